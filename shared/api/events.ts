@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { instant, pageQuery } from "./common.ts";
+
+/** Something that happened: past tense in `reason`, one sentence in `message`. */
+export const event = z
+  .object({
+    id: z.string(),
+    at: instant,
+    type: z.enum(["Normal", "Warning"]),
+    reason: z.string(),
+    /** What it happened to, e.g. `node/edge-a`, `deployment/digits`. */
+    object: z.string(),
+    message: z.string(),
+  })
+  .meta({ id: "Event" });
+export type SkerryEvent = z.infer<typeof event>;
+
+export const auditEntry = z
+  .object({
+    id: z.string(),
+    at: instant,
+    actor: z.string(),
+    action: z.string(),
+    target: z.string(),
+    requestId: z.string(),
+    detail: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "AuditEntry" });
+export type AuditEntry = z.infer<typeof auditEntry>;
+
+/** An event's `id` is the cursor that continues after it. */
+export const eventCursor = z.string().regex(/^[0-9A-Za-z._:-]{1,100}$/, "the `id` of an event");
+
+/**
+ * Without `cursor`: the newest events, or with `from=oldest` the first ones; always oldest first. `nextCursor` is null
+ * when nothing follows yet. `object` narrows to one object, e.g. `node/edge-a`.
+ */
+export const eventsQuery = pageQuery.extend({
+  cursor: eventCursor.optional(),
+  from: z.enum(["newest", "oldest"]).default("newest"),
+  object: z.string().max(200).optional(),
+});
+export type EventsQuery = z.infer<typeof eventsQuery>;

@@ -1,0 +1,69 @@
+import { z } from "zod";
+
+/** `not now`: state may change. `never`: spec, hardware or software must change. `bug`: ours, please report. */
+export const verdictKind = z.enum(["not now", "never", "bug"]);
+export type VerdictKind = z.infer<typeof verdictKind>;
+
+const rejection = z.object({ node: z.string(), code: z.string(), verdict: verdictKind, sentence: z.string() });
+const scored = z.object({
+  /** 0–100; 50 when the signal is unknown. */
+  score: z.number(),
+  weight: z.number(),
+  /** The measured figure behind the score, with its unit; `unknown` when there is none. */
+  raw: z.string(),
+});
+export const rankedNode = z.object({ node: z.string(), total: z.number(), scores: z.record(z.string(), scored) });
+
+/** Why a placement was decided so: kept with the placement, shown by API and CLI, replayable from its seed. */
+export const explainRecord = z
+  .object({
+    id: z.string(),
+    modelVersion: z.string(),
+    deployment: z.string(),
+    generation: z.number().int(),
+    profile: z.string(),
+    trigger: z.string(),
+    kind: z.enum(["edge", "cloud"]),
+    evaluated: z.number().int(),
+    feasible: z.number().int(),
+    /** Filter code → how many nodes it refused. */
+    rejected: z.record(z.string(), z.number().int()),
+    /** Every refused node, named. */
+    rejections: z.array(rejection),
+    /** The best five, with every score. */
+    top: z.array(rankedNode),
+    chosen: z.array(z.string()),
+    /** Points between the last chosen and the first not chosen; null when there is no other. */
+    margin: z.number().nullable(),
+    tieBreak: z.string().nullable(),
+    /** The whole in one sentence. */
+    sentence: z.string(),
+  })
+  .meta({ id: "ExplainRecord" });
+export type ExplainRecord = z.infer<typeof explainRecord>;
+
+/** `GET /deployments/{d}/explain`: each placement with its record, and what would be decided now. */
+export const explainAnswer = z.object({
+  deployment: z.string(),
+  placements: z.array(
+    z.object({
+      placementId: z.string(),
+      node: z.string(),
+      state: z.string(),
+      decidedAgeMs: z.number(),
+      explain: explainRecord,
+    }),
+  ),
+  now: z.array(explainRecord),
+  /** Only with `?node=`: that node against every filter and score. */
+  whyNot: z
+    .object({
+      node: z.string(),
+      rejections: z.array(rejection),
+      ranked: rankedNode.nullable(),
+      holds: z.boolean(),
+      sentence: z.string(),
+    })
+    .nullable(),
+});
+export type ExplainAnswer = z.infer<typeof explainAnswer>;

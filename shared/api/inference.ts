@@ -1,0 +1,36 @@
+import { z } from "zod";
+import { tensorSpec } from "../protocol/manifest.ts";
+
+/** Schemas of the Open Inference Protocol's metadata, as the control plane answers them under `/v2`. */
+export const serverMetadata = z
+  .object({ name: z.literal("skerry"), version: z.string(), extensions: z.array(z.string()) })
+  .meta({ id: "ServerMetadata" });
+
+export const serverLive = z.object({ live: z.boolean() });
+export const serverReady = z.object({ ready: z.boolean() });
+export const modelNames = z.object({ models: z.array(z.string()) });
+export const modelReady = z.object({ name: z.string(), ready: z.boolean() });
+
+export const modelMetadata = z
+  .object({
+    name: z.string(),
+    versions: z.array(z.string()),
+    platform: z.literal("onnx_onnxv1"),
+    inputs: z.array(tensorSpec),
+    outputs: z.array(tensorSpec),
+    properties: z.record(z.string(), z.string()),
+  })
+  .meta({ id: "ModelMetadata" });
+export type ModelMetadata = z.infer<typeof modelMetadata>;
+
+export const indexState = z.enum(["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]);
+export type IndexState = z.infer<typeof indexState>;
+
+/** The protocol lets a caller send nothing at all; unknown keys are ignored, as everywhere under `/v2`. */
+export const indexRequest = z.object({ ready: z.boolean().default(false) });
+const indexEntry = z.object({ name: z.string(), version: z.string(), state: indexState, reason: z.string() });
+export const repositoryIndex = z.array(indexEntry);
+export type IndexEntry = z.infer<typeof indexEntry>;
+
+/** The body of every error under `/v2`. The code is in the header `Skerry-Error`. */
+export const inferenceError = z.object({ error: z.string() }).meta({ id: "InferenceError" });

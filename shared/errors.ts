@@ -1,0 +1,233 @@
+interface ErrorEntry {
+  /** HTTP status at the admin API and, unless a frame says otherwise, under `/v2`. */
+  readonly status: number;
+  /** Whether the same call may succeed later without a change. */
+  readonly retryable: boolean;
+  /** One sentence for the documentation: when this happens. */
+  readonly message: string;
+  /** What the reader should do. */
+  readonly fix: string;
+}
+
+/** Every error that a user can meet. Codes are stable; wording may improve. */
+export const ERRORS = {
+  INVALID_REQUEST: {
+    status: 400,
+    retryable: false,
+    message: "A field is missing, unknown or out of range.",
+    fix: "Correct the field that `detail` names and send the request again.",
+  },
+  UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    message: "The API key is missing, unknown, expired or revoked.",
+    fix: "Send `Authorization: Bearer sk_…`; `skerry dev` writes its admin key to `.skerry/admin.key`.",
+  },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    message: "The key's role does not allow this.",
+    fix: "Use a key whose role allows it, or ask an admin for one.",
+  },
+  NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    message: "The named object does not exist, or the key may not see it.",
+    fix: "List the objects of that kind and check the name.",
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    retryable: false,
+    message: "The path exists, but not with this method.",
+    fix: "Use a method from the `Allow` header.",
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    retryable: true,
+    message: "The request did not arrive in time.",
+    fix: "Send it again over a faster link; `detail` names the limit.",
+  },
+  CONFLICT: {
+    status: 409,
+    retryable: false,
+    message: "The object is in a state that does not allow this.",
+    fix: "Read the object again and decide anew.",
+  },
+  NAME_TAKEN: {
+    status: 409,
+    retryable: false,
+    message: "A node with this name exists already.",
+    fix: "Choose another name, or remove the old node first.",
+  },
+  STALE_ETAG: {
+    status: 412,
+    retryable: false,
+    message: "Somebody changed the object since you read it.",
+    fix: "Read it again, apply your change to the new state, and send the new ETag.",
+  },
+  TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    message: "The body is larger than the limit.",
+    fix: "Send a smaller body; `detail` names the limit.",
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    retryable: false,
+    message: "The content type or encoding is not accepted here.",
+    fix: "Send the content type that `detail` names, without compression.",
+  },
+  IDEMPOTENCY_MISMATCH: {
+    status: 422,
+    retryable: false,
+    message: "The Idempotency-Key was used before with another body.",
+    fix: "Use a new key for a new request.",
+  },
+  UPLOAD_OFFSET: {
+    status: 409,
+    retryable: true,
+    message: "The bytes do not continue where the upload stands.",
+    fix: "Ask with HEAD for `Upload-Offset` and continue there.",
+  },
+  UPLOAD_INCOMPLETE: {
+    status: 409,
+    retryable: true,
+    message: "The upload holds fewer bytes than were declared.",
+    fix: "Send the rest, then complete it.",
+  },
+  DIGEST_MISMATCH: {
+    status: 422,
+    retryable: false,
+    message: "The bytes do not have the declared SHA-256.",
+    fix: "Declare the version again and send the file once more.",
+  },
+  INVALID_MODEL: {
+    status: 422,
+    retryable: false,
+    message: "The file is not an ONNX model that Skerry can serve.",
+    fix: "Export the model again; `detail` says what was found.",
+  },
+  JOIN_REFUSED: {
+    status: 401,
+    retryable: false,
+    message: "The join token is wrong, used or expired.",
+    fix: "Make a new one with `skerry token create --print-join`.",
+  },
+  NO_ELIGIBLE_NODE: {
+    status: 503,
+    retryable: true,
+    message: "No node may hold this model now.",
+    fix: "Ask `skerry explain` which filter refused each node.",
+  },
+  MODEL_NOT_READY: {
+    status: 503,
+    retryable: true,
+    message: "The model is known, but no placement of it is ready.",
+    fix: "Wait, or ask `skerry explain` why it is not ready.",
+  },
+  RESIDENCY_UNSATISFIABLE: {
+    status: 503,
+    retryable: true,
+    message: "Residency leaves no node that may answer.",
+    fix: "Wait for such a node, or loosen the deployment's residency.",
+  },
+  QUEUE_FULL: {
+    status: 429,
+    retryable: true,
+    message: "Every placement of the model has a full queue.",
+    fix: "Slow down and retry after `Retry-After`; more replicas help.",
+  },
+  DEADLINE_EXCEEDED: {
+    status: 504,
+    retryable: true,
+    message: "The answer did not come within the deadline.",
+    fix: "Allow more time with `Skerry-Timeout-Ms`, or add replicas.",
+  },
+  CANCELLED: { status: 499, retryable: true, message: "The caller went away.", fix: "Nothing to do." },
+  NODE_LOST: {
+    status: 503,
+    retryable: true,
+    message: "The node went away with the request, and no other could take it.",
+    fix: "Retry; more replicas make this rarer.",
+  },
+  HOST_CRASHED: {
+    status: 500,
+    retryable: true,
+    message: "The process that ran the model ended during the request.",
+    fix: "Retry; `skerry events` tells why the process ended.",
+  },
+  RUN_FAILED: {
+    status: 500,
+    retryable: false,
+    message: "The model refused to run on this input.",
+    fix: "Check the input against the model's metadata; `detail` quotes the runtime.",
+  },
+  EDGE_ONLY: {
+    status: 403,
+    retryable: false,
+    message: "An edge-only request reached a cloud node.",
+    fix: "This is a fault of Skerry: please report it.",
+  },
+  NOT_SERVED: {
+    status: 501,
+    retryable: false,
+    message: "This part of the protocol is not served.",
+    fix: "Leave the named parameter out.",
+  },
+  DRAINING: {
+    status: 503,
+    retryable: true,
+    message: "The process is about to stop and takes no new work.",
+    fix: "Retry; another replica or the restarted process will answer.",
+  },
+  NOT_LEADER: {
+    status: 503,
+    retryable: true,
+    message: "Leadership moved while this was being written; nothing was changed.",
+    fix: "Retry.",
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: "PostgreSQL does not answer.",
+    fix: "Check the database; serving goes on meanwhile. Retry after `Retry-After`.",
+  },
+  STORAGE_FULL: {
+    status: 507,
+    retryable: true,
+    message: "There is not enough disk space.",
+    fix: "Free space on the disk that `detail` names.",
+  },
+  RATE_LIMITED: { status: 429, retryable: true, message: "Too many requests.", fix: "Retry after `Retry-After`." },
+  INTERNAL: { status: 500, retryable: false, message: "A fault of Skerry.", fix: "Report it with the request id." },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An expected failure with a code from the catalogue. Recognise it with `isSkerryError`, not `instanceof` (realms differ under Jest). */
+export class SkerryError extends Error {
+  readonly code: ErrorCode;
+  /** Minimum wait before a retry, in ms, when the thrower knows one. */
+  readonly retryAfterMs: number | undefined;
+
+  /** `detail`: what happened, where by name, why, what to do. No secrets, no tensors. */
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { readonly retryAfterMs?: number; readonly cause?: unknown } = {},
+  ) {
+    super(detail, { cause: options.cause });
+    this.name = "SkerryError";
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+export function isSkerryError(error: unknown): error is SkerryError {
+  return error instanceof Error && error.name === "SkerryError" && "code" in error;
+}
+
+/** The text of whatever was thrown, for a log line or a failure's detail. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

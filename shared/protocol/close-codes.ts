@@ -1,0 +1,43 @@
+/** Why a node socket was closed. 1000–1011 are WebSocket's own, 44xx ours. */
+export const CLOSE = {
+  DONE: 1000,
+  PROTOCOL_ERROR: 1002,
+  UNSUPPORTED_DATA: 1003,
+  TOO_BIG: 1009,
+  FAULT: 1011,
+  RESTART: 1012,
+  CAPACITY: 1013,
+  INVALID_MESSAGE: 4400,
+  BAD_PROOF: 4401,
+  NOT_YOURS: 4403,
+  TOO_SLOW: 4408,
+  NEWER_SESSION: 4409,
+  NODE_DELETED: 4410,
+  SESSION_ENDED: 4411,
+  TOO_MANY_MESSAGES: 4429,
+  TRANSFER_CANCELLED: 4499,
+} as const;
+
+export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
+
+/** What a node does after a close: the last column of the protocol's table of close codes. The node serves on in every case. */
+export type AfterClose = { readonly kind: "reconnect"; readonly atLeastMs: number } | { readonly kind: "stop" };
+
+const REFUSED_MS = 5 * 60_000;
+const FAULT_MS = 5_000;
+
+export function afterClose(code: number): AfterClose {
+  switch (code) {
+    case CLOSE.NODE_DELETED:
+      return { kind: "stop" };
+    case CLOSE.BAD_PROOF:
+      return { kind: "reconnect", atLeastMs: REFUSED_MS };
+    case CLOSE.FAULT:
+    case CLOSE.CAPACITY:
+    case CLOSE.TOO_SLOW:
+    case CLOSE.TOO_MANY_MESSAGES:
+      return { kind: "reconnect", atLeastMs: FAULT_MS };
+    default:
+      return { kind: "reconnect", atLeastMs: 0 };
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Binary frames of the inference channel. All begin u8 version = 1, u8 type, u16 flags, u32 request id; integers are
+ * big-endian. A body longer than one message goes on in DATA frames, in order, END on the last; frames of different
+ * requests interleave. The bodies are Open Inference Protocol bodies, which only the model host reads.
+ */
+export const INFERENCE_FRAME = { REQUEST: 1, RESPONSE: 2, DATA: 3, CANCEL: 4 } as const;
+
+export const FLAG = { END: 1, NOT_STARTED: 2, EDGE_ONLY: 4 } as const;
+
+/** Header length of a body without binary tensors: plain JSON. 0 means raw bytes. */
+export const JSON_BODY = 0xffff_ffff;
+
+const VERSION = 1;
+const MAX_META_BYTES = 4_096;
+const REQUEST_HEADER = 24;
+const RESPONSE_HEADER = 44;
+const DATA_HEADER = 12;
+const CANCEL_HEADER = 8;
+
+export interface RequestMeta {
+  readonly placementId: string;
+  readonly traceparent?: string;
+}
+
+export interface ResponseMeta {
+  /** Error code from the catalogue, when the status is not 200. */
+  readonly code?: string;
+}
+
+export interface RequestFrame {
+  readonly type: typeof INFERENCE_FRAME.REQUEST;
+  readonly requestId: number;
+  readonly end: boolean;
+  readonly edgeOnly: boolean;
+  /** Milliseconds left when the frame was sent. */
+  readonly deadlineMs: number;
+  readonly bodyLength: number;
+  readonly headerLength: number;
+  readonly priority: number;
+  readonly meta: RequestMeta;
+  /** As much of the body as fits this frame. */
+  readonly body: Uint8Array;
+}
+
+export interface ResponseFrame {
+  readonly type: typeof INFERENCE_FRAME.RESPONSE;
+  readonly requestId: number;
+  readonly end: boolean;
+  /** The model did not run: another node may be asked. */
+  readonly notStarted: boolean;
+  readonly status: number;
+  readonly nodeRif: number;
+  readonly queueUs: number;
+  readonly computeUs: number;
+  readonly bodyLength: number;
+  readonly headerLength: number;
+  readonly placementRif: number;
+  readonly meanUs: number;
+  readonly p95Us: number;
+  readonly slots: number;
+  readonly meta: ResponseMeta;
+  readonly body: Uint8Array;
+}
+
+export interface DataFrame {
+  readonly type: typeof INFERENCE_FRAME.DATA;
+  readonly requestId: number;
+  readonly end: boolean;
+  readonly offset: number;
+  readonly body: Uint8Array;
+}
+
+export interface CancelFrame {
+  readonly type: typeof INFERENCE_FRAME.CANCEL;
+  readonly requestId: number;
+}
+
+export type InferenceFrame = RequestFrame | ResponseFrame | DataFrame | CancelFrame;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * The messages that carry one request or response: the first with header, meta and the start of `body`, then DATA.
+ * Each is at most `maxBytes` long. The body is copied once, into the messages.
+ */
+export function encodeMessages(
+  head: Omit<RequestFrame, "end" | "bodyLength"> | Omit<ResponseFrame, "end" | "bodyLength">,
+  maxBytes: number,
+): Uint8Array[] {
+  const isRequest = head.type === INFERENCE_FRAME.REQUEST;
+  const meta = encoder.encode(JSON.stringify(head.meta));
+  if (meta.byteLength > MAX_META_BYTES)
+    throw new RangeError(`meta of ${meta.byteLength} bytes; the limit is ${MAX_META_BYTES}`);
+  const fixed = isRequest ? REQUEST_HEADER : RESPONSE_HEADER;
+  const { body } = head;
+  const first = Math.min(body.byteLength, maxBytes - fixed - meta.byteLength);
+  const bytes = new Uint8Array(fixed + meta.byteLength + first);
+  const view = new DataView(bytes.buffer);
+  const end = first === body.byteLength ? FLAG.END : 0;
+  if (isRequest) writeRequestHeader(view, head, { end, metaLength: meta.byteLength });
+  else writeResponseHeader(view, head, { end, metaLength: meta.byteLength });
+  bytes.set(meta, fixed);
+  bytes.set(body.subarray(0, first), fixed + meta.byteLength);
+  return [bytes, ...dataMessages(head.requestId, body, { from: first, maxBytes })];
+}
+
+function writeRequestHeader(
+  view: DataView,
+  head: Omit<RequestFrame, "end" | "bodyLength">,
+  { end, metaLength }: { end: number; metaLength: number },
+): void {
+  writePrefix(view, head.type, end | (head.edgeOnly ? FLAG.EDGE_ONLY : 0), head.requestId);
+  view.setUint32(8, head.deadlineMs);
+  view.setUint32(12, head.body.byteLength);
+  view.setUint32(16, head.headerLength);
+  view.setUint16(20, metaLength);
+  view.setUint16(22, head.priority);
+}
+
+function writeResponseHeader(
+  view: DataView,
+  head: Omit<ResponseFrame, "end" | "bodyLength">,
+  { end, metaLength }: { end: number; metaLength: number },
+): void {
+  writePrefix(view, head.type, end | (head.notStarted ? FLAG.NOT_STARTED : 0), head.requestId);
+  view.setUint16(8, head.status);
+  view.setUint16(10, Math.min(head.nodeRif, 0xffff));
+  view.setUint32(12, head.queueUs);
+  view.setUint32(16, head.computeUs);
+  view.setUint32(20, head.body.byteLength);
+  view.setUint32(24, head.headerLength);
+  view.setUint16(28, metaLength);
+  view.setUint16(30, Math.min(head.placementRif, 0xffff));
+  view.setUint32(32, head.meanUs);
+  view.setUint32(36, head.p95Us);
+  view.setUint16(40, head.slots);
+}
+
+function dataMessages(
+  requestId: number,
+  body: Uint8Array,
+  { from, maxBytes }: { from: number; maxBytes: number },
+): Uint8Array[] {
+  const messages: Uint8Array[] = [];
+  const step = maxBytes - DATA_HEADER;
+  for (let offset = from; offset < body.byteLength; offset += step) {
+    const part = body.subarray(offset, offset + step);
+    const bytes = new Uint8Array(DATA_HEADER + part.byteLength);
+    const view = new DataView(bytes.buffer);
+    writePrefix(view, INFERENCE_FRAME.DATA, offset + part.byteLength === body.byteLength ? FLAG.END : 0, requestId);
+    view.setUint32(8, offset);
+    bytes.set(part, DATA_HEADER);
+    messages.push(bytes);
+  }
+  return messages;
+}
+
+export function encodeCancel(requestId: number): Uint8Array {
+  const bytes = new Uint8Array(CANCEL_HEADER);
+  writePrefix(new DataView(bytes.buffer), INFERENCE_FRAME.CANCEL, 0, requestId);
+  return bytes;
+}
+
+function writePrefix(view: DataView, type: number, flags: number, requestId: number): void {
+  view.setUint8(0, VERSION);
+  view.setUint8(1, type);
+  view.setUint16(2, flags);
+  view.setUint32(4, requestId);
+}
+
+/** The frame in `bytes`, its body a view of them; `undefined` when they are not one (the socket closes 4400). */
+export function decodeInferenceFrame(bytes: Uint8Array): InferenceFrame | undefined {
+  if (bytes.byteLength < CANCEL_HEADER) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const requestId = view.getUint32(4);
+  if (view.getUint8(0) !== VERSION || requestId === 0) return undefined;
+  switch (view.getUint8(1)) {
+    case INFERENCE_FRAME.REQUEST:
+      return decodeRequest(bytes, view);
+    case INFERENCE_FRAME.RESPONSE:
+      return decodeResponse(bytes, view);
+    case INFERENCE_FRAME.DATA:
+      if (bytes.byteLength < DATA_HEADER) return undefined;
+      return {
+        type: INFERENCE_FRAME.DATA,
+        requestId,
+        end: isEnd(view),
+        offset: view.getUint32(8),
+        body: bytes.subarray(DATA_HEADER),
+      };
+    case INFERENCE_FRAME.CANCEL:
+      return { type: INFERENCE_FRAME.CANCEL, requestId };
+    default:
+      return undefined;
+  }
+}
+
+function decodeRequest(bytes: Uint8Array, view: DataView): RequestFrame | undefined {
+  if (bytes.byteLength < REQUEST_HEADER) return undefined;
+  const bodyStart = REQUEST_HEADER + view.getUint16(20);
+  const meta = parseMeta(bytes.subarray(REQUEST_HEADER, bodyStart));
+  const bodyLength = view.getUint32(12);
+  if (typeof meta?.["placementId"] !== "string" || !fits(view, bytes.byteLength - bodyStart, bodyLength))
+    return undefined;
+  const traceparent = meta["traceparent"];
+  return {
+    type: INFERENCE_FRAME.REQUEST,
+    requestId: view.getUint32(4),
+    end: isEnd(view),
+    edgeOnly: (view.getUint16(2) & FLAG.EDGE_ONLY) !== 0,
+    deadlineMs: view.getUint32(8),
+    bodyLength,
+    headerLength: view.getUint32(16),
+    priority: view.getUint16(22),
+    meta: { placementId: meta["placementId"], ...(typeof traceparent === "string" ? { traceparent } : {}) },
+    body: bytes.subarray(bodyStart),
+  };
+}
+
+function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | undefined {
+  if (bytes.byteLength < RESPONSE_HEADER) return undefined;
+  const bodyStart = RESPONSE_HEADER + view.getUint16(28);
+  const meta = parseMeta(bytes.subarray(RESPONSE_HEADER, bodyStart));
+  const bodyLength = view.getUint32(20);
+  if (!meta || !fits(view, bytes.byteLength - bodyStart, bodyLength)) return undefined;
+  const code = meta["code"];
+  return {
+    type: INFERENCE_FRAME.RESPONSE,
+    requestId: view.getUint32(4),
+    end: isEnd(view),
+    notStarted: (view.getUint16(2) & FLAG.NOT_STARTED) !== 0,
+    status: view.getUint16(8),
+    nodeRif: view.getUint16(10),
+    queueUs: view.getUint32(12),
+    computeUs: view.getUint32(16),
+    bodyLength,
+    headerLength: view.getUint32(24),
+    placementRif: view.getUint16(30),
+    meanUs: view.getUint32(32),
+    p95Us: view.getUint32(36),
+    slots: view.getUint16(40),
+    meta: typeof code === "string" ? { code } : {},
+    body: bytes.subarray(bodyStart),
+  };
+}
+
+const isEnd = (view: DataView): boolean => (view.getUint16(2) & FLAG.END) !== 0;
+
+/** The part here is not longer than the body, and is all of it exactly when END is set. */
+const fits = (view: DataView, here: number, bodyLength: number): boolean =>
+  here >= 0 && here <= bodyLength && isEnd(view) === (here === bodyLength);
+
+function parseMeta(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes));
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+/** The numbers of protocol `skerry.v1` that both ends enforce. */
+
+export const SUBPROTOCOL = "skerry.v1";
+
+export const CHANNELS = ["control", "inference", "transfer"] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+export const channelPath = (channel: Channel): string => `/api/v1/node/${channel}`;
+
+/** Largest WebSocket message, header included, in bytes. One frame a turn keeps small answers from waiting behind large ones. */
+export const MAX_MESSAGE_BYTES = 65_536;
+/** On the transfer channel nothing else waits, and 1 MiB measured fastest. */
+export const MAX_TRANSFER_MESSAGE_BYTES = 1_048_576 + 64;
+
+export const AUTHENTICATION_DEADLINE_MS = 5_000;
+export const MAX_HANDSHAKES_IN_PROGRESS = 50;
+
+/** A sender pauses here and terminates the socket at the second figure, or after 10 s without progress: `close()` frees nothing. */
+export const OUTBOUND_PAUSE_BYTES = 1_048_576;
+export const OUTBOUND_TERMINATE_BYTES = 4 * 1_048_576;
+export const OUTBOUND_STALL_MS = 10_000;
+
+export const HEARTBEAT_MS = 5_000;
+export const SECOND_HEARTBEAT_MS = 1_000;
+export const LOAD_MS = 1_000;
+export const SUSPECT_MS = 15_000;
+export const LOST_MS = 60_000;
+export const INFERENCE_PING_MS = 5_000;
+export const INFERENCE_SILENCE_MS = 15_000;
+export const TRANSFER_SILENCE_MS = 60_000;
+
+export const TICKET_MS = 60_000;
+export const MAX_PLACEMENTS_PER_NODE = 64;
+
+/** Largest body of one inference, and of all bodies under way on one inference channel, in bytes. */
+export const MAX_BODY_BYTES = 8 * 1_048_576;
+export const MAX_BODIES_IN_FLIGHT_BYTES = 64 * 1_048_576;
+export const MAX_DEADLINE_MS = 60_000;
+export const DEFAULT_DEADLINE_MS = 30_000;
+
+export const MAX_MANIFEST_BYTES = 1_048_576;
+export const MIN_WINDOW_BYTES = 65_536;
+export const MAX_WINDOW_BYTES = 4 * 1_048_576;
+/** Copies of one chunk that may arrive damaged before the transfer fails. */
+export const MAX_BAD_COPIES = 3;

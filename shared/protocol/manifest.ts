@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { canonicalJson, digestOf, type Digest } from "../digest.ts";
+
+export const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/)
+  .transform((text) => text as Digest);
+
+/** A tensor of a model's signature; −1 in `shape` stands for any length. */
+export const tensorSpec = z.object({
+  name: z.string().min(1).max(256),
+  datatype: z.string().max(8),
+  shape: z.array(z.number().int().min(-1)).max(8),
+});
+export type TensorSpec = z.infer<typeof tensorSpec>;
+
+/** One piece of a file: `[length in bytes, SHA-256 in hex]`. Offsets follow from the lengths. */
+const chunk = z.tuple([z.number().int().min(1).max(1_048_576), z.string().regex(/^[0-9a-f]{64}$/)]);
+
+const manifestFile = z.object({
+  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
+  size: z.number().int().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  chunks: z.array(chunk).min(1),
+});
+
+/** What an artifact is made of: the list that a node checks every byte against. */
+export const manifest = z.object({
+  v: z.literal(1),
+  model: z.string(),
+  version: z.string(),
+  chunker: z.literal("gear-64k-256k-1m"),
+  files: z.array(manifestFile).min(1).max(16),
+  inputs: z.array(tensorSpec),
+  outputs: z.array(tensorSpec),
+  irVersion: z.number().int(),
+  opsets: z.record(z.string(), z.number().int()),
+  limits: z.object({
+    memMiB: z.number().int().min(1),
+    maxBatch: z.number().int().min(1),
+    timeoutMs: z.number().int().min(1),
+  }),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+/** The bytes that travel: RFC 8785 JSON. Their digest is the artifact's name. */
+export const manifestBytes = (value: Manifest): string => canonicalJson(value);
+export const artifactDigest = (value: Manifest): Digest => digestOf(manifestBytes(value));
+
+/** The name of the file that ONNX Runtime loads. */
+export const MODEL_FILE = "model.onnx";
+
+export interface ChunkRef {
+  /** Number of the chunk across all files of the manifest. */
+  readonly index: number;
+  readonly file: number;
+  /** Where it stands in its file, in bytes. */
+  readonly offset: number;
+  readonly length: number;
+  readonly sha256: string;
+}
+
+/** All chunks of a manifest in their order on the wire. */
+export function chunksOf(value: Manifest): readonly ChunkRef[] {
+  const refs: ChunkRef[] = [];
+  value.files.forEach((file, fileIndex) => {
+    let offset = 0;
+    for (const [length, sha256] of file.chunks) {
+      refs.push({ index: refs.length, file: fileIndex, offset, length, sha256 });
+      offset += length;
+    }
+  });
+  return refs;
+}

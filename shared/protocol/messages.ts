@@ -1,0 +1,275 @@
+import { z } from "zod";
+import { placementFailure, placementState } from "./placement.ts";
+import { digest } from "./manifest.ts";
+
+/**
+ * The catalogue of JSON messages on the control channel, and the handshake of all three channels.
+ * Receivers ignore fields they do not know (so the objects are not strict); a known field of the wrong type closes 4400.
+ */
+
+const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+const count = z.number().int().min(0);
+const ms = z.number().min(0);
+
+const envelope = {
+  /** Rises by 1 for each sender and socket. */
+  id: count,
+  /** The id that this message answers. */
+  re: count.optional(),
+  /** The session's epoch, from `welcome` on. */
+  epoch: count.optional(),
+  traceparent: z.string().max(64).optional(),
+};
+
+const message = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
+  z.object({ type: z.literal(type), ...envelope, ...shape });
+
+/** What a node can do: sent in `hello`, shown by `skerry nodes get`, read by the filters. */
+export const capabilities = z.object({
+  arch: z.string().max(32),
+  os: z.string().max(32),
+  cpus: z.number().int().min(1),
+  memMiB: count,
+  diskMiB: count,
+  runtime: z.string().max(64),
+  maxOpset: count,
+  maxIrVersion: count,
+  providers: z.array(z.string().max(32)).max(16),
+  /** Where its local `/v2` answers, when it has one. */
+  localUrl: z.string().max(256).optional(),
+});
+export type Capabilities = z.infer<typeof capabilities>;
+
+const placementReport = {
+  placementId: id,
+  generation: count,
+  state: placementState,
+  code: placementFailure.optional(),
+  detail: z.string().max(1_000).optional(),
+  /** Bytes there and bytes in all, while downloading. */
+  done: count.optional(),
+  total: count.optional(),
+  /** Memory of the model host once loaded, in MiB. */
+  rssMiB: count.optional(),
+  /** Mean time of the warm runs, in µs: the first guess of the service time. */
+  warmUs: count.optional(),
+};
+
+export const desiredPlacement = z.object({
+  placementId: id,
+  generation: count,
+  deployment: z.string(),
+  model: z.string(),
+  version: z.string(),
+  artifact: digest,
+  want: z.enum(["serve", "hold"]),
+  residency: z.enum(["any", "edge-only", "cloud-only"]),
+  limits: z.object({ memMiB: count, maxBatch: count, queue: count, timeoutMs: count }),
+});
+export type DesiredPlacement = z.infer<typeof desiredPlacement>;
+
+const placementLoad = z.object({
+  placementId: id,
+  /** Requests accepted and not yet answered. */
+  rif: count,
+  queued: count,
+  /** Requests that run at once. */
+  slots: count,
+  meanUs: count,
+  p95Us: count,
+  /** Since the node booted, so that a lost report loses nothing. */
+  done: count,
+  failed: count,
+  rssMiB: count,
+});
+export type PlacementLoad = z.infer<typeof placementLoad>;
+
+// ── both sides ────────────────────────────────────────────────────────────────────────────────────────────────────
+export const ok = message("ok", {});
+export const error = message("error", { code: z.string().max(64), detail: z.string().max(500).optional() });
+
+// ── node → control plane ──────────────────────────────────────────────────────────────────────────────────────────
+/** Answers the challenge on the control channel: who I am, what I can do, what I hold. */
+export const hello = message("hello", {
+  nodeId: id,
+  generation: count,
+  signature: z.string().max(128),
+  bootId: id,
+  agentVersion: z.string().max(32),
+  features: z.array(z.string().max(32)).max(64),
+  clock: z.string().max(40),
+  capabilities,
+  lastEpoch: count,
+  desired: z.object({ rev: count, digest }),
+  placements: z.array(z.object(placementReport)).max(128),
+});
+export type Hello = z.infer<typeof hello>;
+
+/** Answers the challenge on the inference and transfer channels. */
+export const attach = message("attach", {
+  nodeId: id,
+  generation: count,
+  signature: z.string().max(128),
+  ticket: z.string().max(64).optional(),
+});
+export type Attach = z.infer<typeof attach>;
+
+export const heartbeat = message("heartbeat", {
+  /** Id of the newest `heartbeat.ack` or `welcome` that arrived: proof that the other direction works. */
+  acked: count,
+  desiredRev: count,
+  digest,
+});
+export const load = message("load", {
+  cpuPct: z.number().min(0),
+  memFreeMiB: count,
+  diskFreeMiB: count,
+  rttMs: ms,
+  rif: count,
+  placements: z.array(placementLoad).max(128),
+});
+/** Cumulative: this revision is on the node's disk (fsynced), not yet applied. */
+export const desiredAck = message("desired.ack", { rev: count, digest });
+/** The node cannot follow the deltas: send a snapshot. */
+export const desiredGet = message("desired.get", { haveRev: count });
+export const placementStatus = message("placement.status", placementReport);
+export type PlacementReport = Omit<z.infer<typeof placementStatus>, "type" | "id" | "re" | "epoch" | "traceparent">;
+export const transferAccept = message("transfer.accept", { transferId: id });
+export const transferReject = message("transfer.reject", {
+  transferId: id,
+  code: z.enum(["NO_SPACE", "INCOMPATIBLE", "BUSY", "STALE"]),
+  retryMs: ms,
+});
+/** The transfer's socket ended early: offer it again, what is here stays. */
+export const transferResume = message("transfer.resume", { transferId: id });
+export const transferDone = message("transfer.done", { transferId: id, received: count, reused: count });
+export const transferFailed = message("transfer.failed", {
+  transferId: id,
+  code: placementFailure,
+  detail: z.string().max(500),
+});
+
+/** Something that happened on the node and that its operator should read: a crash, a restart, a full disk. */
+export const nodeLog = message("log", {
+  seq: count,
+  dropped: count,
+  lines: z.array(z.object({ level: z.enum(["info", "warn", "error"]), ageMs: ms, msg: z.string().max(500) })).max(32),
+});
+
+export const nodeMessage = z.discriminatedUnion("type", [
+  hello,
+  heartbeat,
+  load,
+  desiredAck,
+  desiredGet,
+  placementStatus,
+  transferAccept,
+  transferReject,
+  transferResume,
+  transferDone,
+  transferFailed,
+  nodeLog,
+  ok,
+  error,
+]);
+export type NodeMessage = z.infer<typeof nodeMessage>;
+
+// ── control plane → node ──────────────────────────────────────────────────────────────────────────────────────────
+/** First message on every socket: sign this nonce. */
+export const challenge = message("challenge", { nonce: z.string().max(64), cpId: id, cpTime: z.string().max(40) });
+export const welcome = message("welcome", {
+  heartbeatMs: ms,
+  loadMs: ms,
+  suspectMs: ms,
+  lostMs: ms,
+  desiredRev: count,
+  replica: id,
+  features: z.array(z.string().max(32)).max(64),
+});
+export type Welcome = z.infer<typeof welcome>;
+export const attached = message("attached", {});
+export const heartbeatAck = message("heartbeat.ack", { desiredRev: count });
+export const desiredSnapshot = message("desired.snapshot", {
+  rev: count,
+  digest,
+  cordoned: z.boolean(),
+  placements: z.array(desiredPlacement).max(64),
+});
+export const desiredDelta = message("desired.delta", {
+  baseRev: count,
+  rev: count,
+  digest,
+  cordoned: z.boolean(),
+  set: z.array(desiredPlacement).max(64),
+  drop: z.array(id).max(64),
+});
+export const transferOffer = message("transfer.offer", {
+  transferId: id,
+  artifact: digest,
+  placements: z.array(id).min(1).max(64),
+  bytes: count,
+  priority: z.number().int(),
+  ticket: z.string().max(64),
+  ticketMs: ms,
+});
+export type TransferOffer = z.infer<typeof transferOffer>;
+/** This replica is about to stop: come back in `reconnectMs`. */
+export const goaway = message("goaway", {
+  reason: z.enum(["shutdown", "rebalance", "session-age", "overload"]),
+  reconnectMs: ms,
+});
+
+export const controlPlaneMessage = z.discriminatedUnion("type", [
+  challenge,
+  welcome,
+  attached,
+  heartbeatAck,
+  desiredSnapshot,
+  desiredDelta,
+  transferOffer,
+  goaway,
+  ok,
+  error,
+]);
+export type ControlPlaneMessage = z.infer<typeof controlPlaneMessage>;
+
+// ── transfer channel, after `attached` ────────────────────────────────────────────────────────────────────────────
+/** Which chunks the node lacks (bit i of `chunks`, most significant bit first, base64url) and how far a half-written first one got. */
+export const need = z.object({
+  type: z.literal("need"),
+  chunks: z.string().max(400_000),
+  partial: z.object({ chunk: count, offset: count }).optional(),
+  window: count,
+});
+/** `durable`: bytes fsynced since `need`. The sender keeps sent − durable ≤ window. */
+export const credit = z.object({ type: z.literal("credit"), durable: count, window: count });
+export const transferMessage = z.discriminatedUnion("type", [need, credit]);
+export type TransferMessage = z.infer<typeof transferMessage>;
+
+/** A message before its sender's socket gives it `id` and `epoch`. */
+export type Unsent<Message> = Message extends { readonly type: string } ? Omit<Message, "id" | "epoch"> : never;
+
+// ── join, over HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
+export const NODE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+export const joinRequest = z.strictObject({
+  tokenId: z.string().length(16),
+  secret: z.string().length(43),
+  name: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens"),
+  kind: z.enum(["edge", "cloud"]),
+  /** Raw Ed25519 public key, 32 bytes, base64url. */
+  publicKey: z.string().length(43),
+  proof: z.string().length(86),
+});
+export type JoinRequest = z.infer<typeof joinRequest>;
+
+export const joinResponse = z.object({
+  nodeId: id,
+  generation: count,
+  cpId: id,
+  kind: z.enum(["edge", "cloud"]),
+  site: z.string(),
+  zone: z.string(),
+  urls: z.array(z.string()).min(1),
+});
+export type JoinResponse = z.infer<typeof joinResponse>;

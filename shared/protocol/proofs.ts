@@ -1,0 +1,40 @@
+import type { Channel } from "./limits.ts";
+
+/** What a joining node signs: it holds the key, knows the secret, and wants this name. `secretHashHex` is hex SHA-256(secret). */
+export const joinProofText = (join: {
+  tokenId: string;
+  secretHashHex: string;
+  publicKey: string;
+  name: string;
+}): string => `skerry-join-v1\n${join.tokenId}\n${join.secretHashHex}\n${join.publicKey}\n${join.name}`;
+
+/** What a node signs on every socket; the nonce makes it worthless on any other. */
+export const sessionProofText = (proof: {
+  cpId: string;
+  channel: Channel;
+  nodeId: string;
+  generation: number;
+  nonce: string;
+}): string =>
+  `skerry-node-auth-v1\n${proof.cpId}\n${proof.channel}\n${proof.nodeId}\n${proof.generation}\n${proof.nonce}`;
+
+export interface JoinToken {
+  readonly pin: string;
+  readonly keySetHash: string;
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** The one line that an operator pastes: `skj1.<pin>.<keySetHash>.<id>.<secret>`. */
+export const formatJoinToken = (token: JoinToken): string =>
+  `skj1.${token.pin}.${token.keySetHash}.${token.id}.${token.secret}`;
+
+/** The parts of a pasted token, or `undefined` when it is not one. */
+export function parseJoinToken(text: string): JoinToken | undefined {
+  const match = /^skj1\.([A-Za-z0-9_-]{1,43})\.([A-Za-z0-9_-]{1,43})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{43})$/.exec(
+    text.trim(),
+  );
+  if (!match) return undefined;
+  const [, pin = "", keySetHash = "", id = "", secret = ""] = match;
+  return { pin, keySetHash, id, secret };
+}
