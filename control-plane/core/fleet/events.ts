@@ -1,0 +1,35 @@
+import type { NodeId } from "../../../shared/ids.ts";
+import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { FleetLoad, FleetRows } from "./types.ts";
+
+/** Everything that can change the fleet in memory. `at` is this replica's monotonic time in ms. */
+export type FleetEvent =
+  /** Postgres was read: inventory and desired state are as it says; what nodes said since stays. */
+  | { readonly type: "rows-loaded"; readonly rows: FleetRows }
+  | {
+      readonly type: "session-opened";
+      readonly nodeId: NodeId;
+      readonly epoch: number;
+      readonly replica: string;
+      readonly agentVersion: string;
+      readonly capabilities: Capabilities;
+      readonly at: number;
+    }
+  /** `good`: it named our newest answer, so both directions work. */
+  | {
+      readonly type: "heartbeat-received";
+      readonly nodeId: NodeId;
+      readonly epoch: number;
+      readonly good: boolean;
+      readonly at: number;
+    }
+  /** Some byte arrived on one of the node's sockets. */
+  | { readonly type: "node-heard"; readonly nodeId: NodeId; readonly epoch: number; readonly at: number }
+  | { readonly type: "load-reported"; readonly nodeId: NodeId; readonly epoch: number; readonly load: FleetLoad }
+  | { readonly type: "session-closed"; readonly nodeId: NodeId; readonly epoch: number; readonly at: number }
+  | {
+      readonly type: "placement-reported";
+      readonly nodeId: NodeId;
+      readonly report: PlacementReport;
+      readonly at: number;
+    };

@@ -1,0 +1,120 @@
+import type { DeploymentSpec } from "../../../shared/api/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/explain.ts";
+import type { NodeKind } from "../../../shared/api/nodes.ts";
+import type { NodeId, PlacementId } from "../../../shared/ids.ts";
+import type { Digest } from "../../../shared/digest.ts";
+import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
+import type { PlacementFailure, PlacementState, WantedState } from "../../../shared/protocol/placement.ts";
+
+/**
+ * The fleet in memory: what Postgres says (inventory, desired state) and what the nodes said last. Only `reduce`
+ * writes it. Every instant is in milliseconds of this replica's monotonic clock, so ages survive a changed date;
+ * only `createdAt` is by the calendar (ms since 1970).
+ */
+export interface Fleet {
+  readonly nodes: ReadonlyMap<string, FleetNode>;
+  readonly deployments: ReadonlyMap<string, FleetDeployment>;
+  /** By `versionKey`. */
+  readonly versions: ReadonlyMap<string, FleetVersion>;
+  /** By `aliasKey`: the version number an alias points at. */
+  readonly aliases: ReadonlyMap<string, number>;
+  readonly placements: ReadonlyMap<string, FleetPlacement>;
+}
+
+export interface FleetNode {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly site: string;
+  readonly zone: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Unknown until it first connects. */
+  readonly capabilities: Capabilities | undefined;
+  readonly generation: number;
+  readonly cordoned: boolean;
+  readonly draining: boolean;
+  readonly revoked: boolean;
+  /** Rises with every change of what the node should hold. */
+  readonly desiredRev: number;
+  readonly createdAt: number;
+  readonly session: FleetSession | undefined;
+  readonly load: FleetLoad | undefined;
+}
+
+export interface FleetSession {
+  /** Rises with every new session of the node; an older one changes nothing. */
+  readonly epoch: number;
+  readonly open: boolean;
+  /** The control-plane replica that holds the node's control channel. */
+  readonly replica: string;
+  readonly agentVersion: string;
+  /** When a byte of it last arrived. */
+  readonly lastSeen: number;
+  /** Heartbeats in a row that proved both directions; two make a node ready. */
+  readonly goodHeartbeats: number;
+}
+
+export interface FleetLoad {
+  readonly at: number;
+  readonly cpuPct: number;
+  readonly memFreeMiB: number;
+  readonly diskFreeMiB: number;
+  readonly rttMs: number;
+  readonly rif: number;
+  readonly placements: readonly PlacementLoad[];
+}
+
+export interface FleetVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly state: "uploading" | "checking" | "ready" | "rejected" | "archived";
+  /** Digest of its manifest, once it is `ready`. */
+  readonly artifact: Digest | undefined;
+  readonly bytes: number;
+  readonly opset: number | undefined;
+  readonly irVersion: number | undefined;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+export interface FleetDeployment {
+  readonly name: string;
+  readonly spec: DeploymentSpec;
+  readonly generation: number;
+  readonly createdAt: number;
+}
+
+export interface FleetPlacement {
+  readonly id: PlacementId;
+  /** Undefined once its deployment is deleted: then it only waits to be gone. */
+  readonly deployment: string | undefined;
+  readonly model: string;
+  readonly version: number;
+  readonly nodeId: NodeId;
+  /** Rises with every change the leader makes; a report about an older one is ignored. */
+  readonly generation: number;
+  readonly wanted: WantedState;
+  readonly explain: ExplainRecord;
+  readonly decidedAt: number;
+  readonly state: PlacementState;
+  readonly stateSince: number;
+  readonly failure: { readonly code: PlacementFailure; readonly detail: string } | undefined;
+  /** Bytes there and bytes in all, while downloading. Only in memory. */
+  readonly progress: { readonly done: number; readonly total: number } | undefined;
+  readonly rssMiB: number | undefined;
+  /** Mean service time of the warm runs, in µs. */
+  readonly warmUs: number | undefined;
+}
+
+/** What Postgres knows, as one consistent snapshot. */
+export interface FleetRows {
+  readonly nodes: readonly Omit<FleetNode, "load">[];
+  readonly deployments: readonly FleetDeployment[];
+  readonly versions: readonly FleetVersion[];
+  readonly aliases: readonly { readonly model: string; readonly alias: string; readonly version: number }[];
+  readonly placements: readonly Omit<FleetPlacement, "progress">[];
+}
+
+export const versionKey = (model: string, version: number): string => `${model}:${version}`;
+export const aliasKey = (model: string, alias: string): string => `${model}@${alias}`;

@@ -1,0 +1,48 @@
+import type { Residency } from "../../../shared/api/deployments.ts";
+import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import { versionOf } from "../fleet/queries.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { memoryNeedMiB } from "../schedule/memory.ts";
+
+/** Requests that may wait at one placement, and rows of one run. */
+const QUEUE = 64;
+const MAX_BATCH = 8;
+
+/** What one node should hold, as its desired document says it. */
+export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
+  const placements: DesiredPlacement[] = [];
+  for (const placement of fleet.placements.values()) {
+    if (placement.nodeId !== node.id || placement.wanted === "gone") continue;
+    const wish = desiredPlacement(fleet, placement, placement.wanted);
+    if (wish) placements.push(wish);
+  }
+  return sortedDesired({ cordoned: node.cordoned, placements });
+}
+
+function desiredPlacement(
+  fleet: Fleet,
+  placement: FleetPlacement,
+  want: "serve" | "hold",
+): DesiredPlacement | undefined {
+  const version = versionOf(fleet, placement.model, placement.version);
+  const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
+  if (version?.artifact === undefined || !deployment) return undefined;
+  const residency: Residency = deployment.spec.placement.residency;
+  return {
+    placementId: placement.id,
+    generation: placement.generation,
+    deployment: deployment.name,
+    model: placement.model,
+    version: String(placement.version),
+    artifact: version.artifact,
+    want,
+    residency,
+    limits: {
+      memMiB: memoryNeedMiB(version, deployment),
+      maxBatch: MAX_BATCH,
+      queue: QUEUE,
+      timeoutMs: deployment.spec.limits.timeoutMs,
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { isWanted } from "../fleet/queries.ts";
+import type { Fleet, FleetPlacement } from "../fleet/types.ts";
+import { candidatesOf, type Candidate } from "../schedule/candidate.ts";
+import { stateFor, type PlanContext } from "../schedule/context.ts";
+import { planDeployment } from "../schedule/plan-deployment.ts";
+import type { Step } from "./steps.ts";
+
+/**
+ * The steps from what is to what is wanted. Pure and deterministic: the same fleet and context give the same steps,
+ * and a fleet where every wish is met gives none.
+ */
+export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
+  const nodeName = (placement: FleetPlacement): string => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId;
+  const steps: Step[] = [];
+  for (const placement of fleet.placements.values()) {
+    const isOrphan = placement.deployment === undefined || !fleet.deployments.has(placement.deployment);
+    if (isWanted(placement) && isOrphan) {
+      steps.push({ kind: "retire-placement", placement, node: nodeName(placement), why: "its deployment was deleted" });
+    } else if (!isWanted(placement) && hasLetGo(fleet, placement)) {
+      steps.push({ kind: "forget-placement", placement, node: nodeName(placement) });
+    }
+  }
+
+  let candidates: readonly Candidate[] = candidatesOf(fleet, {
+    stateOf: (node) => stateFor(node, context),
+    now: context.now,
+  });
+  for (const deployment of [...fleet.deployments.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const plan = planDeployment(fleet, deployment, context, candidates);
+    candidates = plan.candidates;
+    for (const { nodeId, node, record } of plan.create) {
+      const { name, generation, spec } = deployment;
+      const version = plan.targetVersion;
+      if (version === undefined) continue;
+      steps.push({
+        kind: "create-placement",
+        deployment: name,
+        deploymentGeneration: generation,
+        model: spec.model,
+        version,
+        nodeId,
+        node,
+        record,
+      });
+    }
+    for (const placement of plan.retry) steps.push({ kind: "retry-placement", placement, node: nodeName(placement) });
+    for (const { placement, why } of plan.retire)
+      steps.push({ kind: "retire-placement", placement, node: nodeName(placement), why });
+  }
+  return steps;
+}
+
+/** The node said so, or it will never say anything again. */
+function hasLetGo(fleet: Fleet, placement: FleetPlacement): boolean {
+  const node = fleet.nodes.get(placement.nodeId);
+  return placement.state === "gone" || node === undefined || node.revoked;
+}

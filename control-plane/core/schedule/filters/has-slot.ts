@@ -1,0 +1,14 @@
+import { MAX_PLACEMENTS_PER_NODE } from "../../../../shared/protocol/limits.ts";
+import type { Filter } from "./filter.ts";
+
+/** A node's desired state must fit one message. */
+export const hasSlot: Filter = {
+  code: "has-slot",
+  refuse({ node, placements }) {
+    if (placements.length < MAX_PLACEMENTS_PER_NODE) return undefined;
+    return {
+      verdict: "not now",
+      sentence: `${node.name} holds ${placements.length} of ${MAX_PLACEMENTS_PER_NODE} placements`,
+    };
+  },
+};

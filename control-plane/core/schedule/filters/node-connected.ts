@@ -1,0 +1,20 @@
+import { formatAge } from "../format.ts";
+import type { Filter } from "./filter.ts";
+
+/** The node is ready: connected, and heard in both directions. */
+export const nodeConnected: Filter = {
+  code: "node-connected",
+  refuse({ node, state, silentMs }) {
+    switch (state) {
+      case "ready":
+        return undefined;
+      case "revoked":
+        return { verdict: "never", sentence: `${node.name} was revoked` };
+      case "pending":
+        return { verdict: "not now", sentence: `${node.name} has not connected yet` };
+      case "suspect":
+      case "lost":
+        return { verdict: "not now", sentence: `${node.name} is ${state} (heard ${formatAge(silentMs)} ago)` };
+    }
+  },
+};

@@ -1,0 +1,11 @@
+import type { Filter } from "./filter.ts";
+
+/** Nobody took the node out of planning. */
+export const nodeSchedulable: Filter = {
+  code: "node-schedulable",
+  refuse({ node }) {
+    if (node.draining) return { verdict: "not now", sentence: `${node.name} is draining` };
+    if (node.cordoned) return { verdict: "not now", sentence: `${node.name} is cordoned` };
+    return undefined;
+  },
+};

@@ -1,0 +1,14 @@
+import type { Filter } from "./filter.ts";
+
+/** A second replica on one node would share its fate and its cores. */
+export const onePerNode: Filter = {
+  code: "one-per-node",
+  refuse({ node, placements }, { deployment, version }) {
+    const here = placements.some(
+      (placement) => placement.deployment === deployment.name && placement.version === version.version,
+    );
+    return here
+      ? { verdict: "not now", sentence: `${node.name} already holds ${version.model}:${version.version}` }
+      : undefined;
+  },
+};

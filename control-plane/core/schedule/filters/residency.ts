@@ -1,0 +1,13 @@
+import type { Filter } from "./filter.ts";
+
+/** Data and model may be where the node stands. */
+export const residencyFilter: Filter = {
+  code: "residency",
+  refuse({ node }, { deployment }) {
+    const { residency } = deployment.spec.placement;
+    const allowed = residency === "any" || residency === `${node.kind}-only`;
+    return allowed
+      ? undefined
+      : { verdict: "never", sentence: `${deployment.name} is ${residency}; ${node.name} is a ${node.kind} node` };
+  },
+};

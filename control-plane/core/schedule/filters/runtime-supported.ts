@@ -1,0 +1,23 @@
+import type { Filter } from "./filter.ts";
+
+/** The node's ONNX Runtime knows the model's operator set and file format. */
+export const runtimeSupported: Filter = {
+  code: "runtime-supported",
+  refuse({ node }, { version }) {
+    const { capabilities } = node;
+    if (!capabilities) return { verdict: "not now", sentence: `${node.name} has not said what it can run` };
+    if (version.opset !== undefined && version.opset > capabilities.maxOpset) {
+      return {
+        verdict: "never",
+        sentence: `needs opset ${version.opset}; ${node.name} supports up to ${capabilities.maxOpset}`,
+      };
+    }
+    if (version.irVersion !== undefined && version.irVersion > capabilities.maxIrVersion) {
+      return {
+        verdict: "never",
+        sentence: `needs ONNX IR ${version.irVersion}; ${node.name} supports up to ${capabilities.maxIrVersion}`,
+      };
+    }
+    return undefined;
+  },
+};

@@ -1,0 +1,19 @@
+import { unmetRequirement } from "../selector.ts";
+import type { Filter } from "./filter.ts";
+
+/** The deployment's selector over labels, kind, site, zone and name. */
+export const whereMatches: Filter = {
+  code: "where-matches",
+  refuse({ node }, { deployment }) {
+    const unmet = unmetRequirement(deployment.spec.placement.where, {
+      ...node.labels,
+      kind: node.kind,
+      site: node.site,
+      zone: node.zone,
+      name: node.name,
+    });
+    return unmet === undefined
+      ? undefined
+      : { verdict: "never", sentence: `needs ${unmet}; ${node.name} does not match` };
+  },
+};

@@ -1,0 +1,133 @@
+import { deploymentSpec, type DeploymentSpec } from "../../shared/api/deployments.ts";
+import type { ExplainRecord } from "../../shared/api/explain.ts";
+import type { NodeId, PlacementId } from "../../shared/ids.ts";
+import { emptyFleet, reduce, type MutableFleet } from "../../control-plane/core/fleet/reduce.ts";
+import type { FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../control-plane/core/fleet/types.ts";
+import type { z } from "zod";
+
+/** The instant at which every built fleet stands, in ms. */
+export const NOW = 1_000_000;
+
+export const TIMINGS = { suspectMs: 15_000, lostMs: 60_000 };
+
+/** A node that is ready, empty and 8 GiB large, unless said otherwise. */
+export function aNode(name: string, over: Partial<FleetNode> = {}): FleetNode {
+  return {
+    id: `n-${name}` as NodeId,
+    name,
+    kind: "edge",
+    site: "harbour",
+    zone: name,
+    labels: {},
+    capabilities: {
+      arch: "x64",
+      os: "linux",
+      cpus: 4,
+      memMiB: 8_192,
+      diskMiB: 100_000,
+      runtime: "onnxruntime 1.30.0",
+      maxOpset: 22,
+      maxIrVersion: 11,
+      providers: ["cpu"],
+    },
+    generation: 1,
+    cordoned: false,
+    draining: false,
+    revoked: false,
+    desiredRev: 0,
+    createdAt: 0,
+    session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0.1.0", lastSeen: NOW, goodHeartbeats: 2 },
+    load: { at: NOW, cpuPct: 10, memFreeMiB: 6_000, diskFreeMiB: 90_000, rttMs: 1, rif: 0, placements: [] },
+    ...over,
+  };
+}
+
+/** A node that was last heard `ms` ago and whose channel is closed. */
+export const aSilentNode = (name: string, ms: number, over: Partial<FleetNode> = {}): FleetNode =>
+  aNode(name, {
+    session: { epoch: 1, open: false, replica: "r-1", agentVersion: "0.1.0", lastSeen: NOW - ms, goodHeartbeats: 2 },
+    ...over,
+  });
+
+export function aVersion(model: string, version: number, over: Partial<FleetVersion> = {}): FleetVersion {
+  const artifact = `sha256:${String(version).padStart(64, "0")}` as const;
+  return {
+    model,
+    version,
+    state: "ready",
+    artifact,
+    bytes: 1_048_576,
+    opset: 17,
+    irVersion: 8,
+    inputs: [],
+    outputs: [],
+    ...over,
+  };
+}
+
+export function aDeployment(
+  spec: z.input<typeof deploymentSpec>,
+  over: Partial<FleetDeployment> = {},
+): FleetDeployment {
+  const parsed: DeploymentSpec = deploymentSpec.parse(spec);
+  return { name: parsed.name, spec: parsed, generation: 1, createdAt: 0, ...over };
+}
+
+/** A ready placement of `digits:1` for the deployment `digits`, unless said otherwise. */
+export function aPlacement(node: FleetNode, over: Partial<FleetPlacement> = {}): FleetPlacement {
+  return {
+    id: `p-${node.name}` as PlacementId,
+    deployment: "digits",
+    model: "digits",
+    version: 1,
+    nodeId: node.id,
+    generation: 1,
+    wanted: "serve",
+    explain: anExplainRecord(node),
+    decidedAt: NOW - 600_000,
+    state: "ready",
+    stateSince: NOW - 500_000,
+    failure: undefined,
+    progress: undefined,
+    rssMiB: undefined,
+    warmUs: 1_000,
+    ...over,
+  };
+}
+
+export const anExplainRecord = (node: FleetNode): ExplainRecord => ({
+  id: "dec_1",
+  modelVersion: "digits:1",
+  deployment: "digits",
+  generation: 1,
+  profile: "test",
+  trigger: "test",
+  kind: node.kind,
+  evaluated: 1,
+  feasible: 1,
+  rejected: {},
+  rejections: [],
+  top: [],
+  chosen: [node.name],
+  margin: null,
+  tieBreak: null,
+  sentence: `digits:1 → ${node.name}`,
+});
+
+/** A fleet of the given parts, as `reduce` builds it. */
+export function aFleet(parts: {
+  nodes?: readonly FleetNode[];
+  deployments?: readonly FleetDeployment[];
+  versions?: readonly FleetVersion[];
+  placements?: readonly FleetPlacement[];
+  aliases?: readonly { model: string; alias: string; version: number }[];
+}): MutableFleet {
+  const fleet = emptyFleet();
+  const { nodes = [], deployments = [], versions = [], placements = [], aliases = [] } = parts;
+  reduce(fleet, { type: "rows-loaded", rows: { nodes, deployments, versions, aliases, placements } });
+  for (const node of nodes) {
+    if (node.load && node.session)
+      reduce(fleet, { type: "load-reported", nodeId: node.id, epoch: node.session.epoch, load: node.load });
+  }
+  return fleet;
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "@jest/globals";
+import { buildRouteTable, resolve, type Resolved } from "../../../../control-plane/core/route/table.ts";
+import type { Fleet, FleetPlacement } from "../../../../control-plane/core/fleet/types.ts";
+import type { PlacementId } from "../../../../shared/ids.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../support/fleet-builder.ts";
+
+const [a, b] = [aNode("edge-a"), aNode("edge-b", { site: "island" })];
+const versions = [aVersion("digits", 1), aVersion("digits", 2)];
+const deployment = aDeployment({ name: "digits", model: "digits", version: 2 });
+const anywhere = (): boolean => false;
+
+const ask = (fleet: Fleet, version?: string, isAtSite: (placement: FleetPlacement) => boolean = anywhere): Resolved =>
+  resolve(buildRouteTable(fleet), { model: "digits", version }, isAtSite);
+
+const idsOf = (resolved: Resolved): readonly string[] =>
+  resolved.kind === "found" ? resolved.ready.map(({ placement }) => placement.id) : [];
+
+describe("resolve", () => {
+  it("finds a version by number and by alias", () => {
+    const fleet = aFleet({
+      nodes: [a],
+      versions,
+      deployments: [deployment],
+      placements: [aPlacement(a)],
+      aliases: [{ model: "digits", alias: "champion", version: 1 }],
+    });
+    expect(ask(fleet, "1")).toMatchObject({ kind: "found", version: 1 });
+    expect(idsOf(ask(fleet, "champion"))).toEqual(["p-edge-a"]);
+    expect(idsOf(ask(fleet, "2"))).toEqual([]);
+  });
+
+  it.each(["3", "0", "01", "nobody", "-1"])("does not know version %s", (version) => {
+    expect(ask(aFleet({ versions, deployments: [deployment] }), version).kind).toBe("unknown");
+  });
+
+  it("tells an unknown model from one that nothing deploys", () => {
+    expect(ask(aFleet({}))).toMatchObject({ kind: "unknown", detail: expect.stringContaining("not known here") });
+    expect(ask(aFleet({ versions }))).toMatchObject({
+      kind: "unknown",
+      detail: expect.stringContaining("has no deployment"),
+    });
+  });
+
+  it("leaves traffic on the old version until the new one has as many ready replicas", () => {
+    const old = [aPlacement(a), aPlacement(b)];
+    const fresh = (node: typeof a): FleetPlacement =>
+      aPlacement(node, { id: `p-new-${node.name}` as PlacementId, version: 2 });
+    const fleetWith = (placements: readonly FleetPlacement[]): Fleet =>
+      aFleet({ nodes: [a, b], versions, deployments: [deployment], placements });
+    expect(ask(fleetWith([...old, fresh(a)]))).toMatchObject({ version: 1 });
+    expect(ask(fleetWith([...old, fresh(a), fresh(b)]))).toMatchObject({ version: 2 });
+    expect(idsOf(ask(fleetWith([...old, fresh(a), fresh(b)])))).toEqual(["p-new-edge-a", "p-new-edge-b"]);
+  });
+
+  it("leaves out placements that are not ready, or are to go, or that residency forbids", () => {
+    const cloud = aNode("cloud-a", { kind: "cloud" });
+    const edgeOnly = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { residency: "edge-only", edge: { min: 1 } },
+    });
+    const placements = [aPlacement(cloud), aPlacement(a, { state: "warming" }), aPlacement(b, { wanted: "gone" })];
+    expect(idsOf(ask(aFleet({ nodes: [a, b, cloud], versions, deployments: [edgeOnly], placements })))).toEqual([]);
+  });
+
+  it("chooses among several deployments: ready at the caller's site, else named like the model, else the oldest", () => {
+    const older = aDeployment({ name: "aside", model: "digits", version: 1 }, { createdAt: 1 });
+    const named = aDeployment({ name: "digits", model: "digits", version: 1 }, { createdAt: 2 });
+    const placements = [aPlacement(a, { deployment: "aside" }), aPlacement(b, { deployment: "digits" })];
+    const fleet = aFleet({ nodes: [a, b], versions, deployments: [older, named], placements });
+    expect(idsOf(ask(fleet, undefined, ({ nodeId }) => nodeId === a.id))).toEqual(["p-edge-a"]);
+    expect(idsOf(ask(fleet))).toEqual(["p-edge-b"]);
+    const other = aDeployment({ name: "zebra", model: "digits", version: 1 }, { createdAt: 3 });
+    expect(idsOf(ask(aFleet({ nodes: [a], versions, deployments: [other, older], placements })))).toEqual(["p-edge-a"]);
+  });
+});
