@@ -1,0 +1,119 @@
+import type { Duplex } from "node:stream";
+import type { RawData, WebSocket } from "ws";
+import type { Clock } from "../../../shared/clock.ts";
+import { isSkerryError, messageOf } from "../../../shared/errors.ts";
+import type { NodeId } from "../../../shared/ids.ts";
+import type { Logger } from "../../../shared/logger.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { AUTHENTICATION_DEADLINE_MS, type Channel } from "../../../shared/protocol/limits.ts";
+import {
+  attach as attachSchema,
+  hello as helloSchema,
+  type Attach,
+  type Hello,
+} from "../../../shared/protocol/messages.ts";
+import { sessionProofText } from "../../../shared/protocol/proofs.ts";
+import type { ControlLink, Keys, NodeDoor, NodeIdentityRow } from "../../ports.ts";
+import { ControlSocket, sendJson } from "./control-socket.ts";
+import { InferenceSocket } from "./inference-socket.ts";
+import { parseMessage } from "./parse-message.ts";
+import { TransferSocket } from "./transfer-socket.ts";
+
+export interface NodeSocketsOptions {
+  readonly door: NodeDoor;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly cpId: string;
+}
+
+interface Greeting extends NodeSocketsOptions {
+  readonly channel: Channel;
+  /** The TCP or TLS socket below. */
+  readonly socket: Duplex;
+  readonly nodeId: string;
+  readonly identity: NodeIdentityRow;
+}
+
+/**
+ * The handshake of every channel: our nonce, its signature, then the session. The nonce lives in this call alone, so a
+ * recorded signature is worth nothing on another socket. Closes 4401 on a bad proof, 4408 after 5 s, 4400 on nonsense.
+ */
+export async function greet(webSocket: WebSocket, greeting: Greeting): Promise<void> {
+  webSocket.on("error", () => undefined); // ws closes by itself; without a listener the process would end
+  const { keys, cpId, clock, channel } = greeting;
+  const nonce = keys.secret();
+  sendJson(webSocket, { type: "challenge", id: 1, nonce, cpId, cpTime: new Date(clock.wallNow()).toISOString() });
+  const data = await firstMessage(webSocket, greeting);
+  if (data === undefined) return;
+  const answer = channel === "control" ? parseMessage(helloSchema, data) : parseMessage(attachSchema, data);
+  if (!answer) return webSocket.close(CLOSE.INVALID_MESSAGE, "the first message was not the answer to the challenge");
+  if (!isProven(answer, nonce, greeting))
+    return webSocket.close(CLOSE.BAD_PROOF, "the signature or the identity does not hold");
+  try {
+    if (answer.type === "hello") await openControl(webSocket, answer, greeting);
+    else openData(webSocket, answer, greeting);
+  } catch (error) {
+    const isRefusal = isSkerryError(error) && error.code === "UNAUTHENTICATED";
+    webSocket.close(isRefusal ? CLOSE.BAD_PROOF : CLOSE.CAPACITY, messageOf(error).slice(0, 100));
+  }
+}
+
+function isProven(answer: Hello | Attach, nonce: string, { nodeId, identity, keys, cpId, channel }: Greeting): boolean {
+  if (answer.nodeId !== nodeId || answer.generation !== identity.generation) return false;
+  const text = sessionProofText({ cpId, channel, nodeId, generation: answer.generation, nonce });
+  return keys.verify(identity.publicKey, text, answer.signature);
+}
+
+async function openControl(webSocket: WebSocket, hello: Hello, greeting: Greeting): Promise<void> {
+  const { door, clock, logger } = greeting;
+  let socket: ControlSocket | undefined;
+  const connect = (epoch: number): ControlLink =>
+    (socket = new ControlSocket(webSocket, { below: greeting.socket, epoch, clock, logger }));
+  const session = await door.openControl(hello, greeting.nodeId as NodeId, connect);
+  if (!socket) throw new Error("the door opened no control link");
+  session.started(socket.send({ ...session.welcome, re: hello.id }));
+  socket.listen(session);
+}
+
+function openData(webSocket: WebSocket, attach: Attach, greeting: Greeting): void {
+  const { door, clock, channel } = greeting;
+  const nodeId = greeting.nodeId as NodeId;
+  const epoch = attach.epoch ?? 0;
+  const attached = { type: "attached", id: 2, re: attach.id, epoch } as const;
+  if (channel === "inference") {
+    const socket = new InferenceSocket(webSocket, { below: greeting.socket, clock });
+    const session = door.openInference(nodeId, epoch, socket);
+    if (!session) return webSocket.close(CLOSE.SESSION_ENDED, "not the present session");
+    sendJson(webSocket, attached);
+    return socket.listen(session);
+  }
+  const redeem = door.openTransfer(nodeId, epoch, attach.ticket ?? "");
+  if (!redeem) return webSocket.close(CLOSE.NOT_YOURS, "the ticket is unknown, used or expired");
+  sendJson(webSocket, attached);
+  const socket = new TransferSocket(webSocket, { below: greeting.socket, clock });
+  socket.listen(redeem(socket));
+}
+
+/** Undefined when the socket closed or the time ran out: then it is closed already. */
+function firstMessage(webSocket: WebSocket, { clock }: Greeting): Promise<RawData | undefined> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(AUTHENTICATION_DEADLINE_MS, () => {
+      webSocket.close(CLOSE.TOO_SLOW, "no answer to the challenge");
+      done(undefined);
+    });
+    const onClose = (): void => done(undefined);
+    const onMessage = (data: RawData): void => {
+      webSocket.pause(); // the next message waits for the session's own listener
+      done(data);
+    };
+    const done = (data: RawData | undefined): void => {
+      cancel();
+      webSocket.off("message", onMessage);
+      webSocket.off("close", onClose);
+      resolve(data);
+    };
+    webSocket.once("message", onMessage);
+    webSocket.once("close", onClose);
+  });
+}

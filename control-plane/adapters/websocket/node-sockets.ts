@@ -1,0 +1,101 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import { messageOf } from "../../../shared/errors.ts";
+import {
+  CHANNELS,
+  channelPath,
+  MAX_HANDSHAKES_IN_PROGRESS,
+  MAX_MESSAGE_BYTES,
+  MAX_TRANSFER_MESSAGE_BYTES,
+  SUBPROTOCOL,
+  type Channel,
+} from "../../../shared/protocol/limits.ts";
+import type { NodeIdentityRow } from "../../ports.ts";
+import { greet, type NodeSocketsOptions } from "./handshake.ts";
+
+/**
+ * Takes the nodes' three channels off an http server's upgrade requests. What can be refused is refused before the
+ * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown or revoked node, 503 too many at once.
+ */
+export class NodeSockets {
+  readonly #options: NodeSocketsOptions;
+  readonly #servers: Record<Channel, WebSocketServer>;
+  #handshakes = 0;
+
+  constructor(options: NodeSocketsOptions) {
+    this.#options = options;
+    const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 });
+    const large = socketServer({ maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 });
+    this.#servers = { control: small, inference: small, transfer: large };
+  }
+
+  attach(server: Server): void {
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on("error", () => socket.destroy());
+      void this.#upgrade(request, socket, head);
+    });
+  }
+
+  /** Ends every socket that is still open, at once. */
+  terminateAll(): void {
+    for (const server of Object.values(this.#servers)) for (const client of server.clients) client.terminate();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const path = (request.url ?? "").split("?", 1)[0];
+    const channel = CHANNELS.find((each) => channelPath(each) === path);
+    if (!channel) return refuse(socket, "404 Not Found");
+    if (request.headers.origin !== undefined) return refuse(socket, "403 Forbidden");
+    const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
+    if (!offered.includes(SUBPROTOCOL))
+      return refuse(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
+    if (this.#handshakes >= MAX_HANDSHAKES_IN_PROGRESS)
+      return refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
+
+    this.#handshakes += 1;
+    try {
+      const identity = await this.#identify(request);
+      if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
+      if (!identity) return refuse(socket, "401 Unauthorized");
+      const webSocket = await this.#accept(channel, { request, socket, head });
+      await greet(webSocket, { channel, socket, ...identity, ...this.#options });
+    } finally {
+      this.#handshakes -= 1;
+    }
+  }
+
+  async #identify(
+    request: IncomingMessage,
+  ): Promise<{ nodeId: string; identity: NodeIdentityRow } | "unavailable" | null> {
+    const nodeId = request.headers["skerry-node-id"];
+    if (typeof nodeId !== "string") return null;
+    try {
+      const identity = await this.#options.door.identity(nodeId);
+      return identity && !identity.revoked ? { nodeId, identity } : null;
+    } catch (error) {
+      this.#options.logger.debug({ error: messageOf(error) }, "a node could not be identified");
+      return "unavailable";
+    }
+  }
+
+  #accept(channel: Channel, from: { request: IncomingMessage; socket: Duplex; head: Buffer }): Promise<WebSocket> {
+    return new Promise((resolve) =>
+      this.#servers[channel].handleUpgrade(from.request, from.socket, from.head, resolve),
+    );
+  }
+}
+
+/** Limits are set explicitly: ws's own default is 100 MiB a message, and 0 would mean none. */
+const socketServer = (limits: { readonly maxPayload: number; readonly maxBufferedChunks: number }): WebSocketServer =>
+  new WebSocketServer({
+    noServer: true,
+    ...limits,
+    maxFragments: 64,
+    perMessageDeflate: false,
+    handleProtocols: () => SUBPROTOCOL,
+  });
+
+function refuse(socket: Duplex, status: string, headers = ""): void {
+  socket.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,58 @@
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import type { Clock } from "../../../shared/clock.ts";
+import type { CloseCode } from "../../../shared/protocol/close-codes.ts";
+import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
+
+/** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
+const CLOSE_GRACE_MS = 2_000;
+
+/** What every channel needs of its socket: when a byte last came, and bounds on what waits to go out. */
+export class SocketWatch {
+  readonly #webSocket: WebSocket;
+  readonly #below: Duplex;
+  readonly #clock: Clock;
+  #bytesRead = 0;
+  #heardAt: number;
+  #stalledSince: number | undefined;
+
+  constructor(webSocket: WebSocket, { below, clock }: { readonly below: Duplex; readonly clock: Clock }) {
+    this.#webSocket = webSocket;
+    this.#below = below;
+    this.#clock = clock;
+    this.#heardAt = clock.now();
+  }
+
+  /** When a byte last arrived, as far as calls of this tell it apart: whole calls apart from the real time. */
+  lastByteAt(): number {
+    const bytesRead = this.#below instanceof Socket ? this.#below.bytesRead : 0;
+    if (bytesRead !== this.#bytesRead) {
+      this.#bytesRead = bytesRead;
+      this.#heardAt = this.#clock.now();
+    }
+    return this.#heardAt;
+  }
+
+  /** True while the peer takes what we send. Terminates the socket over 4 MiB, or after 10 s above 1 MiB. */
+  hasRoom(): boolean {
+    const waiting = this.#webSocket.bufferedAmount;
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false;
+    if (waiting < OUTBOUND_PAUSE_BYTES) {
+      this.#stalledSince = undefined;
+      return true;
+    }
+    this.#stalledSince ??= this.#clock.now();
+    const isOver = waiting > OUTBOUND_TERMINATE_BYTES || this.#clock.now() - this.#stalledSince > OUTBOUND_STALL_MS;
+    if (isOver) this.#webSocket.terminate();
+    return false;
+  }
+
+  /** Closes politely, then for good. */
+  close(code: CloseCode, reason: string): void {
+    if (this.#webSocket.readyState === this.#webSocket.CLOSED) return;
+    this.#webSocket.close(code, reason);
+    const cancel = this.#clock.after(CLOSE_GRACE_MS, () => this.#webSocket.terminate());
+    this.#webSocket.once("close", cancel);
+  }
+}

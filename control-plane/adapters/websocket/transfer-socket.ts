@@ -1,0 +1,55 @@
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import type { Clock } from "../../../shared/clock.ts";
+import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
+import { TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
+import { transferMessage } from "../../../shared/protocol/messages.ts";
+import type { TransferLink, TransferSession } from "../../ports.ts";
+import { parseMessage } from "./parse-message.ts";
+import { SocketWatch } from "./socket-watch.ts";
+
+/** A transfer channel after its handshake. Ends by itself after 60 s in which the node granted nothing. */
+export class TransferSocket implements TransferLink {
+  readonly #webSocket: WebSocket;
+  readonly #watch: SocketWatch;
+  readonly #clock: Clock;
+  #cancelSilence: () => void = () => undefined;
+
+  constructor(webSocket: WebSocket, parts: { below: Duplex; clock: Clock }) {
+    this.#webSocket = webSocket;
+    this.#watch = new SocketWatch(webSocket, parts);
+    this.#clock = parts.clock;
+  }
+
+  /** Resolves when the kernel took the message: that is the back-pressure. */
+  sendFrame(header: Uint8Array, payload: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: Error | null): void => (error ? reject(error) : resolve());
+      this.#webSocket.send(Buffer.concat([header, payload]), done);
+    });
+  }
+
+  close(code: CloseCode, reason: string): void {
+    this.#watch.close(code, reason);
+  }
+
+  listen(session: TransferSession): void {
+    this.#expectProgress();
+    this.#webSocket.on("close", () => {
+      this.#cancelSilence();
+      session.onClosed();
+    });
+    this.#webSocket.on("message", (data, isBinary) => {
+      const message = isBinary ? undefined : parseMessage(transferMessage, data);
+      if (!message) return this.close(CLOSE.INVALID_MESSAGE, "not a message of the transfer channel");
+      this.#expectProgress();
+      session.onMessage(message);
+    });
+    this.#webSocket.resume();
+  }
+
+  #expectProgress(): void {
+    this.#cancelSilence();
+    this.#cancelSilence = this.#clock.after(TRANSFER_SILENCE_MS, () => this.#webSocket.terminate());
+  }
+}

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z
+  .enum(["0", "1"])
+  .default("0")
+  .transform((text) => text === "1");
+
+/** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
+const settings = z.object({
+  DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
+  SKERRY_HOST: z.string().default("127.0.0.1").describe("Address to listen on."),
+  SKERRY_PORT: port.default(7070).describe("Port to listen on."),
+  SKERRY_DATA_DIR: z.string().default(".skerry/control-plane").describe("Folder for model files."),
+  SKERRY_NODE_URLS: z
+    .string()
+    .optional()
+    .describe(
+      "Where nodes reach this control plane: ws:// or wss:// URLs, comma-separated. Default: the address it listens on.",
+    ),
+  SKERRY_ADMIN_KEY_FILE: z
+    .string()
+    .optional()
+    .describe("Where the first admin key is written (mode 0600) when there is no key yet."),
+  SKERRY_SUSPECT_MS: z.coerce
+    .number()
+    .int()
+    .min(1_000)
+    .default(SUSPECT_MS)
+    .describe("Silence after which a node gets no new requests, in ms."),
+  SKERRY_LOST_MS: z.coerce
+    .number()
+    .int()
+    .min(2_000)
+    .default(LOST_MS)
+    .describe("Silence after which a node's placements may move, in ms."),
+  SKERRY_LOG_LEVEL: z
+    .enum(["debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("Least level that is logged."),
+  SKERRY_EXIT_WITH_PARENT: flag.describe(
+    "1: stop when standard input closes, so that a killed supervisor leaves nothing behind.",
+  ),
+});
+
+export interface Config {
+  readonly databaseUrl: string;
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly nodeUrls: readonly string[] | undefined;
+  readonly adminKeyFile: string | undefined;
+  readonly suspectMs: number;
+  readonly lostMs: number;
+  readonly logLevel: string;
+  readonly exitWithParent: boolean;
+}
+
+/** Reads all settings at once. Throws one error that lists every complaint, setting by setting. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const parsed = settings.safeParse(env);
+  if (!parsed.success) throw new Error(complaints(parsed.error));
+  const { data } = parsed;
+  return {
+    databaseUrl: data.DATABASE_URL,
+    host: data.SKERRY_HOST,
+    port: data.SKERRY_PORT,
+    dataDir: data.SKERRY_DATA_DIR,
+    nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
+    adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
+    suspectMs: data.SKERRY_SUSPECT_MS,
+    lostMs: data.SKERRY_LOST_MS,
+    logLevel: data.SKERRY_LOG_LEVEL,
+    exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
+  };
+}
+
+function complaints(error: z.ZodError): string {
+  const lines = error.issues.map((issue) => {
+    const name = String(issue.path[0]);
+    const about = settings.shape[name as keyof typeof settings.shape]?.description ?? "";
+    return `  ${name}: ${issue.message}. ${about}`;
+  });
+  return `the control plane cannot start with these settings:\n${lines.join("\n")}`;
+}

@@ -1,0 +1,5 @@
+import type { Logger } from "../../shared/logger.ts";
+
+const ignore = (): void => undefined;
+
+export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
