@@ -1,0 +1,19 @@
+/** Which files a suite holds is said in scripts/test.ts. */
+export default {
+  rootDir: import.meta.dirname,
+  roots: ["<rootDir>/test"],
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+  testEnvironment: "<rootDir>/test/support/environment.cjs",
+  reporters: ["default", "<rootDir>/test/support/reporter.cjs"],
+  extensionsToTreatAsEsm: [".ts"],
+  transform: {
+    "\\.ts$": [
+      "@swc/jest",
+      { jsc: { target: "es2024", parser: { syntax: "typescript" } }, module: { type: "es6" }, sourceMaps: "inline" },
+    ],
+  },
+  maxWorkers: 2,
+  testTimeout: 30_000,
+  // Jest runs a single file in its own process unless a limit is set, and then a leaked handle hangs the whole run.
+  workerIdleMemoryLimit: "1GB",
+};

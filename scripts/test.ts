@@ -1,0 +1,27 @@
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "jest";
+
+/** `npm test`, or with `--suite=faults` one of the long suites. All other arguments go to Jest: `npm test -- test/unit`. */
+const SUITES: Readonly<Record<string, readonly string[]>> = {
+  test: ["test/*.test.ts", "test/{support,unit,integration,scenarios}/**/*.test.ts"],
+  faults: ["test/faults/**/*.test.ts"],
+  simulation: ["test/simulation/**/*.test.ts"],
+};
+
+const root = join(import.meta.dirname, "..");
+const flag = "--suite=";
+const args = process.argv.slice(2);
+const suite = args.find((arg) => arg.startsWith(flag))?.slice(flag.length) ?? "test";
+const patterns = SUITES[suite];
+
+if (patterns === undefined) {
+  console.error(`There is no suite ${suite}: choose one of ${Object.keys(SUITES).join(", ")}.`);
+  process.exitCode = 1;
+} else if (globSync(patterns, { cwd: root }).length === 0) {
+  console.log(`The suite ${suite} holds no tests yet.\n0 passed, 0 failed`);
+} else {
+  // The globs come last: Jest takes everything after --testMatch for a glob.
+  const jestArgs = args.filter((arg) => !arg.startsWith(flag));
+  await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
+}
