@@ -58,38 +58,46 @@ export class Chunker {
   }
 
   /** Walks from `from` to the next cut or to the block's end. */
-  #untilCut(block: Uint8Array, from: number): { readonly at: number; readonly isCut: boolean } {
+  #untilCut(block: Uint8Array, from: number): Walk {
     const start = from - this.#length; // where the chunk began, as an index into this block; often negative
-    let at = Math.min(block.length, Math.max(from, start + WARM_FROM));
-    at = this.#roll(block, { from: at, to: start + MIN_CHUNK_BYTES - 1, mask: 0 }).at;
-    let found = this.#roll(block, { from: at, to: start + NORMAL_CHUNK_BYTES - 1, mask: STRICT_MASK });
-    if (!found.isCut) found = this.#roll(block, { from: found.at, to: start + MAX_CHUNK_BYTES, mask: LOOSE_MASK });
-    this.#length = found.at - start;
-    return { at: found.at, isCut: found.isCut || this.#length === MAX_CHUNK_BYTES };
+    const warmFrom = Math.min(block.length, Math.max(from, start + WARM_FROM));
+    const strictFrom = this.#warm(block, warmFrom, start + MIN_CHUNK_BYTES - 1);
+    let walk = this.#search(block, { from: strictFrom, to: start + NORMAL_CHUNK_BYTES - 1, mask: STRICT_MASK });
+    if (!walk.isCut) walk = this.#search(block, { from: walk.at, to: start + MAX_CHUNK_BYTES, mask: LOOSE_MASK });
+    this.#length = walk.at - start;
+    return { at: walk.at, isCut: walk.isCut || this.#length === MAX_CHUNK_BYTES };
   }
 
-  /** Hashes from `from` up to `to`; stops after the byte at which the masked hash is 0. Mask 0 never stops. */
-  #roll(block: Uint8Array, { from, to, mask }: Roll): { readonly at: number; readonly isCut: boolean } {
+  /** Hashes from `from` up to `to` without looking for a cut. Returns where it stopped. */
+  #warm(block: Uint8Array, from: number, to: number): number {
     const end = Math.min(block.length, to);
-    const table = GEAR_TABLE;
-    let hash = this.#hash;
     let at = from;
-    let isCut = false;
-    while (at < end) {
-      hash = ((hash << 1) + (table[block[at] as number] as number)) | 0;
-      at += 1;
-      if ((hash & mask) === 0 && mask !== 0) {
-        isCut = true;
-        break;
+    for (; at < end; at += 1) this.#hash = ((this.#hash << 1) + (GEAR_TABLE[block[at] ?? 0] ?? 0)) | 0;
+    return at;
+  }
+
+  /**
+   * Hashes from `from` up to `to`, or past the byte after which the masked hash is 0. All the time goes into this loop:
+   * a helper for the step, or the table as a module's constant, makes it three times slower (test/bench/chunker.ts).
+   */
+  #search(block: Uint8Array, { from, to, mask }: { readonly from: number; readonly to: number; readonly mask: number }): Walk {
+    const table = GEAR_TABLE;
+    const end = Math.min(block.length, to);
+    let hash = this.#hash;
+    for (let at = from; at < end; at += 1) {
+      hash = ((hash << 1) + (table[block[at] ?? 0] ?? 0)) | 0;
+      if ((hash & mask) === 0) {
+        this.#hash = hash;
+        return { at: at + 1, isCut: true };
       }
     }
     this.#hash = hash;
-    return { at, isCut };
+    return { at: Math.max(from, end), isCut: false };
   }
 }
 
-interface Roll {
-  readonly from: number;
-  readonly to: number;
-  readonly mask: number;
+interface Walk {
+  /** Index into the block, behind the last byte taken. */
+  readonly at: number;
+  readonly isCut: boolean;
 }

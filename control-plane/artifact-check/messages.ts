@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { digest, manifest, tensorSpec } from "../../shared/protocol/manifest.ts";
+
+/** The one line that the check process reads. */
+export const checkRequest = z.strictObject({
+  path: z.string(),
+  model: z.string(),
+  version: z.number().int().min(1),
+  /** What the uploader declared. */
+  bytes: z.number().int().min(1),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type CheckRequest = z.infer<typeof checkRequest>;
+
+/** The one line that it writes. */
+export const checkResult = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("accepted"),
+    checked: z.strictObject({
+      manifest,
+      artifact: digest,
+      opset: z.number().int(),
+      irVersion: z.number().int(),
+      producer: z.string(),
+      inputs: z.array(tensorSpec),
+      outputs: z.array(tensorSpec),
+    }),
+  }),
+  z.strictObject({ kind: z.literal("rejected"), code: z.enum(["DIGEST_MISMATCH", "INVALID_MODEL"]), reason: z.string() }),
+]);
+export type CheckResult = z.infer<typeof checkResult>;

@@ -1,0 +1,99 @@
+import { datatypeOf, TENSOR_STORES, type Datatype, type TensorStore } from "./onnx-datatypes.ts";
+import { quote, SkimRefused } from "./skim-refused.ts";
+import { WIRE, type WireReader } from "./wire-reader.ts";
+
+/** TensorProto's other fields. */
+const FIELD = { dims: 1, dataType: 2, segment: 3, name: 8, rawData: 9, docString: 12, externalData: 13, dataLocation: 14 } as const;
+
+const STORE_BY_FIELD = new Map<number, (typeof TENSOR_STORES)[number]>(TENSOR_STORES.map((store) => [store.field, store]));
+
+/** What a tensor says of itself and what is there. */
+interface Found {
+  name: string;
+  elements: number;
+  datatype: number;
+  rawBytes: number | undefined;
+  readonly counts: Map<TensorStore, number>;
+}
+
+/**
+ * Walks a TensorProto that ends at `end` and returns its name. Refuses one whose bytes lie outside the file, and one
+ * whose shape does not fit its bytes: a runtime that believed the shape would read past them, or reserve what they claim.
+ */
+export function skimTensor(reader: WireReader, end: number): string {
+  const found: Found = { name: "", elements: 1, datatype: 0, rawBytes: undefined, counts: new Map() };
+  while (reader.next(end)) {
+    switch (reader.field) {
+      case FIELD.dims:
+        reader.integers("a tensor's dimension", (length) => {
+          if (length < 0) throw new SkimRefused(`tensor ${quote(found.name)} has a dimension of ${length}`);
+          found.elements *= length;
+        });
+        break;
+      case FIELD.dataType:
+        found.datatype = reader.integer("a tensor's datatype");
+        break;
+      case FIELD.segment:
+        throw new SkimRefused("a tensor is written in segments, which no runtime reads");
+      case FIELD.name:
+        found.name = reader.text("a tensor's name");
+        break;
+      case FIELD.rawData:
+        found.rawBytes = reader.skipBytes("a tensor's raw_data");
+        break;
+      case FIELD.docString:
+        reader.skipText("a tensor's doc_string");
+        break;
+      case FIELD.externalData:
+        throw externalData(reader);
+      case FIELD.dataLocation:
+        // Any other value than DEFAULT: EXTERNAL, or one that a parser may cut down to it.
+        if (reader.integer("a tensor's data_location") !== 0) throw new SkimRefused(EXTERNAL_REASON);
+        break;
+      default:
+        count(reader, found);
+    }
+  }
+  checkSize(found);
+  return found.name;
+}
+
+const EXTERNAL_REASON = "a tensor lies in another file (external data): save the model as one file, for example with onnx.save(model, path, save_as_external_data=False)";
+
+/** Names the file that was asked for, because the uploader has to find it. */
+function externalData(reader: WireReader): SkimRefused {
+  const end = reader.enter("a tensor's external_data");
+  let location = "";
+  while (reader.next(end)) {
+    if (reader.field === 2) location = reader.text("the location of external data");
+    else reader.skip();
+    if (location.includes("_ORT_MEM_ADDR_")) return new SkimRefused("a tensor claims to lie in memory (_ORT_MEM_ADDR_), which no file may: export the model again");
+    if (location !== "") return new SkimRefused(`${EXTERNAL_REASON}; it names ${quote(location)}`);
+  }
+  return new SkimRefused(EXTERNAL_REASON);
+}
+
+function count(reader: WireReader, found: Found): void {
+  const store = STORE_BY_FIELD.get(reader.field);
+  if (!store) return reader.skip();
+  const before = found.counts.get(store.name) ?? 0;
+  if (store.wire === WIRE.BYTES) {
+    reader.skipText("a tensor's string");
+    found.counts.set(store.name, before + 1);
+  } else found.counts.set(store.name, before + reader.countNumbers(`a tensor's ${store.name}`, store.wire));
+}
+
+function checkSize({ name, elements, datatype: number, rawBytes, counts }: Found): void {
+  const type = datatypeOf(number);
+  if (!type) throw new SkimRefused(`tensor ${quote(name)} has the unknown datatype ${number}`);
+  if (rawBytes !== undefined) {
+    const needed = type.bits === undefined ? 0 : Math.ceil((elements * type.bits) / 8);
+    if (needed !== rawBytes) throw misfit(name, type, `its shape needs ${needed} bytes and it has ${rawBytes}`);
+  } else if (type.perElement !== undefined) {
+    const needed = elements * type.perElement;
+    const present = counts.get(type.store) ?? 0;
+    if (needed !== present) throw misfit(name, type, `its shape needs ${needed} numbers in ${type.store} and it has ${present}`);
+  }
+}
+
+const misfit = (name: string, type: Datatype, why: string): SkimRefused => new SkimRefused(`tensor ${quote(name)} (${type.onnx}): ${why}`);

@@ -1,0 +1,21 @@
+/** Why a file is not served, as a sentence for the person who uploaded it. Never leaves `core/catalog`. */
+export class SkimRefused extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "SkimRefused";
+  }
+}
+
+// By name: under Jest the realms differ.
+export const isSkimRefused = (error: unknown): error is SkimRefused => error instanceof Error && error.name === "SkimRefused";
+
+const SHOWN_CHARACTERS = 80;
+
+/** A name from the file, fit for a log line and a terminal: control characters escaped, cut where it grows long. */
+export function quote(text: string): string {
+  const shown = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return `"${printable(shown)}"`;
+}
+
+/** `text` without what a terminal would act on. */
+export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, "\uFFFD");
