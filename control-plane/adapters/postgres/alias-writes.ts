@@ -1,0 +1,36 @@
+import { SkerryError } from "../../../shared/errors.ts";
+import type { Actor, CatalogStore, NewEvent } from "../../ports.ts";
+import type { Transaction } from "./database.ts";
+import { audit, tell } from "./journal.ts";
+import { lockModel } from "./model-writes.ts";
+
+export type AliasMove = Parameters<CatalogStore["moveAlias"]>[0];
+
+/** Compare-and-set on the version that the alias names. The model's lock makes moves take turns. */
+export async function moveAlias(tx: Transaction, move: AliasMove, { actor, event }: { actor: Actor; event: NewEvent }): Promise<void> {
+  const { model, alias, version, ifMatch } = move;
+  await lockModel(tx, model);
+  const before = await tx.alias.findUnique({ where: { modelName_alias: { modelName: model, alias } } });
+  requireTarget(move, before?.version ?? null, ifMatch);
+  await requireReady(tx, model, version);
+  if (before?.version === version) return;
+  await tx.alias.upsert({
+    where: { modelName_alias: { modelName: model, alias } },
+    create: { modelName: model, alias, version },
+    update: { version, rowVersion: { increment: 1 } },
+  });
+  await audit(tx, actor, { action: "alias.move", target: `model/${model}`, detail: { alias, before: before?.version ?? null, after: version } });
+  await tell(tx, [event]);
+}
+
+function requireTarget({ model, alias }: AliasMove, present: number | null, expected: number | null | undefined): void {
+  if (expected === undefined || expected === present) return;
+  const stands = present === null ? "does not exist" : `names ${model}:${present}`;
+  throw new SkerryError("STALE_ETAG", `the alias ${alias} of ${model} ${stands}: somebody moved it since you read it`);
+}
+
+async function requireReady(tx: Transaction, model: string, version: number): Promise<void> {
+  const row = await tx.modelVersion.findUnique({ where: { modelName_version: { modelName: model, version } }, select: { state: true } });
+  if (!row) throw new SkerryError("NOT_FOUND", `the model ${model} has no version ${version}`);
+  if (row.state !== "ready") throw new SkerryError("CONFLICT", `${model}:${version} is ${row.state}: only a ready version can be named by an alias`);
+}

@@ -1,0 +1,124 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { PrismaPg } from "@prisma/adapter-pg";
+import pg from "pg";
+import { PrismaClient, type Prisma } from "../../../prisma/generated/client.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/backoff.ts";
+import { SkerryError } from "../../../shared/errors.ts";
+import type { Logger } from "../../../shared/logger.ts";
+import type { Random } from "../../../shared/random.ts";
+import { kindOf, storageFull, unavailable } from "./database-errors.ts";
+
+/** How long a caller waits at most, and how long one connection may be in one use. */
+const ANSWER_MS = 2_000;
+const MAX_RETRIES = 5;
+const RETRY: BackoffPolicy = { baseMs: 10, maxMs: 200 };
+/** The server gives up by itself too, so that what we left behind does not pile up there. */
+const SERVER_LIMITS = { statement_timeout: 5_000, lock_timeout: 2_000, idle_in_transaction_session_timeout: 10_000 };
+
+export type Transaction = Prisma.TransactionClient;
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly poolSize: number;
+  readonly logger: Logger;
+  readonly random: Random;
+}
+
+/**
+ * Prisma over a bounded pool. Every call ends within 2 s or throws `DATABASE_UNAVAILABLE`, whether the server refuses,
+ * hangs, is full or went away half-way; what a late call still did is unknown to the caller. Lost connections are
+ * replaced, and never end the process.
+ */
+export class Database {
+  readonly #pool: pg.Pool;
+  readonly #prisma: PrismaClient;
+  readonly #logger: Logger;
+  readonly #random: Random;
+  #isAnswering = true;
+
+  constructor({ url, poolSize, logger, random }: DatabaseOptions) {
+    this.#logger = logger;
+    this.#random = random;
+    this.#pool = new pg.Pool({
+      connectionString: inUtc(url),
+      max: poolSize,
+      connectionTimeoutMillis: ANSWER_MS,
+      application_name: "skerry",
+      keepAlive: true,
+      ...SERVER_LIMITS,
+    });
+    boundUse(this.#pool);
+    this.#prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
+  }
+
+  /** One statement, or several that need not be of one piece. */
+  run<Result>(work: (client: PrismaClient) => Promise<Result>): Promise<Result> {
+    return this.#repeat(() => work(this.#prisma));
+  }
+
+  /** All of `work` or nothing. Repeated as a whole, at most five times, after a deadlock or serialization failure. */
+  transaction<Result>(work: (tx: Transaction) => Promise<Result>, isolationLevel: Prisma.TransactionIsolationLevel = "ReadCommitted"): Promise<Result> {
+    return this.#repeat(() => this.#prisma.$transaction(work, { isolationLevel, maxWait: ANSWER_MS, timeout: ANSWER_MS }));
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#prisma.$disconnect();
+    await this.#pool.end();
+  }
+
+  async #repeat<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    for (let retries = 0; ; retries++) {
+      try {
+        const result = await withinAnswerTime(attempt());
+        if (!this.#isAnswering) this.#logger.info({}, "PostgreSQL answers");
+        this.#isAnswering = true;
+        return result;
+      } catch (error) {
+        if (kindOf(error) !== "retryable") throw this.#translate(error);
+        if (retries === MAX_RETRIES) {
+          throw new SkerryError("CONFLICT", "others kept changing the same rows; nothing was changed", { retryAfterMs: 1_000, cause: error });
+        }
+        await delay(fullJitter(RETRY, retries, this.#random));
+      }
+    }
+  }
+
+  #translate(error: unknown): unknown {
+    const kind = kindOf(error);
+    if (kind === "disk-full") return storageFull(error);
+    if (kind !== "unavailable") return error;
+    const translated = unavailable(error);
+    if (this.#isAnswering) this.#logger.warn({ error: translated.message }, "PostgreSQL does not answer");
+    this.#isAnswering = false;
+    return translated;
+  }
+}
+
+/** Prisma's adapter reads and writes instants without their zone: only in UTC is that right. */
+function inUtc(url: string): string {
+  const changed = new URL(url);
+  changed.searchParams.set("options", `${changed.searchParams.get("options") ?? ""} -c TimeZone=UTC`.trim());
+  return changed.href;
+}
+
+/**
+ * Cuts a connection that was taken and not given back in time: it hangs, and the next to take it would hang too. The
+ * listener is what keeps the loss of a connection from ending the process.
+ */
+function boundUse(pool: pg.Pool): void {
+  const watches = new WeakMap<pg.PoolClient, NodeJS.Timeout>();
+  pool.on("error", () => undefined);
+  pool.on("connect", (client) => void client.on("error", () => undefined));
+  pool.on("acquire", (client) => void watches.set(client, setTimeout(() => streamOf(client).destroy(), ANSWER_MS)));
+  pool.on("release", (_error, client) => clearTimeout(watches.get(client)));
+}
+
+/** A pool hands out real clients; its types forget their connection. */
+const streamOf = (client: pg.PoolClient): pg.Connection["stream"] => (client as pg.PoolClient & pg.Client).connection.stream;
+
+function withinAnswerTime<Result>(work: Promise<Result>): Promise<Result> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(unavailable(new Error(`no answer within ${ANSWER_MS} ms`))), ANSWER_MS);
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,96 @@
+import type { Clock } from "../../../shared/clock.ts";
+import type { Logger } from "../../../shared/logger.ts";
+import type { Random } from "../../../shared/random.ts";
+import type {
+  AuditStore,
+  CatalogStore,
+  DeploymentStore,
+  Doorbell,
+  EventStore,
+  FleetStore,
+  IdempotencyStore,
+  KeyStore,
+  LeadershipStore,
+  NodeAdminStore,
+  PlanStore,
+  SessionStore,
+} from "../../ports.ts";
+import { PostgresAuditStore } from "./audit-store.ts";
+import { PostgresCatalogStore } from "./catalog-store.ts";
+import { Database } from "./database.ts";
+import { PostgresDeploymentStore } from "./deployment-store.ts";
+import { PostgresDoorbell } from "./doorbell.ts";
+import { PostgresEventStore } from "./event-store.ts";
+import { PostgresFleetStore } from "./fleet-store.ts";
+import { PostgresIdempotencyStore } from "./idempotency-store.ts";
+import { PostgresKeyStore } from "./key-store.ts";
+import { PostgresLeadershipStore } from "./leadership-store.ts";
+import { migrate } from "./migrate.ts";
+import { PostgresNodeAdminStore } from "./node-admin-store.ts";
+import { PostgresPlanStore } from "./plan-store.ts";
+import { PostgresSessionStore } from "./session-store.ts";
+import { controlPlaneId } from "./settings.ts";
+
+export interface PostgresOptions {
+  /** `postgresql://…`; TLS as its `sslmode` says. */
+  readonly url: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Connections beside the doorbell's one. */
+  readonly poolSize?: number;
+  /** `false`: the role may not alter tables; throw when a migration is pending. */
+  readonly migrate?: boolean;
+}
+
+/** Every database port of the control plane. */
+export interface PostgresStores {
+  readonly leadership: LeadershipStore;
+  readonly plans: PlanStore;
+  readonly fleet: FleetStore;
+  readonly sessions: SessionStore;
+  readonly nodes: NodeAdminStore;
+  readonly catalog: CatalogStore;
+  readonly deployments: DeploymentStore;
+  readonly keys: KeyStore;
+  readonly events: EventStore;
+  readonly audit: AuditStore;
+  readonly idempotency: IdempotencyStore;
+  /** Silent until `listen`; whoever called that calls `stop`, before `close`. */
+  readonly doorbell: Doorbell;
+  /** One more who hears the doorbell, from its `listen` on. */
+  onRing(listener: () => void): void;
+  /** `cp-…`: the same for every replica on this database, made by the first. */
+  controlPlaneId(): Promise<string>;
+  /** Waits for what is under way, then gives every connection back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Brings the schema up to date and opens the stores. Throws `DATABASE_UNAVAILABLE`, and an `Error` that says what to do
+ * when the schema cannot be brought up to date.
+ */
+export async function createPostgres(options: PostgresOptions): Promise<PostgresStores> {
+  const { url, logger, clock, random, poolSize = 10 } = options;
+  const applied = await migrate({ url, apply: options.migrate ?? true });
+  if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
+  const database = new Database({ url, poolSize, logger, random });
+  const doorbell = new PostgresDoorbell({ url, clock, random, logger });
+  return {
+    leadership: new PostgresLeadershipStore(database),
+    plans: new PostgresPlanStore(database),
+    fleet: new PostgresFleetStore(database),
+    sessions: new PostgresSessionStore(database),
+    nodes: new PostgresNodeAdminStore(database),
+    catalog: new PostgresCatalogStore(database),
+    deployments: new PostgresDeploymentStore(database),
+    keys: new PostgresKeyStore(database),
+    events: new PostgresEventStore(database),
+    audit: new PostgresAuditStore(database),
+    idempotency: new PostgresIdempotencyStore(database),
+    doorbell,
+    onRing: (listener) => doorbell.onRing(listener),
+    controlPlaneId: () => controlPlaneId(database, random),
+    close: () => database.close(),
+  };
+}
