@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
+import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z
@@ -23,6 +23,12 @@ const settings = z.object({
     .string()
     .optional()
     .describe("Where the first admin key is written (mode 0600) when there is no key yet."),
+  SKERRY_HEARTBEAT_MS: z.coerce
+    .number()
+    .int()
+    .min(25)
+    .default(HEARTBEAT_MS)
+    .describe("How often a node tells that it lives, in ms; a third of SKERRY_SUSPECT_MS at most."),
   SKERRY_SUSPECT_MS: z.coerce
     .number()
     .int()
@@ -51,6 +57,7 @@ export interface Config {
   readonly dataDir: string;
   readonly nodeUrls: readonly string[] | undefined;
   readonly adminKeyFile: string | undefined;
+  readonly heartbeatMs: number;
   readonly suspectMs: number;
   readonly lostMs: number;
   readonly logLevel: string;
@@ -69,6 +76,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: data.SKERRY_DATA_DIR,
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
+    heartbeatMs: Math.min(data.SKERRY_HEARTBEAT_MS, data.SKERRY_SUSPECT_MS / 3),
     suspectMs: data.SKERRY_SUSPECT_MS,
     lostMs: data.SKERRY_LOST_MS,
     logLevel: data.SKERRY_LOG_LEVEL,

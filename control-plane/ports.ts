@@ -387,9 +387,15 @@ export interface ArtifactStore {
   append(upload: { id: string; offset: number; maxBytes: number }, bytes: AsyncIterable<Uint8Array>): Promise<number>;
   /** Where the upload's bytes lie, for the check process. */
   uploadPath(uploadId: string): string;
-  /** Renames a checked upload to its digest, durably. Idempotent. */
+  /** Gives a checked upload's bytes their digest as name, durably. The upload stays until it is discarded. Idempotent. */
   adopt(uploadId: string, sha256: string): Promise<void>;
+  /** No effect when there is none. */
   discardUpload(uploadId: string): Promise<void>;
+  /** Every upload that has bytes here, whether or not anybody still knows it. */
+  uploadIds(): Promise<readonly string[]>;
+  /** Deletes a file that no version refers to. No effect when there is none; whoever reads it now reads on. */
+  remove(sha256: string): Promise<void>;
+  /** Throws `NOT_FOUND`, as does `stream` with its first piece. */
   open(sha256: string): Promise<ArtifactFile>;
   stream(sha256: string): AsyncIterable<Uint8Array>;
 }
@@ -397,15 +403,13 @@ export interface ArtifactStore {
 /** Looks at an uploaded file in a process of its own: digest, chunks, signature. */
 export interface ModelCheck {
   /**
-   * `rejected` carries a sentence for the uploader. Throws only when the check itself could not run.
+   * `rejected` carries a sentence for the uploader. Throws only when the check itself could not run, or with the
+   * signal's reason when it was aborted; no process is left then.
    */
-  check(file: {
-    path: string;
-    model: string;
-    version: number;
-    bytes: number;
-    sha256: string;
-  }): Promise<
+  check(
+    file: { path: string; model: string; version: number; bytes: number; sha256: string },
+    signal?: AbortSignal,
+  ): Promise<
     | { kind: "accepted"; checked: CheckedModel }
     | { kind: "rejected"; code: "DIGEST_MISMATCH" | "INVALID_MODEL"; reason: string }
   >;

@@ -4,7 +4,7 @@ import type { ArtifactStore, CatalogStore, ModelCheck, NewEvent, UploadRow } fro
 import { reclaimFiles } from "./catalog-reclaim.ts";
 
 /** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */
-export const MAX_CHECKS = 256;
+const MAX_CHECKS = 256;
 /** Times that the check itself may fail before the version does: a file that kills its check must not be tried for ever. */
 const MAX_FAILURES = 3;
 
@@ -75,14 +75,24 @@ export class CatalogChecks {
   async #checkOnce(upload: UploadRow): Promise<Awaited<ReturnType<ModelCheck["check"]>> | undefined> {
     const { id, model, version, bytes, sha256 } = upload;
     try {
-      return await this.#check.check({ path: this.#artifacts.uploadPath(id), model, version, bytes, sha256 }, this.#abort.signal);
+      return await this.#check.check(
+        { path: this.#artifacts.uploadPath(id), model, version, bytes, sha256 },
+        this.#abort.signal,
+      );
     } catch (error) {
       if (this.isStopped) return undefined;
       const failures = (this.#failures.get(id) ?? 0) + 1;
       this.#failures.set(id, failures);
-      this.#logger.warn({ upload: id, model, version, failures, error: messageOf(error) }, "the check of an upload broke down");
+      this.#logger.warn(
+        { upload: id, model, version, failures, error: messageOf(error) },
+        "the check of an upload broke down",
+      );
       if (failures < MAX_FAILURES) return undefined;
-      return { kind: "rejected", code: "INVALID_MODEL", reason: `its check broke down ${failures} times: ${messageOf(error)}` };
+      return {
+        kind: "rejected",
+        code: "INVALID_MODEL",
+        reason: `its check broke down ${failures} times: ${messageOf(error)}`,
+      };
     }
   }
 
@@ -126,8 +136,12 @@ export class CatalogChecks {
         return;
       }
     } catch (asking) {
-      if (!isSkerryError(asking)) this.#logger.error({ upload: id, error: messageOf(asking) }, "an upload could not be cleared away");
+      if (!isSkerryError(asking))
+        this.#logger.error({ upload: id, error: messageOf(asking) }, "an upload could not be cleared away");
     }
-    this.#logger.warn({ upload: id, model, version, error: messageOf(error) }, "the verdict on an upload could not be kept; it is checked again");
+    this.#logger.warn(
+      { upload: id, model, version, error: messageOf(error) },
+      "the verdict on an upload could not be kept; it is checked again",
+    );
   }
 }

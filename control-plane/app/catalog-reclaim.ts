@@ -12,7 +12,8 @@ export async function reclaimFiles(
 ): Promise<void> {
   const needed = new Set<string>();
   for (const { name } of await catalog.listModels()) {
-    for (const version of await catalog.listVersions(name)) if (version.state !== "rejected") needed.add(sha256Of(version));
+    for (const version of await catalog.listVersions(name))
+      if (version.state !== "rejected") needed.add(sha256Of(version));
   }
   for (const sha256 of new Set(sha256s)) if (!needed.has(sha256)) await artifacts.remove(sha256);
 }

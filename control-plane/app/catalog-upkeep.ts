@@ -78,7 +78,10 @@ export class CatalogUpkeep {
     const upload = await this.#catalog.upload(uploadId);
     if (upload?.state !== "uploading") return;
     const offset = await this.#artifacts.uploadOffset(uploadId);
-    await this.#checks.reject(upload, `upload expired: ${offset} of ${upload.bytes} bytes had arrived; declare the version again`);
+    await this.#checks.reject(
+      upload,
+      `upload expired: ${offset} of ${upload.bytes} bytes had arrived; declare the version again`,
+    );
   }
 
   async #resume(uploadId: string, { expired }: { readonly expired: boolean }): Promise<void> {
@@ -89,7 +92,11 @@ export class CatalogUpkeep {
     if (offset === upload.bytes) return this.#checks.begin(upload);
     // Another replica with a directory of its own may have them. It has until the upload's end of life.
     if (expired) await this.#checks.reject(upload, lost(upload, offset));
-    else this.#logger.warn({ upload: uploadId, offset, bytes: upload.bytes }, "the bytes of an upload in its check are not here");
+    else
+      this.#logger.warn(
+        { upload: uploadId, offset, bytes: upload.bytes },
+        "the bytes of an upload in its check are not here",
+      );
   }
 
   async #collect(): Promise<void> {

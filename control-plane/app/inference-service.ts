@@ -1,12 +1,5 @@
 import type { Clock } from "../../shared/clock.ts";
-import { ERRORS, type ErrorCode } from "../../shared/errors.ts";
-import {
-  encodeCancel,
-  encodeMessages,
-  INFERENCE_FRAME,
-  JSON_BODY,
-  type ResponseFrame,
-} from "../../shared/protocol/inference-frame.ts";
+import { encodeCancel, encodeMessages, INFERENCE_FRAME } from "../../shared/protocol/inference-frame.ts";
 import { DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, MAX_MESSAGE_BYTES } from "../../shared/protocol/limits.ts";
 import type { Random } from "../../shared/random.ts";
 import { nodeState, type NodeTimings } from "../core/fleet/node-status.ts";
@@ -14,6 +7,7 @@ import type { RouteCandidate } from "../core/route/estimate.ts";
 import { pick, type Pick } from "../core/route/pick.ts";
 import { buildRouteTable, resolve, type ReadyPlacement, type RouteTable } from "../core/route/table.ts";
 import type { FleetHolder } from "./fleet-holder.ts";
+import { answerFrom, figuresOf, refusal } from "./inference-answers.ts";
 import type { InferenceAnswer, InferenceRequest, RouteNote } from "./inference-request.ts";
 import type { NodeSession, SessionRegistry } from "./node-session.ts";
 import type { AttemptOutcome } from "./pending-requests.ts";
@@ -232,7 +226,9 @@ export class InferenceService {
       const ran = response.status === 200;
       if (response.status >= 500 && !response.notStarted) stats.failed(endedAt);
       else stats.answered(figuresOf(response), { now: endedAt, serviceUs: ran ? response.computeUs : undefined });
-      const answer = answerFrom(response, { journey, node, route, sentAt, endedAt });
+      const { startedAt, version } = journey;
+      const { model } = journey.request;
+      const answer = answerFrom(response, { model, version, startedAt, node, route, sentAt, endedAt });
       return { kind: response.notStarted ? "elsewhere" : "answer", answer };
     }
     if (journey.request.signal.aborted) {
@@ -286,57 +282,4 @@ function noneAdmitted(ready: readonly ReadyPlacement[], { request, version }: Jo
   return refusal("MODEL_NOT_READY", `${name} has no ready placement; \`skerry explain\` tells why`, {
     reason: "none-ready",
   });
-}
-
-const figuresOf = ({ placementRif, slots, meanUs, p95Us }: ResponseFrame) => ({
-  rif: placementRif,
-  slots,
-  meanUs,
-  p95Us,
-});
-
-function answerFrom(
-  response: ResponseFrame,
-  found: { journey: Journey; node: string; route: RouteNote; sentAt: number; endedAt: number },
-): InferenceAnswer {
-  const { journey, node, route, sentAt, endedAt } = found;
-  const queueMs = response.queueUs / 1_000;
-  const inferMs = response.computeUs / 1_000;
-  const code = response.status === 200 ? undefined : knownCode(response.meta.code);
-  return {
-    status: response.status,
-    code,
-    retryAfterMs: code !== undefined && ERRORS[code].retryable ? 1_000 : undefined,
-    headerLength: response.headerLength,
-    body: response.body,
-    node,
-    modelVersion: `${journey.request.model}:${journey.version}`,
-    route,
-    timing: {
-      routeMs: sentAt - journey.startedAt,
-      wireMs: Math.max(0, endedAt - sentAt - queueMs - inferMs),
-      queueMs,
-      inferMs,
-    },
-  };
-}
-
-const knownCode = (code: string | undefined): ErrorCode =>
-  code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : "INTERNAL";
-
-const encoder = new TextEncoder();
-
-function refusal(code: ErrorCode, detail: string, route: Partial<RouteNote> & { reason: string }): InferenceAnswer {
-  const { status, retryable, fix } = ERRORS[code];
-  return {
-    status,
-    code,
-    retryAfterMs: retryable ? 1_000 : undefined,
-    headerLength: JSON_BODY,
-    body: encoder.encode(JSON.stringify({ error: `${detail}. ${fix}` })),
-    node: undefined,
-    modelVersion: undefined,
-    route: { placement: undefined, etaMs: undefined, candidates: 0, attempt: 0, ...route },
-    timing: { routeMs: 0, wireMs: 0, queueMs: 0, inferMs: 0 },
-  };
 }

@@ -56,13 +56,24 @@ export class ModelCatalog {
   /** Upload → when a byte last arrived; Infinity while a connection writes. */
   readonly #arrivals = new Map<string, number>();
 
-  constructor(parts: { catalog: CatalogStore; artifacts: ArtifactStore; check: ModelCheck; clock: Clock; random: Random; logger: Logger }) {
+  constructor(parts: {
+    catalog: CatalogStore;
+    artifacts: ArtifactStore;
+    check: ModelCheck;
+    clock: Clock;
+    random: Random;
+    logger: Logger;
+  }) {
     this.#catalog = parts.catalog;
     this.#artifacts = parts.artifacts;
     this.#clock = parts.clock;
     this.#random = parts.random;
     this.#checks = new CatalogChecks(parts);
-    this.#upkeep = new CatalogUpkeep({ ...parts, checks: this.#checks, isArriving: (uploadId) => this.#isArriving(uploadId) });
+    this.#upkeep = new CatalogUpkeep({
+      ...parts,
+      checks: this.#checks,
+      isArriving: (uploadId) => this.#isArriving(uploadId),
+    });
   }
 
   /** Takes up what a stop interrupted, and sweeps from then on. Returns at once. */
@@ -130,23 +141,36 @@ export class ModelCatalog {
   }
 
   /** Creates or moves. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when the version is not ready. */
-  async moveAlias({ model, alias, version, ifMatch }: AliasMove, actor: Actor): Promise<{ model: string; alias: string; version: number }> {
+  async moveAlias(
+    { model, alias, version, ifMatch }: AliasMove,
+    actor: Actor,
+  ): Promise<{ model: string; alias: string; version: number }> {
     const { aliases } = await this.getModel(model);
     const from = Object.hasOwn(aliases, alias) ? aliases[alias] : undefined;
     if (ifMatch === "exists" && from === undefined) {
-      throw new SkerryError("STALE_ETAG", `alias ${alias} of ${model} does not exist, and \`If-Match: *\` asks for one that does`);
+      throw new SkerryError(
+        "STALE_ETAG",
+        `alias ${alias} of ${model} does not exist, and \`If-Match: *\` asks for one that does`,
+      );
     }
     const before = from === undefined ? "" : `; before, it named ${model}:${from}`;
     const message = `${actor.name} let ${alias} name ${model}:${version}${before}`;
     const event = { type: "Normal", reason: "AliasMoved", object: `model/${model}`, message } as const;
-    await this.#catalog.moveAlias({ model, alias, version, ifMatch: ifMatch === "exists" ? from : ifMatch }, { actor, event });
+    await this.#catalog.moveAlias(
+      { model, alias, version, ifMatch: ifMatch === "exists" ? from : ifMatch },
+      { actor, event },
+    );
     return { model, alias, version };
   }
 
   /** The file of a version that was checked. Throws `NOT_FOUND`, `CONFLICT`. The bytes must be read or `return` be called. */
   async artifact(model: string, version: number): Promise<ArtifactDownload> {
     const found = await this.getVersion(model, version);
-    if (found.artifact === null) throw new SkerryError("CONFLICT", `${model}:${version} is ${found.state}: only the file of a checked version can be downloaded`);
+    if (found.artifact === null)
+      throw new SkerryError(
+        "CONFLICT",
+        `${model}:${version} is ${found.state}: only the file of a checked version can be downloaded`,
+      );
     const sha256 = sha256Of(found);
     // Opened once before the answer begins: after its first byte, a missing file could not be told any more.
     await (await this.#artifacts.open(sha256)).close();
@@ -156,7 +180,11 @@ export class ModelCatalog {
   // ── uploads ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Assigns the next number and the place for its bytes. Throws `NOT_FOUND`. */
-  async declareVersion(model: string, declared: NewVersion, actor: Actor): Promise<{ version: ModelVersion; uploadUrl: string }> {
+  async declareVersion(
+    model: string,
+    declared: NewVersion,
+    actor: Actor,
+  ): Promise<{ version: ModelVersion; uploadUrl: string }> {
     const uploadId = newId<string>("u", this.#random);
     const version = await this.#catalog.declareVersion({ model, ...declared, uploadId }, actor);
     return { version, uploadUrl: `/api/v1/uploads/${uploadId}` };
@@ -175,11 +203,18 @@ export class ModelCatalog {
    */
   async append(uploadId: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<UploadProgress> {
     const upload = await this.#upload(uploadId);
-    if (upload.state !== "uploading") throw new SkerryError("CONFLICT", `upload ${uploadId} of ${nameOf(upload)} is complete: it takes no more bytes`);
+    if (upload.state !== "uploading")
+      throw new SkerryError("CONFLICT", `upload ${uploadId} of ${nameOf(upload)} is complete: it takes no more bytes`);
     const before = this.#arrivals.get(uploadId) ?? this.#clock.now();
     this.#arrivals.set(uploadId, Number.POSITIVE_INFINITY);
     try {
-      return { offset: await this.#artifacts.append({ id: uploadId, offset, maxBytes: upload.bytes }, withMinimumRate(bytes, this.#clock)), bytes: upload.bytes };
+      return {
+        offset: await this.#artifacts.append(
+          { id: uploadId, offset, maxBytes: upload.bytes },
+          withMinimumRate(bytes, this.#clock),
+        ),
+        bytes: upload.bytes,
+      };
     } finally {
       if (before !== Number.POSITIVE_INFINITY) this.#arrivals.set(uploadId, this.#clock.now());
     }
@@ -198,10 +233,15 @@ export class ModelCatalog {
   async #beginCheck(upload: UploadRow): Promise<void> {
     const offset = await this.#artifacts.uploadOffset(upload.id);
     if (offset < upload.bytes) {
-      throw new SkerryError("UPLOAD_INCOMPLETE", `upload ${upload.id} of ${nameOf(upload)} holds ${offset} of the ${upload.bytes} bytes that were declared`);
+      throw new SkerryError(
+        "UPLOAD_INCOMPLETE",
+        `upload ${upload.id} of ${nameOf(upload)} holds ${offset} of the ${upload.bytes} bytes that were declared`,
+      );
     }
-    if (this.#checks.isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop and begins no check");
-    if (this.#checks.isFull) throw new SkerryError("RATE_LIMITED", "too many uploads wait for their check", { retryAfterMs: 5_000 });
+    if (this.#checks.isStopped)
+      throw new SkerryError("DRAINING", "this control plane is about to stop and begins no check");
+    if (this.#checks.isFull)
+      throw new SkerryError("RATE_LIMITED", "too many uploads wait for their check", { retryAfterMs: 5_000 });
     // False: somebody else completed it in the meantime, and begins the check.
     if (await this.#catalog.beginCheck(upload.id)) this.#checks.begin({ ...upload, state: "checking" });
     this.#arrivals.delete(upload.id);
@@ -210,7 +250,10 @@ export class ModelCatalog {
   async #upload(uploadId: string): Promise<UploadRow> {
     const upload = await this.#catalog.upload(uploadId);
     if (upload) return upload;
-    throw new SkerryError("NOT_FOUND", `there is no upload ${uploadId}: it was never declared, or its version is ready, rejected or deleted by now`);
+    throw new SkerryError(
+      "NOT_FOUND",
+      `there is no upload ${uploadId}: it was never declared, or its version is ready, rejected or deleted by now`,
+    );
   }
 
   /** Forgets, on the way, those that ended long ago. */

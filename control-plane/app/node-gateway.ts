@@ -6,7 +6,7 @@ import type { Logger } from "../../shared/logger.ts";
 import { BodyAssembly } from "../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type DataFrame, type ResponseFrame } from "../../shared/protocol/inference-frame.ts";
-import { HEARTBEAT_MS, INFERENCE_SILENCE_MS, LOAD_MS } from "../../shared/protocol/limits.ts";
+import { LOAD_MS } from "../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../shared/protocol/messages.ts";
 import type { NodeTimings } from "../core/fleet/node-status.ts";
 import type {
@@ -27,9 +27,6 @@ import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-const TICK_MS = 500;
-const TOUCH_MS = 5_000;
-
 interface Parts {
   readonly replica: string;
   readonly sessions: SessionStore;
@@ -39,19 +36,19 @@ interface Parts {
   readonly push: ModelPush;
   readonly telemetry: Telemetry;
   readonly timings: NodeTimings;
+  /** How often a node tells that it lives, in ms. */
+  readonly heartbeatMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tell: (event: NewEvent) => void;
 }
 
 /**
- * The door of the nodes: opens sessions, answers their messages, notices silence. What a message means for planning
+ * The door of the nodes: opens sessions and answers their messages. What a message means for planning
  * goes into the fleet; what it means for a transfer goes to the push. The node id comes only from the authenticated socket.
  */
 export class NodeGateway implements NodeDoor {
   readonly #parts: Parts;
-  #cancelTick: () => void = () => undefined;
-  #touchedAt = 0;
   #isStopped = false;
 
   constructor(parts: Parts) {
@@ -62,13 +59,11 @@ export class NodeGateway implements NodeDoor {
     this.#parts.fleet.onChange(() => {
       for (const session of this.#parts.registry.all()) this.#syncDesired(session);
     });
-    this.#scheduleTick();
   }
 
   /** Sends every node away for a time of its own within `spreadMs`, and closes what is left. */
   stop(spreadMs: number): void {
     this.#isStopped = true;
-    this.#cancelTick();
     const sessions = this.#parts.registry.all();
     sessions.forEach((session, index) => {
       session.control.send({
@@ -127,7 +122,7 @@ export class NodeGateway implements NodeDoor {
       epoch,
       welcome: {
         type: "welcome",
-        heartbeatMs: HEARTBEAT_MS,
+        heartbeatMs: this.#parts.heartbeatMs,
         loadMs: LOAD_MS,
         suspectMs: timings.suspectMs,
         lostMs: timings.lostMs,
@@ -277,35 +272,5 @@ export class NodeGateway implements NodeDoor {
     if (!node) return;
     if (node.revoked) return session.control.close(CLOSE.BAD_PROOF, "this node was revoked");
     if (session.sentDesired && session.unackedSince === undefined) this.#parts.desired.sync(session);
-  }
-
-  #scheduleTick(): void {
-    if (this.#isStopped) return;
-    this.#cancelTick = this.#parts.clock.after(TICK_MS, () => {
-      this.#tick();
-      this.#scheduleTick();
-    });
-  }
-
-  #tick(): void {
-    const { registry, clock, fleet, timings, desired, sessions } = this.#parts;
-    const now = clock.now();
-    for (const session of registry.all()) {
-      session.lastHeard = Math.max(
-        session.lastHeard,
-        session.control.lastByteAt(),
-        session.inference?.lastByteAt() ?? 0,
-      );
-      fleet.apply({ type: "node-heard", nodeId: session.nodeId, epoch: session.epoch, at: session.lastHeard });
-      if (now - session.lastHeard > timings.suspectMs)
-        session.control.close(CLOSE.TOO_SLOW, "no byte within the limit");
-      if (session.inference && now - session.inference.lastByteAt() > INFERENCE_SILENCE_MS)
-        session.inference.close(CLOSE.TOO_SLOW, "no byte within the limit");
-      desired.resendOverdue(session);
-    }
-    if (now - this.#touchedAt < TOUCH_MS) return;
-    this.#touchedAt = now;
-    const seen = registry.all().map(({ nodeId, epoch, lastHeard }) => ({ nodeId, epoch, ageMs: now - lastHeard }));
-    if (seen.length > 0) void sessions.touch(seen).catch(() => undefined); // the next round writes it
   }
 }

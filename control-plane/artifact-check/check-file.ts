@@ -12,10 +12,14 @@ export function checkFile(request: CheckRequest): CheckResult {
   const fd = openSync(request.path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     const { size } = fstatSync(fd);
-    if (size !== request.bytes) return rejected("DIGEST_MISMATCH", `${request.bytes} bytes were declared and ${size} are there`);
+    if (size !== request.bytes)
+      return rejected("DIGEST_MISMATCH", `${request.bytes} bytes were declared and ${size} are there`);
     const file = digestFile(fd, size);
     if (file.sha256 !== request.sha256) {
-      return rejected("DIGEST_MISMATCH", `the declared SHA-256 is ${request.sha256}, that of the ${size} bytes is ${file.sha256}: the file changed, or was damaged on its way`);
+      return rejected(
+        "DIGEST_MISMATCH",
+        `the declared SHA-256 is ${request.sha256}, that of the ${size} bytes is ${file.sha256}: the file changed, or was damaged on its way`,
+      );
     }
     const skim = skimOnnx(fileSource(fd));
     if (skim.kind === "refused") return rejected("INVALID_MODEL", skim.reason);
@@ -23,14 +27,29 @@ export function checkFile(request: CheckRequest): CheckResult {
     const manifest = buildManifest(request, file, model);
     const manifestLength = Buffer.byteLength(manifestBytes(manifest));
     if (manifestLength > MAX_MANIFEST_BYTES) {
-      return rejected("INVALID_MODEL", `its manifest has ${manifestLength} bytes, at most ${MAX_MANIFEST_BYTES} are allowed: ${file.chunks.length} chunks, ${model.inputs.length} inputs, ${model.outputs.length} outputs`);
+      return rejected(
+        "INVALID_MODEL",
+        `its manifest has ${manifestLength} bytes, at most ${MAX_MANIFEST_BYTES} are allowed: ${file.chunks.length} chunks, ${model.inputs.length} inputs, ${model.outputs.length} outputs`,
+      );
     }
     const { opset, irVersion, producer } = model;
-    const checked = { manifest, artifact: artifactDigest(manifest), opset, irVersion, producer, inputs: manifest.inputs, outputs: manifest.outputs };
+    const checked = {
+      manifest,
+      artifact: artifactDigest(manifest),
+      opset,
+      irVersion,
+      producer,
+      inputs: manifest.inputs,
+      outputs: manifest.outputs,
+    };
     return { kind: "accepted", checked };
   } finally {
     closeSync(fd);
   }
 }
 
-const rejected = (code: "DIGEST_MISMATCH" | "INVALID_MODEL", reason: string): CheckResult => ({ kind: "rejected", code, reason });
+const rejected = (code: "DIGEST_MISMATCH" | "INVALID_MODEL", reason: string): CheckResult => ({
+  kind: "rejected",
+  code,
+  reason,
+});

@@ -30,7 +30,7 @@ function giveWay(): void {
 /** `process.stdout` may still hold what it was given when the process ends. */
 function writeAll(text: string): void {
   const bytes = Buffer.from(text);
-  for (let written = 0; written < bytes.length; ) written += writeSync(STDOUT, bytes, written);
+  for (let written = 0; written < bytes.length;) written += writeSync(STDOUT, bytes, written);
 }
 
 main();

@@ -26,6 +26,10 @@ export const checkResult = z.discriminatedUnion("kind", [
       outputs: z.array(tensorSpec),
     }),
   }),
-  z.strictObject({ kind: z.literal("rejected"), code: z.enum(["DIGEST_MISMATCH", "INVALID_MODEL"]), reason: z.string() }),
+  z.strictObject({
+    kind: z.literal("rejected"),
+    code: z.enum(["DIGEST_MISMATCH", "INVALID_MODEL"]),
+    reason: z.string(),
+  }),
 ]);
 export type CheckResult = z.infer<typeof checkResult>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ERRORS } from "../errors.ts";
 
 /** Names of models, deployments and aliases: they stand in URLs and in files' names nowhere. */
 export const objectName = z
@@ -22,7 +23,8 @@ export const problem = z
     status: z.number().int(),
     /** What happened this time: where, by name, and why. */
     detail: z.string(),
-    code: z.string(),
+    /** A code of the catalogue. Not an enum: an older client must read the codes of a newer server. */
+    code: z.string().meta({ examples: Object.keys(ERRORS) }),
     fix: z.string(),
     docs: z.string(),
     requestId: z.string(),

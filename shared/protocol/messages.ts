@@ -55,7 +55,8 @@ const placementReport = {
   warmUs: count.optional(),
 };
 
-export const desiredPlacement = z.object({
+/** Loose, limits too: the digest covers fields that a newer control plane may add, so they must not be stripped. */
+export const desiredPlacement = z.looseObject({
   placementId: id,
   generation: count,
   deployment: z.string(),
@@ -64,7 +65,7 @@ export const desiredPlacement = z.object({
   artifact: digest,
   want: z.enum(["serve", "hold"]),
   residency: z.enum(["any", "edge-only", "cloud-only"]),
-  limits: z.object({ memMiB: count, maxBatch: count, queue: count, timeoutMs: count }),
+  limits: z.looseObject({ memMiB: count, maxBatch: count, queue: count, timeoutMs: count }),
 });
 export type DesiredPlacement = z.infer<typeof desiredPlacement>;
 

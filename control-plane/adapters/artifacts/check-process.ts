@@ -66,7 +66,12 @@ export class CheckProcess implements ModelCheck {
     try {
       const ended = await converse(child, `${JSON.stringify(request)}\n`);
       signal?.throwIfAborted();
-      if (isLate) return { kind: "rejected", code: "INVALID_MODEL", reason: `its check took longer than ${Math.round(deadlineMs / 1_000)} s and was stopped` };
+      if (isLate)
+        return {
+          kind: "rejected",
+          code: "INVALID_MODEL",
+          reason: `its check took longer than ${Math.round(deadlineMs / 1_000)} s and was stopped`,
+        };
       return resultOf(request, ended);
     } finally {
       cancelDeadline();
@@ -93,7 +98,9 @@ function converse(child: ChildProcess, line: string): Promise<Ended> {
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(line);
   return new Promise((resolve, reject) => {
-    child.once("error", (cause) => reject(new SkerryError("INTERNAL", `the check process could not be started: ${cause.message}`, { cause })));
+    child.once("error", (cause) =>
+      reject(new SkerryError("INTERNAL", `the check process could not be started: ${cause.message}`, { cause })),
+    );
     child.once("close", (code, signal) => {
       const how = signal === null ? `code ${code}` : `signal ${signal}`;
       resolve({ output: output.text(), complaint: complaint.text(), how, succeeded: code === 0 });
@@ -104,7 +111,8 @@ function converse(child: ChildProcess, line: string): Promise<Ended> {
 /** What the child says is decoded as anything from outside is: it has just read a stranger's file. */
 function resultOf(request: CheckRequest, ended: Ended): CheckResult {
   const name = `${request.model}:${request.version}`;
-  if (!ended.succeeded) throw new SkerryError("INTERNAL", `the check of ${name} ended with ${ended.how}: ${lastLine(ended.complaint)}`);
+  if (!ended.succeeded)
+    throw new SkerryError("INTERNAL", `the check of ${name} ended with ${ended.how}: ${lastLine(ended.complaint)}`);
   const result = checkResult.parse(JSON.parse(ended.output));
   if (result.kind === "accepted" && result.checked.artifact !== artifactDigest(result.checked.manifest)) {
     throw new SkerryError("INTERNAL", `the check of ${name} named its manifest wrongly`);

@@ -15,13 +15,16 @@ export interface DiskSpace {
  * What stays free for everybody else: 2 GiB, or 5 % on disks smaller than 40 GiB. The larger of the two would keep 50 GiB
  * of a 1 TB disk idle, and all of a 2 GiB volume.
  */
-export const floorOf = (total: number): number => Math.min(FLOOR_BYTES, FLOOR_PART * total);
+const floorOf = (total: number): number => Math.min(FLOOR_BYTES, FLOOR_PART * total);
 
 /** Refuses with `STORAGE_FULL` when `bytes` more would leave less than the floor. */
 export function demandRoom(space: DiskSpace, bytes: number, directory: string): void {
   const floor = floorOf(space.total);
   if (space.available - bytes >= floor) return;
-  throw storageFull(directory, `${mib(bytes)} more would leave less than ${mib(floor)} of ${mib(space.total)} free; ${mib(space.available)} are free now`);
+  throw storageFull(
+    directory,
+    `${mib(bytes)} more would leave less than ${mib(floor)} of ${mib(space.total)} free; ${mib(space.available)} are free now`,
+  );
 }
 
 export const storageFull = (directory: string, why: string, cause?: unknown): SkerryError =>

@@ -23,11 +23,15 @@ export class FileStore implements ArtifactStore {
   readonly #writers = new Map<string, UploadWriter>();
 
   /** Makes the directories, mode 0700, and clears away what an interrupted adoption left. `space` stands in for `statfs` in tests. */
-  static async open(root: string, options: { readonly space?: (directory: string) => Promise<DiskSpace> } = {}): Promise<FileStore> {
+  static async open(
+    root: string,
+    options: { readonly space?: (directory: string) => Promise<DiskSpace> } = {},
+  ): Promise<FileStore> {
     const layout = new Layout(root);
     for (const directory of [layout.uploads, layout.files]) await mkdir(directory, { recursive: true, mode: 0o700 });
     await syncDirectory(root);
-    for (const entry of await readdir(layout.files)) if (Layout.isStaged(entry)) await rm(join(layout.files, entry), { force: true });
+    for (const entry of await readdir(layout.files))
+      if (Layout.isStaged(entry)) await rm(join(layout.files, entry), { force: true });
     return new FileStore(layout, options.space);
   }
 
@@ -42,10 +46,16 @@ export class FileStore implements ArtifactStore {
   }
 
   /** Also throws `CONFLICT` while somebody else writes to the same upload. */
-  async append(upload: { id: string; offset: number; maxBytes: number }, bytes: AsyncIterable<Uint8Array>): Promise<number> {
+  async append(
+    upload: { id: string; offset: number; maxBytes: number },
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<number> {
     const path = this.#layout.upload(upload.id);
     if (this.#writers.has(upload.id)) {
-      throw new SkerryError("CONFLICT", `another connection is writing to upload ${upload.id}; it is cut off when it falls silent`);
+      throw new SkerryError(
+        "CONFLICT",
+        `another connection is writing to upload ${upload.id}; it is cut off when it falls silent`,
+      );
     }
     const writer = new UploadWriter(
       { ...upload, path },
@@ -103,7 +113,8 @@ export class FileStore implements ArtifactStore {
     return {
       async read(offset, into) {
         const count = await readFully(file, into, offset);
-        if (count < into.length) throw new Error(`artifact ${sha256} ends at byte ${offset + count}, ${offset + into.length} were asked for`);
+        if (count < into.length)
+          throw new Error(`artifact ${sha256} ends at byte ${offset + count}, ${offset + into.length} were asked for`);
       },
       close: () => file.close(),
     };
@@ -112,7 +123,7 @@ export class FileStore implements ArtifactStore {
   async *stream(sha256: string): AsyncGenerator<Uint8Array> {
     const file = await this.#handle(sha256);
     try {
-      for (let offset = 0; ; ) {
+      for (let offset = 0; ;) {
         const block = new Uint8Array(READ_BYTES); // a fresh one each time: the reader may keep it
         const count = await readFully(file, block, offset);
         if (count > 0) yield block.subarray(0, count);

@@ -31,7 +31,7 @@ async function sync(path: string, flags: "r" | "r+"): Promise<void> {
 
 /** Writes all of `bytes` at `offset`. */
 export async function writeFully(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
+  for (let written = 0; written < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, written, bytes.length - written, offset + written);
     written += bytesWritten;
   }

@@ -87,7 +87,8 @@ export class UploadWriter {
   async #demandOffset(file: FileHandle): Promise<void> {
     const { id, offset } = this.#request;
     const { size } = await file.stat();
-    if (size !== offset) throw new SkerryError("UPLOAD_OFFSET", `upload ${id} stands at ${size} bytes and these begin at ${offset}`);
+    if (size !== offset)
+      throw new SkerryError("UPLOAD_OFFSET", `upload ${id} stands at ${size} bytes and these begin at ${offset}`);
     this.#isOffsetRight = true;
   }
 

@@ -20,19 +20,30 @@ export interface DigestedFile {
 }
 
 /** Memory that a model host is given for a file of `bytes`, in MiB: an estimate until a node has measured it. */
-export function estimateMemMiB(bytes: number): number {
+function estimateMemMiB(bytes: number): number {
   const wanted = Math.ceil((COPIES_OF_FILE * bytes) / 2 ** 20) + BASELINE_MIB;
   return Math.ceil(wanted / STEP_MIB) * STEP_MIB;
 }
 
 /** The artifact of one version: what every node checks the bytes against. */
-export function buildManifest(of: { readonly model: string; readonly version: number }, file: DigestedFile, model: OnnxModel): Manifest {
+export function buildManifest(
+  of: { readonly model: string; readonly version: number },
+  file: DigestedFile,
+  model: OnnxModel,
+): Manifest {
   return {
     v: 1,
     model: of.model,
     version: String(of.version),
     chunker: CHUNKER,
-    files: [{ name: MODEL_FILE, size: file.bytes, sha256: file.sha256, chunks: file.chunks.map(([length, sha256]) => [length, sha256]) }],
+    files: [
+      {
+        name: MODEL_FILE,
+        size: file.bytes,
+        sha256: file.sha256,
+        chunks: file.chunks.map(([length, sha256]) => [length, sha256]),
+      },
+    ],
     inputs: model.inputs.map((spec) => ({ ...spec })),
     outputs: model.outputs.map((spec) => ({ ...spec })),
     irVersion: model.irVersion,

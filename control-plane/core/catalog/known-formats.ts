@@ -11,7 +11,11 @@ const FORMATS: readonly { readonly at: number; readonly bytes: readonly number[]
   { at: 0, bytes: [0x80, 0x02], is: "a Python pickle" },
   { at: 0, bytes: [0x3c], is: "HTML or XML, perhaps the error page of a download" },
   { at: 0, bytes: [0x7b], is: "JSON" },
-  { at: 0, bytes: [0x76, 0x65, 0x72, 0x73, 0x69, 0x6f, 0x6e, 0x20], is: "a Git LFS pointer instead of the file it points to" },
+  {
+    at: 0,
+    bytes: [0x76, 0x65, 0x72, 0x73, 0x69, 0x6f, 0x6e, 0x20],
+    is: "a Git LFS pointer instead of the file it points to",
+  },
 ];
 
 /** What the file is in place of ONNX, when its beginning tells. */

@@ -1,12 +1,40 @@
-import { DOMAINS, domainName, MAX_GRAPH_DEPTH, MAX_INITIALIZERS, MAX_KEPT_NAME_BYTES, MAX_NODES, MAX_VALUES, OPSETS } from "./limits.ts";
+import {
+  DOMAINS,
+  domainName,
+  MAX_GRAPH_DEPTH,
+  MAX_INITIALIZERS,
+  MAX_KEPT_NAME_BYTES,
+  MAX_NODES,
+  MAX_VALUES,
+  OPSETS,
+} from "./limits.ts";
 import { skimValue, type DeclaredValue } from "./onnx-signature.ts";
 import { skimTensor } from "./onnx-tensor.ts";
 import { quote, SkimRefused } from "./skim-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
-const GRAPH = { node: 1, name: 2, initializer: 5, docString: 10, input: 11, output: 12, sparseInitializer: 15 } as const;
+const GRAPH = {
+  node: 1,
+  name: 2,
+  initializer: 5,
+  docString: 10,
+  input: 11,
+  output: 12,
+  sparseInitializer: 15,
+} as const;
 const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, docString: 6, domain: 7 } as const;
-const ATTRIBUTE = { name: 1, string: 4, tensor: 5, graph: 6, strings: 9, tensors: 10, graphs: 11, docString: 13, sparseTensor: 22, sparseTensors: 23 } as const;
+const ATTRIBUTE = {
+  name: 1,
+  string: 4,
+  tensor: 5,
+  graph: 6,
+  strings: 9,
+  tensors: 10,
+  graphs: 11,
+  docString: 13,
+  sparseTensor: 22,
+  sparseTensors: 23,
+} as const;
 
 /** What the main graph declares. */
 export interface SkimmedGraph {
@@ -38,7 +66,8 @@ export class GraphWalk {
 
   /** A GraphProto that ends at `end`. */
   walk(end: number, depth = 1): SkimmedGraph {
-    if (depth > MAX_GRAPH_DEPTH) throw new SkimRefused(`graphs stand inside one another more than ${MAX_GRAPH_DEPTH} deep`);
+    if (depth > MAX_GRAPH_DEPTH)
+      throw new SkimRefused(`graphs stand inside one another more than ${MAX_GRAPH_DEPTH} deep`);
     const reader = this.#reader;
     const inputs: DeclaredValue[] = [];
     const outputs: DeclaredValue[] = [];
@@ -71,12 +100,14 @@ export class GraphWalk {
   }
 
   #initializer(end: number): string {
-    if ((this.#initializers += 1) > MAX_INITIALIZERS) throw new SkimRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
+    if ((this.#initializers += 1) > MAX_INITIALIZERS)
+      throw new SkimRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
     return this.#keep(skimTensor(this.#reader, end));
   }
 
   #value(end: number): DeclaredValue {
-    if ((this.#values += 1) > MAX_VALUES) throw new SkimRefused(`the model has more than ${MAX_VALUES} inputs and outputs`);
+    if ((this.#values += 1) > MAX_VALUES)
+      throw new SkimRefused(`the model has more than ${MAX_VALUES} inputs and outputs`);
     const value = skimValue(this.#reader, end);
     this.#keep(value.name);
     return value;
@@ -84,7 +115,8 @@ export class GraphWalk {
 
   #keep(name: string): string {
     this.#keptBytes += name.length;
-    if (this.#keptBytes > MAX_KEPT_NAME_BYTES) throw new SkimRefused(`the names of the model's tensors hold more than ${MAX_KEPT_NAME_BYTES} characters`);
+    if (this.#keptBytes > MAX_KEPT_NAME_BYTES)
+      throw new SkimRefused(`the names of the model's tensors hold more than ${MAX_KEPT_NAME_BYTES} characters`);
     return name;
   }
 
@@ -120,7 +152,9 @@ export class GraphWalk {
   #useDomain(domain: string, operator: string): void {
     if (this.#domains.has(domain)) return;
     if (!OPSETS.has(domain)) {
-      throw new SkimRefused(`operator ${quote(operator)} is from domain ${quote(domain)}; only ${DOMAINS} are served: export without custom or runtime-specific operators`);
+      throw new SkimRefused(
+        `operator ${quote(operator)} is from domain ${quote(domain)}; only ${DOMAINS} are served: export without custom or runtime-specific operators`,
+      );
     }
     this.#domains.add(domain);
   }
@@ -153,4 +187,5 @@ export class GraphWalk {
   }
 }
 
-const sparse = (): SkimRefused => new SkimRefused("the model holds a sparse tensor, which is not served: convert it to a dense one");
+const sparse = (): SkimRefused =>
+  new SkimRefused("the model holds a sparse tensor, which is not served: convert it to a dense one");

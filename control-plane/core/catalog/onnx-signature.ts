@@ -80,7 +80,8 @@ function skimShape(reader: WireReader, end: number): number[] {
   const shape: number[] = [];
   while (reader.next(end)) {
     if (reader.field !== 1) reader.skip();
-    else if (shape.length === MAX_DIMENSIONS) throw new SkimRefused(`a tensor has more than ${MAX_DIMENSIONS} dimensions`);
+    else if (shape.length === MAX_DIMENSIONS)
+      throw new SkimRefused(`a tensor has more than ${MAX_DIMENSIONS} dimensions`);
     else shape.push(skimDimension(reader, reader.enter("a dimension")));
   }
   return shape;
@@ -104,13 +105,15 @@ function skimDimension(reader: WireReader, end: number): number {
 export function toTensorSpec({ name, type }: DeclaredValue, side: "input" | "output"): TensorSpec {
   const what = `${side} ${quote(name)}`;
   if (name === "") throw new SkimRefused(`an ${side} has no name`);
-  if (name.length > MAX_TENSOR_NAME) throw new SkimRefused(`the name of ${what} has ${name.length} characters; at most ${MAX_TENSOR_NAME} are allowed`);
+  if (name.length > MAX_TENSOR_NAME)
+    throw new SkimRefused(`the name of ${what} has ${name.length} characters; at most ${MAX_TENSOR_NAME} are allowed`);
   if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new SkimRefused(`the name of ${what} holds control characters`);
   if (!type) throw new SkimRefused(`${what} has no type`);
   if (type.kind !== "tensor") throw new SkimRefused(`${what} is ${article(type.kind)}; only tensors can be served`);
   const datatype = datatypeOf(type.datatype);
   if (!datatype) throw new SkimRefused(`${what} has the unknown datatype ${type.datatype}`);
-  if (datatype.oip === undefined) throw new SkimRefused(`${what} has datatype ${datatype.onnx}, which the Open Inference Protocol does not know`);
+  if (datatype.oip === undefined)
+    throw new SkimRefused(`${what} has datatype ${datatype.onnx}, which the Open Inference Protocol does not know`);
   return { name, datatype: datatype.oip, shape: shapeOf(type.shape, what, side) };
 }
 

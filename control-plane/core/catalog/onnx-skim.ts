@@ -7,7 +7,17 @@ import { toTensorSpec, type DeclaredValue } from "./onnx-signature.ts";
 import { isSkimRefused, printable, quote, SkimRefused } from "./skim-refused.ts";
 import { WireReader } from "./wire-reader.ts";
 
-const MODEL = { irVersion: 1, opsetImport: 8, producerName: 2, producerVersion: 3, domain: 4, docString: 6, graph: 7, trainingInfo: 20, functions: 25 } as const;
+const MODEL = {
+  irVersion: 1,
+  opsetImport: 8,
+  producerName: 2,
+  producerVersion: 3,
+  domain: 4,
+  docString: 6,
+  graph: 7,
+  trainingInfo: 20,
+  functions: 25,
+} as const;
 
 const MAX_PRODUCER_CHARACTERS = 100;
 
@@ -25,7 +35,9 @@ export interface OnnxModel {
   readonly outputs: readonly TensorSpec[];
 }
 
-export type Skim = { readonly kind: "model"; readonly model: OnnxModel } | { readonly kind: "refused"; readonly reason: string };
+export type Skim =
+  | { readonly kind: "model"; readonly model: OnnxModel }
+  | { readonly kind: "refused"; readonly reason: string };
 
 /**
  * Reads what matters out of an ONNX file without believing any of it: bounded in depth, counts, string lengths and
@@ -37,7 +49,10 @@ export function skimOnnx(source: ByteSource): Skim {
   } catch (error) {
     if (!isSkimRefused(error)) throw error;
     const instead = knownFormat(source);
-    return { kind: "refused", reason: instead === undefined ? error.message : `this is ${instead}: export the model as ONNX` };
+    return {
+      kind: "refused",
+      reason: instead === undefined ? error.message : `this is ${instead}: export the model as ONNX`,
+    };
   }
 }
 
@@ -52,7 +67,8 @@ interface Parts {
 
 function skimModel(source: ByteSource): OnnxModel {
   if (source.size === 0) throw new SkimRefused("the file is empty");
-  if (source.size > MAX_FILE_BYTES) throw new SkimRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
+  if (source.size > MAX_FILE_BYTES)
+    throw new SkimRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
   const reader = new WireReader(source);
   const walk = new GraphWalk(reader);
   const parts: Parts = { irVersion: 0, producerName: "", producerVersion: "", graph: undefined, opsets: new Map() };
@@ -71,7 +87,10 @@ function skimModel(source: ByteSource): OnnxModel {
   };
 }
 
-function skimModelField(reader: WireReader, { walk, parts }: { readonly walk: GraphWalk; readonly parts: Parts }): void {
+function skimModelField(
+  reader: WireReader,
+  { walk, parts }: { readonly walk: GraphWalk; readonly parts: Parts },
+): void {
   switch (reader.field) {
     case MODEL.irVersion:
       parts.irVersion = reader.integer("ir_version");
@@ -97,7 +116,9 @@ function skimModelField(reader: WireReader, { walk, parts }: { readonly walk: Gr
     case MODEL.trainingInfo:
       throw new SkimRefused("the model holds training information: export it for inference");
     case MODEL.functions:
-      throw new SkimRefused("the model defines functions of its own: export it with them inlined, for example with onnx.inliner.inline_local_functions");
+      throw new SkimRefused(
+        "the model defines functions of its own: export it with them inlined, for example with onnx.inliner.inline_local_functions",
+      );
     default:
       reader.skip();
   }
@@ -113,8 +134,10 @@ function skimOpset(reader: WireReader, opsets: Map<string, number>): void {
     else reader.skip();
   }
   const name = domainName(domain);
-  if (!OPSETS.has(name)) throw new SkimRefused(`the model imports the operator set ${quote(name)}; only ${DOMAINS} are served`);
-  if (opsets.has(name) && opsets.get(name) !== version) throw new SkimRefused(`the model imports ${name} in two versions`);
+  if (!OPSETS.has(name))
+    throw new SkimRefused(`the model imports the operator set ${quote(name)}; only ${DOMAINS} are served`);
+  if (opsets.has(name) && opsets.get(name) !== version)
+    throw new SkimRefused(`the model imports ${name} in two versions`);
   opsets.set(name, version);
 }
 
@@ -122,11 +145,14 @@ function checkVersions(irVersion: number, opsets: ReadonlyMap<string, number>, u
   if (irVersion < IR_VERSIONS.from || irVersion > IR_VERSIONS.to) {
     throw new SkimRefused(`ir_version is ${irVersion}; ${IR_VERSIONS.from} to ${IR_VERSIONS.to} are served`);
   }
-  for (const domain of used) if (!opsets.has(domain)) throw new SkimRefused(`the model uses operators of ${domain} without importing that set`);
+  for (const domain of used)
+    if (!opsets.has(domain)) throw new SkimRefused(`the model uses operators of ${domain} without importing that set`);
   for (const [domain, version] of opsets) {
     const range = OPSETS.get(domain);
     if (range && version >= range.from && version <= range.to) continue;
-    throw new SkimRefused(`version ${version} of the operator set ${domain}; ${range?.from} to ${range?.to} are served: export with another opset_version`);
+    throw new SkimRefused(
+      `version ${version} of the operator set ${domain}; ${range?.from} to ${range?.to} are served: export with another opset_version`,
+    );
   }
 }
 

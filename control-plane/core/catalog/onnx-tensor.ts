@@ -3,9 +3,20 @@ import { quote, SkimRefused } from "./skim-refused.ts";
 import { WIRE, type WireReader } from "./wire-reader.ts";
 
 /** TensorProto's other fields. */
-const FIELD = { dims: 1, dataType: 2, segment: 3, name: 8, rawData: 9, docString: 12, externalData: 13, dataLocation: 14 } as const;
+const FIELD = {
+  dims: 1,
+  dataType: 2,
+  segment: 3,
+  name: 8,
+  rawData: 9,
+  docString: 12,
+  externalData: 13,
+  dataLocation: 14,
+} as const;
 
-const STORE_BY_FIELD = new Map<number, (typeof TENSOR_STORES)[number]>(TENSOR_STORES.map((store) => [store.field, store]));
+const STORE_BY_FIELD = new Map<number, (typeof TENSOR_STORES)[number]>(
+  TENSOR_STORES.map((store) => [store.field, store]),
+);
 
 /** What a tensor says of itself and what is there. */
 interface Found {
@@ -58,7 +69,8 @@ export function skimTensor(reader: WireReader, end: number): string {
   return found.name;
 }
 
-const EXTERNAL_REASON = "a tensor lies in another file (external data): save the model as one file, for example with onnx.save(model, path, save_as_external_data=False)";
+const EXTERNAL_REASON =
+  "a tensor lies in another file (external data): save the model as one file, for example with onnx.save(model, path, save_as_external_data=False)";
 
 /** Names the file that was asked for, because the uploader has to find it. */
 function externalData(reader: WireReader): SkimRefused {
@@ -67,7 +79,10 @@ function externalData(reader: WireReader): SkimRefused {
   while (reader.next(end)) {
     if (reader.field === 2) location = reader.text("the location of external data");
     else reader.skip();
-    if (location.includes("_ORT_MEM_ADDR_")) return new SkimRefused("a tensor claims to lie in memory (_ORT_MEM_ADDR_), which no file may: export the model again");
+    if (location.includes("_ORT_MEM_ADDR_"))
+      return new SkimRefused(
+        "a tensor claims to lie in memory (_ORT_MEM_ADDR_), which no file may: export the model again",
+      );
     if (location !== "") return new SkimRefused(`${EXTERNAL_REASON}; it names ${quote(location)}`);
   }
   return new SkimRefused(EXTERNAL_REASON);
@@ -92,8 +107,10 @@ function checkSize({ name, elements, datatype: number, rawBytes, counts }: Found
   } else if (type.perElement !== undefined) {
     const needed = elements * type.perElement;
     const present = counts.get(type.store) ?? 0;
-    if (needed !== present) throw misfit(name, type, `its shape needs ${needed} numbers in ${type.store} and it has ${present}`);
+    if (needed !== present)
+      throw misfit(name, type, `its shape needs ${needed} numbers in ${type.store} and it has ${present}`);
   }
 }
 
-const misfit = (name: string, type: Datatype, why: string): SkimRefused => new SkimRefused(`tensor ${quote(name)} (${type.onnx}): ${why}`);
+const misfit = (name: string, type: Datatype, why: string): SkimRefused =>
+  new SkimRefused(`tensor ${quote(name)} (${type.onnx}): ${why}`);

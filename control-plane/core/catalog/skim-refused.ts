@@ -7,7 +7,8 @@ export class SkimRefused extends Error {
 }
 
 // By name: under Jest the realms differ.
-export const isSkimRefused = (error: unknown): error is SkimRefused => error instanceof Error && error.name === "SkimRefused";
+export const isSkimRefused = (error: unknown): error is SkimRefused =>
+  error instanceof Error && error.name === "SkimRefused";
 
 const SHOWN_CHARACTERS = 80;
 

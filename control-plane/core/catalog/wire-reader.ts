@@ -60,7 +60,11 @@ export class WireReader {
     this.#field = Math.floor(key / 8);
     this.#wire = key & 7;
     if (key < 8 || this.#field > MAX_FIELD_NUMBER) throw this.#damaged(at, `there is no field ${this.#field}`);
-    const known = this.#wire === WIRE.VARINT || this.#wire === WIRE.FIXED64 || this.#wire === WIRE.BYTES || this.#wire === WIRE.FIXED32;
+    const known =
+      this.#wire === WIRE.VARINT ||
+      this.#wire === WIRE.FIXED64 ||
+      this.#wire === WIRE.BYTES ||
+      this.#wire === WIRE.FIXED32;
     if (!known) throw this.#damaged(at, `a field of the unknown kind ${this.#wire}`);
     return true;
   }
@@ -125,7 +129,8 @@ export class WireReader {
     if (kind === WIRE.VARINT) return this.#countVarints(end);
     const width = kind === WIRE.FIXED32 ? 4 : 8;
     const length = end - this.#position;
-    if (length % width !== 0) throw this.#damaged(start, `${what} holds ${length} bytes, which is no multiple of ${width}`);
+    if (length % width !== 0)
+      throw this.#damaged(start, `${what} holds ${length} bytes, which is no multiple of ${width}`);
     this.#position = end;
     return length / width;
   }
@@ -138,7 +143,8 @@ export class WireReader {
   }
 
   #expect(wire: number, what: string): void {
-    if (this.#wire !== wire) throw this.#damaged(this.#position, `${what} is written as kind ${this.#wire} instead of ${wire}`);
+    if (this.#wire !== wire)
+      throw this.#damaged(this.#position, `${what} is written as kind ${this.#wire} instead of ${wire}`);
   }
 
   #enter(what: string): number {
@@ -151,7 +157,8 @@ export class WireReader {
 
   #advance(length: number): void {
     const left = this.#end - this.#position;
-    if (length > left) throw this.#damaged(this.#position, `field ${this.#field} needs ${length} bytes where ${left} are left`);
+    if (length > left)
+      throw this.#damaged(this.#position, `field ${this.#field} needs ${length} bytes where ${left} are left`);
     this.#position += length;
   }
 

@@ -5,7 +5,7 @@ export const CHUNKER = "gear-64k-256k-1m";
 
 export const MIN_CHUNK_BYTES = 64 * 1024;
 /** From here on cuts are easy: it keeps lengths near the mean. */
-export const NORMAL_CHUNK_BYTES = 256 * 1024;
+const NORMAL_CHUNK_BYTES = 256 * 1024;
 export const MAX_CHUNK_BYTES = 1024 * 1024;
 
 /** A 32-bit hash forgets a byte after 32 shifts, so no earlier byte can move a cut. */
@@ -80,7 +80,10 @@ export class Chunker {
    * Hashes from `from` up to `to`, or past the byte after which the masked hash is 0. All the time goes into this loop:
    * a helper for the step, or the table as a module's constant, makes it three times slower (test/bench/chunker.ts).
    */
-  #search(block: Uint8Array, { from, to, mask }: { readonly from: number; readonly to: number; readonly mask: number }): Walk {
+  #search(
+    block: Uint8Array,
+    { from, to, mask }: { readonly from: number; readonly to: number; readonly mask: number },
+  ): Walk {
     const table = GEAR_TABLE;
     const end = Math.min(block.length, to);
     let hash = this.#hash;

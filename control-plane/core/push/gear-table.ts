@@ -4,7 +4,7 @@ import { seededRandom } from "../../../shared/random.ts";
  * Where the table comes from. Changing it (or `seededRandom`) moves every cut: new uploads would share no chunk with old
  * ones, so a unit test pins the cuts of a known file.
  */
-export const GEAR_SEED = 0x5ce2_21e5;
+const GEAR_SEED = 0x5ce2_21e5;
 
 /** 256 random 32-bit integers, one for each value of a byte. */
 export const GEAR_TABLE: Int32Array = gearTable(GEAR_SEED);

@@ -19,7 +19,7 @@ const REPORT_DECAY_MS = 500;
  * `routers` is how many control-plane replicas send to the fleet; what the others sent since the last report is
  * guessed from our own.
  */
-export function etaMs(
+export function expectedMs(
   candidate: RouteCandidate,
   { now, routers }: { readonly now: number; readonly routers: number },
 ): number {
@@ -33,5 +33,5 @@ export function etaMs(
     (1 - weight) * peers * stats.inFlight;
   const serviceMs = (stats.meanUs(now) ?? warmUs) / 1_000;
   const { slots } = stats;
-  return rttMs + serviceMs * (1 + Math.max(0, queued + 1 - slots) / slots) + stats.penaltyMs(now);
+  return rttMs + serviceMs * (1 + Math.max(0, queued + 1 - slots) / slots);
 }

@@ -1,5 +1,5 @@
 import type { Random } from "../../../shared/random.ts";
-import { etaMs, type RouteCandidate } from "./estimate.ts";
+import { expectedMs, type RouteCandidate } from "./estimate.ts";
 
 /** Who may answer is settled; this says who does. */
 export interface PickContext {
@@ -35,6 +35,9 @@ const SAMPLE = 3;
 
 interface Timed {
   readonly candidate: RouteCandidate;
+  /** When its answer may be expected, in ms: decides who is asked at all. */
+  readonly expected: number;
+  /** The same with the penalty for failures, in ms: decides who is preferred. */
   readonly eta: number;
   /** Requests/ms that the placement can do. */
   readonly capacity: number;
@@ -52,7 +55,7 @@ export function pick(candidates: readonly RouteCandidate[], context: PickContext
   const preferred = context.preferKind ? timed.filter(({ candidate }) => candidate.kind === context.preferKind) : [];
   const pool = preferred.length > 0 ? preferred : timed;
   const sample = pool.length > SCAN_AT_MOST ? sampleByCapacity(pool, random) : pool;
-  const inTime = sample.filter(({ eta }) => eta <= timeLeftMs);
+  const inTime = sample.filter(({ expected }) => expected <= timeLeftMs);
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: sample.length };
 
   const best = Math.min(...inTime.map(({ eta }) => eta));
@@ -69,7 +72,13 @@ export function pick(candidates: readonly RouteCandidate[], context: PickContext
 
 function timedOf(candidate: RouteCandidate, { now, routers }: { now: number; routers: number }): Timed {
   const serviceMs = Math.max((candidate.stats.meanUs(now) ?? candidate.warmUs) / 1_000, 0.001);
-  return { candidate, eta: etaMs(candidate, { now, routers }), capacity: candidate.stats.slots / serviceMs };
+  const expected = expectedMs(candidate, { now, routers });
+  return {
+    candidate,
+    expected,
+    eta: expected + candidate.stats.penaltyMs(now),
+    capacity: candidate.stats.slots / serviceMs,
+  };
 }
 
 function withoutEjected(candidates: readonly RouteCandidate[], now: number): readonly RouteCandidate[] {

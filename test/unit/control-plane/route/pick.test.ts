@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { etaMs, type RouteCandidate } from "../../../../control-plane/core/route/estimate.ts";
+import { expectedMs, type RouteCandidate } from "../../../../control-plane/core/route/estimate.ts";
 import { pick, type PickContext } from "../../../../control-plane/core/route/pick.ts";
 import { PlacementStats } from "../../../../control-plane/core/route/placement-stats.ts";
 import { seededRandom } from "../../../../shared/random.ts";
@@ -41,30 +41,23 @@ function failTimes(stats: PlacementStats, count: number): void {
   }
 }
 
-describe("etaMs", () => {
+describe("expectedMs", () => {
   it.each([
     ["an idle placement", { rttMs: 4, meanMs: 10 }, 14],
     ["one request of somebody else in front", { rttMs: 4, meanMs: 10, rif: 1 }, 24],
     ["a free second slot", { rttMs: 4, meanMs: 10, rif: 1, slots: 2 }, 14],
     ["both slots taken and one waiting", { rttMs: 0, meanMs: 10, rif: 3, slots: 2 }, 20],
   ])("counts round trip, queue and service of %s", (_name, shape, expected) => {
-    expect(etaMs(candidate("a", shape), { now: NOW, routers: 1 })).toBeCloseTo(expected, 6);
+    expect(expectedMs(candidate("a", shape), { now: NOW, routers: 1 })).toBeCloseTo(expected, 6);
   });
 
   it("believes its own count at once and an old report less and less", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
-    expect(etaMs(busy, { now: NOW, routers: 1 })).toBeCloseTo(110, 6);
-    expect(etaMs(busy, { now: NOW + 3_000, routers: 1 })).toBeLessThan(12);
+    expect(expectedMs(busy, { now: NOW, routers: 1 })).toBeCloseTo(110, 6);
+    expect(expectedMs(busy, { now: NOW + 3_000, routers: 1 })).toBeLessThan(12);
     busy.stats.begin();
     busy.stats.begin();
-    expect(etaMs(busy, { now: NOW + 60_000, routers: 1 })).toBeGreaterThanOrEqual(29);
-  });
-
-  it("adds a penalty for a failure that fades", () => {
-    const flaky = candidate("a");
-    failTimes(flaky.stats, 1);
-    expect(etaMs(flaky, { now: NOW, routers: 1 })).toBeGreaterThan(5_000);
-    expect(etaMs(flaky, { now: NOW + 100_000, routers: 1 })).toBeLessThan(12);
+    expect(expectedMs(busy, { now: NOW + 60_000, routers: 1 })).toBeGreaterThanOrEqual(29);
   });
 });
 
@@ -114,6 +107,14 @@ describe("pick", () => {
       reason: "late",
       considered: 1,
     });
+  });
+
+  it("avoids a placement that just failed, but never refuses because of it", () => {
+    const [flaky, sound] = [candidate("flaky"), candidate("sound", { rttMs: 900 })];
+    failTimes(flaky.stats, 1);
+    expect(pick([flaky, sound], context())).toMatchObject({ candidate: { node: "sound" } });
+    expect(pick([flaky], context({ timeLeftMs: 1_000 }))).toMatchObject({ candidate: { node: "flaky" } });
+    expect(pick([flaky, sound], context({ now: NOW + 100_000 }))).toMatchObject({ candidate: { node: "flaky" } });
   });
 
   it("leaves out an ejected placement for 30 s, and lets it back", () => {

@@ -1,0 +1,79 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestFacts } from "./route.ts";
+import { invalidFields } from "./problem.ts";
+
+/** The caller's `X-Request-Id` when it is fit for a log line, else a new one. */
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/**
+ * The caller's address for limits and the audit. Behind `trustedProxies` proxies it is what the outermost of them saw;
+ * further left in `X-Forwarded-For` stands what the caller made up.
+ */
+export function addressOf(request: IncomingMessage, trustedProxies: number): string {
+  const peer = request.socket.remoteAddress ?? "unknown";
+  if (trustedProxies === 0) return peer;
+  const forwarded = String(request.headers["x-forwarded-for"] ?? "").split(",");
+  const claimed = forwarded.at(-trustedProxies)?.trim() ?? "";
+  return /^[0-9A-Fa-f.:]{2,45}$/.test(claimed) ? claimed : peer;
+}
+
+/** Whether the caller is on this machine: not when a proxy here speaks for somebody else. */
+export function isLocal(request: IncomingMessage): boolean {
+  const peer = request.socket.remoteAddress ?? "";
+  const isLoopback = peer === "::1" || peer.startsWith("127.") || peer.startsWith("::ffff:127.");
+  return isLoopback && request.headers["x-forwarded-for"] === undefined && request.headers.forwarded === undefined;
+}
+
+/** The path without query and without a slash at the end. */
+export function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? "/";
+  const end = url.indexOf("?");
+  const path = end === -1 ? url : url.slice(0, end);
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+}
+
+/** Throws `INVALID_REQUEST` for a parameter that is there twice: which one counts would be a guess. */
+export function queryOf(request: IncomingMessage): Record<string, string> {
+  const url = request.url ?? "/";
+  const start = url.indexOf("?");
+  const query: Record<string, string> = Object.create(null);
+  if (start === -1) return query;
+  for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
+    if (name in query) throw invalidFields("query", [{ field: name.slice(0, 64), message: "is there twice" }]);
+    query[name] = value;
+  }
+  return query;
+}
+
+/** Made once: the exception that `abort()` makes for itself cost 8 % of an inference's time. */
+const OVER = new Error("the caller has its answer or went away");
+
+/** Aborted when the caller goes away or has its answer, and when `stopping` is. */
+export function callerSignal(response: ServerResponse, stopping?: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  const end = (): void => {
+    stopping?.removeEventListener("abort", end);
+    controller.abort(OVER);
+  };
+  response.once("close", end);
+  stopping?.addEventListener("abort", end);
+  if (stopping?.aborted) end();
+  return controller.signal;
+}
+
+export function factsOf(
+  request: IncomingMessage,
+  known: Pick<RequestFacts, "requestId" | "address" | "signal" | "bytes">,
+): RequestFacts {
+  return {
+    ...known,
+    header: (name) => {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { NODE_NAME } from "../../../shared/protocol/messages.ts";
+import { SkerryError } from "../../../shared/errors.ts";
+import type { InferenceAnswer, InferenceRequest, Preference, RouteNote } from "../../app/inference-request.ts";
+import { invalidFields, retryAfterSeconds } from "./problem.ts";
+
+type Wishes = Pick<InferenceRequest, "headerLength" | "timeoutMs" | "site" | "residency" | "prefer" | "traceparent">;
+
+const JSON_TYPE = "application/json";
+const BYTES_TYPE = "application/octet-stream";
+
+/** What the caller's headers ask for. Throws `INVALID_REQUEST` naming the header, `UNSUPPORTED_MEDIA_TYPE`. */
+export function parseInferenceHeaders(headers: IncomingHttpHeaders): Wishes {
+  const headerLength = parseHeaderLength(single(headers, "inference-header-content-length"));
+  const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  if (type !== "" && type !== JSON_TYPE && type !== BYTES_TYPE) {
+    throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", `the body is ${type.slice(0, 64)}; inference takes ${JSON_TYPE} or ${BYTES_TYPE}`);
+  }
+  return {
+    headerLength,
+    timeoutMs: parseTimeout(single(headers, "skerry-timeout-ms")),
+    site: parseSite(single(headers, "skerry-site")),
+    residency: parseResidency(single(headers, "skerry-residency")),
+    prefer: parsePreference(single(headers, "skerry-prefer")),
+    traceparent: parseTraceparent(single(headers, "traceparent")),
+  };
+}
+
+function parseHeaderLength(text: string | undefined): number {
+  if (text === undefined) return JSON_BODY;
+  if (!/^[0-9]{1,8}$/.test(text)) throw refused("Inference-Header-Content-Length", "must be a number of bytes");
+  return Number(text);
+}
+
+function parseTimeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const timeoutMs = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (timeoutMs < 1 || timeoutMs > MAX_DEADLINE_MS) throw refused("Skerry-Timeout-Ms", `must be a whole number from 1 to ${MAX_DEADLINE_MS}`);
+  return timeoutMs;
+}
+
+/** An unknown site is ignored, and one that cannot be a site is unknown. */
+const parseSite = (text: string | undefined): string | undefined => (text !== undefined && /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : undefined);
+
+/** Strict: a residency that was misspelt and ignored would let data leave the edge. */
+function parseResidency(text: string | undefined): "edge-only" | undefined {
+  if (text === undefined || text === "edge-only") return text;
+  throw refused("Skerry-Residency", "must be `edge-only`");
+}
+
+function parsePreference(text: string | undefined): Preference | undefined {
+  switch (text) {
+    case undefined:
+      return undefined;
+    case "fast":
+    case "cheap":
+    case "edge":
+    case "cloud":
+      return { kind: text };
+    default: {
+      const name = text.startsWith("node=") ? text.slice("node=".length) : "";
+      if (!NODE_NAME.test(name)) throw refused("Skerry-Prefer", "must be `fast`, `cheap`, `edge`, `cloud` or `node=<name>`");
+      return { kind: "node", name };
+    }
+  }
+}
+
+/** A malformed trace context starts a new trace, as the W3C asks. */
+const parseTraceparent = (text: string | undefined): string | undefined =>
+  text !== undefined && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(text) ? text : undefined;
+
+function single(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === "string" ? value.trim() : undefined;
+}
+
+const refused = (header: string, message: string) => invalidFields("header", [{ field: header, message }]);
+
+/** The headers of an answer, errors included: who answered, why he, and where the time went. */
+export function answerHeaders(answer: InferenceAnswer): OutgoingHttpHeaders {
+  const isJson = answer.headerLength === JSON_BODY;
+  return {
+    "Content-Type": isJson ? JSON_TYPE : BYTES_TYPE,
+    "Content-Length": answer.body.length,
+    ...(!isJson && { "Inference-Header-Content-Length": String(answer.headerLength) }),
+    ...(answer.node !== undefined && { "Skerry-Node": answer.node }),
+    ...(answer.modelVersion !== undefined && { "Skerry-Model-Version": answer.modelVersion }),
+    "Skerry-Route": routeHeader(answer.route),
+    "Server-Timing": timingHeader(answer.timing),
+    ...(answer.code !== undefined && { "Skerry-Error": answer.code }),
+    ...(answer.retryAfterMs !== undefined && { "Retry-After": retryAfterSeconds(answer.retryAfterMs) }),
+  };
+}
+
+/** A structured field (RFC 9651): `placement="pl_7k2", reason=near-tie, eta=7, candidates=3, attempt=1`. */
+function routeHeader({ placement, reason, etaMs, candidates, attempt }: RouteNote): string {
+  return [
+    ...(placement === undefined ? [] : [`placement="${placement}"`]),
+    `reason=${reason}`,
+    ...(etaMs === undefined ? [] : [`eta=${Math.round(etaMs)}`]),
+    `candidates=${candidates}`,
+    `attempt=${attempt}`,
+  ].join(", ");
+}
+
+function timingHeader({ routeMs, wireMs, queueMs, inferMs }: InferenceAnswer["timing"]): string {
+  const parts = { route: routeMs, wire: wireMs, queue: queueMs, infer: inferMs };
+  return Object.entries(parts)
+    .map(([name, ms]) => `${name};dur=${Math.max(0, Math.round(ms * 100) / 100)}`)
+    .join(", ");
+}

@@ -1,0 +1,30 @@
+import { objectName } from "../../../shared/api/common.ts";
+
+/** What an inference URL names. */
+export interface InferenceTarget {
+  readonly model: string;
+  /** A number or an alias; undefined: the model's deployment decides. */
+  readonly version: string | undefined;
+}
+
+const PATTERN = /^\/v2\/models\/([^/]{1,189})(?:\/versions\/([^/]{1,189}))?\/infer$/;
+
+/** Undefined when the path (without query and trailing slash) is no inference. */
+export function parseInferencePath(path: string): InferenceTarget | undefined {
+  const [, model, version] = PATTERN.exec(path) ?? [];
+  if (model === undefined) return undefined;
+  return { model: decoded(model), version: version === undefined ? undefined : decoded(version) };
+}
+
+/** Whether the target can exist at all. What cannot is answered like what does not. */
+export const isWellFormed = ({ model, version }: InferenceTarget): boolean =>
+  objectName.safeParse(model).success && (version === undefined || objectName.safeParse(version).success);
+
+function decoded(segment: string): string {
+  if (!segment.includes("%")) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

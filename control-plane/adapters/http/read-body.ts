@@ -1,0 +1,48 @@
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../../../shared/clock.ts";
+import { SkerryError } from "../../../shared/errors.ts";
+
+export interface BodyBounds {
+  readonly maxBytes: number;
+  readonly withinMs: number;
+  readonly clock: Clock;
+  /** Called with what arrives; false refuses it (`RATE_LIMITED`): the process holds as much as it may. */
+  readonly take?: (bytes: number) => boolean;
+}
+
+/**
+ * The whole body. One piece is handed over as it came, several are copied once into one. Throws `TOO_LARGE` before
+ * anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when the caller goes away.
+ */
+export function readBody(request: IncomingMessage, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    const settle = (finish: () => void): void => {
+      cancel();
+      request.off("data", onData).off("end", onEnd).off("close", onGone).off("error", onGone);
+      finish();
+    };
+    const fail = (error: SkerryError): void => settle(() => reject(error));
+    const onData = (piece: Buffer): void => {
+      length += piece.length;
+      if (length > maxBytes) return fail(tooLarge(maxBytes));
+      if (take && !take(piece.length)) return fail(new SkerryError("RATE_LIMITED", "too many bytes of requests are under way", { retryAfterMs: 1_000 }));
+      pieces.push(piece);
+    };
+    const onEnd = (): void => settle(() => resolve(joined(pieces, length)));
+    const onGone = (): void => fail(new SkerryError("CANCELLED", "the caller went away before its request was complete"));
+    const cancel = clock.after(withinMs, () => fail(new SkerryError("REQUEST_TIMEOUT", `the body was not complete within ${withinMs / 1_000} s`)));
+    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
+  });
+}
+
+function joined(pieces: readonly Buffer[], length: number): Buffer {
+  const [first] = pieces;
+  return pieces.length === 1 && first ? first : Buffer.concat(pieces, length);
+}
+
+const tooLarge = (maxBytes: number): SkerryError => new SkerryError("TOO_LARGE", `the body is larger than ${inBytes(maxBytes)}`);
+
+const inBytes = (bytes: number): string => (bytes >= 1_048_576 ? `${bytes / 1_048_576} MiB` : `${bytes / 1_024} KiB`);

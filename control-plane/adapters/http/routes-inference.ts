@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../../../shared/clock.ts";
+import { SkerryError } from "../../../shared/errors.ts";
+import type { Logger } from "../../../shared/logger.ts";
+import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { maySee } from "../../app/api-keys.ts";
+import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
+import type { Metrics } from "../../ports.ts";
+import { authorize, type Doorkeeper } from "./doorkeeper.ts";
+import { addressOf, callerSignal, pathOf, requestIdOf } from "./exchange.ts";
+import { InferenceGate } from "./inference-gate.ts";
+import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
+import { isWellFormed, parseInferencePath, type InferenceTarget } from "./inference-path.ts";
+import { refuseEncoding } from "./json-body.ts";
+import type { Limits } from "./limits.ts";
+import { asSkerryError, inferenceErrorAnswer, invalidFields } from "./problem.ts";
+import { readBody } from "./read-body.ts";
+import { INVOKERS } from "./route.ts";
+import { sendError } from "./send.ts";
+
+export interface InferenceParts {
+  readonly doorkeeper: Doorkeeper;
+  readonly infer: (request: InferenceRequest) => Promise<InferenceAnswer>;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly trustedProxies: number;
+}
+
+/** Answers the request and returns true when it is an inference; false leaves it to Express. */
+export type InferenceHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/**
+ * The hot path: POST /v2/models/{m}[/versions/{v}]/infer, ahead of Express (measured: 25,100 against 5,600 requests/s).
+ * Rights, headers, bytes, one call; the body is neither parsed nor copied more than once.
+ */
+export function createInferenceHandler(parts: InferenceParts): InferenceHandler {
+  const gate = new InferenceGate(parts.limits);
+  return (request, response) => {
+    if (request.method !== "POST") return false;
+    const target = parseInferencePath(pathOf(request));
+    if (!target) return false;
+    void answer(target, request, response);
+    return true;
+  };
+
+  /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
+  async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = parts.clock.now();
+    const requestId = requestIdOf(request);
+    response.setHeader("X-Request-Id", requestId);
+    let code = "OK";
+    let model: string | undefined;
+    try {
+      const answered = await ask(target, request, { signal: callerSignal(response), startedAt });
+      code = answered.code ?? "OK";
+      if (code !== "NOT_FOUND") model = target.model;
+      if (code === "CANCELLED") response.destroy();
+      else response.writeHead(answered.status, answerHeaders(answered)).end(answered.body);
+    } catch (thrown) {
+      const error = asSkerryError(thrown, requestId);
+      code = error.code;
+      if (code === "INTERNAL") parts.logger.error({ requestId, err: error.cause ?? thrown }, "inference failed");
+      if (code === "CANCELLED" || response.headersSent) response.destroy();
+      else sendError(response, inferenceErrorAnswer(error));
+    } finally {
+      parts.metrics.inferenceAnswered({ model, code, seconds: (parts.clock.now() - startedAt) / 1_000 });
+    }
+  }
+
+  async function ask(
+    target: InferenceTarget,
+    request: IncomingMessage,
+    { signal, startedAt }: { signal: AbortSignal; startedAt: number },
+  ): Promise<InferenceAnswer> {
+    const { clock, doorkeeper, limits, trustedProxies } = parts;
+    const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
+    authorize(caller, INVOKERS, "inference");
+    if (!isWellFormed(target) || !maySee(caller, target.model)) {
+      throw new SkerryError("NOT_FOUND", `model ${target.model.slice(0, 63)} is not known here; GET /v2/models lists the models`);
+    }
+    refuseEncoding(request);
+    const wishes = parseInferenceHeaders(request.headers);
+    const admission = gate.enter(caller.keyId);
+    try {
+      const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, withinMs: limits.bodyMs, clock, take: admission.take });
+      if (wishes.headerLength !== JSON_BODY && wishes.headerLength > body.length) {
+        throw invalidFields("header", [{ field: "Inference-Header-Content-Length", message: `is ${wishes.headerLength}, more than the body's ${body.length} bytes` }]);
+      }
+      return await parts.infer({ ...target, ...wishes, timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt), body, signal });
+    } finally {
+      admission.leave();
+    }
+  }
+}
+
+/** The caller counts from when he asked: a slow upload is part of his time. Throws `DEADLINE_EXCEEDED`. */
+function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {
+  if (timeoutMs === undefined) return undefined;
+  if (spentMs >= timeoutMs) throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
+  return timeoutMs - spentMs;
+}

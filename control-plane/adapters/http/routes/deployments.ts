@@ -1,0 +1,136 @@
+import { z } from "zod";
+import { listOf, listQuery } from "../../../../shared/api/common.ts";
+import { deployment, deploymentSpec, placement } from "../../../../shared/api/deployments.ts";
+import { explainAnswer } from "../../../../shared/api/explain.ts";
+import { planAnswer, planRequest } from "../../../../shared/api/plan.ts";
+import { SkerryError } from "../../../../shared/errors.ts";
+import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
+import { maySee, type Caller } from "../../../app/api-keys.ts";
+import type { DeploymentAdmin } from "../../../app/deployment-admin.ts";
+import { deploymentLabels } from "../../../app/deployment-view.ts";
+import { placementLabels } from "../../../app/placement-view.ts";
+import { etagOf, ifMatchOf } from "../etag.ts";
+import { paginate } from "../paginate.ts";
+import { invalidFields } from "../problem.ts";
+import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../route.ts";
+import { deploymentParams } from "./params.ts";
+
+const TAG = "Deployments";
+const PATH = "/api/v1/deployments/{deployment}";
+
+const explainQuery = z.strictObject({ node: z.string().regex(NODE_NAME, "the name of a node").optional() });
+
+export function deploymentRoutes({ deployments }: { deployments: DeploymentAdmin }): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/deployments",
+      summary: "List deployments with their status",
+      tag: TAG,
+      access: EVERY_ROLE,
+      query: listQuery,
+      answer: listOf(deployment),
+      statuses: [200],
+      async handle({ query, caller }) {
+        const visible = deployments.list().filter(({ spec }) => maySee(caller, spec.model));
+        return { body: paginate(visible, query, { keyOf: ({ name }) => name, labelsOf: deploymentLabels }) };
+      },
+    }),
+    defineRoute({
+      method: "PUT",
+      path: PATH,
+      summary: "Declare a deployment: create it or replace its spec",
+      tag: TAG,
+      access: OPERATORS,
+      params: deploymentParams,
+      body: deploymentSpec,
+      answer: deployment,
+      statuses: [200, 201],
+      async handle({ params, body, actor, header }) {
+        if (body.name !== params.deployment) {
+          throw invalidFields("body", [{ field: "name", message: `must be \`${params.deployment}\`, as in the path` }]);
+        }
+        const { created, rowVersion, deployment: declared } = await deployments.put(body, { actor, ifMatch: ifMatchOf({ header }) });
+        return { status: created ? 201 : 200, body: declared, headers: { ETag: etagOf(rowVersion) } };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: PATH,
+      summary: "One deployment: spec, conditions, replicas",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params: deploymentParams,
+      answer: deployment,
+      statuses: [200],
+      async handle({ params, caller }) {
+        const found = visible(caller, params.deployment);
+        const rowVersion = await deployments.rowVersion(params.deployment);
+        return { body: found, headers: rowVersion === null ? {} : { ETag: etagOf(rowVersion) } };
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path: PATH,
+      summary: "Take a deployment away; its placements leave",
+      tag: TAG,
+      access: OPERATORS,
+      params: deploymentParams,
+      statuses: [204],
+      async handle({ params, actor, header }) {
+        await deployments.delete(params.deployment, { actor, ifMatch: ifMatchOf({ header }) });
+        return { status: 204, empty: true };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${PATH}/placements`,
+      summary: "A deployment's placements",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params: deploymentParams,
+      query: listQuery,
+      answer: listOf(placement),
+      statuses: [200],
+      async handle({ params, query, caller }) {
+        visible(caller, params.deployment);
+        const placements = deployments.placements(params.deployment);
+        return { body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${PATH}/explain`,
+      summary: "Why the replicas are where they are and, with `node`, why not there",
+      tag: TAG,
+      access: READERS,
+      params: deploymentParams,
+      query: explainQuery,
+      answer: explainAnswer,
+      statuses: [200],
+      async handle({ params, query }) {
+        return { body: deployments.explain(params.deployment, query.node) };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/plan",
+      summary: "Dry run: what applying a deployment would create, retry and retire now",
+      tag: TAG,
+      access: READERS,
+      body: planRequest,
+      answer: planAnswer,
+      statuses: [200],
+      async handle({ body }) {
+        return { body: deployments.plan(body.deployment) };
+      },
+    }),
+  ];
+
+  /** Throws `NOT_FOUND`, also for a deployment of a model outside the key's scope, in the same words. */
+  function visible(caller: Caller, name: string) {
+    const found = deployments.get(name);
+    if (!maySee(caller, found.spec.model)) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+    return found;
+  }
+}

@@ -1,0 +1,201 @@
+import { z } from "zod";
+import {
+  indexRequest,
+  modelMetadata,
+  modelNames,
+  modelReady,
+  repositoryIndex,
+  serverLive,
+  serverMetadata,
+  serverReady,
+} from "../../../../shared/api/inference.ts";
+import { objectName } from "../../../../shared/api/common.ts";
+import { SkerryError } from "../../../../shared/errors.ts";
+import { maySee, type Caller } from "../../../app/api-keys.ts";
+import type { ServingView } from "../../../app/serving-view.ts";
+import { definePublicRoute, defineRoute, EVERY_ROLE, INVOKERS, OPERATORS, type Route } from "../route.ts";
+
+const TAG = "Open Inference Protocol";
+
+export interface ProtocolParts {
+  readonly serving: ServingView;
+  /** Of this program. */
+  readonly version: string;
+  /** Whether this process takes requests: fleet loaded, not draining. */
+  readonly isReady: () => boolean;
+}
+
+/** Under `/v2` nobody minds a field or a parameter that we do not know. */
+const anything = z.object({});
+const modelParams = z.strictObject({ model: objectName });
+/** A number or an alias. */
+const versionParams = modelParams.extend({ version: objectName });
+
+/** Metadata and health of the Open Inference Protocol; inference itself is answered ahead of Express. */
+export function protocolRoutes(parts: ProtocolParts): Route[] {
+  return [...serverRoutes(parts), ...repositoryRoutes(parts), ...["", "/versions/{version}"].flatMap((suffix) => modelRoutes(suffix, parts))];
+}
+
+function serverRoutes({ serving, version, isReady }: ProtocolParts): Route[] {
+  return [
+    definePublicRoute({
+      method: "GET",
+      path: "/v2",
+      summary: "Server metadata",
+      tag: TAG,
+      query: anything,
+      answer: serverMetadata,
+      statuses: [200],
+      async handle() {
+        return { body: { name: "skerry" as const, version, extensions: ["binary_tensor_data", "model_repository"] } };
+      },
+    }),
+    definePublicRoute({
+      method: "GET",
+      path: "/v2/health/live",
+      summary: "The process answers",
+      tag: TAG,
+      query: anything,
+      answer: serverLive,
+      statuses: [200],
+      async handle() {
+        return { body: { live: true } };
+      },
+    }),
+    definePublicRoute({
+      method: "GET",
+      path: "/v2/health/ready",
+      summary: "Requests are taken, and every deployment that wants a replica has a ready one",
+      tag: TAG,
+      query: anything,
+      answer: serverReady,
+      statuses: [200, 503],
+      async handle() {
+        const ready = isReady() && serving.isEveryDeploymentReady();
+        return { status: ready ? 200 : 503, body: { ready }, ...(!ready && { headers: { "Retry-After": "1" } }) };
+      },
+    }),
+  ];
+}
+
+function repositoryRoutes({ serving }: ProtocolParts): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: "/v2/models",
+      summary: "Names of the models",
+      tag: TAG,
+      access: EVERY_ROLE,
+      query: anything,
+      answer: modelNames,
+      statuses: [200],
+      async handle({ caller }) {
+        return { body: { models: serving.models().filter((model) => maySee(caller, model)) } };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: "/v2/repository/index",
+      summary: "Every version and whether it serves",
+      tag: TAG,
+      access: EVERY_ROLE,
+      query: anything,
+      body: indexRequest,
+      answer: repositoryIndex,
+      statuses: [200],
+      async handle({ body, caller }) {
+        const entries = serving.index().filter(({ name, state }) => maySee(caller, name) && (!body.ready || state === "READY"));
+        return { body: entries };
+      },
+    }),
+    ...["load", "unload"].map((verb) =>
+      defineRoute({
+        method: "POST",
+        path: `/v2/repository/models/{model}/${verb}`,
+        summary: `Not served: declare a deployment instead of ${verb}`,
+        tag: TAG,
+        access: OPERATORS,
+        params: modelParams,
+        query: anything,
+        body: anything,
+        statuses: [501],
+        async handle({ params: { model } }) {
+          throw new SkerryError("NOT_SERVED", `${verb} of ${model} is not served: what runs where is declared with PUT /api/v1/deployments/${model}`);
+        },
+      }),
+    ),
+  ];
+}
+
+/** The same routes with and without a version in the path. */
+function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
+  const path = `/v2/models/{model}${suffix}`;
+  const params = suffix === "" ? modelParams.extend({ version: z.undefined().optional() }) : versionParams;
+  return [
+    defineRoute({
+      method: "GET",
+      path,
+      summary: "Inputs, outputs and versions of a model",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params,
+      query: anything,
+      answer: modelMetadata,
+      statuses: [200],
+      async handle({ params: { model, version }, caller }) {
+        refuseOutsideScope(caller, model);
+        return { body: serving.metadata({ model, version }) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${path}/ready`,
+      summary: "Whether a ready placement takes requests",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params,
+      query: anything,
+      answer: modelReady,
+      statuses: [200, 503],
+      async handle({ params: { model, version }, caller }) {
+        refuseOutsideScope(caller, model);
+        const ready = serving.isModelReady({ model, version });
+        return { status: ready ? 200 : 503, body: { name: model, ready }, ...(!ready && { headers: { "Retry-After": "1" } }) };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${path}/infer`,
+      summary: "Inference: JSON, or JSON and binary tensors",
+      tag: TAG,
+      access: INVOKERS,
+      params,
+      query: anything,
+      takesBytes: true,
+      streams: ["application/json", "application/octet-stream"],
+      statuses: [200],
+      async handle() {
+        throw new Error("inference is answered ahead of Express");
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${path}:explain`,
+      summary: "Not served yet: inference with an explanation",
+      tag: TAG,
+      access: INVOKERS,
+      params,
+      query: anything,
+      takesBytes: true,
+      statuses: [501],
+      async handle({ params: { model } }) {
+        throw new SkerryError("NOT_SERVED", `explanations of ${model} are not served yet; use /infer`);
+      },
+    }),
+  ];
+}
+
+/** Throws `NOT_FOUND`, in the words of a model that does not exist. */
+function refuseOutsideScope(caller: Caller, model: string): void {
+  if (!maySee(caller, model)) throw new SkerryError("NOT_FOUND", `model ${model} is not known here; GET /v2/models lists the models`);
+}

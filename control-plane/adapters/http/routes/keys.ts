@@ -1,0 +1,66 @@
+import { listOf, listQuery } from "../../../../shared/api/common.ts";
+import { apiKey, createApiKey, createdApiKey, whoami } from "../../../../shared/api/keys.ts";
+import type { ApiKeys } from "../../../app/api-keys.ts";
+import { paginate } from "../paginate.ts";
+import { ADMINS, defineRoute, EVERY_ROLE, type Route } from "../route.ts";
+import { idParams } from "./params.ts";
+
+const TAG = "Keys";
+
+export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
+  return [
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/api-keys",
+      summary: "Make an API key; it is shown this once",
+      tag: TAG,
+      access: ADMINS,
+      body: createApiKey,
+      answer: createdApiKey,
+      statuses: [201],
+      answersSecret: true,
+      async handle({ body, actor }) {
+        return { body: await keys.create(body, actor) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/api-keys",
+      summary: "List API keys, without their secrets",
+      tag: TAG,
+      access: ADMINS,
+      query: listQuery,
+      answer: listOf(apiKey),
+      statuses: [200],
+      async handle({ query }) {
+        const labelsOf = ({ name, role }: { name: string; role: string }) => ({ name, role });
+        return { body: paginate(await keys.list(), query, { keyOf: ({ name, id }) => `${name} ${id}`, labelsOf }) };
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path: "/api/v1/api-keys/{id}",
+      summary: "Revoke an API key",
+      tag: TAG,
+      access: ADMINS,
+      params: idParams,
+      statuses: [204],
+      async handle({ params, actor }) {
+        await keys.revoke(params.id, actor);
+        return { status: 204, empty: true };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/whoami",
+      summary: "Whose key this is and what it may do",
+      tag: TAG,
+      access: EVERY_ROLE,
+      answer: whoami,
+      statuses: [200],
+      async handle({ caller: { keyId, name, role, models } }) {
+        return { body: { keyId, name, role, models: [...models] } };
+      },
+    }),
+  ];
+}

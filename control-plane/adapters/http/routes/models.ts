@@ -1,0 +1,114 @@
+import { listOf, listQuery } from "../../../../shared/api/common.ts";
+import { alias, createModel, model, moveAlias, patchModel } from "../../../../shared/api/models.ts";
+import { SkerryError } from "../../../../shared/errors.ts";
+import { maySee, type Caller } from "../../../app/api-keys.ts";
+import type { IfMatch } from "../../../app/if-match.ts";
+import type { Catalog } from "../catalog.ts";
+import { checkContent, contentEtag, ifMatchOf } from "../etag.ts";
+import { paginate } from "../paginate.ts";
+import { ADMINS, defineRoute, EVERY_ROLE, OPERATORS, type RequestFacts, type Route } from "../route.ts";
+import { aliasParams, modelParams } from "./params.ts";
+
+const TAG = "Models";
+
+export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
+  return [
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/models",
+      summary: "Create a model",
+      tag: TAG,
+      access: OPERATORS,
+      body: createModel,
+      answer: model,
+      statuses: [201],
+      async handle({ body, actor }) {
+        const made = await catalog.createModel(body, actor);
+        return { body: made, headers: { Location: `/api/v1/models/${made.name}`, ETag: contentEtag(made) } };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/models",
+      summary: "List models",
+      tag: TAG,
+      access: EVERY_ROLE,
+      query: listQuery,
+      answer: listOf(model),
+      statuses: [200],
+      async handle({ query, caller }) {
+        const visible = (await catalog.listModels()).filter(({ name }) => maySee(caller, name));
+        return { body: paginate(visible, query, { keyOf: ({ name }) => name, labelsOf: ({ labels, name }) => ({ ...labels, name }) }) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/models/{model}",
+      summary: "One model with its aliases",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params: modelParams,
+      answer: model,
+      statuses: [200],
+      async handle({ params, caller }) {
+        refuseOutsideScope(caller, params.model);
+        const found = await catalog.getModel(params.model);
+        return { body: found, headers: { ETag: contentEtag(found) } };
+      },
+    }),
+    defineRoute({
+      method: "PATCH",
+      path: "/api/v1/models/{model}",
+      summary: "Replace a model's labels",
+      tag: TAG,
+      access: OPERATORS,
+      params: modelParams,
+      body: patchModel,
+      answer: model,
+      statuses: [200],
+      async handle({ params, body, actor, header }) {
+        checkContent({ header }, await catalog.getModel(params.model), `model ${params.model}`);
+        const changed = await catalog.patchModel(params.model, body.labels, actor);
+        return { body: changed, headers: { ETag: contentEtag(changed) } };
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path: "/api/v1/models/{model}",
+      summary: "Delete a model with all its versions",
+      tag: TAG,
+      access: ADMINS,
+      params: modelParams,
+      statuses: [204],
+      async handle({ params, actor, header }) {
+        checkContent({ header }, await catalog.getModel(params.model), `model ${params.model}`);
+        await catalog.deleteModel(params.model, actor);
+        return { status: 204, empty: true };
+      },
+    }),
+    defineRoute({
+      method: "PUT",
+      path: "/api/v1/models/{model}/aliases/{alias}",
+      summary: "Move an alias to a version; `If-Match` names the version it stands at, `If-None-Match: *` that it must be new",
+      tag: TAG,
+      access: OPERATORS,
+      params: aliasParams,
+      body: moveAlias,
+      answer: alias,
+      statuses: [200],
+      async handle({ params, body, actor, header }) {
+        const moved = await catalog.moveAlias({ ...params, version: body.version, ifMatch: expectedAlias({ header }) }, actor);
+        return { body: moved, headers: { ETag: `"${moved.version}"` } };
+      },
+    }),
+  ];
+}
+
+/** Null: the alias must not exist yet. An alias's ETag is the version it stands at. */
+const expectedAlias = (facts: Pick<RequestFacts, "header">): IfMatch | null =>
+  facts.header("if-none-match")?.trim() === "*" ? null : ifMatchOf(facts);
+
+/** Throws `NOT_FOUND`, in the words of a model that does not exist. */
+export function refuseOutsideScope(caller: Caller, name: string): void {
+  if (!maySee(caller, name)) throw new SkerryError("NOT_FOUND", `there is no model ${name}`);
+}

@@ -1,0 +1,98 @@
+import { listOf, listQuery } from "../../../../shared/api/common.ts";
+import { node, patchNode } from "../../../../shared/api/nodes.ts";
+import type { NodeAdmin } from "../../../app/node-admin.ts";
+import { nodeLabels } from "../../../app/node-view.ts";
+import { etagOf, ifMatchOf } from "../etag.ts";
+import { paginate } from "../paginate.ts";
+import { defineRoute, OPERATORS, READERS, type Route } from "../route.ts";
+import { nodeParams } from "./params.ts";
+
+const TAG = "Nodes";
+const PATH = "/api/v1/nodes/{node}";
+
+const VERBS = {
+  cordon: "No new placement comes to the node; what runs goes on",
+  uncordon: "Undo cordon and drain",
+  drain: "Move the node's placements elsewhere, then keep it empty",
+} as const;
+const VERB_NAMES = ["cordon", "uncordon", "drain"] as const;
+
+export function nodeRoutes({ nodes }: { nodes: NodeAdmin }): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/nodes",
+      summary: "List nodes with state, age, load and what they hold",
+      tag: TAG,
+      access: READERS,
+      query: listQuery,
+      answer: listOf(node),
+      statuses: [200],
+      async handle({ query }) {
+        return { body: paginate(nodes.list(), query, { keyOf: ({ name }) => name, labelsOf: nodeLabels }) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: PATH,
+      summary: "One node",
+      tag: TAG,
+      access: READERS,
+      params: nodeParams,
+      answer: node,
+      statuses: [200],
+      async handle({ params }) {
+        return { body: nodes.get(params.node), headers: await etagFor(params.node) };
+      },
+    }),
+    defineRoute({
+      method: "PATCH",
+      path: PATH,
+      summary: "Change a node's labels, site or zone",
+      tag: TAG,
+      access: OPERATORS,
+      params: nodeParams,
+      body: patchNode,
+      answer: node,
+      statuses: [200],
+      async handle({ params, body, actor, header }) {
+        const changed = await nodes.patch(params.node, body, { actor, ifMatch: ifMatchOf({ header }) });
+        return { body: changed, headers: await etagFor(params.node) };
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path: PATH,
+      summary: "Revoke a node: its identity is void, its placements move",
+      tag: TAG,
+      access: OPERATORS,
+      params: nodeParams,
+      statuses: [204],
+      async handle({ params, actor, header }) {
+        await nodes.revoke(params.node, { actor, ifMatch: ifMatchOf({ header }) });
+        return { status: 204, empty: true };
+      },
+    }),
+    ...VERB_NAMES.map((verb) =>
+      defineRoute({
+        method: "POST",
+        path: `${PATH}/${verb}`,
+        summary: VERBS[verb],
+        tag: TAG,
+        access: OPERATORS,
+        params: nodeParams,
+        answer: node,
+        statuses: [200],
+        async handle({ params, actor, header }) {
+          const changed = await nodes[verb](params.node, { actor, ifMatch: ifMatchOf({ header }) });
+          return { body: changed, headers: await etagFor(params.node) };
+        },
+      }),
+    ),
+  ];
+
+  async function etagFor(name: string): Promise<Record<string, string>> {
+    const rowVersion = await nodes.rowVersion(name);
+    return rowVersion === null ? {} : { ETag: etagOf(rowVersion) };
+  }
+}

@@ -1,0 +1,201 @@
+import type { Clock } from "../shared/clock.ts";
+import { messageOf } from "../shared/errors.ts";
+import { newId } from "../shared/ids.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Random } from "../shared/random.ts";
+import { CheckProcess } from "./adapters/artifacts/check-process.ts";
+import { FileStore } from "./adapters/artifacts/file-store.ts";
+import { createHttpDoor, type HttpDoor } from "./adapters/http/http-door.ts";
+import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
+import type { PostgresStores } from "./adapters/postgres/postgres.ts";
+import { keys } from "./adapters/system/ed25519.ts";
+import { NodeSockets } from "./adapters/websocket/node-sockets.ts";
+import { ApiKeys } from "./app/api-keys.ts";
+import { ControlLoop } from "./app/control-loop.ts";
+import { DeploymentAdmin } from "./app/deployment-admin.ts";
+import { DesiredSender } from "./app/desired-sender.ts";
+import { EventFeed } from "./app/event-feed.ts";
+import { Executor } from "./app/executor.ts";
+import { fleetCounts } from "./app/fleet-counts.ts";
+import { FleetHolder } from "./app/fleet-holder.ts";
+import { InferenceService } from "./app/inference-service.ts";
+import { Leadership } from "./app/leadership.ts";
+import { ModelCatalog } from "./app/model-catalog.ts";
+import { ModelPush } from "./app/model-push.ts";
+import { NodeAdmin } from "./app/node-admin.ts";
+import { NodeGateway } from "./app/node-gateway.ts";
+import { NodeJoin } from "./app/node-join.ts";
+import { SessionRegistry } from "./app/node-session.ts";
+import { SessionWatch } from "./app/session-watch.ts";
+import { ServingView } from "./app/serving-view.ts";
+import { Telemetry } from "./app/telemetry.ts";
+import { TokenAdmin } from "./app/token-admin.ts";
+import type { Config } from "./config.ts";
+import type { NewEvent } from "./ports.ts";
+
+const VERSION = "0.1.0";
+/** Nodes that are sent away come back spread over this time, in ms. */
+const GOAWAY_SPREAD_MS = 5_000;
+
+export interface ControlPlane {
+  readonly http: HttpDoor["http"];
+  readonly keys: ApiKeys;
+  start(): Promise<void>;
+  /** Unready, nodes sent away, running requests finished, lease given up. */
+  stop(): Promise<void>;
+}
+
+/** Puts the control plane together. Nothing runs and nothing listens before `start`. */
+export async function composeControlPlane(
+  config: Config,
+  parts: { postgres: PostgresStores; clock: Clock; random: Random; logger: Logger },
+): Promise<ControlPlane> {
+  const { postgres, clock, random, logger } = parts;
+  const replica = newId("r", random);
+  const cpId = await postgres.controlPlaneId();
+  const timings = { suspectMs: config.suspectMs, lostMs: config.lostMs };
+  const publicUrl = `http://${config.host}:${config.port}`;
+  const nodeUrls = config.nodeUrls ?? [`ws://${config.host}:${config.port}`];
+
+  const tell = (event: NewEvent): void => {
+    postgres.events
+      .append([event])
+      .catch((error: unknown) => logger.warn({ event, error: messageOf(error) }, "an event was not kept"));
+  };
+  const fleet = new FleetHolder({ store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
+  const metrics = new PrometheusMetrics(() => fleetCounts(fleet.current(), clock.now(), timings));
+  const artifacts = await FileStore.open(config.dataDir);
+  const registry = new SessionRegistry();
+  const telemetry = new Telemetry();
+  const desired = new DesiredSender({ fleet, clock });
+  const push = new ModelPush({
+    artifacts,
+    catalog: postgres.catalog,
+    registry,
+    fleet,
+    keys,
+    random,
+    clock,
+    logger,
+    tell,
+    onPushed: ({ received }) => metrics.bytesPushed(received),
+  });
+  const gateway = new NodeGateway({
+    replica,
+    sessions: postgres.sessions,
+    registry,
+    fleet,
+    desired,
+    push,
+    telemetry,
+    timings,
+    heartbeatMs: config.heartbeatMs,
+    clock,
+    logger,
+    tell,
+  });
+  const watch = new SessionWatch({ registry, fleet, desired, sessions: postgres.sessions, timings, clock });
+  const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
+  const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
+  const loopRef: { trigger: () => void } = { trigger: () => undefined };
+  const leadership = new Leadership({
+    store: postgres.leadership,
+    replica,
+    clock,
+    logger,
+    onElected: () => loopRef.trigger(),
+  });
+  const loop = new ControlLoop({
+    fleet,
+    leadership,
+    executor: new Executor({ store: postgres.plans, random }),
+    events: postgres.events,
+    timings,
+    clock,
+    logger,
+  });
+  loopRef.trigger = () => loop.trigger("elected");
+
+  const catalog = new ModelCatalog({
+    catalog: postgres.catalog,
+    artifacts,
+    check: new CheckProcess({ clock }),
+    clock,
+    logger,
+    random,
+  });
+  const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
+  const events = new EventFeed({ store: postgres.events, clock, logger });
+  const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, tell });
+  let isStopping = false;
+  const door = createHttpDoor({
+    keys: apiKeys,
+    catalog,
+    nodes: new NodeAdmin({ store: postgres.nodes, fleet, clock, timings }),
+    tokens: new TokenAdmin({
+      store: postgres.nodes,
+      keys,
+      random,
+      trust: { pin: "none", keySetHash: "none" },
+      publicUrl,
+    }),
+    deployments: new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl }),
+    serving: new ServingView({ fleet, timings }),
+    events,
+    audit: postgres.audit,
+    idempotency: postgres.idempotency,
+    metrics,
+    renderMetrics: () => metrics.render(),
+    readiness: () => readinessOf({ isStopping, isLoaded: fleet.isLoaded, isFresh: fleet.isFresh }),
+    infer: (request) => inference.infer(request),
+    join: (request) => join.join(request),
+    clock,
+    logger,
+    version: VERSION,
+    publicUrl,
+  });
+
+  return {
+    http: door.http,
+    keys: apiKeys,
+    async start() {
+      postgres.onRing(() => {
+        apiKeys.ring();
+        events.poke();
+      });
+      await fleet.start();
+      inference.start();
+      push.start();
+      gateway.start();
+      watch.start();
+      leadership.start();
+      loop.start();
+      catalog.start();
+      sockets.attach(door.http.server);
+    },
+    async stop() {
+      isStopping = true;
+      await door.http.stop();
+      inference.drain();
+      gateway.stop(GOAWAY_SPREAD_MS);
+      watch.stop();
+      sockets.terminateAll();
+      await loop.stop();
+      await leadership.stop();
+      await catalog.stop();
+      inference.stop();
+      await fleet.stop();
+    },
+  };
+}
+
+function readinessOf(state: { isStopping: boolean; isLoaded: boolean; isFresh: boolean }): {
+  ready: boolean;
+  reasons: string[];
+} {
+  const reasons: string[] = [];
+  if (state.isStopping) reasons.push("stopping");
+  if (!state.isLoaded) reasons.push("the fleet is not loaded yet");
+  else if (!state.isFresh) reasons.push("PostgreSQL does not answer");
+  return { ready: reasons.length === 0, reasons };
+}

@@ -1,0 +1,72 @@
+import { open, rename, rm } from "node:fs/promises";
+import { pino } from "pino";
+import { systemClock } from "../shared/clock.ts";
+import { messageOf } from "../shared/errors.ts";
+import { systemRandom } from "../shared/random.ts";
+import { createPostgres } from "./adapters/postgres/postgres.ts";
+import { composeControlPlane, type ControlPlane } from "./compose.ts";
+import { readConfig, type Config } from "./config.ts";
+
+/** EX_CONFIG of sysexits.h: starting again will not help. */
+const EXIT_CONFIG = 78;
+
+async function main(): Promise<void> {
+  const config = configOrExit();
+  const logger = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
+  const postgres = await createPostgres({ url: config.databaseUrl, clock: systemClock, random: systemRandom, logger });
+  const controlPlane = await composeControlPlane(config, {
+    postgres,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
+  await controlPlane.start();
+  await writeFirstKey(config, controlPlane);
+  const port = await controlPlane.http.listen({ host: config.host, port: config.port });
+  logger.info({ host: config.host, port }, "the control plane listens");
+
+  let isStopping = false;
+  const stop = async (why: string): Promise<void> => {
+    if (isStopping) return;
+    isStopping = true;
+    logger.info({ why }, "the control plane stops");
+    await controlPlane.stop();
+    await postgres.close();
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+  if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
+}
+
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exit(EXIT_CONFIG);
+  }
+}
+
+/**
+ * The first admin key goes into a file that only its owner reads, and nowhere else. The file is opened before the key
+ * is made: a key that could not be written would lock everybody out.
+ */
+async function writeFirstKey({ adminKeyFile }: Config, { keys }: ControlPlane): Promise<void> {
+  if (adminKeyFile === undefined) return;
+  const temporary = `${adminKeyFile}.new`;
+  const file = await open(temporary, "w", 0o600);
+  try {
+    const key = await keys.mintFirstKey();
+    if (key === null) return await rm(temporary);
+    await file.writeFile(`${key}\n`);
+    await file.sync();
+    await rename(temporary, adminKeyFile);
+  } finally {
+    await file.close();
+  }
+}
+
+await main();

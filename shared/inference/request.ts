@@ -1,0 +1,163 @@
+import { decodeBinaryData, decodeText } from "./binary-tensor.ts";
+import { type EncodedBody, joinBody, splitBody } from "./body.ts";
+import { DATATYPES, isDatatype, type Tensor } from "./datatypes.ts";
+import { invalid } from "./faults.ts";
+import { arrayOf, flagOf, type JsonObject, objectOf, textOf } from "./json.ts";
+import { deriveShape, type TensorSignature } from "./shape.ts";
+import { decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
+
+export interface Signature {
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+}
+
+export interface RequestedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+}
+
+export interface InferRequest {
+  /** Echoed in the answer; absent there when absent here. */
+  readonly id: string | undefined;
+  /** In the order of the signature. */
+  readonly inputs: readonly Tensor[];
+  /** Only these are answered, in this order. */
+  readonly outputs: readonly RequestedOutput[];
+}
+
+/**
+ * Reads a request against the signature of the model that will run it. `headerLength`: bytes of the JSON part,
+ * `JSON_BODY`, or 0 for the raw bytes of the only input. Throws `SkerryError` INVALID_REQUEST or NOT_SERVED.
+ */
+export function decodeRequest(body: Uint8Array, headerLength: number, signature: Signature): InferRequest {
+  if (headerLength === 0) return decodeRaw(body, signature);
+  const { json, blobs } = splitBody(body, headerLength, "the request");
+  const parameters = parametersOf(json, "the request");
+  refuseUnserved(parameters, "the request", ["sequence_id", "sequence_start", "sequence_end"]);
+  refuseUndeclared(parameters);
+  const id = json["id"] === undefined ? undefined : textOf(json["id"], "`id`");
+  const given = new Map<string, Tensor>();
+  for (const value of arrayOf(json["inputs"], "`inputs`")) {
+    const entry = objectOf(value, "an entry of `inputs`");
+    const spec = specOf(entry, signature.inputs, "input");
+    if (given.has(spec.name)) throw invalid(`input "${spec.name}" is given twice; give it once`);
+    given.set(spec.name, decodeTensor(entry, blobs, { label: `input "${spec.name}"`, spec }));
+  }
+  blobs.finish("the request");
+  return {
+    id,
+    inputs: inOrder(given, signature.inputs),
+    outputs: decodeOutputs(json["outputs"], parameters, signature.outputs),
+  };
+}
+
+function inOrder(given: ReadonlyMap<string, Tensor>, specs: readonly TensorSignature[]): readonly Tensor[] {
+  return specs.map(({ name }) => {
+    const tensor = given.get(name);
+    if (tensor === undefined) throw invalid(`input "${name}" is missing; the model takes ${namesOf(specs)}`);
+    return tensor;
+  });
+}
+
+/** `skerry_` parameters are strict: a misspelt one must not run the bare graph instead. */
+function refuseUndeclared(parameters: JsonObject): void {
+  for (const [name, value] of Object.entries(parameters)) {
+    if (!name.startsWith("skerry_") || (name === "skerry_stages" && value === "infer")) continue;
+    const why =
+      name === "skerry_stages"
+        ? "this version declares the stages infer"
+        : name === "skerry_explain"
+          ? "this version declares no explainers"
+          : "there is no such parameter";
+    throw invalid(`the request's parameter \`${name.slice(0, 40)}\` is refused: ${why}; leave it out`);
+  }
+}
+
+function decodeOutputs(
+  value: unknown,
+  parameters: JsonObject,
+  specs: readonly TensorSignature[],
+): readonly RequestedOutput[] {
+  const allBinary =
+    parameters["binary_data_output"] === undefined
+      ? false
+      : flagOf(parameters["binary_data_output"], "`binary_data_output`");
+  const entries = value === undefined ? [] : arrayOf(value, "`outputs`");
+  if (entries.length === 0) return specs.map(({ name }) => ({ name, binary: allBinary }));
+  const names = new Set<string>();
+  return entries.map((item) => {
+    const entry = objectOf(item, "an entry of `outputs`");
+    const { name } = specOf(entry, specs, "output");
+    if (names.has(name)) throw invalid(`output "${name}" is asked for twice; ask for it once`);
+    names.add(name);
+    const own = parametersOf(entry, `output "${name}"`);
+    refuseUnserved(own, `output "${name}"`, ["classification", "shared_memory_region"]);
+    return {
+      name,
+      binary:
+        own["binary_data"] === undefined
+          ? allBinary
+          : flagOf(own["binary_data"], `\`binary_data\` of output "${name}"`),
+    };
+  });
+}
+
+function specOf(entry: JsonObject, specs: readonly TensorSignature[], what: "input" | "output"): TensorSignature {
+  const name = textOf(entry["name"], `the name of an ${what}`);
+  const spec = specs.find((candidate) => candidate.name === name);
+  if (spec === undefined) throw invalid(`the model has no ${what} "${name.slice(0, 64)}"; it has ${namesOf(specs)}`);
+  return spec;
+}
+
+const namesOf = (specs: readonly TensorSignature[]): string => specs.map(({ name }) => `"${name}"`).join(", ");
+
+/** The body is the only input's bytes; every output is binary. */
+function decodeRaw(body: Uint8Array, signature: Signature): InferRequest {
+  const [spec, ...others] = signature.inputs;
+  if (spec === undefined || others.length > 0) {
+    throw invalid(
+      `raw bytes need a model with one input, and this one has ${signature.inputs.length}; send a JSON header that names them`,
+    );
+  }
+  const { name, datatype } = spec;
+  const label = `input "${name}"`;
+  const outputs = signature.outputs.map((output) => ({ name: output.name, binary: true }));
+  if (!isDatatype(datatype)) throw invalid(`${label} has a datatype that raw bytes cannot stand for`);
+  if (datatype === "BYTES") {
+    return { id: undefined, inputs: [{ name, datatype, shape: [1], data: [decodeText(body, 0, label)] }], outputs };
+  }
+  const { bytes } = DATATYPES[datatype];
+  if (body.byteLength % bytes !== 0)
+    throw invalid(`${label}: ${body.byteLength} bytes are no whole number of ${datatype} elements of ${bytes} bytes`);
+  const elements = body.byteLength / bytes;
+  const shape = deriveShape(spec, elements, label);
+  return {
+    id: undefined,
+    inputs: [{ name, datatype, shape, data: decodeBinaryData(body, { label, datatype, elements }) }],
+    outputs,
+  };
+}
+
+/** A request for `decodeRequest` on the other side. No `outputs`: all, binary when `binaryOutput` is true. */
+export function encodeRequest(request: {
+  readonly id?: string;
+  readonly inputs: readonly { readonly tensor: Tensor; readonly binary: boolean }[];
+  readonly outputs?: readonly RequestedOutput[];
+  readonly binaryOutput?: boolean;
+}): EncodedBody {
+  const inputs = request.inputs.map(({ tensor, binary }) => encodeTensor(tensor, { binary }));
+  const fields = [
+    ...(request.id === undefined ? [] : [`"id":${JSON.stringify(request.id)}`]),
+    ...(request.binaryOutput === true ? ['"parameters":{"binary_data_output":true}'] : []),
+    `"inputs":[${inputs.map(({ json }) => json).join(",")}]`,
+    ...(request.outputs === undefined
+      ? []
+      : [
+          `"outputs":${JSON.stringify(request.outputs.map(({ name, binary }) => ({ name, parameters: { binary_data: binary } })))}`,
+        ]),
+  ];
+  return joinBody(`{${fields.join(",")}}`, blobsOf(inputs));
+}
+
+export const blobsOf = (parts: readonly { readonly blob: Uint8Array | undefined }[]): readonly Uint8Array[] =>
+  parts.map(({ blob }) => blob).filter((blob) => blob !== undefined);

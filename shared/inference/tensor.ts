@@ -1,0 +1,65 @@
+import { decodeBinaryData, encodeBinaryData } from "./binary-tensor.ts";
+import type { Blobs } from "./body.ts";
+import { DATATYPES, type Datatype, isDatatype, type Tensor } from "./datatypes.ts";
+import { invalid, notServed } from "./faults.ts";
+import { type JsonObject, objectOf, textOf } from "./json.ts";
+import { decodeJsonData, encodeJsonData } from "./json-tensor.ts";
+import { decodeShape, elementCount, matchShape, type TensorSignature } from "./shape.ts";
+
+/** The parameters object of `owner`; an empty one when it has none. */
+export const parametersOf = (owner: JsonObject, label: string): JsonObject =>
+  owner["parameters"] === undefined ? {} : objectOf(owner["parameters"], `\`parameters\` of ${label}`);
+
+/** Extensions that would change what the answer means, so that silence would be a lie. */
+export function refuseUnserved(parameters: JsonObject, label: string, names: readonly string[]): void {
+  for (const name of names) {
+    if (Object.hasOwn(parameters, name))
+      throw notServed(`${label} asks for \`${name}\`, which Skerry does not serve; leave it out`);
+  }
+}
+
+/** Reads one entry of `inputs` or `outputs`, held against the model's signature when there is one. */
+export function decodeTensor(
+  entry: JsonObject,
+  blobs: Blobs,
+  expected: { readonly label: string; readonly spec?: TensorSignature },
+): Tensor {
+  const { label, spec } = expected;
+  const parameters = parametersOf(entry, label);
+  refuseUnserved(parameters, label, ["shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"]);
+  const datatype = decodeDatatype(entry["datatype"], label, spec);
+  const shape = decodeShape(entry["shape"], label);
+  if (spec !== undefined) matchShape(shape, spec, label);
+  const elements = elementCount(shape, label);
+  const size = parameters["binary_data_size"];
+  const name = textOf(entry["name"], "the name of a tensor");
+  if (size === undefined)
+    return { name, datatype, shape, data: decodeJsonData(entry["data"], { label, datatype, shape, elements }) };
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+    throw invalid(`\`binary_data_size\` of ${label} must be a whole number of bytes`);
+  if (entry["data"] !== undefined)
+    throw invalid(`${label} has both \`data\` and \`binary_data_size\`; send one of them`);
+  return { name, datatype, shape, data: decodeBinaryData(blobs.take(size, label), { label, datatype, elements }) };
+}
+
+function decodeDatatype(value: unknown, label: string, spec: TensorSignature | undefined): Datatype {
+  const datatype = textOf(value, `the datatype of ${label}`);
+  if (spec !== undefined && datatype !== spec.datatype)
+    throw invalid(
+      `${label} has the datatype ${isDatatype(datatype) ? datatype : "unknown"}; the model takes ${spec.datatype}`,
+    );
+  if (!isDatatype(datatype))
+    throw invalid(`the datatype of ${label} is not known; use one of ${Object.keys(DATATYPES).join(", ")}`);
+  return datatype;
+}
+
+/** One entry of `inputs` or `outputs` as JSON text; the blob when it travels as bytes. */
+export function encodeTensor(
+  tensor: Tensor,
+  { binary }: { readonly binary: boolean },
+): { readonly json: string; readonly blob: Uint8Array | undefined } {
+  const head = `{"name":${JSON.stringify(tensor.name)},"shape":[${tensor.shape.join(",")}],"datatype":"${tensor.datatype}"`;
+  if (!binary) return { json: `${head},"data":${encodeJsonData(tensor)}}`, blob: undefined };
+  const blob = encodeBinaryData(tensor);
+  return { json: `${head},"parameters":{"binary_data_size":${blob.byteLength}}}`, blob };
+}

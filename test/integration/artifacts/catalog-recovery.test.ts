@@ -1,0 +1,141 @@
+import { writeFile } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { ModelCheck } from "../../../control-plane/ports.ts";
+import { SkerryError } from "../../../shared/errors.ts";
+import { onnx } from "../../unit/control-plane/catalog/onnx-bytes.ts";
+import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
+
+let rig: CatalogRig;
+
+beforeEach(async () => {
+  rig = await CatalogRig.open();
+});
+afterEach(() => rig.close());
+
+describe("an upload that nobody finishes", () => {
+  it("is rejected after its life and its bytes are deleted", async () => {
+    const catalog = rig.start();
+    const bytes = onnx();
+    const id = await rig.declare(catalog, bytes);
+    await catalog.append(id, 0, pieces(bytes.subarray(0, 10)));
+    await rig.clock.advance(2 * MINUTE_MS);
+    rig.rows.expire(id);
+    await rig.sweep(catalog);
+    expect(await catalog.getVersion("digits", 1)).toMatchObject({
+      state: "rejected",
+      reason: `upload expired: 10 of ${bytes.length} bytes had arrived; declare the version again`,
+    });
+    expect(rig.eventTexts()).toEqual([
+      `ModelVersionRejected model/digits: digits:1 was rejected: upload expired: 10 of ${bytes.length} bytes had arrived; declare the version again`,
+    ]);
+    expect(await rig.artifacts.uploadIds()).toEqual([]);
+  });
+
+  it("is spared while bytes arrive", async () => {
+    const catalog = rig.start();
+    const bytes = onnx();
+    const id = await rig.declare(catalog, bytes);
+    await catalog.idle();
+    await rig.clock.advance(MINUTE_MS - 15_000); // a sender who is silent for 30 s is cut off, so it begins shortly before
+    const gate = Promise.withResolvers<void>();
+    const arriving = Promise.withResolvers<void>();
+    async function* slow(): AsyncGenerator<Uint8Array> {
+      yield bytes.subarray(0, 10);
+      arriving.resolve();
+      await gate.promise;
+      yield bytes.subarray(10);
+    }
+    const appending = catalog.append(id, 0, slow());
+    await arriving.promise;
+    rig.rows.expire(id);
+    await rig.clock.advance(15_000);
+    await catalog.idle();
+    gate.resolve();
+    await appending;
+    expect(rig.rows.events).toEqual([]);
+    expect(await catalog.complete(id)).toMatchObject({ state: "checking" });
+  });
+
+  it("has its leftover bytes collected when the catalogue does not know it any more", async () => {
+    await writeFile(rig.artifacts.uploadPath("u-forgotten"), "bytes");
+    await rig.start().idle();
+    expect(await rig.artifacts.uploadIds()).toEqual([]);
+  });
+});
+
+describe("a check that is interrupted", () => {
+  const forever: ModelCheck = {
+    check: (_file, signal) =>
+      new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+  };
+
+  it("leaves the version checking when the process stops, and is repeated after the next start", async () => {
+    const first = rig.start(forever);
+    const id = await rig.push(first, onnx());
+    await first.stop();
+    expect((await first.getVersion("digits", 1)).state).toBe("checking");
+    await expect(first.complete(id)).resolves.toMatchObject({ state: "checking" });
+    const second = rig.start();
+    await second.idle();
+    expect((await second.getVersion("digits", 1)).state).toBe("ready");
+  });
+
+  it("is repeated when a crash came between the file's name and the version's row", async () => {
+    const first = rig.start(forever);
+    const id = await rig.push(first, onnx());
+    await first.stop();
+    await rig.artifacts.adopt(id, sha256(onnx()));
+    const second = rig.start();
+    await second.idle();
+    expect((await second.getVersion("digits", 1)).state).toBe("ready");
+  });
+
+  it("is repeated when Postgres was away as the verdict came", async () => {
+    const catalog = rig.start();
+    rig.rows.outage = new SkerryError("DATABASE_UNAVAILABLE", "down");
+    await rig.push(catalog, onnx());
+    await catalog.idle();
+    expect((await catalog.getVersion("digits", 1)).state).toBe("checking");
+    rig.rows.outage = undefined;
+    await rig.sweep(catalog);
+    expect((await catalog.getVersion("digits", 1)).state).toBe("ready");
+  });
+
+  it("rejects the version when it breaks down three times", async () => {
+    const catalog = rig.start({ check: () => Promise.reject(new Error("ended with signal SIGSEGV")) });
+    await rig.push(catalog, onnx());
+    for (let minute = 0; minute < 2; minute += 1) {
+      await catalog.idle();
+      expect((await catalog.getVersion("digits", 1)).state).toBe("checking");
+      await rig.sweep(catalog);
+    }
+    await catalog.idle();
+    expect(await catalog.getVersion("digits", 1)).toMatchObject({
+      state: "rejected",
+      reason: "its check broke down 3 times: ended with signal SIGSEGV",
+    });
+  });
+
+  it("waits for bytes that are not here until the upload's end of life", async () => {
+    const first = rig.start(forever);
+    const id = await rig.push(first, onnx());
+    await first.stop();
+    await rig.artifacts.discardUpload(id);
+    const second = rig.start();
+    await second.idle();
+    expect((await second.getVersion("digits", 1)).state).toBe("checking");
+    rig.rows.expire(id);
+    await rig.sweep(second);
+    expect((await second.getVersion("digits", 1)).reason).toBe(
+      `the artifact store lost its bytes: 0 of ${onnx().length} are there; declare the version again`,
+    );
+  });
+
+  it("is not begun when too many wait, and the upload may be completed later", async () => {
+    const catalog = rig.start(forever);
+    const bytes = onnx();
+    for (let index = 0; index < 256; index += 1) await rig.push(catalog, bytes);
+    await expect(rig.push(catalog, bytes)).rejects.toMatchObject({ code: "RATE_LIMITED" });
+    expect((await catalog.getVersion("digits", 257)).state).toBe("uploading");
+  });
+});

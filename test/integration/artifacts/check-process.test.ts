@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
+import type { CheckedModel } from "../../../control-plane/ports.ts";
+import { systemClock } from "../../../shared/clock.ts";
+import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";
+import {
+  field,
+  node,
+  noise,
+  onnx,
+  onnxWithWeights,
+  tensor,
+  value,
+  tensorType,
+} from "../../unit/control-plane/catalog/onnx-bytes.ts";
+
+const MIB = 1024 * 1024;
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+let directory: string;
+const checks = new CheckProcess({ clock: systemClock });
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "skerry-check-"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function fileOf(bytes: Uint8Array, declared: { bytes?: number; sha256?: string } = {}) {
+  const path = join(directory, `${sha256(bytes).slice(0, 16)}.part`);
+  await writeFile(path, bytes);
+  return { path, model: "digits", version: 3, bytes: bytes.length, sha256: sha256(bytes), ...declared };
+}
+
+async function accepted(bytes: Uint8Array): Promise<CheckedModel> {
+  const result = await checks.check(await fileOf(bytes));
+  if (result.kind === "rejected") throw new Error(result.reason);
+  return result.checked;
+}
+
+describe("the check of an uploaded file", () => {
+  it("makes a manifest whose digests are those of the file's parts", async () => {
+    const path = new URL("../../../examples/digits/models/digits.onnx", import.meta.url);
+    const bytes = await readFile(path);
+    const { manifest, artifact, opset, irVersion, inputs, outputs } = await accepted(bytes);
+    expect({ opset, irVersion }).toEqual({ opset: 17, irVersion: 8 });
+    expect(inputs).toEqual([{ name: "image", datatype: "FP32", shape: [-1, 1, 28, 28] }]);
+    expect(outputs).toEqual(manifest.outputs);
+    expect(manifestSchema.parse(manifest)).toEqual(manifest);
+    expect(artifactDigest(manifest)).toBe(artifact);
+    expect(manifest).toMatchObject({
+      model: "digits",
+      version: "3",
+      limits: { memMiB: 320, maxBatch: 8, timeoutMs: 10_000 },
+    });
+    expect(manifest.files).toMatchObject([{ name: "model.onnx", size: bytes.length, sha256: sha256(bytes) }]);
+    const chunks = chunksOf(manifest);
+    expect(chunks.map(({ offset, length }) => sha256(bytes.subarray(offset, offset + length)))).toEqual(
+      chunks.map((chunk) => chunk.sha256),
+    );
+    expect(chunks.reduce((sum, { length }) => sum + length, 0)).toBe(bytes.length);
+  });
+
+  it("gives a second version of 6 MiB all chunks of the first but the one that changed", async () => {
+    const weights = noise(6 * MIB, 11);
+    const before = chunksOf((await accepted(onnxWithWeights(weights))).manifest);
+    weights.set(noise(4_000, 12), 3 * MIB);
+    const after = chunksOf((await accepted(onnxWithWeights(weights))).manifest);
+    const known = new Set(before.map((chunk) => chunk.sha256));
+    expect(after.length).toBeGreaterThanOrEqual(20);
+    expect(after.filter((chunk) => !known.has(chunk.sha256))).toHaveLength(1);
+  });
+
+  it("rejects a file that is shorter than declared", async () => {
+    const bytes = onnx();
+    const file = await fileOf(bytes.subarray(0, 50), { bytes: bytes.length, sha256: sha256(bytes) });
+    expect(await checks.check(file)).toEqual({
+      kind: "rejected",
+      code: "DIGEST_MISMATCH",
+      reason: `${bytes.length} bytes were declared and 50 are there`,
+    });
+  });
+
+  it("rejects bytes with another digest", async () => {
+    const file = await fileOf(onnx(), { sha256: "0".repeat(64) });
+    const result = await checks.check(file);
+    expect(result).toMatchObject({ kind: "rejected", code: "DIGEST_MISMATCH" });
+    expect(result).toHaveProperty("reason", expect.stringContaining(sha256(onnx())));
+  });
+
+  it.each([
+    ["a file that is no model", noise(100_000, 3), /not a whole ONNX file: at byte/],
+    [
+      "the first half of a model",
+      onnx({ initializers: [tensor("w", [1_000])] }).subarray(0, 2_000),
+      /the graph claims \d+ bytes where \d+ are left/,
+    ],
+    ["external data", onnx({ initializers: [tensor("w", [1], field(14, 1))] }), /external data/],
+    [
+      "a sequence as input",
+      onnx({ inputs: [value("x", field(4, field(1, tensorType(1, [1]))))] }),
+      /input "x" is a sequence/,
+    ],
+    ["a custom operator", onnx({ nodes: [node("Mine", field(7, "my.own"))] }), /from domain "my.own"/],
+  ])("rejects %s with the reason", async (_what, bytes, reason) => {
+    const result = await checks.check(await fileOf(bytes));
+    expect(result).toMatchObject({ kind: "rejected", code: "INVALID_MODEL" });
+    expect(result).toHaveProperty("reason", expect.stringMatching(reason));
+  });
+
+  it("rejects a file whose check takes longer than its deadline, and leaves no process", async () => {
+    const impatient = new CheckProcess({ clock: systemClock, deadlineMs: () => 1 });
+    const result = await impatient.check(await fileOf(onnx()));
+    expect(result).toEqual({
+      kind: "rejected",
+      code: "INVALID_MODEL",
+      reason: "its check took longer than 0 s and was stopped",
+    });
+  });
+
+  it("throws when the file cannot be read, with the child's own words", async () => {
+    const file = { ...(await fileOf(onnx())), path: join(directory, "missing.part") };
+    await expect(checks.check(file)).rejects.toMatchObject({
+      code: "INTERNAL",
+      message: expect.stringMatching(/check of digits:3 ended with code 1: Error: ENOENT/),
+    });
+  });
+
+  it("follows no link", async () => {
+    const { symlink } = await import("node:fs/promises");
+    const file = await fileOf(onnx());
+    const path = join(directory, "link.part");
+    await symlink(file.path, path);
+    await expect(checks.check({ ...file, path })).rejects.toMatchObject({ code: "INTERNAL" });
+  });
+
+  it("ends a running and a waiting check when it is aborted", async () => {
+    const one = new CheckProcess({ clock: systemClock, maxAtOnce: 1 });
+    const abort = new AbortController();
+    const file = await fileOf(onnx());
+    const both = Promise.allSettled([one.check(file, abort.signal), one.check(file, abort.signal)]);
+    abort.abort(new Error("the control plane stops"));
+    expect((await both).map((result) => result.status === "rejected" && String(result.reason))).toEqual([
+      "Error: the control plane stops",
+      "Error: the control plane stops",
+    ]);
+    expect(await one.check(file)).toMatchObject({ kind: "accepted" });
+  });
+
+  it("runs two at once and the others behind them", async () => {
+    const file = await fileOf(onnx());
+    const results = await Promise.all(Array.from({ length: 5 }, () => checks.check(file)));
+    expect(results.every(({ kind }) => kind === "accepted")).toBe(true);
+  });
+});

@@ -1,0 +1,161 @@
+import type { Model, ModelVersion } from "../../../shared/api/models.ts";
+import { SkerryError } from "../../../shared/errors.ts";
+import type { CatalogStore, CheckedModel, NewEvent, UploadRow } from "../../../control-plane/ports.ts";
+
+const CREATED_AT = "2026-01-05T10:00:00.000Z";
+
+/** The catalogue without Postgres, as far as uploads need it. What would be a constraint there is a throw here. */
+export class FakeCatalogStore implements CatalogStore {
+  readonly models = new Map<string, Model>();
+  readonly versions = new Map<string, ModelVersion>();
+  readonly uploads = new Map<string, { model: string; version: number; sha256: string; expired: boolean }>();
+  readonly events: NewEvent[] = [];
+  /** Set to make every write of a verdict fail. */
+  outage: SkerryError | undefined;
+
+  /** The database's clock passes the upload's end of life. */
+  expire(uploadId: string): void {
+    const row = this.uploads.get(uploadId);
+    if (row) row.expired = true;
+  }
+
+  async createModel({ name, labels }: { name: string; labels: Record<string, string> }): Promise<Model> {
+    if (this.models.has(name)) throw new SkerryError("CONFLICT", `model ${name} exists`);
+    return this.#put({ name, labels, aliases: {}, latestVersion: null, createdAt: CREATED_AT });
+  }
+
+  async listModels(): Promise<readonly Model[]> {
+    return [...this.models.values()];
+  }
+
+  async getModel(name: string): Promise<Model | null> {
+    return this.models.get(name) ?? null;
+  }
+
+  async patchModel(name: string, labels: Record<string, string>): Promise<Model> {
+    return this.#put({ ...this.#model(name), labels });
+  }
+
+  async deleteModel(name: string): Promise<void> {
+    this.#model(name);
+    this.models.delete(name);
+    for (const [key, { model }] of this.versions) if (model === name) this.versions.delete(key);
+    for (const [id, { model }] of this.uploads) if (model === name) this.uploads.delete(id);
+  }
+
+  async declareVersion(declared: Parameters<CatalogStore["declareVersion"]>[0]): Promise<ModelVersion> {
+    const { model, bytes, sha256, labels, metrics, uploadId } = declared;
+    const version = (this.#model(model).latestVersion ?? 0) + 1;
+    this.#put({ ...this.#model(model), latestVersion: version });
+    this.uploads.set(uploadId, { model, version, sha256, expired: false });
+    const unknown = {
+      reason: null,
+      artifact: null,
+      opset: null,
+      irVersion: null,
+      producer: null,
+      inputs: [],
+      outputs: [],
+    };
+    const row: ModelVersion = {
+      ...unknown,
+      model,
+      version,
+      state: "uploading",
+      digest: `sha256:${sha256}`,
+      bytes,
+      format: "onnx",
+      labels,
+      metrics,
+      createdAt: CREATED_AT,
+    };
+    this.versions.set(`${model}:${version}`, row);
+    return row;
+  }
+
+  async listVersions(model: string): Promise<readonly ModelVersion[]> {
+    return [...this.versions.values()].filter((version) => version.model === model);
+  }
+
+  async getVersion(model: string, version: number): Promise<ModelVersion | null> {
+    return this.versions.get(`${model}:${version}`) ?? null;
+  }
+
+  async upload(id: string): Promise<UploadRow | null> {
+    const row = this.uploads.get(id);
+    if (!row) return null;
+    const { bytes, state } = this.#versionOf(id);
+    return { id, model: row.model, version: row.version, bytes, sha256: row.sha256, state };
+  }
+
+  async beginCheck(uploadId: string): Promise<boolean> {
+    if (this.#versionOf(uploadId).state !== "uploading") return false;
+    this.#change(uploadId, { state: "checking" });
+    return true;
+  }
+
+  async accept(uploadId: string, checked: CheckedModel, event: NewEvent): Promise<void> {
+    const { artifact, opset, irVersion, producer, inputs, outputs } = checked;
+    this.#end(
+      uploadId,
+      { state: "ready", artifact, opset, irVersion, producer, inputs: [...inputs], outputs: [...outputs] },
+      event,
+    );
+  }
+
+  async reject(uploadId: string, reason: string, event: NewEvent): Promise<void> {
+    this.#end(uploadId, { state: "rejected", reason }, event);
+  }
+
+  async unfinishedUploads(): ReturnType<CatalogStore["unfinishedUploads"]> {
+    const all = [...this.uploads].map(([id, { expired }]) => ({ id, state: this.#versionOf(id).state, expired }));
+    return all.filter(({ state, expired }) => state === "checking" || expired);
+  }
+
+  async moveAlias(
+    { model, alias, version, ifMatch }: Parameters<CatalogStore["moveAlias"]>[0],
+    { event }: { event: NewEvent },
+  ): Promise<void> {
+    const row = this.#model(model);
+    const now = row.aliases[alias] ?? null;
+    if (ifMatch !== undefined && ifMatch !== now) throw new SkerryError("STALE_ETAG", `alias ${alias} names ${now}`);
+    if (this.versions.get(`${model}:${version}`)?.state !== "ready")
+      throw new SkerryError("CONFLICT", `${model}:${version} is not ready`);
+    this.#put({ ...row, aliases: { ...row.aliases, [alias]: version } });
+    this.events.push(event);
+  }
+
+  async manifest(): Promise<string | null> {
+    return null;
+  }
+
+  #put(model: Model): Model {
+    this.models.set(model.name, model);
+    return model;
+  }
+
+  #model(name: string): Model {
+    const model = this.models.get(name);
+    if (!model) throw new SkerryError("NOT_FOUND", `there is no model ${name}`);
+    return model;
+  }
+
+  #versionOf(uploadId: string): ModelVersion {
+    const row = this.uploads.get(uploadId);
+    const version = row && this.versions.get(`${row.model}:${row.version}`);
+    if (!version) throw new SkerryError("NOT_FOUND", `there is no upload ${uploadId}`);
+    return version;
+  }
+
+  #change(uploadId: string, change: Partial<ModelVersion>): void {
+    const version = { ...this.#versionOf(uploadId), ...change };
+    this.versions.set(`${version.model}:${version.version}`, version);
+  }
+
+  #end(uploadId: string, change: Partial<ModelVersion>, event: NewEvent): void {
+    if (this.outage) throw this.outage;
+    this.#change(uploadId, change);
+    this.uploads.delete(uploadId);
+    this.events.push(event);
+  }
+}

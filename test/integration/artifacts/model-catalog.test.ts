@@ -1,0 +1,176 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
+import { systemClock } from "../../../shared/clock.ts";
+import { noise, onnx, onnxWithWeights } from "../../unit/control-plane/catalog/onnx-bytes.ts";
+import { ada, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
+
+let rig: CatalogRig;
+
+beforeEach(async () => {
+  rig = await CatalogRig.open();
+});
+afterEach(() => rig.close());
+
+describe("a version on its way into the catalogue", () => {
+  it("is declared, uploaded in pieces, checked aside and then ready", async () => {
+    const catalog = rig.start();
+    const bytes = onnxWithWeights(noise(300_000, 1));
+    const id = await rig.declare(catalog, bytes);
+    expect(await catalog.append(id, 0, pieces(bytes.subarray(0, 100_000)))).toEqual({
+      offset: 100_000,
+      bytes: bytes.length,
+    });
+    expect(await catalog.uploadProgress(id)).toEqual({ offset: 100_000, bytes: bytes.length });
+    await catalog.append(id, 100_000, pieces(bytes.subarray(100_000)));
+    expect(await catalog.complete(id)).toMatchObject({ model: "digits", version: 1, state: "checking" });
+    expect(await catalog.complete(id)).toMatchObject({ state: "checking" });
+    await expect(catalog.append(id, bytes.length, pieces(noise(1, 1)))).rejects.toMatchObject({ code: "CONFLICT" });
+    await catalog.idle();
+    expect(await catalog.getVersion("digits", 1)).toMatchObject({
+      state: "ready",
+      opset: 17,
+      producer: "by-hand 1.2",
+      inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
+    });
+    expect(rig.eventTexts()).toEqual(["ModelVersionReady model/digits: digits:1 was checked and may be placed"]);
+    expect(await rig.artifacts.uploadIds()).toEqual([]);
+    await expect(catalog.uploadProgress(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("can be downloaded once it is ready, and not before", async () => {
+    const catalog = rig.start();
+    const bytes = onnx();
+    const id = await rig.declare(catalog, bytes);
+    await expect(catalog.artifact("digits", 1)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: "digits:1 is uploading: only the file of a checked version can be downloaded",
+    });
+    await catalog.append(id, 0, pieces(bytes));
+    await catalog.complete(id);
+    await catalog.idle();
+    const download = await catalog.artifact("digits", 1);
+    const blocks: Uint8Array[] = [];
+    for await (const block of download.bytes) blocks.push(block);
+    expect(sha256(Buffer.concat(blocks))).toBe(sha256(bytes));
+    expect(download.version.digest).toBe(`sha256:${sha256(bytes)}`);
+  });
+
+  it("is not completed with fewer bytes than declared: it stays uploading and may go on", async () => {
+    const catalog = rig.start();
+    const bytes = onnx();
+    const id = await rig.declare(catalog, bytes);
+    await catalog.append(id, 0, pieces(bytes.subarray(0, 40)));
+    await expect(catalog.complete(id)).rejects.toMatchObject({
+      code: "UPLOAD_INCOMPLETE",
+      message: `upload ${id} of digits:1 holds 40 of the ${bytes.length} bytes that were declared`,
+    });
+    expect((await catalog.getVersion("digits", 1)).state).toBe("uploading");
+    await catalog.append(id, 40, pieces(bytes.subarray(40)));
+    await catalog.complete(id);
+    await catalog.idle();
+    expect((await catalog.getVersion("digits", 1)).state).toBe("ready");
+  });
+
+  it("is rejected with a reason when its bytes are others, or no model", async () => {
+    const catalog = rig.start();
+    await rig.push(catalog, onnx(), { sha256: "0".repeat(64) });
+    await rig.push(catalog, new TextEncoder().encode("{}"));
+    await catalog.idle();
+    expect(
+      (await catalog.listVersions("digits")).map(({ version, state, reason }) => [version, state, reason]),
+    ).toEqual([
+      [2, "rejected", "this is JSON: export the model as ONNX"],
+      [1, "rejected", expect.stringMatching(/^the declared SHA-256 is 0{64}, that of the \d+ bytes is [0-9a-f]{64}/)],
+    ]);
+    expect(rig.rows.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+      "Warning ModelVersionRejected",
+      "Warning ModelVersionRejected",
+    ]);
+    expect(await rig.artifacts.uploadIds()).toEqual([]);
+    expect(await readdir(join(rig.root, "files"))).toEqual([]);
+  });
+
+  it("takes what an interrupted connection left and goes on there", async () => {
+    const catalog = rig.start();
+    const bytes = onnx();
+    const id = await rig.declare(catalog, bytes);
+    async function* cut(): AsyncGenerator<Uint8Array> {
+      yield bytes.subarray(0, 60);
+      throw new Error("aborted");
+    }
+    await expect(catalog.append(id, 0, cut())).rejects.toThrow("aborted");
+    expect((await catalog.uploadProgress(id)).offset).toBe(60);
+    await expect(catalog.append(id, 0, pieces(bytes))).rejects.toMatchObject({ code: "UPLOAD_OFFSET" });
+  });
+
+  it("says which upload or model does not exist", async () => {
+    const catalog = rig.start();
+    await expect(catalog.append("u-none", 0, pieces())).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(catalog.complete("u-none")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(catalog.getModel("none")).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: "there is no model none",
+    });
+    await catalog.createModel({ name: "digits", labels: {} }, ada);
+    await expect(catalog.getVersion("digits", 7)).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: "model digits has no version 7",
+    });
+    await expect(catalog.listVersions("none")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
+
+describe("an alias", () => {
+  it("moves by compare-and-set and leaves an event", async () => {
+    const catalog = rig.start();
+    await rig.push(catalog, onnx());
+    await rig.push(catalog, onnx());
+    await catalog.idle();
+    const to = (version: number, ifMatch: number | null | "exists" | undefined) =>
+      catalog.moveAlias({ model: "digits", alias: "champion", version, ifMatch }, ada);
+    await expect(to(1, "exists")).rejects.toMatchObject({ code: "STALE_ETAG" });
+    expect(await to(1, null)).toEqual({ model: "digits", alias: "champion", version: 1 });
+    await expect(to(2, null)).rejects.toMatchObject({ code: "STALE_ETAG" });
+    await to(2, 1);
+    await to(1, "exists");
+    expect(rig.eventTexts().filter((text) => text.startsWith("Alias"))).toEqual([
+      "AliasMoved model/digits: ada let champion name digits:1",
+      "AliasMoved model/digits: ada let champion name digits:2; before, it named digits:1",
+      "AliasMoved model/digits: ada let champion name digits:1; before, it named digits:2",
+    ]);
+  });
+});
+
+describe("a model that is deleted", () => {
+  it("takes its files along, but not those that another model has too", async () => {
+    const catalog = rig.start();
+    const shared = onnx();
+    const own = onnxWithWeights(noise(1_000, 5));
+    await rig.push(catalog, shared);
+    await rig.push(catalog, own);
+    await catalog.createModel({ name: "other", labels: {} }, ada);
+    await catalog.declareVersion(
+      "other",
+      { bytes: shared.length, sha256: sha256(shared), labels: {}, metrics: {} },
+      ada,
+    );
+    await catalog.idle();
+    expect((await readdir(join(rig.root, "files"))).length).toBe(2);
+    await catalog.deleteModel("digits", ada);
+    expect(await readdir(join(rig.root, "files"))).toEqual([sha256(shared)]);
+  });
+
+  it("leaves nothing behind of a version that was in its check", async () => {
+    const gate = Promise.withResolvers<void>();
+    const real = new CheckProcess({ clock: systemClock });
+    const catalog = rig.start({ check: (file, signal) => gate.promise.then(() => real.check(file, signal)) });
+    await rig.push(catalog, onnx());
+    await catalog.deleteModel("digits", ada);
+    gate.resolve();
+    await catalog.idle();
+    expect(await rig.artifacts.uploadIds()).toEqual([]);
+    expect(await readdir(join(rig.root, "files"))).toEqual([]);
+  });
+});

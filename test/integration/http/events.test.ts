@@ -1,0 +1,163 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import type { NewEvent } from "../../../control-plane/ports.ts";
+import { settle } from "../../support/test-clock.ts";
+import { openDoor, type OpenDoor } from "./support/open-door.ts";
+
+let door: OpenDoor;
+beforeEach(async () => {
+  door = await openDoor();
+});
+afterEach(() => door.close());
+
+const anEvent = (object: string): NewEvent => ({ type: "Normal", reason: "Happened", object, message: `something happened to ${object}` });
+
+/** An open stream, read message by message. */
+class Stream {
+  readonly #response: IncomingMessage;
+  #text = "";
+  #hasEnded = false;
+  #wake: () => void = () => undefined;
+
+  constructor(response: IncomingMessage) {
+    this.#response = response.setEncoding("utf8");
+    response.on("data", (piece: string) => {
+      this.#text += piece;
+      this.#wake();
+    });
+    response.on("error", () => undefined);
+    response.on("close", () => {
+      this.#hasEnded = true;
+      this.#wake();
+    });
+  }
+
+  get type(): string | undefined {
+    return this.#response.headers["content-type"];
+  }
+
+  /** The next message that is no `retry` line; undefined when the stream ended. */
+  async next(): Promise<string | undefined> {
+    for (;;) {
+      const end = this.#text.indexOf("\n\n");
+      if (end === -1) {
+        if (this.#hasEnded) return undefined;
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+        continue;
+      }
+      const message = this.#text.slice(0, end);
+      this.#text = this.#text.slice(end + 2);
+      if (!message.startsWith("retry:")) return message;
+    }
+  }
+
+  async nextId(): Promise<string> {
+    return /^id: (\d+)$/m.exec((await this.next()) ?? "")?.[1] ?? "";
+  }
+
+  close(): void {
+    this.#response.destroy();
+  }
+}
+
+async function openStream(path = "/api/v1/events", headers: Record<string, string> = {}, key = door.keyOf.viewer): Promise<Stream> {
+  const request = door.open("GET", path, { key, headers: { Accept: "text/event-stream", ...headers } });
+  request.on("error", () => undefined);
+  request.end();
+  const [response]: IncomingMessage[] = await once(request, "response");
+  if (!response) throw new Error("no response");
+  return new Stream(response);
+}
+
+describe("the list of events", () => {
+  it("shows the newest, oldest first, and goes on from a cursor", async () => {
+    for (const name of ["a", "b", "c", "d"]) door.stores.happen(anEvent(`node/${name}`));
+    const ids = async (query: string) => {
+      const { body } = await door.call("GET", `/api/v1/events${query}`, { key: door.keyOf.viewer });
+      return [body.items.map(({ id }: { id: string }) => id).join(""), body.nextCursor];
+    };
+    expect(await ids("?limit=2")).toEqual(["34", null]);
+    expect(await ids("?from=oldest&limit=3")).toEqual(["123", "3"]);
+    expect(await ids("?cursor=3&limit=3")).toEqual(["4", null]);
+    expect(await ids("?object=node/b")).toEqual(["2", null]);
+  });
+});
+
+describe("the stream of events", () => {
+  it("tells what happens from now on, as soon as the doorbell rings", async () => {
+    door.stores.happen(anEvent("node/before"));
+    const stream = await openStream();
+    expect(stream.type).toBe("text/event-stream");
+    door.stores.happen(anEvent("node/after"));
+    door.feed.poke();
+    expect(await stream.next()).toContain('"object":"node/after"');
+    stream.close();
+  });
+
+  it("resumes after Last-Event-ID without a gap and without a repetition", async () => {
+    const first = await openStream();
+    for (const name of ["a", "b", "c"]) door.stores.happen(anEvent(`node/${name}`));
+    door.feed.poke();
+    expect([await first.nextId(), await first.nextId()]).toEqual(["1", "2"]);
+    first.close();
+    door.stores.happen(anEvent("node/d"));
+    const second = await openStream("/api/v1/events", { "Last-Event-ID": "2" });
+    expect([await second.nextId(), await second.nextId()]).toEqual(["3", "4"]);
+    door.stores.happen(anEvent("node/e"));
+    door.feed.poke();
+    expect(await second.nextId()).toBe("5");
+    second.close();
+  });
+
+  it("finds what a lost doorbell did not tell within a second", async () => {
+    const stream = await openStream();
+    door.stores.happen(anEvent("node/a"));
+    await door.clock.advance(1_000);
+    expect(await stream.nextId()).toBe("1");
+    stream.close();
+  });
+
+  it("narrows to one object, and says by a comment that it stands", async () => {
+    const stream = await openStream("/api/v1/events?object=node/b");
+    for (const name of ["a", "b"]) door.stores.happen(anEvent(`node/${name}`));
+    door.feed.poke();
+    expect(await stream.nextId()).toBe("2");
+    await settle();
+    await door.clock.advance(6_000);
+    expect(await stream.next()).toBe(": heartbeat");
+    stream.close();
+  });
+
+  it("ends for a key that was revoked", async () => {
+    const { body } = await door.call("POST", "/api/v1/api-keys", { key: door.keyOf.admin, body: { name: "watcher", role: "viewer" } });
+    const stream = await openStream("/api/v1/events", {}, body.key);
+    await door.call("DELETE", `/api/v1/api-keys/${body.id}`, { key: door.keyOf.admin });
+    await settle();
+    await door.clock.advance(6_000);
+    expect(await stream.next()).toBeUndefined();
+  });
+
+  it("ends when the server stops", async () => {
+    const stream = await openStream();
+    await door.door.http.stop();
+    expect(await stream.next()).toBeUndefined();
+  });
+
+  it("refuses a Last-Event-ID that is none", async () => {
+    for (const id of ["a b", "abc"]) {
+      const headers = { Accept: "text/event-stream", "Last-Event-ID": id };
+      expect((await door.call("GET", "/api/v1/events", { key: door.keyOf.viewer, headers })).body.code).toBe("INVALID_REQUEST");
+    }
+  });
+});
+
+describe("the audit log", () => {
+  it("is read newest first, page by page, by an admin", async () => {
+    const page = async (query: string) => (await door.call("GET", `/api/v1/audit${query}`, { key: door.keyOf.admin })).body;
+    const first = await page("?limit=3");
+    expect(first.items.map(({ id }: { id: string }) => id)).toEqual(["4", "3", "2"]);
+    const second = await page(`?limit=3&cursor=${first.nextCursor}`);
+    expect([second.items.map(({ id }: { id: string }) => id), second.nextCursor]).toEqual([["1"], null]);
+  });
+});

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { ERRORS, SkerryError } from "../../../shared/errors.ts";
+import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
+
+let door: OpenDoor;
+afterEach(() => door.close());
+
+const JOIN = { tokenId: "a".repeat(16), secret: "s".repeat(43), name: "dock-7", kind: "edge", publicKey: "k".repeat(43), proof: "p".repeat(86) };
+
+/** What the server says to raw bytes, until it closes. */
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  let text = "";
+  socket.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+  socket.on("error", () => undefined);
+  socket.write(bytes);
+  await once(socket, "close");
+  return text;
+}
+
+describe("the HTTP server", () => {
+  it("lets running requests end when it stops, and takes no new connection", async () => {
+    const entered = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    door = await openDoor({
+      infer: async () => {
+        entered.resolve();
+        await release.promise;
+        return anAnswer();
+      },
+    });
+    const running = door.call("POST", "/v2/models/digits/infer", { key: door.keyOf.operator, bytes: Buffer.from("{}") });
+    await entered.promise;
+    const stopped = door.door.http.stop();
+    await expect(door.call("GET", "/livez")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    release.resolve();
+    expect((await running).status).toBe(200);
+    await stopped;
+  });
+
+  it("waits 25 s for them and no longer", async () => {
+    const entered = Promise.withResolvers<void>();
+    door = await openDoor({
+      infer: ({ signal }) =>
+        new Promise((resolve) => {
+          entered.resolve();
+          signal.addEventListener("abort", () => resolve(anAnswer()));
+        }),
+    });
+    const running = door.call("POST", "/v2/models/digits/infer", { key: door.keyOf.operator, bytes: Buffer.from("{}") });
+    running.catch(() => undefined);
+    await entered.promise;
+    const stopped = door.door.http.stop();
+    await door.clock.advance(25_000);
+    await stopped;
+    await expect(running).rejects.toThrow("socket hang up");
+  });
+
+  it("refuses a header over 16 KiB and what is no HTTP", async () => {
+    door = await openDoor();
+    expect(await raw(door.port, `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(17_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+    expect(await raw(door.port, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
+  });
+
+  it("leaves upgrades to whoever attaches himself", async () => {
+    door = await openDoor();
+    door.door.http.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+    expect(await raw(door.port, "GET /api/v1/node/control HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")).toMatch(/^HTTP\/1.1 101 /);
+  });
+
+  it("closes the connection of a body that it did not want", async () => {
+    door = await openDoor();
+    const socket = connect(door.port, "127.0.0.1");
+    const closed = once(socket, "close");
+    socket.on("error", () => undefined).resume();
+    socket.write("POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc");
+    await once(socket, "data");
+    await door.clock.advance(1_000);
+    await expect(closed).resolves.toBeDefined();
+  });
+
+  it("is ready or says why not", async () => {
+    door = await openDoor({ readiness: () => ({ ready: false, reasons: ["PostgreSQL does not answer"] }) });
+    const { status, body } = await door.call("GET", "/readyz");
+    expect([status, body]).toEqual([503, { ready: false, reasons: ["PostgreSQL does not answer"] }]);
+    expect((await door.call("GET", "/v2/health/ready")).body).toEqual({ ready: false });
+    expect((await door.call("GET", "/livez")).status).toBe(200);
+  });
+});
+
+describe("rate limits", () => {
+  it("slow down who guesses keys, and not who has one", async () => {
+    door = await openDoor({ limits: { failuresPerAddress: { perSecond: 10, burst: 3 } } });
+    await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer });
+    const statuses: number[] = [];
+    for (let at = 0; at < 5; at += 1) statuses.push((await door.call("GET", "/api/v1/whoami", { key: `sk_00000000000${at}_${"x".repeat(43)}` })).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer })).status).toBe(200);
+    await door.clock.advance(100);
+    expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.operator })).status).toBe(200);
+  });
+
+  it("slow down one key that asks too much, and no other", async () => {
+    door = await openDoor({ limits: { requestsPerKey: { perSecond: 10, burst: 2 } } });
+    const ask = (key: string) => door.call("GET", "/api/v1/whoami", { key });
+    const statuses = [await ask(door.keyOf.viewer), await ask(door.keyOf.viewer), await ask(door.keyOf.viewer)].map(({ status }) => status);
+    expect(statuses).toEqual([200, 200, 429]);
+    expect((await ask(door.keyOf.operator)).status).toBe(200);
+  });
+
+  it("slow down refused joins of one address, and tell all refusals alike", async () => {
+    door = await openDoor({
+      join: () => Promise.reject(new SkerryError("JOIN_REFUSED", "the join token is wrong, used or expired")),
+      limits: { failuresPerAddress: { perSecond: 10, burst: 2 } },
+      trustedProxies: 1,
+    });
+    const join = (address: string) => door.call("POST", "/api/v1/join", { body: JOIN, headers: { "X-Forwarded-For": `spoofed, ${address}` } });
+    const answers = [await join("192.0.2.1"), await join("192.0.2.1"), await join("192.0.2.1"), await join("192.0.2.2")];
+    expect(answers.map(({ body }) => body.code)).toEqual(["JOIN_REFUSED", "JOIN_REFUSED", "RATE_LIMITED", "JOIN_REFUSED"]);
+    expect(answers[0]?.status).toBe(ERRORS.JOIN_REFUSED.status);
+  });
+
+  it("let a node join", async () => {
+    door = await openDoor();
+    expect((await door.call("POST", "/api/v1/join", { body: JOIN })).status).toBe(201);
+  });
+});
+
+describe("API keys", () => {
+  beforeEach(async () => {
+    door = await openDoor();
+  });
+
+  it("are shown once, listed without their secret, and void at once when revoked", async () => {
+    const made = await door.call("POST", "/api/v1/api-keys", { key: door.keyOf.admin, body: { name: "ci", role: "operator", ttlDays: 1 } });
+    expect(made.body.key).toMatch(/^sk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/);
+    expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).body).toMatchObject({ name: "ci", role: "operator", keyId: made.body.id });
+    const { bytes } = await door.call("GET", "/api/v1/api-keys", { key: door.keyOf.admin });
+    expect(bytes.toString()).not.toContain(made.body.key.split("_")[2]);
+    expect((await door.call("DELETE", `/api/v1/api-keys/${made.body.id}`, { key: door.keyOf.admin })).status).toBe(204);
+    expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).status).toBe(401);
+  });
+
+  it("expire", async () => {
+    const { body } = await door.call("POST", "/api/v1/api-keys", { key: door.keyOf.admin, body: { name: "short", role: "viewer", ttlDays: 1 } });
+    expect((await door.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(200);
+    await door.clock.advance(86_400_000);
+    expect((await door.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(401);
+  });
+});

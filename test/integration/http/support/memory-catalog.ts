@@ -1,0 +1,152 @@
+import { toInstant } from "../../../../shared/api/common.ts";
+import type { Model, ModelVersion } from "../../../../shared/api/models.ts";
+import type { Clock } from "../../../../shared/clock.ts";
+import { SkerryError } from "../../../../shared/errors.ts";
+import type { Catalog } from "../../../../control-plane/adapters/http/catalog.ts";
+import { withMinimumRate } from "../../../../control-plane/app/catalog-upload-rate.ts";
+
+/** Models, versions and uploads in memory. */
+export class MemoryCatalog implements Catalog {
+  readonly models = new Map<string, Model>();
+  readonly versions = new Map<string, ModelVersion[]>();
+  readonly uploads = new Map<string, { model: string; version: number; bytes: number; received: Uint8Array }>();
+  /** Settles once for every piece of an upload that arrived. */
+  onPiece: (bytes: Uint8Array) => void = () => undefined;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(name: string, ...versions: Partial<ModelVersion>[]): void {
+    this.models.set(name, { name, labels: {}, aliases: {}, latestVersion: versions.length || null, createdAt: toInstant(0) });
+    this.versions.set(
+      name,
+      versions.map((version, at) => aModelVersion(name, at + 1, version)),
+    );
+  }
+
+  async createModel({ name, labels }: { name: string; labels: Record<string, string> }): Promise<Model> {
+    if (this.models.has(name)) throw new SkerryError("CONFLICT", `model ${name} exists already`);
+    this.add(name);
+    return this.#put({ ...(await this.getModel(name)), labels });
+  }
+
+  async listModels(): Promise<readonly Model[]> {
+    return [...this.models.values()];
+  }
+
+  async getModel(name: string): Promise<Model> {
+    const found = this.models.get(name);
+    if (!found) throw new SkerryError("NOT_FOUND", `there is no model ${name}`);
+    return found;
+  }
+
+  async patchModel(name: string, labels: Record<string, string>): Promise<Model> {
+    return this.#put({ ...(await this.getModel(name)), labels });
+  }
+
+  async deleteModel(name: string): Promise<void> {
+    await this.getModel(name);
+    this.models.delete(name);
+    this.versions.delete(name);
+  }
+
+  async declareVersion(model: string, declared: Parameters<Catalog["declareVersion"]>[1]): Promise<{ version: ModelVersion; uploadUrl: string }> {
+    const versions = await this.#versionsOf(model);
+    const number = versions.length + 1;
+    const version = aModelVersion(model, number, { state: "uploading", bytes: declared.bytes, digest: `sha256:${declared.sha256}` });
+    versions.push(version);
+    const uploadId = `up-${model}-${number}`;
+    this.uploads.set(uploadId, { model, version: number, bytes: declared.bytes, received: new Uint8Array() });
+    return { version, uploadUrl: `/api/v1/uploads/${uploadId}` };
+  }
+
+  listVersions(model: string): Promise<readonly ModelVersion[]> {
+    return this.#versionsOf(model);
+  }
+
+  async getVersion(model: string, version: number): Promise<ModelVersion> {
+    const found = (await this.#versionsOf(model)).find((each) => each.version === version);
+    if (!found) throw new SkerryError("NOT_FOUND", `there is no version ${model}:${version}`);
+    return found;
+  }
+
+  async uploadProgress(id: string): Promise<{ offset: number; bytes: number }> {
+    const { received, bytes } = this.#upload(id);
+    return { offset: received.length, bytes };
+  }
+
+  async append(id: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<{ offset: number; bytes: number }> {
+    const upload = this.#upload(id);
+    if (offset !== upload.received.length) throw new SkerryError("UPLOAD_OFFSET", `the upload stands at ${upload.received.length}, not at ${offset}`);
+    for await (const piece of withMinimumRate(bytes, this.#clock)) {
+      upload.received = Buffer.concat([upload.received, piece]);
+      this.onPiece(piece);
+    }
+    return this.uploadProgress(id);
+  }
+
+  async complete(id: string): Promise<ModelVersion> {
+    const { model, version, bytes, received } = this.#upload(id);
+    if (received.length < bytes) throw new SkerryError("UPLOAD_INCOMPLETE", `${received.length} of ${bytes} bytes are there`);
+    const found = await this.getVersion(model, version);
+    found.state = "checking";
+    return found;
+  }
+
+  async moveAlias({ model, alias, version, ifMatch }: Parameters<Catalog["moveAlias"]>[0]): Promise<{ model: string; alias: string; version: number }> {
+    const found = await this.getModel(model);
+    await this.getVersion(model, version);
+    const current = found.aliases[alias];
+    const isAsExpected = ifMatch === "exists" ? current !== undefined : (current ?? null) === ifMatch;
+    if (ifMatch !== undefined && !isAsExpected) throw new SkerryError("STALE_ETAG", `${alias} stands at ${current ?? "nothing"}`);
+    this.#put({ ...found, aliases: { ...found.aliases, [alias]: version } });
+    return { model, alias, version };
+  }
+
+  async artifact(model: string, number: number): Promise<{ version: ModelVersion; bytes: AsyncIterable<Uint8Array> }> {
+    const version = await this.getVersion(model, number);
+    return { version, bytes: inPieces(new Uint8Array(version.bytes).fill(7)) };
+  }
+
+  #put(model: Model): Model {
+    this.models.set(model.name, model);
+    return model;
+  }
+
+  async #versionsOf(model: string): Promise<ModelVersion[]> {
+    await this.getModel(model);
+    return this.versions.get(model) ?? [];
+  }
+
+  #upload(id: string) {
+    const upload = this.uploads.get(id);
+    if (!upload) throw new SkerryError("NOT_FOUND", `there is no upload ${id}`);
+    return upload;
+  }
+}
+
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000);
+}
+
+const aModelVersion = (model: string, version: number, over: Partial<ModelVersion>): ModelVersion => ({
+  model,
+  version,
+  state: "ready",
+  reason: null,
+  digest: `sha256:${"a".repeat(64)}`,
+  artifact: null,
+  bytes: 2_500,
+  format: "onnx",
+  opset: 17,
+  irVersion: 8,
+  producer: null,
+  inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }],
+  outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }],
+  labels: {},
+  metrics: {},
+  createdAt: toInstant(0),
+  ...over,
+});

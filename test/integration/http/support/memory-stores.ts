@@ -1,0 +1,209 @@
+import { toInstant } from "../../../../shared/api/common.ts";
+import type { SkerryEvent } from "../../../../shared/api/events.ts";
+import type { ApiKeyInfo } from "../../../../shared/api/keys.ts";
+import type { JoinTokenInfo } from "../../../../shared/api/nodes.ts";
+import { canonicalJson } from "../../../../shared/digest.ts";
+import { SkerryError } from "../../../../shared/errors.ts";
+import type { FleetDeployment, FleetNode, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
+import type {
+  Actor,
+  AuditRow,
+  AuditStore,
+  DeploymentStore,
+  EventStore,
+  IdempotencyStore,
+  KeyStore,
+  NewEvent,
+  NodeAdminStore,
+  StoredKey,
+} from "../../../../control-plane/ports.ts";
+
+const WALL = 1_767_225_600_000;
+
+/** The tables behind the HTTP door, in memory: the ports' contracts as far as the door can see them. */
+export class MemoryStores {
+  readonly rows: { -readonly [Key in keyof FleetRows]: [...FleetRows[Key]] };
+  readonly happened: SkerryEvent[] = [];
+  readonly audited: AuditRow[] = [];
+  readonly keyRows = new Map<string, StoredKey>();
+  readonly tokenRows = new Map<string, JoinTokenInfo>();
+  readonly #versions = new Map<string, number>();
+  readonly #replies = new Map<string, { hash: string; reply: { status: number; body: unknown } | undefined }>();
+  /** Called when something was committed. */
+  onCommit: () => void = () => undefined;
+  isAway = false;
+
+  constructor(rows: FleetRows) {
+    this.rows = {
+      nodes: [...rows.nodes],
+      deployments: [...rows.deployments],
+      versions: [...rows.versions],
+      aliases: [...rows.aliases],
+      placements: [...rows.placements],
+    };
+  }
+
+  happen(event: NewEvent): void {
+    this.happened.push({ id: String(this.happened.length + 1), at: toInstant(WALL), ...event });
+    this.onCommit();
+  }
+
+  readonly events: EventStore = {
+    append: async (events) => events.forEach((event) => this.happen(event)),
+    read: async ({ after, limit, newest, object }) => {
+      this.#reach();
+      if (after !== null && !/^\d+$/.test(after)) throw new SkerryError("INVALID_REQUEST", `${after} is not the id of an event`);
+      const wanted = this.happened.filter((event) => object === undefined || event.object === object);
+      if (newest) return wanted.slice(-limit);
+      return wanted.filter(({ id }) => after === null || Number(id) > Number(after)).slice(0, limit);
+    },
+  };
+
+  readonly audit: AuditStore = {
+    list: async ({ before, limit }) => this.audited.toReversed().filter(({ id }) => before === null || Number(id) < Number(before)).slice(0, limit),
+  };
+
+  readonly keys: KeyStore = {
+    find: async (id) => {
+      this.#reach();
+      return this.keyRows.get(id) ?? null;
+    },
+    list: async () => [...this.keyRows.values()].map(keyInfo),
+    create: async (key, actor) => {
+      const row: StoredKey = { ...key, revokedAt: null };
+      this.keyRows.set(key.id, row);
+      this.#audit(actor, "create", `api-key/${key.id}`);
+      return keyInfo(row);
+    },
+    revoke: async (id, actor) => {
+      const row = this.keyRows.get(id);
+      if (!row) throw new SkerryError("NOT_FOUND", `there is no API key ${id}`);
+      this.keyRows.set(id, { ...row, revokedAt: WALL });
+      this.#audit(actor, "revoke", `api-key/${id}`);
+    },
+    touch: async () => undefined,
+    isEmpty: async () => this.keyRows.size === 0,
+  };
+
+  readonly nodes: NodeAdminStore = {
+    update: async (name, change, { actor, ifMatch, event }) => {
+      this.#reach();
+      const at = this.#node(name);
+      this.#raise(`node/${name}`, ifMatch);
+      const row = this.rows.nodes[at];
+      if (row) this.rows.nodes[at] = { ...row, ...change };
+      this.#audit(actor, "update", `node/${name}`);
+      if (event) this.happen(event);
+    },
+    revoke: async (name, { actor, event }) => {
+      const at = this.#node(name);
+      const row = this.rows.nodes[at];
+      if (row) this.rows.nodes[at] = { ...row, revoked: true };
+      this.#raise(`node/${name}`, undefined);
+      this.#audit(actor, "revoke", `node/${name}`);
+      this.happen(event);
+    },
+    rowVersion: async (name) => (this.rows.nodes.some((node) => node.name === name) ? this.#versionOf(`node/${name}`) : null),
+    createToken: async (token, actor) => {
+      const { id, kind, site, zone, name = null, ttlSeconds } = token;
+      const info: JoinTokenInfo = { id, kind, site, zone, name, expiresAt: toInstant(WALL + ttlSeconds * 1_000), usedAt: null, usedBy: null, createdAt: toInstant(WALL) };
+      this.tokenRows.set(id, info);
+      this.#audit(actor, "create", `join-token/${id}`);
+      return info;
+    },
+    listTokens: async () => [...this.tokenRows.values()],
+    deleteToken: async (id) => {
+      if (!this.tokenRows.delete(id)) throw new SkerryError("NOT_FOUND", `there is no join token ${id}`);
+    },
+  };
+
+  readonly deployments: DeploymentStore = {
+    put: async (spec, { actor, ifMatch }) => {
+      this.#reach();
+      if (!this.rows.versions.some(({ model }) => model === spec.model)) throw new SkerryError("NOT_FOUND", `there is no model ${spec.model}`);
+      const object = `deployment/${spec.name}`;
+      const known = this.rows.deployments.find(({ name }) => name === spec.name);
+      if (!known && ifMatch !== undefined) throw new SkerryError("STALE_ETAG", `${object} does not exist`);
+      const changed = !known || canonicalJson(known.spec) !== canonicalJson(spec);
+      if (known) this.#check(object, ifMatch);
+      const generation = (known?.generation ?? 0) + Number(changed);
+      const row: FleetDeployment = { name: spec.name, spec, generation, createdAt: known?.createdAt ?? WALL };
+      this.rows.deployments = [...this.rows.deployments.filter(({ name }) => name !== spec.name), row];
+      if (known && changed) this.#raise(object, undefined);
+      this.#audit(actor, "put", object);
+      this.happen({ type: "Normal", reason: "DeploymentDeclared", object, message: `${spec.name} was declared` });
+      return { created: !known, changed, generation, rowVersion: this.#versionOf(object) };
+    },
+    delete: async (name, { ifMatch }) => {
+      if (!this.rows.deployments.some((deployment) => deployment.name === name)) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+      this.#check(`deployment/${name}`, ifMatch);
+      this.rows.deployments = this.rows.deployments.filter((deployment) => deployment.name !== name);
+      this.onCommit();
+    },
+    rowVersion: async (name) => {
+      this.#reach();
+      return this.rows.deployments.some((deployment) => deployment.name === name) ? this.#versionOf(`deployment/${name}`) : null;
+    },
+  };
+
+  readonly idempotency: IdempotencyStore = {
+    begin: async (keyId, key, requestHash) => {
+      const known = this.#replies.get(`${keyId} ${key}`);
+      if (!known) {
+        this.#replies.set(`${keyId} ${key}`, { hash: requestHash, reply: undefined });
+        return { kind: "new" };
+      }
+      if (known.hash !== requestHash) return { kind: "mismatch" };
+      return known.reply ? { kind: "done", ...known.reply } : { kind: "busy" };
+    },
+    finish: async (keyId, key, reply) => {
+      const known = this.#replies.get(`${keyId} ${key}`);
+      this.#replies.set(`${keyId} ${key}`, { hash: known?.hash ?? "", reply });
+    },
+    abandon: async (keyId, key) => void this.#replies.delete(`${keyId} ${key}`),
+  };
+
+  /** What a reader of the table of kept answers would see. */
+  keptReplies(): string {
+    return JSON.stringify([...this.#replies.values()]);
+  }
+
+  #reach(): void {
+    if (this.isAway) throw new SkerryError("DATABASE_UNAVAILABLE", "PostgreSQL does not answer");
+  }
+
+  #node(name: string): number {
+    const at = this.rows.nodes.findIndex((node: Omit<FleetNode, "load">) => node.name === name);
+    if (at === -1) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);
+    return at;
+  }
+
+  #versionOf(object: string): number {
+    return this.#versions.get(object) ?? 1;
+  }
+
+  #check(object: string, ifMatch: number | undefined): void {
+    if (ifMatch !== undefined && ifMatch !== this.#versionOf(object)) throw new SkerryError("STALE_ETAG", `${object} was changed since it was read`);
+  }
+
+  #raise(object: string, ifMatch: number | undefined): void {
+    this.#check(object, ifMatch);
+    this.#versions.set(object, this.#versionOf(object) + 1);
+  }
+
+  #audit(actor: Actor, action: string, target: string): void {
+    const { name, requestId } = actor;
+    this.audited.push({ id: String(this.audited.length + 1), at: toInstant(WALL), actor: name, action, target, requestId, detail: {} });
+  }
+}
+
+const keyInfo = ({ id, name, role, models, expiresAt, revokedAt }: StoredKey): ApiKeyInfo => ({
+  id,
+  name,
+  role,
+  models: [...models],
+  createdAt: toInstant(WALL),
+  expiresAt: expiresAt === null ? null : toInstant(expiresAt),
+  lastUsedAt: null,
+  revokedAt: revokedAt === null ? null : toInstant(revokedAt),
+});

@@ -1,0 +1,176 @@
+import { randomBytes } from "node:crypto";
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
+
+import { role, type Role } from "../../../../shared/api/keys.ts";
+import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { seededRandom } from "../../../../shared/random.ts";
+import { createHttpDoor, type HttpDoor, type HttpDoorParts } from "../../../../control-plane/adapters/http/http-door.ts";
+import { LIMITS } from "../../../../control-plane/adapters/http/limits.ts";
+import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
+import { ApiKeys } from "../../../../control-plane/app/api-keys.ts";
+import { DeploymentAdmin } from "../../../../control-plane/app/deployment-admin.ts";
+import { EventFeed } from "../../../../control-plane/app/event-feed.ts";
+import { fleetCounts } from "../../../../control-plane/app/fleet-counts.ts";
+import { FleetHolder } from "../../../../control-plane/app/fleet-holder.ts";
+import type { InferenceAnswer } from "../../../../control-plane/app/inference-request.ts";
+import { NodeAdmin } from "../../../../control-plane/app/node-admin.ts";
+import { ServingView } from "../../../../control-plane/app/serving-view.ts";
+import { TokenAdmin } from "../../../../control-plane/app/token-admin.ts";
+import type { Actor } from "../../../../control-plane/ports.ts";
+import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet-builder.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+import { TestClock } from "../../../support/test-clock.ts";
+import { MemoryCatalog } from "./memory-catalog.ts";
+import { MemoryStores } from "./memory-stores.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly bytes: Buffer;
+  /** The body as JSON; undefined when it is none. */
+  readonly body: any; // eslint-disable-line typescript/no-explicit-any -- what a test expects of it is the test
+}
+
+export interface Call {
+  readonly key?: string | undefined;
+  readonly body?: unknown;
+  readonly bytes?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface OpenDoor {
+  readonly door: HttpDoor;
+  readonly port: number;
+  readonly clock: TestClock;
+  readonly stores: MemoryStores;
+  readonly catalog: MemoryCatalog;
+  readonly keys: ApiKeys;
+  readonly feed: EventFeed;
+  /** A key for each role; the application's is for `digits` only. */
+  readonly keyOf: Readonly<Record<Role, string>>;
+  call(method: string, path: string, call?: Call): Promise<Answer>;
+  /** A request whose body and answer the test handles itself. */
+  open(method: string, path: string, call?: Omit<Call, "body" | "bytes">): ClientRequest;
+  close(): Promise<void>;
+}
+
+const ACTOR: Actor = { name: "test", role: "admin", keyId: null, models: [], address: "test", requestId: "test" };
+
+/**
+ * A real HTTP server on loopback with the real use-cases behind it, over tables in memory: `digits:1` serves on
+ * `edge-a`, `secret:1` belongs to nobody's application.
+ */
+export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenDoor> {
+  const clock = new TestClock();
+  const [a, b] = [aNode("edge-a"), aNode("edge-b", { labels: { gpu: "true" } })];
+  const stores = new MemoryStores({
+    nodes: [a, b],
+    deployments: [aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } })],
+    versions: [aVersion("digits", 1, { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }] }), aVersion("secret", 1)],
+    aliases: [{ model: "digits", alias: "champion", version: 1 }],
+    placements: [aPlacement(a)],
+  });
+  const fleet = new FleetHolder({
+    store: { load: async () => stores.rows },
+    doorbell: { listen: async () => undefined, stop: async () => undefined },
+    clock,
+    logger: silentLogger,
+  });
+  await fleet.start();
+  const catalog = new MemoryCatalog(clock);
+  catalog.add("digits", {}, { outputs: [] });
+  catalog.add("secret", {});
+  const secrets = { secret: () => randomBytes(32).toString("base64url") };
+  const random = seededRandom(1);
+  const common = { fleet, clock, timings: TIMINGS, publicUrl: "http://skerry.test" };
+  const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
+  const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
+  const metrics = new PrometheusMetrics(() => fleetCounts(fleet.current(), clock.now(), TIMINGS));
+  const parts: HttpDoorParts = {
+    keys,
+    catalog,
+    nodes: new NodeAdmin({ store: stores.nodes, ...common }),
+    tokens: new TokenAdmin({ store: stores.nodes, keys: secrets, random, trust: { pin: "none", keySetHash: "none" }, publicUrl: common.publicUrl }),
+    deployments: new DeploymentAdmin({ store: stores.deployments, ...common }),
+    serving: new ServingView(common),
+    events: feed,
+    audit: stores.audit,
+    idempotency: stores.idempotency,
+    metrics,
+    renderMetrics: () => metrics.render(),
+    readiness: () => ({ ready: true, reasons: [] }),
+    infer: async ({ body, headerLength }) => anAnswer({ body, headerLength }),
+    join: async () => ({ nodeId: "n-1", generation: 1, cpId: "cp-1", kind: "edge", site: "harbour", zone: "harbour", urls: ["ws://skerry.test"] }),
+    clock,
+    logger: silentLogger,
+    version: "0.1.0",
+    publicUrl: common.publicUrl,
+    checkAnswers: true,
+    ...over,
+  };
+  const door = createHttpDoor(parts);
+  const port = await door.http.listen({ host: "127.0.0.1", port: 0 });
+  const made = await Promise.all(role.options.map(async (role) => [role, (await keys.create({ name: `${role}-key`, role, models: role === "application" ? ["digits"] : [] }, ACTOR)).key] as const));
+  const open: OpenDoor["open"] = (method, path, { key, headers = {} } = {}) =>
+    httpRequest({ host: "127.0.0.1", port, method, path, agent: false, headers: { ...(key !== undefined && { Authorization: `Bearer ${key}` }), ...headers } });
+  return {
+    door,
+    port,
+    clock,
+    stores,
+    catalog,
+    keys,
+    feed,
+    keyOf: Object.fromEntries(made) as Record<Role, string>,
+    open,
+    call: (method, path, { body, bytes, ...call } = {}) => {
+      const sent = bytes ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
+      const headers = { ...(body !== undefined && { "Content-Type": "application/json" }), ...(sent && { "Content-Length": String(sent.length) }), ...call.headers };
+      const request = open(method, path, { ...call, headers });
+      const answer = answerOf(request);
+      request.end(sent);
+      return answer;
+    },
+    close: async () => {
+      const stopped = door.http.stop();
+      // A request that a failed test left behind must not hold up the next one.
+      await clock.advance(LIMITS.drainMs);
+      await stopped;
+      await fleet.stop();
+    },
+  };
+}
+
+/** The whole answer to a request. Rejects when the connection breaks before it. */
+export function answerOf(request: ClientRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    request.on("error", reject);
+    request.on("response", (response) => {
+      const pieces: Buffer[] = [];
+      response.on("data", (piece: Buffer) => pieces.push(piece));
+      response.on("error", reject);
+      response.on("end", () => {
+        const bytes = Buffer.concat(pieces);
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes, body: parsed(bytes, response.headers["content-type"]) });
+      });
+    });
+  });
+}
+
+function parsed(bytes: Buffer, type: string | undefined): unknown {
+  return bytes.length > 0 && (type ?? "").includes("json") ? JSON.parse(bytes.toString()) : undefined;
+}
+
+/** An answer as the inference service gives it. */
+export const anAnswer = (over: Partial<InferenceAnswer> = {}): InferenceAnswer => ({
+  status: 200,
+  code: undefined,
+  retryAfterMs: undefined,
+  headerLength: JSON_BODY,
+  body: Buffer.from("{}"),
+  node: "edge-a",
+  modelVersion: "digits:1",
+  route: { placement: "p-edge-a", reason: "only", etaMs: 2.4, candidates: 1, attempt: 1 },
+  timing: { routeMs: 0.1, wireMs: 1.234, queueMs: 0, inferMs: 2 },
+  ...over,
+});

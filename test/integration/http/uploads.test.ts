@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { answerOf, openDoor, type OpenDoor } from "./support/open-door.ts";
+
+let door: OpenDoor;
+beforeEach(async () => {
+  door = await openDoor();
+});
+afterEach(() => door.close());
+
+const FILE = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, at) => at % 251));
+const OCTETS = { "Content-Type": "application/octet-stream" };
+
+async function declare(): Promise<string> {
+  const body = { bytes: FILE.length, sha256: createHash("sha256").update(FILE).digest("hex") };
+  const declared = await door.call("POST", "/api/v1/models/digits/versions", { key: door.keyOf.operator, body });
+  expect([declared.status, declared.body.version.state]).toEqual([201, "uploading"]);
+  return declared.body.uploadUrl;
+}
+
+const offsetOf = async (url: string): Promise<unknown> => (await door.call("HEAD", url, { key: door.keyOf.operator })).headers["upload-offset"];
+
+describe("an upload", () => {
+  it("goes up in pieces, each at its offset, and is checked aside", async () => {
+    const key = door.keyOf.operator;
+    const url = await declare();
+    const first = await door.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
+    expect([first.status, first.headers["upload-offset"], first.body]).toEqual([200, "70000", { offset: 70_000, bytes: FILE.length }]);
+    const second = await door.call("PUT", `${url}?offset=70000`, { key, bytes: FILE.subarray(70_000), headers: OCTETS });
+    expect(second.headers["upload-offset"]).toBe(String(FILE.length));
+    const complete = await door.call("POST", `${url}/complete`, { key, body: {} });
+    expect([complete.status, complete.body.state]).toEqual([202, "checking"]);
+    const [upload] = door.catalog.uploads.values();
+    expect(Buffer.compare(Buffer.from(upload?.received ?? []), FILE)).toBe(0);
+  });
+
+  it("refuses bytes at another offset and to be completed early", async () => {
+    const url = await declare();
+    const wrong = await door.call("PUT", `${url}?offset=5`, { key: door.keyOf.operator, bytes: FILE, headers: OCTETS });
+    expect([wrong.status, wrong.body.code]).toEqual([409, "UPLOAD_OFFSET"]);
+    const early = await door.call("POST", `${url}/complete`, { key: door.keyOf.operator });
+    expect([early.status, early.body.code]).toEqual([409, "UPLOAD_INCOMPLETE"]);
+  });
+
+  it("streams: what arrived before the connection broke is there", async () => {
+    const url = await declare();
+    const arrived = Promise.withResolvers<void>();
+    let count = 0;
+    door.catalog.onPiece = (piece) => {
+      count += piece.length;
+      if (count === 1_000) arrived.resolve();
+    };
+    const headers = { ...OCTETS, "Content-Length": String(FILE.length) };
+    const request = door.open("PUT", `${url}?offset=0`, { key: door.keyOf.operator, headers });
+    request.on("error", () => undefined);
+    request.write(FILE.subarray(0, 1_000));
+    await arrived.promise;
+    request.destroy();
+    expect(await offsetOf(url)).toBe("1000");
+    await door.call("PUT", `${url}?offset=1000`, { key: door.keyOf.operator, bytes: FILE.subarray(1_000), headers: OCTETS });
+    expect(await offsetOf(url)).toBe(String(FILE.length));
+  });
+
+  it("is given up when nothing comes for 30 s, and keeps what is there", async () => {
+    const url = await declare();
+    const arrived = Promise.withResolvers<void>();
+    door.catalog.onPiece = () => arrived.resolve();
+    const headers = { ...OCTETS, "Content-Length": String(FILE.length) };
+    const request = door.open("PUT", `${url}?offset=0`, { key: door.keyOf.operator, headers });
+    const answer = answerOf(request);
+    request.write(FILE.subarray(0, 10));
+    await arrived.promise;
+    await door.clock.advance(30_000);
+    expect([(await answer).status, (await answer).body.code]).toEqual([409, "UPLOAD_INCOMPLETE"]);
+    request.destroy();
+    expect(await offsetOf(url)).toBe("10");
+  });
+});
+
+describe("an artifact", () => {
+  it("comes down as a stream of its length", async () => {
+    const { status, headers, bytes } = await door.call("GET", "/api/v1/models/digits/versions/1/artifact", { key: door.keyOf.viewer });
+    expect([status, bytes.length, headers["content-length"], headers["content-type"]]).toEqual([200, 2_500, "2500", "application/octet-stream"]);
+  });
+});
