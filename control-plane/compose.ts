@@ -97,13 +97,12 @@ export async function composeControlPlane(
   const watch = new SessionWatch({ registry, fleet, desired, sessions: postgres.sessions, timings, clock });
   const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
   const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
-  const loopRef: { trigger: () => void } = { trigger: () => undefined };
   const leadership = new Leadership({
     store: postgres.leadership,
     replica,
     clock,
     logger,
-    onElected: () => loopRef.trigger(),
+    onElected: () => loop.trigger("elected"),
   });
   const loop = new ControlLoop({
     fleet,
@@ -114,7 +113,6 @@ export async function composeControlPlane(
     clock,
     logger,
   });
-  loopRef.trigger = () => loop.trigger("elected");
 
   const catalog = new ModelCatalog({
     catalog: postgres.catalog,

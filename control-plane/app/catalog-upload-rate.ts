@@ -18,7 +18,7 @@ export async function* withMinimumRate(bytes: AsyncIterable<Uint8Array>, clock: 
     for (;;) {
       const since = clock.now();
       const next = await within(pending, RATE_WINDOW_MS - waitedMs, clock);
-      waitedMs = clock.now() - since;
+      waitedMs += clock.now() - since;
       if (next?.done === true) return;
       if (next) {
         arrived += next.value.length;

@@ -35,7 +35,7 @@ export class PostgresCatalogStore implements CatalogStore {
   }
 
   deleteModel(name: string, actor: Actor): Promise<void> {
-    return this.#database.transaction((tx) => deleteModel(tx, name, actor));
+    return this.#database.bulkTransaction((tx) => deleteModel(tx, name, actor));
   }
 
   moveAlias(move: AliasMove, context: { actor: Actor; event: NewEvent }): Promise<void> {
@@ -66,7 +66,7 @@ export class PostgresCatalogStore implements CatalogStore {
   }
 
   accept(uploadId: string, checked: CheckedModel, event: NewEvent): Promise<void> {
-    return this.#database.transaction((tx) => acceptVersion(tx, { uploadId, checked }, event));
+    return this.#database.bulkTransaction((tx) => acceptVersion(tx, { uploadId, checked }, event));
   }
 
   reject(uploadId: string, reason: string, event: NewEvent): Promise<void> {

@@ -8,12 +8,14 @@ import type { Logger } from "../../../shared/logger.ts";
 import type { Random } from "../../../shared/random.ts";
 import { kindOf, storageFull, unavailable } from "./database-errors.ts";
 
-/** How long a caller waits at most, and how long one connection may be in one use. */
+/** How long a caller waits at most. */
 const ANSWER_MS = 2_000;
+/** How long a connection may be in one use: as long as the server lets one statement run. */
+const USE_MS = 5_000;
 const MAX_RETRIES = 5;
 const RETRY: BackoffPolicy = { baseMs: 10, maxMs: 200 };
 /** The server gives up by itself too, so that what we left behind does not pile up there. */
-const SERVER_LIMITS = { statement_timeout: 5_000, lock_timeout: 2_000, idle_in_transaction_session_timeout: 10_000 };
+const SERVER_LIMITS = { statement_timeout: USE_MS, lock_timeout: 2_000, idle_in_transaction_session_timeout: 10_000 };
 
 export type Transaction = Prisma.TransactionClient;
 
@@ -53,12 +55,22 @@ export class Database {
 
   /** One statement, or several that need not be of one piece. */
   run<Result>(work: (client: PrismaClient) => Promise<Result>): Promise<Result> {
-    return this.#repeat(() => work(this.#prisma));
+    return this.#repeat(() => work(this.#prisma), ANSWER_MS);
   }
 
   /** All of `work` or nothing. Repeated as a whole, at most five times, after a deadlock or serialization failure. */
-  transaction<Result>(work: (tx: Transaction) => Promise<Result>, isolationLevel: Prisma.TransactionIsolationLevel = "ReadCommitted"): Promise<Result> {
-    return this.#repeat(() => this.#prisma.$transaction(work, { isolationLevel, maxWait: ANSWER_MS, timeout: ANSWER_MS }));
+  transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
+    return this.#transaction(work, { isolationLevel: "ReadCommitted", timeout: ANSWER_MS });
+  }
+
+  /** A transaction of many thousand rows, which may take 5 s. */
+  bulkTransaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
+    return this.#transaction(work, { isolationLevel: "ReadCommitted", timeout: USE_MS });
+  }
+
+  /** Reads that all see the same state. */
+  snapshot<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> {
+    return this.#transaction(work, { isolationLevel: "RepeatableRead", timeout: ANSWER_MS });
   }
 
   /** Waits for what is under way. */
@@ -67,10 +79,17 @@ export class Database {
     await this.#pool.end();
   }
 
-  async #repeat<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  #transaction<Result>(
+    work: (tx: Transaction) => Promise<Result>,
+    options: { readonly isolationLevel: Prisma.TransactionIsolationLevel; readonly timeout: number },
+  ): Promise<Result> {
+    return this.#repeat(() => this.#prisma.$transaction(work, { ...options, maxWait: ANSWER_MS }), options.timeout);
+  }
+
+  async #repeat<Result>(attempt: () => Promise<Result>, patienceMs: number): Promise<Result> {
     for (let retries = 0; ; retries++) {
       try {
-        const result = await withinAnswerTime(attempt());
+        const result = await within(patienceMs, attempt());
         if (!this.#isAnswering) this.#logger.info({}, "PostgreSQL answers");
         this.#isAnswering = true;
         return result;
@@ -110,15 +129,15 @@ function boundUse(pool: pg.Pool): void {
   const watches = new WeakMap<pg.PoolClient, NodeJS.Timeout>();
   pool.on("error", () => undefined);
   pool.on("connect", (client) => void client.on("error", () => undefined));
-  pool.on("acquire", (client) => void watches.set(client, setTimeout(() => streamOf(client).destroy(), ANSWER_MS)));
+  pool.on("acquire", (client) => void watches.set(client, setTimeout(() => streamOf(client).destroy(), USE_MS)));
   pool.on("release", (_error, client) => clearTimeout(watches.get(client)));
 }
 
 /** A pool hands out real clients; its types forget their connection. */
 const streamOf = (client: pg.PoolClient): pg.Connection["stream"] => (client as pg.PoolClient & pg.Client).connection.stream;
 
-function withinAnswerTime<Result>(work: Promise<Result>): Promise<Result> {
+function within<Result>(patienceMs: number, work: Promise<Result>): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unavailable(new Error(`no answer within ${ANSWER_MS} ms`))), ANSWER_MS);
+  const timer = setTimeout(() => reject(unavailable(new Error(`no answer within ${patienceMs} ms`))), patienceMs);
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -33,7 +33,7 @@ export class PostgresFleetStore implements FleetStore {
   }
 
   load(now: number): Promise<FleetRows> {
-    return this.#database.transaction(async (tx) => {
+    return this.#database.snapshot(async (tx) => {
       const placements = await readPlacements(tx);
       this.#explains = await this.#explainsOf(tx, placements);
       const rows: FleetRows = {
@@ -46,7 +46,7 @@ export class PostgresFleetStore implements FleetStore {
       };
       for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#signatures]) cache.endPass();
       return rows;
-    }, "RepeatableRead");
+    });
   }
 
   #toNode(row: NodeRow, now: number): FleetRows["nodes"][number] {

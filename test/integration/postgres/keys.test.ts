@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type pg from "pg";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { alice, connect, openStores } from "./fixture.ts";
+
+let database: TestDatabase;
+let stores: PostgresStores;
+let sql: pg.Client;
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  stores = await openStores(database.url);
+  sql = await connect(database.url);
+});
+afterAll(async () => {
+  await sql.end();
+  await stores.close();
+  await database.stop();
+});
+
+const create = (id: string, expiresAt: number | null = null) =>
+  stores.keys.create({ id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], expiresAt }, alice);
+
+describe("API keys", () => {
+  it("are made, found and listed; the list has no hash", async () => {
+    expect(await stores.keys.isEmpty()).toBe(true);
+    const expiresAt = Date.UTC(2040, 0, 1);
+    const info = await create("k1", expiresAt);
+    expect(info).toEqual({
+      id: "k1",
+      name: "key-k1",
+      role: "application",
+      models: ["digits"],
+      createdAt: expect.any(String),
+      expiresAt: "2040-01-01T00:00:00.000Z",
+      lastUsedAt: null,
+      revokedAt: null,
+    });
+    expect(await stores.keys.isEmpty()).toBe(false);
+    expect(await stores.keys.find("k1")).toEqual({ id: "k1", name: "key-k1", role: "application", models: ["digits"], secretHash: "ab".repeat(32), expiresAt, revokedAt: null });
+    expect(await stores.keys.find("k2")).toBeNull();
+    expect(await stores.keys.list()).toEqual([info]);
+  });
+
+  it("are revoked once, with one audit row", async () => {
+    await create("k3");
+    await stores.keys.revoke("k3", alice);
+    const revokedAt = (await stores.keys.find("k3"))?.revokedAt;
+    expect(revokedAt).toBeGreaterThan(0);
+    await stores.keys.revoke("k3", alice);
+    expect((await stores.keys.find("k3"))?.revokedAt).toBe(revokedAt);
+    await expect(stores.keys.revoke("nobody", alice)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const actions = (await stores.audit.list({ before: null, limit: 500 })).filter(({ target }) => target === "api-key/k3").map(({ action }) => action);
+    expect(actions).toEqual(["api-key.revoke", "api-key.create"]);
+  });
+
+  it("note their last use at most once a minute", async () => {
+    await create("k4");
+    const lastUse = async () => (await stores.keys.list()).find(({ id }) => id === "k4")?.lastUsedAt;
+    await stores.keys.touch("k4");
+    const first = await lastUse();
+    await stores.keys.touch("k4");
+    expect(await lastUse()).toBe(first);
+    await sql.query("UPDATE api_keys SET last_used_at = '2020-01-01Z' WHERE id = 'k4'");
+    await stores.keys.touch("k4");
+    expect(Date.parse((await lastUse()) ?? "")).toBeGreaterThanOrEqual(Date.parse(first ?? ""));
+  });
+});
+
+describe("the audit log", () => {
+  it("is read newest first, page by page", async () => {
+    const all = await stores.audit.list({ before: null, limit: 500 });
+    expect(all.length).toBeGreaterThan(2);
+    const [first, second] = all;
+    expect(await stores.audit.list({ before: null, limit: 1 })).toEqual([first]);
+    expect(await stores.audit.list({ before: first?.id ?? null, limit: 1 })).toEqual([second]);
+    await expect(stores.audit.list({ before: "1 OR 1=1", limit: 1 })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  });
+
+  it("has a row for each change or neither is there", async () => {
+    const count = async () => (await stores.audit.list({ before: null, limit: 500 })).length;
+    const before = await count();
+    await sql.query("ALTER TABLE audit_log ADD CONSTRAINT no_more CHECK (action <> 'api-key.create') NOT VALID");
+    await expect(create("k5")).rejects.toThrow(/no_more/);
+    await sql.query("ALTER TABLE audit_log DROP CONSTRAINT no_more");
+    expect(await stores.keys.find("k5")).toBeNull();
+    expect(await count()).toBe(before);
+    await create("k5");
+    expect(await count()).toBe(before + 1);
+  });
+});

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import type pg from "pg";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { NewPlacement } from "../../../control-plane/ports.ts";
+import type { NodeId } from "../../../shared/ids.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { alice, connect, event, joinNode, lead, messagesOf, nodeOf, openingOf, openStores, placementOn, placementsOf, readyVersion, someCapabilities, specOf } from "./fixture.ts";
+
+let database: TestDatabase;
+let stores: PostgresStores;
+let sql: pg.Client;
+let nodeId: NodeId;
+let placement: NewPlacement;
+let name: string;
+let count = 0;
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  stores = await openStores(database.url);
+  sql = await connect(database.url);
+  await readyVersion(stores);
+  await stores.deployments.put(specOf("digits"), { actor: alice, ifMatch: undefined });
+});
+afterAll(async () => {
+  await sql.end();
+  await stores.close();
+  await database.stop();
+});
+beforeEach(async () => {
+  name = `edge-${++count}`;
+  nodeId = await joinNode(stores, name);
+  placement = placementOn(nodeId);
+  await stores.plans.createPlacement(await lead(stores), placement, event("placed"));
+});
+
+const opened = async (over: Partial<ReturnType<typeof openingOf>> = {}) => stores.sessions.open({ ...openingOf(nodeId), ...over });
+const stored = async () => (await placementsOf(stores)).find(({ id }) => id === placement.id);
+const readyReport = () => ({ placementId: placement.id, generation: 1, state: "ready", rssMiB: 120, warmUs: 900 }) as const;
+
+describe("a session", () => {
+  it("gets an epoch above all before it, also above what the node has seen", async () => {
+    expect(await opened()).toMatchObject({ epoch: 1 });
+    expect(await opened()).toMatchObject({ epoch: 2 });
+    expect(await opened({ lastEpoch: 40 })).toMatchObject({ epoch: 41 });
+    expect(await opened({ lastEpoch: 3 })).toMatchObject({ epoch: 42 });
+  });
+
+  it("gets a different epoch from each of twenty openings at once", async () => {
+    const openings = await Promise.all(Array.from({ length: 20 }, () => opened()));
+    expect(new Set(openings.map((opening) => opening?.epoch)).size).toBe(20);
+  });
+
+  it("shows in the fleet with what the node told", async () => {
+    const before = performance.now();
+    await opened({ replica: "r-7" });
+    const rows = await stores.fleet.load(performance.now());
+    const node = rows.nodes.find(({ id }) => id === nodeId);
+    expect(node).toMatchObject({ capabilities: someCapabilities, session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", goodHeartbeats: 0 } });
+    expect(node?.session?.lastSeen).toBeGreaterThan(before - 5);
+    expect(node?.session?.lastSeen).toBeLessThanOrEqual(performance.now());
+  });
+
+  it("continues above the node's revision when the database was set back", async () => {
+    expect(await opened({ desiredRev: 1 })).toEqual({ epoch: 1, desiredRev: 1, regressed: false });
+    expect(await opened({ desiredRev: 44 })).toEqual({ epoch: 2, desiredRev: 45, regressed: true });
+    expect((await nodeOf(stores, name)).desiredRev).toBe(45);
+  });
+
+  it("is not opened for an unknown or revoked node, nor for another generation", async () => {
+    expect(await opened({ nodeId: "n-nobody" as NodeId })).toBeNull();
+    expect(await opened({ generation: 2 })).toBeNull();
+    await stores.nodes.revoke(name, { actor: alice, event: event("revoked") });
+    expect(await opened()).toBeNull();
+    expect(await opened({ generation: 2 })).toBeNull();
+  });
+
+  it("is closed by its own epoch only", async () => {
+    await opened();
+    await opened();
+    expect(await stores.sessions.close(nodeId, 1)).toBe(false);
+    expect((await nodeOf(stores, name)).session?.open).toBe(true);
+    expect(await stores.sessions.close(nodeId, 2)).toBe(true);
+    expect(await stores.sessions.close(nodeId, 2)).toBe(true);
+    expect((await nodeOf(stores, name)).session?.open).toBe(false);
+  });
+});
+
+describe("touch", () => {
+  it("writes when a byte last arrived, for the sessions whose epoch is the newest", async () => {
+    await opened();
+    await sql.query("UPDATE node_sessions SET last_seen_at = now() - interval '1 hour' WHERE node_id = $1", [nodeId]);
+    await stores.sessions.touch([{ nodeId, epoch: 0, ageMs: 10 }]);
+    const silence = async (): Promise<number> => -((await stores.fleet.load(0)).nodes.find(({ id }) => id === nodeId)?.session?.lastSeen ?? 0);
+    expect(await silence()).toBeGreaterThan(3_000_000);
+    await stores.sessions.touch([{ nodeId, epoch: 1, ageMs: 5_000.4 }]);
+    expect(await silence()).toBeGreaterThanOrEqual(4_999);
+    expect(await silence()).toBeLessThan(10_000);
+    await stores.sessions.touch([{ nodeId, epoch: 1, ageMs: 60_000 }]);
+    expect(await silence()).toBeLessThan(10_000);
+    await stores.sessions.touch([]);
+  });
+});
+
+describe("report", () => {
+  it("writes what the node said, with the events", async () => {
+    await opened();
+    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [readyReport()], [event(`${name} serves`)])).toBe(true);
+    expect(await stored()).toMatchObject({ state: "ready", rssMiB: 120, warmUs: 900, failure: undefined });
+    expect(await messagesOf(stores)).toContain(`${name} serves`);
+  });
+
+  it("of an older epoch changes nothing and says so", async () => {
+    await opened();
+    await opened();
+    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [readyReport()], [event(`${name} is late`)])).toBe(false);
+    expect(await stored()).toMatchObject({ state: "offered" });
+    expect(await messagesOf(stores)).not.toContain(`${name} is late`);
+  });
+
+  it("of a revoked node changes nothing and says so", async () => {
+    await opened();
+    await stores.nodes.revoke(name, { actor: alice, event: event("revoked") });
+    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), generation: 2 }], [])).toBe(false);
+    expect(await stored()).toMatchObject({ state: "offered", generation: 2 });
+  });
+
+  it("of another generation, or of another node's placement, changes nothing and tells nothing", async () => {
+    await opened();
+    const other = await joinNode(stores, `${name}-other`);
+    await stores.sessions.open(openingOf(other));
+    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), generation: 2 }], [event(`${name} from the future`)])).toBe(true);
+    expect(await stores.sessions.report({ nodeId: other, epoch: 1 }, [readyReport()], [event(`${name} lies`)])).toBe(true);
+    expect(await stored()).toMatchObject({ state: "offered" });
+    const messages = await messagesOf(stores);
+    expect(messages).not.toContain(`${name} from the future`);
+    expect(messages).not.toContain(`${name} lies`);
+  });
+
+  it("moves the time of the state only when the state changes", async () => {
+    await opened();
+    await stores.sessions.report({ nodeId, epoch: 1 }, [readyReport()], []);
+    await sql.query("UPDATE placements SET state_since = now() - interval '1 hour' WHERE id = $1", [placement.id]);
+    await stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), rssMiB: 200 }], []);
+    expect(await stored()).toMatchObject({ rssMiB: 200 });
+    expect((await stored())?.stateSince).toBeLessThan(-3_599_000);
+    await stores.sessions.report({ nodeId, epoch: 1 }, [{ placementId: placement.id, generation: 1, state: "draining" }], []);
+    expect((await stored())?.stateSince).toBeGreaterThan(-60_000);
+    expect(await stored()).toMatchObject({ state: "draining", rssMiB: 200, warmUs: 900 });
+  });
+
+  it("takes the last of several reports on one placement", async () => {
+    await opened();
+    const failed = { placementId: placement.id, generation: 1, state: "failed" } as const;
+    await stores.sessions.report({ nodeId, epoch: 1 }, [readyReport(), failed], []);
+    expect(await stored()).toMatchObject({ state: "failed", failure: { code: "HOST_CRASHED", detail: "" } });
+  });
+});

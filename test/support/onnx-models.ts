@@ -1,0 +1,227 @@
+import protobuf from "protobufjs";
+
+/** Small models for tests, hand-made: each shows one behaviour of ONNX Runtime, kind or hostile. */
+
+/** The part of onnx.proto that these models need; the field numbers are ONNX's. */
+const { root } = protobuf.parse(`
+  syntax = "proto2";
+  message ModelProto { optional int64 irVersion = 1; optional GraphProto graph = 7; repeated OperatorSet opsetImport = 8; }
+  message OperatorSet { optional string domain = 1; optional int64 version = 2; }
+  message GraphProto {
+    repeated NodeProto node = 1; optional string name = 2; repeated TensorProto initializer = 5;
+    repeated ValueInfo input = 11; repeated ValueInfo output = 12;
+  }
+  message NodeProto {
+    repeated string input = 1; repeated string output = 2; optional string name = 3; optional string opType = 4;
+    repeated Attribute attribute = 5; optional string domain = 7;
+  }
+  message Attribute { optional string name = 1; optional int64 i = 3; optional TensorProto t = 5; optional GraphProto g = 6; optional int32 type = 20; }
+  message TensorProto { repeated int64 dims = 1; optional int32 dataType = 2; optional string name = 8; optional bytes rawData = 9; }
+  message ValueInfo { optional string name = 1; optional TypeProto type = 2; }
+  message TypeProto { optional TensorType tensorType = 1; }
+  message TensorType { optional int32 elemType = 1; optional Shape shape = 2; }
+  message Shape { repeated Dimension dim = 1; }
+  message Dimension { optional int64 dimValue = 1; optional string dimParam = 2; }
+`);
+const ModelProto = root.lookupType("ModelProto");
+
+/** `TensorProto.DataType` of the protocol's datatypes. */
+const ELEMENT_TYPE = {
+  FP32: 1,
+  UINT8: 2,
+  INT8: 3,
+  UINT16: 4,
+  INT16: 5,
+  INT32: 6,
+  INT64: 7,
+  BYTES: 8,
+  BOOL: 9,
+  FP16: 10,
+  FP64: 11,
+  UINT32: 12,
+  UINT64: 13,
+  BF16: 16,
+} as const;
+export type ElementType = keyof typeof ELEMENT_TYPE;
+
+/** A number is a fixed size, a word a variable one. No shape: the model does not tell its rank. */
+interface Value {
+  readonly name: string;
+  readonly datatype: ElementType;
+  readonly shape?: readonly (number | string)[];
+}
+
+interface Node {
+  readonly opType: string;
+  readonly input?: readonly string[];
+  readonly output: readonly string[];
+  readonly attribute?: readonly object[];
+}
+
+interface Graph {
+  readonly nodes: readonly Node[];
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly constants?: readonly object[];
+}
+
+const typeOf = ({ datatype, shape }: Value): object => ({
+  tensorType: {
+    elemType: ELEMENT_TYPE[datatype],
+    ...(shape && {
+      shape: { dim: shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size })) },
+    }),
+  },
+});
+
+const graphProto = ({ nodes, inputs, outputs, constants = [] }: Graph, name = "g"): object => ({
+  node: nodes,
+  name,
+  initializer: constants,
+  input: inputs.map((value) => ({ name: value.name, type: typeOf(value) })),
+  output: outputs.map((value) => ({ name: value.name, type: typeOf(value) })),
+});
+
+function model(graph: Graph): Uint8Array {
+  const message = ModelProto.create({
+    irVersion: 8,
+    graph: graphProto(graph),
+    opsetImport: [{ domain: "", version: 17 }],
+  });
+  return ModelProto.encode(message).finish();
+}
+
+function constant(name: string, datatype: ElementType, dims: readonly number[], values: ArrayBufferView): object {
+  const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return { name, dims, dataType: ELEMENT_TYPE[datatype], rawData };
+}
+
+const int64s = (...values: readonly number[]): BigInt64Array => BigInt64Array.from(values.map(BigInt));
+
+/** y = x for one datatype: [any, 2] unless said otherwise. */
+export const identityModel = (datatype: ElementType, shape: readonly (number | string)[] = ["n", 2]): Uint8Array =>
+  model({
+    nodes: [{ opType: "Identity", input: ["x"], output: ["y"] }],
+    inputs: [{ name: "x", datatype, shape }],
+    outputs: [{ name: "y", datatype, shape }],
+  });
+
+/** y = softmax(x · w) for [any, 784] → [any, 10]; `w` is the same small ramp on every run. */
+export function softmaxModel(): Uint8Array {
+  const weights = Float32Array.from({ length: 784 * 10 }, (_, i) => ((i * 37) % 101) / 1_000);
+  return model({
+    nodes: [
+      { opType: "MatMul", input: ["x", "w"], output: ["z"] },
+      { opType: "Softmax", input: ["z"], output: ["y"] },
+    ],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 784] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 10] }],
+    constants: [constant("w", "FP32", [784, 10], weights)],
+  });
+}
+
+/** One step of a model whose memory the caller keeps, as speech models have it: INT64 step, scalar gain, state [1, 4]. */
+export const statefulModel = (): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "Mul", input: ["state", "gain"], output: ["next_state"] },
+      { opType: "Add", input: ["step", "one"], output: ["next_step"] },
+    ],
+    inputs: [
+      { name: "state", datatype: "FP32", shape: [1, 4] },
+      { name: "gain", datatype: "FP32", shape: [] },
+      { name: "step", datatype: "INT64", shape: [1] },
+    ],
+    outputs: [
+      { name: "next_state", datatype: "FP32", shape: [1, 4] },
+      { name: "next_step", datatype: "INT64", shape: [1] },
+    ],
+    constants: [constant("one", "INT64", [1], int64s(1))],
+  });
+
+/** y = 1 / x: gives infinity for 0. */
+export const reciprocalModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Reciprocal", input: ["x"], output: ["y"] }],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n"] }],
+  });
+
+/** y = x reshaped to [2, 2]: fails at run on any other count of elements. */
+export const reshapeModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Reshape", input: ["x", "shape"], output: ["y"] }],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: [2, 2] }],
+    constants: [constant("shape", "INT64", [2], int64s(2, 2))],
+  });
+
+/**
+ * Loops as often as the input `turns` says, 1,000 for each 1: with zeros the warm run is over at once, and a large
+ * number never returns. `forever`: loops without end on any input, the warm run included.
+ */
+export function loopModel({ forever }: { readonly forever: boolean }): Uint8Array {
+  const body = graphProto(
+    {
+      nodes: [
+        { opType: "Identity", input: ["going"], output: ["go_on"] },
+        { opType: "Identity", input: ["carried"], output: ["carry"] },
+      ],
+      inputs: [
+        { name: "i", datatype: "INT64", shape: [] },
+        { name: "going", datatype: "BOOL", shape: [] },
+        { name: "carried", datatype: "INT64", shape: [] },
+      ],
+      outputs: [
+        { name: "go_on", datatype: "BOOL", shape: [] },
+        { name: "carry", datatype: "INT64", shape: [] },
+      ],
+    },
+    "body",
+  );
+  const attribute = [{ name: "body", type: 5, g: body }];
+  return model({
+    nodes: [
+      { opType: "Mul", input: ["turns", "thousand"], output: ["count"] },
+      { opType: "Loop", input: [forever ? "" : "count", "yes", "turns"], output: ["last"], attribute },
+    ],
+    inputs: [{ name: "turns", datatype: "INT64", shape: [] }],
+    outputs: [{ name: "last", datatype: "INT64", shape: [] }],
+    constants: [constant("yes", "BOOL", [], Uint8Array.of(1)), constant("thousand", "INT64", [], int64s(1_000))],
+  });
+}
+
+/** Holds `mebibytes` while it loads: the runtime folds the constant into the graph. */
+export const loadBombModel = (mebibytes: number): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "ConstantOfShape", input: ["shape"], output: ["huge"] },
+      { opType: "ReduceSum", input: ["huge"], output: ["sum"] },
+      { opType: "Add", input: ["x", "sum"], output: ["y"] },
+    ],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "FP32" }],
+    constants: [constant("shape", "INT64", [1], int64s(mebibytes * 262_144))],
+  });
+
+/** Holds as many MiB while it runs as its input says: `mebibytes` [1] → sum [1]. */
+export const runBombModel = (): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "Mul", input: ["mebibytes", "elements"], output: ["shape"] },
+      { opType: "ConstantOfShape", input: ["shape"], output: ["huge"] },
+      { opType: "Exp", input: ["huge"], output: ["powers"] },
+      { opType: "ReduceSum", input: ["powers"], output: ["sum"] },
+    ],
+    inputs: [{ name: "mebibytes", datatype: "INT64", shape: [1] }],
+    outputs: [{ name: "sum", datatype: "FP32", shape: [1] }],
+    constants: [constant("elements", "INT64", [1], int64s(262_144))],
+  });
+
+/** Names an operator that does not exist: refused when it is loaded. */
+export const unknownOperatorModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Frobnicate", input: ["x"], output: ["y"] }],
+    inputs: [{ name: "x", datatype: "FP32", shape: [2] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: [2] }],
+  });

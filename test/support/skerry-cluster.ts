@@ -1,0 +1,250 @@
+import { readFile, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Deployment, Placement } from "../../shared/api/deployments.ts";
+import type { SkerryEvent } from "../../shared/api/events.ts";
+import type { ModelVersion } from "../../shared/api/models.ts";
+import type { Node } from "../../shared/api/nodes.ts";
+import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
+
+interface NodeOptions {
+  readonly site?: string;
+  readonly kind?: "edge" | "cloud";
+}
+
+/** One node process of a cluster, on a state folder that outlives it. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly localUrl: string;
+  readonly stateDir: string;
+  process: SkerryProcess;
+  /** Starts it again on the same state. */
+  restart(): void;
+}
+
+/** A real control plane and real nodes, each a process of its own, against a real database. */
+export class SkerryCluster {
+  readonly #directory: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly port: number;
+  readonly url: string;
+  readonly nodes = new Map<string, ClusterNode>();
+  #controlPlane: SkerryProcess;
+  #adminKey = "";
+
+  private constructor(directory: string, port: number, env: NodeJS.ProcessEnv) {
+    this.#directory = directory;
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.#env = env;
+    this.#controlPlane = this.#spawnControlPlane();
+  }
+
+  /** Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings. */
+  static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}): Promise<SkerryCluster> {
+    const directory = await mkdtemp(path.join(tmpdir(), "skerry-cluster-"));
+    const port = await freePort();
+    const cluster = new SkerryCluster(directory, port, {
+      DATABASE_URL: databaseUrl,
+      SKERRY_PORT: String(port),
+      ...env,
+    });
+    await cluster.whenControlPlaneReady();
+    cluster.#adminKey = (await readFile(path.join(directory, "admin.key"), "utf8")).trim();
+    return cluster;
+  }
+
+  get controlPlane(): SkerryProcess {
+    return this.#controlPlane;
+  }
+
+  get adminKey(): string {
+    return this.#adminKey;
+  }
+
+  get directory(): string {
+    return this.#directory;
+  }
+
+  restartControlPlane(): void {
+    this.#controlPlane = this.#spawnControlPlane();
+  }
+
+  whenControlPlaneReady(): Promise<true> {
+    return until("the control plane is ready", async () => {
+      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      if (this.#controlPlane.child.exitCode !== null)
+        throw new Error(`the control plane ended: ${this.#controlPlane.output}`);
+      return answer?.ok === true;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.nodes.values()].map((node) => node.process.stop()));
+    await this.#controlPlane.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Joins a node with a token of its own and waits until it is ready. */
+  async addNode(name: string, options: NodeOptions = {}): Promise<ClusterNode> {
+    const { kind = "edge", site = name } = options;
+    const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name });
+    const port = await freePort();
+    const stateDir = await ensureDirectory(path.join(this.#directory, name));
+    const spawn = (): SkerryProcess =>
+      new SkerryProcess("edge-node/main.ts", {
+        env: {
+          SKERRY_STATE_DIR: stateDir,
+          SKERRY_LOCAL_PORT: String(port),
+          SKERRY_URL: this.url,
+          SKERRY_JOIN_TOKEN: token,
+          SKERRY_NODE_NAME: name,
+          SKERRY_NODE_KIND: kind,
+        },
+        log: path.join(this.#directory, `${name}.log`),
+      });
+    const node: ClusterNode = {
+      name,
+      localUrl: `http://127.0.0.1:${port}`,
+      stateDir,
+      process: spawn(),
+      restart() {
+        node.process = spawn();
+      },
+    };
+    this.nodes.set(name, node);
+    await this.whenNode(name, "ready");
+    return node;
+  }
+
+  whenNode(name: string, state: Node["state"], timeoutMs = 20_000): Promise<Node> {
+    return until(
+      `${name} is ${state}`,
+      async () => (await this.#find<Node>("/nodes", name, (node) => node.state === state)) ?? false,
+      timeoutMs,
+    );
+  }
+
+  /** Waits until the node's own address answers for everything it should serve. */
+  whenLocalReady(node: ClusterNode): Promise<true> {
+    return until(
+      `${node.name} is ready on its own address`,
+      async () => (await fetch(`${node.localUrl}/v2/health/ready`).catch(() => undefined))?.ok === true,
+    );
+  }
+
+  /** Publishes a file as the next version of a model and waits for its check. */
+  async publish(model: string, file: Uint8Array): Promise<ModelVersion> {
+    const { uploadUrl, version } = await this.declare(model, file);
+    await this.upload(uploadUrl, file);
+    await this.request("POST", `${uploadUrl.replace("/api/v1", "")}/complete`);
+    return until("the version is checked", async () => {
+      const found = await this.get<ModelVersion>(`/models/${model}/versions/${version.version}`);
+      return found.state === "ready" || found.state === "rejected" ? found : undefined;
+    });
+  }
+
+  async declare(
+    model: string,
+    file: Uint8Array,
+    over: object = {},
+  ): Promise<{ uploadUrl: string; version: ModelVersion }> {
+    await this.request("POST", "/models", { name: model }, { accept: [201, 409] });
+    const sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(file))).toString("hex");
+    return this.post(`/models/${model}/versions`, { bytes: file.byteLength, sha256, ...over });
+  }
+
+  async upload(uploadUrl: string, bytes: Uint8Array): Promise<void> {
+    const answer = await fetch(`${this.url}${uploadUrl}?offset=0`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${this.#adminKey}`, "content-type": "application/octet-stream" },
+      body: new Uint8Array(bytes),
+    });
+    if (!answer.ok) throw new Error(`upload: ${answer.status} ${await answer.text()}`);
+  }
+
+  async deploy(spec: {
+    name: string;
+    model: string;
+    version: number | string;
+    [field: string]: unknown;
+  }): Promise<Deployment> {
+    return (await this.request("PUT", `/deployments/${spec.name}`, spec)) as Deployment;
+  }
+
+  whenDeploymentReady(name: string, timeoutMs = 30_000): Promise<Deployment> {
+    return until(
+      `deployment ${name} is ready`,
+      async () => {
+        const found = await this.get<Deployment>(`/deployments/${name}`);
+        return found.status.conditions.some(({ type, status }) => type === "Ready" && status === "True")
+          ? found
+          : undefined;
+      },
+      timeoutMs,
+    );
+  }
+
+  async placements(deployment: string): Promise<readonly Placement[]> {
+    return (await this.get<{ items: Placement[] }>(`/deployments/${deployment}/placements`)).items;
+  }
+
+  async events(): Promise<readonly SkerryEvent[]> {
+    return (await this.get<{ items: SkerryEvent[] }>("/events?limit=500")).items;
+  }
+
+  get<Body>(resource: string): Promise<Body> {
+    return this.request("GET", resource) as Promise<Body>;
+  }
+
+  post<Body>(resource: string, body: object): Promise<Body> {
+    return this.request("POST", resource, body) as Promise<Body>;
+  }
+
+  async request(method: string, resource: string, body?: object, { accept = [] as number[] } = {}): Promise<unknown> {
+    const answer = await fetch(`${this.url}/api/v1${resource}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#adminKey}`, ...(body && { "content-type": "application/json" }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok && !accept.includes(answer.status))
+      throw new Error(`${method} ${resource}: ${answer.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** One inference at the control plane, or at `base`. */
+  infer(
+    model: string,
+    body: object,
+    { base = this.url, headers = {} as Record<string, string> } = {},
+  ): Promise<Response> {
+    return fetch(`${base}/v2/models/${model}/infer`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.#adminKey}`, "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(60_000),
+    });
+  }
+
+  async #find<Item extends { name: string }>(
+    list: string,
+    name: string,
+    holds: (item: Item) => boolean,
+  ): Promise<Item | undefined> {
+    const { items } = await this.get<{ items: Item[] }>(list);
+    return items.find((item) => item.name === name && holds(item));
+  }
+
+  #spawnControlPlane(): SkerryProcess {
+    return new SkerryProcess("control-plane/main.ts", {
+      env: {
+        SKERRY_DATA_DIR: path.join(this.#directory, "control-plane"),
+        SKERRY_ADMIN_KEY_FILE: path.join(this.#directory, "admin.key"),
+        ...this.#env,
+      },
+      log: path.join(this.#directory, "control-plane.log"),
+    });
+  }
+}

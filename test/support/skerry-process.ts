@@ -1,0 +1,91 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import path from "node:path";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+
+export type ProgramSource = "control-plane/main.ts" | "edge-node/main.ts" | "cli/main.ts";
+
+/** A real process of ours, with its log in a file. Kill it as you like: it is only told to exit with its parent. */
+export class SkerryProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | NodeJS.Signals>;
+  #output = "";
+
+  constructor(program: ProgramSource, options: { args?: readonly string[]; env: NodeJS.ProcessEnv; log: string }) {
+    const child = spawn(process.execPath, [path.join(ROOT, program), ...(options.args ?? [])], {
+      cwd: ROOT,
+      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SKERRY_EXIT_WITH_PARENT: "1", ...options.env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.child = child;
+    const log = createWriteStream(options.log, { flags: "a" });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (bytes: Buffer) => {
+        this.#output = (this.#output + bytes.toString("utf8")).slice(-200_000);
+        log.write(bytes);
+      });
+    }
+    this.exited = new Promise((resolve) =>
+      child.once("close", (code, signal) => {
+        log.end();
+        resolve(code ?? signal ?? 0);
+      }),
+    );
+  }
+
+  /** The newest 200 kB that it printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Ends at once, as a power cut would. */
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.exited;
+  }
+
+  /** Asks to stop; kills when that takes longer than 10 s. */
+  async stop(): Promise<void> {
+    this.child.kill("SIGTERM");
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
+    await this.exited;
+    clearTimeout(timer);
+  }
+}
+
+/** A loopback port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== "object" || address === null) throw new Error("the system gave no port");
+  return address.port;
+}
+
+/** Waits until `probe` gives something else than undefined or false. Looks every 20 ms; throws with `what` after `timeoutMs`. */
+export async function until<Value>(
+  what: string,
+  probe: () => Promise<Value | undefined | false> | Value | undefined | false,
+  timeoutMs = 20_000,
+): Promise<Value> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export const ensureDirectory = async (directory: string): Promise<string> => {
+  await mkdir(directory, { recursive: true });
+  return directory;
+};
