@@ -22,8 +22,8 @@ const UNAVAILABLE_KINDS = new Set([
   "DatabaseAccessDenied",
   "DatabaseDoesNotExist",
 ]);
-/** What `pg` says without a code. */
-const UNAVAILABLE_TEXT = /^(Connection (terminated|ended)|timeout exceeded when trying to connect|Client (has encountered|was closed)|Cannot use a pool)/;
+/** What `pg` says without a code, and we when our patience ends. */
+const UNAVAILABLE_TEXT = /^(no answer within|Connection (terminated|ended)|timeout exceeded when trying to connect|Client (has encountered|was closed)|Cannot use a pool)/;
 
 export type FailureKind = "retryable" | "unavailable" | "disk-full" | "other";
 

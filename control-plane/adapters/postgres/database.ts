@@ -138,6 +138,6 @@ const streamOf = (client: pg.PoolClient): pg.Connection["stream"] => (client as 
 
 function within<Result>(patienceMs: number, work: Promise<Result>): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(unavailable(new Error(`no answer within ${patienceMs} ms`))), patienceMs);
+  const timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

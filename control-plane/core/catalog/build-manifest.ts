@@ -1,13 +1,7 @@
 import { MODEL_FILE, type Manifest } from "../../../shared/protocol/manifest.ts";
 import { CHUNKER } from "../push/chunker.ts";
+import { estimateMemMiB } from "../schedule/memory.ts";
 import type { OnnxModel } from "./onnx-skim.ts";
-
-/** Node, ONNX Runtime and its arenas before a model is loaded: 80 MiB resident measured, and room to run. */
-const BASELINE_MIB = 256;
-/** Weights once as loaded (1.09 × the file, measured) and once for what the graph optimiser and the activations add. */
-const COPIES_OF_FILE = 2;
-/** Equal figures for nearly equal models make the placements easier to read. */
-const STEP_MIB = 64;
 
 const MAX_BATCH = 8;
 const TIMEOUT_MS = 10_000;
@@ -17,12 +11,6 @@ export interface DigestedFile {
   readonly bytes: number;
   readonly sha256: string;
   readonly chunks: readonly (readonly [length: number, sha256: string])[];
-}
-
-/** Memory that a model host is given for a file of `bytes`, in MiB: an estimate until a node has measured it. */
-function estimateMemMiB(bytes: number): number {
-  const wanted = Math.ceil((COPIES_OF_FILE * bytes) / 2 ** 20) + BASELINE_MIB;
-  return Math.ceil(wanted / STEP_MIB) * STEP_MIB;
 }
 
 /** The artifact of one version: what every node checks the bytes against. */

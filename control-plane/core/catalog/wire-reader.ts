@@ -7,7 +7,8 @@ export const WIRE = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const;
 
 const WINDOW_BYTES = 64 * 1024;
 const MAX_VARINT_BYTES = 10;
-const MAX_FIELD_NUMBER = 2 ** 29 - 1;
+/** A field's number, at most 2^29 − 1, and its kind in the low three bits. */
+const MAX_KEY = 2 ** 32 - 1;
 
 /**
  * Reads protobuf's wire format field by field, forwards, through a window of 64 KiB. It knows nothing of ONNX.
@@ -57,9 +58,9 @@ export class WireReader {
     if ((this.#fieldsLeft -= 1) < 0) throw new SkimRefused(`the file has more than ${MAX_FIELDS} fields`);
     const at = this.#position;
     const key = this.#varint();
-    this.#field = Math.floor(key / 8);
+    if (key < 8 || key > MAX_KEY) throw this.#damaged(at, `there is no field ${Math.floor(key / 8)}`);
+    this.#field = key >>> 3;
     this.#wire = key & 7;
-    if (key < 8 || this.#field > MAX_FIELD_NUMBER) throw this.#damaged(at, `there is no field ${this.#field}`);
     const known =
       this.#wire === WIRE.VARINT ||
       this.#wire === WIRE.FIXED64 ||

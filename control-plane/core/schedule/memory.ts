@@ -1,16 +1,18 @@
 import type { FleetDeployment, FleetVersion } from "../fleet/types.ts";
 
 const MIB = 1_048_576;
-/** A model host with a tiny model; what a Node process and ONNX Runtime need before the first weight. */
-const HOST_BASE_MIB = 256;
+/** Node, ONNX Runtime and its arenas before a model is loaded: 80 MiB resident measured, and room to run. */
+const BASELINE_MIB = 256;
+/** Weights once as loaded (1.09 × the file, measured) and once for what the graph optimiser and the activations add. */
+const COPIES_OF_FILE = 2;
+/** Equal figures for nearly equal models make the placements easier to read. */
 const STEP_MIB = 64;
 
-/**
- * Memory that a placement of this file may use, in MiB, as long as nobody has measured or declared it: twice the
- * file (loading by path peaks near 1.1 times, activations come on top), plus the host itself, in steps of 64.
- */
-export const estimateMemMiB = (bytes: number): number =>
-  Math.ceil(((2 * bytes) / MIB + HOST_BASE_MIB) / STEP_MIB) * STEP_MIB;
+/** Memory that a model host is given for a file of `bytes`, in MiB: an estimate until somebody declares it. */
+export function estimateMemMiB(bytes: number): number {
+  const wanted = Math.ceil((COPIES_OF_FILE * bytes) / MIB) + BASELINE_MIB;
+  return Math.ceil(wanted / STEP_MIB) * STEP_MIB;
+}
 
 /** What a placement is given: the deployment's word, else the estimate. It is the host's limit, so it is also what is reserved. */
 export const memoryNeedMiB = (version: FleetVersion, deployment: FleetDeployment | undefined): number =>
