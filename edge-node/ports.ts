@@ -5,13 +5,16 @@ import type {
   Capabilities,
   ControlPlaneMessage,
   DesiredPlacement,
+  JoinRequest,
+  JoinResponse,
   NodeMessage,
+  PlacementLoad,
   TransferMessage,
   Unsent,
 } from "../shared/protocol/messages.ts";
 import type { DesiredState } from "../shared/protocol/desired.ts";
 import type { InferenceFrame, RequestFrame, ResponseFrame } from "../shared/protocol/inference-frame.ts";
-import type { PlacementFailure } from "../shared/protocol/placement.ts";
+import type { PlacementFailure, PlacementState } from "../shared/protocol/placement.ts";
 import type { TransferFrame } from "../shared/protocol/transfer-frame.ts";
 
 /** What the agent needs from outside. Each port belongs to the side that calls it; adapters implement them. */
@@ -31,6 +34,8 @@ export interface HostSpec {
 export interface HostFailure extends Error {
   readonly name: "HostFailure";
   readonly code: PlacementFailure;
+  /** Of a request: false when it was still waiting for its turn, so that another node may run it. */
+  readonly started?: boolean;
 }
 
 export interface HostRequest {
@@ -112,6 +117,39 @@ export interface WorkerAnswer {
   readonly slots: number;
 }
 
+// ── what the node's own API shows ─────────────────────────────────────────────────────────────────────────────────
+
+export interface LocalPlacement {
+  readonly placementId: string;
+  readonly deployment: string;
+  readonly model: string;
+  readonly version: string;
+  /** `hold`: its bytes are here, and it is not meant to serve. */
+  readonly want: "serve" | "hold";
+  readonly state: PlacementState;
+  /** Why it failed, for a person. */
+  readonly detail: string | undefined;
+  /** The signature of the loaded model; empty before it is loaded. */
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+/** The node as its own `/v2` sees it. Answers from memory, so it works with the control plane away. */
+export interface LocalNode {
+  readonly name: string;
+  readonly kind: "edge" | "cloud";
+  /** Of the program, as in package.json. */
+  readonly version: string;
+  /** For the status page: whether there is a session with the control plane. */
+  isConnected(): boolean;
+  /** True from the moment it is told to stop. */
+  isDraining(): boolean;
+  /** What it holds, oldest first. */
+  placements(): readonly LocalPlacement[];
+  load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
+  infer(request: WorkerRequest): Promise<WorkerAnswer>;
+}
+
 // ── the disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Who this node is. The private key never leaves its file (mode 0600). */
@@ -125,10 +163,37 @@ export interface NodeIdentity {
   readonly cpId: string;
   /** Control planes to dial, `ws://` or `wss://`, best first. */
   readonly urls: readonly string[];
+  /** SHA-256 of the key of a certificate in the control plane's chain, base64url; `none`: loopback only. */
+  readonly pin: string;
   /** Raw Ed25519 public key, base64url. */
   readonly publicKey: string;
   /** Signs UTF-8 text; base64url. */
   sign(text: string): string;
+}
+
+/** A key pair before its node has a name. */
+export type NodeKey = Pick<NodeIdentity, "publicKey" | "sign">;
+
+export interface IdentityStore {
+  /** Null before the first join. Throws when the files are there but damaged: a new identity would be another node. */
+  load(): Promise<NodeIdentity | null>;
+  /** The key to join with: made once and durable, so that a join whose answer was lost is repeated with the same key. */
+  joinKey(): Promise<NodeKey>;
+  /** Keeps what the control plane answered, durably. */
+  store(joined: JoinResponse, details: { readonly name: string; readonly pin: string }): Promise<NodeIdentity>;
+}
+
+/** The control plane's answer to one attempt to join. */
+export type JoinAnswer =
+  | { readonly kind: "joined"; readonly response: JoinResponse }
+  /** 401, 409, 422: the same request will never be accepted. */
+  | { readonly kind: "refused"; readonly code: string; readonly detail: string }
+  /** The network, 429, 5xx: worth another attempt. */
+  | { readonly kind: "unavailable"; readonly detail: string; readonly retryAfterMs: number };
+
+export interface JoinDoor {
+  /** Sends one join request. Never throws. */
+  join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer>;
 }
 
 /** What survives a restart beside the artifacts. */
@@ -136,6 +201,10 @@ export interface NodeMemory {
   readonly epoch: number;
   readonly desiredRev: number;
   readonly desired: DesiredState;
+  /** No longer wanted, but serving until the deployment's next placement is ready: a restart in between loses nothing. */
+  readonly retained: readonly DesiredPlacement[];
+  /** Artifacts that served before and are kept for a way back, newest first. */
+  readonly previous: readonly string[];
 }
 
 export interface MemoryFile {
@@ -167,6 +236,11 @@ export interface ArtifactDisk {
   complete(): Promise<ReadonlySet<string>>;
   /** The manifest of a complete artifact. */
   manifest(artifact: string): Promise<Manifest>;
+  /**
+   * Reads a complete artifact's files again and compares their SHA-256. False: a byte went bad; the artifact is a
+   * staging again, so that only the damaged chunks travel.
+   */
+  verify(artifact: string): Promise<boolean>;
   /** Folder of a complete artifact, for the model host. */
   directory(artifact: string): string;
   /**
@@ -188,10 +262,16 @@ export interface LinkClosed {
   readonly retryAfterMs: number;
 }
 
+/** What a dialer throws. Recognised by `name`. */
+export interface LinkRefused extends Error {
+  readonly name: "LinkRefused";
+  readonly closed: LinkClosed;
+}
+
 /** An authenticated control channel. Envelope ids and the epoch are the link's business. */
 export interface ControlLink {
   readonly welcome: Extract<ControlPlaneMessage, { type: "welcome" }>;
-  /** Returns the message's id. Levels (heartbeat, load) are dropped while the socket is stalled. */
+  /** Returns the message's id; 0 when it was a level (heartbeat, load) and the socket is stalled: it was dropped. */
   send(message: Unsent<NodeMessage>): number;
   close(code: number, reason: string): void;
   readonly closed: Promise<LinkClosed>;
@@ -212,7 +292,7 @@ export interface TransferLink {
   readonly closed: Promise<LinkClosed>;
 }
 
-/** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `LinkRefused` (name) with a `LinkClosed` inside. */
+/** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `LinkRefused`. */
 export interface Dialer {
   control(
     hello: { epoch: number; capabilities: Capabilities; bootId: string; desired: { rev: number; digest: string }; placements: Extract<NodeMessage, { type: "hello" }>["placements"] },

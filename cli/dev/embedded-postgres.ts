@@ -5,7 +5,13 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { findPostgresBinaries, postgresOwner, runAsPostgresUser, type PostgresBinaries, type RunAs } from "./postgres-binaries.ts";
+import {
+  findPostgresBinaries,
+  postgresOwner,
+  runAsPostgresUser,
+  type PostgresBinaries,
+  type RunAs,
+} from "./postgres-binaries.ts";
 import { readPostmasterFile, stopLeftover, stopPostmaster, type StopMode } from "./postmaster.ts";
 
 const USER = "skerry";
@@ -48,7 +54,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await writeFile(join(directory, "owner"), String(process.pid));
 
   const port = options.port || (await freePort());
-  const settings = { port, listen_addresses: "127.0.0.1", unix_socket_directories: "", timezone: "UTC", log_checkpoints: "off", ...options.settings };
+  const settings = {
+    port,
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    timezone: "UTC",
+    log_checkpoints: "off",
+    ...options.settings,
+  };
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const log = await open(join(directory, "postgres.log"), "w");
   const child = start([...runAs.prefix, binaries.postgres, "-D", data, ...flags], runAs, log.fd);
@@ -60,7 +73,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     port,
     exited,
     async stop(mode = "fast") {
-      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) await stopPostmaster({ pid: child.pid, dataDirectory: data }, mode);
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+        await stopPostmaster({ pid: child.pid, dataDirectory: data }, mode);
       await exited;
     },
   };
@@ -75,20 +89,38 @@ async function initialise(directory: string, { initdb }: PostgresBinaries, runAs
   await mkdir(unfinished, { mode: 0o700 });
   await writeFile(password, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
   if (owner) for (const path of [unfinished, password]) await chown(path, owner.uid, owner.gid);
-  const flags = ["--auth=scram-sha-256", `--username=${USER}`, `--pwfile=${password}`, "--encoding=UTF8", "--locale=C", "--no-instructions"];
+  const flags = [
+    "--auth=scram-sha-256",
+    `--username=${USER}`,
+    `--pwfile=${password}`,
+    "--encoding=UTF8",
+    "--locale=C",
+    "--no-instructions",
+  ];
   const [program = initdb, ...args] = [...runAs.prefix, initdb, `--pgdata=${unfinished}`, ...flags];
   await promisify(execFile)(program, args, { ...runAs.user, cwd: "/", env: environment() });
   await rename(unfinished, join(directory, "data"));
 }
 
 function start([program = "", ...args]: readonly string[], { user }: RunAs, logFd: number): ChildProcess {
-  return spawn(program, args, { ...user, cwd: "/", env: environment(), detached: true, stdio: ["ignore", logFd, logFd] });
+  return spawn(program, args, {
+    ...user,
+    cwd: "/",
+    env: environment(),
+    detached: true,
+    stdio: ["ignore", logFd, logFd],
+  });
 }
 
 /** Nothing of ours: PGPORT, PGOPTIONS or a locale would change the server. */
 const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env["PATH"] ?? "", LC_ALL: "C" });
 
-async function untilReady(server: { child: ChildProcess; data: string; directory: string; exited: Promise<void> }): Promise<void> {
+async function untilReady(server: {
+  child: ChildProcess;
+  data: string;
+  directory: string;
+  exited: Promise<void>;
+}): Promise<void> {
   let hasExited = false;
   void server.exited.then(() => (hasExited = true));
   for (let waitedMs = 0; !hasExited && waitedMs < START_PATIENCE_MS; waitedMs += 10) {
@@ -96,7 +128,8 @@ async function untilReady(server: { child: ChildProcess; data: string; directory
     if (note?.isReady && note.pid === server.child.pid) return;
     await delay(10);
   }
-  if (!hasExited && server.child.pid !== undefined) await stopPostmaster({ pid: server.child.pid, dataDirectory: server.data }, "fast");
+  if (!hasExited && server.child.pid !== undefined)
+    await stopPostmaster({ pid: server.child.pid, dataDirectory: server.data }, "fast");
   const log = await readFile(join(server.directory, "postgres.log"), "utf8");
   throw new Error(`PostgreSQL did not start in ${server.data}:\n${log.trim().split("\n").slice(-5).join("\n")}`);
 }
@@ -106,7 +139,11 @@ async function ownerOf(directory: string): Promise<number | undefined> {
   return text === "" ? undefined : Number(text);
 }
 
-const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 function freePort(): Promise<number> {
   return new Promise((done, fail) => {

@@ -28,7 +28,10 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   try {
     path = require.resolve(name);
   } catch (cause) {
-    throw new Error(`there is no embedded PostgreSQL for this machine (${name}): set DATABASE_URL to a PostgreSQL of your own`, { cause });
+    throw new Error(
+      `there is no embedded PostgreSQL for this machine (${name}): set DATABASE_URL to a PostgreSQL of your own`,
+      { cause },
+    );
   }
   const { postgres, initdb } = (await import(path)) as PostgresBinaries;
   return { postgres, initdb };
@@ -46,10 +49,16 @@ export async function runAsPostgresUser(paths: readonly string[]): Promise<RunAs
   const setpriv = "/usr/bin/setpriv";
   await access(setpriv).catch(() => {
     const blocked = paths[reachable.indexOf(false)];
-    throw new Error(`the user postgres may not enter ${blocked}: move the project out of a private directory, or set DATABASE_URL`);
+    throw new Error(
+      `the user postgres may not enter ${blocked}: move the project out of a private directory, or set DATABASE_URL`,
+    );
   });
   // Without no_setuid_fixup access(2) ignores the capability, and PostgreSQL calls its own binary invalid.
-  const capability = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search", "--bounding-set=-all,+dac_read_search"];
+  const capability = [
+    "--inh-caps=-all,+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+    "--bounding-set=-all,+dac_read_search",
+  ];
   const identity = [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--securebits=+no_setuid_fixup"];
   return { prefix: [setpriv, ...identity, ...capability, "--"], user: undefined };
 }
@@ -70,7 +79,10 @@ async function lookUp(name: string): Promise<{ uid: number; gid: number } | unde
 
 async function makeUser(name: string): Promise<{ uid: number; gid: number }> {
   await run("useradd", ["--system", "--user-group", "--no-create-home", name]).catch((cause: unknown) => {
-    throw new Error(`PostgreSQL does not run as root, and the user ${name} could not be made: start Skerry as another user, or set DATABASE_URL`, { cause });
+    throw new Error(
+      `PostgreSQL does not run as root, and the user ${name} could not be made: start Skerry as another user, or set DATABASE_URL`,
+      { cause },
+    );
   });
   const user = await lookUp(name);
   if (!user) throw new Error(`the user ${name} was made but cannot be found`);

@@ -38,14 +38,23 @@ export async function stopLeftover(dataDirectory: string, ownerPid: number | und
   }
   // An orphan's parent is init or a subreaper: while the parent is the one who started it, that one is alive.
   if (found.parent === ownerPid) {
-    throw new Error(`${dataDirectory} is in use by process ${ownerPid}: stop that one first, or choose another directory`);
+    throw new Error(
+      `${dataDirectory} is in use by process ${ownerPid}: stop that one first, or choose another directory`,
+    );
   }
   await stopPostmaster({ pid: note.pid, dataDirectory }, "fast");
 }
 
 /** Signals the server and waits until it is gone; harder signals follow when it takes too long. */
-export async function stopPostmaster({ pid, dataDirectory }: { pid: number; dataDirectory: string }, mode: StopMode): Promise<void> {
-  const attempts = [[SIGNALS[mode], 10_000], ["SIGQUIT", 5_000], ["SIGKILL", 5_000]] as const;
+export async function stopPostmaster(
+  { pid, dataDirectory }: { pid: number; dataDirectory: string },
+  mode: StopMode,
+): Promise<void> {
+  const attempts = [
+    [SIGNALS[mode], 10_000],
+    ["SIGQUIT", 5_000],
+    ["SIGKILL", 5_000],
+  ] as const;
   for (const [signal, patienceMs] of attempts) {
     if (!kill(pid, signal)) return;
     for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += POLL_MS) {
@@ -70,7 +79,10 @@ function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
 async function look(pid: number): Promise<{ parent: number; command: string } | undefined> {
   try {
     if (process.platform === "linux") {
-      const [status, command] = await Promise.all([readFile(`/proc/${pid}/stat`, "utf8"), readFile(`/proc/${pid}/cmdline`, "utf8")]);
+      const [status, command] = await Promise.all([
+        readFile(`/proc/${pid}/stat`, "utf8"),
+        readFile(`/proc/${pid}/cmdline`, "utf8"),
+      ]);
       const [, parent] = status.slice(status.lastIndexOf(")") + 2).split(" ");
       return { parent: Number(parent), command: command.replaceAll("\0", " ") };
     }

@@ -10,7 +10,11 @@ beforeEach(async () => {
 afterEach(() => door.close());
 
 const ask = (method: string, path: string, { body, ...headers }: Record<string, unknown> = {}) =>
-  door.call(method, path, { key: door.keyOf.operator, ...(body !== undefined && { body }), headers: headers as Record<string, string> });
+  door.call(method, path, {
+    key: door.keyOf.operator,
+    ...(body !== undefined && { body }),
+    headers: headers as Record<string, string>,
+  });
 
 describe("ETag and If-Match of deployments", () => {
   it("changes with the spec and not with an equal one", async () => {
@@ -18,7 +22,9 @@ describe("ETag and If-Match of deployments", () => {
     const same = await ask("PUT", "/api/v1/deployments/digits", { body: before.body.spec });
     expect(same.headers.etag).toBe(before.headers.etag);
     expect(same.body.generation).toBe(before.body.generation);
-    const changed = await ask("PUT", "/api/v1/deployments/digits", { body: { ...SPEC, placement: { edge: { min: 2 } } } });
+    const changed = await ask("PUT", "/api/v1/deployments/digits", {
+      body: { ...SPEC, placement: { edge: { min: 2 } } },
+    });
     expect(changed.headers.etag).not.toBe(before.headers.etag);
     expect(changed.body.generation).toBe(before.body.generation + 1);
   });
@@ -51,10 +57,20 @@ describe("ETag and If-Match of deployments", () => {
 describe("ETag and If-Match of nodes", () => {
   it("holds for PATCH, the verbs and DELETE", async () => {
     const { headers } = await ask("GET", "/api/v1/nodes/edge-a");
-    const patched = await ask("PATCH", "/api/v1/nodes/edge-a", { body: { labels: { gpu: "true" } }, "If-Match": headers.etag });
+    const patched = await ask("PATCH", "/api/v1/nodes/edge-a", {
+      body: { labels: { gpu: "true" } },
+      "If-Match": headers.etag,
+    });
     expect(patched.body.labels).toEqual({ gpu: "true" });
-    for (const [method, path] of [["PATCH", ""], ["POST", "/drain"], ["DELETE", ""]] as const) {
-      const late = await ask(method, `/api/v1/nodes/edge-a${path}`, { "If-Match": headers.etag, ...(method === "PATCH" && { body: { site: "north" } }) });
+    for (const [method, path] of [
+      ["PATCH", ""],
+      ["POST", "/drain"],
+      ["DELETE", ""],
+    ] as const) {
+      const late = await ask(method, `/api/v1/nodes/edge-a${path}`, {
+        "If-Match": headers.etag,
+        ...(method === "PATCH" && { body: { site: "north" } }),
+      });
       expect(late.status).toBe(412);
     }
     expect((await ask("DELETE", "/api/v1/nodes/edge-a", { "If-Match": patched.headers.etag })).status).toBe(204);
@@ -64,16 +80,27 @@ describe("ETag and If-Match of nodes", () => {
   it("tells flags apart", async () => {
     expect((await ask("POST", "/api/v1/nodes/edge-a/cordon")).body).toMatchObject({ cordoned: true, draining: false });
     expect((await ask("POST", "/api/v1/nodes/edge-a/drain")).body).toMatchObject({ cordoned: true, draining: true });
-    expect((await ask("POST", "/api/v1/nodes/edge-a/uncordon")).body).toMatchObject({ cordoned: false, draining: false });
-    expect(door.stores.happened.map(({ reason }) => reason)).toEqual(["NodeCordoned", "NodeDrainStarted", "NodeUncordoned"]);
+    expect((await ask("POST", "/api/v1/nodes/edge-a/uncordon")).body).toMatchObject({
+      cordoned: false,
+      draining: false,
+    });
+    expect(door.stores.happened.map(({ reason }) => reason)).toEqual([
+      "NodeCordoned",
+      "NodeDrainStarted",
+      "NodeUncordoned",
+    ]);
   });
 });
 
 describe("ETag and If-Match of models and aliases", () => {
   it("refuses a change of labels that were changed meanwhile", async () => {
     const { headers } = await ask("GET", "/api/v1/models/digits");
-    expect((await ask("PATCH", "/api/v1/models/digits", { body: { labels: { a: "1" } }, "If-Match": headers.etag })).status).toBe(200);
-    expect((await ask("PATCH", "/api/v1/models/digits", { body: { labels: { a: "2" } }, "If-Match": headers.etag })).status).toBe(412);
+    expect(
+      (await ask("PATCH", "/api/v1/models/digits", { body: { labels: { a: "1" } }, "If-Match": headers.etag })).status,
+    ).toBe(200);
+    expect(
+      (await ask("PATCH", "/api/v1/models/digits", { body: { labels: { a: "2" } }, "If-Match": headers.etag })).status,
+    ).toBe(412);
   });
 
   it("moves an alias by compare-and-set on its version", async () => {
@@ -111,7 +138,11 @@ describe("Idempotency-Key", () => {
 
   it("belongs to the API key that sent it", async () => {
     await ask("POST", "/api/v1/models", { body: { name: "fresh" }, ...key });
-    const byAdmin = await door.call("POST", "/api/v1/models", { key: door.keyOf.admin, body: { name: "other" }, headers: key });
+    const byAdmin = await door.call("POST", "/api/v1/models", {
+      key: door.keyOf.admin,
+      body: { name: "other" },
+      headers: key,
+    });
     expect(byAdmin.status).toBe(201);
   });
 

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
 import type { NewEvent } from "../../../control-plane/ports.ts";
 import { settle } from "../../support/test-clock.ts";
+import { EventStream } from "./support/event-stream.ts";
 import { openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;
@@ -11,64 +10,19 @@ beforeEach(async () => {
 });
 afterEach(() => door.close());
 
-const anEvent = (object: string): NewEvent => ({ type: "Normal", reason: "Happened", object, message: `something happened to ${object}` });
+const anEvent = (object: string): NewEvent => ({
+  type: "Normal",
+  reason: "Happened",
+  object,
+  message: `something happened to ${object}`,
+});
 
-/** An open stream, read message by message. */
-class Stream {
-  readonly #response: IncomingMessage;
-  #text = "";
-  #hasEnded = false;
-  #wake: () => void = () => undefined;
-
-  constructor(response: IncomingMessage) {
-    this.#response = response.setEncoding("utf8");
-    response.on("data", (piece: string) => {
-      this.#text += piece;
-      this.#wake();
-    });
-    response.on("error", () => undefined);
-    response.on("close", () => {
-      this.#hasEnded = true;
-      this.#wake();
-    });
-  }
-
-  get type(): string | undefined {
-    return this.#response.headers["content-type"];
-  }
-
-  /** The next message that is no `retry` line; undefined when the stream ended. */
-  async next(): Promise<string | undefined> {
-    for (;;) {
-      const end = this.#text.indexOf("\n\n");
-      if (end === -1) {
-        if (this.#hasEnded) return undefined;
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-        continue;
-      }
-      const message = this.#text.slice(0, end);
-      this.#text = this.#text.slice(end + 2);
-      if (!message.startsWith("retry:")) return message;
-    }
-  }
-
-  async nextId(): Promise<string> {
-    return /^id: (\d+)$/m.exec((await this.next()) ?? "")?.[1] ?? "";
-  }
-
-  close(): void {
-    this.#response.destroy();
-  }
-}
-
-async function openStream(path = "/api/v1/events", headers: Record<string, string> = {}, key = door.keyOf.viewer): Promise<Stream> {
-  const request = door.open("GET", path, { key, headers: { Accept: "text/event-stream", ...headers } });
-  request.on("error", () => undefined);
-  request.end();
-  const [response]: IncomingMessage[] = await once(request, "response");
-  if (!response) throw new Error("no response");
-  return new Stream(response);
-}
+const openStream = (
+  path = "/api/v1/events",
+  headers: Record<string, string> = {},
+  key = door.keyOf.viewer,
+): Promise<EventStream> =>
+  EventStream.open(door.open("GET", path, { key, headers: { Accept: "text/event-stream", ...headers } }));
 
 describe("the list of events", () => {
   it("shows the newest, oldest first, and goes on from a cursor", async () => {
@@ -130,7 +84,10 @@ describe("the stream of events", () => {
   });
 
   it("ends for a key that was revoked", async () => {
-    const { body } = await door.call("POST", "/api/v1/api-keys", { key: door.keyOf.admin, body: { name: "watcher", role: "viewer" } });
+    const { body } = await door.call("POST", "/api/v1/api-keys", {
+      key: door.keyOf.admin,
+      body: { name: "watcher", role: "viewer" },
+    });
     const stream = await openStream("/api/v1/events", {}, body.key);
     await door.call("DELETE", `/api/v1/api-keys/${body.id}`, { key: door.keyOf.admin });
     await settle();
@@ -147,14 +104,17 @@ describe("the stream of events", () => {
   it("refuses a Last-Event-ID that is none", async () => {
     for (const id of ["a b", "abc"]) {
       const headers = { Accept: "text/event-stream", "Last-Event-ID": id };
-      expect((await door.call("GET", "/api/v1/events", { key: door.keyOf.viewer, headers })).body.code).toBe("INVALID_REQUEST");
+      expect((await door.call("GET", "/api/v1/events", { key: door.keyOf.viewer, headers })).body.code).toBe(
+        "INVALID_REQUEST",
+      );
     }
   });
 });
 
 describe("the audit log", () => {
   it("is read newest first, page by page, by an admin", async () => {
-    const page = async (query: string) => (await door.call("GET", `/api/v1/audit${query}`, { key: door.keyOf.admin })).body;
+    const page = async (query: string) =>
+      (await door.call("GET", `/api/v1/audit${query}`, { key: door.keyOf.admin })).body;
     const first = await page("?limit=3");
     expect(first.items.map(({ id }: { id: string }) => id)).toEqual(["4", "3", "2"]);
     const second = await page(`?limit=3&cursor=${first.nextCursor}`);

@@ -5,7 +5,8 @@ import { SkerryError } from "../../../shared/errors.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference-request.ts";
 import type { HttpDoorParts } from "../../../control-plane/adapters/http/http-door.ts";
 import { settle } from "../../support/test-clock.ts";
-import { anAnswer, answerOf, openDoor, type OpenDoor } from "./support/open-door.ts";
+import { answerOf } from "./support/http-call.ts";
+import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;
 afterEach(() => door.close());
@@ -29,33 +30,65 @@ async function recordingDoor(
   return asked;
 }
 
-const infer = (bytes: Uint8Array, headers: Record<string, string> = {}, path = PATH) => door.call("POST", path, { key: door.keyOf.application, bytes, headers });
+const infer = (bytes: Uint8Array, headers: Record<string, string> = {}, path = PATH) =>
+  door.call("POST", path, { key: door.keyOf.application, bytes, headers });
 
 describe("inference over HTTP", () => {
   it("hands the body over and the answer back byte for byte", async () => {
     const answer = noise(300_000);
     const asked = await recordingDoor(() => anAnswer({ body: answer, headerLength: 12 }));
     const body = noise(1_000_000);
-    const got = await infer(body, { "Content-Type": "application/octet-stream", "Inference-Header-Content-Length": "226" });
+    const got = await infer(body, {
+      "Content-Type": "application/octet-stream",
+      "Inference-Header-Content-Length": "226",
+    });
     expect(Buffer.compare(Buffer.from(asked[0]?.body ?? []), body)).toBe(0);
     expect(asked[0]?.headerLength).toBe(226);
     expect(Buffer.compare(got.bytes, answer)).toBe(0);
-    expect(got.headers).toMatchObject({ "content-type": "application/octet-stream", "inference-header-content-length": "12" });
+    expect(got.headers).toMatchObject({
+      "content-type": "application/octet-stream",
+      "inference-header-content-length": "12",
+    });
   });
 
   it("routes by URL: with a version, with an alias, with a slash at the end, whatever the query", async () => {
     const asked = await recordingDoor();
-    for (const path of [PATH, `${PATH}/`, `${PATH}?x=1`, "/v2/models/digits/versions/3/infer", "/v2/models/digits/versions/champion/infer"]) {
+    for (const path of [
+      PATH,
+      `${PATH}/`,
+      `${PATH}?x=1`,
+      "/v2/models/digits/versions/3/infer",
+      "/v2/models/digits/versions/champion/infer",
+    ]) {
       expect((await infer(Buffer.from("{}"), {}, path)).status).toBe(200);
     }
-    expect(asked.map(({ model, version }) => `${model}:${version ?? "-"}`)).toEqual(["digits:-", "digits:-", "digits:-", "digits:3", "digits:champion"]);
+    expect(asked.map(({ model, version }) => `${model}:${version ?? "-"}`)).toEqual([
+      "digits:-",
+      "digits:-",
+      "digits:-",
+      "digits:3",
+      "digits:champion",
+    ]);
   });
 
   it("passes on what the headers wish for", async () => {
     const asked = await recordingDoor();
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    await infer(Buffer.from("{}"), { "Skerry-Timeout-Ms": "250", "Skerry-Site": "harbour", "Skerry-Residency": "edge-only", "Skerry-Prefer": "node=edge-a", traceparent });
-    expect(asked[0]).toMatchObject({ timeoutMs: 250, site: "harbour", residency: "edge-only", prefer: { kind: "node", name: "edge-a" }, traceparent, headerLength: JSON_BODY });
+    await infer(Buffer.from("{}"), {
+      "Skerry-Timeout-Ms": "250",
+      "Skerry-Site": "harbour",
+      "Skerry-Residency": "edge-only",
+      "Skerry-Prefer": "node=edge-a",
+      traceparent,
+    });
+    expect(asked[0]).toMatchObject({
+      timeoutMs: 250,
+      site: "harbour",
+      residency: "edge-only",
+      prefer: { kind: "node", name: "edge-a" },
+      traceparent,
+      headerLength: JSON_BODY,
+    });
   });
 
   it("says who answered, why, and where the time went", async () => {
@@ -73,7 +106,15 @@ describe("inference over HTTP", () => {
   });
 
   it("passes refusals on with their code and when to come back", async () => {
-    await recordingDoor(() => anAnswer({ status: 429, code: "QUEUE_FULL", retryAfterMs: 1_400, body: Buffer.from('{"error":"busy"}'), node: undefined }));
+    await recordingDoor(() =>
+      anAnswer({
+        status: 429,
+        code: "QUEUE_FULL",
+        retryAfterMs: 1_400,
+        body: Buffer.from('{"error":"busy"}'),
+        node: undefined,
+      }),
+    );
     const answer = await infer(Buffer.from("{}"));
     expect(answer.status).toBe(429);
     expect(answer.headers).toMatchObject({ "skerry-error": "QUEUE_FULL", "retry-after": "2" });
@@ -102,7 +143,10 @@ describe("inference over HTTP", () => {
 
   it("refuses a body over 8 MiB by its length, without reading it", async () => {
     const asked = await recordingDoor();
-    const request = door.open("POST", PATH, { key: door.keyOf.operator, headers: { "Content-Length": String(8 * 1_048_576 + 1) } });
+    const request = door.open("POST", PATH, {
+      key: door.keyOf.operator,
+      headers: { "Content-Length": String(8 * 1_048_576 + 1) },
+    });
     const answer = answerOf(request);
     request.write(noise(10));
     expect([(await answer).status, (await answer).headers["skerry-error"]]).toEqual([413, "TOO_LARGE"]);
@@ -202,7 +246,10 @@ describe("inference over HTTP", () => {
     await infer(Buffer.from("{}"), {}, "/v2/models/digits/versions/9/infer");
     await infer(Buffer.from("{}"), {}, "/v2/models/made-up/infer");
     const { bytes } = await door.call("GET", "/metrics");
-    const lines = bytes.toString().split("\n").filter((line) => line.startsWith("skerry_inferences_total"));
+    const lines = bytes
+      .toString()
+      .split("\n")
+      .filter((line) => line.startsWith("skerry_inferences_total"));
     expect(lines).toEqual([
       'skerry_inferences_total{model="digits",code="OK"} 1',
       'skerry_inferences_total{model="none",code="NODE_LOST"} 1',

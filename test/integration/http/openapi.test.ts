@@ -16,22 +16,33 @@ describe("the OpenAPI document", () => {
   });
 
   it("contains exactly the routes that are registered", () => {
-    const documented = Object.entries<object>(document.paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`));
+    const documented = Object.entries<object>(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    );
     expect(documented.toSorted()).toEqual(door.door.routes.map(({ method, path }) => `${method} ${path}`).toSorted());
   });
 
   it("declares every parameter of every path", () => {
-    for (const [path, item] of Object.entries<Record<string, { parameters?: { name: string; in: string }[] }>>(document.paths)) {
+    for (const [path, item] of Object.entries<Record<string, { parameters?: { name: string; in: string }[] }>>(
+      document.paths,
+    )) {
       for (const [method, operation] of Object.entries(item)) {
-        const declared = (operation.parameters ?? []).flatMap((parameter) => (parameter.in === "path" ? [parameter.name] : []));
+        const declared = (operation.parameters ?? []).flatMap((parameter) =>
+          parameter.in === "path" ? [parameter.name] : [],
+        );
         const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
-        expect({ operation: `${method} ${path}`, declared: new Set(declared) }).toEqual({ operation: `${method} ${path}`, declared: new Set(inPath) });
+        expect({ operation: `${method} ${path}`, declared: new Set(declared) }).toEqual({
+          operation: `${method} ${path}`,
+          declared: new Set(inPath),
+        });
       }
     }
   });
 
   it("resolves every reference, and names every operation once", () => {
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name);
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
+      ([, name]) => name,
+    );
     expect(references.length).toBeGreaterThan(10);
     for (const name of references) expect(Object.keys(document.components.schemas)).toContain(name);
     const ids = [...JSON.stringify(document).matchAll(/"operationId":"([^"]+)"/g)].map(([, id]) => id);

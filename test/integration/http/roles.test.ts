@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { role } from "../../../shared/api/keys.ts";
 import type { Route } from "../../../control-plane/adapters/http/route.ts";
-import { openDoor, type Answer, type OpenDoor } from "./support/open-door.ts";
+import type { Answer } from "./support/http-call.ts";
+import { openDoor, type OpenDoor } from "./support/open-door.ts";
 
 const SAMPLES: Readonly<Record<string, string>> = {
   model: "digits",
@@ -14,7 +15,8 @@ const SAMPLES: Readonly<Record<string, string>> = {
   id: "none",
 };
 
-const pathFor = ({ path }: Route): string => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => SAMPLES[name] ?? "none");
+const pathFor = ({ path }: Route): string =>
+  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => SAMPLES[name] ?? "none");
 
 /** A body that no schema takes: what is allowed is refused for it, and nothing changes under the other calls. */
 const REFUSED_BODY = { thisFieldIsUnknown: true };
@@ -23,7 +25,9 @@ describe("the role matrix", () => {
   let door: OpenDoor;
   beforeAll(async () => {
     // Hundreds of refusals in a row from one address are what this test is made of.
-    door = await openDoor({ limits: { failuresPerAddress: { perSecond: 1, burst: 10_000 }, requestsPerKey: { perSecond: 1, burst: 10_000 } } });
+    door = await openDoor({
+      limits: { failuresPerAddress: { perSecond: 1, burst: 10_000 }, requestsPerKey: { perSecond: 1, burst: 10_000 } },
+    });
   });
   afterAll(() => door.close());
 
@@ -37,19 +41,37 @@ describe("the role matrix", () => {
 
   it("gives every route a role or declares it public", () => {
     for (const { access, method, path } of door.door.routes) {
-      expect({ route: `${method} ${path}`, isDecided: access === "public" || access.length > 0 }).toEqual({ route: `${method} ${path}`, isDecided: true });
+      expect({ route: `${method} ${path}`, isDecided: access === "public" || access.length > 0 }).toEqual({
+        route: `${method} ${path}`,
+        isDecided: true,
+      });
     }
   });
 
   it("has only these public routes", () => {
-    const open = door.door.routes.filter(({ access }) => access === "public").map(({ method, path }) => `${method} ${path}`);
-    expect(open.toSorted()).toEqual(["GET /docs/api", "GET /livez", "GET /openapi.json", "GET /readyz", "GET /v2", "GET /v2/health/live", "GET /v2/health/ready", "POST /api/v1/join"]);
+    const open = door.door.routes
+      .filter(({ access }) => access === "public")
+      .map(({ method, path }) => `${method} ${path}`);
+    expect(open.toSorted()).toEqual([
+      "GET /docs/api",
+      "GET /livez",
+      "GET /openapi.json",
+      "GET /readyz",
+      "GET /v2",
+      "GET /v2/health/live",
+      "GET /v2/health/ready",
+      "POST /api/v1/join",
+    ]);
   });
 
   it("refuses a missing and a wrong key on every other route", async () => {
     for (const route of door.door.routes.filter(({ access }) => access !== "public")) {
       const [without, wrong] = [await ask(route, undefined), await ask(route, `sk_000000000000_${"x".repeat(43)}`)];
-      expect({ route: route.path, without: without.status, wrong: wrong.status }).toEqual({ route: route.path, without: 401, wrong: 401 });
+      expect({ route: route.path, without: without.status, wrong: wrong.status }).toEqual({
+        route: route.path,
+        without: 401,
+        wrong: 401,
+      });
     }
   });
 
@@ -58,7 +80,11 @@ describe("the role matrix", () => {
       for (const route of door.door.routes.filter(({ access }) => access !== "public")) {
         const { status } = await ask(route, door.keyOf[each]);
         const isAllowed = route.access !== "public" && route.access.includes(each);
-        expect({ route: `${route.method} ${route.path}`, isForbidden: status === 403, isKnown: status !== 401 }).toEqual({
+        expect({
+          route: `${route.method} ${route.path}`,
+          isForbidden: status === 403,
+          isKnown: status !== 401,
+        }).toEqual({
           route: `${route.method} ${route.path}`,
           isForbidden: !isAllowed,
           isKnown: true,
@@ -85,24 +111,40 @@ describe("an application's scope", () => {
   it("shows its models and no others", async () => {
     const { body } = await door.call("GET", "/api/v1/models", { key: door.keyOf.application });
     expect(body.items.map(({ name }: { name: string }) => name)).toEqual(["digits"]);
-    expect((await door.call("GET", "/v2/models", { key: door.keyOf.application })).body).toEqual({ models: ["digits"] });
+    expect((await door.call("GET", "/v2/models", { key: door.keyOf.application })).body).toEqual({
+      models: ["digits"],
+    });
   });
 
   it("answers for a model outside it as for one that does not exist", async () => {
-    for (const path of ["/api/v1/models/NAME", "/api/v1/models/NAME/versions", "/v2/models/NAME", "/v2/models/NAME/ready"]) {
+    for (const path of [
+      "/api/v1/models/NAME",
+      "/api/v1/models/NAME/versions",
+      "/v2/models/NAME",
+      "/v2/models/NAME/ready",
+    ]) {
       const key = door.keyOf.application;
-      const [outside, missing] = await Promise.all(["secret", "missing"].map((name) => door.call("GET", path.replace("NAME", name), { key })));
-      expect(outside?.status).toBe(404);
-      expect(outside?.bytes.toString().replace(/"requestId":"[^"]*"/, "").replaceAll("secret", "missing")).toBe(
-        missing?.bytes.toString().replace(/"requestId":"[^"]*"/, ""),
+      const [outside, missing] = await Promise.all(
+        ["secret", "missing"].map((name) => door.call("GET", path.replace("NAME", name), { key })),
       );
+      expect(outside?.status).toBe(404);
+      expect(
+        outside?.bytes
+          .toString()
+          .replace(/"requestId":"[^"]*"/, "")
+          .replaceAll("secret", "missing"),
+      ).toBe(missing?.bytes.toString().replace(/"requestId":"[^"]*"/, ""));
     }
   });
 
   it("does not reach inference of another model", async () => {
     const key = door.keyOf.application;
     const headers = { "Content-Type": "application/json" };
-    expect((await door.call("POST", "/v2/models/digits/infer", { key, bytes: Buffer.from("{}"), headers })).status).toBe(200);
-    expect((await door.call("POST", "/v2/models/secret/infer", { key, bytes: Buffer.from("{}"), headers })).status).toBe(404);
+    expect(
+      (await door.call("POST", "/v2/models/digits/infer", { key, bytes: Buffer.from("{}"), headers })).status,
+    ).toBe(200);
+    expect(
+      (await door.call("POST", "/v2/models/secret/infer", { key, bytes: Buffer.from("{}"), headers })).status,
+    ).toBe(404);
   });
 });

@@ -7,7 +7,14 @@ import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
 let door: OpenDoor;
 afterEach(() => door.close());
 
-const JOIN = { tokenId: "a".repeat(16), secret: "s".repeat(43), name: "dock-7", kind: "edge", publicKey: "k".repeat(43), proof: "p".repeat(86) };
+const JOIN = {
+  tokenId: "a".repeat(16),
+  secret: "s".repeat(43),
+  name: "dock-7",
+  kind: "edge",
+  publicKey: "k".repeat(43),
+  proof: "p".repeat(86),
+};
 
 /** What the server says to raw bytes, until it closes. */
 async function raw(port: number, bytes: string): Promise<string> {
@@ -31,7 +38,10 @@ describe("the HTTP server", () => {
         return anAnswer();
       },
     });
-    const running = door.call("POST", "/v2/models/digits/infer", { key: door.keyOf.operator, bytes: Buffer.from("{}") });
+    const running = door.call("POST", "/v2/models/digits/infer", {
+      key: door.keyOf.operator,
+      bytes: Buffer.from("{}"),
+    });
     await entered.promise;
     const stopped = door.door.http.stop();
     await expect(door.call("GET", "/livez")).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -49,7 +59,10 @@ describe("the HTTP server", () => {
           signal.addEventListener("abort", () => resolve(anAnswer()));
         }),
     });
-    const running = door.call("POST", "/v2/models/digits/infer", { key: door.keyOf.operator, bytes: Buffer.from("{}") });
+    const running = door.call("POST", "/v2/models/digits/infer", {
+      key: door.keyOf.operator,
+      bytes: Buffer.from("{}"),
+    });
     running.catch(() => undefined);
     await entered.promise;
     const stopped = door.door.http.stop();
@@ -60,14 +73,21 @@ describe("the HTTP server", () => {
 
   it("refuses a header over 16 KiB and what is no HTTP", async () => {
     door = await openDoor();
-    expect(await raw(door.port, `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(17_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);
+    expect(await raw(door.port, `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(17_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 431 /,
+    );
     expect(await raw(door.port, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
   });
 
   it("leaves upgrades to whoever attaches himself", async () => {
     door = await openDoor();
     door.door.http.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
-    expect(await raw(door.port, "GET /api/v1/node/control HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")).toMatch(/^HTTP\/1.1 101 /);
+    expect(
+      await raw(
+        door.port,
+        "GET /api/v1/node/control HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+      ),
+    ).toMatch(/^HTTP\/1.1 101 /);
   });
 
   it("closes the connection of a body that it did not want", async () => {
@@ -95,7 +115,10 @@ describe("rate limits", () => {
     door = await openDoor({ limits: { failuresPerAddress: { perSecond: 10, burst: 3 } } });
     await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer });
     const statuses: number[] = [];
-    for (let at = 0; at < 5; at += 1) statuses.push((await door.call("GET", "/api/v1/whoami", { key: `sk_00000000000${at}_${"x".repeat(43)}` })).status);
+    for (let at = 0; at < 5; at += 1)
+      statuses.push(
+        (await door.call("GET", "/api/v1/whoami", { key: `sk_00000000000${at}_${"x".repeat(43)}` })).status,
+      );
     expect(statuses).toEqual([401, 401, 401, 429, 429]);
     expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer })).status).toBe(200);
     await door.clock.advance(100);
@@ -105,7 +128,9 @@ describe("rate limits", () => {
   it("slow down one key that asks too much, and no other", async () => {
     door = await openDoor({ limits: { requestsPerKey: { perSecond: 10, burst: 2 } } });
     const ask = (key: string) => door.call("GET", "/api/v1/whoami", { key });
-    const statuses = [await ask(door.keyOf.viewer), await ask(door.keyOf.viewer), await ask(door.keyOf.viewer)].map(({ status }) => status);
+    const statuses = [await ask(door.keyOf.viewer), await ask(door.keyOf.viewer), await ask(door.keyOf.viewer)].map(
+      ({ status }) => status,
+    );
     expect(statuses).toEqual([200, 200, 429]);
     expect((await ask(door.keyOf.operator)).status).toBe(200);
   });
@@ -116,9 +141,20 @@ describe("rate limits", () => {
       limits: { failuresPerAddress: { perSecond: 10, burst: 2 } },
       trustedProxies: 1,
     });
-    const join = (address: string) => door.call("POST", "/api/v1/join", { body: JOIN, headers: { "X-Forwarded-For": `spoofed, ${address}` } });
-    const answers = [await join("192.0.2.1"), await join("192.0.2.1"), await join("192.0.2.1"), await join("192.0.2.2")];
-    expect(answers.map(({ body }) => body.code)).toEqual(["JOIN_REFUSED", "JOIN_REFUSED", "RATE_LIMITED", "JOIN_REFUSED"]);
+    const join = (address: string) =>
+      door.call("POST", "/api/v1/join", { body: JOIN, headers: { "X-Forwarded-For": `spoofed, ${address}` } });
+    const answers = [
+      await join("192.0.2.1"),
+      await join("192.0.2.1"),
+      await join("192.0.2.1"),
+      await join("192.0.2.2"),
+    ];
+    expect(answers.map(({ body }) => body.code)).toEqual([
+      "JOIN_REFUSED",
+      "JOIN_REFUSED",
+      "RATE_LIMITED",
+      "JOIN_REFUSED",
+    ]);
     expect(answers[0]?.status).toBe(ERRORS.JOIN_REFUSED.status);
   });
 
@@ -134,9 +170,16 @@ describe("API keys", () => {
   });
 
   it("are shown once, listed without their secret, and void at once when revoked", async () => {
-    const made = await door.call("POST", "/api/v1/api-keys", { key: door.keyOf.admin, body: { name: "ci", role: "operator", ttlDays: 1 } });
+    const made = await door.call("POST", "/api/v1/api-keys", {
+      key: door.keyOf.admin,
+      body: { name: "ci", role: "operator", ttlDays: 1 },
+    });
     expect(made.body.key).toMatch(/^sk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/);
-    expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).body).toMatchObject({ name: "ci", role: "operator", keyId: made.body.id });
+    expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).body).toMatchObject({
+      name: "ci",
+      role: "operator",
+      keyId: made.body.id,
+    });
     const { bytes } = await door.call("GET", "/api/v1/api-keys", { key: door.keyOf.admin });
     expect(bytes.toString()).not.toContain(made.body.key.split("_")[2]);
     expect((await door.call("DELETE", `/api/v1/api-keys/${made.body.id}`, { key: door.keyOf.admin })).status).toBe(204);
@@ -144,7 +187,10 @@ describe("API keys", () => {
   });
 
   it("expire", async () => {
-    const { body } = await door.call("POST", "/api/v1/api-keys", { key: door.keyOf.admin, body: { name: "short", role: "viewer", ttlDays: 1 } });
+    const { body } = await door.call("POST", "/api/v1/api-keys", {
+      key: door.keyOf.admin,
+      body: { name: "short", role: "viewer", ttlDays: 1 },
+    });
     expect((await door.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(200);
     await door.clock.advance(86_400_000);
     expect((await door.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(401);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { answerOf, openDoor, type OpenDoor } from "./support/open-door.ts";
+import { answerOf } from "./support/http-call.ts";
+import { openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;
 beforeEach(async () => {
@@ -18,15 +19,24 @@ async function declare(): Promise<string> {
   return declared.body.uploadUrl;
 }
 
-const offsetOf = async (url: string): Promise<unknown> => (await door.call("HEAD", url, { key: door.keyOf.operator })).headers["upload-offset"];
+const offsetOf = async (url: string): Promise<unknown> =>
+  (await door.call("HEAD", url, { key: door.keyOf.operator })).headers["upload-offset"];
 
 describe("an upload", () => {
   it("goes up in pieces, each at its offset, and is checked aside", async () => {
     const key = door.keyOf.operator;
     const url = await declare();
     const first = await door.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
-    expect([first.status, first.headers["upload-offset"], first.body]).toEqual([200, "70000", { offset: 70_000, bytes: FILE.length }]);
-    const second = await door.call("PUT", `${url}?offset=70000`, { key, bytes: FILE.subarray(70_000), headers: OCTETS });
+    expect([first.status, first.headers["upload-offset"], first.body]).toEqual([
+      200,
+      "70000",
+      { offset: 70_000, bytes: FILE.length },
+    ]);
+    const second = await door.call("PUT", `${url}?offset=70000`, {
+      key,
+      bytes: FILE.subarray(70_000),
+      headers: OCTETS,
+    });
     expect(second.headers["upload-offset"]).toBe(String(FILE.length));
     const complete = await door.call("POST", `${url}/complete`, { key, body: {} });
     expect([complete.status, complete.body.state]).toEqual([202, "checking"]);
@@ -57,7 +67,11 @@ describe("an upload", () => {
     await arrived.promise;
     request.destroy();
     expect(await offsetOf(url)).toBe("1000");
-    await door.call("PUT", `${url}?offset=1000`, { key: door.keyOf.operator, bytes: FILE.subarray(1_000), headers: OCTETS });
+    await door.call("PUT", `${url}?offset=1000`, {
+      key: door.keyOf.operator,
+      bytes: FILE.subarray(1_000),
+      headers: OCTETS,
+    });
     expect(await offsetOf(url)).toBe(String(FILE.length));
   });
 
@@ -79,7 +93,14 @@ describe("an upload", () => {
 
 describe("an artifact", () => {
   it("comes down as a stream of its length", async () => {
-    const { status, headers, bytes } = await door.call("GET", "/api/v1/models/digits/versions/1/artifact", { key: door.keyOf.viewer });
-    expect([status, bytes.length, headers["content-length"], headers["content-type"]]).toEqual([200, 2_500, "2500", "application/octet-stream"]);
+    const { status, headers, bytes } = await door.call("GET", "/api/v1/models/digits/versions/1/artifact", {
+      key: door.keyOf.viewer,
+    });
+    expect([status, bytes.length, headers["content-length"], headers["content-type"]]).toEqual([
+      200,
+      2_500,
+      "2500",
+      "application/octet-stream",
+    ]);
   });
 });

@@ -5,7 +5,17 @@ import { systemRandom } from "../../../shared/random.ts";
 import { newId } from "../../../shared/ids.ts";
 import { manifestBytes } from "../../../shared/protocol/manifest.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { alice, checkedModel, connect, event, hashOf, messagesOf, openStores, readyVersion, specOf } from "./fixture.ts";
+import {
+  alice,
+  checkedModel,
+  connect,
+  event,
+  hashOf,
+  messagesOf,
+  openStores,
+  readyVersion,
+  specOf,
+} from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -26,16 +36,26 @@ const create = (name: string, labels = {}) => stores.catalog.createModel({ name,
 
 async function declare(model: string): Promise<string> {
   const uploadId = newId<string>("u", systemRandom);
-  await stores.catalog.declareVersion({ model, bytes: 7, sha256: hashOf("weights"), labels: { from: "ci" }, metrics: { accuracy: 0.99 }, uploadId }, alice);
+  await stores.catalog.declareVersion(
+    { model, bytes: 7, sha256: hashOf("weights"), labels: { from: "ci" }, metrics: { accuracy: 0.99 }, uploadId },
+    alice,
+  );
   return uploadId;
 }
 
 describe("models", () => {
   it("are created once, labelled, listed by name", async () => {
-    expect(await create("letters", { team: "vision" })).toMatchObject({ name: "letters", labels: { team: "vision" }, aliases: {}, latestVersion: null });
+    expect(await create("letters", { team: "vision" })).toMatchObject({
+      name: "letters",
+      labels: { team: "vision" },
+      aliases: {},
+      latestVersion: null,
+    });
     await expect(create("letters")).rejects.toMatchObject({ code: "CONFLICT" });
     await create("faces");
-    expect(await stores.catalog.patchModel("letters", { team: "text" }, alice)).toMatchObject({ labels: { team: "text" } });
+    expect(await stores.catalog.patchModel("letters", { team: "text" }, alice)).toMatchObject({
+      labels: { team: "text" },
+    });
     await expect(stores.catalog.patchModel("nothing", {}, alice)).rejects.toMatchObject({ code: "NOT_FOUND" });
     expect((await stores.catalog.listModels()).map(({ name }) => name)).toEqual(["faces", "letters"]);
     expect(await stores.catalog.getModel("nothing")).toBeNull();
@@ -43,15 +63,22 @@ describe("models", () => {
 
   it("cannot be deleted while a deployment uses them", async () => {
     await readyVersion(stores, "busy");
-    for (const name of ["busy-b", "busy-a"]) await stores.deployments.put(specOf(name, { model: "busy" }), { actor: alice, ifMatch: undefined });
-    await expect(stores.catalog.deleteModel("busy", alice)).rejects.toMatchObject({ code: "CONFLICT", message: expect.stringContaining("busy-a, busy-b") });
+    for (const name of ["busy-b", "busy-a"])
+      await stores.deployments.put(specOf(name, { model: "busy" }), { actor: alice, ifMatch: undefined });
+    await expect(stores.catalog.deleteModel("busy", alice)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("busy-a, busy-b"),
+    });
     await expect(stores.catalog.deleteModel("nothing", alice)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("take versions, aliases, uploads and artifacts with them", async () => {
     const version = await readyVersion(stores, "gone");
     const artifact = (await stores.catalog.getVersion("gone", version))?.artifact ?? "";
-    await stores.catalog.moveAlias({ model: "gone", alias: "champion", version, ifMatch: null }, { actor: alice, event: event("moved") });
+    await stores.catalog.moveAlias(
+      { model: "gone", alias: "champion", version, ifMatch: null },
+      { actor: alice, event: event("moved") },
+    );
     const upload = await declare("gone");
     await stores.catalog.deleteModel("gone", alice);
     expect(await stores.catalog.getModel("gone")).toBeNull();
@@ -80,7 +107,13 @@ describe("versions", () => {
     await Promise.all(Array.from({ length: 20 }, () => declare("numbers")));
     const versions = await stores.catalog.listVersions("numbers");
     expect(versions.map(({ version }) => version)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
-    expect(versions[0]).toMatchObject({ state: "uploading", digest: `sha256:${hashOf("weights")}`, bytes: 7, labels: { from: "ci" }, metrics: { accuracy: 0.99 } });
+    expect(versions[0]).toMatchObject({
+      state: "uploading",
+      digest: `sha256:${hashOf("weights")}`,
+      bytes: 7,
+      labels: { from: "ci" },
+      metrics: { accuracy: 0.99 },
+    });
     expect(await stores.catalog.getModel("numbers")).toMatchObject({ latestVersion: 20 });
     await expect(declare("nothing")).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
@@ -88,16 +121,32 @@ describe("versions", () => {
   it("go from uploading over checking to ready, and then have an artifact and no upload", async () => {
     await create("path");
     const upload = await declare("path");
-    expect(await stores.catalog.upload(upload)).toEqual({ id: upload, model: "path", version: 1, bytes: 7, sha256: hashOf("weights"), state: "uploading" });
+    expect(await stores.catalog.upload(upload)).toEqual({
+      id: upload,
+      model: "path",
+      version: 1,
+      bytes: 7,
+      sha256: hashOf("weights"),
+      state: "uploading",
+    });
     const checked = checkedModel("path", 1);
     await expect(stores.catalog.accept(upload, checked, event("too soon"))).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await stores.catalog.beginCheck(upload)).toBe(true);
     expect(await stores.catalog.beginCheck(upload)).toBe(false);
     await stores.catalog.accept(upload, checked, event("path:1 was checked"));
-    expect(await stores.catalog.getVersion("path", 1)).toMatchObject({ state: "ready", artifact: checked.artifact, opset: 17, irVersion: 8, inputs: checked.inputs, outputs: checked.outputs });
+    expect(await stores.catalog.getVersion("path", 1)).toMatchObject({
+      state: "ready",
+      artifact: checked.artifact,
+      opset: 17,
+      irVersion: 8,
+      inputs: checked.inputs,
+      outputs: checked.outputs,
+    });
     expect(await stores.catalog.manifest(checked.artifact)).toBe(manifestBytes(checked.manifest));
     expect(await stores.catalog.upload(upload)).toBeNull();
-    expect((await sql.query("SELECT index, sha256, length FROM chunks WHERE artifact_digest = $1", [checked.artifact])).rows).toEqual([{ index: 0, sha256: hashOf("weights"), length: 7 }]);
+    expect(
+      (await sql.query("SELECT index, sha256, length FROM chunks WHERE artifact_digest = $1", [checked.artifact])).rows,
+    ).toEqual([{ index: 0, sha256: hashOf("weights"), length: 7 }]);
     expect(await messagesOf(stores)).toContain("path:1 was checked");
     await expect(stores.catalog.accept(upload, checked, event("twice"))).rejects.toMatchObject({ code: "CONFLICT" });
   });
@@ -107,7 +156,11 @@ describe("versions", () => {
     const upload = await declare("bad");
     await stores.catalog.reject(upload, "it is a picture", event("bad:1 was rejected"));
     await stores.catalog.reject(upload, "it is a song", event("bad:1 was rejected twice"));
-    expect(await stores.catalog.getVersion("bad", 1)).toMatchObject({ state: "rejected", reason: "it is a picture", artifact: null });
+    expect(await stores.catalog.getVersion("bad", 1)).toMatchObject({
+      state: "rejected",
+      reason: "it is a picture",
+      artifact: null,
+    });
     expect(await messagesOf(stores)).not.toContain("bad:1 was rejected twice");
   });
 
@@ -117,7 +170,10 @@ describe("versions", () => {
     await sql.query("UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = $1", [late]);
     await stores.catalog.beginCheck(checking);
     const unfinished = (await stores.catalog.unfinishedUploads()).filter(({ id }) => [late, checking].includes(id));
-    expect(unfinished).toEqual([{ id: late, state: "uploading", expired: true }, { id: checking, state: "checking", expired: false }]);
+    expect(unfinished).toEqual([
+      { id: late, state: "uploading", expired: true },
+      { id: checking, state: "checking", expired: false },
+    ]);
   });
 
   it("of 10,000 chunks are accepted, which is 2 GiB and more", async () => {
@@ -129,13 +185,19 @@ describe("versions", () => {
     const chunks = Array.from({ length: 10_000 }, (_, index): [number, string] => [262_144, hashOf(String(index))]);
     const manifest = { ...checked.manifest, files: file ? [{ ...file, size: 10_000 * 262_144, chunks }] : [] };
     await stores.catalog.accept(upload, { ...checked, manifest }, event("big:1 was checked"));
-    expect((await sql.query("SELECT count(*)::int AS count FROM chunks WHERE artifact_digest = $1", [checked.artifact])).rows).toEqual([{ count: 10_000 }]);
+    expect(
+      (await sql.query("SELECT count(*)::int AS count FROM chunks WHERE artifact_digest = $1", [checked.artifact]))
+        .rows,
+    ).toEqual([{ count: 10_000 }]);
   });
 });
 
 describe("moveAlias", () => {
   const move = (version: number, ifMatch: number | null | undefined, alias = "champion") =>
-    stores.catalog.moveAlias({ model: "digits", alias, version, ifMatch }, { actor: alice, event: event(`${alias} names ${version}`) });
+    stores.catalog.moveAlias(
+      { model: "digits", alias, version, ifMatch },
+      { actor: alice, event: event(`${alias} names ${version}`) },
+    );
   const champion = async () => (await stores.catalog.getModel("digits"))?.aliases["champion"];
 
   beforeAll(async () => {
@@ -164,6 +226,11 @@ describe("moveAlias", () => {
     await declare("digits");
     await expect(move(3, undefined)).rejects.toMatchObject({ code: "CONFLICT" });
     await expect(move(9, undefined)).rejects.toMatchObject({ code: "NOT_FOUND" });
-    await expect(stores.catalog.moveAlias({ model: "nothing", alias: "a", version: 1, ifMatch: undefined }, { actor: alice, event: event("x") })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(
+      stores.catalog.moveAlias(
+        { model: "nothing", alias: "a", version: 1, ifMatch: undefined },
+        { actor: alice, event: event("x") },
+      ),
+    ).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 });

@@ -28,7 +28,12 @@ afterAll(async () => {
   await database.stop();
 });
 
-const listener = async () => (await sql.query<{ pid: number }>("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'skerry doorbell'")).rows[0]?.pid;
+const listener = async () =>
+  (
+    await sql.query<{ pid: number }>(
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'skerry doorbell'",
+    )
+  ).rows[0]?.pid;
 const rung = () => until("the doorbell rings", () => rings > 0);
 
 describe("the doorbell", () => {

@@ -23,7 +23,12 @@ beforeEach(() => sql.query("DELETE FROM events"));
 
 const INSERT = "INSERT INTO events (type, reason, object, message) VALUES ('Normal', 'Happened', 'test/it', $1)";
 const read = (query: { after?: string | null; limit?: number; newest?: boolean; object?: string } = {}) =>
-  stores.events.read({ after: query.after ?? null, limit: query.limit ?? 100, newest: query.newest ?? false, object: query.object });
+  stores.events.read({
+    after: query.after ?? null,
+    limit: query.limit ?? 100,
+    newest: query.newest ?? false,
+    object: query.object,
+  });
 const append = (...messages: string[]) => stores.events.append(messages.map((message) => event(message)));
 
 describe("events", () => {
@@ -32,7 +37,12 @@ describe("events", () => {
     await append("d");
     const [first, second] = await read({ limit: 2 });
     expect([first?.message, second?.message]).toEqual(["a", "b"]);
-    expect(first).toMatchObject({ type: "Normal", reason: "Happened", object: "test/it", at: expect.stringMatching(/^\d{4}-.*Z$/) });
+    expect(first).toMatchObject({
+      type: "Normal",
+      reason: "Happened",
+      object: "test/it",
+      at: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
     expect((await read({ after: second?.id ?? null })).map(({ message }) => message)).toEqual(["c", "d"]);
     await stores.events.append([]);
   });
@@ -48,9 +58,12 @@ describe("events", () => {
     expect((await read({ object: "node/b", newest: true })).map(({ message }) => message)).toEqual(["of b"]);
   });
 
-  it.each(["nonsense", "1", "1.", "99999999999999999999.1", "9999999999999999999.1"])("cannot be read after %s, which is no event's id", async (after) => {
-    await expect(read({ after })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
-  });
+  it.each(["nonsense", "1", "1.", "99999999999999999999.1", "9999999999999999999.1"])(
+    "cannot be read after %s, which is no event's id",
+    async (after) => {
+      await expect(read({ after })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    },
+  );
 });
 
 describe("a reader that follows the cursor", () => {
@@ -104,6 +117,9 @@ describe("events that were restored from another server's dump", () => {
     await restarted.close();
     await append("new");
     expect((await read()).map(({ message }) => message)).toEqual(["old 1", "old 2", "old 3", "new"]);
-    expect((await read({ after: `1000000002.${rows[0]?.id}` })).map(({ message }) => message)).toEqual(["old 3", "new"]);
+    expect((await read({ after: `1000000002.${rows[0]?.id}` })).map(({ message }) => message)).toEqual([
+      "old 3",
+      "new",
+    ]);
   });
 });

@@ -32,7 +32,12 @@ export const alice: Actor = {
   requestId: "req-1",
 };
 
-export const event = (message: string, object = "test/it"): NewEvent => ({ type: "Normal", reason: "Happened", object, message });
+export const event = (message: string, object = "test/it"): NewEvent => ({
+  type: "Normal",
+  reason: "Happened",
+  object,
+  message,
+});
 
 export const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -49,11 +54,17 @@ export const someCapabilities = capabilities.parse({
 });
 
 /** A token for an edge node at the harbour; its secret is its id. */
-export async function makeToken(stores: PostgresStores, over: { name?: string; ttlSeconds?: number } = {}): Promise<string> {
+export async function makeToken(
+  stores: PostgresStores,
+  over: { name?: string; ttlSeconds?: number } = {},
+): Promise<string> {
   const id = newId<string>("t", systemRandom);
   const labels = { floor: "2" };
   const where = { kind: "edge", site: "harbour", zone: "pier-1" } as const;
-  await stores.nodes.createToken({ id, secretHash: hashOf(id), ...where, name: over.name, labels, ttlSeconds: over.ttlSeconds ?? 600 }, alice);
+  await stores.nodes.createToken(
+    { id, secretHash: hashOf(id), ...where, name: over.name, labels, ttlSeconds: over.ttlSeconds ?? 600 },
+    alice,
+  );
   return id;
 }
 
@@ -68,7 +79,9 @@ export const attemptWith = (tokenId: string, over: Partial<JoinAttempt> = {}): J
 });
 
 export async function joinNode(stores: PostgresStores, name: string): Promise<NodeId> {
-  const joined = await stores.sessions.join(attemptWith(await makeToken(stores), { name, publicKey: `key of ${name}` }));
+  const joined = await stores.sessions.join(
+    attemptWith(await makeToken(stores), { name, publicKey: `key of ${name}` }),
+  );
   if (!joined) throw new Error(`${name} could not join`);
   return joined.nodeId;
 }
@@ -91,7 +104,9 @@ export function checkedModel(model: string, version: number, content = "weights"
     model,
     version: String(version),
     chunker: "gear-64k-256k-1m",
-    files: [{ name: "model.onnx", size: bytes.length, sha256: hashOf(content), chunks: [[bytes.length, hashOf(content)]] }],
+    files: [
+      { name: "model.onnx", size: bytes.length, sha256: hashOf(content), chunks: [[bytes.length, hashOf(content)]] },
+    ],
     inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }],
     outputs: [{ name: "y", datatype: "FP32", shape: [-1, 2] }],
     irVersion: 8,
@@ -99,7 +114,15 @@ export function checkedModel(model: string, version: number, content = "weights"
     limits: { memMiB: 256, maxBatch: 8, timeoutMs: 1_000 },
   });
   const { inputs, outputs, irVersion } = parsed;
-  return { manifest: parsed, artifact: artifactDigest(parsed), opset: 17, irVersion, producer: "test", inputs, outputs };
+  return {
+    manifest: parsed,
+    artifact: artifactDigest(parsed),
+    opset: 17,
+    irVersion,
+    producer: "test",
+    inputs,
+    outputs,
+  };
 }
 
 /** Declares, checks and accepts the next version of `model`, which is made when missing. Returns its number. */
@@ -116,7 +139,7 @@ export async function readyVersion(stores: PostgresStores, model = "digits"): Pr
 export const specOf = (name: string, over: { model?: string; version?: number | string } = {}): DeploymentSpec =>
   deploymentSpec.parse({ name, model: over.model ?? "digits", version: over.version ?? 1 });
 
-export const explainOf = (node: string): ExplainRecord => ({
+const explainOf = (node: string): ExplainRecord => ({
   id: `x-${node}`,
   modelVersion: "digits:1",
   deployment: "digits",
@@ -162,11 +185,15 @@ export async function nodeOf(stores: PostgresStores, name: string) {
 }
 
 export const messagesOf = async (stores: PostgresStores): Promise<string[]> =>
-  (await stores.events.read({ after: null, limit: 500, newest: false, object: undefined })).map(({ message }) => message);
+  (await stores.events.read({ after: null, limit: 500, newest: false, object: undefined })).map(
+    ({ message }) => message,
+  );
 
 /** Until some session of this database waits for a lock. */
 export const untilSomebodyWaits = (sql: pg.Client): Promise<unknown> =>
   until("a session waits for a lock", async () => {
-    const { rowCount } = await sql.query("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
+    const { rowCount } = await sql.query(
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
     return rowCount === 1;
   });

@@ -2,7 +2,19 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { alice, checkedModel, connect, event, joinNode, lead, openingOf, openStores, placementOn, readyVersion, specOf } from "./fixture.ts";
+import {
+  alice,
+  checkedModel,
+  connect,
+  event,
+  joinNode,
+  lead,
+  openingOf,
+  openStores,
+  placementOn,
+  readyVersion,
+  specOf,
+} from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -21,7 +33,13 @@ afterAll(async () => {
 
 describe("load", () => {
   it("gives empty rows of an empty database", async () => {
-    expect(await stores.fleet.load(0)).toEqual({ nodes: [], deployments: [], versions: [], aliases: [], placements: [] });
+    expect(await stores.fleet.load(0)).toEqual({
+      nodes: [],
+      deployments: [],
+      versions: [],
+      aliases: [],
+      placements: [],
+    });
   });
 
   it("converts instants to the caller's clock, and keeps the calendar for what was created", async () => {
@@ -32,9 +50,12 @@ describe("load", () => {
     await stores.deployments.put(specOf("digits"), { actor: alice, ifMatch: undefined });
     await stores.plans.createPlacement(await lead(stores), placementOn(nodeId), event("placed"));
     await sql.query("UPDATE node_sessions SET last_seen_at = now() - interval '10 seconds'");
-    await sql.query("UPDATE placements SET decided_at = now() - interval '1 hour', state_since = now() - interval '1 minute'");
+    await sql.query(
+      "UPDATE placements SET decided_at = now() - interval '1 hour', state_since = now() - interval '1 minute'",
+    );
     const { nodes, deployments, placements } = await stores.fleet.load(5_000_000);
-    const near = (value: number | undefined, expected: number) => expect(Math.abs((value ?? 0) - expected)).toBeLessThan(1_000);
+    const near = (value: number | undefined, expected: number) =>
+      expect(Math.abs((value ?? 0) - expected)).toBeLessThan(1_000);
     near(nodes[0]?.session?.lastSeen, 4_990_000);
     near(placements[0]?.decidedAt, 1_400_000);
     near(placements[0]?.stateSince, 4_940_000);
@@ -57,6 +78,18 @@ describe("load", () => {
     expect(same.nodes[0]?.capabilities).toBe(before.nodes[0]?.capabilities);
     await stores.deployments.put(specOf("digits", { version: 2 }), { actor: alice, ifMatch: undefined });
     expect((await stores.fleet.load(0)).deployments[0]?.spec.version).toBe(2);
+  });
+
+  it("reads the records of more placements than one read takes, and forgets those that went", async () => {
+    await sql.query(`INSERT INTO placements (id, model_name, version, node_id, explain)
+      SELECT 'p-many-' || n, 'digits', 1, nodes.id, jsonb_set(explain, '{id}', to_jsonb('x-' || n))
+      FROM generate_series(1, 250) AS n, nodes, placements`);
+    const { placements } = await stores.fleet.load(0);
+    expect(placements).toHaveLength(251);
+    for (const { id, explain } of placements)
+      if (id.startsWith("p-many-")) expect(explain.id).toBe(id.replace("p-many-", "x-"));
+    await sql.query("DELETE FROM placements WHERE id LIKE 'p-many-%'");
+    expect((await stores.fleet.load(0)).placements).toHaveLength(1);
   });
 
   it("reads the same instants whatever time zone the server lives in", async () => {

@@ -20,7 +20,8 @@ afterAll(async () => {
 });
 
 const begin = (key: string, hash = "h1", keyId = "k1") => stores.idempotency.begin(keyId, key, hash);
-const age = (key: string, interval: string) => sql.query("UPDATE idempotent_replies SET created_at = now() - $2::interval WHERE key = $1", [key, interval]);
+const age = (key: string, interval: string) =>
+  sql.query("UPDATE idempotent_replies SET created_at = now() - $2::interval WHERE key = $1", [key, interval]);
 
 describe("an idempotency key", () => {
   it("is claimed by one of twenty who come at once", async () => {
@@ -35,6 +36,13 @@ describe("an idempotency key", () => {
       await stores.idempotency.finish("k1", `done-${index}`, { status: 201, body });
       expect(await begin(`done-${index}`)).toEqual({ kind: "done", status: 201, body });
     }
+  });
+
+  it("gives the first answer again with its fields in the same order", async () => {
+    const text = '{"zebra":1,"a":{"long":1,"b":2}}';
+    await begin("order");
+    await stores.idempotency.finish("k1", "order", { status: 200, body: JSON.parse(text) });
+    expect(JSON.stringify(await begin("order"))).toContain(text);
   });
 
   it("keeps its first answer when a second one comes", async () => {

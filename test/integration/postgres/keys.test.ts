@@ -20,7 +20,10 @@ afterAll(async () => {
 });
 
 const create = (id: string, expiresAt: number | null = null) =>
-  stores.keys.create({ id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], expiresAt }, alice);
+  stores.keys.create(
+    { id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], expiresAt },
+    alice,
+  );
 
 describe("API keys", () => {
   it("are made, found and listed; the list has no hash", async () => {
@@ -38,7 +41,15 @@ describe("API keys", () => {
       revokedAt: null,
     });
     expect(await stores.keys.isEmpty()).toBe(false);
-    expect(await stores.keys.find("k1")).toEqual({ id: "k1", name: "key-k1", role: "application", models: ["digits"], secretHash: "ab".repeat(32), expiresAt, revokedAt: null });
+    expect(await stores.keys.find("k1")).toEqual({
+      id: "k1",
+      name: "key-k1",
+      role: "application",
+      models: ["digits"],
+      secretHash: "ab".repeat(32),
+      expiresAt,
+      revokedAt: null,
+    });
     expect(await stores.keys.find("k2")).toBeNull();
     expect(await stores.keys.list()).toEqual([info]);
   });
@@ -51,7 +62,9 @@ describe("API keys", () => {
     await stores.keys.revoke("k3", alice);
     expect((await stores.keys.find("k3"))?.revokedAt).toBe(revokedAt);
     await expect(stores.keys.revoke("nobody", alice)).rejects.toMatchObject({ code: "NOT_FOUND" });
-    const actions = (await stores.audit.list({ before: null, limit: 500 })).filter(({ target }) => target === "api-key/k3").map(({ action }) => action);
+    const actions = (await stores.audit.list({ before: null, limit: 500 }))
+      .filter(({ target }) => target === "api-key/k3")
+      .map(({ action }) => action);
     expect(actions).toEqual(["api-key.revoke", "api-key.create"]);
   });
 
@@ -75,7 +88,9 @@ describe("the audit log", () => {
     const [first, second] = all;
     expect(await stores.audit.list({ before: null, limit: 1 })).toEqual([first]);
     expect(await stores.audit.list({ before: first?.id ?? null, limit: 1 })).toEqual([second]);
-    await expect(stores.audit.list({ before: "1 OR 1=1", limit: 1 })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    await expect(stores.audit.list({ before: "1 OR 1=1", limit: 1 })).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+    });
   });
 
   it("has a row for each change or neither is there", async () => {

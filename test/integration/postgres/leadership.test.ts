@@ -2,7 +2,21 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/glo
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { alice, connect, event, joinNode, lead, messagesOf, nodeOf, openStores, placementOn, placementsOf, readyVersion, specOf, untilSomebodyWaits } from "./fixture.ts";
+import {
+  alice,
+  connect,
+  event,
+  joinNode,
+  lead,
+  messagesOf,
+  nodeOf,
+  openStores,
+  placementOn,
+  placementsOf,
+  readyVersion,
+  specOf,
+  untilSomebodyWaits,
+} from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -24,7 +38,9 @@ const expire = () => sql.query("UPDATE leadership SET expires_at = now() - inter
 
 describe("the lease", () => {
   it("has one holder, also when twenty ask at once", async () => {
-    const fences = await Promise.all(Array.from({ length: 20 }, (_, index) => stores.leadership.acquire(`r-${index}`, 10_000)));
+    const fences = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => stores.leadership.acquire(`r-${index}`, 10_000)),
+    );
     expect(fences.filter((fence) => fence !== null)).toHaveLength(1);
   });
 
@@ -70,23 +86,28 @@ describe("a write of a leader that lost the lease", () => {
 
     const before = { rows: await placementsOf(stores), rev: (await nodeOf(stores, "edge-a")).desiredRev };
     const held = { id: placement.id, generation: 1 };
-    expect(await stores.plans.createPlacement(old, placementOn(node, { version: 2 }), event("too late"))).toBe("fenced");
+    expect(await stores.plans.createPlacement(old, placementOn(node, { version: 2 }), event("too late"))).toBe(
+      "fenced",
+    );
     expect(await stores.plans.retryPlacement(old, held, event("too late"))).toBe("fenced");
     expect(await stores.plans.retirePlacement(old, held, event("too late"))).toBe("fenced");
     expect(await stores.plans.forgetPlacement(old, held, event("too late"))).toBe("fenced");
 
     const after = { rows: await placementsOf(stores), rev: (await nodeOf(stores, "edge-a")).desiredRev };
     expect(after.rev).toBe(before.rev);
-    expect(after.rows.map(({ id, generation, wanted }) => ({ id, generation, wanted }))).toEqual([{ id: placement.id, generation: 1, wanted: "serve" }]);
+    expect(after.rows.map(({ id, generation, wanted }) => ({ id, generation, wanted }))).toEqual([
+      { id: placement.id, generation: 1, wanted: "serve" },
+    ]);
     expect(await messagesOf(stores)).not.toContain("too late");
   });
 
   it("is fenced when the lease ran out and nobody took it", async () => {
     const fence = await lead(stores);
     await expire();
-    expect(await stores.plans.createPlacement(fence, placementOn(await joinNode(stores, "edge-b")), event("late"))).toBe("fenced");
+    expect(
+      await stores.plans.createPlacement(fence, placementOn(await joinNode(stores, "edge-b")), event("late")),
+    ).toBe("fenced");
   });
-
 });
 
 describe("a takeover", () => {

@@ -33,7 +33,9 @@ async function addMigration(name: string, script: string): Promise<void> {
 }
 
 const history = async (): Promise<string[]> =>
-  (await sql.query<{ name: string }>("SELECT migration_name AS name FROM _prisma_migrations ORDER BY started_at")).rows.map(({ name }) => name);
+  (
+    await sql.query<{ name: string }>("SELECT migration_name AS name FROM _prisma_migrations ORDER BY started_at")
+  ).rows.map(({ name }) => name);
 
 describe("migrate", () => {
   beforeEach(async () => {
@@ -45,7 +47,10 @@ describe("migrate", () => {
   });
 
   it("applies everything once when two processes migrate together", async () => {
-    const applied = await Promise.all([migrate({ url: database.url, directory }), migrate({ url: database.url, directory })]);
+    const applied = await Promise.all([
+      migrate({ url: database.url, directory }),
+      migrate({ url: database.url, directory }),
+    ]);
     expect(applied.flat()).toEqual(["1_events", "2_function"]);
     expect(await history()).toEqual(["1_events", "2_function"]);
   });
@@ -59,7 +64,9 @@ describe("migrate", () => {
 
   it("leaves no trace of a migration that fails half-way, and goes on when it is repaired", async () => {
     await addMigration("3_broken", "CREATE TABLE half (n INT); CREATE TABLE once (n INT)");
-    await expect(migrate({ url: database.url, directory })).rejects.toThrow(/3_broken could not be applied and changed nothing: .*once.* already exists/);
+    await expect(migrate({ url: database.url, directory })).rejects.toThrow(
+      /3_broken could not be applied and changed nothing: .*once.* already exists/,
+    );
     expect(await history()).toEqual(["1_events", "2_function"]);
     expect((await sql.query("SELECT to_regclass('half') AS half")).rows).toEqual([{ half: null }]);
     await writeFile(path.join(directory, "3_broken/migration.sql"), "CREATE TABLE half (n INT)");
@@ -69,17 +76,23 @@ describe("migrate", () => {
   it("refuses to go on over a migration that another tool left unfinished, and names it", async () => {
     await migrate({ url: database.url, directory });
     await sql.query("INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ('x', '', '3_half')");
-    await expect(migrate({ url: database.url, directory })).rejects.toThrow(/3_half began earlier and did not finish.*prisma migrate resolve/);
+    await expect(migrate({ url: database.url, directory })).rejects.toThrow(
+      /3_half began earlier and did not finish.*prisma migrate resolve/,
+    );
   });
 
   it("takes no offence at migrations of a newer program", async () => {
     await migrate({ url: database.url, directory });
-    await sql.query("INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', '', '9_future', now())");
+    await sql.query(
+      "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('x', '', '9_future', now())",
+    );
     expect(await migrate({ url: database.url, directory })).toEqual([]);
   });
 
   it("only checks when it is told not to apply", async () => {
-    await expect(migrate({ url: database.url, directory, apply: false })).rejects.toThrow(/lacks the migrations 1_events, 2_function/);
+    await expect(migrate({ url: database.url, directory, apply: false })).rejects.toThrow(
+      /lacks the migrations 1_events, 2_function/,
+    );
     expect((await sql.query("SELECT to_regclass('once') AS once")).rows).toEqual([{ once: null }]);
   });
 });
@@ -103,12 +116,18 @@ describe("the schema of Skerry", () => {
     ["api_keys_role_check", role.options],
     ["events_type_check", ["Normal", "Warning"]],
   ])("holds in %s the set that the code knows", async (constraint, values) => {
-    const { rows } = await sql.query<{ text: string }>("SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = $1", [constraint]);
+    const { rows } = await sql.query<{ text: string }>(
+      "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conname = $1",
+      [constraint],
+    );
     const listed = [...(rows[0]?.text ?? "").matchAll(/'([^']+)'::text/g)].map(([, value]) => value);
-    expect(listed.toSorted()).toEqual([...values].toSorted());
+    expect(new Set(listed)).toEqual(new Set(values));
   });
 
-  it.each(["UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log", "TRUNCATE audit_log"])("refuses %s", async (statement) => {
-    await expect(sql.query(statement)).rejects.toThrow(/audit_log is append-only/);
-  });
+  it.each(["UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log", "TRUNCATE audit_log"])(
+    "refuses %s",
+    async (statement) => {
+      await expect(sql.query(statement)).rejects.toThrow(/audit_log is append-only/);
+    },
+  );
 });

@@ -43,11 +43,19 @@ afterAll(async () => {
 const cordon = { actor: alice, ifMatch: undefined, event: undefined };
 const find = async (id: PlacementId) => (await placementsOf(stores)).find((row) => row.id === id);
 
-async function report(name: string, { id, generation }: { id: PlacementId; generation: number }, state: "failed" | "ready" | "gone"): Promise<void> {
+async function report(
+  name: string,
+  { id, generation }: { id: PlacementId; generation: number },
+  state: "failed" | "ready" | "gone",
+): Promise<void> {
   const node = await nodeOf(stores, name);
   const session = await stores.sessions.open(openingOf(node.id));
-  const detail = state === "failed" ? { code: "LOAD_FAILED", detail: "no such operator" } as const : {};
-  await stores.sessions.report({ nodeId: node.id, epoch: session?.epoch ?? 0 }, [{ placementId: id, generation, state, ...detail }], []);
+  const detail = state === "failed" ? ({ code: "LOAD_FAILED", detail: "no such operator" } as const) : {};
+  await stores.sessions.report(
+    { nodeId: node.id, epoch: session?.epoch ?? 0 },
+    [{ placementId: id, generation, state, ...detail }],
+    [],
+  );
 }
 
 describe("createPlacement", () => {
@@ -80,7 +88,8 @@ describe("createPlacement", () => {
   it("is stale for another generation of the deployment, an unknown deployment and an unknown node", async () => {
     const nodeId = await joinNode(stores, "edge-b");
     const stale = [{ deploymentGeneration: 2 }, { deployment: "letters" }, { nodeId: "n-nobody" as typeof nodeId }];
-    for (const over of stale) expect(await stores.plans.createPlacement(fence, placementOn(nodeId, over), event("stale"))).toBe("stale");
+    for (const over of stale)
+      expect(await stores.plans.createPlacement(fence, placementOn(nodeId, over), event("stale"))).toBe("stale");
   });
 
   it.each(["cordoned", "draining"] as const)("is stale for a node that is %s", async (flag) => {
@@ -128,11 +137,20 @@ describe("the later steps of a placement", () => {
   it("retries one that failed: next generation, offered again, without its failure", async () => {
     const placement = placementOn(await joinNode(stores, "edge-retry"));
     await stores.plans.createPlacement(fence, placement, event("placed"));
-    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("no reason"))).toBe("stale");
+    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("no reason"))).toBe(
+      "stale",
+    );
     await report("edge-retry", { id: placement.id, generation: 1 }, "failed");
-    expect(await find(placement.id)).toMatchObject({ state: "failed", failure: { code: "LOAD_FAILED", detail: "no such operator" } });
-    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("again"))).toBe("committed");
-    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("too old"))).toBe("stale");
+    expect(await find(placement.id)).toMatchObject({
+      state: "failed",
+      failure: { code: "LOAD_FAILED", detail: "no such operator" },
+    });
+    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("again"))).toBe(
+      "committed",
+    );
+    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("too old"))).toBe(
+      "stale",
+    );
     expect(await find(placement.id)).toMatchObject({ generation: 2, state: "offered", failure: undefined });
     expect((await nodeOf(stores, "edge-retry")).desiredRev).toBe(2);
   });
@@ -140,12 +158,20 @@ describe("the later steps of a placement", () => {
   it("retires one, and forgets it only then", async () => {
     const placement = placementOn(await joinNode(stores, "edge-retire"));
     await stores.plans.createPlacement(fence, placement, event("placed"));
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("too soon"))).toBe("stale");
-    expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 7 }, event("unknown"))).toBe("stale");
-    expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 1 }, event("retired"))).toBe("committed");
+    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("too soon"))).toBe(
+      "stale",
+    );
+    expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 7 }, event("unknown"))).toBe(
+      "stale",
+    );
+    expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 1 }, event("retired"))).toBe(
+      "committed",
+    );
     expect(await find(placement.id)).toMatchObject({ generation: 2, wanted: "gone" });
     await report("edge-retire", { id: placement.id, generation: 2 }, "gone");
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 2 }, event("forgotten"))).toBe("committed");
+    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 2 }, event("forgotten"))).toBe(
+      "committed",
+    );
     expect(await find(placement.id)).toBeUndefined();
     expect((await nodeOf(stores, "edge-retire")).desiredRev).toBe(3);
   });

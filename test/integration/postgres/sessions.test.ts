@@ -4,7 +4,22 @@ import type { PostgresStores } from "../../../control-plane/adapters/postgres/po
 import type { NewPlacement } from "../../../control-plane/ports.ts";
 import type { NodeId } from "../../../shared/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { alice, connect, event, joinNode, lead, messagesOf, nodeOf, openingOf, openStores, placementOn, placementsOf, readyVersion, someCapabilities, specOf } from "./fixture.ts";
+import {
+  alice,
+  connect,
+  event,
+  joinNode,
+  lead,
+  messagesOf,
+  nodeOf,
+  openingOf,
+  openStores,
+  placementOn,
+  placementsOf,
+  readyVersion,
+  someCapabilities,
+  specOf,
+} from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -33,9 +48,11 @@ beforeEach(async () => {
   await stores.plans.createPlacement(await lead(stores), placement, event("placed"));
 });
 
-const opened = async (over: Partial<ReturnType<typeof openingOf>> = {}) => stores.sessions.open({ ...openingOf(nodeId), ...over });
+const opened = async (over: Partial<ReturnType<typeof openingOf>> = {}) =>
+  stores.sessions.open({ ...openingOf(nodeId), ...over });
 const stored = async () => (await placementsOf(stores)).find(({ id }) => id === placement.id);
-const readyReport = () => ({ placementId: placement.id, generation: 1, state: "ready", rssMiB: 120, warmUs: 900 }) as const;
+const readyReport = () =>
+  ({ placementId: placement.id, generation: 1, state: "ready", rssMiB: 120, warmUs: 900 }) as const;
 
 describe("a session", () => {
   it("gets an epoch above all before it, also above what the node has seen", async () => {
@@ -55,7 +72,10 @@ describe("a session", () => {
     await opened({ replica: "r-7" });
     const rows = await stores.fleet.load(performance.now());
     const node = rows.nodes.find(({ id }) => id === nodeId);
-    expect(node).toMatchObject({ capabilities: someCapabilities, session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", goodHeartbeats: 0 } });
+    expect(node).toMatchObject({
+      capabilities: someCapabilities,
+      session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", goodHeartbeats: 0 },
+    });
     expect(node?.session?.lastSeen).toBeGreaterThan(before - 5);
     expect(node?.session?.lastSeen).toBeLessThanOrEqual(performance.now());
   });
@@ -90,7 +110,8 @@ describe("touch", () => {
     await opened();
     await sql.query("UPDATE node_sessions SET last_seen_at = now() - interval '1 hour' WHERE node_id = $1", [nodeId]);
     await stores.sessions.touch([{ nodeId, epoch: 0, ageMs: 10 }]);
-    const silence = async (): Promise<number> => -((await stores.fleet.load(0)).nodes.find(({ id }) => id === nodeId)?.session?.lastSeen ?? 0);
+    const silence = async (): Promise<number> =>
+      -((await stores.fleet.load(0)).nodes.find(({ id }) => id === nodeId)?.session?.lastSeen ?? 0);
     expect(await silence()).toBeGreaterThan(3_000_000);
     await stores.sessions.touch([{ nodeId, epoch: 1, ageMs: 5_000.4 }]);
     expect(await silence()).toBeGreaterThanOrEqual(4_999);
@@ -128,8 +149,16 @@ describe("report", () => {
     await opened();
     const other = await joinNode(stores, `${name}-other`);
     await stores.sessions.open(openingOf(other));
-    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), generation: 2 }], [event(`${name} from the future`)])).toBe(true);
-    expect(await stores.sessions.report({ nodeId: other, epoch: 1 }, [readyReport()], [event(`${name} lies`)])).toBe(true);
+    expect(
+      await stores.sessions.report(
+        { nodeId, epoch: 1 },
+        [{ ...readyReport(), generation: 2 }],
+        [event(`${name} from the future`)],
+      ),
+    ).toBe(true);
+    expect(await stores.sessions.report({ nodeId: other, epoch: 1 }, [readyReport()], [event(`${name} lies`)])).toBe(
+      true,
+    );
     expect(await stored()).toMatchObject({ state: "offered" });
     const messages = await messagesOf(stores);
     expect(messages).not.toContain(`${name} from the future`);
@@ -143,7 +172,11 @@ describe("report", () => {
     await stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), rssMiB: 200 }], []);
     expect(await stored()).toMatchObject({ rssMiB: 200 });
     expect((await stored())?.stateSince).toBeLessThan(-3_599_000);
-    await stores.sessions.report({ nodeId, epoch: 1 }, [{ placementId: placement.id, generation: 1, state: "draining" }], []);
+    await stores.sessions.report(
+      { nodeId, epoch: 1 },
+      [{ placementId: placement.id, generation: 1, state: "draining" }],
+      [],
+    );
     expect((await stored())?.stateSince).toBeGreaterThan(-60_000);
     expect(await stored()).toMatchObject({ state: "draining", rssMiB: 200, warmUs: 900 });
   });

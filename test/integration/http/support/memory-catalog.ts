@@ -19,7 +19,13 @@ export class MemoryCatalog implements Catalog {
   }
 
   add(name: string, ...versions: Partial<ModelVersion>[]): void {
-    this.models.set(name, { name, labels: {}, aliases: {}, latestVersion: versions.length || null, createdAt: toInstant(0) });
+    this.models.set(name, {
+      name,
+      labels: {},
+      aliases: {},
+      latestVersion: versions.length || null,
+      createdAt: toInstant(0),
+    });
     this.versions.set(
       name,
       versions.map((version, at) => aModelVersion(name, at + 1, version)),
@@ -52,10 +58,17 @@ export class MemoryCatalog implements Catalog {
     this.versions.delete(name);
   }
 
-  async declareVersion(model: string, declared: Parameters<Catalog["declareVersion"]>[1]): Promise<{ version: ModelVersion; uploadUrl: string }> {
+  async declareVersion(
+    model: string,
+    declared: Parameters<Catalog["declareVersion"]>[1],
+  ): Promise<{ version: ModelVersion; uploadUrl: string }> {
     const versions = await this.#versionsOf(model);
     const number = versions.length + 1;
-    const version = aModelVersion(model, number, { state: "uploading", bytes: declared.bytes, digest: `sha256:${declared.sha256}` });
+    const version = aModelVersion(model, number, {
+      state: "uploading",
+      bytes: declared.bytes,
+      digest: `sha256:${declared.sha256}`,
+    });
     versions.push(version);
     const uploadId = `up-${model}-${number}`;
     this.uploads.set(uploadId, { model, version: number, bytes: declared.bytes, received: new Uint8Array() });
@@ -77,9 +90,14 @@ export class MemoryCatalog implements Catalog {
     return { offset: received.length, bytes };
   }
 
-  async append(id: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<{ offset: number; bytes: number }> {
+  async append(
+    id: string,
+    offset: number,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<{ offset: number; bytes: number }> {
     const upload = this.#upload(id);
-    if (offset !== upload.received.length) throw new SkerryError("UPLOAD_OFFSET", `the upload stands at ${upload.received.length}, not at ${offset}`);
+    if (offset !== upload.received.length)
+      throw new SkerryError("UPLOAD_OFFSET", `the upload stands at ${upload.received.length}, not at ${offset}`);
     for await (const piece of withMinimumRate(bytes, this.#clock)) {
       upload.received = Buffer.concat([upload.received, piece]);
       this.onPiece(piece);
@@ -89,18 +107,25 @@ export class MemoryCatalog implements Catalog {
 
   async complete(id: string): Promise<ModelVersion> {
     const { model, version, bytes, received } = this.#upload(id);
-    if (received.length < bytes) throw new SkerryError("UPLOAD_INCOMPLETE", `${received.length} of ${bytes} bytes are there`);
+    if (received.length < bytes)
+      throw new SkerryError("UPLOAD_INCOMPLETE", `${received.length} of ${bytes} bytes are there`);
     const found = await this.getVersion(model, version);
     found.state = "checking";
     return found;
   }
 
-  async moveAlias({ model, alias, version, ifMatch }: Parameters<Catalog["moveAlias"]>[0]): Promise<{ model: string; alias: string; version: number }> {
+  async moveAlias({
+    model,
+    alias,
+    version,
+    ifMatch,
+  }: Parameters<Catalog["moveAlias"]>[0]): Promise<{ model: string; alias: string; version: number }> {
     const found = await this.getModel(model);
     await this.getVersion(model, version);
     const current = found.aliases[alias];
     const isAsExpected = ifMatch === "exists" ? current !== undefined : (current ?? null) === ifMatch;
-    if (ifMatch !== undefined && !isAsExpected) throw new SkerryError("STALE_ETAG", `${alias} stands at ${current ?? "nothing"}`);
+    if (ifMatch !== undefined && !isAsExpected)
+      throw new SkerryError("STALE_ETAG", `${alias} stands at ${current ?? "nothing"}`);
     this.#put({ ...found, aliases: { ...found.aliases, [alias]: version } });
     return { model, alias, version };
   }

@@ -52,7 +52,8 @@ export class MemoryStores {
     append: async (events) => events.forEach((event) => this.happen(event)),
     read: async ({ after, limit, newest, object }) => {
       this.#reach();
-      if (after !== null && !/^\d+$/.test(after)) throw new SkerryError("INVALID_REQUEST", `${after} is not the id of an event`);
+      if (after !== null && !/^\d+$/.test(after))
+        throw new SkerryError("INVALID_REQUEST", `${after} is not the id of an event`);
       const wanted = this.happened.filter((event) => object === undefined || event.object === object);
       if (newest) return wanted.slice(-limit);
       return wanted.filter(({ id }) => after === null || Number(id) > Number(after)).slice(0, limit);
@@ -60,7 +61,11 @@ export class MemoryStores {
   };
 
   readonly audit: AuditStore = {
-    list: async ({ before, limit }) => this.audited.toReversed().filter(({ id }) => before === null || Number(id) < Number(before)).slice(0, limit),
+    list: async ({ before, limit }) =>
+      this.audited
+        .toReversed()
+        .filter(({ id }) => before === null || Number(id) < Number(before))
+        .slice(0, limit),
   };
 
   readonly keys: KeyStore = {
@@ -103,10 +108,21 @@ export class MemoryStores {
       this.#audit(actor, "revoke", `node/${name}`);
       this.happen(event);
     },
-    rowVersion: async (name) => (this.rows.nodes.some((node) => node.name === name) ? this.#versionOf(`node/${name}`) : null),
+    rowVersion: async (name) =>
+      this.rows.nodes.some((node) => node.name === name) ? this.#versionOf(`node/${name}`) : null,
     createToken: async (token, actor) => {
       const { id, kind, site, zone, name = null, ttlSeconds } = token;
-      const info: JoinTokenInfo = { id, kind, site, zone, name, expiresAt: toInstant(WALL + ttlSeconds * 1_000), usedAt: null, usedBy: null, createdAt: toInstant(WALL) };
+      const info: JoinTokenInfo = {
+        id,
+        kind,
+        site,
+        zone,
+        name,
+        expiresAt: toInstant(WALL + ttlSeconds * 1_000),
+        usedAt: null,
+        usedBy: null,
+        createdAt: toInstant(WALL),
+      };
       this.tokenRows.set(id, info);
       this.#audit(actor, "create", `join-token/${id}`);
       return info;
@@ -120,7 +136,8 @@ export class MemoryStores {
   readonly deployments: DeploymentStore = {
     put: async (spec, { actor, ifMatch }) => {
       this.#reach();
-      if (!this.rows.versions.some(({ model }) => model === spec.model)) throw new SkerryError("NOT_FOUND", `there is no model ${spec.model}`);
+      if (!this.rows.versions.some(({ model }) => model === spec.model))
+        throw new SkerryError("NOT_FOUND", `there is no model ${spec.model}`);
       const object = `deployment/${spec.name}`;
       const known = this.rows.deployments.find(({ name }) => name === spec.name);
       if (!known && ifMatch !== undefined) throw new SkerryError("STALE_ETAG", `${object} does not exist`);
@@ -135,14 +152,17 @@ export class MemoryStores {
       return { created: !known, changed, generation, rowVersion: this.#versionOf(object) };
     },
     delete: async (name, { ifMatch }) => {
-      if (!this.rows.deployments.some((deployment) => deployment.name === name)) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+      if (!this.rows.deployments.some((deployment) => deployment.name === name))
+        throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
       this.#check(`deployment/${name}`, ifMatch);
       this.rows.deployments = this.rows.deployments.filter((deployment) => deployment.name !== name);
       this.onCommit();
     },
     rowVersion: async (name) => {
       this.#reach();
-      return this.rows.deployments.some((deployment) => deployment.name === name) ? this.#versionOf(`deployment/${name}`) : null;
+      return this.rows.deployments.some((deployment) => deployment.name === name)
+        ? this.#versionOf(`deployment/${name}`)
+        : null;
     },
   };
 
@@ -183,7 +203,8 @@ export class MemoryStores {
   }
 
   #check(object: string, ifMatch: number | undefined): void {
-    if (ifMatch !== undefined && ifMatch !== this.#versionOf(object)) throw new SkerryError("STALE_ETAG", `${object} was changed since it was read`);
+    if (ifMatch !== undefined && ifMatch !== this.#versionOf(object))
+      throw new SkerryError("STALE_ETAG", `${object} was changed since it was read`);
   }
 
   #raise(object: string, ifMatch: number | undefined): void {
@@ -193,7 +214,15 @@ export class MemoryStores {
 
   #audit(actor: Actor, action: string, target: string): void {
     const { name, requestId } = actor;
-    this.audited.push({ id: String(this.audited.length + 1), at: toInstant(WALL), actor: name, action, target, requestId, detail: {} });
+    this.audited.push({
+      id: String(this.audited.length + 1),
+      at: toInstant(WALL),
+      actor: name,
+      action,
+      target,
+      requestId,
+      detail: {},
+    });
   }
 }
 

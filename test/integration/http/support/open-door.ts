@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
-
+import type { ClientRequest } from "node:http";
 import { role, type Role } from "../../../../shared/api/keys.ts";
 import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
 import { seededRandom } from "../../../../shared/random.ts";
-import { createHttpDoor, type HttpDoor, type HttpDoorParts } from "../../../../control-plane/adapters/http/http-door.ts";
+import {
+  createHttpDoor,
+  type HttpDoor,
+  type HttpDoorParts,
+} from "../../../../control-plane/adapters/http/http-door.ts";
 import { LIMITS } from "../../../../control-plane/adapters/http/limits.ts";
 import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
 import { ApiKeys } from "../../../../control-plane/app/api-keys.ts";
@@ -20,23 +23,9 @@ import type { Actor } from "../../../../control-plane/ports.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";
+import { callAt, openCall, type Answer, type Call } from "./http-call.ts";
 import { MemoryCatalog } from "./memory-catalog.ts";
 import { MemoryStores } from "./memory-stores.ts";
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingMessage["headers"];
-  readonly bytes: Buffer;
-  /** The body as JSON; undefined when it is none. */
-  readonly body: any; // eslint-disable-line typescript/no-explicit-any -- what a test expects of it is the test
-}
-
-export interface Call {
-  readonly key?: string | undefined;
-  readonly body?: unknown;
-  readonly bytes?: Uint8Array;
-  readonly headers?: Readonly<Record<string, string>>;
-}
 
 export interface OpenDoor {
   readonly door: HttpDoor;
@@ -66,7 +55,10 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   const stores = new MemoryStores({
     nodes: [a, b],
     deployments: [aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } })],
-    versions: [aVersion("digits", 1, { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }] }), aVersion("secret", 1)],
+    versions: [
+      aVersion("digits", 1, { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }] }),
+      aVersion("secret", 1),
+    ],
     aliases: [{ model: "digits", alias: "champion", version: 1 }],
     placements: [aPlacement(a)],
   });
@@ -90,7 +82,13 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     keys,
     catalog,
     nodes: new NodeAdmin({ store: stores.nodes, ...common }),
-    tokens: new TokenAdmin({ store: stores.nodes, keys: secrets, random, trust: { pin: "none", keySetHash: "none" }, publicUrl: common.publicUrl }),
+    tokens: new TokenAdmin({
+      store: stores.nodes,
+      keys: secrets,
+      random,
+      trust: { pin: "none", keySetHash: "none" },
+      publicUrl: common.publicUrl,
+    }),
     deployments: new DeploymentAdmin({ store: stores.deployments, ...common }),
     serving: new ServingView(common),
     events: feed,
@@ -100,7 +98,15 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     renderMetrics: () => metrics.render(),
     readiness: () => ({ ready: true, reasons: [] }),
     infer: async ({ body, headerLength }) => anAnswer({ body, headerLength }),
-    join: async () => ({ nodeId: "n-1", generation: 1, cpId: "cp-1", kind: "edge", site: "harbour", zone: "harbour", urls: ["ws://skerry.test"] }),
+    join: async () => ({
+      nodeId: "n-1",
+      generation: 1,
+      cpId: "cp-1",
+      kind: "edge",
+      site: "harbour",
+      zone: "harbour",
+      urls: ["ws://skerry.test"],
+    }),
     clock,
     logger: silentLogger,
     version: "0.1.0",
@@ -110,9 +116,16 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   };
   const door = createHttpDoor(parts);
   const port = await door.http.listen({ host: "127.0.0.1", port: 0 });
-  const made = await Promise.all(role.options.map(async (role) => [role, (await keys.create({ name: `${role}-key`, role, models: role === "application" ? ["digits"] : [] }, ACTOR)).key] as const));
-  const open: OpenDoor["open"] = (method, path, { key, headers = {} } = {}) =>
-    httpRequest({ host: "127.0.0.1", port, method, path, agent: false, headers: { ...(key !== undefined && { Authorization: `Bearer ${key}` }), ...headers } });
+  const made = await Promise.all(
+    role.options.map(
+      async (role) =>
+        [
+          role,
+          (await keys.create({ name: `${role}-key`, role, models: role === "application" ? ["digits"] : [] }, ACTOR))
+            .key,
+        ] as const,
+    ),
+  );
   return {
     door,
     port,
@@ -122,15 +135,8 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     keys,
     feed,
     keyOf: Object.fromEntries(made) as Record<Role, string>,
-    open,
-    call: (method, path, { body, bytes, ...call } = {}) => {
-      const sent = bytes ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
-      const headers = { ...(body !== undefined && { "Content-Type": "application/json" }), ...(sent && { "Content-Length": String(sent.length) }), ...call.headers };
-      const request = open(method, path, { ...call, headers });
-      const answer = answerOf(request);
-      request.end(sent);
-      return answer;
-    },
+    open: (method, path, call = {}) => openCall(port, [method, path], call),
+    call: (method, path, call = {}) => callAt(port, [method, path], call),
     close: async () => {
       const stopped = door.http.stop();
       // A request that a failed test left behind must not hold up the next one.
@@ -139,26 +145,6 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
       await fleet.stop();
     },
   };
-}
-
-/** The whole answer to a request. Rejects when the connection breaks before it. */
-export function answerOf(request: ClientRequest): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    request.on("error", reject);
-    request.on("response", (response) => {
-      const pieces: Buffer[] = [];
-      response.on("data", (piece: Buffer) => pieces.push(piece));
-      response.on("error", reject);
-      response.on("end", () => {
-        const bytes = Buffer.concat(pieces);
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes, body: parsed(bytes, response.headers["content-type"]) });
-      });
-    });
-  });
-}
-
-function parsed(bytes: Buffer, type: string | undefined): unknown {
-  return bytes.length > 0 && (type ?? "").includes("json") ? JSON.parse(bytes.toString()) : undefined;
 }
 
 /** An answer as the inference service gives it. */

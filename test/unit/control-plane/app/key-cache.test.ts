@@ -76,6 +76,18 @@ describe("the cache of API keys", () => {
     expect(await cache.find("k")).toBeNull();
   });
 
+  it("does not keep what a read brings that was under way when the key was forgotten", async () => {
+    const { cache, clock, store } = aCache();
+    await cache.find("k");
+    await clock.advance(3_000);
+    await cache.find("k");
+    cache.forget("k");
+    store.key = null;
+    await settle();
+    expect(cache.has("k")).toBe(false);
+    expect(await cache.find("k")).toBeNull();
+  });
+
   it("keeps known keys good for an hour while PostgreSQL is away, without waiting for it each time", async () => {
     const { cache, clock, store } = aCache();
     await cache.find("k");

@@ -1,0 +1,99 @@
+import { event, type SkerryEvent } from "../../shared/api/events.ts";
+import { sleep, systemClock } from "../../shared/clock.ts";
+import { type ApiClient, decode } from "../api/client.ts";
+import { readEventStream } from "../api/event-stream.ts";
+import { readList } from "../api/lists.ts";
+import { isApiFailure } from "../api/problem.ts";
+import { isMachineFormat, type OutputFormat, printList, printRaw, type View } from "../output/format.ts";
+import type { Paint } from "../output/paint.ts";
+import { formatSince } from "../output/units.ts";
+import type { Run } from "../run.ts";
+
+export interface EventOptions {
+  readonly watch?: boolean;
+  readonly object?: string;
+  readonly limit: number;
+}
+
+const typeText = (row: SkerryEvent, paint: Paint): string => (row.type === "Warning" ? paint.warn(row.type) : row.type);
+
+const view: View<SkerryEvent> = {
+  name: (row) => row.id,
+  columns: [
+    { header: "AGE", value: (row) => formatSince(row.at, Date.now()) },
+    { header: "TYPE", value: typeText },
+    { header: "REASON", value: (row) => row.reason },
+    { header: "OBJECT", value: (row) => row.object },
+    { header: "WHAT HAPPENED", value: (row) => row.message },
+    { header: "ID", value: (row) => row.id, wide: true },
+  ],
+};
+
+export async function showEvents(run: Run, options: EventOptions): Promise<void> {
+  const api = await run.api();
+  const { raw, items } = await readList(api, "/api/v1/events", event, { object: options.object, limit: options.limit });
+  const { format } = run.globals;
+  if (options.watch !== true) {
+    return printList({
+      output: run.output,
+      format,
+      raw,
+      rows: oldestFirst(items),
+      view,
+      empty: "Nothing has happened yet.",
+    });
+  }
+  for (const one of oldestFirst(items)) await printOne(run, format, one);
+  return watch(run, api, options, oldestFirst(items).at(-1)?.id);
+}
+
+// A reader looks at the end of what is printed: the newest stands there, however the server sorts.
+function oldestFirst(items: readonly SkerryEvent[]): readonly SkerryEvent[] {
+  return items.toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at));
+}
+
+/** Follows the stream for ever; after a broken connection it goes on behind the last event it has seen. */
+async function watch(run: Run, api: ApiClient, options: EventOptions, after: string | undefined): Promise<never> {
+  let last = after;
+  let failures = 0;
+  for (;;) {
+    try {
+      const headers = { Accept: "text/event-stream", ...(last === undefined ? {} : { "Last-Event-ID": last }) };
+      const response = await api.stream("/api/v1/events", {
+        headers,
+        query: { object: options.object, ...(last === undefined ? { from: "oldest" } : {}) },
+      });
+      for await (const message of readEventStream(response.body ?? new ReadableStream())) {
+        failures = 0;
+        last = message.id ?? last;
+        const body: unknown = JSON.parse(message.data);
+        const one = decode(event, body, "an event");
+        if (options.object === undefined || one.object === options.object) await printOne(run, run.globals.format, one);
+      }
+    } catch (error) {
+      run.signal.throwIfAborted();
+      const isPassing = isApiFailure(error)
+        ? error.status >= 500 || error.status === 429
+        : failures > 0 || last !== undefined;
+      if (!isPassing) throw error;
+      if (failures === 0) run.output.say("The stream of events broke; trying again.");
+    }
+    failures += 1;
+    await sleep(systemClock, Math.min(5000, 250 * 2 ** Math.min(failures, 5)), run.signal);
+  }
+}
+
+async function printOne(run: Run, format: OutputFormat, one: SkerryEvent): Promise<void> {
+  if (format === "name") return run.output.data(one.id);
+  // One line each, so that `| jq` works while the stream runs.
+  if (format === "json") return run.output.data(JSON.stringify(one));
+  if (isMachineFormat(format)) {
+    run.output.data("---");
+    return printRaw(run.output, format, one);
+  }
+  const time = one.at.replace("T", " ").replace(/\.\d+/, "");
+  const { paint } = run.output;
+  run.output.data(
+    `${paint.faint(time)}  ${typeText(one, paint).padEnd(7)}  ${one.reason.padEnd(24)}  ${one.object.padEnd(24)}  ${one.message}`,
+  );
+}

@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import type { Shell } from "../shell.ts";
+
+const actions = () => import("../actions/contexts.ts");
+
+/** `skerry login`, `skerry context`, `skerry whoami`. */
+export function registerContexts(program: Command, shell: Shell): void {
+  withExamples(
+    program
+      .command("login")
+      .description("remember a server and its key; asks for the key, or reads it from stdin")
+      .option("--key-file <file>", "read the key from this file")
+      .option("--name <name>", "name of the context (default: the server's host)")
+      .action((options: { keyFile?: string; name?: string }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/login.ts")).login(run, options)),
+      ),
+    "skerry login --server https://skerry.example",
+    "skerry login --server http://127.0.0.1:7070 --key-file .skerry/admin.key --name here",
+  );
+  const context = program.command("context").description("which servers are known and which one is meant");
+  withExamples(
+    context
+      .command("ls", { isDefault: true })
+      .description("list contexts and say whom a command would speak to")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).listContexts(run)),
+      ),
+    "skerry context",
+  );
+  withExamples(
+    context
+      .command("use")
+      .description("make a context the one that is meant by default")
+      .argument("<name>", "name of the context")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).useContext(run, name)),
+      ),
+    "skerry context use production",
+  );
+  withExamples(
+    context
+      .command("rm")
+      .description("forget a context and its key")
+      .argument("<name>", "name of the context")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).removeContext(run, name)),
+      ),
+    "skerry context rm production",
+  );
+  withExamples(
+    program
+      .command("whoami")
+      .description("whose key this is and what it may do")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/login.ts")).showWhoami(run)),
+      ),
+    "skerry whoami",
+  );
+}

@@ -1,0 +1,53 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import { wholeNumber } from "../globals.ts";
+import type { Shell } from "../shell.ts";
+
+const actions = () => import("../actions/deployments.ts");
+
+/** `skerry deployments …`, `skerry explain`. */
+export function registerDeployments(program: Command, shell: Shell): void {
+  const deployments = program.command("deployments").description("what is declared to serve, and how it stands");
+  withExamples(
+    deployments
+      .command("ls")
+      .description("list deployments")
+      .option("--limit <count>", "one page of this size instead of everything", wholeNumber(1))
+      .action((options: { limit?: number }, command: Command) =>
+        shell.run(command, async (run) => (await actions()).listDeployments(run, options)),
+      ),
+    "skerry deployments ls -o wide",
+  );
+  withExamples(
+    deployments
+      .command("get")
+      .description("one deployment: conditions, replicas, what could not be placed; with --wait until it is ready")
+      .argument("<deployment>", "name of the deployment")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).getDeployment(run, name)),
+      ),
+    "skerry deployments get digits --wait --timeout 2m",
+  );
+  withExamples(
+    deployments
+      .command("rm")
+      .description("take a deployment away; with --wait until its replicas are gone")
+      .argument("<deployment>", "name of the deployment")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).removeDeployment(run, name)),
+      ),
+    "skerry deployments rm digits",
+  );
+  withExamples(
+    program
+      .command("explain")
+      .description("why a deployment's replicas are where they are")
+      .argument("<deployment>", "name of the deployment")
+      .option("--why-not <node>", "why not on this node")
+      .action((name: string, options: { whyNot?: string }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/explain.ts")).explain(run, name, options)),
+      ),
+    "skerry explain digits",
+    "skerry explain digits --why-not edge-b",
+  );
+}

@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import { wholeNumber } from "../globals.ts";
+import type { Shell } from "../shell.ts";
+
+/** `skerry events`, `skerry audit`. */
+export function registerEvents(program: Command, shell: Shell): void {
+  withExamples(
+    program
+      .command("events")
+      .description("what happened in the fleet")
+      .option("-w, --watch", "go on and print events as they happen")
+      .option("--object <kind/name>", "only events of this object, e.g. node/edge-a")
+      .option("--limit <count>", "how many of the newest", wholeNumber(1), 50)
+      .action((options: { watch?: boolean; object?: string; limit: number }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/events.ts")).showEvents(run, options)),
+      ),
+    "skerry events -w",
+    "skerry events --object deployment/digits",
+  );
+  withExamples(
+    program
+      .command("audit")
+      .description("who changed what (needs an admin key)")
+      .option("--limit <count>", "how many of the newest", wholeNumber(1), 50)
+      .action((options: { limit: number }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/audit.ts")).showAudit(run, options)),
+      ),
+    "skerry audit --limit 20",
+  );
+}

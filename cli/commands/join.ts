@@ -1,0 +1,28 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import { wholeNumber } from "../globals.ts";
+import type { Shell } from "../shell.ts";
+import type { JoinOptions } from "../join/join.ts";
+
+/** `skerry join`. */
+export function registerJoin(program: Command, shell: Shell): void {
+  withExamples(
+    program
+      .command("join")
+      .description("make this machine a node and serve models until Ctrl-C, which drains it")
+      .argument("[token]", "a join token; not needed when the node has joined before")
+      .option("--name <name>", "name of the node (default: this machine's name)")
+      .option("--dir <directory>", "where the node keeps its identity and models (default: ~/.local/state/skerry/NAME)")
+      .option(
+        "--local-port <port>",
+        "port of the node's own /v2 (default: the first free one from 7090)",
+        wholeNumber(1),
+      )
+      .option("--kind <kind>", "edge or cloud", "edge")
+      .action((token: string | undefined, options: JoinOptions, command: Command) =>
+        shell.run(command, async (run) => (await import("../join/join.ts")).join(run, token, options)),
+      ),
+    "skerry join skj1.… --server http://127.0.0.1:7070 --name dock-7",
+    "skerry join --name dock-7",
+  );
+}

@@ -1,0 +1,48 @@
+import { type Command, Option } from "commander";
+import { withExamples } from "../examples.ts";
+import { wholeNumber } from "../globals.ts";
+import type { Shell } from "../shell.ts";
+import type { KeyOptions } from "../actions/keys.ts";
+
+const actions = () => import("../actions/keys.ts");
+
+/** `skerry keys …`. */
+export function registerKeys(program: Command, shell: Shell): void {
+  const keys = program.command("keys").description("API keys and their roles (needs an admin key)");
+  withExamples(
+    keys
+      .command("ls")
+      .description("list keys")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).listKeys(run)),
+      ),
+    "skerry keys ls",
+  );
+  withExamples(
+    keys
+      .command("create")
+      .description("make a key; it is shown this once")
+      .argument("<name>", "what the key is for")
+      .addOption(
+        new Option("--role <role>", "what it may do")
+          .choices(["viewer", "operator", "admin", "application"])
+          .makeOptionMandatory(),
+      )
+      .option("--model <names...>", "models that an application key may call")
+      .option("--ttl-days <days>", "how long it is good for", wholeNumber(1))
+      .action((name: string, options: KeyOptions, command: Command) =>
+        shell.run(command, async (run) => (await actions()).createKey(run, name, options)),
+      ),
+    "skerry keys create scanner --role application --model digits --ttl-days 90",
+  );
+  withExamples(
+    keys
+      .command("rm")
+      .description("revoke a key")
+      .argument("<id>", "id of the key, as `keys ls` shows it")
+      .action((id: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).removeKey(run, id)),
+      ),
+    "skerry keys rm 0f3a9c2b71de",
+  );
+}

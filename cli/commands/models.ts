@@ -1,0 +1,109 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import { collectPair, wholeNumber } from "../globals.ts";
+import type { Shell } from "../shell.ts";
+import type { PushOptions } from "../actions/model-push.ts";
+
+const actions = () => import("../actions/models.ts");
+const transfers = () => import("../actions/model-push.ts");
+
+/** `skerry models …`. */
+export function registerModels(program: Command, shell: Shell): void {
+  const models = program.command("models").description("models, their versions and aliases");
+  withExamples(
+    models
+      .command("push")
+      .description("upload an ONNX file as a new version; continues where a broken connection stopped")
+      .argument("<file>", "the ONNX file")
+      .requiredOption("--model <name>", "the model it is a version of; made if missing")
+      .option("--label <name=value>", "a label of the version; may be repeated", collectPair)
+      .option("--metric <name=number>", "what you claim of it, e.g. accuracy=0.98; may be repeated", collectPair)
+      .option("--alias <alias>", "move this alias to the version when it is ready")
+      .action((file: string, options: PushOptions, command: Command) =>
+        shell.run(command, async (run) => (await transfers()).pushModel(run, file, options)),
+      ),
+    "skerry models push digits.onnx --model digits --metric accuracy=0.97 --alias champion --wait",
+  );
+  withExamples(
+    models
+      .command("ls")
+      .description("list models with their aliases")
+      .option("-l, --selector <labels>", "only models with these labels")
+      .option("--limit <count>", "one page of this size instead of everything", wholeNumber(1))
+      .action((options: { selector?: string; limit?: number }, command: Command) =>
+        shell.run(command, async (run) => (await actions()).listModels(run, options)),
+      ),
+    "skerry models ls",
+  );
+  withExamples(
+    models
+      .command("get")
+      .description("the versions of one model")
+      .argument("<model>", "name of the model")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).getModel(run, name)),
+      ),
+    "skerry models get digits",
+  );
+  withExamples(
+    models
+      .command("inspect")
+      .description("one version: its signature, size, digest and what its author claims")
+      .argument("<model[:version]>", "a number or an alias after the colon; the newest version without")
+      .action((reference: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).inspectVersion(run, reference)),
+      ),
+    "skerry models inspect digits:champion",
+  );
+  withExamples(
+    models
+      .command("alias")
+      .description("let an alias name a version; refused if somebody moved it meanwhile")
+      .argument("<model>", "name of the model")
+      .argument("<alias>", "e.g. champion")
+      .argument("<version>", "number of the version", wholeNumber(1))
+      .action((model: string, alias: string, version: number, _options: object, command: Command) =>
+        shell.run(command, async (run) =>
+          (await import("../actions/model-alias.ts")).moveModelAlias(run, { model, alias, version }),
+        ),
+      ),
+    "skerry models alias digits champion 2",
+  );
+  withExamples(
+    models
+      .command("where")
+      .description("the nodes that hold a version, and how far each is")
+      .argument("<model[:version]>", "a number or an alias after the colon; the newest version without")
+      .action((reference: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).whereVersion(run, reference)),
+      ),
+    "skerry models where digits:1",
+  );
+  withExamples(
+    models
+      .command("diff")
+      .description("what a caller of one version meets in another")
+      .argument("<model>", "name of the model")
+      .argument("<from>", "number or alias of one version")
+      .argument("<to>", "number or alias of the other")
+      .action((model: string, from: string, to: string, _options: object, command: Command) =>
+        shell.run(command, async (run) =>
+          (await import("../actions/model-diff.ts")).diffVersions(run, { model, from, to }),
+        ),
+      ),
+    "skerry models diff digits champion 2",
+  );
+  withExamples(
+    models
+      .command("pull")
+      .description("download a version's file and check its digest")
+      .argument("<model[:version]>", "a number or an alias after the colon; the newest version without")
+      .option("--to <file>", "where to put it; `-` for stdout (default: MODEL-VERSION.onnx)")
+      .action((reference: string, options: { to?: string }, command: Command) =>
+        shell.run(command, async (run) =>
+          (await import("../actions/model-pull.ts")).pullModel(run, reference, options),
+        ),
+      ),
+    "skerry models pull digits:champion --to digits.onnx",
+  );
+}

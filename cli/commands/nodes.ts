@@ -1,0 +1,125 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import { collectPair, wholeNumber } from "../globals.ts";
+import type { Shell } from "../shell.ts";
+import type { TokenOptions } from "../actions/tokens.ts";
+
+const actions = () => import("../actions/nodes.ts");
+const changes = () => import("../actions/node-changes.ts");
+
+/** `skerry nodes …` and `skerry token …`. */
+export function registerNodes(program: Command, shell: Shell): void {
+  const nodes = program.command("nodes").description("what runs models: edge devices and cloud pods");
+  withExamples(
+    nodes
+      .command("ls")
+      .description("list nodes, how they are and what they hold")
+      .option("-l, --selector <labels>", "only nodes with these labels, e.g. gpu=true,site=harbour")
+      .option("--limit <count>", "one page of this size instead of everything", wholeNumber(1))
+      .action((options: { selector?: string; limit?: number }, command: Command) =>
+        shell.run(command, async (run) => (await actions()).listNodes(run, options)),
+      ),
+    "skerry nodes ls -o wide",
+    "skerry nodes ls -l site=harbour -o name",
+  );
+  withExamples(
+    nodes
+      .command("get")
+      .description("one node, as a row")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).getNode(run, name)),
+      ),
+    "skerry nodes get edge-a -o json",
+  );
+  withExamples(
+    nodes
+      .command("describe")
+      .description("everything known of one node, with its last events")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await actions()).describeNode(run, name)),
+      ),
+    "skerry nodes describe edge-a",
+  );
+  withExamples(
+    nodes
+      .command("cordon")
+      .description("place nothing new on a node; what runs there goes on")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await changes()).cordonNode(run, name)),
+      ),
+    "skerry nodes cordon edge-a",
+  );
+  withExamples(
+    nodes
+      .command("uncordon")
+      .description("let a cordoned or drained node take models again")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await changes()).uncordonNode(run, name)),
+      ),
+    "skerry nodes uncordon edge-a",
+  );
+  withExamples(
+    nodes
+      .command("drain")
+      .description("move everything off a node; with --wait until it is empty")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await changes()).drainNode(run, name)),
+      ),
+    "skerry nodes drain edge-a --wait",
+  );
+  withExamples(
+    nodes
+      .command("rm")
+      .description("revoke a node: its identity is void and its models move elsewhere")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await changes()).removeNode(run, name)),
+      ),
+    "skerry nodes rm edge-a",
+  );
+  registerTokens(program, shell);
+}
+
+function registerTokens(program: Command, shell: Shell): void {
+  const token = program.command("token").description("join tokens: one lets one node join, once");
+  withExamples(
+    token
+      .command("create")
+      .description("make a join token")
+      .option("--print-join", "print the one line to paste on the device, nothing else")
+      .option("--kind <kind>", "edge or cloud", "edge")
+      .option("--site <site>", "where the node stands", "default")
+      .option("--zone <zone>", "what fails together with it; the site by default")
+      .option("--name <name>", "the node's name; otherwise the node proposes one")
+      .option("--label <name=value>", "a label of the node; may be repeated", collectPair)
+      .option("--ttl <seconds>", "how long the token is good for", wholeNumber(30))
+      .action((options: TokenOptions, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/tokens.ts")).createToken(run, options)),
+      ),
+    "skerry token create --print-join --site harbour --name edge-c",
+  );
+  withExamples(
+    token
+      .command("ls")
+      .description("list join tokens and who used them")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/tokens.ts")).listTokens(run)),
+      ),
+    "skerry token ls",
+  );
+  withExamples(
+    token
+      .command("rm")
+      .description("void a join token")
+      .argument("<id>", "id of the token, as `token ls` shows it")
+      .action((id: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/tokens.ts")).removeToken(run, id)),
+      ),
+    "skerry token rm 4k2v9x0qhm",
+  );
+}

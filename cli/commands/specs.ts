@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { withExamples } from "../examples.ts";
+import type { Shell } from "../shell.ts";
+
+const FILE_HELP = "YAML or JSON, one document or many; `-` for stdin";
+
+/** `skerry apply`, `skerry plan`. */
+export function registerSpecs(program: Command, shell: Shell): void {
+  withExamples(
+    program
+      .command("apply")
+      .description("declare deployments: what should serve, and where it may")
+      .requiredOption("-f, --file <file>", FILE_HELP)
+      .action((options: { file: string }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/apply.ts")).apply(run, options.file)),
+      ),
+    "skerry apply -f digits.yaml --wait",
+    "cat digits.yaml | skerry apply -f -",
+  );
+  withExamples(
+    program
+      .command("plan")
+      .description("show what `apply` would place and move, and change nothing; exit code 3 when there are changes")
+      .requiredOption("-f, --file <file>", FILE_HELP)
+      .action((options: { file: string }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/plan.ts")).plan(run, options.file)),
+      ),
+    "skerry plan -f digits.yaml",
+  );
+}

@@ -1,0 +1,36 @@
+import { Argument, type Command } from "commander";
+import { withExamples } from "../examples.ts";
+import type { Shell } from "../shell.ts";
+
+/** `skerry completion`, `skerry version`. */
+export function registerTools(program: Command, shell: Shell): void {
+  withExamples(
+    program
+      .command("completion")
+      .description("print a script that completes commands and options")
+      .addArgument(new Argument("<shell>", "which shell").choices(["bash", "zsh", "fish"]))
+      .action((name: "bash" | "zsh" | "fish", _options: object, command: Command) =>
+        shell.run(command, async (run) => {
+          const { completionScript } = await import("../completion.ts");
+          run.output.data(completionScript(program, name));
+        }),
+      ),
+    "source <(skerry completion bash)",
+  );
+  withExamples(
+    program
+      .command("version")
+      .description("the version of this tool and of the server")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/version.ts")).showVersion(run)),
+      ),
+    "skerry version",
+  );
+  // For whoever changes a command, not for whoever uses one.
+  program.command("docs", { hidden: true }).action((_options: object, command: Command) =>
+    shell.run(command, async (run) => {
+      const { renderDocs } = await import("../docs/render-docs.ts");
+      run.surroundings.streams.out.write(renderDocs(program));
+    }),
+  );
+}

@@ -1,0 +1,55 @@
+import { CommanderError } from "commander";
+import { EXIT, type ExitCode } from "./exit-codes.ts";
+import { Interrupts } from "./interrupts.ts";
+import { choosePaint } from "./output/paint.ts";
+import { buildProgram } from "./program.ts";
+import type { Surroundings } from "./run.ts";
+import { Shell } from "./shell.ts";
+
+/** Runs one command line in this process and returns its exit code. */
+export async function main(args: readonly string[]): Promise<ExitCode> {
+  const interrupts = new Interrupts(process, () => process.exit(EXIT.interrupted));
+  // `skerry … | head` closes the pipe early: that is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.ok);
+    throw error;
+  });
+  const surroundings: Surroundings = {
+    streams: { out: process.stdout, err: process.stderr },
+    env: process.env,
+    cwd: process.cwd(),
+    stdin: process.stdin,
+    interrupts,
+  };
+  try {
+    return await runCommandLine(args, surroundings);
+  } finally {
+    interrupts.stop();
+  }
+}
+
+/** Understands `args`, runs what they ask for and puts every failure into words on stderr. */
+export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const { err } = surroundings.streams;
+  const shell = new Shell(surroundings);
+  const program = buildProgram(shell);
+  if (args.length === 0) {
+    program.outputHelp();
+    return EXIT.ok;
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return shell.exitCode;
+  } catch (error) {
+    // Commander has said it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const { renderFailure } = await import("./render-failure.ts");
+    const { env } = surroundings;
+    const paint = choosePaint({ terminal: err.isTTY === true, wanted: !args.includes("--no-color"), env });
+    if (surroundings.interrupts.signal.aborted && Error.isError(error) && error.name === "AbortError")
+      return EXIT.interrupted;
+    const { lines, exitCode } = renderFailure(error, paint, { debug: (env["SKERRY_DEBUG"] ?? "") !== "" });
+    for (const line of lines) err.write(`${line}\n`);
+    return exitCode;
+  }
+}

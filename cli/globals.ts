@@ -1,0 +1,78 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { OUTPUT_FORMATS, type OutputFormat } from "./output/format.ts";
+import { parseDuration } from "./output/units.ts";
+
+/** The options that every command takes. */
+export interface Globals {
+  readonly format: OutputFormat;
+  readonly server: string | undefined;
+  readonly context: string | undefined;
+  /** For each answer, and for a wait as a whole. */
+  readonly timeoutMs: number | undefined;
+  readonly wait: boolean;
+  readonly quiet: boolean;
+  readonly color: boolean;
+}
+
+interface RawGlobals {
+  readonly output?: OutputFormat;
+  readonly server?: string;
+  readonly context?: string;
+  readonly timeout?: number;
+  readonly wait?: boolean;
+  readonly quiet?: boolean;
+  readonly color?: boolean;
+}
+
+export function addGlobalOptions(program: Command): void {
+  program
+    .addOption(
+      new Option("-o, --output <format>", "how to print what was asked for").choices(OUTPUT_FORMATS).default("table"),
+    )
+    .option("--server <url>", "the control plane to speak to")
+    .option("--context <name>", "the login to use; `dev` is the `skerry dev` of this folder")
+    .option("--timeout <time>", "for each answer, and for a wait as a whole, e.g. 30s, 5m", durationArgument)
+    .option("--wait", "wait until the change has taken effect")
+    .option("-q, --quiet", "no words on stderr but warnings and errors")
+    .option("--no-color", "no colours; NO_COLOR does the same");
+}
+
+export function readGlobals(command: Command): Globals {
+  const raw = command.optsWithGlobals<RawGlobals>();
+  return {
+    format: raw.output ?? "table",
+    server: raw.server,
+    context: raw.context,
+    timeoutMs: raw.timeout,
+    wait: raw.wait ?? false,
+    quiet: raw.quiet ?? false,
+    color: raw.color ?? true,
+  };
+}
+
+/** Commander's way to turn an argument into milliseconds. */
+function durationArgument(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null || ms === 0) throw new InvalidArgumentError("Give a time such as 500ms, 30s, 2m or 1h.");
+  return ms;
+}
+
+/** Commander's way to turn an argument into a whole number from `min` up. */
+export const wholeNumber =
+  (min: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
+      throw new InvalidArgumentError(`Give a whole number from ${min} up.`);
+    return value;
+  };
+
+/** Commander's way to collect `name=value`, given any number of times. */
+export function collectPair(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = text.indexOf("=");
+  if (at <= 0) throw new InvalidArgumentError("Give it as name=value.");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}

@@ -1,0 +1,156 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { homedir, hostname } from "node:os";
+import { join as joinPath, resolve } from "node:path";
+import { sleep, systemClock } from "../../shared/clock.ts";
+import { EXIT, type ExitCode } from "../exit-codes.ts";
+import { CliFailure, usageFailure } from "../failure.ts";
+import { answersOk } from "../processes/answers.ts";
+import { Child, type Ended } from "../processes/child.ts";
+import { lastLines } from "../processes/log-file.ts";
+import { firstFreePort, isPortFree } from "../processes/ports.ts";
+import { EDGE_NODE, programEnvironment } from "../processes/programs.ts";
+import type { Run } from "../run.ts";
+
+export interface JoinOptions {
+  readonly name?: string;
+  readonly dir?: string;
+  readonly localPort?: number;
+  readonly kind: string;
+}
+
+const FIRST_LOCAL_PORT = 7090;
+const DRAIN_MS = 30_000;
+const SHOWN_LINES = 12;
+
+interface JoiningNode {
+  readonly name: string;
+  readonly server: string;
+  readonly directory: string;
+  readonly logFile: string;
+  readonly localPort: number;
+  readonly token: string | undefined;
+  readonly hasIdentity: boolean;
+}
+
+/** `skerry join`: runs the node's own program in the foreground. Ctrl-C drains it; a second one kills it. */
+export async function join(run: Run, token: string | undefined, options: JoinOptions): Promise<ExitCode> {
+  const { output } = run;
+  const node = await prepare(run, token, options);
+  output.say(
+    `${node.name} ${node.hasIdentity ? "has joined before; it connects" : "joins"} at ${node.server}; its data is in ${node.directory}`,
+  );
+  const child = start(run, node, options.kind);
+  const watching = new AbortController();
+  const told = announce(run, node, AbortSignal.any([run.signal, watching.signal])).catch(() => {});
+  const ended = await Promise.race([child.ended, aborted(run.signal)]);
+  watching.abort();
+  await told;
+  if (ended !== undefined) throw endedByItself(node, ended);
+  output.say(`\n${node.name} is draining; Ctrl-C again to kill it.`);
+  await child.stop(DRAIN_MS, systemClock);
+  output.say(`${node.name} has stopped. The same node again: skerry join --name ${node.name} --server ${node.server}`);
+  // This is how it is meant to end.
+  return EXIT.ok;
+}
+
+async function prepare(run: Run, token: string | undefined, options: JoinOptions): Promise<JoiningNode> {
+  const { env, cwd } = run.surroundings;
+  const name = options.name ?? nodeNameFrom(hostname());
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+    throw usageFailure(`"${name}" is not a name for a node`, "use a–z, 0–9 and `-`, at most 63 characters");
+  if (options.kind !== "edge" && options.kind !== "cloud")
+    throw usageFailure(`--kind ${options.kind}: there are edge and cloud nodes`);
+  const directory = options.dir === undefined ? defaultDirectory(env, name) : resolve(cwd, options.dir);
+  const hasIdentity = existsSync(joinPath(directory, "identity.json"));
+  const given = token ?? env["SKERRY_JOIN_TOKEN"];
+  if (given === undefined && !hasIdentity) {
+    throw usageFailure(
+      `${name} has not joined yet (there is no identity in ${directory}), and there is no token`,
+      "an operator makes one with `skerry token create --print-join`",
+    );
+  }
+  if (given !== undefined && !given.startsWith("skj1."))
+    throw usageFailure("this is not a join token", "a token begins with skj1.");
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return {
+    name,
+    server: (await run.target()).server,
+    directory,
+    logFile: joinPath(directory, "node.log"),
+    localPort: await chooseLocalPort(options.localPort),
+    token: given,
+    hasIdentity,
+  };
+}
+
+/** A name for a node, made of this machine's. */
+export function nodeNameFrom(host: string): string {
+  const name = host
+    .toLowerCase()
+    .split(".")[0]
+    ?.replaceAll(/[^a-z0-9-]+/g, "-")
+    .slice(0, 63)
+    .replaceAll(/^-+|-+$/g, "");
+  return name === undefined || name === "" ? "node" : name;
+}
+
+function defaultDirectory(env: NodeJS.ProcessEnv, name: string): string {
+  return joinPath(env["XDG_STATE_HOME"] ?? joinPath(homedir(), ".local", "state"), "skerry", name);
+}
+
+async function chooseLocalPort(wanted: number | undefined): Promise<number> {
+  if (wanted === undefined) return firstFreePort(FIRST_LOCAL_PORT);
+  if (wanted > 65_535) throw usageFailure(`--local-port ${wanted}: ports end at 65535`);
+  if (await isPortFree(wanted)) return wanted;
+  throw new CliFailure(EXIT.error, {
+    what: `127.0.0.1:${wanted} is taken by another program`,
+    fix: "end that program, or name another port with --local-port",
+  });
+}
+
+function start(run: Run, node: JoiningNode, kind: string): Child {
+  const localHost = run.surroundings.env["SKERRY_LOCAL_HOST"];
+  const child = new Child({
+    name: node.name,
+    script: EDGE_NODE,
+    logFile: node.logFile,
+    env: programEnvironment(run.surroundings.env, {
+      SKERRY_STATE_DIR: node.directory,
+      SKERRY_LOCAL_PORT: String(node.localPort),
+      SKERRY_URL: node.server,
+      SKERRY_NODE_NAME: node.name,
+      SKERRY_NODE_KIND: kind,
+      ...(localHost === undefined ? {} : { SKERRY_LOCAL_HOST: localHost }),
+      ...(node.token === undefined ? {} : { SKERRY_JOIN_TOKEN: node.token }),
+    }),
+  });
+  run.surroundings.interrupts.onForce(() => child.kill());
+  return child;
+}
+
+/** Says what the technician waits for, as it happens. */
+async function announce(run: Run, node: JoiningNode, signal: AbortSignal): Promise<void> {
+  const local = `http://127.0.0.1:${node.localPort}`;
+  await untilTrue(() => answersOk(`${local}/livez`, signal), signal);
+  run.output.say(`${node.name} is up; its own API is ${local}/v2, also while the control plane is away`);
+  await untilTrue(() => answersOk(`${local}/readyz`, signal), signal);
+  run.output.say(`${node.name} is ready. Ctrl-C drains it and ends; its log is ${node.logFile}`);
+}
+
+async function untilTrue(isTrue: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  while (!(await isTrue())) await sleep(systemClock, 200, signal);
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((settle) => signal.addEventListener("abort", () => settle(undefined), { once: true }));
+}
+
+function endedByItself(node: JoiningNode, { how }: Ended): CliFailure {
+  return new CliFailure(EXIT.error, {
+    what: `${node.name} ended by itself (${how})`,
+    why: [["its log ends with", ...lastLines(node.logFile, SHOWN_LINES)].join("\n")],
+    fix: `read ${node.logFile}; a token lets one node join once, \`skerry token create --print-join\` makes another`,
+  });
+}

@@ -1,0 +1,155 @@
+import { z } from "zod";
+import { declaredVersion, model, type ModelVersion, modelVersion } from "../../shared/api/models.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { systemRandom } from "../../shared/random.ts";
+import { type ApiClient, decode } from "../api/client.ts";
+import { readList } from "../api/lists.ts";
+import { isApiFailure } from "../api/problem.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+import { startProgress } from "../output/progress.ts";
+import type { Run } from "../run.ts";
+import { waitUntil } from "../wait/wait-until.ts";
+import { fileSize, type HashedFile, hashFile } from "./hash-file.ts";
+import { modelPath, readModel, readVersion } from "./reference.ts";
+import { uploadFile } from "./upload.ts";
+
+export interface PushRequest {
+  readonly file: string;
+  readonly model: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface Pushed {
+  readonly version: ModelVersion;
+  readonly raw: unknown;
+  /** False when a version with the same bytes was there already. */
+  readonly uploaded: boolean;
+}
+
+/** Brings a file to the control plane as a new version; its check goes on afterwards. Equal bytes are never sent twice. */
+export async function pushVersion(run: Run, api: ApiClient, request: PushRequest): Promise<Pushed> {
+  const hashed = await hashWithProgress(run, request.file);
+  await ensureModel(api, request.model);
+  const same = await findSame(api, request.model, hashed.sha256);
+  if (same !== undefined) return { ...(await readVersion(api, request.model, same)), uploaded: false };
+  const { body } = await api.post(`${modelPath(request.model)}/versions`, {
+    bytes: hashed.bytes,
+    sha256: hashed.sha256,
+    labels: request.labels,
+    metrics: request.metrics,
+  });
+  const declared = decode(declaredVersion, body, "a declared version");
+  const path = uploadPath(declared.uploadUrl, api.target.server);
+  await uploadWithProgress(run, api, hashed, path);
+  await api.post(`${path}/complete`);
+  return { ...(await readVersion(api, request.model, declared.version.version)), uploaded: true };
+}
+
+/** Waits until the check of a version has ended; `rejected` is a failure that says why. */
+export async function waitForCheck(run: Run, api: ApiClient, pushed: Pushed): Promise<Pushed> {
+  let { version, raw } = pushed;
+  try {
+    await waitUntil(
+      run,
+      async () => {
+        if (version.state === "uploading" || version.state === "checking")
+          ({ raw, version } = await readVersion(api, version.model, version.version));
+        return version.state !== "uploading" && version.state !== "checking";
+      },
+      200,
+    );
+  } catch (error) {
+    if (!Error.isError(error) || error.name !== "WaitTimeout") throw error;
+    throw new CliFailure(EXIT.unmet, {
+      what: `${version.model}:${version.version} is still ${version.state}`,
+      fix: `look again with \`skerry models inspect ${version.model}:${version.version}\``,
+    });
+  }
+  if (version.state === "rejected") {
+    throw new CliFailure(EXIT.error, {
+      what: `${version.model}:${version.version} was rejected`,
+      why: [version.reason ?? "no reason given"],
+      fix: "export the model again and push it as a new version",
+    });
+  }
+  return { ...pushed, version, raw };
+}
+
+/** Lets an alias name a version, on condition that it still names what we saw. Returns false when it did so already. */
+export async function moveAlias(
+  api: ApiClient,
+  move: { readonly model: string; readonly alias: string; readonly version: number },
+): Promise<{ moved: boolean; from: number | undefined; raw: unknown }> {
+  const { model: found } = await readModel(api, move.model);
+  const from = Object.hasOwn(found.aliases, move.alias) ? found.aliases[move.alias] : undefined;
+  if (from === move.version)
+    return { moved: false, from, raw: { model: move.model, alias: move.alias, version: move.version } };
+  const path = `${modelPath(move.model)}/aliases/${encodeURIComponent(move.alias)}`;
+  const headers: Record<string, string> = from === undefined ? { "If-None-Match": "*" } : { "If-Match": `"${from}"` };
+  const { body } = await api.call("PUT", path, { body: { version: move.version }, headers });
+  return { moved: true, from, raw: body };
+}
+
+async function hashWithProgress(run: Run, path: string): Promise<HashedFile> {
+  const bar = await startProgress(run.output, "reading  ", await fileSize(path));
+  try {
+    return await hashFile(path, (done) => bar.update(done), run.signal);
+  } finally {
+    bar.stop();
+  }
+}
+
+async function uploadWithProgress(run: Run, api: ApiClient, file: HashedFile, path: string): Promise<void> {
+  const bar = await startProgress(run.output, "uploading", file.bytes);
+  try {
+    await uploadFile(file, path, {
+      api,
+      clock: systemClock,
+      random: systemRandom,
+      signal: run.signal,
+      onProgress: (done) => bar.update(done),
+      onRetry: (sentence) => run.output.say(sentence),
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+async function ensureModel(api: ApiClient, name: string): Promise<void> {
+  try {
+    await api.get(modelPath(name));
+  } catch (error) {
+    if (!isApiFailure(error) || error.status !== 404) throw error;
+    try {
+      decode(model, (await api.post("/api/v1/models", { name })).body, "a model");
+    } catch (creating) {
+      // Somebody else made it between the two calls: that is what we wanted.
+      if (!isApiFailure(creating) || creating.status !== 409) throw creating;
+    }
+  }
+}
+
+async function findSame(api: ApiClient, name: string, sha256: string): Promise<number | undefined> {
+  const { items } = await readList(api, `${modelPath(name)}/versions`, modelVersion);
+  return items.findLast(
+    (version) => version.digest === `sha256:${sha256}` && (version.state === "ready" || version.state === "checking"),
+  )?.version;
+}
+
+const uploadUrl = z.string().min(1);
+
+/** The path of an upload. An address at another server is refused: the key would go there. */
+function uploadPath(url: string, server: string): string {
+  const resolved = new URL(uploadUrl.parse(url), `${server}/`);
+  const base = new URL(server);
+  if (resolved.origin !== base.origin) {
+    throw new CliFailure(EXIT.error, {
+      what: `the server wants the upload at ${resolved.origin}, which is not ${base.origin}`,
+      fix: "speak to the control plane at the address it knows itself by",
+    });
+  }
+  const prefix = base.pathname.replace(/\/+$/, "");
+  return resolved.pathname.startsWith(`${prefix}/`) ? resolved.pathname.slice(prefix.length) : resolved.pathname;
+}

@@ -1,0 +1,28 @@
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+// By path, not by import: the command line tool never loads either side.
+export const CONTROL_PLANE = fileURLToPath(new URL("../../control-plane/main.ts", import.meta.url));
+export const EDGE_NODE = fileURLToPath(new URL("../../edge-node/main.ts", import.meta.url));
+
+/** Settings of the programs themselves that an operator may give to all of them through us. */
+const PASSED_ON = new Set(["SKERRY_LOG_LEVEL", "SKERRY_SUSPECT_MS", "SKERRY_LOST_MS", "SKERRY_TRUSTED_NETWORK"]);
+
+/**
+ * The environment of a program that we start: ours, without what was meant for us. A key or a database password that
+ * only one program needs reaches no other.
+ */
+export function programEnvironment(env: NodeJS.ProcessEnv, own: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const inherited = Object.entries(env).filter(
+    ([name]) => (!name.startsWith("SKERRY_") || PASSED_ON.has(name)) && !name.startsWith("npm_") && name !== "DATABASE_URL",
+  );
+  // Node answers with the folder of its own version inside the one that it was given.
+  const cache = getCompileCacheDir();
+  return {
+    ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) }),
+    ...Object.fromEntries(inherited),
+    ...own,
+    SKERRY_EXIT_WITH_PARENT: "1",
+  };
+}

@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { EXIT, type ExitCode } from "./exit-codes.ts";
+import { readGlobals } from "./globals.ts";
+import type { Run, Surroundings } from "./run.ts";
+
+export type Action = (run: Run) => Promise<ExitCode | void>;
+
+/** Runs the action of the chosen command and remembers the exit code that it ended with. */
+export class Shell {
+  #exitCode: ExitCode = EXIT.ok;
+  readonly #surroundings: Surroundings;
+
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  get streams(): Surroundings["streams"] {
+    return this.#surroundings.streams;
+  }
+
+  get exitCode(): ExitCode {
+    return this.#exitCode;
+  }
+
+  /** Everything an action needs is loaded here, after the command line has been understood: `--help` waits for none of it. */
+  async run(command: Command, action: Action): Promise<void> {
+    const { Run } = await import("./run.ts");
+    this.#exitCode = (await action(new Run(readGlobals(command), this.#surroundings))) ?? EXIT.ok;
+  }
+}

@@ -1,0 +1,51 @@
+import type { z } from "zod";
+import { deploymentSpec, type DeploymentSpec } from "../../shared/api/deployments.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+import type { SpecDocument } from "./read-documents.ts";
+
+/** The deployments that some documents declare. All complaints of all documents come together. */
+export function readSpecs(documents: readonly SpecDocument[]): readonly DeploymentSpec[] {
+  const complaints: string[] = [];
+  const specs: DeploymentSpec[] = [];
+  for (const { value, where } of documents) {
+    const result = deploymentSpec.safeParse(specOf(value));
+    if (result.success) specs.push(result.data);
+    else complaints.push(...result.error.issues.flatMap((issue) => inWords(issue, where)));
+  }
+  const doubled = specs.map(({ name }) => name).filter((name, index, names) => names.indexOf(name) !== index);
+  for (const name of new Set(doubled)) complaints.push(`deployment "${name}" is declared more than once`);
+  if (complaints.length === 0) return specs;
+  throw new CliFailure(EXIT.error, {
+    what:
+      complaints.length === 1
+        ? "a declaration is not valid"
+        : `${complaints.length} things in the declarations are not valid`,
+    why: complaints,
+    fix: "correct them and run the command again; nothing was changed",
+  });
+}
+
+// What `deployments get -o yaml` prints may be edited and applied again: there the declaration stands in `spec`.
+// `kind: Deployment` is accepted because whoever writes many kinds of YAML puts it there.
+function specOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if ("spec" in value && "status" in value) return value.spec;
+  if ("kind" in value && value.kind === "Deployment") {
+    const { kind: _kind, ...rest } = value;
+    return rest;
+  }
+  return value;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function inWords(issue: Issue, where: string): readonly string[] {
+  const path = issue.path.map(String).join(".");
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `${where}: ${path === "" ? key : `${path}.${key}`} is not a known field`);
+  }
+  if (issue.code === "invalid_union")
+    return [`${where}: ${path} must be a version number or an alias such as champion`];
+  return [`${where}: ${path === "" ? "the document" : path}: ${issue.message}`];
+}

@@ -1,0 +1,64 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import { chmod, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { joinResponse, type JoinResponse } from "../../../shared/protocol/messages.ts";
+import type { IdentityStore, NodeIdentity, NodeKey } from "../../ports.ts";
+import { unlessMissing, writeDurably } from "./durable.ts";
+
+const identitySchema = joinResponse.extend({ name: z.string(), pin: z.string(), publicKey: z.string() });
+
+/** `node.key` (mode 0600, never leaves the disk) and `identity.json` (what the control plane answered) in the state folder. */
+export class IdentityFiles implements IdentityStore {
+  readonly #stateDir: string;
+  readonly #keyPath: string;
+  readonly #identityPath: string;
+
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir;
+    this.#keyPath = join(stateDir, "node.key");
+    this.#identityPath = join(stateDir, "identity.json");
+  }
+
+  async load(): Promise<NodeIdentity | null> {
+    const text = await unlessMissing(readFile(this.#identityPath, "utf8"));
+    if (text === undefined) return null;
+    const key = await this.#readKey();
+    if (!key) throw new Error(`${this.#identityPath} is here, but its key ${this.#keyPath} is not`);
+    try {
+      const identity = identitySchema.parse(JSON.parse(text));
+      if (identity.publicKey !== key.publicKey) throw new Error("the key is another one");
+      return { ...identity, ...key };
+    } catch (error) {
+      throw new Error(`${this.#identityPath} is damaged; restore it, or delete it and join again`, { cause: error });
+    }
+  }
+
+  async joinKey(): Promise<NodeKey> {
+    await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
+    const known = await this.#readKey();
+    if (known) return known;
+    const { privateKey } = generateKeyPairSync("ed25519");
+    await writeDurably(this.#keyPath, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
+    return keyOf(privateKey);
+  }
+
+  async store(joined: JoinResponse, { name, pin }: { readonly name: string; readonly pin: string }): Promise<NodeIdentity> {
+    const key = await this.joinKey();
+    const identity = { ...joined, name, pin, publicKey: key.publicKey };
+    await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
+    return { ...identity, ...key };
+  }
+
+  async #readKey(): Promise<NodeKey | undefined> {
+    const pem = await unlessMissing(readFile(this.#keyPath, "utf8"));
+    if (pem === undefined) return undefined;
+    await chmod(this.#keyPath, 0o600);
+    return keyOf(createPrivateKey(pem));
+  }
+}
+
+function keyOf(privateKey: KeyObject): NodeKey {
+  const { x = "" } = createPublicKey(privateKey).export({ format: "jwk" });
+  return { publicKey: x, sign: (text) => sign(null, Buffer.from(text), privateKey).toString("base64url") };
+}

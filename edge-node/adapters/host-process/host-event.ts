@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { tensorSpec } from "../../../shared/protocol/manifest.ts";
+
+/** `HostEvent` as it is read. A model can break its host, so what the host says is checked like any other input. */
+export const hostEvent = z.discriminatedUnion("event", [
+  z.object({
+    event: z.literal("loaded"),
+    inputs: z.array(tensorSpec).max(1_024),
+    outputs: z.array(tensorSpec).max(1_024),
+    loadMs: z.number(),
+  }),
+  z.object({ event: z.literal("ready"), warmUs: z.number() }),
+  z.object({
+    event: z.literal("failed"),
+    phase: z.enum(["loading", "warming"]),
+    outOfMemory: z.boolean(),
+    detail: z.string().max(1_000),
+  }),
+]);
+export type CheckedHostEvent = z.infer<typeof hostEvent>;

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { hostFailure } from "../../app/host-failure.ts";
+import type { HostAnswer, HostExit, HostRequest } from "../../ports.ts";
+import { exitReason } from "./exit-reason.ts";
+import type { CheckedHostEvent } from "./host-event.ts";
+import type { Launch } from "./launch.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import { ProcessLink } from "./process-link.ts";
+
+/** The end of stderr that is kept: enough for a stack trace. */
+const STDERR_BYTES = 16_384;
+
+/**
+ * One child process and everything that must end with it: link, lifeline, memory watch, stderr. Knows nothing of phases;
+ * `start-host.ts` gives its events a meaning.
+ */
+export class HostProcess {
+  readonly exited: Promise<HostExit>;
+  readonly #child: ChildProcess;
+  readonly #link: ProcessLink;
+  readonly #memMiB: number;
+  #memory: MemoryWatch | undefined;
+  #stderr = "";
+  /** Why it ends, once that is known: the first reason stands. */
+  #known: HostExit | undefined;
+
+  constructor(
+    launch: Launch,
+    options: { cwd: string; memMiB: number; platform: string; onEvent: (event: CheckedHostEvent) => void },
+  ) {
+    this.#memMiB = options.memMiB;
+    this.#child = spawn(launch.command, launch.args, {
+      cwd: options.cwd,
+      env: { ...launch.env },
+      // A session of its own: Ctrl-C in a terminal goes to the agent alone, which lets requests end first.
+      detached: true,
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
+    });
+    const [, , stderr, link, lifeline] = this.#child.stdio as (Socket | null)[];
+    this.#link = new ProcessLink(present(link), {
+      onEvent: options.onEvent,
+      onOverdue: (timeoutMs) =>
+        this.kill({ code: "HOST_CRASHED", reason: `killed after ${timeoutMs} ms without an answer` }),
+      onNonsense: (why) => this.kill({ code: "HOST_CRASHED", reason: `killed because it answered nonsense: ${why}` }),
+    });
+    present(stderr).on("data", (bytes: Buffer) => {
+      this.#stderr = (this.#stderr + bytes.toString("utf8")).slice(-STDERR_BYTES);
+    });
+    this.exited = this.#ending(present(lifeline));
+    this.#watchMemory(options);
+  }
+
+  #watchMemory({ memMiB, platform }: { memMiB: number; platform: string }): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return; // the spawn failed; `exited` tells
+    const onOver = (ownMiB: number): void =>
+      this.kill({ code: "OUT_OF_MEMORY", reason: `memory limit of ${memMiB} MiB: it held ${Math.round(ownMiB)} MiB` });
+    this.#memory = new MemoryWatch(pid, { limitMiB: memMiB, platform, onOver });
+  }
+
+  #ending(lifeline: Socket): Promise<HostExit> {
+    const child = this.#child;
+    lifeline.on("error", () => undefined);
+    // A line, not only the end of the stream: the pid may belong to somebody else by now, and must not be killed.
+    child.once("exit", () => lifeline.end("gone\n", () => lifeline.destroy()));
+    child.once("error", (error) => {
+      this.#known ??= { code: "HOST_CRASHED", reason: `the process could not be started: ${error.message}` };
+      lifeline.destroy();
+    });
+    return new Promise((resolve) => {
+      // `close` comes after the last byte of the link: answers given before the end still count.
+      child.once("close", (exitCode, signal) => {
+        this.#memory?.stop();
+        const exit = exitReason({ known: this.#known, exitCode, signal, stderr: this.#stderr, memMiB: this.#memMiB });
+        this.#known = exit;
+        this.#link.fail(({ started }) => Object.assign(hostFailure(exit.code, exit.reason), { started }));
+        resolve(exit);
+      });
+    });
+  }
+
+  /** Looks now instead of at the next turn of the watch. */
+  async lookAtMemory(): Promise<void> {
+    await this.#memory?.look();
+  }
+
+  get residentMiB(): number {
+    return this.#memory?.latest.residentMiB ?? 0;
+  }
+
+  async ask(request: HostRequest): Promise<HostAnswer> {
+    if (this.#known !== undefined)
+      throw Object.assign(hostFailure(this.#known.code, this.#known.reason), { started: false });
+    return this.#link.ask(request);
+  }
+
+  /** Ends it at once. SIGKILL, because no other signal reaches a process whose model runs. */
+  kill(why: HostExit): void {
+    this.#known ??= why;
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Lets the requests under way end for at most `graceMs`, then kills. Resolves when the process is gone. */
+  async stop(graceMs: number): Promise<void> {
+    const asked: HostExit = { code: "HOST_CRASHED", reason: "stopped by the agent" };
+    this.#known ??= asked;
+    this.#link.finish();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), graceMs);
+    await this.exited;
+    clearTimeout(timer);
+  }
+
+  /** What the host said of its own end before it went. */
+  expectEnd(exit: HostExit): void {
+    this.#known ??= exit;
+  }
+}
+
+function present(socket: Socket | null | undefined): Socket {
+  if (!socket) throw new Error("a pipe to the model host is missing");
+  return socket;
+}

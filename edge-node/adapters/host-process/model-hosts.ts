@@ -1,0 +1,160 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
+import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { hostFailure } from "../../app/host-failure.ts";
+import type { HostTask } from "../../model-host/link-frame.ts";
+import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports.ts";
+import type { CheckedHostEvent } from "./host-event.ts";
+import { HostProcess } from "./host-process.ts";
+import { type Launch, launchOf } from "./launch.ts";
+
+export interface ModelHostsOptions {
+  /** Folder for what hosts need beside their model: the empty working directory and compiled sources. Made when missing. */
+  readonly workDirectory: string;
+  /** 2 GiB from an SD card at 20 MiB/s take 100 s. */
+  readonly loadTimeoutMs?: number;
+  /** Run the host as this program instead of `edge-node/model-host/main.ts`. For tests. */
+  readonly entry?: string;
+}
+
+const LOAD_TIMEOUT_MS = 180_000;
+/** A first run may be slower than those that follow; even a quick limit gets a second. */
+const MIN_WARM_UP_MS = 1_000;
+const SHELL = "/bin/sh";
+const ENTRY = path.join(import.meta.dirname, "../../model-host/main.ts");
+
+type Loaded = Extract<CheckedHostEvent, { event: "loaded" }>;
+type Ready = Extract<CheckedHostEvent, { event: "ready" }>;
+
+/** Starts each model in a child process of its own, with a cap on its memory and a deadline for each step. */
+export class ProcessModelHosts implements ModelHosts {
+  readonly #options: ModelHostsOptions;
+
+  constructor(options: ModelHostsOptions) {
+    this.#options = options;
+  }
+
+  async start(
+    spec: HostSpec,
+    onPhase: (phase: "loading" | "warming") => void,
+    signal: AbortSignal,
+  ): Promise<ModelHost> {
+    signal.throwIfAborted();
+    // Nothing lies in the working directory, so a model cannot read it: external data is looked up beside the model
+    // and, for models loaded from bytes, here.
+    const cwd = path.join(this.#options.workDirectory, "empty");
+    await mkdir(cwd, { recursive: true, mode: 0o500 });
+    const start = new HostStart(this.#launch(spec), {
+      cwd,
+      spec,
+      onPhase,
+      loadTimeoutMs: this.#options.loadTimeoutMs ?? LOAD_TIMEOUT_MS,
+    });
+    const onAbort = (): void => start.process.kill({ code: "HOST_CRASHED", reason: "the start was called off" });
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await start.finished();
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #launch(spec: HostSpec): Launch {
+    const { workDirectory, entry = ENTRY } = this.#options;
+    const task: HostTask = { model: spec.model, version: spec.version, file: path.resolve(spec.directory, MODEL_FILE) };
+    return launchOf({
+      execPath: process.execPath,
+      entry,
+      task: JSON.stringify(task),
+      memMiB: spec.limits.memMiB,
+      arch: process.arch,
+      shell: existsSync(SHELL) ? SHELL : undefined,
+      guarded: process.pid !== 1,
+      compileCache: path.join(workDirectory, "compile-cache"),
+    });
+  }
+}
+
+/** A host on its way to ready: loading, then warming. Each phase has its own deadline and its own failure. */
+class HostStart {
+  readonly process: HostProcess;
+  readonly #spec: HostSpec;
+  readonly #onPhase: (phase: "loading" | "warming") => void;
+  readonly #ready = Promise.withResolvers<Ready>();
+  #loaded: Loaded | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    launch: Launch,
+    options: { cwd: string; spec: HostSpec; onPhase: (phase: "loading" | "warming") => void; loadTimeoutMs: number },
+  ) {
+    const { cwd, spec, onPhase, loadTimeoutMs } = options;
+    this.#spec = spec;
+    this.#onPhase = onPhase;
+    onPhase("loading");
+    this.#allow(loadTimeoutMs, "LOAD_TIMEOUT", "loading");
+    const { memMiB } = spec.limits;
+    this.process = new HostProcess(launch, {
+      cwd,
+      memMiB,
+      platform: process.platform,
+      onEvent: (event) => this.#take(event),
+    });
+  }
+
+  /** Resolves when it may serve; throws when the process is gone. */
+  async finished(): Promise<ModelHost> {
+    const { process } = this;
+    const outcome = await Promise.race([this.#ready.promise, process.exited]);
+    clearTimeout(this.#timer);
+    await process.lookAtMemory();
+    if ("reason" in outcome) throw hostFailure(outcome.code, outcome.reason);
+    const { inputs, outputs, loadMs } = present(this.#loaded);
+    return {
+      inputs,
+      outputs,
+      loadMs,
+      warmUs: outcome.warmUs,
+      rssMiB: () => process.residentMiB,
+      infer: (request) => process.ask(request),
+      stop: (graceMs) => process.stop(graceMs),
+      exited: process.exited,
+    };
+  }
+
+  #allow(timeoutMs: number, code: HostExit["code"], doing: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => this.process.kill({ code, reason: `killed after ${timeoutMs} ms of ${doing}` }),
+      timeoutMs,
+    );
+  }
+
+  #take(event: CheckedHostEvent): void {
+    switch (event.event) {
+      case "loaded": {
+        this.#loaded = event;
+        const timeoutMs = this.#spec.limits.timeoutMs || DEFAULT_DEADLINE_MS;
+        this.#allow(Math.max(MIN_WARM_UP_MS, 2 * timeoutMs), "WARMUP_TIMEOUT", "its warm run");
+        return this.#onPhase("warming");
+      }
+      case "ready":
+        return this.#ready.resolve(event);
+      case "failed":
+        return this.process.expectEnd(failureOf(event, this.#spec.limits.memMiB));
+    }
+  }
+}
+
+function failureOf(event: Extract<CheckedHostEvent, { event: "failed" }>, memMiB: number): HostExit {
+  const { phase, outOfMemory, detail } = event;
+  if (outOfMemory) return { code: "OUT_OF_MEMORY", reason: `memory limit of ${memMiB} MiB: ${detail}` };
+  return { code: phase === "loading" ? "LOAD_FAILED" : "WARMUP_FAILED", reason: detail };
+}
+
+function present(loaded: Loaded | undefined): Loaded {
+  if (loaded === undefined) throw hostFailure("HOST_CRASHED", "the model host was ready before it was loaded");
+  return loaded;
+}

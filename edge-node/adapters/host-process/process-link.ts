@@ -1,0 +1,105 @@
+import type { Socket } from "node:net";
+import { ERRORS, messageOf } from "../../../shared/errors.ts";
+import { ANSWER_CODES, REPLY, REQUEST_HEADER, writeRequestHead } from "../../model-host/link-frame.ts";
+import type { HostAnswer, HostFailure, HostRequest } from "../../ports.ts";
+import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
+import { type Reply, ReplyReader } from "./reply-reader.ts";
+
+interface Waiting {
+  readonly requestId: number;
+  readonly timeoutMs: number;
+  resolve(answer: HostAnswer): void;
+  reject(failure: HostFailure): void;
+}
+
+interface Watcher {
+  onEvent(event: CheckedHostEvent): void;
+  /** The oldest request has run for its `timeoutMs`. */
+  onOverdue(timeoutMs: number): void;
+  /** The host said something that is not of the link's language. */
+  onNonsense(why: string): void;
+}
+
+/**
+ * The agent's end of a link. The host answers in order, so only the oldest request can be running, and only its time is
+ * measured: a request that waits behind a slow one is not blamed for it.
+ */
+export class ProcessLink {
+  readonly #socket: Socket;
+  readonly #watcher: Watcher;
+  readonly #reader = new ReplyReader();
+  readonly #waiting: Waiting[] = [];
+  #lastId = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, watcher: Watcher) {
+    this.#socket = socket;
+    this.#watcher = watcher;
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("error", () => undefined); // the host is gone: its exit tells the rest
+  }
+
+  get inFlight(): number {
+    return this.#waiting.length;
+  }
+
+  ask({ body, headerLength, timeoutMs }: HostRequest): Promise<HostAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
+      this.#waiting.push({ requestId: this.#lastId, timeoutMs, resolve, reject });
+      if (this.#waiting.length === 1) this.#watchOldest();
+      const head = Buffer.allocUnsafe(REQUEST_HEADER);
+      writeRequestHead(new DataView(head.buffer, head.byteOffset, REQUEST_HEADER), {
+        requestId: this.#lastId,
+        headerLength,
+        bodyLength: body.byteLength,
+      });
+      // One system call, and so one waking of the host, for both.
+      this.#socket.cork();
+      this.#socket.write(head);
+      this.#socket.write(body);
+      this.#socket.uncork();
+    });
+  }
+
+  /** No more requests: the host ends when it has answered those that it has. */
+  finish(): void {
+    this.#socket.end();
+  }
+
+  /** The process is gone: every request fails. Only the oldest may have been running. */
+  fail(failureOf: (position: { readonly started: boolean }) => HostFailure): void {
+    clearTimeout(this.#timer);
+    this.#waiting.splice(0).forEach((waiting, i) => waiting.reject(failureOf({ started: i === 0 })));
+  }
+
+  #watchOldest(): void {
+    clearTimeout(this.#timer);
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
+    this.#timer = setTimeout(() => this.#watcher.onOverdue(oldest.timeoutMs), oldest.timeoutMs);
+  }
+
+  #read(chunk: Buffer): void {
+    try {
+      for (const reply of this.#reader.push(chunk)) this.#take(reply);
+    } catch (error) {
+      this.#watcher.onNonsense(messageOf(error));
+    }
+  }
+
+  #take(reply: Reply): void {
+    if (reply.kind === REPLY.EVENT) {
+      return this.#watcher.onEvent(hostEvent.parse(JSON.parse(Buffer.from(reply.body).toString("utf8"))));
+    }
+    const [oldest] = this.#waiting;
+    if (reply.kind !== REPLY.ANSWER || oldest?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
+      throw new Error(`an answer of kind ${reply.kind} and code ${reply.code} to request ${reply.requestId}`);
+    }
+    this.#waiting.shift();
+    this.#watchOldest();
+    const code = ANSWER_CODES[reply.code];
+    const status = code === undefined ? 200 : ERRORS[code].status;
+    oldest.resolve({ status, code, headerLength: reply.headerLength, body: reply.body, computeUs: reply.computeUs });
+  }
+}

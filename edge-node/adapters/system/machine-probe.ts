@@ -1,0 +1,64 @@
+import { statfs } from "node:fs/promises";
+import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import type { Capabilities } from "../../../shared/protocol/messages.ts";
+import type { SystemProbe } from "../../ports.ts";
+import { installedRuntime } from "./runtime.ts";
+
+const MIB = 1_048_576;
+
+interface CpuTimes {
+  readonly busy: number;
+  readonly total: number;
+}
+
+/** What this machine, or the container it gave us, can do and how busy it is. */
+export class MachineProbe implements SystemProbe {
+  readonly #stateDir: string;
+  readonly #localUrl: string | undefined;
+  #last: CpuTimes = cpuTimes();
+
+  /** `localUrl`: where the node's own `/v2` answers. */
+  constructor(stateDir: string, localUrl: string | undefined) {
+    this.#stateDir = stateDir;
+    this.#localUrl = localUrl;
+  }
+
+  async capabilities(): Promise<Capabilities> {
+    const { blocks, bsize } = await statfs(this.#stateDir);
+    return {
+      arch: process.arch,
+      os: process.platform,
+      cpus: availableParallelism(),
+      memMiB: Math.floor(memoryLimit() / MIB),
+      diskMiB: Math.floor((blocks * bsize) / MIB),
+      ...(await installedRuntime()),
+      providers: ["cpu"],
+      ...(this.#localUrl !== undefined && { localUrl: this.#localUrl }),
+    };
+  }
+
+  usage(): { cpuPct: number; memFreeMiB: number } {
+    const now = cpuTimes();
+    const total = now.total - this.#last.total;
+    const cpuPct = total > 0 ? (100 * (now.busy - this.#last.busy)) / total : 0;
+    this.#last = now;
+    return { cpuPct, memFreeMiB: Math.floor(Math.min(freemem(), process.availableMemory()) / MIB) };
+  }
+}
+
+/** The container's limit, when there is one. */
+function memoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+function cpuTimes(): CpuTimes {
+  let busy = 0;
+  let total = 0;
+  for (const { times } of cpus()) {
+    const all = times.user + times.nice + times.sys + times.idle + times.irq;
+    total += all;
+    busy += all - times.idle;
+  }
+  return { busy, total };
+}

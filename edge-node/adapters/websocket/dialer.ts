@@ -1,0 +1,122 @@
+import type { Clock } from "../../../shared/clock.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import type { Channel } from "../../../shared/protocol/limits.ts";
+import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
+import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
+import type { ControlLink, Dialer, InferenceLink, NodeIdentity, TransferLink } from "../../ports.ts";
+import { linkRefused } from "../../app/link-refused.ts";
+import { ControlChannel } from "./control-channel.ts";
+import { InferenceSocket, type InferenceHandlers } from "./inference-channel.ts";
+import type { NodeSocket } from "./node-socket.ts";
+import { openSocket, type Answer, type Connect } from "./open-socket.ts";
+import { TransferChannel } from "./transfer-channel.ts";
+
+interface Parts {
+  readonly identity: NodeIdentity;
+  readonly agentVersion: string;
+  readonly connect: Connect;
+  readonly clock: Clock;
+}
+
+/** Dials the control plane over ws. After a failure the next control dial goes to the next URL; the other channels follow it. */
+export class WebSocketDialer implements Dialer {
+  readonly #parts: Parts;
+  readonly #open = new Set<NodeSocket>();
+  #url = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async control(
+    hello: Parameters<Dialer["control"]>[0],
+    onMessage: (message: ControlPlaneMessage) => void,
+    signal: AbortSignal,
+  ): Promise<ControlLink> {
+    const { identity, agentVersion, clock } = this.#parts;
+    const { epoch: lastEpoch, ...rest } = hello;
+    const answer: Answer = (signature) => ({
+      type: "hello",
+      id: 1,
+      re: 1,
+      nodeId: identity.nodeId,
+      generation: identity.generation,
+      signature,
+      agentVersion,
+      features: [],
+      clock: new Date(clock.wallNow()).toISOString(),
+      lastEpoch,
+      ...rest,
+    });
+    try {
+      const { socket, greeting } = await this.#dial("control", { replica: undefined, signal }, answer);
+      const link = new ControlChannel(socket, {
+        welcome: welcomeOf(greeting),
+        clock,
+        lastByteOnAny: () => Math.max(...[...this.#open].map((each) => each.lastByteAt())),
+      });
+      link.listen(onMessage);
+      return link;
+    } catch (error) {
+      this.#url += 1;
+      throw error;
+    }
+  }
+
+  async inference(
+    session: { epoch: number; replica: string },
+    handlers: InferenceHandlers,
+    signal: AbortSignal,
+  ): Promise<InferenceLink> {
+    const { replica } = session;
+    const { socket } = await this.#dial("inference", { replica, signal }, this.#attach(session));
+    const link = new InferenceSocket(socket, { clock: this.#parts.clock });
+    link.listen(handlers);
+    return link;
+  }
+
+  async transfer(
+    session: { epoch: number; replica: string; ticket: string },
+    onFrame: (frame: TransferFrame) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<TransferLink> {
+    const { replica } = session;
+    const { socket } = await this.#dial("transfer", { replica, signal }, this.#attach(session));
+    const link = new TransferChannel(socket);
+    link.listen(onFrame);
+    return link;
+  }
+
+  #attach({ epoch, ticket }: { readonly epoch: number; readonly ticket?: string }): Answer {
+    const { nodeId, generation } = this.#parts.identity;
+    return (signature) => ({
+      type: "attach",
+      id: 1,
+      re: 1,
+      epoch,
+      nodeId,
+      generation,
+      signature,
+      ...(ticket !== undefined && { ticket }),
+    });
+  }
+
+  async #dial(
+    channel: Channel,
+    { replica, signal }: { readonly replica: string | undefined; readonly signal: AbortSignal },
+    answer: Answer,
+  ): ReturnType<typeof openSocket> {
+    const { identity, connect, clock } = this.#parts;
+    const url = identity.urls[this.#url % identity.urls.length] ?? "";
+    const opened = await openSocket({ channel, url, identity, replica, connect, clock, signal }, answer);
+    const { socket } = opened;
+    this.#open.add(socket);
+    void socket.closed.then(() => this.#open.delete(socket));
+    return opened;
+  }
+}
+
+function welcomeOf(greeting: ControlPlaneMessage): Welcome {
+  if (greeting.type === "welcome" && greeting.epoch !== undefined) return greeting;
+  throw linkRefused({ code: CLOSE.INVALID_MESSAGE, reason: "welcome without an epoch", retryAfterMs: 0 });
+}

@@ -1,0 +1,108 @@
+import type { Clock } from "../../../shared/clock.ts";
+import { BodyAssembly, type Assembled } from "../../../shared/protocol/body-assembly.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import {
+  decodeInferenceFrame,
+  encodeMessages,
+  INFERENCE_FRAME,
+  JSON_BODY,
+  type InferenceFrame,
+  type RequestFrame,
+  type ResponseFrame,
+} from "../../../shared/protocol/inference-frame.ts";
+import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import type { InferenceLink, LinkClosed } from "../../ports.ts";
+import type { NodeSocket } from "./node-socket.ts";
+import { bytesOf } from "./parse-message.ts";
+import { watchSilence } from "./silence-watch.ts";
+
+export interface InferenceHandlers {
+  onRequest(frame: RequestFrame): void;
+  onCancel(requestId: number): void;
+}
+
+/** An inference channel after its handshake: puts requests together, answers those over a bound itself. */
+export class InferenceSocket implements InferenceLink {
+  readonly #socket: NodeSocket;
+  readonly #bodies = new BodyAssembly<RequestFrame>();
+
+  constructor(socket: NodeSocket, { clock }: { readonly clock: Clock }) {
+    this.#socket = socket;
+    const stop = watchSilence(clock, () => socket.lastByteAt(), (silentMs) => {
+      if (silentMs > INFERENCE_SILENCE_MS) return socket.terminate(`no byte for ${Math.round(silentMs)} ms`);
+      socket.hasRoom();
+      if (silentMs >= INFERENCE_PING_MS) socket.ping();
+    });
+    void socket.closed.then(stop);
+  }
+
+  get closed(): Promise<LinkClosed> {
+    return this.#socket.closed;
+  }
+
+  /** One frame a turn, so that small answers pass between the parts of a large one. */
+  async respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {
+    const messages = encodeMessages(head, MAX_MESSAGE_BYTES);
+    const [only] = messages;
+    if (only && messages.length === 1 && this.#socket.hasRoom()) return this.#socket.send(only);
+    for (const message of messages) await this.#socket.sendAndWait(message);
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  listen(handlers: InferenceHandlers): void {
+    this.#socket.listen((data, isBinary) => {
+      if (!this.#socket.isOpen) return;
+      const frame = isBinary ? decodeInferenceFrame(bytesOf(data)) : undefined;
+      if (!frame || frame.type === INFERENCE_FRAME.RESPONSE) return this.#broken();
+      this.#take(frame, handlers);
+    });
+  }
+
+  #take(frame: Exclude<InferenceFrame, ResponseFrame>, handlers: InferenceHandlers): void {
+    switch (frame.type) {
+      case INFERENCE_FRAME.REQUEST:
+        return this.#assembled(this.#bodies.begin(frame), handlers);
+      case INFERENCE_FRAME.DATA:
+        return this.#assembled(this.#bodies.continue(frame), handlers);
+      case INFERENCE_FRAME.CANCEL:
+        this.#bodies.drop(frame.requestId);
+        return handlers.onCancel(frame.requestId);
+    }
+  }
+
+  #assembled(assembled: Assembled<RequestFrame>, handlers: InferenceHandlers): void {
+    switch (assembled.kind) {
+      case "complete":
+        return handlers.onRequest(assembled.frame);
+      case "refused":
+        return void this.respond(refusal(assembled.frame.requestId, assembled.status));
+      case "broken":
+        return this.#broken();
+      case "partial":
+      case "ignored":
+        return;
+    }
+  }
+
+  #broken(): void {
+    this.close(CLOSE.INVALID_MESSAGE, "not a request frame in its place");
+  }
+}
+
+/** Over a bound before any model saw it. */
+function refusal(requestId: number, status: 413 | 429): Omit<ResponseFrame, "end" | "bodyLength"> {
+  const nothing = { nodeRif: 0, queueUs: 0, computeUs: 0, placementRif: 0, meanUs: 0, p95Us: 0, slots: 0 };
+  return {
+    type: INFERENCE_FRAME.RESPONSE,
+    requestId,
+    notStarted: true,
+    status,
+    headerLength: JSON_BODY,
+    meta: { code: status === 413 ? "TOO_LARGE" : "QUEUE_FULL" },
+    body: new Uint8Array(0),
+    ...nothing,
+  };
+}

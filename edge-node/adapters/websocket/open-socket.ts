@@ -1,0 +1,146 @@
+import type { Socket } from "node:net";
+import { WebSocket } from "ws";
+import type { Clock } from "../../../shared/clock.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { messageOf } from "../../../shared/errors.ts";
+import {
+  AUTHENTICATION_DEADLINE_MS,
+  channelPath,
+  MAX_MESSAGE_BYTES,
+  MAX_TRANSFER_MESSAGE_BYTES,
+  SUBPROTOCOL,
+  type Channel,
+} from "../../../shared/protocol/limits.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import { sessionProofText } from "../../../shared/protocol/proofs.ts";
+import type { LinkClosed, LinkRefused, NodeIdentity } from "../../ports.ts";
+import { isLinkRefused, linkRefused } from "../../app/link-refused.ts";
+import { closedByStatus, NodeSocket } from "./node-socket.ts";
+import { parseMessage } from "./parse-message.ts";
+
+/** DNS, TCP, TLS and the upgrade together. */
+const UPGRADE_DEADLINE_MS = 10_000;
+
+/** Opens the TCP or TLS connection to a control plane, checked against the pin. Rejects when it may not or cannot. */
+export type Connect = (url: URL, signal: AbortSignal) => Promise<Socket>;
+
+export interface OpenOptions {
+  readonly channel: Channel;
+  readonly url: string;
+  readonly identity: NodeIdentity;
+  readonly replica: string | undefined;
+  readonly connect: Connect;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What answers the challenge: `hello` or `attach`, with this signature. */
+export type Answer = (signature: string) => object;
+
+type Greeting = Extract<ControlPlaneMessage, { type: "welcome" | "attached" }>;
+
+/** Dials one channel and answers its challenge. Resolves when the control plane took the answer; throws `LinkRefused`. */
+export async function openSocket(
+  options: OpenOptions,
+  answer: Answer,
+): Promise<{ readonly socket: NodeSocket; readonly greeting: Greeting }> {
+  const { clock, signal } = options;
+  const socket = await upgrade(options);
+  const onAbort = (): void => socket.terminate("called off");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const cancel = clock.after(AUTHENTICATION_DEADLINE_MS, () => socket.terminate("the handshake took over 5 s"));
+  try {
+    if (signal.aborted) onAbort();
+    return { socket, greeting: await greet(socket, options, answer) };
+  } catch (error) {
+    socket.close(CLOSE.INVALID_MESSAGE, messageOf(error));
+    throw error;
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function greet(socket: NodeSocket, { channel, identity }: OpenOptions, answer: Answer): Promise<Greeting> {
+  const challenge = await expectMessage(socket);
+  if (challenge.type !== "challenge") throw refused("the first message was not a challenge");
+  // The proof names the control plane it is for, so it is worth nothing to another one that relays a nonce.
+  if (challenge.cpId !== identity.cpId) throw refused("this is not the control plane that the node joined");
+  const { nodeId, generation, cpId } = identity;
+  const { nonce } = challenge;
+  const signature = identity.sign(sessionProofText({ cpId, channel, nodeId, generation, nonce }));
+  socket.send(JSON.stringify(answer(signature)));
+  const greeting = await expectMessage(socket);
+  const expected = channel === "control" ? "welcome" : "attached";
+  if ((greeting.type !== "welcome" && greeting.type !== "attached") || greeting.type !== expected)
+    throw refused(`${greeting.type} came in place of ${expected}`);
+  return greeting;
+}
+
+async function expectMessage(socket: NodeSocket): Promise<ControlPlaneMessage> {
+  const next = await socket.next();
+  if (!next) throw linkRefused(await socket.closed);
+  const parsed = next.isBinary ? undefined : parseMessage(next.data);
+  if (parsed?.kind !== "message") throw refused("the handshake broke the protocol");
+  return parsed.message;
+}
+
+const refused = (reason: string): LinkRefused =>
+  linkRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
+
+async function upgrade(options: OpenOptions): Promise<NodeSocket> {
+  const { channel, url, identity, replica, connect, clock, signal } = options;
+  const deadline = new AbortController();
+  const stop = (): void => deadline.abort(signal.reason);
+  const cancel = clock.after(UPGRADE_DEADLINE_MS, () => deadline.abort(new Error("no connection within 10 s")));
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (signal.aborted) stop();
+    const target = new URL(channelPath(channel), url);
+    const below = await connect(target, deadline.signal);
+    const webSocket = new WebSocket(target, [SUBPROTOCOL], {
+      headers: { "Skerry-Node-Id": identity.nodeId, ...(replica !== undefined && { "Skerry-Replica": replica }) },
+      createConnection: () => below,
+      perMessageDeflate: false,
+      skipUTF8Validation: false,
+      followRedirects: false,
+      maxFragments: 64,
+      ...(channel === "transfer"
+        ? { maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 }
+        : { maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 }),
+    });
+    return await opened(webSocket, { below, clock, signal: deadline.signal });
+  } catch (error) {
+    if (isLinkRefused(error)) throw error;
+    throw linkRefused({ code: 1006, reason: messageOf(error), retryAfterMs: 0 });
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function opened(
+  webSocket: WebSocket,
+  { below, clock, signal }: { below: Socket; clock: Clock; signal: AbortSignal },
+): Promise<NodeSocket> {
+  return new Promise((resolve, reject) => {
+    const refuse = (closed: LinkClosed): void => reject(linkRefused(closed));
+    const onAbort = (): void => {
+      refuse({ code: 1006, reason: messageOf(signal.reason), retryAfterMs: 0 });
+      webSocket.terminate();
+      below.destroy();
+    };
+    webSocket.once("unexpected-response", (request, response) => {
+      refuse(closedByStatus(response.statusCode ?? 0, response.headers["retry-after"]));
+      request.destroy();
+    });
+    webSocket.on("error", (error) => refuse({ code: 1006, reason: messageOf(error), retryAfterMs: 0 }));
+    // In this very event, so that a message that came with the upgrade finds its listener.
+    webSocket.once("open", () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve(new NodeSocket(webSocket, { below, clock }));
+    });
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}

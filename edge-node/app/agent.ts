@@ -1,0 +1,120 @@
+import type { Clock } from "../../shared/clock.ts";
+import { newId } from "../../shared/ids.ts";
+import type { Logger } from "../../shared/logger.ts";
+import type { Random } from "../../shared/random.ts";
+import type { Capabilities } from "../../shared/protocol/messages.ts";
+import { whyIncompatible } from "../core/compatibility.ts";
+import type { ArtifactDisk, Dialer, MemoryFile, ModelHosts, SystemProbe } from "../ports.ts";
+import { Connection } from "./connection.ts";
+import { Desired } from "./desired.ts";
+import { Executor } from "./executor.ts";
+import { HostSupervisor } from "./host-supervisor.ts";
+import { Memory } from "./memory.ts";
+import { NodeLog } from "./node-log.ts";
+import { Placements } from "./placements.ts";
+import type { Serving } from "./serving.ts";
+import { StatusReports } from "./status-reports.ts";
+import { Transfers } from "./transfers.ts";
+
+export interface AgentParts {
+  readonly dialer: Dialer;
+  readonly memoryFile: MemoryFile;
+  readonly disk: ArtifactDisk;
+  readonly hosts: ModelHosts;
+  readonly serving: Serving;
+  readonly probe: SystemProbe;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** A model that takes longer to load must not keep the node away. */
+const SERVE_FIRST_MS = 1_000;
+
+/**
+ * The node: serves what its disk holds, keeps a session with the control plane when there is one, and turns what is
+ * desired into model hosts. It starts what it remembers before it dials, so a control plane that is away costs nothing.
+ */
+export class Agent {
+  readonly #memory: Memory;
+  readonly #executor: Executor;
+  readonly #connection: Connection;
+  readonly #placements: Placements;
+  readonly #probe: SystemProbe;
+  readonly #clock: Clock;
+  #capabilities: Capabilities | undefined;
+
+  constructor(parts: AgentParts) {
+    const { clock, random, logger, disk, serving, probe } = parts;
+    const log = new NodeLog(clock);
+    const statuses = new StatusReports(clock);
+    const placements = new Placements((report) => statuses.changed(report));
+    const memory = new Memory(parts.memoryFile);
+    const onSettled = (): void => this.#executor.trigger();
+    const shared = { ...parts, log, statuses, placements, memory, onSettled };
+    const supervisor = new HostSupervisor(shared);
+    const transfers = new Transfers({
+      ...shared,
+      whyIncompatible: (manifest) => this.#capabilities && whyIncompatible(manifest, this.#capabilities),
+      makeRoom: () => this.#executor.makeRoom(),
+    });
+    const desired = new Desired({ memory, clock, logger, ready: () => placements.ready(), onApplied: onSettled });
+    this.#executor = new Executor({
+      ...shared,
+      supervisor,
+      cancelTransfers: (keep) => transfers.cancelUnless(keep),
+    });
+    this.#connection = new Connection({
+      dialer: parts.dialer,
+      desired,
+      placements,
+      statuses,
+      transfers,
+      log,
+      serving,
+      disk,
+      probe,
+      clock,
+      random,
+      logger,
+      memory,
+      bootId: newId("b", random),
+      capabilities: () => this.#capabilitiesNow(),
+    });
+    this.#memory = memory;
+    this.#placements = placements;
+    this.#probe = probe;
+    this.#clock = clock;
+    placements.onChange(() => this.#connection.placementsChanged());
+  }
+
+  /** Loads what the node remembers and serves it. Dials when all of that is up, or after a second. */
+  async start(): Promise<void> {
+    await this.#memory.load();
+    await this.#capabilitiesNow();
+    this.#executor.trigger();
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(SERVE_FIRST_MS, resolve);
+      void this.#executor.idle().then(() => {
+        cancel();
+        resolve();
+      });
+    });
+    this.#connection.start();
+  }
+
+  /** The ids of the placements that serve. */
+  ready(): ReadonlySet<string> {
+    return this.#placements.ready();
+  }
+
+  /** Takes no new work, lets the running requests end for at most `graceMs`, stops the hosts, says goodbye. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#executor.stop(graceMs);
+    await this.#connection.stop();
+  }
+
+  async #capabilitiesNow(): Promise<Capabilities> {
+    return (this.#capabilities = await this.#probe.capabilities());
+  }
+}

@@ -1,0 +1,14 @@
+import type { DesiredPlacement, PlacementLoad } from "../../shared/protocol/messages.ts";
+import type { ModelHost, WorkerAnswer, WorkerRequest } from "../ports.ts";
+
+/** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
+export interface Serving {
+  /** From now on requests for the placement go to `host`. Again with a new `placement`: its limits changed. */
+  serve(placement: DesiredPlacement, host: ModelHost): void;
+  /** No new request is given to the placement's host; what is queued is answered `notStarted`. */
+  remove(placementId: string): void;
+  /** From now on every request is refused with DRAINING; what was taken is still answered. */
+  drain(): void;
+  infer(request: WorkerRequest): Promise<WorkerAnswer>;
+  load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
+}

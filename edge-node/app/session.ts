@@ -1,0 +1,150 @@
+import { assertNever } from "../../shared/assert-never.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Logger } from "../../shared/logger.ts";
+import type { Random } from "../../shared/random.ts";
+import { CLOSE } from "../../shared/protocol/close-codes.ts";
+import type { ControlPlaneMessage } from "../../shared/protocol/messages.ts";
+import type { ArtifactDisk, ControlLink, Dialer, LinkClosed, SystemProbe } from "../ports.ts";
+import type { Desired } from "./desired.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { InferenceChannel } from "./inference-channel.ts";
+import { LoadReports } from "./load-reports.ts";
+import type { NodeLog } from "./node-log.ts";
+import type { Placements } from "./placements.ts";
+import type { Serving } from "./serving.ts";
+import type { StatusReports } from "./status-reports.ts";
+import type { Transfers } from "./transfers.ts";
+
+export interface SessionParts {
+  readonly dialer: Dialer;
+  readonly desired: Desired;
+  readonly placements: Placements;
+  readonly statuses: StatusReports;
+  readonly transfers: Transfers;
+  readonly log: NodeLog;
+  readonly serving: Serving;
+  readonly disk: ArtifactDisk;
+  readonly probe: SystemProbe;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** How a session came to its end. After `goaway` its channels are still open: the next session takes over first. */
+export type SessionEnd =
+  | { readonly kind: "closed"; readonly closed: LinkClosed }
+  | { readonly kind: "goaway"; readonly reason: string };
+
+/** One authenticated session: its pulse, its reports, its other two channels, one handler for each message. */
+export class Session {
+  readonly #parts: SessionParts;
+  readonly #link: ControlLink;
+  readonly #epoch: number;
+  readonly #heartbeat: Heartbeat;
+  readonly #load: LoadReports;
+  readonly #inference: InferenceChannel;
+  readonly #end = Promise.withResolvers<SessionEnd>();
+  #cancelGoaway: () => void = () => undefined;
+  /** Not to be back before this, when the control plane said so. */
+  #backAt = -Infinity;
+
+  constructor(link: ControlLink, { epoch, onProven }: { epoch: number; onProven: () => void }, parts: SessionParts) {
+    const { clock, random, desired, placements, dialer } = parts;
+    const { replica } = link.welcome;
+    this.#parts = parts;
+    this.#link = link;
+    this.#epoch = epoch;
+    this.#heartbeat = new Heartbeat({ link, clock, random, desired: () => desired.position, onProven });
+    this.#load = new LoadReports({
+      ...parts,
+      link,
+      isServing: () => placements.ready().size > 0,
+      rttMs: () => this.#heartbeat.rttMs,
+    });
+    this.#inference = new InferenceChannel({
+      ...parts,
+      dial: (handlers, signal) => dialer.inference({ epoch, replica }, handlers, signal),
+    });
+  }
+
+  /** Resolves when the session is over, or a new one should take over. */
+  get ended(): Promise<SessionEnd> {
+    return this.#end.promise;
+  }
+
+  start(): void {
+    const { desired, statuses, log, transfers, dialer } = this.#parts;
+    const { replica } = this.#link.welcome;
+    const link = this.#link;
+    desired.reset();
+    statuses.connect((message) => link.send(message));
+    log.connect((message) => link.send(message));
+    transfers.connect({
+      send: (message) => link.send(message),
+      dial: (ticket, onFrame, signal) =>
+        dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
+    });
+    this.#heartbeat.start();
+    this.#load.start();
+    this.placementsChanged();
+    void link.closed.then((closed) => {
+      const retryAfterMs = Math.max(closed.retryAfterMs, this.#backAt - this.#parts.clock.now());
+      this.#end.resolve({ kind: "closed", closed: { ...closed, retryAfterMs } });
+    });
+  }
+
+  /** A placement became ready, or ceased to be. */
+  placementsChanged(): void {
+    this.#inference.want(this.#parts.placements.ready().size > 0);
+  }
+
+  onMessage(message: ControlPlaneMessage): void {
+    const { desired, transfers, logger } = this.#parts;
+    switch (message.type) {
+      case "heartbeat.ack":
+        return this.#heartbeat.onAck(message);
+      case "desired.snapshot":
+      case "desired.delta":
+        return desired.onMessage(message, this.#link);
+      case "transfer.offer":
+        return void transfers.onOffer(message);
+      case "goaway":
+        return this.#leave(message);
+      case "error":
+        return logger.warn({ code: message.code, detail: message.detail }, "the control plane refused a message");
+      case "challenge":
+      case "welcome":
+      case "attached":
+        return this.#link.close(CLOSE.INVALID_MESSAGE, `${message.type} was said already`);
+      case "ok":
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  /** Stops what this session does for the node. The next one may begin once it resolves. */
+  async detach(): Promise<void> {
+    const { statuses, log, transfers } = this.#parts;
+    this.#cancelGoaway();
+    this.#heartbeat.stop();
+    this.#load.stop();
+    statuses.disconnect();
+    log.disconnect();
+    await transfers.disconnect();
+  }
+
+  /** Closes the channels; requests under way get up to 5 s. */
+  async close(reason: string): Promise<void> {
+    await this.#inference.close();
+    this.#link.close(CLOSE.DONE, reason);
+  }
+
+  #leave({ reason, reconnectMs }: { readonly reason: string; readonly reconnectMs: number }): void {
+    const { clock, logger } = this.#parts;
+    logger.info({ reason, reconnectMs }, "the control plane asks this node to open a new session");
+    this.#backAt = clock.now() + reconnectMs;
+    this.#cancelGoaway();
+    this.#cancelGoaway = clock.after(reconnectMs, () => this.#end.resolve({ kind: "goaway", reason }));
+  }
+}

@@ -1,0 +1,98 @@
+import type { Clock } from "../../shared/clock.ts";
+import type { NodeMessage, PlacementReport, Unsent } from "../../shared/protocol/messages.ts";
+
+/** Progress of one download is told at most this often. */
+const PROGRESS_MS = 1_000;
+/** So many reports leave at once; the next lot this much later. The channel allows 50 messages a second, burst 100. */
+const LOT = 20;
+const LOT_MS = 500;
+
+interface Told {
+  readonly state: PlacementReport["state"];
+  readonly at: number;
+}
+
+/**
+ * Tells the control plane what became of each placement. A report is a level: a newer one takes the place of one that
+ * has not left yet. While nobody listens they wait, and the next `hello` repeats everything.
+ */
+export class StatusReports {
+  readonly #clock: Clock;
+  readonly #pending = new Map<string, PlacementReport>();
+  readonly #told = new Map<string, Told>();
+  #send: ((message: Unsent<NodeMessage>) => unknown) | undefined;
+  #isFlushing = false;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The placement's state, progress or generation changed. */
+  changed(report: PlacementReport): void {
+    this.#pending.set(report.placementId, report);
+    this.#flushSoon();
+  }
+
+  /** `reports` travel in a `hello` that is on its way: what waits for them is told by it. */
+  inHello(reports: readonly PlacementReport[]): void {
+    this.#pending.clear();
+    this.#told.clear();
+    const at = this.#clock.now();
+    for (const { placementId, state } of reports) this.#told.set(placementId, { state, at });
+  }
+
+  /** Reports go to `send` until `disconnect`. */
+  connect(send: (message: Unsent<NodeMessage>) => unknown): void {
+    this.#send = send;
+    this.#flushSoon();
+  }
+
+  disconnect(): void {
+    this.#send = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  /** After the present turn, so that what changes several times within it is told once. */
+  #flushSoon(): void {
+    if (this.#isFlushing || !this.#send) return;
+    this.#isFlushing = true;
+    void Promise.resolve().then(() => {
+      this.#isFlushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#send) return;
+    const now = this.#clock.now();
+    let left = LOT;
+    for (const [placementId, report] of this.#pending) {
+      if (left === 0) return this.#flushAt(now + LOT_MS);
+      const told = this.#told.get(placementId);
+      if (report.state === "downloading" && told?.state === "downloading" && now - told.at < PROGRESS_MS) {
+        this.#flushAt(told.at + PROGRESS_MS);
+        continue;
+      }
+      left -= 1;
+      this.#pending.delete(placementId);
+      if (report.state === "gone") this.#told.delete(placementId);
+      else this.#told.set(placementId, { state: report.state, at: now });
+      this.#send({ type: "placement.status", ...report });
+    }
+  }
+
+  #flushAt(at: number): void {
+    if (at >= this.#timerAt) return;
+    this.#cancelTimer?.();
+    this.#timerAt = at;
+    this.#cancelTimer = this.#clock.after(at - this.#clock.now(), () => {
+      this.#cancelTimer = undefined;
+      this.#timerAt = Infinity;
+      this.#flush();
+    });
+  }
+}

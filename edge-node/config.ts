@@ -1,0 +1,135 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { messageOf } from "../shared/errors.ts";
+import { NODE_NAME } from "../shared/protocol/messages.ts";
+import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
+
+const flag = z
+  .enum(["0", "1"])
+  .default("0")
+  .transform((text) => text === "1");
+
+/** Every setting of the node, with the sentence that explains it. All come from the environment. */
+const settings = z.object({
+  SKERRY_STATE_DIR: z.string().min(1).default(".skerry/node").describe("Folder for the node's identity and models."),
+  SKERRY_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("The control plane's http or https URL; needed for the first start only."),
+  SKERRY_JOIN_TOKEN: z
+    .string()
+    .optional()
+    .describe("The line that `skerry token create --print-join` prints; needed for the first start only."),
+  SKERRY_JOIN_TOKEN_FILE: z.string().optional().describe("A file with the join token, in place of SKERRY_JOIN_TOKEN."),
+  SKERRY_NODE_NAME: z
+    .string()
+    .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
+    .default(() => nameFromHost(hostname()))
+    .describe("The node's name. Default: this machine's name."),
+  SKERRY_NODE_KIND: z.enum(["edge", "cloud"]).default("edge").describe("edge: a device; cloud: a pod of the cloud pool."),
+  SKERRY_LOCAL_HOST: z.string().min(1).default("127.0.0.1").describe("Address on which the node's own /v2 listens."),
+  SKERRY_LOCAL_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(7090)
+    .describe("Port on which the node's own /v2 listens; 0 for any free one."),
+  SKERRY_LOG_LEVEL: z
+    .enum(["debug", "info", "warn", "error", "silent"])
+    .default("info")
+    .describe("Least level that is logged."),
+  SKERRY_TRUSTED_NETWORK: flag.describe(
+    "1: a control plane without TLS may be reached beyond loopback. Only on a network that nobody else can read.",
+  ),
+  SKERRY_EXIT_WITH_PARENT: flag.describe(
+    "1: stop when standard input closes, so that a killed supervisor leaves nothing behind.",
+  ),
+});
+
+type SettingName = keyof typeof settings.shape;
+
+export interface Config {
+  readonly stateDir: string;
+  readonly url: string | undefined;
+  readonly joinToken: JoinToken | undefined;
+  readonly name: string;
+  readonly kind: "edge" | "cloud";
+  readonly localHost: string;
+  readonly localPort: number;
+  readonly logLevel: string;
+  readonly isNetworkTrusted: boolean;
+  readonly exitWithParent: boolean;
+}
+
+/** Secrets come from the environment or from files, never from arguments, which every process of the machine can read. */
+const NO_FLAG: ReadonlySet<string> = new Set<SettingName>(["SKERRY_JOIN_TOKEN"]);
+
+/**
+ * Reads all settings at once: `--state-dir x` goes before SKERRY_STATE_DIR, and so on. Throws one error that lists
+ * every complaint, setting by setting.
+ */
+export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = []): Config {
+  const given = { ...env, ...flags(args) };
+  const parsed = settings.safeParse(given);
+  const complaints = parsed.success ? [] : parsed.error.issues.map(complaint);
+  const token = readToken(given, complaints);
+  if (!parsed.success || complaints.length > 0)
+    throw new Error(`the node cannot start with these settings:\n${complaints.join("\n")}`);
+  const { data } = parsed;
+  return {
+    stateDir: data.SKERRY_STATE_DIR,
+    url: data.SKERRY_URL,
+    joinToken: token,
+    name: data.SKERRY_NODE_NAME,
+    kind: data.SKERRY_NODE_KIND,
+    localHost: data.SKERRY_LOCAL_HOST,
+    localPort: data.SKERRY_LOCAL_PORT,
+    logLevel: data.SKERRY_LOG_LEVEL,
+    isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
+    exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
+  };
+}
+
+const flagOf = (name: string): string => name.slice("SKERRY_".length).toLowerCase().replaceAll("_", "-");
+
+function flags(args: readonly string[]): Record<string, string> {
+  const names = Object.keys(settings.shape).filter((name) => !NO_FLAG.has(name));
+  const options = Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" as const }]));
+  const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = values[flagOf(name)];
+      return typeof value === "string" ? [[name, value]] : [];
+    }),
+  );
+}
+
+function readToken(env: NodeJS.ProcessEnv, complaints: string[]): JoinToken | undefined {
+  const file = env["SKERRY_JOIN_TOKEN_FILE"];
+  let text = env["SKERRY_JOIN_TOKEN"];
+  try {
+    text ??= file === undefined ? undefined : readFileSync(file, "utf8");
+  } catch (error) {
+    complaints.push(`  SKERRY_JOIN_TOKEN_FILE: ${messageOf(error)}`);
+  }
+  if (text === undefined || text.trim() === "") return undefined;
+  const token = parseJoinToken(text);
+  if (!token)
+    complaints.push("  SKERRY_JOIN_TOKEN: not a join token. One looks like skj1.<pin>.<key set>.<id>.<secret>, on one line.");
+  return token;
+}
+
+function complaint(issue: z.core.$ZodIssue): string {
+  const name = String(issue.path[0]);
+  return `  ${name}: ${issue.message}. ${settings.shape[name as SettingName]?.description ?? ""}`;
+}
+
+/** A machine's name as a node's name: `Dock 7.local` becomes `dock-7`. */
+function nameFromHost(host: string): string {
+  const [first = ""] = host.toLowerCase().split(".");
+  const words = first.match(/[a-z0-9]+/g) ?? ["node"];
+  return words.join("-").slice(0, 63).replace(/-$/, "");
+}

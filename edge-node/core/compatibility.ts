@@ -1,0 +1,15 @@
+import type { Capabilities } from "../../shared/protocol/messages.ts";
+import type { Manifest } from "../../shared/protocol/manifest.ts";
+
+/** Why this node's runtime cannot run a model, for a person; undefined when it can, as far as its manifest tells. */
+export function whyIncompatible(
+  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion">,
+  node: Pick<Capabilities, "runtime" | "maxOpset" | "maxIrVersion">,
+): string | undefined {
+  const name = `${manifest.model}:${manifest.version}`;
+  const opset = manifest.opsets[""] ?? manifest.opsets["ai.onnx"] ?? 0;
+  if (opset > node.maxOpset) return `${name} needs opset ${opset}; ${node.runtime} runs up to ${node.maxOpset}`;
+  if (manifest.irVersion > node.maxIrVersion)
+    return `${name} needs ONNX IR ${manifest.irVersion}; ${node.runtime} reads up to ${node.maxIrVersion}`;
+  return undefined;
+}

@@ -1,0 +1,94 @@
+import type { TensorSignature } from "../../shared/inference/shape.ts";
+
+/**
+ * What agent and model host say to each other, on one pair of connected sockets. Integers are little-endian, as both ends
+ * run on one machine. The agent sends requests; the host first tells how it starts, in events, then answers each
+ * request in the order in which they came.
+ *
+ *   request: u32 request id, u32 header length, u32 body length; body
+ *   reply:   u8 kind, u8 code, u16 0, u32 request id, u32 header length, u32 compute µs, u32 body length; body
+ */
+
+/** Where the link is in the host: 0–2 are the standard streams. */
+export const LINK_FD = 3;
+
+export const REQUEST_HEADER = 12;
+export const REPLY_HEADER = 20;
+
+export const REPLY = { EVENT: 1, ANSWER: 2 } as const;
+
+export interface RequestHead {
+  readonly requestId: number;
+  /** Bytes of the JSON part of the body; `JSON_BODY` for all of it, 0 for raw bytes. */
+  readonly headerLength: number;
+  readonly bodyLength: number;
+}
+
+export interface ReplyHead {
+  readonly kind: number;
+  /** Position in `ANSWER_CODES`. */
+  readonly code: number;
+  readonly requestId: number;
+  readonly headerLength: number;
+  readonly computeUs: number;
+  readonly bodyLength: number;
+}
+
+/** What an answer says in its code byte: 0 is success. */
+export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED"] as const;
+export type AnswerCode = (typeof ANSWER_CODES)[number];
+
+/** How a start goes on, as JSON in the body of an EVENT. */
+export type HostEvent =
+  | {
+      readonly event: "loaded";
+      readonly inputs: readonly TensorSignature[];
+      readonly outputs: readonly TensorSignature[];
+      readonly loadMs: number;
+    }
+  | { readonly event: "ready"; readonly warmUs: number }
+  | {
+      readonly event: "failed";
+      readonly phase: "loading" | "warming";
+      readonly outOfMemory: boolean;
+      readonly detail: string;
+    };
+
+/** The host's only argument, as JSON. */
+export interface HostTask {
+  readonly model: string;
+  readonly version: string;
+  /** Absolute path of the file that the runtime loads. */
+  readonly file: string;
+}
+
+export function writeRequestHead(view: DataView, head: RequestHead): void {
+  view.setUint32(0, head.requestId, true);
+  view.setUint32(4, head.headerLength, true);
+  view.setUint32(8, head.bodyLength, true);
+}
+
+export const readRequestHead = (view: DataView): RequestHead => ({
+  requestId: view.getUint32(0, true),
+  headerLength: view.getUint32(4, true),
+  bodyLength: view.getUint32(8, true),
+});
+
+export function writeReplyHead(view: DataView, head: ReplyHead): void {
+  view.setUint8(0, head.kind);
+  view.setUint8(1, head.code);
+  view.setUint16(2, 0, true);
+  view.setUint32(4, head.requestId, true);
+  view.setUint32(8, head.headerLength, true);
+  view.setUint32(12, head.computeUs, true);
+  view.setUint32(16, head.bodyLength, true);
+}
+
+export const readReplyHead = (view: DataView): ReplyHead => ({
+  kind: view.getUint8(0),
+  code: view.getUint8(1),
+  requestId: view.getUint32(4, true),
+  headerLength: view.getUint32(8, true),
+  computeUs: view.getUint32(12, true),
+  bodyLength: view.getUint32(16, true),
+});

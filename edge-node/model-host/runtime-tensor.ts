@@ -1,0 +1,38 @@
+import { Tensor as RuntimeTensor } from "onnxruntime-node";
+import { type Datatype, type Tensor, type TensorData } from "../../shared/inference/datatypes.ts";
+
+/** The runtime's word for each datatype. */
+const RUNTIME_TYPE = {
+  BOOL: "bool",
+  INT8: "int8",
+  UINT8: "uint8",
+  INT16: "int16",
+  UINT16: "uint16",
+  INT32: "int32",
+  UINT32: "uint32",
+  INT64: "int64",
+  UINT64: "uint64",
+  FP16: "float16",
+  FP32: "float32",
+  FP64: "float64",
+  BYTES: "string",
+} as const satisfies Record<Datatype, RuntimeTensor.Type>;
+
+const DATATYPE_OF: ReadonlyMap<string, Datatype> = new Map(
+  Object.entries(RUNTIME_TYPE).map(([datatype, type]) => [type, datatype as Datatype]),
+);
+
+/** Our word for a type of the runtime; undefined for those that the protocol does not have (`int4`, `uint4`). */
+export const datatypeOf = (runtimeType: string): Datatype | undefined => DATATYPE_OF.get(runtimeType);
+
+/** Looks at the same memory: nothing is copied. */
+export const toRuntime = ({ datatype, data, shape }: Tensor): RuntimeTensor =>
+  // The constructor's overloads do not take a union; the table pairs type and data.
+  new RuntimeTensor(RUNTIME_TYPE[datatype] as "float32", data as Float32Array, [...shape]);
+
+export function fromRuntime(name: string, value: RuntimeTensor): Tensor {
+  const datatype = datatypeOf(value.type);
+  if (datatype === undefined)
+    throw new Error(`output "${name}" has the type ${value.type}, which the protocol does not have`);
+  return { name, datatype, shape: value.dims, data: value.data as TensorData };
+}

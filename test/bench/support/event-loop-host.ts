@@ -1,0 +1,52 @@
+import { Socket } from "node:net";
+import { answerRequest } from "../../../edge-node/model-host/answer.ts";
+import {
+  type HostTask,
+  LINK_FD,
+  readRequestHead,
+  REPLY,
+  REPLY_HEADER,
+  REQUEST_HEADER,
+  writeReplyHead,
+} from "../../../edge-node/model-host/link-frame.ts";
+import { openModel } from "../../../edge-node/model-host/model.ts";
+
+/** The design that the model host does not use: the same work behind an event-loop socket. Only for host-hop.bench.ts. */
+const { file, model: name, version } = JSON.parse(process.argv[2] ?? "") as HostTask;
+const model = await openModel(file);
+const socket = new Socket({ fd: LINK_FD });
+
+function send(kind: number, fields: { code: number; requestId: number; headerLength: number }, body: Uint8Array): void {
+  const head = Buffer.alloc(REPLY_HEADER);
+  const view = new DataView(head.buffer, head.byteOffset, REPLY_HEADER);
+  writeReplyHead(view, { ...fields, kind, computeUs: 0, bodyLength: body.byteLength });
+  socket.write(Buffer.concat([head, body]));
+}
+
+const tell = (event: object): void =>
+  send(REPLY.EVENT, { code: 0, requestId: 0, headerLength: 0 }, Buffer.from(JSON.stringify(event)));
+
+tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs: 0 });
+tell({ event: "ready", warmUs: 0 });
+
+let rest: Buffer = Buffer.alloc(0);
+let turn: Promise<void> = Promise.resolve();
+socket.on("data", (chunk: Buffer) => {
+  rest = rest.byteLength === 0 ? chunk : Buffer.concat([rest, chunk]);
+  while (rest.byteLength >= REQUEST_HEADER) {
+    const head = readRequestHead(new DataView(rest.buffer, rest.byteOffset, REQUEST_HEADER));
+    const end = REQUEST_HEADER + head.bodyLength;
+    if (rest.byteLength < end) return;
+    const body = rest.subarray(REQUEST_HEADER, end);
+    rest = rest.subarray(end);
+    turn = turn.then(async () => {
+      const answer = await answerRequest({ model, name, version }, { body, headerLength: head.headerLength });
+      send(
+        REPLY.ANSWER,
+        { code: answer.code, requestId: head.requestId, headerLength: answer.headerLength },
+        answer.body,
+      );
+    });
+  }
+});
+socket.on("end", () => process.exit(0));

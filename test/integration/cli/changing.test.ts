@@ -1,0 +1,152 @@
+import type { ServerResponse } from "node:http";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "./support/fake-api.ts";
+import { deploymentNamed, listOf, nodeNamed, placementOn } from "./support/objects.ts";
+
+const spec = "name: digits\nmodel: digits\nversion: 1\n";
+
+describe("changing commands", () => {
+  let api: FakeApi;
+  let env: NodeJS.ProcessEnv;
+  const cli = (...args: readonly string[]): Promise<CliResult> => runCli(args, { env, stdin: spec });
+
+  beforeEach(async () => {
+    api = new FakeApi();
+    env = { SKERRY_SERVER: await api.start(), SKERRY_API_KEY: "sk_test" };
+  });
+  afterEach(() => api.stop());
+
+  it("end with the line of the next command, on stderr", async () => {
+    api.on("POST /api/v1/nodes/edge-a/cordon", nodeNamed("edge-a", { cordoned: true }));
+    const { exitCode, stdout, stderr } = await cli("nodes", "cordon", "edge-a");
+    expect([exitCode, stdout]).toEqual([0, ""]);
+    expect(stderr.trimEnd().split("\n").at(-1)).toBe("Next: skerry nodes drain edge-a --wait");
+  });
+
+  it("say nothing with -q and still print JSON when asked", async () => {
+    api.on("POST /api/v1/nodes/edge-a/cordon", nodeNamed("edge-a", { cordoned: true }));
+    const { stdout, stderr } = await cli("nodes", "cordon", "edge-a", "-q", "-o", "json");
+    expect([JSON.parse(stdout).cordoned, stderr]).toEqual([true, ""]);
+  });
+
+  it("send an Idempotency-Key with every POST", async () => {
+    api.on("POST /api/v1/nodes/edge-a/uncordon", nodeNamed("edge-a"));
+    await cli("nodes", "uncordon", "edge-a");
+    expect(api.asked[0]?.headers["idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("remove a deployment only as it was read; a change in between is exit code 6", async () => {
+    api.on("GET /api/v1/deployments/digits", deploymentNamed("digits", true), { headers: { ETag: '"7"' } });
+    api.problem("DELETE /api/v1/deployments/digits", 412, "STALE_ETAG", "deployment digits was changed.");
+    const { exitCode } = await cli("deployments", "rm", "digits");
+    expect([exitCode, api.asked.at(-1)?.headers["if-match"]]).toEqual([6, '"7"']);
+  });
+
+  it("print the join line alone on stdout, with the address that was spoken to", async () => {
+    const token = { id: "t1", kind: "edge", site: "harbour", zone: "harbour", name: null, usedAt: null, usedBy: null };
+    const times = { createdAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 600_000).toISOString() };
+    api.on(
+      "POST /api/v1/join-tokens",
+      { ...token, ...times, token: "skj1.a.b.c.d", joinCommand: "x" },
+      { status: 201 },
+    );
+    const { stdout, stderr } = await cli("token", "create", "--print-join", "--site", "harbour");
+    expect(stdout).toBe(`npm run -s skerry -- join skj1.a.b.c.d --server ${env["SKERRY_SERVER"]}\n`);
+    expect(stderr).toContain("Good for one edge node at harbour, for 10m");
+  });
+
+  it("wait until a drained node is empty", async () => {
+    api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
+    let looks = 0;
+    const held = [
+      { placementId: "p", deployment: "digits", model: "digits", version: 1, state: "draining", stateAgeMs: 1 },
+    ];
+    api.on("GET /api/v1/nodes/edge-a", (_: Asked, response: ServerResponse) => {
+      looks += 1;
+      json(response, 200, nodeNamed("edge-a", { placements: looks < 2 ? held : [] }));
+    });
+    const { exitCode, stderr } = await cli("nodes", "drain", "edge-a", "--wait");
+    expect([exitCode, looks]).toEqual([0, 2]);
+    expect(stderr).toContain("edge-a  still holds digits:1 draining\n");
+    expect(stderr).toContain("edge-a is empty.");
+  });
+
+  it("end a wait that stays unmet with 2 and what is left", async () => {
+    api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
+    const placements = [
+      { placementId: "p", deployment: "digits", model: "digits", version: 1, state: "ready", stateAgeMs: 1 },
+    ];
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a", { placements }));
+    const { exitCode, stderr } = await cli("nodes", "drain", "edge-a", "--wait", "--timeout", "600ms");
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("why      it still holds digits:1 ready");
+  });
+
+  describe("apply", () => {
+    it("creates what is missing and says how to wait for it", async () => {
+      api.on("PUT /api/v1/deployments/digits", deploymentNamed("digits", false), { status: 201 });
+      const { exitCode, stderr } = await cli("apply", "-f", "-");
+      expect([exitCode, stderr]).toEqual([
+        0,
+        "deployment digits created\nNext: skerry deployments get digits --wait\n",
+      ]);
+      expect(JSON.parse(api.asked.at(-1)?.body.toString() ?? "")).toMatchObject({
+        name: "digits",
+        placement: { edge: { min: 1 } },
+      });
+    });
+
+    it("replaces what is there only as it was read", async () => {
+      api.on("GET /api/v1/deployments/digits", deploymentNamed("digits", true), { headers: { ETag: '"3"' } });
+      api.on("PUT /api/v1/deployments/digits", deploymentNamed("digits", true));
+      const { stderr } = await cli("apply", "-f", "-");
+      expect(stderr).toContain("deployment digits unchanged");
+      expect(api.asked.at(-1)?.headers["if-match"]).toBe('"3"');
+    });
+
+    it("waits until it is ready, with a line for each replica that says something new", async () => {
+      let looks = 0;
+      api.on("PUT /api/v1/deployments/digits", deploymentNamed("digits", false), { status: 201 });
+      api.on("GET /api/v1/deployments/digits", (_: Asked, response: ServerResponse) => {
+        looks += 1;
+        if (looks === 1) return json(response, 404, { error: "not yet" });
+        json(response, 200, deploymentNamed("digits", looks > 3));
+      });
+      api.on("GET /api/v1/deployments/digits/placements", (_: Asked, response: ServerResponse) =>
+        json(response, 200, listOf(placementOn("edge-a", looks > 3 ? "ready" : "downloading"))),
+      );
+      const { exitCode, stderr } = await cli("apply", "-f", "-", "--wait");
+      expect(exitCode).toBe(0);
+      expect(stderr.split("\n").map((line) => line.replaceAll(/ +/g, " ").trim())).toEqual([
+        "deployment digits created",
+        "edge-a digits:1 downloading 43 % of 100 B",
+        "edge-a digits:1 ready",
+        "deployment digits is ready",
+        "Next: skerry explain digits",
+        "",
+      ]);
+    });
+
+    it("ends with 2 when it cannot become ready in time, and quotes why", async () => {
+      const stalled = deploymentNamed("digits", false, { unplaced: ["edge replica 1: edge-a lacks gpu=true"] });
+      api.on("GET /api/v1/deployments/digits", stalled);
+      api.on("PUT /api/v1/deployments/digits", stalled);
+      api.on("GET /api/v1/deployments/digits/placements", listOf());
+      const { exitCode, stderr } = await cli("apply", "-f", "-", "--wait", "--timeout", "600ms");
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('error: deployment "digits" is not ready after 1 s');
+      expect(stderr).toContain("why      edge replica 1: edge-a lacks gpu=true");
+      expect(stderr).toContain("skerry explain digits");
+    });
+
+    it("sends nothing when one of many documents is wrong", async () => {
+      const { exitCode, stderr } = await runCli(["apply", "-f", "-"], {
+        env,
+        stdin: `${spec}---\nname: b\nmodel: m\nversion: 1\ncolour: red\n`,
+      });
+      expect([exitCode, api.asked]).toEqual([1, []]);
+      expect(stderr).toContain("stdin, document 2 (line 5): colour is not a known field");
+    });
+  });
+});

@@ -1,0 +1,195 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "./support/fake-api.ts";
+import { listOf, versionOf } from "./support/objects.ts";
+
+const MIB = 1024 * 1024;
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+describe("a model's bytes", () => {
+  const content = Buffer.alloc(9 * MIB, "skerry");
+  let api: FakeApi;
+  let env: NodeJS.ProcessEnv;
+  let folder: string;
+  let file: string;
+  let stored: Buffer;
+  let aliases: Record<string, number>;
+  const cli = (...args: readonly string[]): Promise<CliResult> => runCli(args, { env, cwd: folder });
+
+  beforeEach(async () => {
+    api = new FakeApi();
+    env = { SKERRY_SERVER: await api.start(), SKERRY_API_KEY: "sk_test" };
+    folder = await mkdtemp(join(tmpdir(), "skerry-cli-"));
+    file = join(folder, "model.onnx");
+    await writeFile(file, content);
+    stored = Buffer.alloc(0);
+    aliases = {};
+    serveCatalog();
+  });
+  afterEach(async () => {
+    await api.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  /** A server that keeps what arrived, as the real one does. `breakAfter`: cuts the first connection after so many bytes. */
+  function serveCatalog(options: { breakAfter?: number; verdict?: "ready" | "rejected" } = {}): void {
+    let hasBroken = false;
+    let state: "uploading" | "checking" = "uploading";
+    const version = () =>
+      versionOf("digits", {
+        state: state === "checking" ? (options.verdict ?? "ready") : state,
+        reason: options.verdict === "rejected" ? "it is no ONNX file" : null,
+      });
+    api.on("GET /api/v1/models/digits", () => {});
+    api.on("GET /api/v1/models/digits", (_: Asked, response: ServerResponse) =>
+      json(response, 200, {
+        name: "digits",
+        labels: {},
+        aliases,
+        latestVersion: null,
+        createdAt: new Date(0).toISOString(),
+      }),
+    );
+    api.on("GET /api/v1/models/digits/versions", listOf());
+    api.on("GET /api/v1/models/digits/versions/1", (_: Asked, response: ServerResponse) =>
+      json(response, 200, version()),
+    );
+    api.on("POST /api/v1/models/digits/versions", (_: Asked, response: ServerResponse) =>
+      json(response, 201, { version: version(), uploadUrl: "/api/v1/uploads/u1" }),
+    );
+    api.onStream(
+      "PUT /api/v1/uploads/u1",
+      async ({ path }: Asked, response: ServerResponse, request: IncomingMessage) => {
+        const offset = Number(new URL(path, "http://x").searchParams.get("offset"));
+        if (offset !== stored.length)
+          return json(response, 409, { error: "wrong offset" }, { "Skerry-Error": "UPLOAD_OFFSET" });
+        for await (const piece of request) {
+          stored = Buffer.concat([stored, piece as Buffer]);
+          if (!hasBroken && options.breakAfter !== undefined && stored.length > options.breakAfter) {
+            hasBroken = true;
+            request.destroy();
+            return;
+          }
+        }
+        json(response, 200, {}, { "Upload-Offset": String(stored.length) });
+      },
+    );
+    api.on("HEAD /api/v1/uploads/u1", (_: Asked, response: ServerResponse) =>
+      json(response, 200, undefined, { "Upload-Offset": String(stored.length) }),
+    );
+    api.on("POST /api/v1/uploads/u1/complete", (_: Asked, response: ServerResponse) => {
+      state = "checking";
+      json(response, 202, version());
+    });
+    api.on("PUT /api/v1/models/digits/aliases/champion", ({ body }: Asked, response: ServerResponse) => {
+      aliases = { champion: JSON.parse(body.toString()).version };
+      json(response, 200, { model: "digits", alias: "champion", version: 1 });
+    });
+  }
+
+  it("arrive whole, are checked, and an alias names them", async () => {
+    const { exitCode, stdout, stderr } = await cli(
+      "models",
+      "push",
+      file,
+      "--model",
+      "digits",
+      "--metric",
+      "accuracy=0.97",
+      "--alias",
+      "champion",
+    );
+    expect([exitCode, stdout]).toEqual([0, "digits:1\n"]);
+    expect(sha256(stored)).toBe(sha256(content));
+    expect(stderr).toContain("digits:1 is ready.\nchampion names digits:1 now.\n");
+    const declared = api.asked.find(({ method, path }) => method === "POST" && path.endsWith("/versions"));
+    expect(JSON.parse(declared?.body.toString() ?? "")).toEqual({
+      bytes: content.length,
+      sha256: sha256(content),
+      labels: {},
+      metrics: { accuracy: 0.97 },
+    });
+    expect(api.asked.filter(({ method }) => method === "PUT").map(({ path }) => path)).toEqual([
+      "/api/v1/uploads/u1?offset=0",
+      `/api/v1/uploads/u1?offset=${8 * MIB}`,
+      "/api/v1/models/digits/aliases/champion",
+    ]);
+  });
+
+  it("continue where a broken connection stopped", async () => {
+    serveCatalog({ breakAfter: 3 * MIB });
+    const { exitCode, stderr } = await cli("models", "push", file, "--model", "digits", "--wait");
+    expect(exitCode).toBe(0);
+    expect(sha256(stored)).toBe(sha256(content));
+    expect(stderr).toContain("the upload stopped at 0 bytes");
+    const offsets = api.asked.filter(({ method }) => method === "PUT").map(({ path }) => Number(path.split("=")[1]));
+    expect(offsets[1]).toBeGreaterThan(3 * MIB);
+  });
+
+  it("that are rejected are an error with the reason", async () => {
+    serveCatalog({ verdict: "rejected" });
+    const { exitCode, stderr } = await cli("models", "push", file, "--model", "digits", "--wait");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("error: digits:1 was rejected\n  why      it is no ONNX file");
+  });
+
+  it("are not sent twice", async () => {
+    api.on("GET /api/v1/models/digits/versions", listOf(versionOf("digits", { digest: `sha256:${sha256(content)}` })));
+    api.on("GET /api/v1/models/digits/versions/1", versionOf("digits"));
+    const { exitCode, stderr } = await cli("models", "push", file, "--model", "digits");
+    expect([exitCode, api.asked.some(({ method }) => method === "PUT")]).toEqual([0, false]);
+    expect(stderr).toContain("nothing was sent");
+  });
+
+  it("that cannot be read are named", async () => {
+    expect((await cli("models", "push", join(folder, "none.onnx"), "--model", "digits")).stderr).toContain(
+      "there is no such file",
+    );
+    await writeFile(file, "");
+    expect((await cli("models", "push", file, "--model", "digits")).stderr).toContain("is empty");
+    expect((await cli("models", "push", folder, "--model", "digits")).stderr).toContain("is not a file");
+  });
+
+  it("are never sent to another server than the one that was asked", async () => {
+    api.on("POST /api/v1/models/digits/versions", {
+      version: versionOf("digits"),
+      uploadUrl: "https://evil.example/u1",
+    });
+    const { exitCode, stderr } = await cli("models", "push", file, "--model", "digits");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("the server wants the upload at https://evil.example");
+  });
+
+  describe("pulled", () => {
+    const small = Buffer.from("onnx");
+
+    beforeEach(() => {
+      api.on("GET /api/v1/models/digits/versions/1/artifact", (_: Asked, response: ServerResponse) =>
+        response.end(small),
+      );
+    });
+
+    it("take their name when their digest is right", async () => {
+      api.on(
+        "GET /api/v1/models/digits/versions/1",
+        versionOf("digits", { digest: `sha256:${sha256(small)}`, bytes: 4 }),
+      );
+      const to = join(folder, "pulled.onnx");
+      expect((await cli("models", "pull", "digits:1", "--to", to)).exitCode).toBe(0);
+      expect(await readFile(to, "utf8")).toBe("onnx");
+    });
+
+    it("leave nothing behind when their digest is wrong", async () => {
+      api.on("GET /api/v1/models/digits/versions/1", versionOf("digits"));
+      const { exitCode, stderr } = await cli("models", "pull", "digits:1", "--to", join(folder, "pulled.onnx"));
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(`received sha256:${sha256(small)}`);
+      expect(await readdir(folder)).toEqual(["model.onnx"]);
+    });
+  });
+});

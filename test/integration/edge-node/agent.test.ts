@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { anArtifact, randomBytesOf } from "../../support/artifact-fixture.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FakeControlPlane } from "../../support/fake-control-plane.ts";
+import type { FakeNodeSession } from "../../support/fake-node-session.ts";
+import { aWish, removeStateDir, TestAgent } from "../../support/test-agent.ts";
+
+const KIB = 1_024;
+const MIB = 1_024 * KIB;
+
+const v1 = anArtifact(randomBytesOf(3 * MIB, 1));
+const v2 = anArtifact(randomBytesOf(2 * MIB, 2), { version: "2" });
+
+let controlPlane: FakeControlPlane;
+let node: TestAgent;
+let stateDir: string;
+
+beforeEach(async () => {
+  controlPlane = await FakeControlPlane.start();
+  for (const fixture of [v1, v2]) controlPlane.add(fixture);
+  node = await TestAgent.start(controlPlane);
+  stateDir = node.stateDir;
+});
+
+afterEach(async () => {
+  await node.stop();
+  await controlPlane.stop();
+  await removeStateDir(stateDir);
+});
+
+const session = (): Promise<FakeNodeSession> => eventually("a session", () => controlPlane.session);
+
+const whenState = (placementId: string, state: string): Promise<FakeNodeSession> =>
+  eventually(`${placementId} is ${state}`, () => {
+    const { session: present } = controlPlane;
+    return present?.reports.get(placementId)?.state === state ? present : undefined;
+  });
+
+describe("Agent", () => {
+  it("joins, says hello with a signature that holds, and beats twice within a second or so", async () => {
+    const present = await session();
+    expect(controlPlane.joins).toBe(1);
+    expect(present.hello).toMatchObject({ nodeId: "n-1", desired: { rev: 0 }, placements: [] });
+    expect(present.hello.capabilities).toMatchObject({ maxOpset: 26, maxIrVersion: 13, providers: ["cpu"] });
+    expect(present.hello.capabilities.runtime).toMatch(/^onnxruntime \d+\.\d+/);
+    await eventually("a second heartbeat", () => present.goodHeartbeats.length >= 2);
+    expect(present.goodHeartbeats).toEqual([true, true]);
+  });
+
+  it("acknowledges what is desired, fetches it, serves it and answers a request", async () => {
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    await whenState("p-1", "ready");
+    expect(present.of("desired.ack").at(-1)).toMatchObject({ rev: present.desired.rev });
+    expect(present.of("transfer.done")).toMatchObject([{ received: 3 * MIB, reused: 0 }]);
+    const states = present.of("placement.status").map(({ state }) => state);
+    expect(states.filter((state, index) => state !== states[index - 1])).toEqual([
+      "offered",
+      "downloading",
+      "verifying",
+      "staged",
+      "warming",
+      "ready",
+    ]);
+    await eventually("an inference channel", () => present.inference);
+    const body = randomBytesOf(200 * KIB, 3);
+    const response = await present.infer("p-1", body);
+    expect(response).toMatchObject({ status: 200, notStarted: false, bodyLength: 200 * KIB });
+    expect(Buffer.from(response.body).equals(body)).toBe(true);
+    expect(await present.infer("p-none", body)).toMatchObject({ status: 404, notStarted: true });
+  });
+
+  it("keeps the old version serving until the new one is ready, and takes only the new bytes", async () => {
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    await whenState("p-1", "ready");
+    node.hosts.held.add("p-2");
+    present.delta([aWish("p-2", v2)]);
+    await eventually("the new host starts", () => node.hosts.diary.includes("start p-2"));
+    expect([...node.agent.ready()]).toEqual(["p-1"]);
+    expect(node.hosts.running("p-1")).toBeDefined();
+    node.hosts.release("p-2");
+    await whenState("p-2", "ready");
+    await whenState("p-1", "gone");
+    expect([...node.agent.ready()]).toEqual(["p-2"]);
+  });
+
+  it("asks for a snapshot when a delta does not continue what it has", async () => {
+    const present = await session();
+    present.desired = { rev: 5, state: { cordoned: false, placements: [] } };
+    present.delta([aWish("p-1", v1)]);
+    await whenState("p-1", "ready");
+    expect(present.of("desired.get")).toHaveLength(1);
+    expect(present.of("desired.ack").at(-1)).toMatchObject({ rev: 6 });
+  });
+
+  it("goes on where a transfer was cut, twice, and finds its way through a damaged chunk", async () => {
+    const fixture = anArtifact(randomBytesOf(24 * MIB, 4));
+    controlPlane.add(fixture);
+    let hits = 0;
+    controlPlane.pushRules.push(
+      { cutAfterBytes: 7 * MIB },
+      { cutAfterBytes: 9 * MIB },
+      {
+        damage: (chunk, payload) => {
+          if (chunk !== fixture.chunks.length - 2 || hits > 0) return;
+          hits += 1;
+          payload[0] = (payload[0] ?? 0) ^ 1;
+        },
+      },
+    );
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", fixture)] });
+    await whenState("p-1", "ready");
+    expect(hits).toBe(1);
+    expect(controlPlane.pushes).toHaveLength(3);
+    expect(present.of("transfer.resume")).toHaveLength(2);
+    const damagedBytes = fixture.chunks.at(-2)?.length ?? 0;
+    const sent = controlPlane.pushes.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+    // What was under way when the socket died is sent again: at most a window each time.
+    expect(sent - damagedBytes).toBeLessThanOrEqual(24 * MIB + 2 * 4 * MIB);
+    for (const [index, push] of controlPlane.pushes.slice(1).entries())
+      expect(push.needs[0]?.partial !== undefined || push.needs[0] !== undefined).toBe(index >= 0);
+    const done = present.of("transfer.done")[0];
+    expect((done?.received ?? 0) + (done?.reused ?? 0)).toBe(24 * MIB + damagedBytes);
+  });
+
+  it("serves with the control plane away, also after a restart, and comes back by itself", async () => {
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    await whenState("p-1", "ready");
+    const { port } = controlPlane;
+    await controlPlane.stop();
+    await node.stop();
+    node = await TestAgent.start(controlPlane, stateDir);
+    expect([...node.agent.ready()]).toEqual(["p-1"]);
+
+    const { publicKey } = controlPlane;
+    controlPlane = await FakeControlPlane.start(port);
+    controlPlane.publicKey = publicKey;
+    const again = await session();
+    expect(again.hello.lastEpoch).toBe(present.epoch);
+    expect(again.epoch).toBeGreaterThan(present.epoch);
+    expect(again.hello).toMatchObject({ desired: { rev: 1 }, placements: [{ placementId: "p-1", state: "ready" }] });
+  });
+
+  it("restarts a model host that crashed and tells why, and gives up after the third crash", async () => {
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    await whenState("p-1", "ready");
+    for (const crash of [1, 2]) {
+      node.hosts.running("p-1")?.crash();
+      await eventually("a restart", () => node.hosts.started.length === crash + 1 && node.agent.ready().has("p-1"));
+    }
+    node.hosts.running("p-1")?.crash();
+    await whenState("p-1", "failed");
+    expect(present.reports.get("p-1")).toMatchObject({ code: "HOST_CRASHED", detail: "signal SIGSEGV" });
+    await eventually("log lines", () => present.of("log").flatMap(({ lines }) => lines).length >= 3);
+
+    present.delta([aWish("p-1", v1, { generation: 2 })]);
+    await whenState("p-1", "ready");
+    expect(present.reports.get("p-1")).toMatchObject({ generation: 2 });
+  });
+
+  it("fails a placement whose model the runtime cannot run, before a chunk travels", async () => {
+    const future = anArtifact(randomBytesOf(MIB, 5), { opsets: { "": 99 } });
+    controlPlane.add(future);
+    (await session()).snapshot({ cordoned: false, placements: [aWish("p-1", future)] });
+    const present = await whenState("p-1", "failed");
+    expect(present.reports.get("p-1")).toMatchObject({ code: "INCOMPATIBLE" });
+    expect(controlPlane.pushes[0]?.sentBytes).toBe(0);
+  });
+
+  it("opens a new session before it leaves one that says goaway, and keeps serving", async () => {
+    const first = await session();
+    first.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    await whenState("p-1", "ready");
+    first.send({ type: "goaway", reason: "rebalance", reconnectMs: 20 });
+    await eventually("a second session", () => controlPlane.sessions.length === 2);
+    const second = await session();
+    expect(second.hello.placements).toMatchObject([{ placementId: "p-1", state: "ready" }]);
+    await eventually("an inference channel", () => second.inference);
+    expect(await second.infer("p-1", new Uint8Array([1]))).toMatchObject({ status: 200 });
+  });
+
+  it("closes 4400 on broken JSON, ignores a type it does not know, and dials again", async () => {
+    const first = await session();
+    first.sendRaw(JSON.stringify({ type: "from.the.future", id: 9 }));
+    first.sendRaw("{");
+    await eventually("a second session", () => controlPlane.sessions.length === 2 && controlPlane.session);
+    expect(first.isOpen).toBe(false);
+  });
+
+  it("terminates a session that falls silent and opens another", async () => {
+    const first = await session();
+    first.terminate();
+    controlPlane.timings.suspectMs = 1_500;
+    controlPlane.timings.heartbeatMs = 300;
+    await eventually("a second session", () => controlPlane.sessions.length === 2);
+    const second = await session();
+    second.freeze();
+    await eventually("a third session", () => controlPlane.sessions.length === 3);
+  });
+
+  it("lets go of a placement that is dropped, and deletes what nothing needs", async () => {
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1, { want: "hold" })] });
+    await whenState("p-1", "staged");
+    expect(node.hosts.started).toHaveLength(0);
+    present.delta([aWish("p-1", v1)]);
+    await whenState("p-1", "ready");
+    present.delta([]);
+    await whenState("p-1", "gone");
+    expect(node.hosts.running("p-1")).toBeUndefined();
+    await eventually("no inference channel", () => present.inference === undefined);
+    expect([...(await node.disk.complete())]).toEqual([v1.artifact]); // kept for a way back
+  });
+
+  it("takes a queue's first offer only, and refuses what nothing waits for", async () => {
+    const present = await session();
+    controlPlane.offer(present, v2.artifact, ["p-9"]);
+    await eventually("a refusal", () => present.of("transfer.reject")[0]);
+    expect(present.of("transfer.reject")).toMatchObject([{ code: "STALE" }]);
+  });
+});

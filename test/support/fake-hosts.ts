@@ -1,0 +1,122 @@
+import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { PlacementFailure } from "../../shared/protocol/placement.ts";
+import { hostFailure } from "../../edge-node/app/host-failure.ts";
+import type { Serving } from "../../edge-node/app/serving.ts";
+import type {
+  HostAnswer,
+  HostExit,
+  HostSpec,
+  ModelHost,
+  ModelHosts,
+  WorkerAnswer,
+  WorkerRequest,
+} from "../../edge-node/ports.ts";
+
+/** A model host without a process: answers each body with itself, and ends when it is told to. */
+export class FakeHost implements ModelHost {
+  readonly inputs = [];
+  readonly outputs = [];
+  readonly loadMs = 1;
+  readonly warmUs = 120;
+  readonly spec: HostSpec;
+  readonly exited: Promise<HostExit>;
+  isRunning = true;
+  #exit: (exit: HostExit) => void = () => undefined;
+
+  constructor(spec: HostSpec) {
+    this.spec = spec;
+    this.exited = new Promise((resolve) => (this.#exit = resolve));
+  }
+
+  rssMiB(): number {
+    return 64;
+  }
+
+  infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {
+    return Promise.resolve({ status: 200, headerLength, body, computeUs: 100, code: undefined });
+  }
+
+  stop(): Promise<void> {
+    this.end("stopped", "HOST_CRASHED");
+    return Promise.resolve();
+  }
+
+  crash(): void {
+    this.end("signal SIGSEGV", "HOST_CRASHED");
+  }
+
+  private end(reason: string, code: PlacementFailure): void {
+    this.isRunning = false;
+    this.#exit({ reason, code });
+  }
+}
+
+/** Starts fake hosts, or fails to, as `plan` says for a placement. Keeps a diary. */
+export class FakeHosts implements ModelHosts {
+  readonly started: FakeHost[] = [];
+  readonly diary: string[] = [];
+  readonly failures = new Map<string, PlacementFailure>();
+  /** Starts of these placements wait for `release`. */
+  readonly held = new Set<string>();
+  readonly #waiting = new Map<string, () => void>();
+
+  async start(spec: HostSpec, onPhase: (phase: "loading" | "warming") => void, signal: AbortSignal): Promise<ModelHost> {
+    this.diary.push(`start ${spec.placementId}`);
+    if (this.held.has(spec.placementId))
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting.set(spec.placementId, resolve);
+        signal.addEventListener("abort", () => reject(new Error("aborted")), { once: true });
+      });
+    onPhase("warming");
+    const failure = this.failures.get(spec.placementId);
+    if (failure) throw hostFailure(failure, `${spec.placementId} was made to fail`);
+    const host = new FakeHost(spec);
+    void host.exited.then(({ reason }) => this.diary.push(`${reason} ${spec.placementId}`));
+    this.started.push(host);
+    return host;
+  }
+
+  release(placementId: string): void {
+    this.held.delete(placementId);
+    this.#waiting.get(placementId)?.();
+  }
+
+  /** The newest running host of a placement. */
+  running(placementId: string): FakeHost | undefined {
+    return this.started.findLast(({ spec, isRunning }) => isRunning && spec.placementId === placementId);
+  }
+}
+
+/** Gives every request to the placement's host. */
+export class FakeServing implements Serving {
+  readonly hosts = new Map<string, ModelHost>();
+  done = 0;
+
+  serve(placement: DesiredPlacement, host: ModelHost): void {
+    this.hosts.set(placement.placementId, host);
+  }
+
+  remove(placementId: string): void {
+    this.hosts.delete(placementId);
+  }
+
+  drain(): void {
+    this.hosts.clear();
+  }
+
+  async infer(request: WorkerRequest): Promise<WorkerAnswer> {
+    const figures = { queueUs: 1, nodeRif: 1, placementRif: 1, meanUs: 100, p95Us: 200, slots: 1 };
+    const host = this.hosts.get(request.placementId);
+    if (!host) {
+      const nothing = { headerLength: request.headerLength, body: new Uint8Array(0), computeUs: 0 };
+      return { status: 404, code: "MODEL_NOT_READY", notStarted: true, ...nothing, ...figures };
+    }
+    const answer = await host.infer(request);
+    this.done += 1;
+    return { ...answer, notStarted: false, ...figures };
+  }
+
+  load(): { rif: number; placements: [] } {
+    return { rif: 0, placements: [] };
+  }
+}
