@@ -23,10 +23,7 @@ of yours is touched. What Prisma cannot express (checks, triggers) is added to t
 `;
 
 /** What the migrations lack to make \`schema\`, as SQL; null when nothing. Works on an empty database, which it fills. */
-export async function missingSql(
-  url: string,
-  schemaPath = join(ROOT, "prisma/schema.prisma"),
-): Promise<string | null> {
+export async function missingSql(url: string, schemaPath = join(ROOT, "prisma/schema.prisma")): Promise<string | null> {
   await migrate({ url });
   const content = await readFile(schemaPath, "utf8");
   const files = [{ path: schemaPath, content }];
@@ -59,7 +56,9 @@ const glue = bindings as typeof bindings & { __wbg_set_wasm(exports: object): vo
 /** The package starts itself only under a bundler; on Node its module is instantiated by hand. */
 async function startEngine(schema: string, factory: PrismaPg): Promise<bindings.SchemaEngine> {
   const wasm = new URL("schema_engine_bg.wasm", import.meta.resolve("@prisma/schema-engine-wasm/schema_engine_bg"));
-  const { instance } = await WebAssembly.instantiate(await readFile(wasm), { "./schema_engine_bg.js": { ...bindings } });
+  const { instance } = await WebAssembly.instantiate(await readFile(wasm), {
+    "./schema_engine_bg.js": { ...bindings },
+  });
   glue.__wbg_set_wasm(instance.exports);
   instance.exports.__wbindgen_start();
   return bindings.SchemaEngine.new(

@@ -81,9 +81,15 @@ export class KeyCache {
   #read(id: string): Promise<Entry> {
     const running = this.#reading.get(id);
     if (running) return running;
-    const reading = this.#load(id).finally(() => {
-      if (this.#reading.get(id) === reading) this.#reading.delete(id);
-    });
+    const reading = this.#load(id)
+      .then((entry) => {
+        // A key that was forgotten meanwhile: what was read may be from before its change.
+        if (this.#reading.get(id) === reading) this.#keep(id, entry);
+        return entry;
+      })
+      .finally(() => {
+        if (this.#reading.get(id) === reading) this.#reading.delete(id);
+      });
     this.#reading.set(id, reading);
     return reading;
   }
@@ -95,7 +101,6 @@ export class KeyCache {
       const entry: Entry = { key: await this.#store.find(id), readAt };
       if (this.#failedAt !== undefined) this.#logger.info({}, "API keys can be read again");
       this.#failedAt = undefined;
-      this.#keep(id, entry);
       return entry;
     } catch (error) {
       if (this.#failedAt === undefined)

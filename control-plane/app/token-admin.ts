@@ -1,4 +1,5 @@
 import type { JoinTokenInfo, JoinTokenRequest } from "../../shared/api/nodes.ts";
+import { formatJoinToken } from "../../shared/protocol/proofs.ts";
 import type { Random } from "../../shared/random.ts";
 import type { Actor, Keys, NodeAdminStore } from "../ports.ts";
 import { secretHash } from "./secrets.ts";
@@ -45,7 +46,7 @@ export class TokenAdmin {
       { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds },
       actor,
     );
-    const token = ["skj1", this.#trust.pin, this.#trust.keySetHash, id, secret].join(".");
+    const token = formatJoinToken({ ...this.#trust, id, secret });
     return { ...info, token, joinCommand: `npm run -s skerry -- join ${token} --server ${this.#publicUrl}` };
   }
 

@@ -26,7 +26,6 @@ export const auditEntry = z
     detail: z.record(z.string(), z.unknown()),
   })
   .meta({ id: "AuditEntry" });
-export type AuditEntry = z.infer<typeof auditEntry>;
 
 /** An event's `id` is the cursor that continues after it. */
 export const eventCursor = z.string().regex(/^[0-9A-Za-z._:-]{1,100}$/, "the `id` of an event");

@@ -12,7 +12,7 @@ const scored = z.object({
   /** The measured figure behind the score, with its unit; `unknown` when there is none. */
   raw: z.string(),
 });
-export const rankedNode = z.object({ node: z.string(), total: z.number(), scores: z.record(z.string(), scored) });
+const rankedNode = z.object({ node: z.string(), total: z.number(), scores: z.record(z.string(), scored) });
 
 /** Why a placement was decided so: kept with the placement, shown by API and CLI, replayable from its seed. */
 export const explainRecord = z
@@ -28,7 +28,7 @@ export const explainRecord = z
     feasible: z.number().int(),
     /** Filter code → how many nodes it refused. */
     rejected: z.record(z.string(), z.number().int()),
-    /** Every refused node, named. */
+    /** Refused nodes by name, the first 50; any other is told by `?node=`. */
     rejections: z.array(rejection),
     /** The best five, with every score. */
     top: z.array(rankedNode),

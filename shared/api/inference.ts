@@ -23,8 +23,7 @@ export const modelMetadata = z
   .meta({ id: "ModelMetadata" });
 export type ModelMetadata = z.infer<typeof modelMetadata>;
 
-export const indexState = z.enum(["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]);
-export type IndexState = z.infer<typeof indexState>;
+const indexState = z.enum(["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]);
 
 /** The protocol lets a caller send nothing at all; unknown keys are ignored, as everywhere under `/v2`. */
 export const indexRequest = z.object({ ready: z.boolean().default(false) });

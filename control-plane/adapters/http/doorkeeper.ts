@@ -33,14 +33,19 @@ export class Doorkeeper {
   }
 
   #slowDown(address: string): SkerryError {
-    return new SkerryError("RATE_LIMITED", "too many requests with a wrong API key came from this address", { retryAfterMs: this.#failures.waitMs(address) });
+    return new SkerryError("RATE_LIMITED", "too many requests with a wrong API key came from this address", {
+      retryAfterMs: this.#failures.waitMs(address),
+    });
   }
 }
 
 /** Throws `FORBIDDEN`. */
 export function authorize(caller: Caller, roles: readonly Role[], what: string): void {
   if (roles.includes(caller.role)) return;
-  throw new SkerryError("FORBIDDEN", `key ${caller.name} has the role ${caller.role}; ${what} needs ${roles.join(" or ")}`);
+  throw new SkerryError(
+    "FORBIDDEN",
+    `key ${caller.name} has the role ${caller.role}; ${what} needs ${roles.join(" or ")}`,
+  );
 }
 
 function bearerOf(authorization: string | undefined): string | undefined {

@@ -19,7 +19,9 @@ export function ifMatchOf({ header }: Pick<RequestFacts, "header">): IfMatch {
   if (text === "*") return "exists";
   const [, version] = /^"([0-9]{1,10})"$/.exec(text) ?? [];
   if (version === undefined) {
-    throw invalidFields("header", [{ field: "If-Match", message: "must be one ETag as it was received, e.g. `\"3\"`, or `*`" }]);
+    throw invalidFields("header", [
+      { field: "If-Match", message: 'must be one ETag as it was received, e.g. `"3"`, or `*`' },
+    ]);
   }
   return Number(version);
 }

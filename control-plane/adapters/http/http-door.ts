@@ -83,7 +83,12 @@ export function createHttpDoor(parts: HttpDoorParts): HttpDoor {
   const page = referencePage(routes, parts.version);
   const common = { doorkeeper, metrics, logger, clock, limits, trustedProxies };
   const inference = createInferenceHandler({ ...common, infer: parts.infer });
-  const router = createRouter(routes, { ...common, idempotency: parts.idempotency, stopping: stopping.signal, checkAnswers });
+  const router = createRouter(routes, {
+    ...common,
+    idempotency: parts.idempotency,
+    stopping: stopping.signal,
+    checkAnswers,
+  });
   const http = new HttpServer(
     (request, response) => {
       if (!inference(request, response)) router(request, response);

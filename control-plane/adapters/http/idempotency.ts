@@ -29,29 +29,42 @@ export async function once(
     throw invalidFields("header", [{ field: "Idempotency-Key", message: "must be 1–200 visible ASCII characters" }]);
   }
   const claim = await store.begin(keyId, key, digestOf(canonicalJson(keyed.request)));
-  if (claim.kind === "mismatch") throw new SkerryError("IDEMPOTENCY_MISMATCH", "this Idempotency-Key came before with another request");
+  if (claim.kind === "mismatch")
+    throw new SkerryError("IDEMPOTENCY_MISMATCH", "this Idempotency-Key came before with another request");
   if (claim.kind === "busy") {
-    throw new SkerryError("CONFLICT", "the first request with this Idempotency-Key is still under way", { retryAfterMs: 1_000 });
+    throw new SkerryError("CONFLICT", "the first request with this Idempotency-Key is still under way", {
+      retryAfterMs: 1_000,
+    });
   }
   if (claim.kind === "done") return repeated(claim, keyed);
   let reply: Reply<unknown>;
   try {
     reply = await work();
   } catch (error) {
-    await store.abandon(keyId, key).catch((cause: unknown) => logger.warn({ error: messageOf(cause) }, "an Idempotency-Key could not be freed"));
+    await store
+      .abandon(keyId, key)
+      .catch((cause: unknown) => logger.warn({ error: messageOf(cause) }, "an Idempotency-Key could not be freed"));
     throw error;
   }
   // The work is committed: a caller must not be told otherwise because its answer could not be noted.
   await store
     .finish(keyId, key, { status: reply.status ?? usualStatus, body: storable(reply, keyed.answersSecret) })
-    .catch((cause: unknown) => logger.warn({ error: messageOf(cause) }, "the answer to an Idempotency-Key could not be kept"));
+    .catch((cause: unknown) =>
+      logger.warn({ error: messageOf(cause) }, "the answer to an Idempotency-Key could not be kept"),
+    );
   return reply;
 }
 
-function repeated({ status, body }: { status: number; body: unknown }, { answersSecret }: KeyedRequest): Reply<unknown> {
+function repeated(
+  { status, body }: { status: number; body: unknown },
+  { answersSecret }: KeyedRequest,
+): Reply<unknown> {
   if (answersSecret) {
     const id = typeof body === "object" && body !== null && "id" in body ? String(body.id) : "it";
-    throw new SkerryError("CONFLICT", `this Idempotency-Key made ${id} before; its secret was in the first answer only, so delete ${id} and make another`);
+    throw new SkerryError(
+      "CONFLICT",
+      `this Idempotency-Key made ${id} before; its secret was in the first answer only, so delete ${id} and make another`,
+    );
   }
   const headers = { "Idempotent-Replayed": "true" };
   return body === null ? { status, empty: true, headers } : { status, body, headers };

@@ -16,7 +16,10 @@ export function parseInferenceHeaders(headers: IncomingHttpHeaders): Wishes {
   const headerLength = parseHeaderLength(single(headers, "inference-header-content-length"));
   const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
   if (type !== "" && type !== JSON_TYPE && type !== BYTES_TYPE) {
-    throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", `the body is ${type.slice(0, 64)}; inference takes ${JSON_TYPE} or ${BYTES_TYPE}`);
+    throw new SkerryError(
+      "UNSUPPORTED_MEDIA_TYPE",
+      `the body is ${type.slice(0, 64)}; inference takes ${JSON_TYPE} or ${BYTES_TYPE}`,
+    );
   }
   return {
     headerLength,
@@ -37,12 +40,14 @@ function parseHeaderLength(text: string | undefined): number {
 function parseTimeout(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const timeoutMs = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
-  if (timeoutMs < 1 || timeoutMs > MAX_DEADLINE_MS) throw refused("Skerry-Timeout-Ms", `must be a whole number from 1 to ${MAX_DEADLINE_MS}`);
+  if (timeoutMs < 1 || timeoutMs > MAX_DEADLINE_MS)
+    throw refused("Skerry-Timeout-Ms", `must be a whole number from 1 to ${MAX_DEADLINE_MS}`);
   return timeoutMs;
 }
 
 /** An unknown site is ignored, and one that cannot be a site is unknown. */
-const parseSite = (text: string | undefined): string | undefined => (text !== undefined && /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : undefined);
+const parseSite = (text: string | undefined): string | undefined =>
+  text !== undefined && /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : undefined;
 
 /** Strict: a residency that was misspelt and ignored would let data leave the edge. */
 function parseResidency(text: string | undefined): "edge-only" | undefined {
@@ -61,7 +66,8 @@ function parsePreference(text: string | undefined): Preference | undefined {
       return { kind: text };
     default: {
       const name = text.startsWith("node=") ? text.slice("node=".length) : "";
-      if (!NODE_NAME.test(name)) throw refused("Skerry-Prefer", "must be `fast`, `cheap`, `edge`, `cloud` or `node=<name>`");
+      if (!NODE_NAME.test(name))
+        throw refused("Skerry-Prefer", "must be `fast`, `cheap`, `edge`, `cloud` or `node=<name>`");
       return { kind: "node", name };
     }
   }

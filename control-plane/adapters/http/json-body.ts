@@ -10,11 +10,17 @@ import { readBody } from "./read-body.ts";
  * The body as JSON; `{}` when there is none at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `INVALID_REQUEST`.
  * Nothing is ever inflated: 1 KiB of gzip can be 1 MiB of text.
  */
-export async function readJson(request: IncomingMessage, { limits, clock }: { limits: Limits; clock: Clock }): Promise<unknown> {
+export async function readJson(
+  request: IncomingMessage,
+  { limits, clock }: { limits: Limits; clock: Clock },
+): Promise<unknown> {
   refuseEncoding(request);
   const type = mediaType(request);
   if (hasBody(request) && type !== "application/json") {
-    throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", `the body is ${type === "" ? "of no stated type" : type}; this path takes application/json`);
+    throw new SkerryError(
+      "UNSUPPORTED_MEDIA_TYPE",
+      `the body is ${type === "" ? "of no stated type" : type}; this path takes application/json`,
+    );
   }
   const bytes = await readBody(request, { maxBytes: limits.jsonBytes, withinMs: limits.bodyMs, clock });
   if (bytes.length === 0) return {};
@@ -32,10 +38,15 @@ export async function readJson(request: IncomingMessage, { limits, clock }: { li
 export function refuseEncoding(request: IncomingMessage): void {
   const encoding = request.headers["content-encoding"];
   if (encoding === undefined || encoding === "identity") return;
-  throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", `the body is encoded as ${encoding.slice(0, 32)}; send it without Content-Encoding`);
+  throw new SkerryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `the body is encoded as ${encoding.slice(0, 32)}; send it without Content-Encoding`,
+  );
 }
 
 /** Without parameters, in lower case; empty when none was sent. */
-export const mediaType = (request: IncomingMessage): string => (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+const mediaType = (request: IncomingMessage): string =>
+  (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 
-const hasBody = ({ headers }: IncomingMessage): boolean => headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

@@ -26,7 +26,10 @@ function parseRequirement(part: string): MatchExpression {
   const exists = EXISTS.exec(part);
   if (exists) return { key: exists[2] ?? "", operator: exists[1] === "!" ? "DoesNotExist" : "Exists", values: [] };
   throw invalidFields("query", [
-    { field: "labelSelector", message: `has a part \`${part.slice(0, 64)}\` that is no requirement; write \`a=b\`, \`a!=b\`, \`a in (b, c)\`, \`a notin (b)\`, \`a\` or \`!a\`` },
+    {
+      field: "labelSelector",
+      message: `has a part \`${part.slice(0, 64)}\` that is no requirement; write \`a=b\`, \`a!=b\`, \`a in (b, c)\`, \`a notin (b)\`, \`a\` or \`!a\``,
+    },
   ]);
 }
 

@@ -1,19 +1,32 @@
 import { z } from "zod";
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject, type ZodOpenApiResponseObject } from "zod-openapi";
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from "zod-openapi";
 import { problem } from "../../../shared/api/common.ts";
 import { inferenceError } from "../../../shared/api/inference.ts";
 import { isInferenceProtocol } from "./router.ts";
 import type { Route } from "./route.ts";
 
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
-export function openApiDocument(routes: readonly Route[], { version, serverUrl }: { version: string; serverUrl: string }): object {
+export function openApiDocument(
+  routes: readonly Route[],
+  { version, serverUrl }: { version: string; serverUrl: string },
+): object {
   const paths: ZodOpenApiPathsObject = {};
   for (const [path, group] of Map.groupBy(routes, (route) => route.path)) {
     paths[path] = Object.fromEntries(group.map((route) => [route.method.toLowerCase(), operationOf(route)]));
   }
   return createDocument({
     openapi: "3.1.0",
-    info: { title: "Skerry", version, description: "One control plane for AI models that run in cloud pods and on edge nodes.", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    info: {
+      title: "Skerry",
+      version,
+      description: "One control plane for AI models that run in cloud pods and on edge nodes.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
     servers: [{ url: serverUrl }],
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
     components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key, `sk_…`." } } },
@@ -31,7 +44,10 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     security: isPublic ? [] : [{ apiKey: [] }],
     requestParams: { ...objectOf("path", route.params), ...objectOf("query", route.query), ...headerParams(route) },
     ...requestBody(route),
-    responses: { ...Object.fromEntries(route.statuses.map((status) => [String(status), successOf(route, status)])), default: failureOf(route) },
+    responses: {
+      ...Object.fromEntries(route.statuses.map((status) => [String(status), successOf(route, status)])),
+      default: failureOf(route),
+    },
   };
 }
 
@@ -42,23 +58,42 @@ const operationId = ({ method, path }: Route): string =>
 function objectOf(place: "path" | "query", schema: z.ZodType): Partial<Record<"path" | "query", z.ZodObject>> {
   if (!(schema instanceof z.ZodObject)) return {};
   // A parameter that must not be there (a version in a path without one) is none.
-  const names = Object.keys(schema.shape).filter((name) => !(schema.shape[name] instanceof z.ZodOptional && schema.shape[name].unwrap() instanceof z.ZodUndefined));
-  return names.length === 0 ? {} : { [place]: z.object(Object.fromEntries(names.map((name) => [name, schema.shape[name]]))) };
+  const names = Object.keys(schema.shape).filter(
+    (name) => !(schema.shape[name] instanceof z.ZodOptional && schema.shape[name].unwrap() instanceof z.ZodUndefined),
+  );
+  return names.length === 0
+    ? {}
+    : { [place]: z.object(Object.fromEntries(names.map((name) => [name, schema.shape[name]]))) };
 }
 
 function headerParams({ method, path }: Route): { header?: z.ZodObject } {
   if (!path.startsWith("/api/v1")) return {};
   if (method === "POST") return { header: z.object({ "Idempotency-Key": z.string().optional() }) };
-  if (method === "PUT" || method === "PATCH" || method === "DELETE") return { header: z.object({ "If-Match": z.string().optional() }) };
+  if (method === "PUT" || method === "PATCH" || method === "DELETE")
+    return { header: z.object({ "If-Match": z.string().optional() }) };
   return {};
 }
 
 function requestBody(route: Route): Pick<ZodOpenApiOperationObject, "requestBody"> | object {
   if (route.takesBytes) {
     const types = route.streams.length > 0 ? route.streams : ["application/octet-stream"];
-    return { requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, { schema: { type: "string" as const, format: "binary" } }])) } };
+    return {
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(
+          types.map((type) => [type, { schema: { type: "string" as const, format: "binary" } }]),
+        ),
+      },
+    };
   }
-  return route.body ? { requestBody: { required: !route.body.safeParse({}).success, content: { "application/json": { schema: route.body } } } } : {};
+  return route.body
+    ? {
+        requestBody: {
+          required: !route.body.safeParse({}).success,
+          content: { "application/json": { schema: route.body } },
+        },
+      }
+    : {};
 }
 
 function successOf(route: Route, status: number): ZodOpenApiResponseObject {
@@ -71,6 +106,13 @@ function successOf(route: Route, status: number): ZodOpenApiResponseObject {
 }
 
 function failureOf({ path }: Route): ZodOpenApiResponseObject {
-  if (isInferenceProtocol(path)) return { description: "An error; `Skerry-Error` carries its code", content: { "application/json": { schema: inferenceError } } };
-  return { description: "An error of the catalogue in docs/errors.md", content: { "application/problem+json": { schema: problem } } };
+  if (isInferenceProtocol(path))
+    return {
+      description: "An error; `Skerry-Error` carries its code",
+      content: { "application/json": { schema: inferenceError } },
+    };
+  return {
+    description: "An error of the catalogue in docs/errors.md",
+    content: { "application/problem+json": { schema: problem } },
+  };
 }

@@ -19,7 +19,11 @@ export function paginate<Item>(
   const after = cursor === undefined ? undefined : decodeCursor(cursor);
   const selector = labelSelector === undefined ? undefined : parseLabelSelector(labelSelector);
   const following = all
-    .filter((item) => (after === undefined || keyOf(item) > after) && (!selector || !labelsOf || unmetRequirement(selector, labelsOf(item)) === undefined))
+    .filter(
+      (item) =>
+        (after === undefined || keyOf(item) > after) &&
+        (!selector || !labelsOf || unmetRequirement(selector, labelsOf(item)) === undefined),
+    )
     .map((item) => ({ item, key: keyOf(item) }))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const page = following.slice(0, limit);

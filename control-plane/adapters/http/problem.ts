@@ -18,9 +18,13 @@ export interface ErrorAnswer {
 
 /** `INVALID_REQUEST` for fields of `where` (`body`, `query`, `path`). */
 export function invalidFields(where: "body" | "query" | "path" | "header", causes: readonly Cause[]): SkerryError {
-  const listed = causes.slice(0, 3).map(({ field, message }) => (field === "" ? `the ${where} ${message}` : `\`${field}\` ${message}`));
+  const listed = causes
+    .slice(0, 3)
+    .map(({ field, message }) => (field === "" ? `the ${where} ${message}` : `\`${field}\` ${message}`));
   const more = causes.length > listed.length ? `; and ${causes.length - listed.length} more` : "";
-  return new SkerryError("INVALID_REQUEST", `the ${where} was refused: ${listed.join("; ")}${more}`, { cause: { causes } });
+  return new SkerryError("INVALID_REQUEST", `the ${where} was refused: ${listed.join("; ")}${more}`, {
+    cause: { causes },
+  });
 }
 
 /** RFC 9457, for `/api/v1`. */
@@ -38,7 +42,12 @@ export function problemAnswer(error: SkerryError, requestId: string): ErrorAnswe
     requestId,
     ...(causes.length > 0 && { causes: [...causes] }),
   };
-  return { status, code: error.code, headers: { "Content-Type": "application/problem+json", ...headersFor(error) }, body };
+  return {
+    status,
+    code: error.code,
+    headers: { "Content-Type": "application/problem+json", ...headersFor(error) },
+    body,
+  };
 }
 
 /** The Open Inference Protocol's form, for `/v2`: one sentence that says what happened and what to do. */
@@ -55,7 +64,9 @@ export function inferenceErrorAnswer(error: SkerryError): ErrorAnswer {
 /** Whatever was thrown as an error of the catalogue. What is not ours becomes `INTERNAL`, which tells nothing. */
 export function asSkerryError(thrown: unknown, requestId: string): SkerryError {
   if (isSkerryError(thrown)) return thrown;
-  return new SkerryError("INTERNAL", `the request could not be answered; the log has the cause under ${requestId}`, { cause: thrown });
+  return new SkerryError("INTERNAL", `the request could not be answered; the log has the cause under ${requestId}`, {
+    cause: thrown,
+  });
 }
 
 export const retryAfterSeconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1_000)));
@@ -73,4 +84,5 @@ function causesOf(error: SkerryError): readonly Cause[] {
   return cause.causes.filter(isCause);
 }
 
-const isCause = (value: unknown): value is Cause => typeof value === "object" && value !== null && "field" in value && "message" in value;
+const isCause = (value: unknown): value is Cause =>
+  typeof value === "object" && value !== null && "field" in value && "message" in value;

@@ -28,12 +28,18 @@ export function readBody(request: IncomingMessage, { maxBytes, withinMs, clock, 
     const onData = (piece: Buffer): void => {
       length += piece.length;
       if (length > maxBytes) return fail(tooLarge(maxBytes));
-      if (take && !take(piece.length)) return fail(new SkerryError("RATE_LIMITED", "too many bytes of requests are under way", { retryAfterMs: 1_000 }));
+      if (take && !take(piece.length))
+        return fail(
+          new SkerryError("RATE_LIMITED", "too many bytes of requests are under way", { retryAfterMs: 1_000 }),
+        );
       pieces.push(piece);
     };
     const onEnd = (): void => settle(() => resolve(joined(pieces, length)));
-    const onGone = (): void => fail(new SkerryError("CANCELLED", "the caller went away before its request was complete"));
-    const cancel = clock.after(withinMs, () => fail(new SkerryError("REQUEST_TIMEOUT", `the body was not complete within ${withinMs / 1_000} s`)));
+    const onGone = (): void =>
+      fail(new SkerryError("CANCELLED", "the caller went away before its request was complete"));
+    const cancel = clock.after(withinMs, () =>
+      fail(new SkerryError("REQUEST_TIMEOUT", `the body was not complete within ${withinMs / 1_000} s`)),
+    );
     request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
   });
 }
@@ -43,6 +49,7 @@ function joined(pieces: readonly Buffer[], length: number): Buffer {
   return pieces.length === 1 && first ? first : Buffer.concat(pieces, length);
 }
 
-const tooLarge = (maxBytes: number): SkerryError => new SkerryError("TOO_LARGE", `the body is larger than ${inBytes(maxBytes)}`);
+const tooLarge = (maxBytes: number): SkerryError =>
+  new SkerryError("TOO_LARGE", `the body is larger than ${inBytes(maxBytes)}`);
 
 const inBytes = (bytes: number): string => (bytes >= 1_048_576 ? `${bytes / 1_048_576} MiB` : `${bytes / 1_024} KiB`);

@@ -11,7 +11,9 @@ export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash("
 
 /** The API's reference as one page that works without internet, from the table that the router is made of. */
 export function referencePage(routes: readonly Route[], version: string): string {
-  const sections = [...Map.groupBy(routes, ({ tag }) => tag)].map(([tag, group]) => `<h2>${escape(tag)}</h2>\n${group.map(entryOf).join("\n")}`);
+  const sections = [...Map.groupBy(routes, ({ tag }) => tag)].map(
+    ([tag, group]) => `<h2>${escape(tag)}</h2>\n${group.map(entryOf).join("\n")}`,
+  );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Skerry API</title><style>${STYLE}</style></head>
 <body><h1>Skerry API</h1>
@@ -32,8 +34,14 @@ ${schemaOf("Query", route.query, "input")}${schemaOf("Body", route.body, "input"
 function schemaOf(title: string, schema: z.ZodType | undefined, io: "input" | "output"): string {
   if (!schema) return "";
   const { $schema: _, ...shown } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
-  if (shown.type === "object" && Object.keys(shown.properties ?? {}).length === 0 && shown.additionalProperties === false) return "";
+  if (
+    shown.type === "object" &&
+    Object.keys(shown.properties ?? {}).length === 0 &&
+    shown.additionalProperties === false
+  )
+    return "";
   return `<p>${title}</p><pre>${escape(JSON.stringify(shown, null, 2))}</pre>\n`;
 }
 
-const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+const escape = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

@@ -31,9 +31,18 @@ export interface RequestFacts {
 export type Reply<Body> =
   | { readonly status?: number; readonly body: Body; readonly headers?: Readonly<Record<string, string>> }
   | { readonly status: number; readonly empty: true; readonly headers?: Readonly<Record<string, string>> }
-  | { readonly status?: number; readonly stream: AsyncIterable<Uint8Array>; readonly headers: Readonly<Record<string, string>> };
+  | {
+      readonly status?: number;
+      readonly stream: AsyncIterable<Uint8Array>;
+      readonly headers: Readonly<Record<string, string>>;
+    };
 
-interface Description<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType, Answer extends z.ZodType> {
+interface Description<
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Answer extends z.ZodType,
+> {
   readonly method: Method;
   /** The whole path, parameters in braces: `/api/v1/nodes/{node}`. */
   readonly path: string;
@@ -103,7 +112,9 @@ export function defineRoute<
 >(
   route: Description<Params, Query, Body, Answer> & {
     readonly access: readonly [Role, ...Role[]];
-    handle(request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: Actor }): Promise<Reply<z.output<Answer>>>;
+    handle(
+      request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: Actor },
+    ): Promise<Reply<z.output<Answer>>>;
   },
 ): Route {
   const decode = decoderOf(route);
@@ -144,7 +155,9 @@ export function definePublicRoute<
   };
 }
 
-function described(route: Description<z.ZodType, z.ZodType, z.ZodType, z.ZodType>): Omit<Route, "access" | "isOpenOnLoopback" | "prepare"> {
+function described(
+  route: Description<z.ZodType, z.ZodType, z.ZodType, z.ZodType>,
+): Omit<Route, "access" | "isOpenOnLoopback" | "prepare"> {
   const { method, path, summary, tag, statuses } = route;
   return {
     method,

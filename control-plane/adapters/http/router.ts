@@ -36,17 +36,28 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   const buckets = new TokenBuckets(parts.limits.requestsPerKey, parts.clock);
   app.use((request, response, next) => {
     if (isDecodable(pathOf(request))) return next();
-    return refuse(request, response, invalidFields("path", [{ field: "", message: "has a `%` that is no valid escape" }]));
+    return refuse(
+      request,
+      response,
+      invalidFields("path", [{ field: "", message: "has a `%` that is no valid escape" }]),
+    );
   });
-  for (const route of routes) app[verbOf(route.method)](expressPath(route.path), (request, response) => answer(route, request, response));
+  for (const route of routes)
+    app[verbOf(route.method)](expressPath(route.path), (request, response) => answer(route, request, response));
   const allowed = allowedMethods(routes);
   for (const [path, methods] of allowed) {
     app.all(expressPath(path), (request, response) => {
       response.setHeader("Allow", methods.join(", "));
-      refuse(request, response, new SkerryError("METHOD_NOT_ALLOWED", `${path} takes ${methods.join(", ")}, not ${request.method}`));
+      refuse(
+        request,
+        response,
+        new SkerryError("METHOD_NOT_ALLOWED", `${path} takes ${methods.join(", ")}, not ${request.method}`),
+      );
     });
   }
-  app.use((request, response) => refuse(request, response, new SkerryError("NOT_FOUND", `there is no path ${pathOf(request).slice(0, 200)}`)));
+  app.use((request, response) =>
+    refuse(request, response, new SkerryError("NOT_FOUND", `there is no path ${pathOf(request).slice(0, 200)}`)),
+  );
   return app;
 
   async function answer(route: Route, request: Request, response: Response): Promise<void> {
@@ -66,25 +77,47 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     } finally {
       // A stream of events lasts for hours: what counts is how soon it began.
       const ms = (answeredAt ?? parts.clock.now()) - startedAt;
-      parts.metrics.requestAnswered({ route: route.path, method: route.method, status: response.statusCode, seconds: ms / 1_000 });
-      const fields = { requestId, method: route.method, route: route.path, status: response.statusCode, key: caller?.name, ms: Math.round(ms) };
+      parts.metrics.requestAnswered({
+        route: route.path,
+        method: route.method,
+        status: response.statusCode,
+        seconds: ms / 1_000,
+      });
+      const fields = {
+        requestId,
+        method: route.method,
+        route: route.path,
+        status: response.statusCode,
+        key: caller?.name,
+        ms: Math.round(ms),
+      };
       parts.logger[route.method === "GET" || route.method === "HEAD" ? "debug" : "info"](fields, "request");
     }
   }
 
   async function admit(route: Route, request: Request): Promise<Caller | undefined> {
     if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
-    const caller = await parts.doorkeeper.authenticate(request.headers.authorization, addressOf(request, parts.trustedProxies));
+    const caller = await parts.doorkeeper.authenticate(
+      request.headers.authorization,
+      addressOf(request, parts.trustedProxies),
+    );
     authorize(caller, route.access, `${route.method} ${route.path}`);
     if (!buckets.take(caller.keyId)) {
-      throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, { retryAfterMs: buckets.waitMs(caller.keyId) });
+      throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, {
+        retryAfterMs: buckets.waitMs(caller.keyId),
+      });
     }
     return caller;
   }
 
   async function run(
     route: Route,
-    { request, response, caller, requestId }: { request: Request; response: Response; caller: Caller | undefined; requestId: string },
+    {
+      request,
+      response,
+      caller,
+      requestId,
+    }: { request: Request; response: Response; caller: Caller | undefined; requestId: string },
   ): Promise<Reply<unknown>> {
     const { clock, limits, stopping, trustedProxies, idempotency, logger } = parts;
     const facts = factsOf(request, {
@@ -99,7 +132,12 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     const call = route.prepare({ params: request.params, query, body, facts, caller });
     const key = request.headers["idempotency-key"];
     if (route.method !== "POST" || typeof key !== "string" || !caller) return call();
-    const keyed = { keyId: caller.keyId, key, request: [route.method, pathOf(request), query, body], answersSecret: route.answersSecret };
+    const keyed = {
+      keyId: caller.keyId,
+      key,
+      request: [route.method, pathOf(request), query, body],
+      answersSecret: route.answersSecret,
+    };
     return once(keyed, call, { store: idempotency, logger, usualStatus: route.statuses[0] });
   }
 
@@ -111,11 +149,20 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   }
 
   function fail(
-    { request, response, requestId, isInferenceProtocol: isV2 }: { request: Request; response: Response; requestId: string; isInferenceProtocol: boolean },
+    {
+      request,
+      response,
+      requestId,
+      isInferenceProtocol: isV2,
+    }: { request: Request; response: Response; requestId: string; isInferenceProtocol: boolean },
     thrown: unknown,
   ): void {
     const error = asSkerryError(thrown, requestId);
-    if (error.code === "INTERNAL") parts.logger.error({ requestId, method: request.method, path: pathOf(request), err: error.cause ?? thrown }, "request failed");
+    if (error.code === "INTERNAL")
+      parts.logger.error(
+        { requestId, method: request.method, path: pathOf(request), err: error.cause ?? thrown },
+        "request failed",
+      );
     if (response.headersSent || response.destroyed) return;
     if (error.code === "CANCELLED") response.destroy();
     else sendError(response, isV2 ? inferenceErrorAnswer(error) : problemAnswer(error, requestId));
@@ -124,7 +171,8 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
 
 function checkAnswer(route: Route, reply: Reply<unknown>): void {
   const status = reply.status ?? route.statuses[0];
-  if (!route.statuses.includes(status)) throw new Error(`${route.method} ${route.path} answered ${status}, which it does not declare`);
+  if (!route.statuses.includes(status))
+    throw new Error(`${route.method} ${route.path} answered ${status}, which it does not declare`);
   if (!("body" in reply)) return;
   if (!route.answer) throw new Error(`${route.method} ${route.path} answered a body, and declares none`);
   route.answer.parse(reply.body);

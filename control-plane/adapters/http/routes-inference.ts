@@ -79,17 +79,36 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
     authorize(caller, INVOKERS, "inference");
     if (!isWellFormed(target) || !maySee(caller, target.model)) {
-      throw new SkerryError("NOT_FOUND", `model ${target.model.slice(0, 63)} is not known here; GET /v2/models lists the models`);
+      throw new SkerryError(
+        "NOT_FOUND",
+        `model ${target.model.slice(0, 63)} is not known here; GET /v2/models lists the models`,
+      );
     }
     refuseEncoding(request);
     const wishes = parseInferenceHeaders(request.headers);
     const admission = gate.enter(caller.keyId);
     try {
-      const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, withinMs: limits.bodyMs, clock, take: admission.take });
+      const body = await readBody(request, {
+        maxBytes: MAX_BODY_BYTES,
+        withinMs: limits.bodyMs,
+        clock,
+        take: admission.take,
+      });
       if (wishes.headerLength !== JSON_BODY && wishes.headerLength > body.length) {
-        throw invalidFields("header", [{ field: "Inference-Header-Content-Length", message: `is ${wishes.headerLength}, more than the body's ${body.length} bytes` }]);
+        throw invalidFields("header", [
+          {
+            field: "Inference-Header-Content-Length",
+            message: `is ${wishes.headerLength}, more than the body's ${body.length} bytes`,
+          },
+        ]);
       }
-      return await parts.infer({ ...target, ...wishes, timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt), body, signal });
+      return await parts.infer({
+        ...target,
+        ...wishes,
+        timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
+        body,
+        signal,
+      });
     } finally {
       admission.leave();
     }
@@ -99,6 +118,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
 /** The caller counts from when he asked: a slow upload is part of his time. Throws `DEADLINE_EXCEEDED`. */
 function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {
   if (timeoutMs === undefined) return undefined;
-  if (spentMs >= timeoutMs) throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
+  if (spentMs >= timeoutMs)
+    throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
   return timeoutMs - spentMs;
 }

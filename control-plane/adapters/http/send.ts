@@ -33,13 +33,21 @@ export function sendError(response: ServerResponse, { status, body, headers }: E
   sendJson(response, status, { body, headers: { "Cache-Control": "no-store", ...headers } });
 }
 
-function sendJson(response: ServerResponse, status: number, { body, headers }: { body: unknown; headers: Record<string, string> }): void {
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  { body, headers }: { body: unknown; headers: Record<string, string> },
+): void {
   const bytes = Buffer.from(JSON.stringify(body));
   response.writeHead(status, { ...headers, "Content-Length": bytes.length }).end(bytes);
 }
 
 /** Piece by piece, waiting for the reader. One who takes nothing for `stallMs` is cut off: he would hold memory for ever. */
-async function pump(response: ServerResponse, pieces: AsyncIterable<Uint8Array>, { clock, stallMs }: { clock: Clock; stallMs: number }): Promise<void> {
+async function pump(
+  response: ServerResponse,
+  pieces: AsyncIterable<Uint8Array>,
+  { clock, stallMs }: { clock: Clock; stallMs: number },
+): Promise<void> {
   try {
     for await (const piece of pieces) {
       if (response.destroyed) return;

@@ -105,4 +105,5 @@ function statusOfParseError(code: string | undefined): string {
   return "400 Bad Request";
 }
 
-const portOf = (address: AddressInfo | string | null): number => (typeof address === "object" && address ? address.port : 0);
+const portOf = (address: AddressInfo | string | null): number =>
+  typeof address === "object" && address ? address.port : 0;

@@ -20,7 +20,12 @@ export class PrometheusMetrics implements Metrics {
   constructor(counts: () => FleetCounts) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
-    this.#requests = new Counter({ name: "skerry_http_requests_total", help: "Answered HTTP requests", labelNames: ["route", "method", "code"], registers });
+    this.#requests = new Counter({
+      name: "skerry_http_requests_total",
+      help: "Answered HTTP requests",
+      labelNames: ["route", "method", "code"],
+      registers,
+    });
     this.#requestSeconds = new Histogram({
       name: "skerry_http_request_duration_seconds",
       help: "From the arrival of a request until its answer began",
@@ -28,7 +33,12 @@ export class PrometheusMetrics implements Metrics {
       buckets: SECONDS,
       registers,
     });
-    this.#inferences = new Counter({ name: "skerry_inferences_total", help: "Answered inferences by model and error code", labelNames: ["model", "code"], registers });
+    this.#inferences = new Counter({
+      name: "skerry_inferences_total",
+      help: "Answered inferences by model and error code",
+      labelNames: ["model", "code"],
+      registers,
+    });
     this.#inferenceSeconds = new Histogram({
       name: "skerry_inference_duration_seconds",
       help: "From the arrival of an inference until its answer",
@@ -36,7 +46,11 @@ export class PrometheusMetrics implements Metrics {
       buckets: SECONDS,
       registers,
     });
-    this.#pushed = new Counter({ name: "skerry_pushed_bytes_total", help: "Bytes of artifacts sent to nodes", registers });
+    this.#pushed = new Counter({
+      name: "skerry_pushed_bytes_total",
+      help: "Bytes of artifacts sent to nodes",
+      registers,
+    });
     const gauges = [
       { name: "skerry_nodes", help: "Nodes by state", read: ({ nodes }: FleetCounts) => nodes },
       { name: "skerry_placements", help: "Placements by state", read: ({ placements }: FleetCounts) => placements },

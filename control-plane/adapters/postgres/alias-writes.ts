@@ -7,7 +7,11 @@ import { lockModel } from "./model-writes.ts";
 export type AliasMove = Parameters<CatalogStore["moveAlias"]>[0];
 
 /** Compare-and-set on the version that the alias names. The model's lock makes moves take turns. */
-export async function moveAlias(tx: Transaction, move: AliasMove, { actor, event }: { actor: Actor; event: NewEvent }): Promise<void> {
+export async function moveAlias(
+  tx: Transaction,
+  move: AliasMove,
+  { actor, event }: { actor: Actor; event: NewEvent },
+): Promise<void> {
   const { model, alias, version, ifMatch } = move;
   await lockModel(tx, model);
   const before = await tx.alias.findUnique({ where: { modelName_alias: { modelName: model, alias } } });
@@ -19,7 +23,11 @@ export async function moveAlias(tx: Transaction, move: AliasMove, { actor, event
     create: { modelName: model, alias, version },
     update: { version, rowVersion: { increment: 1 } },
   });
-  await audit(tx, actor, { action: "alias.move", target: `model/${model}`, detail: { alias, before: before?.version ?? null, after: version } });
+  await audit(tx, actor, {
+    action: "alias.move",
+    target: `model/${model}`,
+    detail: { alias, before: before?.version ?? null, after: version },
+  });
   await tell(tx, [event]);
 }
 
@@ -30,7 +38,14 @@ function requireTarget({ model, alias }: AliasMove, present: number | null, expe
 }
 
 async function requireReady(tx: Transaction, model: string, version: number): Promise<void> {
-  const row = await tx.modelVersion.findUnique({ where: { modelName_version: { modelName: model, version } }, select: { state: true } });
+  const row = await tx.modelVersion.findUnique({
+    where: { modelName_version: { modelName: model, version } },
+    select: { state: true },
+  });
   if (!row) throw new SkerryError("NOT_FOUND", `the model ${model} has no version ${version}`);
-  if (row.state !== "ready") throw new SkerryError("CONFLICT", `${model}:${version} is ${row.state}: only a ready version can be named by an alias`);
+  if (row.state !== "ready")
+    throw new SkerryError(
+      "CONFLICT",
+      `${model}:${version} is ${row.state}: only a ready version can be named by an alias`,
+    );
 }

@@ -17,7 +17,11 @@ export class PostgresAuditStore implements AuditStore {
       throw new SkerryError("INVALID_REQUEST", `${JSON.stringify(before)} is not the id of an audit entry`);
     }
     const rows = await this.#database.run((client) =>
-      client.auditEntry.findMany({ ...(before !== null && { where: { id: { lt: BigInt(before) } } }), orderBy: { id: "desc" }, take: limit }),
+      client.auditEntry.findMany({
+        ...(before !== null && { where: { id: { lt: BigInt(before) } } }),
+        orderBy: { id: "desc" },
+        take: limit,
+      }),
     );
     return rows.map(({ id, at, ...row }) => auditEntry.parse({ ...row, id: String(id), at: at.toISOString() }));
   }

@@ -6,7 +6,10 @@ import { tensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { UploadRow } from "../../ports.ts";
 
 /** What a model is read with, for `toModel`. */
-export const WITH_MODEL = { aliases: true, versions: { select: { version: true }, orderBy: { version: "desc" }, take: 1 } } as const;
+export const WITH_MODEL = {
+  aliases: true,
+  versions: { select: { version: true }, orderBy: { version: "desc" }, take: 1 },
+} as const;
 
 const signature = z.array(tensorSpec);
 const metrics = z.record(z.string(), z.number());

@@ -21,7 +21,9 @@ export class PostgresCatalogStore implements CatalogStore {
   }
 
   async listModels(): Promise<readonly Model[]> {
-    const rows = await this.#database.run((client) => client.model.findMany({ include: WITH_MODEL, orderBy: { name: "asc" } }));
+    const rows = await this.#database.run((client) =>
+      client.model.findMany({ include: WITH_MODEL, orderBy: { name: "asc" } }),
+    );
     return rows.map(toModel);
   }
 
@@ -51,7 +53,9 @@ export class PostgresCatalogStore implements CatalogStore {
   /** Oldest first. */
   async listVersions(model: string): Promise<readonly ModelVersion[]> {
     const where = { modelName: model };
-    const rows = await this.#database.run((client) => client.modelVersion.findMany({ where, orderBy: { version: "asc" } }));
+    const rows = await this.#database.run((client) =>
+      client.modelVersion.findMany({ where, orderBy: { version: "asc" } }),
+    );
     return rows.map(toModelVersion);
   }
 
@@ -76,7 +80,9 @@ export class PostgresCatalogStore implements CatalogStore {
   // ── uploads and artifacts ─────────────────────────────────────────────────────────────────────────────────────────
 
   async upload(id: string): Promise<UploadRow | null> {
-    const row = await this.#database.run((client) => client.upload.findUnique({ where: { id }, include: { of: true } }));
+    const row = await this.#database.run((client) =>
+      client.upload.findUnique({ where: { id }, include: { of: true } }),
+    );
     return row && toUploadRow(row);
   }
 
@@ -92,7 +98,9 @@ export class PostgresCatalogStore implements CatalogStore {
   }
 
   async manifest(artifact: string): Promise<string | null> {
-    const row = await this.#database.run((client) => client.artifact.findUnique({ where: { digest: artifact }, select: { manifest: true } }));
+    const row = await this.#database.run((client) =>
+      client.artifact.findUnique({ where: { digest: artifact }, select: { manifest: true } }),
+    );
     return row?.manifest ?? null;
   }
 }

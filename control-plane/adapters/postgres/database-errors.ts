@@ -23,7 +23,8 @@ const UNAVAILABLE_KINDS = new Set([
   "DatabaseDoesNotExist",
 ]);
 /** What `pg` says without a code, and we when our patience ends. */
-const UNAVAILABLE_TEXT = /^(no answer within|Connection (terminated|ended)|timeout exceeded when trying to connect|Client (has encountered|was closed)|Cannot use a pool)/;
+const UNAVAILABLE_TEXT =
+  /^(no answer within|Connection (terminated|ended)|timeout exceeded when trying to connect|Client (has encountered|was closed)|Cannot use a pool)/;
 
 export type FailureKind = "retryable" | "unavailable" | "disk-full" | "other";
 
@@ -43,11 +44,17 @@ export function kindOf(error: unknown): FailureKind {
 }
 
 export function unavailable(cause: unknown): SkerryError {
-  return new SkerryError("DATABASE_UNAVAILABLE", `PostgreSQL does not answer: ${lastLine(messageOf(cause))}`, { retryAfterMs: 2_000, cause });
+  return new SkerryError("DATABASE_UNAVAILABLE", `PostgreSQL does not answer: ${lastLine(messageOf(cause))}`, {
+    retryAfterMs: 2_000,
+    cause,
+  });
 }
 
 export function storageFull(cause: unknown): SkerryError {
-  return new SkerryError("STORAGE_FULL", "the disk of the database is full: free space there", { retryAfterMs: 10_000, cause });
+  return new SkerryError("STORAGE_FULL", "the disk of the database is full: free space there", {
+    retryAfterMs: 10_000,
+    cause,
+  });
 }
 
 /** SQLSTATE and the adapter's name for it, from wherever Prisma put them; empty when there are none. */
@@ -56,7 +63,10 @@ function driverFailure(error: Record<string, unknown>): { state: string; kind: s
   const wrapped = isRecord(meta) && isRecord(meta["driverAdapterError"]) ? meta["driverAdapterError"] : error;
   const cause = isRecord(wrapped["cause"]) ? wrapped["cause"] : wrapped;
   const state = cause["originalCode"] ?? cause["code"];
-  return { state: typeof state === "string" ? state : "", kind: typeof cause["kind"] === "string" ? cause["kind"] : "" };
+  return {
+    state: typeof state === "string" ? state : "",
+    kind: typeof cause["kind"] === "string" ? cause["kind"] : "",
+  };
 }
 
 /** Prisma's messages quote the call first; what happened is their last line. */

@@ -96,7 +96,10 @@ export class Database {
       } catch (error) {
         if (kindOf(error) !== "retryable") throw this.#translate(error);
         if (retries === MAX_RETRIES) {
-          throw new SkerryError("CONFLICT", "others kept changing the same rows; nothing was changed", { retryAfterMs: 1_000, cause: error });
+          throw new SkerryError("CONFLICT", "others kept changing the same rows; nothing was changed", {
+            retryAfterMs: 1_000,
+            cause: error,
+          });
         }
         await delay(fullJitter(RETRY, retries, this.#random));
       }
@@ -129,12 +132,20 @@ function boundUse(pool: pg.Pool): void {
   const watches = new WeakMap<pg.PoolClient, NodeJS.Timeout>();
   pool.on("error", () => undefined);
   pool.on("connect", (client) => void client.on("error", () => undefined));
-  pool.on("acquire", (client) => void watches.set(client, setTimeout(() => streamOf(client).destroy(), USE_MS)));
+  pool.on(
+    "acquire",
+    (client) =>
+      void watches.set(
+        client,
+        setTimeout(() => streamOf(client).destroy(), USE_MS),
+      ),
+  );
   pool.on("release", (_error, client) => clearTimeout(watches.get(client)));
 }
 
 /** A pool hands out real clients; its types forget their connection. */
-const streamOf = (client: pg.PoolClient): pg.Connection["stream"] => (client as pg.PoolClient & pg.Client).connection.stream;
+const streamOf = (client: pg.PoolClient): pg.Connection["stream"] =>
+  (client as pg.PoolClient & pg.Client).connection.stream;
 
 function within<Result>(patienceMs: number, work: Promise<Result>): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();

@@ -46,14 +46,20 @@ export class PostgresDeploymentStore implements DeploymentStore {
       requireVersion(`the deployment ${name}`, before.rowVersion, ifMatch);
       await retireAll(tx, { deployment: name });
       await tx.deployment.delete({ where: { name } });
-      await audit(tx, actor, { action: "deployment.delete", target: `deployment/${name}`, detail: { before: digestOfSpec(before.spec), after: null } });
+      await audit(tx, actor, {
+        action: "deployment.delete",
+        target: `deployment/${name}`,
+        detail: { before: digestOfSpec(before.spec), after: null },
+      });
       const message = `${actor.name} deleted the deployment ${name}: its placements leave their nodes`;
       await tell(tx, [{ type: "Normal", reason: "DeploymentDeleted", object: `deployment/${name}`, message }]);
     });
   }
 
   async rowVersion(name: string): Promise<number | null> {
-    const row = await this.#database.run((client) => client.deployment.findUnique({ where: { name }, select: { rowVersion: true } }));
+    const row = await this.#database.run((client) =>
+      client.deployment.findUnique({ where: { name }, select: { rowVersion: true } }),
+    );
     return row?.rowVersion ?? null;
   }
 }
@@ -63,21 +69,33 @@ async function create(tx: Transaction, spec: DeploymentSpec, actor: Actor): Prom
   const inserted = await tx.$executeRaw`
     INSERT INTO deployments (name, spec) VALUES (${name}, ${JSON.stringify(spec)}::jsonb) ON CONFLICT DO NOTHING`;
   if (inserted === 0) throw new RetryTransaction(`the deployment ${name} was created at the same time`);
-  await audit(tx, actor, { action: "deployment.create", target: `deployment/${name}`, detail: { before: null, after: digestOfSpec(spec), generation: 1 } });
+  await audit(tx, actor, {
+    action: "deployment.create",
+    target: `deployment/${name}`,
+    detail: { before: null, after: digestOfSpec(spec), generation: 1 },
+  });
   const message = `${actor.name} declared the deployment ${name} of ${spec.model} at version ${spec.version}`;
   await tell(tx, [{ type: "Normal", reason: "DeploymentCreated", object: `deployment/${name}`, message }]);
   return { created: true, changed: true, generation: 1, rowVersion: 1 };
 }
 
-async function replace(tx: Transaction, { spec, before, actor }: { spec: DeploymentSpec; before: LockedDeployment; actor: Actor }): Promise<Put> {
+async function replace(
+  tx: Transaction,
+  { spec, before, actor }: { spec: DeploymentSpec; before: LockedDeployment; actor: Actor },
+): Promise<Put> {
   const { name } = spec;
   const was = digestOfSpec(before.spec);
   const is = digestOfSpec(spec);
-  if (was === is) return { created: false, changed: false, generation: before.generation, rowVersion: before.rowVersion };
+  if (was === is)
+    return { created: false, changed: false, generation: before.generation, rowVersion: before.rowVersion };
   const generation = before.generation + 1;
   const rowVersion = before.rowVersion + 1;
   await tx.deployment.update({ where: { name }, data: { spec, generation, rowVersion } });
-  await audit(tx, actor, { action: "deployment.update", target: `deployment/${name}`, detail: { before: was, after: is, generation } });
+  await audit(tx, actor, {
+    action: "deployment.update",
+    target: `deployment/${name}`,
+    detail: { before: was, after: is, generation },
+  });
   const message = `${actor.name} changed the deployment ${name}, which is at generation ${generation} now`;
   await tell(tx, [{ type: "Normal", reason: "DeploymentChanged", object: `deployment/${name}`, message }]);
   return { created: false, changed: true, generation, rowVersion };

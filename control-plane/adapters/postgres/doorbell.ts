@@ -102,7 +102,11 @@ export class PostgresDoorbell implements Doorbell {
 
   #becomeWaiting(cause: unknown): void {
     if (this.#isStopped) return;
-    if (this.#attempts === 0) this.#parts.logger.warn({ error: messageOf(cause) }, "the doorbell of PostgreSQL is not heard; changes wait for the next poll");
+    if (this.#attempts === 0)
+      this.#parts.logger.warn(
+        { error: messageOf(cause) },
+        "the doorbell of PostgreSQL is not heard; changes wait for the next poll",
+      );
     const delayMs = fullJitter(RECONNECT, this.#attempts, this.#parts.random);
     this.#attempts += 1;
     this.#cancelRetry = this.#parts.clock.after(delayMs, () => {

@@ -76,15 +76,36 @@ export function toFleetNode(
   const { id, name, kind, site, zone, generation, cordoned, draining, revoked, desiredRev, createdAt } = row;
   const { epoch, open, replica, agentVersion, silentMs } = row;
   // How many heartbeats were answered only the replica knows that holds the session: here none were.
-  const session = epoch === null ? undefined : { epoch, open, replica, agentVersion, lastSeen: now - silentMs, goodHeartbeats: 0 };
-  return { id, name, kind, site, zone, generation, cordoned, draining, revoked, desiredRev, createdAt, ...json, session };
+  const session =
+    epoch === null ? undefined : { epoch, open, replica, agentVersion, lastSeen: now - silentMs, goodHeartbeats: 0 };
+  return {
+    id,
+    name,
+    kind,
+    site,
+    zone,
+    generation,
+    cordoned,
+    draining,
+    revoked,
+    desiredRev,
+    createdAt,
+    ...json,
+    session,
+  };
 }
 
-export function toFleetDeployment({ name, generation, createdAt }: DeploymentRow, spec: DeploymentSpec): FleetDeployment {
+export function toFleetDeployment(
+  { name, generation, createdAt }: DeploymentRow,
+  spec: DeploymentSpec,
+): FleetDeployment {
   return { name, spec, generation, createdAt };
 }
 
-export function toFleetVersion(row: VersionRow, signature: { inputs: TensorSpec[]; outputs: TensorSpec[] }): FleetVersion {
+export function toFleetVersion(
+  row: VersionRow,
+  signature: { inputs: TensorSpec[]; outputs: TensorSpec[] },
+): FleetVersion {
   const { model, version, state, artifact, bytes, opset, irVersion } = row;
   return {
     model,
@@ -98,7 +119,11 @@ export function toFleetVersion(row: VersionRow, signature: { inputs: TensorSpec[
   };
 }
 
-export function toFleetPlacement(row: PlacementRow, explain: ExplainRecord, now: number): FleetRows["placements"][number] {
+export function toFleetPlacement(
+  row: PlacementRow,
+  explain: ExplainRecord,
+  now: number,
+): FleetRows["placements"][number] {
   const { id, deployment, model, version, nodeId, generation, wanted, decidedMs, state, stateMs } = row;
   const { failureCode, failureDetail, rssMiB, warmUs } = row;
   return {

@@ -19,34 +19,51 @@ import {
 } from "./fleet-rows.ts";
 import { ParseOnce } from "./parse-once.ts";
 
-/** Reads the fleet in one snapshot. Remembers what it decoded; an explain record, once written, is not even read again. */
+/** A record names every refused node: of a thousand nodes it has about 120 kB. */
+const RECORDS_PER_READ = 100;
+
+interface Snapshot {
+  readonly nodes: readonly NodeRow[];
+  readonly deployments: readonly DeploymentRow[];
+  readonly versions: readonly VersionRow[];
+  readonly aliases: FleetRows["aliases"];
+  readonly placements: readonly PlacementRow[];
+}
+
+/**
+ * Reads the fleet in one snapshot, but for the explain records: they never change once written, so they are read beside
+ * it and only once. What was decoded is remembered, too.
+ */
 export class PostgresFleetStore implements FleetStore {
   readonly #database: Database;
   readonly #labels = new ParseOnce(labelMap);
   readonly #capabilities = new ParseOnce(capabilities);
   readonly #specs = new ParseOnce(deploymentSpec);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
-  #explains: ReadonlyMap<string, ExplainRecord> = new Map();
+  readonly #explains = new Map<string, ExplainRecord>();
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  load(now: number): Promise<FleetRows> {
-    return this.#database.snapshot(async (tx) => {
-      const placements = await readPlacements(tx);
-      this.#explains = await this.#explainsOf(tx, placements);
-      const rows: FleetRows = {
-        nodes: (await readNodes(tx)).map((row) => this.#toNode(row, now)),
-        deployments: (await readDeployments(tx)).map((row) => toFleetDeployment(row, this.#specs.get(row.name, row.spec))),
-        versions: (await readVersions(tx)).map((row) => this.#toVersion(row)),
-        aliases: await tx.$queryRaw<{ model: string; alias: string; version: number }[]>`
-          SELECT model_name AS model, alias, version FROM aliases`,
-        placements: placements.map((row) => toFleetPlacement(row, this.#explainOf(row.id), now)),
-      };
-      for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#signatures]) cache.endPass();
-      return rows;
-    });
+  async load(now: number): Promise<FleetRows> {
+    for (;;) {
+      const snapshot = await this.#database.snapshot(readSnapshot);
+      // A placement that was deleted since has no record any more: then this snapshot is of the past.
+      if (await this.#readRecords(snapshot.placements)) return this.#toRows(snapshot, now);
+    }
+  }
+
+  #toRows({ nodes, deployments, versions, aliases, placements }: Snapshot, now: number): FleetRows {
+    const rows: FleetRows = {
+      nodes: nodes.map((row) => this.#toNode(row, now)),
+      deployments: deployments.map((row) => toFleetDeployment(row, this.#specs.get(row.name, row.spec))),
+      versions: versions.map((row) => this.#toVersion(row)),
+      aliases,
+      placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), now)),
+    };
+    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#signatures]) cache.endPass();
+    return rows;
   }
 
   #toNode(row: NodeRow, now: number): FleetRows["nodes"][number] {
@@ -62,24 +79,37 @@ export class PostgresFleetStore implements FleetStore {
     });
   }
 
-  /** The records of these placements. They name every refused node, so in a big fleet they outweigh all else. */
-  async #explainsOf(tx: Transaction, placements: readonly PlacementRow[]): Promise<ReadonlyMap<string, ExplainRecord>> {
-    const known = placements.flatMap(({ id }) => {
-      const explain = this.#explains.get(id);
-      return explain ? [[id, explain] as const] : [];
-    });
-    const missing = placements.filter(({ id }) => !this.#explains.has(id)).map(({ id }) => id);
-    if (missing.length === 0 && known.length === this.#explains.size) return this.#explains;
-    const read = await tx.$queryRaw<{ id: string; explain: string }[]>`
-      SELECT id, explain::text AS explain FROM placements WHERE id = ANY(${missing}::text[])`;
-    return new Map([...known, ...read.map(({ id, explain }) => [id, explainRecord.parse(JSON.parse(explain))] as const)]);
+  /** Makes the records known of these placements, and of no others. False when one of them is gone. */
+  async #readRecords(placements: readonly PlacementRow[]): Promise<boolean> {
+    const wanted = new Set<string>(placements.map(({ id }) => id));
+    for (const id of this.#explains.keys()) if (!wanted.has(id)) this.#explains.delete(id);
+    const missing = [...wanted].filter((id) => !this.#explains.has(id));
+    for (let at = 0; at < missing.length; at += RECORDS_PER_READ) {
+      const ids = missing.slice(at, at + RECORDS_PER_READ);
+      const rows = await this.#database.run(
+        (client) => client.$queryRaw<{ id: string; explain: string }[]>`
+          SELECT id, explain::text AS explain FROM placements WHERE id = ANY(${ids}::text[])`,
+      );
+      for (const { id, explain } of rows) this.#explains.set(id, explainRecord.parse(JSON.parse(explain)));
+    }
+    return this.#explains.size === wanted.size;
   }
 
-  #explainOf(id: string): ExplainRecord {
-    const explain = this.#explains.get(id);
-    if (!explain) throw new Error(`the placement ${id} has no explain record in its own snapshot`);
-    return explain;
+  #recordOf(id: string): ExplainRecord {
+    const record = this.#explains.get(id);
+    if (!record) throw new Error(`the explain record of the placement ${id} was not read`);
+    return record;
   }
+}
+
+async function readSnapshot(tx: Transaction): Promise<Snapshot> {
+  return {
+    nodes: await readNodes(tx),
+    deployments: await readDeployments(tx),
+    versions: await readVersions(tx),
+    aliases: await readAliases(tx),
+    placements: await readPlacements(tx),
+  };
 }
 
 const readNodes = (tx: Transaction): Promise<NodeRow[]> => tx.$queryRaw`
@@ -97,6 +127,9 @@ const readVersions = (tx: Transaction): Promise<VersionRow[]> => tx.$queryRaw`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, bytes, opset, ir_version AS "irVersion",
     inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions`;
+
+const readAliases = (tx: Transaction): Promise<{ model: string; alias: string; version: number }[]> => tx.$queryRaw`
+  SELECT model_name AS model, alias, version FROM aliases`;
 
 const readPlacements = (tx: Transaction): Promise<PlacementRow[]> => tx.$queryRaw`
   SELECT id, deployment_name AS deployment, model_name AS model, version, node_id AS "nodeId", generation, wanted,

@@ -36,7 +36,11 @@ export async function createToken(tx: Transaction, token: NewJoinToken, actor: A
       now() + ${ttlSeconds} * interval '1 second')
     RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", used_at AS "usedAt", used_by AS "usedBy", created_at AS "createdAt"`;
   if (!row) throw new Error("an inserted row was not returned");
-  await audit(tx, actor, { action: "join-token.create", target: `join-token/${id}`, detail: { kind, site, zone, name: name ?? null, ttlSeconds } });
+  await audit(tx, actor, {
+    action: "join-token.create",
+    target: `join-token/${id}`,
+    detail: { kind, site, zone, name: name ?? null, ttlSeconds },
+  });
   const message = `${actor.name} made a join token for ${kind === "edge" ? "an edge" : "a cloud"} node of site ${site}`;
   await tell(tx, [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }]);
   return toJoinTokenInfo(row);
@@ -50,7 +54,17 @@ export async function deleteToken(tx: Transaction, id: string, actor: Actor): Pr
   await tell(tx, [{ type: "Normal", reason: "JoinTokenDeleted", object: `join-token/${id}`, message }]);
 }
 
-export function toJoinTokenInfo({ id, kind, site, zone, name, expiresAt, usedAt, usedBy, createdAt }: JoinTokenRow): JoinTokenInfo {
+export function toJoinTokenInfo({
+  id,
+  kind,
+  site,
+  zone,
+  name,
+  expiresAt,
+  usedAt,
+  usedBy,
+  createdAt,
+}: JoinTokenRow): JoinTokenInfo {
   return {
     id,
     kind,

@@ -33,7 +33,10 @@ export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<J
   return { nodeId: attempt.newNodeId, generation: 1, kind, site, zone };
 }
 
-async function useToken(tx: Transaction, { tokenId, secretHash, publicKey, kind, name, newNodeId }: JoinAttempt): Promise<UsedToken | undefined> {
+async function useToken(
+  tx: Transaction,
+  { tokenId, secretHash, publicKey, kind, name, newNodeId }: JoinAttempt,
+): Promise<UsedToken | undefined> {
   const rows = await tx.$queryRaw<UsedToken[]>`
     UPDATE join_tokens SET used_at = now(), used_key = ${publicKey}, used_by = coalesce(used_by, ${newNodeId})
     WHERE id = ${tokenId} AND secret_hash = ${secretHash} AND expires_at > now()
@@ -43,7 +46,11 @@ async function useToken(tx: Transaction, { tokenId, secretHash, publicKey, kind,
   return rows[0];
 }
 
-async function insertNode(tx: Transaction, { tokenId, newNodeId, name, publicKey }: JoinAttempt, token: UsedToken): Promise<void> {
+async function insertNode(
+  tx: Transaction,
+  { tokenId, newNodeId, name, publicKey }: JoinAttempt,
+  token: UsedToken,
+): Promise<void> {
   const { kind, site, zone, labels } = token;
   // A revoked node's row only remembers the name; whoever joins under it next starts anew.
   await tx.node.deleteMany({ where: { name, revoked: true } });
@@ -51,8 +58,16 @@ async function insertNode(tx: Transaction, { tokenId, newNodeId, name, publicKey
     INSERT INTO nodes (id, name, kind, site, zone, labels, public_key)
     VALUES (${newNodeId}, ${name}, ${kind}, ${site}, ${zone}, ${labels}::jsonb, ${publicKey})
     ON CONFLICT (name) DO NOTHING`;
-  if (inserted === 0) throw new SkerryError("NAME_TAKEN", `a node named ${name} exists: choose another name, or remove that node first`);
-  const joiner = { name: `join-token/${tokenId}`, role: "operator", keyId: null, models: [], address: "", requestId: "" } as const;
+  if (inserted === 0)
+    throw new SkerryError("NAME_TAKEN", `a node named ${name} exists: choose another name, or remove that node first`);
+  const joiner = {
+    name: `join-token/${tokenId}`,
+    role: "operator",
+    keyId: null,
+    models: [],
+    address: "",
+    requestId: "",
+  } as const;
   await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail: { nodeId: newNodeId, kind, site } });
   await tell(tx, []);
 }

@@ -23,7 +23,11 @@ export interface AuditedChange {
 }
 
 /** Writes the audit row of a change, in the change's own transaction. */
-export async function audit(tx: Transaction, actor: Actor, { action, target, detail = {} }: AuditedChange): Promise<void> {
+export async function audit(
+  tx: Transaction,
+  actor: Actor,
+  { action, target, detail = {} }: AuditedChange,
+): Promise<void> {
   const { name, keyId, address, requestId } = actor;
   await tx.$executeRaw`
     INSERT INTO audit_log (actor, key_id, address, request_id, action, target, detail)

@@ -21,13 +21,22 @@ export class PostgresKeyStore implements KeyStore {
   }
 
   async list(): Promise<readonly ApiKeyInfo[]> {
-    const rows = await this.#database.run((client) => client.apiKey.findMany({ orderBy: [{ createdAt: "asc" }, { id: "asc" }] }));
+    const rows = await this.#database.run((client) =>
+      client.apiKey.findMany({ orderBy: [{ createdAt: "asc" }, { id: "asc" }] }),
+    );
     return rows.map(toApiKeyInfo);
   }
 
   create({ id, name, secretHash, role, models, expiresAt }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
     return this.#database.transaction(async (tx) => {
-      const data = { id, name, secretHash, role, models: [...models], expiresAt: expiresAt === null ? null : new Date(expiresAt) };
+      const data = {
+        id,
+        name,
+        secretHash,
+        role,
+        models: [...models],
+        expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      };
       const row = await tx.apiKey.create({ data });
       await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, models } });
       const message = `${actor.name} made the API key ${name} with the role ${role}`;
@@ -75,7 +84,16 @@ function toStoredKey({ id, name, role: text, models, secretHash, expiresAt, revo
   };
 }
 
-function toApiKeyInfo({ id, name, role: text, models, createdAt, expiresAt, lastUsedAt, revokedAt }: ApiKey): ApiKeyInfo {
+function toApiKeyInfo({
+  id,
+  name,
+  role: text,
+  models,
+  createdAt,
+  expiresAt,
+  lastUsedAt,
+  revokedAt,
+}: ApiKey): ApiKeyInfo {
   return {
     id,
     name,

@@ -43,8 +43,16 @@ export interface MigrateOptions {
  * Not the schema engine: through the pg adapter it cuts a script at every `;`, also inside a function's body, and runs
  * the pieces one by one outside a transaction.
  */
-export async function migrate({ url, apply = true, directory = MIGRATIONS }: MigrateOptions): Promise<readonly string[]> {
-  const client = new pg.Client({ connectionString: url, application_name: "skerry migrate", connectionTimeoutMillis: 2_000 });
+export async function migrate({
+  url,
+  apply = true,
+  directory = MIGRATIONS,
+}: MigrateOptions): Promise<readonly string[]> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: "skerry migrate",
+    connectionTimeoutMillis: 2_000,
+  });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -61,10 +69,16 @@ export async function migrate({ url, apply = true, directory = MIGRATIONS }: Mig
   }
 }
 
-async function applyPending(client: pg.Client, { directory, apply }: { directory: string; apply: boolean }): Promise<readonly string[]> {
+async function applyPending(
+  client: pg.Client,
+  { directory, apply }: { directory: string; apply: boolean },
+): Promise<readonly string[]> {
   const pending = await findPending(client, directory);
   if (pending.length === 0) return [];
-  if (!apply) throw new Error(`the database lacks the migrations ${pending.join(", ")}: run \`prisma migrate deploy\` with a role that may alter tables`);
+  if (!apply)
+    throw new Error(
+      `the database lacks the migrations ${pending.join(", ")}: run \`prisma migrate deploy\` with a role that may alter tables`,
+    );
   await takeLock(client);
   const applied: string[] = [];
   for (const name of await findPending(client, directory)) {
@@ -78,7 +92,9 @@ async function applyPending(client: pg.Client, { directory, apply }: { directory
 async function findPending(client: pg.Client, directory: string): Promise<readonly string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const table = await client.query<{ exists: boolean }>("SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists");
+  const table = await client.query<{ exists: boolean }>(
+    "SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists",
+  );
   if (!table.rows[0]?.exists) return names.toSorted();
   const history = await client.query<{ migration_name: string; finished: boolean }>(
     "SELECT migration_name, finished_at IS NOT NULL AS finished FROM _prisma_migrations WHERE rolled_back_at IS NULL",
@@ -97,7 +113,10 @@ async function findPending(client: pg.Client, directory: string): Promise<readon
 async function takeLock(client: pg.Client): Promise<void> {
   await client.query(`SET lock_timeout = '${LOCK_PATIENCE}'`);
   await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY]).catch((cause: unknown) => {
-    throw new Error(`another process has been migrating the database for ${LOCK_PATIENCE}: look for it in pg_stat_activity`, { cause });
+    throw new Error(
+      `another process has been migrating the database for ${LOCK_PATIENCE}: look for it in pg_stat_activity`,
+      { cause },
+    );
   });
 }
 

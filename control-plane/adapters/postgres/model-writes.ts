@@ -44,7 +44,10 @@ export async function deleteModel(tx: Transaction, name: string, actor: Actor): 
       AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.artifact_digest = a.digest)`;
   await tx.model.delete({ where: { name } });
   await audit(tx, actor, { action: "model.delete", target: `model/${name}`, detail: { versions: versions.length } });
-  await tellOf(tx, name, { reason: "ModelDeleted", message: `${actor.name} deleted the model ${name} with its versions` });
+  await tellOf(tx, name, {
+    reason: "ModelDeleted",
+    message: `${actor.name} deleted the model ${name} with its versions`,
+  });
 }
 
 /** Throws `NOT_FOUND`. */

@@ -20,18 +20,28 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
   }
 
   /** A change to what is so already is none: no row, no event, no audit entry. */
-  update(name: string, change: NodeChange, context: { actor: Actor; ifMatch: number | undefined; event: NewEvent | undefined }): Promise<void> {
+  update(
+    name: string,
+    change: NodeChange,
+    context: { actor: Actor; ifMatch: number | undefined; event: NewEvent | undefined },
+  ): Promise<void> {
     const { actor, ifMatch, event } = context;
     return this.#database.transaction(async (tx) => {
       const before = await lockNode(tx, name);
       requireVersion(`the node ${name}`, before.rowVersion, ifMatch);
-      const changed = FIELDS.filter((field) => change[field] !== undefined && canonicalJson(change[field]) !== canonicalJson(before[field]));
+      const changed = FIELDS.filter(
+        (field) => change[field] !== undefined && canonicalJson(change[field]) !== canonicalJson(before[field]),
+      );
       if (changed.length === 0) return;
       const tellsNode = changed.includes("cordoned") || changed.includes("draining");
       const versions = { rowVersion: { increment: 1 }, ...(tellsNode && { desiredRev: { increment: 1 } }) };
       await tx.node.update({ where: { name }, data: { ...change, ...versions } });
       const pick = (from: NodeChange): object => Object.fromEntries(changed.map((field) => [field, from[field]]));
-      await audit(tx, actor, { action: "node.update", target: `node/${name}`, detail: { before: pick(before), after: pick(change) } });
+      await audit(tx, actor, {
+        action: "node.update",
+        target: `node/${name}`,
+        detail: { before: pick(before), after: pick(change) },
+      });
       await tell(tx, event ? [event] : []);
     });
   }
@@ -41,7 +51,10 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
     return this.#database.transaction(async (tx) => {
       const node = await lockNode(tx, name);
       if (node.revoked) return;
-      await tx.node.update({ where: { name }, data: { revoked: true, generation: { increment: 1 }, rowVersion: { increment: 1 } } });
+      await tx.node.update({
+        where: { name },
+        data: { revoked: true, generation: { increment: 1 }, rowVersion: { increment: 1 } },
+      });
       await tx.nodeSession.updateMany({ where: { nodeId: node.id }, data: { open: false } });
       await retireAll(tx, { nodeId: node.id });
       await audit(tx, actor, { action: "node.revoke", target: `node/${name}`, detail: { nodeId: node.id } });
@@ -50,7 +63,9 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
   }
 
   async rowVersion(name: string): Promise<number | null> {
-    const node = await this.#database.run((client) => client.node.findUnique({ where: { name }, select: { rowVersion: true } }));
+    const node = await this.#database.run((client) =>
+      client.node.findUnique({ where: { name }, select: { rowVersion: true } }),
+    );
     return node?.rowVersion ?? null;
   }
 
@@ -59,7 +74,9 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
   }
 
   async listTokens(): Promise<readonly JoinTokenInfo[]> {
-    const rows = await this.#database.run((client) => client.joinToken.findMany({ orderBy: [{ createdAt: "desc" }, { id: "asc" }] }));
+    const rows = await this.#database.run((client) =>
+      client.joinToken.findMany({ orderBy: [{ createdAt: "desc" }, { id: "asc" }] }),
+    );
     return rows.map((row) => toJoinTokenInfo({ ...row, kind: nodeKind.parse(row.kind) }));
   }
 

@@ -68,7 +68,11 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
-  #change(fence: Fence, { id }: Held, { event, change }: { event: NewEvent; change: Prisma.Sql }): Promise<PlanOutcome> {
+  #change(
+    fence: Fence,
+    { id }: Held,
+    { event, change }: { event: NewEvent; change: Prisma.Sql },
+  ): Promise<PlanOutcome> {
     return this.#fenced(fence, event, async (tx) => {
       await tx.$queryRaw`
         SELECT n.id FROM placements p JOIN nodes n ON n.id = p.node_id WHERE p.id = ${id} FOR NO KEY UPDATE OF n`;

@@ -4,5 +4,8 @@ import { SkerryError } from "../../../shared/errors.ts";
 export function requireVersion(what: string, present: number | undefined, expected: number | undefined): void {
   if (expected === undefined || present === expected) return;
   const why = present === undefined ? "does not exist" : `is at version ${present}`;
-  throw new SkerryError("STALE_ETAG", `${what} ${why}, not at version ${expected}: somebody changed it since you read it`);
+  throw new SkerryError(
+    "STALE_ETAG",
+    `${what} ${why}, not at version ${expected}: somebody changed it since you read it`,
+  );
 }

@@ -72,7 +72,11 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   /** Reports that are all stale tell nothing: then their events are not kept either. */
-  report(session: { nodeId: NodeId; epoch: number }, reports: readonly PlacementReport[], events: readonly NewEvent[]): Promise<boolean> {
+  report(
+    session: { nodeId: NodeId; epoch: number },
+    reports: readonly PlacementReport[],
+    events: readonly NewEvent[],
+  ): Promise<boolean> {
     return this.#database.transaction(async (tx) => {
       if (!(await isNewest(tx, session))) return false;
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newestOfEach(reports))) > 0;

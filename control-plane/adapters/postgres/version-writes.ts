@@ -28,19 +28,34 @@ export async function declareVersion(tx: Transaction, declared: NewVersion, acto
 }
 
 export async function beginCheck(tx: Transaction, uploadId: string): Promise<boolean> {
-  const changed = await tx.modelVersion.updateMany({ where: { upload: { id: uploadId }, state: "uploading" }, data: { state: "checking" } });
+  const changed = await tx.modelVersion.updateMany({
+    where: { upload: { id: uploadId }, state: "uploading" },
+    data: { state: "checking" },
+  });
   if (changed.count === 0) return false;
   await tell(tx, []);
   return true;
 }
 
 /** Throws `CONFLICT` unless the version is in its check: somebody else ended the upload, or deleted the model. */
-export async function acceptVersion(tx: Transaction, { uploadId, checked }: { uploadId: string; checked: CheckedModel }, event: NewEvent): Promise<void> {
+export async function acceptVersion(
+  tx: Transaction,
+  { uploadId, checked }: { uploadId: string; checked: CheckedModel },
+  event: NewEvent,
+): Promise<void> {
   const { manifest, artifact, opset, irVersion, producer, inputs, outputs } = checked;
   await insertArtifact(tx, artifact, manifest);
   const accepted = await tx.modelVersion.updateMany({
     where: { upload: { id: uploadId }, state: "checking" },
-    data: { state: "ready", artifactDigest: artifact, opset, irVersion, producer, inputs: [...inputs], outputs: [...outputs] },
+    data: {
+      state: "ready",
+      artifactDigest: artifact,
+      opset,
+      irVersion,
+      producer,
+      inputs: [...inputs],
+      outputs: [...outputs],
+    },
   });
   if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);
   await tx.upload.delete({ where: { id: uploadId } });
@@ -48,7 +63,11 @@ export async function acceptVersion(tx: Transaction, { uploadId, checked }: { up
 }
 
 /** No effect when the upload has ended already. */
-export async function rejectVersion(tx: Transaction, { uploadId, reason }: { uploadId: string; reason: string }, event: NewEvent): Promise<void> {
+export async function rejectVersion(
+  tx: Transaction,
+  { uploadId, reason }: { uploadId: string; reason: string },
+  event: NewEvent,
+): Promise<void> {
   const rejected = await tx.modelVersion.updateMany({
     where: { upload: { id: uploadId }, state: { in: ["uploading", "checking"] } },
     data: { state: "rejected", reason },

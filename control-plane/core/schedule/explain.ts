@@ -6,6 +6,8 @@ import type { Ranked, Ranking, Rejection } from "./rank.ts";
 import { stableHash } from "./stable-hash.ts";
 
 const TOP = 5;
+/** Refusals that a record names one by one; the rest are in its counts. With 1,000 nodes a record would else take 120 kB. */
+const NAMED_REJECTIONS = 50;
 
 /** The record of one decision: who was asked, who refused and why, who won by how much and by what. */
 export function explainDecision(
@@ -35,7 +37,7 @@ export function explainDecision(
     evaluated,
     feasible: ranking.feasible.length,
     rejected: countByCode(ranking.rejections),
-    rejections: [...ranking.rejections],
+    rejections: ranking.rejections.slice(0, NAMED_REJECTIONS),
     top: ranking.feasible
       .slice(0, TOP)
       .map(({ candidate, total, scores }) => ({ node: candidate.node.name, total, scores })),

@@ -91,7 +91,7 @@ describe("the HTTP server", () => {
   });
 
   it("closes the connection of a body that it did not want", async () => {
-    door = await openDoor();
+    door = await openDoor({ limits: { keepAliveMs: 3_600_000 } });
     const socket = connect(door.port, "127.0.0.1");
     const closed = once(socket, "close");
     socket.on("error", () => undefined).resume();
@@ -184,6 +184,21 @@ describe("API keys", () => {
     expect(bytes.toString()).not.toContain(made.body.key.split("_")[2]);
     expect((await door.call("DELETE", `/api/v1/api-keys/${made.body.id}`, { key: door.keyOf.admin })).status).toBe(204);
     expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).status).toBe(401);
+  });
+
+  it("are no good with another secret, another id or in another form", async () => {
+    const [, id = "", secret = ""] = door.keyOf.viewer.split("_");
+    const wrong = [
+      `sk_${id}_${"A".repeat(43)}`,
+      `sk_${"0".repeat(12)}_${secret}`,
+      `sk_${id}_${secret}A`,
+      `${id}_${secret}`,
+      secret,
+    ];
+    for (const key of wrong) expect((await door.call("GET", "/api/v1/whoami", { key })).status).toBe(401);
+    const scheme = { headers: { Authorization: `Basic ${door.keyOf.viewer}` } };
+    expect((await door.call("GET", "/api/v1/whoami", scheme)).status).toBe(401);
+    expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer })).status).toBe(200);
   });
 
   it("expire", async () => {

@@ -103,4 +103,14 @@ describe("an artifact", () => {
       "application/octet-stream",
     ]);
   });
+
+  it("is not held open by a question for its head", async () => {
+    const closed = Promise.withResolvers<void>();
+    door.catalog.onClose = closed.resolve;
+    const { status, headers, bytes } = await door.call("HEAD", "/api/v1/models/digits/versions/1/artifact", {
+      key: door.keyOf.viewer,
+    });
+    expect([status, headers["content-length"], bytes.length]).toEqual([200, "2500", 0]);
+    await expect(closed.promise).resolves.toBeUndefined();
+  });
 });

@@ -50,7 +50,11 @@ export function deploymentRoutes({ deployments }: { deployments: DeploymentAdmin
         if (body.name !== params.deployment) {
           throw invalidFields("body", [{ field: "name", message: `must be \`${params.deployment}\`, as in the path` }]);
         }
-        const { created, rowVersion, deployment: declared } = await deployments.put(body, { actor, ifMatch: ifMatchOf({ header }) });
+        const {
+          created,
+          rowVersion,
+          deployment: declared,
+        } = await deployments.put(body, { actor, ifMatch: ifMatchOf({ header }) });
         return { status: created ? 201 : 200, body: declared, headers: { ETag: etagOf(rowVersion) } };
       },
     }),
@@ -95,7 +99,9 @@ export function deploymentRoutes({ deployments }: { deployments: DeploymentAdmin
       async handle({ params, query, caller }) {
         visible(caller, params.deployment);
         const placements = deployments.placements(params.deployment);
-        return { body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }) };
+        return {
+          body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
+        };
       },
     }),
     defineRoute({

@@ -14,7 +14,12 @@ const STREAM_TYPE = "text/event-stream";
 /** How often the key of an open stream is looked at again. */
 const RECHECK_MS = 5_000;
 
-const auditQuery = pageQuery.extend({ cursor: z.string().regex(/^[0-9]{1,19}$/, "the `nextCursor` of the page before").optional() });
+const auditQuery = pageQuery.extend({
+  cursor: z
+    .string()
+    .regex(/^[0-9]{1,19}$/, "the `nextCursor` of the page before")
+    .optional(),
+});
 
 export interface EventParts {
   readonly events: EventFeed;
@@ -40,7 +45,10 @@ export function eventRoutes({ events, audit, doorkeeper, clock }: EventParts): R
         if (!header("accept")?.includes(STREAM_TYPE)) return { body: await events.list(query) };
         const after = lastEventId(header) ?? query.cursor ?? (query.from === "oldest" ? null : undefined);
         const batches = await events.follow({ after, object: query.object, signal });
-        return { stream: encode(whileKeyIsGood(batches, request)), headers: { "Content-Type": STREAM_TYPE, "X-Accel-Buffering": "no" } };
+        return {
+          stream: encode(whileKeyIsGood(batches, request)),
+          headers: { "Content-Type": STREAM_TYPE, "X-Accel-Buffering": "no" },
+        };
       },
     }),
     defineRoute({
@@ -88,7 +96,8 @@ export function eventRoutes({ events, audit, doorkeeper, clock }: EventParts): R
 function lastEventId(header: RequestFacts["header"]): string | undefined {
   const id = header("last-event-id");
   if (id === undefined || id === "") return undefined;
-  if (!eventCursor.safeParse(id).success) throw invalidFields("header", [{ field: "Last-Event-ID", message: "must be the `id` of an event" }]);
+  if (!eventCursor.safeParse(id).success)
+    throw invalidFields("header", [{ field: "Last-Event-ID", message: "must be the `id` of an event" }]);
   return id;
 }
 

@@ -33,7 +33,11 @@ const versionParams = modelParams.extend({ version: objectName });
 
 /** Metadata and health of the Open Inference Protocol; inference itself is answered ahead of Express. */
 export function protocolRoutes(parts: ProtocolParts): Route[] {
-  return [...serverRoutes(parts), ...repositoryRoutes(parts), ...["", "/versions/{version}"].flatMap((suffix) => modelRoutes(suffix, parts))];
+  return [
+    ...serverRoutes(parts),
+    ...repositoryRoutes(parts),
+    ...["", "/versions/{version}"].flatMap((suffix) => modelRoutes(suffix, parts)),
+  ];
 }
 
 function serverRoutes({ serving, version, isReady }: ProtocolParts): Route[] {
@@ -104,7 +108,9 @@ function repositoryRoutes({ serving }: ProtocolParts): Route[] {
       answer: repositoryIndex,
       statuses: [200],
       async handle({ body, caller }) {
-        const entries = serving.index().filter(({ name, state }) => maySee(caller, name) && (!body.ready || state === "READY"));
+        const entries = serving
+          .index()
+          .filter(({ name, state }) => maySee(caller, name) && (!body.ready || state === "READY"));
         return { body: entries };
       },
     }),
@@ -120,7 +126,10 @@ function repositoryRoutes({ serving }: ProtocolParts): Route[] {
         body: anything,
         statuses: [501],
         async handle({ params: { model } }) {
-          throw new SkerryError("NOT_SERVED", `${verb} of ${model} is not served: what runs where is declared with PUT /api/v1/deployments/${model}`);
+          throw new SkerryError(
+            "NOT_SERVED",
+            `${verb} of ${model} is not served: what runs where is declared with PUT /api/v1/deployments/${model}`,
+          );
         },
       }),
     ),
@@ -160,7 +169,11 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
       async handle({ params: { model, version }, caller }) {
         refuseOutsideScope(caller, model);
         const ready = serving.isModelReady({ model, version });
-        return { status: ready ? 200 : 503, body: { name: model, ready }, ...(!ready && { headers: { "Retry-After": "1" } }) };
+        return {
+          status: ready ? 200 : 503,
+          body: { name: model, ready },
+          ...(!ready && { headers: { "Retry-After": "1" } }),
+        };
       },
     }),
     defineRoute({
@@ -197,5 +210,6 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
 
 /** Throws `NOT_FOUND`, in the words of a model that does not exist. */
 function refuseOutsideScope(caller: Caller, model: string): void {
-  if (!maySee(caller, model)) throw new SkerryError("NOT_FOUND", `model ${model} is not known here; GET /v2/models lists the models`);
+  if (!maySee(caller, model))
+    throw new SkerryError("NOT_FOUND", `model ${model} is not known here; GET /v2/models lists the models`);
 }

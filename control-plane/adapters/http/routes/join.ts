@@ -2,7 +2,12 @@ import { listOf, listQuery } from "../../../../shared/api/common.ts";
 import { createdJoinToken, createJoinToken, joinToken } from "../../../../shared/api/nodes.ts";
 import type { Clock } from "../../../../shared/clock.ts";
 import { isSkerryError, SkerryError } from "../../../../shared/errors.ts";
-import { joinRequest, joinResponse, type JoinRequest, type JoinResponse } from "../../../../shared/protocol/messages.ts";
+import {
+  joinRequest,
+  joinResponse,
+  type JoinRequest,
+  type JoinResponse,
+} from "../../../../shared/protocol/messages.ts";
 import type { TokenAdmin } from "../../../app/token-admin.ts";
 import type { Limits } from "../limits.ts";
 import { paginate } from "../paginate.ts";
@@ -33,7 +38,9 @@ export function joinRoutes({ tokens, join, clock, limits }: JoinParts): Route[] 
       statuses: [201],
       async handle({ body, address }) {
         if (!failures.hasToken(address)) {
-          throw new SkerryError("RATE_LIMITED", "too many refused joins came from this address", { retryAfterMs: failures.waitMs(address) });
+          throw new SkerryError("RATE_LIMITED", "too many refused joins came from this address", {
+            retryAfterMs: failures.waitMs(address),
+          });
         }
         try {
           return { body: await join(body, address) };
@@ -68,7 +75,9 @@ export function joinRoutes({ tokens, join, clock, limits }: JoinParts): Route[] 
       statuses: [200],
       async handle({ query }) {
         const labelsOf = ({ kind, site, zone }: { kind: string; site: string; zone: string }) => ({ kind, site, zone });
-        return { body: paginate(await tokens.list(), query, { keyOf: ({ createdAt, id }) => `${createdAt} ${id}`, labelsOf }) };
+        return {
+          body: paginate(await tokens.list(), query, { keyOf: ({ createdAt, id }) => `${createdAt} ${id}`, labelsOf }),
+        };
       },
     }),
     defineRoute({

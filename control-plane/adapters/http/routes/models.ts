@@ -38,7 +38,12 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       statuses: [200],
       async handle({ query, caller }) {
         const visible = (await catalog.listModels()).filter(({ name }) => maySee(caller, name));
-        return { body: paginate(visible, query, { keyOf: ({ name }) => name, labelsOf: ({ labels, name }) => ({ ...labels, name }) }) };
+        return {
+          body: paginate(visible, query, {
+            keyOf: ({ name }) => name,
+            labelsOf: ({ labels, name }) => ({ ...labels, name }),
+          }),
+        };
       },
     }),
     defineRoute({
@@ -89,7 +94,8 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
     defineRoute({
       method: "PUT",
       path: "/api/v1/models/{model}/aliases/{alias}",
-      summary: "Move an alias to a version; `If-Match` names the version it stands at, `If-None-Match: *` that it must be new",
+      summary:
+        "Move an alias to a version; `If-Match` names the version it stands at, `If-None-Match: *` that it must be new",
       tag: TAG,
       access: OPERATORS,
       params: aliasParams,
@@ -97,7 +103,10 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       answer: alias,
       statuses: [200],
       async handle({ params, body, actor, header }) {
-        const moved = await catalog.moveAlias({ ...params, version: body.version, ifMatch: expectedAlias({ header }) }, actor);
+        const moved = await catalog.moveAlias(
+          { ...params, version: body.version, ifMatch: expectedAlias({ header }) },
+          actor,
+        );
         return { body: moved, headers: { ETag: `"${moved.version}"` } };
       },
     }),

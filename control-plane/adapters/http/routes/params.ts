@@ -14,6 +14,8 @@ export const versionParams = modelParams.extend({ version: versionText });
 export const diffParams = versionParams.extend({ other: versionText });
 export const aliasParams = modelParams.extend({ alias: aliasName });
 export const uploadParams = z.strictObject({ upload: idText });
-export const nodeParams = z.strictObject({ node: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens") });
+export const nodeParams = z.strictObject({
+  node: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens"),
+});
 export const deploymentParams = z.strictObject({ deployment: objectName });
 export const idParams = z.strictObject({ id: idText });

@@ -80,7 +80,11 @@ export function systemRoutes({ readiness: ask, renderMetrics, openApi, reference
       streams: ["text/html"],
       statuses: [200],
       async handle() {
-        const headers = { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": PAGE_POLICY, "X-Content-Type-Options": "nosniff" };
+        const headers = {
+          "Content-Type": "text/html; charset=utf-8",
+          "Content-Security-Policy": PAGE_POLICY,
+          "X-Content-Type-Options": "nosniff",
+        };
         return { stream: pieces(reference()), headers };
       },
     }),

@@ -66,7 +66,10 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
 function refuseOtherTypes(header: RequestFacts["header"]): void {
   const type = header("content-type") ?? "no type";
   if (type.split(";")[0]?.trim().toLowerCase() === "application/octet-stream") return;
-  throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", `the body is ${type.slice(0, 64)}; an upload takes application/octet-stream`);
+  throw new SkerryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `the body is ${type.slice(0, 64)}; an upload takes application/octet-stream`,
+  );
 }
 
 const progressHeaders = ({ offset, bytes }: { offset: number; bytes: number }) => ({

@@ -13,7 +13,13 @@ import { diffParams, modelParams, versionParams } from "./params.ts";
 const TAG = "Versions";
 const PATH = "/api/v1/models/{model}/versions";
 
-export function versionRoutes({ catalog, deployments }: { catalog: Catalog; deployments: Pick<DeploymentAdmin, "placementsOfVersion"> }): Route[] {
+export function versionRoutes({
+  catalog,
+  deployments,
+}: {
+  catalog: Catalog;
+  deployments: Pick<DeploymentAdmin, "placementsOfVersion">;
+}): Route[] {
   return [
     defineRoute({
       method: "POST",
@@ -27,7 +33,10 @@ export function versionRoutes({ catalog, deployments }: { catalog: Catalog; depl
       statuses: [201],
       async handle({ params, body, actor }) {
         const declared = await catalog.declareVersion(params.model, body, actor);
-        return { body: declared, headers: { Location: `/api/v1/models/${params.model}/versions/${declared.version.version}` } };
+        return {
+          body: declared,
+          headers: { Location: `/api/v1/models/${params.model}/versions/${declared.version.version}` },
+        };
       },
     }),
     defineRoute({
@@ -95,7 +104,9 @@ export function versionRoutes({ catalog, deployments }: { catalog: Catalog; depl
         refuseOutsideScope(caller, params.model);
         await catalog.getVersion(params.model, params.version);
         const placements = deployments.placementsOfVersion(params.model, params.version);
-        return { body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }) };
+        return {
+          body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
+        };
       },
     }),
     defineRoute({

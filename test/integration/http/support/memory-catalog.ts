@@ -12,6 +12,8 @@ export class MemoryCatalog implements Catalog {
   readonly uploads = new Map<string, { model: string; version: number; bytes: number; received: Uint8Array }>();
   /** Settles once for every piece of an upload that arrived. */
   onPiece: (bytes: Uint8Array) => void = () => undefined;
+  /** A download was given up or never begun. */
+  onClose: () => void = () => undefined;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -132,7 +134,7 @@ export class MemoryCatalog implements Catalog {
 
   async artifact(model: string, number: number): Promise<{ version: ModelVersion; bytes: AsyncIterable<Uint8Array> }> {
     const version = await this.getVersion(model, number);
-    return { version, bytes: inPieces(new Uint8Array(version.bytes).fill(7)) };
+    return { version, bytes: inPieces(new Uint8Array(version.bytes).fill(7), () => this.onClose()) };
   }
 
   #put(model: Model): Model {
@@ -152,8 +154,21 @@ export class MemoryCatalog implements Catalog {
   }
 }
 
-async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 1_000) yield bytes.subarray(at, at + 1_000);
+/** 1,000 bytes at a time. Tells when its reader is done with it, whether or not he began. */
+function inPieces(bytes: Uint8Array, onClose: () => void): AsyncIterable<Uint8Array> {
+  let at = 0;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        const value = bytes.subarray(at, (at += 1_000));
+        return value.length > 0 ? { done: false, value } : { done: true, value: undefined };
+      },
+      return: async () => {
+        onClose();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
 }
 
 const aModelVersion = (model: string, version: number, over: Partial<ModelVersion>): ModelVersion => ({
