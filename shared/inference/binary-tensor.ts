@@ -24,7 +24,9 @@ export function decodeBinaryData(
   if (type.kind === "bool" && bytes.some((byte) => byte > 1))
     throw invalid(`${label} holds a byte above 1; a BOOL is one byte, 0 or 1`);
   const aligned = bytes.byteOffset % type.bytes === 0;
-  return aligned ? type.view(bytes.buffer, bytes.byteOffset, elements) : type.view(bytes.slice().buffer, 0, elements);
+  if (aligned) return type.view(bytes.buffer, bytes.byteOffset, elements);
+  // Not `slice()`: that of a Buffer is no copy but a view, and its `buffer` begins elsewhere.
+  return type.view(new Uint8Array(bytes).buffer, 0, elements);
 }
 
 function readStrings(bytes: Uint8Array, label: string, elements: number): string[] {
