@@ -51,11 +51,15 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
+  /**
+   * The generation stays: the node is told by leaving the placement out of its document, so what it then says of it
+   * (`draining`, `gone`) carries the generation that it knows.
+   */
   retirePlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
-        UPDATE placements SET generation = generation + 1, wanted = 'gone', state_since = now()
+        UPDATE placements SET wanted = 'gone'
         WHERE id = ${placement.id} AND generation = ${placement.generation} AND wanted <> 'gone'`,
     });
   }

@@ -14,7 +14,7 @@ export async function retireAll(
     SELECT id FROM nodes WHERE id IN (SELECT node_id FROM placements WHERE ${where}) ORDER BY id FOR NO KEY UPDATE`;
   await tx.$executeRaw`
     WITH changed AS (
-      UPDATE placements SET wanted = 'gone', generation = generation + 1, state_since = now()
+      UPDATE placements SET wanted = 'gone'
       WHERE ${where} AND wanted <> 'gone'
       RETURNING node_id
     )

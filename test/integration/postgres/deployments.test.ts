@@ -123,7 +123,7 @@ describe("delete", () => {
     });
     await stores.deployments.delete("digits", { actor: alice, ifMatch: 1 });
     expect(await placementsOf(stores)).toMatchObject([
-      { id: placement.id, deployment: undefined, wanted: "gone", generation: 2 },
+      { id: placement.id, deployment: undefined, wanted: "gone", generation: 1 },
     ]);
     expect((await nodeOf(stores, "edge-a")).desiredRev).toBe(2);
     expect(await messagesOf(stores)).toContain("alice deleted the deployment digits: its placements leave their nodes");

@@ -94,8 +94,8 @@ describe("revoke", () => {
       desiredRev: 2,
       session: { open: false },
     });
-    expect(await placementsOf(stores)).toMatchObject([{ id: placement.id, wanted: "gone", generation: 2 }]);
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 2 }, event("forgotten"))).toBe(
+    expect(await placementsOf(stores)).toMatchObject([{ id: placement.id, wanted: "gone", generation: 1 }]);
+    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("forgotten"))).toBe(
       "committed",
     );
   });

@@ -167,9 +167,9 @@ describe("the later steps of a placement", () => {
     expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 1 }, event("retired"))).toBe(
       "committed",
     );
-    expect(await find(placement.id)).toMatchObject({ generation: 2, wanted: "gone" });
-    await report("edge-retire", { id: placement.id, generation: 2 }, "gone");
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 2 }, event("forgotten"))).toBe(
+    expect(await find(placement.id)).toMatchObject({ generation: 1, wanted: "gone" });
+    await report("edge-retire", { id: placement.id, generation: 1 }, "gone");
+    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("forgotten"))).toBe(
       "committed",
     );
     expect(await find(placement.id)).toBeUndefined();
