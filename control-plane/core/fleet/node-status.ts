@@ -19,5 +19,7 @@ export function nodeState(node: FleetNode, now: number, timings: NodeTimings): N
   const silentMs = now - session.lastSeen;
   if (silentMs > timings.lostMs) return "lost";
   if (!session.open || silentMs > timings.suspectMs) return "suspect";
-  return session.goodHeartbeats >= GOOD_HEARTBEATS_FOR_READY ? "ready" : "suspect";
+  if (session.goodHeartbeats >= GOOD_HEARTBEATS_FOR_READY) return "ready";
+  // Its first session has to prove itself; a later one follows an outage.
+  return session.epoch === 1 ? "pending" : "suspect";
 }
