@@ -1,9 +1,10 @@
 import { createHash, type X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { isLoopback } from "../../core/loopback.ts";
 
 /** Pin of a control plane that is reached without TLS. */
-export const NO_PIN = "none";
+const NO_PIN = "none";
 
 export interface PinPolicy {
   /** SHA-256 of the SPKI of any certificate in the control plane's chain, base64url; or `none`. */
@@ -13,16 +14,12 @@ export interface PinPolicy {
 }
 
 /** Why a URL may not be dialled under this policy, as a sentence; undefined when it may. */
-export function whyNotDial(url: URL, { pin, isNetworkTrusted }: PinPolicy): string | undefined {
+function whyNotDial(url: URL, { pin, isNetworkTrusted }: PinPolicy): string | undefined {
   const isTls = url.protocol === "wss:" || url.protocol === "https:";
   if (pin !== NO_PIN)
     return isTls ? undefined : `the join token pins a TLS key, but ${url.origin} is without TLS: use https`;
   if (isLoopback(url.hostname) || isNetworkTrusted) return undefined;
   return `the join token pins no TLS key, which is for loopback only, and ${url.hostname} is not: make a token with a pin, or set SKERRY_TRUSTED_NETWORK=1 on a network that nobody else can read`;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || (isIP(hostname) === 4 && hostname.startsWith("127."));
 }
 
 /** Opens the connection to a control plane. No byte is sent over TLS before the pin was found in the peer's chain. */
@@ -85,14 +82,14 @@ function connected(
  * Walks the chain from the peer's own certificate upwards until one has the pinned key. Each step must be a true
  * signature, or anybody could append the pinned certificate, which is public, to a chain of their own.
  */
-export function whyNotPinned(
+function whyNotPinned(
   peer: X509Certificate | undefined,
   { host, pin, now = Date.now() }: { readonly host: string; readonly pin: string; readonly now?: number },
 ): string | undefined {
   if (!peer) return "the peer showed no certificate";
   const isNamed = isIP(host) === 0 ? peer.checkHost(host) : peer.checkIP(host);
   if (isNamed === undefined) return `the peer's certificate is not for ${host}`;
-  for (let certificate = peer; ; ) {
+  for (let certificate = peer; ;) {
     if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo))
       return `the certificate ${certificate.subject} is valid from ${certificate.validFrom} to ${certificate.validTo} (is this machine's clock right?)`;
     if (spkiHash(certificate) === pin) return undefined;
@@ -109,4 +106,6 @@ export function whyNotPinned(
 }
 
 const spkiHash = (certificate: X509Certificate): string =>
-  createHash("sha256").update(certificate.publicKey.export({ type: "spki", format: "der" })).digest("base64url");
+  createHash("sha256")
+    .update(certificate.publicKey.export({ type: "spki", format: "der" }))
+    .digest("base64url");
