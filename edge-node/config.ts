@@ -28,7 +28,10 @@ const settings = z.object({
     .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
     .default(() => nameFromHost(hostname()))
     .describe("The node's name. Default: this machine's name."),
-  SKERRY_NODE_KIND: z.enum(["edge", "cloud"]).default("edge").describe("edge: a device; cloud: a pod of the cloud pool."),
+  SKERRY_NODE_KIND: z
+    .enum(["edge", "cloud"])
+    .default("edge")
+    .describe("edge: a device; cloud: a pod of the cloud pool."),
   SKERRY_LOCAL_HOST: z.string().min(1).default("127.0.0.1").describe("Address on which the node's own /v2 listens."),
   SKERRY_LOCAL_PORT: z.coerce
     .number()
@@ -37,6 +40,12 @@ const settings = z.object({
     .max(65_535)
     .default(7090)
     .describe("Port on which the node's own /v2 listens; 0 for any free one."),
+  SKERRY_LOCAL_KEYS_FILE: z
+    .string()
+    .optional()
+    .describe(
+      "A file with the SHA-256 of one key a line; callers of the node's own /v2 must send one. Needed beyond loopback.",
+    ),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -59,6 +68,7 @@ export interface Config {
   readonly kind: "edge" | "cloud";
   readonly localHost: string;
   readonly localPort: number;
+  readonly localKeysFile: string | undefined;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -87,6 +97,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     kind: data.SKERRY_NODE_KIND,
     localHost: data.SKERRY_LOCAL_HOST,
     localPort: data.SKERRY_LOCAL_PORT,
+    localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
@@ -118,7 +129,9 @@ function readToken(env: NodeJS.ProcessEnv, complaints: string[]): JoinToken | un
   if (text === undefined || text.trim() === "") return undefined;
   const token = parseJoinToken(text);
   if (!token)
-    complaints.push("  SKERRY_JOIN_TOKEN: not a join token. One looks like skj1.<pin>.<key set>.<id>.<secret>, on one line.");
+    complaints.push(
+      "  SKERRY_JOIN_TOKEN: not a join token. One looks like skj1.<pin>.<key set>.<id>.<secret>, on one line.",
+    );
   return token;
 }
 

@@ -13,7 +13,7 @@ import type {
   Unsent,
 } from "../shared/protocol/messages.ts";
 import type { DesiredState } from "../shared/protocol/desired.ts";
-import type { InferenceFrame, RequestFrame, ResponseFrame } from "../shared/protocol/inference-frame.ts";
+import type { RequestFrame, ResponseFrame } from "../shared/protocol/inference-frame.ts";
 import type { PlacementFailure, PlacementState } from "../shared/protocol/placement.ts";
 import type { TransferFrame } from "../shared/protocol/transfer-frame.ts";
 
@@ -91,7 +91,8 @@ export interface ModelHosts {
 
 // ── what the inference worker offers to the channel and to the local API ──────────────────────────────────────────
 
-export interface WorkerRequest extends HostRequest {
+/** Without a `timeoutMs`: a host is killed after its placement's limit, never because one caller is in a hurry. */
+export interface WorkerRequest extends Omit<HostRequest, "timeoutMs"> {
   readonly placementId: string;
   /** Time left when the request arrived, in ms. */
   readonly deadlineMs: number;
@@ -127,6 +128,9 @@ export interface LocalPlacement {
   /** `hold`: its bytes are here, and it is not meant to serve. */
   readonly want: "serve" | "hold";
   readonly state: PlacementState;
+  /** The deadline of a request that names none, in ms; 0: the protocol's default. */
+  readonly timeoutMs: number;
+  readonly isEdgeOnly: boolean;
   /** Why it failed, for a person. */
   readonly detail: string | undefined;
   /** The signature of the loaded model; empty before it is loaded. */
@@ -148,6 +152,12 @@ export interface LocalNode {
   placements(): readonly LocalPlacement[];
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
   infer(request: WorkerRequest): Promise<WorkerAnswer>;
+}
+
+/** Where the figures go that an operator watches. Calls return at once and never throw. */
+export interface NodeTelemetry {
+  /** The control plane answered a heartbeat after `rttMs`. */
+  heartbeatAnswered(rttMs: number): void;
 }
 
 // ── the disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -295,7 +305,13 @@ export interface TransferLink {
 /** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `LinkRefused`. */
 export interface Dialer {
   control(
-    hello: { epoch: number; capabilities: Capabilities; bootId: string; desired: { rev: number; digest: string }; placements: Extract<NodeMessage, { type: "hello" }>["placements"] },
+    hello: {
+      epoch: number;
+      capabilities: Capabilities;
+      bootId: string;
+      desired: { rev: number; digest: string };
+      placements: Extract<NodeMessage, { type: "hello" }>["placements"];
+    },
     onMessage: (message: ControlPlaneMessage) => void,
     signal: AbortSignal,
   ): Promise<ControlLink>;
@@ -311,8 +327,6 @@ export interface Dialer {
     signal: AbortSignal,
   ): Promise<TransferLink>;
 }
-
-export type { InferenceFrame };
 
 // ── the machine ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,14 +4,14 @@ import type { Logger } from "../../shared/logger.ts";
 import type { Random } from "../../shared/random.ts";
 import type { Capabilities } from "../../shared/protocol/messages.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
-import type { ArtifactDisk, Dialer, MemoryFile, ModelHosts, SystemProbe } from "../ports.ts";
+import type { ArtifactDisk, Dialer, MemoryFile, ModelHosts, NodeTelemetry, SystemProbe } from "../ports.ts";
 import { Connection } from "./connection.ts";
 import { Desired } from "./desired.ts";
 import { Executor } from "./executor.ts";
 import { HostSupervisor } from "./host-supervisor.ts";
 import { Memory } from "./memory.ts";
 import { NodeLog } from "./node-log.ts";
-import { Placements } from "./placements.ts";
+import { type Held, Placements } from "./placements.ts";
 import type { Serving } from "./serving.ts";
 import { StatusReports } from "./status-reports.ts";
 import { Transfers } from "./transfers.ts";
@@ -23,6 +23,7 @@ export interface AgentParts {
   readonly hosts: ModelHosts;
   readonly serving: Serving;
   readonly probe: SystemProbe;
+  readonly telemetry: NodeTelemetry;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -43,9 +44,10 @@ export class Agent {
   readonly #probe: SystemProbe;
   readonly #clock: Clock;
   #capabilities: Capabilities | undefined;
+  #isStopping = false;
 
   constructor(parts: AgentParts) {
-    const { clock, random, logger, disk, serving, probe } = parts;
+    const { clock, random, logger, disk, serving, probe, telemetry } = parts;
     const log = new NodeLog(clock);
     const statuses = new StatusReports(clock);
     const placements = new Placements((report) => statuses.changed(report));
@@ -74,6 +76,7 @@ export class Agent {
       serving,
       disk,
       probe,
+      telemetry,
       clock,
       random,
       logger,
@@ -103,13 +106,22 @@ export class Agent {
     this.#connection.start();
   }
 
-  /** The ids of the placements that serve. */
-  ready(): ReadonlySet<string> {
-    return this.#placements.ready();
+  /** What it holds, oldest first. */
+  held(): readonly Held[] {
+    return [...this.#placements.all().values()];
+  }
+
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /** Takes no new work, lets the running requests end for at most `graceMs`, stops the hosts, says goodbye. */
   async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
     await this.#executor.stop(graceMs);
     await this.#connection.stop();
   }

@@ -47,6 +47,11 @@ export class Connection {
     await Promise.all(this.#closing);
   }
 
+  /** Whether there is a session now. */
+  get isOpen(): boolean {
+    return this.#session !== undefined;
+  }
+
   /** A placement became ready, or ceased to be. */
   placementsChanged(): void {
     this.#session?.placementsChanged();

@@ -3,7 +3,7 @@ import type { Digest } from "../../shared/digest.ts";
 import type { Random } from "../../shared/random.ts";
 import { SECOND_HEARTBEAT_MS } from "../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage } from "../../shared/protocol/messages.ts";
-import type { ControlLink } from "../ports.ts";
+import type { ControlLink, NodeTelemetry } from "../ports.ts";
 
 /** Weight of the newest round trip in the mean. */
 const SMOOTHING = 0.3;
@@ -14,6 +14,7 @@ interface Parts {
   readonly link: ControlLink;
   readonly clock: Clock;
   readonly random: Random;
+  readonly telemetry: NodeTelemetry;
   /** What is on this node's disk. */
   readonly desired: () => { readonly rev: number; readonly digest: Digest };
   /** Called once, when both directions have worked twice. */
@@ -55,6 +56,7 @@ export class Heartbeat {
       const rtt = this.#parts.clock.now() - this.#sent.at;
       this.#rttMs = this.#acks === 0 ? rtt : this.#rttMs + (rtt - this.#rttMs) * SMOOTHING;
       this.#acks += 1;
+      this.#parts.telemetry.heartbeatAnswered(rtt);
       if (this.#acks === 2) this.#parts.onProven();
     }
   }

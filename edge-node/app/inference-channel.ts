@@ -133,7 +133,6 @@ export class InferenceChannel {
         placementId: frame.meta.placementId,
         body: frame.body,
         headerLength: frame.headerLength,
-        timeoutMs: frame.deadlineMs,
         deadlineMs: frame.deadlineMs,
         edgeOnly: frame.edgeOnly,
         priority: frame.priority,

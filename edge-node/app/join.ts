@@ -67,6 +67,9 @@ function refusal({ code, detail }: { readonly code: string; readonly detail: str
     case "NAME_TAKEN":
       return new SkerryError("NAME_TAKEN", `there is a node named ${name} already: ${detail}`);
     default:
-      return new SkerryError("INVALID_REQUEST", `the control plane refused the join of node ${name}: ${code} ${detail}`);
+      return new SkerryError(
+        "INVALID_REQUEST",
+        `the control plane refused the join of node ${name}: ${code} ${detail}`,
+      );
   }
 }

@@ -2,6 +2,8 @@ import type { Clock } from "../../shared/clock.ts";
 import type { ArtifactDisk, ControlLink, SystemProbe } from "../ports.ts";
 import type { Serving } from "./serving.ts";
 
+/** The first report follows the first heartbeat, so that a plan made the moment the node is ready knows its round trip. */
+const FIRST_MS = 300;
 /** The free space of the disk is asked for at most this often. */
 const DISK_MS = 5_000;
 
@@ -28,18 +30,18 @@ export class LoadReports {
 
   start(): void {
     this.#askDisk();
-    this.#next();
+    this.#next(FIRST_MS);
   }
 
   stop(): void {
     this.#cancel();
   }
 
-  #next(): void {
+  #next(delayMs: number): void {
     const { link, clock, isServing } = this.#parts;
-    this.#cancel = clock.after(isServing() ? link.welcome.loadMs : link.welcome.heartbeatMs, () => {
+    this.#cancel = clock.after(delayMs, () => {
       this.#report();
-      this.#next();
+      this.#next(isServing() ? link.welcome.loadMs : link.welcome.heartbeatMs);
     });
   }
 

@@ -4,7 +4,7 @@ import type { Logger } from "../../shared/logger.ts";
 import type { Random } from "../../shared/random.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import type { ControlPlaneMessage } from "../../shared/protocol/messages.ts";
-import type { ArtifactDisk, ControlLink, Dialer, LinkClosed, SystemProbe } from "../ports.ts";
+import type { ArtifactDisk, ControlLink, Dialer, LinkClosed, NodeTelemetry, SystemProbe } from "../ports.ts";
 import type { Desired } from "./desired.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { InferenceChannel } from "./inference-channel.ts";
@@ -25,6 +25,7 @@ export interface SessionParts {
   readonly serving: Serving;
   readonly disk: ArtifactDisk;
   readonly probe: SystemProbe;
+  readonly telemetry: NodeTelemetry;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -49,12 +50,12 @@ export class Session {
   #backAt = -Infinity;
 
   constructor(link: ControlLink, { epoch, onProven }: { epoch: number; onProven: () => void }, parts: SessionParts) {
-    const { clock, random, desired, placements, dialer } = parts;
+    const { clock, random, telemetry, desired, placements, dialer } = parts;
     const { replica } = link.welcome;
     this.#parts = parts;
     this.#link = link;
     this.#epoch = epoch;
-    this.#heartbeat = new Heartbeat({ link, clock, random, desired: () => desired.position, onProven });
+    this.#heartbeat = new Heartbeat({ link, clock, random, telemetry, desired: () => desired.position, onProven });
     this.#load = new LoadReports({
       ...parts,
       link,
@@ -81,8 +82,7 @@ export class Session {
     log.connect((message) => link.send(message));
     transfers.connect({
       send: (message) => link.send(message),
-      dial: (ticket, onFrame, signal) =>
-        dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
+      dial: (ticket, onFrame, signal) => dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
     });
     this.#heartbeat.start();
     this.#load.start();

@@ -68,7 +68,8 @@ export class Transfers {
 
   /** Ends the transfer of an artifact that is not in `keep`. */
   async cancelUnless(keep: ReadonlySet<string>): Promise<void> {
-    if (this.#active && !keep.has(this.#active.offer.artifact)) await this.#cancel("its artifact is not wanted any more");
+    if (this.#active && !keep.has(this.#active.offer.artifact))
+      await this.#cancel("its artifact is not wanted any more");
   }
 
   async onOffer(offer: TransferOffer): Promise<void> {
@@ -148,8 +149,7 @@ export class Transfers {
         logger.error({ artifact, code, detail }, "a transfer failed");
         log.add("error", `the transfer of ${artifact.slice(0, 19)} failed: ${code}: ${detail}`);
         for (const held of placements.waitingFor(artifact)) placements.fail(held, { code, detail, now: clock.now() });
-        if (isPresent)
-          session.send({ type: "transfer.failed", transferId, code, detail: detail.slice(0, 500) });
+        if (isPresent) session.send({ type: "transfer.failed", transferId, code, detail: detail.slice(0, 500) });
         return onSettled();
       }
       case "cut": {

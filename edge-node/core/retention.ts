@@ -43,7 +43,7 @@ export function wantedPlacements(
 }
 
 /** How many artifacts that no placement wants any more stay on the disk, for a way back without a transfer. */
-export const MAX_PREVIOUS = 2;
+const MAX_PREVIOUS = 2;
 
 /** The new list of previous artifacts, newest first, when `before` gives way to `wanted`. */
 export function previousAfter(

@@ -36,7 +36,6 @@ export interface ReplyHead {
 
 /** What an answer says in its code byte: 0 is success. */
 export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED"] as const;
-export type AnswerCode = (typeof ANSWER_CODES)[number];
 
 /** How a start goes on, as JSON in the body of an EVENT. */
 export type HostEvent =

@@ -60,7 +60,11 @@ export class FakeHosts implements ModelHosts {
   readonly held = new Set<string>();
   readonly #waiting = new Map<string, () => void>();
 
-  async start(spec: HostSpec, onPhase: (phase: "loading" | "warming") => void, signal: AbortSignal): Promise<ModelHost> {
+  async start(
+    spec: HostSpec,
+    onPhase: (phase: "loading" | "warming") => void,
+    signal: AbortSignal,
+  ): Promise<ModelHost> {
     this.diary.push(`start ${spec.placementId}`);
     if (this.held.has(spec.placementId))
       await new Promise<void>((resolve, reject) => {
@@ -111,7 +115,7 @@ export class FakeServing implements Serving {
       const nothing = { headerLength: request.headerLength, body: new Uint8Array(0), computeUs: 0 };
       return { status: 404, code: "MODEL_NOT_READY", notStarted: true, ...nothing, ...figures };
     }
-    const answer = await host.infer(request);
+    const answer = await host.infer({ ...request, timeoutMs: request.deadlineMs });
     this.done += 1;
     return { ...answer, notStarted: false, ...figures };
   }

@@ -45,19 +45,29 @@ export class TestAgent {
         { store, door: new HttpJoinDoor(controlPlane.url, connect), clock, random, logger },
         new AbortController().signal,
       ));
-    const test = new TestAgent(directory, ({ hosts, serving, disk }) => new Agent({
-      dialer: new WebSocketDialer({ identity, agentVersion: "0.0.0", connect, clock }),
-      memoryFile: new JsonMemoryFile(directory, logger),
-      disk,
-      hosts,
-      serving,
-      probe: new MachineProbe(directory, undefined),
-      clock,
-      random,
-      logger,
-    }));
+    const test = new TestAgent(
+      directory,
+      ({ hosts, serving, disk }) =>
+        new Agent({
+          dialer: new WebSocketDialer({ identity, agentVersion: "0.0.0", connect, clock }),
+          memoryFile: new JsonMemoryFile(directory, logger),
+          disk,
+          hosts,
+          serving,
+          probe: new MachineProbe(directory, undefined),
+          telemetry: { heartbeatAnswered: () => undefined },
+          clock,
+          random,
+          logger,
+        }),
+    );
     await test.agent.start();
     return test;
+  }
+
+  /** Ids of the placements that serve. */
+  get ready(): readonly string[] {
+    return this.agent.held().flatMap(({ spec, state }) => (state === "ready" ? [spec.placementId] : []));
   }
 
   stop(): Promise<void> {
@@ -65,16 +75,16 @@ export class TestAgent {
   }
 }
 
-export const newStateDir = (): Promise<string> => mkdtemp(joinPath(tmpdir(), "skerry-node-"));
+const newStateDir = (): Promise<string> => mkdtemp(joinPath(tmpdir(), "skerry-node-"));
 export const removeStateDir = (directory: string): Promise<void> => rm(directory, { recursive: true, force: true });
 
-export function tokenOf(text: string): NonNullable<ReturnType<typeof parseJoinToken>> {
+function tokenOf(text: string): NonNullable<ReturnType<typeof parseJoinToken>> {
   const token = parseJoinToken(text);
   if (!token) throw new Error("not a join token");
   return token;
 }
 
-export const connect = (url: URL, signal: AbortSignal): ReturnType<typeof pinnedConnect> =>
+const connect = (url: URL, signal: AbortSignal): ReturnType<typeof pinnedConnect> =>
   pinnedConnect({ pin: "none", isNetworkTrusted: false }, url, signal);
 
 export const aWish = (

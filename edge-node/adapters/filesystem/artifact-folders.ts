@@ -2,7 +2,12 @@ import { constants } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { digestOf } from "../../../shared/digest.ts";
-import { chunksOf, manifest as manifestSchema, manifestBytes, type Manifest } from "../../../shared/protocol/manifest.ts";
+import {
+  chunksOf,
+  manifest as manifestSchema,
+  manifestBytes,
+  type Manifest,
+} from "../../../shared/protocol/manifest.ts";
 import { hostFailure } from "../../app/host-failure.ts";
 import type { ArtifactDisk, Staging } from "../../ports.ts";
 import { ChunkStaging, type StagedFile } from "./chunk-staging.ts";

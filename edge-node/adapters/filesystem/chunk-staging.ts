@@ -58,7 +58,7 @@ export class ChunkStaging implements Staging {
       this.#sum = undefined;
     }
     if (this.#failure !== undefined) throw this.#failure;
-    const writing = writeFully(file.handle, payload, ref.offset + offset)
+    const writing: Promise<unknown> = writeFully(file.handle, payload, ref.offset + offset)
       .catch((error: unknown) => (this.#failure ??= diskFull(error)))
       .then(() => this.#writing.delete(writing));
     this.#writing.add(writing);

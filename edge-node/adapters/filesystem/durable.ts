@@ -44,7 +44,7 @@ export function diskFull(error: unknown): unknown {
 }
 
 /** The system's name for what went wrong, such as `ENOENT`. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   const isObject = typeof error === "object" && error !== null; // not `instanceof`: realms differ under Jest
   return isObject && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
@@ -61,7 +61,7 @@ export async function unlessMissing<Value>(reading: Promise<Value>): Promise<Val
 
 /** Writes all of `bytes` at `position`. */
 export async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) {
+  for (let done = 0; done < bytes.byteLength;) {
     const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done, position + done);
     done += bytesWritten;
   }

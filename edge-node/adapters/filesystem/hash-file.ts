@@ -9,7 +9,7 @@ const PIECE_BYTES = 1_048_576;
 export async function hashFile(file: FileHandle, size: number): Promise<string> {
   const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, size));
   const sum = createHash("sha256");
-  for (let position = 0; position < size; ) {
+  for (let position = 0; position < size;) {
     const read = await readFully(file, buffer.subarray(0, Math.min(PIECE_BYTES, size - position)), position);
     if (read === 0) break; // shorter than it says: the sum will not match
     sum.update(buffer.subarray(0, read));

@@ -43,7 +43,10 @@ export class IdentityFiles implements IdentityStore {
     return keyOf(privateKey);
   }
 
-  async store(joined: JoinResponse, { name, pin }: { readonly name: string; readonly pin: string }): Promise<NodeIdentity> {
+  async store(
+    joined: JoinResponse,
+    { name, pin }: { readonly name: string; readonly pin: string },
+  ): Promise<NodeIdentity> {
     const key = await this.joinKey();
     const identity = { ...joined, name, pin, publicKey: key.publicKey };
     await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);

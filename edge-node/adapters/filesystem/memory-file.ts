@@ -37,7 +37,10 @@ export class JsonMemoryFile implements MemoryFile {
     if (memory) return memory;
     const aside = `${this.#path}.damaged`;
     await rename(this.#path, aside);
-    this.#logger.error({ aside }, "the node's memory is damaged and set aside; the control plane will say it all again");
+    this.#logger.error(
+      { aside },
+      "the node's memory is damaged and set aside; the control plane will say it all again",
+    );
     return null;
   }
 

@@ -35,9 +35,14 @@ export class ControlChannel implements ControlLink {
         if (silentMs > suspectMs) socket.terminate(`no byte for ${Math.round(silentMs)} ms`);
         else socket.hasRoom();
       }),
-      watchSilence(clock, () => socket.lastByteAt(), (silentMs) => {
-        if (silentMs > OWN_SILENCE_MS) socket.terminate(`no byte on the control channel for ${Math.round(silentMs)} ms`);
-      }),
+      watchSilence(
+        clock,
+        () => socket.lastByteAt(),
+        (silentMs) => {
+          if (silentMs > OWN_SILENCE_MS)
+            socket.terminate(`no byte on the control channel for ${Math.round(silentMs)} ms`);
+        },
+      ),
     ];
     void socket.closed.then(() => stops.forEach((stop) => stop()));
   }

@@ -28,11 +28,15 @@ export class InferenceSocket implements InferenceLink {
 
   constructor(socket: NodeSocket, { clock }: { readonly clock: Clock }) {
     this.#socket = socket;
-    const stop = watchSilence(clock, () => socket.lastByteAt(), (silentMs) => {
-      if (silentMs > INFERENCE_SILENCE_MS) return socket.terminate(`no byte for ${Math.round(silentMs)} ms`);
-      socket.hasRoom();
-      if (silentMs >= INFERENCE_PING_MS) socket.ping();
-    });
+    const stop = watchSilence(
+      clock,
+      () => socket.lastByteAt(),
+      (silentMs) => {
+        if (silentMs > INFERENCE_SILENCE_MS) return socket.terminate(`no byte for ${Math.round(silentMs)} ms`);
+        socket.hasRoom();
+        if (silentMs >= INFERENCE_PING_MS) socket.ping();
+      },
+    );
     void socket.closed.then(stop);
   }
 

@@ -2,11 +2,7 @@ import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import {
-  OUTBOUND_PAUSE_BYTES,
-  OUTBOUND_STALL_MS,
-  OUTBOUND_TERMINATE_BYTES,
-} from "../../../shared/protocol/limits.ts";
+import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { LinkClosed } from "../../ports.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
@@ -128,7 +124,13 @@ export class NodeSocket {
     if (this.#isClosing || this.#webSocket.readyState === this.#webSocket.CLOSED) return;
     this.#isClosing = true;
     this.#webSocket.resume(); // a paused socket would never read the answer
-    this.#webSocket.close(code, Buffer.from(reason).subarray(0, 120).toString("utf8").replace(/\uFFFD$/u, ""));
+    this.#webSocket.close(
+      code,
+      Buffer.from(reason)
+        .subarray(0, 120)
+        .toString("utf8")
+        .replace(/\uFFFD$/u, ""),
+    );
     const cancel = this.#clock.after(CLOSE_GRACE_MS, () => this.#webSocket.terminate());
     this.#webSocket.once("close", cancel);
   }

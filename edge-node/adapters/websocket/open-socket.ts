@@ -85,8 +85,7 @@ async function expectMessage(socket: NodeSocket): Promise<ControlPlaneMessage> {
   return parsed.message;
 }
 
-const refused = (reason: string): LinkRefused =>
-  linkRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
+const refused = (reason: string): LinkRefused => linkRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
 
 async function upgrade(options: OpenOptions): Promise<NodeSocket> {
   const { channel, url, identity, replica, connect, clock, signal } = options;

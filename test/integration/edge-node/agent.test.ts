@@ -77,12 +77,12 @@ describe("Agent", () => {
     node.hosts.held.add("p-2");
     present.delta([aWish("p-2", v2)]);
     await eventually("the new host starts", () => node.hosts.diary.includes("start p-2"));
-    expect([...node.agent.ready()]).toEqual(["p-1"]);
+    expect(node.ready).toEqual(["p-1"]);
     expect(node.hosts.running("p-1")).toBeDefined();
     node.hosts.release("p-2");
     await whenState("p-2", "ready");
     await whenState("p-1", "gone");
-    expect([...node.agent.ready()]).toEqual(["p-2"]);
+    expect(node.ready).toEqual(["p-2"]);
   });
 
   it("asks for a snapshot when a delta does not continue what it has", async () => {
@@ -133,7 +133,7 @@ describe("Agent", () => {
     await controlPlane.stop();
     await node.stop();
     node = await TestAgent.start(controlPlane, stateDir);
-    expect([...node.agent.ready()]).toEqual(["p-1"]);
+    expect(node.ready).toEqual(["p-1"]);
 
     const { publicKey } = controlPlane;
     controlPlane = await FakeControlPlane.start(port);
@@ -150,7 +150,7 @@ describe("Agent", () => {
     await whenState("p-1", "ready");
     for (const crash of [1, 2]) {
       node.hosts.running("p-1")?.crash();
-      await eventually("a restart", () => node.hosts.started.length === crash + 1 && node.agent.ready().has("p-1"));
+      await eventually("a restart", () => node.hosts.started.length === crash + 1 && node.ready.includes("p-1"));
     }
     node.hosts.running("p-1")?.crash();
     await whenState("p-1", "failed");
@@ -200,6 +200,7 @@ describe("Agent", () => {
     const second = await session();
     second.freeze();
     await eventually("a third session", () => controlPlane.sessions.length === 3);
+    expect(second.isOpen).toBe(false);
   });
 
   it("lets go of a placement that is dropped, and deletes what nothing needs", async () => {

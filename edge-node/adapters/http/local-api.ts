@@ -1,0 +1,180 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Clock } from "../../../shared/clock.ts";
+import { ERRORS, isSkerryError, SkerryError } from "../../../shared/errors.ts";
+import type { Logger } from "../../../shared/logger.ts";
+import type { LocalNode } from "../../ports.ts";
+import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
+import { BodyBudget } from "./body.ts";
+import { type Answered, infer } from "./infer.ts";
+import type { LocalKeys } from "./local-keys.ts";
+import type { NodeMetrics } from "./metrics.ts";
+import {
+  modelMetadata,
+  modelNames,
+  modelReady,
+  repositoryChange,
+  repositoryIndex,
+  serverLive,
+  serverMetadata,
+  serverReady,
+} from "./model-routes.ts";
+import { requestIdOf } from "./request-id.ts";
+import { methodsOf, type Route, routeOf } from "./routes.ts";
+import { statusPage } from "./status-page.ts";
+
+interface Parts {
+  readonly node: LocalNode;
+  readonly metrics: NodeMetrics;
+  /** Undefined on loopback: whoever may run a program on this machine may ask. */
+  readonly keys: LocalKeys | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const HEADERS_MS = 10_000;
+const REQUEST_MS = 30_000;
+const KEEP_ALIVE_MS = 5_000;
+const HEADER_BYTES = 16_384;
+/** A device's LAN, not the internet; each connection may hold one body. */
+const MAX_CONNECTIONS = 1_024;
+/** Asked by whoever looks after the machine, who has no key: they tell nothing about models. */
+const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>(["live", "ready", "server-live"]);
+
+/**
+ * What a node serves on its own address: the Open Inference Protocol for its own placements, probes, metrics and a page
+ * for a technician. It reads memory only, so it answers the same whether the control plane is there or not.
+ */
+export class LocalApi {
+  readonly #parts: Parts;
+  readonly #server: Server;
+  readonly #bodies = new BodyBudget();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    parts.metrics.watch(parts.node);
+    this.#server = createServer(
+      {
+        maxHeaderSize: HEADER_BYTES,
+        headersTimeout: HEADERS_MS,
+        requestTimeout: REQUEST_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        noDelay: true,
+      },
+      (request, response) => void this.#answer(request, response),
+    );
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** Resolves with the port, which is the system's choice for `port` 0. Rejects when it is taken. */
+  listen({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off("error", reject);
+        const address = this.#server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Accepts nothing more and closes what is open. Call it when the worker has drained: nothing is under way then. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = requestIdOf(request);
+    response.setHeader("X-Request-Id", requestId);
+    if (this.#parts.node.isDraining()) response.setHeader("Connection", "close");
+    response.on("error", () => undefined); // a caller that goes away is told by "close"
+    try {
+      send(response, await this.#route(request, response));
+    } catch (thrown) {
+      if (!isSkerryError(thrown) && !response.destroyed)
+        this.#parts.logger.error({ requestId, err: thrown }, "the local API failed");
+      send(response, errorReply(thrown, requestId));
+    } finally {
+      if (!request.complete) request.resume(); // a refused body: its sender shall see the answer
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
+    const [path = "/"] = (request.url ?? "/").split("?");
+    const route = routeOf(path);
+    if (route === undefined)
+      throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its API begins at /v2`);
+    const allowed = methodsOf(route);
+    if (!allowed.includes(request.method ?? "")) return notAllowed(allowed);
+    if (!OPEN.has(route.kind)) await this.#parts.keys?.check(request.headers.authorization);
+    return this.#reply(route, request, response);
+  }
+
+  async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<Reply> {
+    const { node, metrics } = this.#parts;
+    switch (route.kind) {
+      case "status":
+        return textReply(statusPage(node), "text/html; charset=utf-8", {
+          "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        });
+      case "live":
+        return jsonReply({ live: true });
+      case "ready":
+        return readiness(node);
+      case "metrics":
+        return textReply(await metrics.text(), metrics.contentType);
+      case "server-metadata":
+        return serverMetadata(node);
+      case "server-live":
+        return serverLive();
+      case "server-ready":
+        return serverReady(node);
+      case "model-names":
+        return modelNames(node);
+      case "model-metadata":
+        return modelMetadata(node, route.target);
+      case "model-ready":
+        return modelReady(node, route.target);
+      case "repository-index":
+        return this.#bodies.with(request, (body) => Promise.resolve(repositoryIndex(node, body)));
+      case "repository-change":
+        return repositoryChange();
+      case "explain":
+        throw new SkerryError("NOT_SERVED", "no model here declares an explainer; ask /infer");
+      case "infer":
+        return this.#measured(() => infer(route.target, request, { response, node, bodies: this.#bodies }));
+    }
+  }
+
+  async #measured(ask: () => Promise<Answered>): Promise<Reply> {
+    const { clock, metrics } = this.#parts;
+    const startedAt = clock.now();
+    const { model, code, reply } = await ask();
+    metrics.answered(model, code, (clock.now() - startedAt) / 1_000);
+    return reply;
+  }
+}
+
+/**
+ * For probes: not whether every model is loaded, which `/v2/health/ready` tells, but whether this process does its work.
+ * A node that has never heard of a control plane and holds nothing does none.
+ */
+function readiness(node: LocalNode): Reply {
+  const isUseful = node.isConnected() || node.placements().some(({ state }) => state === "ready");
+  const reasons = [
+    ...(node.isDraining() ? ["draining"] : []),
+    ...(isUseful ? [] : ["not connected to a control plane, and nothing is ready here"]),
+  ];
+  return jsonReply({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? {} : { status: 503 });
+}
+
+function notAllowed(allowed: readonly string[]): Reply {
+  const error = new SkerryError(
+    "METHOD_NOT_ALLOWED",
+    `this path takes ${allowed.join(" and ")}. ${ERRORS.METHOD_NOT_ALLOWED.fix}`,
+  );
+  const { headers, ...reply } = errorReply(error, "");
+  return { ...reply, headers: { ...headers, Allow: allowed.join(", ") } };
+}

@@ -1,0 +1,104 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { LocalNode, NodeTelemetry } from "../../ports.ts";
+
+const MIB = 1_048_576;
+/** From an answer out of the cache of a small model to the longest deadline, in seconds. */
+const BUCKETS_S = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** A link in the house answers in a millisecond, one over a satellite in a second. */
+const RTT_BUCKETS_S = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
+
+/** What `/metrics` shows of one node. */
+export class NodeMetrics implements NodeTelemetry {
+  readonly #registry = new Registry();
+  readonly #answers: Counter<"model" | "code">;
+  readonly #seconds: Histogram<"model">;
+
+  readonly #heartbeats: Histogram;
+
+  constructor() {
+    const registers = [this.#registry];
+    this.#answers = new Counter({
+      name: "skerry_node_inferences_total",
+      help: "Requests that this node's own /v2 answered, by model and error code (OK when there was none).",
+      labelNames: ["model", "code"],
+      registers,
+    });
+    this.#seconds = new Histogram({
+      name: "skerry_node_inference_seconds",
+      help: "Time from the request's head to its answer at this node's own /v2.",
+      labelNames: ["model"],
+      buckets: BUCKETS_S,
+      registers,
+    });
+    this.#heartbeats = new Histogram({
+      name: "skerry_node_heartbeat_seconds",
+      help: "Time from a heartbeat to the control plane's answer: the link, and how busy the two ends are.",
+      buckets: RTT_BUCKETS_S,
+      registers,
+    });
+  }
+
+  /** Adds the gauges, which are read when somebody asks. Once. */
+  watch(node: LocalNode): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "skerry_node_connected",
+      help: "1 while there is a session with the control plane.",
+      registers,
+      collect() {
+        this.set(node.isConnected() ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: "skerry_node_requests_in_flight",
+      help: "Requests accepted and not yet answered, from all sides.",
+      registers,
+      collect() {
+        this.set(node.load().rif);
+      },
+    });
+    new Gauge({
+      name: "skerry_node_placements",
+      help: "Placements on this node by state.",
+      labelNames: ["state"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { state } of node.placements()) this.inc({ state });
+      },
+    });
+    new Gauge({
+      name: "skerry_node_model_host_resident_bytes",
+      help: "Resident memory of the process that runs a model version.",
+      labelNames: ["model", "version"],
+      registers,
+      collect() {
+        this.reset();
+        const named = new Map(node.placements().map((placement) => [placement.placementId, placement]));
+        for (const { placementId, rssMiB } of node.load().placements) {
+          const { model, version } = named.get(placementId) ?? {};
+          if (model !== undefined && version !== undefined) this.inc({ model, version }, rssMiB * MIB);
+        }
+      },
+    });
+  }
+
+  heartbeatAnswered(rttMs: number): void {
+    this.#heartbeats.observe(rttMs / 1_000);
+  }
+
+  /** `model`: undefined when the URL named none of this node's, so that callers cannot make up series. */
+  answered(model: string | undefined, code: string, seconds: number): void {
+    this.#answers.inc({ model: model ?? "unknown", code });
+    if (model !== undefined) this.#seconds.observe({ model }, seconds);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}

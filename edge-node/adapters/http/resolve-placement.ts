@@ -1,0 +1,57 @@
+import { SkerryError } from "../../../shared/errors.ts";
+import type { LocalPlacement } from "../../ports.ts";
+
+/** What a URL names: a model, and perhaps one of its versions. */
+export interface ModelTarget {
+  readonly model: string;
+  readonly version: string | undefined;
+}
+
+/** Every placement of the model here, or of that version of it. Throws NOT_FOUND, naming what is here. */
+export function placementsOf(
+  { model, version }: ModelTarget,
+  all: readonly LocalPlacement[],
+): readonly LocalPlacement[] {
+  const ofModel = all.filter((placement) => placement.model === model);
+  if (ofModel.length === 0) {
+    const held = [...new Set(all.map((placement) => placement.model))].toSorted().join(", ");
+    throw new SkerryError(
+      "NOT_FOUND",
+      `this node holds no model ${model.slice(0, 63)}; it holds ${held === "" ? "none" : held}`,
+    );
+  }
+  const found = version === undefined ? ofModel : ofModel.filter((placement) => placement.version === version);
+  if (found.length === 0) {
+    const versions = ofModel.map((placement) => placement.version).join(", ");
+    const aliases = /^\d+$/.test(version ?? "")
+      ? ""
+      : "; a node knows versions by number only, the control plane knows aliases";
+    throw new SkerryError(
+      "NOT_FOUND",
+      `this node holds ${model} in version ${versions}, not ${version?.slice(0, 63)}${aliases}`,
+    );
+  }
+  return found;
+}
+
+/**
+ * The placement that answers. With several and no version in the URL: the one whose deployment has the model's name,
+ * else the oldest. Throws NOT_FOUND, or MODEL_NOT_READY with what each is doing.
+ */
+export function resolvePlacement(target: ModelTarget, all: readonly LocalPlacement[]): LocalPlacement {
+  const found = placementsOf(target, all);
+  const ready = found.filter(({ state }) => state === "ready");
+  const chosen = ready.find(({ deployment }) => deployment === target.model) ?? ready[0];
+  if (chosen !== undefined) return chosen;
+  const states = found.map(
+    ({ version, state, detail }) => `version ${version} is ${state}${detail === undefined ? "" : ` (${detail})`}`,
+  );
+  throw new SkerryError(
+    "MODEL_NOT_READY",
+    `${target.model} is here but not ready: ${states.join(", ")}; retry after Retry-After`,
+  );
+}
+
+/** Whether the node does all that it is meant to do: every version that shall serve does. */
+export const isServing = (all: readonly LocalPlacement[]): boolean =>
+  all.every(({ want, state }) => want === "hold" || state === "ready");

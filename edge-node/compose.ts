@@ -1,0 +1,124 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import type { Clock } from "../shared/clock.ts";
+import { SkerryError } from "../shared/errors.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Random } from "../shared/random.ts";
+import { ArtifactFolders } from "./adapters/filesystem/artifact-folders.ts";
+import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
+import { JsonMemoryFile } from "./adapters/filesystem/memory-file.ts";
+import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
+import { LocalApi } from "./adapters/http/local-api.ts";
+import { LocalKeys } from "./adapters/http/local-keys.ts";
+import { NodeMetrics } from "./adapters/http/metrics.ts";
+import { HttpJoinDoor } from "./adapters/system/http-join-door.ts";
+import { MachineProbe } from "./adapters/system/machine-probe.ts";
+import { pinnedConnect } from "./adapters/system/pinned-connect.ts";
+import { WebSocketDialer } from "./adapters/websocket/dialer.ts";
+import { Agent } from "./app/agent.ts";
+import { InferenceWorker } from "./app/inference-worker.ts";
+import { join } from "./app/join.ts";
+import { localNode } from "./app/local-node.ts";
+import type { Config } from "./config.ts";
+import { isLoopback } from "./core/loopback.ts";
+import type { NodeIdentity } from "./ports.ts";
+
+const VERSION = "0.1.0";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Aborted when the process is told to stop before the node is up. */
+  readonly signal: AbortSignal;
+}
+
+export interface Node {
+  /** Listens, serves what the disk holds, dials. */
+  start(): Promise<void>;
+  /** Drains for at most `graceMs`, stops the model hosts, says goodbye. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Puts the node together; joins first when this state folder has no identity yet. Nothing listens before `start`. */
+export async function composeNode(config: Config, parts: Parts): Promise<Node> {
+  const { clock, random, logger } = parts;
+  const stateDir = path.resolve(config.stateDir);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const keys = await localKeys(config);
+  const identity = await identify(config, { ...parts, stateDir });
+  const serving = new InferenceWorker({ clock, nodeName: identity.name, nodeKind: identity.kind });
+  const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted };
+  const metrics = new NodeMetrics();
+  const agent = new Agent({
+    dialer: new WebSocketDialer({
+      identity,
+      agentVersion: VERSION,
+      connect: (url, signal) => pinnedConnect(policy, url, signal),
+      clock,
+    }),
+    memoryFile: new JsonMemoryFile(stateDir, logger),
+    disk: new ArtifactFolders(stateDir),
+    hosts: new ProcessModelHosts({ workDirectory: path.join(stateDir, "work") }),
+    serving,
+    probe: new MachineProbe(stateDir, localUrl(config)),
+    telemetry: metrics,
+    clock,
+    random,
+    logger,
+  });
+  const node = localNode(identity, { agent, serving, version: VERSION });
+  const api = new LocalApi({ node, metrics, keys, clock, logger });
+  return {
+    async start() {
+      await listen(api, config);
+      await agent.start();
+    },
+    async stop(graceMs) {
+      await agent.stop(graceMs);
+      await api.close();
+    },
+  };
+}
+
+/** Who this node is; made by a join when nothing is on the disk. Throws what `join` throws. */
+async function identify(config: Config, parts: Parts & { readonly stateDir: string }): Promise<NodeIdentity> {
+  const store = new IdentityFiles(parts.stateDir);
+  const known = await store.load();
+  if (known !== null) return known;
+  const { url, joinToken: token, name, kind, isNetworkTrusted } = config;
+  if (url === undefined || token === undefined)
+    throw new SkerryError(
+      "INVALID_REQUEST",
+      `${parts.stateDir} holds no identity, so this node has to join first: set SKERRY_URL and SKERRY_JOIN_TOKEN, or run \`skerry join\``,
+    );
+  const door = new HttpJoinDoor(url, (to, signal) => pinnedConnect({ pin: token.pin, isNetworkTrusted }, to, signal));
+  return join({ token, name, kind }, { ...parts, store, door }, parts.signal);
+}
+
+/** Beyond loopback nobody is asked for nothing: without a file of keys the node does not listen there. */
+async function localKeys({ localHost, localKeysFile }: Config): Promise<LocalKeys | undefined> {
+  if (localKeysFile !== undefined) return LocalKeys.open(localKeysFile);
+  if (isLoopback(localHost)) return undefined;
+  throw new SkerryError(
+    "INVALID_REQUEST",
+    `SKERRY_LOCAL_HOST ${localHost} is reachable by others, so callers need keys: set SKERRY_LOCAL_KEYS_FILE, or listen on 127.0.0.1`,
+  );
+}
+
+async function listen(api: LocalApi, { localHost: host, localPort: port }: Config): Promise<void> {
+  try {
+    await api.listen({ host, port });
+  } catch (error) {
+    const isTaken = Error.isError(error) && "code" in error && error.code === "EADDRINUSE";
+    if (!isTaken) throw error;
+    throw new Error(
+      `${host}:${port} is taken by another program: end it, or set SKERRY_LOCAL_PORT to another port (0: any free one)`,
+      { cause: error },
+    );
+  }
+}
+
+/** Where others reach this node's own API, as far as the node can tell: an address for all interfaces is nobody's. */
+const localUrl = ({ localHost, localPort }: Config): string | undefined =>
+  localPort === 0 || localHost === "0.0.0.0" || localHost === "::" ? undefined : `http://${localHost}:${localPort}`;

@@ -1,0 +1,57 @@
+import path from "node:path";
+import { pino } from "pino";
+import { systemClock } from "../shared/clock.ts";
+import { isSkerryError, messageOf } from "../shared/errors.ts";
+import { systemRandom } from "../shared/random.ts";
+import { composeNode, type Node } from "./compose.ts";
+import { type Config, readConfig } from "./config.ts";
+
+/** EX_CONFIG of sysexits.h: starting again will not help. */
+const EXIT_CONFIG = 78;
+/** Requests under way get this long when the node stops; Kubernetes allows 30 s. */
+const DRAIN_MS = 25_000;
+
+async function main(): Promise<void> {
+  const config = configOrExit();
+  const logger = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
+  const stopping = new AbortController();
+  let node: Node | undefined;
+  const stop = async (why: string): Promise<void> => {
+    if (stopping.signal.aborted) return;
+    logger.info({ why }, "the node stops");
+    stopping.abort(new Error(why));
+    await node?.stop(DRAIN_MS);
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+  if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
+
+  try {
+    node = await composeNode(config, { clock: systemClock, random: systemRandom, logger, signal: stopping.signal });
+    await node.start();
+  } catch (error) {
+    if (stopping.signal.aborted) return; // `stop` ends the process
+    logger.fatal({ error: messageOf(error) }, "the node cannot start");
+    process.exit(isFinal(error) ? EXIT_CONFIG : 1);
+  }
+  const { localHost: host, localPort: port, stateDir } = config;
+  logger.info({ host, port, stateDir: path.resolve(stateDir) }, "the node is up");
+}
+
+/** A join that was refused stays refused; a port that is taken may be free in a moment. */
+const isFinal = (error: unknown): boolean =>
+  isSkerryError(error) && ["JOIN_REFUSED", "NAME_TAKEN", "INVALID_REQUEST"].includes(error.code);
+
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env, process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exit(EXIT_CONFIG);
+  }
+}
+
+await main();

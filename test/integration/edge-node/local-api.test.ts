@@ -1,0 +1,359 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
+import { LocalApi } from "../../../edge-node/adapters/http/local-api.ts";
+import { LocalKeys } from "../../../edge-node/adapters/http/local-keys.ts";
+import { NodeMetrics } from "../../../edge-node/adapters/http/metrics.ts";
+import { InferenceWorker } from "../../../edge-node/app/inference-worker.ts";
+import type { LocalNode, LocalPlacement, ModelHost } from "../../../edge-node/ports.ts";
+import { systemClock } from "../../../shared/clock.ts";
+import { encodeRequest } from "../../../shared/inference/request.ts";
+import { decodeResponse } from "../../../shared/inference/response.ts";
+import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
+import { eventually } from "../../support/eventually.ts";
+import { identityModel, loopModel } from "../../support/onnx-models.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+
+let directory: string;
+let identity: ModelHost;
+let loop: ModelHost;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "skerry-local-"));
+  const hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+  const start = async (name: string, file: Uint8Array): Promise<ModelHost> => {
+    const folder = path.join(directory, name);
+    await mkdir(folder);
+    await writeFile(path.join(folder, MODEL_FILE), file);
+    const spec = { placementId: name, model: name, version: "3", directory: folder, limits: LIMITS };
+    return hosts.start(spec, () => undefined, new AbortController().signal);
+  };
+  identity = await start("same", identityModel("FP32", ["n", 2]));
+  loop = await start("loop", loopModel({ forever: false }));
+});
+
+afterAll(async () => {
+  await Promise.all([identity.stop(1_000), loop.stop(0)]);
+  await rm(directory, { recursive: true, force: true });
+});
+
+const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 20_000 };
+const agent = new HttpAgent({ keepAlive: false });
+
+const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacement> = {}): LocalPlacement => ({
+  placementId: name,
+  deployment: name,
+  model: name,
+  version: "3",
+  want: "serve",
+  state: "ready",
+  timeoutMs: LIMITS.timeoutMs,
+  isEdgeOnly: false,
+  detail: undefined,
+  inputs: host.inputs,
+  outputs: host.outputs,
+  ...over,
+});
+
+interface Facts {
+  kind: "edge" | "cloud";
+  connected: boolean;
+  draining: boolean;
+  placements: LocalPlacement[];
+}
+
+let api: LocalApi;
+let worker: InferenceWorker;
+let port: number;
+let facts: Facts;
+
+async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> {
+  facts = {
+    kind: "edge",
+    connected: true,
+    draining: false,
+    placements: [aPlacement("same", identity), aPlacement("loop", loop)],
+    ...over,
+  };
+  worker = new InferenceWorker({ clock: systemClock, nodeName: "dock-7", nodeKind: facts.kind });
+  worker.serve({ placementId: "same", model: "same", version: "3", limits: LIMITS }, identity);
+  worker.serve({ placementId: "loop", model: "loop", version: "3", limits: LIMITS }, loop);
+  const node: LocalNode = {
+    name: "dock-7",
+    kind: facts.kind,
+    version: "1.2.3",
+    isConnected: () => facts.connected,
+    isDraining: () => facts.draining,
+    placements: () => facts.placements,
+    load: () => worker.load(),
+    infer: (request) => worker.infer(request),
+  };
+  api = new LocalApi({ node, metrics: new NodeMetrics(), keys, clock: systemClock, logger: silentLogger });
+  port = await api.listen({ host: "127.0.0.1", port: 0 });
+}
+
+afterEach(() => api.close());
+
+interface Answered {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly bytes: Buffer;
+  readonly json: unknown;
+}
+
+interface Sent {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: Uint8Array | string;
+}
+
+function call(target: string, { method = "GET", headers = {}, body }: Sent = {}): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ port, path: target, method, headers, agent }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => {
+        const bytes = Buffer.concat(chunks);
+        const isJson = response.headers["content-type"] === "application/json";
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          bytes,
+          json: isJson ? JSON.parse(bytes.toString("utf8")) : undefined,
+        });
+      });
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+const infer = (body: unknown, headers: Record<string, string> = {}, model = "same"): Promise<Answered> =>
+  call(`/v2/models/${model}/infer`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+
+const pair = { id: "q1", inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, -2.5] }] };
+const turns = (count: number): object => ({ inputs: [{ name: "turns", datatype: "INT64", shape: [], data: [count] }] });
+
+describe("a node's own API", () => {
+  beforeEach(() => open());
+
+  it("tells what it is and what it holds", async () => {
+    expect((await call("/v2")).json).toEqual({ name: "skerry", version: "1.2.3", extensions: ["binary_tensor_data"] });
+    expect((await call("/v2/models")).json).toEqual({ models: ["loop", "same"] });
+    expect((await call("/v2/models/same")).json).toMatchObject({
+      name: "same",
+      versions: ["3"],
+      platform: "onnx_onnxv1",
+      inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
+    });
+    expect((await call("/v2/models/same/versions/3/ready")).json).toEqual({ name: "same", ready: true });
+  });
+
+  it("answers JSON with JSON, and says who answered and why", async () => {
+    const { status, headers, json } = await infer(pair);
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      model_name: "same",
+      model_version: "3",
+      id: "q1",
+      outputs: [{ name: "y", shape: [1, 2], datatype: "FP32", data: [1, -2.5] }],
+    });
+    expect(headers).toMatchObject({
+      "skerry-node": "dock-7",
+      "skerry-model-version": "same:3",
+      "skerry-route": 'placement="same", reason=local, candidates=1, attempt=1',
+      "server-timing": expect.stringMatching(/^queue;dur=[\d.]+, infer;dur=[\d.]+$/),
+    });
+  });
+
+  it("answers a binary tensor with a binary tensor", async () => {
+    const tensor = { name: "x", datatype: "FP32" as const, shape: [1, 2], data: Float32Array.of(1, -2.5) };
+    const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
+    const answer = await call("/v2/models/same/versions/3/infer", {
+      method: "POST",
+      headers: {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": String(headerLength),
+      },
+      body,
+    });
+    expect(answer.status).toBe(200);
+    const length = Number(answer.headers["inference-header-content-length"]);
+    expect(decodeResponse(answer.bytes, length).outputs).toEqual([{ ...tensor, name: "y" }]);
+  });
+
+  it("takes the bytes of the only input as they are", async () => {
+    const answer = await call("/v2/models/same/infer", {
+      method: "POST",
+      headers: { "content-type": "application/octet-stream", "inference-header-content-length": "0" },
+      body: new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer),
+    });
+    const length = Number(answer.headers["inference-header-content-length"]);
+    expect(decodeResponse(answer.bytes, length).outputs).toEqual([
+      { name: "y", datatype: "FP32", shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) },
+    ]);
+  });
+
+  it.each<[string, number, string, () => Promise<Answered>]>([
+    ["a model that is not here", 404, "NOT_FOUND", () => infer(pair, {}, "ocr")],
+    ["a path that is not served", 404, "NOT_FOUND", () => call("/api/v1/nodes")],
+    ["a wrong method", 405, "METHOD_NOT_ALLOWED", () => call("/v2/models/same/infer")],
+    ["a body that is no JSON", 400, "INVALID_REQUEST", () => infer('{"inputs": [')],
+    [
+      "a shape that does not fit",
+      400,
+      "INVALID_REQUEST",
+      () => infer({ inputs: [{ ...pair.inputs[0], shape: [2, 2] }] }),
+    ],
+    ["a missing input", 400, "INVALID_REQUEST", () => infer({ inputs: [] })],
+    ["a media type of a web form", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-type": "text/plain" })],
+    ["a compressed body", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-encoding": "gzip" })],
+    ["a deadline of no time", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-timeout-ms": "0" })],
+    ["a residency that is misspelt", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-residency": "edge" })],
+    ["a body over 8 MiB", 413, "TOO_LARGE", () => infer(`"${"x".repeat(8 * 1_048_576)}"`)],
+    [
+      "a header length beyond the body",
+      400,
+      "INVALID_REQUEST",
+      () => infer(pair, { "inference-header-content-length": "9999" }),
+    ],
+    ["loading by request", 501, "NOT_SERVED", () => call("/v2/repository/models/same/load", { method: "POST" })],
+    ["an explanation", 501, "NOT_SERVED", () => call("/v2/models/same:explain", { method: "POST" })],
+  ])("refuses %s with %i %s and a sentence", async (_what, status, code, send) => {
+    const answer = await send();
+    expect([answer.status, answer.headers["skerry-error"]]).toEqual([status, code]);
+    expect(answer.json).toEqual({ error: expect.stringMatching(/\w+ \w+ \w+/) });
+    if (status === 405) expect(answer.headers["allow"]).toBe("POST");
+    expect((await infer(pair)).status).toBe(200);
+  });
+
+  it("lists versions with their states, or the ready ones only", async () => {
+    facts.placements = [
+      aPlacement("same", identity),
+      aPlacement("broken", identity, { state: "failed", detail: "the model hangs" }),
+    ];
+    const index = await call("/v2/repository/index", { method: "POST" });
+    expect(index.json).toEqual([
+      { name: "same", version: "3", state: "READY", reason: "" },
+      { name: "broken", version: "3", state: "UNAVAILABLE", reason: "the model hangs" },
+    ]);
+    const ready = await call("/v2/repository/index", { method: "POST", body: '{"ready":true}' });
+    expect(ready.json).toHaveLength(1);
+    expect((await call("/v2/health/ready")).status).toBe(503);
+    const refused = await infer(pair, {}, "broken");
+    expect([refused.status, refused.headers["retry-after"]]).toEqual([503, "1"]);
+  });
+
+  it("answers 504 when the caller's time is over, while the model goes on", async () => {
+    const answer = await infer(turns(3_000), { "skerry-timeout-ms": "60" }, "loop");
+    expect([answer.status, answer.headers["skerry-error"]]).toEqual([504, "DEADLINE_EXCEEDED"]);
+    await eventually("the model is free again", async () => (await infer(turns(0), {}, "loop")).status === 200);
+  });
+
+  it("forgets the requests of callers who went away", async () => {
+    const slow = infer(turns(5_000), {}, "loop");
+    await eventually("the model is busy", () => worker.rif === 1);
+    const gone = Array.from({ length: 3 }, () => {
+      const request = httpRequest({ port, path: "/v2/models/loop/infer", method: "POST", agent });
+      request.on("error", () => undefined);
+      request.end(JSON.stringify(turns(1)));
+      return request;
+    });
+    await eventually("all are queued", () => worker.rif === 4);
+    for (const request of gone) request.destroy();
+    await eventually("only the first is left", () => worker.rif === 1);
+    expect((await slow).status).toBe(200);
+  });
+
+  it("says that it drains, and that it is no longer ready", async () => {
+    worker.drain();
+    facts.draining = true;
+    const refused = await infer(pair);
+    expect([refused.status, refused.headers["skerry-error"], refused.headers["connection"]]).toEqual([
+      503,
+      "DRAINING",
+      "close",
+    ]);
+    expect((await call("/readyz")).status).toBe(503);
+    expect((await call("/livez")).status).toBe(200);
+  });
+
+  it("is ready for probes while it serves, whether the control plane is there or not", async () => {
+    facts.connected = false;
+    expect((await call("/readyz")).status).toBe(200);
+    facts.placements = [];
+    expect((await call("/readyz")).json).toEqual({
+      ready: false,
+      reasons: ["not connected to a control plane, and nothing is ready here"],
+    });
+  });
+
+  it("counts its answers, and makes no series of what callers invent", async () => {
+    await infer(pair);
+    await infer(pair, {}, "invented");
+    const text = (await call("/metrics")).bytes.toString("utf8");
+    expect(text).toContain('skerry_node_inferences_total{model="same",code="OK"} 1');
+    expect(text).toContain('skerry_node_inferences_total{model="unknown",code="NOT_FOUND"} 1');
+    expect(text).not.toContain("invented");
+    expect(text).toMatch(/skerry_node_model_host_resident_bytes\{model="same",version="3"\} [1-9]/);
+  });
+
+  it("shows a technician a page without a script, and trusts no name", async () => {
+    facts.placements = [aPlacement("same", identity, { deployment: "<script>alert(1)</script>" })];
+    facts.connected = false;
+    const { headers, bytes } = await call("/");
+    const page = bytes.toString("utf8");
+    expect(headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(page).toContain("the control plane is away; this node serves on");
+    expect(page).not.toContain("<script>");
+  });
+});
+
+describe("a cloud node's own API", () => {
+  it("refuses what may only run at the edge", async () => {
+    await open({ kind: "cloud" });
+    const asked = await infer(pair, { "skerry-residency": "edge-only" });
+    expect([asked.status, asked.headers["skerry-error"]]).toEqual([403, "EDGE_ONLY"]);
+    facts.placements = [aPlacement("same", identity, { isEdgeOnly: true })];
+    expect((await infer(pair)).status).toBe(403);
+  });
+});
+
+describe("a node's API with keys", () => {
+  const hashOf = (key: string): string => createHash("sha256").update(key).digest("hex");
+  let file: string;
+
+  beforeEach(async () => {
+    file = path.join(directory, "keys");
+    await writeFile(file, `# the dock's till\n${hashOf("first")}  till\n`);
+    await open({}, await LocalKeys.open(file));
+  });
+
+  const withKey = (key: string): Promise<Answered> => infer(pair, { authorization: `Bearer ${key}` });
+
+  it("asks for one that is in its file, but not for its probes", async () => {
+    expect((await infer(pair)).status).toBe(401);
+    expect((await withKey("second")).headers["skerry-error"]).toBe("UNAUTHENTICATED");
+    expect((await withKey("first")).status).toBe(200);
+    expect((await call("/v2/models")).status).toBe(401);
+    expect((await call("/metrics")).status).toBe(401);
+    expect((await call("/")).status).toBe(401);
+    for (const probe of ["/livez", "/readyz", "/v2/health/live"]) expect((await call(probe)).status).toBe(200);
+  });
+
+  it("takes up a changed file at once, and keeps the old keys when it is damaged", async () => {
+    await writeFile(file, `${hashOf("first")}\n${hashOf("second")}\n`);
+    expect((await withKey("second")).status).toBe(200);
+    await writeFile(file, "second\n");
+    expect((await withKey("second")).status).toBe(200);
+    await expect(LocalKeys.open(file)).rejects.toThrow(/line 1: not a SHA-256/);
+  });
+});

@@ -1,0 +1,86 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { IdentityFiles } from "../../../edge-node/adapters/filesystem/identity-files.ts";
+import { JsonMemoryFile } from "../../../edge-node/adapters/filesystem/memory-file.ts";
+import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
+import type { NodeMemory } from "../../../edge-node/ports.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+
+let stateDir: string;
+beforeEach(async () => {
+  stateDir = await mkdtemp(path.join(tmpdir(), "skerry-state-"));
+});
+afterEach(() => rm(stateDir, { recursive: true, force: true }));
+
+const memory: NodeMemory = {
+  epoch: 12,
+  desiredRev: 44,
+  desired: { cordoned: true, placements: [] },
+  retained: [],
+  previous: [`sha256:${"a".repeat(64)}`],
+};
+
+describe("JsonMemoryFile", () => {
+  it("gives back what was saved, and null on a new node", async () => {
+    const file = new JsonMemoryFile(stateDir, silentLogger);
+    expect(await file.load()).toBeNull();
+    await file.save(memory);
+    await file.save({ ...memory, epoch: 13 });
+    expect(await new JsonMemoryFile(stateDir, silentLogger).load()).toEqual({ ...memory, epoch: 13 });
+    expect(await readdir(stateDir)).toEqual(["memory.json"]);
+  });
+
+  it.each(["", "{", '{"v":1,"sha256":"sha256:0","memory":"{}"}', "null"])("sets %j aside", async (text) => {
+    await writeFile(path.join(stateDir, "memory.json"), text);
+    const file = new JsonMemoryFile(stateDir, silentLogger);
+    expect(await file.load()).toBeNull();
+    expect(await readdir(stateDir)).toEqual(["memory.json.damaged"]);
+    await file.save(memory);
+    expect(await file.load()).toEqual(memory);
+  });
+
+  it("is not disturbed by a write that a crash cut short", async () => {
+    const file = new JsonMemoryFile(stateDir, silentLogger);
+    await file.save(memory);
+    await writeFile(path.join(stateDir, "memory.json.new"), '{"v":1,');
+    expect(await file.load()).toEqual(memory);
+    await file.save({ ...memory, epoch: 99 });
+    expect(await file.load()).toMatchObject({ epoch: 99 });
+  });
+});
+
+describe("IdentityFiles", () => {
+  const joined = {
+    nodeId: "n-1",
+    generation: 1,
+    cpId: "cp-1",
+    kind: "edge" as const,
+    site: "north",
+    zone: "a",
+    urls: ["ws://127.0.0.1:1"],
+  };
+
+  it("makes the key once, keeps it to its owner, and signs with it after a restart", async () => {
+    const store = new IdentityFiles(stateDir);
+    const key = await store.joinKey();
+    expect((await new IdentityFiles(stateDir).joinKey()).publicKey).toBe(key.publicKey);
+    expect((await stat(path.join(stateDir, "node.key"))).mode & 0o777).toBe(0o600);
+    await store.store(joined, { name: "edge-a", pin: "none" });
+    const identity = await new IdentityFiles(stateDir).load();
+    expect(identity).toMatchObject({ ...joined, name: "edge-a", pin: "none", publicKey: key.publicKey });
+    expect(keys.verify(key.publicKey, "a text", identity?.sign("a text") ?? "")).toBe(true);
+    expect(await readFile(path.join(stateDir, "identity.json"), "utf8")).not.toContain("PRIVATE");
+  });
+
+  it("is null before the first join, and refuses to be another node when its files are damaged", async () => {
+    const store = new IdentityFiles(stateDir);
+    expect(await store.load()).toBeNull();
+    await store.store(joined, { name: "edge-a", pin: "none" });
+    await rm(path.join(stateDir, "node.key"));
+    await expect(store.load()).rejects.toThrow("node.key");
+    await store.joinKey();
+    await expect(store.load()).rejects.toThrow("identity.json is damaged");
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import { holdLimit, isWorthStarting, refusalOf, type QueueView } from "../../../../edge-node/core/admission.ts";
+
+const EDGE = { kind: "edge", isDraining: false } as const;
+const slow: QueueView = { rif: 0, slots: 1, meanMs: 15, queueLimit: 64 };
+const ask = { edgeOnly: false };
+
+describe("admission", () => {
+  it("takes requests until four are in flight for each slot", () => {
+    expect(refusalOf(ask, EDGE, { ...slow, rif: 3 })).toBeUndefined();
+    expect(refusalOf(ask, EDGE, { ...slow, rif: 4 })).toEqual({ status: 429, code: "QUEUE_FULL" });
+    expect(refusalOf(ask, EDGE, { ...slow, slots: 2, rif: 7 })).toBeUndefined();
+    expect(refusalOf(ask, EDGE, { ...slow, slots: 2, rif: 8 })).toEqual({ status: 429, code: "QUEUE_FULL" });
+  });
+
+  it("takes more of a quick model, as long as the queue is worked off in 20 ms", () => {
+    expect(holdLimit({ slots: 1, meanMs: 1, queueLimit: 64 })).toBe(20);
+    expect(holdLimit({ slots: 1, meanMs: 0.02, queueLimit: 64 })).toBe(65);
+    expect(holdLimit({ slots: 1, meanMs: 0, queueLimit: 8 })).toBe(9);
+  });
+
+  it("never holds more than the placement's queue and slots", () => {
+    fc.assert(
+      fc.property(fc.nat(16), fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(64), (slots, meanMs, queueLimit) => {
+        expect(holdLimit({ slots, meanMs, queueLimit })).toBeLessThanOrEqual(slots + queueLimit);
+      }),
+    );
+  });
+
+  it("holds exactly four for each slot of a model of 5 ms and more", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 16 }), fc.double({ min: 5, max: 1e5, noNaN: true }), (slots, meanMs) => {
+        expect(holdLimit({ slots, meanMs, queueLimit: 1_000 })).toBe(4 * slots);
+      }),
+    );
+  });
+
+  it("refuses a placement that is not served here", () => {
+    expect(refusalOf(ask, EDGE, undefined)).toEqual({ status: 404, code: "MODEL_NOT_READY" });
+  });
+
+  it("refuses everything while the node drains", () => {
+    expect(refusalOf(ask, { kind: "edge", isDraining: true }, slow)).toEqual({ status: 503, code: "DRAINING" });
+  });
+
+  it("refuses an edge-only request on a cloud node before it looks at anything else", () => {
+    expect(refusalOf({ edgeOnly: true }, { kind: "cloud", isDraining: true }, undefined)).toEqual({
+      status: 403,
+      code: "EDGE_ONLY",
+    });
+    expect(refusalOf({ edgeOnly: true }, EDGE, slow)).toBeUndefined();
+  });
+});
+
+describe("starting a request at its turn", () => {
+  it("drops what cannot finish in the time that is left", () => {
+    expect(isWorthStarting({ waitedMs: 80, deadlineMs: 100, meanMs: 20 })).toBe(true);
+    expect(isWorthStarting({ waitedMs: 81, deadlineMs: 100, meanMs: 20 })).toBe(false);
+  });
+
+  it("starts what did not wait, however slow the model was lately", () => {
+    expect(isWorthStarting({ waitedMs: 0, deadlineMs: 100, meanMs: 10_000 })).toBe(true);
+  });
+
+  it("never starts what has no time left", () => {
+    fc.assert(
+      fc.property(fc.nat(1e6), fc.nat(1e5), fc.nat(1e5), (waitedMs, deadlineMs, meanMs) => {
+        fc.pre(waitedMs > deadlineMs || deadlineMs === 0);
+        expect(isWorthStarting({ waitedMs, deadlineMs, meanMs: meanMs + 0.1 })).toBe(false);
+      }),
+    );
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "@jest/globals";
+import { isServing, resolvePlacement } from "../../../../edge-node/adapters/http/resolve-placement.ts";
+import type { LocalPlacement } from "../../../../edge-node/ports.ts";
+import { refusal } from "../../shared/inference/refusal.ts";
+
+const placement = (placementId: string, over: Partial<LocalPlacement> = {}): LocalPlacement => ({
+  placementId,
+  deployment: "lyon",
+  model: "digits",
+  version: "3",
+  want: "serve",
+  state: "ready",
+  timeoutMs: 0,
+  isEdgeOnly: false,
+  detail: undefined,
+  inputs: [],
+  outputs: [],
+  ...over,
+});
+
+const anyVersion = { model: "digits", version: undefined };
+
+describe("resolvePlacement", () => {
+  it("takes the oldest ready placement", () => {
+    const all = [placement("p-1", { state: "loading" }), placement("p-2"), placement("p-3")];
+    expect(resolvePlacement(anyVersion, all).placementId).toBe("p-2");
+  });
+
+  it("prefers the deployment with the model's name", () => {
+    expect(
+      resolvePlacement(anyVersion, [placement("p-1"), placement("p-2", { deployment: "digits" })]).placementId,
+    ).toBe("p-2");
+  });
+
+  it("takes the version that was named", () => {
+    const all = [placement("p-1"), placement("p-2", { version: "4" })];
+    expect(resolvePlacement({ model: "digits", version: "4" }, all).placementId).toBe("p-2");
+  });
+
+  it("names the models that are here", () => {
+    expect(refusal(() => resolvePlacement({ model: "ocr", version: undefined }, [placement("p-1")]))).toEqual({
+      code: "NOT_FOUND",
+      text: "this node holds no model ocr; it holds digits",
+    });
+    expect(refusal(() => resolvePlacement(anyVersion, [])).text).toContain("it holds none");
+  });
+
+  it("names the versions that are here, and who knows aliases", () => {
+    expect(refusal(() => resolvePlacement({ model: "digits", version: "4" }, [placement("p-1")])).text).toBe(
+      "this node holds digits in version 3, not 4",
+    );
+    expect(
+      refusal(() => resolvePlacement({ model: "digits", version: "champion" }, [placement("p-1")])).text,
+    ).toContain("the control plane knows aliases");
+  });
+
+  it("tells what a model that is not ready is doing", () => {
+    const all = [
+      placement("p-1", { state: "failed", detail: "the model hangs" }),
+      placement("p-2", { version: "4", state: "downloading" }),
+    ];
+    expect(refusal(() => resolvePlacement(anyVersion, all))).toEqual({
+      code: "MODEL_NOT_READY",
+      text: "digits is here but not ready: version 3 is failed (the model hangs), version 4 is downloading; retry after Retry-After",
+    });
+  });
+});
+
+describe("isServing", () => {
+  it("asks of every version that shall serve that it does", () => {
+    expect(isServing([])).toBe(true);
+    expect(isServing([placement("p-1"), placement("p-2", { want: "hold", state: "staged" })])).toBe(true);
+    expect(isServing([placement("p-1"), placement("p-2", { state: "warming" })])).toBe(false);
+  });
+});
