@@ -26,7 +26,8 @@ const settings = z.object({
   SKERRY_HEARTBEAT_MS: z.coerce
     .number()
     .int()
-    .min(25)
+    // A node may send 50 messages a second, and an idle one tells its load with each heartbeat.
+    .min(50)
     .default(HEARTBEAT_MS)
     .describe("How often a node tells that it lives, in ms; a third of SKERRY_SUSPECT_MS at most."),
   SKERRY_SUSPECT_MS: z.coerce

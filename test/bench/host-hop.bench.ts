@@ -7,6 +7,7 @@ import { openModel } from "../../edge-node/model-host/model.ts";
 import type { ModelHost } from "../../edge-node/ports.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { softmaxModel } from "../support/onnx-models.ts";
+import { quantile } from "../support/quantile.ts";
 
 /**
  * What it costs to run a model in another process: the round trip through the model host minus the same decode, run and
@@ -64,8 +65,6 @@ for (let round = 0; round < ROUNDS + 5; round += 1) {
   }
 }
 
-const quantile = (values: readonly number[], q: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length * q)] ?? 0;
 const baseline = quantile(samples.get("in this process") ?? [], 0.5);
 console.log("784 floats, binary, one at a time (µs)");
 for (const [name, values] of samples) {
