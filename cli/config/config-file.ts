@@ -11,7 +11,6 @@ const configFile = z.strictObject({
   contexts: z.record(z.string(), contextEntry).default({}),
 });
 
-
 /** What `skerry login` remembers: named servers with their keys, and which of them is meant by default. */
 export type Config = z.infer<typeof configFile>;
 

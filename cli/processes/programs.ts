@@ -15,7 +15,8 @@ const PASSED_ON = new Set(["SKERRY_LOG_LEVEL", "SKERRY_SUSPECT_MS", "SKERRY_LOST
  */
 export function programEnvironment(env: NodeJS.ProcessEnv, own: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const inherited = Object.entries(env).filter(
-    ([name]) => (!name.startsWith("SKERRY_") || PASSED_ON.has(name)) && !name.startsWith("npm_") && name !== "DATABASE_URL",
+    ([name]) =>
+      (!name.startsWith("SKERRY_") || PASSED_ON.has(name)) && !name.startsWith("npm_") && name !== "DATABASE_URL",
   );
   // Node answers with the folder of its own version inside the one that it was given.
   const cache = getCompileCacheDir();

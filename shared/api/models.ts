@@ -56,7 +56,6 @@ export const declareVersion = z.strictObject({
   labels: labelMap.default({}),
   metrics: z.record(z.string().max(64), z.number()).default({}),
 });
-export type DeclareVersion = z.input<typeof declareVersion>;
 
 export const declaredVersion = z.object({ version: modelVersion, uploadUrl: z.string() });
 export const moveAlias = z.strictObject({ version: versionNumber });

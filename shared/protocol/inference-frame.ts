@@ -5,7 +5,7 @@
  */
 export const INFERENCE_FRAME = { REQUEST: 1, RESPONSE: 2, DATA: 3, CANCEL: 4 } as const;
 
-export const FLAG = { END: 1, NOT_STARTED: 2, EDGE_ONLY: 4 } as const;
+const FLAG = { END: 1, NOT_STARTED: 2, EDGE_ONLY: 4 } as const;
 
 /** Header length of a body without binary tensors: plain JSON. 0 means raw bytes. */
 export const JSON_BODY = 0xffff_ffff;

@@ -86,8 +86,8 @@ const placementLoad = z.object({
 export type PlacementLoad = z.infer<typeof placementLoad>;
 
 // ── both sides ────────────────────────────────────────────────────────────────────────────────────────────────────
-export const ok = message("ok", {});
-export const error = message("error", { code: z.string().max(64), detail: z.string().max(500).optional() });
+const ok = message("ok", {});
+const error = message("error", { code: z.string().max(64), detail: z.string().max(500).optional() });
 
 // ── node → control plane ──────────────────────────────────────────────────────────────────────────────────────────
 /** Answers the challenge on the control channel: who I am, what I can do, what I hold. */
@@ -115,13 +115,13 @@ export const attach = message("attach", {
 });
 export type Attach = z.infer<typeof attach>;
 
-export const heartbeat = message("heartbeat", {
+const heartbeat = message("heartbeat", {
   /** Id of the newest `heartbeat.ack` or `welcome` that arrived: proof that the other direction works. */
   acked: count,
   desiredRev: count,
   digest,
 });
-export const load = message("load", {
+const load = message("load", {
   cpuPct: z.number().min(0),
   memFreeMiB: count,
   diskFreeMiB: count,
@@ -130,28 +130,28 @@ export const load = message("load", {
   placements: z.array(placementLoad).max(128),
 });
 /** Cumulative: this revision is on the node's disk (fsynced), not yet applied. */
-export const desiredAck = message("desired.ack", { rev: count, digest });
+const desiredAck = message("desired.ack", { rev: count, digest });
 /** The node cannot follow the deltas: send a snapshot. */
-export const desiredGet = message("desired.get", { haveRev: count });
+const desiredGet = message("desired.get", { haveRev: count });
 export const placementStatus = message("placement.status", placementReport);
 export type PlacementReport = Omit<z.infer<typeof placementStatus>, "type" | "id" | "re" | "epoch" | "traceparent">;
-export const transferAccept = message("transfer.accept", { transferId: id });
-export const transferReject = message("transfer.reject", {
+const transferAccept = message("transfer.accept", { transferId: id });
+const transferReject = message("transfer.reject", {
   transferId: id,
   code: z.enum(["NO_SPACE", "INCOMPATIBLE", "BUSY", "STALE"]),
   retryMs: ms,
 });
 /** The transfer's socket ended early: offer it again, what is here stays. */
-export const transferResume = message("transfer.resume", { transferId: id });
-export const transferDone = message("transfer.done", { transferId: id, received: count, reused: count });
-export const transferFailed = message("transfer.failed", {
+const transferResume = message("transfer.resume", { transferId: id });
+const transferDone = message("transfer.done", { transferId: id, received: count, reused: count });
+const transferFailed = message("transfer.failed", {
   transferId: id,
   code: placementFailure,
   detail: z.string().max(500),
 });
 
 /** Something that happened on the node and that its operator should read: a crash, a restart, a full disk. */
-export const nodeLog = message("log", {
+const nodeLog = message("log", {
   seq: count,
   dropped: count,
   lines: z.array(z.object({ level: z.enum(["info", "warn", "error"]), ageMs: ms, msg: z.string().max(500) })).max(32),
@@ -177,7 +177,7 @@ export type NodeMessage = z.infer<typeof nodeMessage>;
 
 // ── control plane → node ──────────────────────────────────────────────────────────────────────────────────────────
 /** First message on every socket: sign this nonce. */
-export const challenge = message("challenge", { nonce: z.string().max(64), cpId: id, cpTime: z.string().max(40) });
+const challenge = message("challenge", { nonce: z.string().max(64), cpId: id, cpTime: z.string().max(40) });
 export const welcome = message("welcome", {
   heartbeatMs: ms,
   loadMs: ms,
@@ -188,15 +188,15 @@ export const welcome = message("welcome", {
   features: z.array(z.string().max(32)).max(64),
 });
 export type Welcome = z.infer<typeof welcome>;
-export const attached = message("attached", {});
-export const heartbeatAck = message("heartbeat.ack", { desiredRev: count });
+const attached = message("attached", {});
+const heartbeatAck = message("heartbeat.ack", { desiredRev: count });
 export const desiredSnapshot = message("desired.snapshot", {
   rev: count,
   digest,
   cordoned: z.boolean(),
   placements: z.array(desiredPlacement).max(64),
 });
-export const desiredDelta = message("desired.delta", {
+const desiredDelta = message("desired.delta", {
   baseRev: count,
   rev: count,
   digest,
@@ -215,7 +215,7 @@ export const transferOffer = message("transfer.offer", {
 });
 export type TransferOffer = z.infer<typeof transferOffer>;
 /** This replica is about to stop: come back in `reconnectMs`. */
-export const goaway = message("goaway", {
+const goaway = message("goaway", {
   reason: z.enum(["shutdown", "rebalance", "session-age", "overload"]),
   reconnectMs: ms,
 });
@@ -236,14 +236,14 @@ export type ControlPlaneMessage = z.infer<typeof controlPlaneMessage>;
 
 // ── transfer channel, after `attached` ────────────────────────────────────────────────────────────────────────────
 /** Which chunks the node lacks (bit i of `chunks`, most significant bit first, base64url) and how far a half-written first one got. */
-export const need = z.object({
+const need = z.object({
   type: z.literal("need"),
   chunks: z.string().max(400_000),
   partial: z.object({ chunk: count, offset: count }).optional(),
   window: count,
 });
 /** `durable`: bytes fsynced since `need`. The sender keeps sent − durable ≤ window. */
-export const credit = z.object({ type: z.literal("credit"), durable: count, window: count });
+const credit = z.object({ type: z.literal("credit"), durable: count, window: count });
 export const transferMessage = z.discriminatedUnion("type", [need, credit]);
 export type TransferMessage = z.infer<typeof transferMessage>;
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { keys } from "../../control-plane/adapters/system/ed25519.ts";
+import { bytesOf } from "../../edge-node/adapters/websocket/parse-message.ts";
 import { digestOf } from "../../shared/digest.ts";
 import { CHANNELS, channelPath, SUBPROTOCOL, type Channel } from "../../shared/protocol/limits.ts";
 import { attach, hello, joinRequest, nodeMessage, type Attach, type Hello } from "../../shared/protocol/messages.ts";
@@ -13,7 +14,7 @@ import { FakePush } from "./fake-push.ts";
 import type { ArtifactFixture } from "./artifact-fixture.ts";
 
 const CP_ID = "cp-test";
-export const JOIN_SECRET = "s".repeat(43);
+const JOIN_SECRET = "s".repeat(43);
 export const JOIN_TOKEN = `skj1.none.none.${"t".repeat(16)}.${JOIN_SECRET}`;
 
 /**
@@ -41,10 +42,13 @@ export class FakeControlPlane {
   #epoch = 0;
 
   private constructor() {
-    this.#server = createServer((request, response) => void this.#http(request).then(([status, body]) => {
-      response.writeHead(status, { "content-type": "application/json" });
-      response.end(JSON.stringify(body));
-    }));
+    this.#server = createServer(
+      (request, response) =>
+        void this.#http(request).then(([status, body]) => {
+          response.writeHead(status, { "content-type": "application/json" });
+          response.end(JSON.stringify(body));
+        }),
+    );
     this.#server.on("connection", (socket) => {
       this.#open.add(socket);
       socket.once("close", () => this.#open.delete(socket));
@@ -131,7 +135,7 @@ export class FakeControlPlane {
     });
     if (data === undefined) return;
     const schema = channel === "control" ? hello : attach;
-    const answer: Hello | Attach = schema.parse(JSON.parse(String(data)));
+    const answer: Hello | Attach = schema.parse(JSON.parse(bytesOf(data).toString("utf8")));
     const { nodeId, generation } = answer;
     const text = sessionProofText({ cpId: CP_ID, channel, nodeId, generation, nonce });
     if (!keys.verify(this.publicKey, text, answer.signature)) return webSocket.close(4401, "bad proof");
@@ -145,7 +149,9 @@ export class FakeControlPlane {
     const session = new FakeNodeSession(webSocket, { hello: message, epoch: this.#epoch, timings: this.timings });
     session.onOfferWanted = (artifact, placements) => this.offer(session, artifact, placements);
     this.sessions.push(session);
-    webSocket.on("message", (data: RawData) => session.receive(nodeMessage.parse(JSON.parse(String(data)))));
+    webSocket.on("message", (data: RawData) =>
+      session.receive(nodeMessage.parse(JSON.parse(bytesOf(data).toString("utf8")))),
+    );
     webSocket.resume();
   }
 

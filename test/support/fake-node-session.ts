@@ -1,5 +1,11 @@
 import type { RawData, WebSocket } from "ws";
-import { applyDelta, deltaBetween, desiredDigest, EMPTY_DESIRED, type DesiredState } from "../../shared/protocol/desired.ts";
+import {
+  applyDelta,
+  deltaBetween,
+  desiredDigest,
+  EMPTY_DESIRED,
+  type DesiredState,
+} from "../../shared/protocol/desired.ts";
 import { BodyAssembly } from "../../shared/protocol/body-assembly.ts";
 import {
   decodeInferenceFrame,
@@ -145,7 +151,8 @@ export class FakeNodeSession {
       const frame = decodeInferenceFrame(data as Buffer);
       if (frame?.type !== INFERENCE_FRAME.RESPONSE && frame?.type !== INFERENCE_FRAME.DATA)
         throw new Error("not a response frame");
-      const assembled = frame.type === INFERENCE_FRAME.RESPONSE ? this.#bodies.begin(frame) : this.#bodies.continue(frame);
+      const assembled =
+        frame.type === INFERENCE_FRAME.RESPONSE ? this.#bodies.begin(frame) : this.#bodies.continue(frame);
       if (assembled.kind === "complete") this.#pending.get(assembled.frame.requestId)?.(assembled.frame);
     });
   }

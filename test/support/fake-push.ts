@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
 import { chunksInBitmap, PushProgress } from "../../control-plane/core/push/push-progress.ts";
+import { bytesOf } from "../../edge-node/adapters/websocket/parse-message.ts";
 import { manifestBytes } from "../../shared/protocol/manifest.ts";
 import { transferMessage, type TransferMessage } from "../../shared/protocol/messages.ts";
 import { encodeTransferHeader, TRANSFER_FRAME } from "../../shared/protocol/transfer-frame.ts";
@@ -48,7 +49,7 @@ export class FakePush {
     const header = encodeTransferHeader({ type: TRANSFER_FRAME.MANIFEST, end: true, chunk: 0, offset: 0 });
     webSocket.send(Buffer.concat([header, manifest]));
     webSocket.on("message", (data: RawData) => {
-      const message = transferMessage.parse(JSON.parse(String(data)));
+      const message = transferMessage.parse(JSON.parse(bytesOf(data).toString("utf8")));
       if (message.type === "credit") this.#progress.credit(message.durable, message.window);
       else this.#need(message);
       void this.#send();

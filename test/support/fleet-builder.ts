@@ -95,7 +95,7 @@ export function aPlacement(node: FleetNode, over: Partial<FleetPlacement> = {}):
   };
 }
 
-export const anExplainRecord = (node: FleetNode): ExplainRecord => ({
+const anExplainRecord = (node: FleetNode): ExplainRecord => ({
   id: "dec_1",
   modelVersion: "digits:1",
   deployment: "digits",

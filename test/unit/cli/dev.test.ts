@@ -68,7 +68,13 @@ describe("the demonstration", () => {
 
 describe("a program's environment", () => {
   it("has nothing that was meant for us, and a reason to end with us", () => {
-    const env = { PATH: "/bin", SKERRY_LOG_LEVEL: "debug", SKERRY_API_KEY: "sk_secret", DATABASE_URL: "postgres://secret", npm_config_x: "1" };
+    const env = {
+      PATH: "/bin",
+      SKERRY_LOG_LEVEL: "debug",
+      SKERRY_API_KEY: "sk_secret",
+      DATABASE_URL: "postgres://secret",
+      npm_config_x: "1",
+    };
     expect(programEnvironment(env, { SKERRY_PORT: "1" })).toMatchObject({
       PATH: "/bin",
       SKERRY_LOG_LEVEL: "debug",

@@ -44,7 +44,11 @@ describe("an error answer", () => {
   it("under /v2 takes its code from the header", () => {
     const headers = new Headers({ "Skerry-Error": "NO_ELIGIBLE_NODE", "Retry-After": "2" });
     const failure = new ApiFailure(503, { error: "no node may hold digits." }, asked, headers);
-    expect([failure.exitCode, failure.retryAfterMs, failure.message]).toEqual([2, 2000, "no node may hold digits (NO_ELIGIBLE_NODE)"]);
+    expect([failure.exitCode, failure.retryAfterMs, failure.message]).toEqual([
+      2,
+      2000,
+      "no node may hold digits (NO_ELIGIBLE_NODE)",
+    ]);
   });
 
   it("of a stranger is quoted with the hint that it is no Skerry", () => {

@@ -1,7 +1,7 @@
 import { clampScore, type Score } from "./score.ts";
 
 /** A node says what it costs with the label `skerry.dev/cost`, 0–1; without it an edge node is free and a cloud node is not. */
-export const COST_LABEL = "skerry.dev/cost";
+const COST_LABEL = "skerry.dev/cost";
 
 export const cost: Score = {
   name: "cost",
