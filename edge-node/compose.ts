@@ -71,6 +71,8 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
   const api = new LocalApi({ node, metrics, keys, clock, logger });
   return {
     async start() {
+      // First what it holds: a caller who comes at once must not hear that there is nothing.
+      await agent.restore();
       await listen(api, config);
       await agent.start();
     },

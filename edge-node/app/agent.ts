@@ -91,11 +91,16 @@ export class Agent {
     placements.onChange(() => this.#connection.placementsChanged());
   }
 
-  /** Loads what the node remembers and serves it. Dials when all of that is up, or after a second. */
-  async start(): Promise<void> {
+  /** Takes up what the node remembers. When it resolves, all of that is held, though not all of it ready. */
+  async restore(): Promise<void> {
     await this.#memory.load();
     await this.#capabilitiesNow();
     this.#executor.trigger();
+    await this.#executor.planned();
+  }
+
+  /** After `restore`: dials when all that was remembered is up, or after a second. */
+  async start(): Promise<void> {
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(SERVE_FIRST_MS, resolve);
       void this.#executor.idle().then(() => {

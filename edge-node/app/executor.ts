@@ -56,12 +56,17 @@ export class Executor {
     });
   }
 
+  /** When every step that can be taken now was taken. Hosts may still be on their way up. */
+  async planned(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
   /** When nothing is left to do at once: all plans made, all hosts up or failed. */
   async idle(): Promise<void> {
-    while (this.#running) {
-      await this.#running;
+    do {
+      await this.planned();
       await this.#parts.supervisor.settled();
-    }
+    } while (this.#running);
   }
 
   /** Deletes what is kept only for a way back. */

@@ -61,6 +61,7 @@ export class TestAgent {
           logger,
         }),
     );
+    await test.agent.restore();
     await test.agent.start();
     return test;
   }

@@ -141,8 +141,8 @@ describe("report", () => {
   it("of a revoked node changes nothing and says so", async () => {
     await opened();
     await stores.nodes.revoke(name, { actor: alice, event: event("revoked") });
-    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), generation: 2 }], [])).toBe(false);
-    expect(await stored()).toMatchObject({ state: "offered", generation: 2 });
+    expect(await stores.sessions.report({ nodeId, epoch: 1 }, [readyReport()], [])).toBe(false);
+    expect(await stored()).toMatchObject({ state: "offered", wanted: "gone" });
   });
 
   it("of another generation, or of another node's placement, changes nothing and tells nothing", async () => {
