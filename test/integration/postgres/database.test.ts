@@ -6,7 +6,7 @@ import type { Logger } from "../../../shared/logger.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { until } from "../../support/skerry-process.ts";
-import { connect, untilSomebodyWaits } from "./fixture.ts";
+import { connect } from "./fixture.ts";
 
 let server: TestDatabase;
 let database: Database;
