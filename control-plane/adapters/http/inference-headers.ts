@@ -84,10 +84,14 @@ function single(headers: IncomingHttpHeaders, name: string): string | undefined 
 
 const refused = (header: string, message: string) => invalidFields("header", [{ field: header, message }]);
 
-/** The headers of an answer, errors included: who answered, why he, and where the time went. */
-export function answerHeaders(answer: InferenceAnswer): OutgoingHttpHeaders {
+/**
+ * The headers of an answer, errors included: who answered, why he, and where the time went. All of them go to `writeHead`
+ * at once: after a single `setHeader` Node would set each of them by itself, at 4 µs a request.
+ */
+export function answerHeaders(answer: InferenceAnswer, requestId: string): OutgoingHttpHeaders {
   const isJson = answer.headerLength === JSON_BODY;
   return {
+    "X-Request-Id": requestId,
     "Content-Type": isJson ? JSON_TYPE : BYTES_TYPE,
     "Content-Length": answer.body.length,
     ...(!isJson && { "Inference-Header-Content-Length": String(answer.headerLength) }),
@@ -112,8 +116,7 @@ function routeHeader({ placement, reason, etaMs, candidates, attempt }: RouteNot
 }
 
 function timingHeader({ routeMs, wireMs, queueMs, inferMs }: InferenceAnswer["timing"]): string {
-  const parts = { route: routeMs, wire: wireMs, queue: queueMs, infer: inferMs };
-  return Object.entries(parts)
-    .map(([name, ms]) => `${name};dur=${Math.max(0, Math.round(ms * 100) / 100)}`)
-    .join(", ");
+  return `route;dur=${shown(routeMs)}, wire;dur=${shown(wireMs)}, queue;dur=${shown(queueMs)}, infer;dur=${shown(inferMs)}`;
 }
+
+const shown = (ms: number): number => Math.max(0, Math.round(ms * 100) / 100);

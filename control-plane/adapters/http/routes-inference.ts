@@ -8,7 +8,7 @@ import { maySee } from "../../app/api-keys.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
 import type { Metrics } from "../../ports.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
-import { addressOf, callerSignal, pathOf, requestIdOf } from "./exchange.ts";
+import { addressOf, goneSignal, pathOf, requestIdOf } from "./exchange.ts";
 import { InferenceGate } from "./inference-gate.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
 import { isWellFormed, parseInferencePath, type InferenceTarget } from "./inference-path.ts";
@@ -50,21 +50,20 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = parts.clock.now();
     const requestId = requestIdOf(request);
-    response.setHeader("X-Request-Id", requestId);
     let code = "OK";
     let model: string | undefined;
     try {
-      const answered = await ask(target, request, { signal: callerSignal(response), startedAt });
+      const answered = await ask(target, request, { signal: goneSignal(response), startedAt });
       code = answered.code ?? "OK";
       if (code !== "NOT_FOUND") model = target.model;
       if (code === "CANCELLED") response.destroy();
-      else response.writeHead(answered.status, answerHeaders(answered)).end(answered.body);
+      else response.writeHead(answered.status, answerHeaders(answered, requestId)).end(answered.body);
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       code = error.code;
       if (code === "INTERNAL") parts.logger.error({ requestId, err: error.cause ?? thrown }, "inference failed");
       if (code === "CANCELLED" || response.headersSent) response.destroy();
-      else sendError(response, inferenceErrorAnswer(error));
+      else sendError(response.setHeader("X-Request-Id", requestId), inferenceErrorAnswer(error));
     } finally {
       parts.metrics.inferenceAnswered({ model, code, seconds: (parts.clock.now() - startedAt) / 1_000 });
     }

@@ -1,0 +1,151 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { openModel } from "../../edge-node/model-host/model.ts";
+import { encodeRequest } from "../../shared/inference/request.ts";
+import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
+import { startTestDatabase } from "../support/postgres.ts";
+import { quantile } from "../support/quantile.ts";
+import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { type BenchModel, digits, millisecond, picture, softmax } from "./support/bench-models.ts";
+import { childrenOf, cpuMs } from "./support/cpu-time.ts";
+import { httpLoad, type HttpTarget } from "./support/http-load.ts";
+import { startNginx } from "./support/nginx.ts";
+import { type Cell, printRounds, type Way } from "./support/ways.ts";
+
+/**
+ * What the way through the control plane costs, and what batching gives: the same request to the control plane, to the
+ * worker's own port, to nginx in front of that port, and to ONNX Runtime in this process. All take turns in every
+ * round, and the figures are medians of ratios within a round, so that a machine that slows down slows all of them.
+ *
+ *   npm run bench -- inference
+ *   ROUNDS=3 MODELS=digits CONCURRENCY=1,32 npm run bench -- inference
+ */
+const { env } = process;
+const ROUNDS = Number(env["ROUNDS"] ?? 7);
+const MODELS = (env["MODELS"] ?? "softmax,digits,millisecond,picture").split(",");
+const CONCURRENCY = (env["CONCURRENCY"] ?? "1,8,32,128").split(",").map(Number);
+const CELL_MS = 500;
+
+type Encoding = "json" | "binary";
+type Run = () => Promise<Cell>;
+
+const database = await startTestDatabase();
+const cluster = await SkerryCluster.start(database.url);
+const directory = await mkdtemp(path.join(tmpdir(), "skerry-bench-"));
+const node = await cluster.addNode("edge-a");
+const workerPort = Number(new URL(node.localUrl).port);
+const nginx = await startNginx(workerPort);
+try {
+  if (nginx === undefined) console.log("nginx is not installed: nothing is compared with it");
+  for (const model of [softmax(), digits(), millisecond(), picture()].filter(({ name }) => MODELS.includes(name)))
+    await benchModel(model);
+} finally {
+  await nginx?.stop();
+  await cluster.stop();
+  await database.stop();
+  await rm(directory, { recursive: true, force: true });
+}
+process.exit();
+
+async function benchModel(model: BenchModel): Promise<void> {
+  await cluster.publish(model.name, model.file);
+  await cluster.deploy({ name: model.name, model: model.name, version: 1, limits: { memMiB: 1_024 } });
+  await cluster.whenDeploymentReady(model.name);
+  const inProcess = await runInProcess(model);
+  for (const encoding of ["binary", "json"] as const) {
+    const request = requestOf(model, encoding);
+    console.log(`\n${model.name}, ${encoding}, ${request.body.byteLength} bytes`);
+    const target = (port: number): HttpTarget => ({
+      port,
+      path: `/v2/models/${model.name}/infer`,
+      headers: { ...request.headers, authorization: `Bearer ${cluster.adminKey}` },
+      body: request.body,
+    });
+    for (const connections of CONCURRENCY) {
+      await benchRounds(`c=${String(connections).padEnd(3)}`, [
+        ["in process", inProcess],
+        ["worker", await runLoad(target(workerPort), connections)],
+        ...(nginx ? [["nginx", await runLoad(target(nginx.port), connections)] as const] : []),
+        ["control plane", await runLoad(target(cluster.port), connections)],
+      ]);
+    }
+  }
+}
+
+async function benchRounds(label: string, ways: readonly (readonly [Way, Run])[]): Promise<void> {
+  const rounds: Map<Way, Cell>[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const cells = new Map<Way, Cell>();
+    // Another one begins each round: what ran just before is not always the same.
+    const turn = round % ways.length;
+    for (const [way, run] of [...ways.slice(turn), ...ways.slice(0, turn)]) cells.set(way, await run());
+    rounds.push(cells);
+  }
+  printRounds(label, rounds);
+}
+
+function requestOf(
+  { input, shape }: BenchModel,
+  encoding: Encoding,
+): { readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> } {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const data = Float32Array.from({ length: elements }, (_, i) => ((i * 7) % 256) / 255);
+  const tensor = { name: input, datatype: "FP32" as const, shape: [1, ...shape], data };
+  const binary = encoding === "binary";
+  const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary }], binaryOutput: binary });
+  if (headerLength === JSON_BODY) return { body, headers: { "content-type": "application/json" } };
+  const headers = {
+    "content-type": "application/octet-stream",
+    "inference-header-content-length": String(headerLength),
+  };
+  return { body, headers };
+}
+
+/** One row after another in this process: what the runtime does by itself, without a byte sent or parsed. */
+async function runInProcess(model: BenchModel): Promise<Run> {
+  const file = path.join(directory, `${model.name}.onnx`);
+  await writeFile(file, model.file);
+  const session = await openModel(file);
+  const shape = [1, ...model.shape];
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(0.5);
+  const row = { name: model.input, datatype: "FP32" as const, shape, data };
+  const outputs = session.outputs.map(({ name }) => name);
+  return async () => {
+    const latencies: number[] = [];
+    const before = performance.now();
+    for (let now = before; now < before + CELL_MS;) {
+      await session.run([row], outputs);
+      const then = now;
+      now = performance.now();
+      latencies.push(now - then);
+    }
+    const seconds = (performance.now() - before) / 1_000;
+    const cpuUs = { controlPlane: 0, worker: 0, host: 0 };
+    return { ...quantiles(latencies), perSecond: latencies.length / seconds, cpuUs, refused: 0 };
+  };
+}
+
+function quantiles(latencies: readonly number[]): { readonly p50: number; readonly p99: number } {
+  return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
+}
+
+/** So many requests that they take about half a second, by a run before. */
+async function runLoad(target: HttpTarget, connections: number): Promise<Run> {
+  const warm = await httpLoad(target, { connections, requests: Math.max(200, connections * 4) });
+  const requests = Math.max(connections * 8, Math.round((warm.perSecond * CELL_MS) / 1_000));
+  const pids = { controlPlane: cluster.controlPlane.child.pid ?? 0, worker: node.process.child.pid ?? 0 };
+  const cpu = (): Cell["cpuUs"] => ({
+    controlPlane: cpuMs(pids.controlPlane) * 1_000,
+    worker: cpuMs(pids.worker) * 1_000,
+    host: childrenOf(pids.worker).reduce((sum, pid) => sum + cpuMs(pid) * 1_000, 0),
+  });
+  return async () => {
+    const before = cpu();
+    const { latencies, perSecond, refused } = await httpLoad(target, { connections, requests });
+    const after = cpu();
+    const share = (who: keyof Cell["cpuUs"]): number => (after[who] - before[who]) / requests;
+    const cpuUs = { controlPlane: share("controlPlane"), worker: share("worker"), host: share("host") };
+    return { ...quantiles(latencies), perSecond, cpuUs, refused: refused / requests };
+  };
+}
