@@ -63,7 +63,10 @@ export async function composeControlPlane(
       .catch((error: unknown) => logger.warn({ event, error: messageOf(error) }, "an event was not kept"));
   };
   const fleet = new FleetHolder({ store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
-  const metrics = new PrometheusMetrics(() => fleetCounts(fleet.current(), clock.now(), timings));
+  const metrics = new PrometheusMetrics(() => ({
+    ...fleetCounts(fleet.current(), clock.now(), timings),
+    inFlight: inference.inFlight(),
+  }));
   const artifacts = await FileStore.open(config.dataDir);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
@@ -148,6 +151,7 @@ export async function composeControlPlane(
     infer: (request) => inference.infer(request),
     join: (request) => join.join(request),
     clock,
+    random,
     logger,
     version: VERSION,
     publicUrl,

@@ -5,6 +5,7 @@ import type { Random } from "../../shared/random.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import { Reconnect } from "../core/reconnect.ts";
+import { parseTraceparent, type TraceContext } from "../../shared/trace-context.ts";
 import type { InferenceLink, LinkClosed, WorkerAnswer } from "../ports.ts";
 import { isLinkRefused } from "./link-refused.ts";
 import type { Serving } from "./serving.ts";
@@ -126,6 +127,7 @@ export class InferenceChannel {
   ): Promise<void> {
     const { serving, logger } = this.#parts;
     const abort = new AbortController();
+    const trace = parseTraceparent(frame.meta.traceparent);
     running.set(frame.requestId, abort);
     this.#inFlight += 1;
     try {
@@ -138,6 +140,7 @@ export class InferenceChannel {
         priority: frame.priority,
         signal: abort.signal,
       });
+      if (trace?.isSampled === true) logSampled(logger, { trace, frame, answer });
       await (await link).respond(responseOf(frame.requestId, answer));
     } catch (error) {
       logger.error({ error: messageOf(error) }, "a request could not be answered");
@@ -147,6 +150,17 @@ export class InferenceChannel {
       if (this.#inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
+}
+
+/** The line that belongs to the control plane's about the same trace. */
+function logSampled(
+  logger: Logger,
+  { trace, frame, answer }: { trace: TraceContext; frame: RequestFrame; answer: WorkerAnswer },
+): void {
+  const { traceId, spanId: parentSpanId } = trace;
+  const { placementId } = frame.meta;
+  const { status, code, queueUs, computeUs } = answer;
+  logger.info({ traceId, parentSpanId, placementId, status, code, queueUs, computeUs }, "inference");
 }
 
 function responseOf(requestId: number, answer: WorkerAnswer): Omit<ResponseFrame, "end" | "bodyLength"> {

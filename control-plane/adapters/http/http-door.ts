@@ -1,6 +1,7 @@
 import type { JoinRequest, JoinResponse } from "../../../shared/protocol/messages.ts";
 import type { Clock } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/logger.ts";
+import type { Random } from "../../../shared/random.ts";
 import type { ApiKeys } from "../../app/api-keys.ts";
 import type { DeploymentAdmin } from "../../app/deployment-admin.ts";
 import type { EventFeed } from "../../app/event-feed.ts";
@@ -43,6 +44,7 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly infer: (request: InferenceRequest) => Promise<InferenceAnswer>;
   readonly join: (request: JoinRequest, address: string) => Promise<JoinResponse>;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** Of this program. */
   readonly version: string;
@@ -82,7 +84,7 @@ export function createHttpDoor(parts: HttpDoorParts): HttpDoor {
   const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });
   const page = referencePage(routes, parts.version);
   const common = { doorkeeper, metrics, logger, clock, limits, trustedProxies };
-  const inference = createInferenceHandler({ ...common, infer: parts.infer });
+  const inference = createInferenceHandler({ ...common, random: parts.random, infer: parts.infer });
   const router = createRouter(routes, {
     ...common,
     idempotency: parts.idempotency,

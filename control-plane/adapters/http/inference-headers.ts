@@ -6,7 +6,7 @@ import { SkerryError } from "../../../shared/errors.ts";
 import type { InferenceAnswer, InferenceRequest, Preference, RouteNote } from "../../app/inference-request.ts";
 import { invalidFields, retryAfterSeconds } from "./problem.ts";
 
-type Wishes = Pick<InferenceRequest, "headerLength" | "timeoutMs" | "site" | "residency" | "prefer" | "traceparent">;
+type Wishes = Pick<InferenceRequest, "headerLength" | "timeoutMs" | "site" | "residency" | "prefer">;
 
 const JSON_TYPE = "application/json";
 const BYTES_TYPE = "application/octet-stream";
@@ -27,7 +27,6 @@ export function parseInferenceHeaders(headers: IncomingHttpHeaders): Wishes {
     site: parseSite(single(headers, "skerry-site")),
     residency: parseResidency(single(headers, "skerry-residency")),
     prefer: parsePreference(single(headers, "skerry-prefer")),
-    traceparent: parseTraceparent(single(headers, "traceparent")),
   };
 }
 
@@ -72,10 +71,6 @@ function parsePreference(text: string | undefined): Preference | undefined {
     }
   }
 }
-
-/** A malformed trace context starts a new trace, as the W3C asks. */
-const parseTraceparent = (text: string | undefined): string | undefined =>
-  text !== undefined && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(text) ? text : undefined;
 
 function single(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];

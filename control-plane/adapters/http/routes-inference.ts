@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../shared/clock.ts";
-import { SkerryError } from "../../../shared/errors.ts";
+import { type ErrorCode, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import type { Random } from "../../../shared/random.ts";
+import { formatTraceparent, nextHop, parseTraceparent, type TraceContext } from "../../../shared/trace-context.ts";
 import { maySee } from "../../app/api-keys.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
-import type { Metrics } from "../../ports.ts";
+import type { MeasuredInference, Metrics } from "../../ports.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
 import { addressOf, goneSignal, pathOf, requestIdOf } from "./exchange.ts";
 import { InferenceGate } from "./inference-gate.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
+import { InferenceLog } from "./inference-log.ts";
 import { isWellFormed, parseInferencePath, type InferenceTarget } from "./inference-path.ts";
 import { refuseEncoding } from "./json-body.ts";
 import type { Limits } from "./limits.ts";
@@ -25,6 +28,7 @@ export interface InferenceParts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly random: Random;
   readonly limits: Limits;
   readonly trustedProxies: number;
 }
@@ -38,6 +42,7 @@ export type InferenceHandler = (request: IncomingMessage, response: ServerRespon
  */
 export function createInferenceHandler(parts: InferenceParts): InferenceHandler {
   const gate = new InferenceGate(parts.limits);
+  const log = new InferenceLog(parts);
   return (request, response) => {
     if (request.method !== "POST") return false;
     const target = parseInferencePath(pathOf(request));
@@ -50,12 +55,12 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = parts.clock.now();
     const requestId = requestIdOf(request);
-    let code = "OK";
-    let model: string | undefined;
+    const trace = nextHop(parseTraceparent(single(request.headers["traceparent"])), parts.random);
+    let code: ErrorCode | "OK" = "OK";
+    let answered: InferenceAnswer | undefined;
     try {
-      const answered = await ask(target, request, { signal: goneSignal(response), startedAt });
+      answered = await ask(target, request, { signal: goneSignal(response), startedAt, trace });
       code = answered.code ?? "OK";
-      if (code !== "NOT_FOUND") model = target.model;
       if (code === "CANCELLED") response.destroy();
       else response.writeHead(answered.status, answerHeaders(answered, requestId)).end(answered.body);
     } catch (thrown) {
@@ -65,14 +70,16 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       if (code === "CANCELLED" || response.headersSent) response.destroy();
       else sendError(response.setHeader("X-Request-Id", requestId), inferenceErrorAnswer(error));
     } finally {
-      parts.metrics.inferenceAnswered({ model, code, seconds: (parts.clock.now() - startedAt) / 1_000 });
+      const ms = parts.clock.now() - startedAt;
+      parts.metrics.inferenceAnswered(measuredOf(target, { code, ms, answered }));
+      log.add({ requestId, trace, model: target.model, code, ms, answer: answered });
     }
   }
 
   async function ask(
     target: InferenceTarget,
     request: IncomingMessage,
-    { signal, startedAt }: { signal: AbortSignal; startedAt: number },
+    { signal, startedAt, trace }: { signal: AbortSignal; startedAt: number; trace: TraceContext },
   ): Promise<InferenceAnswer> {
     const { clock, doorkeeper, limits, trustedProxies } = parts;
     const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
@@ -106,6 +113,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         ...wishes,
         timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
         body,
+        traceparent: formatTraceparent(trace),
         signal,
       });
     } finally {
@@ -113,6 +121,27 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     }
   }
 }
+
+/** What the metrics count. A model that does not exist is not named: callers must not make up series. */
+function measuredOf(
+  target: InferenceTarget,
+  { code, ms, answered }: { code: ErrorCode | "OK"; ms: number; answered: InferenceAnswer | undefined },
+): MeasuredInference {
+  const timing = answered?.node === undefined ? undefined : answered.timing;
+  return {
+    model: answered === undefined || code === "NOT_FOUND" ? undefined : target.model,
+    modelVersion: answered?.modelVersion,
+    node: answered?.node,
+    reason: answered?.route.reason,
+    code,
+    seconds: ms / 1_000,
+    queueSeconds: timing && timing.queueMs / 1_000,
+    computeSeconds: timing && timing.inferMs / 1_000,
+  };
+}
+
+const single = (value: string | string[] | undefined): string | undefined =>
+  typeof value === "string" ? value : undefined;
 
 /** The caller counts from when he asked: a slow upload is part of his time. Throws `DEADLINE_EXCEEDED`. */
 function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {

@@ -1,18 +1,24 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { FleetCounts, Metrics } from "../../ports.ts";
+import type { FleetCounts, MeasuredInference, Metrics } from "../../ports.ts";
 
 /** From 1 ms to the longest deadline, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-/** Beyond so many models, one more is counted as `other`: a label must not grow with the catalogue for ever. */
-const MAX_MODELS = 500;
+/** Beyond so many values of a label, one more is counted as `other`: it must not grow with the catalogue for ever. */
+const MAX_VALUES = 500;
 
 /** Metrics in Prometheus' text form, in a registry of their own, so that two control planes fit into one process. */
 export class PrometheusMetrics implements Metrics {
   readonly #registry = new Registry();
-  readonly #models = new Set<string>();
+  readonly #models = new Label();
+  readonly #versions = new Label();
+  readonly #nodes = new Label();
   readonly #requests: Counter<"route" | "method" | "code">;
   readonly #requestSeconds: Histogram<"route">;
-  readonly #inferences: Counter<"model" | "code">;
+  readonly #inferences: Counter<"model" | "version" | "code">;
+  readonly #nodeInferences: Counter<"node" | "code">;
+  readonly #routes: Counter<"reason">;
+  readonly #queueSeconds: Histogram<"model">;
+  readonly #computeSeconds: Histogram<"model">;
   readonly #inferenceSeconds: Histogram<"model">;
   readonly #pushed: Counter;
 
@@ -35,8 +41,34 @@ export class PrometheusMetrics implements Metrics {
     });
     this.#inferences = new Counter({
       name: "skerry_inferences_total",
-      help: "Answered inferences by model and error code",
-      labelNames: ["model", "code"],
+      help: "Answered inferences by model, version and error code",
+      labelNames: ["model", "version", "code"],
+      registers,
+    });
+    this.#nodeInferences = new Counter({
+      name: "skerry_node_answers_total",
+      help: "Inferences that came to their end at a node, by error code: the share and the faults of each node",
+      labelNames: ["node", "code"],
+      registers,
+    });
+    this.#routes = new Counter({
+      name: "skerry_routes_total",
+      help: "Inferences by the reason of their route, as in the header Skerry-Route",
+      labelNames: ["reason"],
+      registers,
+    });
+    this.#queueSeconds = new Histogram({
+      name: "skerry_inference_queue_seconds",
+      help: "Time of an inference in its node's queue",
+      labelNames: ["model"],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#computeSeconds = new Histogram({
+      name: "skerry_inference_compute_seconds",
+      help: "Time of the run that answered an inference",
+      labelNames: ["model"],
+      buckets: SECONDS,
       registers,
     });
     this.#inferenceSeconds = new Histogram({
@@ -67,6 +99,14 @@ export class PrometheusMetrics implements Metrics {
       });
     }
     new Gauge({
+      name: "skerry_inferences_in_flight",
+      help: "Inferences that are at nodes now",
+      registers,
+      collect() {
+        this.set(counts().inFlight);
+      },
+    });
+    new Gauge({
       name: "skerry_deployments",
       help: "Declared deployments",
       registers,
@@ -81,10 +121,15 @@ export class PrometheusMetrics implements Metrics {
     this.#requestSeconds.observe({ route }, seconds);
   }
 
-  inferenceAnswered({ model, code, seconds }: Parameters<Metrics["inferenceAnswered"]>[0]): void {
-    const label = this.#modelLabel(model);
-    this.#inferences.inc({ model: label, code });
-    this.#inferenceSeconds.observe({ model: label }, seconds);
+  inferenceAnswered(inference: MeasuredInference): void {
+    const { code, seconds, queueSeconds, computeSeconds, reason } = inference;
+    const model = this.#models.of(inference.model);
+    this.#inferences.inc({ model, version: numberOf(this.#versions.of(inference.modelVersion)), code });
+    this.#inferenceSeconds.observe({ model }, seconds);
+    if (inference.node !== undefined) this.#nodeInferences.inc({ node: this.#nodes.of(inference.node), code });
+    if (reason !== undefined) this.#routes.inc({ reason });
+    if (queueSeconds !== undefined) this.#queueSeconds.observe({ model }, queueSeconds);
+    if (computeSeconds !== undefined) this.#computeSeconds.observe({ model }, computeSeconds);
   }
 
   bytesPushed(bytes: number): void {
@@ -94,12 +139,20 @@ export class PrometheusMetrics implements Metrics {
   async render(): Promise<{ contentType: string; text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
+}
 
-  #modelLabel(model: string | undefined): string {
-    if (model === undefined) return "none";
-    if (this.#models.has(model)) return model;
-    if (this.#models.size >= MAX_MODELS) return "other";
-    this.#models.add(model);
-    return model;
+/** `3` of `digits:3`: the model has a label of its own. */
+const numberOf = (modelVersion: string): string => modelVersion.slice(modelVersion.indexOf(":") + 1);
+
+/** The values of one label, up to a bound. */
+class Label {
+  readonly #values = new Set<string>();
+
+  of(value: string | undefined): string {
+    if (value === undefined) return "none";
+    if (this.#values.has(value)) return value;
+    if (this.#values.size >= MAX_VALUES) return "other";
+    this.#values.add(value);
+    return value;
   }
 }

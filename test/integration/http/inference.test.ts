@@ -73,20 +73,17 @@ describe("inference over HTTP", () => {
 
   it("passes on what the headers wish for", async () => {
     const asked = await recordingDoor();
-    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await infer(Buffer.from("{}"), {
       "Skerry-Timeout-Ms": "250",
       "Skerry-Site": "harbour",
       "Skerry-Residency": "edge-only",
       "Skerry-Prefer": "node=edge-a",
-      traceparent,
     });
     expect(asked[0]).toMatchObject({
       timeoutMs: 250,
       site: "harbour",
       residency: "edge-only",
       prefer: { kind: "node", name: "edge-a" },
-      traceparent,
       headerLength: JSON_BODY,
     });
   });
@@ -251,9 +248,9 @@ describe("inference over HTTP", () => {
       .split("\n")
       .filter((line) => line.startsWith("skerry_inferences_total"));
     expect(lines).toEqual([
-      'skerry_inferences_total{model="digits",code="OK"} 1',
-      'skerry_inferences_total{model="none",code="NODE_LOST"} 1',
-      'skerry_inferences_total{model="none",code="NOT_FOUND"} 1',
+      'skerry_inferences_total{model="digits",version="1",code="OK"} 1',
+      'skerry_inferences_total{model="none",version="none",code="NODE_LOST"} 1',
+      'skerry_inferences_total{model="none",version="none",code="NOT_FOUND"} 1',
     ]);
   });
 });

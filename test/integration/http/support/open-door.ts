@@ -77,7 +77,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   const common = { fleet, clock, timings: TIMINGS, publicUrl: "http://skerry.test" };
   const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
   const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
-  const metrics = new PrometheusMetrics(() => fleetCounts(fleet.current(), clock.now(), TIMINGS));
+  const metrics = new PrometheusMetrics(() => ({ ...fleetCounts(fleet.current(), clock.now(), TIMINGS), inFlight: 0 }));
   const parts: HttpDoorParts = {
     keys,
     catalog,
@@ -108,6 +108,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
       urls: ["ws://skerry.test"],
     }),
     clock,
+    random,
     logger: silentLogger,
     version: "0.1.0",
     publicUrl: common.publicUrl,
