@@ -1,3 +1,4 @@
+import { ChurnMap } from "../../shared/churn-map.ts";
 import type { ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 
 /** How one attempt at a node ended. */
@@ -15,7 +16,7 @@ interface Pending {
 
 /** Requests under way on one inference channel, by their id. Each one ends exactly once. */
 export class PendingRequests {
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new ChurnMap<Pending>();
   #lastId = 0;
 
   get size(): number {
@@ -47,12 +48,12 @@ export class PendingRequests {
   /** Ends those past their deadline and names them, so that the node can be told. */
   expire(now: number): readonly number[] {
     const late: number[] = [];
-    for (const [requestId, { deadline }] of this.#pending) if (deadline <= now) late.push(requestId);
+    for (const [requestId, { deadline }] of this.#pending.entries()) if (deadline <= now) late.push(requestId);
     for (const requestId of late) this.settle(requestId, { kind: "timed-out" });
     return late;
   }
 
   loseAll(): void {
-    for (const requestId of this.#pending.keys()) this.settle(requestId, { kind: "lost" });
+    for (const [requestId] of this.#pending.entries()) this.settle(requestId, { kind: "lost" });
   }
 }

@@ -1,3 +1,4 @@
+import { ChurnMap } from "../../shared/churn-map.ts";
 import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
@@ -98,7 +99,7 @@ export class InferenceChannel {
 
   /** One socket from dial to close. */
   async #once(signal: AbortSignal): Promise<LinkClosed> {
-    const running = new Map<number, AbortController>();
+    const running = new ChurnMap<AbortController>();
     const opened = Promise.withResolvers<InferenceLink>();
     const handlers: Handlers = {
       onRequest: (frame) => void this.#answer(frame, running, opened.promise),
@@ -116,15 +117,11 @@ export class InferenceChannel {
     } catch (error) {
       return isLinkRefused(error) ? error.closed : { code: CLOSE.FAULT, reason: messageOf(error), retryAfterMs: 0 };
     } finally {
-      for (const request of running.values()) request.abort(); // nobody is there to take the answers
+      for (const [, request] of running.entries()) request.abort(); // nobody is there to take the answers
     }
   }
 
-  async #answer(
-    frame: RequestFrame,
-    running: Map<number, AbortController>,
-    link: Promise<InferenceLink>,
-  ): Promise<void> {
+  async #answer(frame: RequestFrame, running: ChurnMap<AbortController>, link: Promise<InferenceLink>): Promise<void> {
     const { serving, logger } = this.#parts;
     const abort = new AbortController();
     const trace = parseTraceparent(frame.meta.traceparent);

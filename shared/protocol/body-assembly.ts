@@ -1,3 +1,4 @@
+import { ChurnMap } from "../churn-map.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
 import type { DataFrame, RequestFrame, ResponseFrame } from "./inference-frame.ts";
 
@@ -21,7 +22,7 @@ export type Assembled<Frame> =
  * refused id is ignored: its request was answered already.
  */
 export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
-  readonly #unfinished = new Map<number, Unfinished<Frame>>();
+  readonly #unfinished = new ChurnMap<Unfinished<Frame>>();
   #reservedBytes = 0;
 
   /** Bytes reserved for bodies that are not complete. */

@@ -12,6 +12,7 @@ export interface Admission {
 /** Bounds what inferences hold together: requests of one key, bytes of all. Both bounds are hard. */
 export class InferenceGate {
   readonly #limits: Limits;
+  /** By key id. Only valid keys come here, so there are no more entries than keys. */
   readonly #running = new Map<string, number>();
   #bytes = 0;
 
@@ -36,9 +37,7 @@ export class InferenceGate {
       },
       leave: () => {
         this.#bytes -= held;
-        const left = (this.#running.get(keyId) ?? 1) - 1;
-        if (left > 0) this.#running.set(keyId, left);
-        else this.#running.delete(keyId);
+        this.#running.set(keyId, (this.#running.get(keyId) ?? 1) - 1);
       },
     };
   }

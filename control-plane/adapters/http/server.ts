@@ -12,7 +12,8 @@ export class HttpServer {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #stopping: AbortController;
-  readonly #running = new Set<ServerResponse>();
+  /** A count, not a `Set` of answers: see ChurnMap. */
+  #running = 0;
   #onIdle: () => void = () => undefined;
 
   /** `stopping` is aborted when the server begins to stop, so that endless answers end. */
@@ -56,16 +57,16 @@ export class HttpServer {
     this.#stopping.abort();
     if (this.server.listening) this.server.close();
     this.server.closeIdleConnections();
-    if (this.#running.size > 0) await this.#idle();
+    if (this.#running > 0) await this.#idle();
     this.server.closeAllConnections();
   }
 
   #answer(handle: Handler, request: IncomingMessage, response: ServerResponse): void {
-    this.#running.add(response);
+    this.#running += 1;
     if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
     response.once("close", () => {
-      this.#running.delete(response);
-      if (this.#running.size === 0) this.#onIdle();
+      this.#running -= 1;
+      if (this.#running === 0) this.#onIdle();
     });
     response.once("finish", () => this.#dropRest(request));
     response.on("error", () => undefined); // a caller that goes away is told by "close"
