@@ -26,9 +26,14 @@ const DATATYPE_OF: ReadonlyMap<string, Datatype> = new Map(
 export const datatypeOf = (runtimeType: string): Datatype | undefined => DATATYPE_OF.get(runtimeType);
 
 /** Looks at the same memory: nothing is copied. */
-export const toRuntime = ({ datatype, data, shape }: Tensor): RuntimeTensor =>
+export function toRuntime({ datatype, data, shape }: Tensor): RuntimeTensor {
   // The constructor's overloads do not take a union; the table pairs type and data.
-  new RuntimeTensor(RUNTIME_TYPE[datatype] as "float32", data as Float32Array, [...shape]);
+  const tensor = new RuntimeTensor(RUNTIME_TYPE[datatype] as "float32", data as Float32Array, [...shape]);
+  // 1.30.0: its JavaScript half keeps a Float16Array, of which its native half sees no byte ("expected 4, got 0").
+  if (data instanceof Float16Array)
+    Object.defineProperty(tensor, "cpuData", { value: new Uint16Array(data.buffer, data.byteOffset, data.length) });
+  return tensor;
+}
 
 export function fromRuntime(name: string, value: RuntimeTensor): Tensor {
   const datatype = datatypeOf(value.type);

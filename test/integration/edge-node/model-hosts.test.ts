@@ -85,6 +85,7 @@ const errorOf = ({ body }: HostAnswer): string =>
   (JSON.parse(Buffer.from(body).toString("utf8")) as { error: string }).error;
 
 const PAIRS = {
+  FP16: Float16Array.of(-65_504, 2 ** -24),
   FP32: Float32Array.of(1.5, -2),
   FP64: Float64Array.of(1 / 3, -2),
   INT8: Int8Array.of(-128, 127),
