@@ -6,6 +6,7 @@ import { run } from "jest";
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   test: ["test/*.test.ts", "test/{support,unit,integration,scenarios}/**/*.test.ts"],
   faults: ["test/faults/**/*.test.ts"],
+  conformance: ["test/conformance/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
 };
 

@@ -225,3 +225,14 @@ export const unknownOperatorModel = (): Uint8Array =>
     inputs: [{ name: "x", datatype: "FP32", shape: [2] }],
     outputs: [{ name: "y", datatype: "FP32", shape: [2] }],
   });
+
+/** sum = a + b and difference = a − b, for [any] each: two inputs, two outputs. */
+export const sumAndDifferenceModel = (): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "Add", input: ["a", "b"], output: ["sum"] },
+      { opType: "Sub", input: ["a", "b"], output: ["difference"] },
+    ],
+    inputs: ["a", "b"].map((name) => ({ name, datatype: "FP32", shape: ["n"] })),
+    outputs: ["sum", "difference"].map((name) => ({ name, datatype: "FP32", shape: ["n"] })),
+  });

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, it } from "@jest/globals";
+import type { ConformanceCase } from "./case.ts";
+import type { Target } from "./exchange.ts";
+import { type CaseGroup, loadCases, select } from "./load-cases.ts";
+import { type OwnServer, startOwnServer } from "./own-server.ts";
+import { runCase } from "./run-case.ts";
+
+/**
+ * The cases against a control plane and a node of our own, or, with SKERRY_CONFORMANCE_URL, against whatever answers
+ * there. README.md names the other settings.
+ */
+const { env } = process;
+const cases = loadCases();
+const foreignUrl = env["SKERRY_CONFORMANCE_URL"];
+
+function runAll(groups: readonly CaseGroup[], target: () => Target, houseRules: boolean): void {
+  for (const { about, cases: group } of groups) {
+    describe(about, () => {
+      for (const each of group) it(each.name, () => holds(each, target(), houseRules));
+    });
+  }
+}
+
+async function holds(each: ConformanceCase, target: Target, houseRules: boolean): Promise<void> {
+  const complaints = await runCase(each, target, { houseRules });
+  if (complaints.length > 0)
+    throw new Error(`${each.request.method} ${each.request.path}\n${complaints.map((one) => `  ${one}`).join("\n")}`);
+}
+
+if (foreignUrl === undefined) runOwn();
+else runForeign(foreignUrl.replace(/\/$/, ""));
+
+function runForeign(url: string): void {
+  const keys = {
+    default: env["SKERRY_CONFORMANCE_KEY"],
+    viewer: env["SKERRY_CONFORMANCE_VIEWER_KEY"],
+    application: env["SKERRY_CONFORMANCE_APPLICATION_KEY"],
+  };
+  const given = Object.fromEntries(Object.entries(keys).filter(([, key]) => key !== undefined));
+  const tags = (env["SKERRY_CONFORMANCE_TAGS"] ?? "spec").split(",");
+  const needsMissingKey = ({ as }: ConformanceCase): boolean => as !== "none" && as !== "wrong" && as !== "default" && !(as in given);
+  const groups = select(cases, tags).map(({ about, cases: group }) => ({
+    about,
+    cases: group.filter((each) => !needsMissingKey(each)),
+  }));
+  describe(`${url} (${tags.join(", ")})`, () => runAll(groups, () => ({ url, keys: given }), tags.includes("skerry")));
+}
+
+function runOwn(): void {
+  let server: OwnServer;
+  beforeAll(async () => {
+    server = await startOwnServer();
+  }, 120_000);
+  afterAll(() => server?.stop());
+
+  describe("the control plane", () =>
+    runAll(select(cases, ["control-plane", "-broken"]), () => server.controlPlane, true));
+
+  describe("a node's own address", () => {
+    // The control plane's cases made a host hang; the node has killed it and started another.
+    beforeAll(() => server.whenNodeServes());
+    runAll(select(cases, ["node", "-broken"]), () => server.node, true);
+  });
+
+  describe("with a deployment that cannot become ready", () => {
+    beforeAll(() => server.breakOne());
+    describe("the control plane", () => runAll(select(cases, ["control-plane", "broken"]), () => server.controlPlane, true));
+    describe("a node's own address", () => runAll(select(cases, ["node", "broken"]), () => server.node, true));
+  });
+}
