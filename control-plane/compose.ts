@@ -27,6 +27,7 @@ import { NodeGateway } from "./app/node-gateway.ts";
 import { NodeJoin } from "./app/node-join.ts";
 import { SessionRegistry } from "./app/node-session.ts";
 import { SessionWatch } from "./app/session-watch.ts";
+import { RepositoryChanges } from "./app/repository-changes.ts";
 import { ServingView } from "./app/serving-view.ts";
 import { Telemetry } from "./app/telemetry.ts";
 import { TokenAdmin } from "./app/token-admin.ts";
@@ -128,6 +129,7 @@ export async function composeControlPlane(
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, tell });
+  const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
   let isStopping = false;
   const door = createHttpDoor({
     keys: apiKeys,
@@ -140,8 +142,9 @@ export async function composeControlPlane(
       trust: { pin: "none", keySetHash: "none" },
       publicUrl,
     }),
-    deployments: new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl }),
+    deployments,
     serving: new ServingView({ fleet, timings }),
+    repository: new RepositoryChanges({ deployments, fleet, timings, clock }),
     events,
     audit: postgres.audit,
     idempotency: postgres.idempotency,

@@ -50,6 +50,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
   const serving = new InferenceWorker({ clock, nodeName: identity.name, nodeKind: identity.kind });
   const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted };
   const metrics = new NodeMetrics();
+  const disk = new ArtifactFolders(stateDir);
   const agent = new Agent({
     dialer: new WebSocketDialer({
       identity,
@@ -58,7 +59,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
       clock,
     }),
     memoryFile: new JsonMemoryFile(stateDir, logger),
-    disk: new ArtifactFolders(stateDir),
+    disk,
     hosts: new ProcessModelHosts({ workDirectory: path.join(stateDir, "work") }),
     serving,
     probe: new MachineProbe(stateDir, localUrl(config)),
@@ -67,7 +68,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     random,
     logger,
   });
-  const node = localNode(identity, { agent, serving, version: VERSION });
+  const node = localNode(identity, { agent, disk, serving, version: VERSION });
   const api = new LocalApi({ node, metrics, keys, clock, logger });
   return {
     async start() {

@@ -131,9 +131,15 @@ export interface LocalPlacement {
   /** The deadline of a request that names none, in ms; 0: the protocol's default. */
   readonly timeoutMs: number;
   readonly isEdgeOnly: boolean;
-  /** Why it failed, for a person. */
+  /** Name of its artifact. */
+  readonly artifact: string;
+  /** Why it failed, code and words, for a person. */
   readonly detail: string | undefined;
-  /** The signature of the loaded model; empty before it is loaded. */
+  /** Of the loaded model; undefined before it is loaded. */
+  readonly signature: ModelSignature | undefined;
+}
+
+export interface ModelSignature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }
@@ -150,6 +156,8 @@ export interface LocalNode {
   isDraining(): boolean;
   /** What it holds, oldest first. */
   placements(): readonly LocalPlacement[];
+  /** What the manifest on the disk says of an artifact's model; undefined while the manifest is not here. */
+  declaredSignature(artifact: string): Promise<ModelSignature | undefined>;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
   infer(request: WorkerRequest): Promise<WorkerAnswer>;
 }

@@ -27,6 +27,7 @@ describe("docs/metrics.md", () => {
       isConnected: () => false,
       isDraining: () => false,
       placements: () => [],
+      declaredSignature: async () => undefined,
       load: () => ({ rif: 0, placements: [] }),
       infer: () => Promise.reject(new Error("not asked")),
     });

@@ -95,7 +95,7 @@ export class ServingView {
     const moving = wanted.filter(({ state }) => state !== "failed" && state !== "ready");
     if (moving.length > 0) return { state: "LOADING", reason: `${moving.length} on the way` };
     if (placements.some((placement) => !isWanted(placement) && placement.state !== "gone"))
-      return { state: "UNLOADING", reason: "" };
+      return { state: "UNLOADING", reason: "it drains" };
     const failure = wanted.find(({ state }) => state === "failed")?.failure;
     return { state: "UNAVAILABLE", reason: failure ? `${failure.code}: ${failure.detail}` : "no node holds it" };
   }

@@ -1,4 +1,4 @@
-import type { LocalNode, LocalPlacement, NodeIdentity } from "../ports.ts";
+import type { ArtifactDisk, LocalNode, LocalPlacement, NodeIdentity } from "../ports.ts";
 import type { Agent } from "./agent.ts";
 import type { Held } from "./placements.ts";
 import type { Serving } from "./serving.ts";
@@ -6,7 +6,17 @@ import type { Serving } from "./serving.ts";
 /** The node as its own API shows it: identity, placements and figures in one place, read when somebody asks. */
 export function localNode(
   { name, kind }: Pick<NodeIdentity, "name" | "kind">,
-  { agent, serving, version }: { readonly agent: Agent; readonly serving: Serving; readonly version: string },
+  {
+    agent,
+    disk,
+    serving,
+    version,
+  }: {
+    readonly agent: Agent;
+    readonly disk: Pick<ArtifactDisk, "manifest">;
+    readonly serving: Serving;
+    readonly version: string;
+  },
 ): LocalNode {
   return {
     name,
@@ -15,13 +25,17 @@ export function localNode(
     isConnected: () => agent.isConnected,
     isDraining: () => agent.isStopping,
     placements: () => agent.held().map(localPlacement),
+    declaredSignature: (artifact) =>
+      // A manifest that is missing or damaged is the transfer's business; here it only says nothing.
+      disk.manifest(artifact).catch(() => undefined),
     load: () => serving.load(),
     infer: (request) => serving.infer(request),
   };
 }
 
 function localPlacement({ spec, state, machine, process }: Held): LocalPlacement {
-  const { placementId, deployment, model, version, want, limits } = spec;
+  const { placementId, deployment, model, version, artifact, want, limits } = spec;
+  const { code, detail } = machine.report();
   return {
     placementId,
     deployment,
@@ -31,8 +45,8 @@ function localPlacement({ spec, state, machine, process }: Held): LocalPlacement
     state,
     timeoutMs: limits.timeoutMs,
     isEdgeOnly: spec.residency === "edge-only",
-    detail: machine.report().detail,
-    inputs: process?.inputs ?? [],
-    outputs: process?.outputs ?? [],
+    artifact,
+    detail: code === undefined ? detail : [code, detail].filter((word) => word !== undefined).join(": "),
+    signature: process && { inputs: process.inputs, outputs: process.outputs },
   };
 }

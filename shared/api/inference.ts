@@ -25,6 +25,9 @@ export type ModelMetadata = z.infer<typeof modelMetadata>;
 
 const indexState = z.enum(["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]);
 
+/** Of `load` and `unload`: what a caller sends may be nothing; which parameters mean something is the handler's business. */
+export const changeRequest = z.object({ parameters: z.record(z.string(), z.unknown()).default({}) });
+
 /** The protocol lets a caller send nothing at all; unknown keys are ignored, as everywhere under `/v2`. */
 export const indexRequest = z.object({ ready: z.boolean().default(false) });
 const indexEntry = z.object({ name: z.string(), version: z.string(), state: indexState, reason: z.string() });

@@ -79,7 +79,9 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 /** Long integers come as BigInt. */
 const same = (a: unknown, b: unknown): boolean =>
-  Object.is(a, b) || (typeof a === "number" && a === 0 && b === 0) || (typeof b === "bigint" && String(a) === String(b));
+  Object.is(a, b) ||
+  (typeof a === "number" && a === 0 && b === 0) ||
+  (typeof b === "bigint" && String(a) === String(b));
 
 function jsonType(value: unknown): string {
   if (value === undefined) return "missing";
@@ -89,4 +91,7 @@ function jsonType(value: unknown): string {
 }
 
 const shown = (value: unknown): string =>
-  (JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each)) ?? "missing").slice(0, 200);
+  (JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each)) ?? "missing").slice(
+    0,
+    200,
+  );

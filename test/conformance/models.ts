@@ -73,6 +73,12 @@ export const MODELS: readonly ConformanceModel[] = [
     isSkerrys: true,
   },
   {
+    name: "conf-hang",
+    meaning: "the same, deployed with a limit of four seconds for a run",
+    file: loopModel({ forever: false }),
+    isSkerrys: true,
+  },
+  {
     name: "conf-idle",
     meaning: "y FP32 [-1, 2] = x: published, and deployed by nobody",
     file: identityModel("FP32"),

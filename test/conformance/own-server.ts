@@ -65,8 +65,8 @@ async function deployAll(cluster: SkerryCluster): Promise<void> {
       name,
       model: name,
       version: 1,
-      // The host of a run that the caller gave up is killed after this time.
-      ...(name === "conf-slow" && { limits: { timeoutMs: 3_000 } }),
+      // A run that takes longer is ended by force, whoever waits for it.
+      ...(name === "conf-hang" && { limits: { timeoutMs: 4_000 } }),
       ...(name === "conf-cloud" && { placement: { cloud: { min: 1 } } }),
     })),
   ];

@@ -14,7 +14,7 @@ export async function runCase(
 ): Promise<readonly string[]> {
   const { times = 1 } = of.request;
   const answers = await Promise.all(Array.from({ length: times }, () => send(of, target)));
-  const isOurs = houseRules && of.request.path.toLowerCase().startsWith("/v2");
+  const isOurs = houseRules && of.request.path.startsWith("/v2");
   const complaints = answers.map((answer) => [
     ...complaintsAbout(answer, of),
     ...(isOurs ? differences(answer.status < 400 ? ANSWER : REFUSAL, { ...answer.headers }, "header") : []),
@@ -44,10 +44,7 @@ function complaintsAbout(answer: Answer, { expect }: ConformanceCase): readonly 
 
 const textOf = ({ body }: Answer): string => body.toString("utf8", 0, 300);
 
-function headerComplaints(
-  { headers }: Answer,
-  expected: ConformanceCase["expect"]["headers"],
-): readonly string[] {
+function headerComplaints({ headers }: Answer, expected: ConformanceCase["expect"]["headers"]): readonly string[] {
   return Object.entries(expected).flatMap(([name, matcher]) => {
     const value = headers[name.toLowerCase()];
     return differences(matcher === false ? { $absent: true } : matcher, value, `header ${name}`);

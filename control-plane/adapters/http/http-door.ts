@@ -7,6 +7,7 @@ import type { DeploymentAdmin } from "../../app/deployment-admin.ts";
 import type { EventFeed } from "../../app/event-feed.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
 import type { NodeAdmin } from "../../app/node-admin.ts";
+import type { RepositoryChanges } from "../../app/repository-changes.ts";
 import type { ServingView } from "../../app/serving-view.ts";
 import type { TokenAdmin } from "../../app/token-admin.ts";
 import type { AuditStore, IdempotencyStore, Metrics } from "../../ports.ts";
@@ -37,6 +38,7 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly tokens: TokenAdmin;
   readonly deployments: DeploymentAdmin;
   readonly serving: ServingView;
+  readonly repository: RepositoryChanges;
   readonly events: EventFeed;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;

@@ -40,6 +40,7 @@ export function errorHeaders({ code }: { readonly code: keyof typeof ERRORS }): 
   return {
     "Content-Type": "application/json",
     "Skerry-Error": code,
+    ...(status === 401 && { "WWW-Authenticate": "Bearer" }),
     ...((status === 429 || status === 503) && { "Retry-After": RETRY_AFTER_S }),
   };
 }

@@ -19,7 +19,7 @@ const BYTES_TYPE = "application/octet-stream";
 /** What the caller's headers ask for. Throws INVALID_REQUEST that names the header, or UNSUPPORTED_MEDIA_TYPE. */
 export function parseInferenceHeaders(headers: IncomingHttpHeaders): Wishes {
   const headerLength = parseHeaderLength(headers["inference-header-content-length"]);
-  refuseMediaType(headers, headerLength);
+  refuseMediaType(headers);
   return {
     headerLength,
     deadlineMs: parseTimeout(headers["skerry-timeout-ms"]),
@@ -27,16 +27,12 @@ export function parseInferenceHeaders(headers: IncomingHttpHeaders): Wishes {
   };
 }
 
-function refuseMediaType(headers: IncomingHttpHeaders, headerLength: number): void {
+/** The two types are told apart by the header length, as in Triton: without one the body is JSON. */
+function refuseMediaType(headers: IncomingHttpHeaders): void {
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding !== "identity")
     throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", "the body is compressed; send it without Content-Encoding");
   const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  if (type === BYTES_TYPE && headerLength === JSON_BODY) {
-    throw invalid(
-      "an octet-stream needs Inference-Header-Content-Length: the bytes of its JSON part, or 0 for raw bytes",
-    );
-  }
   if (type !== "" && type !== JSON_TYPE && type !== BYTES_TYPE) {
     throw new SkerryError(
       "UNSUPPORTED_MEDIA_TYPE",

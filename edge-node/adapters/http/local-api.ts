@@ -38,7 +38,13 @@ const HEADER_BYTES = 16_384;
 /** A device's LAN, not the internet; each connection may hold one body. */
 const MAX_CONNECTIONS = 1_024;
 /** Asked by whoever looks after the machine, who has no key: they tell nothing about models. */
-const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>(["live", "ready", "server-live"]);
+const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
+  "live",
+  "ready",
+  "server-metadata",
+  "server-live",
+  "server-ready",
+]);
 
 /**
  * What a node serves on its own address: the Open Inference Protocol for its own placements, probes, metrics and a page

@@ -34,15 +34,20 @@ export function placementsOf(
   return found;
 }
 
-/**
- * The placement that answers. With several and no version in the URL: the one whose deployment has the model's name,
- * else the oldest. Throws NOT_FOUND, or MODEL_NOT_READY with what each is doing.
- */
+/** With several and no version in the URL: a ready one; of those the one whose deployment has the model's name, else the oldest. */
+export function preferred({ model }: ModelTarget, found: readonly LocalPlacement[]): LocalPlacement {
+  const ready = found.filter(({ state }) => state === "ready");
+  const pool = ready.length > 0 ? ready : found;
+  const chosen = pool.find(({ deployment }) => deployment === model) ?? pool[0];
+  if (chosen === undefined) throw new Error(`nobody holds ${model}, which placementsOf should have said`);
+  return chosen;
+}
+
+/** The placement that answers. Throws NOT_FOUND, or MODEL_NOT_READY with what each is doing. */
 export function resolvePlacement(target: ModelTarget, all: readonly LocalPlacement[]): LocalPlacement {
   const found = placementsOf(target, all);
-  const ready = found.filter(({ state }) => state === "ready");
-  const chosen = ready.find(({ deployment }) => deployment === target.model) ?? ready[0];
-  if (chosen !== undefined) return chosen;
+  const chosen = preferred(target, found);
+  if (chosen.state === "ready") return chosen;
   const states = found.map(
     ({ version, state, detail }) => `version ${version} is ${state}${detail === undefined ? "" : ` (${detail})`}`,
   );

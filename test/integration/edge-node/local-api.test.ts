@@ -9,7 +9,7 @@ import { LocalApi } from "../../../edge-node/adapters/http/local-api.ts";
 import { LocalKeys } from "../../../edge-node/adapters/http/local-keys.ts";
 import { NodeMetrics } from "../../../edge-node/adapters/http/metrics.ts";
 import { InferenceWorker } from "../../../edge-node/app/inference-worker.ts";
-import type { LocalNode, LocalPlacement, ModelHost } from "../../../edge-node/ports.ts";
+import type { LocalNode, LocalPlacement, ModelHost, ModelSignature } from "../../../edge-node/ports.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
@@ -53,9 +53,9 @@ const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacement>
   state: "ready",
   timeoutMs: LIMITS.timeoutMs,
   isEdgeOnly: false,
+  artifact: `sha256:${name}`,
   detail: undefined,
-  inputs: host.inputs,
-  outputs: host.outputs,
+  signature: { inputs: host.inputs, outputs: host.outputs },
   ...over,
 });
 
@@ -64,6 +64,8 @@ interface Facts {
   connected: boolean;
   draining: boolean;
   placements: LocalPlacement[];
+  /** What the manifests on the disk say, by artifact. */
+  declared: Record<string, ModelSignature>;
 }
 
 let api: LocalApi;
@@ -77,6 +79,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     connected: true,
     draining: false,
     placements: [aPlacement("same", identity), aPlacement("loop", loop)],
+    declared: {},
     ...over,
   };
   worker = new InferenceWorker({ clock: systemClock, nodeName: "dock-7", nodeKind: facts.kind });
@@ -89,6 +92,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     isConnected: () => facts.connected,
     isDraining: () => facts.draining,
     placements: () => facts.placements,
+    declaredSignature: async (artifact) => facts.declared[artifact],
     load: () => worker.load(),
     infer: (request) => worker.infer(request),
   };
@@ -237,19 +241,45 @@ describe("a node's own API", () => {
 
   it("lists versions with their states, or the ready ones only", async () => {
     facts.placements = [
+      aPlacement("same", identity, { version: "10" }),
       aPlacement("same", identity),
-      aPlacement("broken", identity, { state: "failed", detail: "the model hangs" }),
+      aPlacement("broken", identity, { state: "failed", detail: "LOAD_FAILED: the model hangs" }),
     ];
     const index = await call("/v2/repository/index", { method: "POST" });
     expect(index.json).toEqual([
+      { name: "broken", version: "3", state: "UNAVAILABLE", reason: "LOAD_FAILED: the model hangs" },
       { name: "same", version: "3", state: "READY", reason: "" },
-      { name: "broken", version: "3", state: "UNAVAILABLE", reason: "the model hangs" },
+      { name: "same", version: "10", state: "READY", reason: "" },
     ]);
     const ready = await call("/v2/repository/index", { method: "POST", body: '{"ready":true}' });
-    expect(ready.json).toHaveLength(1);
+    expect(ready.json).toHaveLength(2);
     expect((await call("/v2/health/ready")).status).toBe(503);
     const refused = await infer(pair, {}, "broken");
     expect([refused.status, refused.headers["retry-after"]]).toEqual([503, "1"]);
+  });
+
+  it("lists a version that two deployments placed here once, as the better of the two stands", async () => {
+    facts.placements = [
+      aPlacement("same", identity, { state: "warming" }),
+      aPlacement("same", identity, { deployment: "canary" }),
+    ];
+    const index = await call("/v2/repository/index", { method: "POST" });
+    expect(index.json).toEqual([{ name: "same", version: "3", state: "READY", reason: "" }]);
+  });
+
+  it("tells the signature of a model that is not loaded yet from its manifest", async () => {
+    const loading = { state: "loading", signature: undefined } as const;
+    facts.placements = [aPlacement("same", identity, loading)];
+    expect((await call("/v2/models/same")).headers["skerry-error"]).toBe("MODEL_NOT_READY");
+    facts.declared["sha256:same"] = { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }], outputs: [] };
+    expect((await call("/v2/models/same")).json).toEqual({
+      name: "same",
+      versions: ["3"],
+      platform: "onnx_onnxv1",
+      inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
+      outputs: [],
+      properties: { "skerry.version": "3", "skerry.artifact": "sha256:same" },
+    });
   });
 
   it("answers 504 when the caller's time is over, while the model goes on", async () => {
@@ -341,12 +371,14 @@ describe("a node's API with keys", () => {
 
   it("asks for one that is in its file, but not for its probes", async () => {
     expect((await infer(pair)).status).toBe(401);
-    expect((await withKey("second")).headers["skerry-error"]).toBe("UNAUTHENTICATED");
+    const { headers } = await withKey("second");
+    expect([headers["skerry-error"], headers["www-authenticate"]]).toEqual(["UNAUTHENTICATED", "Bearer"]);
     expect((await withKey("first")).status).toBe(200);
     expect((await call("/v2/models")).status).toBe(401);
     expect((await call("/metrics")).status).toBe(401);
     expect((await call("/")).status).toBe(401);
-    for (const probe of ["/livez", "/readyz", "/v2/health/live"]) expect((await call(probe)).status).toBe(200);
+    for (const probe of ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/v2"])
+      expect((await call(probe)).status).toBe(200);
   });
 
   it("takes up a changed file at once, and keeps the old keys when it is damaged", async () => {

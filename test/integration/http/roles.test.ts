@@ -19,7 +19,7 @@ const pathFor = ({ path }: Route): string =>
   path.replaceAll(/\{(\w+)\}/g, (_, name: string) => SAMPLES[name] ?? "none");
 
 /** A body that no schema takes: what is allowed is refused for it, and nothing changes under the other calls. */
-const REFUSED_BODY = { thisFieldIsUnknown: true };
+const REFUSED_BODY = { thisFieldIsUnknown: true, ready: "no boolean", parameters: "no object" };
 
 describe("the role matrix", () => {
   let door: OpenDoor;

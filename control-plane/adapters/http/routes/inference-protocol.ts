@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  changeRequest,
   indexRequest,
   modelMetadata,
   modelNames,
@@ -11,14 +12,18 @@ import {
 } from "../../../../shared/api/inference.ts";
 import { objectName } from "../../../../shared/api/common.ts";
 import { SkerryError } from "../../../../shared/errors.ts";
+import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
 import { maySee, type Caller } from "../../../app/api-keys.ts";
+import type { RepositoryChanges } from "../../../app/repository-changes.ts";
 import type { ServingView } from "../../../app/serving-view.ts";
+import { parseInferenceHeaders } from "../inference-headers.ts";
 import { definePublicRoute, defineRoute, EVERY_ROLE, INVOKERS, OPERATORS, type Route } from "../route.ts";
 
 const TAG = "Open Inference Protocol";
 
 export interface ProtocolParts {
   readonly serving: ServingView;
+  readonly repository: RepositoryChanges;
   /** Of this program. */
   readonly version: string;
   /** Whether this process takes requests: fleet loaded, not draining. */
@@ -27,9 +32,14 @@ export interface ProtocolParts {
 
 /** Under `/v2` nobody minds a field or a parameter that we do not know. */
 const anything = z.object({});
-const modelParams = z.strictObject({ model: objectName });
+/** Any text: what cannot be a name is answered like a name that nobody has. */
+const segment = z.string().meta({ pattern: "^[a-z0-9][a-z0-9._-]{0,62}$" });
+const modelParams = z.strictObject({ model: segment });
 /** A number or an alias. */
-const versionParams = modelParams.extend({ version: objectName });
+const versionParams = modelParams.extend({ version: segment });
+
+/** These answers are no errors to the protocol, and have the catalogue's code all the same: scripts look for it. */
+const NOT_READY = { "Retry-After": "1", "Skerry-Error": "MODEL_NOT_READY" };
 
 /** Metadata and health of the Open Inference Protocol; inference itself is answered ahead of Express. */
 export function protocolRoutes(parts: ProtocolParts): Route[] {
@@ -76,13 +86,13 @@ function serverRoutes({ serving, version, isReady }: ProtocolParts): Route[] {
       statuses: [200, 503],
       async handle() {
         const ready = isReady() && serving.isEveryDeploymentReady();
-        return { status: ready ? 200 : 503, body: { ready }, ...(!ready && { headers: { "Retry-After": "1" } }) };
+        return { status: ready ? 200 : 503, body: { ready }, ...(!ready && { headers: NOT_READY }) };
       },
     }),
   ];
 }
 
-function repositoryRoutes({ serving }: ProtocolParts): Route[] {
+function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
   return [
     defineRoute({
       method: "GET",
@@ -114,22 +124,28 @@ function repositoryRoutes({ serving }: ProtocolParts): Route[] {
         return { body: entries };
       },
     }),
-    ...["load", "unload"].map((verb) =>
+    ...(["load", "unload"] as const).map((verb) =>
       defineRoute({
         method: "POST",
         path: `/v2/repository/models/{model}/${verb}`,
-        summary: `Not served: declare a deployment instead of ${verb}`,
+        summary:
+          verb === "load"
+            ? "Ask for one replica of a model, and wait until it is ready"
+            : "Ask for no replica of a model, and wait until its placements have drained",
         tag: TAG,
         access: OPERATORS,
         params: modelParams,
         query: anything,
-        body: anything,
-        statuses: [501],
-        async handle({ params: { model } }) {
-          throw new SkerryError(
-            "NOT_SERVED",
-            `${verb} of ${model} is not served: what runs where is declared with PUT /api/v1/deployments/${model}`,
-          );
+        body: changeRequest,
+        statuses: [200],
+        async handle({ params: { model }, body, actor, caller, header, signal }) {
+          refuseOutsideScope(caller, model);
+          refuseContents(body.parameters, model);
+          const { timeoutMs = DEFAULT_DEADLINE_MS } = parseInferenceHeaders({
+            "skerry-timeout-ms": header("skerry-timeout-ms"),
+          });
+          await repository[verb](model, { actor, timeoutMs, signal });
+          return { status: 200, empty: true };
         },
       }),
     ),
@@ -169,11 +185,7 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
       async handle({ params: { model, version }, caller }) {
         refuseOutsideScope(caller, model);
         const ready = serving.isModelReady({ model, version });
-        return {
-          status: ready ? 200 : 503,
-          body: { name: model, ready },
-          ...(!ready && { headers: { "Retry-After": "1" } }),
-        };
+        return { status: ready ? 200 : 503, body: { name: model, ready }, ...(!ready && { headers: NOT_READY }) };
       },
     }),
     defineRoute({
@@ -210,6 +222,19 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
 
 /** Throws `NOT_FOUND`, in the words of a model that does not exist. */
 function refuseOutsideScope(caller: Caller, model: string): void {
-  if (!maySee(caller, model))
-    throw new SkerryError("NOT_FOUND", `model ${model} is not known here; GET /v2/models lists the models`);
+  if (!objectName.safeParse(model).success || !maySee(caller, model))
+    throw new SkerryError(
+      "NOT_FOUND",
+      `model ${model.slice(0, 63)} is not known here; GET /v2/models lists the models`,
+    );
+}
+
+/** A load may bring a model along in Triton. Here bytes come in through the admin API alone, where they are checked. */
+function refuseContents(parameters: Readonly<Record<string, unknown>>, model: string): void {
+  const name = Object.keys(parameters).find((key) => key === "config" || key.startsWith("file:"));
+  if (name === undefined) return;
+  throw new SkerryError(
+    "NOT_SERVED",
+    `the parameter ${name.slice(0, 80)} is not served: publish a version with POST /api/v1/models/${model}/versions`,
+  );
 }

@@ -17,6 +17,7 @@ import { fleetCounts } from "../../../../control-plane/app/fleet-counts.ts";
 import { FleetHolder } from "../../../../control-plane/app/fleet-holder.ts";
 import type { InferenceAnswer } from "../../../../control-plane/app/inference-request.ts";
 import { NodeAdmin } from "../../../../control-plane/app/node-admin.ts";
+import { RepositoryChanges } from "../../../../control-plane/app/repository-changes.ts";
 import { ServingView } from "../../../../control-plane/app/serving-view.ts";
 import { TokenAdmin } from "../../../../control-plane/app/token-admin.ts";
 import type { Actor } from "../../../../control-plane/ports.ts";
@@ -78,6 +79,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
   const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
   const metrics = new PrometheusMetrics(() => ({ ...fleetCounts(fleet.current(), clock.now(), TIMINGS), inFlight: 0 }));
+  const deployments = new DeploymentAdmin({ store: stores.deployments, ...common });
   const parts: HttpDoorParts = {
     keys,
     catalog,
@@ -89,8 +91,9 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
       trust: { pin: "none", keySetHash: "none" },
       publicUrl: common.publicUrl,
     }),
-    deployments: new DeploymentAdmin({ store: stores.deployments, ...common }),
+    deployments,
     serving: new ServingView(common),
+    repository: new RepositoryChanges({ deployments, ...common }),
     events: feed,
     audit: stores.audit,
     idempotency: stores.idempotency,

@@ -13,8 +13,8 @@ const placement = (placementId: string, over: Partial<LocalPlacement> = {}): Loc
   timeoutMs: 0,
   isEdgeOnly: false,
   detail: undefined,
-  inputs: [],
-  outputs: [],
+  artifact: "sha256:a",
+  signature: undefined,
   ...over,
 });
 
