@@ -18,6 +18,11 @@ interface Parts {
   readonly clock: Clock;
 }
 
+interface Replicas {
+  readonly edge: number;
+  readonly cloud: number;
+}
+
 interface Change {
   readonly actor: Actor;
   readonly timeoutMs: number;
@@ -67,8 +72,8 @@ export class RepositoryChanges {
   async unload(model: string, change: Change): Promise<void> {
     const deadline = this.#parts.clock.now() + change.timeoutMs;
     latestVersion(this.#parts.fleet.current(), model);
-    for (const { spec } of deploymentsOf(this.#parts.fleet.current(), model)) {
-      if (asksForReplica(spec)) await this.#declare(withReplicas(spec, { edge: 0, cloud: 0 }), change.actor);
+    for (const { name, spec } of deploymentsOf(this.#parts.fleet.current(), model)) {
+      if (asksForReplica(spec)) await this.#replicate(name, { edge: 0, cloud: 0 }, change.actor);
     }
     for (;;) {
       const fleet = this.#parts.fleet.current();
@@ -99,17 +104,27 @@ export class RepositoryChanges {
         `${model} has no deployment, and the name is taken by one of another model; declare one with \`skerry apply\``,
       );
     }
-    const spec = mine?.spec ?? deploymentSpec.parse({ name: model, model, version });
-    const isCloud =
-      spec.placement.residency === "cloud-only" || (spec.placement.residency === "any" && !hasEdge(fleet));
-    await this.#declare(withReplicas(spec, isCloud ? { edge: 0, cloud: 1 } : { edge: 1, cloud: 0 }), actor);
-    return spec.name;
+    if (mine === undefined) {
+      const placement = { placement: hasEdge(fleet) ? { edge: { min: 1 } } : { cloud: { min: 1 } } };
+      await this.#parts.deployments.put(deploymentSpec.parse({ name: model, model, version, ...placement }), {
+        actor,
+        ifMatch: undefined,
+      });
+      return model;
+    }
+    const { residency } = mine.spec.placement;
+    const isCloud = residency === "cloud-only" || (residency === "any" && !hasEdge(fleet));
+    await this.#replicate(mine.name, isCloud ? { edge: 0, cloud: 1 } : { edge: 1, cloud: 0 }, actor);
+    return mine.name;
   }
 
-  /** The row version is read first, so that a change in between is refused and not overwritten. */
-  async #declare(spec: DeploymentSpec, actor: Actor): Promise<void> {
-    const ifMatch = (await this.#parts.deployments.rowVersion(spec.name)) ?? undefined;
-    await this.#parts.deployments.put(spec, { actor, ifMatch });
+  /** The row's version is read before its spec, so that a change in between is refused and not overwritten. */
+  async #replicate(name: string, count: Replicas, actor: Actor): Promise<void> {
+    const ifMatch = (await this.#parts.deployments.rowVersion(name)) ?? undefined;
+    await this.#parts.fleet.refresh();
+    const deployment = this.#parts.fleet.current().deployments.get(name);
+    if (deployment === undefined) return; // deleted meanwhile
+    await this.#parts.deployments.put(withReplicas(deployment.spec, count), { actor, ifMatch });
   }
 
   /** A node that is away neither serves nor drains, and nobody can wait for it. */
@@ -147,7 +162,7 @@ const deploymentsOf = (fleet: Fleet, model: string): readonly FleetDeployment[] 
 const asksForReplica = ({ placement: { edge, cloud } }: DeploymentSpec): boolean =>
   edge.every || cloud.every || edge.min > 0 || cloud.min > 0;
 
-function withReplicas(spec: DeploymentSpec, count: { readonly edge: number; readonly cloud: number }): DeploymentSpec {
+function withReplicas(spec: DeploymentSpec, count: Replicas): DeploymentSpec {
   const { edge, cloud } = spec.placement;
   return {
     ...spec,

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { DeploymentSpec } from "../../../shared/api/deployments.ts";
+import { aDeployment, aNode, aVersion } from "../../support/fleet-builder.ts";
+import type { Answer } from "./support/http-call.ts";
+import { openDoor, type OpenDoor } from "./support/open-door.ts";
+
+let door: OpenDoor;
+beforeEach(async () => {
+  door = await openDoor();
+});
+afterEach(() => door.close());
+
+const change = (verb: "load" | "unload", model: string, headers: Record<string, string> = {}): Promise<Answer> =>
+  door.call("POST", `/v2/repository/models/${model}/${verb}`, { key: door.keyOf.operator, headers });
+
+/** Lets the caller's time pass while the answer is waited for. */
+async function overtime(answer: Promise<Answer>): Promise<Answer> {
+  let isThere = false;
+  void answer.finally(() => (isThere = true));
+  while (!isThere) await door.clock.advance(500);
+  return answer;
+}
+
+const specOf = (name: string): DeploymentSpec | undefined =>
+  door.stores.rows.deployments.find((deployment) => deployment.name === name)?.spec;
+const replicasOf = (name: string): readonly (number | undefined)[] => {
+  const spec = specOf(name);
+  return [spec?.placement.edge.min, spec?.placement.cloud.min];
+};
+
+describe("load", () => {
+  it("changes nothing where a replica is ready already", async () => {
+    const before = specOf("digits");
+    expect((await change("load", "digits")).status).toBe(200);
+    expect(specOf("digits")).toEqual(before);
+  });
+
+  it("declares a deployment of the newest version with one replica, and says why it is not ready", async () => {
+    door.stores.rows.versions = [
+      ...door.stores.rows.versions,
+      aVersion("secret", 2),
+      aVersion("secret", 3, { state: "rejected" }),
+    ];
+    await door.clock.advance(3_000); // the fleet is read again
+    const answer = await overtime(change("load", "secret", { "Skerry-Timeout-Ms": "1000" }));
+    expect([answer.status, answer.headers["skerry-error"], answer.headers["retry-after"]]).toEqual([
+      503,
+      "MODEL_NOT_READY",
+      "1",
+    ]);
+    expect(answer.body.error).toContain("secret is declared by deployment secret and not ready: none is placed yet");
+    expect(specOf("secret")).toMatchObject({ model: "secret", version: 2 });
+    expect(replicasOf("secret")).toEqual([1, 0]);
+  });
+
+  it("asks for the replica in the cloud where no edge node is", async () => {
+    door.stores.rows.nodes = [aNode("cloud-a", { kind: "cloud" })];
+    await door.clock.advance(3_000); // the fleet is read again
+    await overtime(change("load", "secret", { "Skerry-Timeout-Ms": "500" }));
+    expect(replicasOf("secret")).toEqual([0, 1]);
+  });
+
+  it("does not take over another model's deployment", async () => {
+    door.stores.rows.deployments = [aDeployment({ name: "secret", model: "digits", version: 1 })];
+    await door.clock.advance(3_000); // the fleet is read again
+    const answer = await change("load", "secret");
+    expect([answer.status, answer.headers["skerry-error"]]).toEqual([409, "CONFLICT"]);
+  });
+
+  it("refuses a timeout that is none", async () => {
+    expect((await change("load", "digits", { "Skerry-Timeout-Ms": "0" })).status).toBe(400);
+  });
+});
+
+describe("unload", () => {
+  it("asks for no replica and says on which node it still drains", async () => {
+    const answer = await overtime(change("unload", "digits", { "Skerry-Timeout-Ms": "1000" }));
+    expect([answer.status, answer.headers["skerry-error"]]).toEqual([504, "DEADLINE_EXCEEDED"]);
+    expect(answer.body.error).toContain("digits still drains on edge-a");
+    expect(replicasOf("digits")).toEqual([0, 0]);
+  });
+
+  it("answers when the last placement is gone, and does not wait for a node that is away", async () => {
+    door.stores.rows.placements = [];
+    await door.clock.advance(3_000); // the fleet is read again
+    expect((await change("unload", "digits")).status).toBe(200);
+    expect(replicasOf("digits")).toEqual([0, 0]);
+  });
+});
