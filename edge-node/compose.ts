@@ -62,7 +62,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     disk,
     hosts: new ProcessModelHosts({ workDirectory: path.join(stateDir, "work") }),
     serving,
-    probe: new MachineProbe(stateDir, localUrl(config)),
+    probe: new MachineProbe(stateDir, { url: localUrl(config), asksForKey: keys !== undefined }),
     telemetry: metrics,
     clock,
     random,
@@ -122,6 +122,9 @@ async function listen(api: LocalApi, { localHost: host, localPort: port }: Confi
   }
 }
 
-/** Where others reach this node's own API, as far as the node can tell: an address for all interfaces is nobody's. */
-const localUrl = ({ localHost, localPort }: Config): string | undefined =>
-  localPort === 0 || localHost === "0.0.0.0" || localHost === "::" ? undefined : `http://${localHost}:${localPort}`;
+/** Where others reach this node's own API: what was said, else what follows from host and port. An address for all interfaces is nobody's. */
+function localUrl({ localUrl: said, localHost: host, localPort: port }: Config): string | undefined {
+  if (said !== undefined) return said;
+  if (port === 0 || host === "0.0.0.0" || host === "::") return undefined;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

@@ -40,6 +40,12 @@ const settings = z.object({
     .max(65_535)
     .default(7090)
     .describe("Port on which the node's own /v2 listens; 0 for any free one."),
+  SKERRY_LOCAL_URL: z
+    .url({ protocol: /^https?$/ })
+    .max(256)
+    .transform((text) => text.replace(/\/+$/, ""))
+    .optional()
+    .describe("Where others reach the node's own /v2, e.g. http://10.0.0.7:7090. Default: made of host and port."),
   SKERRY_LOCAL_KEYS_FILE: z
     .string()
     .optional()
@@ -68,6 +74,8 @@ export interface Config {
   readonly kind: "edge" | "cloud";
   readonly localHost: string;
   readonly localPort: number;
+  /** Without a slash at the end. */
+  readonly localUrl: string | undefined;
   readonly localKeysFile: string | undefined;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
@@ -97,6 +105,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     kind: data.SKERRY_NODE_KIND,
     localHost: data.SKERRY_LOCAL_HOST,
     localPort: data.SKERRY_LOCAL_PORT,
+    localUrl: data.SKERRY_LOCAL_URL,
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,

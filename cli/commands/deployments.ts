@@ -30,6 +30,18 @@ export function registerDeployments(program: Command, shell: Shell): void {
   );
   withExamples(
     deployments
+      .command("endpoints")
+      .description("which nodes answer for a deployment on their own address, also while the control plane is away")
+      .argument("<deployment>", "name of the deployment")
+      .option("-l, --selector <selector>", "only these, by node, kind, site, version, state or reach")
+      .action((name: string, options: { selector?: string }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/endpoints.ts")).listEndpoints(run, name, options)),
+      ),
+    "skerry deployments endpoints digits",
+    "skerry deployments endpoints digits -l 'site=harbour,state=ready'",
+  );
+  withExamples(
+    deployments
       .command("rm")
       .description("take a deployment away; with --wait until its replicas are gone")
       .argument("<deployment>", "name of the deployment")

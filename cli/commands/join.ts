@@ -18,11 +18,17 @@ export function registerJoin(program: Command, shell: Shell): void {
         "port of the node's own /v2 (default: the first free one from 7090)",
         wholeNumber(1),
       )
+      .option(
+        "--local-host <address>",
+        "address on which the node's own /v2 listens, for callers on its network (default: this machine only)",
+      )
+      .option("--local-keys <file>", "who may call it there: a file that `skerry keys local` writes")
       .option("--kind <kind>", "edge or cloud", "edge")
       .action((token: string | undefined, options: JoinOptions, command: Command) =>
         shell.run(command, async (run) => (await import("../join/join.ts")).join(run, token, options)),
       ),
     "skerry join skj1.… --server http://127.0.0.1:7070 --name dock-7",
     "skerry join --name dock-7",
+    "skerry join --name dock-7 --local-host 10.0.0.7 --local-keys callers.keys",
   );
 }

@@ -37,6 +37,17 @@ export function registerKeys(program: Command, shell: Shell): void {
   );
   withExamples(
     keys
+      .command("local")
+      .description("make a key for callers of a node's own address, and add its hash to the node's file of keys")
+      .argument("<file>", "the node's file of keys (SKERRY_LOCAL_KEYS_FILE); made when it is not there")
+      .option("--note <text>", "whose key it is, for whoever reads the file")
+      .action((file: string, options: { note?: string }, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/local-key.ts")).createLocalKey(run, file, options)),
+      ),
+    "skerry keys local callers.keys --note 'till at dock 7'",
+  );
+  withExamples(
+    keys
       .command("rm")
       .description("revoke a key")
       .argument("<id>", "id of the key, as `keys ls` shows it")

@@ -16,6 +16,8 @@ export interface JoinOptions {
   readonly name?: string;
   readonly dir?: string;
   readonly localPort?: number;
+  readonly localHost?: string;
+  readonly localKeys?: string;
   readonly kind: string;
 }
 
@@ -28,7 +30,10 @@ interface JoiningNode {
   readonly server: string;
   readonly directory: string;
   readonly logFile: string;
-  readonly localPort: number;
+  /** Where this machine itself reaches it. */
+  readonly localUrl: string;
+  /** Settings of its own API, as its program reads them. */
+  readonly local: Readonly<Record<string, string>>;
   readonly token: string | undefined;
   readonly hasIdentity: boolean;
 }
@@ -72,16 +77,45 @@ async function prepare(run: Run, token: string | undefined, options: JoinOptions
   }
   if (given !== undefined && !given.startsWith("skj1."))
     throw usageFailure("this is not a join token", "a token begins with skj1.");
+  const local = localSettings(run, options);
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  const localPort = await chooseLocalPort(options.localPort);
   return {
     name,
     server: (await run.target()).server,
     directory,
     logFile: joinPath(directory, "node.log"),
-    localPort: await chooseLocalPort(options.localPort),
+    localUrl: `http://${reachableHost(local["SKERRY_LOCAL_HOST"])}:${localPort}`,
+    local: { ...local, SKERRY_LOCAL_PORT: String(localPort) },
     token: given,
     hasIdentity,
   };
+}
+
+const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
+
+/** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
+function localSettings(run: Run, { localHost, localKeys }: JoinOptions): Readonly<Record<string, string>> {
+  const { env, cwd } = run.surroundings;
+  const host = localHost ?? env["SKERRY_LOCAL_HOST"];
+  const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
+  const url = env["SKERRY_LOCAL_URL"];
+  if (host !== undefined && keys === undefined && !HERE.test(host))
+    throw usageFailure(
+      `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,
+      "make one with `skerry keys local callers.keys`, and name it with --local-keys",
+    );
+  return {
+    ...(host !== undefined && { SKERRY_LOCAL_HOST: host }),
+    ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
+    ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
+  };
+}
+
+/** An address for all interfaces is none to call. */
+function reachableHost(host: string | undefined): string {
+  if (host === undefined || host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** A name for a node, made of this machine's. */
@@ -110,18 +144,16 @@ async function chooseLocalPort(wanted: number | undefined): Promise<number> {
 }
 
 function start(run: Run, node: JoiningNode, kind: string): Child {
-  const localHost = run.surroundings.env["SKERRY_LOCAL_HOST"];
   const child = new Child({
     name: node.name,
     script: EDGE_NODE,
     logFile: node.logFile,
     env: programEnvironment(run.surroundings.env, {
       SKERRY_STATE_DIR: node.directory,
-      SKERRY_LOCAL_PORT: String(node.localPort),
+      ...node.local,
       SKERRY_URL: node.server,
       SKERRY_NODE_NAME: node.name,
       SKERRY_NODE_KIND: kind,
-      ...(localHost === undefined ? {} : { SKERRY_LOCAL_HOST: localHost }),
       ...(node.token === undefined ? {} : { SKERRY_JOIN_TOKEN: node.token }),
     }),
   });
@@ -131,7 +163,7 @@ function start(run: Run, node: JoiningNode, kind: string): Child {
 
 /** Says what the technician waits for, as it happens. */
 async function announce(run: Run, node: JoiningNode, signal: AbortSignal): Promise<void> {
-  const local = `http://127.0.0.1:${node.localPort}`;
+  const local = node.localUrl;
   await untilTrue(() => answersOk(`${local}/livez`, signal), signal);
   run.output.say(`${node.name} is up; its own API is ${local}/v2, also while the control plane is away`);
   await untilTrue(() => answersOk(`${local}/readyz`, signal), signal);

@@ -1,5 +1,6 @@
 import type { Deployment, DeploymentSpec, Placement } from "../../shared/api/deployments.ts";
 import type { ExplainAnswer } from "../../shared/api/explain.ts";
+import type { Endpoint } from "../../shared/api/inference.ts";
 import type { PlanAnswer } from "../../shared/api/plan.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { isSkerryError, SkerryError } from "../../shared/errors.ts";
@@ -9,6 +10,7 @@ import type { FleetDeployment } from "../core/fleet/types.ts";
 import { candidatesOf } from "../core/schedule/candidate.ts";
 import { stateFor, type PlanContext } from "../core/schedule/context.ts";
 import type { Actor, DeploymentStore } from "../ports.ts";
+import { endpointsOf } from "./deployment-endpoints.ts";
 import { deploymentView } from "./deployment-view.ts";
 import { dryRun } from "./dry-run.ts";
 import { explainDeployment } from "./explain-deployment.ts";
@@ -92,6 +94,11 @@ export class DeploymentAdmin {
   placements(name: string): Placement[] {
     this.#find(name);
     return placementsOfDeployment(this.#fleet.current(), name).map((placement) => this.#placement(placement));
+  }
+
+  /** Which nodes answer for it on their own address. Throws `NOT_FOUND`. */
+  endpoints(name: string): Endpoint[] {
+    return endpointsOf(this.#fleet.current(), this.#find(name), { now: this.#fleet.now(), timings: this.#timings });
   }
 
   /** Where a version runs, whichever deployment wants it there. */

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { versionNumber } from "./common.ts";
+import { placementState } from "../protocol/placement.ts";
 import { tensorSpec } from "../protocol/manifest.ts";
 
 /** Schemas of the Open Inference Protocol's metadata, as the control plane answers them under `/v2`. */
@@ -36,3 +38,23 @@ export type IndexEntry = z.infer<typeof indexEntry>;
 
 /** The body of every error under `/v2`. The code is in the header `Skerry-Error`. */
 export const inferenceError = z.object({ error: z.string() }).meta({ id: "InferenceError" });
+
+/** A node that serves a deployment on its own address, for callers near it and for the time when the control plane is away. */
+export const endpoint = z
+  .object({
+    node: z.string(),
+    kind: z.enum(["edge", "cloud"]),
+    site: z.string(),
+    version: versionNumber,
+    /** Only `ready` answers. */
+    state: placementState,
+    nodeState: z.string(),
+    /** Where requests go; null when the node tells no address of its own. */
+    url: z.string().nullable(),
+    /** `machine`: only programs on the node's own machine reach it. */
+    reach: z.enum(["network", "machine", "none"]),
+    /** `node`: a key of the node's own file, which no key of the control plane is. Null without an address. */
+    key: z.enum(["none", "node"]).nullable(),
+  })
+  .meta({ id: "Endpoint" });
+export type Endpoint = z.infer<typeof endpoint>;

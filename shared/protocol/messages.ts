@@ -37,6 +37,8 @@ export const capabilities = z.object({
   providers: z.array(z.string().max(32)).max(16),
   /** Where its local `/v2` answers, when it has one. */
   localUrl: z.string().max(256).optional(),
+  /** Whether that address asks callers for a key of the node's own. */
+  localKeys: z.boolean().optional(),
 });
 export type Capabilities = z.infer<typeof capabilities>;
 

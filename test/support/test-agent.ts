@@ -54,7 +54,7 @@ export class TestAgent {
           disk,
           hosts,
           serving,
-          probe: new MachineProbe(directory, undefined),
+          probe: new MachineProbe(directory, { url: undefined, asksForKey: false }),
           telemetry: { heartbeatAnswered: () => undefined },
           clock,
           random,

@@ -11,16 +11,21 @@ interface CpuTimes {
   readonly total: number;
 }
 
+/** Where the node's own `/v2` answers, as others see it, when they can. */
+interface LocalAddress {
+  readonly url: string | undefined;
+  readonly asksForKey: boolean;
+}
+
 /** What this machine, or the container it gave us, can do and how busy it is. */
 export class MachineProbe implements SystemProbe {
   readonly #stateDir: string;
-  readonly #localUrl: string | undefined;
+  readonly #local: LocalAddress;
   #last: CpuTimes = cpuTimes();
 
-  /** `localUrl`: where the node's own `/v2` answers. */
-  constructor(stateDir: string, localUrl: string | undefined) {
+  constructor(stateDir: string, local: LocalAddress) {
     this.#stateDir = stateDir;
-    this.#localUrl = localUrl;
+    this.#local = local;
   }
 
   async capabilities(): Promise<Capabilities> {
@@ -33,7 +38,7 @@ export class MachineProbe implements SystemProbe {
       diskMiB: Math.floor((blocks * bsize) / MIB),
       ...(await installedRuntime()),
       providers: ["cpu"],
-      ...(this.#localUrl !== undefined && { localUrl: this.#localUrl }),
+      ...(this.#local.url !== undefined && { localUrl: this.#local.url, localKeys: this.#local.asksForKey }),
     };
   }
 

@@ -36,6 +36,10 @@ describe("the command line", () => {
     [["models", "push", "x", "--model", "digits:3"], "the version's number is assigned"],
     [["dev", "--node-ports", "1"], "1 ports for 3 nodes"],
     [["join", "--name", "Bad Name"], "is not a name for a node"],
+    [
+      ["join", "--name", "n", "--dir", "/nonexistent/x", "skj1.a.b.c.d", "--local-host", "10.0.0.7"],
+      "there is no file of keys",
+    ],
     [["join", "nonsense", "--name", "n", "--dir", "/nonexistent/x"], "this is not a join token"],
     [["nodes", "ls", "--server", "ftp://x"], "is not the address of a server"],
   ])("refuses %j with exit code 64", async (args, message) => {

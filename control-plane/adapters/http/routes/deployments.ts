@@ -2,11 +2,13 @@ import { z } from "zod";
 import { listOf, listQuery } from "../../../../shared/api/common.ts";
 import { deployment, deploymentSpec, placement } from "../../../../shared/api/deployments.ts";
 import { explainAnswer } from "../../../../shared/api/explain.ts";
+import { endpoint } from "../../../../shared/api/inference.ts";
 import { planAnswer, planRequest } from "../../../../shared/api/plan.ts";
 import { SkerryError } from "../../../../shared/errors.ts";
 import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
 import { maySee, type Caller } from "../../../app/api-keys.ts";
 import type { DeploymentAdmin } from "../../../app/deployment-admin.ts";
+import { endpointLabels } from "../../../app/deployment-endpoints.ts";
 import { deploymentLabels } from "../../../app/deployment-view.ts";
 import { placementLabels } from "../../../app/placement-view.ts";
 import { etagOf, ifMatchOf } from "../etag.ts";
@@ -101,6 +103,27 @@ export function deploymentRoutes({ deployments }: { deployments: DeploymentAdmin
         const placements = deployments.placements(params.deployment);
         return {
           body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
+        };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${PATH}/endpoints`,
+      summary: "Nodes that answer for a deployment on their own address, without the control plane",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params: deploymentParams,
+      query: listQuery,
+      answer: listOf(endpoint),
+      statuses: [200],
+      async handle({ params, query, caller }) {
+        visible(caller, params.deployment);
+        const endpoints = deployments.endpoints(params.deployment);
+        return {
+          body: paginate(endpoints, query, {
+            keyOf: ({ node, version }) => `${node} ${version}`,
+            labelsOf: endpointLabels,
+          }),
         };
       },
     }),
