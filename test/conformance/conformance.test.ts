@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { Endpoint } from "../../shared/api/inference.ts";
 import type { ConformanceCase } from "./case.ts";
 import type { Target } from "./exchange.ts";
 import { type CaseGroup, loadCases, select } from "./load-cases.ts";
@@ -14,9 +15,9 @@ const cases = loadCases();
 const foreignUrl = env["SKERRY_CONFORMANCE_URL"];
 
 function runAll(groups: readonly CaseGroup[], target: () => Target, houseRules: boolean): void {
-  for (const { about, cases: group } of groups) {
-    describe(about, () => {
-      for (const each of group)
+  for (const group of groups) {
+    describe(group.about, () => {
+      for (const each of group.cases)
         (each.skip === undefined ? it : it.skip)(each.name, () => holds(each, target(), houseRules));
     });
   }
@@ -45,7 +46,9 @@ function runForeign(url: string): void {
     about,
     cases: group.filter((each) => !needsMissingKey(each)),
   }));
-  describe(`${url} (${tags.join(", ")})`, () => runAll(groups, () => ({ url, keys: given }), tags.includes("skerry")));
+  describe(`${url} (${tags.join(", ")})`, () => {
+    runAll(groups, () => ({ url, keys: given }), tags.includes("skerry"));
+  });
 }
 
 async function read<Body>({ url, keys }: Target, path: string): Promise<Body> {
@@ -60,11 +63,12 @@ function runOwn(): void {
   }, 120_000);
   afterAll(() => server?.stop());
 
-  describe("the control plane", () =>
-    runAll(select(cases, ["control-plane", "-broken"]), () => server.controlPlane, true));
+  describe("the control plane", () => {
+    runAll(select(cases, ["control-plane", "-broken"]), () => server.controlPlane, true);
+  });
 
   describe("a node's own address", () => {
-    // The control plane's cases made a host hang; the node has killed it and started another.
+    // A run that the control plane's cases gave up may still be under way.
     beforeAll(() => server.whenNodeServes());
     runAll(select(cases, ["node", "-broken"]), () => server.node, true);
 
@@ -79,8 +83,37 @@ function runOwn(): void {
 
   describe("with a deployment that cannot become ready", () => {
     beforeAll(() => server.breakOne());
-    describe("the control plane", () =>
-      runAll(select(cases, ["control-plane", "broken"]), () => server.controlPlane, true));
-    describe("a node's own address", () => runAll(select(cases, ["node", "broken"]), () => server.node, true));
+    describe("the control plane", () => {
+      runAll(select(cases, ["control-plane", "broken"]), () => server.controlPlane, true);
+    });
+    describe("a node's own address", () => {
+      runAll(select(cases, ["node", "broken"]), () => server.node, true);
+    });
+  });
+
+  it("leads callers from a deployment to the node's own address", async () => {
+    const { cluster, node } = server;
+    const { items } = await cluster.get<{ items: Endpoint[] }>("/deployments/conf-fp32/endpoints");
+    expect(items).toEqual([
+      {
+        node: "conf-edge",
+        kind: "edge",
+        site: "conf-edge",
+        version: 2,
+        state: "ready",
+        nodeState: "ready",
+        url: `${node.url}/v2/models/conf-fp32/infer`,
+        reach: "machine",
+        key: "none",
+      },
+    ]);
+  });
+
+  describe("a node's own address while the control plane is away", () => {
+    beforeAll(async () => {
+      await server.mend();
+      await server.cluster.controlPlane.kill();
+    });
+    runAll(select(cases, ["node", "-broken"]), () => server.node, true);
   });
 }

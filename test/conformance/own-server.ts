@@ -13,6 +13,8 @@ export interface OwnServer {
   readonly node: Target;
   /** Deploys the model that can never be loaded, and waits until that is known. */
   breakOne(): Promise<void>;
+  /** Takes it away again. */
+  mend(): Promise<void>;
   /** Waits until the node serves everything again. */
   whenNodeServes(): Promise<unknown>;
   stop(): Promise<void>;
@@ -36,6 +38,7 @@ export async function startOwnServer(): Promise<OwnServer> {
     controlPlane: { url: cluster.url, keys: await makeKeys(cluster) },
     node: { url: edge.localUrl, keys: {} },
     breakOne: () => breakOne(cluster),
+    mend: () => mend(cluster, edge),
     whenNodeServes: () => Promise.all([cluster.whenLocalReady(edge), whenKnown(cluster, edge)]),
     async stop() {
       await cluster.stop();
@@ -100,6 +103,11 @@ async function breakOne(cluster: SkerryCluster): Promise<void> {
     const [placement] = await cluster.placements("conf-broken");
     return placement?.state === "failed";
   });
+}
+
+async function mend(cluster: SkerryCluster, edge: ClusterNode): Promise<void> {
+  await cluster.request("DELETE", "/deployments/conf-broken");
+  await cluster.whenLocalReady(edge);
 }
 
 const whenKnown = (cluster: SkerryCluster, { name }: ClusterNode): Promise<unknown> => cluster.whenNode(name, "ready");

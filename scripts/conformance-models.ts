@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { MODELS } from "./models.ts";
+import { MODELS } from "../test/conformance/models.ts";
 
 /** `npm run conformance:models -- FOLDER`: writes each model where Triton, MLServer and others look for it: NAME/1/model.onnx. */
 const [folder] = process.argv.slice(2);
