@@ -66,6 +66,11 @@ const settings = z.object({
 
 type SettingName = keyof typeof settings.shape;
 
+/** Name → sentence, for docs/nodes.md. */
+export const SETTINGS: ReadonlyMap<string, string> = new Map(
+  Object.entries(settings.shape).map(([name, { description = "" }]) => [name, description]),
+);
+
 export interface Config {
   readonly stateDir: string;
   readonly url: string | undefined;

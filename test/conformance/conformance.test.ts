@@ -16,7 +16,7 @@ const foreignUrl = env["SKERRY_CONFORMANCE_URL"];
 
 function runAll(groups: readonly CaseGroup[], target: () => Target, houseRules: boolean): void {
   for (const group of groups) {
-    describe(group.about, () => {
+    describe(`${group.about}`, () => {
       for (const each of group.cases)
         (each.skip === undefined ? it : it.skip)(each.name, () => holds(each, target(), houseRules));
     });

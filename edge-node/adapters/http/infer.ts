@@ -72,7 +72,7 @@ function ask(
     });
     // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
     const status = answer.code === "MODEL_NOT_READY" ? 503 : answer.status;
-    return { status, headers: answerHeaders(answer, node.name, placement), body: answer.body };
+    return { status, headers: answerHeaders(answer, placement), body: answer.body };
   });
 }
 

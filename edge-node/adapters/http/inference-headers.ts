@@ -64,14 +64,13 @@ function parseResidency(value: string | string[] | undefined): boolean {
 }
 
 /** The headers of an answer, refusals included: who answered, and where the time went. */
-export function answerHeaders(answer: WorkerAnswer, node: string, placement: LocalPlacement): OutgoingHttpHeaders {
+export function answerHeaders(answer: WorkerAnswer, placement: LocalPlacement): OutgoingHttpHeaders {
   const isJson = answer.headerLength === JSON_BODY;
   return {
     ...(isCatalogued(answer.code)
       ? errorHeaders({ code: answer.code })
       : { "Content-Type": isJson ? JSON_TYPE : BYTES_TYPE }),
     ...(!isJson && { "Inference-Header-Content-Length": answer.headerLength }),
-    "Skerry-Node": node,
     "Skerry-Model-Version": `${placement.model}:${placement.version}`,
     "Skerry-Route": `placement="${placement.placementId}", reason=local, candidates=1, attempt=1`,
     "Server-Timing": `queue;dur=${ms(answer.queueUs)}, infer;dur=${ms(answer.computeUs)}`,

@@ -48,7 +48,7 @@ const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
 
 /**
  * What a node serves on its own address: the Open Inference Protocol for its own placements, probes, metrics and a page
- * for a technician. It reads memory only, so it answers the same whether the control plane is there or not.
+ * for a technician. It asks nobody else, so it answers the same whether the control plane is there or not.
  */
 export class LocalApi {
   readonly #parts: Parts;
@@ -94,6 +94,7 @@ export class LocalApi {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = requestIdOf(request);
     response.setHeader("X-Request-Id", requestId);
+    response.setHeader("Skerry-Node", this.#parts.node.name);
     if (this.#parts.node.isDraining()) response.setHeader("Connection", "close");
     response.on("error", () => undefined); // a caller that goes away is told by "close"
     try {
