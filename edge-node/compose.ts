@@ -69,7 +69,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     logger,
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
-  const api = new LocalApi({ node, metrics, keys, clock, logger });
+  const api = new LocalApi({ node, metrics, keys, readyWhen: config.readyWhen, clock, logger });
   return {
     async start() {
       // First what it holds: a caller who comes at once must not hear that there is nothing.

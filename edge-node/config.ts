@@ -52,6 +52,10 @@ const settings = z.object({
     .describe(
       "A file with the SHA-256 of one key a line; callers of the node's own /v2 must send one. Needed beyond loopback.",
     ),
+  SKERRY_READY: z
+    .enum(["all", "any"])
+    .default("all")
+    .describe("When /v2/health/ready says yes: all: everything that shall serve here does; any: one of it does."),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -82,6 +86,7 @@ export interface Config {
   /** Without a slash at the end. */
   readonly localUrl: string | undefined;
   readonly localKeysFile: string | undefined;
+  readonly readyWhen: "all" | "any";
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -112,6 +117,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     localPort: data.SKERRY_LOCAL_PORT,
     localUrl: data.SKERRY_LOCAL_URL,
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
+    readyWhen: data.SKERRY_READY,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,

@@ -27,6 +27,8 @@ interface Parts {
   readonly metrics: NodeMetrics;
   /** Undefined on loopback: whoever may run a program on this machine may ask. */
   readonly keys: LocalKeys | undefined;
+  /** How much of what shall serve here has to, for `/v2/health/ready`. */
+  readonly readyWhen: "all" | "any";
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -137,7 +139,7 @@ export class LocalApi {
       case "server-live":
         return serverLive();
       case "server-ready":
-        return serverReady(node);
+        return serverReady(node, this.#parts.readyWhen);
       case "model-names":
         return modelNames(node);
       case "model-metadata":

@@ -16,8 +16,8 @@ export const serverLive = (): Reply => jsonReply({ live: true });
 /** These answers are no errors to the protocol, and have the catalogue's code all the same: scripts look for it. */
 const NOT_READY = { status: 503, headers: { "Retry-After": 1, "Skerry-Error": "MODEL_NOT_READY" } };
 
-export function serverReady(node: LocalNode): Reply {
-  const ready = !node.isDraining() && isServing(node.placements());
+export function serverReady(node: LocalNode, readyWhen: "all" | "any"): Reply {
+  const ready = !node.isDraining() && isServing(node.placements(), readyWhen);
   return jsonReply({ ready }, ready ? {} : NOT_READY);
 }
 

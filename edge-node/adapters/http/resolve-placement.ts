@@ -57,6 +57,9 @@ export function resolvePlacement(target: ModelTarget, all: readonly LocalPlaceme
   );
 }
 
-/** Whether the node does all that it is meant to do: every version that shall serve does. */
-export const isServing = (all: readonly LocalPlacement[]): boolean =>
-  all.every(({ want, state }) => want === "hold" || state === "ready");
+/** Whether the node does what it is meant to do: all versions that shall serve, or one of them. A node without any does. */
+export function isServing(all: readonly LocalPlacement[], readyWhen: "all" | "any"): boolean {
+  const wanted = all.filter(({ want }) => want === "serve");
+  const isReady = ({ state }: LocalPlacement): boolean => state === "ready";
+  return wanted.length === 0 || (readyWhen === "all" ? wanted.every(isReady) : wanted.some(isReady));
+}

@@ -63,6 +63,7 @@ interface Facts {
   kind: "edge" | "cloud";
   connected: boolean;
   draining: boolean;
+  readyWhen: "all" | "any";
   placements: LocalPlacement[];
   /** What the manifests on the disk say, by artifact. */
   declared: Record<string, ModelSignature>;
@@ -78,6 +79,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     kind: "edge",
     connected: true,
     draining: false,
+    readyWhen: "all",
     placements: [aPlacement("same", identity), aPlacement("loop", loop)],
     declared: {},
     ...over,
@@ -96,7 +98,8 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     load: () => worker.load(),
     infer: (request) => worker.infer(request),
   };
-  api = new LocalApi({ node, metrics: new NodeMetrics(), keys, clock: systemClock, logger: silentLogger });
+  const { readyWhen } = facts;
+  api = new LocalApi({ node, metrics: new NodeMetrics(), keys, readyWhen, clock: systemClock, logger: silentLogger });
   port = await api.listen({ host: "127.0.0.1", port: 0 });
 }
 
@@ -256,6 +259,13 @@ describe("a node's own API", () => {
     expect((await call("/v2/health/ready")).status).toBe(503);
     const refused = await infer(pair, {}, "broken");
     expect([refused.status, refused.headers["retry-after"]]).toEqual([503, "1"]);
+  });
+
+  it("is ready with one of its models, where that was said to be enough", async () => {
+    await api.close();
+    const placements = [aPlacement("same", identity), aPlacement("loop", loop, { state: "loading" })];
+    await open({ readyWhen: "any", placements });
+    expect((await call("/v2/health/ready")).json).toEqual({ ready: true });
   });
 
   it("lists a version that two deployments placed here once, as the better of the two stands", async () => {

@@ -67,9 +67,18 @@ describe("resolvePlacement", () => {
 });
 
 describe("isServing", () => {
+  const staged = placement("p-0", { want: "hold", state: "staged" });
+  const [ready, warming] = [placement("p-1"), placement("p-2", { state: "warming" })];
+
   it("asks of every version that shall serve that it does", () => {
-    expect(isServing([])).toBe(true);
-    expect(isServing([placement("p-1"), placement("p-2", { want: "hold", state: "staged" })])).toBe(true);
-    expect(isServing([placement("p-1"), placement("p-2", { state: "warming" })])).toBe(false);
+    expect(isServing([], "all")).toBe(true);
+    expect(isServing([ready, staged], "all")).toBe(true);
+    expect(isServing([ready, warming], "all")).toBe(false);
+  });
+
+  it("asks of one of them, when any will do", () => {
+    expect(isServing([], "any")).toBe(true);
+    expect(isServing([ready, warming], "any")).toBe(true);
+    expect(isServing([warming, staged], "any")).toBe(false);
   });
 });
