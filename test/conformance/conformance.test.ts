@@ -104,7 +104,7 @@ function runOwn(): void {
         nodeState: "ready",
         url: `${node.url}/v2/models/conf-fp32/infer`,
         reach: "machine",
-        key: "none",
+        key: "node",
       },
     ]);
   });

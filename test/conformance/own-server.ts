@@ -1,3 +1,6 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import type { Deployment } from "../../shared/api/deployments.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../support/skerry-cluster.ts";
@@ -21,14 +24,18 @@ export interface OwnServer {
 }
 
 const UNDEPLOYED: ReadonlySet<string> = new Set(["conf-idle", "conf-broken", "conf-fp32"]);
+/** The node listens on all interfaces, so it asks for a key of its own. */
+const CALLERS_KEY = "skn_conformance";
 /** Uploads are checked two at a time; more under way only wait. */
 const PUBLISHERS = 4;
 
 export async function startOwnServer(): Promise<OwnServer> {
   const database = await startTestDatabase();
   const cluster = await SkerryCluster.start(database.url);
+  const keysFile = path.join(cluster.directory, "callers.keys");
+  await writeFile(keysFile, `${createHash("sha256").update(CALLERS_KEY).digest("hex")}  # the cases\n`);
   const [edge] = await Promise.all([
-    cluster.addNode("conf-edge"),
+    cluster.addNode("conf-edge", { env: { SKERRY_LOCAL_HOST: "0.0.0.0", SKERRY_LOCAL_KEYS_FILE: keysFile } }),
     cluster.addNode("conf-cloud-node", { kind: "cloud" }),
     publishAll(cluster),
   ]);
@@ -36,7 +43,7 @@ export async function startOwnServer(): Promise<OwnServer> {
   return {
     cluster,
     controlPlane: { url: cluster.url, keys: await makeKeys(cluster) },
-    node: { url: edge.localUrl, keys: {} },
+    node: { url: edge.localUrl, keys: { default: CALLERS_KEY } },
     breakOne: () => breakOne(cluster),
     mend: () => mend(cluster, edge),
     whenNodeServes: () => Promise.all([cluster.whenLocalReady(edge), whenKnown(cluster, edge)]),

@@ -11,6 +11,8 @@ import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-proces
 interface NodeOptions {
   readonly site?: string;
   readonly kind?: "edge" | "cloud";
+  /** More of its settings. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** One node process of a cluster, on a state folder that outlives it. */
@@ -88,7 +90,7 @@ export class SkerryCluster {
 
   /** Joins a node with a token of its own and waits until it is ready. */
   async addNode(name: string, options: NodeOptions = {}): Promise<ClusterNode> {
-    const { kind = "edge", site = name } = options;
+    const { kind = "edge", site = name, env = {} } = options;
     const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name });
     const port = await freePort();
     const stateDir = await ensureDirectory(path.join(this.#directory, name));
@@ -97,10 +99,12 @@ export class SkerryCluster {
         env: {
           SKERRY_STATE_DIR: stateDir,
           SKERRY_LOCAL_PORT: String(port),
+          SKERRY_LOCAL_URL: `http://127.0.0.1:${port}`,
           SKERRY_URL: this.url,
           SKERRY_JOIN_TOKEN: token,
           SKERRY_NODE_NAME: name,
           SKERRY_NODE_KIND: kind,
+          ...env,
         },
         log: path.join(this.#directory, `${name}.log`),
       });
