@@ -61,7 +61,7 @@ export class RepositoryChanges {
       if (placements.some((placement) => placement.state === "ready" && this.#isReachable(now, placement))) return;
       const hasFailed = placements.length > 0 && placements.every(({ state }) => state === "failed");
       if (hasFailed || this.#parts.clock.now() >= deadline) throw this.#notReady(model, name, placements);
-      await sleep(this.#parts.clock, LOOK_MS, change.signal);
+      await this.#pause(change.signal);
     }
   }
 
@@ -85,7 +85,7 @@ export class RepositoryChanges {
         const nodes = left.map(({ nodeId }) => fleet.nodes.get(nodeId)?.name ?? nodeId).join(", ");
         throw new SkerryError("DEADLINE_EXCEEDED", `${model} still drains on ${nodes}, and goes on doing so`);
       }
-      await sleep(this.#parts.clock, LOOK_MS, change.signal);
+      await this.#pause(change.signal);
     }
   }
 
@@ -125,6 +125,13 @@ export class RepositoryChanges {
     const deployment = this.#parts.fleet.current().deployments.get(name);
     if (deployment === undefined) return; // deleted meanwhile
     await this.#parts.deployments.put(withReplicas(deployment.spec, count), { actor, ifMatch });
+  }
+
+  /** Throws `CANCELLED` when the caller goes away. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    await sleep(this.#parts.clock, LOOK_MS, signal).catch((cause: unknown) => {
+      throw new SkerryError("CANCELLED", "the caller went away", { cause });
+    });
   }
 
   /** A node that is away neither serves nor drains, and nobody can wait for it. */

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { DeploymentSpec } from "../../../shared/api/deployments.ts";
 import { aDeployment, aNode, aVersion } from "../../support/fleet-builder.ts";
+import { eventually } from "../../support/eventually.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
 import type { Answer } from "./support/http-call.ts";
 import { openDoor, type OpenDoor } from "./support/open-door.ts";
 
@@ -65,6 +67,23 @@ describe("load", () => {
     await door.clock.advance(3_000); // the fleet is read again
     const answer = await change("load", "secret");
     expect([answer.status, answer.headers["skerry-error"]]).toEqual([409, "CONFLICT"]);
+  });
+
+  it("stops waiting when its caller goes away, which is nobody's fault", async () => {
+    await door.close();
+    const told: string[] = [];
+    const logger = {
+      ...silentLogger,
+      info: (_: object, message: string) => void told.push(message),
+      error: (_: object, message: string) => void told.push(message),
+    };
+    door = await openDoor({ logger });
+    const request = door.open("POST", "/v2/repository/models/secret/load", { key: door.keyOf.operator });
+    request.on("error", () => undefined).end();
+    await eventually("the deployment is declared", () => specOf("secret") !== undefined);
+    request.destroy();
+    await eventually("the request is over", () => told.length > 0);
+    expect(told).toEqual(["request"]);
   });
 
   it("refuses a timeout that is none", async () => {
