@@ -36,7 +36,8 @@ export const conformanceCase = z.strictObject({
   request: z.strictObject({
     method: z.string().default("POST"),
     path: z.string().startsWith("/"),
-    headers: z.record(z.string(), z.string()).default({}),
+    /** In addition to those that follow from the body; `false` leaves one of those out. */
+    headers: z.record(z.string(), z.union([z.string(), z.literal(false)])).default({}),
     ...body,
     /** Sent so many times at once; then `expect` has to hold for one answer and `elseStatus` for all others. */
     times: z.number().int().min(2).max(64).optional(),

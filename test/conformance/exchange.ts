@@ -23,12 +23,16 @@ const WRONG_KEY = `sk_000000000000_${"x".repeat(43)}`;
 export function send({ request, as }: ConformanceCase, { url, keys }: Target): Promise<Answer> {
   const { body, headers } = bodyOf(request);
   const key = as === "wrong" ? WRONG_KEY : as === "none" ? undefined : keys[as];
-  const sent = {
+  const own = Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const all: Readonly<Record<string, string | false>> = {
     ...(body !== undefined && { "content-length": String(body.byteLength) }),
     ...headers,
     ...(key !== undefined && { authorization: `Bearer ${key}` }),
-    ...Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value])),
+    ...Object.fromEntries(own),
   };
+  const sent = Object.fromEntries(
+    Object.entries(all).flatMap(([name, value]) => (value === false ? [] : [[name, value]])),
+  );
   const open = url.startsWith("https:") ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ANSWER_MS);

@@ -8,15 +8,15 @@ import { readBody } from "./read-body.ts";
 
 /**
  * The body as JSON; `{}` when there is none at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `INVALID_REQUEST`.
- * Nothing is ever inflated: 1 KiB of gzip can be 1 MiB of text.
+ * Nothing is ever inflated: 1 KiB of gzip can be 1 MiB of text. `mayBeUntyped`: a body without a type is JSON, too.
  */
 export async function readJson(
   request: IncomingMessage,
-  { limits, clock }: { limits: Limits; clock: Clock },
+  { limits, clock, mayBeUntyped }: { limits: Limits; clock: Clock; mayBeUntyped: boolean },
 ): Promise<unknown> {
   refuseEncoding(request);
   const type = mediaType(request);
-  if (hasBody(request) && type !== "application/json") {
+  if (hasBody(request) && type !== "application/json" && !(mayBeUntyped && type === "")) {
     throw new SkerryError(
       "UNSUPPORTED_MEDIA_TYPE",
       `the body is ${type === "" ? "of no stated type" : type}; this path takes application/json`,
