@@ -16,9 +16,15 @@ export interface LinkRequest extends RequestHead {
   readonly body: Uint8Array;
 }
 
-const FIRST_CAPACITY = 64 * 1_024;
+/** An answer without its place in the protocol. */
+export type LinkAnswer = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: Uint8Array };
+
+/** What one read can bring at most is what the kernel holds of a socket's stream: 208 KiB on Linux. */
+const FIRST_CAPACITY = 256 * 1_024;
 /** A buffer grown for one large request is given back after it. */
 const KEPT_CAPACITY = 1_048_576;
+/** Copied behind their heads; larger bodies are written as they lie. */
+const SMALL_BYTES = 16_384;
 
 /**
  * The host's end of the link. It blocks: the host has nothing else to do, and a blocking read wakes sooner than an event
@@ -30,8 +36,6 @@ export class BlockingLink {
   /** Bytes of `#buffer` between these two have been read from the socket and not been used. */
   #start = 0;
   #end = 0;
-  readonly #head = Buffer.allocUnsafeSlow(REPLY_HEADER);
-
   constructor(fd: number) {
     this.#fd = fd;
   }
@@ -43,9 +47,26 @@ export class BlockingLink {
       this.#start = this.#end = 0;
     }
     if (!this.#fill(REQUEST_HEADER)) return undefined;
-    const head = readRequestHead(new DataView(this.#buffer.buffer, this.#start, REQUEST_HEADER));
+    const head = this.#peek();
     if (head.bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${head.bodyLength} bytes`);
-    if (!this.#fill(REQUEST_HEADER + head.bodyLength)) return undefined;
+    return this.#fill(REQUEST_HEADER + head.bodyLength) ? this.#take(head) : undefined;
+  }
+
+  /**
+   * The next request if all of it has been read already, without waiting. One read brings what came while the last run
+   * was on, so this is how requests that arrived together are found; a blocking descriptor cannot be asked for more.
+   */
+  ready(): LinkRequest | undefined {
+    if (this.#end - this.#start < REQUEST_HEADER) return undefined;
+    const head = this.#peek();
+    return this.#end - this.#start < REQUEST_HEADER + head.bodyLength ? undefined : this.#take(head);
+  }
+
+  #peek(): RequestHead {
+    return readRequestHead(new DataView(this.#buffer.buffer, this.#start, REQUEST_HEADER));
+  }
+
+  #take(head: RequestHead): LinkRequest {
     const from = this.#start + REQUEST_HEADER;
     this.#start = from + head.bodyLength;
     return { ...head, body: this.#buffer.subarray(from, this.#start) };
@@ -73,25 +94,33 @@ export class BlockingLink {
 
   tell(event: HostEvent): void {
     const body = Buffer.from(JSON.stringify(event));
-    this.#send(
-      { kind: REPLY.EVENT, code: 0, requestId: 0, headerLength: 0, computeUs: 0, bodyLength: body.byteLength },
-      body,
-    );
+    const head = { kind: REPLY.EVENT, code: 0, turn: 0, requestId: 0, headerLength: 0, computeUs: 0 };
+    this.#write(Buffer.concat([headOf({ ...head, bodyLength: body.byteLength }), body]));
   }
 
-  answer(answer: Omit<ReplyHead, "kind" | "bodyLength">, body: Uint8Array): void {
-    this.#send({ ...answer, kind: REPLY.ANSWER, bodyLength: body.byteLength }, body);
-  }
-
-  #send(head: ReplyHead, body: Uint8Array): void {
-    writeReplyHead(new DataView(this.#head.buffer, this.#head.byteOffset, REPLY_HEADER), head);
-    // One write for what fits a page or so: the agent then wakes once.
-    if (body.byteLength <= 16_384) return this.#write(Buffer.concat([this.#head, body]));
-    this.#write(this.#head);
-    this.#write(body);
+  /** Small bodies go out in one write: the agent wakes once for a whole turn. */
+  answer(answers: readonly LinkAnswer[]): void {
+    let small: Uint8Array[] = [];
+    for (const { body, ...answer } of answers) {
+      small.push(headOf({ ...answer, kind: REPLY.ANSWER, bodyLength: body.byteLength }));
+      if (body.byteLength <= SMALL_BYTES) {
+        small.push(body);
+        continue;
+      }
+      this.#write(Buffer.concat(small));
+      this.#write(body);
+      small = [];
+    }
+    if (small.length > 0) this.#write(Buffer.concat(small));
   }
 
   #write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.byteLength;) at += writeSync(this.#fd, bytes, at, bytes.byteLength - at, null);
   }
+}
+
+function headOf(head: ReplyHead): Buffer {
+  const bytes = Buffer.allocUnsafe(REPLY_HEADER);
+  writeReplyHead(new DataView(bytes.buffer, bytes.byteOffset, REPLY_HEADER), head);
+  return bytes;
 }

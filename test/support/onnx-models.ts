@@ -120,6 +120,21 @@ export function softmaxModel(): Uint8Array {
   });
 }
 
+/** `layers` times y = relu(x · w) for [any, width] → [any, width]: one row is bound by memory, many rows by arithmetic. */
+export function denseModel({ width, layers }: { readonly width: number; readonly layers: number }): Uint8Array {
+  const indices = Array.from({ length: layers }, (_, i) => i);
+  const weights = Float32Array.from({ length: width * width }, (_, i) => (((i * 37) % 101) - 50) / (25 * width));
+  return model({
+    nodes: indices.flatMap((i) => [
+      { opType: "MatMul", input: [i === 0 ? "x" : `h${i}`, `w${i}`], output: [`z${i}`] },
+      { opType: "Relu", input: [`z${i}`], output: [i === layers - 1 ? "y" : `h${i + 1}`] },
+    ]),
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", width] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", width] }],
+    constants: indices.map((i) => constant(`w${i}`, "FP32", [width, width], weights)),
+  });
+}
+
 /** One step of a model whose memory the caller keeps, as speech models have it: INT64 step, scalar gain, state [1, 4]. */
 export const statefulModel = (): Uint8Array =>
   model({

@@ -18,14 +18,17 @@ class ScriptedHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs: number;
+  readonly unbatched: string | undefined;
   readonly exited = new Promise<HostExit>(() => undefined);
   /** Bodies in the order in which they were handed over. */
   readonly seen: string[] = [];
   readonly limits: number[] = [];
   readonly #running: { resolve(answer: HostAnswer): void; reject(error: unknown): void }[] = [];
 
-  constructor(warmUs = 10_000) {
+  /** `turns`: its requests share runs. */
+  constructor(warmUs = 10_000, { turns = false } = {}) {
     this.warmUs = warmUs;
+    this.unbatched = turns ? undefined : "one by one";
   }
 
   rssMiB(): number {
@@ -49,6 +52,7 @@ class ScriptedHost implements ModelHost {
       headerLength: JSON_BODY,
       body: new Uint8Array(0),
       computeUs: 5,
+      turn: 1,
       ...over,
     });
     await settle();
@@ -61,7 +65,12 @@ class ScriptedHost implements ModelHost {
   }
 }
 
-const PLACEMENT = { placementId: "p-1", model: "digits", version: "3", limits: { queue: 64, timeoutMs: 2_000 } };
+const PLACEMENT = {
+  placementId: "p-1",
+  model: "digits",
+  version: "3",
+  limits: { queue: 64, timeoutMs: 2_000, maxBatch: 4 },
+};
 
 function setUp({ kind = "edge" as "edge" | "cloud", host = new ScriptedHost() } = {}) {
   const clock = new TestClock();
@@ -267,7 +276,7 @@ describe("InferenceWorker", () => {
   it("takes new limits for a host that it has, and keeps its queue", async () => {
     const { worker, host } = setUp();
     void worker.infer(request("a"));
-    worker.serve({ ...PLACEMENT, limits: { queue: 0, timeoutMs: 9_000 } }, host);
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, queue: 0, timeoutMs: 9_000 } }, host);
     expect(await worker.infer(request("b"))).toMatchObject({ status: 429 });
     expect(worker.load().rif).toBe(1);
   });

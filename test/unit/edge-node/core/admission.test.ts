@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { holdLimit, isWorthStarting, refusalOf, type QueueView } from "../../../../edge-node/core/admission.ts";
 
 const EDGE = { kind: "edge", isDraining: false } as const;
-const slow: QueueView = { rif: 0, slots: 1, meanMs: 15, queueLimit: 64 };
+const slow: QueueView = { rif: 0, slots: 1, meanMs: 15, batch: 1, queueLimit: 64 };
 const ask = { edgeOnly: false };
 
 describe("admission", () => {
@@ -15,15 +15,15 @@ describe("admission", () => {
   });
 
   it("takes more of a quick model, as long as the queue is worked off in 20 ms", () => {
-    expect(holdLimit({ slots: 1, meanMs: 1, queueLimit: 64 })).toBe(20);
-    expect(holdLimit({ slots: 1, meanMs: 0.02, queueLimit: 64 })).toBe(65);
-    expect(holdLimit({ slots: 1, meanMs: 0, queueLimit: 8 })).toBe(9);
+    expect(holdLimit({ slots: 1, meanMs: 1, batch: 1, queueLimit: 64 })).toBe(20);
+    expect(holdLimit({ slots: 1, meanMs: 0.02, batch: 1, queueLimit: 64 })).toBe(65);
+    expect(holdLimit({ slots: 1, meanMs: 0, batch: 1, queueLimit: 8 })).toBe(9);
   });
 
   it("never holds more than the placement's queue and slots", () => {
     fc.assert(
       fc.property(fc.nat(16), fc.double({ min: 0, max: 1e5, noNaN: true }), fc.nat(64), (slots, meanMs, queueLimit) => {
-        expect(holdLimit({ slots, meanMs, queueLimit })).toBeLessThanOrEqual(slots + queueLimit);
+        expect(holdLimit({ slots, meanMs, batch: 1, queueLimit })).toBeLessThanOrEqual(slots + queueLimit);
       }),
     );
   });
@@ -31,7 +31,7 @@ describe("admission", () => {
   it("holds exactly four for each slot of a model of 5 ms and more", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 16 }), fc.double({ min: 5, max: 1e5, noNaN: true }), (slots, meanMs) => {
-        expect(holdLimit({ slots, meanMs, queueLimit: 1_000 })).toBe(4 * slots);
+        expect(holdLimit({ slots, meanMs, batch: 1, queueLimit: 1_000 })).toBe(4 * slots);
       }),
     );
   });
@@ -55,19 +55,19 @@ describe("admission", () => {
 
 describe("starting a request at its turn", () => {
   it("drops what cannot finish in the time that is left", () => {
-    expect(isWorthStarting({ waitedMs: 80, deadlineMs: 100, meanMs: 20 })).toBe(true);
-    expect(isWorthStarting({ waitedMs: 81, deadlineMs: 100, meanMs: 20 })).toBe(false);
+    expect(isWorthStarting({ waitedMs: 80, deadlineMs: 100, etaMs: 20 })).toBe(true);
+    expect(isWorthStarting({ waitedMs: 81, deadlineMs: 100, etaMs: 20 })).toBe(false);
   });
 
   it("starts what did not wait, however slow the model was lately", () => {
-    expect(isWorthStarting({ waitedMs: 0, deadlineMs: 100, meanMs: 10_000 })).toBe(true);
+    expect(isWorthStarting({ waitedMs: 0, deadlineMs: 100, etaMs: 10_000 })).toBe(true);
   });
 
   it("never starts what has no time left", () => {
     fc.assert(
-      fc.property(fc.nat(1e6), fc.nat(1e5), fc.nat(1e5), (waitedMs, deadlineMs, meanMs) => {
+      fc.property(fc.nat(1e6), fc.nat(1e5), fc.nat(1e5), (waitedMs, deadlineMs, etaMs) => {
         fc.pre(waitedMs > deadlineMs || deadlineMs === 0);
-        expect(isWorthStarting({ waitedMs, deadlineMs, meanMs: meanMs + 0.1 })).toBe(false);
+        expect(isWorthStarting({ waitedMs, deadlineMs, etaMs: etaMs + 0.1 })).toBe(false);
       }),
     );
   });

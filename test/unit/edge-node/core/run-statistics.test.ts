@@ -5,27 +5,27 @@ describe("RunStatistics", () => {
   it("shows the first guess until the first run, which replaces it", () => {
     const statistics = new RunStatistics(7);
     expect([statistics.meanMs, statistics.p95Ms]).toEqual([7, 7]);
-    statistics.add(3);
+    statistics.add(3, 1);
     expect([statistics.meanMs, statistics.p95Ms]).toEqual([3, 3]);
   });
 
   it("weighs each further run with a tenth", () => {
     const statistics = new RunStatistics(0);
-    statistics.add(10);
-    statistics.add(20);
+    statistics.add(10, 1);
+    statistics.add(20, 1);
     expect(statistics.meanMs).toBeCloseTo(11);
   });
 
   it("gives the 95th percentile of the first samples exactly", () => {
     const statistics = new RunStatistics(0);
-    for (let ms = 1; ms <= 20; ms += 1) statistics.add(ms);
+    for (let ms = 1; ms <= 20; ms += 1) statistics.add(ms, 1);
     expect(statistics.p95Ms).toBe(19);
   });
 
   it("forgets what is older than its window", () => {
     const statistics = new RunStatistics(0);
-    for (let i = 0; i < 300; i += 1) statistics.add(1_000);
-    for (let i = 0; i < 288; i += 1) statistics.add(1);
+    for (let i = 0; i < 300; i += 1) statistics.add(1_000, 1);
+    for (let i = 0; i < 288; i += 1) statistics.add(1, 1);
     expect(statistics.p95Ms).toBe(1);
   });
 });

@@ -1,0 +1,100 @@
+import { messageOf } from "../../shared/errors.ts";
+import {
+  DATATYPES,
+  type Datatype,
+  isDatatype,
+  type Tensor,
+  type TensorData,
+  zeroNumbers,
+} from "../../shared/inference/datatypes.ts";
+import { elementCount } from "../../shared/inference/shape.ts";
+import { split, stack } from "./batch.ts";
+import { whySignatureForbids } from "./batchable.ts";
+import type { LoadedModel } from "./model.ts";
+import { runtimeWords } from "./runtime-words.ts";
+
+/** Rows of the two requests that are tried: one alone, and one that is a batch itself. */
+const TRIED_ROWS = [1, 2] as const;
+/** A slower model gets its requests one at a time (the agent hands over 20 ms of work at most), so a trial buys nothing. */
+const SLOW_US = 50_000;
+/**
+ * Largest difference that is called equal, as a part of the largest value of the row. Kernels for one row and for many
+ * may add in another order: 28×28 convolutions came out equal to the bit, chains of wide products within 1e-6. A model that mixes
+ * rows is off by far more: dynamic quantisation, whose scale is that of the whole batch, by 1e-3 to 1e-2.
+ */
+const TOLERANCE: Readonly<Partial<Record<Datatype, number>>> = { FP16: 5e-3, FP32: 1e-4, FP64: 1e-9 };
+
+/**
+ * Why the requests of this model may not share a run; undefined when they may. Its signature must allow it, and two
+ * requests of different rows must come out together as they do alone: a softmax along the first dimension, statistics of
+ * the batch or random numbers show only in a run. Never throws.
+ */
+export async function batchCheck(model: LoadedModel, warmUs: number): Promise<string | undefined> {
+  const forbidden = whySignatureForbids(model);
+  if (forbidden !== undefined) return forbidden;
+  if (warmUs > SLOW_US) return `a run takes ${Math.round(warmUs / 1_000)} ms, too long to wait for others`;
+  try {
+    return await compare(model);
+  } catch (error) {
+    return `a trial failed: ${runtimeWords(messageOf(error), 200)}`;
+  }
+}
+
+async function compare(model: LoadedModel): Promise<string | undefined> {
+  const names = model.outputs.map(({ name }) => name);
+  const requests = TRIED_ROWS.map((rows, i) => model.inputs.map((input) => sample(input, rows, i)));
+  const alone = [];
+  for (const inputs of requests) alone.push(await model.run(inputs, names));
+  const together = split(await model.run(stack(requests), names), TRIED_ROWS);
+  if (together === undefined) return "an output has another number of rows than the inputs";
+  for (const [i, outputs] of alone.entries()) {
+    const other = outputs.find((output, j) => !isEqual(output, together[i]?.[j]));
+    if (other !== undefined) return `output "${other.name}" of a row depends on the other rows of its batch`;
+  }
+  return undefined;
+}
+
+function isEqual(a: Tensor, b: Tensor | undefined): boolean {
+  if (b === undefined || a.shape.join() !== b.shape.join()) return false;
+  const tolerance = TOLERANCE[a.datatype];
+  if (tolerance === undefined) return a.data.every((value: unknown, i: number) => value === b.data[i]);
+  let largest = 0;
+  for (const value of a.data) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(Number(value)));
+  return a.data.every((value: unknown, i: number) => {
+    const other = b.data[i];
+    return Object.is(value, other) || Math.abs(Number(value) - Number(other)) <= tolerance * largest;
+  });
+}
+
+/**
+ * Made-up rows, no two alike, the same on every start. Whole numbers are 0 or 1, as they may be indices; the second
+ * request's numbers are three times as large, so that a scale taken over the batch is not the first one's.
+ */
+function sample({ name, datatype, shape }: LoadedModel["inputs"][number], rows: number, seed: number): Tensor {
+  if (!isDatatype(datatype)) throw new Error(`input "${name}" has the datatype ${datatype}`);
+  const sizes = [rows, ...shape.slice(1).map((size) => (size === -1 ? 1 : size))];
+  return { name, datatype, shape: sizes, data: sampleData(datatype, elementCount(sizes, `input "${name}"`), seed) };
+}
+
+function sampleData(datatype: Datatype, length: number, seed: number): TensorData {
+  const noise = noiseFrom(seed + 1);
+  if (datatype === "BYTES") return Array.from({ length }, () => (noise() < 0 ? "a" : "b"));
+  const out = zeroNumbers(datatype, length);
+  const { kind } = DATATYPES[datatype];
+  const isFloat = kind === "float" || kind === "half";
+  for (let i = 0; i < length; i += 1) {
+    const value = noise();
+    if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[i] = value < 0 ? 0n : 1n;
+    else out[i] = isFloat ? value * (1 + 2 * seed) : value < 0 ? 0 : 1;
+  }
+  return out;
+}
+
+/** Numbers in [−1, 1): a linear congruential generator with the constants of Numerical Recipes. */
+function noiseFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 31 - 1;
+  };
+}
