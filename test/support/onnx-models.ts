@@ -240,3 +240,69 @@ export const unknownOperatorModel = (): Uint8Array =>
     inputs: [{ name: "x", datatype: "FP32", shape: [2] }],
     outputs: [{ name: "y", datatype: "FP32", shape: [2] }],
   });
+
+/** The FP32 models of [any, 3] → [any, 3] whose signature promises rows that do not depend on each other. */
+const rowModel = (nodes: readonly Node[], constants: readonly object[] = []): Uint8Array =>
+  model({
+    nodes,
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 3] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 3] }],
+    constants,
+  });
+
+const axis = (i: number): readonly object[] => [{ name: "axis", type: 2, i }];
+
+/** Models that break that promise, by what they do. */
+export const ROW_MIXERS: Readonly<Record<string, Uint8Array>> = {
+  "a softmax over the batch": rowModel([{ opType: "Softmax", input: ["x"], output: ["y"], attribute: axis(0) }]),
+  "the sum of the batch taken off": rowModel(
+    [
+      { opType: "ReduceSum", input: ["x", "axes"], output: ["sum"] },
+      { opType: "Sub", input: ["x", "sum"], output: ["y"] },
+    ],
+    [constant("axes", "INT64", [1], int64s(0))],
+  ),
+  "a quantisation whose scale is that of the batch": rowModel([
+    { opType: "DynamicQuantizeLinear", input: ["x"], output: ["q", "scale", "zero"] },
+    { opType: "DequantizeLinear", input: ["q", "scale", "zero"], output: ["y"] },
+  ]),
+  "random numbers": rowModel([{ opType: "RandomNormalLike", input: ["x"], output: ["y"] }]),
+  "rows in reverse": rowModel(
+    [{ opType: "Slice", input: ["x", "last", "end", "rows", "back"], output: ["y"] }],
+    [
+      constant("last", "INT64", [1], int64s(-1)),
+      constant("end", "INT64", [1], int64s(-1_000)),
+      constant("rows", "INT64", [1], int64s(0)),
+      constant("back", "INT64", [1], int64s(-1)),
+    ],
+  ),
+};
+
+/** y = x [any, 3] with its rows cut in three, [any]: three rows come out for each that goes in. */
+export const flatteningModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Reshape", input: ["x", "shape"], output: ["y"] }],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 3] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["m"] }],
+    constants: [constant("shape", "INT64", [1], int64s(-1))],
+  });
+
+/** The row of a table of four for each index [any] → [any, 2]: fails at run on any other index. */
+export const embeddingModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Gather", input: ["table", "index"], output: ["y"] }],
+    inputs: [{ name: "index", datatype: "INT64", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 2] }],
+    constants: [constant("table", "FP32", [4, 2], Float32Array.of(0, 1, 10, 11, 20, 21, 30, 31))],
+  });
+
+/** sum = a + b and product = a · b for [any, any] of one datatype. */
+export const arithmeticModel = (datatype: ElementType): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "Add", input: ["a", "b"], output: ["sum"] },
+      { opType: "Mul", input: ["a", "b"], output: ["product"] },
+    ],
+    inputs: ["a", "b"].map((name) => ({ name, datatype, shape: ["n", "width"] })),
+    outputs: ["sum", "product"].map((name) => ({ name, datatype, shape: ["n", "width"] })),
+  });
