@@ -44,6 +44,7 @@ export interface ServedPlacement {
 const SLOTS = 1;
 /** What the link's frame can say. */
 const MAX_ROWS = 65_535;
+
 /**
  * The requests of one placement: which wait, which run, and what is known about how long they take. Every request is
  * settled exactly once: by its answer, its deadline, its caller who went away, or the end of the placement.

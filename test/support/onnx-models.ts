@@ -176,6 +176,31 @@ export const reshapeModel = (): Uint8Array =>
  * number never returns. `forever`: loops without end on any input, the warm run included.
  */
 export function loopModel({ forever }: { readonly forever: boolean }): Uint8Array {
+  return model({
+    nodes: [
+      { opType: "Mul", input: ["turns", "thousand"], output: ["count"] },
+      { opType: "Loop", input: [forever ? "" : "count", "yes", "turns"], output: ["last"], attribute: loopBody([]) },
+    ],
+    inputs: [{ name: "turns", datatype: "INT64", shape: [] }],
+    outputs: [{ name: "last", datatype: "INT64", shape: [] }],
+    constants: [constant("yes", "BOOL", [], Uint8Array.of(1)), constant("thousand", "INT64", [], int64s(1_000))],
+  });
+}
+
+/** y = x [any], after as many turns as the largest of its rows says: a batch is as slow as its slowest. */
+export const loopingRowsModel = (): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "ReduceMax", input: ["x"], output: ["count"], attribute: [{ name: "keepdims", type: 2, i: 0 }] },
+      { opType: "Loop", input: ["count", "yes", "x"], output: ["y"], attribute: loopBody(["n"]) },
+    ],
+    inputs: [{ name: "x", datatype: "INT64", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "INT64", shape: ["n"] }],
+    constants: [constant("yes", "BOOL", [], Uint8Array.of(1))],
+  });
+
+/** A turn that carries its value on, unchanged. */
+function loopBody(shape: readonly (number | string)[]): readonly object[] {
   const body = graphProto(
     {
       nodes: [
@@ -185,25 +210,16 @@ export function loopModel({ forever }: { readonly forever: boolean }): Uint8Arra
       inputs: [
         { name: "i", datatype: "INT64", shape: [] },
         { name: "going", datatype: "BOOL", shape: [] },
-        { name: "carried", datatype: "INT64", shape: [] },
+        { name: "carried", datatype: "INT64", shape },
       ],
       outputs: [
         { name: "go_on", datatype: "BOOL", shape: [] },
-        { name: "carry", datatype: "INT64", shape: [] },
+        { name: "carry", datatype: "INT64", shape },
       ],
     },
     "body",
   );
-  const attribute = [{ name: "body", type: 5, g: body }];
-  return model({
-    nodes: [
-      { opType: "Mul", input: ["turns", "thousand"], output: ["count"] },
-      { opType: "Loop", input: [forever ? "" : "count", "yes", "turns"], output: ["last"], attribute },
-    ],
-    inputs: [{ name: "turns", datatype: "INT64", shape: [] }],
-    outputs: [{ name: "last", datatype: "INT64", shape: [] }],
-    constants: [constant("yes", "BOOL", [], Uint8Array.of(1)), constant("thousand", "INT64", [], int64s(1_000))],
-  });
+  return [{ name: "body", type: 5, g: body }];
 }
 
 /** Holds `mebibytes` while it loads: the runtime folds the constant into the graph. */

@@ -15,6 +15,7 @@ import {
   embeddingModel,
   flatteningModel,
   identityModel,
+  loopingRowsModel,
   reshapeModel,
   ROW_MIXERS,
   softmaxModel,
@@ -175,6 +176,18 @@ describe("batching", () => {
       [10, 11],
       [30, 31],
     ]);
+  });
+
+  it("blames all that may have shared a run which never ended, and lets the others go elsewhere", async () => {
+    const host = await start(loopingRowsModel());
+    expect(host.unbatched).toBeUndefined();
+    const turns = (count: bigint): Body =>
+      encodeRequest({
+        inputs: [{ tensor: { name: "x", datatype: "INT64", shape: [1], data: BigInt64Array.of(count) }, binary: true }],
+      });
+    const asked = [1n, 10n ** 12n, 1n].map((count) => host.infer({ ...turns(count), timeoutMs: 300, maxRows: 2 }));
+    const ended = await Promise.allSettled(asked);
+    expect(ended).toMatchObject([true, true, false].map((started) => ({ reason: { code: "HOST_CRASHED", started } })));
   });
 
   it("puts no more rows into a turn than it may", async () => {

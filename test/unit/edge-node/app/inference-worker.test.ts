@@ -23,6 +23,7 @@ class ScriptedHost implements ModelHost {
   /** Bodies in the order in which they were handed over. */
   readonly seen: string[] = [];
   readonly limits: number[] = [];
+  readonly rows: number[] = [];
   readonly #running: { resolve(answer: HostAnswer): void; reject(error: unknown): void }[] = [];
 
   /** `turns`: its requests share runs. */
@@ -35,9 +36,10 @@ class ScriptedHost implements ModelHost {
     return 84.4;
   }
 
-  infer({ body, timeoutMs }: HostRequest): Promise<HostAnswer> {
+  infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
+    this.rows.push(maxRows);
     return new Promise((resolve, reject) => this.#running.push({ resolve, reject }));
   }
 
@@ -138,6 +140,56 @@ describe("InferenceWorker", () => {
     void worker.infer(request("b"));
     void worker.infer(request("c"));
     expect(host.seen).toEqual(["a", "b"]);
+  });
+
+  it("hands over what can share runs: two full ones of a quick model", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+    for (let i = 0; i < 12; i += 1) void worker.infer(request(String(i)));
+    expect(host.seen).toHaveLength(8);
+    expect(new Set(host.rows)).toEqual(new Set([4]));
+  });
+
+  it("hands a model over 20 ms one request at a time, whether they could share a run or not", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(25_000, { turns: true }) });
+    for (const text of ["a", "b", "c"]) void worker.infer(request(text));
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("counts for each request its part of the run that it shared, and the whole run for the slowest", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    const all = ["a", "b", "c", "d"].map((text) => worker.infer(request(text)));
+    await clock.advance(8);
+    for (let i = 0; i < 4; i += 1) await host.answer({ turn: 4 });
+    expect(await all[3]).toMatchObject({ meanUs: 2_000, p95Us: 8_000, slots: 1 });
+  });
+
+  it("lets requests wait for company as long as it is told, and no longer", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
+    void worker.infer(request("a"));
+    await clock.advance(4);
+    void worker.infer(request("b"));
+    expect(host.seen).toEqual([]);
+    await clock.advance(1);
+    expect(host.seen).toEqual(["a", "b"]);
+    void worker.infer(request("c"));
+    expect(host.seen).toEqual(["a", "b", "c"]);
+  });
+
+  it("waits for company no longer than a run is full", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
+    for (const text of ["a", "b", "c", "d"]) void worker.infer(request(text));
+    expect(host.seen).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("waits for company no longer than half of the shortest deadline", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 100_000 } }, host);
+    void worker.infer(request("patient"));
+    void worker.infer(request("hurried", { deadlineMs: 20 }));
+    await clock.advance(10);
+    expect(host.seen).toEqual(["patient", "hurried"]);
   });
 
   it("runs a higher priority first", async () => {

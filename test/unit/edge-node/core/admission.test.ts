@@ -1,6 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { holdLimit, isWorthStarting, refusalOf, type QueueView } from "../../../../edge-node/core/admission.ts";
+import {
+  handLimit,
+  holdLimit,
+  isWorthStarting,
+  refusalOf,
+  type QueueView,
+} from "../../../../edge-node/core/admission.ts";
 
 const EDGE = { kind: "edge", isDraining: false } as const;
 const slow: QueueView = { rif: 0, slots: 1, meanMs: 15, batch: 1, queueLimit: 64 };
@@ -36,6 +42,13 @@ describe("admission", () => {
     );
   });
 
+  it("takes two full runs of a quick model whose requests share runs, before its mean shows it", () => {
+    expect(holdLimit({ slots: 1, meanMs: 1, batch: 32, queueLimit: 64 })).toBe(64);
+    expect(holdLimit({ slots: 1, meanMs: 0.02, batch: 32, queueLimit: 64 })).toBe(128);
+    expect(holdLimit({ slots: 1, meanMs: 1, batch: 32, queueLimit: 0 })).toBe(64);
+    expect(holdLimit({ slots: 1, meanMs: 15, batch: 32, queueLimit: 64 })).toBe(4);
+  });
+
   it("refuses a placement that is not served here", () => {
     expect(refusalOf(ask, EDGE, undefined)).toEqual({ status: 404, code: "MODEL_NOT_READY" });
   });
@@ -50,6 +63,36 @@ describe("admission", () => {
       code: "EDGE_ONLY",
     });
     expect(refusalOf({ edgeOnly: true }, EDGE, slow)).toBeUndefined();
+  });
+});
+
+describe("handing requests to the host", () => {
+  it("hands one ahead of a quick model, and none of a slower one", () => {
+    expect(handLimit({ slots: 1, meanMs: 0.05, batch: 1 })).toBe(2);
+    expect(handLimit({ slots: 1, meanMs: 5, batch: 1 })).toBe(1);
+  });
+
+  it("hands over two full runs where requests share them", () => {
+    expect(handLimit({ slots: 1, meanMs: 0.05, batch: 32 })).toBe(64);
+  });
+
+  it("never hands over more than 20 ms of work, but one request always", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e4, noNaN: true }), fc.integer({ min: 2, max: 256 }), (meanMs, batch) => {
+        const handed = handLimit({ slots: 1, meanMs, batch });
+        expect(handed).toBeGreaterThanOrEqual(1);
+        if (handed > 1) expect(handed * meanMs).toBeLessThanOrEqual(20);
+      }),
+    );
+  });
+
+  it("never hands over more than it holds", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e4, noNaN: true }), fc.integer({ min: 2, max: 256 }), (meanMs, batch) => {
+        const limits = { slots: 1, meanMs, batch, queueLimit: 64 };
+        expect(handLimit(limits)).toBeLessThanOrEqual(holdLimit(limits));
+      }),
+    );
   });
 });
 

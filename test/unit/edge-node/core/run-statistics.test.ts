@@ -16,6 +16,22 @@ describe("RunStatistics", () => {
     expect(statistics.meanMs).toBeCloseTo(11);
   });
 
+  it("divides the time of a shared run among its requests, and weighs it as often as it had some", () => {
+    const statistics = new RunStatistics(0);
+    statistics.add(8, 4);
+    expect(statistics.meanMs).toBe(2);
+    statistics.add(4, 4);
+    const oneByOne = new RunStatistics(0);
+    for (const ms of [2, 1, 1, 1, 1]) oneByOne.add(ms, 1);
+    expect(statistics.meanMs).toBeCloseTo(oneByOne.meanMs);
+  });
+
+  it("counts a shared run whole for the 95th percentile, since nobody has his answer before it ends", () => {
+    const statistics = new RunStatistics(0);
+    statistics.add(8, 4);
+    expect(statistics.p95Ms).toBe(8);
+  });
+
   it("gives the 95th percentile of the first samples exactly", () => {
     const statistics = new RunStatistics(0);
     for (let ms = 1; ms <= 20; ms += 1) statistics.add(ms, 1);
