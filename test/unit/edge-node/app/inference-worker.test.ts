@@ -333,6 +333,14 @@ describe("InferenceWorker", () => {
     expect(worker.load().rif).toBe(1);
   });
 
+  it("tells a running host its new size of a batch with the next request", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+    void worker.infer(request("a"));
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxBatch: 1 } }, host);
+    void worker.infer(request("b"));
+    expect(host.rows).toEqual([4, 1]);
+  });
+
   it("reports load, and counts over a restart of the host", async () => {
     const { worker, host, clock } = setUp();
     const runs = [worker.infer(request("a")), worker.infer(request("b"))];

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -38,6 +39,29 @@ const text = (request: { readonly requestId: number; readonly body: Uint8Array }
   request && `${request.requestId} ${Buffer.from(request.body).toString()}`;
 
 describe("BlockingLink", () => {
+  it("reads every body as it was sent, whatever their sizes", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.nat(50), fc.integer({ min: 200_000, max: 400_000 })), { maxLength: 8 }),
+        (sizes) => {
+          const bodies = sizes.map((size, i) => `${i}`.padEnd(size + 1, "abcdefghijk"));
+          const link = linkTo(...bodies.map((body, i) => frame(i, body)));
+          const seen = [];
+          for (let request = link.next(); request !== undefined; request = link.ready() ?? link.next())
+            seen.push(text(request));
+          expect(seen).toEqual(bodies.map((body, i) => `${i} ${body}`));
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it("lays the tensors of a large body so that they can be looked at in place", () => {
+    const link = linkTo(frame(1, "one"), ...[3, 4, 5].map((id) => frame(id, "x".repeat(id * 100_001))));
+    for (let request = link.next(); request !== undefined; request = link.next())
+      if (request.requestId > 1) expect((request.body.byteOffset + request.headerLength) % 8).toBe(0);
+  });
+
   it("finds at once what the read before has brought, and what is cut off only when it waits", () => {
     const long = "x".repeat(300_000);
     const link = linkTo(frame(1, "one"), frame(2, ""), frame(3, "three"), frame(4, long));
