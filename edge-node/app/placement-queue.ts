@@ -62,10 +62,10 @@ export class PlacementQueue {
   #isClosed = false;
   /** Set while requests wait for company. */
   #cancelGathering: (() => void) | undefined;
-  /** When the host last became free of the request before: from there the next one's service time counts. */
+  /** When the last answer came: from there the service time of the next one counts. */
   #lastEndAt = 0;
-  /** The answers of one turn of the host, as far as they have come. */
-  #turn = { ms: 0, answers: 0 };
+  /** The answers of the host's turn, as far as they have come, and when the host was free to begin it. */
+  #turn = { freeAt: 0, ms: 0, answers: 0 };
 
   constructor(placement: ServedPlacement, host: ModelHost, clock: Clock) {
     this.placement = placement;
@@ -193,8 +193,8 @@ export class PlacementQueue {
     this.#handed += 1;
     try {
       const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch });
-      this.#learn(startedAt, answer.turn);
-      entry.settle({ kind: "answered", answer, queueMs });
+      const inHostMs = this.#learn(startedAt, answer.turn);
+      entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
       const started = !isHostFailure(error) || error.started !== false;
       const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
@@ -206,17 +206,21 @@ export class PlacementQueue {
   }
 
   /**
-   * The host answers in order, so a turn began when its first request was handed over or when the turn before ended. The
-   * answers of a turn come one after the other: the first brings nearly all of its time, the last one closes the sum.
+   * Takes an answer into the statistics; returns how long its request waited in the host for the turn before. The host
+   * answers in order, so a turn began when its first request was handed over or when the turn before ended. The answers
+   * of a turn come one after the other: the first brings nearly all of its time, the last one closes the sum.
    */
-  #learn(startedAt: number, requests: number): void {
+  #learn(startedAt: number, requests: number): number {
     const now = this.#clock.now();
-    this.#turn.ms += now - Math.max(startedAt, this.#lastEndAt);
-    this.#turn.answers += 1;
+    const turn = this.#turn;
+    turn.ms += now - Math.max(startedAt, this.#lastEndAt);
+    turn.answers += 1;
     this.#lastEndAt = now;
-    if (this.#turn.answers < requests) return;
-    this.statistics.add(this.#turn.ms, this.#turn.answers);
-    this.#turn = { ms: 0, answers: 0 };
+    if (turn.answers >= requests) {
+      this.statistics.add(turn.ms, turn.answers);
+      this.#turn = { freeAt: now, ms: 0, answers: 0 };
+    }
+    return Math.max(0, turn.freeAt - startedAt);
   }
 }
 

@@ -163,6 +163,17 @@ describe("InferenceWorker", () => {
     expect(await all[3]).toMatchObject({ meanUs: 2_000, p95Us: 8_000, slots: 1 });
   });
 
+  it("counts as queueing what a request waits in its host for the run before", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    const all = ["a", "b", "c"].map((text) => worker.infer(request(text)));
+    await clock.advance(8);
+    await host.answer();
+    await clock.advance(6);
+    await host.answer({ turn: 2 });
+    await host.answer({ turn: 2 });
+    expect((await Promise.all(all)).map(({ queueUs }) => queueUs)).toEqual([0, 8_000, 8_000]);
+  });
+
   it("lets requests wait for company as long as it is told, and no longer", async () => {
     const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
     worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);

@@ -40,7 +40,7 @@ function linkTo(...frames: readonly Buffer[]): BlockingLink {
 /** A link that reads from a pipe: a read brings 64 KiB at most, as a socket's does not bring all of a large body. */
 function pipeTo(...frames: readonly Buffer[]): { readonly link: BlockingLink; readonly ended: Promise<unknown> } {
   writeFileSync(path.join(directory, "stream"), Buffer.concat(frames));
-  execFileSync("mkfifo", ["pipe"], { cwd: directory });
+  execFileSync("sh", ["-c", "mkfifo pipe"], { cwd: directory });
   const writer = spawn("sh", ["-c", "cat stream > pipe"], { cwd: directory });
   const fd = openSync(path.join(directory, "pipe"), "r");
   open.push(fd);
