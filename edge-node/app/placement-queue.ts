@@ -158,11 +158,12 @@ export class PlacementQueue {
       const entry = this.#waiting.shift();
       if (entry === undefined) return;
       const waitedMs = this.#clock.now() - entry.arrivedAt;
-      const etaMs = (this.#handed + 1) * this.statistics.meanMs;
-      if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, etaMs })) {
+      const { meanMs } = this.statistics;
+      const ahead = this.#handed;
+      if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, meanMs, ahead })) {
         void this.#run(entry, waitedMs);
       } else {
-        const why = `after ${waitedMs.toFixed(0)} ms in the queue no time was left for a run of ${etaMs.toFixed(1)} ms`;
+        const why = `after ${waitedMs.toFixed(0)} ms in the queue no time was left for a run of ${meanMs.toFixed(1)} ms behind ${ahead} others`;
         this.#settleDropped(entry, "DEADLINE_EXCEEDED", why);
       }
     }

@@ -18,6 +18,8 @@ const SHORT_QUEUE_MS = 20;
  * that was handed over can no longer be dropped.
  */
 const QUICK_RUN_MS = 2;
+/** A model this slow gets its requests one at a time, even where they could share a run. */
+const SLOW_RUN_MS = 50;
 /**
  * Full runs that a batching host holds: the one that is on, and the one that gathers meanwhile. Requests can share a
  * run only where they lie together, so more are handed over than of a model that runs one by one.
@@ -55,12 +57,13 @@ export function holdLimit({ slots, meanMs, batch, queueLimit }: Omit<QueueView, 
 
 /**
  * Most requests that the host itself holds. They can no longer be dropped, overtaken or called off, so they are never
- * more work than a short queue's; a model that takes longer than that gets its requests one at a time.
+ * more work than a short queue's, or no more than any placement holds where a shared run is worth a wait.
  */
 export function handLimit({ slots, meanMs, batch }: Pick<QueueView, "slots" | "meanMs" | "batch">): number {
   if (batch === 1) return meanMs <= QUICK_RUN_MS ? slots + 1 : slots;
   const short = Math.floor((slots * SHORT_QUEUE_MS) / Math.max(meanMs, 0.001));
-  return Math.max(slots, Math.min(RUNS_HELD * batch, short));
+  const few = meanMs <= SLOW_RUN_MS ? HELD_PER_SLOT * slots : slots;
+  return Math.max(few, Math.min(RUNS_HELD * batch, short));
 }
 
 /** Why the node does not take a request; undefined when it does. `queue` is undefined for a placement that is not served here. */
@@ -77,14 +80,16 @@ export function refusalOf(
 }
 
 /**
- * Whether a request that has waited for `waitedMs` is worth starting when its answer may be expected in `etaMs`. One that
- * did not wait always is: were it dropped for a mean that one slow run spoiled, no run would ever mend the mean.
+ * Whether a request that has waited for `waitedMs` is worth handing over behind `ahead` others that the host has. One that
+ * neither waited nor waits always is: were it dropped for a mean that one slow run spoiled, no run would ever mend the mean.
  */
 export function isWorthStarting(request: {
   readonly waitedMs: number;
   readonly deadlineMs: number;
-  readonly etaMs: number;
+  readonly meanMs: number;
+  readonly ahead: number;
 }): boolean {
-  const { waitedMs, deadlineMs, etaMs } = request;
-  return waitedMs === 0 ? deadlineMs > 0 : waitedMs <= deadlineMs - etaMs;
+  const { waitedMs, deadlineMs, meanMs, ahead } = request;
+  if (waitedMs === 0 && ahead === 0) return deadlineMs > 0;
+  return waitedMs <= deadlineMs - (ahead + 1) * meanMs;
 }

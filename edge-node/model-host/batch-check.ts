@@ -9,44 +9,69 @@ import {
 } from "../../shared/inference/datatypes.ts";
 import { elementCount } from "../../shared/inference/shape.ts";
 import { split, stack } from "./batch.ts";
+import { whyNoGain, whyTooSlow } from "./batch-gain.ts";
 import { whySignatureForbids } from "./batchable.ts";
 import type { LoadedModel } from "./model.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
 /** Rows of the two requests that are tried: one alone, and one that is a batch itself. */
 const TRIED_ROWS = [1, 2] as const;
-/** A slower model gets its requests one at a time (the agent hands over 20 ms of work at most), so a trial buys nothing. */
-const SLOW_US = 50_000;
+/** Of a model this slow not even one run more is spent at its start. */
+const SLOWEST_US = 500_000;
 /**
  * Largest difference that is called equal, as a part of the largest value of the row. Kernels for one row and for many
  * may add in another order. Measured on x64: no bit differs for 28×28 convolutions and for products up to 1,024 wide, but
- * other processors have other kernels, and a sum of 1,024 FP32 products can move by 1e-5. A model that mixes rows is off by
- * far more: 1.6e-2 for dynamic quantisation, whose scale is that of the whole batch.
+ * other processors have other kernels, and roundings of 6e-8 in a sum of 1,024 stay below 6e-5. A model that mixes rows is off
+ * by far more: 1.6e-2 for dynamic quantisation, whose scale is that of the whole batch.
  */
 const TOLERANCE: Readonly<Partial<Record<Datatype, number>>> = { FP16: 5e-3, FP32: 1e-4, FP64: 1e-9 };
 
 /**
  * Why the requests of this model may not share a run; undefined when they may. Its signature must allow it, and two
  * requests of different rows must come out together as they do alone: a softmax along the first dimension, statistics of
- * the batch or random numbers show only in a run. Never throws.
+ * the batch or random numbers show only in a run. Never throws. `now` is in ms.
  */
-export async function batchCheck(model: LoadedModel, warmUs: number): Promise<string | undefined> {
+export async function batchCheck(
+  model: LoadedModel,
+  warmUs: number,
+  now: () => number = () => performance.now(),
+): Promise<string | undefined> {
   const forbidden = whySignatureForbids(model);
   if (forbidden !== undefined) return forbidden;
-  if (warmUs > SLOW_US) return `a run takes ${Math.round(warmUs / 1_000)} ms, too long to wait for others`;
+  if (warmUs > SLOWEST_US) return `a run takes ${Math.round(warmUs / 1_000)} ms, too long for others to wait for it`;
+  const time = async (inputs: readonly Tensor[]): Promise<number> => {
+    const before = now();
+    await runAll(model, inputs);
+    return now() - before;
+  };
   try {
-    return await compare(model);
+    const requests = TRIED_ROWS.map((rows, i) => model.inputs.map((input) => sample(input, rows, i)));
+    const [oneRow = []] = requests;
+    const threeRows = stack(requests);
+    return (
+      (await whyTooSlow(time, oneRow)) ??
+      (await whyUnequal(model, requests, threeRows)) ??
+      (await whyNoGain(time, { oneRow, threeRows }))
+    );
   } catch (error) {
     return `a trial failed: ${runtimeWords(messageOf(error), 200)}`;
   }
 }
 
-async function compare(model: LoadedModel): Promise<string | undefined> {
-  const names = model.outputs.map(({ name }) => name);
-  const requests = TRIED_ROWS.map((rows, i) => model.inputs.map((input) => sample(input, rows, i)));
+const runAll = (model: LoadedModel, inputs: readonly Tensor[]): Promise<readonly Tensor[]> =>
+  model.run(
+    inputs,
+    model.outputs.map(({ name }) => name),
+  );
+
+async function whyUnequal(
+  model: LoadedModel,
+  requests: readonly (readonly Tensor[])[],
+  stacked: readonly Tensor[],
+): Promise<string | undefined> {
   const alone = [];
-  for (const inputs of requests) alone.push(await model.run(inputs, names));
-  const together = split(await model.run(stack(requests), names), TRIED_ROWS);
+  for (const inputs of requests) alone.push(await runAll(model, inputs));
+  const together = split(await runAll(model, stacked), TRIED_ROWS);
   if (together === undefined) return "an output has another number of rows than the inputs";
   for (const [i, outputs] of alone.entries()) {
     const other = outputs.find((output, j) => !isEqual(output, together[i]?.[j]));

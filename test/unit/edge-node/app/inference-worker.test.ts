@@ -149,8 +149,8 @@ describe("InferenceWorker", () => {
     expect(new Set(host.rows)).toEqual(new Set([4]));
   });
 
-  it("hands a model over 20 ms one request at a time, whether they could share a run or not", () => {
-    const { worker, host } = setUp({ host: new ScriptedHost(25_000, { turns: true }) });
+  it("hands over one request at a time of a model over 50 ms, whether they could share a run or not", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(51_000, { turns: true }) });
     for (const text of ["a", "b", "c"]) void worker.infer(request(text));
     expect(host.seen).toEqual(["a"]);
   });

@@ -76,12 +76,15 @@ describe("handing requests to the host", () => {
     expect(handLimit({ slots: 1, meanMs: 0.05, batch: 32 })).toBe(64);
   });
 
-  it("never hands over more than 20 ms of work, but one request always", () => {
+  it("hands over 20 ms of work at most, but all that is held of a model worth waiting for", () => {
+    expect(handLimit({ slots: 1, meanMs: 1, batch: 32 })).toBe(20);
+    expect(handLimit({ slots: 1, meanMs: 15, batch: 32 })).toBe(4);
+    expect(handLimit({ slots: 1, meanMs: 51, batch: 32 })).toBe(1);
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1e4, noNaN: true }), fc.integer({ min: 2, max: 256 }), (meanMs, batch) => {
         const handed = handLimit({ slots: 1, meanMs, batch });
         expect(handed).toBeGreaterThanOrEqual(1);
-        if (handed > 1) expect(handed * meanMs).toBeLessThanOrEqual(20);
+        if (handed > 4) expect(handed * meanMs).toBeLessThanOrEqual(20);
       }),
     );
   });
@@ -97,20 +100,28 @@ describe("handing requests to the host", () => {
 });
 
 describe("starting a request at its turn", () => {
+  const run = { deadlineMs: 100, meanMs: 20, ahead: 0 };
+
   it("drops what cannot finish in the time that is left", () => {
-    expect(isWorthStarting({ waitedMs: 80, deadlineMs: 100, etaMs: 20 })).toBe(true);
-    expect(isWorthStarting({ waitedMs: 81, deadlineMs: 100, etaMs: 20 })).toBe(false);
+    expect(isWorthStarting({ ...run, waitedMs: 80 })).toBe(true);
+    expect(isWorthStarting({ ...run, waitedMs: 81 })).toBe(false);
   });
 
-  it("starts what did not wait, however slow the model was lately", () => {
-    expect(isWorthStarting({ waitedMs: 0, deadlineMs: 100, etaMs: 10_000 })).toBe(true);
+  it("counts the runs of those whom the host has already", () => {
+    expect(isWorthStarting({ ...run, waitedMs: 40, ahead: 2 })).toBe(true);
+    expect(isWorthStarting({ ...run, waitedMs: 41, ahead: 2 })).toBe(false);
+    expect(isWorthStarting({ ...run, waitedMs: 0, ahead: 5 })).toBe(false);
+  });
+
+  it("starts what neither waited nor waits, however slow the model was lately", () => {
+    expect(isWorthStarting({ ...run, waitedMs: 0, meanMs: 10_000 })).toBe(true);
   });
 
   it("never starts what has no time left", () => {
     fc.assert(
-      fc.property(fc.nat(1e6), fc.nat(1e5), fc.nat(1e5), (waitedMs, deadlineMs, etaMs) => {
+      fc.property(fc.nat(1e6), fc.nat(1e5), fc.nat(1e5), fc.nat(4), (waitedMs, deadlineMs, meanMs, ahead) => {
         fc.pre(waitedMs > deadlineMs || deadlineMs === 0);
-        expect(isWorthStarting({ waitedMs, deadlineMs, etaMs: etaMs + 0.1 })).toBe(false);
+        expect(isWorthStarting({ waitedMs, deadlineMs, meanMs: meanMs + 0.1, ahead })).toBe(false);
       }),
     );
   });
