@@ -4,12 +4,14 @@ const WINDOW = 256;
 const REFRESH = 32;
 
 /**
- * How long a placement's runs take, in ms. The mean (exponentially weighted) is per request: n requests that share a run
- * of 4 ms count 4/n each, so that requests in flight × mean is how long a new one waits. The 95th percentile (of the last
- * 256 requests) is of the whole run, since no answer is there before it ends.
+ * How long a placement's runs take, in ms. The mean is per request: n requests that share a run of 4 ms count 4/n each,
+ * so that requests in flight × mean is how long a new one waits. The 95th percentile (of the last 256 requests) is of the
+ * whole run, since no answer is there before it ends.
  */
 export class RunStatistics {
-  #meanMs: number;
+  /** Exponentially weighted over runs, both: were it over requests, one run of 32 that was held up would be the whole mean. */
+  #runMs: number;
+  #requests = 1;
   #p95Ms: number;
   readonly #window: number[] = [];
   #next = 0;
@@ -17,12 +19,12 @@ export class RunStatistics {
 
   /** `firstGuessMs`: the mean of the warm runs stands in until the first run. */
   constructor(firstGuessMs: number) {
-    this.#meanMs = firstGuessMs;
+    this.#runMs = firstGuessMs;
     this.#p95Ms = firstGuessMs;
   }
 
   get meanMs(): number {
-    return this.#meanMs;
+    return this.#runMs / this.#requests;
   }
 
   get p95Ms(): number {
@@ -31,9 +33,9 @@ export class RunStatistics {
 
   /** `runMs` for the answers to `requests` requests. */
   add(runMs: number, requests: number): void {
-    const eachMs = runMs / requests;
-    const keep = this.#window.length === 0 ? 0 : (1 - EWMA_WEIGHT) ** requests;
-    this.#meanMs = eachMs + keep * (this.#meanMs - eachMs);
+    const weight = this.#window.length === 0 ? 1 : EWMA_WEIGHT;
+    this.#runMs += weight * (runMs - this.#runMs);
+    this.#requests += weight * (requests - this.#requests);
     for (let i = 0; i < requests; i += 1) {
       this.#window[this.#next] = runMs;
       this.#next = (this.#next + 1) % WINDOW;
