@@ -45,6 +45,8 @@ export interface HostRequest {
   readonly headerLength: number;
   /** After this many ms the host is killed: the model hangs. */
   readonly timeoutMs: number;
+  /** Rows that may share one run with it, at most 65,535. */
+  readonly maxRows: number;
 }
 
 export interface HostAnswer {
@@ -52,9 +54,12 @@ export interface HostAnswer {
   readonly status: number;
   readonly headerLength: number;
   readonly body: Uint8Array;
+  /** Decoding it, the run that answered it, encoding the answer. */
   readonly computeUs: number;
   /** Error code from the catalogue, when the status is not 200. */
   readonly code: string | undefined;
+  /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
+  readonly turn: number;
 }
 
 export interface HostExit {
@@ -70,6 +75,8 @@ export interface ModelHost {
   readonly loadMs: number;
   /** Mean of the warm runs. */
   readonly warmUs: number;
+  /** Why its requests do not share runs; undefined when they do. */
+  readonly unbatched: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */
   rssMiB(): number;
   /** Answers; rejects with `HostFailure` when the process ends first or the time runs out. Requests may overlap. */
@@ -91,8 +98,8 @@ export interface ModelHosts {
 
 // ── what the inference worker offers to the channel and to the local API ──────────────────────────────────────────
 
-/** Without a `timeoutMs`: a host is killed after its placement's limit, never because one caller is in a hurry. */
-export interface WorkerRequest extends Omit<HostRequest, "timeoutMs"> {
+/** Without limits: a host is killed after its placement's limit, never because one caller is in a hurry. */
+export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"> {
   readonly placementId: string;
   /** Time left when the request arrived, in ms. */
   readonly deadlineMs: number;

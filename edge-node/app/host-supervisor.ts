@@ -68,7 +68,7 @@ export class HostSupervisor {
   }
 
   async #start(held: Held, signal: AbortSignal): Promise<void> {
-    const { placements, disk, hosts, serving } = this.#parts;
+    const { placements, disk, hosts, serving, logger } = this.#parts;
     const { placementId, model, version, artifact, limits } = held.spec;
     try {
       if (!held.isFresh) {
@@ -92,6 +92,8 @@ export class HostSupervisor {
       held.process = host;
       held.host = "running";
       serving.serve(held.spec, host);
+      const { unbatched } = host;
+      if (unbatched !== undefined) logger.info({ placementId, model, version, unbatched }, "runs are not shared");
       void host.exited.then((exit) => this.#exited(held, host, exit));
       const measured = { rssMiB: Math.round(host.rssMiB()), warmUs: Math.round(host.warmUs) };
       placements.change(held, (machine) => machine.becomeReady(measured));

@@ -1,7 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, type ErrorCode } from "../../shared/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../shared/protocol/limits.ts";
-import { isWorthStarting, type QueueView } from "../core/admission.ts";
+import { handLimit, isWorthStarting, type QueueView } from "../core/admission.ts";
 import { RunStatistics } from "../core/run-statistics.ts";
 import type { HostAnswer, ModelHost, WorkerRequest } from "../ports.ts";
 import { isHostFailure } from "./host-failure.ts";
@@ -29,18 +29,21 @@ export interface ServedPlacement {
   readonly placementId: string;
   readonly model: string;
   readonly version: string;
-  readonly limits: { readonly queue: number; readonly timeoutMs: number };
+  readonly limits: {
+    readonly queue: number;
+    readonly timeoutMs: number;
+    readonly maxBatch: number;
+    readonly maxDelayUs?: number | undefined;
+  };
 }
 
-/** A host runs one request at a time. */
-const SLOTS = 1;
 /**
- * While a quick model runs one request, the next is already handed to its host: the hop costs up to 100 µs, and two
- * under way gave 2.1–3.4 times the answers of one (host-hop.bench.ts). A slower model would gain nothing, and a request
- * that was handed over can no longer be dropped.
+ * A host runs one thing at a time, a request or a batch, so the router may count one server whose speed is the mean. Were
+ * each row of a batch a slot, it would expect n requests to take as long as one.
  */
-const HANDED_AHEAD = 1;
-const QUICK_RUN_MS = 2;
+const SLOTS = 1;
+/** What the link's frame can say. */
+const MAX_ROWS = 65_535;
 
 /**
  * The requests of one placement: which wait, which run, and what is known about how long they take. Every request is
@@ -53,11 +56,16 @@ export class PlacementQueue {
   readonly #clock: Clock;
   /** Highest priority first; among equals, first come. */
   readonly #waiting: Entry[] = [];
-  #running = 0;
+  /** Handed to the host and not answered. */
+  #handed = 0;
   #rif = 0;
   #isClosed = false;
-  /** When the host last became free of the request before: from there the next one's service time counts. */
+  /** Set while requests wait for company. */
+  #cancelGathering: (() => void) | undefined;
+  /** When the last answer came: from there the service time of the next one counts. */
   #lastEndAt = 0;
+  /** The answers of the host's turn, as far as they have come, and when the host was free to begin it. */
+  #turn = { freeAt: 0, ms: 0, answers: 0 };
 
   constructor(placement: ServedPlacement, host: ModelHost, clock: Clock) {
     this.placement = placement;
@@ -79,7 +87,19 @@ export class PlacementQueue {
   }
 
   view(): QueueView {
-    return { rif: this.#rif, slots: SLOTS, meanMs: this.statistics.meanMs, queueLimit: this.placement.limits.queue };
+    return {
+      rif: this.#rif,
+      slots: SLOTS,
+      meanMs: this.statistics.meanMs,
+      batch: this.#batch,
+      queueLimit: this.placement.limits.queue,
+    };
+  }
+
+  /** Requests that may share a run. */
+  get #batch(): number {
+    const { maxBatch } = this.placement.limits;
+    return this.host.unbatched === undefined ? Math.max(1, Math.min(maxBatch, MAX_ROWS)) : 1;
   }
 
   /** Takes a request that was admitted. Never rejects. */
@@ -110,6 +130,7 @@ export class PlacementQueue {
   /** No request is started any more; those that wait are settled as not started. What runs goes on. */
   close(): void {
     this.#isClosed = true;
+    this.#cancelGathering?.();
     for (const entry of this.#waiting.splice(0)) {
       this.#settleDropped(entry, "DRAINING", "the model was taken out of service here");
     }
@@ -132,22 +153,36 @@ export class PlacementQueue {
   }
 
   #startNext(): void {
-    while (!this.#isClosed && this.#running < this.#depth()) {
+    if (this.#isClosed || this.#waiting.length === 0 || this.#isGathering()) return;
+    while (this.#handed < handLimit(this.view())) {
       const entry = this.#waiting.shift();
       if (entry === undefined) return;
       const waitedMs = this.#clock.now() - entry.arrivedAt;
       const { meanMs } = this.statistics;
-      if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, meanMs })) {
+      const ahead = this.#handed;
+      if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, meanMs, ahead })) {
         void this.#run(entry, waitedMs);
       } else {
-        const why = `after ${waitedMs.toFixed(0)} ms in the queue no time was left for a run of ${meanMs.toFixed(1)} ms`;
+        const why = `after ${waitedMs.toFixed(0)} ms in the queue no time was left for a run of ${meanMs.toFixed(1)} ms behind ${ahead} others`;
         this.#settleDropped(entry, "DEADLINE_EXCEEDED", why);
       }
     }
   }
 
-  #depth(): number {
-    return this.statistics.meanMs <= QUICK_RUN_MS ? SLOTS + HANDED_AHEAD : SLOTS;
+  /**
+   * Whether the host stays idle a little longer so that more requests can share its next run: `maxDelayUs` at most, and
+   * never more than half of anybody's deadline. Without that limit nobody waits: what comes while a run is on shares the next.
+   */
+  #isGathering(): boolean {
+    const delayMs = (this.placement.limits.maxDelayUs ?? 0) / 1_000;
+    this.#cancelGathering?.();
+    this.#cancelGathering = undefined;
+    if (delayMs === 0 || this.#handed > 0 || this.#waiting.length >= this.#batch) return false;
+    const until = this.#waiting.map(({ arrivedAt, request }) => arrivedAt + Math.min(delayMs, request.deadlineMs / 2));
+    const leftMs = Math.min(...until) - this.#clock.now();
+    if (leftMs <= 0) return false;
+    this.#cancelGathering = this.#clock.after(leftMs, () => this.#startNext());
+    return true;
   }
 
   async #run(entry: Entry, queueMs: number): Promise<void> {
@@ -156,26 +191,37 @@ export class PlacementQueue {
     const timeoutMs = this.placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
     const startedAt = this.#clock.now();
     entry.isStarted = true;
-    this.#running += 1;
+    this.#handed += 1;
     try {
-      const answer = await this.host.infer({ body, headerLength, timeoutMs });
-      this.#learn(startedAt);
-      entry.settle({ kind: "answered", answer, queueMs });
+      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch });
+      const inHostMs = this.#learn(startedAt, answer.turn);
+      entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
       const started = !isHostFailure(error) || error.started !== false;
       const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
       entry.settle({ kind: "dropped", code, why: messageOf(error), started, queueMs });
     } finally {
-      this.#running -= 1;
+      this.#handed -= 1;
       this.#startNext();
     }
   }
 
-  /** The host answers in order, so a run began when it was handed over or when the one before ended. */
-  #learn(startedAt: number): void {
+  /**
+   * Takes an answer into the statistics; returns how long its request waited in the host for the turn before. The host
+   * answers in order, so a turn began when its first request was handed over or when the turn before ended. The answers
+   * of a turn come one after the other: the first brings nearly all of its time, the last one closes the sum.
+   */
+  #learn(startedAt: number, requests: number): number {
     const now = this.#clock.now();
-    this.statistics.add(now - Math.max(startedAt, this.#lastEndAt));
+    const turn = this.#turn;
+    turn.ms += now - Math.max(startedAt, this.#lastEndAt);
+    turn.answers += 1;
     this.#lastEndAt = now;
+    if (turn.answers >= requests) {
+      this.statistics.add(turn.ms, turn.answers);
+      this.#turn = { freeAt: now, ms: 0, answers: 0 };
+    }
+    return Math.max(0, turn.freeAt - startedAt);
   }
 }
 

@@ -136,6 +136,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.version === b.version &&
     a.limits.memMiB === b.limits.memMiB &&
     a.limits.maxBatch === b.limits.maxBatch &&
+    a.limits.maxDelayUs === b.limits.maxDelayUs &&
     a.limits.queue === b.limits.queue &&
     a.limits.timeoutMs === b.limits.timeoutMs
   );

@@ -3,9 +3,15 @@ const WINDOW = 256;
 /** The window is sorted anew after this many samples: sorting costs 10 µs, and every answer carries the figure. */
 const REFRESH = 32;
 
-/** How long a placement's runs take: an exponentially weighted mean and the 95th percentile of the last 256, in ms. */
+/**
+ * How long a placement's runs take, in ms. The mean is per request: n requests that share a run of 4 ms count 4/n each,
+ * so that requests in flight × mean is how long a new one waits. The 95th percentile (of the last 256 requests) is of the
+ * whole run, since no answer is there before it ends.
+ */
 export class RunStatistics {
-  #meanMs: number;
+  /** Exponentially weighted over runs, both: were it over requests, one run of 32 that was held up would be the whole mean. */
+  #runMs: number;
+  #requests = 1;
   #p95Ms: number;
   readonly #window: number[] = [];
   #next = 0;
@@ -13,26 +19,31 @@ export class RunStatistics {
 
   /** `firstGuessMs`: the mean of the warm runs stands in until the first run. */
   constructor(firstGuessMs: number) {
-    this.#meanMs = firstGuessMs;
+    this.#runMs = firstGuessMs;
     this.#p95Ms = firstGuessMs;
   }
 
   get meanMs(): number {
-    return this.#meanMs;
+    return this.#runMs / this.#requests;
   }
 
   get p95Ms(): number {
     return this.#p95Ms;
   }
 
-  add(ms: number): void {
-    this.#meanMs = this.#window.length === 0 ? ms : this.#meanMs + EWMA_WEIGHT * (ms - this.#meanMs);
-    this.#window[this.#next] = ms;
-    this.#next = (this.#next + 1) % WINDOW;
-    this.#sinceRefresh += 1;
+  /** `runMs` for the answers to `requests` requests. */
+  add(runMs: number, requests: number): void {
+    const weight = this.#window.length === 0 ? 1 : EWMA_WEIGHT;
+    this.#runMs += weight * (runMs - this.#runMs);
+    this.#requests += weight * (requests - this.#requests);
+    for (let i = 0; i < requests; i += 1) {
+      this.#window[this.#next] = runMs;
+      this.#next = (this.#next + 1) % WINDOW;
+    }
+    this.#sinceRefresh += requests;
     if (this.#sinceRefresh < REFRESH && this.#window.length > REFRESH) return;
     this.#sinceRefresh = 0;
     const sorted = this.#window.toSorted((a, b) => a - b);
-    this.#p95Ms = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? ms;
+    this.#p95Ms = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? runMs;
   }
 }

@@ -16,9 +16,17 @@ export interface LinkRequest extends RequestHead {
   readonly body: Uint8Array;
 }
 
-const FIRST_CAPACITY = 64 * 1_024;
+/** An answer without its place in the protocol. */
+export type LinkAnswer = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: Uint8Array };
+
+/** What one read can bring at most is what the kernel holds of a socket's stream: 208 KiB on Linux. */
+const FIRST_CAPACITY = 256 * 1_024;
 /** A buffer grown for one large request is given back after it. */
 const KEPT_CAPACITY = 1_048_576;
+/** Of the widest number. */
+const ALIGNMENT = 8;
+/** Copied behind their heads; larger bodies are written as they lie. */
+const SMALL_BYTES = 16_384;
 
 /**
  * The host's end of the link. It blocks: the host has nothing else to do, and a blocking read wakes sooner than an event
@@ -30,31 +38,55 @@ export class BlockingLink {
   /** Bytes of `#buffer` between these two have been read from the socket and not been used. */
   #start = 0;
   #end = 0;
-  readonly #head = Buffer.allocUnsafeSlow(REPLY_HEADER);
-
   constructor(fd: number) {
     this.#fd = fd;
   }
 
   /** Waits for a request; undefined when the agent has closed its end or is gone. */
   next(): LinkRequest | undefined {
-    if (this.#start === this.#end && this.#buffer.byteLength > KEPT_CAPACITY) {
-      this.#buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
-      this.#start = this.#end = 0;
-    }
+    if (this.#start === this.#end) this.#drained();
     if (!this.#fill(REQUEST_HEADER)) return undefined;
-    const head = readRequestHead(new DataView(this.#buffer.buffer, this.#start, REQUEST_HEADER));
+    const head = this.#peek();
     if (head.bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${head.bodyLength} bytes`);
-    if (!this.#fill(REQUEST_HEADER + head.bodyLength)) return undefined;
+    return this.#fill(REQUEST_HEADER + head.bodyLength, REQUEST_HEADER + head.headerLength)
+      ? this.#take(head)
+      : undefined;
+  }
+
+  /**
+   * The next request if all of it has been read already, without waiting. One read brings what came while the last run
+   * was on, so this is how requests that arrived together are found; a blocking descriptor cannot be asked for more.
+   */
+  ready(): LinkRequest | undefined {
+    if (this.#end - this.#start < REQUEST_HEADER) return undefined;
+    const head = this.#peek();
+    return this.#end - this.#start < REQUEST_HEADER + head.bodyLength ? undefined : this.#take(head);
+  }
+
+  /** The next read has the whole buffer again: near its end it would bring fewer requests than are there. */
+  #drained(): void {
+    if (this.#buffer.byteLength > KEPT_CAPACITY) this.#buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
+    this.#start = this.#end = 0;
+  }
+
+  #peek(): RequestHead {
+    return readRequestHead(new DataView(this.#buffer.buffer, this.#start, REQUEST_HEADER));
+  }
+
+  #take(head: RequestHead): LinkRequest {
     const from = this.#start + REQUEST_HEADER;
     this.#start = from + head.bodyLength;
     return { ...head, body: this.#buffer.subarray(from, this.#start) };
   }
 
-  /** Reads until `bytes` unused bytes are there; false at the end of the stream. */
-  #fill(bytes: number): boolean {
+  /**
+   * Reads until `bytes` unused bytes are there; false at the end of the stream. What takes more than one read is large, and
+   * its binary tensors, `toTensors` bytes on, come to lie aligned: they are then looked at in place (602 kB: 300 µs less).
+   */
+  #fill(bytes: number, toTensors = 0): boolean {
     if (this.#end - this.#start >= bytes) return true;
-    if (this.#start + bytes > this.#buffer.byteLength) this.#makeRoom(bytes);
+    const isAligned = (this.#start + toTensors) % ALIGNMENT === 0;
+    if (!isAligned || this.#start + bytes > this.#buffer.byteLength) this.#makeRoom(bytes, toTensors);
     while (this.#end - this.#start < bytes) {
       const count = readSync(this.#fd, this.#buffer, this.#end, this.#buffer.byteLength - this.#end, null);
       if (count === 0) return false;
@@ -63,35 +95,45 @@ export class BlockingLink {
     return true;
   }
 
-  #makeRoom(bytes: number): void {
-    const target = bytes > this.#buffer.byteLength ? Buffer.allocUnsafeSlow(bytes) : this.#buffer;
-    this.#buffer.copy(target, 0, this.#start, this.#end);
+  #makeRoom(bytes: number, toTensors: number): void {
+    const start = (ALIGNMENT - (toTensors % ALIGNMENT)) % ALIGNMENT;
+    const isTooSmall = start + bytes > this.#buffer.byteLength;
+    const target = isTooSmall ? Buffer.allocUnsafeSlow(ALIGNMENT + bytes) : this.#buffer;
+    this.#buffer.copy(target, start, this.#start, this.#end);
     this.#buffer = target;
-    this.#end -= this.#start;
-    this.#start = 0;
+    this.#end += start - this.#start;
+    this.#start = start;
   }
 
   tell(event: HostEvent): void {
     const body = Buffer.from(JSON.stringify(event));
-    this.#send(
-      { kind: REPLY.EVENT, code: 0, requestId: 0, headerLength: 0, computeUs: 0, bodyLength: body.byteLength },
-      body,
-    );
+    const head = { kind: REPLY.EVENT, code: 0, turn: 0, requestId: 0, headerLength: 0, computeUs: 0 };
+    this.#write(Buffer.concat([headOf({ ...head, bodyLength: body.byteLength }), body]));
   }
 
-  answer(answer: Omit<ReplyHead, "kind" | "bodyLength">, body: Uint8Array): void {
-    this.#send({ ...answer, kind: REPLY.ANSWER, bodyLength: body.byteLength }, body);
-  }
-
-  #send(head: ReplyHead, body: Uint8Array): void {
-    writeReplyHead(new DataView(this.#head.buffer, this.#head.byteOffset, REPLY_HEADER), head);
-    // One write for what fits a page or so: the agent then wakes once.
-    if (body.byteLength <= 16_384) return this.#write(Buffer.concat([this.#head, body]));
-    this.#write(this.#head);
-    this.#write(body);
+  /** Small bodies go out in one write: the agent wakes once for a whole turn. */
+  answer(answers: readonly LinkAnswer[]): void {
+    let small: Uint8Array[] = [];
+    for (const { body, ...answer } of answers) {
+      small.push(headOf({ ...answer, kind: REPLY.ANSWER, bodyLength: body.byteLength }));
+      if (body.byteLength <= SMALL_BYTES) {
+        small.push(body);
+        continue;
+      }
+      this.#write(Buffer.concat(small));
+      this.#write(body);
+      small = [];
+    }
+    if (small.length > 0) this.#write(Buffer.concat(small));
   }
 
   #write(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.byteLength;) at += writeSync(this.#fd, bytes, at, bytes.byteLength - at, null);
   }
+}
+
+function headOf(head: ReplyHead): Buffer {
+  const bytes = Buffer.allocUnsafe(REPLY_HEADER);
+  writeReplyHead(new DataView(bytes.buffer, bytes.byteOffset, REPLY_HEADER), head);
+  return bytes;
 }

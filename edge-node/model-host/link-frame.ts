@@ -5,14 +5,14 @@ import type { TensorSignature } from "../../shared/inference/shape.ts";
  * run on one machine. The agent sends requests; the host first tells how it starts, in events, then answers each
  * request in the order in which they came.
  *
- *   request: u32 request id, u32 header length, u32 body length; body
- *   reply:   u8 kind, u8 code, u16 0, u32 request id, u32 header length, u32 compute µs, u32 body length; body
+ *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u16 0; body
+ *   reply:   u8 kind, u8 code, u16 turn, u32 request id, u32 header length, u32 compute µs, u32 body length; body
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
 export const LINK_FD = 3;
 
-export const REQUEST_HEADER = 12;
+export const REQUEST_HEADER = 16;
 export const REPLY_HEADER = 20;
 
 export const REPLY = { EVENT: 1, ANSWER: 2 } as const;
@@ -22,12 +22,16 @@ export interface RequestHead {
   /** Bytes of the JSON part of the body; `JSON_BODY` for all of it, 0 for raw bytes. */
   readonly headerLength: number;
   readonly bodyLength: number;
+  /** Rows that may share a run with it. On each request, so that a changed limit needs no new host. */
+  readonly maxRows: number;
 }
 
 export interface ReplyHead {
   readonly kind: number;
   /** Position in `ANSWER_CODES`. */
   readonly code: number;
+  /** Requests that the host took up and answered together, this one included. */
+  readonly turn: number;
   readonly requestId: number;
   readonly headerLength: number;
   readonly computeUs: number;
@@ -45,7 +49,8 @@ export type HostEvent =
       readonly outputs: readonly TensorSignature[];
       readonly loadMs: number;
     }
-  | { readonly event: "ready"; readonly warmUs: number }
+  /** `unbatched`: why requests do not share runs; absent when they do. */
+  | { readonly event: "ready"; readonly warmUs: number; readonly unbatched?: string }
   | {
       readonly event: "failed";
       readonly phase: "loading" | "warming";
@@ -65,18 +70,21 @@ export function writeRequestHead(view: DataView, head: RequestHead): void {
   view.setUint32(0, head.requestId, true);
   view.setUint32(4, head.headerLength, true);
   view.setUint32(8, head.bodyLength, true);
+  view.setUint16(12, head.maxRows, true);
+  view.setUint16(14, 0, true);
 }
 
 export const readRequestHead = (view: DataView): RequestHead => ({
   requestId: view.getUint32(0, true),
   headerLength: view.getUint32(4, true),
   bodyLength: view.getUint32(8, true),
+  maxRows: view.getUint16(12, true),
 });
 
 export function writeReplyHead(view: DataView, head: ReplyHead): void {
   view.setUint8(0, head.kind);
   view.setUint8(1, head.code);
-  view.setUint16(2, 0, true);
+  view.setUint16(2, head.turn, true);
   view.setUint32(4, head.requestId, true);
   view.setUint32(8, head.headerLength, true);
   view.setUint32(12, head.computeUs, true);
@@ -86,6 +94,7 @@ export function writeReplyHead(view: DataView, head: ReplyHead): void {
 export const readReplyHead = (view: DataView): ReplyHead => ({
   kind: view.getUint8(0),
   code: view.getUint8(1),
+  turn: view.getUint16(2, true),
   requestId: view.getUint32(4, true),
   headerLength: view.getUint32(8, true),
   computeUs: view.getUint32(12, true),

@@ -1,31 +1,39 @@
 import { flushCompileCache } from "node:module";
 import { messageOf } from "../../shared/errors.ts";
-import { answerRequest } from "./answer.ts";
-import { BlockingLink } from "./blocking-link.ts";
+import { batchCheck } from "./batch-check.ts";
+import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
 import { type HostTask, LINK_FD } from "./link-frame.ts";
-import { type LoadedModel, openModel } from "./model.ts";
+import { openModel } from "./model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { runtimeWords } from "./runtime-words.ts";
+import { type Served, Turn } from "./turn.ts";
 import { warmUp } from "./warm-up.ts";
 
 /**
- * The model host: one process, one model. It loads, warms up, and answers requests one after another until the agent
- * closes the link. The agent wrote its argument and kills it when it takes too long, so it has no timers of its own.
+ * The model host: one process, one model. It loads, warms up, and answers requests turn by turn until the agent closes
+ * the link: a turn is what has come while the last one was on, and nobody waits for company. The agent wrote its
+ * argument and kills it when it takes too long, so it has no timers of its own.
  */
 async function main(task: HostTask): Promise<void> {
   const link = new BlockingLink(LINK_FD);
-  const model = await start(link, task);
-  if (model === undefined) return;
-  const served = { model, name: task.model, version: task.version };
-  for (let request = link.next(); request !== undefined; request = link.next()) {
-    const before = performance.now();
-    const { code, body, headerLength } = await answerRequest(served, request);
-    const computeUs = Math.round((performance.now() - before) * 1_000);
-    link.answer({ code, requestId: request.requestId, headerLength, computeUs }, body);
-  }
+  const served = await start(link, task);
+  if (served === undefined) return;
+  for (let request = link.next(); request !== undefined; request = link.next()) await takeTurn(link, served, request);
 }
 
-async function start(link: BlockingLink, { file }: HostTask): Promise<LoadedModel | undefined> {
+async function takeTurn(link: BlockingLink, served: Served, first: LinkRequest): Promise<void> {
+  const turn = new Turn(served, first.maxRows);
+  const requestIds: number[] = [];
+  for (let request: LinkRequest | undefined = first; request !== undefined;) {
+    turn.add(request);
+    requestIds.push(request.requestId);
+    request = turn.hasRoom ? link.ready() : undefined;
+  }
+  const answers = await turn.answers();
+  link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, turn: answers.length })));
+}
+
+async function start(link: BlockingLink, { file, model: name, version }: HostTask): Promise<Served | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
     const before = performance.now();
@@ -33,8 +41,10 @@ async function start(link: BlockingLink, { file }: HostTask): Promise<LoadedMode
     const loadMs = Math.round(performance.now() - before);
     link.tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
-    link.tell({ event: "ready", warmUs: await warmUp(model) });
-    return model;
+    const warmUs = await warmUp(model);
+    const unbatched = await batchCheck(model, warmUs);
+    link.tell({ event: "ready", warmUs, ...(unbatched === undefined ? {} : { unbatched }) });
+    return { model, name, version, isBatching: unbatched === undefined };
   } catch (error) {
     const message = messageOf(error);
     const detail = runtimeWords(message, 500);

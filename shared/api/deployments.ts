@@ -54,6 +54,24 @@ export const deploymentSpec = z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),
         timeoutMs: z.number().int().min(10).max(60_000).default(10_000),
+        maxBatch: z
+          .number()
+          .int()
+          .min(1)
+          .max(256)
+          .optional()
+          .describe(
+            "Most rows that requests may share in one run of the model; 1 switches sharing off. Default: 32. Applies where every input and output has a variable first dimension and rows do not depend on each other, which each node tries out.",
+          ),
+        maxDelayUs: z
+          .number()
+          .int()
+          .min(0)
+          .max(100_000)
+          .optional()
+          .describe(
+            "How long an idle model waits for more requests to share its run, in µs, rounded up to whole ms. Default: 0, nobody waits: what comes while a run is on shares the next one.",
+          ),
       })
       .default({ timeoutMs: 10_000 }),
   })

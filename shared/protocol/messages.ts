@@ -67,7 +67,15 @@ export const desiredPlacement = z.looseObject({
   artifact: digest,
   want: z.enum(["serve", "hold"]),
   residency: z.enum(["any", "edge-only", "cloud-only"]),
-  limits: z.looseObject({ memMiB: count, maxBatch: count, queue: count, timeoutMs: count }),
+  limits: z.looseObject({
+    memMiB: count,
+    /** Rows that may share a run. */
+    maxBatch: count,
+    queue: count,
+    timeoutMs: count,
+    /** How long an idle model waits for company; absent, as from older control planes: not at all. */
+    maxDelayUs: count.optional(),
+  }),
 });
 export type DesiredPlacement = z.infer<typeof desiredPlacement>;
 

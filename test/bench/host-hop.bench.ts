@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
-import { answerRequest } from "../../edge-node/model-host/answer.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
+import { Turn } from "../../edge-node/model-host/turn.ts";
 import type { ModelHost } from "../../edge-node/ports.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { softmaxModel } from "../support/onnx-models.ts";
@@ -35,7 +35,7 @@ const startHost = (entry?: string): Promise<ModelHost> =>
     ...(entry === undefined ? {} : { entry }),
   }).start(spec, () => undefined, new AbortController().signal);
 
-const served = { model: await openModel(file), name: "softmax", version: "1" };
+const served = { model: await openModel(file), name: "softmax", version: "1", isBatching: false };
 const blocking = await startHost();
 const eventLoop = await startHost(path.join(import.meta.dirname, "support/event-loop-host.ts"));
 
@@ -46,10 +46,15 @@ const tensor = {
   data: Float32Array.from({ length: 784 }, (_, i) => i / 784),
 };
 const request = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
-const throughHost = (host: ModelHost) => () => host.infer({ ...request, timeoutMs: 10_000 });
+const throughHost = (host: ModelHost) => () => host.infer({ ...request, timeoutMs: 10_000, maxRows: 1 });
+function inThisProcess(): Promise<unknown> {
+  const turn = new Turn(served, 1);
+  turn.add(request);
+  return turn.answers();
+}
 
 const variants: Readonly<Record<string, () => Promise<unknown>>> = {
-  "in this process": () => answerRequest(served, request),
+  "in this process": inThisProcess,
   "model host (blocking reads)": throughHost(blocking),
   "alternative: host with an event loop": throughHost(eventLoop),
 };

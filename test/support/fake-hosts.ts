@@ -18,6 +18,7 @@ export class FakeHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs = 120;
+  readonly unbatched = undefined;
   readonly spec: HostSpec;
   readonly exited: Promise<HostExit>;
   isRunning = true;
@@ -33,7 +34,7 @@ export class FakeHost implements ModelHost {
   }
 
   infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {
-    return Promise.resolve({ status: 200, headerLength, body, computeUs: 100, code: undefined });
+    return Promise.resolve({ status: 200, headerLength, body, computeUs: 100, code: undefined, turn: 1 });
   }
 
   stop(): Promise<void> {
@@ -115,7 +116,7 @@ export class FakeServing implements Serving {
       const nothing = { headerLength: request.headerLength, body: new Uint8Array(0), computeUs: 0 };
       return { status: 404, code: "MODEL_NOT_READY", notStarted: true, ...nothing, ...figures };
     }
-    const answer = await host.infer({ ...request, timeoutMs: request.deadlineMs });
+    const answer = await host.infer({ ...request, timeoutMs: request.deadlineMs, maxRows: 1 });
     this.done += 1;
     return { ...answer, notStarted: false, ...figures };
   }

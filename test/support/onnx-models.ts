@@ -120,6 +120,21 @@ export function softmaxModel(): Uint8Array {
   });
 }
 
+/** `layers` times y = relu(x · w) for [any, width] → [any, width]: one row is bound by memory, many rows by arithmetic. */
+export function denseModel({ width, layers }: { readonly width: number; readonly layers: number }): Uint8Array {
+  const indices = Array.from({ length: layers }, (_, i) => i);
+  const weights = Float32Array.from({ length: width * width }, (_, i) => (((i * 37) % 101) - 50) / (25 * width));
+  return model({
+    nodes: indices.flatMap((i) => [
+      { opType: "MatMul", input: [i === 0 ? "x" : `h${i}`, `w${i}`], output: [`z${i}`] },
+      { opType: "Relu", input: [`z${i}`], output: [i === layers - 1 ? "y" : `h${i + 1}`] },
+    ]),
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", width] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", width] }],
+    constants: indices.map((i) => constant(`w${i}`, "FP32", [width, width], weights)),
+  });
+}
+
 /** One step of a model whose memory the caller keeps, as speech models have it: INT64 step, scalar gain, state [1, 4]. */
 export const statefulModel = (): Uint8Array =>
   model({
@@ -161,6 +176,31 @@ export const reshapeModel = (): Uint8Array =>
  * number never returns. `forever`: loops without end on any input, the warm run included.
  */
 export function loopModel({ forever }: { readonly forever: boolean }): Uint8Array {
+  return model({
+    nodes: [
+      { opType: "Mul", input: ["turns", "thousand"], output: ["count"] },
+      { opType: "Loop", input: [forever ? "" : "count", "yes", "turns"], output: ["last"], attribute: loopBody([]) },
+    ],
+    inputs: [{ name: "turns", datatype: "INT64", shape: [] }],
+    outputs: [{ name: "last", datatype: "INT64", shape: [] }],
+    constants: [constant("yes", "BOOL", [], Uint8Array.of(1)), constant("thousand", "INT64", [], int64s(1_000))],
+  });
+}
+
+/** y = x [any], after as many turns as the largest of its rows says: a batch is as slow as its slowest. */
+export const loopingRowsModel = (): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "ReduceMax", input: ["x"], output: ["count"], attribute: [{ name: "keepdims", type: 2, i: 0 }] },
+      { opType: "Loop", input: ["count", "yes", "x"], output: ["y"], attribute: loopBody(["n"]) },
+    ],
+    inputs: [{ name: "x", datatype: "INT64", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "INT64", shape: ["n"] }],
+    constants: [constant("yes", "BOOL", [], Uint8Array.of(1))],
+  });
+
+/** A turn that carries its value on, unchanged. */
+function loopBody(shape: readonly (number | string)[]): readonly object[] {
   const body = graphProto(
     {
       nodes: [
@@ -170,25 +210,16 @@ export function loopModel({ forever }: { readonly forever: boolean }): Uint8Arra
       inputs: [
         { name: "i", datatype: "INT64", shape: [] },
         { name: "going", datatype: "BOOL", shape: [] },
-        { name: "carried", datatype: "INT64", shape: [] },
+        { name: "carried", datatype: "INT64", shape },
       ],
       outputs: [
         { name: "go_on", datatype: "BOOL", shape: [] },
-        { name: "carry", datatype: "INT64", shape: [] },
+        { name: "carry", datatype: "INT64", shape },
       ],
     },
     "body",
   );
-  const attribute = [{ name: "body", type: 5, g: body }];
-  return model({
-    nodes: [
-      { opType: "Mul", input: ["turns", "thousand"], output: ["count"] },
-      { opType: "Loop", input: [forever ? "" : "count", "yes", "turns"], output: ["last"], attribute },
-    ],
-    inputs: [{ name: "turns", datatype: "INT64", shape: [] }],
-    outputs: [{ name: "last", datatype: "INT64", shape: [] }],
-    constants: [constant("yes", "BOOL", [], Uint8Array.of(1)), constant("thousand", "INT64", [], int64s(1_000))],
-  });
+  return [{ name: "body", type: 5, g: body }];
 }
 
 /** Holds `mebibytes` while it loads: the runtime folds the constant into the graph. */
@@ -235,4 +266,70 @@ export const sumAndDifferenceModel = (): Uint8Array =>
     ],
     inputs: ["a", "b"].map((name) => ({ name, datatype: "FP32", shape: ["n"] })),
     outputs: ["sum", "difference"].map((name) => ({ name, datatype: "FP32", shape: ["n"] })),
+  });
+
+/** The FP32 models of [any, 3] → [any, 3] whose signature promises rows that do not depend on each other. */
+const rowModel = (nodes: readonly Node[], constants: readonly object[] = []): Uint8Array =>
+  model({
+    nodes,
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 3] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 3] }],
+    constants,
+  });
+
+const axis = (i: number): readonly object[] => [{ name: "axis", type: 2, i }];
+
+/** Models that break that promise, by what they do. */
+export const ROW_MIXERS: Readonly<Record<string, Uint8Array>> = {
+  "a softmax over the batch": rowModel([{ opType: "Softmax", input: ["x"], output: ["y"], attribute: axis(0) }]),
+  "the sum of the batch taken off": rowModel(
+    [
+      { opType: "ReduceSum", input: ["x", "axes"], output: ["sum"] },
+      { opType: "Sub", input: ["x", "sum"], output: ["y"] },
+    ],
+    [constant("axes", "INT64", [1], int64s(0))],
+  ),
+  "a quantisation whose scale is that of the batch": rowModel([
+    { opType: "DynamicQuantizeLinear", input: ["x"], output: ["q", "scale", "zero"] },
+    { opType: "DequantizeLinear", input: ["q", "scale", "zero"], output: ["y"] },
+  ]),
+  "random numbers": rowModel([{ opType: "RandomNormalLike", input: ["x"], output: ["y"] }]),
+  "rows in reverse": rowModel(
+    [{ opType: "Slice", input: ["x", "last", "end", "rows", "back"], output: ["y"] }],
+    [
+      constant("last", "INT64", [1], int64s(-1)),
+      constant("end", "INT64", [1], int64s(-1_000)),
+      constant("rows", "INT64", [1], int64s(0)),
+      constant("back", "INT64", [1], int64s(-1)),
+    ],
+  ),
+};
+
+/** y = x [any, 3] with its rows cut in three, [any]: three rows come out for each that goes in. */
+export const flatteningModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Reshape", input: ["x", "shape"], output: ["y"] }],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 3] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["m"] }],
+    constants: [constant("shape", "INT64", [1], int64s(-1))],
+  });
+
+/** The row of a table of four for each index [any] → [any, 2]: fails at run on any other index. */
+export const embeddingModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Gather", input: ["table", "index"], output: ["y"] }],
+    inputs: [{ name: "index", datatype: "INT64", shape: ["n"] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 2] }],
+    constants: [constant("table", "FP32", [4, 2], Float32Array.of(0, 1, 10, 11, 20, 21, 30, 31))],
+  });
+
+/** sum = a + b and product = a · b for [any, any] of one datatype. */
+export const arithmeticModel = (datatype: ElementType): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "Add", input: ["a", "b"], output: ["sum"] },
+      { opType: "Mul", input: ["a", "b"], output: ["product"] },
+    ],
+    inputs: ["a", "b"].map((name) => ({ name, datatype, shape: ["n", "width"] })),
+    outputs: ["sum", "product"].map((name) => ({ name, datatype, shape: ["n", "width"] })),
   });

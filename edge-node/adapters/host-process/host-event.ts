@@ -9,7 +9,7 @@ export const hostEvent = z.discriminatedUnion("event", [
     outputs: z.array(tensorSpec).max(1_024),
     loadMs: z.number(),
   }),
-  z.object({ event: z.literal("ready"), warmUs: z.number() }),
+  z.object({ event: z.literal("ready"), warmUs: z.number(), unbatched: z.string().max(500).optional() }),
   z.object({
     event: z.literal("failed"),
     phase: z.enum(["loading", "warming"]),

@@ -117,6 +117,7 @@ class HostStart {
       outputs,
       loadMs,
       warmUs: outcome.warmUs,
+      unbatched: outcome.unbatched,
       rssMiB: () => process.residentMiB,
       infer: (request) => process.ask(request),
       stop: (graceMs) => process.stop(graceMs),

@@ -8,6 +8,7 @@ import { type Reply, ReplyReader } from "./reply-reader.ts";
 interface Waiting {
   readonly requestId: number;
   readonly timeoutMs: number;
+  readonly maxRows: number;
   resolve(answer: HostAnswer): void;
   reject(failure: HostFailure): void;
 }
@@ -21,8 +22,8 @@ interface Watcher {
 }
 
 /**
- * The agent's end of a link. The host answers in order, so only the oldest request can be running, and only its time is
- * measured: a request that waits behind a slow one is not blamed for it.
+ * The agent's end of a link. The host answers in order and takes up at most `maxRows` requests at once, so only the
+ * oldest can be running. The time of the oldest is measured: a request that waits behind a slow one is not blamed for it.
  */
 export class ProcessLink {
   readonly #socket: Socket;
@@ -43,23 +44,29 @@ export class ProcessLink {
     return this.#waiting.length;
   }
 
-  ask({ body, headerLength, timeoutMs }: HostRequest): Promise<HostAnswer> {
+  ask({ body, headerLength, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
-      this.#waiting.push({ requestId: this.#lastId, timeoutMs, resolve, reject });
+      this.#waiting.push({ requestId: this.#lastId, timeoutMs, maxRows, resolve, reject });
       if (this.#waiting.length === 1) this.#watchOldest();
       const head = Buffer.allocUnsafe(REQUEST_HEADER);
       writeRequestHead(new DataView(head.buffer, head.byteOffset, REQUEST_HEADER), {
         requestId: this.#lastId,
         headerLength,
         bodyLength: body.byteLength,
+        maxRows,
       });
-      // One system call, and so one waking of the host, for both.
-      this.#socket.cork();
+      this.#gather();
       this.#socket.write(head);
       this.#socket.write(body);
-      this.#socket.uncork();
     });
+  }
+
+  /** One system call, and so one waking of the host, for all that is asked in a turn of the event loop: it can share a run. */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return;
+    this.#socket.cork();
+    process.nextTick(() => this.#socket.uncork());
   }
 
   /** No more requests: the host ends when it has answered those that it has. */
@@ -67,10 +74,14 @@ export class ProcessLink {
     this.#socket.end();
   }
 
-  /** The process is gone: every request fails. Only the oldest may have been running. */
+  /**
+   * The process is gone: every request fails. Those that may have shared the last run count as started, since any of
+   * them may be what ended it; one that comes back as not started is tried on another node.
+   */
   fail(failureOf: (position: { readonly started: boolean }) => HostFailure): void {
     clearTimeout(this.#timer);
-    this.#waiting.splice(0).forEach((waiting, i) => waiting.reject(failureOf({ started: i === 0 })));
+    const together = this.#waiting[0]?.maxRows ?? 1;
+    this.#waiting.splice(0).forEach((waiting, i) => waiting.reject(failureOf({ started: i < together })));
   }
 
   #watchOldest(): void {
@@ -82,7 +93,9 @@ export class ProcessLink {
 
   #read(chunk: Buffer): void {
     try {
+      const [oldest] = this.#waiting;
       for (const reply of this.#reader.push(chunk)) this.#take(reply);
+      if (this.#waiting[0] !== oldest) this.#watchOldest();
     } catch (error) {
       this.#watcher.onNonsense(messageOf(error));
     }
@@ -97,9 +110,9 @@ export class ProcessLink {
       throw new Error(`an answer of kind ${reply.kind} and code ${reply.code} to request ${reply.requestId}`);
     }
     this.#waiting.shift();
-    this.#watchOldest();
     const code = ANSWER_CODES[reply.code];
     const status = code === undefined ? 200 : ERRORS[code].status;
-    oldest.resolve({ status, code, headerLength: reply.headerLength, body: reply.body, computeUs: reply.computeUs });
+    const { headerLength, body, computeUs, turn } = reply;
+    oldest.resolve({ status, code, headerLength, body, computeUs, turn });
   }
 }

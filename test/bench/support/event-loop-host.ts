@@ -1,5 +1,4 @@
 import { Socket } from "node:net";
-import { answerRequest } from "../../../edge-node/model-host/answer.ts";
 import {
   type HostTask,
   LINK_FD,
@@ -10,16 +9,18 @@ import {
   writeReplyHead,
 } from "../../../edge-node/model-host/link-frame.ts";
 import { openModel } from "../../../edge-node/model-host/model.ts";
+import { Turn } from "../../../edge-node/model-host/turn.ts";
 
 /** The design that the model host does not use: the same work behind an event-loop socket. Only for host-hop.bench.ts. */
 const { file, model: name, version } = JSON.parse(process.argv[2] ?? "") as HostTask;
 const model = await openModel(file);
+const served = { model, name, version, isBatching: false };
 const socket = new Socket({ fd: LINK_FD });
 
 function send(kind: number, fields: { code: number; requestId: number; headerLength: number }, body: Uint8Array): void {
   const head = Buffer.alloc(REPLY_HEADER);
   const view = new DataView(head.buffer, head.byteOffset, REPLY_HEADER);
-  writeReplyHead(view, { ...fields, kind, computeUs: 0, bodyLength: body.byteLength });
+  writeReplyHead(view, { ...fields, kind, turn: 1, computeUs: 0, bodyLength: body.byteLength });
   socket.write(Buffer.concat([head, body]));
 }
 
@@ -30,7 +31,7 @@ tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs: 0 
 tell({ event: "ready", warmUs: 0 });
 
 let rest: Buffer = Buffer.alloc(0);
-let turn: Promise<void> = Promise.resolve();
+let last: Promise<void> = Promise.resolve();
 socket.on("data", (chunk: Buffer) => {
   rest = rest.byteLength === 0 ? chunk : Buffer.concat([rest, chunk]);
   while (rest.byteLength >= REQUEST_HEADER) {
@@ -39,13 +40,11 @@ socket.on("data", (chunk: Buffer) => {
     if (rest.byteLength < end) return;
     const body = rest.subarray(REQUEST_HEADER, end);
     rest = rest.subarray(end);
-    turn = turn.then(async () => {
-      const answer = await answerRequest({ model, name, version }, { body, headerLength: head.headerLength });
-      send(
-        REPLY.ANSWER,
-        { code: answer.code, requestId: head.requestId, headerLength: answer.headerLength },
-        answer.body,
-      );
+    last = last.then(async () => {
+      const turn = new Turn(served, 1);
+      turn.add({ body, headerLength: head.headerLength });
+      for (const { code, headerLength, body: answer } of await turn.answers())
+        send(REPLY.ANSWER, { code, requestId: head.requestId, headerLength }, answer);
     });
   }
 });

@@ -74,7 +74,7 @@ function ask(
   { binary = true, timeoutMs = 5_000 }: { readonly binary?: boolean; readonly timeoutMs?: number } = {},
 ): Promise<HostAnswer> {
   const request = encodeRequest({ inputs: tensors.map((each) => ({ tensor: each, binary })), binaryOutput: binary });
-  return host.infer({ ...request, timeoutMs });
+  return host.infer({ ...request, timeoutMs, maxRows: host.unbatched === undefined ? 8 : 1 });
 }
 
 const outputsOf = ({ body, headerLength }: HostAnswer): readonly Tensor[] => decodeResponse(body, headerLength).outputs;

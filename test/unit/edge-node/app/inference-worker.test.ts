@@ -18,23 +18,28 @@ class ScriptedHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs: number;
+  readonly unbatched: string | undefined;
   readonly exited = new Promise<HostExit>(() => undefined);
   /** Bodies in the order in which they were handed over. */
   readonly seen: string[] = [];
   readonly limits: number[] = [];
+  readonly rows: number[] = [];
   readonly #running: { resolve(answer: HostAnswer): void; reject(error: unknown): void }[] = [];
 
-  constructor(warmUs = 10_000) {
+  /** `turns`: its requests share runs. */
+  constructor(warmUs = 10_000, { turns = false } = {}) {
     this.warmUs = warmUs;
+    this.unbatched = turns ? undefined : "one by one";
   }
 
   rssMiB(): number {
     return 84.4;
   }
 
-  infer({ body, timeoutMs }: HostRequest): Promise<HostAnswer> {
+  infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
+    this.rows.push(maxRows);
     return new Promise((resolve, reject) => this.#running.push({ resolve, reject }));
   }
 
@@ -49,6 +54,7 @@ class ScriptedHost implements ModelHost {
       headerLength: JSON_BODY,
       body: new Uint8Array(0),
       computeUs: 5,
+      turn: 1,
       ...over,
     });
     await settle();
@@ -61,7 +67,12 @@ class ScriptedHost implements ModelHost {
   }
 }
 
-const PLACEMENT = { placementId: "p-1", model: "digits", version: "3", limits: { queue: 64, timeoutMs: 2_000 } };
+const PLACEMENT = {
+  placementId: "p-1",
+  model: "digits",
+  version: "3",
+  limits: { queue: 64, timeoutMs: 2_000, maxBatch: 4 },
+};
 
 function setUp({ kind = "edge" as "edge" | "cloud", host = new ScriptedHost() } = {}) {
   const clock = new TestClock();
@@ -129,6 +140,67 @@ describe("InferenceWorker", () => {
     void worker.infer(request("b"));
     void worker.infer(request("c"));
     expect(host.seen).toEqual(["a", "b"]);
+  });
+
+  it("hands over what can share runs: two full ones of a quick model", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+    for (let i = 0; i < 12; i += 1) void worker.infer(request(String(i)));
+    expect(host.seen).toHaveLength(8);
+    expect(new Set(host.rows)).toEqual(new Set([4]));
+  });
+
+  it("hands over one request at a time of a model over 50 ms, whether they could share a run or not", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(51_000, { turns: true }) });
+    for (const text of ["a", "b", "c"]) void worker.infer(request(text));
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("counts for each request its part of the run that it shared, and the whole run for the slowest", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    const all = ["a", "b", "c", "d"].map((text) => worker.infer(request(text)));
+    await clock.advance(8);
+    for (let i = 0; i < 4; i += 1) await host.answer({ turn: 4 });
+    expect(await all[3]).toMatchObject({ meanUs: 2_000, p95Us: 8_000, slots: 1 });
+  });
+
+  it("counts as queueing what a request waits in its host for the run before", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    const all = ["a", "b", "c"].map((text) => worker.infer(request(text)));
+    await clock.advance(8);
+    await host.answer();
+    await clock.advance(6);
+    await host.answer({ turn: 2 });
+    await host.answer({ turn: 2 });
+    expect((await Promise.all(all)).map(({ queueUs }) => queueUs)).toEqual([0, 8_000, 8_000]);
+  });
+
+  it("lets requests wait for company as long as it is told, and no longer", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
+    void worker.infer(request("a"));
+    await clock.advance(4);
+    void worker.infer(request("b"));
+    expect(host.seen).toEqual([]);
+    await clock.advance(1);
+    expect(host.seen).toEqual(["a", "b"]);
+    void worker.infer(request("c"));
+    expect(host.seen).toEqual(["a", "b", "c"]);
+  });
+
+  it("waits for company no longer than a run is full", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
+    for (const text of ["a", "b", "c", "d"]) void worker.infer(request(text));
+    expect(host.seen).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("waits for company no longer than half of the shortest deadline", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 100_000 } }, host);
+    void worker.infer(request("patient"));
+    void worker.infer(request("hurried", { deadlineMs: 20 }));
+    await clock.advance(10);
+    expect(host.seen).toEqual(["patient", "hurried"]);
   });
 
   it("runs a higher priority first", async () => {
@@ -267,9 +339,17 @@ describe("InferenceWorker", () => {
   it("takes new limits for a host that it has, and keeps its queue", async () => {
     const { worker, host } = setUp();
     void worker.infer(request("a"));
-    worker.serve({ ...PLACEMENT, limits: { queue: 0, timeoutMs: 9_000 } }, host);
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, queue: 0, timeoutMs: 9_000 } }, host);
     expect(await worker.infer(request("b"))).toMatchObject({ status: 429 });
     expect(worker.load().rif).toBe(1);
+  });
+
+  it("tells a running host its new size of a batch with the next request", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+    void worker.infer(request("a"));
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxBatch: 1 } }, host);
+    void worker.infer(request("b"));
+    expect(host.rows).toEqual([4, 1]);
   });
 
   it("reports load, and counts over a restart of the host", async () => {

@@ -109,10 +109,12 @@ describe("planLocal", () => {
   it("ignores the word of an older generation, and takes changed limits to a running host", () => {
     const here = [held(wish("p-1", 1, { generation: 4 }))];
     expect(describePlan(view({ wanted: [wish("p-1", 1)], here }))).toEqual([]);
-    const limits = { memMiB: 256, maxBatch: 8, queue: 8, timeoutMs: 2_000 };
-    expect(describePlan(view({ wanted: [wish("p-1", 1, { generation: 4, limits })], here }))).toEqual([
-      "adopt p-1 (digits:1)",
-    ]);
+    for (const changed of [{ queue: 8 }, { maxBatch: 1 }, { maxDelayUs: 500 }, { timeoutMs: 1 }, { memMiB: 1 }]) {
+      const limits = { ...wish("p-1", 1).limits, ...changed };
+      expect(describePlan(view({ wanted: [wish("p-1", 1, { generation: 4, limits })], here }))).toEqual([
+        "adopt p-1 (digits:1)",
+      ]);
+    }
   });
 
   it("keeps the files of what is wanted, what runs and what is kept for a way back", () => {

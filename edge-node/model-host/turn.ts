@@ -1,0 +1,144 @@
+import { decodeRequest, type InferRequest } from "../../shared/inference/request.ts";
+import type { Tensor } from "../../shared/inference/datatypes.ts";
+import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
+import { batchKey, rowsOf, split, stack } from "./batch.ts";
+import type { LoadedModel } from "./model.ts";
+
+export interface Served {
+  readonly model: LoadedModel;
+  readonly name: string;
+  readonly version: string;
+  /** Whether requests may share a run. Becomes false for good when an output shows that they may not. */
+  isBatching: boolean;
+}
+
+export interface TurnAnswer extends Answer {
+  /** Decoding it, the run that answered it (whoever shared it), and encoding the answer. */
+  readonly computeUs: number;
+}
+
+interface Entry {
+  readonly request: InferRequest;
+  readonly rows: number | undefined;
+  computeMs: number;
+  answer: Answer | undefined;
+}
+
+/**
+ * The requests that the host takes up at once. Each is decoded on its own, so one that is refused spoils no other; those
+ * that fit together share a run, and when that run fails each has its own, so that only the guilty one fails.
+ */
+export class Turn {
+  readonly #served: Served;
+  readonly #maxRows: number;
+  readonly #entries: (Entry | TurnAnswer)[] = [];
+  #rows = 0;
+
+  /** `maxRows`: rows that may share a run; 1 switches sharing off. */
+  constructor(served: Served, maxRows: number) {
+    this.#served = served;
+    this.#maxRows = served.isBatching ? maxRows : 1;
+  }
+
+  /** Whether it is worth while to look for another request. */
+  get hasRoom(): boolean {
+    return this.#rows < this.#maxRows;
+  }
+
+  /** Decodes a request. `body` must stay untouched until the answers are there: tensors are views of it. */
+  add({ body, headerLength }: { readonly body: Uint8Array; readonly headerLength: number }): void {
+    const before = performance.now();
+    try {
+      const request = decodeRequest(body, headerLength, this.#served.model);
+      const rows = rowsOf(request);
+      this.#rows += rows ?? 1;
+      this.#entries.push({ request, rows, computeMs: performance.now() - before, answer: undefined });
+    } catch (error) {
+      this.#rows += 1; // a stream of nonsense must not make a turn without end
+      this.#entries.push({ ...faultOf(error), computeUs: toUs(performance.now() - before) });
+    }
+  }
+
+  /** Runs what was added and answers it, in the order in which it came. Never rejects. */
+  async answers(): Promise<readonly TurnAnswer[]> {
+    for (const group of this.#groups()) await this.#runTogether(group);
+    return this.#entries.map((entry) => ("code" in entry ? entry : finished(entry)));
+  }
+
+  /** Requests for one run each: as many of one key as have `maxRows` rows together. */
+  #groups(): Iterable<readonly Entry[]> {
+    const groups: Entry[][] = [];
+    const open = new Map<string, { readonly group: Entry[]; rows: number }>();
+    for (const entry of this.#entries) {
+      if ("code" in entry) continue;
+      const { request, rows } = entry;
+      const key = rows === undefined || this.#entries.length === 1 ? undefined : batchKey(request);
+      const last = key === undefined ? undefined : open.get(key);
+      if (last !== undefined && rows !== undefined && last.rows + rows <= this.#maxRows) {
+        last.group.push(entry);
+        last.rows += rows;
+        continue;
+      }
+      const group = [entry];
+      groups.push(group);
+      if (key !== undefined && rows !== undefined) open.set(key, { group, rows });
+    }
+    return groups;
+  }
+
+  async #runTogether(group: readonly Entry[]): Promise<void> {
+    const [first] = group;
+    if (first === undefined) return;
+    if (group.length === 1) return this.#runAlone(first);
+    const { isBatching } = this.#served;
+    const before = performance.now();
+    const shares = isBatching ? await this.#share(group).catch(() => undefined) : undefined;
+    const runMs = performance.now() - before;
+    for (const [i, entry] of group.entries()) {
+      const tensors = shares?.[i];
+      if (tensors === undefined) await this.#runAlone(entry);
+      else this.#answer(entry, tensors, runMs);
+    }
+  }
+
+  async #share(group: readonly Entry[]): Promise<readonly (readonly Tensor[])[] | undefined> {
+    const inputs = stack(group.map(({ request }) => request.inputs));
+    const outputs = await this.#served.model.run(inputs, namesOf(group[0]));
+    const shares = split(
+      outputs,
+      group.map(({ rows }) => rows ?? 0),
+    );
+    if (shares === undefined) this.#served.isBatching = false;
+    return shares;
+  }
+
+  async #runAlone(entry: Entry): Promise<void> {
+    const before = performance.now();
+    try {
+      const tensors = await this.#served.model.run(entry.request.inputs, namesOf(entry));
+      this.#answer(entry, tensors, performance.now() - before);
+    } catch (error) {
+      entry.computeMs += performance.now() - before;
+      entry.answer = faultOf(runtimeFault(error, this.#served));
+    }
+  }
+
+  #answer(entry: Entry, tensors: readonly Tensor[], runMs: number): void {
+    const before = performance.now();
+    try {
+      entry.answer = answerOf(this.#served, entry.request, tensors);
+    } catch (error) {
+      entry.answer = faultOf(error);
+    }
+    entry.computeMs += runMs + performance.now() - before;
+  }
+}
+
+const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.outputs.map(({ name }) => name) ?? [];
+
+const toUs = (ms: number): number => Math.round(ms * 1_000);
+
+const finished = ({ answer, computeMs }: Entry): TurnAnswer => ({
+  ...(answer ?? faultOf(new Error("the run gave no answer"))),
+  computeUs: toUs(computeMs),
+});
