@@ -151,7 +151,7 @@ export const ERRORS = {
     fix: "Retry; more replicas make this rarer.",
   },
   HOST_CRASHED: {
-    status: 500,
+    status: 503,
     retryable: true,
     message: "The process that ran the model ended during the request.",
     fix: "Retry; `skerry events` tells why the process ended.",

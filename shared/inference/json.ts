@@ -42,6 +42,9 @@ function reasonWithoutText(error: unknown): string {
   );
 }
 
+/** A field that may be left out; clients that write every field of their schema send `null` for it. */
+export const given = (owner: JsonObject, field: string): unknown => owner[field] ?? undefined;
+
 export function objectOf(value: unknown, what: string): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw invalid(`${what} is ${kindOf(value)}; it must be an object`);

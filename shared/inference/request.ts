@@ -2,7 +2,7 @@ import { decodeBinaryData, decodeText } from "./binary-tensor.ts";
 import { type EncodedBody, joinBody, splitBody } from "./body.ts";
 import { DATATYPES, isDatatype, type Tensor } from "./datatypes.ts";
 import { invalid } from "./faults.ts";
-import { arrayOf, flagOf, type JsonObject, objectOf, textOf } from "./json.ts";
+import { arrayOf, flagOf, given, type JsonObject, objectOf, textOf } from "./json.ts";
 import { deriveShape, type TensorSignature } from "./shape.ts";
 import { decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
 
@@ -35,25 +35,25 @@ export function decodeRequest(body: Uint8Array, headerLength: number, signature:
   const parameters = parametersOf(json, "the request");
   refuseUnserved(parameters, "the request", ["sequence_id", "sequence_start", "sequence_end"]);
   refuseUndeclared(parameters);
-  const id = json["id"] === undefined ? undefined : textOf(json["id"], "`id`");
-  const given = new Map<string, Tensor>();
+  const id = given(json, "id");
+  const tensors = new Map<string, Tensor>();
   for (const value of arrayOf(json["inputs"], "`inputs`")) {
     const entry = objectOf(value, "an entry of `inputs`");
     const spec = specOf(entry, signature.inputs, "input");
-    if (given.has(spec.name)) throw invalid(`input "${spec.name}" is given twice; give it once`);
-    given.set(spec.name, decodeTensor(entry, blobs, { label: `input "${spec.name}"`, spec }));
+    if (tensors.has(spec.name)) throw invalid(`input "${spec.name}" is given twice; give it once`);
+    tensors.set(spec.name, decodeTensor(entry, blobs, { label: `input "${spec.name}"`, spec }));
   }
   blobs.finish("the request");
   return {
-    id,
-    inputs: inOrder(given, signature.inputs),
-    outputs: decodeOutputs(json["outputs"], parameters, signature.outputs),
+    id: id === undefined ? undefined : textOf(id, "`id`"),
+    inputs: inOrder(tensors, signature.inputs),
+    outputs: decodeOutputs(given(json, "outputs"), parameters, signature.outputs),
   };
 }
 
-function inOrder(given: ReadonlyMap<string, Tensor>, specs: readonly TensorSignature[]): readonly Tensor[] {
+function inOrder(tensors: ReadonlyMap<string, Tensor>, specs: readonly TensorSignature[]): readonly Tensor[] {
   return specs.map(({ name }) => {
-    const tensor = given.get(name);
+    const tensor = tensors.get(name);
     if (tensor === undefined) throw invalid(`input "${name}" is missing; the model takes ${namesOf(specs)}`);
     return tensor;
   });

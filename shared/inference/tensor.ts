@@ -2,13 +2,15 @@ import { decodeBinaryData, encodeBinaryData } from "./binary-tensor.ts";
 import type { Blobs } from "./body.ts";
 import { DATATYPES, type Datatype, isDatatype, type Tensor } from "./datatypes.ts";
 import { invalid, notServed } from "./faults.ts";
-import { type JsonObject, objectOf, textOf } from "./json.ts";
+import { given, type JsonObject, objectOf, textOf } from "./json.ts";
 import { decodeJsonData, encodeJsonData } from "./json-tensor.ts";
 import { decodeShape, elementCount, matchShape, type TensorSignature } from "./shape.ts";
 
 /** The parameters object of `owner`; an empty one when it has none. */
-export const parametersOf = (owner: JsonObject, label: string): JsonObject =>
-  owner["parameters"] === undefined ? {} : objectOf(owner["parameters"], `\`parameters\` of ${label}`);
+export function parametersOf(owner: JsonObject, label: string): JsonObject {
+  const parameters = given(owner, "parameters");
+  return parameters === undefined ? {} : objectOf(parameters, `\`parameters\` of ${label}`);
+}
 
 /** Extensions that would change what the answer means, so that silence would be a lie. */
 export function refuseUnserved(parameters: JsonObject, label: string, names: readonly string[]): void {
@@ -37,7 +39,7 @@ export function decodeTensor(
     return { name, datatype, shape, data: decodeJsonData(entry["data"], { label, datatype, shape, elements }) };
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
     throw invalid(`\`binary_data_size\` of ${label} must be a whole number of bytes`);
-  if (entry["data"] !== undefined)
+  if (given(entry, "data") !== undefined)
     throw invalid(`${label} has both \`data\` and \`binary_data_size\`; send one of them`);
   return { name, datatype, shape, data: decodeBinaryData(blobs.take(size, label), { label, datatype, elements }) };
 }

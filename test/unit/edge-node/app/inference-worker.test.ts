@@ -309,7 +309,7 @@ describe("InferenceWorker", () => {
     const all = ["a", "b"].map((text) => worker.infer(request(text)));
     await host.crash();
     const [ran, waited] = await Promise.all(all);
-    expect(ran).toMatchObject({ status: 500, code: "HOST_CRASHED", notStarted: false });
+    expect(ran).toMatchObject({ status: 503, code: "HOST_CRASHED", notStarted: false });
     expect(waited).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
     if (ran) expect(errorOf(ran)).toContain("signal SIGSEGV");
   });
