@@ -8,11 +8,15 @@ export interface PlacementFigures {
 }
 
 const OWN_MEAN_WEIGHT = 0.1;
+/** A node's own mean is believed for this long. */
+const FRESH_MS = 5_000;
 const EJECT_AFTER = 5;
 const EJECT_MS = 30_000;
 const EJECT_AT_MOST_MS = 300_000;
 const FAILURE_PENALTY_MS = 5_000;
 const PENALTY_DECAY_MS = 10_000;
+const RAMP_FROM = 0.1;
+const RAMP_MS = 30_000;
 
 /**
  * What this router knows of one placement: its own requests in flight exactly, the rest from the newest report.
@@ -30,6 +34,8 @@ export class PlacementStats {
   #ejectedUntil = -Infinity;
   #penaltyMs = 0;
   #penaltyAt = 0;
+  #isServing = false;
+  #rampStart = -Infinity;
 
   begin(): void {
     this.inFlight += 1;
@@ -54,13 +60,10 @@ export class PlacementStats {
     this.#penaltyMs = this.penaltyMs(now) + FAILURE_PENALTY_MS;
     this.#penaltyAt = now;
     this.#failuresInRow += 1;
-    if (this.#failuresInRow < EJECT_AFTER) return;
-    this.#failuresInRow = 0;
-    this.#timesEjected += 1;
-    this.#ejectedUntil = now + Math.min(EJECT_MS * this.#timesEjected, EJECT_AT_MOST_MS);
+    if (this.#failuresInRow >= EJECT_AFTER) this.#eject(now);
   }
 
-  /** The caller went away: says nothing about the placement. */
+  /** Nobody waits for the answer any more: says nothing about the placement. */
   abandoned(): void {
     this.inFlight -= 1;
   }
@@ -72,33 +75,60 @@ export class PlacementStats {
     this.#inFlightAtReport = this.inFlight;
   }
 
+  /** Whether requests may go there at all. One that is new, or comes back, begins with a tenth of its share. */
+  setServing(isServing: boolean, now: number): void {
+    if (isServing && !this.#isServing) this.#rampStart = now;
+    this.#isServing = isServing;
+  }
+
   isEjected(now: number): boolean {
     return now < this.#ejectedUntil;
   }
 
+  /**
+   * The share of its weight that a placement has by now, 0.1–1, over the 30 s after it came or came back. While it is
+   * ejected it has all of it: it is asked then only because too many others are ejected too.
+   */
+  share(now: number): number {
+    const sinceMs = now - this.#rampStart;
+    return sinceMs < 0 || sinceMs >= RAMP_MS ? 1 : RAMP_FROM + (1 - RAMP_FROM) * (sinceMs / RAMP_MS);
+  }
+
   /** A failure counts as 5 s and decays with τ = 10 s. */
   penaltyMs(now: number): number {
-    return this.#penaltyMs * Math.exp(-(now - this.#penaltyAt) / PENALTY_DECAY_MS);
+    return this.#penaltyMs === 0 ? 0 : this.#penaltyMs * Math.exp((this.#penaltyAt - now) / PENALTY_DECAY_MS);
   }
 
   get slots(): number {
     return Math.max(1, this.#figures?.slots ?? 1);
   }
 
-  get p95Us(): number | undefined {
-    return this.#figures?.p95Us;
-  }
-
   /** Mean service time in µs: the node's own while fresh, else what we saw; undefined before the first sample. */
   meanUs(now: number): number | undefined {
-    const FRESH_MS = 5_000;
     const reported = this.#figures && this.#figures.meanUs > 0 ? this.#figures.meanUs : undefined;
     return now - this.#reportedAt < FRESH_MS ? (reported ?? this.#ownMeanUs) : (this.#ownMeanUs ?? reported);
   }
 
-  /** Requests of others there at the last report, and how long ago that was. */
-  others(now: number): { readonly count: number; readonly ageMs: number; readonly ownAtReport: number } {
-    const count = Math.max(0, (this.#figures?.rif ?? 0) - this.#inFlightAtReport);
-    return { count, ageMs: now - this.#reportedAt, ownAtReport: this.#inFlightAtReport };
+  /** When the newest figures came; -Infinity before the first. */
+  get reportedAt(): number {
+    return this.#reportedAt;
+  }
+
+  get inFlightAtReport(): number {
+    return this.#inFlightAtReport;
+  }
+
+  /** Requests of other routers there at the newest report. */
+  get othersAtReport(): number {
+    return Math.max(0, (this.#figures?.rif ?? 0) - this.#inFlightAtReport);
+  }
+
+  #eject(now: number): void {
+    // Long sound since the last time: a new trouble, not the old one.
+    if (now - this.#ejectedUntil > EJECT_AT_MOST_MS) this.#timesEjected = 0;
+    this.#failuresInRow = 0;
+    this.#timesEjected += 1;
+    this.#ejectedUntil = now + Math.min(EJECT_MS * this.#timesEjected, EJECT_AT_MOST_MS);
+    this.#rampStart = this.#ejectedUntil;
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { expectedMs, type RouteCandidate } from "../../../../control-plane/core/route/estimate.ts";
-import { pick, type PickContext } from "../../../../control-plane/core/route/pick.ts";
+import { candidateSet } from "../../../../control-plane/core/route/candidate-set.ts";
+import { pick as pickFrom, type Pick, type PickContext } from "../../../../control-plane/core/route/pick.ts";
 import { PlacementStats } from "../../../../control-plane/core/route/placement-stats.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 
@@ -13,26 +14,33 @@ interface Shape {
   readonly slots?: number;
   readonly rif?: number;
   readonly kind?: "edge" | "cloud";
+  readonly cost?: number;
 }
 
 function candidate(
   node: string,
-  { rttMs = 1, meanMs = 10, slots = 1, rif = 0, kind = "edge" }: Shape = {},
+  { rttMs = 1, meanMs = 10, slots = 1, rif = 0, kind = "edge", cost = kind === "edge" ? 0 : 1 }: Shape = {},
 ): RouteCandidate {
   const stats = new PlacementStats();
   stats.report({ rif, slots, meanUs: meanMs * 1_000, p95Us: meanMs * 2_000 }, NOW);
-  return { placementId: `p-${node}`, nodeId: `n-${node}`, node, kind, rttMs, warmUs: 0, stats };
+  return { placementId: `p-${node}`, nodeId: `n-${node}`, node, kind, cost, rttMs, warmUs: 0, stats };
 }
 
-const context = (over: Partial<PickContext> = {}): PickContext => ({
+type Context = PickContext<RouteCandidate>;
+
+const context = (over: Partial<Context> = {}): Context => ({
   now: NOW,
   random: seededRandom(7),
   routers: 1,
   timeLeftMs: 30_000,
-  exclude: new Set(),
-  preferKind: undefined,
+  mayTake: () => true,
+  prefer: undefined,
+  sloMs: undefined,
   ...over,
 });
+
+const pick = (candidates: readonly RouteCandidate[], how: Context): Pick<RouteCandidate> =>
+  pickFrom(candidateSet(candidates, how.now), how);
 
 function failTimes(stats: PlacementStats, count: number): void {
   for (let failure = 0; failure < count; failure += 1) {
@@ -86,18 +94,18 @@ describe("pick", () => {
   it("says so when there is only one, and when the caller's wish decided", () => {
     expect(pick([candidate("a")], context())).toMatchObject({ reason: "only" });
     const both = [candidate("edge"), candidate("cloud", { kind: "cloud", rttMs: 40 })];
-    expect(pick(both, context({ preferKind: "cloud" }))).toMatchObject({
+    expect(pick(both, context({ prefer: "cloud" }))).toMatchObject({
       reason: "preferred",
       candidate: { node: "cloud" },
     });
   });
 
   it("never refuses for a wish that nobody meets", () => {
-    expect(pick([candidate("a")], context({ preferKind: "cloud" }))).toMatchObject({ kind: "picked" });
+    expect(pick([candidate("a")], context({ prefer: "cloud" }))).toMatchObject({ kind: "picked" });
   });
 
   it("refuses when nobody is left, and when nobody answers in time", () => {
-    expect(pick([candidate("a")], context({ exclude: new Set(["n-a"]) }))).toEqual({
+    expect(pick([candidate("a")], context({ mayTake: () => false }))).toEqual({
       kind: "refused",
       reason: "none-ready",
       considered: 0,

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
 import { buildRouteTable, resolve, type Resolved } from "../../../../control-plane/core/route/table.ts";
 import type { Fleet, FleetPlacement } from "../../../../control-plane/core/fleet/types.ts";
+import { seededRandom } from "../../../../shared/random.ts";
 import type { PlacementId } from "../../../../shared/ids.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../support/fleet-builder.ts";
 
 const [a, b] = [aNode("edge-a"), aNode("edge-b", { site: "island" })];
 const versions = [aVersion("digits", 1), aVersion("digits", 2)];
 const deployment = aDeployment({ name: "digits", model: "digits", version: 2 });
-const anywhere = (): boolean => false;
 
-const ask = (fleet: Fleet, version?: string, isAtSite: (placement: FleetPlacement) => boolean = anywhere): Resolved =>
-  resolve(buildRouteTable(fleet), { model: "digits", version }, isAtSite);
+const ask = (fleet: Fleet, version?: string, site?: string): Resolved =>
+  resolve(buildRouteTable(fleet), { model: "digits", version, site, stickyKey: undefined }, seededRandom(1));
 
 const idsOf = (resolved: Resolved): readonly string[] =>
   resolved.kind === "found" ? resolved.ready.map(({ placement }) => placement.id) : [];
@@ -69,7 +69,7 @@ describe("resolve", () => {
     const named = aDeployment({ name: "digits", model: "digits", version: 1 }, { createdAt: 2 });
     const placements = [aPlacement(a, { deployment: "aside" }), aPlacement(b, { deployment: "digits" })];
     const fleet = aFleet({ nodes: [a, b], versions, deployments: [older, named], placements });
-    expect(idsOf(ask(fleet, undefined, ({ nodeId }) => nodeId === a.id))).toEqual(["p-edge-a"]);
+    expect(idsOf(ask(fleet, undefined, a.site))).toEqual(["p-edge-a"]);
     expect(idsOf(ask(fleet))).toEqual(["p-edge-b"]);
     const other = aDeployment({ name: "zebra", model: "digits", version: 1 }, { createdAt: 3 });
     expect(idsOf(ask(aFleet({ nodes: [a], versions, deployments: [other, older], placements })))).toEqual(["p-edge-a"]);
