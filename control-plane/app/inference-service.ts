@@ -16,7 +16,7 @@ import { RouteView, type ServingCandidate } from "./route-view.ts";
 import type { ModelStats, Telemetry } from "./telemetry.ts";
 
 const EXPIRY_SWEEP_MS = 50;
-/** Other control planes do not route yet: each of them would send to the fleet too. */
+/** A node's inference channel ends at one control plane: nobody else sends to the nodes that we can reach. */
 const ROUTERS = 1;
 
 interface Parts {

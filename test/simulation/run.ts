@@ -3,7 +3,7 @@ import { TROUBLE } from "./experiments/trouble.ts";
 
 /**
  * `node test/simulation/run.ts [ID …]`: runs the experiments, or those named, and prints one line of JSON for each.
- * A program of its own: in Jest's sandbox, which looks up every global by name, a run takes twenty times as long.
+ * A program of its own: in Jest's sandbox, which looks up every global by name, a run takes many times as long.
  */
 const EXPERIMENTS = { ...STEADY, ...TROUBLE };
 const wanted = process.argv.slice(2);

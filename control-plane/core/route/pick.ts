@@ -29,7 +29,7 @@ export type PickReason = "only" | "least-eta" | "near-tie" | "sampled" | "cheape
 /** Those within this of the best are as good: choosing among them at random keeps routers from herding. */
 const BAND_FACTOR = 1.15;
 const BAND_MS = 2;
-/** Beyond this many candidates or routers, three are sampled by capacity instead of comparing all. */
+/** Beyond this many candidates or routers three are drawn by capacity, unless cost or a wish is to be compared first. */
 const COMPARE_AT_MOST = 64;
 const ROUTERS_AT_MOST = 8;
 const SAMPLE = 3;
@@ -53,9 +53,7 @@ export function pick<Candidate extends RouteCandidate>(
   const inTime = timed.filter(({ expected }) => expected <= context.timeLeftMs);
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
   const { pool, reason } = narrow(withoutNewcomers(inTime, context), context);
-  const sample = isLarge && pool.length > SAMPLE ? sampleByCapacity(pool, context.random) : pool;
-  const found = timed.length === 1 ? "only" : (reason ?? (sample === pool ? undefined : "sampled"));
-  return choose(sample, timed, { context, found });
+  return choose(pool, timed, { context, found: timed.length === 1 ? "only" : reason });
 }
 
 const isNarrowing = (wish: Wish): boolean =>
@@ -75,7 +73,7 @@ function choose<Candidate extends RouteCandidate>(
   const goodUntil = Math.max(limit, limitOf(context) ?? 0);
   const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);
   const reason = isOverflow ? "overflow" : (found ?? (band.length > 1 ? "near-tie" : "least-eta"));
-  return { kind: "picked", candidate, etaMs: eta, reason, considered: found === "sampled" ? pool.length : all.length };
+  return { kind: "picked", candidate, etaMs: eta, reason, considered: all.length };
 }
 
 /** A cheaper one would be as good were it idle: the dearer one answers only because the cheaper is busy. */
@@ -131,20 +129,6 @@ function byCapacity<Candidate extends RouteCandidate>(
     if (left < 0) return entry;
   }
   return pool.at(-1) as Timed<Candidate>; // never of an empty pool: rounding alone leads here
-}
-
-function sampleByCapacity<Candidate extends RouteCandidate>(
-  pool: readonly Timed<Candidate>[],
-  random: Random,
-): readonly Timed<Candidate>[] {
-  let rest = pool;
-  const sample: Timed<Candidate>[] = [];
-  while (sample.length < SAMPLE) {
-    const next = byCapacity(rest, random);
-    sample.push(next);
-    rest = rest.filter((entry) => entry !== next);
-  }
-  return sample;
 }
 
 /** Three different ones by capacity, in time that does not grow with their number; undefined when chance does not find three. */
