@@ -1,5 +1,5 @@
 import type { Random } from "../../../shared/random.ts";
-import type { CandidateSet } from "./candidate-set.ts";
+import type { CandidateSet, Urn } from "./candidate-set.ts";
 import { timedOf, type RouteCandidate, type Timed, type Vantage } from "./estimate.ts";
 import { limitOf, narrow, type Wish } from "./narrow.ts";
 
@@ -29,7 +29,7 @@ export type PickReason = "only" | "least-eta" | "near-tie" | "sampled" | "cheape
 /** Those within this of the best are as good: choosing among them at random keeps routers from herding. */
 const BAND_FACTOR = 1.15;
 const BAND_MS = 2;
-/** Beyond this many candidates or routers three are drawn by capacity, unless cost or a wish is to be compared first. */
+/** Beyond this many candidates or routers three are drawn by capacity instead of comparing all. */
 const COMPARE_AT_MOST = 64;
 const ROUTERS_AT_MOST = 8;
 const SAMPLE = 3;
@@ -45,8 +45,8 @@ export function pick<Candidate extends RouteCandidate>(
   context: PickContext<Candidate>,
 ): Pick<Candidate> {
   const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
-  const drawn = isLarge && !isNarrowing(context) ? draw(set, context) : undefined;
-  if (drawn) return choose(drawn, drawn, { context, found: "sampled" });
+  const drawn = isLarge ? draw(set, context) : undefined;
+  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason });
 
   const timed = soundOf(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
@@ -55,9 +55,6 @@ export function pick<Candidate extends RouteCandidate>(
   const { pool, reason } = narrow(withoutNewcomers(inTime, context), context);
   return choose(pool, timed, { context, found: timed.length === 1 ? "only" : reason });
 }
-
-const isNarrowing = (wish: Wish): boolean =>
-  wish.prefer === "edge" || wish.prefer === "cloud" || limitOf(wish) !== undefined;
 
 /** The choice among `pool`; `all` are those whom it is compared with to see whether it is an overflow. */
 function choose<Candidate extends RouteCandidate>(
@@ -131,25 +128,48 @@ function byCapacity<Candidate extends RouteCandidate>(
   return pool.at(-1) as Timed<Candidate>; // never of an empty pool: rounding alone leads here
 }
 
-/** Three different ones by capacity, in time that does not grow with their number; undefined when chance does not find three. */
+/**
+ * Three different ones by capacity, of the cheapest where cost decides, in time that does not grow with their number;
+ * undefined when chance does not find three that are good enough.
+ */
 function draw<Candidate extends RouteCandidate>(
-  { all, capacityUpTo, isPanic, mostShare }: CandidateSet<Candidate>,
+  set: CandidateSet<Candidate>,
   context: PickContext<Candidate>,
-): Timed<Candidate>[] | undefined {
-  const { now, random, timeLeftMs, mayTake } = context;
+): { readonly sample: readonly Timed<Candidate>[]; readonly reason: PickReason } | undefined {
+  const { prefer, timeLeftMs } = context;
+  if (prefer === "edge" || prefer === "cloud") return undefined;
+  const goodUntil = limitOf(context);
+  const urn = goodUntil === undefined ? set : set.cheapest;
   const sample: Timed<Candidate>[] = [];
-  const sum = capacityUpTo.at(-1) ?? 0;
   for (let count = 0; count < DRAWS && sample.length < SAMPLE; count += 1) {
-    const candidate = all[indexAbove(capacityUpTo, random.next() * sum)];
-    if (candidate === undefined || sample.some((entry) => entry.candidate === candidate)) continue;
-    const { stats } = candidate;
-    if ((!isPanic && stats.isEjected(now)) || !mayTake(candidate)) continue;
-    const share = stats.share(now);
-    if (share < mostShare && random.next() * mostShare >= share) continue;
+    const candidate = drawOne(urn, context.random);
+    if (!candidate || sample.some((entry) => entry.candidate === candidate)) continue;
+    if (!isWelcome(candidate, set, context)) continue;
     const timed = timedOf(candidate, context);
-    if (timed.expected <= timeLeftMs) sample.push(timed);
+    if (timed.expected <= timeLeftMs && timed.eta <= (goodUntil ?? Infinity)) sample.push(timed);
   }
-  return sample.length === SAMPLE ? sample : undefined;
+  if (sample.length < SAMPLE) return undefined;
+  const isForCost = urn.all.length < set.all.length;
+  return { sample, reason: isForCost ? (prefer === "cheap" ? "preferred" : "cheapest") : "sampled" };
+}
+
+function drawOne<Candidate extends RouteCandidate>(
+  { all, capacityUpTo }: Urn<Candidate>,
+  random: Random,
+): Candidate | undefined {
+  return all[indexAbove(capacityUpTo, random.next() * (capacityUpTo.at(-1) ?? 0))];
+}
+
+/** May take the request, is not ejected, and is lucky if it is a newcomer. */
+function isWelcome<Candidate extends RouteCandidate>(
+  candidate: Candidate,
+  { isPanic, mostShare }: CandidateSet<Candidate>,
+  { now, random, mayTake }: PickContext<Candidate>,
+): boolean {
+  const { stats } = candidate;
+  if (!mayTake(candidate) || (!isPanic && stats.isEjected(now))) return false;
+  const share = stats.share(now);
+  return share >= mostShare || random.next() * mostShare < share;
 }
 
 /** Index of the first of the ascending `sums` above `value`. */

@@ -222,6 +222,15 @@ describe("pick", () => {
     expect(pick(many, context({ mayTake: only }))).toMatchObject({ candidate: { node: "n150" }, reason: "only" });
   });
 
+  it("draws from the cheapest of many where the SLO decides, and looks at all when they are busy", () => {
+    const cheap = Array.from({ length: 100 }, (_, index) => candidate(`edge${index}`, { rttMs: 40 }));
+    const dear = Array.from({ length: 100 }, (_, index) => candidate(`pod${index}`, { kind: "cloud" }));
+    const how = { sloMs: 100 };
+    expect(pick([...cheap, ...dear], context(how))).toMatchObject({ reason: "cheapest", candidate: { kind: "edge" } });
+    for (const { stats } of cheap) stats.report({ rif: 30, slots: 1, meanUs: 10_000, p95Us: 20_000 }, NOW);
+    expect(pick([...cheap, ...dear], context(how))).toMatchObject({ reason: "overflow", candidate: { kind: "cloud" } });
+  });
+
   it("never picks one that may not take the request, nor an ejected one while sound capacity is left", () => {
     const shape = fc.record({
       rttMs: fc.integer({ min: 0, max: 100 }),
