@@ -144,7 +144,7 @@ export class InferenceService {
       route: {
         placement: candidate.placementId,
         reason: isPinned(request) ? "pinned" : reason,
-        etaMs,
+        etaMs: isPinned(request) ? undefined : etaMs,
         candidates: considered,
         attempt: asked.length,
       },

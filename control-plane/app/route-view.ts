@@ -69,7 +69,8 @@ export class RouteView {
     { residency, now }: { readonly residency: "edge-only" | undefined; readonly now: number },
   ): CandidateSet<ServingCandidate> {
     let kept = this.#kept.get(ready);
-    if (!kept || now - kept.builtAt >= KEEP_MS) {
+    // Nobody is not kept: the first channel that opens serves at once.
+    if (!kept || kept.any.all.length === 0 || now - kept.builtAt >= KEEP_MS) {
       const all = this.#serving(ready, now);
       const edge = all.filter(({ kind }) => kind === "edge");
       kept = { builtAt: now, any: candidateSet(all, now), edge: candidateSet(edge, now) };

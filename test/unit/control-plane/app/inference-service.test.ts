@@ -232,7 +232,7 @@ describe("InferenceService", () => {
     const answered = service.infer(request({ prefer }));
     await settle();
     named("edge-b").answer();
-    expect(await answered).toMatchObject({ status: 200, route: { reason: "pinned" } });
+    expect(await answered).toMatchObject({ status: 200, route: { reason: "pinned", etaMs: undefined } });
     const full = service.infer(request({ prefer }));
     await settle();
     named("edge-b").answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
@@ -270,6 +270,17 @@ describe("InferenceService", () => {
     asked().answer({ status: 404, notStarted: true, meta: { code: "MODEL_NOT_READY" } });
     other().answer({ status: 404, notStarted: true, meta: { code: "MODEL_NOT_READY" } });
     expect(await unready).toMatchObject({ status: 503, code: "MODEL_NOT_READY", route: { reason: "none-ready" } });
+  });
+
+  it("sees a channel that opens at once when there was none", async () => {
+    const { service, named } = await aService({ fleetNodes: [a] });
+    named("edge-a").close();
+    expect(await service.infer(request())).toMatchObject({ code: "MODEL_NOT_READY" });
+    named("edge-a").session.inference = named("edge-a");
+    const pending = service.infer(request());
+    await settle();
+    named("edge-a").answer();
+    expect(await pending).toMatchObject({ status: 200 });
   });
 
   it("takes the deployment's own deadline when the caller names none", async () => {
