@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode } from "../../shared/errors.ts";
 import { JSON_BODY, type ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import type { PlacementFigures } from "../core/route/placement-stats.ts";
-import type { InferenceAnswer, RouteNote } from "./inference-request.ts";
+import type { InferenceAnswer, RouteNote, RouteReason } from "./inference-request.ts";
 
 /** A caller of a retryable refusal waits this long, in ms. */
 const RETRY_AFTER_MS = 1_000;
@@ -31,15 +31,17 @@ export function answerFrom(
   const queueMs = response.queueUs / 1_000;
   const inferMs = response.computeUs / 1_000;
   const code = response.status === 200 ? undefined : knownCode(response.meta.code);
+  // To the router 404 says that this placement is not ready; to the caller the model is known, and 503 says "later".
+  const status = code === "MODEL_NOT_READY" ? ERRORS[code].status : response.status;
   return {
-    status: response.status,
+    status,
     code,
     retryAfterMs: code !== undefined && ERRORS[code].retryable ? RETRY_AFTER_MS : undefined,
     headerLength: response.headerLength,
     body: response.body,
     node,
     modelVersion: `${model}:${version}`,
-    route,
+    route: response.notStarted ? { ...route, reason: refusalReason(response.status) } : route,
     timing: {
       routeMs: sentAt - startedAt,
       wireMs: Math.max(0, endedAt - sentAt - queueMs - inferMs),
@@ -48,6 +50,9 @@ export function answerFrom(
     },
   };
 }
+
+const refusalReason = (status: number): RouteReason =>
+  status === 429 ? "busy" : status === 504 ? "late" : "none-ready";
 
 const knownCode = (code: string | undefined): ErrorCode =>
   code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : "INTERNAL";
@@ -58,7 +63,7 @@ const encoder = new TextEncoder();
 export function refusal(
   code: ErrorCode,
   detail: string,
-  route: Partial<RouteNote> & { reason: string },
+  route: Partial<RouteNote> & { reason: RouteReason },
 ): InferenceAnswer {
   const { status, retryable, fix } = ERRORS[code];
   return {

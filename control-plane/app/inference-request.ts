@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../shared/errors.ts";
+import type { PickReason } from "../core/route/pick.ts";
 
 /** One inference as it entered: routed by its URL and headers, its body never read by the control plane. */
 export interface InferenceRequest {
@@ -9,7 +10,7 @@ export interface InferenceRequest {
   readonly body: Uint8Array;
   /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */
   readonly headerLength: number;
-  /** Time the caller gives, counted from arrival, in ms. Undefined: the default. */
+  /** Time the caller gives, counted from arrival, in ms. Undefined: the deployment's default. */
   readonly timeoutMs: number | undefined;
   /** The caller's site, when it said so and it is known. */
   readonly site: string | undefined;
@@ -48,11 +49,13 @@ export interface InferenceAnswer {
   };
 }
 
+/** Why this node, or why none; docs/routing.md explains each. */
+export type RouteReason = PickReason | "pinned" | "retry" | "hedge" | "busy" | "late" | "none-ready" | "draining";
+
 /** Why this node: the `Skerry-Route` header. */
 export interface RouteNote {
   readonly placement: string | undefined;
-  /** e.g. `only`, `least-eta`, `near-tie`, `preferred`, `pinned`, `retry`; refusals: `busy`, `late`, `none-ready`. */
-  readonly reason: string;
+  readonly reason: RouteReason;
   readonly etaMs: number | undefined;
   readonly candidates: number;
   readonly attempt: number;

@@ -7,7 +7,9 @@ export type AttemptOutcome =
   /** The channel closed with the request inside. */
   | { readonly kind: "lost" }
   /** Nothing came within the time; the node was told to forget it. */
-  | { readonly kind: "timed-out" };
+  | { readonly kind: "timed-out" }
+  /** Nobody waits for the answer any more; the node was told to forget it. */
+  | { readonly kind: "cancelled" };
 
 interface Pending {
   readonly deadline: number;

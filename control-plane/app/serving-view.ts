@@ -12,6 +12,9 @@ interface Wish {
   readonly version: string | undefined;
 }
 
+/** What is said about a model must not change from call to call while a deployment splits its requests. */
+const STEADY = { next: () => 0 };
+
 /** What the Open Inference Protocol asks about models without running them. */
 export class ServingView {
   readonly #fleet: FleetView;
@@ -102,7 +105,7 @@ export class ServingView {
 
   #resolve(fleet: Fleet, wish: Wish): { version: FleetVersion; ready: readonly FleetPlacement[] } {
     const table = buildRouteTable(fleet);
-    const resolved = resolve(table, wish, () => false);
+    const resolved = resolve(table, { ...wish, site: undefined, stickyKey: undefined }, STEADY);
     if (resolved.kind === "unknown") throw new SkerryError("NOT_FOUND", resolved.detail);
     // Nothing is ready yet: the version that is on its way tells what requests will look like.
     const number = resolved.version > 0 ? resolved.version : targetOf(fleet, table, wish.model);

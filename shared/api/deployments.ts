@@ -49,7 +49,13 @@ export const deploymentSpec = z
         cloud: { min: 0, every: false },
         spread: "zone",
       }),
-    slo: z.strictObject({ p95Ms: z.number().min(1).max(60_000) }).optional(),
+    slo: z
+      .strictObject({
+        p95Ms: z.number().min(1).max(60_000),
+        /** Whether a late request may be sent to a second replica too; the first answer wins. */
+        hedge: z.boolean().default(false),
+      })
+      .optional(),
     limits: z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),

@@ -5,33 +5,73 @@ export interface RouteCandidate {
   readonly nodeId: string;
   readonly node: string;
   readonly kind: "edge" | "cloud";
+  /** What an answer from there costs, 0–1: see core/fleet/node-cost.ts. */
+  readonly cost: number;
   readonly rttMs: number;
   /** Service time from the warm runs, until there are samples, in µs. */
   readonly warmUs: number;
   readonly stats: PlacementStats;
 }
 
+/** Who asks, and when: `routers` is how many control-plane replicas send to the fleet. */
+export interface Vantage {
+  /** In ms of the router's clock. */
+  readonly now: number;
+  readonly routers: number;
+}
+
 /** A report loses half its weight in 350 ms: by then our own count says more. */
 const REPORT_DECAY_MS = 500;
+/** A service time of nothing would make capacities infinite, and then nothing could be compared. */
+const MIN_SERVICE_MS = 0.001;
+
+/** Mean time of one run, in ms. */
+export const serviceMs = ({ stats, warmUs }: RouteCandidate, now: number): number =>
+  Math.max((stats.meanUs(now) ?? warmUs) / 1_000, MIN_SERVICE_MS);
+
+/** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. */
+export function expectedMs(candidate: RouteCandidate, vantage: Vantage): number {
+  const { stats, rttMs } = candidate;
+  const { slots } = stats;
+  const waiting = Math.max(0, requestsThere(stats, vantage) + 1 - slots);
+  return rttMs + serviceMs(candidate, vantage.now) * (1 + waiting / slots);
+}
 
 /**
- * When an answer may be expected, in ms: round trip, then the queue in front of us, then the run.
- * `routers` is how many control-plane replicas send to the fleet; what the others sent since the last report is
- * guessed from our own.
+ * Requests at the placement: our own exactly; those of the other routers by the newest report, then less and less by it
+ * and more and more by our own, since what they have sent since can only be guessed from that.
  */
-export function expectedMs(
-  candidate: RouteCandidate,
-  { now, routers }: { readonly now: number; readonly routers: number },
-): number {
-  const { stats, rttMs, warmUs } = candidate;
-  const others = stats.others(now);
-  const weight = Math.exp(-others.ageMs / REPORT_DECAY_MS);
+function requestsThere(stats: PlacementStats, { now, routers }: Vantage): number {
+  const { inFlight, inFlightAtReport, othersAtReport } = stats;
+  const weight = Math.exp((stats.reportedAt - now) / REPORT_DECAY_MS);
   const peers = routers - 1;
-  const queued =
-    stats.inFlight +
-    weight * (others.count + peers * Math.max(0, stats.inFlight - others.ownAtReport)) +
-    (1 - weight) * peers * stats.inFlight;
-  const serviceMs = (stats.meanUs(now) ?? warmUs) / 1_000;
-  const { slots } = stats;
-  return rttMs + serviceMs * (1 + Math.max(0, queued + 1 - slots) / slots);
+  const byReport = othersAtReport + peers * Math.max(0, inFlight - inFlightAtReport);
+  return inFlight + weight * byReport + (1 - weight) * peers * inFlight;
+}
+
+/** A candidate and what is expected of it at this moment. */
+export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
+  readonly candidate: Candidate;
+  /** When its answer may be expected, in ms: decides who is asked at all. */
+  readonly expected: number;
+  /** The same with the penalty for failures, in ms: decides who is preferred. */
+  readonly eta: number;
+  /** The same as `eta` if nobody else were there. */
+  readonly idleEta: number;
+  /** Requests/ms that the placement can do. */
+  readonly capacity: number;
+}
+
+export function timedOf<Candidate extends RouteCandidate>(candidate: Candidate, vantage: Vantage): Timed<Candidate> {
+  const { stats, rttMs } = candidate;
+  const expected = expectedMs(candidate, vantage);
+  const penaltyMs = stats.penaltyMs(vantage.now);
+  const runMs = serviceMs(candidate, vantage.now);
+  return {
+    candidate,
+    expected,
+    eta: expected + penaltyMs,
+    idleEta: rttMs + runMs + penaltyMs,
+    capacity: stats.slots / runMs,
+  };
 }

@@ -7,12 +7,22 @@ export interface PlacementFigures {
   readonly p95Us: number;
 }
 
-const OWN_MEAN_WEIGHT = 0.1;
+/**
+ * Weight of a new sample in a mean of service times. The node smooths its own; smoothing that again here took p99 at 90 %
+ * load from 178 to 161 ms (simulation S1), since a mean that wavers by a fifth sends requests to the wrong queue.
+ */
+const MEAN_WEIGHT = 0.1;
+/** A mean that moved by this factor is news and no noise: it is believed at once. */
+const NEWS_FACTOR = 2;
+/** A node's own mean is believed for this long. */
+const FRESH_MS = 5_000;
 const EJECT_AFTER = 5;
 const EJECT_MS = 30_000;
 const EJECT_AT_MOST_MS = 300_000;
 const FAILURE_PENALTY_MS = 5_000;
 const PENALTY_DECAY_MS = 10_000;
+const RAMP_FROM = 0.1;
+const RAMP_MS = 30_000;
 
 /**
  * What this router knows of one placement: its own requests in flight exactly, the rest from the newest report.
@@ -22,6 +32,7 @@ export class PlacementStats {
   /** Our own requests under way there. */
   inFlight = 0;
   #figures: PlacementFigures | undefined;
+  #reportedMeanUs: number | undefined;
   #reportedAt = -Infinity;
   #inFlightAtReport = 0;
   #ownMeanUs: number | undefined;
@@ -30,6 +41,8 @@ export class PlacementStats {
   #ejectedUntil = -Infinity;
   #penaltyMs = 0;
   #penaltyAt = 0;
+  #isServing = false;
+  #rampStart = -Infinity;
 
   begin(): void {
     this.inFlight += 1;
@@ -41,10 +54,7 @@ export class PlacementStats {
     this.report(figures, at.now);
     this.#failuresInRow = 0;
     if (at.serviceUs !== undefined) {
-      this.#ownMeanUs =
-        this.#ownMeanUs === undefined
-          ? at.serviceUs
-          : this.#ownMeanUs + OWN_MEAN_WEIGHT * (at.serviceUs - this.#ownMeanUs);
+      this.#ownMeanUs = smoothed(this.#ownMeanUs, at.serviceUs);
     }
   }
 
@@ -54,13 +64,10 @@ export class PlacementStats {
     this.#penaltyMs = this.penaltyMs(now) + FAILURE_PENALTY_MS;
     this.#penaltyAt = now;
     this.#failuresInRow += 1;
-    if (this.#failuresInRow < EJECT_AFTER) return;
-    this.#failuresInRow = 0;
-    this.#timesEjected += 1;
-    this.#ejectedUntil = now + Math.min(EJECT_MS * this.#timesEjected, EJECT_AT_MOST_MS);
+    if (this.#failuresInRow >= EJECT_AFTER) this.#eject(now);
   }
 
-  /** The caller went away: says nothing about the placement. */
+  /** Nobody waits for the answer any more: says nothing about the placement. */
   abandoned(): void {
     this.inFlight -= 1;
   }
@@ -69,36 +76,71 @@ export class PlacementStats {
   report(figures: PlacementFigures, now: number): void {
     this.#figures = figures;
     this.#reportedAt = now;
+    const { meanUs } = figures;
+    const known = this.#reportedMeanUs ?? 0;
+    const isNews = meanUs > NEWS_FACTOR * known || meanUs * NEWS_FACTOR < known;
+    if (meanUs > 0) this.#reportedMeanUs = isNews ? meanUs : smoothed(known, meanUs);
     this.#inFlightAtReport = this.inFlight;
+  }
+
+  /** Whether requests may go there at all. One that is new, or comes back, begins with a tenth of its share. */
+  setServing(isServing: boolean, now: number): void {
+    if (isServing && !this.#isServing) this.#rampStart = now;
+    this.#isServing = isServing;
   }
 
   isEjected(now: number): boolean {
     return now < this.#ejectedUntil;
   }
 
+  /**
+   * The share of its weight that a placement has by now, 0.1–1, over the 30 s after it came or came back. While it is
+   * ejected it has all of it: it is asked then only because too many others are ejected too.
+   */
+  share(now: number): number {
+    const sinceMs = now - this.#rampStart;
+    return sinceMs < 0 || sinceMs >= RAMP_MS ? 1 : RAMP_FROM + (1 - RAMP_FROM) * (sinceMs / RAMP_MS);
+  }
+
   /** A failure counts as 5 s and decays with τ = 10 s. */
   penaltyMs(now: number): number {
-    return this.#penaltyMs * Math.exp(-(now - this.#penaltyAt) / PENALTY_DECAY_MS);
+    return this.#penaltyMs === 0 ? 0 : this.#penaltyMs * Math.exp((this.#penaltyAt - now) / PENALTY_DECAY_MS);
   }
 
   get slots(): number {
     return Math.max(1, this.#figures?.slots ?? 1);
   }
 
-  get p95Us(): number | undefined {
-    return this.#figures?.p95Us;
-  }
-
   /** Mean service time in µs: the node's own while fresh, else what we saw; undefined before the first sample. */
   meanUs(now: number): number | undefined {
-    const FRESH_MS = 5_000;
-    const reported = this.#figures && this.#figures.meanUs > 0 ? this.#figures.meanUs : undefined;
-    return now - this.#reportedAt < FRESH_MS ? (reported ?? this.#ownMeanUs) : (this.#ownMeanUs ?? reported);
+    return now - this.#reportedAt < FRESH_MS
+      ? (this.#reportedMeanUs ?? this.#ownMeanUs)
+      : (this.#ownMeanUs ?? this.#reportedMeanUs);
   }
 
-  /** Requests of others there at the last report, and how long ago that was. */
-  others(now: number): { readonly count: number; readonly ageMs: number; readonly ownAtReport: number } {
-    const count = Math.max(0, (this.#figures?.rif ?? 0) - this.#inFlightAtReport);
-    return { count, ageMs: now - this.#reportedAt, ownAtReport: this.#inFlightAtReport };
+  /** When the newest figures came; -Infinity before the first. */
+  get reportedAt(): number {
+    return this.#reportedAt;
+  }
+
+  get inFlightAtReport(): number {
+    return this.#inFlightAtReport;
+  }
+
+  /** Requests of other routers there at the newest report. */
+  get othersAtReport(): number {
+    return Math.max(0, (this.#figures?.rif ?? 0) - this.#inFlightAtReport);
+  }
+
+  #eject(now: number): void {
+    // Long sound since the last time: a new trouble, not the old one.
+    if (now - this.#ejectedUntil > EJECT_AT_MOST_MS) this.#timesEjected = 0;
+    this.#failuresInRow = 0;
+    this.#timesEjected += 1;
+    this.#ejectedUntil = now + Math.min(EJECT_MS * this.#timesEjected, EJECT_AT_MOST_MS);
+    this.#rampStart = this.#ejectedUntil;
   }
 }
+
+const smoothed = (mean: number | undefined, sample: number): number =>
+  mean === undefined ? sample : mean + MEAN_WEIGHT * (sample - mean);

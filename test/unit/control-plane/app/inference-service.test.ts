@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
 import { InferenceService } from "../../../../control-plane/app/inference-service.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../../../control-plane/app/inference-request.ts";
 import { NodeSession, SessionRegistry } from "../../../../control-plane/app/node-session.ts";
 import { Telemetry } from "../../../../control-plane/app/telemetry.ts";
-import type { FleetNode } from "../../../../control-plane/core/fleet/types.ts";
+import type { FleetDeployment, FleetNode } from "../../../../control-plane/core/fleet/types.ts";
 import type { ControlLink, InferenceLink } from "../../../../control-plane/ports.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import {
@@ -77,20 +78,25 @@ class RecordingNode implements InferenceLink {
   }
 }
 
-async function aService() {
+interface Scene {
+  readonly deployment?: FleetDeployment;
+  /** `edge-a` and `edge-b` unless given. */
+  readonly fleetNodes?: readonly FleetNode[];
+}
+
+async function aService({ deployment: declared = deployment, fleetNodes = [a, b] }: Scene = {}) {
   const clock = new TestClock(NOW);
-  const fleet = await fleetOf(
-    { nodes: [a, b], versions, deployments: [deployment], placements: [aPlacement(a), aPlacement(b)] },
-    clock,
-  );
+  const placements = fleetNodes.map((node) => aPlacement(node));
+  const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments: [declared], placements }, clock);
   const registry = new SessionRegistry();
+  const telemetry = new Telemetry();
   const order: RecordingNode[] = [];
-  const nodes = { "edge-a": new RecordingNode(a, order), "edge-b": new RecordingNode(b, order) };
+  const nodes = Object.fromEntries(fleetNodes.map((node) => [node.name, new RecordingNode(node, order)]));
   for (const { session } of Object.values(nodes)) registry.add(session);
   const service = new InferenceService({
     fleet,
     registry,
-    telemetry: new Telemetry(),
+    telemetry,
     timings: TIMINGS,
     clock,
     random: seededRandom(1),
@@ -99,7 +105,10 @@ async function aService() {
   /** The node that was asked first, and the one that was asked after it. */
   const asked = (): RecordingNode => order[0] ?? fail("no node was asked");
   const other = (): RecordingNode => order[1] ?? fail("no second node was asked");
-  return { clock, service, nodes, order, asked, other };
+  const named = (name: string): RecordingNode => nodes[name] ?? fail(`there is no ${name}`);
+  /** Requests that the router believes to be at the nodes. */
+  const inFlight = (): number => placements.reduce((sum, { id }) => sum + telemetry.of(id).inFlight, 0);
+  return { clock, service, nodes, named, order, asked, other, inFlight, telemetry };
 }
 
 function fail(why: string): never {
@@ -218,13 +227,17 @@ describe("InferenceService", () => {
   });
 
   it("asks only the pinned node", async () => {
-    const { service, nodes } = await aService();
+    const { service, named, order } = await aService();
     const prefer = { kind: "node", name: "edge-b" } as const;
-    const pending = service.infer(request({ prefer }));
+    const answered = service.infer(request({ prefer }));
     await settle();
-    expect(nodes["edge-a"].frames).toEqual([]);
-    nodes["edge-b"].answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
-    expect(await pending).toMatchObject({ status: 429, route: { reason: "pinned" } });
+    named("edge-b").answer();
+    expect(await answered).toMatchObject({ status: 200, route: { reason: "pinned", etaMs: undefined } });
+    const full = service.infer(request({ prefer }));
+    await settle();
+    named("edge-b").answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    expect(await full).toMatchObject({ status: 429, route: { reason: "busy" } });
+    expect(order).toEqual([named("edge-b")]);
     expect(errorOf(await service.infer(request({ prefer: { kind: "node", name: "edge-z" } })))).toContain(
       "no ready placement on edge-z",
     );
@@ -242,5 +255,237 @@ describe("InferenceService", () => {
     const { service } = await aService();
     service.drain();
     expect(await service.infer(request())).toMatchObject({ status: 503, code: "DRAINING" });
+  });
+
+  it("says `busy` for two full queues, and tells the caller 503 where a placement said that it is not ready", async () => {
+    const { service, asked, other } = await aService();
+    const full = service.infer(request());
+    await settle();
+    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    await settle();
+    other().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    expect(await full).toMatchObject({ status: 429, route: { reason: "busy", attempt: 2 } });
+    const unready = service.infer(request({ prefer: { kind: "node", name: "edge-a" } }));
+    await settle();
+    asked().answer({ status: 404, notStarted: true, meta: { code: "MODEL_NOT_READY" } });
+    other().answer({ status: 404, notStarted: true, meta: { code: "MODEL_NOT_READY" } });
+    expect(await unready).toMatchObject({ status: 503, code: "MODEL_NOT_READY", route: { reason: "none-ready" } });
+  });
+
+  it("sees a channel that opens at once when there was none", async () => {
+    const { service, named } = await aService({ fleetNodes: [a] });
+    named("edge-a").close();
+    expect(await service.infer(request())).toMatchObject({ code: "MODEL_NOT_READY" });
+    named("edge-a").session.inference = named("edge-a");
+    const pending = service.infer(request());
+    await settle();
+    named("edge-a").answer();
+    expect(await pending).toMatchObject({ status: 200 });
+  });
+
+  it("takes the deployment's own deadline when the caller names none", async () => {
+    const spec = { name: "digits", model: "digits", version: 1, limits: { timeoutMs: 700 } } as const;
+    const { service, asked } = await aService({ deployment: aDeployment(spec) });
+    void service.infer(request({ timeoutMs: undefined }));
+    await settle();
+    expect(asked().frames[0]).toMatchObject({ deadlineMs: 700 });
+  });
+
+  it("asks another node when the first is silent for a second, and tells the first to forget the request", async () => {
+    const { clock, service, asked, other, inFlight } = await aService();
+    const pending = service.infer(request({ timeoutMs: 10_000 }));
+    await settle();
+    await clock.advance(1_100);
+    expect(asked().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
+    other().answer();
+    expect(await pending).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
+    expect(inFlight()).toBe(0);
+  });
+
+  it("waits for the only node until the deadline", async () => {
+    const { clock, service, asked } = await aService({ fleetNodes: [a] });
+    const pending = service.infer(request({ timeoutMs: 10_000 }));
+    await settle();
+    await clock.advance(5_000);
+    asked().answer();
+    expect(await pending).toMatchObject({ status: 200, route: { reason: "only", attempt: 1 } });
+  });
+
+  it("repeats failures within its budget only; refusals cost none", async () => {
+    const { service, telemetry, order, asked, other, clock } = await aService();
+    while (telemetry.ofModel("digits").retries.spend());
+    const refused = service.infer(request());
+    await settle();
+    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    await settle();
+    other().answer();
+    expect(await refused).toMatchObject({ status: 200, route: { reason: "retry" } });
+    order.length = 0;
+    const lost = service.infer(request({ timeoutMs: 10_000 }));
+    await settle();
+    await clock.advance(3_000);
+    expect(order).toHaveLength(1);
+    asked().close();
+    expect(await lost).toMatchObject({ status: 503, code: "NODE_LOST" });
+    expect(order).toHaveLength(1);
+  });
+
+  it("does not blame a placement for a deadline that nobody could meet", async () => {
+    const { service, asked, telemetry } = await aService({ fleetNodes: [a] });
+    for (let count = 0; count < 6; count += 1) {
+      const pending = service.infer(request({ timeoutMs: 20 }));
+      await settle();
+      asked().answer({ status: 504, meta: { code: "DEADLINE_EXCEEDED" } });
+      expect(await pending).toMatchObject({ status: 504 });
+    }
+    expect(telemetry.of("p-edge-a").isEjected(NOW)).toBe(false);
+    expect(telemetry.of("p-edge-a").penaltyMs(NOW)).toBe(0);
+  });
+
+  it("answers from the cheapest that meets the SLO, and elsewhere when the caller prefers", async () => {
+    const cloud = aNode("cloud-a", { kind: "cloud" });
+    const spec = { name: "digits", model: "digits", version: 1, slo: { p95Ms: 100 } } as const;
+    const { service, named } = await aService({ deployment: aDeployment(spec), fleetNodes: [a, cloud] });
+    const cheap = service.infer(request());
+    await settle();
+    named("edge-a").answer();
+    expect(await cheap).toMatchObject({ status: 200, node: "edge-a", route: { reason: "cheapest" } });
+    const wished = service.infer(request({ prefer: { kind: "cloud" } }));
+    await settle();
+    named("cloud-a").answer();
+    expect(await wished).toMatchObject({ status: 200, node: "cloud-a", route: { reason: "preferred" } });
+  });
+});
+
+describe("InferenceService, residency", () => {
+  const cloud = aNode("cloud-a", { kind: "cloud" });
+
+  it("keeps an edge-only request at the edge, on the retry too", async () => {
+    const { service, asked, named } = await aService({ fleetNodes: [a, cloud] });
+    const pending = service.infer(request({ residency: "edge-only" }));
+    await settle();
+    expect(asked()).toBe(named("edge-a"));
+    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    expect(await pending).toMatchObject({ status: 429, node: "edge-a" });
+    expect(named("cloud-a").frames).toEqual([]);
+  });
+
+  it("tells nodes that a deployment is edge-only, so that they check it too", async () => {
+    const spec = {
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { residency: "edge-only", edge: { min: 1 } },
+    } as const;
+    const { service, asked } = await aService({ deployment: aDeployment(spec) });
+    void service.infer(request());
+    await settle();
+    expect(asked().frames[0]).toMatchObject({ edgeOnly: true });
+  });
+
+  it("refuses an edge-only request when only cloud nodes are ready", async () => {
+    const { service } = await aService({ fleetNodes: [cloud] });
+    expect(await service.infer(request({ residency: "edge-only" }))).toMatchObject({
+      status: 503,
+      code: "RESIDENCY_UNSATISFIABLE",
+    });
+  });
+});
+
+describe("InferenceService, hedging", () => {
+  const spec = { name: "digits", model: "digits", version: 1, slo: { p95Ms: 500, hedge: true } } as const;
+
+  /** A service that has seen a hundred answers of 10 ms, and a request that is late. */
+  async function aLateRequest(over: Partial<InferenceRequest> = {}, fleetNodes: readonly FleetNode[] = [a, b]) {
+    const scene = await aService({ deployment: aDeployment(spec), fleetNodes });
+    for (let count = 0; count < 100; count += 1) scene.telemetry.ofModel("digits").answerTimes.add(10);
+    const pending = scene.service.infer(request(over));
+    await settle();
+    await scene.clock.advance(40);
+    return { ...scene, pending };
+  }
+
+  it("sends a late request to a second node, takes the first answer and cancels the other", async () => {
+    const { pending, asked, other, inFlight } = await aLateRequest();
+    other().answer();
+    expect(await pending).toMatchObject({
+      status: 200,
+      node: other().session.name,
+      route: { reason: "hedge", attempt: 2 },
+    });
+    expect(asked().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
+    await settle();
+    expect(inFlight()).toBe(0);
+  });
+
+  it("lets the first node win too", async () => {
+    const { pending, asked, other, inFlight } = await aLateRequest();
+    asked().answer();
+    expect(await pending).toMatchObject({ status: 200, node: asked().session.name, route: { attempt: 1 } });
+    expect(other().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
+    await settle();
+    expect(inFlight()).toBe(0);
+  });
+
+  it("leaves it to the other when one refuses or is lost, and asks no third", async () => {
+    const { pending, asked, other, order } = await aLateRequest({}, [a, b, aNode("edge-c")]);
+    other().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    await settle();
+    asked().close();
+    expect(await pending).toMatchObject({ status: 503, code: "NODE_LOST" });
+    expect(order).toHaveLength(2);
+  });
+
+  it("hedges within its budget, and neither pinned requests nor deployments that did not ask for it", async () => {
+    const spent = await aService({ deployment: aDeployment(spec) });
+    for (let count = 0; count < 100; count += 1) spent.telemetry.ofModel("digits").answerTimes.add(10);
+    while (spent.telemetry.ofModel("digits").hedges.spend());
+    void spent.service.infer(request());
+    await settle();
+    await spent.clock.advance(40);
+    expect(spent.order).toHaveLength(1);
+    const pinned = await aLateRequest({ prefer: { kind: "node", name: "edge-a" } });
+    expect(pinned.order).toHaveLength(1);
+    const plain = await aService();
+    for (let count = 0; count < 100; count += 1) plain.telemetry.ofModel("digits").answerTimes.add(10);
+    void plain.service.infer(request());
+    await settle();
+    await plain.clock.advance(40);
+    expect(plain.order).toHaveLength(1);
+  });
+
+  it("keeps a hedged edge-only request at the edge", async () => {
+    const cloud = aNode("cloud-a", { kind: "cloud" });
+    const { named, order } = await aLateRequest({ residency: "edge-only" }, [a, cloud]);
+    expect(order).toEqual([named("edge-a")]);
+  });
+});
+
+describe("InferenceService, law", () => {
+  it("counts nothing in flight once all have ended, however they ended", async () => {
+    const end = fc.constantFrom("answer", "full", "fault", "abort", "silence");
+    const spec = { name: "digits", model: "digits", version: 1, slo: { p95Ms: 500, hedge: true } } as const;
+    await fc.assert(
+      fc.asyncProperty(fc.array(end, { minLength: 1, maxLength: 12 }), async (ends) => {
+        const { service, clock, order, inFlight, telemetry } = await aService({ deployment: aDeployment(spec) });
+        for (let count = 0; count < 100; count += 1) telemetry.ofModel("digits").answerTimes.add(10);
+        for (const how of ends) {
+          const caller = new AbortController();
+          const pending = service.infer(request({ signal: caller.signal }));
+          await settle();
+          const [first] = order.splice(0, order.length);
+          if (how === "answer") first?.answer();
+          if (how === "full") first?.answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+          if (how === "fault") first?.answer({ status: 500, meta: { code: "RUN_FAILED" } });
+          if (how === "abort") caller.abort();
+          await clock.advance(2_000);
+          await pending;
+        }
+        await settle();
+        expect(inFlight()).toBe(0);
+        expect(service.inFlight()).toBe(0);
+      }),
+      { numRuns: 30 },
+    );
   });
 });

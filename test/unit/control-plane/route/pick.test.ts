@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { expectedMs, type RouteCandidate } from "../../../../control-plane/core/route/estimate.ts";
-import { pick, type PickContext } from "../../../../control-plane/core/route/pick.ts";
+import { candidateSet } from "../../../../control-plane/core/route/candidate-set.ts";
+import { pick as pickFrom, type Pick, type PickContext } from "../../../../control-plane/core/route/pick.ts";
 import { PlacementStats } from "../../../../control-plane/core/route/placement-stats.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 
@@ -13,26 +14,33 @@ interface Shape {
   readonly slots?: number;
   readonly rif?: number;
   readonly kind?: "edge" | "cloud";
+  readonly cost?: number;
 }
 
 function candidate(
   node: string,
-  { rttMs = 1, meanMs = 10, slots = 1, rif = 0, kind = "edge" }: Shape = {},
+  { rttMs = 1, meanMs = 10, slots = 1, rif = 0, kind = "edge", cost = kind === "edge" ? 0 : 1 }: Shape = {},
 ): RouteCandidate {
   const stats = new PlacementStats();
   stats.report({ rif, slots, meanUs: meanMs * 1_000, p95Us: meanMs * 2_000 }, NOW);
-  return { placementId: `p-${node}`, nodeId: `n-${node}`, node, kind, rttMs, warmUs: 0, stats };
+  return { placementId: `p-${node}`, nodeId: `n-${node}`, node, kind, cost, rttMs, warmUs: 0, stats };
 }
 
-const context = (over: Partial<PickContext> = {}): PickContext => ({
+type Context = PickContext<RouteCandidate>;
+
+const context = (over: Partial<Context> = {}): Context => ({
   now: NOW,
   random: seededRandom(7),
   routers: 1,
   timeLeftMs: 30_000,
-  exclude: new Set(),
-  preferKind: undefined,
+  mayTake: () => true,
+  prefer: undefined,
+  sloMs: undefined,
   ...over,
 });
+
+const pick = (candidates: readonly RouteCandidate[], how: Context): Pick<RouteCandidate> =>
+  pickFrom(candidateSet(candidates, how.now), how);
 
 function failTimes(stats: PlacementStats, count: number): void {
   for (let failure = 0; failure < count; failure += 1) {
@@ -86,18 +94,18 @@ describe("pick", () => {
   it("says so when there is only one, and when the caller's wish decided", () => {
     expect(pick([candidate("a")], context())).toMatchObject({ reason: "only" });
     const both = [candidate("edge"), candidate("cloud", { kind: "cloud", rttMs: 40 })];
-    expect(pick(both, context({ preferKind: "cloud" }))).toMatchObject({
+    expect(pick(both, context({ prefer: "cloud" }))).toMatchObject({
       reason: "preferred",
       candidate: { node: "cloud" },
     });
   });
 
   it("never refuses for a wish that nobody meets", () => {
-    expect(pick([candidate("a")], context({ preferKind: "cloud" }))).toMatchObject({ kind: "picked" });
+    expect(pick([candidate("a")], context({ prefer: "cloud" }))).toMatchObject({ kind: "picked" });
   });
 
   it("refuses when nobody is left, and when nobody answers in time", () => {
-    expect(pick([candidate("a")], context({ exclude: new Set(["n-a"]) }))).toEqual({
+    expect(pick([candidate("a")], context({ mayTake: () => false }))).toEqual({
       kind: "refused",
       reason: "none-ready",
       considered: 0,
@@ -145,6 +153,118 @@ describe("pick", () => {
         expect(again).toEqual(once);
         expect(once.kind).toBe("picked");
         if (once.kind === "picked") expect(candidates).toContain(once.candidate);
+      }),
+    );
+  });
+
+  it.each([
+    ["the SLO: the cheapest that meets it answers", { sloMs: 100 }, "edge", "cheapest"],
+    ["no SLO: the soonest answers, whatever it costs", {}, "cloud", "least-eta"],
+    ["`fast`, which overrides the SLO", { sloMs: 100, prefer: "fast" as const }, "cloud", "least-eta"],
+    ["`cheap`", { prefer: "cheap" as const }, "edge", "preferred"],
+    ["`cloud`", { sloMs: 100, prefer: "cloud" as const }, "cloud", "preferred"],
+    ["an SLO that only the dear one meets", { sloMs: 30 }, "cloud", "least-eta"],
+  ])("chooses by %s", (_name, wish, node, reason) => {
+    const both = [candidate("edge", { rttMs: 40 }), candidate("cloud", { kind: "cloud", rttMs: 5 })];
+    expect(pick(both, context(wish))).toMatchObject({ candidate: { node }, reason });
+  });
+
+  it("goes by what a node says that it costs", () => {
+    const both = [candidate("metered", { cost: 1, rttMs: 1 }), candidate("pod", { kind: "cloud", cost: 0, rttMs: 40 })];
+    expect(pick(both, context({ sloMs: 100 }))).toMatchObject({ candidate: { node: "pod" }, reason: "cheapest" });
+  });
+
+  it.each([
+    ["with an SLO", { sloMs: 100 }],
+    ["without one", {}],
+  ])("overflows to the cloud while the edge is busy, %s", (_name, wish) => {
+    const busy = candidate("edge", { rif: 30 });
+    const cloud = candidate("cloud", { kind: "cloud", rttMs: 40 });
+    expect(pick([busy, cloud], context(wish))).toMatchObject({ candidate: { node: "cloud" }, reason: "overflow" });
+  });
+
+  it("does not call it an overflow when the edge could never be as soon", () => {
+    const slow = candidate("edge", { meanMs: 500 });
+    const cloud = candidate("cloud", { kind: "cloud", rttMs: 40 });
+    expect(pick([slow, cloud], context())).toMatchObject({ candidate: { node: "cloud" }, reason: "least-eta" });
+  });
+
+  it("gives a placement that came back a tenth of its share at first, and all of it after 30 s", () => {
+    const random = seededRandom(11);
+    const [back, steady] = [candidate("back"), candidate("steady", { rttMs: 30 })];
+    steady.stats.setServing(true, NOW - 60_000);
+    back.stats.setServing(true, NOW);
+    const shareAt = (now: number): number => {
+      let count = 0;
+      for (let request = 0; request < 2_000; request += 1) {
+        const choice = pick([back, steady], context({ random, now }));
+        if (choice.kind === "picked" && choice.candidate === back) count += 1;
+      }
+      return count / 2_000;
+    };
+    expect(shareAt(NOW)).toBeCloseTo(0.1, 1);
+    expect(shareAt(NOW + 15_000)).toBeCloseTo(0.55, 1);
+    expect(shareAt(NOW + 30_000)).toBe(1);
+  });
+
+  it("does not slow a fleet in which all are new", () => {
+    const [near, far] = [candidate("near"), candidate("far", { rttMs: 30 })];
+    for (const { stats } of [near, far]) stats.setServing(true, NOW);
+    for (let seed = 0; seed < 50; seed += 1) {
+      expect(pick([near, far], context({ random: seededRandom(seed) }))).toMatchObject({ candidate: { node: "near" } });
+    }
+  });
+
+  it("draws three by capacity among many, and looks at all when those three cannot answer", () => {
+    const many = Array.from({ length: 200 }, (_, index) => candidate(`n${index}`));
+    expect(pick(many, context())).toMatchObject({ kind: "picked", reason: "sampled", considered: 3 });
+    const only = (each: RouteCandidate): boolean => each.node === "n150";
+    expect(pick(many, context({ mayTake: only }))).toMatchObject({ candidate: { node: "n150" }, reason: "only" });
+  });
+
+  it("draws from the cheapest of many where the SLO decides, and looks at all when they are busy", () => {
+    const cheap = Array.from({ length: 100 }, (_, index) => candidate(`edge${index}`, { rttMs: 40 }));
+    const dear = Array.from({ length: 100 }, (_, index) => candidate(`pod${index}`, { kind: "cloud" }));
+    const how = { sloMs: 100 };
+    expect(pick([...cheap, ...dear], context(how))).toMatchObject({ reason: "cheapest", candidate: { kind: "edge" } });
+    for (const { stats } of cheap) stats.report({ rif: 30, slots: 1, meanUs: 10_000, p95Us: 20_000 }, NOW);
+    expect(pick([...cheap, ...dear], context(how))).toMatchObject({ reason: "overflow", candidate: { kind: "cloud" } });
+  });
+
+  it("never picks one that may not take the request, nor an ejected one while sound capacity is left", () => {
+    const shape = fc.record({
+      rttMs: fc.integer({ min: 0, max: 100 }),
+      meanMs: fc.integer({ min: 1, max: 100 }),
+      rif: fc.integer({ min: 0, max: 20 }),
+      kind: fc.constantFrom("edge" as const, "cloud" as const),
+      mayTake: fc.boolean(),
+      failures: fc.integer({ min: 0, max: 6 }),
+    });
+    const wish = fc.record({
+      prefer: fc.constantFrom("fast" as const, "cheap" as const, "edge" as const, "cloud" as const, undefined),
+      sloMs: fc.constantFrom(20, 200, undefined),
+      timeLeftMs: fc.constantFrom(10, 100, 30_000),
+      routers: fc.constantFrom(1, 4, 12),
+    });
+    fc.assert(
+      fc.property(fc.array(shape, { maxLength: 90 }), wish, fc.integer(), (shapes, how, seed) => {
+        const candidates = shapes.map((each, index) => candidate(`n${index}`, each));
+        candidates.forEach(({ stats }, index) => failTimes(stats, shapes[index]?.failures ?? 0));
+        const open = candidates.filter((_, index) => shapes[index]?.mayTake);
+        const mayTake = (each: RouteCandidate): boolean => open.includes(each);
+        const set = candidateSet(candidates, NOW);
+        const choice = pickFrom(set, context({ ...how, random: seededRandom(seed), mayTake }));
+        if (choice.kind === "refused") {
+          const soonest = Math.min(...open.map((each) => expectedMs(each, { now: NOW, routers: how.routers })));
+          expect(choice.reason === "none-ready" ? open.length === 0 : open.length > 0).toBe(true);
+          if (choice.reason === "late" && open.every(({ stats }) => !stats.isEjected(NOW)))
+            expect(soonest).toBeGreaterThan(how.timeLeftMs);
+          return;
+        }
+        expect(open).toContain(choice.candidate);
+        expect(expectedMs(choice.candidate, { now: NOW, routers: how.routers })).toBeLessThanOrEqual(how.timeLeftMs);
+        const hasSound = open.some(({ stats }) => !stats.isEjected(NOW));
+        if (!set.isPanic && hasSound) expect(choice.candidate.stats.isEjected(NOW)).toBe(false);
       }),
     );
   });

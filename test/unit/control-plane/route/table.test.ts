@@ -1,16 +1,21 @@
 import { describe, expect, it } from "@jest/globals";
-import { buildRouteTable, resolve, type Resolved } from "../../../../control-plane/core/route/table.ts";
+import {
+  buildRouteTable,
+  resolve,
+  type Resolved,
+  type RouteTable,
+} from "../../../../control-plane/core/route/table.ts";
 import type { Fleet, FleetPlacement } from "../../../../control-plane/core/fleet/types.ts";
+import { seededRandom } from "../../../../shared/random.ts";
 import type { PlacementId } from "../../../../shared/ids.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../support/fleet-builder.ts";
 
 const [a, b] = [aNode("edge-a"), aNode("edge-b", { site: "island" })];
 const versions = [aVersion("digits", 1), aVersion("digits", 2)];
 const deployment = aDeployment({ name: "digits", model: "digits", version: 2 });
-const anywhere = (): boolean => false;
 
-const ask = (fleet: Fleet, version?: string, isAtSite: (placement: FleetPlacement) => boolean = anywhere): Resolved =>
-  resolve(buildRouteTable(fleet), { model: "digits", version }, isAtSite);
+const ask = (fleet: Fleet, version?: string, site?: string): Resolved =>
+  resolve(buildRouteTable(fleet), { model: "digits", version, site, stickyKey: undefined }, seededRandom(1));
 
 const idsOf = (resolved: Resolved): readonly string[] =>
   resolved.kind === "found" ? resolved.ready.map(({ placement }) => placement.id) : [];
@@ -69,9 +74,35 @@ describe("resolve", () => {
     const named = aDeployment({ name: "digits", model: "digits", version: 1 }, { createdAt: 2 });
     const placements = [aPlacement(a, { deployment: "aside" }), aPlacement(b, { deployment: "digits" })];
     const fleet = aFleet({ nodes: [a, b], versions, deployments: [older, named], placements });
-    expect(idsOf(ask(fleet, undefined, ({ nodeId }) => nodeId === a.id))).toEqual(["p-edge-a"]);
+    expect(idsOf(ask(fleet, undefined, a.site))).toEqual(["p-edge-a"]);
     expect(idsOf(ask(fleet))).toEqual(["p-edge-b"]);
     const other = aDeployment({ name: "zebra", model: "digits", version: 1 }, { createdAt: 3 });
     expect(idsOf(ask(aFleet({ nodes: [a], versions, deployments: [other, older], placements })))).toEqual(["p-edge-a"]);
+  });
+
+  it("tells what the deployment promises, also when the version is named", () => {
+    const spec = {
+      name: "digits",
+      model: "digits",
+      version: 1,
+      slo: { p95Ms: 80, hedge: true },
+      limits: { timeoutMs: 500 },
+    };
+    const fleet = aFleet({ nodes: [a], versions, deployments: [aDeployment(spec)], placements: [aPlacement(a)] });
+    const terms = { timeoutMs: 500, sloMs: 80, hedge: true };
+    expect(ask(fleet)).toMatchObject({ terms });
+    expect(ask(fleet, "1")).toMatchObject({ terms });
+    expect(ask(fleet, "2")).toMatchObject({ terms, ready: [] });
+  });
+
+  it("splits requests by the deployment's shares", () => {
+    const placements = [aPlacement(a), aPlacement(b, { version: 2 })];
+    const table = buildRouteTable(aFleet({ nodes: [a, b], versions, deployments: [deployment], placements }));
+    const [routes] = table.byModel.get("digits")?.deployments ?? [];
+    expect(routes?.shares).toEqual([{ version: 2, weight: 1 }]);
+    const split = { ...table.byModel.get("digits"), deployments: [{ ...routes, shares: [{ version: 1, weight: 1 }] }] };
+    const other = { ...table, byModel: new Map([["digits", split]]) } as RouteTable;
+    const wish = { model: "digits", version: undefined, site: undefined, stickyKey: undefined };
+    expect(idsOf(resolve(other, wish, seededRandom(1)))).toEqual(["p-edge-a"]);
   });
 });

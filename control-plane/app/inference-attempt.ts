@@ -1,0 +1,133 @@
+import type { Clock } from "../../shared/clock.ts";
+import {
+  encodeCancel,
+  encodeMessages,
+  INFERENCE_FRAME,
+  type ResponseFrame,
+} from "../../shared/protocol/inference-frame.ts";
+import { MAX_MESSAGE_BYTES } from "../../shared/protocol/limits.ts";
+import { patienceMs } from "../core/route/patience.ts";
+import { answerFrom, figuresOf, refusal } from "./inference-answers.ts";
+import type { InferenceAnswer, InferenceRequest, RouteNote } from "./inference-request.ts";
+import type { AttemptOutcome } from "./pending-requests.ts";
+import type { ServingCandidate } from "./route-view.ts";
+
+/** A node that misses the deadline tells so itself; this is how long we wait for that before we do, in ms. */
+const NODE_GRACE_MS = 100;
+
+/** A request on its way. Instants in ms of the router's clock. */
+export interface Errand {
+  readonly request: InferenceRequest;
+  readonly version: number;
+  readonly startedAt: number;
+  readonly deadline: number;
+}
+
+export interface Tried {
+  /** `refused`: the model did not run. `failed`: its node went away or is silent. Another node may be asked after both. */
+  readonly kind: "answer" | "refused" | "failed";
+  readonly answer: InferenceAnswer;
+}
+
+export interface Attempt {
+  /** Never rejects. */
+  readonly ended: Promise<Tried>;
+  /** Nobody waits any more: the node is told to forget the request. Does nothing after the end. */
+  cancel(): void;
+}
+
+/**
+ * Sends the request to one node. Whatever happens, it counts as in flight there until it has ended, and what it tells
+ * about the placement is noted once. Given up at `giveUpAt` (ms), or at the deadline when undefined.
+ */
+export function attempt(
+  candidate: ServingCandidate,
+  errand: Errand,
+  {
+    route,
+    giveUpAt,
+    clock,
+  }: { readonly route: RouteNote; readonly giveUpAt: number | undefined; readonly clock: Clock },
+): Attempt {
+  const { request, deadline } = errand;
+  const { session, stats } = candidate;
+  const sentAt = clock.now();
+  stats.begin();
+  const { requestId, outcome } = session.pending.begin(giveUpAt ?? deadline + NODE_GRACE_MS);
+  const isSent = session.inference?.send(
+    encodeMessages(
+      {
+        type: INFERENCE_FRAME.REQUEST,
+        requestId,
+        edgeOnly: candidate.isEdgeOnly || request.residency === "edge-only",
+        deadlineMs: Math.max(1, Math.floor(deadline - sentAt)),
+        headerLength: request.headerLength,
+        priority: 0,
+        meta: {
+          placementId: candidate.placementId,
+          ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+        },
+        body: request.body,
+      },
+      MAX_MESSAGE_BYTES,
+    ),
+  );
+  if (!isSent) session.pending.settle(requestId, { kind: "lost" });
+  const cancel = (): void => {
+    if (session.pending.settle(requestId, { kind: "cancelled" })) session.inference?.send([encodeCancel(requestId)]);
+  };
+  request.signal.addEventListener("abort", cancel, { once: true });
+  const ended = outcome.then((how) => {
+    request.signal.removeEventListener("abort", cancel);
+    return conclude(how, errand, { candidate, route, sentAt, endedAt: clock.now() });
+  });
+  return { ended, cancel };
+}
+
+interface Sending {
+  readonly candidate: ServingCandidate;
+  readonly route: RouteNote;
+  readonly sentAt: number;
+  readonly endedAt: number;
+}
+
+/** Notes what the attempt says about its placement, and makes it an answer. */
+function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tried {
+  const { candidate, route, sentAt, endedAt } = sending;
+  const { stats, node } = candidate;
+  switch (outcome.kind) {
+    case "answered": {
+      const { response } = outcome;
+      const ran = response.status === 200;
+      if (isFault(response, errand, sending)) stats.failed(endedAt);
+      else stats.answered(figuresOf(response), { now: endedAt, serviceUs: ran ? response.computeUs : undefined });
+      const { request, version, startedAt } = errand;
+      const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
+      return { kind: response.notStarted ? "refused" : "answer", answer };
+    }
+    case "cancelled":
+      stats.abandoned();
+      return { kind: "answer", answer: refusal("CANCELLED", "the caller went away", route) };
+    case "lost": {
+      stats.failed(endedAt);
+      const detail = `${node} went away with the request in flight`;
+      return { kind: "failed", answer: { ...refusal("NODE_LOST", detail, route), node } };
+    }
+    case "timed-out": {
+      stats.failed(endedAt);
+      const detail = `${node} did not answer within ${Math.round(endedAt - sentAt)} ms`;
+      return { kind: "failed", answer: { ...refusal("DEADLINE_EXCEEDED", detail, route), node } };
+    }
+  }
+}
+
+/**
+ * Whether the answer speaks against the placement. A full queue does not, its figures say it better. A missed deadline
+ * does only when there was ample time: else one caller's impossible deadline would eject placements for all.
+ */
+function isFault(response: ResponseFrame, { deadline }: Errand, { route, sentAt }: Sending): boolean {
+  const { status, notStarted } = response;
+  if (notStarted) return status === 404 || status === 503;
+  if (status === 504) return deadline - sentAt >= patienceMs(route.etaMs ?? 0);
+  return status >= 500;
+}

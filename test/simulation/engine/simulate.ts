@@ -1,0 +1,213 @@
+import { AnswerTimes } from "../../../control-plane/core/route/answer-times.ts";
+import { Budget } from "../../../control-plane/core/route/budget.ts";
+import { seededRandom } from "../../../shared/random.ts";
+import { lognormal, type Draw } from "./chance.ts";
+import { EventQueue } from "./event-queue.ts";
+import type { Policy, PolicyOf } from "./policies.ts";
+import { SimNode, type Job, type JobEnd } from "./sim-node.ts";
+import { capacityOf, type World } from "./world.ts";
+
+export interface Setup {
+  readonly world: World;
+  readonly policy: PolicyOf;
+  readonly seed: number;
+  /** Share of the capacity that is asked for, at an instant in ms. */
+  readonly load: (now: number) => number;
+  readonly seconds: number;
+  readonly service?: Draw;
+  /** Load reports every so many ms. */
+  readonly reportMs?: number;
+  readonly piggyback?: boolean;
+  /** Requests that a node holds for each slot; unbounded unless given. */
+  readonly heldPerSlot?: number;
+  readonly deadlineMs?: number;
+  /** An attempt without an answer is given up after this time. */
+  readonly attemptMs?: number;
+  readonly retries?: boolean;
+  readonly hedges?: boolean;
+  /** Plans what happens to the nodes. */
+  readonly faults?: (events: EventQueue, nodes: readonly SimNode[]) => void;
+}
+
+export interface Outcome {
+  /** In the order of their end: when the request came and how long its answer took, in ms; NaN: none came in time. */
+  readonly arrivedAt: readonly number[];
+  readonly tookMs: readonly number[];
+  /** Nodes that were asked, by the node's index: when. */
+  readonly sentAt: readonly (readonly number[])[];
+  /** Time that nodes spent running, in ms. */
+  readonly busyMs: number;
+  /** The part of it that went into second tries. */
+  readonly copyMs: number;
+}
+
+interface Request {
+  readonly router: number;
+  readonly arrivedAt: number;
+  readonly deadline: number;
+  readonly asked: number[];
+  readonly jobs: Job[];
+  isDone: boolean;
+}
+
+const LINK_JITTER = lognormal(0.1);
+const SERVICE = lognormal(0.8);
+/** The reserves of `Telemetry`. */
+const RETRY_RESERVE = 100;
+const HEDGE_RESERVE = 10;
+
+/** Runs one seeded world from an empty start to `seconds`. Same setup, same outcome. */
+export function simulate(setup: Setup): Outcome {
+  const { world, seed, load, deadlineMs = 60_000, service = SERVICE, heldPerSlot = Infinity } = setup;
+  const events = new EventQueue();
+  // One stream for each source of chance: policies are compared on the same requests of the same sizes.
+  const [arrivals, sizes, links, choices, again] = [1, 2, 3, 4, 5].map((part) => seededRandom(seed * 100 + part)) as [
+    ReturnType<typeof seededRandom>,
+    ReturnType<typeof seededRandom>,
+    ReturnType<typeof seededRandom>,
+    ReturnType<typeof seededRandom>,
+    ReturnType<typeof seededRandom>,
+  ];
+  const nodes = world.nodes.map(
+    ({ slots, meanMs }) => new SimNode(events, { slots, meanMs, holdsAtMost: heldPerSlot * slots }),
+  );
+  const policies = Array.from({ length: world.routers }, (_, router) => setup.policy(world, router, choices));
+  const retryBudgets = policies.map(() => new Budget(RETRY_RESERVE));
+  const hedgeBudgets = policies.map(() => new Budget(HEDGE_RESERVE));
+  const answerTimes = policies.map(() => new AnswerTimes());
+  const arrivedAt: number[] = [];
+  const tookMs: number[] = [];
+  const sentAt: number[][] = nodes.map(() => []);
+
+  const oneWay = (router: number, node: number): number => (world.rttMs(router, node) / 2) * LINK_JITTER(links);
+  const of = <Item>(items: readonly Item[], index: number): Item => items[index] as Item;
+
+  function arrive(router: number): void {
+    const { now } = events;
+    const request: Request = { router, arrivedAt: now, deadline: now + deadlineMs, asked: [], jobs: [], isDone: false };
+    of(retryBudgets, router).earn();
+    if (!ask(request, service(sizes))) return finish(request, false);
+    const hedgeAfterMs = setup.hedges ? of(answerTimes, router).hedgeAfterMs : undefined;
+    if (hedgeAfterMs === undefined) return;
+    of(hedgeBudgets, router).earn();
+    events.after(hedgeAfterMs, () => {
+      if (request.isDone || request.asked.length > 1 || !of(hedgeBudgets, router).spend()) return;
+      ask(request, service(again));
+    });
+  }
+
+  /** False when the policy refuses. */
+  function ask(request: Request, size: number): boolean {
+    const { router } = request;
+    const policy = of(policies, router);
+    const timeLeftMs = request.deadline - events.now;
+    const choice = policy.choose({ now: events.now, timeLeftMs, asked: request.asked });
+    if (!choice) return false;
+    const { node } = choice;
+    let isOpen = true;
+    /** The attempt ends for the router, once. */
+    const close = (note: () => void): boolean => {
+      if (!isOpen) return false;
+      isOpen = false;
+      note();
+      return true;
+    };
+    const job: Job = {
+      size,
+      deadline: request.deadline,
+      isCancelled: false,
+      isCopy: request.asked.length > 0,
+      onEnd(end, figures) {
+        policy.ranAt(node);
+        events.after(oneWay(router, node), () => {
+          const isFresh = close(() => {
+            if (job.isCancelled) policy.abandoned(node);
+            else if (end === "failed") policy.failed(node, events.now);
+            else policy.answered(node, setup.piggyback === false ? undefined : figures, events.now);
+          });
+          if (isFresh) ended(request, job, end);
+        });
+      },
+    };
+    request.asked.push(node);
+    request.jobs.push(job);
+    of(sentAt, node).push(events.now);
+    policy.sent(node);
+    events.after(oneWay(router, node), () => of(nodes, node).take(job));
+    const waitMs = Math.min(timeLeftMs, request.asked.length === 1 ? (setup.attemptMs ?? Infinity) : Infinity);
+    if (waitMs < 60_000) {
+      events.after(waitMs, () => {
+        const isSilent = close(() => policy.failed(node, events.now));
+        if (!isSilent) return;
+        job.isCancelled = true;
+        ended(request, job, "failed");
+      });
+    }
+    return true;
+  }
+
+  function ended(request: Request, job: Job, end: JobEnd): void {
+    if (request.isDone) return;
+    const isInTime = events.now <= request.deadline;
+    if (end === "done") return finish(request, isInTime, job);
+    const isOther = request.jobs.some((other) => other !== job && !other.isCancelled);
+    if (isOther && setup.hedges) return; // its answer is still to come
+    const mayRetry = setup.retries === true && isInTime && request.asked.length === 1;
+    if (!mayRetry || (end === "failed" && !of(retryBudgets, request.router).spend())) return finish(request, false);
+    if (!ask(request, service(again))) finish(request, false);
+  }
+
+  function finish(request: Request, isAnswered: boolean, by?: Job): void {
+    request.isDone = true;
+    for (const job of request.jobs) if (job !== by) job.isCancelled = true;
+    arrivedAt.push(request.arrivedAt);
+    tookMs.push(isAnswered ? events.now - request.arrivedAt : Number.NaN);
+    if (isAnswered) of(answerTimes, request.router).add(events.now - request.arrivedAt);
+  }
+
+  const perMs = capacityOf(world) / 1_000;
+  function nextArrival(): void {
+    const gapMs = -Math.log(1 - arrivals.next()) / (perMs * load(events.now));
+    const router = indexBy(world.demand, arrivals.next());
+    events.after(gapMs, () => {
+      arrive(router);
+      nextArrival();
+    });
+  }
+  nextArrival();
+  scheduleReports(setup, { events, nodes, policies, oneWay, phase: again });
+  setup.faults?.(events, nodes);
+  events.runUntil(setup.seconds * 1_000);
+  const sumOf = (of: (node: SimNode) => number): number => nodes.reduce((sum, node) => sum + of(node), 0);
+  return { arrivedAt, tookMs, sentAt, busyMs: sumOf(({ busyMs }) => busyMs), copyMs: sumOf(({ copyMs }) => copyMs) };
+}
+
+function scheduleReports(
+  { reportMs = 1_000 }: Setup,
+  parts: {
+    events: EventQueue;
+    nodes: readonly SimNode[];
+    policies: readonly Policy[];
+    oneWay: (router: number, node: number) => number;
+    phase: { next(): number };
+  },
+): void {
+  const { events, nodes, policies, oneWay, phase } = parts;
+  for (const [index, node] of nodes.entries()) {
+    const report = (): void => {
+      const figures = node.figures();
+      if (!node.isSilent && node.state !== "down") {
+        for (const [router, policy] of policies.entries())
+          events.after(oneWay(router, index), () => policy.reported(index, figures, events.now));
+      }
+      events.after(reportMs, report);
+    };
+    events.after(phase.next() * reportMs, report);
+  }
+}
+
+function indexBy(shares: readonly number[], value: number): number {
+  let left = value;
+  for (const [index, share] of shares.entries()) if ((left -= share) < 0) return index;
+  return shares.length - 1;
+}

@@ -1,0 +1,94 @@
+import { exponential, lognormal } from "../engine/chance.ts";
+import { answersIn, mean, overSeeds, p99 } from "../engine/measure.ts";
+import { exactQueues, skerry, twoChoices, weightedRandom, type PolicyOf } from "../engine/policies.ts";
+import type { Outcome, Setup } from "../engine/simulate.ts";
+import { EC32, ec32FromTheCloud, hom30, TEXTBOOK } from "../engine/world.ts";
+import type { Experiment } from "./experiment.ts";
+
+const WARM_UP_MS = 6_000;
+const SECONDS = 36;
+
+type Steady = Partial<Setup> & { readonly policy: PolicyOf };
+
+const steady =
+  (over: Steady, share: number) =>
+  (seed: number): Setup => ({ world: EC32, seed, load: () => share, seconds: SECONDS, ...over });
+
+/** p99 in ms, the mean of three seeds. */
+const tailOf = (over: Steady, share = 0.8): number =>
+  overSeeds(steady(over, share), (outcome: Outcome) => p99(answersIn(outcome, { from: WARM_UP_MS })));
+
+const MEAN_MS = 20;
+
+/** Mean time in the system, in service times. */
+const inServiceTimes = (policy: PolicyOf, share: number): number =>
+  overSeeds(
+    steady({ policy, world: TEXTBOOK, service: exponential(), seconds: 60 }, share),
+    (outcome) => mean(answersIn(outcome, { from: 10_000 })) / MEAN_MS,
+  );
+
+const atLoad =
+  (share: number): Experiment =>
+  () => ({
+    ours: tailOf({ policy: skerry() }, share),
+    bound: tailOf({ policy: exactQueues() }, share),
+    argminBound: tailOf({ policy: exactQueues({ argmin: true }) }, share),
+    weightedRandom: tailOf({ policy: weightedRandom() }, share),
+    twoChoices: tailOf({ policy: twoChoices() }, share),
+  });
+
+const withCv =
+  (cv: number): Experiment =>
+  () => {
+    const service = lognormal(cv);
+    return { ours: tailOf({ policy: skerry(), service }), bound: tailOf({ policy: exactQueues(), service }) };
+  };
+
+/** S2: what is left when nothing is piggybacked and reports are old. */
+const BLIND = { world: hom30(8), reportMs: 5_000, piggyback: false };
+
+export const STEADY: Readonly<Record<string, Experiment>> = {
+  S0: () => ({
+    randomAtHalf: inServiceTimes(weightedRandom(), 0.5),
+    randomAtNineTenths: inServiceTimes(weightedRandom(), 0.9),
+    twoChoicesAtNineTenths: inServiceTimes(twoChoices(), 0.9),
+  }),
+  "S1-.5": atLoad(0.5),
+  "S1-.7": atLoad(0.7),
+  "S1-.8": atLoad(0.8),
+  "S1-.9": atLoad(0.9),
+  S2: () => ({
+    ours: tailOf({ ...BLIND, policy: skerry() }),
+    bound: tailOf({ ...BLIND, policy: exactQueues({ argmin: true }) }),
+    twoChoices: tailOf({ ...BLIND, policy: twoChoices() }),
+  }),
+  "S3-reports": () => ({
+    "0.2 s": tailOf({ policy: skerry(), reportMs: 200 }),
+    "1 s": tailOf({ policy: skerry(), reportMs: 1_000 }),
+    "5 s": tailOf({ policy: skerry(), reportMs: 5_000 }),
+  }),
+  "S3-routers": () => ({
+    "1 router": tailOf({ policy: skerry(), world: ec32FromTheCloud(1) }),
+    "2 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(2) }),
+    "4 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(4) }),
+    "8 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(8) }),
+  }),
+  "S3-routers-equal": () => ({
+    "1 router": tailOf({ policy: skerry(), world: hom30(1) }),
+    "2 routers": tailOf({ policy: skerry(), world: hom30(2) }),
+    "4 routers": tailOf({ policy: skerry(), world: hom30(4) }),
+    "8 routers": tailOf({ policy: skerry(), world: hom30(8) }),
+  }),
+  "S13-.1": withCv(0.1),
+  "S13-.5": withCv(0.5),
+  "S13-1": withCv(1),
+  "S13-2": withCv(2),
+  S15: () => {
+    const world = ec32FromTheCloud(2);
+    return {
+      ours: tailOf({ policy: skerry(), world }),
+      bound: tailOf({ policy: exactQueues(), world }),
+      weightedRandom: tailOf({ policy: weightedRandom(), world }),
+    };
+  },
+};
