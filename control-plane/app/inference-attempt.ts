@@ -98,12 +98,11 @@ function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tr
   switch (outcome.kind) {
     case "answered": {
       const { response } = outcome;
-      const ran = response.status === 200;
       if (isFault(response, errand, sending)) stats.failed(endedAt);
-      else stats.answered(figuresOf(response), { now: endedAt, serviceUs: ran ? response.computeUs : undefined });
+      else stats.answered(figuresOf(response), endedAt);
       const { request, version, startedAt } = errand;
       const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
-      return { kind: response.notStarted ? "refused" : "answer", answer };
+      return { kind: kindOf(response), answer };
     }
     case "cancelled":
       stats.abandoned();
@@ -119,6 +118,15 @@ function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tr
       return { kind: "failed", answer: { ...refusal("DEADLINE_EXCEEDED", detail, route), node } };
     }
   }
+}
+
+/**
+ * Whether another node may be asked. A model host that ended is asked about elsewhere too, within the budget: most who are
+ * hit shared the process with the request that ended it, and that one ends at most one more.
+ */
+function kindOf({ notStarted, meta }: ResponseFrame): Tried["kind"] {
+  if (notStarted) return "refused";
+  return meta.code === "HOST_CRASHED" ? "failed" : "answer";
 }
 
 /**

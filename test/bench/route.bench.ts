@@ -54,7 +54,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   let now = clock.now();
   const count1 = ({ stats }: RouteCandidate): void => {
     stats.begin();
-    stats.answered(figures, { now, serviceUs: 24_000 });
+    stats.answered(figures, now);
   };
   const route = (sloMs: number | undefined) => (): void => {
     now += 0.005;

@@ -30,24 +30,23 @@ export function candidateSet<Candidate extends RouteCandidate>(
   let leastCost = Infinity;
   for (const candidate of all) {
     const { stats, cost } = candidate;
-    if (stats.isEjected(now)) ejected += capacityOf(candidate, now);
+    if (stats.isEjected(now)) ejected += capacityOf(candidate);
     mostShare = Math.max(mostShare, stats.share(now));
     leastCost = Math.min(leastCost, cost);
   }
-  const urn = urnOf(all, now);
+  const urn = urnOf(all);
   const cheap = all.filter(({ cost }) => cost === leastCost);
   return {
     ...urn,
-    cheapest: cheap.length === all.length ? urn : urnOf(cheap, now),
+    cheapest: cheap.length === all.length ? urn : urnOf(cheap),
     isPanic: ejected * 2 > (urn.capacityUpTo.at(-1) ?? 0),
     mostShare,
   };
 }
 
-function urnOf<Candidate extends RouteCandidate>(all: readonly Candidate[], now: number): Urn<Candidate> {
+function urnOf<Candidate extends RouteCandidate>(all: readonly Candidate[]): Urn<Candidate> {
   let capacity = 0;
-  return { all, capacityUpTo: Float64Array.from(all, (candidate) => (capacity += capacityOf(candidate, now))) };
+  return { all, capacityUpTo: Float64Array.from(all, (candidate) => (capacity += capacityOf(candidate))) };
 }
 
-const capacityOf = (candidate: RouteCandidate, now: number): number =>
-  candidate.stats.slots / serviceMs(candidate, now);
+const capacityOf = (candidate: RouteCandidate): number => candidate.stats.slots / serviceMs(candidate);

@@ -26,15 +26,15 @@ const REPORT_DECAY_MS = 500;
 const MIN_SERVICE_MS = 0.001;
 
 /** Mean time of one run, in ms. */
-export const serviceMs = ({ stats, warmUs }: RouteCandidate, now: number): number =>
-  Math.max((stats.meanUs(now) ?? warmUs) / 1_000, MIN_SERVICE_MS);
+export const serviceMs = ({ stats, warmUs }: RouteCandidate): number =>
+  Math.max((stats.meanUs ?? warmUs) / 1_000, MIN_SERVICE_MS);
 
 /** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. */
 export function expectedMs(candidate: RouteCandidate, vantage: Vantage): number {
   const { stats, rttMs } = candidate;
   const { slots } = stats;
   const waiting = Math.max(0, requestsThere(stats, vantage) + 1 - slots);
-  return rttMs + serviceMs(candidate, vantage.now) * (1 + waiting / slots);
+  return rttMs + serviceMs(candidate) * (1 + waiting / slots);
 }
 
 /**
@@ -66,7 +66,7 @@ export function timedOf<Candidate extends RouteCandidate>(candidate: Candidate, 
   const { stats, rttMs } = candidate;
   const expected = expectedMs(candidate, vantage);
   const penaltyMs = stats.penaltyMs(vantage.now);
-  const runMs = serviceMs(candidate, vantage.now);
+  const runMs = serviceMs(candidate);
   return {
     candidate,
     expected,

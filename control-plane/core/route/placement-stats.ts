@@ -14,8 +14,6 @@ export interface PlacementFigures {
 const MEAN_WEIGHT = 0.1;
 /** A mean that moved by this factor is news and no noise: it is believed at once. */
 const NEWS_FACTOR = 2;
-/** A node's own mean is believed for this long. */
-const FRESH_MS = 5_000;
 const EJECT_AFTER = 5;
 const EJECT_MS = 30_000;
 const EJECT_AT_MOST_MS = 300_000;
@@ -35,7 +33,6 @@ export class PlacementStats {
   #reportedMeanUs: number | undefined;
   #reportedAt = -Infinity;
   #inFlightAtReport = 0;
-  #ownMeanUs: number | undefined;
   #failuresInRow = 0;
   #timesEjected = 0;
   #ejectedUntil = -Infinity;
@@ -48,14 +45,11 @@ export class PlacementStats {
     this.inFlight += 1;
   }
 
-  /** A request ended with an answer of the node; `serviceUs` when the model ran. */
-  answered(figures: PlacementFigures, at: { readonly now: number; readonly serviceUs: number | undefined }): void {
+  /** A request ended with an answer of the node. */
+  answered(figures: PlacementFigures, now: number): void {
     this.inFlight -= 1;
-    this.report(figures, at.now);
+    this.report(figures, now);
     this.#failuresInRow = 0;
-    if (at.serviceUs !== undefined) {
-      this.#ownMeanUs = smoothed(this.#ownMeanUs, at.serviceUs);
-    }
   }
 
   /** A request ended without an answer, or in a fault of the placement. Five in a row eject it, each time for longer. */
@@ -111,11 +105,12 @@ export class PlacementStats {
     return Math.max(1, this.#figures?.slots ?? 1);
   }
 
-  /** Mean service time in µs: the node's own while fresh, else what we saw; undefined before the first sample. */
-  meanUs(now: number): number | undefined {
-    return now - this.#reportedAt < FRESH_MS
-      ? (this.#reportedMeanUs ?? this.#ownMeanUs)
-      : (this.#ownMeanUs ?? this.#reportedMeanUs);
+  /**
+   * Mean service time in µs, undefined before the first report. Only the node knows it: what we see of a run that many
+   * requests shared is the whole of it. Each answer brings the newest, so ours would never be fresher.
+   */
+  get meanUs(): number | undefined {
+    return this.#reportedMeanUs;
   }
 
   /** When the newest figures came; -Infinity before the first. */

@@ -80,7 +80,7 @@ export const skerry =
       sent: (node) => statsOf(node).begin(),
       ranAt: nothing,
       answered(node, figures, now) {
-        if (figures) statsOf(node).answered(figures, { now, serviceUs: undefined });
+        if (figures) statsOf(node).answered(figures, now);
         else statsOf(node).abandoned();
       },
       failed: (node, now) => statsOf(node).failed(now),
