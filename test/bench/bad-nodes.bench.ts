@@ -5,6 +5,7 @@ import { NODE_FAULTS } from "../support/node-faults.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { quantile } from "../support/quantile.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
+import type { LoadSample } from "../support/steady-load.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 
 /**
@@ -48,6 +49,7 @@ try {
     const course = { perSecond: PER_SECOND, beforeS: 5, duringS: Number(SECONDS), afterS: 5, send };
     const report = await runFault(fault, { cluster, proxy }, course);
     console.log(row([fault.id, ...cellsOf(report)]));
+    for (const line of reasonsOf(report)) console.log(`    ${line}`);
   }
 } finally {
   await cluster.stop();
@@ -56,8 +58,13 @@ try {
 }
 process.exit(0); // the database's keeper ends with this process
 
+function failedOf({ all }: FaultReport): readonly LoadSample[] {
+  return all.filter(({ status }) => status !== 200);
+}
+
 function cellsOf(report: FaultReport): readonly string[] {
-  const { all, failed, before, during, after, recoveryMs } = report;
+  const { all, before, during, after, recoveryMs } = report;
+  const failed = failedOf(report);
   const times = [before, during, after].map((samples) => {
     const ms = samples.map((each) => each.ms);
     return `${quantile(ms, 0.5).toFixed(1)}/${quantile(ms, 0.99).toFixed(0)}`;
@@ -69,6 +76,16 @@ function cellsOf(report: FaultReport): readonly string[] {
     .map((each) => `${(100 * each).toFixed(1)}`)
     .join("/");
   return [`${all.length}`, `${failed.length}`, codes.join(", "), ...times, share, (recoveryMs / 1_000).toFixed(1)];
+}
+
+/** The failures in the caller's words, with how far into the fault they were sent. */
+function reasonsOf(report: FaultReport): readonly string[] {
+  const brokenAt = report.during[0]?.sentAt ?? 0;
+  const byText = Map.groupBy(failedOf(report), ({ error }) => error.replaceAll(/\d+(\.\d+)? ms/g, "… ms"));
+  return [...byText].map(([text, group]) => {
+    const times = group.map(({ sentAt }) => ((sentAt - brokenAt) / 1_000).toFixed(1));
+    return `${group.length} × ${text} sent at ${times.slice(0, 12).join(" ")} s`;
+  });
 }
 
 function row(cells: readonly string[]): string {

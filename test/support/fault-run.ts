@@ -22,7 +22,6 @@ export interface FaultReport {
   readonly during: readonly LoadSample[];
   readonly after: readonly LoadSample[];
   readonly all: readonly LoadSample[];
-  readonly failed: readonly LoadSample[];
   /** Shares of the victim: before the fault, over 5 s into it, after it. */
   readonly shareBefore: number;
   readonly shareAfter5s: number;
@@ -76,7 +75,6 @@ export async function runFault(fault: NodeFault, scene: Scene, course: Course): 
     before: between(0, brokenAt),
     during: between(brokenAt, mendedAt),
     after,
-    failed: all.filter(({ status }) => status !== 200),
     shareBefore: shareOf(victim, between(0, brokenAt)),
     shareAfter5s: shareOf(victim, between(brokenAt + SETTLED_MS, mendedAt)),
     shareAfterRecovery: shareOf(victim, after),

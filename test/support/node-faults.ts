@@ -88,6 +88,15 @@ const halfOpen: NodeFault = {
   },
 };
 
+const oneWay: NodeFault = {
+  id: "net-one-way",
+  title: "deaf (what the control plane sends is lost; what the node sends arrives)",
+  async begin(victim, { cluster, proxy }) {
+    proxy.break({ blackhole: "down" }, await nodeIdOf(cluster, victim));
+    return async () => proxy.heal();
+  },
+};
+
 const deafInference: NodeFault = {
   id: "net-half-open-inference",
   title: "half-open on the inference channel alone (heartbeats go on)",
@@ -97,7 +106,7 @@ const deafInference: NodeFault = {
   },
 };
 
-export const FAULTS = { killed, stopped, slowed, erring, halfOpen, deafInference } as const;
+export const FAULTS = { killed, stopped, slowed, erring, halfOpen, oneWay, deafInference } as const;
 export const NODE_FAULTS: readonly NodeFault[] = Object.values(FAULTS);
 
 async function nodeIdOf(cluster: SkerryCluster, { name }: ClusterNode): Promise<string> {

@@ -47,6 +47,23 @@ export function steadyLoad(perSecond: number, send: () => Promise<Response>): St
   };
 }
 
+/**
+ * Splits what was not answered: `refused` by a full queue, with a time to come back, and `failed`. Measured on two
+ * processors that neighbours kept busy (load average 12): now and then even 20 requests a second are too many for a
+ * healthy node, since its model host waits 200 ms for a turn.
+ */
+export function unanswered(samples: readonly LoadSample[]): {
+  readonly failed: readonly LoadSample[];
+  readonly refused: readonly LoadSample[];
+} {
+  const isRefused = ({ status, code, retryAfter }: LoadSample): boolean =>
+    status === 429 && code === "QUEUE_FULL" && Number(retryAfter) >= 1;
+  return {
+    failed: samples.filter((sample) => sample.status !== 200 && !isRefused(sample)),
+    refused: samples.filter(isRefused),
+  };
+}
+
 /** `callers` at a time, each asking as soon as it was answered (closed loop), for `forMs`. */
 export async function closedLoad(
   { callers, forMs }: { readonly callers: number; readonly forMs: number },
