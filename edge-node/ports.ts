@@ -146,6 +146,8 @@ export interface LocalNode {
   readonly version: string;
   /** For the status page: whether there is a session with the control plane. */
   isConnected(): boolean;
+  /** False until it has taken up what its disk holds: so long it only seems to hold nothing. */
+  isStarted(): boolean;
   /** True from the moment it is told to stop. */
   isDraining(): boolean;
   /** What it holds, oldest first. */

@@ -44,6 +44,7 @@ export class Agent {
   readonly #probe: SystemProbe;
   readonly #clock: Clock;
   #capabilities: Capabilities | undefined;
+  #isStarted = false;
   #isStopping = false;
 
   constructor(parts: AgentParts) {
@@ -103,6 +104,7 @@ export class Agent {
         resolve();
       });
     });
+    this.#isStarted = true;
     this.#connection.start();
   }
 
@@ -113,6 +115,11 @@ export class Agent {
 
   get isConnected(): boolean {
     return this.#connection.isOpen;
+  }
+
+  /** True once what it remembers is serving, or on its way there. */
+  get isStarted(): boolean {
+    return this.#isStarted;
   }
 
   get isStopping(): boolean {

@@ -13,6 +13,7 @@ export function localNode(
     kind,
     version,
     isConnected: () => agent.isConnected,
+    isStarted: () => agent.isStarted,
     isDraining: () => agent.isStopping,
     placements: () => agent.held().map(localPlacement),
     load: () => serving.load(),

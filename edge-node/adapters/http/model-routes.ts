@@ -13,7 +13,7 @@ export const serverMetadata = (node: LocalNode): Reply =>
 export const serverLive = (): Reply => jsonReply({ live: true });
 
 export function serverReady(node: LocalNode): Reply {
-  const ready = !node.isDraining() && isServing(node.placements());
+  const ready = node.isStarted() && !node.isDraining() && isServing(node.placements());
   return jsonReply({ ready }, ready ? {} : { status: 503, headers: { "Retry-After": 1 } });
 }
 

@@ -62,6 +62,7 @@ const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacement>
 interface Facts {
   kind: "edge" | "cloud";
   connected: boolean;
+  started: boolean;
   draining: boolean;
   placements: LocalPlacement[];
 }
@@ -75,6 +76,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
   facts = {
     kind: "edge",
     connected: true,
+    started: true,
     draining: false,
     placements: [aPlacement("same", identity), aPlacement("loop", loop)],
     ...over,
@@ -87,6 +89,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     kind: facts.kind,
     version: "1.2.3",
     isConnected: () => facts.connected,
+    isStarted: () => facts.started,
     isDraining: () => facts.draining,
     placements: () => facts.placements,
     load: () => worker.load(),
@@ -284,6 +287,14 @@ describe("a node's own API", () => {
     ]);
     expect((await call("/readyz")).status).toBe(503);
     expect((await call("/livez")).status).toBe(200);
+  });
+
+  it("is not ready before it has taken up what its disk holds, though it seems to hold nothing", async () => {
+    facts.started = false;
+    facts.placements = [];
+    expect((await call("/v2/health/ready")).status).toBe(503);
+    facts.started = true;
+    expect((await call("/v2/health/ready")).status).toBe(200);
   });
 
   it("is ready for probes while it serves, whether the control plane is there or not", async () => {
