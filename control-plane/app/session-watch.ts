@@ -15,7 +15,7 @@ interface Parts {
   readonly registry: SessionRegistry;
   readonly fleet: FleetHolder;
   readonly desired: DesiredSender;
-  readonly sessions: SessionStore;
+  readonly sessions: Pick<SessionStore, "touch">;
   readonly timings: NodeTimings;
   readonly clock: Clock;
 }
@@ -48,8 +48,10 @@ export class SessionWatch {
       const { control, inference, nodeId, epoch } = session;
       session.lastHeard = Math.max(session.lastHeard, control.lastByteAt(), inference?.lastByteAt() ?? 0);
       fleet.apply({ type: "node-heard", nodeId, epoch, at: session.lastHeard });
-      if (now - session.lastHeard > timings.suspectMs) control.close(CLOSE.TOO_SLOW, "no byte within the limit");
-      if (inference && now - inference.lastByteAt() > INFERENCE_SILENCE_MS) {
+      const isSilent = now - session.lastHeard > timings.suspectMs;
+      if (isSilent) control.close(CLOSE.TOO_SLOW, "no byte within the limit");
+      // With its channel the requests inside are lost, so those with time left go elsewhere now.
+      if (inference && (isSilent || now - inference.lastByteAt() > INFERENCE_SILENCE_MS)) {
         inference.close(CLOSE.TOO_SLOW, "no byte within the limit");
       }
       desired.resendOverdue(session);

@@ -26,6 +26,8 @@ export class HttpServer {
       {
         maxHeaderSize: limits.headerBytes,
         headersTimeout: limits.headersMs,
+        // Node looks for slow heads only every 30 s by default, so 10 s would mean up to 40.
+        connectionsCheckingInterval: limits.headersMs / 4,
         // Ours are per body: an upload may take an hour at a fair rate, a JSON body 30 s.
         requestTimeout: 0,
         keepAliveTimeout: limits.keepAliveMs,

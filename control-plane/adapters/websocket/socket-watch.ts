@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
-import type { CloseCode } from "../../../shared/protocol/close-codes.ts";
+import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
@@ -48,10 +48,14 @@ export class SocketWatch {
     return false;
   }
 
-  /** Closes politely, then for good. */
+  /**
+   * Closes politely, then for good. A silent peer gets no grace: it would not answer, and until the socket is gone the
+   * requests inside it are neither lost nor tried elsewhere.
+   */
   close(code: CloseCode, reason: string): void {
     if (this.#webSocket.readyState === this.#webSocket.CLOSED) return;
     this.#webSocket.close(code, reason);
+    if (code === CLOSE.TOO_SLOW) return this.#webSocket.terminate();
     const cancel = this.#clock.after(CLOSE_GRACE_MS, () => this.#webSocket.terminate());
     this.#webSocket.once("close", cancel);
   }
