@@ -52,7 +52,7 @@ export function attempt(
   const { request, deadline } = errand;
   const { session, stats } = candidate;
   const sentAt = clock.now();
-  stats.begin();
+  stats.begin(sentAt);
   const { requestId, outcome } = session.pending.begin(giveUpAt ?? deadline + NODE_GRACE_MS);
   const isSent = session.inference?.send(
     encodeMessages(

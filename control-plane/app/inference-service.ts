@@ -70,7 +70,7 @@ export class InferenceService {
 
   /** Requests under way at nodes. */
   inFlight(): number {
-    return this.#parts.registry.all().reduce((sum, session) => sum + session.pending.size, 0);
+    return this.#parts.registry.withRequests().reduce((sum, session) => sum + session.pending.size, 0);
   }
 
   /** Always answers; errors are answers with a code. */
@@ -179,7 +179,7 @@ export class InferenceService {
   #scheduleSweep(): void {
     this.#cancelSweep = this.#parts.clock.after(EXPIRY_SWEEP_MS, () => {
       const now = this.#parts.clock.now();
-      for (const { pending, inference } of this.#parts.registry.all()) {
+      for (const { pending, inference } of this.#parts.registry.withRequests()) {
         for (const requestId of pending.expire(now)) inference?.send([encodeCancel(requestId)]);
       }
       this.#scheduleSweep();

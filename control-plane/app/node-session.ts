@@ -48,6 +48,8 @@ export class NodeSession {
 /** The sessions whose sockets this replica holds, one for each node. */
 export class SessionRegistry {
   readonly #sessions = new Map<string, NodeSession>();
+  /** Sessions that are over but for the requests on their inference channel, which may still end. */
+  readonly #leaving = new Set<NodeSession>();
 
   get(nodeId: string): NodeSession | undefined {
     return this.#sessions.get(nodeId);
@@ -57,16 +59,24 @@ export class SessionRegistry {
     return [...this.#sessions.values()];
   }
 
+  /** Sessions with requests under way, those that are leaving included: each of these requests has its deadline. */
+  withRequests(): readonly NodeSession[] {
+    for (const session of this.#leaving) if (session.pending.size === 0) this.#leaving.delete(session);
+    return [...this.#sessions.values(), ...this.#leaving].filter(({ pending }) => pending.size > 0);
+  }
+
   /** Takes the place of an older session of the same node, and returns that one. */
   add(session: NodeSession): NodeSession | undefined {
     const older = this.#sessions.get(session.nodeId);
     this.#sessions.set(session.nodeId, session);
+    if (older) this.#leaving.add(older);
     return older;
   }
 
   /** False when a newer session has taken its place already. */
   remove(session: NodeSession): boolean {
     if (this.#sessions.get(session.nodeId) !== session) return false;
+    this.#leaving.add(session);
     return this.#sessions.delete(session.nodeId);
   }
 }

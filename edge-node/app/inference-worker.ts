@@ -155,8 +155,12 @@ const statusOf = (code: ErrorCode): number => (code === "MODEL_NOT_READY" ? 404 
 
 const toUs = (ms: number): number => Math.min(MAX_U32, Math.round(ms * 1_000));
 
-const figuresOf = ({ slots, statistics }: PlacementQueue): { slots: number; meanUs: number; p95Us: number } => ({
+const figuresOf = ({
   slots,
-  meanUs: toUs(statistics.meanMs),
+  meanMs,
+  statistics,
+}: PlacementQueue): { slots: number; meanUs: number; p95Us: number } => ({
+  slots,
+  meanUs: toUs(meanMs),
   p95Us: toUs(statistics.p95Ms),
 });

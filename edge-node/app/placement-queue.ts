@@ -86,11 +86,16 @@ export class PlacementQueue {
     return SLOTS;
   }
 
+  /** Mean time of a run for a request, in ms. */
+  get meanMs(): number {
+    return this.statistics.meanMs(this.#clock.now());
+  }
+
   view(): QueueView {
     return {
       rif: this.#rif,
       slots: SLOTS,
-      meanMs: this.statistics.meanMs,
+      meanMs: this.meanMs,
       batch: this.#batch,
       queueLimit: this.placement.limits.queue,
     };
@@ -158,7 +163,7 @@ export class PlacementQueue {
       const entry = this.#waiting.shift();
       if (entry === undefined) return;
       const waitedMs = this.#clock.now() - entry.arrivedAt;
-      const { meanMs } = this.statistics;
+      const { meanMs } = this;
       const ahead = this.#handed;
       if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, meanMs, ahead })) {
         void this.#run(entry, waitedMs);
@@ -218,7 +223,7 @@ export class PlacementQueue {
     turn.answers += 1;
     this.#lastEndAt = now;
     if (turn.answers >= requests) {
-      this.statistics.add(turn.ms, turn.answers);
+      this.statistics.add(turn.ms, turn.answers, now);
       this.#turn = { freeAt: now, ms: 0, answers: 0 };
     }
     return Math.max(0, turn.freeAt - startedAt);

@@ -1,4 +1,6 @@
 const EWMA_WEIGHT = 0.1;
+/** Half of what a mean is above the first guess is forgotten in this time without a run. */
+const FORGOTTEN_HALF_MS = 5_000;
 const WINDOW = 256;
 /** The window is sorted anew after this many samples: sorting costs 10 µs, and every answer carries the figure. */
 const REFRESH = 32;
@@ -9,6 +11,8 @@ const REFRESH = 32;
  * whole run, since no answer is there before it ends.
  */
 export class RunStatistics {
+  readonly #firstGuessMs: number;
+  #lastRunAt = -Infinity;
   /** Exponentially weighted over runs, both: were it over requests, one run of 32 that was held up would be the whole mean. */
   #runMs: number;
   #requests = 1;
@@ -19,20 +23,29 @@ export class RunStatistics {
 
   /** `firstGuessMs`: the mean of the warm runs stands in until the first run. */
   constructor(firstGuessMs: number) {
+    this.#firstGuessMs = firstGuessMs;
     this.#runMs = firstGuessMs;
     this.#p95Ms = firstGuessMs;
   }
 
-  get meanMs(): number {
-    return this.#runMs / this.#requests;
+  /**
+   * Mean at `now` (ms). One above the first guess sinks towards it while nothing runs: a router shuns a placement whose
+   * mean is bad, and without runs nothing else would ever mend it.
+   */
+  meanMs(now: number): number {
+    const mean = this.#runMs / this.#requests;
+    const idleMs = now - this.#lastRunAt;
+    if (mean <= this.#firstGuessMs || idleMs <= 0) return mean;
+    return this.#firstGuessMs + (mean - this.#firstGuessMs) * 2 ** (-idleMs / FORGOTTEN_HALF_MS);
   }
 
   get p95Ms(): number {
     return this.#p95Ms;
   }
 
-  /** `runMs` for the answers to `requests` requests. */
-  add(runMs: number, requests: number): void {
+  /** `runMs` for the answers to `requests` requests, the last of which came at `now` (ms). */
+  add(runMs: number, requests: number, now: number): void {
+    this.#lastRunAt = now;
     const weight = this.#window.length === 0 ? 1 : EWMA_WEIGHT;
     this.#runMs += weight * (runMs - this.#runMs);
     this.#requests += weight * (requests - this.#requests);

@@ -53,7 +53,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   const wish = { model: "digits", version: undefined, site: "harbour", stickyKey: undefined };
   let now = clock.now();
   const count1 = ({ stats }: RouteCandidate): void => {
-    stats.begin();
+    stats.begin(now);
     stats.answered(figures, now);
   };
   const route = (sloMs: number | undefined) => (): void => {

@@ -25,6 +25,13 @@ const REPORT_DECAY_MS = 500;
 /** A service time of nothing would make capacities infinite, and then nothing could be compared. */
 const MIN_SERVICE_MS = 0.001;
 
+/**
+ * A placement that owes answers and gives none for so many times as long as it should need is late, and nobody knows
+ * until when: its silence counts from there. Sooner, and honest long runs are shunned too (simulation S8: 96.4 % goodput
+ * without, 95.0 % at once).
+ */
+const PATIENCE = 3;
+
 /** Mean time of one run, in ms. */
 export const serviceMs = ({ stats, warmUs }: RouteCandidate): number =>
   Math.max((stats.meanUs ?? warmUs) / 1_000, MIN_SERVICE_MS);
@@ -54,7 +61,7 @@ export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
   readonly candidate: Candidate;
   /** When its answer may be expected, in ms: decides who is asked at all. */
   readonly expected: number;
-  /** The same with the penalty for failures, in ms: decides who is preferred. */
+  /** The same with the penalty for failures and for silence, in ms: decides who is preferred. */
   readonly eta: number;
   /** The same as `eta` if nobody else were there. */
   readonly idleEta: number;
@@ -66,11 +73,12 @@ export function timedOf<Candidate extends RouteCandidate>(candidate: Candidate, 
   const { stats, rttMs } = candidate;
   const expected = expectedMs(candidate, vantage);
   const penaltyMs = stats.penaltyMs(vantage.now);
+  const lateMs = Math.max(0, stats.silentMs(vantage.now) - PATIENCE * expected);
   const runMs = serviceMs(candidate);
   return {
     candidate,
     expected,
-    eta: expected + penaltyMs,
+    eta: expected + penaltyMs + lateMs,
     idleEta: rttMs + runMs + penaltyMs,
     capacity: stats.slots / runMs,
   };

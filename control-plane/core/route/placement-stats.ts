@@ -38,16 +38,20 @@ export class PlacementStats {
   #ejectedUntil = -Infinity;
   #penaltyMs = 0;
   #penaltyAt = 0;
+  #quietSince = Infinity;
   #isServing = false;
   #rampStart = -Infinity;
 
-  begin(): void {
+  /** A request was sent there. */
+  begin(now: number): void {
+    if (this.inFlight === 0) this.#quietSince = now;
     this.inFlight += 1;
   }
 
   /** A request ended with an answer of the node. */
   answered(figures: PlacementFigures, now: number): void {
     this.inFlight -= 1;
+    this.#quietSince = now;
     this.report(figures, now);
     this.#failuresInRow = 0;
   }
@@ -77,10 +81,22 @@ export class PlacementStats {
     this.#inFlightAtReport = this.inFlight;
   }
 
-  /** Whether requests may go there at all. One that is new, or comes back, begins with a tenth of its share. */
+  /**
+   * Whether requests may go there at all. One that is new, or comes back, begins with a tenth of its share; what it failed
+   * before it went away is forgiven, or a fleet with little load would shun it for another minute.
+   */
   setServing(isServing: boolean, now: number): void {
-    if (isServing && !this.#isServing) this.#rampStart = now;
+    if (isServing && !this.#isServing) {
+      this.#rampStart = now;
+      this.#penaltyMs = 0;
+      this.#failuresInRow = 0;
+    }
     this.#isServing = isServing;
+  }
+
+  /** While it owes us answers: for how long it has given none, in ms. A node that stops tells it by nothing else. */
+  silentMs(now: number): number {
+    return this.inFlight === 0 ? 0 : Math.max(0, now - this.#quietSince);
   }
 
   isEjected(now: number): boolean {

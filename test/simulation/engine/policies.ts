@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 export interface Policy {
   /** Undefined: refused. */
   choose(order: Order): { readonly node: number; readonly etaMs: number } | undefined;
-  sent(node: number): void;
+  sent(node: number, now: number): void;
   /** The run has ended at the node: only perfect knowledge learns of it before the answer comes. */
   ranAt(node: number): void;
   /** `figures`: undefined without piggyback. */
@@ -77,7 +77,7 @@ export const skerry =
         });
         return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
       },
-      sent: (node) => statsOf(node).begin(),
+      sent: (node, now) => statsOf(node).begin(now),
       ranAt: nothing,
       answered(node, figures, now) {
         if (figures) statsOf(node).answered(figures, now);
@@ -107,7 +107,8 @@ export function exactQueues({ argmin = false } = {}): PolicyOf {
         const choice = pick(set, { now, random, routers: 1, timeLeftMs, mayTake, prefer: undefined, sloMs: undefined });
         return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
       },
-      sent: (node) => statsOf(node).begin(),
+      // Who knows the queues does not read silence.
+      sent: (node) => statsOf(node).begin(Infinity),
       ranAt: (node) => statsOf(node).abandoned(),
       answered: nothing,
       failed: nothing,

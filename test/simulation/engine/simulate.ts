@@ -132,7 +132,7 @@ export function simulate(setup: Setup): Outcome {
     request.asked.push(node);
     request.jobs.push(job);
     of(sentAt, node).push(events.now);
-    policy.sent(node);
+    policy.sent(node, events.now);
     events.after(oneWay(router, node), () => of(nodes, node).take(job));
     const waitMs = Math.min(timeLeftMs, request.asked.length === 1 ? (setup.attemptMs ?? Infinity) : Infinity);
     if (waitMs < 60_000) {

@@ -108,7 +108,7 @@ async function aService({ deployment: declared = deployment, fleetNodes = [a, b]
   const named = (name: string): RecordingNode => nodes[name] ?? fail(`there is no ${name}`);
   /** Requests that the router believes to be at the nodes. */
   const inFlight = (): number => placements.reduce((sum, { id }) => sum + telemetry.of(id).inFlight, 0);
-  return { clock, service, nodes, named, order, asked, other, inFlight, telemetry };
+  return { clock, service, registry, nodes, named, order, asked, other, inFlight, telemetry };
 }
 
 function fail(why: string): never {
@@ -214,6 +214,32 @@ describe("InferenceService", () => {
     expect(await pending).toMatchObject({ status: 504, code: "DEADLINE_EXCEEDED" });
     expect(asked().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
     expect(service.inFlight()).toBe(0);
+  });
+
+  it("answers at the deadline also when the node's session ended and its requests were given their grace", async () => {
+    const { clock, service, registry, asked } = await aService();
+    const pending = service.infer(request({ timeoutMs: 200 }));
+    await settle();
+    registry.remove(asked().session);
+    expect(service.inFlight()).toBe(1);
+    await clock.advance(400);
+    expect(await pending).toMatchObject({ status: 504, code: "DEADLINE_EXCEEDED" });
+    expect(registry.withRequests()).toEqual([]);
+  });
+
+  it("asks another node when a model host ended under the request, but not when the model refused its input", async () => {
+    const { service, asked, other } = await aService();
+    const crashed = service.infer(request());
+    await settle();
+    asked().answer({ status: 503, meta: { code: "HOST_CRASHED" } });
+    await settle();
+    other().answer();
+    expect(await crashed).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
+    const refused = await aService();
+    const failed = refused.service.infer(request());
+    await settle();
+    refused.asked().answer({ status: 500, meta: { code: "RUN_FAILED" } });
+    expect(await failed).toMatchObject({ status: 500, code: "RUN_FAILED", route: { attempt: 1 } });
   });
 
   it("tells the node when the caller goes away", async () => {

@@ -44,7 +44,7 @@ const pick = (candidates: readonly RouteCandidate[], how: Context): Pick<RouteCa
 
 function failTimes(stats: PlacementStats, count: number): void {
   for (let failure = 0; failure < count; failure += 1) {
-    stats.begin();
+    stats.begin(NOW);
     stats.failed(NOW);
   }
 }
@@ -63,8 +63,8 @@ describe("expectedMs", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
     expect(expectedMs(busy, { now: NOW, routers: 1 })).toBeCloseTo(110, 6);
     expect(expectedMs(busy, { now: NOW + 3_000, routers: 1 })).toBeLessThan(12);
-    busy.stats.begin();
-    busy.stats.begin();
+    busy.stats.begin(NOW);
+    busy.stats.begin(NOW);
     expect(expectedMs(busy, { now: NOW + 60_000, routers: 1 })).toBeGreaterThanOrEqual(29);
   });
 });
@@ -123,6 +123,16 @@ describe("pick", () => {
     expect(pick([flaky, sound], context())).toMatchObject({ candidate: { node: "sound" } });
     expect(pick([flaky], context({ timeLeftMs: 1_000 }))).toMatchObject({ candidate: { node: "flaky" } });
     expect(pick([flaky, sound], context({ now: NOW + 100_000 }))).toMatchObject({ candidate: { node: "flaky" } });
+  });
+
+  it("turns away from a placement that owes an answer and stays silent, and back to it once it answers", () => {
+    const [near, far] = [candidate("near", { rttMs: 1 }), candidate("far", { rttMs: 30 })];
+    near.stats.begin(NOW);
+    const choose = (now: number) => pick([near, far], context({ now }));
+    expect(choose(NOW + 20)).toMatchObject({ candidate: { node: "near" } });
+    expect(choose(NOW + 150)).toMatchObject({ candidate: { node: "far" } });
+    near.stats.answered({ rif: 0, slots: 1, meanUs: 10_000, p95Us: 20_000 }, NOW + 160);
+    expect(choose(NOW + 161)).toMatchObject({ candidate: { node: "near" } });
   });
 
   it("leaves out an ejected placement for 30 s, and lets it back", () => {

@@ -13,7 +13,7 @@ const figures = (over: Partial<PlacementFigures> = {}): PlacementFigures => ({
 
 function eject(stats: PlacementStats, now: number): void {
   for (let failure = 0; failure < 5; failure += 1) {
-    stats.begin();
+    stats.begin(NOW);
     stats.failed(now);
   }
 }
@@ -30,10 +30,10 @@ describe("PlacementStats", () => {
 
   it("knows what others had there at the newest report", () => {
     const stats = new PlacementStats();
-    stats.begin();
-    stats.begin();
+    stats.begin(NOW);
+    stats.begin(NOW);
     stats.report(figures({ rif: 7 }), NOW);
-    stats.begin();
+    stats.begin(NOW);
     expect(stats.othersAtReport).toBe(5);
   });
 
@@ -50,7 +50,7 @@ describe("PlacementStats", () => {
   it("does not eject for failures between answers", () => {
     const stats = new PlacementStats();
     for (let round = 0; round < 20; round += 1) {
-      stats.begin();
+      stats.begin(NOW);
       if (round % 4 === 3) stats.answered(figures(), NOW);
       else stats.failed(NOW);
     }
@@ -78,7 +78,7 @@ describe("PlacementStats", () => {
     fc.assert(
       fc.property(fc.array(end), (ends) => {
         const stats = new PlacementStats();
-        for (const _ of ends) stats.begin();
+        for (const _ of ends) stats.begin(NOW);
         expect(stats.inFlight).toBe(ends.length);
         for (const how of ends) {
           if (how === "answered") stats.answered(figures(), NOW);
@@ -88,5 +88,29 @@ describe("PlacementStats", () => {
         expect(stats.inFlight).toBe(0);
       }),
     );
+  });
+
+  it("knows how long a placement has been silent that owes an answer", () => {
+    const stats = new PlacementStats();
+    expect(stats.silentMs(NOW)).toBe(0);
+    stats.begin(NOW);
+    stats.begin(NOW + 100);
+    expect(stats.silentMs(NOW + 250)).toBe(250);
+    stats.answered(figures(), NOW + 300);
+    expect(stats.silentMs(NOW + 320)).toBe(20);
+    stats.answered(figures(), NOW + 330);
+    expect(stats.silentMs(NOW + 9_000)).toBe(0);
+  });
+
+  it("forgives what was failed before the node went away, and begins again with a tenth", () => {
+    const stats = new PlacementStats();
+    stats.setServing(true, NOW);
+    stats.begin(NOW);
+    stats.failed(NOW);
+    expect(stats.penaltyMs(NOW)).toBe(5_000);
+    stats.setServing(false, NOW + 1_000);
+    expect(stats.penaltyMs(NOW + 1_000)).toBeGreaterThan(4_000);
+    stats.setServing(true, NOW + 2_000);
+    expect([stats.penaltyMs(NOW + 2_000), stats.share(NOW + 2_000)]).toEqual([0, 0.1]);
   });
 });
