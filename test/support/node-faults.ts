@@ -21,7 +21,7 @@ export interface NodeFault {
 /** A tenth of a core, in the rhythm in which Linux holds a group of processes to a CPU quota. */
 const QUOTA = { periodMs: 100, runMs: 10 };
 /** Three within a minute make the placement `failed`; after two the node heals itself. */
-export const CRASHES = 2;
+const CRASHES = 2;
 
 const killed: NodeFault = {
   id: "proc-agent-kill",
