@@ -67,8 +67,8 @@ export function attempt(
           placementId: candidate.placementId,
           ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
         },
-        body: request.body,
       },
+      request.body,
       MAX_MESSAGE_BYTES,
     ),
   );

@@ -6,8 +6,8 @@ export interface InferenceRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
-  /** The Open Inference Protocol body as it came. Not kept, not copied but into the frames. */
-  readonly body: Uint8Array;
+  /** The Open Inference Protocol body in the pieces in which it came. Not kept, and copied into the frames only. */
+  readonly body: readonly Uint8Array[];
   /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */
   readonly headerLength: number;
   /** Time the caller gives, counted from arrival, in ms. Undefined: the deployment's default. */

@@ -80,12 +80,15 @@ export type InferenceFrame = RequestFrame | ResponseFrame | DataFrame | CancelFr
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
+type HeadOf<Frame> = Omit<Frame, "end" | "bodyLength" | "body">;
+
 /**
- * The messages that carry one request or response: the first with header, meta and the start of `body`, then DATA.
- * Each is at most `maxBytes` long. The body is copied once, into the messages.
+ * The messages that carry one request or response: the first with header, meta and the start of the body, then DATA. Each
+ * is at most `maxBytes` long. `pieces` are the body as it came from the network: it is copied once, into the messages.
  */
 export function encodeMessages(
-  head: Omit<RequestFrame, "end" | "bodyLength"> | Omit<ResponseFrame, "end" | "bodyLength">,
+  head: HeadOf<RequestFrame> | HeadOf<ResponseFrame>,
+  pieces: readonly Uint8Array[],
   maxBytes: number,
 ): Uint8Array[] {
   const isRequest = head.type === INFERENCE_FRAME.REQUEST;
@@ -93,26 +96,66 @@ export function encodeMessages(
   if (meta.byteLength > MAX_META_BYTES)
     throw new RangeError(`meta of ${meta.byteLength} bytes; the limit is ${MAX_META_BYTES}`);
   const fixed = isRequest ? REQUEST_HEADER : RESPONSE_HEADER;
-  const { body } = head;
-  const first = Math.min(body.byteLength, maxBytes - fixed - meta.byteLength);
+  const bodyLength = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const body = new PieceReader(pieces);
+  const first = Math.min(bodyLength, maxBytes - fixed - meta.byteLength);
   const bytes = new Uint8Array(fixed + meta.byteLength + first);
   const view = new DataView(bytes.buffer);
-  const end = first === body.byteLength ? FLAG.END : 0;
-  if (isRequest) writeRequestHeader(view, head, { end, metaLength: meta.byteLength });
-  else writeResponseHeader(view, head, { end, metaLength: meta.byteLength });
+  const lengths = { end: first === bodyLength ? FLAG.END : 0, metaLength: meta.byteLength, bodyLength };
+  if (isRequest) writeRequestHeader(view, head, lengths);
+  else writeResponseHeader(view, head, lengths);
   bytes.set(meta, fixed);
-  bytes.set(body.subarray(0, first), fixed + meta.byteLength);
-  return [bytes, ...dataMessages(head.requestId, body, { from: first, maxBytes })];
+  body.fill(bytes, fixed + meta.byteLength);
+  const messages = [bytes];
+  for (let offset = first; offset < bodyLength;) {
+    const data = dataMessage(head.requestId, { body, offset, bodyLength, maxBytes });
+    offset += data.byteLength - DATA_HEADER;
+    messages.push(data);
+  }
+  return messages;
+}
+
+/** Reads pieces one behind the other. */
+class PieceReader {
+  readonly #pieces: readonly Uint8Array[];
+  #piece = 0;
+  #at = 0;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+  }
+
+  /** Copies the next bytes into `target`, from `at` to its end. */
+  fill(target: Uint8Array, at: number): void {
+    for (let to = at; to < target.byteLength;) {
+      const piece = this.#pieces[this.#piece];
+      if (piece === undefined) throw new RangeError("the pieces are shorter than their length");
+      const part = piece.subarray(this.#at, this.#at + target.byteLength - to);
+      target.set(part, to);
+      to += part.byteLength;
+      this.#at += part.byteLength;
+      if (this.#at === piece.byteLength) {
+        this.#piece += 1;
+        this.#at = 0;
+      }
+    }
+  }
+}
+
+interface Lengths {
+  readonly end: number;
+  readonly metaLength: number;
+  readonly bodyLength: number;
 }
 
 function writeRequestHeader(
   view: DataView,
-  head: Omit<RequestFrame, "end" | "bodyLength">,
-  { end, metaLength }: { end: number; metaLength: number },
+  head: HeadOf<RequestFrame>,
+  { end, metaLength, bodyLength }: Lengths,
 ): void {
   writePrefix(view, head.type, end | (head.edgeOnly ? FLAG.EDGE_ONLY : 0), head.requestId);
   view.setUint32(8, head.deadlineMs);
-  view.setUint32(12, head.body.byteLength);
+  view.setUint32(12, bodyLength);
   view.setUint32(16, head.headerLength);
   view.setUint16(20, metaLength);
   view.setUint16(22, head.priority);
@@ -120,15 +163,15 @@ function writeRequestHeader(
 
 function writeResponseHeader(
   view: DataView,
-  head: Omit<ResponseFrame, "end" | "bodyLength">,
-  { end, metaLength }: { end: number; metaLength: number },
+  head: HeadOf<ResponseFrame>,
+  { end, metaLength, bodyLength }: Lengths,
 ): void {
   writePrefix(view, head.type, end | (head.notStarted ? FLAG.NOT_STARTED : 0), head.requestId);
   view.setUint16(8, head.status);
   view.setUint16(10, Math.min(head.nodeRif, 0xffff));
   view.setUint32(12, head.queueUs);
   view.setUint32(16, head.computeUs);
-  view.setUint32(20, head.body.byteLength);
+  view.setUint32(20, bodyLength);
   view.setUint32(24, head.headerLength);
   view.setUint16(28, metaLength);
   view.setUint16(30, Math.min(head.placementRif, 0xffff));
@@ -137,23 +180,18 @@ function writeResponseHeader(
   view.setUint16(40, head.slots);
 }
 
-function dataMessages(
+function dataMessage(
   requestId: number,
-  body: Uint8Array,
-  { from, maxBytes }: { from: number; maxBytes: number },
-): Uint8Array[] {
-  const messages: Uint8Array[] = [];
-  const step = maxBytes - DATA_HEADER;
-  for (let offset = from; offset < body.byteLength; offset += step) {
-    const part = body.subarray(offset, offset + step);
-    const bytes = new Uint8Array(DATA_HEADER + part.byteLength);
-    const view = new DataView(bytes.buffer);
-    writePrefix(view, INFERENCE_FRAME.DATA, offset + part.byteLength === body.byteLength ? FLAG.END : 0, requestId);
-    view.setUint32(8, offset);
-    bytes.set(part, DATA_HEADER);
-    messages.push(bytes);
-  }
-  return messages;
+  part: { readonly body: PieceReader; readonly offset: number; readonly bodyLength: number; readonly maxBytes: number },
+): Uint8Array<ArrayBuffer> {
+  const { body, offset, bodyLength, maxBytes } = part;
+  const bytes = new Uint8Array(Math.min(maxBytes, DATA_HEADER + bodyLength - offset));
+  const view = new DataView(bytes.buffer);
+  const isLast = offset + bytes.byteLength - DATA_HEADER === bodyLength;
+  writePrefix(view, INFERENCE_FRAME.DATA, isLast ? FLAG.END : 0, requestId);
+  view.setUint32(8, offset);
+  body.fill(bytes, DATA_HEADER);
+  return bytes;
 }
 
 export function encodeCancel(requestId: number): Uint8Array {

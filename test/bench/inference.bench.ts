@@ -49,22 +49,29 @@ try {
 process.exit();
 
 async function benchModel(model: BenchModel): Promise<void> {
-  await cluster.publish(model.name, model.file);
-  await cluster.deploy({ name: model.name, model: model.name, version: 1, limits: { memMiB: 1_024 } });
-  await cluster.whenDeploymentReady(model.name);
+  const alone = `${model.name}-alone`;
+  for (const [name, maxBatch] of [
+    [model.name, undefined],
+    [alone, 1],
+  ] as const) {
+    await cluster.publish(name, model.file);
+    await cluster.deploy({ name, model: name, version: 1, limits: { memMiB: 1_024, maxBatch } });
+    await cluster.whenDeploymentReady(name);
+  }
   const inProcess = await runInProcess(model);
   for (const encoding of ["binary", "json"] as const) {
     const request = requestOf(model, encoding);
     console.log(`\n${model.name}, ${encoding}, ${request.body.byteLength} bytes`);
-    const target = (port: number): HttpTarget => ({
+    const target = (port: number, name = model.name): HttpTarget => ({
       port,
-      path: `/v2/models/${model.name}/infer`,
+      path: `/v2/models/${name}/infer`,
       headers: { ...request.headers, authorization: `Bearer ${cluster.adminKey}` },
       body: request.body,
     });
     for (const connections of CONCURRENCY) {
       await benchRounds(`c=${String(connections).padEnd(3)}`, [
         ["in process", inProcess],
+        ["unbatched", await runLoad(target(workerPort, alone), connections)],
         ["worker", await runLoad(target(workerPort), connections)],
         ...(nginx ? [["nginx", await runLoad(target(nginx.port), connections)] as const] : []),
         ["control plane", await runLoad(target(cluster.port), connections)],

@@ -174,7 +174,7 @@ export class FakeNodeSession {
       meta: { placementId },
       body,
     };
-    for (const message of encodeMessages(head, 65_536)) socket.send(message);
+    for (const message of encodeMessages(head, [head.body], 65_536)) socket.send(message);
     return response;
   }
 }

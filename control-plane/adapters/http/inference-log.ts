@@ -8,7 +8,8 @@ import { TokenBuckets } from "./token-buckets.ts";
 
 export interface LoggedInference {
   readonly requestId: string;
-  readonly trace: TraceContext;
+  /** Undefined when nobody traces it. */
+  readonly trace: TraceContext | undefined;
   /** As the URL named it. */
   readonly model: string;
   readonly code: ErrorCode | "OK";
@@ -35,9 +36,9 @@ export class InferenceLog {
 
   add({ requestId, trace, model, code, ms, answer }: LoggedInference): void {
     const isOdd = code !== "OK" || (answer?.route.attempt ?? 1) > 1;
-    if (!trace.isSampled && !(isOdd && this.#failures.take(code))) return;
-    const { traceId, spanId } = trace;
-    const fields = { requestId, traceId, spanId, model: model.slice(0, 63), code, ms: rounded(ms), ...routeOf(answer) };
+    if (trace?.isSampled !== true && !(isOdd && this.#failures.take(code))) return;
+    const traced = trace && { traceId: trace.traceId, spanId: trace.spanId };
+    const fields = { requestId, ...traced, model: model.slice(0, 63), code, ms: rounded(ms), ...routeOf(answer) };
     if (code === "OK" || code === "CANCELLED") this.#logger.info(fields, "inference");
     else this.#logger.warn(fields, "inference");
   }

@@ -22,9 +22,9 @@ export async function readJson(
       `the body is ${type === "" ? "of no stated type" : type}; this path takes application/json`,
     );
   }
-  const bytes = await readBody(request, { maxBytes: limits.jsonBytes, withinMs: limits.bodyMs, clock });
-  if (bytes.length === 0) return {};
-  const text = bytes.toString("utf8");
+  const { pieces, length } = await readBody(request, { maxBytes: limits.jsonBytes, withinMs: limits.bodyMs, clock });
+  if (length === 0) return {};
+  const text = Buffer.concat(pieces, length).toString("utf8");
   const complaint = jsonComplaint(text, limits.jsonDepth);
   if (complaint !== undefined) throw invalidFields("body", [{ field: "", message: complaint }]);
   try {

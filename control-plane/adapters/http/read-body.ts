@@ -10,11 +10,17 @@ export interface BodyBounds {
   readonly take?: (bytes: number) => boolean;
 }
 
+export interface Body {
+  /** As they came from the network. */
+  readonly pieces: readonly Buffer[];
+  readonly length: number;
+}
+
 /**
- * The whole body. One piece is handed over as it came, several are copied once into one. Throws `TOO_LARGE` before
- * anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when the caller goes away.
+ * The whole body. Throws `TOO_LARGE` before anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when
+ * the caller goes away.
  */
-export function readBody(request: IncomingMessage, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Buffer> {
+export function readBody(request: IncomingMessage, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Body> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
@@ -34,7 +40,7 @@ export function readBody(request: IncomingMessage, { maxBytes, withinMs, clock, 
         );
       pieces.push(piece);
     };
-    const onEnd = (): void => settle(() => resolve(joined(pieces, length)));
+    const onEnd = (): void => settle(() => resolve({ pieces, length }));
     const onGone = (): void =>
       fail(new SkerryError("CANCELLED", "the caller went away before its request was complete"));
     const cancel = clock.after(withinMs, () =>
@@ -42,11 +48,6 @@ export function readBody(request: IncomingMessage, { maxBytes, withinMs, clock, 
     );
     request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
   });
-}
-
-function joined(pieces: readonly Buffer[], length: number): Buffer {
-  const [first] = pieces;
-  return pieces.length === 1 && first ? first : Buffer.concat(pieces, length);
 }
 
 const tooLarge = (maxBytes: number): SkerryError =>

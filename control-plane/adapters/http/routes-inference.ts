@@ -79,7 +79,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   async function ask(
     target: InferenceTarget,
     request: IncomingMessage,
-    { signal, startedAt, trace }: { signal: AbortSignal; startedAt: number; trace: TraceContext },
+    { signal, startedAt, trace }: { signal: AbortSignal; startedAt: number; trace: TraceContext | undefined },
   ): Promise<InferenceAnswer> {
     const { clock, doorkeeper, limits, trustedProxies } = parts;
     const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
@@ -112,8 +112,8 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         ...target,
         ...wishes,
         timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
-        body,
-        traceparent: formatTraceparent(trace),
+        body: body.pieces,
+        traceparent: trace && formatTraceparent(trace),
         signal,
       });
     } finally {

@@ -46,7 +46,7 @@ export class InferenceSocket implements InferenceLink {
 
   /** One frame a turn, so that small answers pass between the parts of a large one. */
   async respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {
-    const messages = encodeMessages(head, MAX_MESSAGE_BYTES);
+    const messages = encodeMessages(head, [head.body], MAX_MESSAGE_BYTES);
     const [only] = messages;
     if (only && messages.length === 1 && this.#socket.hasRoom()) return this.#socket.send(only);
     for (const message of messages) await this.#socket.sendAndWait(message);

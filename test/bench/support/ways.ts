@@ -1,7 +1,7 @@
 import { quantile } from "../../support/quantile.ts";
 
-/** Who is asked. All of them answer the same request. */
-export const WAYS = ["in process", "worker", "nginx", "control plane"] as const;
+/** Who is asked. All answer the same request; `unbatched` is the worker's port with one run for each request. */
+export const WAYS = ["in process", "unbatched", "worker", "nginx", "control plane"] as const;
 export type Way = (typeof WAYS)[number];
 
 /** What one way did in one round. */
@@ -83,6 +83,6 @@ export function printRounds(label: string, rounds: readonly Round[]): void {
   const rate = ({ perSecond }: Cell): number => perSecond;
   const tail = ({ p99 }: Cell): number => p99;
   console.log(
-    `  ${label} → rate ${ratio(rounds, ["control plane", "worker"], rate)} × worker, ${ratio(rounds, ["control plane", "nginx"], rate)} × nginx, ${ratio(rounds, ["control plane", "in process"], rate)} × in process; p99 ${ratio(rounds, ["control plane", "worker"], tail)} × worker; p50 added ${addedLatency(rounds)} × nginx's`,
+    `  ${label} → rate ${ratio(rounds, ["control plane", "unbatched"], rate)} × unbatched, ${ratio(rounds, ["control plane", "worker"], rate)} × worker, ${ratio(rounds, ["control plane", "nginx"], rate)} × nginx, ${ratio(rounds, ["control plane", "in process"], rate)} × in process; p99 ${ratio(rounds, ["control plane", "worker"], tail)} × worker, ${ratio(rounds, ["control plane", "nginx"], tail)} × nginx; p50 added ${addedLatency(rounds)} × nginx's`,
   );
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "@jest/globals";
-import fc from "fast-check";
 import { seededRandom } from "../../../shared/random.ts";
 import { formatTraceparent, nextHop, parseTraceparent } from "../../../shared/trace-context.ts";
 
@@ -11,8 +10,8 @@ describe("a trace context", () => {
     const caller = parseTraceparent(`00-${TRACE}-${SPAN}-01`);
     expect(caller).toEqual({ traceId: TRACE, spanId: SPAN, isSampled: true });
     const hop = nextHop(caller, seededRandom(1));
-    expect(hop).toMatchObject({ traceId: TRACE, isSampled: true });
-    expect(hop.spanId).not.toBe(SPAN);
+    expect(hop).toEqual({ traceId: TRACE, isSampled: true, spanId: expect.stringMatching(/^[0-9a-f]{16}$/) });
+    expect(hop?.spanId).not.toBe(SPAN);
   });
 
   it("of a later version is read as far as this one knows it", () => {
@@ -31,19 +30,14 @@ describe("a trace context", () => {
     expect(parseTraceparent(text)).toBeUndefined();
   });
 
-  it("that is made anew is always a valid one", () => {
-    fc.assert(
-      fc.property(fc.integer(), (seed) => {
-        const made = nextHop(undefined, seededRandom(seed));
-        expect(parseTraceparent(formatTraceparent(made))).toEqual(made);
-      }),
-    );
-  });
-
-  it("that is made anew is recorded for one request in a thousand", () => {
+  it("is made anew for one request in a thousand, valid and sampled", () => {
     const random = seededRandom(3);
-    const sampled = Array.from({ length: 100_000 }, () => nextHop(undefined, random)).filter((hop) => hop.isSampled);
-    expect(sampled.length).toBeGreaterThan(60);
-    expect(sampled.length).toBeLessThan(150);
+    const made = Array.from({ length: 100_000 }, () => nextHop(undefined, random)).filter((hop) => hop !== undefined);
+    expect(made.length).toBeGreaterThan(60);
+    expect(made.length).toBeLessThan(150);
+    for (const hop of made) {
+      expect(hop.isSampled).toBe(true);
+      expect(parseTraceparent(formatTraceparent(hop))).toEqual(hop);
+    }
   });
 });

@@ -100,7 +100,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     metrics,
     renderMetrics: () => metrics.render(),
     readiness: () => ({ ready: true, reasons: [] }),
-    infer: async ({ body, headerLength }) => anAnswer({ body, headerLength }),
+    infer: async ({ body, headerLength }) => anAnswer({ body: Buffer.concat(body), headerLength }),
     join: async () => ({
       nodeId: "n-1",
       generation: 1,

@@ -118,7 +118,7 @@ function fail(why: string): never {
 const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
   model: "digits",
   version: undefined,
-  body: new TextEncoder().encode('{"inputs":[]}'),
+  body: [new TextEncoder().encode('{"inputs'), new TextEncoder().encode('":[]}')],
   headerLength: JSON_BODY,
   timeoutMs: 1_000,
   site: undefined,
