@@ -72,7 +72,7 @@ export function attempt(
       MAX_MESSAGE_BYTES,
     ),
   );
-  if (!isSent) session.pending.settle(requestId, { kind: "lost" });
+  if (isSent !== true) session.pending.settle(requestId, { kind: isSent === false ? "unsent" : "lost" });
   const cancel = (): void => {
     if (session.pending.settle(requestId, { kind: "cancelled" })) session.inference?.send([encodeCancel(requestId)]);
   };
@@ -107,6 +107,12 @@ function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tr
     case "cancelled":
       stats.abandoned();
       return { kind: "answer", answer: refusal("CANCELLED", "the caller went away", route) };
+    case "unsent":
+      stats.abandoned();
+      return {
+        kind: "refused",
+        answer: { ...refusal("QUEUE_FULL", `too much waits to be sent to ${node}`, route), node },
+      };
     case "lost": {
       stats.failed(endedAt);
       const detail = `${node} went away with the request in flight`;

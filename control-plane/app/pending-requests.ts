@@ -4,6 +4,8 @@ import type { ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 /** How one attempt at a node ended. */
 export type AttemptOutcome =
   | { readonly kind: "answered"; readonly response: ResponseFrame }
+  /** More waits for the node's channel than may. */
+  | { readonly kind: "unsent" }
   /** The channel closed with the request inside. */
   | { readonly kind: "lost" }
   /** Nothing came within the time; the node was told to forget it. */

@@ -25,6 +25,7 @@ export class NodeSocket {
   #stalledSince: number | undefined;
   #isClosing = false;
   #terminatedFor: string | undefined;
+  #isCorked = false;
 
   /** `below`: the TCP or TLS socket under an open `webSocket`. */
   constructor(webSocket: WebSocket, { below, clock }: { readonly below: Socket; readonly clock: Clock }) {
@@ -98,7 +99,20 @@ export class NodeSocket {
   }
 
   send(data: string | Uint8Array): void {
-    if (this.isOpen) this.#webSocket.send(data);
+    if (!this.isOpen) return;
+    this.#corkForThisTurn();
+    this.#webSocket.send(data);
+  }
+
+  /** The answers that a model host gave together leave in one system call, and wake the control plane once. */
+  #corkForThisTurn(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#below.cork();
+    setImmediate(() => {
+      this.#isCorked = false;
+      this.#below.uncork();
+    });
   }
 
   /** Resolves when the kernel took the message, or the socket is gone. */

@@ -1,0 +1,50 @@
+import { MAX_BODIES_IN_FLIGHT_BYTES, OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
+
+/** The part of a ws socket that the queue needs. */
+interface Outlet {
+  readonly bufferedAmount: number;
+  send(message: Uint8Array, onFlushed: () => void): void;
+}
+
+/**
+ * Requests on their way out of one socket. While the socket has room they pass at once; beyond 1 MiB in its buffer they
+ * wait here, and go on as it drains, a message of each in turn, so that a small one does not wait for a large one.
+ */
+export class SendQueue {
+  readonly #outlet: Outlet;
+  /** The rest of each request that has begun or waits to. */
+  readonly #waiting: Uint8Array[][] = [];
+  #waitingBytes = 0;
+  readonly #onFlushed = (): void => {
+    if (this.#waiting.length > 0) this.#pump();
+  };
+
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Takes the messages of one request; false, and none of them, when 64 MiB are waiting: a node takes no more either. */
+  add(messages: readonly Uint8Array[]): boolean {
+    const bytes = messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (this.#waitingBytes + bytes > MAX_BODIES_IN_FLIGHT_BYTES) return false;
+    this.#waiting.push([...messages]);
+    this.#waitingBytes += bytes;
+    this.#pump();
+    return true;
+  }
+
+  #pump(): void {
+    while (this.#outlet.bufferedAmount < OUTBOUND_PAUSE_BYTES) {
+      const request = this.#waiting.shift();
+      const message = request?.shift();
+      if (request === undefined || message === undefined) return;
+      this.#waitingBytes -= message.byteLength;
+      this.#outlet.send(message, this.#onFlushed);
+      if (request.length > 0) this.#waiting.push(request);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "@jest/globals";
+import { SendQueue } from "../../../../control-plane/adapters/websocket/send-queue.ts";
+
+const KIB = 1_024;
+const MIB = 1_048_576;
+
+/** A socket that keeps what it is given until the test lets it flow. */
+class Outlet {
+  bufferedAmount = 0;
+  readonly sent: Uint8Array[] = [];
+  readonly #flushes: (() => void)[] = [];
+
+  send(message: Uint8Array, onFlushed: () => void): void {
+    this.sent.push(message);
+    this.bufferedAmount += message.byteLength;
+    this.#flushes.push(() => {
+      this.bufferedAmount -= message.byteLength;
+      onFlushed();
+    });
+  }
+
+  /** The network takes one message. */
+  drainOne(): void {
+    this.#flushes.shift()?.();
+  }
+}
+
+/** `count` messages of 64 KiB, marked with `mark`. */
+const request = (mark: number, count: number): Uint8Array[] =>
+  Array.from({ length: count }, () => new Uint8Array(64 * KIB).fill(mark));
+
+const marks = ({ sent }: Outlet): number[] => sent.map(([mark = -1]) => mark);
+
+describe("SendQueue", () => {
+  it("passes on at once what the socket has room for", () => {
+    const outlet = new Outlet();
+    const queue = new SendQueue(outlet);
+    expect(queue.add(request(1, 3))).toBe(true);
+    expect(marks(outlet)).toEqual([1, 1, 1]);
+    expect(queue.waitingBytes).toBe(0);
+  });
+
+  it("holds the socket's buffer near 1 MiB and goes on as it drains", () => {
+    const outlet = new Outlet();
+    const queue = new SendQueue(outlet);
+    queue.add(request(1, 40));
+    expect(outlet.bufferedAmount).toBe(MIB);
+    for (let i = 0; i < 100; i += 1) {
+      outlet.drainOne();
+      expect(outlet.bufferedAmount).toBeLessThanOrEqual(MIB);
+    }
+    expect(outlet.sent).toHaveLength(40);
+    expect(queue.waitingBytes).toBe(0);
+  });
+
+  it("lets a small request pass between the messages of a large one", () => {
+    const outlet = new Outlet();
+    const queue = new SendQueue(outlet);
+    queue.add(request(1, 40));
+    queue.add(request(2, 1));
+    outlet.drainOne();
+    outlet.drainOne();
+    expect(marks(outlet).slice(16)).toEqual([1, 2]);
+  });
+
+  it("refuses a request whole when 64 MiB are waiting, and takes it later", () => {
+    const outlet = new Outlet();
+    const queue = new SendQueue(outlet);
+    for (let mark = 0; mark < 8; mark += 1) expect(queue.add(request(mark, 128))).toBe(true);
+    const waiting = queue.waitingBytes;
+    expect(queue.add(request(9, 128))).toBe(false);
+    expect(queue.waitingBytes).toBe(waiting);
+    for (let i = 0; i < 200; i += 1) outlet.drainOne();
+    expect(queue.add(request(9, 128))).toBe(true);
+  });
+});
