@@ -20,7 +20,7 @@ export class InferenceSocket implements InferenceLink {
     this.#webSocket = webSocket;
     this.#below = parts.below;
     this.#watch = new SocketWatch(webSocket, parts);
-    this.#queue = new SendQueue(webSocket);
+    this.#queue = new SendQueue(webSocket, () => this.#watch.madeProgress());
   }
 
   send(messages: readonly Uint8Array[]): boolean {

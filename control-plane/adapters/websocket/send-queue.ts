@@ -15,12 +15,15 @@ export class SendQueue {
   /** The rest of each request that has begun or waits to. */
   readonly #waiting: Uint8Array[][] = [];
   #waitingBytes = 0;
-  readonly #onFlushed = (): void => {
-    if (this.#waiting.length > 0) this.#pump();
-  };
+  readonly #onFlushed: () => void;
 
-  constructor(outlet: Outlet) {
+  /** `onProgress`: called each time the network took a message. */
+  constructor(outlet: Outlet, onProgress: () => void) {
     this.#outlet = outlet;
+    this.#onFlushed = () => {
+      onProgress();
+      if (this.#waiting.length > 0) this.#pump();
+    };
   }
 
   get waitingBytes(): number {

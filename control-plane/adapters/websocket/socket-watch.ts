@@ -48,6 +48,11 @@ export class SocketWatch {
     return false;
   }
 
+  /** The peer took something: however much waits behind it, it is not stalled. */
+  madeProgress(): void {
+    this.#stalledSince = undefined;
+  }
+
   /**
    * Closes politely, then for good. A silent peer gets no grace: it would not answer, and until the socket is gone the
    * requests inside it are neither lost nor tried elsewhere.

@@ -43,7 +43,7 @@ export async function httpLoad(
         const status = await connection.exchange(message);
         if (status === 200) latencies.push(performance.now() - start);
         else if (status === 429) refused += 1;
-        else throw new Error(`${target.path} at port ${target.port} answered ${status}`);
+        else throw new Error(`${target.path} at port ${target.port} answered ${connection.answer}`);
       }
       connection.close();
     }),
@@ -62,6 +62,8 @@ class Connection {
   readonly #socket: Socket;
   #head: Buffer = Buffer.alloc(0);
   #status = 0;
+  /** Status line and headers of the last answer. */
+  answer = "";
   /** Bytes of the answer that are still to come; undefined while its headers are incomplete. */
   #missing: number | undefined;
   #done: (status: number) => void = () => undefined;
@@ -103,6 +105,7 @@ class Connection {
       const end = this.#head.indexOf(HEADERS_END);
       if (end === -1) return;
       const text = this.#head.toString("latin1", 0, end);
+      this.answer = text;
       this.#status = Number(text.slice(9, 12));
       const length = Number(/\r\ncontent-length: (\d+)/i.exec(text)?.[1] ?? 0);
       this.#missing = length - (this.#head.byteLength - end - HEADERS_END.byteLength);

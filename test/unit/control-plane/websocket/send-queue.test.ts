@@ -34,15 +34,24 @@ const marks = ({ sent }: Outlet): number[] => sent.map(([mark = -1]) => mark);
 describe("SendQueue", () => {
   it("passes on at once what the socket has room for", () => {
     const outlet = new Outlet();
-    const queue = new SendQueue(outlet);
+    const queue = new SendQueue(outlet, () => undefined);
     expect(queue.add(request(1, 3))).toBe(true);
     expect(marks(outlet)).toEqual([1, 1, 1]);
     expect(queue.waitingBytes).toBe(0);
   });
 
+  it("tells of each message that the network took", () => {
+    const outlet = new Outlet();
+    let progress = 0;
+    new SendQueue(outlet, () => (progress += 1)).add(request(1, 3));
+    outlet.drainOne();
+    outlet.drainOne();
+    expect(progress).toBe(2);
+  });
+
   it("holds the socket's buffer near 1 MiB and goes on as it drains", () => {
     const outlet = new Outlet();
-    const queue = new SendQueue(outlet);
+    const queue = new SendQueue(outlet, () => undefined);
     queue.add(request(1, 40));
     expect(outlet.bufferedAmount).toBe(MIB);
     for (let i = 0; i < 100; i += 1) {
@@ -55,7 +64,7 @@ describe("SendQueue", () => {
 
   it("lets a small request pass between the messages of a large one", () => {
     const outlet = new Outlet();
-    const queue = new SendQueue(outlet);
+    const queue = new SendQueue(outlet, () => undefined);
     queue.add(request(1, 40));
     queue.add(request(2, 1));
     outlet.drainOne();
@@ -65,7 +74,7 @@ describe("SendQueue", () => {
 
   it("refuses a request whole when 64 MiB are waiting, and takes it later", () => {
     const outlet = new Outlet();
-    const queue = new SendQueue(outlet);
+    const queue = new SendQueue(outlet, () => undefined);
     for (let mark = 0; mark < 8; mark += 1) expect(queue.add(request(mark, 128))).toBe(true);
     const waiting = queue.waitingBytes;
     expect(queue.add(request(9, 128))).toBe(false);
