@@ -1,13 +1,6 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestFacts } from "./route.ts";
 import { invalidFields } from "./problem.ts";
-
-/** The caller's `X-Request-Id` when it is fit for a log line, else a new one. */
-export function requestIdOf(request: IncomingMessage): string {
-  const given = request.headers["x-request-id"];
-  return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
-}
 
 /**
  * The caller's address for limits and the audit. Behind `trustedProxies` proxies it is what the outermost of them saw;

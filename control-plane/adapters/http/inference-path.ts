@@ -1,4 +1,5 @@
 import { objectName } from "../../../shared/api/common.ts";
+import { decodedSegment } from "../../../shared/path-segment.ts";
 
 /** What an inference URL names. */
 export interface InferenceTarget {
@@ -13,18 +14,9 @@ const PATTERN = /^\/v2\/models\/([^/]{1,189})(?:\/versions\/([^/]{1,189}))?\/inf
 export function parseInferencePath(path: string): InferenceTarget | undefined {
   const [, model, version] = PATTERN.exec(path) ?? [];
   if (model === undefined) return undefined;
-  return { model: decoded(model), version: version === undefined ? undefined : decoded(version) };
+  return { model: decodedSegment(model), version: version === undefined ? undefined : decodedSegment(version) };
 }
 
 /** Whether the target can exist at all. What cannot is answered like what does not. */
 export const isWellFormed = ({ model, version }: InferenceTarget): boolean =>
   objectName.safeParse(model).success && (version === undefined || objectName.safeParse(version).success);
-
-function decoded(segment: string): string {
-  if (!segment.includes("%")) return segment;
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}

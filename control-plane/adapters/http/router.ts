@@ -2,11 +2,12 @@ import express, { type Express, type Request, type Response } from "express";
 import type { Clock } from "../../../shared/clock.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
+import { requestIdFrom } from "../../../shared/request-id.ts";
 import type { Caller } from "../../app/api-keys.ts";
 import type { IdempotencyStore, Metrics } from "../../ports.ts";
 import { bodyStream } from "./body-stream.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
-import { addressOf, callerSignal, factsOf, isLocal, pathOf, queryOf, requestIdOf } from "./exchange.ts";
+import { addressOf, callerSignal, factsOf, isLocal, pathOf, queryOf } from "./exchange.ts";
 import { once } from "./idempotency.ts";
 import { readJson, refuseEncoding } from "./json-body.ts";
 import type { Limits } from "./limits.ts";
@@ -62,7 +63,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
 
   async function answer(route: Route, request: Request, response: Response): Promise<void> {
     const startedAt = parts.clock.now();
-    const requestId = requestIdOf(request);
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
     response.setHeader("X-Request-Id", requestId);
     let caller: Caller | undefined;
     let answeredAt: number | undefined;
@@ -144,7 +145,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   }
 
   function refuse(request: Request, response: Response, error: SkerryError): void {
-    const requestId = requestIdOf(request);
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
     response.setHeader("X-Request-Id", requestId);
     fail({ request, response, requestId, isInferenceProtocol: isInferenceProtocol(pathOf(request)) }, error);
     parts.metrics.requestAnswered({ route: "none", method: "any", status: response.statusCode, seconds: 0 });

@@ -5,12 +5,13 @@ import type { Logger } from "../../../shared/logger.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/random.ts";
+import { requestIdFrom } from "../../../shared/request-id.ts";
 import { formatTraceparent, nextHop, parseTraceparent, type TraceContext } from "../../../shared/trace-context.ts";
 import { maySee } from "../../app/api-keys.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
 import type { MeasuredInference, Metrics } from "../../ports.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
-import { addressOf, goneSignal, pathOf, requestIdOf } from "./exchange.ts";
+import { addressOf, goneSignal, pathOf } from "./exchange.ts";
 import { InferenceGate } from "./inference-gate.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
 import { InferenceLog } from "./inference-log.ts";
@@ -54,7 +55,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
   async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = parts.clock.now();
-    const requestId = requestIdOf(request);
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
     const trace = nextHop(parseTraceparent(single(request.headers["traceparent"])), parts.random);
     let code: ErrorCode | "OK" = "OK";
     let answered: InferenceAnswer | undefined;

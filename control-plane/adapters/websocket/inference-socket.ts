@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
+import { corkForThisTurn } from "../../../shared/cork.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
 import type { InferenceLink, InferenceSession } from "../../ports.ts";
@@ -14,7 +15,6 @@ export class InferenceSocket implements InferenceLink {
   readonly #below: Duplex;
   readonly #watch: SocketWatch;
   readonly #queue: SendQueue;
-  #isCorked = false;
 
   constructor(webSocket: WebSocket, parts: { below: Duplex; clock: Clock }) {
     this.#webSocket = webSocket;
@@ -27,19 +27,8 @@ export class InferenceSocket implements InferenceLink {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false;
     // Ends a socket that has taken nothing for 10 s.
     if (this.#queue.waitingBytes > 0) this.#watch.hasRoom();
-    this.#corkForThisTurn();
+    corkForThisTurn(this.#below);
     return this.#queue.add(messages);
-  }
-
-  /** What many callers ask in one turn of the event loop leaves in one system call, and wakes the node once. */
-  #corkForThisTurn(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#below.cork();
-    setImmediate(() => {
-      this.#isCorked = false;
-      this.#below.uncork();
-    });
   }
 
   close(code: CloseCode, reason: string): void {

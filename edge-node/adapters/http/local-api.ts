@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from "../../../shared/clock.ts";
 import { ERRORS, isSkerryError, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
+import { requestIdFrom } from "../../../shared/request-id.ts";
 import type { LocalNode } from "../../ports.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
 import { BodyBudget } from "./body.ts";
@@ -18,7 +19,6 @@ import {
   serverMetadata,
   serverReady,
 } from "./model-routes.ts";
-import { requestIdOf } from "./request-id.ts";
 import { methodsOf, type Route, routeOf } from "./routes.ts";
 import { statusPage } from "./status-page.ts";
 
@@ -94,7 +94,7 @@ export class LocalApi {
 
   /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const requestId = requestIdOf(request);
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
     response.setHeader("X-Request-Id", requestId);
     response.setHeader("Skerry-Node", this.#parts.node.name);
     if (this.#parts.node.isDraining()) response.setHeader("Connection", "close");

@@ -1,3 +1,4 @@
+import { decodedSegment } from "../../../shared/path-segment.ts";
 import type { ModelTarget } from "./resolve-placement.ts";
 
 /** What a path can mean on a node. */
@@ -38,7 +39,10 @@ export function routeOf(path: string): Route | undefined {
   const [, model, version, suffix] = MODEL.exec(trimmed) ?? [];
   if (model !== undefined) {
     if (suffix === ":explain") return { kind: "explain" };
-    const target = { model: decoded(model), version: version === undefined ? undefined : decoded(version) };
+    const target = {
+      model: decodedSegment(model),
+      version: version === undefined ? undefined : decodedSegment(version),
+    };
     if (suffix === "/infer") return { kind: "infer", target };
     return { kind: suffix === "/ready" ? "model-ready" : "model-metadata", target };
   }
@@ -54,12 +58,3 @@ const POSTED: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
 
 /** The methods that a route takes, as they stand in `Allow`. */
 export const methodsOf = ({ kind }: Route): readonly string[] => (POSTED.has(kind) ? ["POST"] : ["GET", "HEAD"]);
-
-function decoded(segment: string): string {
-  if (!segment.includes("%")) return segment;
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}

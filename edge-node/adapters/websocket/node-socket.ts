@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
+import { corkForThisTurn } from "../../../shared/cork.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { LinkClosed } from "../../ports.ts";
@@ -25,7 +26,6 @@ export class NodeSocket {
   #stalledSince: number | undefined;
   #isClosing = false;
   #terminatedFor: string | undefined;
-  #isCorked = false;
 
   /** `below`: the TCP or TLS socket under an open `webSocket`. */
   constructor(webSocket: WebSocket, { below, clock }: { readonly below: Socket; readonly clock: Clock }) {
@@ -100,19 +100,8 @@ export class NodeSocket {
 
   send(data: string | Uint8Array): void {
     if (!this.isOpen) return;
-    this.#corkForThisTurn();
+    corkForThisTurn(this.#below);
     this.#webSocket.send(data);
-  }
-
-  /** The answers that a model host gave together leave in one system call, and wake the control plane once. */
-  #corkForThisTurn(): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
-    this.#below.cork();
-    setImmediate(() => {
-      this.#isCorked = false;
-      this.#below.uncork();
-    });
   }
 
   /** Resolves when the kernel took the message, or the socket is gone. */

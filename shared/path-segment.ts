@@ -1,0 +1,9 @@
+/** What a segment of a URL's path says; one whose escapes are broken stands for itself, and then names nothing. */
+export function decodedSegment(segment: string): string {
+  if (!segment.includes("%")) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
