@@ -29,8 +29,6 @@ export const conformanceCase = z.strictObject({
   name: z.string().min(1),
   /** In addition to the file's. `-tag` takes one of the file's away. */
   tags: z.array(z.string()).default([]),
-  /** Why the case is not run for now: it stays, so that the gap is seen. */
-  skip: z.string().optional(),
   /** Whose key the request carries: `none`, or one of the keys that the runner was given. */
   as: z.enum(["default", "none", "wrong", "viewer", "application"]).default("default"),
   request: z.strictObject({

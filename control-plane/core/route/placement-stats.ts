@@ -153,5 +153,4 @@ export class PlacementStats {
   }
 }
 
-const smoothed = (mean: number | undefined, sample: number): number =>
-  mean === undefined ? sample : mean + MEAN_WEIGHT * (sample - mean);
+const smoothed = (mean: number, sample: number): number => mean + MEAN_WEIGHT * (sample - mean);

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { SkerryError } from "../../../shared/errors.ts";
 
-const LINE = /^([0-9a-f]{64})(?:\s+#?\s*(.*))?$/;
+const LINE = /^([0-9a-f]{64})(?:\s.*)?$/;
 /** A file of the technician's, not a database. */
 const MAX_BYTES = 1_048_576;
 
