@@ -98,6 +98,32 @@ describe("net-slowloris: 1,000 sockets that say a byte a second, or nothing", ()
   }, 90_000);
 });
 
+describe("net-slowloris at the node's own API", () => {
+  it("closes 100 sockets that never end their head within 20 s, while the node serves others", async () => {
+    const port = Number(new URL(node.localUrl).port);
+    const slow = await Promise.all(Array.from({ length: 100 }, () => RawClient.open(port)));
+    const startedAt = performance.now();
+    await Promise.all(slow.map((client) => client.send("POST /v2/models/digits/infer HTTP/1.1\r\nHost: a\r\nX-")));
+    const drip = setInterval(() => {
+      for (const client of slow) void client.send("a");
+    }, 1_000);
+    try {
+      const other = await fetch(`${node.localUrl}/v2/models/digits/infer`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(digit),
+      });
+      expect(other.status).toBe(200);
+      await until("the slow heads are closed", () => slow.every(({ isClosed }) => isClosed), 60_000);
+    } finally {
+      clearInterval(drip);
+      for (const client of slow) client.vanish();
+    }
+    expect(performance.now() - startedAt).toBeLessThan(SLOW_HEAD_WITHIN_MS);
+    expect(new Set(slow.map(({ status }) => status))).toEqual(new Set([408]));
+  }, 90_000);
+});
+
 describe("requests over a bound", () => {
   const statusOf = async (client: RawClient): Promise<number> => {
     await until("there is an answer", () => client.status > 0);

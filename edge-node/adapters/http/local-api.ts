@@ -64,6 +64,8 @@ export class LocalApi {
       {
         maxHeaderSize: HEADER_BYTES,
         headersTimeout: HEADERS_MS,
+        // Node looks for slow heads only every 30 s by default, so 10 s would mean up to 40.
+        connectionsCheckingInterval: HEADERS_MS / 4,
         requestTimeout: REQUEST_MS,
         keepAliveTimeout: KEEP_ALIVE_MS,
         noDelay: true,
