@@ -3,6 +3,7 @@ import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Random } from "../../shared/random.ts";
+import { release } from "../../shared/release.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import { Reconnect } from "../core/reconnect.ts";
@@ -137,8 +138,10 @@ export class InferenceChannel {
         priority: frame.priority,
         signal: abort.signal,
       });
+      if (answer.code === undefined) release(frame.body);
       if (trace?.isSampled === true) logSampled(logger, { trace, frame, answer });
       await (await link).respond(responseOf(frame.requestId, answer));
+      release(answer.body);
     } catch (error) {
       logger.error({ error: messageOf(error) }, "a request could not be answered");
     } finally {

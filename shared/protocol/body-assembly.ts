@@ -1,6 +1,12 @@
 import { ChurnMap } from "../churn-map.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
-import type { DataFrame, RequestFrame, ResponseFrame } from "./inference-frame.ts";
+import {
+  type InferenceFrame,
+  INFERENCE_FRAME,
+  type DataFrame,
+  type RequestFrame,
+  type ResponseFrame,
+} from "./inference-frame.ts";
 
 interface Unfinished<Frame> {
   readonly first: Frame;
@@ -36,7 +42,7 @@ export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
     if (frame.end) return { kind: "complete", frame };
     if (this.#reservedBytes + frame.bodyLength > MAX_BODIES_IN_FLIGHT_BYTES)
       return { kind: "refused", frame, status: 429 };
-    const body = new Uint8Array(frame.bodyLength);
+    const body = Buffer.allocUnsafeSlow(frame.bodyLength);
     body.set(frame.body);
     this.#reservedBytes += frame.bodyLength;
     this.#unfinished.set(frame.requestId, { first: frame, body, filled: frame.body.byteLength });
@@ -69,3 +75,7 @@ export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
     this.#reservedBytes -= entry.body.byteLength;
   }
 }
+
+/** Whether a frame's message is needed no more once the assembly has seen it: its part of the body was copied. */
+export const isCopied = (frame: InferenceFrame): boolean =>
+  frame.type === INFERENCE_FRAME.DATA || (frame.type !== INFERENCE_FRAME.CANCEL && !frame.end);

@@ -84,13 +84,14 @@ type HeadOf<Frame> = Omit<Frame, "end" | "bodyLength" | "body">;
 
 /**
  * The messages that carry one request or response: the first with header, meta and the start of the body, then DATA. Each
- * is at most `maxBytes` long. `pieces` are the body as it came from the network: it is copied once, into the messages.
+ * is at most `maxBytes` long, and made when it is asked for, so that the first is under way while the next is copied.
+ * `pieces` are the body as it came from the network: it is copied once, into the messages.
  */
-export function encodeMessages(
+export function* encodeMessages(
   head: HeadOf<RequestFrame> | HeadOf<ResponseFrame>,
   pieces: readonly Uint8Array[],
   maxBytes: number,
-): Uint8Array[] {
+): Generator<Uint8Array, void> {
   const isRequest = head.type === INFERENCE_FRAME.REQUEST;
   const meta = encoder.encode(JSON.stringify(head.meta));
   if (meta.byteLength > MAX_META_BYTES)
@@ -99,20 +100,19 @@ export function encodeMessages(
   const bodyLength = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const body = new PieceReader(pieces);
   const first = Math.min(bodyLength, maxBytes - fixed - meta.byteLength);
-  const bytes = new Uint8Array(fixed + meta.byteLength + first);
+  const bytes = Buffer.allocUnsafeSlow(fixed + meta.byteLength + first);
   const view = new DataView(bytes.buffer);
   const lengths = { end: first === bodyLength ? FLAG.END : 0, metaLength: meta.byteLength, bodyLength };
   if (isRequest) writeRequestHeader(view, head, lengths);
   else writeResponseHeader(view, head, lengths);
   bytes.set(meta, fixed);
   body.fill(bytes, fixed + meta.byteLength);
-  const messages = [bytes];
+  yield bytes;
   for (let offset = first; offset < bodyLength;) {
     const data = dataMessage(head.requestId, { body, offset, bodyLength, maxBytes });
     offset += data.byteLength - DATA_HEADER;
-    messages.push(data);
+    yield data;
   }
-  return messages;
 }
 
 /** Reads pieces one behind the other. */
@@ -183,9 +183,9 @@ function writeResponseHeader(
 function dataMessage(
   requestId: number,
   part: { readonly body: PieceReader; readonly offset: number; readonly bodyLength: number; readonly maxBytes: number },
-): Uint8Array<ArrayBuffer> {
+): Uint8Array {
   const { body, offset, bodyLength, maxBytes } = part;
-  const bytes = new Uint8Array(Math.min(maxBytes, DATA_HEADER + bodyLength - offset));
+  const bytes = Buffer.allocUnsafeSlow(Math.min(maxBytes, DATA_HEADER + bodyLength - offset));
   const view = new DataView(bytes.buffer);
   const isLast = offset + bytes.byteLength - DATA_HEADER === bodyLength;
   writePrefix(view, INFERENCE_FRAME.DATA, isLast ? FLAG.END : 0, requestId);

@@ -7,7 +7,7 @@ import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { quantile } from "../support/quantile.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
-import { type BenchModel, digits, millisecond, picture, softmax } from "./support/bench-models.ts";
+import { type BenchModel, digits, millisecond, negative, picture, softmax } from "./support/bench-models.ts";
 import { childrenOf, cpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { startNginx } from "./support/nginx.ts";
@@ -19,11 +19,12 @@ import { type Cell, printRounds, type Way } from "./support/ways.ts";
  * round, and the figures are medians of ratios within a round, so that a machine that slows down slows all of them.
  *
  *   npm run bench -- inference
- *   ROUNDS=3 MODELS=digits CONCURRENCY=1,32 npm run bench -- inference
+ *   ROUNDS=3 MODELS=digits ENCODINGS=binary CONCURRENCY=1,32 npm run bench -- inference
  */
 const { env } = process;
 const ROUNDS = Number(env["ROUNDS"] ?? 7);
-const MODELS = (env["MODELS"] ?? "softmax,digits,millisecond,picture").split(",");
+const MODELS = (env["MODELS"] ?? "softmax,digits,millisecond,picture,negative").split(",");
+const ENCODINGS = (["binary", "json"] as const).filter((each) => (env["ENCODINGS"] ?? "binary,json").includes(each));
 const CONCURRENCY = (env["CONCURRENCY"] ?? "1,8,32,128").split(",").map(Number);
 const CELL_MS = 500;
 
@@ -38,7 +39,9 @@ const workerPort = Number(new URL(node.localUrl).port);
 const nginx = await startNginx(workerPort);
 try {
   if (nginx === undefined) console.log("nginx is not installed: nothing is compared with it");
-  for (const model of [softmax(), digits(), millisecond(), picture()].filter(({ name }) => MODELS.includes(name)))
+  for (const model of [softmax(), digits(), millisecond(), picture(), negative()].filter(({ name }) =>
+    MODELS.includes(name),
+  ))
     await benchModel(model);
 } finally {
   await nginx?.stop();
@@ -59,7 +62,7 @@ async function benchModel(model: BenchModel): Promise<void> {
     await cluster.whenDeploymentReady(name);
   }
   const inProcess = await runInProcess(model);
-  for (const encoding of ["binary", "json"] as const) {
+  for (const encoding of ENCODINGS) {
     const request = requestOf(model, encoding);
     console.log(`\n${model.name}, ${encoding}, ${request.body.byteLength} bytes`);
     const target = (port: number, name = model.name): HttpTarget => ({

@@ -5,6 +5,7 @@ import type { Logger } from "../../../shared/logger.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/random.ts";
+import { release } from "../../../shared/release.ts";
 import { requestIdFrom } from "../../../shared/request-id.ts";
 import { formatTraceparent, nextHop, parseTraceparent, type TraceContext } from "../../../shared/trace-context.ts";
 import { maySee } from "../../app/api-keys.ts";
@@ -61,9 +62,10 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     let answered: InferenceAnswer | undefined;
     try {
       answered = await ask(target, request, { signal: goneSignal(response), startedAt, trace });
+      const { status, body } = answered;
       code = answered.code ?? "OK";
       if (code === "CANCELLED") response.destroy();
-      else response.writeHead(answered.status, answerHeaders(answered, requestId)).end(answered.body);
+      else response.writeHead(status, answerHeaders(answered, requestId)).end(body, () => release(body));
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       code = error.code;
@@ -94,6 +96,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     refuseEncoding(request);
     const wishes = parseInferenceHeaders(request.headers);
     const admission = gate.enter(caller.keyId);
+    let pieces: readonly Uint8Array[] = [];
     try {
       const body = await readBody(request, {
         maxBytes: MAX_BODY_BYTES,
@@ -101,6 +104,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         clock,
         take: admission.take,
       });
+      pieces = body.pieces;
       if (wishes.headerLength !== JSON_BODY && wishes.headerLength > body.length) {
         throw invalidFields("header", [
           {
@@ -118,6 +122,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         signal,
       });
     } finally {
+      for (const piece of pieces) release(piece);
       admission.leave();
     }
   }

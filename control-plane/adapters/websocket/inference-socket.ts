@@ -2,8 +2,12 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
 import { corkForThisTurn } from "../../../shared/cork.ts";
+import { isCopied } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
+import { OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
+import { release } from "../../../shared/release.ts";
+import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
 import type { InferenceLink, InferenceSession } from "../../ports.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";
@@ -20,14 +24,22 @@ export class InferenceSocket implements InferenceLink {
     this.#webSocket = webSocket;
     this.#below = parts.below;
     this.#watch = new SocketWatch(webSocket, parts);
-    this.#queue = new SendQueue(webSocket, () => this.#watch.madeProgress());
+    this.#queue = new SendQueue(
+      {
+        hasRoom: () => webSocket.bufferedAmount < OUTBOUND_PAUSE_BYTES,
+        send(message, onFlushed) {
+          corkForThisTurn(parts.below);
+          webSocket.send(message, onFlushed);
+        },
+      },
+      () => this.#watch.madeProgress(),
+    );
   }
 
-  send(messages: readonly Uint8Array[]): boolean {
+  send(messages: Iterable<Uint8Array>): boolean {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false;
     // Ends a socket that has taken nothing for 10 s.
     if (this.#queue.waitingBytes > 0) this.#watch.hasRoom();
-    corkForThisTurn(this.#below);
     return this.#queue.add(messages);
   }
 
@@ -40,12 +52,15 @@ export class InferenceSocket implements InferenceLink {
   }
 
   listen(session: InferenceSession): void {
+    releaseSpentChunks(this.#webSocket, this.#below);
     this.#webSocket.on("close", () => session.onClosed());
     this.#webSocket.on("message", (data, isBinary) => {
-      const frame = isBinary ? decodeInferenceFrame(bytesOf(data)) : undefined;
-      const isOurs = frame?.type === INFERENCE_FRAME.RESPONSE || frame?.type === INFERENCE_FRAME.DATA;
-      if (isOurs) session.onFrame(frame);
-      else this.close(CLOSE.INVALID_MESSAGE, "not a response frame");
+      const bytes = bytesOf(data);
+      const frame = isBinary ? decodeInferenceFrame(bytes) : undefined;
+      if (frame?.type !== INFERENCE_FRAME.RESPONSE && frame?.type !== INFERENCE_FRAME.DATA)
+        return this.close(CLOSE.INVALID_MESSAGE, "not a response frame");
+      session.onFrame(frame);
+      if (isCopied(frame)) release(bytes);
     });
     this.#webSocket.resume();
   }

@@ -92,6 +92,7 @@ const socketServer = (limits: { readonly maxPayload: number; readonly maxBuffere
     noServer: true,
     ...limits,
     maxFragments: 64,
+    allowSynchronousEvents: true, // `releaseSpentChunks` counts on it
     perMessageDeflate: false,
     handleProtocols: () => SUBPROTOCOL,
   });

@@ -1,4 +1,5 @@
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { release } from "../../../shared/release.ts";
 import { readReplyHead, REPLY_HEADER, type ReplyHead } from "../../model-host/link-frame.ts";
 
 export interface Reply extends ReplyHead {
@@ -27,6 +28,7 @@ export class ReplyReader {
         const taken = bytes.copy(body, filled);
         this.#unfinished.filled += taken;
         bytes = bytes.subarray(taken);
+        if (taken === chunk.byteLength) release(chunk);
         if (this.#unfinished.filled < body.byteLength) break;
         this.#unfinished = undefined;
         replies.push({ ...head, body });

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { SkerryError } from "../../../shared/errors.ts";
+import { release } from "../../../shared/release.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 
 /** Bytes that the bodies under way hold together. A hard bound: a body that does not fit is refused before it is read. */
@@ -41,5 +42,8 @@ async function readBody(request: IncomingMessage, take: (bytes: number) => void)
     chunks.push(chunk);
   }
   const [only] = chunks;
-  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+  if (chunks.length === 1 && only !== undefined) return only;
+  const body = Buffer.concat(chunks);
+  for (const chunk of chunks) release(chunk);
+  return body;
 }

@@ -3,6 +3,7 @@ import { isSkerryError, SkerryError } from "../../../shared/errors.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { release } from "../../../shared/release.ts";
 import type { LocalNode, LocalPlacement } from "../../ports.ts";
 import { errorReply, type Reply } from "./answer.ts";
 import type { BodyBudget } from "./body.ts";
@@ -70,6 +71,7 @@ function ask(
       priority: 0,
       signal: callerSignal(response),
     });
+    if (answer.code === undefined) release(body);
     // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
     const status = answer.code === "MODEL_NOT_READY" ? 503 : answer.status;
     return { status, headers: answerHeaders(answer, placement), body: answer.body };

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/clock.ts";
-import { BodyAssembly, type Assembled } from "../../../shared/protocol/body-assembly.ts";
+import { type Assembled, BodyAssembly, isCopied } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
   decodeInferenceFrame,
@@ -10,6 +10,7 @@ import {
   type RequestFrame,
   type ResponseFrame,
 } from "../../../shared/protocol/inference-frame.ts";
+import { release } from "../../../shared/release.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { InferenceLink, LinkClosed } from "../../ports.ts";
 import type { NodeSocket } from "./node-socket.ts";
@@ -46,10 +47,10 @@ export class InferenceSocket implements InferenceLink {
 
   /** One frame a turn, so that small answers pass between the parts of a large one. */
   async respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {
-    const messages = encodeMessages(head, [head.body], MAX_MESSAGE_BYTES);
-    const [only] = messages;
-    if (only && messages.length === 1 && this.#socket.hasRoom()) return this.#socket.send(only);
-    for (const message of messages) await this.#socket.sendAndWait(message);
+    for (const message of encodeMessages(head, [head.body], MAX_MESSAGE_BYTES)) {
+      if (message.byteLength < MAX_MESSAGE_BYTES && this.#socket.hasRoom()) this.#socket.send(message);
+      else await this.#socket.sendAndWait(message);
+    }
   }
 
   close(code: number, reason: string): void {
@@ -59,9 +60,11 @@ export class InferenceSocket implements InferenceLink {
   listen(handlers: InferenceHandlers): void {
     this.#socket.listen((data, isBinary) => {
       if (!this.#socket.isOpen) return;
-      const frame = isBinary ? decodeInferenceFrame(bytesOf(data)) : undefined;
+      const bytes = bytesOf(data);
+      const frame = isBinary ? decodeInferenceFrame(bytes) : undefined;
       if (!frame || frame.type === INFERENCE_FRAME.RESPONSE) return this.#broken();
       this.#take(frame, handlers);
+      if (isCopied(frame)) release(bytes);
     });
   }
 

@@ -4,6 +4,8 @@ import type { Clock } from "../../../shared/clock.ts";
 import { corkForThisTurn } from "../../../shared/cork.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
+import { release } from "../../../shared/release.ts";
+import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
 import type { LinkClosed } from "../../ports.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
@@ -33,6 +35,7 @@ export class NodeSocket {
     this.#below = below;
     this.#clock = clock;
     this.#heardAt = clock.now();
+    releaseSpentChunks(webSocket, below);
     webSocket.on("message", (data: RawData, isBinary: boolean) => {
       if (this.#listener) this.#listener(data, isBinary);
       else this.#early.push({ data, isBinary });
@@ -104,10 +107,15 @@ export class NodeSocket {
     this.#webSocket.send(data);
   }
 
-  /** Resolves when the kernel took the message, or the socket is gone. */
+  /** Resolves when the kernel took the message, which is released then, or the socket is gone. */
   sendAndWait(data: Uint8Array): Promise<void> {
     if (!this.isOpen) return Promise.resolve();
-    return new Promise((resolve) => this.#webSocket.send(data, () => resolve()));
+    return new Promise((resolve) => {
+      this.#webSocket.send(data, (error) => {
+        if (!error) release(data);
+        resolve();
+      });
+    });
   }
 
   ping(): void {

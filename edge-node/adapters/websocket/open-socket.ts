@@ -15,6 +15,7 @@ import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { LinkClosed, LinkRefused, NodeIdentity } from "../../ports.ts";
 import { isLinkRefused, linkRefused } from "../../app/link-refused.ts";
+import { isLoopback } from "../../core/loopback.ts";
 import { closedByStatus, NodeSocket } from "./node-socket.ts";
 import { parseMessage } from "./parse-message.ts";
 
@@ -104,6 +105,8 @@ async function upgrade(options: OpenOptions): Promise<NodeSocket> {
       skipUTF8Validation: false,
       followRedirects: false,
       maxFragments: 64,
+      allowSynchronousEvents: true, // `releaseSpentChunks` counts on it
+      ...(isPrivate(target) && { generateMask: noMask }),
       ...(channel === "transfer"
         ? { maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 }
         : { maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 }),
@@ -117,6 +120,15 @@ async function upgrade(options: OpenOptions): Promise<NodeSocket> {
     signal.removeEventListener("abort", stop);
   }
 }
+
+/**
+ * Whether no proxy can look into what is sent. A mask is there to keep it from taking bytes that somebody else chose for
+ * HTTP (RFC 6455, 10.3); elsewhere it would cost a copy and, with its removal, 2 ns a byte.
+ */
+const isPrivate = ({ protocol, hostname }: URL): boolean => protocol === "wss:" || isLoopback(hostname);
+
+/** The key stays zero, which both ends of ws take for no mask. */
+const noMask = (): void => undefined;
 
 function opened(
   webSocket: WebSocket,

@@ -8,20 +8,27 @@ const MIB = 1_048_576;
 class Outlet {
   bufferedAmount = 0;
   readonly sent: Uint8Array[] = [];
-  readonly #flushes: (() => void)[] = [];
+  readonly marks: number[] = [];
+  readonly #flushes: ((error?: Error) => void)[] = [];
 
-  send(message: Uint8Array, onFlushed: () => void): void {
+  hasRoom(): boolean {
+    return this.bufferedAmount < MIB;
+  }
+
+  send(message: Uint8Array, onFlushed: (error?: Error) => void): void {
+    const { byteLength } = message;
+    this.marks.push(message[0] ?? -1);
     this.sent.push(message);
-    this.bufferedAmount += message.byteLength;
-    this.#flushes.push(() => {
-      this.bufferedAmount -= message.byteLength;
-      onFlushed();
+    this.bufferedAmount += byteLength;
+    this.#flushes.push((error) => {
+      this.bufferedAmount -= byteLength;
+      onFlushed(error);
     });
   }
 
   /** The network takes one message. */
-  drainOne(): void {
-    this.#flushes.shift()?.();
+  drainOne(error?: Error): void {
+    this.#flushes.shift()?.(error);
   }
 }
 
@@ -29,14 +36,12 @@ class Outlet {
 const request = (mark: number, count: number): Uint8Array[] =>
   Array.from({ length: count }, () => new Uint8Array(64 * KIB).fill(mark));
 
-const marks = ({ sent }: Outlet): number[] => sent.map(([mark = -1]) => mark);
-
 describe("SendQueue", () => {
   it("passes on at once what the socket has room for", () => {
     const outlet = new Outlet();
     const queue = new SendQueue(outlet, () => undefined);
     expect(queue.add(request(1, 3))).toBe(true);
-    expect(marks(outlet)).toEqual([1, 1, 1]);
+    expect(outlet.marks).toEqual([1, 1, 1]);
     expect(queue.waitingBytes).toBe(0);
   });
 
@@ -69,13 +74,34 @@ describe("SendQueue", () => {
     queue.add(request(2, 1));
     outlet.drainOne();
     outlet.drainOne();
-    expect(marks(outlet).slice(16)).toEqual([1, 2]);
+    expect(outlet.marks.slice(16)).toEqual([1, 2]);
+  });
+
+  it("gives a message's memory back when the network took it, and leaves it when it never will", () => {
+    const outlet = new Outlet();
+    new SendQueue(outlet, () => undefined).add(request(1, 2));
+    outlet.drainOne();
+    outlet.drainOne(new Error("the socket is gone"));
+    expect(outlet.sent.map(({ byteLength }) => byteLength)).toEqual([0, 64 * KIB]);
+  });
+
+  it("has a message made only when the one before is on its way", () => {
+    const outlet = new Outlet();
+    const seen: number[] = [];
+    function* messages(): Generator<Uint8Array> {
+      for (const message of request(1, 3)) {
+        seen.push(outlet.sent.length);
+        yield message;
+      }
+    }
+    new SendQueue(outlet, () => undefined).add(messages());
+    expect(seen).toEqual([0, 1, 2]);
   });
 
   it("refuses a request whole when 64 MiB are waiting, and takes it later", () => {
     const outlet = new Outlet();
     const queue = new SendQueue(outlet, () => undefined);
-    for (let mark = 0; mark < 8; mark += 1) expect(queue.add(request(mark, 128))).toBe(true);
+    for (let mark = 0; mark < 9; mark += 1) expect(queue.add(request(mark, 128))).toBe(true);
     const waiting = queue.waitingBytes;
     expect(queue.add(request(9, 128))).toBe(false);
     expect(queue.waitingBytes).toBe(waiting);
