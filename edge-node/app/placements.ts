@@ -41,6 +41,14 @@ export class Placements {
     return new Set([...this.#held].filter(([, { state }]) => state === "ready").map(([id]) => id));
   }
 
+  /**
+   * Whether requests may come now or in a moment. Their channel is opened while the first placement loads: were it dialled
+   * when that one is ready, the control plane would call it ready some milliseconds before it can reach it.
+   */
+  get expectRequests(): boolean {
+    return [...this.#held.values()].some(({ state }) => state === "loading" || state === "warming" || state === "ready");
+  }
+
   /** For `hello`, which must fit one message of 64 KiB with 64 placements: details are cut short. */
   reports(): PlacementReport[] {
     return [...this.#held.values()].map(({ machine }) => {

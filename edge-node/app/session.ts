@@ -93,9 +93,9 @@ export class Session {
     });
   }
 
-  /** A placement became ready, or ceased to be. */
+  /** A placement changed its state. */
   placementsChanged(): void {
-    this.#inference.want(this.#parts.placements.ready().size > 0);
+    this.#inference.want(this.#parts.placements.expectRequests);
   }
 
   onMessage(message: ControlPlaneMessage): void {
