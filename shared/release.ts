@@ -1,5 +1,5 @@
-/** Below this, V8's own rhythm is good enough. */
-const WORTH_BYTES = 16_384;
+/** From here on it is cheaper than leaving it to the collector (3 kB made and given back: 0.4 µs, made and left: 1.2 µs). */
+const WORTH_BYTES = 1_024;
 
 /**
  * Gives the memory of `bytes` back at once. V8 would when it next collects, and because it counts what lies outside its
@@ -14,3 +14,7 @@ export function release(bytes: Uint8Array<ArrayBufferLike>): void {
   if (bytes.byteLength < WORTH_BYTES || bytes.byteLength !== buffer.byteLength) return;
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
+
+/** Bytes that `release` can give back, not cleared: larger than tiny ones have a buffer of their own instead of a part of Node's pool. */
+export const allocate = (byteLength: number): Uint8Array =>
+  byteLength < WORTH_BYTES ? Buffer.allocUnsafe(byteLength) : Buffer.allocUnsafeSlow(byteLength);

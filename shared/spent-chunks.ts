@@ -15,19 +15,22 @@ interface WebSocket {
  * cut out. Attach it before another listener takes a message.
  *
  * When a message ends, every chunk before the one that it ended in has been used up: ws cuts messages out and emits them
- * while it is given a chunk, as it has no compression to wait for. A message in one piece is a view of its chunk; that
- * chunk is left to the collector, for nobody knows how long the message is used. So is that of a ping, which ws sends back.
+ * while it is given a chunk, as it has no compression to wait for. A message in one piece is a view of its chunk. Where
+ * messages are kept beyond their event, that chunk is left to the collector; so is that of a ping, which ws sends back.
  */
-export function releaseSpentChunks(webSocket: WebSocket, below: Below): void {
+export function releaseSpentChunks(
+  webSocket: WebSocket,
+  { below, messagesAreKept }: { readonly below: Below; readonly messagesAreKept: boolean },
+): void {
   /** From the first that may still be needed to the newest. ws bounds how many it holds (`maxBufferedChunks`). */
   let chunks: Bytes[] = [];
-  below.prependListener("data", (chunk) => chunks.push(chunk));
-  const used = (data: unknown): void => {
+  const cutOut = (data: unknown, isKept: boolean): void => {
     const newest = chunks.pop();
     for (const chunk of chunks) release(chunk);
     const isView = !(data instanceof Uint8Array) || data.buffer === newest?.buffer;
-    chunks = newest === undefined || isView ? [] : [newest];
+    chunks = newest === undefined || (isKept && isView) ? [] : [newest];
   };
-  webSocket.prependListener("message", used);
-  webSocket.prependListener("ping", used);
+  below.prependListener("data", (chunk) => chunks.push(chunk));
+  webSocket.prependListener("message", (data) => cutOut(data, messagesAreKept));
+  webSocket.prependListener("ping", (data) => cutOut(data, true));
 }

@@ -6,7 +6,7 @@ export interface InferenceRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
-  /** The Open Inference Protocol body in the pieces in which it came. Not kept, and copied into the frames only. */
+  /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */
   readonly body: readonly Uint8Array[];
   /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */
   readonly headerLength: number;
@@ -33,7 +33,7 @@ export interface InferenceAnswer {
   readonly code: ErrorCode | undefined;
   readonly retryAfterMs: number | undefined;
   readonly headerLength: number;
-  /** An Open Inference Protocol body; on an error `{"error": "…"}`. */
+  /** An Open Inference Protocol body; on an error `{"error": "…"}`. Whoever takes the answer owns it. */
   readonly body: Uint8Array;
   /** Undefined when no node was asked. */
   readonly node: string | undefined;

@@ -138,10 +138,11 @@ export class InferenceChannel {
         priority: frame.priority,
         signal: abort.signal,
       });
-      if (answer.code === undefined) release(frame.body);
       if (trace?.isSampled === true) logSampled(logger, { trace, frame, answer });
       await (await link).respond(responseOf(frame.requestId, answer));
       release(answer.body);
+      // The host has read what it has answered; what it has not, a socket may still be writing.
+      if (answer.code === undefined) release(frame.body);
     } catch (error) {
       logger.error({ error: messageOf(error) }, "a request could not be answered");
     } finally {

@@ -1,4 +1,5 @@
 import { ChurnMap } from "../churn-map.ts";
+import { allocate } from "../release.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
 import {
   type InferenceFrame,
@@ -25,7 +26,7 @@ export type Assembled<Frame> =
 /**
  * Puts the bodies of one inference channel together. The first frame reserves its whole body, so memory is bounded
  * before a byte of it arrives; DATA frames must continue exactly where the last one ended. DATA of an unknown or
- * refused id is ignored: its request was answered already.
+ * refused id is ignored: its request was answered already. Bodies are copied, so a frame's message is free to go.
  */
 export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
   readonly #unfinished = new ChurnMap<Unfinished<Frame>>();
@@ -39,11 +40,11 @@ export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
   begin(frame: Frame): Assembled<Frame> {
     if (this.#unfinished.has(frame.requestId)) return { kind: "broken" };
     if (frame.bodyLength > MAX_BODY_BYTES) return { kind: "refused", frame, status: 413 };
-    if (frame.end) return { kind: "complete", frame };
-    if (this.#reservedBytes + frame.bodyLength > MAX_BODIES_IN_FLIGHT_BYTES)
+    if (!frame.end && this.#reservedBytes + frame.bodyLength > MAX_BODIES_IN_FLIGHT_BYTES)
       return { kind: "refused", frame, status: 429 };
-    const body = Buffer.allocUnsafeSlow(frame.bodyLength);
+    const body = allocate(frame.bodyLength);
     body.set(frame.body);
+    if (frame.end) return { kind: "complete", frame: { ...frame, body } };
     this.#reservedBytes += frame.bodyLength;
     this.#unfinished.set(frame.requestId, { first: frame, body, filled: frame.body.byteLength });
     return { kind: "partial" };
@@ -75,7 +76,3 @@ export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
     this.#reservedBytes -= entry.body.byteLength;
   }
 }
-
-/** Whether a frame's message is needed no more once the assembly has seen it: its part of the body was copied. */
-export const isCopied = (frame: InferenceFrame): boolean =>
-  frame.type === INFERENCE_FRAME.DATA || (frame.type !== INFERENCE_FRAME.CANCEL && !frame.end);

@@ -1,3 +1,5 @@
+import { allocate } from "../release.ts";
+
 /**
  * Binary frames of the inference channel. All begin u8 version = 1, u8 type, u16 flags, u32 request id; integers are
  * big-endian. A body longer than one message goes on in DATA frames, in order, END on the last; frames of different
@@ -100,8 +102,8 @@ export function* encodeMessages(
   const bodyLength = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const body = new PieceReader(pieces);
   const first = Math.min(bodyLength, maxBytes - fixed - meta.byteLength);
-  const bytes = Buffer.allocUnsafeSlow(fixed + meta.byteLength + first);
-  const view = new DataView(bytes.buffer);
+  const bytes = allocate(fixed + meta.byteLength + first);
+  const view = viewOf(bytes);
   const lengths = { end: first === bodyLength ? FLAG.END : 0, metaLength: meta.byteLength, bodyLength };
   if (isRequest) writeRequestHeader(view, head, lengths);
   else writeResponseHeader(view, head, lengths);
@@ -185,8 +187,8 @@ function dataMessage(
   part: { readonly body: PieceReader; readonly offset: number; readonly bodyLength: number; readonly maxBytes: number },
 ): Uint8Array {
   const { body, offset, bodyLength, maxBytes } = part;
-  const bytes = Buffer.allocUnsafeSlow(Math.min(maxBytes, DATA_HEADER + bodyLength - offset));
-  const view = new DataView(bytes.buffer);
+  const bytes = allocate(Math.min(maxBytes, DATA_HEADER + bodyLength - offset));
+  const view = viewOf(bytes);
   const isLast = offset + bytes.byteLength - DATA_HEADER === bodyLength;
   writePrefix(view, INFERENCE_FRAME.DATA, isLast ? FLAG.END : 0, requestId);
   view.setUint32(8, offset);
@@ -200,6 +202,8 @@ export function encodeCancel(requestId: number): Uint8Array {
   return bytes;
 }
 
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 function writePrefix(view: DataView, type: number, flags: number, requestId: number): void {
   view.setUint8(0, VERSION);
   view.setUint8(1, type);
@@ -210,7 +214,7 @@ function writePrefix(view: DataView, type: number, flags: number, requestId: num
 /** The frame in `bytes`, its body a view of them; `undefined` when they are not one (the socket closes 4400). */
 export function decodeInferenceFrame(bytes: Uint8Array): InferenceFrame | undefined {
   if (bytes.byteLength < CANCEL_HEADER) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   const requestId = view.getUint32(4);
   if (view.getUint8(0) !== VERSION || requestId === 0) return undefined;
   switch (view.getUint8(1)) {

@@ -2,7 +2,6 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
 import { corkForThisTurn } from "../../../shared/cork.ts";
-import { isCopied } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
 import { OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
@@ -52,7 +51,7 @@ export class InferenceSocket implements InferenceLink {
   }
 
   listen(session: InferenceSession): void {
-    releaseSpentChunks(this.#webSocket, this.#below);
+    releaseSpentChunks(this.#webSocket, { below: this.#below, messagesAreKept: false });
     this.#webSocket.on("close", () => session.onClosed());
     this.#webSocket.on("message", (data, isBinary) => {
       const bytes = bytesOf(data);
@@ -60,7 +59,7 @@ export class InferenceSocket implements InferenceLink {
       if (frame?.type !== INFERENCE_FRAME.RESPONSE && frame?.type !== INFERENCE_FRAME.DATA)
         return this.close(CLOSE.INVALID_MESSAGE, "not a response frame");
       session.onFrame(frame);
-      if (isCopied(frame)) release(bytes);
+      release(bytes);
     });
     this.#webSocket.resume();
   }

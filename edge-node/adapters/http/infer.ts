@@ -71,6 +71,7 @@ function ask(
       priority: 0,
       signal: callerSignal(response),
     });
+    // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
     // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
     const status = answer.code === "MODEL_NOT_READY" ? 503 : answer.status;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/clock.ts";
-import { type Assembled, BodyAssembly, isCopied } from "../../../shared/protocol/body-assembly.ts";
+import { type Assembled, BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
   decodeInferenceFrame,
@@ -64,7 +64,7 @@ export class InferenceSocket implements InferenceLink {
       const frame = isBinary ? decodeInferenceFrame(bytes) : undefined;
       if (!frame || frame.type === INFERENCE_FRAME.RESPONSE) return this.#broken();
       this.#take(frame, handlers);
-      if (isCopied(frame)) release(bytes);
+      release(bytes);
     });
   }
 

@@ -6,6 +6,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/release.ts";
 import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
+import { bytesOf } from "./parse-message.ts";
 import type { LinkClosed } from "../../ports.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
@@ -29,16 +30,26 @@ export class NodeSocket {
   #isClosing = false;
   #terminatedFor: string | undefined;
 
-  /** `below`: the TCP or TLS socket under an open `webSocket`. */
-  constructor(webSocket: WebSocket, { below, clock }: { readonly below: Socket; readonly clock: Clock }) {
+  /**
+   * `below`: the TCP or TLS socket under an open `webSocket`. `messagesAreKept`: whether the listener looks at a message
+   * after it has returned.
+   */
+  constructor(
+    webSocket: WebSocket,
+    {
+      below,
+      clock,
+      messagesAreKept,
+    }: { readonly below: Socket; readonly clock: Clock; readonly messagesAreKept: boolean },
+  ) {
     this.#webSocket = webSocket;
     this.#below = below;
     this.#clock = clock;
     this.#heardAt = clock.now();
-    releaseSpentChunks(webSocket, below);
+    releaseSpentChunks(webSocket, { below, messagesAreKept });
     webSocket.on("message", (data: RawData, isBinary: boolean) => {
       if (this.#listener) this.#listener(data, isBinary);
-      else this.#early.push({ data, isBinary });
+      else this.#early.push({ data: Buffer.from(bytesOf(data)), isBinary });
     });
     webSocket.on("error", () => undefined); // `close` follows and says the same
     webSocket.on("close", (code: number, reason: Buffer) =>

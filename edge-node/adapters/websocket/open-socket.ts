@@ -111,7 +111,7 @@ async function upgrade(options: OpenOptions): Promise<NodeSocket> {
         ? { maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 }
         : { maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 }),
     });
-    return await opened(webSocket, { below, clock, signal: deadline.signal });
+    return await opened(webSocket, { below, clock, messagesAreKept: channel === "transfer", signal: deadline.signal });
   } catch (error) {
     if (isLinkRefused(error)) throw error;
     throw linkRefused({ code: 1006, reason: messageOf(error), retryAfterMs: 0 });
@@ -132,14 +132,14 @@ const noMask = (): void => undefined;
 
 function opened(
   webSocket: WebSocket,
-  { below, clock, signal }: { below: Socket; clock: Clock; signal: AbortSignal },
+  { signal, ...parts }: { below: Socket; clock: Clock; messagesAreKept: boolean; signal: AbortSignal },
 ): Promise<NodeSocket> {
   return new Promise((resolve, reject) => {
     const refuse = (closed: LinkClosed): void => reject(linkRefused(closed));
     const onAbort = (): void => {
       refuse({ code: 1006, reason: messageOf(signal.reason), retryAfterMs: 0 });
       webSocket.terminate();
-      below.destroy();
+      parts.below.destroy();
     };
     webSocket.once("unexpected-response", (request, response) => {
       refuse(closedByStatus(response.statusCode ?? 0, response.headers["retry-after"]));
@@ -149,7 +149,7 @@ function opened(
     // In this very event, so that a message that came with the upgrade finds its listener.
     webSocket.once("open", () => {
       signal.removeEventListener("abort", onAbort);
-      resolve(new NodeSocket(webSocket, { below, clock }));
+      resolve(new NodeSocket(webSocket, parts));
     });
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();

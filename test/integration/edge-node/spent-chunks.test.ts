@@ -27,23 +27,26 @@ describe("what a WebSocket has read", () => {
   afterAll(() => server.close());
 
   /** A client that gives back what it has read, the other end, and every chunk that was read. */
-  async function open(): Promise<{ client: WebSocket; peer: WebSocket; chunks: Buffer[] }> {
+  async function open(messagesAreKept: boolean): Promise<{ client: WebSocket; peer: WebSocket; chunks: Buffer[] }> {
     const { port } = server.address() as AddressInfo;
     const below: Socket = connect(port, "127.0.0.1");
     const client = new WebSocket(`ws://127.0.0.1:${port}`, { createConnection: () => below, perMessageDeflate: false });
     const [[peer]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [[WebSocket], unknown];
     const chunks: Buffer[] = [];
-    releaseSpentChunks(client, below);
+    releaseSpentChunks(client, { below, messagesAreKept });
     below.on("data", (chunk: Buffer) => chunks.push(chunk));
     return { client, peer, chunks };
   }
 
-  it("is given back without harm to any message, however they were cut and however long they are kept", async () => {
+  it.each([
+    ["until the end", true],
+    ["for their event only", false],
+  ])("is given back without harm to any message, however they were cut, if they are kept %s", async (_how, isKept) => {
     await fc.assert(
       fc.asyncProperty(fc.array(sent, { minLength: 1, maxLength: 12 }), async (plan) => {
-        const { client, peer } = await open();
+        const { client, peer } = await open(isKept);
         const kept: Buffer[] = [];
-        client.on("message", (data: Buffer) => kept.push(data));
+        client.on("message", (data: Buffer) => kept.push(isKept ? data : Buffer.from(data)));
         const pings: Buffer[] = [];
         client.on("ping", (data: Buffer) => pings.push(data));
         for (const [i, { bytes, isPing, isOfItsOwnTurn }] of plan.entries()) {
@@ -60,22 +63,26 @@ describe("what a WebSocket has read", () => {
         expect(Buffer.concat(kept).equals(Buffer.concat(expected(false)))).toBe(true);
         expect(Buffer.concat(pings).equals(Buffer.concat(expected(true)))).toBe(true);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
-  it("is given back at once but for the last chunk, when messages are larger than a chunk", async () => {
-    const { client, peer, chunks } = await open();
+  it.each([
+    ["messages larger than a chunk", 300_000, true],
+    ["messages of any size that are not kept", 3_000, false],
+  ])("is given back at once but for the last chunk: %s", async (_what, each, isKept) => {
+    const { client, peer, chunks } = await open(isKept);
+    const count = 6_000_000 / each;
     let bytes = 0;
     const all = new Promise<void>((resolve) => {
       client.on("message", (data: Buffer) => {
         bytes += data.byteLength;
-        if (bytes === 20 * 300_000) resolve();
+        if (bytes === count * each) resolve();
       });
     });
-    for (let i = 0; i < 20; i += 1) peer.send(bytesOf(300_000, i));
+    for (let i = 0; i < count; i += 1) peer.send(bytesOf(each, i));
     await all;
-    const large = chunks.slice(0, -1).filter(({ byteLength }) => byteLength === 0 || byteLength >= 16_384);
+    const large = chunks.slice(0, -1).filter(({ byteLength }) => byteLength === 0 || byteLength >= 1_024);
     expect(large.length).toBeGreaterThan(20);
     expect(large.every(({ byteLength }) => byteLength === 0)).toBe(true);
     client.terminate();

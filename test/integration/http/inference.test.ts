@@ -22,7 +22,7 @@ async function recordingDoor(
   const asked: InferenceRequest[] = [];
   door = await openDoor({
     infer: async (request) => {
-      asked.push(request);
+      asked.push({ ...request, body: request.body.map((piece) => Uint8Array.from(piece)) });
       return reply(request);
     },
     ...over,
@@ -36,7 +36,7 @@ const infer = (bytes: Uint8Array, headers: Record<string, string> = {}, path = P
 describe("inference over HTTP", () => {
   it("hands the body over and the answer back byte for byte", async () => {
     const answer = noise(300_000);
-    const asked = await recordingDoor(() => anAnswer({ body: answer, headerLength: 12 }));
+    const asked = await recordingDoor(() => anAnswer({ body: Buffer.from(answer), headerLength: 12 }));
     const body = noise(1_000_000);
     const got = await infer(body, {
       "Content-Type": "application/octet-stream",
