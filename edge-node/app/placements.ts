@@ -46,7 +46,9 @@ export class Placements {
    * when that one is ready, the control plane would call it ready some milliseconds before it can reach it.
    */
   get expectRequests(): boolean {
-    return [...this.#held.values()].some(({ state }) => state === "loading" || state === "warming" || state === "ready");
+    return [...this.#held.values()].some(
+      ({ state }) => state === "loading" || state === "warming" || state === "ready",
+    );
   }
 
   /** For `hello`, which must fit one message of 64 KiB with 64 placements: details are cut short. */

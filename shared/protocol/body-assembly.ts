@@ -1,13 +1,7 @@
 import { ChurnMap } from "../churn-map.ts";
 import { allocate } from "../release.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
-import {
-  type InferenceFrame,
-  INFERENCE_FRAME,
-  type DataFrame,
-  type RequestFrame,
-  type ResponseFrame,
-} from "./inference-frame.ts";
+import type { DataFrame, RequestFrame, ResponseFrame } from "./inference-frame.ts";
 
 interface Unfinished<Frame> {
   readonly first: Frame;
