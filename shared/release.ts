@@ -2,16 +2,15 @@
 const WORTH_BYTES = 1_024;
 
 /**
- * Gives the memory of `bytes` back at once. V8 would when it next collects, and because it counts what lies outside its
+ * Gives the memory of bytes back at once. V8 would when it next collects, and because it counts what lies outside its
  * heap, it begins a full collection every 32 MiB of it: measured, 54 of them for 1,000 requests of 602 kB, 10–20 ms each,
  * and more CPU than all the rest of the way.
  *
- * Only for what has one owner and is done with: nobody may read `bytes` afterwards, no socket may still be writing them.
+ * Only for what has one owner and is done with: nobody may read them afterwards, no socket may still be writing them.
  * A view of a larger buffer is left alone, as others may look at it.
  */
-export function release(bytes: Uint8Array<ArrayBufferLike>): void {
-  const { buffer } = bytes;
-  if (bytes.byteLength < WORTH_BYTES || bytes.byteLength !== buffer.byteLength) return;
+export function release({ buffer, byteLength }: ArrayBufferView): void {
+  if (byteLength < WORTH_BYTES || byteLength !== buffer.byteLength) return;
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 

@@ -74,7 +74,7 @@ export class DevStack {
     const { directory, port } = this.#settings;
     await this.#start({
       name: "control plane",
-      script: CONTROL_PLANE,
+      ...CONTROL_PLANE,
       logFile: await this.#logFile("control-plane"),
       env: programEnvironment(this.#run.surroundings.env, {
         DATABASE_URL: databaseUrl,
@@ -91,7 +91,7 @@ export class DevStack {
   async startNode(node: DevNode, joinToken: string | undefined): Promise<void> {
     await this.#start({
       name: node.name,
-      script: EDGE_NODE,
+      ...EDGE_NODE,
       logFile: await this.#logFile(node.name),
       env: programEnvironment(this.#run.surroundings.env, {
         SKERRY_STATE_DIR: await privateFolder(this.nodeDirectory(node)),
@@ -131,7 +131,7 @@ export class DevStack {
 
   #onGivenUp(program: Program, how: string): void {
     const lines = lastLines(program.logFile, SHOWN_LINES);
-    if (this.#isUp && program.script !== CONTROL_PLANE) {
+    if (this.#isUp && program.script !== CONTROL_PLANE.script) {
       this.#run.output.warn(
         `${program.name} stays away; the end of ${program.logFile}:\n${lines.map((line) => `  ${line}`).join("\n")}`,
       );

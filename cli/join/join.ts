@@ -146,7 +146,7 @@ async function chooseLocalPort(wanted: number | undefined): Promise<number> {
 function start(run: Run, node: JoiningNode, kind: string): Child {
   const child = new Child({
     name: node.name,
-    script: EDGE_NODE,
+    ...EDGE_NODE,
     logFile: node.logFile,
     env: programEnvironment(run.surroundings.env, {
       SKERRY_STATE_DIR: node.directory,

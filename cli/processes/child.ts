@@ -8,6 +8,8 @@ export interface Program {
   readonly name: string;
   /** The main.ts. */
   readonly script: string;
+  /** Of the Node that runs it. */
+  readonly nodeFlags?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
 }
@@ -31,7 +33,7 @@ export class Child {
   constructor(program: Program) {
     const log = openLog(program.logFile);
     try {
-      this.#process = spawn(process.execPath, [program.script], {
+      this.#process = spawn(process.execPath, [...(program.nodeFlags ?? []), program.script], {
         stdio: ["pipe", log, log],
         detached: true,
         env: program.env,

@@ -2,9 +2,21 @@ import { getCompileCacheDir } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/**
+ * Half of V8's young generation, in MiB. Left to itself it doubles up to 64 when there is much to do, and stays there:
+ * measured after 150,000 requests, a control plane held 277 instead of 205 MiB, and answered no faster.
+ */
+const youngHalf = (mebibytes: number): readonly string[] => [`--max-semi-space-size=${mebibytes}`];
+
 // By path, not by import: the command line tool never loads either side.
-export const CONTROL_PLANE = fileURLToPath(new URL("../../control-plane/main.ts", import.meta.url));
-export const EDGE_NODE = fileURLToPath(new URL("../../edge-node/main.ts", import.meta.url));
+export const CONTROL_PLANE = {
+  script: fileURLToPath(new URL("../../control-plane/main.ts", import.meta.url)),
+  nodeFlags: youngHalf(16),
+};
+export const EDGE_NODE = {
+  script: fileURLToPath(new URL("../../edge-node/main.ts", import.meta.url)),
+  nodeFlags: youngHalf(8),
+};
 
 /** Settings of the programs themselves that an operator may give to all of them through us. */
 const PASSED_ON = new Set(["SKERRY_LOG_LEVEL", "SKERRY_SUSPECT_MS", "SKERRY_LOST_MS", "SKERRY_TRUSTED_NETWORK"]);

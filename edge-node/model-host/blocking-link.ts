@@ -1,5 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
+import { release } from "../../shared/release.ts";
 import {
   type HostEvent,
   readRequestHead,
@@ -65,7 +66,7 @@ export class BlockingLink {
 
   /** The next read has the whole buffer again: near its end it would bring fewer requests than are there. */
   #drained(): void {
-    if (this.#buffer.byteLength > KEPT_CAPACITY) this.#buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
+    if (this.#buffer.byteLength > KEPT_CAPACITY) this.#replace(Buffer.allocUnsafeSlow(FIRST_CAPACITY));
     this.#start = this.#end = 0;
   }
 
@@ -100,9 +101,15 @@ export class BlockingLink {
     const isTooSmall = start + bytes > this.#buffer.byteLength;
     const target = isTooSmall ? Buffer.allocUnsafeSlow(ALIGNMENT + bytes) : this.#buffer;
     this.#buffer.copy(target, start, this.#start, this.#end);
-    this.#buffer = target;
+    if (isTooSmall) this.#replace(target);
     this.#end += start - this.#start;
     this.#start = start;
+  }
+
+  /** Nobody looks at the old one any more: the turn that did is over. */
+  #replace(buffer: Buffer<ArrayBuffer>): void {
+    release(this.#buffer);
+    this.#buffer = buffer;
   }
 
   tell(event: HostEvent): void {

@@ -1,4 +1,5 @@
 import { decodeRequest, type InferRequest } from "../../shared/inference/request.ts";
+import { release } from "../../shared/release.ts";
 import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
 import { batchKey, rowsOf, split, stack } from "./batch.ts";
@@ -62,6 +63,7 @@ export class Turn {
   /** Runs what was added and answers it, in the order in which it came. Never rejects. */
   async answers(): Promise<readonly TurnAnswer[]> {
     for (const group of this.#groups()) await this.#runTogether(group);
+    for (const entry of this.#entries) if ("request" in entry) releaseAll(entry.request.inputs);
     return this.#entries.map((entry) => ("code" in entry ? entry : finished(entry)));
   }
 
@@ -103,7 +105,7 @@ export class Turn {
 
   async #share(group: readonly Entry[]): Promise<readonly (readonly Tensor[])[] | undefined> {
     const inputs = stack(group.map(({ request }) => request.inputs));
-    const outputs = await this.#served.model.run(inputs, namesOf(group[0]));
+    const outputs = await this.#served.model.run(inputs, namesOf(group[0])).finally(() => releaseAll(inputs));
     const shares = split(
       outputs,
       group.map(({ rows }) => rows ?? 0),
@@ -132,6 +134,11 @@ export class Turn {
     }
     entry.computeMs += runMs + performance.now() - before;
   }
+}
+
+/** Inputs that have been run: the answers are in memory of their own. Those that lie in the read buffer stay. */
+function releaseAll(inputs: readonly Tensor[]): void {
+  for (const { data } of inputs) if (!Array.isArray(data)) release(data);
 }
 
 const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.outputs.map(({ name }) => name) ?? [];

@@ -26,7 +26,9 @@ const ROUNDS = Number(env["ROUNDS"] ?? 7);
 const MODELS = (env["MODELS"] ?? "softmax,digits,millisecond,picture,negative").split(",");
 const ENCODINGS = (["binary", "json"] as const).filter((each) => (env["ENCODINGS"] ?? "binary,json").includes(each));
 const CONCURRENCY = (env["CONCURRENCY"] ?? "1,8,32,128").split(",").map(Number);
-const CELL_MS = 500;
+const CELL_MS = 1_000;
+/** Each way is asked for so long before anything is measured: until then V8 compiles, and what is asked more is faster. */
+const WARM_MS = 3_000;
 
 type Encoding = "json" | "binary";
 type Run = () => Promise<Cell>;
@@ -71,14 +73,17 @@ async function benchModel(model: BenchModel): Promise<void> {
       headers: { ...request.headers, authorization: `Bearer ${cluster.adminKey}` },
       body: request.body,
     });
+    const targets: readonly (readonly [Way, HttpTarget])[] = [
+      ["unbatched", target(workerPort, alone)],
+      ["worker", target(workerPort)],
+      ...(nginx ? [["nginx", target(nginx.port)] as const] : []),
+      ["control plane", target(cluster.port)],
+    ];
+    await warmUp(targets.map(([, each]) => each));
     for (const connections of CONCURRENCY) {
-      await benchRounds(`c=${String(connections).padEnd(3)}`, [
-        ["in process", inProcess],
-        ["unbatched", await runLoad(target(workerPort, alone), connections)],
-        ["worker", await runLoad(target(workerPort), connections)],
-        ...(nginx ? [["nginx", await runLoad(target(nginx.port), connections)] as const] : []),
-        ["control plane", await runLoad(target(cluster.port), connections)],
-      ]);
+      const ways: (readonly [Way, Run])[] = [["in process", inProcess]];
+      for (const [way, each] of targets) ways.push([way, await runLoad(each, connections)]);
+      await benchRounds(`c=${String(connections).padEnd(3)}`, ways);
     }
   }
 }
@@ -140,10 +145,20 @@ function quantiles(latencies: readonly number[]): { readonly p50: number; readon
   return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) };
 }
 
-/** So many requests that they take about half a second, by a run before. */
+/** So many requests that they take about `ms`, by a short run before. */
+async function requestsIn(ms: number, target: HttpTarget, connections: number): Promise<number> {
+  const { perSecond } = await httpLoad(target, { connections, requests: Math.max(200, connections * 4) });
+  return Math.max(connections * 8, Math.round((perSecond * ms) / 1_000));
+}
+
+async function warmUp(targets: readonly HttpTarget[]): Promise<void> {
+  const connections = 8;
+  for (const target of targets)
+    await httpLoad(target, { connections, requests: await requestsIn(WARM_MS, target, connections) });
+}
+
 async function runLoad(target: HttpTarget, connections: number): Promise<Run> {
-  const warm = await httpLoad(target, { connections, requests: Math.max(200, connections * 4) });
-  const requests = Math.max(connections * 8, Math.round((warm.perSecond * CELL_MS) / 1_000));
+  const requests = await requestsIn(CELL_MS, target, connections);
   const pids = { controlPlane: cluster.controlPlane.child.pid ?? 0, worker: node.process.child.pid ?? 0 };
   const cpu = (): Cell["cpuUs"] => ({
     controlPlane: cpuMs(pids.controlPlane) * 1_000,

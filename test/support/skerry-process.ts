@@ -3,10 +3,16 @@ import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
+import { CONTROL_PLANE, EDGE_NODE } from "../../cli/processes/programs.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 
-export type ProgramSource = "control-plane/main.ts" | "edge-node/main.ts" | "cli/main.ts";
+/** What Node is started with for each program, as the CLI does it. */
+const PROGRAMS = {
+  "control-plane/main.ts": [...CONTROL_PLANE.nodeFlags, CONTROL_PLANE.script],
+  "edge-node/main.ts": [...EDGE_NODE.nodeFlags, EDGE_NODE.script],
+  "cli/main.ts": [path.join(ROOT, "cli/main.ts")],
+};
 
 /** A real process of ours, with its log in a file. Kill it as you like: it is only told to exit with its parent. */
 export class SkerryProcess {
@@ -14,8 +20,11 @@ export class SkerryProcess {
   readonly exited: Promise<number | NodeJS.Signals>;
   #output = "";
 
-  constructor(program: ProgramSource, options: { args?: readonly string[]; env: NodeJS.ProcessEnv; log: string }) {
-    const child = spawn(process.execPath, [path.join(ROOT, program), ...(options.args ?? [])], {
+  constructor(
+    program: keyof typeof PROGRAMS,
+    options: { args?: readonly string[]; env: NodeJS.ProcessEnv; log: string },
+  ) {
+    const child = spawn(process.execPath, [...PROGRAMS[program], ...(options.args ?? [])], {
       cwd: ROOT,
       env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SKERRY_EXIT_WITH_PARENT: "1", ...options.env },
       stdio: ["pipe", "pipe", "pipe"],
