@@ -1,0 +1,151 @@
+import { spawn } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { networkInterfaces, tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { freePort, SkerryProcess, until } from "../support/skerry-process.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const PATIENCE_MS = 60_000;
+/** An address of this machine that is not loopback, for a node that serves its LAN. */
+const LAN =
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === "IPv4")?.address ?? "127.0.0.1";
+
+let directory: string;
+let skerry: SkerryProcess;
+/** What a page says, and what it is here. */
+let here: readonly (readonly [string, string])[];
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "skerry-docs-"));
+  const [port = 0, nodeA = 0, nodeB = 0, cloud = 0, joined = 0] = await Promise.all(
+    Array.from({ length: 5 }, freePort),
+  );
+  here = [
+    ["http://127.0.0.1:7070", `http://127.0.0.1:${port}`],
+    ["https://skerry.example", `http://127.0.0.1:${port}`],
+    ["http://127.0.0.1:7081", `http://127.0.0.1:${nodeA}`],
+    [":7090/", `:${joined}/`],
+    ["skerry join", `skerry join --local-port ${joined}`],
+    ["10.0.0.7", LAN],
+  ];
+  await mkdir(path.join(directory, "bin"));
+  await program("skerry", `exec "${process.execPath}" "${path.join(ROOT, "cli/main.ts")}" "$@"`);
+  await program("npm", 'shift 4; exec skerry "$@"'); // run -s skerry --
+  skerry = new SkerryProcess("cli/main.ts", {
+    args: [
+      "dev",
+      "--dir",
+      path.join(directory, ".skerry"),
+      "--port",
+      String(port),
+      "--node-ports",
+      [nodeA, nodeB, cloud].join(","),
+    ],
+    env: {},
+    log: path.join(directory, "dev.log"),
+  });
+  await until("it serves", () => skerry.output.includes("Ctrl-C"), PATIENCE_MS);
+}, 120_000);
+
+afterAll(async () => {
+  await skerry?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const program = async (name: string, script: string): Promise<void> => {
+  const file = path.join(directory, "bin", name);
+  await writeFile(file, `#!/bin/sh\n${script}\n`);
+  await chmod(file, 0o755);
+};
+
+/** The fenced blocks of a page, without the comments behind their commands. */
+async function blocksOf(page: string): Promise<readonly string[]> {
+  const text = await readFile(path.join(ROOT, page), "utf8");
+  return [...text.matchAll(/^```(?:yaml)?\n(.*?)^```$/gms)].map(([, block = ""]) =>
+    here.reduce((script, [said, is]) => script.replaceAll(said, is), block.replaceAll(/ {2,}# .*$/gm, "")),
+  );
+}
+
+/** A command where `.skerry` is. */
+function start(script: string): {
+  readonly printed: () => string;
+  interrupt: () => void;
+  ended: Promise<number | null>;
+} {
+  const shell = spawn("bash", ["-euc", script], {
+    cwd: directory,
+    env: { ...process.env, PATH: `${path.join(directory, "bin")}:${process.env["PATH"]}`, HOME: directory },
+  });
+  let output = "";
+  for (const stream of [shell.stdout, shell.stderr]) stream.on("data", (bytes: Buffer) => (output += bytes.toString()));
+  const ended = new Promise<number | null>((resolve) => shell.once("close", resolve));
+  return { printed: () => output, interrupt: () => void shell.kill("SIGINT"), ended };
+}
+
+async function run(script: string): Promise<string> {
+  const { printed, ended } = start(script);
+  const code = await ended;
+  expect({ script, code, output: printed() }).toMatchObject({ code: 0 });
+  return printed();
+}
+
+/** For a command that goes on until Ctrl-C, which it gets as soon as `isEnough`. */
+async function runUntil(script: string, isEnough: (printed: string) => boolean | Promise<boolean>): Promise<string> {
+  const { printed, interrupt, ended } = start(script);
+  try {
+    await until(`${script} has done its work`, () => isEnough(printed()), PATIENCE_MS);
+  } finally {
+    interrupt();
+    await ended;
+  }
+  return printed();
+}
+
+describe("the commands of the pages", () => {
+  it("README.md: what to look at while it runs", async () => {
+    const [, block = ""] = await blocksOf("README.md");
+    const lines = block.trim().split("\n");
+    expect(lines).toHaveLength(5);
+    const outputs: string[] = [];
+    for (const line of lines) {
+      const isEndless = line.includes("events -w");
+      outputs.push(await (isEndless ? runUntil(line, (printed) => printed.includes("PlacementReady")) : run(line)));
+    }
+    for (const [i, expected] of ["cloud-a", "digits", "cloud-a", "PlacementReady", "join skj1."].entries())
+      expect(outputs[i]).toContain(expected);
+  }, 120_000);
+
+  it("docs/open-inference.md: metadata at the control plane and at a node", async () => {
+    const [block = ""] = await blocksOf("docs/open-inference.md");
+    const output = await run(block);
+    for (const expected of ['"name":"skerry"', '"platform":"onnx', "--help", '{"models":['])
+      expect(output).toContain(expected);
+  }, 120_000);
+
+  it("docs/nodes.md: a machine joins, and serves its LAN with keys of its own", async () => {
+    const [joining = "", serving = ""] = await blocksOf("docs/nodes.md");
+    const [create = "", join = ""] = joining.trim().split("\n");
+    const token = /skj1\.\S+/.exec(await run(create))?.[0] ?? "";
+    await runUntil(join.replace("skj1.…", token), (printed) => printed.includes("ready"));
+
+    const [makeKey = "", serve = "", ask = ""] = serving.trim().split("\n");
+    const key = /skn_\S+/.exec(await run(makeKey))?.[0] ?? "";
+    let answer = "";
+    await runUntil(serve, async () => {
+      const asked = start(ask.replace("skn_…", key));
+      if ((await asked.ended) === 0) answer = asked.printed();
+      return answer !== "";
+    });
+    expect(answer).toContain('"models"');
+  }, 120_000);
+
+  it("docs/batching.md: limits that a deployment takes", async () => {
+    const [block = ""] = await blocksOf("docs/batching.md");
+    await writeFile(path.join(directory, "limits.yaml"), `name: tuned\nmodel: digits\nversion: 1\n${block}`);
+    expect(await run("skerry apply -f limits.yaml")).toContain("tuned");
+    expect(await run("skerry deployments get tuned -o json")).toContain('"maxBatch": 32');
+  });
+});
