@@ -79,6 +79,8 @@ export interface ModelHost {
   readonly unbatched: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */
   rssMiB(): number;
+  /** The part of it that counts against the placement's limit, in MiB. */
+  ownMiB(): number;
   /** Answers; rejects with `HostFailure` when the process ends first or the time runs out. Requests may overlap. */
   infer(request: HostRequest): Promise<HostAnswer>;
   /** Lets the running requests end for at most `graceMs`, then kills. Resolves when the process is gone. */
@@ -347,6 +349,7 @@ export interface Dialer {
 
 export interface SystemProbe {
   capabilities(): Promise<Capabilities>;
-  /** CPU use of the machine since the last call, in percent of all cores; free memory in MiB. */
-  usage(): { cpuPct: number; memFreeMiB: number };
+  /** CPU use of the machine since the last call, in percent of all cores. */
+  cpuPct(): number;
+  memFreeMiB(): number;
 }

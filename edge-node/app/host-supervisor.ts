@@ -3,8 +3,9 @@ import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Random } from "../../shared/random.ts";
 import { afterCrash, MAX_CRASHES } from "../core/restart-policy.ts";
-import type { ArtifactDisk, HostExit, ModelHost, ModelHosts } from "../ports.ts";
+import type { ArtifactDisk, HostExit, ModelHost, ModelHosts, SystemProbe } from "../ports.ts";
 import { isHostFailure } from "./host-failure.ts";
+import { HostRenewal } from "./host-renewal.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Held, Placements } from "./placements.ts";
 import type { Serving } from "./serving.ts";
@@ -17,6 +18,7 @@ interface Parts {
   readonly disk: ArtifactDisk;
   readonly serving: Serving;
   readonly placements: Placements;
+  readonly probe: Pick<SystemProbe, "memFreeMiB">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -32,9 +34,15 @@ interface Parts {
 export class HostSupervisor {
   readonly #parts: Parts;
   readonly #work = new Set<Promise<void>>();
+  readonly #renewal: HostRenewal;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#renewal = new HostRenewal({
+      ...parts,
+      own: (work) => this.#own(work),
+      adopt: (held, host) => this.#adopt(held, host),
+    });
   }
 
   /** From `staged`: check the files, load, warm up, serve. Returns at once. */
@@ -51,6 +59,7 @@ export class HostSupervisor {
       held.abort?.abort();
     } else if (held.host === "running" && held.process) {
       held.host = "stopping";
+      held.abort?.abort(); // a renewal that is under way
       this.#parts.serving.remove(held.spec.placementId);
       this.announceStop(held);
       this.#own(this.#stop(held, held.process, graceMs));
@@ -89,12 +98,10 @@ export class HostSupervisor {
         await host.stop(0);
         return placements.change(held, (machine) => machine.becomeStaged());
       }
-      held.process = host;
-      held.host = "running";
       serving.serve(held.spec, host);
+      this.#adopt(held, host);
       const { unbatched } = host;
       if (unbatched !== undefined) logger.info({ placementId, model, version, unbatched }, "runs are not shared");
-      void host.exited.then((exit) => this.#exited(held, host, exit));
       const measured = { rssMiB: Math.round(host.rssMiB()), warmUs: Math.round(host.warmUs) };
       placements.change(held, (machine) => machine.becomeReady(measured));
     } catch (error) {
@@ -104,6 +111,13 @@ export class HostSupervisor {
       held.abort = undefined;
       if (held.process === undefined) held.host = "none";
     }
+  }
+
+  #adopt(held: Held, host: ModelHost): void {
+    held.process = host;
+    held.host = "running";
+    void host.exited.then((exit) => this.#exited(held, host, exit));
+    this.#renewal.watch(held, host);
   }
 
   #damaged(held: Held): void {

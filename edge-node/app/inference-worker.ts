@@ -32,6 +32,8 @@ const MAX_U32 = 0xffff_ffff;
 export class InferenceWorker implements Serving {
   readonly #parts: Parts;
   readonly #queues = new Map<string, PlacementQueue>();
+  /** Of hosts that were replaced and still answer. */
+  readonly #leaving = new Set<PlacementQueue>();
   /** By placement, since the node booted: they survive a restart of the host. */
   readonly #counts = new Map<string, Counts>();
   #isDraining = false;
@@ -50,6 +52,15 @@ export class InferenceWorker implements Serving {
     this.#queues.set(placement.placementId, new PlacementQueue(placement, host, this.#parts.clock));
   }
 
+  async replace(placement: ServedPlacement, host: ModelHost): Promise<void> {
+    const old = this.#queues.get(placement.placementId);
+    this.#queues.set(placement.placementId, new PlacementQueue(placement, host, this.#parts.clock));
+    if (old === undefined) return;
+    this.#leaving.add(old);
+    await old.emptied();
+    this.#leaving.delete(old);
+  }
+
   remove(placementId: string): void {
     this.#queues.get(placementId)?.close();
     this.#queues.delete(placementId);
@@ -63,6 +74,7 @@ export class InferenceWorker implements Serving {
   get rif(): number {
     let sum = 0;
     for (const queue of this.#queues.values()) sum += queue.rif;
+    for (const queue of this.#leaving) sum += queue.rif;
     return sum;
   }
 

@@ -48,11 +48,10 @@ export class LoadReports {
   #report(): void {
     const { link, probe, serving, rttMs } = this.#parts;
     const { rif, placements } = serving.load();
-    const { cpuPct, memFreeMiB } = probe.usage();
     link.send({
       type: "load",
-      cpuPct: Math.round(cpuPct),
-      memFreeMiB: Math.max(0, Math.round(memFreeMiB)),
+      cpuPct: Math.round(probe.cpuPct()),
+      memFreeMiB: Math.max(0, Math.round(probe.memFreeMiB())),
       diskFreeMiB: this.#diskFreeMiB,
       rttMs: rttMs(),
       rif,

@@ -60,6 +60,7 @@ export class PlacementQueue {
   #handed = 0;
   #rif = 0;
   #isClosed = false;
+  readonly #onEmpty: (() => void)[] = [];
   /** Set while requests wait for company. */
   #cancelGathering: (() => void) | undefined;
   /** When the last answer came: from there the service time of the next one counts. */
@@ -118,6 +119,7 @@ export class PlacementQueue {
         cancelTimer();
         signal.removeEventListener("abort", onAbort);
         this.#rif -= 1;
+        if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
         resolve(outcome);
       };
       const entry: Entry = { request, arrivedAt: this.#clock.now(), isStarted: false, isSettled: false, settle };
@@ -130,6 +132,12 @@ export class PlacementQueue {
       this.#insert(entry);
       this.#startNext();
     });
+  }
+
+  /** Resolves when no request is waiting or running. */
+  emptied(): Promise<void> {
+    if (this.#rif === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
   /** No request is started any more; those that wait are settled as not started. What runs goes on. */

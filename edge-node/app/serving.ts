@@ -5,6 +5,8 @@ import type { ModelHost, WorkerAnswer, WorkerRequest } from "../ports.ts";
 export interface Serving {
   /** From now on requests for the placement go to `host`. Again with a new `placement`: its limits changed. */
   serve(placement: DesiredPlacement, host: ModelHost): void;
+  /** As `serve`, while the old host answers what it has; resolves when it has. */
+  replace(placement: DesiredPlacement, host: ModelHost): Promise<void>;
   /** No new request is given to the placement's host; what is queued is answered `notStarted`. */
   remove(placementId: string): void;
   /** From now on every request is refused with DRAINING; what was taken is still answered. */

@@ -29,8 +29,14 @@ export class FakeHost implements ModelHost {
     this.exited = new Promise((resolve) => (this.#exit = resolve));
   }
 
+  ownMiBNow = 20;
+
   rssMiB(): number {
     return 64;
+  }
+
+  ownMiB(): number {
+    return this.ownMiBNow;
   }
 
   infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {
@@ -99,6 +105,10 @@ export class FakeServing implements Serving {
 
   serve(placement: DesiredPlacement, host: ModelHost): void {
     this.hosts.set(placement.placementId, host);
+  }
+
+  async replace(placement: DesiredPlacement, host: ModelHost): Promise<void> {
+    this.serve(placement, host);
   }
 
   remove(placementId: string): void {

@@ -89,6 +89,10 @@ export class HostProcess {
     return this.#memory?.latest.residentMiB ?? 0;
   }
 
+  get ownMiB(): number {
+    return this.#memory?.latest.ownMiB ?? 0;
+  }
+
   async ask(request: HostRequest): Promise<HostAnswer> {
     if (this.#known !== undefined)
       throw Object.assign(hostFailure(this.#known.code, this.#known.reason), { started: false });

@@ -42,12 +42,16 @@ export class MachineProbe implements SystemProbe {
     };
   }
 
-  usage(): { cpuPct: number; memFreeMiB: number } {
+  cpuPct(): number {
     const now = cpuTimes();
     const total = now.total - this.#last.total;
-    const cpuPct = total > 0 ? (100 * (now.busy - this.#last.busy)) / total : 0;
+    const busy = now.busy - this.#last.busy;
     this.#last = now;
-    return { cpuPct, memFreeMiB: Math.floor(Math.min(freemem(), process.availableMemory()) / MIB) };
+    return total > 0 ? (100 * busy) / total : 0;
+  }
+
+  memFreeMiB(): number {
+    return Math.floor(Math.min(freemem(), process.availableMemory()) / MIB);
   }
 }
 

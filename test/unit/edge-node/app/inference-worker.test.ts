@@ -36,6 +36,10 @@ class ScriptedHost implements ModelHost {
     return 84.4;
   }
 
+  ownMiB(): number {
+    return 21.3;
+  }
+
   infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
@@ -96,6 +100,25 @@ const errorOf = ({ body }: WorkerAnswer): string =>
   (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
 
 describe("InferenceWorker", () => {
+  it("gives new requests to a host that takes over, and waits for the old one's, queued ones too", async () => {
+    const { worker, host } = setUp();
+    const old = [worker.infer(request("running")), worker.infer(request("waiting"))];
+    const next = new ScriptedHost();
+    let isEmpty = false;
+    const emptied = worker.replace(PLACEMENT, next).then(() => (isEmpty = true));
+    const fresh = worker.infer(request("new"));
+    expect(worker.rif).toBe(3);
+    await next.answer();
+    expect(await fresh).toMatchObject({ status: 200, nodeRif: 2 });
+    await host.answer();
+    expect(isEmpty).toBe(false);
+    await host.answer();
+    expect((await Promise.all(old)).map(({ status }) => status)).toEqual([200, 200]);
+    await emptied;
+    expect([host.seen, next.seen]).toEqual([["running", "waiting"], ["new"]]);
+    expect(worker.rif).toBe(0);
+  });
+
   it("passes body and answer through unread", async () => {
     const { worker, host } = setUp();
     const answered = worker.infer(request("not even JSON"));

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "@jest/globals";
+import { HostRenewal } from "../../../../edge-node/app/host-renewal.ts";
+import type { Held } from "../../../../edge-node/app/placements.ts";
+import type { ModelHost } from "../../../../edge-node/ports.ts";
+import { FakeHosts, FakeServing } from "../../../support/fake-hosts.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+import { settle, TestClock } from "../../../support/test-clock.ts";
+
+const SPEC = {
+  placementId: "p-1",
+  model: "digits",
+  version: "3",
+  artifact: "a-1",
+  limits: { memMiB: 100 },
+};
+
+/** A placement whose host runs and is watched. */
+async function setUp({ memFreeMiB = 1_000 } = {}) {
+  const clock = new TestClock();
+  const hosts = new FakeHosts();
+  const serving = new FakeServing();
+  const told: string[] = [];
+  const renewal = new HostRenewal({
+    hosts,
+    serving,
+    clock,
+    logger: silentLogger,
+    disk: { directory: (artifact: string) => `/models/${artifact}` },
+    probe: { memFreeMiB: () => memFreeMiB },
+    log: { add: (_level: string, line: string) => told.push(line) },
+    own: () => undefined,
+    adopt: (one: Held, host: ModelHost) => {
+      one.process = host;
+      renewal.watch(one, host);
+    },
+  } as unknown as ConstructorParameters<typeof HostRenewal>[0]);
+  const start = { ...SPEC, directory: "/models/a-1" } as unknown as Parameters<FakeHosts["start"]>[0];
+  await hosts.start(start, () => undefined, new AbortController().signal);
+  const [host] = hosts.started;
+  if (!host) throw new Error("no host");
+  const held = { spec: SPEC, host: "running", process: host, abort: undefined } as unknown as Held;
+  renewal.watch(held, host);
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 5_000) {
+      await clock.advance(Math.min(left, 5_000));
+      await settle();
+    }
+  };
+  return { held, hosts, host, serving, told, pass };
+}
+
+describe("HostRenewal", () => {
+  it("lets a host be that holds what it began with", async () => {
+    const { hosts, pass } = await setUp();
+    await pass(60_000);
+    expect(hosts.started).toHaveLength(1);
+  });
+
+  it("puts a new host in the place of one that has grown to 80 % of its limit, then ends the old one and says so", async () => {
+    const { held, hosts, host, serving, told, pass } = await setUp();
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    expect(hosts.started).toHaveLength(2);
+    expect(held.process).toBe(hosts.started[1]);
+    expect(serving.hosts.get("p-1")).toBe(hosts.started[1]);
+    expect(hosts.diary).toEqual(["start p-1", "start p-1", "stopped p-1"]);
+    expect(told).toEqual([
+      "the model host of digits:3 had grown to 85 of its 100 MiB and was replaced; no request was lost",
+    ]);
+  });
+
+  it("does so at most every ten minutes, however fast the new one grows", async () => {
+    const { hosts, host, pass } = await setUp();
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    const [, second] = hosts.started;
+    if (second) second.ownMiBNow = 90;
+    await pass(590_000);
+    expect(hosts.started).toHaveLength(2);
+    await pass(20_000);
+    expect(hosts.started).toHaveLength(3);
+  });
+
+  it("waits while the machine has no memory for both", async () => {
+    const { hosts, host, pass } = await setUp({ memFreeMiB: 20 });
+    host.ownMiBNow = 85;
+    await pass(60_000);
+    expect(hosts.started).toHaveLength(1);
+  });
+
+  it("keeps the old host when the new one does not start", async () => {
+    const { held, hosts, host, pass } = await setUp();
+    hosts.failures.set("p-1", "OUT_OF_MEMORY");
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    expect([held.process, host.isRunning]).toEqual([host, true]);
+  });
+
+  it("gives the new host up when the placement goes meanwhile", async () => {
+    const { held, hosts, host, serving, pass } = await setUp();
+    hosts.held.add("p-1");
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    held.process = undefined;
+    hosts.release("p-1");
+    await pass(5_000);
+    expect(hosts.started[1]?.isRunning).toBe(false);
+    expect(serving.hosts.size).toBe(0);
+  });
+});

@@ -1,0 +1,20 @@
+import { describe, expect, it } from "@jest/globals";
+import { hasRoomForAnother, isWorn } from "../../../../edge-node/core/host-wear.ts";
+
+describe("a model host is worn", () => {
+  it.each([
+    ["near its limit, far above what it began with", { limitMiB: 100, readyMiB: 40, ownMiB: 80 }, true],
+    ["grown, but far from its limit", { limitMiB: 100, readyMiB: 10, ownMiB: 79 }, false],
+    ["near its limit from the start", { limitMiB: 100, readyMiB: 82, ownMiB: 95 }, false],
+    ["without a limit", { limitMiB: 0, readyMiB: 10, ownMiB: 9_000 }, false],
+  ])("%s: %o → %s", (_what, memory, expected) => {
+    expect(isWorn(memory)).toBe(expected);
+  });
+});
+
+describe("a machine has room for another host", () => {
+  it("when what it has free is a quarter more than a fresh one holds", () => {
+    expect(hasRoomForAnother({ readyMiB: 80 }, 100)).toBe(true);
+    expect(hasRoomForAnother({ readyMiB: 80 }, 99)).toBe(false);
+  });
+});
