@@ -1,4 +1,5 @@
 import { allocate } from "../release.ts";
+import { PieceReader } from "./piece-reader.ts";
 
 /**
  * Binary frames of the inference channel. All begin u8 version = 1, u8 type, u16 flags, u32 request id; integers are
@@ -114,33 +115,6 @@ export function* encodeMessages(
     const data = dataMessage(head.requestId, { body, offset, bodyLength, maxBytes });
     offset += data.byteLength - DATA_HEADER;
     yield data;
-  }
-}
-
-/** Reads pieces one behind the other. */
-class PieceReader {
-  readonly #pieces: readonly Uint8Array[];
-  #piece = 0;
-  #at = 0;
-
-  constructor(pieces: readonly Uint8Array[]) {
-    this.#pieces = pieces;
-  }
-
-  /** Copies the next bytes into `target`, from `at` to its end. */
-  fill(target: Uint8Array, at: number): void {
-    for (let to = at; to < target.byteLength;) {
-      const piece = this.#pieces[this.#piece];
-      if (piece === undefined) throw new RangeError("the pieces are shorter than their length");
-      const part = piece.subarray(this.#at, this.#at + target.byteLength - to);
-      target.set(part, to);
-      to += part.byteLength;
-      this.#at += part.byteLength;
-      if (this.#at === piece.byteLength) {
-        this.#piece += 1;
-        this.#at = 0;
-      }
-    }
   }
 }
 

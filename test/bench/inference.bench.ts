@@ -2,14 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { openModel } from "../../edge-node/model-host/model.ts";
-import { encodeRequest } from "../../shared/inference/request.ts";
-import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { quantile } from "../support/quantile.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
 import { type BenchModel, digits, millisecond, negative, picture, softmax } from "./support/bench-models.ts";
 import { childrenOf, cpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
+import { inferTarget } from "./support/infer-target.ts";
 import { startNginx } from "./support/nginx.ts";
 import { type Cell, printRounds, type Way } from "./support/ways.ts";
 
@@ -30,7 +29,6 @@ const CELL_MS = 1_000;
 /** Each way is asked for so long before anything is measured: until then V8 compiles, and what is asked more is faster. */
 const WARM_MS = 3_000;
 
-type Encoding = "json" | "binary";
 type Run = () => Promise<Cell>;
 
 const database = await startTestDatabase();
@@ -65,14 +63,9 @@ async function benchModel(model: BenchModel): Promise<void> {
   }
   const inProcess = await runInProcess(model);
   for (const encoding of ENCODINGS) {
-    const request = requestOf(model, encoding);
-    console.log(`\n${model.name}, ${encoding}, ${request.body.byteLength} bytes`);
-    const target = (port: number, name = model.name): HttpTarget => ({
-      port,
-      path: `/v2/models/${name}/infer`,
-      headers: { ...request.headers, authorization: `Bearer ${cluster.adminKey}` },
-      body: request.body,
-    });
+    const target = (port: number, name = model.name): HttpTarget =>
+      inferTarget(model, { port, key: cluster.adminKey, encoding, model: name });
+    console.log(`\n${model.name}, ${encoding}, ${target(workerPort).body.byteLength} bytes`);
     const targets: readonly (readonly [Way, HttpTarget])[] = [
       ["unbatched", target(workerPort, alone)],
       ["worker", target(workerPort)],
@@ -98,23 +91,6 @@ async function benchRounds(label: string, ways: readonly (readonly [Way, Run])[]
     rounds.push(cells);
   }
   printRounds(label, rounds);
-}
-
-function requestOf(
-  { input, shape }: BenchModel,
-  encoding: Encoding,
-): { readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> } {
-  const elements = shape.reduce((product, size) => product * size, 1);
-  const data = Float32Array.from({ length: elements }, (_, i) => ((i * 7) % 256) / 255);
-  const tensor = { name: input, datatype: "FP32" as const, shape: [1, ...shape], data };
-  const binary = encoding === "binary";
-  const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary }], binaryOutput: binary });
-  if (headerLength === JSON_BODY) return { body, headers: { "content-type": "application/json" } };
-  const headers = {
-    "content-type": "application/octet-stream",
-    "inference-header-content-length": String(headerLength),
-  };
-  return { body, headers };
 }
 
 /** One row after another in this process: what the runtime does by itself, without a byte sent or parsed. */

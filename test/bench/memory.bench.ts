@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
-import { encodeRequest } from "../../shared/inference/request.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
 import { softmax } from "./support/bench-models.ts";
 import { childrenOf } from "./support/cpu-time.ts";
 import { httpLoad } from "./support/http-load.ts";
+import { inferTarget } from "./support/infer-target.ts";
 
 /**
  * Whether memory grows with the number of requests: resident memory of control plane, worker and model host after ten
@@ -26,18 +26,7 @@ try {
   await cluster.publish(model.name, model.file);
   await cluster.deploy({ name: model.name, model: model.name, version: 1 });
   await cluster.whenDeploymentReady(model.name);
-  const tensor = { name: model.input, datatype: "FP32" as const, shape: [1, 784], data: new Float32Array(784) };
-  const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
-  const target = {
-    port: cluster.port,
-    path: `/v2/models/${model.name}/infer`,
-    headers: {
-      authorization: `Bearer ${cluster.adminKey}`,
-      "content-type": "application/octet-stream",
-      "inference-header-content-length": String(headerLength),
-    },
-    body,
-  };
+  const target = inferTarget(model, { port: cluster.port, key: cluster.adminKey });
   const worker = node.process.child.pid ?? 0;
   const resident = (): Record<string, number> => ({
     "control plane": residentMiB(cluster.controlPlane.child.pid ?? 0),

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeRequest } from "../../shared/inference/request.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
 import { until } from "../support/skerry-process.ts";
@@ -7,6 +6,7 @@ import { millisecond } from "./support/bench-models.ts";
 import { cpuMs } from "./support/cpu-time.ts";
 import { type CpuQuota, cpuQuota } from "./support/cpu-quota.ts";
 import { httpLoad, type LoadResult } from "./support/http-load.ts";
+import { inferTarget } from "./support/infer-target.ts";
 
 /**
  * What a second and a third worker behind one control plane add. On a machine with few cores they would take them from
@@ -30,19 +30,7 @@ const quotas: CpuQuota[] = [];
 try {
   const model = millisecond();
   await cluster.publish(model.name, model.file);
-  const data = new Float32Array(model.shape.reduce((product, size) => product * size, 1)).fill(0.5);
-  const tensor = { name: model.input, datatype: "FP32" as const, shape: [1, ...model.shape], data };
-  const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
-  const target = {
-    port: cluster.port,
-    path: `/v2/models/${model.name}/infer`,
-    headers: {
-      authorization: `Bearer ${cluster.adminKey}`,
-      "content-type": "application/octet-stream",
-      "inference-header-content-length": String(headerLength),
-    },
-    body,
-  };
+  const target = inferTarget(model, { port: cluster.port, key: cluster.adminKey });
   const pid = cluster.controlPlane.child.pid ?? 0;
   let first = Number.NaN;
   let before = 0;

@@ -1,5 +1,10 @@
 import { once } from "node:events";
-import { connect, type AddressInfo, type Socket } from "node:net";
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { connect, type AddressInfo } from "node:net";
+import path from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { WebSocket, WebSocketServer } from "ws";
@@ -16,22 +21,36 @@ const sent = fc.record({ bytes: size, isPing: fc.boolean(), isOfItsOwnTurn: fc.b
 const bytesOf = (length: number, mark: number): Buffer =>
   Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + mark) % 251));
 
-describe("what a WebSocket has read", () => {
-  let server: WebSocketServer;
+const read = (name: string): string => readFileSync(path.join(import.meta.dirname, "../../support/tls", name), "utf8");
+
+describe.each([
+  ["TCP", false],
+  ["TLS", true],
+])("what a WebSocket has read over %s", (_under, isTls) => {
+  let server: Server;
+  let sockets: WebSocketServer;
 
   beforeAll(async () => {
-    server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+    server = isTls ? createTlsServer({ cert: read("server.pem"), key: read("server.key") }) : createServer();
+    sockets = new WebSocketServer({ server, perMessageDeflate: false });
+    server.listen(0, "127.0.0.1");
     await once(server, "listening");
   });
 
-  afterAll(() => server.close());
+  afterAll(() => {
+    sockets.close();
+    server.close();
+  });
 
   /** A client that gives back what it has read, the other end, and every chunk that was read. */
   async function open(messagesAreKept: boolean): Promise<{ client: WebSocket; peer: WebSocket; chunks: Buffer[] }> {
     const { port } = server.address() as AddressInfo;
-    const below: Socket = connect(port, "127.0.0.1");
-    const client = new WebSocket(`ws://127.0.0.1:${port}`, { createConnection: () => below, perMessageDeflate: false });
-    const [[peer]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [[WebSocket], unknown];
+    const below = isTls
+      ? connectTls({ port, host: "127.0.0.1", servername: "localhost", ca: read("ca.pem") })
+      : connect(port, "127.0.0.1");
+    const url = `${isTls ? "wss" : "ws"}://localhost:${port}`;
+    const client = new WebSocket(url, { createConnection: () => below, perMessageDeflate: false });
+    const [[peer]] = (await Promise.all([once(sockets, "connection"), once(client, "open")])) as [[WebSocket], unknown];
     const chunks: Buffer[] = [];
     releaseSpentChunks(client, { below, messagesAreKept });
     below.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -63,7 +82,7 @@ describe("what a WebSocket has read", () => {
         expect(Buffer.concat(kept).equals(Buffer.concat(expected(false)))).toBe(true);
         expect(Buffer.concat(pings).equals(Buffer.concat(expected(true)))).toBe(true);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 
