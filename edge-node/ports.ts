@@ -79,8 +79,8 @@ export interface ModelHost {
   readonly unbatched: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */
   rssMiB(): number;
-  /** The part of it that counts against the placement's limit, in MiB. */
-  ownMiB(): number;
+  /** The limit that it was started with, 0: none, and what it holds of it, in MiB. */
+  memory(): { readonly limitMiB: number; readonly ownMiB: number };
   /** Answers; rejects with `HostFailure` when the process ends first or the time runs out. Requests may overlap. */
   infer(request: HostRequest): Promise<HostAnswer>;
   /** Lets the running requests end for at most `graceMs`, then kills. Resolves when the process is gone. */

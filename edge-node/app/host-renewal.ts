@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import { hasRoomForAnother, isWorn } from "../core/host-wear.ts";
+import { hasRoomForAnother, isWorn, type HostMemory } from "../core/host-wear.ts";
 import type { ArtifactDisk, ModelHost, ModelHosts, SystemProbe } from "../ports.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Held } from "./placements.ts";
@@ -34,58 +34,81 @@ interface Parts {
 export class HostRenewal {
   readonly #parts: Parts;
   readonly #renewedAt = new WeakMap<Held, number>();
+  /** Hosts that were replaced and still answer what they have. */
+  readonly #leaving = new Map<Held, ModelHost>();
+  /** Two at once would count on the same free memory. */
+  #isBusy = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Looks at `host` from time to time, for as long as it is the placement's. */
-  watch(held: Held, host: ModelHost, readyMiB = host.ownMiB()): void {
+  /** Looks at `host` from time to time, for as long as it is the placement's. `readyMiB`: what it held at first. */
+  watch(held: Held, host: ModelHost, readyMiB = host.memory().ownMiB): void {
     const { clock, own } = this.#parts;
     const look = (): void => {
-      if (held.process !== host || held.host !== "running") return;
-      if (this.#isDue(held, { readyMiB, ownMiB: host.ownMiB() })) own(this.#renew(held, host, readyMiB));
+      if (held.process !== host || held.state !== "ready") return;
+      if (this.#isDue(held, { ...host.memory(), readyMiB })) own(this.#renew(held, host, readyMiB));
       else cancel = clock.after(LOOK_MS, look);
     };
     let cancel = clock.after(LOOK_MS, look);
     void host.exited.then(() => cancel());
   }
 
-  #isDue(held: Held, { readyMiB, ownMiB }: { readonly readyMiB: number; readonly ownMiB: number }): boolean {
+  /** The placement's process has ended or is about to: a renewal is too late, and a host on its way out gets `graceMs`. */
+  callOff(held: Held, graceMs: number): void {
+    held.abort?.abort();
+    const leaving = this.#leaving.get(held);
+    if (leaving) this.#parts.own(leaving.stop(graceMs));
+  }
+
+  #isDue(held: Held, memory: HostMemory): boolean {
     const { clock, probe } = this.#parts;
-    const memory = { limitMiB: held.spec.limits.memMiB, readyMiB, ownMiB };
     const isRested = clock.now() - (this.#renewedAt.get(held) ?? -Infinity) >= AT_MOST_EVERY_MS;
-    return isRested && isWorn(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
+    return !this.#isBusy && isRested && isWorn(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
   }
 
   async #renew(held: Held, old: ModelHost, readyMiB: number): Promise<void> {
-    const { hosts, disk, serving, clock, logger, log, adopt } = this.#parts;
+    const { hosts, disk, clock, logger } = this.#parts;
     const { placementId, model, version, artifact, limits } = held.spec;
-    const grown = `${Math.round(old.ownMiB())} of its ${limits.memMiB} MiB`;
-    this.#renewedAt.set(held, clock.now());
     const abort = new AbortController();
     held.abort = abort;
+    this.#isBusy = true;
+    this.#renewedAt.set(held, clock.now());
     try {
       const spec = { placementId, model, version, directory: disk.directory(artifact), limits };
       const next = await hosts.start(spec, () => undefined, abort.signal);
       if (abort.signal.aborted || held.process !== old) return await next.stop(0);
-      const emptied = serving.replace(held.spec, next);
-      adopt(held, next);
-      const waiting = new AbortController();
-      const late = sleep(clock, FAREWELL_MS, waiting.signal).catch(() => undefined);
-      await Promise.race([emptied, late]);
-      waiting.abort();
-      await old.stop(FAREWELL_MS);
-      log.add(
-        "info",
-        `the model host of ${model}:${version} had grown to ${grown} and was replaced; no request was lost`,
-      );
+      await this.#change(held, { old, next, abort });
     } catch (error) {
       if (abort.signal.aborted) return;
       logger.warn({ placementId, error: messageOf(error) }, "a model host near its limit could not be replaced");
       this.watch(held, old, readyMiB);
     } finally {
+      this.#isBusy = false;
       if (held.abort === abort) held.abort = undefined;
     }
+  }
+
+  /** New requests go to `next`; `old` answers those that it has and ends, at the latest when the placement is called off. */
+  async #change(
+    held: Held,
+    { old, next, abort }: { readonly old: ModelHost; readonly next: ModelHost; readonly abort: AbortController },
+  ): Promise<void> {
+    const { serving, clock, log, adopt } = this.#parts;
+    const { limitMiB, ownMiB } = old.memory();
+    const { model, version } = held.spec;
+    const emptied = serving.replace(held.spec, next);
+    this.#leaving.set(held, old);
+    adopt(held, next);
+    log.add(
+      "info",
+      `the model host of ${model}:${version} had grown to ${Math.round(ownMiB)} of its ${limitMiB} MiB and was replaced while it served`,
+    );
+    await Promise.race([emptied, sleep(clock, FAREWELL_MS, abort.signal).catch(() => undefined)]);
+    const graceMs = abort.signal.aborted ? 0 : FAREWELL_MS;
+    abort.abort(); // ends the sleep
+    if (graceMs > 0) await old.stop(graceMs);
+    this.#leaving.delete(held);
   }
 }

@@ -59,7 +59,7 @@ export class HostSupervisor {
       held.abort?.abort();
     } else if (held.host === "running" && held.process) {
       held.host = "stopping";
-      held.abort?.abort(); // a renewal that is under way
+      this.#renewal.callOff(held, graceMs);
       this.#parts.serving.remove(held.spec.placementId);
       this.announceStop(held);
       this.#own(this.#stop(held, held.process, graceMs));
@@ -147,6 +147,7 @@ export class HostSupervisor {
   #exited(held: Held, host: ModelHost, exit: HostExit): void {
     if (held.process !== host || held.host !== "running") return;
     const { serving, placements, onSettled } = this.#parts;
+    this.#renewal.callOff(held, DRAIN_MS);
     held.process = undefined;
     held.host = "none";
     serving.remove(held.spec.placementId);

@@ -154,6 +154,7 @@ function writeResponseHeader(
   view.setUint32(32, head.meanUs);
   view.setUint32(36, head.p95Us);
   view.setUint16(40, head.slots);
+  view.setUint16(42, 0); // reserved; `allocate` clears nothing
 }
 
 function dataMessage(

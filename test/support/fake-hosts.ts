@@ -35,8 +35,8 @@ export class FakeHost implements ModelHost {
     return 64;
   }
 
-  ownMiB(): number {
-    return this.ownMiBNow;
+  memory(): { limitMiB: number; ownMiB: number } {
+    return { limitMiB: this.spec.limits.memMiB, ownMiB: this.ownMiBNow };
   }
 
   infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {

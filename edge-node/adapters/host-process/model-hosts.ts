@@ -119,7 +119,7 @@ class HostStart {
       warmUs: outcome.warmUs,
       unbatched: outcome.unbatched,
       rssMiB: () => process.residentMiB,
-      ownMiB: () => process.ownMiB,
+      memory: () => ({ limitMiB: this.#spec.limits.memMiB, ownMiB: process.ownMiB }),
       infer: (request) => process.ask(request),
       stop: (graceMs) => process.stop(graceMs),
       exited: process.exited,

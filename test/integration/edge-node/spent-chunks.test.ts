@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { connect, type AddressInfo } from "node:net";
+import { connect, type AddressInfo, type Socket } from "node:net";
 import path from "node:path";
 import { connect as connectTls } from "node:tls";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { WebSocket, WebSocketServer } from "ws";
@@ -16,7 +18,26 @@ const size = fc.oneof(
   fc.integer({ min: 65_000, max: 66_000 }),
   fc.integer({ min: 1_000, max: 400_000 }),
 );
-const sent = fc.record({ bytes: size, isPing: fc.boolean(), isOfItsOwnTurn: fc.boolean() });
+/** `parts`: frames of one message; between them a ping may come, and a turn of the event loop, which makes it another read. */
+const sent = fc.record({
+  bytes: size,
+  isPing: fc.boolean(),
+  isOfItsOwnTurn: fc.boolean(),
+  parts: fc.integer({ min: 1, max: 3 }),
+});
+type Sent = ReturnType<typeof sent.generate>["value"];
+
+async function send(peer: WebSocket, bytes: Buffer, { parts, isOfItsOwnTurn }: Sent): Promise<void> {
+  for (let part = 1; part <= parts; part += 1) {
+    // The last one is empty where there are three.
+    const from = Math.min(bytes.byteLength, Math.ceil(bytes.byteLength / 2) * (part - 1));
+    const to = parts === 1 ? bytes.byteLength : Math.min(bytes.byteLength, Math.ceil(bytes.byteLength / 2) * part);
+    peer.send(bytes.subarray(from, to), { fin: part === parts, binary: true });
+    if (!isOfItsOwnTurn) continue;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (part < parts) peer.ping("between");
+  }
+}
 
 const bytesOf = (length: number, mark: number): Buffer =>
   Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + mark) % 251));
@@ -67,11 +88,11 @@ describe.each([
         const kept: Buffer[] = [];
         client.on("message", (data: Buffer) => kept.push(isKept ? data : Buffer.from(data)));
         const pings: Buffer[] = [];
-        client.on("ping", (data: Buffer) => pings.push(data));
-        for (const [i, { bytes, isPing, isOfItsOwnTurn }] of plan.entries()) {
+        client.on("ping", (data: Buffer) => void (data.toString() !== "between" && pings.push(data)));
+        for (const [i, each] of plan.entries()) {
+          const { bytes, isPing } = each;
           if (isPing) peer.ping(bytesOf(bytes % 126, i));
-          else peer.send(bytesOf(bytes, i));
-          if (isOfItsOwnTurn) await new Promise((resolve) => setImmediate(resolve));
+          else await send(peer, bytesOf(bytes, i), each);
         }
         peer.close();
         await Promise.all([once(client, "close"), once(peer, "close")]);
@@ -106,4 +127,34 @@ describe.each([
     expect(large.every(({ byteLength }) => byteLength === 0)).toBe(true);
     client.terminate();
   });
+
+  it("is not kept while nobody says anything but pings, nor after a frame that broke the protocol", async () => {
+    const { client, peer, chunks } = await open(false);
+    client.on("error", () => undefined);
+    for (let i = 0; i < 20; i += 1) {
+      client.ping();
+      await once(client, "pong");
+    }
+    const below = (peer as unknown as { _socket: Socket })._socket;
+    peer.pause(); // and so never answers the close
+    below.write(Buffer.from([0xff, 0x00])); // reserved bits set
+    await once(client, "error");
+    const flood = Buffer.alloc(65_536);
+    const bytesBefore = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 200; i += 1) {
+      await new Promise((resolve) => below.write(flood, resolve));
+      chunks.length = 0;
+    }
+    gc();
+    const kept = process.memoryUsage().arrayBuffers - bytesBefore;
+    client.terminate();
+    peer.terminate();
+    expect(kept).toBeLessThan(8 * 1_048_576); // of 12.5 MiB
+  });
 });
+
+/** V8 hands it out when it is asked to. */
+function gc(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}

@@ -38,7 +38,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
   await hosts.start(start, () => undefined, new AbortController().signal);
   const [host] = hosts.started;
   if (!host) throw new Error("no host");
-  const held = { spec: SPEC, host: "running", process: host, abort: undefined } as unknown as Held;
+  const held = { spec: SPEC, state: "ready", process: host, abort: undefined } as unknown as Held;
   renewal.watch(held, host);
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 5_000) {
@@ -46,7 +46,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
       await settle();
     }
   };
-  return { held, hosts, host, serving, told, pass };
+  return { held, hosts, host, serving, told, pass, renewal };
 }
 
 describe("HostRenewal", () => {
@@ -65,7 +65,7 @@ describe("HostRenewal", () => {
     expect(serving.hosts.get("p-1")).toBe(hosts.started[1]);
     expect(hosts.diary).toEqual(["start p-1", "start p-1", "stopped p-1"]);
     expect(told).toEqual([
-      "the model host of digits:3 had grown to 85 of its 100 MiB and was replaced; no request was lost",
+      "the model host of digits:3 had grown to 85 of its 100 MiB and was replaced while it served",
     ]);
   });
 
@@ -103,8 +103,36 @@ describe("HostRenewal", () => {
     await pass(5_000);
     held.process = undefined;
     hosts.release("p-1");
-    await pass(5_000);
+    await pass(10_000);
     expect(hosts.started[1]?.isRunning).toBe(false);
     expect(serving.hosts.size).toBe(0);
+  });
+
+  it("is called off while the new host loads, and leaves nothing behind", async () => {
+    const { held, hosts, host, pass, renewal } = await setUp();
+    hosts.held.add("p-1");
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    expect(held.abort).toBeDefined();
+    renewal.callOff(held, 0);
+    await pass(5_000);
+    expect([held.abort, hosts.started.length, host.isRunning]).toEqual([undefined, 1, true]);
+  });
+
+  it("lets two worn hosts take turns, as both would count on the same free memory", async () => {
+    const { held, hosts, host, pass, renewal } = await setUp();
+    const other = { ...held, spec: { ...held.spec, placementId: "p-2" } } as Held;
+    const start = { ...SPEC, placementId: "p-2", directory: "/models/a-1" } as unknown as Parameters<
+      FakeHosts["start"]
+    >[0];
+    other.process = await hosts.start(start, () => undefined, new AbortController().signal);
+    renewal.watch(other, other.process);
+    hosts.held.add("p-1");
+    for (const each of [host, hosts.started[1]]) if (each) each.ownMiBNow = 85;
+    await pass(5_000);
+    expect(hosts.diary.filter((line) => line.startsWith("start"))).toEqual(["start p-1", "start p-2", "start p-1"]);
+    hosts.release("p-1");
+    await pass(10_000);
+    expect(hosts.diary.filter((line) => line === "start p-2")).toHaveLength(2);
   });
 });

@@ -36,8 +36,8 @@ class ScriptedHost implements ModelHost {
     return 84.4;
   }
 
-  ownMiB(): number {
-    return 21.3;
+  memory(): { limitMiB: number; ownMiB: number } {
+    return { limitMiB: 100, ownMiB: 21.3 };
   }
 
   infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
