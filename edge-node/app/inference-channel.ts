@@ -29,7 +29,7 @@ const FAREWELL_MS = 5_000;
 const PROVEN_MS = 5_000;
 
 /**
- * The channel on which one session's requests come. Open while it is wanted (a placement is ready); dialled again,
+ * The channel on which one session's requests come. Open while it is wanted (a placement loads or is ready); dialled again,
  * with back-off, when it breaks. Every request gets exactly one response, on the socket that it came from.
  */
 export class InferenceChannel {
