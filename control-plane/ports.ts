@@ -429,7 +429,7 @@ export interface ControlLink {
 
 export interface InferenceLink {
   /** Messages of one request, in order. False when the socket is closed or too much waits for it: nothing was sent. */
-  send(messages: Iterable<Uint8Array>): boolean;
+  send(messages: readonly Uint8Array[]): boolean;
   close(code: CloseCode, reason: string): void;
   lastByteAt(): number;
 }

@@ -4,10 +4,10 @@ import type { Logger } from "../../shared/logger.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../core/local-plan.ts";
 import { previousAfter, stillRetained } from "../core/retention.ts";
 import type { ArtifactDisk } from "../ports.ts";
-import { DRAIN_MS, type HostSupervisor } from "./host-supervisor.ts";
+import type { HostSupervisor } from "./host-supervisor.ts";
 import type { Memory } from "./memory.ts";
 import type { Held, Placements } from "./placements.ts";
-import type { Serving } from "./serving.ts";
+import { DRAIN_MS, type Serving } from "./serving.ts";
 
 interface Parts {
   readonly memory: Memory;

@@ -5,13 +5,11 @@ import { hasRoomForAnother, isWorn, type HostMemory } from "../core/host-wear.ts
 import type { ArtifactDisk, ModelHost, ModelHosts, SystemProbe } from "../ports.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Held } from "./placements.ts";
-import type { Serving } from "./serving.ts";
+import { DRAIN_MS, type Serving } from "./serving.ts";
 
 const LOOK_MS = 5_000;
 /** A model whose new host is worn as fast as the old one must not keep the machine busy with loading. */
 const AT_MOST_EVERY_MS = 600_000;
-/** How long the requests of the old host may take to end. */
-const FAREWELL_MS = 25_000;
 
 interface Parts {
   readonly hosts: ModelHosts;
@@ -105,8 +103,8 @@ export class HostRenewal {
       "info",
       `the model host of ${model}:${version} had grown to ${Math.round(ownMiB)} of its ${limitMiB} MiB and was replaced while it served`,
     );
-    await Promise.race([emptied, sleep(clock, FAREWELL_MS, abort.signal).catch(() => undefined)]);
-    const graceMs = abort.signal.aborted ? 0 : FAREWELL_MS;
+    await Promise.race([emptied, sleep(clock, DRAIN_MS, abort.signal).catch(() => undefined)]);
+    const graceMs = abort.signal.aborted ? 0 : DRAIN_MS;
     abort.abort(); // ends the sleep
     if (graceMs > 0) await old.stop(graceMs);
     this.#leaving.delete(held);

@@ -8,10 +8,7 @@ import { isHostFailure } from "./host-failure.ts";
 import { HostRenewal } from "./host-renewal.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Held, Placements } from "./placements.ts";
-import type { Serving } from "./serving.ts";
-
-/** How long the requests of a host that is being replaced may take to end. */
-export const DRAIN_MS = 25_000;
+import { DRAIN_MS, type Serving } from "./serving.ts";
 
 interface Parts {
   readonly hosts: ModelHosts;

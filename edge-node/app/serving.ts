@@ -2,6 +2,9 @@ import type { DesiredPlacement, PlacementLoad } from "../../shared/protocol/mess
 import type { ModelHost, WorkerAnswer, WorkerRequest } from "../ports.ts";
 
 /** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
+/** How long the requests of a host that is being stopped or replaced may take to end. */
+export const DRAIN_MS = 25_000;
+
 export interface Serving {
   /** From now on requests for the placement go to `host`. Again with a new `placement`: its limits changed. */
   serve(placement: DesiredPlacement, host: ModelHost): void;

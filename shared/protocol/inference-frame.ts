@@ -87,14 +87,13 @@ type HeadOf<Frame> = Omit<Frame, "end" | "bodyLength" | "body">;
 
 /**
  * The messages that carry one request or response: the first with header, meta and the start of the body, then DATA. Each
- * is at most `maxBytes` long, and made when it is asked for, so that the first is under way while the next is copied.
- * `pieces` are the body as it came from the network: it is copied once, into the messages.
+ * is at most `maxBytes` long. `pieces` are the body as it came from the network: it is copied once, into the messages.
  */
-export function* encodeMessages(
+export function encodeMessages(
   head: HeadOf<RequestFrame> | HeadOf<ResponseFrame>,
   pieces: readonly Uint8Array[],
   maxBytes: number,
-): Generator<Uint8Array, void> {
+): Uint8Array[] {
   const isRequest = head.type === INFERENCE_FRAME.REQUEST;
   const meta = encoder.encode(JSON.stringify(head.meta));
   if (meta.byteLength > MAX_META_BYTES)
@@ -110,12 +109,13 @@ export function* encodeMessages(
   else writeResponseHeader(view, head, lengths);
   bytes.set(meta, fixed);
   body.fill(bytes, fixed + meta.byteLength);
-  yield bytes;
+  const messages = [bytes];
   for (let offset = first; offset < bodyLength;) {
     const data = dataMessage(head.requestId, { body, offset, bodyLength, maxBytes });
     offset += data.byteLength - DATA_HEADER;
-    yield data;
+    messages.push(data);
   }
+  return messages;
 }
 
 interface Lengths {

@@ -4,7 +4,6 @@ import type { Clock } from "../../../shared/clock.ts";
 import { corkForThisTurn } from "../../../shared/cork.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
-import { OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/release.ts";
 import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
 import type { InferenceLink, InferenceSession } from "../../ports.ts";
@@ -23,22 +22,14 @@ export class InferenceSocket implements InferenceLink {
     this.#webSocket = webSocket;
     this.#below = parts.below;
     this.#watch = new SocketWatch(webSocket, parts);
-    this.#queue = new SendQueue(
-      {
-        hasRoom: () => webSocket.bufferedAmount < OUTBOUND_PAUSE_BYTES,
-        send(message, onFlushed) {
-          corkForThisTurn(parts.below);
-          webSocket.send(message, onFlushed);
-        },
-      },
-      () => this.#watch.madeProgress(),
-    );
+    this.#queue = new SendQueue(webSocket, () => this.#watch.madeProgress());
   }
 
-  send(messages: Iterable<Uint8Array>): boolean {
+  send(messages: readonly Uint8Array[]): boolean {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false;
     // Ends a socket that has taken nothing for 10 s.
     if (this.#queue.waitingBytes > 0) this.#watch.hasRoom();
+    corkForThisTurn(this.#below);
     return this.#queue.add(messages);
   }
 

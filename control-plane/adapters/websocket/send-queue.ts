@@ -1,16 +1,17 @@
-import { MAX_BODIES_IN_FLIGHT_BYTES } from "../../../shared/protocol/limits.ts";
+import { MAX_BODIES_IN_FLIGHT_BYTES, OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/release.ts";
 
-/** The part of a socket that the queue needs. */
+/** The part of a ws socket that the queue needs. */
 interface Outlet {
-  hasRoom(): boolean;
+  readonly bufferedAmount: number;
   /** Calls `onFlushed` when the network took the message, or, with an error, when it never will. */
   send(message: Uint8Array, onFlushed: (error?: Error | null) => void): void;
 }
 
 /**
- * Requests on their way out of one socket. While the socket has room they pass at once; when it has none they wait here,
- * and go on as it drains, a message of each in turn, so that a small one does not wait for a large one. Owns the messages.
+ * Requests on their way out of one socket. While the socket has room they pass at once; beyond 1 MiB in its buffer they
+ * wait here, and go on as it drains, a message of each in turn, so that a small one does not wait for a large one. Owns the
+ * messages, and gives their memory back when they have left.
  */
 export class SendQueue {
   readonly #outlet: Outlet;
@@ -29,39 +30,29 @@ export class SendQueue {
     return this.#waitingBytes;
   }
 
-  /** Takes the messages of one request; false, and none of them, when 64 MiB are waiting already: a node takes no more either. */
-  add(messages: Iterable<Uint8Array>): boolean {
-    if (this.#waitingBytes >= MAX_BODIES_IN_FLIGHT_BYTES) return false;
-    const rest: Uint8Array[] = [];
-    for (const message of messages) {
-      if (this.#waiting.length === 0 && rest.length === 0 && this.#outlet.hasRoom()) {
-        this.#send(message);
-      } else {
-        rest.push(message);
-        this.#waitingBytes += message.byteLength;
-      }
-    }
-    if (rest.length > 0) this.#waiting.push(rest);
+  /** Takes the messages of one request; false, and none of them, when 64 MiB are waiting: a node takes no more either. */
+  add(messages: readonly Uint8Array[]): boolean {
+    const bytes = messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (this.#waitingBytes + bytes > MAX_BODIES_IN_FLIGHT_BYTES) return false;
+    this.#waiting.push([...messages]);
+    this.#waitingBytes += bytes;
+    this.#pump();
     return true;
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#outlet.hasRoom()) {
+    while (this.#outlet.bufferedAmount < OUTBOUND_PAUSE_BYTES) {
       const request = this.#waiting.shift();
       const message = request?.shift();
       if (request === undefined || message === undefined) return;
       this.#waitingBytes -= message.byteLength;
-      this.#send(message);
+      this.#outlet.send(message, (error) => {
+        // After an error the system may still be reading it.
+        if (!error) release(message);
+        this.#onProgress();
+        if (this.#waiting.length > 0) this.#pump();
+      });
       if (request.length > 0) this.#waiting.push(request);
     }
-  }
-
-  #send(message: Uint8Array): void {
-    this.#outlet.send(message, (error) => {
-      // After an error the system may still be reading it.
-      if (!error) release(message);
-      this.#onProgress();
-      this.#pump();
-    });
   }
 }

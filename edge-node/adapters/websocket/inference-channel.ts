@@ -47,10 +47,10 @@ export class InferenceSocket implements InferenceLink {
 
   /** One frame a turn, so that small answers pass between the parts of a large one. */
   async respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {
-    for (const message of encodeMessages(head, [head.body], MAX_MESSAGE_BYTES)) {
-      if (message.byteLength < MAX_MESSAGE_BYTES && this.#socket.hasRoom()) this.#socket.send(message);
-      else await this.#socket.sendAndWait(message);
-    }
+    const messages = encodeMessages(head, [head.body], MAX_MESSAGE_BYTES);
+    const [only] = messages;
+    if (only && messages.length === 1 && this.#socket.hasRoom()) return this.#socket.send(only);
+    for (const message of messages) await this.#socket.sendAndWait(message);
   }
 
   close(code: number, reason: string): void {

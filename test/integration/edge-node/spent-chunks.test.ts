@@ -18,24 +18,32 @@ const size = fc.oneof(
   fc.integer({ min: 65_000, max: 66_000 }),
   fc.integer({ min: 1_000, max: 400_000 }),
 );
-/** `parts`: frames of one message; between them a ping may come, and a turn of the event loop, which makes it another read. */
+/** `parts`: frames of one message; between them a ping may come, and each may be read by itself. */
 const sent = fc.record({
   bytes: size,
   isPing: fc.boolean(),
-  isOfItsOwnTurn: fc.boolean(),
+  isReadAlone: fc.boolean(),
   parts: fc.integer({ min: 1, max: 3 }),
 });
 type Sent = ReturnType<typeof sent.generate>["value"];
 
-async function send(peer: WebSocket, bytes: Buffer, { parts, isOfItsOwnTurn }: Sent): Promise<void> {
+/** A client that gives back what it has read, the socket below it, the other end, and every chunk that was read. */
+interface Pair {
+  readonly client: WebSocket;
+  readonly below: Socket;
+  readonly peer: WebSocket;
+  readonly chunks: Buffer[];
+}
+
+async function send({ peer, below }: Pair, bytes: Buffer, { parts, isReadAlone }: Sent): Promise<void> {
   for (let part = 1; part <= parts; part += 1) {
     // The last one is empty where there are three.
     const from = Math.min(bytes.byteLength, Math.ceil(bytes.byteLength / 2) * (part - 1));
     const to = parts === 1 ? bytes.byteLength : Math.min(bytes.byteLength, Math.ceil(bytes.byteLength / 2) * part);
+    const read = isReadAlone ? once(below, "data") : undefined;
     peer.send(bytes.subarray(from, to), { fin: part === parts, binary: true });
-    if (!isOfItsOwnTurn) continue;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    if (part < parts) peer.ping("between");
+    await read;
+    if (isReadAlone && part < parts) peer.ping("between");
   }
 }
 
@@ -63,8 +71,7 @@ describe.each([
     server.close();
   });
 
-  /** A client that gives back what it has read, the other end, and every chunk that was read. */
-  async function open(messagesAreKept: boolean): Promise<{ client: WebSocket; peer: WebSocket; chunks: Buffer[] }> {
+  async function open(messagesAreKept: boolean): Promise<Pair> {
     const { port } = server.address() as AddressInfo;
     const below = isTls
       ? connectTls({ port, host: "127.0.0.1", servername: "localhost", ca: read("ca.pem") })
@@ -75,7 +82,7 @@ describe.each([
     const chunks: Buffer[] = [];
     releaseSpentChunks(client, { below, messagesAreKept });
     below.on("data", (chunk: Buffer) => chunks.push(chunk));
-    return { client, peer, chunks };
+    return { client, below, peer, chunks };
   }
 
   it.each([
@@ -84,7 +91,8 @@ describe.each([
   ])("is given back without harm to any message, however they were cut, if they are kept %s", async (_how, isKept) => {
     await fc.assert(
       fc.asyncProperty(fc.array(sent, { minLength: 1, maxLength: 12 }), async (plan) => {
-        const { client, peer } = await open(isKept);
+        const pair = await open(isKept);
+        const { client, peer } = pair;
         const kept: Buffer[] = [];
         client.on("message", (data: Buffer) => kept.push(isKept ? data : Buffer.from(data)));
         const pings: Buffer[] = [];
@@ -92,7 +100,7 @@ describe.each([
         for (const [i, each] of plan.entries()) {
           const { bytes, isPing } = each;
           if (isPing) peer.ping(bytesOf(bytes % 126, i));
-          else await send(peer, bytesOf(bytes, i), each);
+          else await send(pair, bytesOf(bytes, i), each);
         }
         peer.close();
         await Promise.all([once(client, "close"), once(peer, "close")]);

@@ -60,7 +60,7 @@ describe("the frames of an inference", () => {
     fc.assert(
       fc.property(pieces, (body) => {
         const whole = Buffer.concat(body);
-        const messages = [...encodeMessages(head, body, MAX_BYTES)];
+        const messages = encodeMessages(head, body, MAX_BYTES);
         expect(Math.max(...messages.map(({ byteLength }) => byteLength))).toBeLessThanOrEqual(MAX_BYTES);
         const frame = received(messages);
         expect(frame).toMatchObject({ ...head, end: true, bodyLength: whole.byteLength });
