@@ -1,3 +1,4 @@
+import type { Cancellation } from "../shared/cancellation.ts";
 import type { TensorSpec } from "../shared/protocol/manifest.ts";
 import type { Manifest } from "../shared/protocol/manifest.ts";
 import type {
@@ -107,8 +108,8 @@ export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"
   readonly deadlineMs: number;
   readonly edgeOnly: boolean;
   readonly priority: number;
-  /** Aborted when the caller goes away: queued work is dropped. */
-  readonly signal: AbortSignal;
+  /** Cancelled when the caller goes away: queued work is dropped. */
+  readonly cancellation: Cancellation;
 }
 
 export interface WorkerAnswer {

@@ -44,11 +44,17 @@ export class ApiKeys {
   }
 
   /** Null for whatever is no valid key: malformed, unknown, wrong, expired and revoked look alike. */
-  async authenticate(text: string): Promise<Caller | null> {
+  authenticate(text: string): Caller | null | Promise<Caller | null> {
     const parts = parseApiKey(text);
     if (!parts) return null;
-    const key = await this.#cache.find(parts.id);
-    if (!this.#isRight(parts.secret, key) || !key || key.revokedAt !== null) return null;
+    const key = this.#cache.find(parts.id);
+    return key instanceof Promise
+      ? key.then((found) => this.#callerWith(parts.secret, found))
+      : this.#callerWith(parts.secret, key);
+  }
+
+  #callerWith(secret: string, key: StoredKey | null): Caller | null {
+    if (!this.#isRight(secret, key) || !key || key.revokedAt !== null) return null;
     if (key.expiresAt !== null && key.expiresAt <= this.#clock.wallNow()) return null;
     this.#touch(key.id);
     return { keyId: key.id, name: key.name, role: key.role, models: key.models };

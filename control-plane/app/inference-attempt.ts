@@ -76,11 +76,8 @@ export function attempt(
   const cancel = (): void => {
     if (session.pending.settle(requestId, { kind: "cancelled" })) session.inference?.send([encodeCancel(requestId)]);
   };
-  request.signal.addEventListener("abort", cancel, { once: true });
-  const ended = outcome.then((how) => {
-    request.signal.removeEventListener("abort", cancel);
-    return conclude(how, errand, { candidate, route, sentAt, endedAt: clock.now() });
-  });
+  request.cancellation.onCancel(cancel);
+  const ended = outcome.then((how) => conclude(how, errand, { candidate, route, sentAt, endedAt: clock.now() }));
   return { ended, cancel };
 }
 

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../../shared/cancellation.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { PickReason } from "../core/route/pick.ts";
 
@@ -18,8 +19,8 @@ export interface InferenceRequest {
   readonly residency: "edge-only" | undefined;
   readonly prefer: Preference | undefined;
   readonly traceparent: string | undefined;
-  /** Aborted when the caller goes away. */
-  readonly signal: AbortSignal;
+  /** Cancelled when the caller goes away. */
+  readonly cancellation: Cancellation;
 }
 
 export type Preference =

@@ -98,13 +98,14 @@ export class InferenceService {
   }
 
   async #travel(journey: Journey): Promise<InferenceAnswer> {
-    const { request, stats, asked } = journey;
+    const { request, stats, asked, terms } = journey;
     stats.retries.earn();
     const choice = this.#choose(journey);
     if (choice.kind === "refused") return refused(choice, journey);
     const first = this.#send(choice, journey, { reason: choice.reason, mayGiveUp: true });
-    const tried = await this.#orHedge(first, journey);
-    const isFinal = tried.kind === "answer" || asked.length > 1 || isPinned(request) || request.signal.aborted;
+    const tried = await (terms.hedge ? this.#orHedge(first, journey) : first.ended);
+    const isFinal =
+      tried.kind === "answer" || asked.length > 1 || isPinned(request) || request.cancellation.isCancelled;
     // A refusal cost no run, so asking again is free; a failure may be the sign of too much load.
     if (isFinal || (tried.kind === "failed" && !stats.retries.spend())) return tried.answer;
     const other = this.#choose(journey);
@@ -153,16 +154,16 @@ export class InferenceService {
     });
   }
 
-  /** The end of `first`; where the deployment hedges and it is late, that of the better of two. */
+  /** The end of `first`; when it is late, that of the better of two. */
   async #orHedge(first: Attempt, journey: Journey): Promise<Tried> {
-    const { terms, stats, request } = journey;
-    const afterMs = terms.hedge && !isPinned(request) ? stats.answerTimes.hedgeAfterMs : undefined;
+    const { stats, request } = journey;
+    const afterMs = !isPinned(request) ? stats.answerTimes.hedgeAfterMs : undefined;
     if (afterMs === undefined) return first.ended;
     stats.hedges.earn();
     const inTime = await this.#endWithin(first, afterMs);
     if (inTime) return inTime;
     const choice = this.#choose(journey);
-    if (choice.kind === "refused" || request.signal.aborted || !stats.hedges.spend()) return first.ended;
+    if (choice.kind === "refused" || request.cancellation.isCancelled || !stats.hedges.spend()) return first.ended;
     return firstAnswer(first, this.#send(choice, journey, { reason: "hedge", mayGiveUp: false }));
   }
 

@@ -39,9 +39,10 @@ export class KeyCache {
     this.#logger = parts.logger;
   }
 
-  async find(id: string): Promise<StoredKey | null> {
+  /** At once when it is in memory and fresh: this is on the way of every request. */
+  find(id: string): StoredKey | null | Promise<StoredKey | null> {
     const entry = this.#entries.get(id);
-    if (!entry) return (await this.#read(id)).key;
+    if (!entry) return this.#read(id).then(({ key }) => key);
     const now = this.#clock.now();
     const ageMs = now - entry.readAt;
     const maxAgeMs = entry.readAt <= this.#rungAt ? MAX_AGE_AFTER_RING_MS : MAX_AGE_MS;
@@ -50,12 +51,13 @@ export class KeyCache {
       if (ageMs > Math.min(REFRESH_MS, maxAgeMs / 2) && this.#mayRetry(now)) this.#read(id).catch(() => undefined); // told by `#read`
       return entry.key;
     }
-    try {
-      return (await this.#read(id)).key;
-    } catch (error) {
-      if (ageMs <= OUTAGE_MS) return entry.key;
-      throw error;
-    }
+    return this.#read(id).then(
+      ({ key }) => key,
+      (error: unknown) => {
+        if (ageMs <= OUTAGE_MS) return entry.key;
+        throw error;
+      },
+    );
   }
 
   /** Whether `find` would answer without Postgres: a guesser of keys is refused before he costs a query. */

@@ -1,3 +1,4 @@
+import { Cancellation } from "../../shared/cancellation.ts";
 import { ChurnMap } from "../../shared/churn-map.ts";
 import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
@@ -100,11 +101,11 @@ export class InferenceChannel {
 
   /** One socket from dial to close. */
   async #once(signal: AbortSignal): Promise<LinkClosed> {
-    const running = new ChurnMap<AbortController>();
+    const running = new ChurnMap<Cancellation>();
     const opened = Promise.withResolvers<InferenceLink>();
     const handlers: Handlers = {
       onRequest: (frame) => void this.#answer(frame, running, opened.promise),
-      onCancel: (requestId) => running.get(requestId)?.abort(),
+      onCancel: (requestId) => running.get(requestId)?.cancel(),
     };
     try {
       const link = await this.#parts.dial(handlers, signal);
@@ -118,15 +119,15 @@ export class InferenceChannel {
     } catch (error) {
       return isLinkRefused(error) ? error.closed : { code: CLOSE.FAULT, reason: messageOf(error), retryAfterMs: 0 };
     } finally {
-      for (const [, request] of running.entries()) request.abort(); // nobody is there to take the answers
+      for (const [, request] of running.entries()) request.cancel(); // nobody is there to take the answers
     }
   }
 
-  async #answer(frame: RequestFrame, running: ChurnMap<AbortController>, link: Promise<InferenceLink>): Promise<void> {
+  async #answer(frame: RequestFrame, running: ChurnMap<Cancellation>, link: Promise<InferenceLink>): Promise<void> {
     const { serving, logger } = this.#parts;
-    const abort = new AbortController();
+    const cancellation = new Cancellation();
     const trace = parseTraceparent(frame.meta.traceparent);
-    running.set(frame.requestId, abort);
+    running.set(frame.requestId, cancellation);
     this.#inFlight += 1;
     try {
       const answer = await serving.infer({
@@ -136,7 +137,7 @@ export class InferenceChannel {
         deadlineMs: frame.deadlineMs,
         edgeOnly: frame.edgeOnly,
         priority: frame.priority,
-        signal: abort.signal,
+        cancellation,
       });
       if (trace?.isSampled === true) logSampled(logger, { trace, frame, answer });
       await (await link).respond(responseOf(frame.requestId, answer));

@@ -111,24 +111,21 @@ export class PlacementQueue {
   /** Takes a request that was admitted. Never rejects. */
   submit(request: WorkerRequest): Promise<Outcome> {
     return new Promise((resolve) => {
-      const { signal } = request;
       this.#rif += 1;
       const settle = (outcome: Outcome): void => {
         if (entry.isSettled) return;
         entry.isSettled = true;
         cancelTimer();
-        signal.removeEventListener("abort", onAbort);
         this.#rif -= 1;
         if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
         resolve(outcome);
       };
       const entry: Entry = { request, arrivedAt: this.#clock.now(), isStarted: false, isSettled: false, settle };
-      const onAbort = (): void => this.#drop(entry, "CANCELLED", "its caller went away");
       const cancelTimer = this.#clock.after(request.deadlineMs, () =>
         this.#drop(entry, "DEADLINE_EXCEEDED", lateAt(entry)),
       );
-      signal.addEventListener("abort", onAbort, { once: true });
-      if (signal.aborted) return onAbort();
+      request.cancellation.onCancel(() => this.#drop(entry, "CANCELLED", "its caller went away"));
+      if (entry.isSettled) return;
       this.#insert(entry);
       this.#startNext();
     });

@@ -2,9 +2,10 @@ import { z } from "zod";
 import { ERRORS } from "../errors.ts";
 
 /** Names of models, deployments and aliases: they stand in URLs and in files' names nowhere. */
+export const OBJECT_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 export const objectName = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "1–63 characters of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit");
+  .regex(OBJECT_NAME, "1–63 characters of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit");
 export const aliasName = z.string().regex(/^[a-z][a-z0-9._-]{0,62}$/, "1–63 characters, beginning with a letter");
 export const versionNumber = z.number().int().min(1).max(2_147_483_647);
 export const labelMap = z.record(z.string().max(128), z.string().max(256));

@@ -80,7 +80,6 @@ export interface CancelFrame {
 
 export type InferenceFrame = RequestFrame | ResponseFrame | DataFrame | CancelFrame;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 type HeadOf<Frame> = Omit<Frame, "end" | "bodyLength" | "body">;
@@ -95,7 +94,7 @@ export function encodeMessages(
   maxBytes: number,
 ): Uint8Array[] {
   const isRequest = head.type === INFERENCE_FRAME.REQUEST;
-  const meta = encoder.encode(JSON.stringify(head.meta));
+  const meta = Buffer.from(JSON.stringify(head.meta));
   if (meta.byteLength > MAX_META_BYTES)
     throw new RangeError(`meta of ${meta.byteLength} bytes; the limit is ${MAX_META_BYTES}`);
   const fixed = isRequest ? REQUEST_HEADER : RESPONSE_HEADER;
@@ -271,7 +270,9 @@ const fits = (view: DataView, here: number, bodyLength: number): boolean =>
 function parseMeta(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(bytes));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }

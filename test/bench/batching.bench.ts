@@ -1,6 +1,7 @@
 import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Cancellation } from "../../shared/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference-worker.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
@@ -83,7 +84,7 @@ async function measure(name: string, { file, shape }: (typeof MODELS)[string]): 
       deadlineMs: 30_000,
       edgeOnly: false,
       priority: 0,
-      signal: new AbortController().signal,
+      cancellation: new Cancellation(),
     });
     return status === 200;
   };

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Cancellation } from "../../shared/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference-worker.ts";
 import type { ModelHost } from "../../edge-node/ports.ts";
@@ -37,8 +38,7 @@ const data = Float32Array.from({ length: 512 }, (_, i) => (i % 97) / 97);
 const tensor = { name: "x", datatype: "FP32" as const, shape: [1, 512], data };
 const request = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
 async function ask(placementId: string): Promise<boolean> {
-  const { signal } = new AbortController();
-  const rest = { placementId, deadlineMs: 30_000, edgeOnly: false, priority: 0, signal };
+  const rest = { placementId, deadlineMs: 30_000, edgeOnly: false, priority: 0, cancellation: new Cancellation() };
   return (await worker.infer({ ...request, ...rest })).status === 200;
 }
 

@@ -7,7 +7,7 @@ import { TokenBuckets } from "./token-buckets.ts";
 
 /** What the door needs of the keys' owner. */
 export interface KeyCheck {
-  authenticate(key: string): Promise<Caller | null>;
+  authenticate(key: string): Caller | null | Promise<Caller | null>;
   isCached(key: string): boolean;
 }
 
@@ -22,11 +22,17 @@ export class Doorkeeper {
   }
 
   /** Who calls. Throws `UNAUTHENTICATED`, `RATE_LIMITED`, `DATABASE_UNAVAILABLE` for a key that is not in memory. */
-  async authenticate(authorization: string | undefined, address: string): Promise<Caller> {
+  authenticate(authorization: string | undefined, address: string): Caller | Promise<Caller> {
     const key = bearerOf(authorization);
     if (key === undefined) throw new SkerryError("UNAUTHENTICATED", "the request carries no API key");
     if (!this.#failures.hasToken(address) && !this.#keys.isCached(key)) throw this.#slowDown(address);
-    const caller = await this.#keys.authenticate(key);
+    const caller = this.#keys.authenticate(key);
+    return caller instanceof Promise
+      ? caller.then((found) => this.#admitted(found, address))
+      : this.#admitted(caller, address);
+  }
+
+  #admitted(caller: Caller | null, address: string): Caller {
     if (caller) return caller;
     if (!this.#failures.take(address)) throw this.#slowDown(address);
     throw new SkerryError("UNAUTHENTICATED", "the API key is unknown, expired or revoked");

@@ -1,4 +1,4 @@
-import { objectName } from "../../../shared/api/common.ts";
+import { OBJECT_NAME } from "../../../shared/api/common.ts";
 import { decodedSegment } from "../../../shared/path-segment.ts";
 
 /** What an inference URL names. */
@@ -19,4 +19,4 @@ export function parseInferencePath(path: string): InferenceTarget | undefined {
 
 /** Whether the target can exist at all. What cannot is answered like what does not. */
 export const isWellFormed = ({ model, version }: InferenceTarget): boolean =>
-  objectName.safeParse(model).success && (version === undefined || objectName.safeParse(version).success);
+  OBJECT_NAME.test(model) && (version === undefined || OBJECT_NAME.test(version));

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Cancellation } from "../../../shared/cancellation.ts";
 import type { Clock } from "../../../shared/clock.ts";
 import { type ErrorCode, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
@@ -12,7 +13,7 @@ import { maySee } from "../../app/api-keys.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
 import type { MeasuredInference, Metrics } from "../../ports.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
-import { addressOf, goneSignal, pathOf } from "./exchange.ts";
+import { addressOf, cancellationOf, pathOf } from "./exchange.ts";
 import { InferenceGate } from "./inference-gate.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
 import { InferenceLog } from "./inference-log.ts";
@@ -61,7 +62,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     let code: ErrorCode | "OK" = "OK";
     let answered: InferenceAnswer | undefined;
     try {
-      answered = await ask(target, request, { signal: goneSignal(response), startedAt, trace });
+      answered = await ask(target, request, { cancellation: cancellationOf(response), startedAt, trace });
       const { status, body } = answered;
       code = answered.code ?? "OK";
       if (code === "CANCELLED") response.destroy();
@@ -82,7 +83,11 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   async function ask(
     target: InferenceTarget,
     request: IncomingMessage,
-    { signal, startedAt, trace }: { signal: AbortSignal; startedAt: number; trace: TraceContext | undefined },
+    {
+      cancellation,
+      startedAt,
+      trace,
+    }: { cancellation: Cancellation; startedAt: number; trace: TraceContext | undefined },
   ): Promise<InferenceAnswer> {
     const { clock, doorkeeper, limits, trustedProxies } = parts;
     const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
@@ -119,7 +124,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
         body: body.pieces,
         traceparent: trace && formatTraceparent(trace),
-        signal,
+        cancellation,
       });
     } finally {
       for (const piece of pieces) release(piece);

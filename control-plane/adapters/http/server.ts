@@ -66,11 +66,11 @@ export class HttpServer {
   #answer(handle: Handler, request: IncomingMessage, response: ServerResponse): void {
     this.#running += 1;
     if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
-    response.once("close", () => {
+    response.on("close", () => {
+      if (response.writableFinished) this.#dropRest(request);
       this.#running -= 1;
       if (this.#running === 0) this.#onIdle();
     });
-    response.once("finish", () => this.#dropRest(request));
     response.on("error", () => undefined); // a caller that goes away is told by "close"
     handle(request, response);
   }

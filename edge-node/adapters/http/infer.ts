@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Cancellation } from "../../../shared/cancellation.ts";
 import { isSkerryError, SkerryError } from "../../../shared/errors.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
@@ -69,7 +70,7 @@ function ask(
       deadlineMs: leftMs,
       edgeOnly,
       priority: 0,
-      signal: callerSignal(response),
+      cancellation: cancellationOf(response),
     });
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
@@ -79,14 +80,11 @@ function ask(
   });
 }
 
-/** Made once: the exception that `abort()` makes for itself costs more than the rest of a small request. */
-const GONE = new Error("the caller went away");
-
-function callerSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  if (response.destroyed) controller.abort(GONE);
-  else response.once("close", () => controller.abort(GONE));
-  return controller.signal;
+function cancellationOf(response: ServerResponse): Cancellation {
+  const cancellation = new Cancellation();
+  if (response.destroyed) cancellation.cancel();
+  else response.on("close", () => cancellation.cancel());
+  return cancellation;
 }
 
 const codeOf = ({ headers }: Reply): string => {

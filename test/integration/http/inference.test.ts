@@ -161,14 +161,14 @@ describe("inference over HTTP", () => {
     expect((await answer).status).toBe(413);
   });
 
-  it("aborts the request when the caller goes away", async () => {
+  it("cancels the request when the caller goes away", async () => {
     const reached = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
     await recordingDoor(
-      ({ signal }) =>
+      ({ cancellation }) =>
         new Promise((resolve) => {
           reached.resolve();
-          signal.addEventListener("abort", () => {
+          cancellation.onCancel(() => {
             gone.resolve();
             resolve(anAnswer({ status: 499, code: "CANCELLED" }));
           });

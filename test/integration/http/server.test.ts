@@ -53,10 +53,10 @@ describe("the HTTP server", () => {
   it("waits 25 s for them and no longer", async () => {
     const entered = Promise.withResolvers<void>();
     door = await openDoor({
-      infer: ({ signal }) =>
+      infer: ({ cancellation }) =>
         new Promise((resolve) => {
           entered.resolve();
-          signal.addEventListener("abort", () => resolve(anAnswer()));
+          cancellation.onCancel(() => resolve(anAnswer()));
         }),
     });
     const running = door.call("POST", "/v2/models/digits/infer", {

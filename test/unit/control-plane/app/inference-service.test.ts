@@ -6,6 +6,7 @@ import { NodeSession, SessionRegistry } from "../../../../control-plane/app/node
 import { Telemetry } from "../../../../control-plane/app/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../control-plane/core/fleet/types.ts";
 import type { ControlLink, InferenceLink } from "../../../../control-plane/ports.ts";
+import { Cancellation } from "../../../../shared/cancellation.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import {
   decodeInferenceFrame,
@@ -125,7 +126,7 @@ const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
   residency: undefined,
   prefer: undefined,
   traceparent: undefined,
-  signal: new AbortController().signal,
+  cancellation: new Cancellation(),
   ...over,
 });
 
@@ -244,10 +245,10 @@ describe("InferenceService", () => {
 
   it("tells the node when the caller goes away", async () => {
     const { service, asked } = await aService();
-    const caller = new AbortController();
-    const pending = service.infer(request({ signal: caller.signal }));
+    const caller = new Cancellation();
+    const pending = service.infer(request({ cancellation: caller }));
     await settle();
-    caller.abort();
+    caller.cancel();
     expect(await pending).toMatchObject({ status: 499, code: "CANCELLED" });
     expect(asked().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
   });
@@ -496,14 +497,14 @@ describe("InferenceService, law", () => {
         const { service, clock, order, inFlight, telemetry } = await aService({ deployment: aDeployment(spec) });
         for (let count = 0; count < 100; count += 1) telemetry.ofModel("digits").answerTimes.add(10);
         for (const how of ends) {
-          const caller = new AbortController();
-          const pending = service.infer(request({ signal: caller.signal }));
+          const caller = new Cancellation();
+          const pending = service.infer(request({ cancellation: caller }));
           await settle();
           const [first] = order.splice(0, order.length);
           if (how === "answer") first?.answer();
           if (how === "full") first?.answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
           if (how === "fault") first?.answer({ status: 500, meta: { code: "RUN_FAILED" } });
-          if (how === "abort") caller.abort();
+          if (how === "abort") caller.cancel();
           await clock.advance(2_000);
           await pending;
         }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { Cancellation } from "../../../../shared/cancellation.ts";
 import { hostFailure } from "../../../../edge-node/app/host-failure.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference-worker.ts";
 import type {
@@ -92,7 +93,7 @@ const request = (text: string, over: Partial<WorkerRequest> = {}): WorkerRequest
   deadlineMs: 1_000,
   edgeOnly: false,
   priority: 0,
-  signal: new AbortController().signal,
+  cancellation: new Cancellation(),
   ...over,
 });
 
@@ -312,10 +313,10 @@ describe("InferenceWorker", () => {
 
   it("drops the queued request of a caller who went away", async () => {
     const { worker, host } = setUp();
-    const caller = new AbortController();
+    const caller = new Cancellation();
     void worker.infer(request("a"));
-    const gone = worker.infer(request("b", { signal: caller.signal }));
-    caller.abort();
+    const gone = worker.infer(request("b", { cancellation: caller }));
+    caller.cancel();
     expect(await gone).toMatchObject({ status: 499, code: "CANCELLED", notStarted: true });
     await host.answer();
     expect(host.seen).toEqual(["a"]);
@@ -323,7 +324,9 @@ describe("InferenceWorker", () => {
 
   it("does not start a request whose caller is gone already", async () => {
     const { worker, host } = setUp();
-    expect(await worker.infer(request("a", { signal: AbortSignal.abort() }))).toMatchObject({ status: 499 });
+    const caller = new Cancellation();
+    caller.cancel();
+    expect(await worker.infer(request("a", { cancellation: caller }))).toMatchObject({ status: 499 });
     expect(host.seen).toEqual([]);
   });
 
