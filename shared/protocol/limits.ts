@@ -38,6 +38,12 @@ export const MAX_BODIES_IN_FLIGHT_BYTES = 64 * 1_048_576;
 export const MAX_DEADLINE_MS = 60_000;
 export const DEFAULT_DEADLINE_MS = 30_000;
 
+/**
+ * How long an idle HTTP connection is kept. Proxies in front (nginx, the clouds' load balancers) keep theirs for 60 s: who
+ * closes sooner than they do gets requests on connections that are just closing, and their callers get a 502.
+ */
+export const KEEP_ALIVE_MS = 75_000;
+
 export const MAX_MANIFEST_BYTES = 1_048_576;
 export const MIN_WINDOW_BYTES = 65_536;
 export const MAX_WINDOW_BYTES = 4 * 1_048_576;

@@ -1,10 +1,12 @@
+import { KEEP_ALIVE_MS } from "../../../shared/protocol/limits.ts";
+
 /** What the HTTP door holds back (security.md §7). One place, so that an operator can be told. */
 export const LIMITS = {
   /** Until a request's headers are complete, in ms. */
   headersMs: 10_000,
   /** Until a request's body is complete, in ms. Uploads follow the catalogue's rate rule instead. */
   bodyMs: 30_000,
-  keepAliveMs: 5_000,
+  keepAliveMs: KEEP_ALIVE_MS,
   headerBytes: 16_384,
   /** Every node holds two sockets, three while it receives a model: this is room for ten thousand of them. */
   connections: 40_000,

@@ -33,9 +33,17 @@ export class BodyBudget {
   }
 }
 
+/** A small body comes with its head and is there already: no iterator has to wait for it. */
+function arrived(request: IncomingMessage): Uint8Array {
+  const body = request.read() as Buffer;
+  request.resume(); // to its end, which comes after the last byte
+  return body;
+}
+
 async function readBody(request: IncomingMessage, take: (bytes: number) => void): Promise<Uint8Array> {
   const declared = Number(request.headers["content-length"] ?? Number.NaN);
   if (Number.isFinite(declared)) take(declared);
+  if (declared > 0 && request.readableLength === declared) return arrived(request);
   const chunks: Buffer[] = [];
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     if (!Number.isFinite(declared)) take(chunk.byteLength);

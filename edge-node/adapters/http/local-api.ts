@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from "../../../shared/clock.ts";
 import { ERRORS, isSkerryError, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
+import { KEEP_ALIVE_MS } from "../../../shared/protocol/limits.ts";
 import { requestIdFrom } from "../../../shared/request-id.ts";
 import type { LocalNode } from "../../ports.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
@@ -35,7 +36,6 @@ interface Parts {
 
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
-const KEEP_ALIVE_MS = 5_000;
 const HEADER_BYTES = 16_384;
 /** A device's LAN, not the internet; each connection may hold one body. */
 const MAX_CONNECTIONS = 1_024;

@@ -336,6 +336,11 @@ describe("a node's own API", () => {
     });
   });
 
+  it("keeps an idle connection for longer than the proxies in front do", async () => {
+    const { headers } = await call("/livez", { headers: { connection: "keep-alive" } });
+    expect(headers["keep-alive"]).toBe("timeout=75");
+  });
+
   it("counts its answers, and makes no series of what callers invent", async () => {
     await infer(pair);
     await infer(pair, {}, "invented");

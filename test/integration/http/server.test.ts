@@ -79,6 +79,12 @@ describe("the HTTP server", () => {
     expect(await raw(door.port, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
   });
 
+  it("keeps an idle connection for longer than the proxies in front do", async () => {
+    door = await openDoor();
+    const { headers } = await fetch(`http://127.0.0.1:${door.port}/livez`);
+    expect(headers.get("keep-alive")).toBe("timeout=75");
+  });
+
   it("leaves upgrades to whoever attaches himself", async () => {
     door = await openDoor();
     door.door.http.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
