@@ -93,10 +93,9 @@ export class HostProcess {
     return this.#memory?.latest.ownMiB ?? 0;
   }
 
-  async ask(request: HostRequest): Promise<HostAnswer> {
-    if (this.#known !== undefined)
-      throw Object.assign(hostFailure(this.#known.code, this.#known.reason), { started: false });
-    return this.#link.ask(request);
+  ask(request: HostRequest): Promise<HostAnswer> {
+    if (this.#known === undefined) return this.#link.ask(request);
+    return Promise.reject(Object.assign(hostFailure(this.#known.code, this.#known.reason), { started: false }));
   }
 
   /** Ends it at once. SIGKILL, because no other signal reaches a process whose model runs. */
