@@ -6,7 +6,7 @@ import type { Logger } from "../../../shared/logger.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/random.ts";
-import { release } from "../../../shared/release.ts";
+import { release, releasing } from "../../../shared/release.ts";
 import { requestIdFrom } from "../../../shared/request-id.ts";
 import { formatTraceparent, nextHop, parseTraceparent, type TraceContext } from "../../../shared/trace-context.ts";
 import { maySee } from "../../app/api-keys.ts";
@@ -66,7 +66,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       const { status, body } = answered;
       code = answered.code ?? "OK";
       if (code === "CANCELLED") response.destroy();
-      else response.writeHead(status, answerHeaders(answered, requestId)).end(body, () => release(body));
+      else response.writeHead(status, answerHeaders(answered, requestId)).end(body, releasing(body));
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       code = error.code;

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { ERRORS, isSkerryError, messageOf, SkerryError } from "../../../shared/errors.ts";
-import { release } from "../../../shared/release.ts";
+import { releasing } from "../../../shared/release.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 
 /** What a route gives back. */
@@ -49,5 +49,5 @@ export function errorHeaders({ code }: { readonly code: keyof typeof ERRORS }): 
 export function send(response: ServerResponse, { status, headers, body }: Reply): void {
   if (response.destroyed) return;
   response.writeHead(status, { ...headers, "Content-Length": body.byteLength });
-  response.end(body, () => release(body));
+  response.end(body, releasing(body));
 }
