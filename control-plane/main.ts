@@ -2,6 +2,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { pino } from "pino";
 import { systemClock } from "../shared/clock.ts";
 import { messageOf } from "../shared/errors.ts";
+import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/exit-with-log.ts";
 import { systemRandom } from "../shared/random.ts";
 import { createPostgres } from "./adapters/postgres/postgres.ts";
 import { composeControlPlane, type ControlPlane } from "./compose.ts";
@@ -12,10 +13,9 @@ const EXIT_CONFIG = 78;
 
 async function main(): Promise<void> {
   const config = configOrExit();
-  const logger = pino(
-    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination(2),
-  );
+  const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
+  const exit = exitWithLog(log);
+  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
   const postgres = await createPostgres({ url: config.databaseUrl, clock: systemClock, random: systemRandom, logger });
   const controlPlane = await composeControlPlane(config, {
     postgres,
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     logger.info({ why }, "the control plane stops");
     await controlPlane.stop();
     await postgres.close();
-    process.exit(0);
+    exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
   if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();

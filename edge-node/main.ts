@@ -2,6 +2,7 @@ import path from "node:path";
 import { pino } from "pino";
 import { systemClock } from "../shared/clock.ts";
 import { isSkerryError, messageOf } from "../shared/errors.ts";
+import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/exit-with-log.ts";
 import { systemRandom } from "../shared/random.ts";
 import { composeNode, type Node } from "./compose.ts";
 import { type Config, readConfig } from "./config.ts";
@@ -13,10 +14,9 @@ const DRAIN_MS = 25_000;
 
 async function main(): Promise<void> {
   const config = configOrExit();
-  const logger = pino(
-    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination(2),
-  );
+  const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
+  const exit = exitWithLog(log);
+  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
   const stopping = new AbortController();
   let node: Node | undefined;
   const stop = async (why: string): Promise<void> => {
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
     logger.info({ why }, "the node stops");
     stopping.abort(new Error(why));
     await node?.stop(DRAIN_MS);
-    process.exit(0);
+    exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
   if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   } catch (error) {
     if (stopping.signal.aborted) return; // `stop` ends the process
     logger.fatal({ error: messageOf(error) }, "the node cannot start");
-    process.exit(isFinal(error) ? EXIT_CONFIG : 1);
+    return exit(isFinal(error) ? EXIT_CONFIG : 1);
   }
   const { localHost: host, localPort: port, stateDir } = config;
   logger.info({ host, port, stateDir: path.resolve(stateDir) }, "the node is up");
