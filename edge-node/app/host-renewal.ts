@@ -1,6 +1,5 @@
 import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
-import type { Logger } from "../../shared/logger.ts";
 import { hasRoomForAnother, isWorn, type HostMemory } from "../core/host-wear.ts";
 import type { ArtifactDisk, ModelHost, ModelHosts, SystemProbe } from "../ports.ts";
 import type { NodeLog } from "./node-log.ts";
@@ -8,8 +7,14 @@ import type { Held } from "./placements.ts";
 import { DRAIN_MS, type Serving } from "./serving.ts";
 
 const LOOK_MS = 5_000;
-/** A model whose new host is worn as fast as the old one must not keep the machine busy with loading. */
+/** A new host that is worn as fast as the old one, or does not start, must not keep the machine busy with loading. */
 const AT_MOST_EVERY_MS = 600_000;
+
+/** The last try to replace a placement's host, and the limit that the new one was given. */
+interface Try {
+  readonly at: number;
+  readonly limitMiB: number;
+}
 
 interface Parts {
   readonly hosts: ModelHosts;
@@ -17,7 +22,6 @@ interface Parts {
   readonly serving: Serving;
   readonly probe: Pick<SystemProbe, "memFreeMiB">;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly log: NodeLog;
   /** Work that a stopping node waits for. */
   readonly own: (work: Promise<void>) => void;
@@ -26,12 +30,12 @@ interface Parts {
 }
 
 /**
- * Replaces a model host that has grown close to its memory limit, while it serves: the new one loads and warms up beside
- * it, then takes the requests that come, and the old one ends when it has answered those that it has.
+ * Replaces a model host that has grown close to its memory limit, or whose limit was changed, while it serves: the new one
+ * loads and warms up beside it, then takes the requests that come, and the old one ends when it has answered its own.
  */
 export class HostRenewal {
   readonly #parts: Parts;
-  readonly #renewedAt = new WeakMap<Held, number>();
+  readonly #tried = new WeakMap<Held, Try>();
   /** Hosts that were replaced and still answer what they have. */
   readonly #leaving = new Map<Held, ModelHost>();
   /** Two at once would count on the same free memory. */
@@ -46,8 +50,9 @@ export class HostRenewal {
     const { clock, own } = this.#parts;
     const look = (): void => {
       if (held.process !== host || held.state !== "ready") return;
-      if (this.#isDue(held, { ...host.memory(), readyMiB })) own(this.#renew(held, host, readyMiB));
-      else cancel = clock.after(LOOK_MS, look);
+      const why = this.#whyNow(held, { ...host.memory(), readyMiB });
+      if (why === undefined) cancel = clock.after(LOOK_MS, look);
+      else own(this.#renew(held, { old: host, readyMiB, why }));
     };
     let cancel = clock.after(LOOK_MS, look);
     void host.exited.then(() => cancel());
@@ -60,27 +65,36 @@ export class HostRenewal {
     if (leaving) this.#parts.own(leaving.stop(graceMs));
   }
 
-  #isDue(held: Held, memory: HostMemory): boolean {
+  /** Why the host should be replaced; undefined while it need not or cannot be. */
+  #whyNow(held: Held, memory: HostMemory): string | undefined {
     const { clock, probe } = this.#parts;
-    const isRested = clock.now() - (this.#renewedAt.get(held) ?? -Infinity) >= AT_MOST_EVERY_MS;
-    return !this.#isBusy && isRested && isWorn(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
+    const { limitMiB, ownMiB } = memory;
+    const wantedMiB = held.spec.limits.memMiB;
+    const last = this.#tried.get(held);
+    const isRested = last?.limitMiB !== wantedMiB || clock.now() - last.at >= AT_MOST_EVERY_MS;
+    if (this.#isBusy || !isRested || !hasRoomForAnother(memory, probe.memFreeMiB())) return undefined;
+    if (limitMiB !== wantedMiB) return `had a limit of ${limitMiB} MiB, which is ${wantedMiB} MiB now,`;
+    return isWorn(memory) ? `had grown to ${Math.round(ownMiB)} of its ${limitMiB} MiB` : undefined;
   }
 
-  async #renew(held: Held, old: ModelHost, readyMiB: number): Promise<void> {
-    const { hosts, disk, clock, logger } = this.#parts;
+  async #renew(
+    held: Held,
+    { old, readyMiB, why }: { readonly old: ModelHost; readonly readyMiB: number; readonly why: string },
+  ): Promise<void> {
+    const { hosts, disk, clock, log } = this.#parts;
     const { placementId, model, version, artifact, limits } = held.spec;
     const abort = new AbortController();
     held.abort = abort;
     this.#isBusy = true;
-    this.#renewedAt.set(held, clock.now());
+    this.#tried.set(held, { at: clock.now(), limitMiB: limits.memMiB });
     try {
       const spec = { placementId, model, version, directory: disk.directory(artifact), limits };
       const next = await hosts.start(spec, () => undefined, abort.signal);
       if (abort.signal.aborted || held.process !== old) return await next.stop(0);
-      await this.#change(held, { old, next, abort });
+      await this.#change(held, { old, next, abort, why });
     } catch (error) {
       if (abort.signal.aborted) return;
-      logger.warn({ placementId, error: messageOf(error) }, "a model host near its limit could not be replaced");
+      log.add("warn", `the model host of ${model}:${version} ${why} and could not be replaced: ${messageOf(error)}`);
       this.watch(held, old, readyMiB);
     } finally {
       this.#isBusy = false;
@@ -91,18 +105,14 @@ export class HostRenewal {
   /** New requests go to `next`; `old` answers those that it has and ends, at the latest when the placement is called off. */
   async #change(
     held: Held,
-    { old, next, abort }: { readonly old: ModelHost; readonly next: ModelHost; readonly abort: AbortController },
+    { old, next, abort, why }: { old: ModelHost; next: ModelHost; abort: AbortController; why: string },
   ): Promise<void> {
     const { serving, clock, log, adopt } = this.#parts;
-    const { limitMiB, ownMiB } = old.memory();
     const { model, version } = held.spec;
     const emptied = serving.replace(held.spec, next);
     this.#leaving.set(held, old);
     adopt(held, next);
-    log.add(
-      "info",
-      `the model host of ${model}:${version} had grown to ${Math.round(ownMiB)} of its ${limitMiB} MiB and was replaced while it served`,
-    );
+    log.add("info", `the model host of ${model}:${version} ${why} and was replaced while it served`);
     await Promise.race([emptied, sleep(clock, DRAIN_MS, abort.signal).catch(() => undefined)]);
     const graceMs = abort.signal.aborted ? 0 : DRAIN_MS;
     abort.abort(); // ends the sleep

@@ -1,10 +1,10 @@
 import type { DesiredPlacement, PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { ModelHost, WorkerAnswer, WorkerRequest } from "../ports.ts";
 
-/** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
 /** How long the requests of a host that is being stopped or replaced may take to end. */
 export const DRAIN_MS = 25_000;
 
+/** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
 export interface Serving {
   /** From now on requests for the placement go to `host`. Again with a new `placement`: its limits changed. */
   serve(placement: DesiredPlacement, host: ModelHost): void;

@@ -4,7 +4,7 @@ import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { modelHostsOf } from "../support/process-facts.ts";
 import { SkerryCluster, type ClusterNode } from "../support/skerry-cluster.ts";
 import { until } from "../support/skerry-process.ts";
-import { steadyLoad } from "../support/steady-load.ts";
+import { type LoadSample, steadyLoad } from "../support/steady-load.ts";
 
 const LIMIT_MIB = 160;
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
   cluster = await SkerryCluster.start(database.url);
   node = await cluster.addNode("edge-a");
   await cluster.publish("hungry", runBombModel());
-  await cluster.deploy({ name: "hungry", model: "hungry", version: 1, limits: { memMiB: LIMIT_MIB } });
+  await deploy(LIMIT_MIB);
   await cluster.whenDeploymentReady("hungry");
 }, 60_000);
 
@@ -26,27 +26,48 @@ afterAll(async () => {
   await database?.stop();
 });
 
+const deploy = (memMiB: number): Promise<unknown> =>
+  cluster.deploy({ name: "hungry", model: "hungry", version: 1, limits: { memMiB } });
+
 /** A run that holds so many MiB twice over; the runtime keeps the memory afterwards. */
 const run = (mebibytes: number): Promise<Response> =>
   cluster.infer("hungry", { inputs: [{ name: "mebibytes", datatype: "INT64", shape: [1], data: [mebibytes] }] });
 
+/** What callers saw while 50 requests a second were sent, from `change` until one other host serves alone. */
+async function seenWhileReplaced(change: () => Promise<unknown>): Promise<readonly LoadSample[]> {
+  const pid = node.process.child.pid ?? 0;
+  const [first] = await modelHostsOf(pid);
+  await change();
+  const load = steadyLoad(50, () => run(1));
+  await until("another host serves alone", async () => {
+    const hosts = await modelHostsOf(pid);
+    return hosts.length === 1 && hosts[0] !== first;
+  });
+  return load.stop();
+}
+
+const isTold = (pattern: RegExp): Promise<boolean> =>
+  until("it is told", async () =>
+    (await cluster.events()).some(({ reason, message }) => reason === "NodeReported" && pattern.test(message)),
+  );
+
+const failedOf = (samples: readonly LoadSample[]): readonly LoadSample[] =>
+  samples.filter(({ status }) => status !== 200);
+
 describe("a model host that has grown close to its limit", () => {
   it("is replaced without a failed request, and the events say so", async () => {
-    const pid = node.process.child.pid ?? 0;
-    const [first] = await modelHostsOf(pid);
-    expect((await run(56)).status).toBe(200);
-    const load = steadyLoad(50, () => run(1));
-    await until("another host serves alone", async () => {
-      const hosts = await modelHostsOf(pid);
-      return hosts.length === 1 && hosts[0] !== first;
-    });
-    const samples = await load.stop();
+    const samples = await seenWhileReplaced(async () => expect((await run(56)).status).toBe(200));
     expect(samples.length).toBeGreaterThan(50);
-    expect(samples.filter(({ status }) => status !== 200)).toEqual([]);
-    await until("it is told", async () =>
-      (await cluster.events()).some(
-        ({ reason, message }) => reason === "NodeReported" && /hungry:1 had grown to \d+ of its 160 MiB/.test(message),
-      ),
-    );
+    expect(failedOf(samples)).toEqual([]);
+    expect(await isTold(/hungry:1 had grown to \d+ of its 160 MiB/)).toBe(true);
+  }, 60_000);
+});
+
+describe("a model host whose limit is changed", () => {
+  it("is replaced without a failed request, and the events say so", async () => {
+    const samples = await seenWhileReplaced(() => deploy(LIMIT_MIB + 32));
+    expect(samples.length).toBeGreaterThan(0);
+    expect(failedOf(samples)).toEqual([]);
+    expect(await isTold(/hungry:1 had a limit of 160 MiB, which is 192 MiB now/)).toBe(true);
   }, 60_000);
 });

@@ -3,7 +3,6 @@ import { HostRenewal } from "../../../../edge-node/app/host-renewal.ts";
 import type { Held } from "../../../../edge-node/app/placements.ts";
 import type { ModelHost } from "../../../../edge-node/ports.ts";
 import { FakeHosts, FakeServing } from "../../../support/fake-hosts.ts";
-import { silentLogger } from "../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../support/test-clock.ts";
 
 const SPEC = {
@@ -24,7 +23,6 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     hosts,
     serving,
     clock,
-    logger: silentLogger,
     disk: { directory: (artifact: string) => `/models/${artifact}` },
     probe: { memFreeMiB: () => memFreeMiB },
     log: { add: (_level: string, line: string) => told.push(line) },
@@ -67,6 +65,34 @@ describe("HostRenewal", () => {
     expect(told).toEqual([
       "the model host of digits:3 had grown to 85 of its 100 MiB and was replaced while it served",
     ]);
+  });
+
+  it("gives a running host its new limit, up or down, and says so", async () => {
+    const { held, hosts, told, pass } = await setUp();
+    held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 200 } };
+    await pass(5_000);
+    held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 50 } };
+    await pass(5_000);
+    expect(hosts.started.map(({ spec }) => spec.limits.memMiB)).toEqual([100, 200, 50]);
+    expect(hosts.started.map(({ isRunning }) => isRunning)).toEqual([false, false, true]);
+    expect(told).toEqual([
+      "the model host of digits:3 had a limit of 100 MiB, which is 200 MiB now, and was replaced while it served",
+      "the model host of digits:3 had a limit of 200 MiB, which is 50 MiB now, and was replaced while it served",
+    ]);
+  });
+
+  it("tries a limit under which no host starts once in ten minutes, and says why the old one stays", async () => {
+    const { held, hosts, host, told, pass } = await setUp();
+    hosts.failures.set("p-1", "OUT_OF_MEMORY");
+    held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 5 } };
+    await pass(590_000);
+    expect(hosts.diary.filter((line) => line === "start p-1")).toHaveLength(2);
+    expect([held.process, host.isRunning]).toEqual([host, true]);
+    expect(told).toEqual([
+      "the model host of digits:3 had a limit of 100 MiB, which is 5 MiB now, and could not be replaced: p-1 was made to fail",
+    ]);
+    await pass(20_000);
+    expect(hosts.diary.filter((line) => line === "start p-1")).toHaveLength(3);
   });
 
   it("does so at most every ten minutes, however fast the new one grows", async () => {
