@@ -57,6 +57,8 @@ export interface HostAnswer {
   readonly body: Uint8Array;
   /** Decoding it, the run that answered it, encoding the answer. */
   readonly computeUs: number;
+  readonly decodeUs: number;
+  readonly encodeUs: number;
   /** Error code from the catalogue, when the status is not 200. */
   readonly code: string | undefined;
   /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
@@ -112,6 +114,15 @@ export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"
   readonly cancellation: Cancellation;
 }
 
+export interface HostParts {
+  /** Reading the request, running the model, writing the answer. */
+  readonly decodeUs: number;
+  readonly runUs: number;
+  readonly encodeUs: number;
+  /** Requests that the host took up together, this one included. */
+  readonly turn: number;
+}
+
 export interface WorkerAnswer {
   readonly status: number;
   readonly code: string | undefined;
@@ -121,6 +132,8 @@ export interface WorkerAnswer {
   readonly body: Uint8Array;
   readonly queueUs: number;
   readonly computeUs: number;
+  /** Where `computeUs` went, for who traces the request; undefined when the model host did not answer it. */
+  readonly inHost: HostParts | undefined;
   readonly nodeRif: number;
   readonly placementRif: number;
   readonly meanUs: number;

@@ -154,15 +154,15 @@ export class InferenceChannel {
   }
 }
 
-/** The line that belongs to the control plane's about the same trace. */
+/** The line that belongs to the control plane's about the same trace. The model host has no log: its part of the way is told here. */
 function logSampled(
   logger: Logger,
   { trace, frame, answer }: { trace: TraceContext; frame: RequestFrame; answer: WorkerAnswer },
 ): void {
   const { traceId, spanId: parentSpanId } = trace;
   const { placementId } = frame.meta;
-  const { status, code, queueUs, computeUs } = answer;
-  logger.info({ traceId, parentSpanId, placementId, status, code, queueUs, computeUs }, "inference");
+  const { status, code, queueUs, computeUs, inHost } = answer;
+  logger.info({ traceId, parentSpanId, placementId, status, code, queueUs, computeUs, ...inHost }, "inference");
 }
 
 function responseOf(requestId: number, answer: WorkerAnswer): Omit<ResponseFrame, "end" | "bodyLength"> {

@@ -117,8 +117,9 @@ export class InferenceWorker implements Serving {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif, queueUs };
     if (outcome.kind === "answered") {
-      const { status, code, headerLength, body, computeUs } = outcome.answer;
-      return { status, code, notStarted: false, headerLength, body, computeUs, ...figures };
+      const { status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
+      const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, turn };
+      return { status, code, notStarted: false, headerLength, body, computeUs, inHost, ...figures };
     }
     const { code, why, started } = outcome;
     const { model, version } = queue.placement;
@@ -130,6 +131,7 @@ export class InferenceWorker implements Serving {
       headerLength: JSON_BODY,
       body: errorBody(detail),
       computeUs: 0,
+      inHost: undefined,
       ...figures,
     };
   }
@@ -144,6 +146,7 @@ export class InferenceWorker implements Serving {
       body: errorBody(`${this.#why(code, request, queue)}. ${ERRORS[code].fix}`),
       queueUs: 0,
       computeUs: 0,
+      inHost: undefined,
       nodeRif: this.rif,
       placementRif: queue?.rif ?? 0,
       ...figures,

@@ -6,14 +6,15 @@ import type { TensorSignature } from "../../shared/inference/shape.ts";
  * request in the order in which they came.
  *
  *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u16 0; body
- *   reply:   u8 kind, u8 code, u16 turn, u32 request id, u32 header length, u32 compute µs, u32 body length; body
+ *   reply:   u8 kind, u8 code, u16 turn, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
+ *            u32 body length; body
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
 export const LINK_FD = 3;
 
 export const REQUEST_HEADER = 16;
-export const REPLY_HEADER = 20;
+export const REPLY_HEADER = 28;
 
 export const REPLY = { EVENT: 1, ANSWER: 2 } as const;
 
@@ -35,6 +36,9 @@ export interface ReplyHead {
   readonly requestId: number;
   readonly headerLength: number;
   readonly computeUs: number;
+  /** Parts of it: reading the request, and writing the answer. The rest is the run. */
+  readonly decodeUs: number;
+  readonly encodeUs: number;
   readonly bodyLength: number;
 }
 
@@ -88,7 +92,9 @@ export function writeReplyHead(view: DataView, head: ReplyHead): void {
   view.setUint32(4, head.requestId, true);
   view.setUint32(8, head.headerLength, true);
   view.setUint32(12, head.computeUs, true);
-  view.setUint32(16, head.bodyLength, true);
+  view.setUint32(16, head.decodeUs, true);
+  view.setUint32(20, head.encodeUs, true);
+  view.setUint32(24, head.bodyLength, true);
 }
 
 export const readReplyHead = (view: DataView): ReplyHead => ({
@@ -98,5 +104,7 @@ export const readReplyHead = (view: DataView): ReplyHead => ({
   requestId: view.getUint32(4, true),
   headerLength: view.getUint32(8, true),
   computeUs: view.getUint32(12, true),
-  bodyLength: view.getUint32(16, true),
+  decodeUs: view.getUint32(16, true),
+  encodeUs: view.getUint32(20, true),
+  bodyLength: view.getUint32(24, true),
 });

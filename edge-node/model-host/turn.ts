@@ -16,12 +16,16 @@ export interface Served {
 export interface TurnAnswer extends Answer {
   /** Decoding it, the run that answered it (whoever shared it), and encoding the answer. */
   readonly computeUs: number;
+  readonly decodeUs: number;
+  readonly encodeUs: number;
 }
 
 interface Entry {
   readonly request: InferRequest;
   readonly rows: number | undefined;
-  computeMs: number;
+  readonly decodeMs: number;
+  runMs: number;
+  encodeMs: number;
   answer: Answer | undefined;
 }
 
@@ -53,10 +57,12 @@ export class Turn {
       const request = decodeRequest(body, headerLength, this.#served.model);
       const rows = rowsOf(request);
       this.#rows += rows ?? 1;
-      this.#entries.push({ request, rows, computeMs: performance.now() - before, answer: undefined });
+      const decodeMs = performance.now() - before;
+      this.#entries.push({ request, rows, decodeMs, runMs: 0, encodeMs: 0, answer: undefined });
     } catch (error) {
       this.#rows += 1; // a stream of nonsense must not make a turn without end
-      this.#entries.push({ ...faultOf(error), computeUs: toUs(performance.now() - before) });
+      const decodeUs = toUs(performance.now() - before);
+      this.#entries.push({ ...faultOf(error), computeUs: decodeUs, decodeUs, encodeUs: 0 });
     }
   }
 
@@ -120,7 +126,7 @@ export class Turn {
       const tensors = await this.#served.model.run(entry.request.inputs, namesOf(entry));
       this.#answer(entry, tensors, performance.now() - before);
     } catch (error) {
-      entry.computeMs += performance.now() - before;
+      entry.runMs += performance.now() - before;
       entry.answer = faultOf(runtimeFault(error, this.#served));
     }
   }
@@ -132,7 +138,8 @@ export class Turn {
     } catch (error) {
       entry.answer = faultOf(error);
     }
-    entry.computeMs += runMs + performance.now() - before;
+    entry.runMs += runMs;
+    entry.encodeMs = performance.now() - before;
   }
 }
 
@@ -145,7 +152,9 @@ const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.
 
 const toUs = (ms: number): number => Math.round(ms * 1_000);
 
-const finished = ({ answer, computeMs }: Entry): TurnAnswer => ({
+const finished = ({ answer, decodeMs, runMs, encodeMs }: Entry): TurnAnswer => ({
   ...(answer ?? faultOf(new Error("the run gave no answer"))),
-  computeUs: toUs(computeMs),
+  computeUs: toUs(decodeMs + runMs + encodeMs),
+  decodeUs: toUs(decodeMs),
+  encodeUs: toUs(encodeMs),
 });

@@ -40,7 +40,7 @@ export class FakeHost implements ModelHost {
   }
 
   infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {
-    return Promise.resolve({ status: 200, headerLength, body, computeUs: 100, code: undefined, turn: 1 });
+    return Promise.resolve({ status: 200, headerLength, body, computeUs: 100, decodeUs: 0, encodeUs: 0, code: undefined, turn: 1 });
   }
 
   stop(): Promise<void> {
@@ -123,12 +123,12 @@ export class FakeServing implements Serving {
     const figures = { queueUs: 1, nodeRif: 1, placementRif: 1, meanUs: 100, p95Us: 200, slots: 1 };
     const host = this.hosts.get(request.placementId);
     if (!host) {
-      const nothing = { headerLength: request.headerLength, body: new Uint8Array(0), computeUs: 0 };
+      const nothing = { headerLength: request.headerLength, body: new Uint8Array(0), computeUs: 0, inHost: undefined };
       return { status: 404, code: "MODEL_NOT_READY", notStarted: true, ...nothing, ...figures };
     }
     const answer = await host.infer({ ...request, timeoutMs: request.deadlineMs, maxRows: 1 });
     this.done += 1;
-    return { ...answer, notStarted: false, ...figures };
+    return { ...answer, notStarted: false, inHost: undefined, ...figures };
   }
 
   load(): { rif: number; placements: [] } {

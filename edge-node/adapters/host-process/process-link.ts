@@ -112,7 +112,7 @@ export class ProcessLink {
     this.#waiting.shift();
     const code = ANSWER_CODES[reply.code];
     const status = code === undefined ? 200 : ERRORS[code].status;
-    const { headerLength, body, computeUs, turn } = reply;
-    oldest.resolve({ status, code, headerLength, body, computeUs, turn });
+    const { headerLength, body, computeUs, decodeUs, encodeUs, turn } = reply;
+    oldest.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn });
   }
 }

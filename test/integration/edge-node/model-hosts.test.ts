@@ -7,6 +7,7 @@ import type { HostAnswer, HostSpec, ModelHost } from "../../../edge-node/ports.t
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
 import {
   type ElementType,
@@ -135,6 +136,17 @@ describe("a model host", () => {
     const numbers = Array.from({ length: 200 }, (_, i) => i);
     const answers = await Promise.all(numbers.map((i) => ask(host, [tensor("x", "INT32", [1], Int32Array.of(i))])));
     expect(answers.map((answer) => outputsOf(answer)[0]?.data[0])).toEqual(numbers);
+  });
+
+  it("tells how much of its time it read and wrote", async () => {
+    const host = await start(identityModel("FP32", ["n"]));
+    const data = Array.from({ length: 20_000 }, (_, i) => i / 7);
+    const json = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [data.length], data }] });
+    const body = new TextEncoder().encode(json);
+    const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 1 });
+    expect(answer).toMatchObject({ status: 200, turn: 1 });
+    expect(Math.min(answer.decodeUs, answer.encodeUs)).toBeGreaterThan(0);
+    expect(answer.decodeUs + answer.encodeUs).toBeLessThanOrEqual(answer.computeUs);
   });
 
   it("refuses an infinite output as JSON, and gives it as binary", async () => {

@@ -59,6 +59,8 @@ class ScriptedHost implements ModelHost {
       headerLength: JSON_BODY,
       body: new Uint8Array(0),
       computeUs: 5,
+      decodeUs: 1,
+      encodeUs: 1,
       turn: 1,
       ...over,
     });
@@ -135,6 +137,7 @@ describe("InferenceWorker", () => {
       placementRif: 0,
       slots: 1,
     });
+    expect(answer.inHost).toEqual({ decodeUs: 1, runUs: 75, encodeUs: 1, turn: 1 });
     expect(new TextDecoder().decode(answer.body)).toBe("nor this");
   });
 

@@ -13,6 +13,8 @@ function encode(requestId: number, body: Uint8Array, bodyLength = body.byteLengt
     requestId,
     headerLength: 7,
     computeUs: 9,
+    decodeUs: 2,
+    encodeUs: 3,
     bodyLength,
   });
   return Buffer.concat([head, body]);
