@@ -16,6 +16,10 @@ async function main(): Promise<void> {
   const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
   const exit = exitWithLog(log);
   const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
+  process.on("uncaughtException", (error) => {
+    logger.error({ err: error }, "the control plane cannot go on");
+    exit(1);
+  });
   const postgres = await createPostgres({ url: config.databaseUrl, clock: systemClock, random: systemRandom, logger });
   const controlPlane = await composeControlPlane(config, {
     postgres,

@@ -17,6 +17,10 @@ async function main(): Promise<void> {
   const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
   const exit = exitWithLog(log);
   const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
+  process.on("uncaughtException", (error) => {
+    logger.error({ err: error }, "the node cannot go on");
+    exit(1);
+  });
   const stopping = new AbortController();
   let node: Node | undefined;
   const stop = async (why: string): Promise<void> => {
@@ -34,7 +38,7 @@ async function main(): Promise<void> {
     await node.start();
   } catch (error) {
     if (stopping.signal.aborted) return; // `stop` ends the process
-    logger.fatal({ error: messageOf(error) }, "the node cannot start");
+    logger.error({ error: messageOf(error) }, "the node cannot start");
     return exit(isFinal(error) ? EXIT_CONFIG : 1);
   }
   const { localHost: host, localPort: port, stateDir } = config;

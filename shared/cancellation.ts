@@ -1,3 +1,21 @@
+/** The part of an HTTP answer that tells whether its caller went away. */
+interface Answer {
+  readonly destroyed: boolean;
+  readonly writableFinished: boolean;
+  on(event: "close", listener: () => void): unknown;
+}
+
+/** Cancelled when the caller goes away before its answer is out. */
+export function cancellationOf(answer: Answer): Cancellation {
+  const cancellation = new Cancellation();
+  if (answer.destroyed) cancellation.cancel();
+  else
+    answer.on("close", () => {
+      if (!answer.writableFinished) cancellation.cancel();
+    });
+  return cancellation;
+}
+
 /**
  * Tells once that nobody waits for an answer any more. An `AbortSignal` does that too, but as an `EventTarget` it cost
  * 2 µs of every request, and nearly none is ever cancelled.

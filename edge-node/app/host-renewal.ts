@@ -1,5 +1,6 @@
 import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
+import type { Logger } from "../../shared/logger.ts";
 import { hasRoomForAnother, isWorn, type HostMemory } from "../core/host-wear.ts";
 import type { ArtifactDisk, ModelHost, ModelHosts, SystemProbe } from "../ports.ts";
 import type { NodeLog } from "./node-log.ts";
@@ -22,6 +23,7 @@ interface Parts {
   readonly serving: Serving;
   readonly probe: Pick<SystemProbe, "memFreeMiB">;
   readonly clock: Clock;
+  readonly logger: Logger;
   readonly log: NodeLog;
   /** Work that a stopping node waits for. */
   readonly own: (work: Promise<void>) => void;
@@ -30,8 +32,8 @@ interface Parts {
 }
 
 /**
- * Replaces a model host that has grown close to its memory limit, or whose limit was changed, while it serves: the new one
- * loads and warms up beside it, then takes the requests that come, and the old one ends when it has answered its own.
+ * Replaces a model host that has come close to its memory limit, while it serves: the new one loads and warms up beside
+ * it, then takes the requests that come, and the old one ends when it has answered its own.
  */
 export class HostRenewal {
   readonly #parts: Parts;
@@ -50,9 +52,9 @@ export class HostRenewal {
     const { clock, own } = this.#parts;
     const look = (): void => {
       if (held.process !== host || held.state !== "ready") return;
-      const why = this.#whyNow(held, { ...host.memory(), readyMiB });
-      if (why === undefined) cancel = clock.after(LOOK_MS, look);
-      else own(this.#renew(held, { old: host, readyMiB, why }));
+      const memory = { ...host.memory(), wantedMiB: held.spec.limits.memMiB, readyMiB };
+      if (this.#isDue(held, memory)) own(this.#renew(held, host, readyMiB));
+      else cancel = clock.after(LOOK_MS, look);
     };
     let cancel = clock.after(LOOK_MS, look);
     void host.exited.then(() => cancel());
@@ -65,23 +67,15 @@ export class HostRenewal {
     if (leaving) this.#parts.own(leaving.stop(graceMs));
   }
 
-  /** Why the host should be replaced; undefined while it need not or cannot be. */
-  #whyNow(held: Held, memory: HostMemory): string | undefined {
+  #isDue(held: Held, memory: HostMemory): boolean {
     const { clock, probe } = this.#parts;
-    const { limitMiB, ownMiB } = memory;
-    const wantedMiB = held.spec.limits.memMiB;
     const last = this.#tried.get(held);
-    const isRested = last?.limitMiB !== wantedMiB || clock.now() - last.at >= AT_MOST_EVERY_MS;
-    if (this.#isBusy || !isRested || !hasRoomForAnother(memory, probe.memFreeMiB())) return undefined;
-    if (limitMiB !== wantedMiB) return `had a limit of ${limitMiB} MiB, which is ${wantedMiB} MiB now,`;
-    return isWorn(memory) ? `had grown to ${Math.round(ownMiB)} of its ${limitMiB} MiB` : undefined;
+    const isRested = last?.limitMiB !== memory.wantedMiB || clock.now() - last.at >= AT_MOST_EVERY_MS;
+    return !this.#isBusy && isRested && isWorn(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
   }
 
-  async #renew(
-    held: Held,
-    { old, readyMiB, why }: { readonly old: ModelHost; readonly readyMiB: number; readonly why: string },
-  ): Promise<void> {
-    const { hosts, disk, clock, log } = this.#parts;
+  async #renew(held: Held, old: ModelHost, readyMiB: number): Promise<void> {
+    const { hosts, disk, clock, log, logger } = this.#parts;
     const { placementId, model, version, artifact, limits } = held.spec;
     const abort = new AbortController();
     held.abort = abort;
@@ -91,10 +85,11 @@ export class HostRenewal {
       const spec = { placementId, model, version, directory: disk.directory(artifact), limits };
       const next = await hosts.start(spec, () => undefined, abort.signal);
       if (abort.signal.aborted || held.process !== old) return await next.stop(0);
-      await this.#change(held, { old, next, abort, why });
+      await this.#change(held, { old, next, abort });
     } catch (error) {
       if (abort.signal.aborted) return;
-      log.add("warn", `the model host of ${model}:${version} ${why} and could not be replaced: ${messageOf(error)}`);
+      logger.warn({ placementId, error: messageOf(error) }, "a model host near its limit could not be replaced");
+      log.add("warn", `${near(held, old)} and could not be replaced: ${messageOf(error)}`);
       this.watch(held, old, readyMiB);
     } finally {
       this.#isBusy = false;
@@ -105,18 +100,24 @@ export class HostRenewal {
   /** New requests go to `next`; `old` answers those that it has and ends, at the latest when the placement is called off. */
   async #change(
     held: Held,
-    { old, next, abort, why }: { old: ModelHost; next: ModelHost; abort: AbortController; why: string },
+    { old, next, abort }: { readonly old: ModelHost; readonly next: ModelHost; readonly abort: AbortController },
   ): Promise<void> {
     const { serving, clock, log, adopt } = this.#parts;
-    const { model, version } = held.spec;
+    const why = near(held, old);
     const emptied = serving.replace(held.spec, next);
     this.#leaving.set(held, old);
     adopt(held, next);
-    log.add("info", `the model host of ${model}:${version} ${why} and was replaced while it served`);
+    log.add("info", `${why} and was replaced while it served`);
     await Promise.race([emptied, sleep(clock, DRAIN_MS, abort.signal).catch(() => undefined)]);
     const graceMs = abort.signal.aborted ? 0 : DRAIN_MS;
     abort.abort(); // ends the sleep
     if (graceMs > 0) await old.stop(graceMs);
     this.#leaving.delete(held);
   }
+}
+
+function near({ spec: { model, version, limits } }: Held, host: ModelHost): string {
+  const { limitMiB, ownMiB } = host.memory();
+  const changed = limits.memMiB === limitMiB ? "" : ` (${limits.memMiB} MiB for the next)`;
+  return `the model host of ${model}:${version} had come to ${Math.round(ownMiB)} of its ${limitMiB} MiB${changed}`;
 }

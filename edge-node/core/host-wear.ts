@@ -2,6 +2,8 @@
 export interface HostMemory {
   /** What it may hold; 0: no limit. */
   readonly limitMiB: number;
+  /** What another one in its place would be allowed. */
+  readonly wantedMiB: number;
   /** What it held when it became ready, and what it holds now. */
   readonly readyMiB: number;
   readonly ownMiB: number;
@@ -13,11 +15,15 @@ const NEAR_LIMIT = 0.8;
 const GROWN = 1.25;
 
 /**
- * Whether a host has grown so near to its limit that it should be replaced while it serves: at the limit it is killed
- * with the requests inside it. The runtime keeps the memory of its largest run, and some operators leak.
+ * Whether a host is so near to its limit that it should be replaced while it serves: at the limit it is killed with the
+ * requests inside it. The runtime keeps the memory of its largest run, and some operators leak; another host helps when
+ * this one has grown, or when the limit was raised. A lowered limit waits for the next start: in a rollout it is the new
+ * version's, and would end the old one.
  */
-export const isWorn = ({ limitMiB, readyMiB, ownMiB }: HostMemory): boolean =>
-  limitMiB > 0 && ownMiB >= NEAR_LIMIT * limitMiB && ownMiB >= GROWN * readyMiB;
+export const isWorn = ({ limitMiB, wantedMiB, readyMiB, ownMiB }: HostMemory): boolean =>
+  limitMiB > 0 && ownMiB >= NEAR_LIMIT * limitMiB && (ownMiB >= GROWN * readyMiB || isHigher(wantedMiB, limitMiB));
+
+const isHigher = (wantedMiB: number, limitMiB: number): boolean => wantedMiB === 0 || wantedMiB > limitMiB;
 
 /** Whether the machine has memory for another host beside the one that it replaces. */
 export const hasRoomForAnother = ({ readyMiB }: Pick<HostMemory, "readyMiB">, memFreeMiB: number): boolean =>

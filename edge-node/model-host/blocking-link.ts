@@ -123,7 +123,10 @@ export class BlockingLink {
 
   tell(event: HostEvent): void {
     const body = Buffer.from(JSON.stringify(event));
-    this.#put({ kind: REPLY.EVENT, code: 0, turn: 0, requestId: 0, headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 }, body);
+    this.#put(
+      { kind: REPLY.EVENT, code: 0, turn: 0, requestId: 0, headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 },
+      body,
+    );
     this.#flush();
   }
 

@@ -39,8 +39,9 @@ export const MAX_DEADLINE_MS = 60_000;
 export const DEFAULT_DEADLINE_MS = 30_000;
 
 /**
- * How long an idle HTTP connection is kept. Proxies in front (nginx, the clouds' load balancers) keep theirs for 60 s: who
- * closes sooner than they do gets requests on connections that are just closing, and their callers get a 502.
+ * How long an idle HTTP connection is kept. Proxies in front keep theirs for 60 s unless told otherwise (nginx, the load
+ * balancer of AWS): who closes sooner than they do gets requests on connections that are just closing, and their callers
+ * get a 502.
  */
 export const KEEP_ALIVE_MS = 75_000;
 

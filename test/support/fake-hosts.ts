@@ -40,7 +40,16 @@ export class FakeHost implements ModelHost {
   }
 
   infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {
-    return Promise.resolve({ status: 200, headerLength, body, computeUs: 100, decodeUs: 0, encodeUs: 0, code: undefined, turn: 1 });
+    return Promise.resolve({
+      status: 200,
+      headerLength,
+      body,
+      computeUs: 100,
+      decodeUs: 0,
+      encodeUs: 0,
+      code: undefined,
+      turn: 1,
+    });
   }
 
   stop(): Promise<void> {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Cancellation } from "../../../shared/cancellation.ts";
 import type { RequestFacts } from "./route.ts";
 import { invalidFields } from "./problem.ts";
 
@@ -43,7 +42,7 @@ export function queryOf(request: IncomingMessage): Record<string, string> {
   return query;
 }
 
-/** Made once: the exception that `abort()` makes for itself cost 8 % of an inference's time. */
+/** Made once: the exception that `abort()` makes for itself has a stack, which is most of what it costs. */
 const OVER = new Error("the caller has its answer or went away");
 
 /** Aborted when the caller goes away or has its answer, and when `stopping` is. */
@@ -57,15 +56,6 @@ export function callerSignal(response: ServerResponse, stopping?: AbortSignal): 
   stopping?.addEventListener("abort", end);
   if (stopping?.aborted) end();
   return controller.signal;
-}
-
-/** Cancelled when the caller goes away before its answer is out. */
-export function cancellationOf(response: ServerResponse): Cancellation {
-  const cancellation = new Cancellation();
-  response.on("close", () => {
-    if (!response.writableFinished) cancellation.cancel();
-  });
-  return cancellation;
 }
 
 export function factsOf(

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Cancellation } from "../../../shared/cancellation.ts";
+import { type Cancellation, cancellationOf } from "../../../shared/cancellation.ts";
 import type { Clock } from "../../../shared/clock.ts";
 import { type ErrorCode, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
@@ -13,7 +13,7 @@ import { maySee } from "../../app/api-keys.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
 import type { MeasuredInference, Metrics } from "../../ports.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
-import { addressOf, cancellationOf, pathOf } from "./exchange.ts";
+import { addressOf, pathOf } from "./exchange.ts";
 import { InferenceGate } from "./inference-gate.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
 import { InferenceLog } from "./inference-log.ts";

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Cancellation } from "../../../shared/cancellation.ts";
+import { cancellationOf } from "../../../shared/cancellation.ts";
 import { isSkerryError, SkerryError } from "../../../shared/errors.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
@@ -78,13 +78,6 @@ function ask(
     const status = answer.code === "MODEL_NOT_READY" ? 503 : answer.status;
     return { status, headers: answerHeaders(answer, placement), body: answer.body };
   });
-}
-
-function cancellationOf(response: ServerResponse): Cancellation {
-  const cancellation = new Cancellation();
-  if (response.destroyed) cancellation.cancel();
-  else response.on("close", () => cancellation.cancel());
-  return cancellation;
 }
 
 const codeOf = ({ headers }: Reply): string => {

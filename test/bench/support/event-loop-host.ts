@@ -20,7 +20,15 @@ const socket = new Socket({ fd: LINK_FD });
 function send(kind: number, fields: { code: number; requestId: number; headerLength: number }, body: Uint8Array): void {
   const head = Buffer.alloc(REPLY_HEADER);
   const view = new DataView(head.buffer, head.byteOffset, REPLY_HEADER);
-  writeReplyHead(view, { ...fields, kind, turn: 1, computeUs: 0, decodeUs: 0, encodeUs: 0, bodyLength: body.byteLength });
+  writeReplyHead(view, {
+    ...fields,
+    kind,
+    turn: 1,
+    computeUs: 0,
+    decodeUs: 0,
+    encodeUs: 0,
+    bodyLength: body.byteLength,
+  });
   socket.write(Buffer.concat([head, body]));
 }
 

@@ -4,6 +4,8 @@ import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference-request.ts";
 import type { HttpDoorParts } from "../../../control-plane/adapters/http/http-door.ts";
+import { eventually } from "../../support/eventually.ts";
+import { postHead, RawClient } from "../../support/raw-client.ts";
 import { settle } from "../../support/test-clock.ts";
 import { answerOf } from "./support/http-call.ts";
 import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
@@ -49,6 +51,24 @@ describe("inference over HTTP", () => {
       "content-type": "application/octet-stream",
       "inference-header-content-length": "12",
     });
+  });
+
+  it.each([1, 3_000, 65_536])("takes bodies of %d bytes however they arrive on one connection", async (length) => {
+    const asked = await recordingDoor(({ body }) => anAnswer({ body: Buffer.concat(body).subarray(0, 1) }));
+    const client = await RawClient.open(door.port);
+    const head = postHead(PATH, { Authorization: `Bearer ${door.keyOf.application}`, "Content-Length": length });
+    const bodyOf = (letter: string): string => letter.repeat(length);
+    const answers = (): number => client.received.split("HTTP/1.1 200").length - 1;
+    await client.send(head + bodyOf("a") + head + bodyOf("b")); // two at once
+    await eventually("two answers", () => answers() === 2);
+    await client.send(head);
+    await client.send(bodyOf("c") + head + bodyOf("d").slice(1)); // a body after its head, and the next cut short
+    await eventually("a third answer", () => answers() === 3);
+    await client.send("d");
+    await eventually("a fourth answer", () => answers() === 4);
+    expect(asked.map(({ body }) => Buffer.concat(body).toString())).toEqual(["a", "b", "c", "d"].map(bodyOf));
+    client.vanish();
+    await client.closed;
   });
 
   it("routes by URL: with a version, with an alias, with a slash at the end, whatever the query", async () => {

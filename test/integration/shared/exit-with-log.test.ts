@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
 import path from "node:path";
+import type { Readable } from "node:stream";
+import { eventually } from "../../support/eventually.ts";
 
 const MODULE = path.resolve(import.meta.dirname, "../../../shared/exit-with-log.ts");
 /** Longer than the second that last lines may take, and much shorter than for ever. */
@@ -18,6 +21,7 @@ const program = (before: string): string => `
   const exit = exitWithLog(log);
   const logger = pino({ base: null }, log);
   process.on("SIGTERM", () => { logger.info("a line"); logger.info("the last line"); exit(7); });
+  process.on("uncaughtException", (err) => { logger.error({ err }, "cannot go on"); exit(1); });
   process.on("SIGUSR2", () => { logger.info("a line"); logger.info("about to throw"); throw new Error("boom"); });
   process.stdin.resume();
   ${before}
@@ -29,9 +33,9 @@ afterEach(() => {
   child?.kill("SIGKILL");
 });
 
-async function start(before = ""): Promise<ChildProcess> {
+async function start(before = "", log: "pipe" | number = "pipe"): Promise<ChildProcess> {
   const args = ["--input-type=module-typescript", "--disable-warning=ExperimentalWarning", "-e", program(before)];
-  child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
+  child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", log] });
   await once(present(child.stdout), "data");
   return child;
 }
@@ -40,6 +44,15 @@ function present<Stream>(stream: Stream | null): Stream {
   if (stream === null) throw new Error("the child has no such stream");
   return stream;
 }
+
+/** What came out of a stream so far. */
+function read(stream: Readable | null): () => string {
+  let text = "";
+  present(stream).on("data", (bytes: Buffer) => (text += bytes.toString()));
+  return () => text.trimEnd();
+}
+
+const messageOf = (line: string): unknown => (JSON.parse(line) as { msg: unknown }).msg;
 
 /** The child's exit code. */
 async function endOf(process: ChildProcess): Promise<number> {
@@ -50,13 +63,12 @@ async function endOf(process: ChildProcess): Promise<number> {
 describe("a process that logs", () => {
   it("writes its last line before it ends", async () => {
     const process = await start();
-    let log = "";
-    present(process.stderr).on("data", (bytes: Buffer) => (log += bytes.toString()));
+    const log = read(process.stderr);
     process.kill("SIGTERM");
     const closed = once(process, "close");
     expect(await endOf(process)).toBe(7);
     await closed;
-    expect(log).toContain("the last line");
+    expect(log().split("\n").map(messageOf)).toEqual(["a line", "the last line"]);
   });
 
   it("ends although nobody reads its log any more", async () => {
@@ -72,10 +84,37 @@ describe("a process that logs", () => {
     expect(await endOf(process)).toBe(7);
   });
 
-  it("ends by what it throws although nobody reads its log any more", async () => {
+  it("says what it died of", async () => {
+    const process = await start();
+    const log = read(process.stderr);
+    process.kill("SIGUSR2");
+    const closed = once(process, "close");
+    expect(await endOf(process)).toBe(1);
+    await closed;
+    expect(log().split("\n").map(messageOf)).toEqual(["a line", "about to throw", "cannot go on"]);
+    expect(log()).toContain("Error: boom");
+  });
+
+  it("dies although nobody reads its log any more", async () => {
     const process = await start();
     present(process.stderr).destroy();
     process.kill("SIGUSR2");
-    expect(await endOf(process)).not.toBe(0);
+    expect(await endOf(process)).toBe(1);
+  });
+
+  it("goes on with a full disk under its log, and ends when it is asked to", async () => {
+    const full = openSync("/dev/full", "w");
+    const process = await start(
+      "process.on('SIGUSR1', () => { logger.info('lost'); process.stdout.write('alive'); });",
+      full,
+    );
+    closeSync(full);
+    const said = read(process.stdout);
+    for (const count of [1, 2]) {
+      process.kill("SIGUSR1");
+      await eventually("it goes on", () => said() === "alive".repeat(count));
+    }
+    process.kill("SIGTERM");
+    expect(await endOf(process)).toBe(7);
   });
 });

@@ -3,6 +3,7 @@ import { HostRenewal } from "../../../../edge-node/app/host-renewal.ts";
 import type { Held } from "../../../../edge-node/app/placements.ts";
 import type { ModelHost } from "../../../../edge-node/ports.ts";
 import { FakeHosts, FakeServing } from "../../../support/fake-hosts.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../support/test-clock.ts";
 
 const SPEC = {
@@ -23,6 +24,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     hosts,
     serving,
     clock,
+    logger: silentLogger,
     disk: { directory: (artifact: string) => `/models/${artifact}` },
     probe: { memFreeMiB: () => memFreeMiB },
     log: { add: (_level: string, line: string) => told.push(line) },
@@ -62,34 +64,46 @@ describe("HostRenewal", () => {
     expect(held.process).toBe(hosts.started[1]);
     expect(serving.hosts.get("p-1")).toBe(hosts.started[1]);
     expect(hosts.diary).toEqual(["start p-1", "start p-1", "stopped p-1"]);
-    expect(told).toEqual([
-      "the model host of digits:3 had grown to 85 of its 100 MiB and was replaced while it served",
-    ]);
+    expect(told).toEqual(["the model host of digits:3 had come to 85 of its 100 MiB and was replaced while it served"]);
   });
 
-  it("gives a running host its new limit, up or down, and says so", async () => {
-    const { held, hosts, told, pass } = await setUp();
+  it("gives a host that is near its limit a raised one at once, grown or not", async () => {
+    const { held, hosts, host, told, pass } = await setUp();
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    const [, second] = hosts.started;
+    if (second) second.ownMiBNow = 85;
     held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 200 } };
     await pass(5_000);
-    held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 50 } };
-    await pass(5_000);
-    expect(hosts.started.map(({ spec }) => spec.limits.memMiB)).toEqual([100, 200, 50]);
-    expect(hosts.started.map(({ isRunning }) => isRunning)).toEqual([false, false, true]);
-    expect(told).toEqual([
-      "the model host of digits:3 had a limit of 100 MiB, which is 200 MiB now, and was replaced while it served",
-      "the model host of digits:3 had a limit of 200 MiB, which is 50 MiB now, and was replaced while it served",
+    expect(hosts.started.map(({ spec, isRunning }) => [spec.limits.memMiB, isRunning])).toEqual([
+      [100, false],
+      [100, false],
+      [200, true],
     ]);
+    expect(told.at(-1)).toBe(
+      "the model host of digits:3 had come to 85 of its 100 MiB (200 MiB for the next) and was replaced while it served",
+    );
+  });
+
+  it("leaves a host be whose limit was lowered, or raised without need", async () => {
+    const { held, hosts, host, pass } = await setUp();
+    host.ownMiBNow = 60;
+    for (const memMiB of [50, 200, 0]) {
+      held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB } };
+      await pass(10_000);
+    }
+    expect(hosts.started).toEqual([host]);
   });
 
   it("tries a limit under which no host starts once in ten minutes, and says why the old one stays", async () => {
     const { held, hosts, host, told, pass } = await setUp();
     hosts.failures.set("p-1", "OUT_OF_MEMORY");
-    held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 5 } };
+    host.ownMiBNow = 85;
     await pass(590_000);
     expect(hosts.diary.filter((line) => line === "start p-1")).toHaveLength(2);
     expect([held.process, host.isRunning]).toEqual([host, true]);
     expect(told).toEqual([
-      "the model host of digits:3 had a limit of 100 MiB, which is 5 MiB now, and could not be replaced: p-1 was made to fail",
+      "the model host of digits:3 had come to 85 of its 100 MiB and could not be replaced: p-1 was made to fail",
     ]);
     await pass(20_000);
     expect(hosts.diary.filter((line) => line === "start p-1")).toHaveLength(3);
