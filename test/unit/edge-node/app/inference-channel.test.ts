@@ -51,7 +51,7 @@ async function anOpenChannel() {
   const reached = Promise.withResolvers<(frame: RequestFrame) => void>();
   const channel = new InferenceChannel({
     dial: (handlers) => {
-      reached.resolve(handlers.onRequest);
+      reached.resolve((frame) => handlers.onRequest(frame));
       return Promise.resolve(link);
     },
     serving: { infer: () => Promise.resolve(ANSWER) } as unknown as Serving,
