@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Observations, Tally } from "./buffered.ts";
 import type { FleetCounts, MeasuredInference, Metrics } from "../../ports.ts";
 
 /** From 1 ms to the longest deadline, in seconds. */
@@ -6,12 +7,10 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** Beyond so many values of a label, one more is counted as `other`: it must not grow with the catalogue for ever. */
 const MAX_VALUES = 500;
 
-type Series = Pick<Histogram.Internal<"model">, "observe">;
-
 interface ModelSeries {
-  readonly total: Series;
-  readonly queue: Series;
-  readonly compute: Series;
+  readonly total: Observations;
+  readonly queue: Observations;
+  readonly compute: Observations;
 }
 
 /** Metrics in Prometheus' text form, in a registry of their own, so that two control planes fit into one process. */
@@ -22,13 +21,13 @@ export class PrometheusMetrics implements Metrics {
   readonly #nodes = new Label();
   readonly #requests: Counter<"route" | "method" | "code">;
   readonly #requestSeconds: Histogram<"route">;
-  readonly #inferences: Counter<"model" | "version" | "code">;
-  readonly #nodeInferences: Counter<"node" | "code">;
-  readonly #routes: Counter<"reason">;
+  readonly #inferences: Tally<"model" | "version" | "code">;
+  readonly #nodeInferences: Tally<"node" | "code">;
+  readonly #routes: Tally<"reason">;
   readonly #queueSeconds: Histogram<"model">;
   readonly #computeSeconds: Histogram<"model">;
   readonly #inferenceSeconds: Histogram<"model">;
-  /** The series of a model: finding them by their labels on each request cost 3 µs. */
+  /** The series of a model, by its name. */
   readonly #seriesOf = new Map<string, ModelSeries>();
   readonly #pushed: Counter;
 
@@ -49,19 +48,19 @@ export class PrometheusMetrics implements Metrics {
       buckets: SECONDS,
       registers,
     });
-    this.#inferences = new Counter({
+    this.#inferences = new Tally({
       name: "skerry_inferences_total",
       help: "Answered inferences by model, version and error code",
       labelNames: ["model", "version", "code"],
       registers,
     });
-    this.#nodeInferences = new Counter({
+    this.#nodeInferences = new Tally({
       name: "skerry_node_answers_total",
       help: "Inferences that came to their end at a node, by error code: the share and the faults of each node",
       labelNames: ["node", "code"],
       registers,
     });
-    this.#routes = new Counter({
+    this.#routes = new Tally({
       name: "skerry_routes_total",
       help: "Inferences by the reason of their route, as in the header Skerry-Route",
       labelNames: ["reason"],
@@ -134,22 +133,22 @@ export class PrometheusMetrics implements Metrics {
   inferenceAnswered(inference: MeasuredInference): void {
     const { code, seconds, queueSeconds, computeSeconds, reason } = inference;
     const model = this.#models.of(inference.model);
-    this.#inferences.inc({ model, version: numberOf(this.#versions.of(inference.modelVersion)), code });
+    this.#inferences.add(model, numberOf(this.#versions.of(inference.modelVersion)), code);
     const series = this.#series(model);
-    series.total.observe(seconds);
-    if (inference.node !== undefined) this.#nodeInferences.inc({ node: this.#nodes.of(inference.node), code });
-    if (reason !== undefined) this.#routes.inc({ reason });
-    if (queueSeconds !== undefined) series.queue.observe(queueSeconds);
-    if (computeSeconds !== undefined) series.compute.observe(computeSeconds);
+    series.total.add(seconds);
+    if (inference.node !== undefined) this.#nodeInferences.add(this.#nodes.of(inference.node), code);
+    if (reason !== undefined) this.#routes.add(reason);
+    if (queueSeconds !== undefined) series.queue.add(queueSeconds);
+    if (computeSeconds !== undefined) series.compute.add(computeSeconds);
   }
 
   #series(model: string): ModelSeries {
     let series = this.#seriesOf.get(model);
     if (series === undefined) {
       series = {
-        total: this.#inferenceSeconds.labels(model),
-        queue: this.#queueSeconds.labels(model),
-        compute: this.#computeSeconds.labels(model),
+        total: new Observations(this.#inferenceSeconds.labels(model)),
+        queue: new Observations(this.#queueSeconds.labels(model)),
+        compute: new Observations(this.#computeSeconds.labels(model)),
       };
       this.#seriesOf.set(model, series);
     }
@@ -161,6 +160,9 @@ export class PrometheusMetrics implements Metrics {
   }
 
   async render(): Promise<{ contentType: string; text: string }> {
+    for (const tally of [this.#inferences, this.#nodeInferences, this.#routes]) tally.flush();
+    for (const { total, queue, compute } of this.#seriesOf.values())
+      for (const observations of [total, queue, compute]) observations.flush();
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
 }
