@@ -118,6 +118,7 @@ export class HostRenewal {
 
 function near({ spec: { model, version, limits } }: Held, host: ModelHost): string {
   const { limitMiB, ownMiB } = host.memory();
-  const changed = limits.memMiB === limitMiB ? "" : ` (${limits.memMiB} MiB for the next)`;
+  const next = limits.memMiB === 0 ? "no limit" : `${limits.memMiB} MiB`;
+  const changed = limits.memMiB === limitMiB ? "" : ` (${next} for the next)`;
   return `the model host of ${model}:${version} had come to ${Math.round(ownMiB)} of its ${limitMiB} MiB${changed}`;
 }

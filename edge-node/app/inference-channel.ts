@@ -8,10 +8,10 @@ import { release } from "../../shared/release.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import { Reconnect } from "../core/reconnect.ts";
-import { parseTraceparent, type TraceContext } from "../../shared/trace-context.ts";
 import type { InferenceLink, LinkClosed, WorkerAnswer } from "../ports.ts";
 import { isLinkRefused } from "./link-refused.ts";
 import type { Serving } from "./serving.ts";
+import { traceLine } from "./trace-line.ts";
 
 type Handlers = { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void };
 
@@ -126,7 +126,6 @@ export class InferenceChannel {
   async #answer(frame: RequestFrame, running: ChurnMap<Cancellation>, link: Promise<InferenceLink>): Promise<void> {
     const { serving, logger } = this.#parts;
     const cancellation = new Cancellation();
-    const trace = parseTraceparent(frame.meta.traceparent);
     running.set(frame.requestId, cancellation);
     this.#inFlight += 1;
     try {
@@ -139,7 +138,7 @@ export class InferenceChannel {
         priority: frame.priority,
         cancellation,
       });
-      if (trace?.isSampled === true) logSampled(logger, { trace, frame, answer });
+      traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);
       await (await link).respond(responseOf(frame.requestId, answer));
       release(answer.body);
       // The host has read what it has answered; what it has not, a socket may still be writing.
@@ -152,17 +151,6 @@ export class InferenceChannel {
       if (this.#inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
-}
-
-/** The line that belongs to the control plane's about the same trace. The model host has no log: its part of the way is told here. */
-function logSampled(
-  logger: Logger,
-  { trace, frame, answer }: { trace: TraceContext; frame: RequestFrame; answer: WorkerAnswer },
-): void {
-  const { traceId, spanId: parentSpanId } = trace;
-  const { placementId } = frame.meta;
-  const { status, code, queueUs, computeUs, inHost } = answer;
-  logger.info({ traceId, parentSpanId, placementId, status, code, queueUs, computeUs, ...inHost }, "inference");
 }
 
 function responseOf(requestId: number, answer: WorkerAnswer): Omit<ResponseFrame, "end" | "bodyLength"> {

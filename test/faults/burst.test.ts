@@ -8,7 +8,7 @@ import { closedLoad, steadyLoad, type LoadSample } from "../support/steady-load.
 
 const SLO_MS = 250;
 const OVERLOAD = 10;
-const BURST_S = 5;
+const BURST_S = 10;
 /** A neighbour on the machine takes the processor away for seconds; it can spoil a round, never improve one. */
 const ROUNDS = 4;
 /** Slow enough that the node, and not the load generator beside it, is the bottleneck of two cores. */

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { cancellationOf } from "../../../shared/cancellation.ts";
 import { isSkerryError, SkerryError } from "../../../shared/errors.ts";
+import type { Logger } from "../../../shared/logger.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/release.ts";
+import { traceLine } from "../../app/trace-line.ts";
 import type { LocalNode, LocalPlacement } from "../../ports.ts";
 import { errorReply, type Reply } from "./answer.ts";
 import type { BodyBudget } from "./body.ts";
@@ -24,6 +26,7 @@ interface Parts {
   readonly response: ServerResponse;
   readonly node: LocalNode;
   readonly bodies: BodyBudget;
+  readonly logger: Logger;
 }
 
 /** One inference at the node itself: same admission, queue and deadline as a request that came through the control plane. */
@@ -48,7 +51,7 @@ const NOBODY: Reply = { status: 499, headers: {}, body: new Uint8Array(0) };
 function ask(
   placement: LocalPlacement,
   request: IncomingMessage,
-  { node, bodies, response, startedAt }: Parts & { readonly startedAt: number },
+  { node, bodies, logger, response, startedAt }: Parts & { readonly startedAt: number },
 ): Promise<Reply> {
   const { headerLength, deadlineMs, edgeOnly } = parseInferenceHeaders(request.headers);
   if ((edgeOnly || placement.isEdgeOnly) && node.kind === "cloud")
@@ -72,6 +75,9 @@ function ask(
       priority: 0,
       cancellation: cancellationOf(response),
     });
+    const { traceparent } = request.headers;
+    const isOne = typeof traceparent === "string";
+    traceLine(logger, { placementId: placement.placementId, traceparent: isOne ? traceparent : undefined }, answer);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
     // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.

@@ -124,7 +124,7 @@ export class LocalApi {
   }
 
   async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const { node, metrics } = this.#parts;
+    const { node, metrics, logger } = this.#parts;
     switch (route.kind) {
       case "status":
         return textReply(statusPage(node), "text/html; charset=utf-8", {
@@ -155,7 +155,7 @@ export class LocalApi {
       case "explain":
         throw new SkerryError("NOT_SERVED", "no model here declares an explainer; ask /infer");
       case "infer":
-        return this.#measured(() => infer(route.target, request, { response, node, bodies: this.#bodies }));
+        return this.#measured(() => infer(route.target, request, { response, node, logger, bodies: this.#bodies }));
     }
   }
 

@@ -73,6 +73,8 @@ let api: LocalApi;
 let worker: InferenceWorker;
 let port: number;
 let facts: Facts;
+/** What the node logged. */
+let lines: object[];
 
 async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> {
   facts = {
@@ -99,7 +101,9 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     infer: (request) => worker.infer(request),
   };
   const { readyWhen } = facts;
-  api = new LocalApi({ node, metrics: new NodeMetrics(), keys, readyWhen, clock: systemClock, logger: silentLogger });
+  lines = [];
+  const logger = { ...silentLogger, info: (fields: object) => void lines.push(fields) };
+  api = new LocalApi({ node, metrics: new NodeMetrics(), keys, readyWhen, clock: systemClock, logger });
   port = await api.listen({ host: "127.0.0.1", port: 0 });
 }
 
@@ -179,6 +183,17 @@ describe("a node's own API", () => {
       "skerry-route": 'placement="same", reason=local, candidates=1, attempt=1',
       "server-timing": expect.stringMatching(/^queue;dur=[\d.]+, infer;dur=[\d.]+$/),
     });
+  });
+
+  it("writes a line of a request whose trace is sampled, and none of others", async () => {
+    const traceId = "0af7651916cd43dd8448eb211c80319c";
+    await infer(pair);
+    await infer(pair, { traceparent: `00-${traceId}-00f067aa0ba902b7-00` });
+    expect(lines).toEqual([]);
+    await infer(pair, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` });
+    expect(lines).toEqual([
+      expect.objectContaining({ traceId, parentSpanId: "00f067aa0ba902b7", placementId: "same", status: 200, turn: 1 }),
+    ]);
   });
 
   it("answers a binary tensor with a binary tensor", async () => {
