@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../shared/api/deployments.ts";
+import type { Deployment, Placement } from "../../shared/api/deployments.ts";
 import { softmaxModel } from "../support/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { until } from "../support/skerry-process.ts";
 
 const NODES = 4;
 
@@ -20,6 +21,15 @@ afterAll(async () => {
   await database?.stop();
 });
 
+const isComing = ({ state }: Placement): boolean => ["loading", "warming", "ready"].includes(state);
+
+/** How many replicas are ready; 0 too while the key asks more often than it may. */
+async function readyNow(): Promise<number> {
+  const answer = await cluster.request("GET", "/deployments/softmax", undefined, { accept: [200, 429] });
+  const { status } = answer as Deployment | { readonly status: number };
+  return typeof status === "number" ? 0 : status.edge.ready;
+}
+
 describe("a deployment that says it is ready", () => {
   it("answers its first request, on a node that served nothing before", async () => {
     const body = {
@@ -29,8 +39,9 @@ describe("a deployment that says it is ready", () => {
     for (let replicas = 1; replicas <= NODES; replicas += 1) {
       const { name } = await cluster.addNode(`edge-${replicas}`);
       await cluster.deploy({ name: "softmax", model: "softmax", version: 1, placement: { edge: { min: replicas } } });
+      await until("it loads", async () => (await cluster.placements("softmax")).filter(isComing).length === replicas);
       // Asked without a pause: some milliseconds later it is true anyway.
-      while ((await cluster.get<Deployment>("/deployments/softmax")).status.edge.ready < replicas);
+      while ((await readyNow()) < replicas);
       const answer = await cluster.infer("softmax", body, { headers: { "Skerry-Prefer": `node=${name}` } });
       statuses.push(answer.status);
     }
