@@ -157,7 +157,7 @@ export class InferenceService {
   /** The end of `first`; when it is late, that of the better of two. */
   async #orHedge(first: Attempt, journey: Journey): Promise<Tried> {
     const { stats, request } = journey;
-    const afterMs = !isPinned(request) ? stats.answerTimes.hedgeAfterMs : undefined;
+    const afterMs = isPinned(request) ? undefined : stats.answerTimes.hedgeAfterMs;
     if (afterMs === undefined) return first.ended;
     stats.hedges.earn();
     const inTime = await this.#endWithin(first, afterMs);

@@ -42,7 +42,7 @@ export function queryOf(request: IncomingMessage): Record<string, string> {
   return query;
 }
 
-/** Made once: the exception that `abort()` makes for itself has a stack, which is most of what it costs. */
+/** Made once: without a reason `abort()` makes an exception, with its stack, for each caller. */
 const OVER = new Error("the caller has its answer or went away");
 
 /** Aborted when the caller goes away or has its answer, and when `stopping` is. */

@@ -97,7 +97,7 @@ export function answerHeaders(answer: InferenceAnswer, requestId: string): strin
   if (modelVersion !== undefined) headers.push("Skerry-Model-Version", modelVersion);
   headers.push("Skerry-Route", routeHeader(answer.route), "Server-Timing", timingHeader(answer.timing));
   if (code !== undefined) headers.push("Skerry-Error", code);
-  if (retryAfterMs !== undefined) headers.push("Retry-After", String(retryAfterSeconds(retryAfterMs)));
+  if (retryAfterMs !== undefined) headers.push("Retry-After", retryAfterSeconds(retryAfterMs));
   return headers;
 }
 

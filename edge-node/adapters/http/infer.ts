@@ -75,9 +75,8 @@ function ask(
       priority: 0,
       cancellation: cancellationOf(response),
     });
-    const { traceparent } = request.headers;
-    const isOne = typeof traceparent === "string";
-    traceLine(logger, { placementId: placement.placementId, traceparent: isOne ? traceparent : undefined }, answer);
+    const traceparent = single(request.headers["traceparent"]);
+    traceLine(logger, { placementId: placement.placementId, traceparent }, answer);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
     // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
@@ -85,6 +84,9 @@ function ask(
     return { status, headers: answerHeaders(answer, placement), body: answer.body };
   });
 }
+
+const single = (value: string | string[] | undefined): string | undefined =>
+  typeof value === "string" ? value : undefined;
 
 const codeOf = ({ headers }: Reply): string => {
   const code = headers["Skerry-Error"];

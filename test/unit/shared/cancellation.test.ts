@@ -1,5 +1,30 @@
 import { describe, expect, it } from "@jest/globals";
-import { Cancellation } from "../../../shared/cancellation.ts";
+import { EventEmitter } from "node:events";
+import { Cancellation, cancellationOf } from "../../../shared/cancellation.ts";
+
+const anAnswer = (over: { destroyed?: boolean; writableFinished?: boolean } = {}) =>
+  Object.assign(new EventEmitter(), { destroyed: false, writableFinished: false, ...over });
+
+describe("the cancellation of an HTTP answer", () => {
+  it("comes when the connection closes before the answer is out", () => {
+    const answer = anAnswer();
+    const cancellation = cancellationOf(answer);
+    expect(cancellation.isCancelled).toBe(false);
+    answer.emit("close");
+    expect(cancellation.isCancelled).toBe(true);
+  });
+
+  it("does not come when the answer was out", () => {
+    const answer = anAnswer({ writableFinished: true });
+    const cancellation = cancellationOf(answer);
+    answer.emit("close");
+    expect(cancellation.isCancelled).toBe(false);
+  });
+
+  it("is there already when the caller went away before", () => {
+    expect(cancellationOf(anAnswer({ destroyed: true })).isCancelled).toBe(true);
+  });
+});
 
 describe("Cancellation", () => {
   it("calls its listeners once, in their order", () => {
