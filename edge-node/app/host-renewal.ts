@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import { hasRoomForAnother, isWorn, type HostMemory } from "../core/host-wear.ts";
+import { hasRoomForAnother, isWorn, nextLimitMiB, type HostMemory } from "../core/host-wear.ts";
 import type { ArtifactDisk, ModelHost, ModelHosts, SystemProbe } from "../ports.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Held } from "./placements.ts";
@@ -82,7 +82,8 @@ export class HostRenewal {
     this.#isBusy = true;
     this.#tried.set(held, { at: clock.now(), limitMiB: limits.memMiB });
     try {
-      const spec = { placementId, model, version, directory: disk.directory(artifact), limits };
+      const given = { ...limits, memMiB: nextLimitOf(held, old) };
+      const spec = { placementId, model, version, directory: disk.directory(artifact), limits: given };
       const next = await hosts.start(spec, () => undefined, abort.signal);
       if (abort.signal.aborted || held.process !== old) return await next.stop(0);
       await this.#change(held, { old, next, abort });
@@ -116,9 +117,13 @@ export class HostRenewal {
   }
 }
 
-function near({ spec: { model, version, limits } }: Held, host: ModelHost): string {
+const nextLimitOf = ({ spec }: Held, host: ModelHost): number =>
+  nextLimitMiB({ ...host.memory(), wantedMiB: spec.limits.memMiB });
+
+function near(held: Held, host: ModelHost): string {
+  const { model, version } = held.spec;
   const { limitMiB, ownMiB } = host.memory();
-  const next = limits.memMiB === 0 ? "no limit" : `${limits.memMiB} MiB`;
-  const changed = limits.memMiB === limitMiB ? "" : ` (${next} for the next)`;
+  const nextMiB = nextLimitOf(held, host);
+  const changed = nextMiB === limitMiB ? "" : ` (${nextMiB === 0 ? "no limit" : `${nextMiB} MiB`} for the next)`;
   return `the model host of ${model}:${version} had come to ${Math.round(ownMiB)} of its ${limitMiB} MiB${changed}`;
 }

@@ -17,13 +17,20 @@ const GROWN = 1.25;
 /**
  * Whether a host is so near to its limit that it should be replaced while it serves: at the limit it is killed with the
  * requests inside it. The runtime keeps the memory of its largest run, and some operators leak; another host helps when
- * this one has grown, or when the limit was raised. A lowered limit waits for the next start: in a rollout it is the new
- * version's, and would end the old one.
+ * this one has grown, or when the limit was raised.
  */
-export const isWorn = ({ limitMiB, wantedMiB, readyMiB, ownMiB }: HostMemory): boolean =>
-  limitMiB > 0 && ownMiB >= NEAR_LIMIT * limitMiB && (ownMiB >= GROWN * readyMiB || isHigher(wantedMiB, limitMiB));
+export const isWorn = (memory: HostMemory): boolean => {
+  const { limitMiB, readyMiB, ownMiB } = memory;
+  const isRaised = nextLimitMiB(memory) !== limitMiB;
+  return limitMiB > 0 && ownMiB >= NEAR_LIMIT * limitMiB && (ownMiB >= GROWN * readyMiB || isRaised);
+};
 
-const isHigher = (wantedMiB: number, limitMiB: number): boolean => wantedMiB === 0 || wantedMiB > limitMiB;
+/**
+ * The limit of the host that replaces this one, in MiB; 0: none. A lowered limit waits for a start that nobody chose: in a
+ * rollout it is the new version's, and would end the old one that still carries the requests.
+ */
+export const nextLimitMiB = ({ limitMiB, wantedMiB }: Pick<HostMemory, "limitMiB" | "wantedMiB">): number =>
+  limitMiB === 0 || wantedMiB === 0 ? 0 : Math.max(limitMiB, wantedMiB);
 
 /** Whether the machine has memory for another host beside the one that it replaces. */
 export const hasRoomForAnother = ({ readyMiB }: Pick<HostMemory, "readyMiB">, memFreeMiB: number): boolean =>

@@ -95,6 +95,15 @@ describe("HostRenewal", () => {
     expect(hosts.started).toEqual([host]);
   });
 
+  it("does not give the next host less than the old one had", async () => {
+    const { held, hosts, host, told, pass } = await setUp();
+    held.spec = { ...held.spec, limits: { ...held.spec.limits, memMiB: 64 } };
+    host.ownMiBNow = 85;
+    await pass(5_000);
+    expect(hosts.started.map(({ spec }) => spec.limits.memMiB)).toEqual([100, 100]);
+    expect(told).toEqual(["the model host of digits:3 had come to 85 of its 100 MiB and was replaced while it served"]);
+  });
+
   it("tries a limit under which no host starts once in ten minutes, and says why the old one stays", async () => {
     const { held, hosts, host, told, pass } = await setUp();
     hosts.failures.set("p-1", "OUT_OF_MEMORY");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { hasRoomForAnother, isWorn } from "../../../../edge-node/core/host-wear.ts";
+import { hasRoomForAnother, isWorn, nextLimitMiB } from "../../../../edge-node/core/host-wear.ts";
 
 describe("a model host is worn", () => {
   it.each([
@@ -12,6 +12,17 @@ describe("a model host is worn", () => {
     ["without a limit", { limitMiB: 0, wantedMiB: 100, readyMiB: 10, ownMiB: 9_000 }, false],
   ])("%s: %o → %s", (_what, memory, expected) => {
     expect(isWorn(memory)).toBe(expected);
+  });
+});
+
+describe("the next host's limit", () => {
+  it.each([
+    ["raised", { limitMiB: 100, wantedMiB: 200 }, 200],
+    ["lifted", { limitMiB: 100, wantedMiB: 0 }, 0],
+    ["lowered", { limitMiB: 100, wantedMiB: 50 }, 100],
+    ["new, where there was none", { limitMiB: 0, wantedMiB: 50 }, 0],
+  ])("is never less than the old one's: %s", (_what, limits, expected) => {
+    expect(nextLimitMiB(limits)).toBe(expected);
   });
 });
 
