@@ -14,9 +14,10 @@ export interface TraceContext {
 const PATTERN = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 const SAMPLED = 1;
 
-/** Undefined when it is malformed, all zeros or of the forbidden version: a new trace begins then, as the W3C asks. */
-export function parseTraceparent(text: string | undefined): TraceContext | undefined {
-  const [, version, traceId, spanId, flags] = PATTERN.exec(text ?? "") ?? [];
+/** Of a header's value. Undefined when it is not there once, malformed, all zeros or of the forbidden version: a new trace begins then, as the W3C asks. */
+export function parseTraceparent(given: string | readonly string[] | undefined): TraceContext | undefined {
+  const text = typeof given === "string" ? given : "";
+  const [, version, traceId, spanId, flags] = PATTERN.exec(text) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined || version === "ff") return undefined;
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & SAMPLED) !== 0 };

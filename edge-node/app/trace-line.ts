@@ -8,7 +8,7 @@ import type { WorkerAnswer } from "../ports.ts";
  */
 export function traceLine(
   logger: Logger,
-  asked: { readonly traceparent: string | undefined; readonly placementId: string },
+  asked: { readonly traceparent: string | readonly string[] | undefined; readonly placementId: string },
   { status, code, queueUs, computeUs, inHost }: WorkerAnswer,
 ): void {
   const trace = parseTraceparent(asked.traceparent);

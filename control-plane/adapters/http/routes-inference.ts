@@ -58,7 +58,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = parts.clock.now();
     const requestId = requestIdFrom(request.headers["x-request-id"]);
-    const trace = nextHop(parseTraceparent(single(request.headers["traceparent"])), parts.random);
+    const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
     let code: ErrorCode | "OK" = "OK";
     let answered: InferenceAnswer | undefined;
     try {
@@ -150,9 +150,6 @@ function measuredOf(
     computeSeconds: timing && timing.inferMs / 1_000,
   };
 }
-
-const single = (value: string | string[] | undefined): string | undefined =>
-  typeof value === "string" ? value : undefined;
 
 /** The caller counts from when he asked: a slow upload is part of his time. Throws `DEADLINE_EXCEEDED`. */
 function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {

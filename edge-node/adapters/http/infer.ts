@@ -75,7 +75,7 @@ function ask(
       priority: 0,
       cancellation: cancellationOf(response),
     });
-    const traceparent = single(request.headers["traceparent"]);
+    const { traceparent } = request.headers;
     traceLine(logger, { placementId: placement.placementId, traceparent }, answer);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
@@ -84,9 +84,6 @@ function ask(
     return { status, headers: answerHeaders(answer, placement), body: answer.body };
   });
 }
-
-const single = (value: string | string[] | undefined): string | undefined =>
-  typeof value === "string" ? value : undefined;
 
 const codeOf = ({ headers }: Reply): string => {
   const code = headers["Skerry-Error"];
