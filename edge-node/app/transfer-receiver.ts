@@ -42,6 +42,8 @@ export class TransferReceiver {
   /** All bytes are here: a socket that closes now changes nothing. */
   #isCommitting = false;
   #staging: Staging | undefined;
+  /** The frame that is worked on now, or was last. */
+  #handling: Promise<void> = Promise.resolve();
   #known: Manifest | undefined;
   #progress: TransferProgress | undefined;
   /** Bytes of this round that were written, and the round, which tells a late fsync apart. */
@@ -73,6 +75,8 @@ export class TransferReceiver {
     const outcome = await this.#outcome.promise;
     this.#cancelGrant();
     this.#cancelSilence();
+    // It may be opening the staging: left open, that would refuse every later transfer of this artifact.
+    await this.#handling;
     await this.#syncing;
     await this.#staging?.close();
     link?.close(CLOSE.DONE, "");
@@ -84,8 +88,12 @@ export class TransferReceiver {
     this.#cut(why);
   }
 
-  async #onFrame(frame: TransferFrame): Promise<void> {
-    if (this.#isOver) return;
+  #onFrame(frame: TransferFrame): Promise<void> {
+    if (!this.#isOver) this.#handling = this.#handle(frame);
+    return this.#handling;
+  }
+
+  async #handle(frame: TransferFrame): Promise<void> {
     try {
       if (frame.type === TRANSFER_FRAME.MANIFEST) await this.#onManifest(frame);
       else await this.#onChunk(frame);
