@@ -80,33 +80,29 @@ export class ModelPush {
   onMessage(session: NodeSession, message: TransferNews): void {
     const transfer = this.#transfers.get(session.nodeId);
     if (!transfer || transfer.transferId !== message.transferId) return; // news of a transfer that was given up
-    const { clock, logger } = this.#parts;
+    const { logger } = this.#parts;
+    const { artifact } = transfer.offer;
     switch (message.type) {
       case "transfer.accept":
         return;
-      case "transfer.reject":
-        session.notBefore.set(transfer.offer.artifact, clock.now() + message.retryMs);
-        clock.after(message.retryMs, () => this.offerSoon());
-        logger.info(
-          { node: session.name, code: message.code, retryMs: message.retryMs },
-          "the node refused a transfer",
-        );
-        return this.#end(transfer);
-      case "transfer.resume":
-        logger.info(
-          { node: session.name, artifact: transfer.offer.artifact },
-          "a transfer was cut; it is offered again",
-        );
-        this.#end(transfer);
-        return this.offerSoon();
+      case "transfer.reject": {
+        const { code, retryMs } = message;
+        logger.info({ node: session.name, artifact, code, retryMs }, "the node refused a transfer");
+        return this.#endUntil(transfer, retryMs);
+      }
+      case "transfer.resume": {
+        const { retryMs } = message;
+        logger.info({ node: session.name, artifact, retryMs }, "a transfer was cut; it is offered again");
+        return this.#endUntil(transfer, retryMs);
+      }
       case "transfer.done":
         this.#tellDone(transfer, message);
-        this.#end(transfer);
-        return this.offerSoon();
-      case "transfer.failed":
-        session.notBefore.set(transfer.offer.artifact, clock.now() + FAILED_RETRY_MS);
-        logger.warn({ node: session.name, code: message.code, detail: message.detail }, "a transfer failed");
-        return this.#end(transfer);
+        return this.#endUntil(transfer, 0);
+      case "transfer.failed": {
+        const { code, detail } = message;
+        logger.warn({ node: session.name, artifact, code, detail }, "a transfer failed");
+        return this.#endUntil(transfer, FAILED_RETRY_MS);
+      }
       default:
         assertNever(message);
     }
@@ -187,6 +183,16 @@ export class ModelPush {
       object: `node/${session.name}`,
       message: `${name} is on ${session.name}: ${received} bytes sent, ${reused} were there already, ${seconds.toFixed(1)} s`,
     });
+  }
+
+  /** The node is free for another artifact now, and for this one after `retryMs`. */
+  #endUntil(transfer: Transfer, retryMs: number): void {
+    const { clock } = this.#parts;
+    this.#end(transfer);
+    this.offerSoon();
+    if (retryMs === 0) return;
+    transfer.session.notBefore.set(transfer.offer.artifact, clock.now() + retryMs);
+    clock.after(retryMs, () => this.offerSoon());
   }
 
   #end(transfer: Transfer): void {

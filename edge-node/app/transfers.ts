@@ -49,7 +49,6 @@ export class Transfers {
   #active: Active | undefined;
   /** Cuts in a row that brought nothing. */
   #fruitless = 0;
-  #cancelResume: () => void = () => undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -62,7 +61,6 @@ export class Transfers {
   /** The session is over; the transfer under way ends with it, since the other side forgets it too. */
   async disconnect(): Promise<void> {
     this.#session = undefined;
-    this.#cancelResume();
     await this.#cancel("the session ended");
   }
 
@@ -133,7 +131,7 @@ export class Transfers {
 
   #settle({ offer, abort }: Active, outcome: TransferOutcome, session: TransferSession): void {
     const { transferId, artifact } = offer;
-    const { placements, clock, logger, log, onSettled } = this.#parts;
+    const { placements, clock, random, logger, log, onSettled } = this.#parts;
     const isPresent = this.#session === session;
     switch (outcome.kind) {
       case "done": {
@@ -155,26 +153,13 @@ export class Transfers {
       case "cut": {
         this.#fruitless = outcome.received > 0 ? 0 : this.#fruitless + 1;
         logger.warn({ artifact, why: outcome.why, received: outcome.received }, "a transfer was cut");
+        this.#waitAgain(artifact);
         // What we called off ourselves is not asked for again: its placements wait, or are about to go.
-        if (isPresent && !abort.signal.aborted) return this.#resumeLater({ transferId, artifact }, session);
-        return this.#waitAgain(artifact);
+        if (!isPresent || abort.signal.aborted) return;
+        const retryMs = this.#fruitless === 0 ? 0 : Math.round(fullJitter(RECONNECT, this.#fruitless, random));
+        session.send({ type: "transfer.resume", transferId, retryMs });
       }
     }
-  }
-
-  #resumeLater({ transferId, artifact }: { transferId: string; artifact: string }, session: TransferSession): void {
-    const { clock, random } = this.#parts;
-    const waitMs = this.#fruitless === 0 ? 0 : fullJitter(RECONNECT, this.#fruitless, random);
-    this.#cancelResume();
-    const cancel = clock.after(waitMs, () => {
-      this.#cancelResume = () => undefined;
-      this.#waitAgain(artifact);
-      session.send({ type: "transfer.resume", transferId });
-    });
-    this.#cancelResume = () => {
-      cancel();
-      this.#waitAgain(artifact);
-    };
   }
 
   #waitAgain(artifact: string): void {

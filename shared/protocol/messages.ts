@@ -151,8 +151,8 @@ const transferReject = message("transfer.reject", {
   code: z.enum(["NO_SPACE", "INCOMPATIBLE", "BUSY", "STALE"]),
   retryMs: ms,
 });
-/** The transfer's socket ended early: offer it again, what is here stays. */
-const transferResume = message("transfer.resume", { transferId: id });
+/** The transfer's socket ended early: offer it again after `retryMs`, what is here stays. Meanwhile others may come. */
+const transferResume = message("transfer.resume", { transferId: id, retryMs: ms });
 const transferDone = message("transfer.done", { transferId: id, received: count, reused: count });
 const transferFailed = message("transfer.failed", {
   transferId: id,

@@ -7,10 +7,18 @@ import { keys } from "../../control-plane/adapters/system/ed25519.ts";
 import { bytesOf } from "../../edge-node/adapters/websocket/parse-message.ts";
 import { digestOf } from "../../shared/digest.ts";
 import { CHANNELS, channelPath, SUBPROTOCOL, type Channel } from "../../shared/protocol/limits.ts";
-import { attach, hello, joinRequest, nodeMessage, type Attach, type Hello } from "../../shared/protocol/messages.ts";
+import {
+  attach,
+  hello,
+  joinRequest,
+  nodeMessage,
+  type Attach,
+  type Hello,
+  type NodeMessage,
+} from "../../shared/protocol/messages.ts";
 import { joinProofText, sessionProofText } from "../../shared/protocol/proofs.ts";
 import { FakeNodeSession, type FakeTimings } from "./fake-node-session.ts";
-import { FakePush } from "./fake-push.ts";
+import { FakePush, type PushRule } from "./fake-push.ts";
 import type { ArtifactFixture } from "./artifact-fixture.ts";
 
 const CP_ID = "cp-test";
@@ -147,12 +155,31 @@ export class FakeControlPlane {
     for (const older of this.sessions) if (older.isOpen) older.close(4409, "newer session");
     this.#epoch = Math.max(this.#epoch, message.lastEpoch) + 1;
     const session = new FakeNodeSession(webSocket, { hello: message, epoch: this.#epoch, timings: this.timings });
-    session.onOfferWanted = (artifact, placements) => this.offer(session, artifact, placements);
+    for (const push of this.pushes) push.isOver = true;
+    session.onOfferWanted = (artifact) => {
+      const isPushing = this.pushes.some(({ fixture, isOver }) => fixture.artifact === artifact && !isOver);
+      if (!isPushing) this.offer(session, artifact);
+    };
     this.sessions.push(session);
-    webSocket.on("message", (data: RawData) =>
-      session.receive(nodeMessage.parse(JSON.parse(bytesOf(data).toString("utf8")))),
-    );
+    webSocket.on("message", (data: RawData) => {
+      const news = nodeMessage.parse(JSON.parse(bytesOf(data).toString("utf8")));
+      session.receive(news);
+      this.#onTransferNews(session, news);
+    });
     webSocket.resume();
+  }
+
+  #onTransferNews(session: FakeNodeSession, news: NodeMessage): void {
+    if (!news.type.startsWith("transfer.") || !("transferId" in news) || news.type === "transfer.accept") return;
+    const push = this.pushes.find(({ transferId }) => transferId === news.transferId);
+    if (!push) return;
+    const again = (): void => {
+      push.isOver = true;
+      if (session.isOpen) this.offer(session, push.fixture.artifact);
+    };
+    if (news.type !== "transfer.resume") push.isOver = true;
+    else if (news.retryMs === 0) again();
+    else setTimeout(again, news.retryMs);
   }
 
   #openData(webSocket: WebSocket, channel: Channel, message: Attach): void {
@@ -172,7 +199,7 @@ export class FakeControlPlane {
   }
 
   /** Offers an artifact to a session. Returns the push that a redeemed ticket starts. */
-  offer(session: FakeNodeSession, artifact: string, placements: readonly string[], priority = 0): FakePush {
+  offer(session: FakeNodeSession, artifact: string, placements = session.placementsOf(artifact)): FakePush {
     const fixture = this.artifacts.get(artifact);
     if (!fixture) throw new Error(`the test never added ${artifact}`);
     const push = new FakePush(fixture, `t-${this.pushes.length + 1}`, this.pushRules);
@@ -181,9 +208,9 @@ export class FakeControlPlane {
       type: "transfer.offer",
       transferId: push.transferId,
       artifact: fixture.artifact,
-      placements: [...placements],
+      placements,
       bytes: fixture.bytes.byteLength,
-      priority,
+      priority: 0,
       ticket: push.ticket,
       ticketMs: 60_000,
     });
@@ -191,5 +218,5 @@ export class FakeControlPlane {
   }
 
   /** Mishaps of the next pushes, taken one by one. */
-  readonly pushRules: { cutAfterBytes?: number; damage?: (chunk: number, payload: Uint8Array) => void }[] = [];
+  readonly pushRules: PushRule[] = [];
 }

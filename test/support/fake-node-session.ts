@@ -41,7 +41,7 @@ export class FakeNodeSession {
   readonly goodHeartbeats: boolean[] = [];
   /** False: heartbeats are not answered. */
   answersHeartbeats = true;
-  onOfferWanted: (artifact: string, placements: readonly string[]) => unknown = () => undefined;
+  onOfferWanted: (artifact: string) => unknown = () => undefined;
   desired: { rev: number; state: DesiredState } = { rev: 0, state: EMPTY_DESIRED };
   inference: WebSocket | undefined;
   inferencesOpened = 0;
@@ -116,7 +116,13 @@ export class FakeNodeSession {
   #onStatus(report: Extract<NodeMessage, { type: "placement.status" }>): void {
     this.reports.set(report.placementId, report);
     const wish = this.desired.state.placements.find(({ placementId }) => placementId === report.placementId);
-    if (report.state === "offered" && wish) this.onOfferWanted(wish.artifact, [wish.placementId]);
+    if (report.state === "offered" && wish) this.onOfferWanted(wish.artifact);
+  }
+
+  /** Ids of the placements that are desired and need the artifact. */
+  placementsOf(artifact: string): string[] {
+    const wishes = this.desired.state.placements.filter((wish) => wish.artifact === artifact);
+    return wishes.map(({ placementId }) => placementId);
   }
 
   snapshot(state: DesiredState, rev = this.desired.rev + 1): void {

@@ -8,6 +8,8 @@ import { encodeTransferHeader, TRANSFER_FRAME } from "../../shared/protocol/tran
 import type { ArtifactFixture } from "./artifact-fixture.ts";
 
 export interface PushRule {
+  /** Destroys the socket at once. */
+  readonly refuses?: boolean;
   /** Destroys the socket when so many payload bytes were sent. */
   readonly cutAfterBytes?: number;
   /** May change the payload of a chunk before it is sent. */
@@ -21,6 +23,8 @@ export class FakePush {
   readonly fixture: ArtifactFixture;
   readonly transferId: string;
   readonly ticket = randomBytes(32).toString("base64url");
+  /** The node, or the end of its session, has ended it. */
+  isOver = false;
   readonly needs: Extract<TransferMessage, { type: "need" }>[] = [];
   readonly #progress = new PushProgress(MAX_PAYLOAD);
   readonly #rule: PushRule;
@@ -45,6 +49,7 @@ export class FakePush {
 
   begin(webSocket: WebSocket): void {
     this.#webSocket = webSocket;
+    if (this.#rule.refuses === true) return webSocket.terminate();
     const manifest = Buffer.from(manifestBytes(this.fixture.manifest));
     const header = encodeTransferHeader({ type: TRANSFER_FRAME.MANIFEST, end: true, chunk: 0, offset: 0 });
     webSocket.send(Buffer.concat([header, manifest]));

@@ -114,7 +114,7 @@ describe("Agent", () => {
     await whenState("p-1", "ready");
     expect(hits).toBe(1);
     expect(controlPlane.pushes).toHaveLength(3);
-    expect(present.of("transfer.resume")).toHaveLength(2);
+    expect(present.of("transfer.resume")).toMatchObject([{ retryMs: 0 }, { retryMs: 0 }]);
     const damagedBytes = fixture.chunks.at(-2)?.length ?? 0;
     const sent = controlPlane.pushes.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
     // What was under way when the socket died is sent again: at most a window each time.
@@ -123,6 +123,16 @@ describe("Agent", () => {
       expect(push.needs[0]?.partial !== undefined || push.needs[0] !== undefined).toBe(index >= 0);
     const done = present.of("transfer.done")[0];
     expect((done?.received ?? 0) + (done?.reused ?? 0)).toBe(24 * MIB + damagedBytes);
+  });
+
+  it("asks for a pause after a transfer that brought nothing", async () => {
+    controlPlane.pushRules.push({ refuses: true });
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    await whenState("p-1", "ready");
+    const resumes = present.of("transfer.resume");
+    expect(resumes).toHaveLength(1);
+    expect(resumes[0]?.retryMs).toBeGreaterThan(0);
   });
 
   it("serves with the control plane away, also after a restart, and comes back by itself", async () => {
