@@ -312,8 +312,13 @@ export interface LinkRefused extends Error {
 /** An authenticated control channel. Envelope ids and the epoch are the link's business. */
 export interface ControlLink {
   readonly welcome: Extract<ControlPlaneMessage, { type: "welcome" }>;
-  /** Returns the message's id; 0 when it was a level (heartbeat, load) and the socket is stalled: it was dropped. */
+  /**
+   * Returns the message's id; 0 when it waits for its turn, as a node may say only so much in a second, or when it was a
+   * heartbeat or load and the socket is stalled: then it was dropped.
+   */
   send(message: Unsent<NodeMessage>): number;
+  /** How long a message would have to wait for its turn, in ms: who has a level to tell, tells what is newest then. */
+  waitMs(): number;
   close(code: number, reason: string): void;
   readonly closed: Promise<LinkClosed>;
   /** Milliseconds (of the node's clock) at which a byte last arrived. */

@@ -96,6 +96,8 @@ export class ModelPush {
         return this.#endUntil(transfer, retryMs);
       }
       case "transfer.done":
+        // Its reports may come later than this: were they waited for, what is there would be offered once more.
+        for (const placement of transfer.offer.placements) session.waiting.delete(placement);
         this.#tellDone(transfer, message);
         return this.#endUntil(transfer, 0);
       case "transfer.failed": {

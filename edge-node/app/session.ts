@@ -78,7 +78,7 @@ export class Session {
     const { replica } = this.#link.welcome;
     const link = this.#link;
     desired.reset();
-    statuses.connect((message) => link.send(message));
+    statuses.connect(link);
     log.connect((message) => link.send(message));
     transfers.connect({
       send: (message) => link.send(message),

@@ -1,11 +1,11 @@
 import type { Clock } from "../../shared/clock.ts";
-import type { NodeMessage, PlacementReport, Unsent } from "../../shared/protocol/messages.ts";
+import type { PlacementReport } from "../../shared/protocol/messages.ts";
+import type { ControlLink } from "../ports.ts";
 
 /** Progress of one download is told at most this often. */
 const PROGRESS_MS = 1_000;
-/** So many reports leave at once; the next lot this much later. The channel allows 50 messages a second, burst 100. */
-const LOT = 20;
-const LOT_MS = 500;
+
+type Link = Pick<ControlLink, "send" | "waitMs">;
 
 interface Told {
   readonly state: PlacementReport["state"];
@@ -13,14 +13,14 @@ interface Told {
 }
 
 /**
- * Tells the control plane what became of each placement. A report is a level: a newer one takes the place of one that
- * has not left yet. While nobody listens they wait, and the next `hello` repeats everything.
+ * Tells the control plane what became of each placement, one after the other as the link takes them. A report is a level: a
+ * newer one takes the place of one that has not left yet. While nobody listens they wait, and the next `hello` repeats all.
  */
 export class StatusReports {
   readonly #clock: Clock;
   readonly #pending = new Map<string, PlacementReport>();
   readonly #told = new Map<string, Told>();
-  #send: ((message: Unsent<NodeMessage>) => unknown) | undefined;
+  #link: Link | undefined;
   #isFlushing = false;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
@@ -43,14 +43,14 @@ export class StatusReports {
     for (const { placementId, state } of reports) this.#told.set(placementId, { state, at });
   }
 
-  /** Reports go to `send` until `disconnect`. */
-  connect(send: (message: Unsent<NodeMessage>) => unknown): void {
-    this.#send = send;
+  /** Reports go to `link` until `disconnect`. */
+  connect(link: Link): void {
+    this.#link = link;
     this.#flushSoon();
   }
 
   disconnect(): void {
-    this.#send = undefined;
+    this.#link = undefined;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#timerAt = Infinity;
@@ -58,7 +58,7 @@ export class StatusReports {
 
   /** After the present turn, so that what changes several times within it is told once. */
   #flushSoon(): void {
-    if (this.#isFlushing || !this.#send) return;
+    if (this.#isFlushing || !this.#link) return;
     this.#isFlushing = true;
     void Promise.resolve().then(() => {
       this.#isFlushing = false;
@@ -67,21 +67,20 @@ export class StatusReports {
   }
 
   #flush(): void {
-    if (!this.#send) return;
+    if (!this.#link) return;
     const now = this.#clock.now();
-    let left = LOT;
     for (const [placementId, report] of this.#pending) {
-      if (left === 0) return this.#flushAt(now + LOT_MS);
       const told = this.#told.get(placementId);
       if (report.state === "downloading" && told?.state === "downloading" && now - told.at < PROGRESS_MS) {
         this.#flushAt(told.at + PROGRESS_MS);
         continue;
       }
-      left -= 1;
+      const waitMs = this.#link.waitMs();
+      if (waitMs > 0) return this.#flushAt(now + waitMs);
       this.#pending.delete(placementId);
       if (report.state === "gone") this.#told.delete(placementId);
       else this.#told.set(placementId, { state: report.state, at: now });
-      this.#send({ type: "placement.status", ...report });
+      this.#link.send({ type: "placement.status", ...report });
     }
   }
 

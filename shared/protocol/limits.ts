@@ -1,3 +1,5 @@
+import type { Rate } from "../token-bucket.ts";
+
 /** The numbers of protocol `skerry.v1` that both ends enforce. */
 
 export const SUBPROTOCOL = "skerry.v1";
@@ -14,6 +16,11 @@ export const MAX_TRANSFER_MESSAGE_BYTES = 1_048_576 + 64;
 
 export const AUTHENTICATION_DEADLINE_MS = 5_000;
 export const MAX_HANDSHAKES_IN_PROGRESS = 50;
+
+/** Messages of a node on its control channel. More closes it: 4429. */
+export const CONTROL_RATE: Rate = { perSecond: 50, burst: 100 };
+/** What a node keeps to, so that a second's worth that a hitch in the network brings at once is not taken for a flood. */
+export const CONTROL_PACE: Rate = { perSecond: 40, burst: 60 };
 
 /** A sender pauses here and terminates the socket at the second figure, or after 10 s without progress: `close()` frees nothing. */
 export const OUTBOUND_PAUSE_BYTES = 1_048_576;

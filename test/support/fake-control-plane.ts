@@ -6,7 +6,7 @@ import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { keys } from "../../control-plane/adapters/system/ed25519.ts";
 import { bytesOf } from "../../edge-node/adapters/websocket/parse-message.ts";
 import { digestOf } from "../../shared/digest.ts";
-import { CHANNELS, channelPath, SUBPROTOCOL, type Channel } from "../../shared/protocol/limits.ts";
+import { CHANNELS, channelPath, CONTROL_RATE, SUBPROTOCOL, type Channel } from "../../shared/protocol/limits.ts";
 import {
   attach,
   hello,
@@ -17,6 +17,7 @@ import {
   type NodeMessage,
 } from "../../shared/protocol/messages.ts";
 import { joinProofText, sessionProofText } from "../../shared/protocol/proofs.ts";
+import { TokenBucket } from "../../shared/token-bucket.ts";
 import { FakeNodeSession, type FakeTimings } from "./fake-node-session.ts";
 import { FakePush, type PushRule } from "./fake-push.ts";
 import type { ArtifactFixture } from "./artifact-fixture.ts";
@@ -156,30 +157,36 @@ export class FakeControlPlane {
     this.#epoch = Math.max(this.#epoch, message.lastEpoch) + 1;
     const session = new FakeNodeSession(webSocket, { hello: message, epoch: this.#epoch, timings: this.timings });
     for (const push of this.pushes) push.isOver = true;
-    session.onOfferWanted = (artifact) => {
-      const isPushing = this.pushes.some(({ fixture, isOver }) => fixture.artifact === artifact && !isOver);
-      if (!isPushing) this.offer(session, artifact);
-    };
     this.sessions.push(session);
+    const messages = new TokenBucket(CONTROL_RATE, performance.now());
     webSocket.on("message", (data: RawData) => {
+      if (!messages.take(performance.now())) return session.close(4429, "too many messages");
       const news = nodeMessage.parse(JSON.parse(bytesOf(data).toString("utf8")));
       session.receive(news);
-      this.#onTransferNews(session, news);
+      if (news.type.startsWith("transfer.")) this.#onTransferNews(session, news);
+      else if (news.type === "placement.status") this.#offerNext(session);
     });
     webSocket.resume();
   }
 
   #onTransferNews(session: FakeNodeSession, news: NodeMessage): void {
-    if (!news.type.startsWith("transfer.") || !("transferId" in news) || news.type === "transfer.accept") return;
+    if (!("transferId" in news) || news.type === "transfer.accept") return;
     const push = this.pushes.find(({ transferId }) => transferId === news.transferId);
     if (!push) return;
-    const again = (): void => {
+    const goOn = (): void => {
       push.isOver = true;
-      if (session.isOpen) this.offer(session, push.fixture.artifact);
+      this.#offerNext(session);
     };
-    if (news.type !== "transfer.resume") push.isOver = true;
-    else if (news.retryMs === 0) again();
-    else setTimeout(again, news.retryMs);
+    if (news.type === "transfer.done") session.holds(push.fixture.artifact);
+    if (news.type === "transfer.resume" && news.retryMs > 0) setTimeout(goOn, news.retryMs);
+    else goOn();
+  }
+
+  /** One transfer at a time, for the placements that the node called `offered`. */
+  #offerNext(session: FakeNodeSession): void {
+    const { lacking } = session;
+    if (lacking === undefined || !session.isOpen || this.pushes.some(({ isOver }) => !isOver)) return;
+    this.offer(session, lacking);
   }
 
   #openData(webSocket: WebSocket, channel: Channel, message: Attach): void {

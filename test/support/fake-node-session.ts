@@ -41,11 +41,12 @@ export class FakeNodeSession {
   readonly goodHeartbeats: boolean[] = [];
   /** False: heartbeats are not answered. */
   answersHeartbeats = true;
-  onOfferWanted: (artifact: string) => unknown = () => undefined;
   desired: { rev: number; state: DesiredState } = { rev: 0, state: EMPTY_DESIRED };
   inference: WebSocket | undefined;
   inferencesOpened = 0;
   readonly #webSocket: WebSocket;
+  /** Placements that the node called `offered`. */
+  readonly #waiting = new Set<string>();
   readonly #bodies = new BodyAssembly<ResponseFrame>();
   readonly #pending = new Map<number, (response: ResponseFrame) => void>();
   #lastId = 1;
@@ -114,9 +115,20 @@ export class FakeNodeSession {
   }
 
   #onStatus(report: Extract<NodeMessage, { type: "placement.status" }>): void {
-    this.reports.set(report.placementId, report);
-    const wish = this.desired.state.placements.find(({ placementId }) => placementId === report.placementId);
-    if (report.state === "offered" && wish) this.onOfferWanted(wish.artifact);
+    const { placementId, state } = report;
+    this.reports.set(placementId, report);
+    if (state === "offered") this.#waiting.add(placementId);
+    else this.#waiting.delete(placementId);
+  }
+
+  /** An artifact that a desired placement waits for. */
+  get lacking(): string | undefined {
+    return this.desired.state.placements.find(({ placementId }) => this.#waiting.has(placementId))?.artifact;
+  }
+
+  /** The artifact is on the node, whatever its reports say so far. */
+  holds(artifact: string): void {
+    for (const placementId of this.placementsOf(artifact)) this.#waiting.delete(placementId);
   }
 
   /** Ids of the placements that are desired and need the artifact. */

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../shared/clock.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
+import type { Rate } from "../../../shared/token-bucket.ts";
 import type { TraceContext } from "../../../shared/trace-context.ts";
 import type { InferenceAnswer } from "../../app/inference-request.ts";
-import type { Rate } from "./limits.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 export interface LoggedInference {

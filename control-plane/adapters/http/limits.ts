@@ -1,4 +1,5 @@
 import { KEEP_ALIVE_MS } from "../../../shared/protocol/limits.ts";
+import type { Rate } from "../../../shared/token-bucket.ts";
 
 /** What the HTTP door holds back (security.md §7). One place, so that an operator can be told. */
 export const LIMITS = {
@@ -26,11 +27,5 @@ export const LIMITS = {
   /** How long the rest of a refused body is read and thrown away, so that its sender sees the answer, in ms. */
   lingerMs: 1_000,
 } as const;
-
-export interface Rate {
-  readonly perSecond: number;
-  /** How many may be saved up. */
-  readonly burst: number;
-}
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: (typeof LIMITS)[Key] extends number ? number : Rate };

@@ -4,13 +4,13 @@ import type { Clock } from "../../../shared/clock.ts";
 import { messageOf } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
+import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import { nodeMessage, type ControlPlaneMessage, type Unsent } from "../../../shared/protocol/messages.ts";
+import { TokenBucket } from "../../../shared/token-bucket.ts";
 import type { ControlLink, ControlSession } from "../../ports.ts";
 import { bytesOf, parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
-const MESSAGES_PER_SECOND = 50;
-const MESSAGE_BURST = 100;
 const UNKNOWN_PER_MINUTE = 10;
 
 export function sendJson(webSocket: WebSocket, message: ControlPlaneMessage): void {
@@ -26,8 +26,7 @@ export class ControlSocket implements ControlLink {
   readonly #logger: Logger;
   /** `challenge` was 1. */
   #lastId = 1;
-  #tokens = MESSAGE_BURST;
-  #tokensAt: number;
+  readonly #messages: TokenBucket;
   #unknownSince: number;
   #unknown = 0;
 
@@ -37,8 +36,9 @@ export class ControlSocket implements ControlLink {
     this.#epoch = parts.epoch;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
-    this.#tokensAt = parts.clock.now();
-    this.#unknownSince = this.#tokensAt;
+    const now = parts.clock.now();
+    this.#messages = new TokenBucket(CONTROL_RATE, now);
+    this.#unknownSince = now;
   }
 
   send(message: Unsent<ControlPlaneMessage>): number {
@@ -61,7 +61,8 @@ export class ControlSocket implements ControlLink {
     this.#webSocket.on("close", () => session.onClosed());
     this.#webSocket.on("message", (data, isBinary) => {
       if (isBinary) return this.close(CLOSE.UNSUPPORTED_DATA, "the control channel carries JSON");
-      if (!this.#hasToken()) return this.close(CLOSE.TOO_MANY_MESSAGES, "more than 50 messages a second");
+      if (!this.#messages.take(this.#clock.now()))
+        return this.close(CLOSE.TOO_MANY_MESSAGES, `more than ${CONTROL_RATE.perSecond} messages a second`);
       this.#receive(data, session);
     });
     this.#webSocket.resume();
@@ -91,14 +92,6 @@ export class ControlSocket implements ControlLink {
     if (!head || isKnown || this.#unknown >= UNKNOWN_PER_MINUTE)
       return this.close(CLOSE.INVALID_MESSAGE, "not a message of this protocol");
     this.send({ type: "error", re: head.id, code: "UNKNOWN_TYPE" });
-  }
-
-  #hasToken(): boolean {
-    const now = this.#clock.now();
-    this.#tokens = Math.min(MESSAGE_BURST, this.#tokens + ((now - this.#tokensAt) / 1_000) * MESSAGES_PER_SECOND);
-    this.#tokensAt = now;
-    this.#tokens -= 1;
-    return this.#tokens >= 0;
   }
 }
 

@@ -1,11 +1,17 @@
 import type { Clock } from "../../../shared/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, NodeMessage, Unsent, Welcome } from "../../../shared/protocol/messages.ts";
+import { TokenBucket } from "../../../shared/token-bucket.ts";
 import type { ControlLink, LinkClosed } from "../../ports.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { parseMessage } from "./parse-message.ts";
 import { watchSilence } from "./silence-watch.ts";
 
+/** Messages that are left for heartbeats and load: a node whose pulse waits behind its answers would be called silent. */
+const FOR_PULSE = 5;
+/** Messages that wait for their turn. Nearly all are answers that the control plane waits for before it asks again. */
+const MAX_WAITING = 256;
 /** A control channel that is silent so long ends even while another channel is busy. */
 const OWN_SILENCE_MS = 60_000;
 
@@ -16,16 +22,22 @@ interface Parts {
   readonly lastByteOnAny: () => number;
 }
 
-/** A control channel after its handshake: numbers what goes out, checks what comes in, notices silence. */
+/** A control channel after its handshake: numbers and paces what goes out, checks what comes in, notices silence. */
 export class ControlChannel implements ControlLink {
   readonly welcome: Welcome;
   readonly #socket: NodeSocket;
   readonly #epoch: number;
+  readonly #clock: Clock;
+  readonly #pace: TokenBucket;
+  readonly #waiting: Unsent<NodeMessage>[] = [];
+  #cancelTurn: () => void = () => undefined;
   /** `hello` was 1. */
   #lastId = 1;
 
   constructor(socket: NodeSocket, { welcome, clock, lastByteOnAny }: Parts) {
     this.#socket = socket;
+    this.#clock = clock;
+    this.#pace = new TokenBucket(CONTROL_PACE, clock.now());
     this.welcome = welcome;
     this.#epoch = welcome.epoch ?? 0;
     const { suspectMs } = welcome;
@@ -43,6 +55,7 @@ export class ControlChannel implements ControlLink {
             socket.terminate(`no byte on the control channel for ${Math.round(silentMs)} ms`);
         },
       ),
+      () => this.#cancelTurn(),
     ];
     void socket.closed.then(() => stops.forEach((stop) => stop()));
   }
@@ -52,12 +65,18 @@ export class ControlChannel implements ControlLink {
   }
 
   send(message: Unsent<NodeMessage>): number {
-    const isLevel = message.type === "heartbeat" || message.type === "load";
+    const isPulse = message.type === "heartbeat" || message.type === "load";
     // Also notices a peer that takes nothing: the rest is small, and ends with the socket at 4 MiB.
-    if (!this.#socket.hasRoom() && isLevel) return 0;
-    this.#lastId += 1;
-    this.#socket.send(JSON.stringify({ ...message, id: this.#lastId, epoch: this.#epoch }));
-    return this.#lastId;
+    if (!this.#socket.hasRoom() && isPulse) return 0;
+    if (isPulse || (this.#waiting.length === 0 && this.waitMs() === 0)) return this.#sendNow(message);
+    this.#waiting.push(message);
+    if (this.#waiting.length > MAX_WAITING) this.#socket.terminate("too many messages wait for their turn");
+    else if (this.#waiting.length === 1) this.#sendInTurn();
+    return 0;
+  }
+
+  waitMs(): number {
+    return this.#pace.waitMs(this.#clock.now(), FOR_PULSE + 1);
   }
 
   close(code: number, reason: string): void {
@@ -78,5 +97,20 @@ export class ControlChannel implements ControlLink {
       const { epoch = this.#epoch } = parsed.message;
       if (epoch === this.#epoch) onMessage(parsed.message);
     });
+  }
+
+  #sendInTurn(): void {
+    this.#cancelTurn = this.#clock.after(this.waitMs(), () => {
+      const next = this.#waiting.shift();
+      if (next) this.#sendNow(next);
+      if (this.#waiting.length > 0) this.#sendInTurn();
+    });
+  }
+
+  #sendNow(message: Unsent<NodeMessage>): number {
+    this.#pace.overdraw(this.#clock.now());
+    this.#lastId += 1;
+    this.#socket.send(JSON.stringify({ ...message, id: this.#lastId, epoch: this.#epoch }));
+    return this.#lastId;
   }
 }

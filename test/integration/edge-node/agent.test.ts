@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { MAX_PLACEMENTS_PER_NODE } from "../../../shared/protocol/limits.ts";
 import { anArtifact, randomBytesOf } from "../../support/artifact-fixture.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeControlPlane } from "../../support/fake-control-plane.ts";
@@ -69,6 +70,22 @@ describe("Agent", () => {
     expect(Buffer.from(response.body).equals(body)).toBe(true);
     expect(await present.infer("p-none", body)).toMatchObject({ status: 404, notStarted: true });
   });
+
+  it("takes as many models at once as a node may hold, and is not taken for a flood", async () => {
+    const fixtures = Array.from({ length: MAX_PLACEMENTS_PER_NODE }, (_, index) =>
+      anArtifact(randomBytesOf(KIB, 100 + index), { model: `m-${index}` }),
+    );
+    for (const fixture of fixtures) controlPlane.add(fixture);
+    const present = await session();
+    const wishes = fixtures.map((fixture, index) => aWish(`p-${index}`, fixture));
+    // One after the other, as from an operator's script: each is answered.
+    for (const index of wishes.keys()) present.delta(wishes.slice(0, index + 1));
+    const isReady = ({ placementId }: { placementId: string }): boolean =>
+      present.reports.get(placementId)?.state === "ready";
+    await eventually("all are ready, and told so", () => wishes.every(isReady), 30_000);
+    expect(controlPlane.sessions).toHaveLength(1);
+    expect(present.isOpen).toBe(true);
+  }, 40_000);
 
   it("keeps the old version serving until the new one is ready, and takes only the new bytes", async () => {
     const present = await session();
