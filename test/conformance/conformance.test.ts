@@ -106,6 +106,12 @@ function runOwn(): void {
     ]);
   });
 
+  it("has kept the session of the node through all of it", async () => {
+    const { cluster } = server;
+    const lost = (await cluster.events()).filter(({ reason }) => reason === "NodeDisconnected");
+    expect(lost).toEqual([]);
+  });
+
   describe("a node's own address while the control plane is away", () => {
     beforeAll(async () => {
       await server.mend();

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Deployment } from "../../shared/api/deployments.ts";
 import { startTestDatabase } from "../support/postgres.ts";
 import { type ClusterNode, SkerryCluster } from "../support/skerry-cluster.ts";
 import { until } from "../support/skerry-process.ts";
@@ -32,6 +31,29 @@ const PUBLISHERS = 4;
 export async function startOwnServer(): Promise<OwnServer> {
   const database = await startTestDatabase();
   const cluster = await SkerryCluster.start(database.url);
+  const stop = async (): Promise<void> => {
+    await cluster.stop();
+    await database.stop();
+  };
+  try {
+    const edge = await furnish(cluster);
+    return {
+      cluster,
+      controlPlane: { url: cluster.url, keys: await makeKeys(cluster) },
+      node: { url: edge.localUrl, keys: { default: CALLERS_KEY } },
+      breakOne: () => breakOne(cluster),
+      mend: () => mend(cluster, edge),
+      whenNodeServes: () => Promise.all([cluster.whenLocalReady(edge), whenKnown(cluster, edge)]),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Adds the nodes and deploys every model on them. */
+async function furnish(cluster: SkerryCluster): Promise<ClusterNode> {
   const keysFile = path.join(cluster.directory, "callers.keys");
   await writeFile(keysFile, `${createHash("sha256").update(CALLERS_KEY).digest("hex")}  # the cases\n`);
   const [edge] = await Promise.all([
@@ -40,18 +62,7 @@ export async function startOwnServer(): Promise<OwnServer> {
     publishAll(cluster),
   ]);
   await deployAll(cluster);
-  return {
-    cluster,
-    controlPlane: { url: cluster.url, keys: await makeKeys(cluster) },
-    node: { url: edge.localUrl, keys: { default: CALLERS_KEY } },
-    breakOne: () => breakOne(cluster),
-    mend: () => mend(cluster, edge),
-    whenNodeServes: () => Promise.all([cluster.whenLocalReady(edge), whenKnown(cluster, edge)]),
-    async stop() {
-      await cluster.stop();
-      await database.stop();
-    },
-  };
+  return edge;
 }
 
 async function publishAll(cluster: SkerryCluster): Promise<void> {
@@ -81,18 +92,8 @@ async function deployAll(cluster: SkerryCluster): Promise<void> {
     })),
   ];
   for (const spec of specs) await cluster.deploy(spec);
-  await until(
-    "every deployment is ready",
-    async () => {
-      const { items } = await cluster.get<{ items: Deployment[] }>("/deployments");
-      return items.length === specs.length && items.every(isReady);
-    },
-    60_000,
-  );
+  for (const { name } of specs) await cluster.whenDeploymentReady(name);
 }
-
-const isReady = ({ status }: Deployment): boolean =>
-  status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True");
 
 async function makeKeys(cluster: SkerryCluster): Promise<Target["keys"]> {
   const make = async (role: string, models: readonly string[]): Promise<string> =>

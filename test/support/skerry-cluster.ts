@@ -2,11 +2,15 @@ import { readFile, rm } from "node:fs/promises";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Deployment, Placement } from "../../shared/api/deployments.ts";
 import type { SkerryEvent } from "../../shared/api/events.ts";
 import type { ModelVersion } from "../../shared/api/models.ts";
 import type { Node } from "../../shared/api/nodes.ts";
+import { messageOf } from "../../shared/errors.ts";
 import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
+
+const TOO_MANY = 429;
 
 interface NodeOptions {
   readonly site?: string;
@@ -178,16 +182,19 @@ export class SkerryCluster {
   }
 
   whenDeploymentReady(name: string, timeoutMs = 30_000): Promise<Deployment> {
+    let conditions: Deployment["status"]["conditions"] = [];
     return until(
       `deployment ${name} is ready`,
       async () => {
         const found = await this.get<Deployment>(`/deployments/${name}`);
-        return found.status.conditions.some(({ type, status }) => type === "Ready" && status === "True")
-          ? found
-          : undefined;
+        conditions = found.status.conditions;
+        return conditions.some(({ type, status }) => type === "Ready" && status === "True") ? found : undefined;
       },
       timeoutMs,
-    );
+    ).catch((error: unknown) => {
+      const told = conditions.map(({ type, message }) => `${type}: ${message}`).join("; ");
+      throw new Error(`${messageOf(error)} (${told})`, { cause: error });
+    });
   }
 
   async placements(deployment: string): Promise<readonly Placement[]> {
@@ -206,16 +213,25 @@ export class SkerryCluster {
     return this.request("POST", resource, body) as Promise<Body>;
   }
 
+  /** Throws on a status that is not of success or in `accept`. Told to come back later, it does: several ask with one key. */
   async request(method: string, resource: string, body?: object, { accept = [] as number[] } = {}): Promise<unknown> {
-    const answer = await fetch(`${this.url}/api/v1${resource}`, {
+    const answer = await this.#ask(method, resource, body);
+    const text = await answer.text();
+    if (answer.status === TOO_MANY && !accept.includes(TOO_MANY)) {
+      await sleep(1_000 * Number(answer.headers.get("retry-after")));
+      return this.request(method, resource, body, { accept });
+    }
+    if (!answer.ok && !accept.includes(answer.status))
+      throw new Error(`${method} ${resource}: ${answer.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  #ask(method: string, resource: string, body: object | undefined): Promise<Response> {
+    return fetch(`${this.url}/api/v1${resource}`, {
       method,
       headers: { authorization: `Bearer ${this.#adminKey}`, ...(body && { "content-type": "application/json" }) },
       ...(body && { body: JSON.stringify(body) }),
     });
-    const text = await answer.text();
-    if (!answer.ok && !accept.includes(answer.status))
-      throw new Error(`${method} ${resource}: ${answer.status} ${text}`);
-    return text === "" ? undefined : JSON.parse(text);
   }
 
   /** One inference at the control plane, or at `base`. */

@@ -60,6 +60,7 @@ export class ControlSocket implements ControlLink {
   listen(session: ControlSession): void {
     this.#webSocket.on("close", () => session.onClosed());
     this.#webSocket.on("message", (data, isBinary) => {
+      if (this.#webSocket.readyState !== this.#webSocket.OPEN) return;
       if (isBinary) return this.close(CLOSE.UNSUPPORTED_DATA, "the control channel carries JSON");
       if (!this.#messages.take(this.#clock.now()))
         return this.close(CLOSE.TOO_MANY_MESSAGES, `more than ${CONTROL_RATE.perSecond} messages a second`);

@@ -16,6 +16,7 @@ export class SocketWatch {
   #bytesRead = 0;
   #heardAt: number;
   #stalledSince: number | undefined;
+  #isClosing = false;
 
   constructor(webSocket: WebSocket, { below, clock }: { readonly below: Duplex; readonly clock: Clock }) {
     this.#webSocket = webSocket;
@@ -61,6 +62,8 @@ export class SocketWatch {
     if (this.#webSocket.readyState === this.#webSocket.CLOSED) return;
     this.#webSocket.close(code, reason);
     if (code === CLOSE.TOO_SLOW) return this.#webSocket.terminate();
+    if (this.#isClosing) return; // a peer that breaks the rules breaks them with every message of what was read at once
+    this.#isClosing = true;
     const cancel = this.#clock.after(CLOSE_GRACE_MS, () => this.#webSocket.terminate());
     this.#webSocket.once("close", cancel);
   }
