@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { WebSocket, WebSocketServer } from "ws";
 import { ControlSocket } from "../../../control-plane/adapters/websocket/control-socket.ts";
+import type { ControlSession } from "../../../control-plane/ports.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";
@@ -17,6 +18,23 @@ let node: WebSocket;
 let heard: NodeMessage[];
 let closedBy: number | undefined;
 
+const session: ControlSession = {
+  epoch: 1,
+  welcome: {
+    type: "welcome",
+    heartbeatMs: 5_000,
+    loadMs: 1_000,
+    suspectMs: 15_000,
+    lostMs: 60_000,
+    desiredRev: 0,
+    replica: "r-1",
+    features: [],
+  },
+  started: () => undefined,
+  onMessage: (message) => void heard.push(message),
+  onClosed: () => undefined,
+};
+
 beforeEach(async () => {
   clock = new TestClock();
   heard = [];
@@ -25,11 +43,7 @@ beforeEach(async () => {
   sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, below, head) =>
     sockets.handleUpgrade(request, below, head, (webSocket) =>
-      new ControlSocket(webSocket, { below, epoch: 1, clock, logger: silentLogger }).listen({
-        epoch: 1,
-        onMessage: (message) => heard.push(message),
-        onClosed: () => undefined,
-      } as never),
+      new ControlSocket(webSocket, { below, epoch: 1, clock, logger: silentLogger }).listen(session),
     ),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
