@@ -2,12 +2,8 @@ import { ATTRIBUTE_TYPE, FLOAT, IR_VERSION, ModelProto, OPSET_VERSION } from "..
 
 const INT64 = 7;
 
-/**
- * A model of about `mib` MiB that answers `table[index]`: one Gather over a table of floats that nothing compresses and
- * in which no two chunks are alike. `seed` makes another table. Input `index` INT64 [1], output `value` FP32 [1].
- */
-export function largeModel(mib: number, seed: number): Uint8Array {
-  const length = mib * 262_144;
+/** The first `length` values of the table that `seed` makes. */
+export function tableOf(length: number, seed: number): Float32Array<ArrayBuffer> {
   const table = new Float32Array(length);
   let state = seed >>> 0 || 1;
   for (let index = 0; index < length; index += 1) {
@@ -16,6 +12,16 @@ export function largeModel(mib: number, seed: number): Uint8Array {
     state ^= state << 5;
     table[index] = (state >>> 0) / 2 ** 32;
   }
+  return table;
+}
+
+/**
+ * A model of about `mib` MiB that answers `table[index]`: one Gather over a table of floats that nothing compresses and
+ * in which no two chunks are alike. `seed` makes another table. Input `index` INT64 [1], output `value` FP32 [1].
+ */
+export function largeModel(mib: number, seed: number): Uint8Array {
+  const table = tableOf(mib * 262_144, seed);
+  const { length } = table;
   const message = ModelProto.fromObject({
     irVersion: IR_VERSION,
     producerName: "skerry-test",
