@@ -1,7 +1,7 @@
 import type { Condition, Deployment, ReplicaCounts } from "../../shared/api/deployments.ts";
 import type { NodeKind } from "../../shared/api/nodes.ts";
 import { nodeState, type NodeTimings } from "../core/fleet/node-status.ts";
-import { isWanted, placementsOfDeployment, versionOf } from "../core/fleet/queries.ts";
+import { activeVersion, isWanted, placementsOfDeployment, versionOf } from "../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../core/fleet/types.ts";
 import { counted } from "../core/schedule/format.ts";
 import type { DeploymentPlan } from "../core/schedule/plan-deployment.ts";
@@ -45,16 +45,12 @@ export function deploymentStatus(
     plan,
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
-  const serving = placements.filter(isServing);
+  const active = activeVersion(placements.filter(isServing), plan.targetVersion);
   const newest = Math.max(...placements.map(({ stateSince }) => stateSince));
   return {
     observedGeneration: deployment.generation,
-    conditions: [
-      ready(found, serving.length),
-      progressing(found),
-      stalled(found, missingVersion(fleet, deployment, plan)),
-    ],
-    activeVersion: activeVersion(serving, plan.targetVersion),
+    conditions: [ready(found, active), progressing(found), stalled(found, missingVersion(fleet, deployment, plan))],
+    activeVersion: active ?? null,
     targetVersion: plan.targetVersion ?? null,
     edge: found.edge,
     cloud: found.cloud,
@@ -64,17 +60,8 @@ export function deploymentStatus(
   };
 }
 
-/** The version with the most serving replicas; of equal ones the target. The router counts the same way. */
-function activeVersion(serving: readonly FleetPlacement[], target: number | undefined): number | null {
-  const groups = [...Map.groupBy(serving, ({ version }) => version)].map(([version, group]) => ({
-    version,
-    count: group.length,
-  }));
-  const rank = ({ version }: { version: number }): number => Number(version === target);
-  return groups.toSorted((a, b) => b.count - a.count || rank(b) - rank(a) || b.version - a.version)[0]?.version ?? null;
-}
-
-function ready({ edge, cloud, plan }: Found, serving: number): Condition {
+/** True only when the version that is asked for also is the one that answers. */
+function ready({ edge, cloud, plan }: Found, active: number | undefined): Condition {
   const wanted = edge.wanted + cloud.wanted;
   const there = Math.min(edge.ready, edge.wanted) + Math.min(cloud.ready, cloud.wanted);
   const message = `${there} of ${counted(wanted, "replica")} ready`;
@@ -88,14 +75,15 @@ function ready({ edge, cloud, plan }: Found, serving: number): Condition {
   }
   if (wanted === 0)
     return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: "the spec asks for no replica" };
-  if (there === wanted) return { type: "Ready", status: "True", reason: "AllReplicasReady", message };
-  if (there > 0) return { type: "Ready", status: "False", reason: "ReplicasMissing", message };
-  if (serving > 0)
+  const isActive = active === plan.targetVersion;
+  if (there === wanted && isActive) return { type: "Ready", status: "True", reason: "AllReplicasReady", message };
+  if (there > 0 && there < wanted) return { type: "Ready", status: "False", reason: "ReplicasMissing", message };
+  if (active !== undefined)
     return {
       type: "Ready",
       status: "False",
       reason: "OldVersionServes",
-      message: `${message}; the version before it answers`,
+      message: `${message}; version ${active} answers`,
     };
   return { type: "Ready", status: "False", reason: "NoReplicaReady", message };
 }

@@ -11,6 +11,10 @@ export interface NodeTimings {
   readonly lostMs: number;
 }
 
+/** Its session stands, and both directions of it have worked. Silence, which needs a clock, is left out. */
+export const isProven = ({ session }: FleetNode): boolean =>
+  session !== undefined && session.open && session.goodHeartbeats >= GOOD_HEARTBEATS_FOR_READY;
+
 /** What the node is at `now` (ms, same clock as the fleet): derived, so that no timer has to fire for a node to be lost. */
 export function nodeState(node: FleetNode, now: number, timings: NodeTimings): NodeState {
   if (node.revoked) return "revoked";
@@ -19,7 +23,7 @@ export function nodeState(node: FleetNode, now: number, timings: NodeTimings): N
   const silentMs = now - session.lastSeen;
   if (silentMs > timings.lostMs) return "lost";
   if (!session.open || silentMs > timings.suspectMs) return "suspect";
-  if (session.goodHeartbeats >= GOOD_HEARTBEATS_FOR_READY) return "ready";
+  if (isProven(node)) return "ready";
   // Its first session has to prove itself; a later one follows an outage.
   return session.epoch === 1 ? "pending" : "suspect";
 }

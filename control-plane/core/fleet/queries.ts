@@ -31,3 +31,16 @@ export const nodeByName = (fleet: Fleet, name: string): FleetNode | undefined =>
 
 /** True while the placement should run or stay ready to run. */
 export const isWanted = (placement: FleetPlacement): boolean => placement.wanted !== "gone";
+
+/**
+ * The version that answers, of those that serve: the one with the most placements; of equal ones the target, so that
+ * traffic moves when the new version can carry it. Undefined when none serves.
+ */
+export function activeVersion(serving: readonly FleetPlacement[], target: number | undefined): number | undefined {
+  const groups = [...Map.groupBy(serving, ({ version }) => version)].map(([version, group]) => ({
+    version,
+    count: group.length,
+  }));
+  const isTarget = ({ version }: { version: number }): number => Number(version === target);
+  return groups.toSorted((a, b) => b.count - a.count || isTarget(b) - isTarget(a) || b.version - a.version)[0]?.version;
+}

@@ -1,6 +1,7 @@
 import type { NodeKind } from "../../../shared/api/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import { targetVersion } from "../fleet/queries.ts";
+import { isProven } from "../fleet/node-status.ts";
+import { activeVersion, targetVersion } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
 
@@ -75,6 +76,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
   const { placement: where, limits, slo } = deployment.spec;
   const isEdgeOnly = where.residency === "edge-only";
   const ready: ReadyPlacement[] = [];
+  const reachable: FleetPlacement[] = [];
   const sites = new Set<string>();
   for (const placement of placements) {
     const node = fleet.nodes.get(placement.nodeId);
@@ -82,10 +84,14 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
     // The planner keeps residency too; here it holds in the moment between a changed spec and the plan that follows.
     if (where.residency !== "any" && where.residency !== `${kind}-only`) continue;
     ready.push({ placement, deployment: deployment.name, kind, isEdgeOnly });
-    if (node) sites.add(node.site);
+    if (!node) continue;
+    sites.add(node.site);
+    if (isProven(node)) reachable.push(placement);
   }
   const byVersion = Map.groupBy(ready, ({ placement }) => placement.version);
-  const active = activeVersion(targetVersion(fleet, deployment), byVersion);
+  // Replicas whose nodes are away would win the vote and answer nothing.
+  const voters = reachable.length > 0 ? reachable : ready.map(({ placement }) => placement);
+  const active = activeVersion(voters, targetVersion(fleet, deployment));
   return {
     name: deployment.name,
     terms: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
@@ -93,18 +99,6 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
     byVersion,
     sites,
   };
-}
-
-/** The version with the most ready replicas answers; of equal ones the target, so that traffic moves when the new version can carry it. */
-function activeVersion(
-  target: number | undefined,
-  ready: ReadonlyMap<number, readonly ReadyPlacement[]>,
-): number | undefined {
-  const counts = [...ready].map(([version, group]) => ({ version, count: group.length }));
-  const best = counts.toSorted(
-    (a, b) => b.count - a.count || Number(b.version === target) - Number(a.version === target) || b.version - a.version,
-  );
-  return best[0]?.version;
 }
 
 /** Which version a request names, and what decides when it names none. */

@@ -105,6 +105,18 @@ describe("the status of a deployment", () => {
     expect(status).toMatchObject({ activeVersion: 1, targetVersion: 2 });
   });
 
+  it("is not ready before the version that is asked for is the one that answers", () => {
+    const fresh = on(b, { version: 2, id: "p-2" as PlacementId });
+    const old = [on(a), on(aNode("edge-c"))];
+    const parts = { nodes: [a, b, aNode("edge-c")], placements: [...old, fresh] };
+    const status = statusOf(parts, digits(1, 2));
+    expect(status.text[0]).toBe("Ready=False OldVersionServes");
+    expect(status.conditions[0]?.message).toBe("1 of 1 replica ready; version 1 answers");
+    expect(status).toMatchObject({ activeVersion: 1, targetVersion: 2, edge: { wanted: 1, ready: 1 } });
+    const left = { ...parts, placements: [fresh, ...old.map((each) => ({ ...each, wanted: "gone" as const }))] };
+    expect(statusOf(left, digits(1, 2)).text[0]).toBe("Ready=True AllReplicasReady");
+  });
+
   it("tells a missing alias, a missing version and a rejected one apart", () => {
     expect(statusOf({}, digits(1, "champion")).text).toEqual([
       "Ready=False VersionUnavailable",

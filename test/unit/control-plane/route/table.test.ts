@@ -8,7 +8,7 @@ import {
 import type { Fleet, FleetPlacement } from "../../../../control-plane/core/fleet/types.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import type { PlacementId } from "../../../../shared/ids.ts";
-import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../support/fleet-builder.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aSilentNode, aVersion } from "../../../support/fleet-builder.ts";
 
 const [a, b] = [aNode("edge-a"), aNode("edge-b", { site: "island" })];
 const versions = [aVersion("digits", 1), aVersion("digits", 2)];
@@ -55,6 +55,17 @@ describe("resolve", () => {
     expect(ask(fleetWith([...old, fresh(a)]))).toMatchObject({ version: 1 });
     expect(ask(fleetWith([...old, fresh(a), fresh(b)]))).toMatchObject({ version: 2 });
     expect(idsOf(ask(fleetWith([...old, fresh(a), fresh(b)])))).toEqual(["p-new-edge-a", "p-new-edge-b"]);
+  });
+
+  it("does not count replicas whose nodes are away while there are others", () => {
+    const away = (node: typeof a): typeof a => aSilentNode(node.name, 100);
+    const fresh = aPlacement(b, { id: "p-new" as PlacementId, version: 2 });
+    const c = aNode("edge-c");
+    const fleetWith = (nodes: readonly (typeof a)[]): Fleet =>
+      aFleet({ nodes, versions, deployments: [deployment], placements: [aPlacement(a), aPlacement(c), fresh] });
+    expect(ask(fleetWith([a, b, c]))).toMatchObject({ version: 1 });
+    expect(ask(fleetWith([away(a), b, away(c)]))).toMatchObject({ version: 2 });
+    expect(ask(fleetWith([away(a), away(b), away(c)]))).toMatchObject({ version: 1 });
   });
 
   it("leaves out placements that are not ready, or are to go, or that residency forbids", () => {
