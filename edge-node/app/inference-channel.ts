@@ -37,6 +37,7 @@ export class InferenceChannel {
   readonly #parts: Parts;
   readonly #reconnect: Reconnect;
   #open: AbortController | undefined;
+  #opened = Promise.withResolvers<void>();
   #loop: Promise<void> = Promise.resolve();
   #isWanted = false;
   #isOver = false;
@@ -55,7 +56,13 @@ export class InferenceChannel {
     if (!isWanted) return void this.#letGo();
     if (this.#open) return; // it was about to go, and stays
     this.#open = new AbortController();
+    this.#opened = Promise.withResolvers();
     this.#loop = this.#keepOpen(this.#open.signal);
+  }
+
+  /** Resolves when the channel has been opened, or at once while it is not wanted. */
+  whenOpened(): Promise<void> {
+    return this.#isWanted ? this.#opened.promise : Promise.resolve();
   }
 
   /** The session is over: what runs may end within 5 s, then the channel closes. Resolves when it has. */
@@ -110,6 +117,7 @@ export class InferenceChannel {
     try {
       const link = await this.#parts.dial(handlers, signal);
       opened.resolve(link);
+      this.#opened.resolve();
       const letGo = (): void => link.close(CLOSE.DONE, "");
       if (signal.aborted) letGo();
       else signal.addEventListener("abort", letGo, { once: true });

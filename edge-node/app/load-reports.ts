@@ -2,8 +2,6 @@ import type { Clock } from "../../shared/clock.ts";
 import type { ArtifactDisk, ControlLink, SystemProbe } from "../ports.ts";
 import type { Serving } from "./serving.ts";
 
-/** The first report follows the first heartbeat, so that a plan made the moment the node is ready knows its round trip. */
-const FIRST_MS = 300;
 /** The free space of the disk is asked for at most this often. */
 const DISK_MS = 5_000;
 
@@ -21,6 +19,7 @@ interface Parts {
 export class LoadReports {
   readonly #parts: Parts;
   #cancel: () => void = () => undefined;
+  #isStopped = false;
   #diskFreeMiB = 0;
   #diskAskedAt = -Infinity;
 
@@ -28,25 +27,29 @@ export class LoadReports {
     this.#parts = parts;
   }
 
-  start(): void {
-    this.#askDisk();
-    this.#next(FIRST_MS);
+  /** Resolves when the first report is on its way, with the free space of the disk in it. */
+  async start(): Promise<void> {
+    await this.#askDisk();
+    if (this.#isStopped) return;
+    this.#report();
+    this.#next();
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#cancel();
   }
 
-  #next(delayMs: number): void {
+  #next(): void {
     const { link, clock, isServing } = this.#parts;
-    this.#cancel = clock.after(delayMs, () => {
+    this.#cancel = clock.after(isServing() ? link.welcome.loadMs : link.welcome.heartbeatMs, () => {
       this.#report();
-      this.#next(isServing() ? link.welcome.loadMs : link.welcome.heartbeatMs);
+      this.#next();
     });
   }
 
   #report(): void {
-    const { link, probe, serving, rttMs } = this.#parts;
+    const { link, clock, probe, serving, rttMs } = this.#parts;
     const { rif, placements } = serving.load();
     link.send({
       type: "load",
@@ -57,15 +60,14 @@ export class LoadReports {
       rif,
       placements: [...placements],
     });
-    this.#askDisk();
+    // In the background: a slow disk must not hold back the report.
+    if (clock.now() - this.#diskAskedAt >= DISK_MS) void this.#askDisk();
   }
 
-  /** In the background: a slow disk must not hold back the report. */
-  #askDisk(): void {
+  #askDisk(): Promise<unknown> {
     const { clock, disk } = this.#parts;
-    if (clock.now() - this.#diskAskedAt < DISK_MS) return;
     this.#diskAskedAt = clock.now();
-    void disk.freeMiB().then(
+    return disk.freeMiB().then(
       (free) => (this.#diskFreeMiB = Math.max(0, Math.floor(free))),
       () => undefined, // the last figure stands
     );

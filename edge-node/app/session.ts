@@ -55,7 +55,16 @@ export class Session {
     this.#parts = parts;
     this.#link = link;
     this.#epoch = epoch;
-    this.#heartbeat = new Heartbeat({ link, clock, random, telemetry, desired: () => desired.position, onProven });
+    this.#heartbeat = new Heartbeat({
+      link,
+      clock,
+      random,
+      telemetry,
+      desired: () => desired.position,
+      // A plan or a request that comes the moment the node is ready finds its round trip, its room and its channel.
+      beforeReady: () => Promise.all([this.#load.start(), this.#inference.whenOpened()]),
+      onProven,
+    });
     this.#load = new LoadReports({
       ...parts,
       link,
@@ -84,9 +93,8 @@ export class Session {
       send: (message) => link.send(message),
       dial: (ticket, onFrame, signal) => dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
     });
-    this.#heartbeat.start();
-    this.#load.start();
     this.placementsChanged();
+    this.#heartbeat.start();
     void link.closed.then((closed) => {
       const retryAfterMs = Math.max(closed.retryAfterMs, this.#backAt - this.#parts.clock.now());
       this.#end.resolve({ kind: "closed", closed: { ...closed, retryAfterMs } });

@@ -28,7 +28,6 @@ export const OUTBOUND_TERMINATE_BYTES = 4 * 1_048_576;
 export const OUTBOUND_STALL_MS = 10_000;
 
 export const HEARTBEAT_MS = 5_000;
-export const SECOND_HEARTBEAT_MS = 1_000;
 export const LOAD_MS = 1_000;
 export const SUSPECT_MS = 15_000;
 export const LOST_MS = 60_000;

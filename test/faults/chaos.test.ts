@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { messageOf } from "../../shared/errors.ts";
 import { seededRandom } from "../../shared/random.ts";
 import { aSpec, type ChaosScene, makePeace, wreakHavoc } from "../support/chaos.ts";
 import { largeModel, tableOf } from "../support/large-model.ts";
@@ -19,6 +20,10 @@ const MODELS = ["m-0", "m-1", "m-2", "m-3"];
 const MIB = 3;
 const PEACE_MS = 60_000;
 const DEADLINE_MS = 5_000;
+/** A control plane that is killed and started again, or a machine that is busy with all this. */
+const OVERTIME_MS = 2_500;
+/** Of each table, so many values are asked for. */
+const VALUES = 64;
 /** What may be told to a caller while everything breaks. Never `INTERNAL`, never nothing. */
 const EXCUSES = [
   "",
@@ -39,7 +44,7 @@ let cluster: SkerryCluster;
 
 const seedOf = (model: string, version: number): number => 1 + 2 * MODELS.indexOf(model) + version;
 const tables = new Map(
-  MODELS.flatMap((model) => [1, 2].map((version) => [`${model}:${version}`, tableOf(64, seedOf(model, version))])),
+  MODELS.flatMap((model) => [1, 2].map((version) => [`${model}:${version}`, tableOf(VALUES, seedOf(model, version))])),
 );
 
 beforeAll(async () => {
@@ -81,10 +86,11 @@ const isBad = ({ status, code, error }: LoadSample): boolean =>
 /** Everything is as declared, and nothing is left over. */
 async function whenConverged(wanted: ReadonlyMap<string, number>): Promise<void> {
   for (const [name, version] of wanted) {
-    const { status } = await cluster.whenDeploymentReady(name, PEACE_MS);
-    expect(status).toMatchObject({ activeVersion: version, targetVersion: version });
-    const answer = await ask(name, version);
-    expect([answer.status, answer.headers.get("skerry-model-version")]).toEqual([200, `${name}:${version}`]);
+    await cluster.whenDeploymentReady(name, PEACE_MS);
+    await until(`${name}:${version} answers`, async () => {
+      const answer = await ask(name, version);
+      return answer.status === 200 && answer.headers.get("skerry-model-version") === `${name}:${version}`;
+    });
   }
   for (const node of cluster.nodes.values()) await whenTidy(node);
 }
@@ -104,6 +110,18 @@ async function whenTidy(node: ClusterNode): Promise<void> {
   await until(`${node.name} has no request inside`, async () => (await inFlightAt(node)) === 0);
 }
 
+/** What the callers saw from the first act until all is as declared again. */
+async function seenDuring(acts: () => Promise<void>): Promise<readonly LoadSample[]> {
+  let asked = 0;
+  const load = steadyLoad(20, () => ask(MODELS[(asked += 1) % MODELS.length] ?? "", asked % VALUES));
+  try {
+    await acts();
+  } finally {
+    await load.stop();
+  }
+  return load.ended;
+}
+
 describe("a cluster to which anything happens, one after the other", () => {
   it.each(SEEDS)(
     "is as declared when it is over, and told its callers no nonsense meanwhile (seed %d)",
@@ -112,21 +130,18 @@ describe("a cluster to which anything happens, one after the other", () => {
       const scene: ChaosScene = { cluster, proxy, databaseUrl: database.url, models: MODELS, random };
       for (const model of MODELS) await cluster.deploy(aSpec(model, 1, 1));
       for (const model of MODELS) await cluster.whenDeploymentReady(model, PEACE_MS);
-      let asked = 0;
-      const load = steadyLoad(20, () => ask(MODELS[(asked += 1) % MODELS.length] ?? "", asked % 64));
-      const transcript = await wreakHavoc(scene, ACTS);
-      const wanted = new Map(MODELS.map((model) => [model, 1 + Math.floor(random.next() * 2)]));
-      try {
+      const samples = await seenDuring(async () => {
+        const transcript = await wreakHavoc(scene, ACTS);
+        const wanted = new Map(MODELS.map((model) => [model, 1 + Math.floor(random.next() * 2)]));
         await makePeace(scene);
         for (const [model, version] of wanted) await cluster.deploy(aSpec(model, version, 1));
-        await whenConverged(wanted);
-      } catch (error) {
-        throw new Error(`${String(error)}\nafter:\n${transcript.join("\n")}`, { cause: error });
-      } finally {
-        const samples = await load.stop();
-        expect(samples.filter(isBad)).toEqual([]);
-        expect(samples.filter(({ ms }) => ms > DEADLINE_MS + 2_500)).toEqual([]);
-      }
+        await whenConverged(wanted).catch((error: unknown) => {
+          throw new Error(`${messageOf(error)}\nafter:\n${transcript.join("\n")}`, { cause: error });
+        });
+      });
+      expect(samples.filter(isBad)).toEqual([]);
+      expect(samples.filter(({ ms }) => ms > DEADLINE_MS + OVERTIME_MS)).toEqual([]);
+      expect(samples.some(({ status }) => status === 200)).toBe(true);
     },
     240_000,
   );

@@ -35,6 +35,8 @@ export class FakeControlPlane {
   readonly sessions: FakeNodeSession[] = [];
   readonly pushes: FakePush[] = [];
   readonly timings: FakeTimings = { heartbeatMs: 5_000, loadMs: 1_000, suspectMs: 15_000 };
+  /** Called with every new session before it hears anything. */
+  onSession: (session: FakeNodeSession) => void = () => undefined;
   /** Answers with this instead of the usual one, when set: `[status, Retry-After]`. */
   refuseUpgrades: readonly [number, string?] | undefined;
   refuseJoins: readonly [status: number, code: string][] = [];
@@ -157,6 +159,7 @@ export class FakeControlPlane {
     this.#epoch = Math.max(this.#epoch, message.lastEpoch) + 1;
     const session = new FakeNodeSession(webSocket, { hello: message, epoch: this.#epoch, timings: this.timings });
     for (const push of this.pushes) push.isOver = true;
+    this.onSession(session);
     this.sessions.push(session);
     const messages = new TokenBucket(CONTROL_RATE, performance.now());
     webSocket.on("message", (data: RawData) => {

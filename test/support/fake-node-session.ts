@@ -39,6 +39,7 @@ export class FakeNodeSession {
   readonly reports = new Map<string, PlacementReport>();
   /** Of each heartbeat: whether it named our newest ack. */
   readonly goodHeartbeats: boolean[] = [];
+  onHeartbeat: () => unknown = () => undefined;
   /** False: heartbeats are not answered. */
   answersHeartbeats = true;
   desired: { rev: number; state: DesiredState } = { rev: 0, state: EMPTY_DESIRED };
@@ -106,6 +107,7 @@ export class FakeNodeSession {
   receive(message: NodeMessage): void {
     this.received.push(message);
     if (message.type === "heartbeat") {
+      this.onHeartbeat();
       this.goodHeartbeats.push(message.acked === this.#lastAck);
       if (this.answersHeartbeats)
         this.#lastAck = this.send({ type: "heartbeat.ack", re: message.id, desiredRev: this.desired.rev });

@@ -38,14 +38,28 @@ const whenState = (placementId: string, state: string): Promise<FakeNodeSession>
   });
 
 describe("Agent", () => {
-  it("joins, says hello with a signature that holds, and beats twice within a second or so", async () => {
+  it("joins, says hello with a signature that holds, and beats twice and once more", async () => {
     const present = await session();
     expect(controlPlane.joins).toBe(1);
     expect(present.hello).toMatchObject({ nodeId: "n-1", desired: { rev: 0 }, placements: [] });
     expect(present.hello.capabilities).toMatchObject({ maxOpset: 26, maxIrVersion: 13, providers: ["cpu"] });
     expect(present.hello.capabilities.runtime).toMatch(/^onnxruntime \d+\.\d+/);
-    await eventually("a second heartbeat", () => present.goodHeartbeats.length >= 2);
-    expect(present.goodHeartbeats).toEqual([true, true]);
+    await eventually("a third heartbeat", () => present.goodHeartbeats.length >= 3);
+    expect(present.goodHeartbeats).toEqual([true, true, true]);
+    expect(present.received.map(({ type }) => type).slice(0, 3)).toEqual(["heartbeat", "load", "heartbeat"]);
+    expect(present.of("load")[0]?.diskFreeMiB).toBeGreaterThan(0);
+  });
+
+  it("opens the channel for its models before the heartbeat that makes it ready again", async () => {
+    (await session()).snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    const first = await whenState("p-1", "ready");
+    const channels: number[] = [];
+    controlPlane.onSession = (present) => {
+      present.onHeartbeat = () => channels.push(present.inferencesOpened);
+    };
+    first.terminate();
+    await eventually("two heartbeats of another session", () => channels.length >= 2);
+    expect(channels.slice(0, 2)).toEqual([0, 1]);
   });
 
   it("acknowledges what is desired, fetches it, serves it and answers a request", async () => {
