@@ -45,7 +45,7 @@ export function deploymentStatus(
     plan,
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
-  const active = activeVersion(placements.filter(isServing), plan.targetVersion);
+  const active = activeVersion(fleet, deployment, placements.filter(isServing));
   const newest = Math.max(...placements.map(({ stateSince }) => stateSince));
   return {
     observedGeneration: deployment.generation,

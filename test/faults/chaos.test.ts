@@ -87,10 +87,11 @@ const isBad = ({ status, code, error }: LoadSample): boolean =>
 async function whenConverged(wanted: ReadonlyMap<string, number>): Promise<void> {
   for (const [name, version] of wanted) {
     await cluster.whenDeploymentReady(name, PEACE_MS);
-    await until(`${name}:${version} answers`, async () => {
-      const answer = await ask(name, version);
-      return answer.status === 200 && answer.headers.get("skerry-model-version") === `${name}:${version}`;
+    const answer = await until(`${name} answers`, async () => {
+      const answered = await ask(name, version);
+      return answered.ok && answered;
     });
+    expect(answer.headers.get("skerry-model-version")).toBe(`${name}:${version}`);
   }
   for (const node of cluster.nodes.values()) await whenTidy(node);
 }

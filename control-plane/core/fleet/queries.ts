@@ -1,3 +1,4 @@
+import { nodeKind, type NodeKind } from "../../../shared/api/nodes.ts";
 import type { NodeId } from "../../../shared/ids.ts";
 import {
   aliasKey,
@@ -33,14 +34,28 @@ export const nodeByName = (fleet: Fleet, name: string): FleetNode | undefined =>
 export const isWanted = (placement: FleetPlacement): boolean => placement.wanted !== "gone";
 
 /**
- * The version that answers, of those that serve: the one with the most placements; of equal ones the target, so that
- * traffic moves when the new version can carry it. Undefined when none serves.
+ * The version that answers, of a deployment's serving placements: the target as soon as it has the replicas that the spec
+ * asks for, so that a deployment that is ready answers with what it names, whatever else still serves or comes back. Before
+ * that the one with the most; of equal ones the target. Undefined when none serves.
  */
-export function activeVersion(serving: readonly FleetPlacement[], target: number | undefined): number | undefined {
-  const groups = [...Map.groupBy(serving, ({ version }) => version)].map(([version, group]) => ({
-    version,
-    count: group.length,
-  }));
+export function activeVersion(
+  fleet: Fleet,
+  deployment: FleetDeployment,
+  serving: readonly FleetPlacement[],
+): number | undefined {
+  const target = targetVersion(fleet, deployment);
+  const byVersion = Map.groupBy(serving, ({ version }) => version);
+  const ofKind = (kind: NodeKind, placements: readonly FleetPlacement[]): number =>
+    placements.filter(({ nodeId }) => fleet.nodes.get(nodeId)?.kind === kind).length;
+  const mine = target === undefined ? [] : (byVersion.get(target) ?? []);
+  const isCovered = nodeKind.options.every((kind) => {
+    const { min, every } = deployment.spec.placement[kind];
+    // How many nodes match `every` is the planner's to say: here none of the others may be on more.
+    const wanted = every ? Math.max(0, ...byVersion.values().map((group) => ofKind(kind, group))) : min;
+    return ofKind(kind, mine) >= wanted;
+  });
+  if (isCovered && mine.length > 0) return target;
+  const counts = [...byVersion].map(([version, group]) => ({ version, count: group.length }));
   const isTarget = ({ version }: { version: number }): number => Number(version === target);
-  return groups.toSorted((a, b) => b.count - a.count || isTarget(b) - isTarget(a) || b.version - a.version)[0]?.version;
+  return counts.toSorted((a, b) => b.count - a.count || isTarget(b) - isTarget(a) || b.version - a.version)[0]?.version;
 }

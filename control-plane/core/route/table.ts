@@ -1,7 +1,7 @@
 import type { NodeKind } from "../../../shared/api/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { isProven } from "../fleet/node-status.ts";
-import { activeVersion, targetVersion } from "../fleet/queries.ts";
+import { activeVersion } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
 
@@ -91,7 +91,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
   const byVersion = Map.groupBy(ready, ({ placement }) => placement.version);
   // Replicas whose nodes are away would win the vote and answer nothing.
   const voters = reachable.length > 0 ? reachable : ready.map(({ placement }) => placement);
-  const active = activeVersion(voters, targetVersion(fleet, deployment));
+  const active = activeVersion(fleet, deployment, voters);
   return {
     name: deployment.name,
     terms: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },

@@ -105,16 +105,35 @@ describe("the status of a deployment", () => {
     expect(status).toMatchObject({ activeVersion: 1, targetVersion: 2 });
   });
 
-  it("is not ready before the version that is asked for is the one that answers", () => {
+  it("answers with the version that is asked for as soon as it has its replicas, however many others still serve", () => {
+    const c = aNode("edge-c");
     const fresh = on(b, { version: 2, id: "p-2" as PlacementId });
-    const old = [on(a), on(aNode("edge-c"))];
-    const parts = { nodes: [a, b, aNode("edge-c")], placements: [...old, fresh] };
-    const status = statusOf(parts, digits(1, 2));
+    const parts = { nodes: [a, b, c], placements: [on(a), on(c), fresh] };
+    expect(statusOf(parts, digits(1, 2))).toMatchObject({
+      text: expect.arrayContaining(["Ready=True AllReplicasReady"]),
+      activeVersion: 2,
+    });
+    expect(statusOf(parts, digits(2, 2))).toMatchObject({
+      text: expect.arrayContaining(["Ready=False ReplicasMissing"]),
+      activeVersion: 1,
+    });
+  });
+
+  it("is not ready on every node while the version before it is on more of them", () => {
+    const c = aNode("edge-c", { labels: { ring: "old" } });
+    const fresh = [on(a, { version: 2, id: "p-2" as PlacementId }), on(b, { version: 2, id: "p-3" as PlacementId })];
+    const deployment = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: 2,
+      placement: {
+        where: { matchExpressions: [{ key: "ring", operator: "DoesNotExist" }] },
+        edge: { every: true },
+      },
+    });
+    const status = statusOf({ nodes: [a, b, c], placements: [on(a), on(b), on(c), ...fresh] }, deployment);
     expect(status.text[0]).toBe("Ready=False OldVersionServes");
-    expect(status.conditions[0]?.message).toBe("1 of 1 replica ready; version 1 answers");
-    expect(status).toMatchObject({ activeVersion: 1, targetVersion: 2, edge: { wanted: 1, ready: 1 } });
-    const left = { ...parts, placements: [fresh, ...old.map((each) => ({ ...each, wanted: "gone" as const }))] };
-    expect(statusOf(left, digits(1, 2)).text[0]).toBe("Ready=True AllReplicasReady");
+    expect(status.conditions[0]?.message).toBe("2 of 2 replicas ready; version 1 answers");
   });
 
   it("tells a missing alias, a missing version and a rejected one apart", () => {

@@ -46,12 +46,13 @@ describe("resolve", () => {
     });
   });
 
-  it("leaves traffic on the old version until the new one has as many ready replicas", () => {
+  it("leaves traffic on the old version until the new one has the replicas that the spec asks for", () => {
+    const two = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 2 } } });
     const old = [aPlacement(a), aPlacement(b)];
     const fresh = (node: typeof a): FleetPlacement =>
       aPlacement(node, { id: `p-new-${node.name}` as PlacementId, version: 2 });
     const fleetWith = (placements: readonly FleetPlacement[]): Fleet =>
-      aFleet({ nodes: [a, b], versions, deployments: [deployment], placements });
+      aFleet({ nodes: [a, b], versions, deployments: [two], placements });
     expect(ask(fleetWith([...old, fresh(a)]))).toMatchObject({ version: 1 });
     expect(ask(fleetWith([...old, fresh(a), fresh(b)]))).toMatchObject({ version: 2 });
     expect(idsOf(ask(fleetWith([...old, fresh(a), fresh(b)])))).toEqual(["p-new-edge-a", "p-new-edge-b"]);
@@ -61,8 +62,9 @@ describe("resolve", () => {
     const away = (node: typeof a): typeof a => aSilentNode(node.name, 100);
     const fresh = aPlacement(b, { id: "p-new" as PlacementId, version: 2 });
     const c = aNode("edge-c");
+    const two = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 2 } } });
     const fleetWith = (nodes: readonly (typeof a)[]): Fleet =>
-      aFleet({ nodes, versions, deployments: [deployment], placements: [aPlacement(a), aPlacement(c), fresh] });
+      aFleet({ nodes, versions, deployments: [two], placements: [aPlacement(a), aPlacement(c), fresh] });
     expect(ask(fleetWith([a, b, c]))).toMatchObject({ version: 1 });
     expect(ask(fleetWith([away(a), b, away(c)]))).toMatchObject({ version: 2 });
     expect(ask(fleetWith([away(a), away(b), away(c)]))).toMatchObject({ version: 1 });
