@@ -64,7 +64,7 @@ export class Agent {
     this.#executor = new Executor({
       ...shared,
       supervisor,
-      cancelTransfers: (keep) => transfers.cancelUnless(keep),
+      cancelUnwantedTransfers: () => transfers.cancelUnwanted(),
     });
     this.#connection = new Connection({
       dialer: parts.dialer,

@@ -136,7 +136,7 @@ export class Connection {
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;
-    await session.detach();
+    session.detach();
     const closing = session.close(reason).finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }

@@ -17,8 +17,8 @@ interface Parts {
   readonly disk: ArtifactDisk;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Transfers of artifacts that are not in the set end: their files are about to go. */
-  readonly cancelTransfers: (keep: ReadonlySet<string>) => Promise<void>;
+  /** Ends transfers that no placement waits for: others are behind them, and their files may be about to go. */
+  readonly cancelUnwantedTransfers: () => Promise<void>;
 }
 
 type Effects = {
@@ -120,6 +120,7 @@ export class Executor {
     }
     if (plan.steps.length > 0) this.#isDirty = true; // a step may lead to the next one
     await this.#release(retained);
+    await this.#parts.cancelUnwantedTransfers();
     await this.#clean(plan);
     this.#wakeAt(plan.wakeAt);
   }
@@ -184,12 +185,10 @@ export class Executor {
 
   /** Deletes what nobody needs, when that changed since the last time. */
   async #clean({ keep }: LocalPlan): Promise<void> {
-    const { disk, cancelTransfers } = this.#parts;
+    const { disk } = this.#parts;
     const key = keep.join();
     if (key === this.#kept) return;
-    const kept = new Set(keep);
-    await cancelTransfers(kept);
-    await disk.collect(kept);
+    await disk.collect(new Set(keep));
     this.#kept = key;
   }
 

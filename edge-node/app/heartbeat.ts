@@ -24,13 +24,13 @@ interface Parts {
   readonly onProven: () => void;
 }
 
-/** The answer that proves the session: of the beat that came `SETTLED_MS` after the node was ready. */
-const PROVING_ACK = 3;
+/** The answer to the beat that made the node ready, and that to the one `SETTLED_MS` later. */
+const [READY_ACK, PROVING_ACK] = [2, 3];
 
 /**
- * The pulse of one session: the first beat at once, the second as soon as the first was answered and what makes the node
- * fit to serve is in place, the third 1 s later, then at the interval of `welcome`. A node comes back within two round
- * trips, and one whose sessions do not last for a second still backs off.
+ * The pulse of one session: the first beat at once; the second as soon as the first was answered and what makes the node
+ * fit to serve is in place, after a second at the latest; the third a second after the second was answered; then at the
+ * interval of `welcome`. So a node is ready as soon as it can serve, and one whose sessions do not last still backs off.
  */
 export class Heartbeat {
   readonly #parts: Parts;
@@ -54,7 +54,8 @@ export class Heartbeat {
   }
 
   start(): void {
-    this.#beatAndAfter(SETTLED_MS);
+    this.#beat();
+    this.#nextAfter(SETTLED_MS);
   }
 
   stop(): void {
@@ -71,14 +72,17 @@ export class Heartbeat {
       this.#acks += 1;
       this.#parts.telemetry.heartbeatAnswered(rtt);
       if (this.#acks === 1) void this.#secondBeat();
+      if (this.#acks === READY_ACK) this.#nextAfter(SETTLED_MS);
       if (this.#acks === PROVING_ACK) this.#parts.onProven();
     }
   }
 
-  /** Never while another is unanswered: that one would then name an old ack, and count as none. */
+  /** Never while another is unanswered: that one would then name an old ack, and the node would not be ready. */
   async #secondBeat(): Promise<void> {
     await this.#parts.beforeReady();
-    if (!this.#isStopped && this.#acks === 1 && !this.#sent) this.#beatAndAfter(SETTLED_MS);
+    if (this.#isStopped || this.#acks !== 1 || this.#sent) return;
+    this.#beat();
+    this.#nextAfter(this.#intervalMs());
   }
 
   #beat(): void {
@@ -88,10 +92,16 @@ export class Heartbeat {
     if (id !== 0) this.#sent = { id, at: clock.now() };
   }
 
-  #beatAndAfter(ms: number): void {
-    const { clock, random, link } = this.#parts;
+  #nextAfter(ms: number): void {
     this.#cancel();
-    this.#beat();
-    this.#cancel = clock.after(ms, () => this.#beatAndAfter(link.welcome.heartbeatMs * (1 - JITTER * random.next())));
+    this.#cancel = this.#parts.clock.after(ms, () => {
+      this.#beat();
+      this.#nextAfter(this.#intervalMs());
+    });
+  }
+
+  #intervalMs(): number {
+    const { random, link } = this.#parts;
+    return link.welcome.heartbeatMs * (1 - JITTER * random.next());
   }
 }

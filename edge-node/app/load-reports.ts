@@ -4,6 +4,7 @@ import type { Serving } from "./serving.ts";
 
 /** The free space of the disk is asked for at most this often. */
 const DISK_MS = 5_000;
+const DISK_PATIENCE_MS = 300;
 
 interface Parts {
   readonly link: ControlLink;
@@ -27,9 +28,15 @@ export class LoadReports {
     this.#parts = parts;
   }
 
-  /** Resolves when the first report is on its way, with the free space of the disk in it. */
+  /** Resolves when the first report is on its way, with the free space of the disk in it unless that is slow to tell. */
   async start(): Promise<void> {
-    await this.#askDisk();
+    await new Promise<void>((resolve) => {
+      const cancel = this.#parts.clock.after(DISK_PATIENCE_MS, resolve);
+      void this.#askDisk().then(() => {
+        cancel();
+        resolve();
+      });
+    });
     if (this.#isStopped) return;
     this.#report();
     this.#next();

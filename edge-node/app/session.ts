@@ -131,15 +131,15 @@ export class Session {
     }
   }
 
-  /** Stops what this session does for the node. The next one may begin once it resolves. */
-  async detach(): Promise<void> {
+  /** Stops what this session does for the node. */
+  detach(): void {
     const { statuses, log, transfers } = this.#parts;
     this.#cancelGoaway();
     this.#heartbeat.stop();
     this.#load.stop();
     statuses.disconnect();
     log.disconnect();
-    await transfers.disconnect();
+    transfers.disconnect();
   }
 
   /** Closes the channels; requests under way get up to 5 s. */

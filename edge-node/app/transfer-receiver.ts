@@ -1,7 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
-import { TRANSFER_SILENCE_MS } from "../../shared/protocol/limits.ts";
+import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../shared/protocol/limits.ts";
 import { chunksOf, type Manifest } from "../../shared/protocol/manifest.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import { TRANSFER_FRAME, type TransferFrame } from "../../shared/protocol/transfer-frame.ts";
@@ -73,11 +73,11 @@ export class TransferReceiver {
       this.#cut(messageOf(error));
     }
     const outcome = await this.#outcome.promise;
-    this.#cancelGrant();
-    this.#cancelSilence();
     // It may be opening the staging: left open, that would refuse every later transfer of this artifact.
     await this.#handling;
     await this.#syncing;
+    this.#cancelGrant();
+    this.#cancelSilence();
     await this.#staging?.close();
     link?.close(CLOSE.DONE, "");
     return outcome;
@@ -129,7 +129,10 @@ export class TransferReceiver {
   }
 
   async #stage(manifest: Manifest): Promise<void> {
+    // What is there from an earlier try is hashed first.
+    this.#expectProgress(STAGING_MS);
     this.#staging = await this.#parts.stage(manifest);
+    this.#expectProgress();
     const { present, partial } = this.#staging;
     this.#progress = new TransferProgress(chunksOf(manifest), present, partial);
     await this.#nextRound();
@@ -220,10 +223,10 @@ export class TransferReceiver {
     });
   }
 
-  #expectProgress(): void {
+  #expectProgress(withinMs: number = TRANSFER_SILENCE_MS): void {
     this.#cancelSilence();
-    this.#cancelSilence = this.#parts.clock.after(TRANSFER_SILENCE_MS, () =>
-      this.#cut("nothing reached the disk for a minute"),
+    this.#cancelSilence = this.#parts.clock.after(withinMs, () =>
+      this.#cut(`nothing reached the disk for ${withinMs / 1_000} s`),
     );
   }
 

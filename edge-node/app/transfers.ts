@@ -59,14 +59,15 @@ export class Transfers {
   }
 
   /** The session is over; the transfer under way ends with it, since the other side forgets it too. */
-  async disconnect(): Promise<void> {
+  disconnect(): void {
     this.#session = undefined;
-    await this.#cancel("the session ended");
+    // Not waited for: it may be hashing 2 GiB, and until the node has dialled again it counts as away.
+    void this.#cancel("the session ended");
   }
 
-  /** Ends the transfer of an artifact that is not in `keep`. */
-  async cancelUnless(keep: ReadonlySet<string>): Promise<void> {
-    if (this.#active && !keep.has(this.#active.offer.artifact))
+  /** Ends the transfer under way when no placement waits for it any more. What has come stays for as long as the disk keeps it. */
+  async cancelUnwanted(): Promise<void> {
+    if (this.#active && this.#parts.placements.waitingFor(this.#active.offer.artifact).length === 0)
       await this.#cancel("its artifact is not wanted any more");
   }
 
@@ -129,7 +130,7 @@ export class Transfers {
     }
   }
 
-  #settle({ offer, abort }: Active, outcome: TransferOutcome, session: TransferSession): void {
+  #settle({ offer }: Active, outcome: TransferOutcome, session: TransferSession): void {
     const { transferId, artifact } = offer;
     const { placements, clock, random, logger, log, onSettled } = this.#parts;
     const isPresent = this.#session === session;
@@ -154,8 +155,8 @@ export class Transfers {
         this.#fruitless = outcome.received > 0 ? 0 : this.#fruitless + 1;
         logger.warn({ artifact, why: outcome.why, received: outcome.received }, "a transfer was cut");
         this.#waitAgain(artifact);
-        // What we called off ourselves is not asked for again: its placements wait, or are about to go.
-        if (!isPresent || abort.signal.aborted) return;
+        // Also of what we called off ourselves: until it hears so, the control plane offers this node nothing else.
+        if (!isPresent) return;
         const retryMs = this.#fruitless === 0 ? 0 : Math.round(fullJitter(RECONNECT, this.#fruitless, random));
         session.send({ type: "transfer.resume", transferId, retryMs });
       }

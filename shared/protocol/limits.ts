@@ -34,6 +34,8 @@ export const LOST_MS = 60_000;
 export const INFERENCE_PING_MS = 5_000;
 export const INFERENCE_SILENCE_MS = 15_000;
 export const TRANSFER_SILENCE_MS = 60_000;
+/** Until the node says what it needs: it hashes what it has from an earlier try, 2 GiB at 4 MiB/s at worst (an old SD card). */
+export const STAGING_MS = 10 * 60_000;
 
 export const TICKET_MS = 60_000;
 export const MAX_PLACEMENTS_PER_NODE = 64;

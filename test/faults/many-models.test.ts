@@ -56,12 +56,18 @@ describe("a node that is given twenty models at once", () => {
   it("takes the next twenty though its connections are cut again and again on the way", async () => {
     await publishAll(SECOND_WIDTH);
     await deployAll(2);
-    for (let cut = 0; cut < CUTS; cut += 1) {
-      const pushed = await count("ModelPushed");
-      await until("one more was pushed", async () => (await count("ModelPushed")) > pushed);
+    let cuts = 0;
+    for (let pushed = await count("ModelPushed"); cuts < CUTS && pushed < 2 * MODELS; cuts += 1) {
+      const before = pushed;
+      pushed = await until("one more was pushed", async () => {
+        const now = await count("ModelPushed");
+        return now > before && now;
+      });
       proxy.cut();
-      await until("the cut was seen", async () => (await count("NodeDisconnected")) > cut);
+      await until("the cut was seen", async () => (await count("NodeDisconnected")) > cuts);
     }
+    // The last models may have come before a slow machine was done with its cuts.
+    expect(cuts).toBeGreaterThan(1);
     for (const name of names) await cluster.whenDeploymentReady(name);
     for (const [index, name] of names.entries()) {
       const width = SECOND_WIDTH + index;

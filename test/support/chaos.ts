@@ -136,9 +136,11 @@ const ACTS = {
     weight: 1,
     async perform({ cluster, random }) {
       const node = pick(random, nodesOf(cluster));
+      const chance = random.next();
       const hosts = await modelHostsOf(node.process.child.pid ?? 0);
-      if (hosts.length === 0) return `kill no model host of ${node.name}: it runs none`;
-      process.kill(pick(random, hosts), "SIGKILL");
+      const host = hosts[Math.floor(chance * hosts.length)];
+      if (host === undefined) return `kill no model host of ${node.name}: it runs none`;
+      process.kill(host, "SIGKILL");
       return `kill one of ${hosts.length} model hosts of ${node.name}`;
     },
   },

@@ -10,6 +10,8 @@ import type { ArtifactFixture } from "./artifact-fixture.ts";
 export interface PushRule {
   /** Destroys the socket at once. */
   readonly refuses?: boolean;
+  /** Sends the manifest, and nothing of what the node needs. */
+  readonly stalls?: boolean;
   /** Destroys the socket when so many payload bytes were sent. */
   readonly cutAfterBytes?: number;
   /** May change the payload of a chunk before it is sent. */
@@ -70,7 +72,7 @@ export class FakePush {
 
   async #send(): Promise<void> {
     const webSocket = this.#webSocket;
-    if (this.#isSending || !webSocket) return;
+    if (this.#isSending || !webSocket || this.#rule.stalls === true) return;
     this.#isSending = true;
     for (let frame = this.#progress.next(); frame; frame = this.#progress.next()) {
       const { chunk, offset, length, end } = frame;

@@ -218,7 +218,7 @@ export class SkerryCluster {
     const answer = await this.#ask(method, resource, body);
     const text = await answer.text();
     if (answer.status === TOO_MANY && !accept.includes(TOO_MANY)) {
-      await sleep(1_000 * Number(answer.headers.get("retry-after")));
+      await sleep(1_000 * Math.max(1, Number(answer.headers.get("retry-after"))));
       return this.request(method, resource, body, { accept });
     }
     if (!answer.ok && !accept.includes(answer.status))

@@ -2,13 +2,13 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/clock.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
-import { TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
+import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { transferMessage } from "../../../shared/protocol/messages.ts";
 import type { TransferLink, TransferSession } from "../../ports.ts";
 import { parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
-/** A transfer channel after its handshake. Ends by itself after 60 s in which the node granted nothing. */
+/** A transfer channel after its handshake. Ends by itself after 60 s in which the node granted nothing, 10 min before it has said what it needs. */
 export class TransferSocket implements TransferLink {
   readonly #webSocket: WebSocket;
   readonly #watch: SocketWatch;
@@ -34,7 +34,7 @@ export class TransferSocket implements TransferLink {
   }
 
   listen(session: TransferSession): void {
-    this.#expectProgress();
+    this.#expectProgress(STAGING_MS);
     this.#webSocket.on("close", () => {
       this.#cancelSilence();
       session.onClosed();
@@ -42,14 +42,14 @@ export class TransferSocket implements TransferLink {
     this.#webSocket.on("message", (data, isBinary) => {
       const message = isBinary ? undefined : parseMessage(transferMessage, data);
       if (!message) return this.close(CLOSE.INVALID_MESSAGE, "not a message of the transfer channel");
-      this.#expectProgress();
+      this.#expectProgress(TRANSFER_SILENCE_MS);
       session.onMessage(message);
     });
     this.#webSocket.resume();
   }
 
-  #expectProgress(): void {
+  #expectProgress(withinMs: number): void {
     this.#cancelSilence();
-    this.#cancelSilence = this.#clock.after(TRANSFER_SILENCE_MS, () => this.#webSocket.terminate());
+    this.#cancelSilence = this.#clock.after(withinMs, () => this.#webSocket.terminate());
   }
 }

@@ -68,7 +68,7 @@ export class ControlChannel implements ControlLink {
     const isPulse = message.type === "heartbeat" || message.type === "load";
     // Also notices a peer that takes nothing: the rest is small, and ends with the socket at 4 MiB.
     if (!this.#socket.hasRoom() && isPulse) return 0;
-    if (isPulse || (this.#waiting.length === 0 && this.waitMs() === 0)) return this.#sendNow(message);
+    if (isPulse || this.waitMs() === 0) return this.#sendNow(message);
     this.#waiting.push(message);
     if (this.#waiting.length > MAX_WAITING) this.#socket.terminate("too many messages wait for their turn");
     else if (this.#waiting.length === 1) this.#sendInTurn();
@@ -76,7 +76,7 @@ export class ControlChannel implements ControlLink {
   }
 
   waitMs(): number {
-    return this.#pace.waitMs(this.#clock.now(), FOR_PULSE + 1);
+    return Math.max(this.#turnMs(), this.#waiting.length > 0 ? 1 : 0);
   }
 
   close(code: number, reason: string): void {
@@ -99,8 +99,12 @@ export class ControlChannel implements ControlLink {
     });
   }
 
+  #turnMs(): number {
+    return this.#pace.waitMs(this.#clock.now(), FOR_PULSE + 1);
+  }
+
   #sendInTurn(): void {
-    this.#cancelTurn = this.#clock.after(this.waitMs(), () => {
+    this.#cancelTurn = this.#clock.after(this.#turnMs(), () => {
       const next = this.#waiting.shift();
       if (next) this.#sendNow(next);
       if (this.#waiting.length > 0) this.#sendInTurn();

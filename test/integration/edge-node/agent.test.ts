@@ -166,6 +166,21 @@ describe("Agent", () => {
     expect(resumes[0]?.retryMs).toBeGreaterThan(0);
   });
 
+  it("tells of a transfer that it called off, so that others may come", async () => {
+    const fixtures = [11, 12, 13, 14, 15].map((seed) => anArtifact(randomBytesOf(MIB, seed)));
+    for (const fixture of fixtures) controlPlane.add(fixture);
+    const wishes = fixtures.map((fixture, index) => aWish(`p-${index}`, fixture));
+    controlPlane.pushRules.push({ stalls: true });
+    const present = await session();
+    present.snapshot({ cordoned: false, placements: wishes.slice(0, 4) });
+    await eventually("the first transfer has begun", () => controlPlane.pushes[0]?.needs.length === 1);
+    // More leave than are kept for a way back, so nobody wants the first one's bytes any more.
+    present.delta(wishes.slice(4));
+    await whenState("p-4", "ready");
+    expect(present.of("transfer.resume")).toMatchObject([{ transferId: "t-1" }]);
+    expect(controlPlane.sessions).toHaveLength(1);
+  });
+
   it("serves with the control plane away, also after a restart, and comes back by itself", async () => {
     const present = await session();
     present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });

@@ -45,7 +45,7 @@ async function answer(rttMs: number): Promise<void> {
 }
 
 describe("Heartbeat", () => {
-  it("beats a second time when the first beat was answered and the node is fit to serve, a third time 1 s later", async () => {
+  it("beats a second time when the first beat was answered and the node is fit to serve, a third time a second after the second was answered", async () => {
     await answer(40);
     expect(beats).toEqual([{ acked: WELCOME_ID, at: 0 }]);
     await clock.advance(20);
@@ -54,7 +54,7 @@ describe("Heartbeat", () => {
     expect(beats.at(-1)).toEqual({ acked: 10, at: 60 });
     await answer(40);
     await clock.advance(1_000);
-    expect(beats.at(-1)).toEqual({ acked: 20, at: 1_060 });
+    expect(beats.at(-1)).toEqual({ acked: 20, at: 1_100 });
     await clock.advance(HEARTBEAT_MS);
     expect(beats).toHaveLength(4);
   });
@@ -64,7 +64,7 @@ describe("Heartbeat", () => {
     await answer(40);
     await answer(40);
     expect(proven).toBe(0);
-    await clock.advance(960);
+    await clock.advance(1_000);
     await answer(40);
     expect(proven).toBe(1);
     await clock.advance(HEARTBEAT_MS);
@@ -81,6 +81,15 @@ describe("Heartbeat", () => {
     expect(beats).toHaveLength(2);
     await answer(40);
     expect(beats).toHaveLength(2);
+  });
+
+  it("waits for the answer that makes the node ready, however late it comes, before it beats again", async () => {
+    becomesFit.resolve();
+    await answer(40);
+    await answer(3_000);
+    expect(beats).toHaveLength(2);
+    await clock.advance(1_000);
+    expect(beats.at(-1)).toEqual({ acked: 20, at: 4_040 });
   });
 
   it("says no more once it was stopped", async () => {
