@@ -166,13 +166,15 @@ export class NodeGateway implements NodeDoor {
     const { nodeId, epoch } = session;
     switch (message.type) {
       case "heartbeat": {
-        const good = message.acked === session.lastAckId;
+        const { lastAckId, ackBeforeId } = session;
+        const acked = message.acked === lastAckId ? "newest" : message.acked === ackBeforeId ? "late" : "old";
+        session.ackBeforeId = lastAckId;
         session.lastAckId = session.control.send({
           type: "heartbeat.ack",
           re: message.id,
           desiredRev: session.sentDesired?.rev ?? 0,
         });
-        fleet.apply({ type: "heartbeat-received", nodeId, epoch, good, at: clock.now() });
+        fleet.apply({ type: "heartbeat-received", nodeId, epoch, acked, at: clock.now() });
         const { sentDesired } = session;
         if (sentDesired && message.desiredRev === sentDesired.rev && message.digest !== sentDesired.digest)
           desired.sendSnapshot(session);

@@ -15,6 +15,8 @@ export class NodeSession {
   inference: InferenceLink | undefined;
   /** Id of our newest `welcome` or `heartbeat.ack`: a heartbeat that names it proves both directions. */
   lastAckId = -1;
+  /** Id of the one before it. */
+  ackBeforeId = -1;
   /** The document that the node got last; undefined before the first. */
   sentDesired: { readonly rev: number; readonly state: DesiredState; readonly digest: string } | undefined;
   /** The revision that is on the node's disk. */

@@ -15,12 +15,15 @@ export type FleetEvent =
       readonly capabilities: Capabilities;
       readonly at: number;
     }
-  /** `good`: it named our newest answer, so both directions work. */
+  /**
+   * Which of our answers it named. `newest`: both directions work. `late`: the one before it, so the newest was on its way,
+   * or one side had stood still; that proves nothing and disproves nothing. `old`: what we send does not arrive.
+   */
   | {
       readonly type: "heartbeat-received";
       readonly nodeId: NodeId;
       readonly epoch: number;
-      readonly good: boolean;
+      readonly acked: "newest" | "late" | "old";
       readonly at: number;
     }
   /** Some byte arrived on one of the node's sockets. */

@@ -46,7 +46,7 @@ export function reduce(fleet: MutableFleet, event: FleetEvent): boolean {
       return updateSession(fleet, event, (session) => ({
         ...session,
         lastSeen: event.at,
-        goodHeartbeats: event.good ? Math.min(session.goodHeartbeats + 1, GOOD_HEARTBEATS_FOR_READY) : 0,
+        goodHeartbeats: goodHeartbeats(session.goodHeartbeats, event.acked),
       }));
     case "node-heard":
       return updateSession(fleet, event, (session) => ({ ...session, lastSeen: Math.max(session.lastSeen, event.at) }));
@@ -66,6 +66,11 @@ export function reduce(fleet: MutableFleet, event: FleetEvent): boolean {
     default:
       return assertNever(event);
   }
+}
+
+function goodHeartbeats(before: number, acked: "newest" | "late" | "old"): number {
+  if (acked === "late") return before;
+  return acked === "old" ? 0 : Math.min(before + 1, GOOD_HEARTBEATS_FOR_READY);
 }
 
 function openSession(fleet: MutableFleet, event: Extract<FleetEvent, { type: "session-opened" }>): boolean {

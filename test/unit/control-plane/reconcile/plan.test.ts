@@ -289,7 +289,7 @@ describe("reduce", () => {
       session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0", lastSeen: NOW, goodHeartbeats: 0 },
     });
     const fleet = aFleet({ nodes: [fresh], versions });
-    const heartbeat = { type: "heartbeat-received", nodeId: fresh.id, epoch: 1, good: true, at: NOW + 1 } as const;
+    const heartbeat = { type: "heartbeat-received", nodeId: fresh.id, epoch: 1, acked: "newest", at: NOW + 1 } as const;
     expect([reduce(fleet, heartbeat), reduce(fleet, heartbeat), reduce(fleet, heartbeat)]).toEqual([true, true, false]);
   });
 });
