@@ -64,6 +64,7 @@ export class Heartbeat {
   }
 
   onAck(ack: Extract<ControlPlaneMessage, { type: "heartbeat.ack" }>): void {
+    if (this.#isStopped) return;
     this.#acked = Math.max(this.#acked, ack.id);
     if (this.#sent && ack.re === this.#sent.id) {
       const rtt = this.#parts.clock.now() - this.#sent.at;

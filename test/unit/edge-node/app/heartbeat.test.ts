@@ -92,6 +92,15 @@ describe("Heartbeat", () => {
     expect(beats.at(-1)).toEqual({ acked: 20, at: 4_040 });
   });
 
+  it("says no more though the answer that makes the node ready comes after it was stopped", async () => {
+    becomesFit.resolve();
+    await answer(40);
+    heartbeat.stop();
+    await answer(40);
+    await clock.advance(2 * HEARTBEAT_MS);
+    expect(beats).toHaveLength(2);
+  });
+
   it("says no more once it was stopped", async () => {
     await answer(40);
     heartbeat.stop();
