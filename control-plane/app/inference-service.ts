@@ -17,7 +17,7 @@ import type { ModelStats, Telemetry } from "./telemetry.ts";
 
 const EXPIRY_SWEEP_MS = 50;
 /** A node's inference channel ends at one control plane: nobody else sends to the nodes that we can reach. */
-const ROUTERS = 1;
+const SOLE_ROUTER = { routers: 1, replica: 0 } as const;
 
 interface Parts {
   readonly fleet: FleetHolder;
@@ -122,7 +122,7 @@ export class InferenceService {
     return pick(set, {
       now,
       random,
-      routers: ROUTERS,
+      ...SOLE_ROUTER,
       timeLeftMs: deadline - now,
       mayTake: ({ nodeId, session }) => session.inference !== undefined && !asked.includes(nodeId),
       prefer: prefer?.kind,

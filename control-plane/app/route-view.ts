@@ -1,5 +1,6 @@
 import { nodeCost } from "../core/fleet/node-cost.ts";
 import { nodeState, type NodeTimings } from "../core/fleet/node-status.ts";
+import { hashFraction } from "../core/hash.ts";
 import { candidateSet, type CandidateSet } from "../core/route/candidate-set.ts";
 import type { RouteCandidate } from "../core/route/estimate.ts";
 import { buildRouteTable, type ReadyPlacement, type RouteTable } from "../core/route/table.ts";
@@ -94,6 +95,7 @@ export class RouteView {
       serving.push({
         placementId: placement.id,
         nodeId: node.id,
+        ring: hashFraction(node.id),
         node: node.name,
         kind: node.kind,
         cost: nodeCost(node),

@@ -3,6 +3,8 @@ import type { PlacementStats } from "./placement-stats.ts";
 export interface RouteCandidate {
   readonly placementId: string;
   readonly nodeId: string;
+  /** Where its node stands on the ring of `leaning.ts`, in [0, 1). */
+  readonly ring: number;
   readonly node: string;
   readonly kind: "edge" | "cloud";
   /** What an answer from there costs, 0–1: see core/fleet/node-cost.ts. */
@@ -13,11 +15,17 @@ export interface RouteCandidate {
   readonly stats: PlacementStats;
 }
 
-/** Who asks, and when: `routers` is how many control-plane replicas send to the fleet. */
+/** Who asks, and when. */
 export interface Vantage {
   /** In ms of the router's clock. */
   readonly now: number;
+  /** How many send to the same placements without talking to each other. */
   readonly routers: number;
+  /**
+   * Which of them this is, from 0, where all get an equal share of the requests: replicas behind one address. Undefined for
+   * routers at sites of their own, whose distances differ already and whose shares do too.
+   */
+  readonly replica: number | undefined;
 }
 
 /** A report loses half its weight in 350 ms: by then our own count says more. */
@@ -65,6 +73,8 @@ export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
   readonly eta: number;
   /** The same as `eta` if nobody else were there. */
   readonly idleEta: number;
+  /** One run, in ms. */
+  readonly runMs: number;
   /** Requests/ms that the placement can do. */
   readonly capacity: number;
 }
@@ -80,6 +90,7 @@ export function timedOf<Candidate extends RouteCandidate>(candidate: Candidate, 
     expected,
     eta: expected + penaltyMs + lateMs,
     idleEta: rttMs + runMs + penaltyMs,
+    runMs,
     capacity: stats.slots / runMs,
   };
 }

@@ -1,6 +1,7 @@
 import type { Random } from "../../../shared/random.ts";
 import type { CandidateSet, Urn } from "./candidate-set.ts";
 import { timedOf, type RouteCandidate, type Timed, type Vantage } from "./estimate.ts";
+import { leaningOf, NO_LEANING, type Leaning } from "./leaning.ts";
 import { limitOf, narrow, type Wish } from "./narrow.ts";
 
 /** Who may answer is settled; this says who does. */
@@ -46,26 +47,34 @@ export function pick<Candidate extends RouteCandidate>(
 ): Pick<Candidate> {
   const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
   const drawn = isLarge ? draw(set, context) : undefined;
-  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason });
+  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, leaning: NO_LEANING });
 
   const timed = soundOf(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
   const inTime = timed.filter(({ expected }) => expected <= context.timeLeftMs);
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
   const { pool, reason } = narrow(withoutNewcomers(inTime, context), context);
-  return choose(pool, timed, { context, found: timed.length === 1 ? "only" : reason });
+  const found = timed.length === 1 ? "only" : reason;
+  return choose(pool, timed, { context, found, leaning: leaningOf(context) });
+}
+
+interface Found<Candidate extends RouteCandidate> {
+  readonly context: PickContext<Candidate>;
+  /** Why it came to this pool; undefined: nobody was left out. */
+  readonly found: PickReason | undefined;
+  readonly leaning: Leaning;
 }
 
 /** The choice among `pool`; `all` are those whom it is compared with to see whether it is an overflow. */
 function choose<Candidate extends RouteCandidate>(
   pool: readonly Timed<Candidate>[],
   all: readonly Timed<Candidate>[],
-  { context, found }: { context: PickContext<Candidate>; found: PickReason | undefined },
+  { context, found, leaning }: Found<Candidate>,
 ): Pick<Candidate> {
   let best = Infinity;
-  for (const { eta } of pool) if (eta < best) best = eta;
+  for (const entry of pool) best = Math.min(best, entry.eta + leaning(entry));
   const limit = BAND_FACTOR * best + BAND_MS;
-  const band = pool.filter(({ eta }) => eta <= limit);
+  const band = pool.filter((entry) => entry.eta + leaning(entry) <= limit);
   const { candidate, eta } = byCapacity(band, context.random);
   const goodUntil = Math.max(limit, limitOf(context) ?? 0);
   const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);

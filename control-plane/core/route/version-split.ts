@@ -1,4 +1,5 @@
 import type { Random } from "../../../shared/random.ts";
+import { hashFraction } from "../hash.ts";
 
 /** A version and its share of the requests, relative to the others' weights. */
 export interface VersionShare {
@@ -23,7 +24,7 @@ export function chooseVersion(
   let best: number | undefined;
   let bestScore = Infinity;
   for (const { version, weight } of shares) {
-    const ticket = stickyKey === undefined ? random.next() : fraction(`${version}:${stickyKey}`);
+    const ticket = stickyKey === undefined ? random.next() : hashFraction(`${version}:${stickyKey}`);
     // Exponential variables race: the one of the largest rate wins with probability weight / sum.
     const score = weight > 0 ? -Math.log(1 - ticket) / weight : Infinity;
     if (score >= bestScore) continue;
@@ -31,13 +32,4 @@ export function chooseVersion(
     best = version;
   }
   return best;
-}
-
-/** The text's hash as a number in [0, 1): FNV-1a, then a mix, since FNV alone leaves the high bits of similar keys alike. */
-function fraction(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

@@ -3,7 +3,7 @@ import type { NodeKind } from "../../../shared/api/nodes.ts";
 import type { Need } from "./candidate.ts";
 import { counted } from "./format.ts";
 import type { Ranked, Ranking, Rejection } from "./rank.ts";
-import { stableHash } from "./stable-hash.ts";
+import { stableHash } from "../hash.ts";
 
 const TOP = 5;
 /** Refusals that a record names one by one; the rest are in its counts. With 1,000 nodes a record would else take 120 kB. */

@@ -3,7 +3,7 @@ import { messageOf } from "../../../shared/errors.ts";
 import type { Candidate, Need } from "./candidate.ts";
 import type { Filter, Refusal } from "./filters/filter.ts";
 import type { Profile } from "./profile.ts";
-import { stableHash } from "./stable-hash.ts";
+import { stableHash } from "../hash.ts";
 
 export type RankedNode = ExplainRecord["top"][number];
 export type Rejection = ExplainRecord["rejections"][number];

@@ -1,4 +1,5 @@
 import { candidateSet, type CandidateSet } from "../../../control-plane/core/route/candidate-set.ts";
+import { hashFraction } from "../../../control-plane/core/hash.ts";
 import { expectedMs, type RouteCandidate } from "../../../control-plane/core/route/estimate.ts";
 import { pick } from "../../../control-plane/core/route/pick.ts";
 import { PlacementStats, type PlacementFigures } from "../../../control-plane/core/route/placement-stats.ts";
@@ -40,6 +41,7 @@ function candidatesOf(world: World, router: number, statsOf: (node: number) => P
       index,
       placementId: `p${index}`,
       nodeId: `n${index}`,
+      ring: hashFraction(`n${index}`),
       node: `n${index}`,
       kind,
       cost: kind === "cloud" ? 1 : 0,
@@ -50,44 +52,46 @@ function candidatesOf(world: World, router: number, statsOf: (node: number) => P
   });
 }
 
+/** Who knows all queues needs no guess of what others do. */
+const ALONE = { routers: 1, replica: 0 } as const;
+
 const nothing = (): void => undefined;
 
 /** As often as `RouteView` builds its sets anew. */
 const KEEP_MS = 100;
 
-/** Skerry's own router: the code of core/route. `routers`: how many it believes that there are. */
-export const skerry =
-  ({ routers }: { routers?: number } = {}): PolicyOf =>
-  (world, router, random) => {
-    const candidates = candidatesOf(world, router, () => new PlacementStats());
-    const statsOf = (node: number): PlacementStats => candidates[node]?.stats ?? new PlacementStats();
-    let set: CandidateSet<SimCandidate> = candidateSet(candidates, 0);
-    let builtAt = 0;
-    return {
-      choose({ now, timeLeftMs, asked }) {
-        if (now - builtAt >= KEEP_MS) [set, builtAt] = [candidateSet(candidates, now), now];
-        const choice = pick(set, {
-          now,
-          random,
-          routers: routers ?? world.routers,
-          timeLeftMs,
-          mayTake: asked.length === 0 ? () => true : ({ index }) => !asked.includes(index),
-          prefer: undefined,
-          sloMs: undefined,
-        });
-        return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
-      },
-      sent: (node, now) => statsOf(node).begin(now),
-      ranAt: nothing,
-      answered(node, figures, now) {
-        if (figures) statsOf(node).answered(figures, now);
-        else statsOf(node).abandoned();
-      },
-      failed: (node, now) => statsOf(node).failed(now),
-      abandoned: (node) => statsOf(node).abandoned(),
-      reported: (node, figures, now) => statsOf(node).report(figures, now),
-    };
+/** Skerry's own router: the code of core/route. */
+export const skerry = (): PolicyOf => (world, router, random) => {
+  const candidates = candidatesOf(world, router, () => new PlacementStats());
+  const statsOf = (node: number): PlacementStats => candidates[node]?.stats ?? new PlacementStats();
+  let set: CandidateSet<SimCandidate> = candidateSet(candidates, 0);
+  let builtAt = 0;
+  return {
+    choose({ now, timeLeftMs, asked }) {
+      if (now - builtAt >= KEEP_MS) [set, builtAt] = [candidateSet(candidates, now), now];
+      const choice = pick(set, {
+        now,
+        random,
+        routers: world.routers,
+        replica: world.isOnePlace ? router : undefined,
+        timeLeftMs,
+        mayTake: asked.length === 0 ? () => true : ({ index }) => !asked.includes(index),
+        prefer: undefined,
+        sloMs: undefined,
+      });
+      return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
+    },
+    sent: (node, now) => statsOf(node).begin(now),
+    ranAt: nothing,
+    answered(node, figures, now) {
+      if (figures) statsOf(node).answered(figures, now);
+      else statsOf(node).abandoned();
+    },
+    failed: (node, now) => statsOf(node).failed(now),
+    abandoned: (node) => statsOf(node).abandoned(),
+    reported: (node, figures, now) => statsOf(node).report(figures, now),
   };
+};
 
 /**
  * The bound: the same choice with every queue known exactly and at once, requests on their way there included, and true
@@ -104,7 +108,7 @@ export function exactQueues({ argmin = false } = {}): PolicyOf {
       choose({ now, timeLeftMs, asked }) {
         const mayTake = ({ index }: SimCandidate): boolean => !asked.includes(index);
         if (argmin) return soonest(candidates.filter(mayTake), now);
-        const choice = pick(set, { now, random, routers: 1, timeLeftMs, mayTake, prefer: undefined, sloMs: undefined });
+        const choice = pick(set, { now, random, ...ALONE, timeLeftMs, mayTake, prefer: undefined, sloMs: undefined });
         return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
       },
       // Who knows the queues does not read silence.
@@ -121,7 +125,7 @@ export function exactQueues({ argmin = false } = {}): PolicyOf {
 function soonest(candidates: readonly SimCandidate[], now: number): { node: number; etaMs: number } {
   let best = { node: 0, etaMs: Infinity };
   for (const candidate of candidates) {
-    const etaMs = expectedMs(candidate, { now, routers: 1 });
+    const etaMs = expectedMs(candidate, { now, ...ALONE });
     if (etaMs < best.etaMs) best = { node: candidate.index, etaMs };
   }
   return best;

@@ -8,15 +8,18 @@ import type { Experiment } from "./experiment.ts";
 const WARM_UP_MS = 6_000;
 const SECONDS = 36;
 
-type Steady = Partial<Setup> & { readonly policy: PolicyOf };
+/** Where the question is one of a few per cent: one seed's p99 is 1 % off the mean of many. */
+const MANY_SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
+
+type Steady = Partial<Omit<Setup, "seed">> & { readonly policy: PolicyOf };
 
 const steady =
   (over: Steady, share: number) =>
   (seed: number): Setup => ({ world: EC32, seed, load: () => share, seconds: SECONDS, ...over });
 
-/** p99 in ms, the mean of three seeds. */
-const tailOf = (over: Steady, share = 0.8): number =>
-  overSeeds(steady(over, share), (outcome: Outcome) => p99(answersIn(outcome, { from: WARM_UP_MS })));
+/** p99 in ms, the mean of three seeds unless others are given. */
+const tailOf = ({ seeds, ...over }: Steady & { readonly seeds?: readonly number[] }, share = 0.8): number =>
+  overSeeds(steady(over, share), (outcome: Outcome) => p99(answersIn(outcome, { from: WARM_UP_MS })), seeds);
 
 const MEAN_MS = 20;
 
@@ -74,10 +77,10 @@ export const STEADY: Readonly<Record<string, Experiment>> = {
     "8 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(8) }),
   }),
   "S3-routers-equal": () => ({
-    "1 router": tailOf({ policy: skerry(), world: hom30(1) }),
-    "2 routers": tailOf({ policy: skerry(), world: hom30(2) }),
-    "4 routers": tailOf({ policy: skerry(), world: hom30(4) }),
-    "8 routers": tailOf({ policy: skerry(), world: hom30(8) }),
+    "1 router": tailOf({ policy: skerry(), world: hom30(1), seeds: MANY_SEEDS }),
+    "2 routers": tailOf({ policy: skerry(), world: hom30(2), seeds: MANY_SEEDS }),
+    "4 routers": tailOf({ policy: skerry(), world: hom30(4), seeds: MANY_SEEDS }),
+    "8 routers": tailOf({ policy: skerry(), world: hom30(8), seeds: MANY_SEEDS }),
   }),
   "S13-.1": withCv(0.1),
   "S13-.5": withCv(0.5),
