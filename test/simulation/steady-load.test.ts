@@ -75,4 +75,15 @@ describe("simulation of steady load", () => {
     async () => expect(ratioOf(await figuresOf("S15"), "ours", "bound")).toBeLessThan(1.2),
     LIMIT_MS,
   );
+
+  it(
+    "S18 nodes that callers of their own keep busy cost the others' p99 at most 15 %, and help when the others are full",
+    async () => {
+      const figures = await figuresOf("S18");
+      expect(ratioOf(figures, "light, ours", "light, without them")).toBeLessThan(1.15);
+      expect(ratioOf(figures, "half, ours", "half, without them")).toBeLessThan(1.15);
+      expect(ratioOf(figures, "full, ours", "full, without them")).toBeLessThan(1);
+    },
+    LIMIT_MS,
+  );
 });

@@ -28,7 +28,7 @@ export interface Vantage {
   readonly replica: number | undefined;
 }
 
-/** A report loses half its weight in 350 ms: by then our own count says more. */
+/** A report loses half its weight in 350 ms: by then a guess says more. */
 const REPORT_DECAY_MS = 500;
 /** A service time of nothing would make capacities infinite, and then nothing could be compared. */
 const MIN_SERVICE_MS = 0.001;
@@ -53,15 +53,17 @@ export function expectedMs(candidate: RouteCandidate, vantage: Vantage): number 
 }
 
 /**
- * Requests at the placement: our own exactly; those of the other routers by the newest report, then less and less by it
- * and more and more by our own, since what they have sent since can only be guessed from that.
+ * Requests at the placement: our own exactly; those of others by the newest report, and the older that is, the less by it
+ * and the more by a guess. Of other routers: as many as we have there. Where we are the only router, others are the
+ * callers at the node itself, and what they had there on average lately is the better guess.
  */
 function requestsThere(stats: PlacementStats, { now, routers }: Vantage): number {
-  const { inFlight, inFlightAtReport, othersAtReport } = stats;
+  const { inFlight, inFlightAtReport, othersAtReport, othersMean } = stats;
   const weight = Math.exp((stats.reportedAt - now) / REPORT_DECAY_MS);
   const peers = routers - 1;
   const byReport = othersAtReport + peers * Math.max(0, inFlight - inFlightAtReport);
-  return inFlight + weight * byReport + (1 - weight) * peers * inFlight;
+  const guess = peers === 0 ? othersMean : peers * inFlight;
+  return inFlight + weight * byReport + (1 - weight) * guess;
 }
 
 /** A candidate and what is expected of it at this moment. */

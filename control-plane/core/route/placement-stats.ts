@@ -14,6 +14,8 @@ export interface PlacementFigures {
 const MEAN_WEIGHT = 0.1;
 /** A mean that moved by this factor is news and no noise: it is believed at once. */
 const NEWS_FACTOR = 2;
+/** Time constant of the mean of what others have there, in ms (1 and 10 s: 1 to 2 % worse, simulation S18). */
+const OTHERS_MEAN_MS = 3_000;
 const EJECT_AFTER = 5;
 const EJECT_MS = 30_000;
 const EJECT_AT_MOST_MS = 300_000;
@@ -33,6 +35,7 @@ export class PlacementStats {
   #reportedMeanUs: number | undefined;
   #reportedAt = -Infinity;
   #inFlightAtReport = 0;
+  #othersMean = 0;
   #failuresInRow = 0;
   #timesEjected = 0;
   #ejectedUntil = -Infinity;
@@ -72,6 +75,7 @@ export class PlacementStats {
 
   /** Figures from a response or a load report. */
   report(figures: PlacementFigures, now: number): void {
+    const weight = 1 - Math.exp((this.#reportedAt - now) / OTHERS_MEAN_MS);
     this.#figures = figures;
     this.#reportedAt = now;
     const { meanUs } = figures;
@@ -79,6 +83,7 @@ export class PlacementStats {
     const isNews = meanUs > NEWS_FACTOR * known || meanUs * NEWS_FACTOR < known;
     if (meanUs > 0) this.#reportedMeanUs = isNews ? meanUs : smoothed(known, meanUs);
     this.#inFlightAtReport = this.inFlight;
+    this.#othersMean += weight * (this.othersAtReport - this.#othersMean);
   }
 
   /**
@@ -138,9 +143,14 @@ export class PlacementStats {
     return this.#inFlightAtReport;
   }
 
-  /** Requests of other routers there at the newest report. */
+  /** Requests of others there at the newest report: of other routers, and of callers at the node itself. */
   get othersAtReport(): number {
     return Math.max(0, (this.#figures?.rif ?? 0) - this.#inFlightAtReport);
+  }
+
+  /** The same on average, lately. */
+  get othersMean(): number {
+    return this.#othersMean;
   }
 
   #eject(now: number): void {

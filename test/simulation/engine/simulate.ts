@@ -25,6 +25,8 @@ export interface Setup {
   readonly attemptMs?: number;
   readonly retries?: boolean;
   readonly hedges?: boolean;
+  /** Share of a node's own capacity that callers at the node itself ask for, past all routers. */
+  readonly localLoad?: (node: number) => number;
   /** Plans what happens to the nodes. */
   readonly faults?: (events: EventQueue, nodes: readonly SimNode[]) => void;
 }
@@ -175,11 +177,36 @@ export function simulate(setup: Setup): Outcome {
     });
   }
   nextArrival();
+  scheduleLocalCallers(setup, { events, nodes, service });
   scheduleReports(setup, { events, nodes, policies, oneWay, phase: again });
   setup.faults?.(events, nodes);
   events.runUntil(setup.seconds * 1_000);
   const sumOf = (of: (node: SimNode) => number): number => nodes.reduce((sum, node) => sum + of(node), 0);
   return { arrivedAt, tookMs, sentAt, busyMs: sumOf(({ busyMs }) => busyMs), copyMs: sumOf(({ copyMs }) => copyMs) };
+}
+
+/** Poisson arrivals at the nodes themselves. Their answers are nobody's figure: they are load that routers must see. */
+function scheduleLocalCallers(
+  { seed, localLoad }: Setup,
+  { events, nodes, service }: { events: EventQueue; nodes: readonly SimNode[]; service: Draw },
+): void {
+  if (!localLoad) return;
+  const chance = seededRandom(seed * 100 + 6);
+  for (const [index, node] of nodes.entries()) {
+    const meanGapMs = node.trueMeanMs / (node.slots * localLoad(index));
+    const next = (): void =>
+      events.after(-Math.log(1 - chance.next()) * meanGapMs, () => {
+        node.take({
+          size: service(chance),
+          deadline: Infinity,
+          isCancelled: false,
+          isCopy: false,
+          onEnd: () => undefined,
+        });
+        next();
+      });
+    if (meanGapMs < Infinity) next();
+  }
 }
 
 function scheduleReports(

@@ -75,6 +75,15 @@ export const hom30 = (routers: number): World => ({
   rttMs: () => 10,
 });
 
+/** Equal nodes of one slot, 10 ms away, and one router. */
+export const workshop = (nodes: number): World => ({
+  nodes: Array.from({ length: nodes }, () => ({ kind: "edge" as const, site: 0, slots: 1, meanMs: 25 })),
+  routers: 1,
+  demand: [1],
+  isOnePlace: true,
+  rttMs: () => 10,
+});
+
 /** A hundred equal nodes of one slot, no distance, one router: what queueing theory has formulas for. */
 export const TEXTBOOK: World = {
   nodes: Array.from({ length: 100 }, () => ({ kind: "edge" as const, site: 0, slots: 1, meanMs: 20 })),

@@ -2,7 +2,7 @@ import { exponential, lognormal } from "../engine/chance.ts";
 import { answersIn, mean, overSeeds, p99 } from "../engine/measure.ts";
 import { exactQueues, skerry, twoChoices, weightedRandom, type PolicyOf } from "../engine/policies.ts";
 import type { Outcome, Setup } from "../engine/simulate.ts";
-import { EC32, ec32FromTheCloud, hom30, TEXTBOOK } from "../engine/world.ts";
+import { EC32, ec32FromTheCloud, hom30, TEXTBOOK, workshop } from "../engine/world.ts";
 import type { Experiment } from "./experiment.ts";
 
 const WARM_UP_MS = 6_000;
@@ -92,6 +92,18 @@ export const STEADY: Readonly<Record<string, Experiment>> = {
       ours: tailOf({ policy: skerry(), world }),
       bound: tailOf({ policy: exactQueues(), world }),
       weightedRandom: tailOf({ policy: weightedRandom(), world }),
+    };
+  },
+  S18: () => {
+    const withThem = { policy: skerry(), world: workshop(10), localLoad: (node: number) => (node < 5 ? 0.7 : 0) };
+    const withoutThem = { policy: skerry(), world: workshop(5) };
+    return {
+      "light, ours": tailOf(withThem, 0.05),
+      "light, without them": tailOf(withoutThem, 0.1),
+      "half, ours": tailOf(withThem, 0.2),
+      "half, without them": tailOf(withoutThem, 0.4),
+      "full, ours": tailOf(withThem, 0.4),
+      "full, without them": tailOf(withoutThem, 0.8),
     };
   },
 };

@@ -60,13 +60,28 @@ describe("expectedMs", () => {
     expect(expectedMs(candidate("a", shape), { now: NOW, routers: 1, replica: 0 })).toBeCloseTo(expected, 6);
   });
 
-  it("believes its own count at once and an old report less and less", () => {
+  it("believes its own count at once and an old report of other routers less and less", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
-    expect(expectedMs(busy, { now: NOW, routers: 1, replica: 0 })).toBeCloseTo(110, 6);
-    expect(expectedMs(busy, { now: NOW + 3_000, routers: 1, replica: 0 })).toBeLessThan(12);
+    const two = { routers: 2, replica: undefined };
+    expect(expectedMs(busy, { now: NOW, ...two })).toBeCloseTo(110, 6);
+    expect(expectedMs(busy, { now: NOW + 3_000, ...two })).toBeLessThan(12);
     busy.stats.begin(NOW);
     busy.stats.begin(NOW);
     expect(expectedMs(busy, { now: NOW + 60_000, routers: 1, replica: 0 })).toBeGreaterThanOrEqual(29);
+  });
+
+  it("as the only router, remembers what callers at the node itself had there on average, and forgets it when they have gone", () => {
+    const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 0 });
+    const figures = (rif: number) => ({ rif, slots: 1, meanUs: 10_000, p95Us: 20_000 });
+    const expectedAt = (now: number): number => expectedMs(busy, { now, routers: 1, replica: 0 });
+    let now = NOW;
+    // Two or none, in turn: one on average, whatever the newest report says.
+    for (let report = 0; report < 100; report += 1) busy.stats.report(figures(report % 2 === 0 ? 2 : 0), (now += 100));
+    expect(expectedAt(now)).toBeCloseTo(10, 6);
+    expect(expectedAt(now + 3_000)).toBeGreaterThan(19);
+    expect(expectedAt(now + 3_000)).toBeLessThan(21);
+    for (let report = 0; report < 12; report += 1) busy.stats.report(figures(0), (now += 1_000));
+    expect(expectedAt(now + 3_000)).toBeLessThan(11);
   });
 });
 
