@@ -148,6 +148,8 @@ export interface LocalPlacement {
   readonly deployment: string;
   readonly model: string;
   readonly version: string;
+  /** Names that callers may use for the version. */
+  readonly aliases: readonly string[];
   /** `hold`: its bytes are here, and it is not meant to serve. */
   readonly want: "serve" | "hold";
   readonly state: PlacementState;

@@ -41,6 +41,7 @@ function localPlacement({ spec, state, machine, process }: Held): LocalPlacement
     deployment,
     model,
     version,
+    aliases: spec.aliases ?? [],
     want,
     state,
     timeoutMs: limits.timeoutMs,

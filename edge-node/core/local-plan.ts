@@ -134,6 +134,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.deployment === b.deployment &&
     a.model === b.model &&
     a.version === b.version &&
+    (a.aliases ?? []).join() === (b.aliases ?? []).join() &&
     a.limits.memMiB === b.limits.memMiB &&
     a.limits.maxBatch === b.limits.maxBatch &&
     a.limits.maxDelayUs === b.limits.maxDelayUs &&

@@ -39,6 +39,8 @@ export const STAGING_MS = 10 * 60_000;
 
 export const TICKET_MS = 60_000;
 export const MAX_PLACEMENTS_PER_NODE = 64;
+/** So that 64 placements, each with the longest names, fit one message. */
+export const MAX_ALIASES_PER_VERSION = 8;
 
 /** Largest body of one inference, and of all bodies under way on one inference channel, in bytes. */
 export const MAX_BODY_BYTES = 8 * 1_048_576;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_ALIASES_PER_VERSION } from "./limits.ts";
 import { placementFailure, placementState } from "./placement.ts";
 import { digest } from "./manifest.ts";
 
@@ -64,6 +65,8 @@ export const desiredPlacement = z.looseObject({
   deployment: z.string(),
   model: z.string(),
   version: z.string(),
+  /** Names that callers may use for the version, sorted; absent: none. */
+  aliases: z.array(z.string().max(63)).max(MAX_ALIASES_PER_VERSION).optional(),
   artifact: digest,
   want: z.enum(["serve", "hold"]),
   residency: z.enum(["any", "edge-only", "cloud-only"]),

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { digitOf, digitRequests } from "../support/digit-request.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { until } from "../support/skerry-process.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;
@@ -46,16 +47,23 @@ describe("proc-replica-kill: the only control plane is killed", () => {
     expect(await pushes()).toBe(1);
   }, 60_000);
 
-  it("leaves a node that was restarted meanwhile serving from its disk", async () => {
+  it("leaves a node that was restarted meanwhile serving from its disk, under the version's aliases too", async () => {
     const node = cluster.nodes.get("edge-a");
     const [first] = digitRequests();
     if (!node || !first) throw new Error("the cluster is not set up");
+    const askChampion = (): Promise<Response> =>
+      cluster.infer("digits/versions/champion", first.body, { base: node.localUrl });
+    expect((await askChampion()).status).toBe(404);
+    await cluster.request("PUT", "/models/digits/aliases/champion", { version: 1 });
+    await until("the node knows the alias", async () => (await askChampion()).status === 200);
+
     await cluster.controlPlane.kill();
     await node.process.kill();
     node.restart();
     await cluster.whenLocalReady(node);
-    const local = await cluster.infer("digits", first.body, { base: node.localUrl });
+    const local = await askChampion();
     expect(local.status).toBe(200);
+    expect(local.headers.get("skerry-model-version")).toBe("digits:1");
 
     cluster.restartControlPlane();
     await cluster.whenControlPlaneReady();

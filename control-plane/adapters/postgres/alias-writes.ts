@@ -1,4 +1,5 @@
 import { SkerryError } from "../../../shared/errors.ts";
+import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { Actor, CatalogStore, NewEvent } from "../../ports.ts";
 import type { Transaction } from "./database.ts";
 import { audit, tell } from "./journal.ts";
@@ -18,6 +19,7 @@ export async function moveAlias(
   requireTarget(move, before?.version ?? null, ifMatch);
   await requireReady(tx, model, version);
   if (before?.version === version) return;
+  await requireRoom(tx, model, version);
   await tx.alias.upsert({
     where: { modelName_alias: { modelName: model, alias } },
     create: { modelName: model, alias, version },
@@ -35,6 +37,20 @@ function requireTarget({ model, alias }: AliasMove, present: number | null, expe
   if (expected === undefined || expected === present) return;
   const stands = present === null ? "does not exist" : `names ${model}:${present}`;
   throw new SkerryError("STALE_ETAG", `the alias ${alias} of ${model} ${stands}: somebody moved it since you read it`);
+}
+
+async function requireRoom(tx: Transaction, model: string, version: number): Promise<void> {
+  const there = await tx.alias.findMany({
+    where: { modelName: model, version },
+    select: { alias: true },
+    orderBy: { alias: "asc" },
+  });
+  if (there.length < MAX_ALIASES_PER_VERSION) return;
+  const names = there.map(({ alias }) => alias).join(", ");
+  throw new SkerryError(
+    "CONFLICT",
+    `${model}:${version} has ${there.length} aliases already (${names}), and ${MAX_ALIASES_PER_VERSION} is the limit; let one of them name another version`,
+  );
 }
 
 async function requireReady(tx: Transaction, model: string, version: number): Promise<void> {

@@ -21,6 +21,7 @@ export interface MutableFleet extends Fleet {
   readonly deployments: Map<string, FleetDeployment>;
   readonly versions: Map<string, FleetVersion>;
   readonly aliases: Map<string, number>;
+  readonly aliasesOf: Map<string, readonly string[]>;
   readonly placements: Map<string, FleetPlacement>;
 }
 
@@ -29,6 +30,7 @@ export const emptyFleet = (): MutableFleet => ({
   deployments: new Map(),
   versions: new Map(),
   aliases: new Map(),
+  aliasesOf: new Map(),
   placements: new Map(),
 });
 
@@ -131,6 +133,9 @@ function loadRows(fleet: MutableFleet, rows: FleetRows): boolean {
   refill(fleet.versions, rows.versions, (version) => versionKey(version.model, version.version));
   fleet.aliases.clear();
   for (const { model, alias, version } of rows.aliases) fleet.aliases.set(aliasKey(model, alias), version);
+  fleet.aliasesOf.clear();
+  for (const [key, aliases] of Map.groupBy(rows.aliases, ({ model, version }) => versionKey(model, version)))
+    fleet.aliasesOf.set(key, aliases.map(({ alias }) => alias).toSorted());
   return true;
 }
 

@@ -19,6 +19,8 @@ export interface Fleet {
   readonly versions: ReadonlyMap<string, FleetVersion>;
   /** By `aliasKey`: the version number an alias points at. */
   readonly aliases: ReadonlyMap<string, number>;
+  /** By `versionKey`: the aliases that point at a version, sorted. */
+  readonly aliasesOf: ReadonlyMap<string, readonly string[]>;
   readonly placements: ReadonlyMap<string, FleetPlacement>;
 }
 

@@ -1,8 +1,9 @@
 import type { Residency } from "../../../shared/api/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
+import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
 import { memoryNeedMiB } from "../schedule/memory.ts";
 
 /** Requests that may wait at one placement. */
@@ -32,6 +33,7 @@ function desiredPlacement(
   const version = versionOf(fleet, placement.model, placement.version);
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
+  const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,
@@ -39,6 +41,7 @@ function desiredPlacement(
     deployment: deployment.name,
     model: placement.model,
     version: String(placement.version),
+    ...(aliases !== undefined && { aliases: aliases.slice(0, MAX_ALIASES_PER_VERSION) }),
     artifact: version.artifact,
     want,
     residency,

@@ -4,6 +4,7 @@ import type { LocalPlacement } from "../../ports.ts";
 /** What a URL names: a model, and perhaps one of its versions. */
 export interface ModelTarget {
   readonly model: string;
+  /** A number or an alias. */
   readonly version: string | undefined;
 }
 
@@ -20,19 +21,17 @@ export function placementsOf(
       `this node holds no model ${model.slice(0, 63)}; it holds ${held === "" ? "none" : held}`,
     );
   }
-  const found = version === undefined ? ofModel : ofModel.filter((placement) => placement.version === version);
-  if (found.length === 0) {
-    const versions = ofModel.map((placement) => placement.version).join(", ");
-    const aliases = /^\d+$/.test(version ?? "")
-      ? ""
-      : "; a node knows versions by number only, the control plane knows aliases";
-    throw new SkerryError(
-      "NOT_FOUND",
-      `this node holds ${model} in version ${versions}, not ${version?.slice(0, 63)}${aliases}`,
-    );
-  }
-  return found;
+  if (version === undefined) return ofModel;
+  // An alias begins with a letter, so it is nobody's number.
+  const found = ofModel.filter((placement) => placement.version === version || placement.aliases.includes(version));
+  if (found.length > 0) return found;
+  const versions = ofModel.map(versionWithAliases).join(", ");
+  throw new SkerryError("NOT_FOUND", `this node holds ${model} in version ${versions}, not ${version.slice(0, 63)}`);
 }
+
+/** E.g. `3 (champion, stable)`. */
+export const versionWithAliases = ({ version, aliases }: Pick<LocalPlacement, "version" | "aliases">): string =>
+  aliases.length === 0 ? version : `${version} (${aliases.join(", ")})`;
 
 /** With several and no version in the URL: a ready one; of those the one whose deployment has the model's name, else the oldest. */
 export function preferred({ model }: ModelTarget, found: readonly LocalPlacement[]): LocalPlacement {

@@ -1,4 +1,5 @@
 import type { LocalNode } from "../../ports.ts";
+import { versionWithAliases } from "./resolve-placement.ts";
 
 /** A page that a technician opens on the device: who it is, whether the control plane is there, what runs. Needs no network. */
 export function statusPage(node: LocalNode): string {
@@ -9,7 +10,7 @@ export function statusPage(node: LocalNode): string {
     .placements()
     .map(
       (each) =>
-        `<tr><td>${escape(each.model)}:${escape(each.version)}</td><td>${escape(each.deployment)}</td><td>${each.state}</td></tr>`,
+        `<tr><td>${escape(`${each.model}:${versionWithAliases(each)}`)}</td><td>${escape(each.deployment)}</td><td>${each.state}</td></tr>`,
     );
   const table = `<table><tr><th>Model</th><th>Deployment</th><th>State</th></tr>${rows.join("")}</table>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">

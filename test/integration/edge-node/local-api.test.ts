@@ -49,6 +49,7 @@ const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacement>
   deployment: name,
   model: name,
   version: "3",
+  aliases: [],
   want: "serve",
   state: "ready",
   timeoutMs: LIMITS.timeoutMs,

@@ -217,6 +217,18 @@ describe("moveAlias", () => {
     expect((await stores.fleet.load(0)).aliases).toContainEqual({ model: "digits", alias: "champion", version: 1 });
   });
 
+  it("lets a version have eight aliases, names them to whoever wants a ninth, and lets one that is there stay", async () => {
+    await readyVersion(stores);
+    for (let index = 1; index <= 8; index += 1) await move(3, null, `name-${index}`);
+    await expect(move(3, null, "name-9")).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("name-1, name-2"),
+    });
+    await move(3, 3, "name-8");
+    await move(1, 3, "name-8");
+    await move(3, null, "name-9");
+  });
+
   it("lets one of two through who read the same", async () => {
     const both = await Promise.allSettled([move(2, null, "rival"), move(1, null, "rival")]);
     expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);

@@ -14,6 +14,36 @@ const limitsOf = (limits: { readonly maxBatch?: number; readonly maxDelayUs?: nu
   return desiredFor(fleet, node).placements[0]?.limits;
 };
 
+describe("the aliases that a node is told", () => {
+  const aliasesOf = (aliases: readonly (readonly [string, number])[]): readonly string[] | undefined => {
+    const fleet = aFleet({
+      nodes: [node],
+      versions: [aVersion("digits", 1), aVersion("digits", 2)],
+      deployments: [aDeployment({ name: "digits", model: "digits", version: 1 })],
+      placements: [aPlacement(node)],
+      aliases: aliases.map(([alias, version]) => ({ model: "digits", alias, version })),
+    });
+    return desiredFor(fleet, node).placements[0]?.aliases;
+  };
+
+  it("are those of the version, sorted, and left out when there are none", () => {
+    expect(
+      aliasesOf([
+        ["stable", 1],
+        ["champion", 1],
+        ["canary", 2],
+      ]),
+    ).toEqual(["champion", "stable"]);
+    expect(aliasesOf([["canary", 2]])).toBeUndefined();
+    expect(aliasesOf([])).toBeUndefined();
+  });
+
+  it("are never more than a message has room for", () => {
+    const many = Array.from({ length: 20 }, (_, index) => [`a${String(index).padStart(2, "0")}`, 1] as const);
+    expect(aliasesOf(many)).toEqual(["a00", "a01", "a02", "a03", "a04", "a05", "a06", "a07"]);
+  });
+});
+
 describe("the limits that a node is told", () => {
   it("are 32 rows a run without a wait, unless the deployment says otherwise", () => {
     expect(limitsOf({})).toMatchObject({ maxBatch: 32, maxDelayUs: 0, queue: 64 });

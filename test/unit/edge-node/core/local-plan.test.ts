@@ -117,6 +117,16 @@ describe("planLocal", () => {
     }
   });
 
+  it("takes the aliases of a version to a running host, and plans nothing while they stay", () => {
+    const here = [held(wish("p-1", 1, { aliases: ["champion"] }))];
+    for (const aliases of [undefined, ["stable"], ["champion", "stable"]])
+      expect(describePlan(view({ wanted: [wish("p-1", 1, aliases && { aliases })], here }))).toEqual([
+        "adopt p-1 (digits:1)",
+      ]);
+    expect(describePlan(view({ wanted: [wish("p-1", 1, { aliases: ["champion"] })], here }))).toEqual([]);
+    expect(describePlan(view({ wanted: [wish("p-1", 1, { aliases: [] })], here: [held(wish("p-1", 1))] }))).toEqual([]);
+  });
+
   it("keeps the files of what is wanted, what runs and what is kept for a way back", () => {
     const running = held(wish("p-1", 1), { host: "stopping", state: "draining" });
     const { keep } = planLocal(view({ wanted: [wish("p-3", 3)], here: [running], previous: [artifact(2)] }));

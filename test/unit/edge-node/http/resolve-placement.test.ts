@@ -8,6 +8,7 @@ const placement = (placementId: string, over: Partial<LocalPlacement> = {}): Loc
   deployment: "lyon",
   model: "digits",
   version: "3",
+  aliases: [],
   want: "serve",
   state: "ready",
   timeoutMs: 0,
@@ -45,13 +46,23 @@ describe("resolvePlacement", () => {
     expect(refusal(() => resolvePlacement(anyVersion, [])).text).toContain("it holds none");
   });
 
-  it("names the versions that are here, and who knows aliases", () => {
-    expect(refusal(() => resolvePlacement({ model: "digits", version: "4" }, [placement("p-1")])).text).toBe(
-      "this node holds digits in version 3, not 4",
-    );
-    expect(
-      refusal(() => resolvePlacement({ model: "digits", version: "champion" }, [placement("p-1")])).text,
-    ).toContain("the control plane knows aliases");
+  it("takes the version behind an alias, also while another one is ready", () => {
+    const all = [placement("p-1"), placement("p-2", { version: "4", aliases: ["champion", "stable"] })];
+    expect(resolvePlacement({ model: "digits", version: "stable" }, all).placementId).toBe("p-2");
+    const onItsWay = [placement("p-1"), placement("p-2", { version: "4", aliases: ["stable"], state: "downloading" })];
+    expect(refusal(() => resolvePlacement({ model: "digits", version: "stable" }, onItsWay))).toMatchObject({
+      code: "MODEL_NOT_READY",
+    });
+  });
+
+  it("names the versions and aliases that are here", () => {
+    const all = [placement("p-1"), placement("p-2", { version: "4", aliases: ["champion", "stable"] })];
+    const ask = (version: string) => refusal(() => resolvePlacement({ model: "digits", version }, all));
+    expect(ask("5")).toEqual({
+      code: "NOT_FOUND",
+      text: "this node holds digits in version 3, 4 (champion, stable), not 5",
+    });
+    expect(ask("latest").text).toContain("not latest");
   });
 
   it("tells what a model that is not ready is doing", () => {
