@@ -76,10 +76,8 @@ export class FleetHolder {
   /** Reads Postgres again. Resolves when a read that began after the call has ended, well or badly. */
   refresh(): Promise<void> {
     this.#readAgain = true;
-    this.#reading ??= this.#readWhileAsked().finally(() => {
-      this.#reading = undefined;
-      this.#schedulePoll();
-    });
+    if (this.#isStopped) return this.#reading ?? Promise.resolve();
+    this.#reading ??= this.#readWhileAsked();
     return this.#reading;
   }
 
@@ -101,6 +99,9 @@ export class FleetHolder {
         this.#lastReadFailed = true;
       }
     }
+    // In the same turn as the last look at `#readAgain`: whoever asks from now on begins a read of his own.
+    this.#reading = undefined;
+    this.#schedulePoll();
   }
 
   #schedulePoll(): void {
