@@ -130,7 +130,7 @@ export class Transfers {
     }
   }
 
-  #settle({ offer }: Active, outcome: TransferOutcome, session: TransferSession): void {
+  #settle({ offer, abort }: Active, outcome: TransferOutcome, session: TransferSession): void {
     const { transferId, artifact } = offer;
     const { placements, clock, random, logger, log, onSettled } = this.#parts;
     const isPresent = this.#session === session;
@@ -152,7 +152,9 @@ export class Transfers {
         return onSettled();
       }
       case "cut": {
-        this.#fruitless = outcome.received > 0 ? 0 : this.#fruitless + 1;
+        // What we called off ourselves says nothing about the way.
+        if (outcome.received > 0) this.#fruitless = 0;
+        else if (!abort.signal.aborted) this.#fruitless += 1;
         logger.warn({ artifact, why: outcome.why, received: outcome.received }, "a transfer was cut");
         this.#waitAgain(artifact);
         // Also of what we called off ourselves: until it hears so, the control plane offers this node nothing else.

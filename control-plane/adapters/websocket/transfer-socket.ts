@@ -8,7 +8,7 @@ import type { TransferLink, TransferSession } from "../../ports.ts";
 import { parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
-/** A transfer channel after its handshake. Ends by itself after 60 s in which the node granted nothing, 10 min before it has said what it needs. */
+/** A transfer channel after its handshake. Ends by itself when the node grants nothing for 60 s, or does not say within 10 min what it needs. */
 export class TransferSocket implements TransferLink {
   readonly #webSocket: WebSocket;
   readonly #watch: SocketWatch;

@@ -177,7 +177,7 @@ describe("Agent", () => {
     // More leave than are kept for a way back, so nobody wants the first one's bytes any more.
     present.delta(wishes.slice(4));
     await whenState("p-4", "ready");
-    expect(present.of("transfer.resume")).toMatchObject([{ transferId: "t-1" }]);
+    expect(present.of("transfer.resume")).toMatchObject([{ transferId: "t-1", retryMs: 0 }]);
     expect(controlPlane.sessions).toHaveLength(1);
   });
 
