@@ -10,7 +10,7 @@ import type { ModelPush } from "./model-push.ts";
 import type { NodeSession } from "./node-session.ts";
 import { StatusWriter } from "./status-writer.ts";
 
-/** What one session's node says of its placements: into the fleet at once, into Postgres when its state changed. */
+/** What one session's node says of its placements: into the fleet at once, into Postgres when it is news. */
 export class PlacementReports {
   readonly #session: NodeSession;
   readonly #fleet: FleetHolder;
@@ -35,20 +35,27 @@ export class PlacementReports {
     });
   }
 
-  /** What it holds is all in `hello`: of the rest, what was to go is gone, and what is wanted has to come again. */
+  /**
+   * What it holds is all in `hello`: of the rest, what was to go is gone, and what is wanted has to come again. All of it
+   * goes to Postgres: what the last session did not get there, while Postgres was away, is no news to our memory.
+   */
   afterHello(reported: Hello["placements"]): void {
-    for (const report of reported) this.add(report);
+    for (const report of reported) this.#take(report, { isNewsToPostgres: true });
     const named = new Set(reported.map(({ placementId }) => placementId));
-    for (const placement of this.#fleet.current().placements.values()) {
-      if (placement.nodeId !== this.#session.nodeId || named.has(placement.id)) continue;
-      const state = placement.wanted === "gone" ? "gone" : "offered";
-      if (placement.state !== state) this.add({ placementId: placement.id, generation: placement.generation, state });
+    for (const { id, nodeId, generation, wanted } of this.#fleet.current().placements.values()) {
+      if (nodeId !== this.#session.nodeId || named.has(id)) continue;
+      const state = wanted === "gone" ? "gone" : "offered";
+      this.#take({ placementId: id, generation, state }, { isNewsToPostgres: true });
     }
     this.#session.waiting.clear();
     for (const { placementId, state } of reported) if (state === "offered") this.#session.waiting.add(placementId);
   }
 
   add(message: PlacementReport): void {
+    this.#take(message, { isNewsToPostgres: false });
+  }
+
+  #take(message: PlacementReport, { isNewsToPostgres }: { readonly isNewsToPostgres: boolean }): void {
     const { placementId, generation, state, code, detail, done, total, rssMiB, warmUs } = message;
     const report: PlacementReport = {
       placementId,
@@ -66,8 +73,8 @@ export class PlacementReports {
     else this.#session.waiting.delete(placementId);
     const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
     this.#fleet.apply({ type: "placement-reported", nodeId: this.#session.nodeId, report, at: this.#clock.now() });
-    if (isNews || !placement)
-      this.#writer.add(report, placement ? eventsFor(placement, report, this.#session.name) : []);
+    if (isNews || isNewsToPostgres || !placement)
+      this.#writer.add(report, isNews ? eventsFor(placement, report, this.#session.name) : []);
     if (state === "offered") this.#push.offerSoon();
   }
 

@@ -71,7 +71,7 @@ export class PostgresSessionStore implements SessionStore {
     );
   }
 
-  /** Reports that are all stale tell nothing: then their events are not kept either. */
+  /** Reports that are all stale or known tell nothing: then their events are not kept either. */
   report(
     session: { nodeId: NodeId; epoch: number },
     reports: readonly PlacementReport[],
@@ -95,7 +95,7 @@ async function isNewest(tx: Transaction, { nodeId, epoch }: { nodeId: NodeId; ep
   return rows.length === 1;
 }
 
-/** Returns how many rows the reports were about. */
+/** Returns how many rows the reports changed. Most of a `hello` changes none: then nothing is written. */
 async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly PlacementReport[]): Promise<number> {
   return tx.$executeRaw`
     WITH reported AS (
@@ -109,7 +109,9 @@ async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly P
       failure_code = r.code, failure_detail = r.detail,
       rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us)
     FROM reported r
-    WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation = r.generation`;
+    WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation = r.generation
+      AND (p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us)
+        IS DISTINCT FROM (r.state, r.code, r.detail, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
 }
 
 /** One row is updated at most once by a statement: of several reports on one placement the last counts. */

@@ -181,6 +181,20 @@ describe("report", () => {
     expect(await stored()).toMatchObject({ state: "draining", rssMiB: 200, warmUs: 900 });
   });
 
+  it("of what is known already writes no row, and tells nothing", async () => {
+    await opened();
+    const session = { nodeId, epoch: 1 };
+    const rowVersion = async (): Promise<unknown> =>
+      (await sql.query("SELECT xmin::text FROM placements WHERE id = $1", [placement.id])).rows;
+    await stores.sessions.report(session, [readyReport()], []);
+    const before = await rowVersion();
+    expect(await stores.sessions.report(session, [readyReport()], [event(`${name} again`)])).toBe(true);
+    const { rssMiB: _rss, warmUs: _warm, ...bare } = readyReport();
+    expect(await stores.sessions.report(session, [bare], [])).toBe(true);
+    expect(await rowVersion()).toEqual(before);
+    expect(await messagesOf(stores)).not.toContain(`${name} again`);
+  });
+
   it("takes the last of several reports on one placement", async () => {
     await opened();
     const failed = { placementId: placement.id, generation: 1, state: "failed" } as const;
