@@ -95,6 +95,7 @@ export async function composeControlPlane(
     timings,
     heartbeatMs: config.heartbeatMs,
     clock,
+    random,
     logger,
     tell,
   });

@@ -76,12 +76,12 @@ export class FleetHolder {
   /** Reads Postgres again. Resolves when a read that began after the call has ended, well or badly. */
   refresh(): Promise<void> {
     this.#readAgain = true;
-    if (this.#isStopped) return this.#reading ?? Promise.resolve();
     this.#reading ??= this.#readWhileAsked();
     return this.#reading;
   }
 
   async #readWhileAsked(): Promise<void> {
+    await Promise.resolve(); // so that it never ends before `#reading` holds it
     while (this.#readAgain && !this.#isStopped) {
       this.#readAgain = false;
       try {

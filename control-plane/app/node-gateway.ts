@@ -8,6 +8,7 @@ import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type DataFrame, type ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import { LOAD_MS } from "../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../shared/protocol/messages.ts";
+import type { Random } from "../../shared/random.ts";
 import type { NodeTimings } from "../core/fleet/node-status.ts";
 import type {
   ControlLink,
@@ -39,6 +40,7 @@ interface Parts {
   /** How often a node tells that it lives, in ms. */
   readonly heartbeatMs: number;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly tell: (event: NewEvent) => void;
 }

@@ -3,6 +3,7 @@ import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { Hello, PlacementReport } from "../../shared/protocol/messages.ts";
 import { PLACEMENT_FAILURES } from "../../shared/protocol/placement.ts";
+import type { Random } from "../../shared/random.ts";
 import type { FleetPlacement } from "../core/fleet/types.ts";
 import type { NewEvent, SessionStore } from "../ports.ts";
 import type { FleetHolder } from "./fleet-holder.ts";
@@ -20,7 +21,14 @@ export class PlacementReports {
 
   constructor(
     session: NodeSession,
-    parts: { sessions: SessionStore; fleet: FleetHolder; push: ModelPush; clock: Clock; logger: Logger },
+    parts: {
+      sessions: SessionStore;
+      fleet: FleetHolder;
+      push: ModelPush;
+      clock: Clock;
+      random: Random;
+      logger: Logger;
+    },
   ) {
     this.#session = session;
     this.#fleet = parts.fleet;
@@ -30,6 +38,7 @@ export class PlacementReports {
       session,
       store: parts.sessions,
       clock: parts.clock,
+      random: parts.random,
       logger: parts.logger,
       onSuperseded: () => session.control.close(CLOSE.NEWER_SESSION, "a newer session of this node has begun"),
     });
@@ -37,7 +46,8 @@ export class PlacementReports {
 
   /**
    * What it holds is all in `hello`: of the rest, what was to go is gone, and what is wanted has to come again. All of it
-   * goes to Postgres: what the last session did not get there, while Postgres was away, is no news to our memory.
+   * goes to Postgres: what the last session did not get there, while Postgres was away, is no news to our memory. The
+   * events of that are lost.
    */
   afterHello(reported: Hello["placements"]): void {
     for (const report of reported) this.#take(report, { isNewsToPostgres: true });
@@ -73,7 +83,8 @@ export class PlacementReports {
     else this.#session.waiting.delete(placementId);
     const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
     this.#fleet.apply({ type: "placement-reported", nodeId: this.#session.nodeId, report, at: this.#clock.now() });
-    if (isNews || isNewsToPostgres || !placement)
+    // Of a generation that this replica has not read yet, or no more: Postgres knows which.
+    if (isNews || isNewsToPostgres || placement?.generation !== generation)
       this.#writer.add(report, isNews ? eventsFor(placement, report, this.#session.name) : []);
     if (state === "offered") this.#push.offerSoon();
   }

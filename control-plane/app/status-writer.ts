@@ -2,9 +2,11 @@ import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { PlacementReport } from "../../shared/protocol/messages.ts";
+import type { Random } from "../../shared/random.ts";
 import type { NewEvent, SessionStore } from "../ports.ts";
 import type { NodeSession } from "./node-session.ts";
 
+/** On average, so that the writers of all sessions do not come back at once. */
 const RETRY_MS = 1_000;
 const MAX_EVENTS = 256;
 
@@ -17,6 +19,7 @@ export class StatusWriter {
   readonly #session: NodeSession;
   readonly #store: SessionStore;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #logger: Logger;
   readonly #onSuperseded: () => void;
   #reports = new Map<string, PlacementReport>();
@@ -28,12 +31,14 @@ export class StatusWriter {
     session: NodeSession;
     store: SessionStore;
     clock: Clock;
+    random: Random;
     logger: Logger;
     onSuperseded: () => void;
   }) {
     this.#session = parts.session;
     this.#store = parts.store;
     this.#clock = parts.clock;
+    this.#random = parts.random;
     this.#logger = parts.logger;
     this.#onSuperseded = parts.onSuperseded;
   }
@@ -70,7 +75,7 @@ export class StatusWriter {
         );
         this.#reports = new Map([...reports, ...this.#reports]);
         this.#events = [...events, ...this.#events].slice(-MAX_EVENTS);
-        this.#clock.after(RETRY_MS, () => void this.#write());
+        this.#clock.after(RETRY_MS * (0.5 + this.#random.next()), () => void this.#write());
         break;
       }
     }

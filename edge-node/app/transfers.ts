@@ -152,7 +152,7 @@ export class Transfers {
         return onSettled();
       }
       case "cut": {
-        // What we called off ourselves says nothing about the way.
+        // What we called off ourselves says little about the way.
         if (outcome.received > 0) this.#fruitless = 0;
         else if (!abort.signal.aborted) this.#fruitless += 1;
         logger.warn({ artifact, why: outcome.why, received: outcome.received }, "a transfer was cut");

@@ -13,7 +13,12 @@ export function retainedAfter(
   ready: ReadonlySet<string>,
 ): readonly DesiredPlacement[] {
   const serving = before.filter(({ placementId, want }) => want === "serve" && ready.has(placementId));
-  return stillRetained(serving, next, ready);
+  return stillRetained(serving, next, ready).map(withoutAliases);
+}
+
+/** Aliases are the document's: nobody would take one back from a placement that is not in it. */
+function withoutAliases({ aliases: _aliases, ...placement }: DesiredPlacement): DesiredPlacement {
+  return placement as DesiredPlacement;
 }
 
 /** Those of `retained` that are needed yet. */

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { MAX_ALIASES_PER_VERSION } from "./limits.ts";
 import { placementFailure, placementState } from "./placement.ts";
 import { digest } from "./manifest.ts";
 
@@ -11,6 +10,12 @@ import { digest } from "./manifest.ts";
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const count = z.number().int().min(0);
 const ms = z.number().min(0);
+/** For a person to read. A text that was cut in the middle of a character, or holds a NUL, could not be stored in PostgreSQL. */
+const words = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .transform((text) => text.replaceAll("\0", "").toWellFormed());
 
 const envelope = {
   /** Rises by 1 for each sender and socket. */
@@ -48,7 +53,7 @@ const placementReport = {
   generation: count,
   state: placementState,
   code: placementFailure.optional(),
-  detail: z.string().max(1_000).optional(),
+  detail: words(1_000).optional(),
   /** Bytes there and bytes in all, while downloading. */
   done: count.optional(),
   total: count.optional(),
@@ -65,8 +70,8 @@ export const desiredPlacement = z.looseObject({
   deployment: z.string(),
   model: z.string(),
   version: z.string(),
-  /** Names that callers may use for the version, sorted; absent: none. */
-  aliases: z.array(z.string().max(63)).max(MAX_ALIASES_PER_VERSION).optional(),
+  /** Names that callers may use for the version, sorted; absent: none. A later control plane may send more of them. */
+  aliases: z.array(z.string()).optional(),
   artifact: digest,
   want: z.enum(["serve", "hold"]),
   residency: z.enum(["any", "edge-only", "cloud-only"]),
@@ -160,14 +165,14 @@ const transferDone = message("transfer.done", { transferId: id, received: count,
 const transferFailed = message("transfer.failed", {
   transferId: id,
   code: placementFailure,
-  detail: z.string().max(500),
+  detail: words(500),
 });
 
 /** Something that happened on the node and that its operator should read: a crash, a restart, a full disk. */
 const nodeLog = message("log", {
   seq: count,
   dropped: count,
-  lines: z.array(z.object({ level: z.enum(["info", "warn", "error"]), ageMs: ms, msg: z.string().max(500) })).max(32),
+  lines: z.array(z.object({ level: z.enum(["info", "warn", "error"]), ageMs: ms, msg: words(500) })).max(32),
 });
 
 export const nodeMessage = z.discriminatedUnion("type", [

@@ -6,6 +6,7 @@ import { startTestDatabase } from "../support/postgres.ts";
 import { quantile } from "../support/quantile.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
 import { type BenchModel, digits, millisecond, negative, picture, softmax } from "./support/bench-models.ts";
+import { keepOn } from "./support/cores.ts";
 import { childrenOf, cpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { inferTarget } from "./support/infer-target.ts";
@@ -19,12 +20,17 @@ import { type Cell, printRounds, type Way } from "./support/ways.ts";
  *
  *   npm run bench -- inference
  *   ROUNDS=3 MODELS=digits ENCODINGS=binary CONCURRENCY=1,32 npm run bench -- inference
+ *   CORES=apart npm run bench -- inference
+ *
+ * CORES=apart: two machines of one core each, as far as one machine can show it. Callers, control plane and nginx have the
+ * one, the worker and its model hosts the other. Without it five processes share the cores as the system sees fit.
  */
 const { env } = process;
 const ROUNDS = Number(env["ROUNDS"] ?? 7);
 const MODELS = (env["MODELS"] ?? "softmax,digits,millisecond,picture,negative").split(",");
 const ENCODINGS = (["binary", "json"] as const).filter((each) => (env["ENCODINGS"] ?? "binary,json").includes(each));
 const CONCURRENCY = (env["CONCURRENCY"] ?? "1,8,32,128").split(",").map(Number);
+const ARE_CORES_APART = env["CORES"] === "apart";
 const CELL_MS = 1_000;
 /** Each way is asked for so long before anything is measured: until then V8 compiles, and what is asked more is faster. */
 const WARM_MS = 3_000;
@@ -37,6 +43,11 @@ const directory = await mkdtemp(path.join(tmpdir(), "skerry-bench-"));
 const node = await cluster.addNode("edge-a");
 const workerPort = Number(new URL(node.localUrl).port);
 const nginx = await startNginx(workerPort);
+if (ARE_CORES_APART) {
+  const proxies = nginx?.pid === undefined ? [] : [nginx.pid, ...childrenOf(nginx.pid)];
+  keepOn(0, [process.pid, cluster.controlPlane.child.pid, ...proxies]);
+  keepOn(1, [node.process.child.pid]);
+}
 try {
   if (nginx === undefined) console.log("nginx is not installed: nothing is compared with it");
   for (const model of [softmax(), digits(), millisecond(), picture(), negative()].filter(({ name }) =>

@@ -1,7 +1,9 @@
+import { Prisma } from "../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { Actor, CatalogStore, NewEvent } from "../../ports.ts";
 import type { Transaction } from "./database.ts";
+import { raiseDesiredRev } from "./desired-rev.ts";
 import { audit, tell } from "./journal.ts";
 import { lockModel } from "./model-writes.ts";
 
@@ -25,6 +27,8 @@ export async function moveAlias(
     create: { modelName: model, alias, version },
     update: { version, rowVersion: { increment: 1 } },
   });
+  const versions = before === null ? [version] : [before.version, version];
+  await raiseDesiredRev(tx, Prisma.sql`model_name = ${model} AND version = ANY (${versions}::int[])`);
   await audit(tx, actor, {
     action: "alias.move",
     target: `model/${model}`,

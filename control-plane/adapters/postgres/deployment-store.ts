@@ -1,9 +1,11 @@
+import { Prisma } from "../../../prisma/generated/client.ts";
 import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/deployments.ts";
 import { canonicalJson, digestOf } from "../../../shared/digest.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import type { Actor, DeploymentStore } from "../../ports.ts";
 import { RetryTransaction } from "./database-errors.ts";
 import type { Database, Transaction } from "./database.ts";
+import { raiseDesiredRev } from "./desired-rev.ts";
 import { audit, tell } from "./journal.ts";
 import { retireAll } from "./retire.ts";
 import { requireVersion } from "./row-version.ts";
@@ -91,6 +93,7 @@ async function replace(
   const generation = before.generation + 1;
   const rowVersion = before.rowVersion + 1;
   await tx.deployment.update({ where: { name }, data: { spec, generation, rowVersion } });
+  await raiseDesiredRev(tx, Prisma.sql`deployment_name = ${name}`); // limits and residency stand in the documents
   await audit(tx, actor, {
     action: "deployment.update",
     target: `deployment/${name}`,

@@ -1,3 +1,4 @@
+import { Prisma } from "../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../shared/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { JoinAttempt, JoinedNode, NewEvent, NodeIdentityRow, SessionOpening, SessionStore } from "../../ports.ts";
@@ -95,7 +96,12 @@ async function isNewest(tx: Transaction, { nodeId, epoch }: { nodeId: NodeId; ep
   return rows.length === 1;
 }
 
-/** Returns how many rows the reports changed. Most of a `hello` changes none: then nothing is written. */
+/** `hello` cuts the words of a failure short: then those that we have stay. */
+const DETAIL = Prisma.sql`
+  CASE WHEN p.state = r.state AND p.failure_code = r.code AND starts_with(p.failure_detail, r.detail)
+    THEN p.failure_detail ELSE r.detail END`;
+
+/** Returns how many rows the reports changed: those of a `hello`, most often none. */
 async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly PlacementReport[]): Promise<number> {
   return tx.$executeRaw`
     WITH reported AS (
@@ -106,12 +112,12 @@ async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly P
     )
     UPDATE placements p SET
       state = r.state, state_since = CASE WHEN p.state = r.state THEN p.state_since ELSE now() END,
-      failure_code = r.code, failure_detail = r.detail,
+      failure_code = r.code, failure_detail = ${DETAIL},
       rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us)
     FROM reported r
     WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation = r.generation
       AND (p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us)
-        IS DISTINCT FROM (r.state, r.code, r.detail, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
+        IS DISTINCT FROM (r.state, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
 }
 
 /** One row is updated at most once by a statement: of several reports on one placement the last counts. */

@@ -45,33 +45,43 @@ export const serviceMs = ({ stats, warmUs }: RouteCandidate): number =>
   Math.max((stats.meanUs ?? warmUs) / 1_000, MIN_SERVICE_MS);
 
 /** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. */
-export function expectedMs(candidate: RouteCandidate, vantage: Vantage): number {
+export const expectedMs = (candidate: RouteCandidate, vantage: Vantage): number =>
+  answerMs(candidate, requestsThere(candidate.stats, vantage));
+
+function answerMs(candidate: RouteCandidate, requests: number): number {
   const { stats, rttMs } = candidate;
-  const { slots } = stats;
-  const waiting = Math.max(0, requestsThere(stats, vantage) + 1 - slots);
-  return rttMs + serviceMs(candidate) * (1 + waiting / slots);
+  const waiting = Math.max(0, requests + 1 - stats.slots);
+  return rttMs + serviceMs(candidate) * (1 + waiting / stats.slots);
 }
 
 /**
- * Requests at the placement: our own exactly; those of others by the newest report, and the older that is, the less by it
- * and the more by a guess. Of other routers: as many as we have there. Where we are the only router, others are the
- * callers at the node itself, and what they had there on average lately is the better guess.
+ * Requests at the placement: our own exactly; those of the other routers by the newest report, then less and less by it
+ * and more and more by our own, since what they have sent since can only be guessed from that.
  */
-function requestsThere(stats: PlacementStats, { now, routers }: Vantage): number {
-  const { inFlight, inFlightAtReport, othersAtReport, othersMean } = stats;
-  const weight = Math.exp((stats.reportedAt - now) / REPORT_DECAY_MS);
-  const peers = routers - 1;
+function requestsThere(stats: PlacementStats, vantage: Vantage): number {
+  const { inFlight, inFlightAtReport, othersAtReport } = stats;
+  const weight = reportWeight(stats, vantage);
+  const peers = vantage.routers - 1;
   const byReport = othersAtReport + peers * Math.max(0, inFlight - inFlightAtReport);
-  const guess = peers === 0 ? othersMean : peers * inFlight;
-  return inFlight + weight * byReport + (1 - weight) * guess;
+  return inFlight + weight * byReport + (1 - weight) * peers * inFlight;
 }
+
+/**
+ * The only router's others are callers at the node itself: how many it supposes there beyond what it knows, by what they
+ * had there on average lately. Good enough to prefer another node, not to refuse a request: the node itself does that.
+ */
+const supposedThere = (stats: PlacementStats, vantage: Vantage): number =>
+  vantage.routers === 1 ? (1 - reportWeight(stats, vantage)) * stats.othersMean : 0;
+
+const reportWeight = ({ reportedAt }: PlacementStats, { now }: Vantage): number =>
+  Math.exp((reportedAt - now) / REPORT_DECAY_MS);
 
 /** A candidate and what is expected of it at this moment. */
 export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
   readonly candidate: Candidate;
   /** When its answer may be expected, in ms: decides who is asked at all. */
   readonly expected: number;
-  /** The same with the penalty for failures and for silence, in ms: decides who is preferred. */
+  /** The same with what is supposed, and with the penalty for failures and for silence, in ms: decides who is preferred. */
   readonly eta: number;
   /** The same as `eta` if nobody else were there. */
   readonly idleEta: number;
@@ -83,14 +93,16 @@ export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
 
 export function timedOf<Candidate extends RouteCandidate>(candidate: Candidate, vantage: Vantage): Timed<Candidate> {
   const { stats, rttMs } = candidate;
-  const expected = expectedMs(candidate, vantage);
+  const there = requestsThere(stats, vantage);
+  const expected = answerMs(candidate, there);
+  const supposed = answerMs(candidate, there + supposedThere(stats, vantage));
   const penaltyMs = stats.penaltyMs(vantage.now);
   const lateMs = Math.max(0, stats.silentMs(vantage.now) - PATIENCE * expected);
   const runMs = serviceMs(candidate);
   return {
     candidate,
     expected,
-    eta: expected + penaltyMs + lateMs,
+    eta: supposed + penaltyMs + lateMs,
     idleEta: rttMs + runMs + penaltyMs,
     runMs,
     capacity: stats.slots / runMs,

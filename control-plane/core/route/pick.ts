@@ -28,8 +28,7 @@ export type Pick<Candidate extends RouteCandidate> =
 export type PickReason = "only" | "least-eta" | "near-tie" | "sampled" | "cheapest" | "preferred" | "overflow";
 
 /** Those within this of the best are as good: choosing among them at random keeps routers from herding. */
-const BAND_FACTOR = 1.15;
-const BAND_MS = 2;
+const nearTie = (bestMs: number): number => 1.15 * bestMs + 2;
 /** Beyond this many candidates or routers three are drawn by capacity instead of comparing all. */
 const COMPARE_AT_MOST = 64;
 const ROUTERS_AT_MOST = 8;
@@ -72,11 +71,14 @@ function choose<Candidate extends RouteCandidate>(
   { context, found, leaning }: Found<Candidate>,
 ): Pick<Candidate> {
   let best = Infinity;
-  for (const entry of pool) best = Math.min(best, entry.eta + leaning(entry));
-  const limit = BAND_FACTOR * best + BAND_MS;
-  const band = pool.filter((entry) => entry.eta + leaning(entry) <= limit);
+  let soonest = Infinity;
+  for (const entry of pool) {
+    best = Math.min(best, entry.eta + leaning(entry));
+    soonest = Math.min(soonest, entry.eta);
+  }
+  const band = pool.filter((entry) => entry.eta + leaning(entry) <= nearTie(best));
   const { candidate, eta } = byCapacity(band, context.random);
-  const goodUntil = Math.max(limit, limitOf(context) ?? 0);
+  const goodUntil = Math.max(nearTie(soonest), limitOf(context) ?? 0);
   const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);
   const reason = isOverflow ? "overflow" : (found ?? (band.length > 1 ? "near-tie" : "least-eta"));
   return { kind: "picked", candidate, etaMs: eta, reason, considered: all.length };

@@ -6,6 +6,8 @@ import { freePort, until } from "../../support/skerry-process.ts";
 
 export interface ReverseProxy {
   readonly port: number;
+  /** Of its master process. */
+  readonly pid: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ http {
   await until("nginx answers", async () => (await fetch(`http://127.0.0.1:${port}/v2`).catch(() => undefined))?.ok);
   return {
     port,
+    pid: child.pid,
     async stop() {
       child.kill("SIGTERM");
       await ended;

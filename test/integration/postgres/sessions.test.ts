@@ -105,6 +105,27 @@ describe("a session", () => {
   });
 });
 
+describe("a node's revision", () => {
+  const revOf = async () => (await nodeOf(stores, name)).desiredRev;
+
+  it("rises when an alias comes to a version that it holds or leaves it, so that no session looks set back", async () => {
+    await readyVersion(stores);
+    const move = (version: number) =>
+      stores.catalog.moveAlias(
+        { model: "digits", alias: `of-${name}`, version, ifMatch: undefined },
+        { actor: alice, event: event("moved") },
+      );
+    const before = await revOf();
+    await move(1);
+    expect(await revOf()).toBe(before + 1);
+    await move(2);
+    expect(await revOf()).toBe(before + 2);
+    await move(2);
+    expect(await revOf()).toBe(before + 2);
+    expect(await opened({ desiredRev: before + 2 })).toMatchObject({ regressed: false });
+  });
+});
+
 describe("touch", () => {
   it("writes when a byte last arrived, for the sessions whose epoch is the newest", async () => {
     await opened();
@@ -195,10 +216,41 @@ describe("report", () => {
     expect(await messagesOf(stores)).not.toContain(`${name} again`);
   });
 
+  it("keeps the words of a failure that it knows in full, when hello cuts them short", async () => {
+    await opened();
+    const session = { nodeId, epoch: 1 };
+    const failed = (detail: string, code: "OUT_OF_MEMORY" | "HOST_CRASHED" = "HOST_CRASHED") =>
+      ({ placementId: placement.id, generation: 1, state: "failed", code, detail }) as const;
+    const words = "the model hangs in its first run";
+    for (const [report, detail] of [
+      [failed(words), words],
+      [failed(words.slice(0, 15)), words],
+      [failed("out of memory"), "out of memory"],
+      [failed("out"), "out of memory"],
+      [failed("out", "OUT_OF_MEMORY"), "out"],
+    ] as const) {
+      await stores.sessions.report(session, [report], []);
+      expect(await stored()).toMatchObject({ failure: { detail } });
+    }
+  });
+
   it("takes the last of several reports on one placement", async () => {
     await opened();
     const failed = { placementId: placement.id, generation: 1, state: "failed" } as const;
     await stores.sessions.report({ nodeId, epoch: 1 }, [readyReport(), failed], []);
     expect(await stored()).toMatchObject({ state: "failed", failure: { code: "HOST_CRASHED", detail: "" } });
+  });
+});
+
+// The last one: the placements of the others are of the deployment's first generation.
+describe("a changed deployment", () => {
+  it("raises the revision of the nodes that hold something of it: limits stand in their documents", async () => {
+    const before = (await nodeOf(stores, name)).desiredRev;
+    const spec = specOf("digits");
+    await stores.deployments.put(
+      { ...spec, limits: { ...spec.limits, maxBatch: 3 + count } },
+      { actor: alice, ifMatch: undefined },
+    );
+    expect((await nodeOf(stores, name)).desiredRev).toBe(before + 1);
   });
 });

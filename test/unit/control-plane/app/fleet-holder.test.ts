@@ -5,27 +5,36 @@ import { aNode } from "../../../support/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";
 
-/** A holder over a Postgres whose every read finds one node more. */
-function holderOfGrowing() {
+/** A holder over a Postgres whose every read finds one node more. `during` is called while the first is under way. */
+function holderOfGrowing(during: (holder: FleetHolder) => void = () => undefined): FleetHolder {
   let reads = 0;
   const load = (): Promise<FleetRows> => {
     reads += 1;
+    if (reads === 1) during(holder);
     const nodes = Array.from({ length: reads }, (_, index) => aNode(`n-${index}`));
     return Promise.resolve({ nodes, deployments: [], versions: [], aliases: [], placements: [] });
   };
   const doorbell = { listen: () => Promise.resolve(), stop: () => Promise.resolve() };
-  return new FleetHolder({ store: { load }, doorbell, clock: new TestClock(), logger: silentLogger });
+  const holder = new FleetHolder({ store: { load }, doorbell, clock: new TestClock(), logger: silentLogger });
+  return holder;
 }
 
 const sizeOf = (holder: FleetHolder): number => holder.current().nodes.size;
 
 describe("refresh", () => {
-  it("reads once more, not twice, for two who ask while a read is under way", async () => {
+  it("reads once for all who ask at the same time", async () => {
     const holder = holderOfGrowing();
     await Promise.all([holder.refresh(), holder.refresh(), holder.refresh()]);
-    expect(sizeOf(holder)).toBe(2);
+    expect(sizeOf(holder)).toBe(1);
+    await holder.stop();
+  });
+
+  it("reads once more, not twice, for two who ask while a read is under way", async () => {
+    const asked: Promise<void>[] = [];
+    const holder = holderOfGrowing((during) => asked.push(during.refresh(), during.refresh()));
     await holder.refresh();
-    expect(sizeOf(holder)).toBe(3);
+    await Promise.all(asked);
+    expect(sizeOf(holder)).toBe(2);
     await holder.stop();
   });
 
@@ -45,11 +54,11 @@ describe("refresh", () => {
     await holder.stop();
   });
 
-  it("resolves when the holder is stopped meanwhile", async () => {
-    const holder = holderOfGrowing();
-    const reading = holder.refresh();
-    await holder.stop();
-    await reading;
+  it("resolves when the holder is stopped meanwhile, and after that", async () => {
+    const stopped: Promise<void>[] = [];
+    const holder = holderOfGrowing((during) => stopped.push(during.stop()));
+    await holder.refresh();
+    await Promise.all(stopped);
     await holder.refresh();
     expect(sizeOf(holder)).toBe(1);
   });

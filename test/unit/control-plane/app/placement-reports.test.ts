@@ -3,6 +3,7 @@ import { NodeSession } from "../../../../control-plane/app/node-session.ts";
 import { PlacementReports } from "../../../../control-plane/app/placement-reports.ts";
 import type { SessionStore } from "../../../../control-plane/ports.ts";
 import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
+import { seededRandom } from "../../../../shared/random.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { aDeployment, aNode, aPlacement, aVersion } from "../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../support/fleet-in-memory.ts";
@@ -41,7 +42,14 @@ async function setUp() {
     const session = new NodeSession({ nodeId: node.id, name: node.name, kind: node.kind, epoch, control, now: 0 });
     const sessions = store as unknown as SessionStore;
     const push = { offerSoon: () => undefined } as never;
-    return new PlacementReports(session, { sessions, fleet, push, clock, logger: silentLogger });
+    return new PlacementReports(session, {
+      sessions,
+      fleet,
+      push,
+      clock,
+      random: seededRandom(1),
+      logger: silentLogger,
+    });
   };
   return { store, reportsOf };
 }
@@ -66,6 +74,14 @@ describe("what a node says of its placements", () => {
     reportsOf(2).afterHello([ready]);
     await eventually("it was told", () => store.told.length > 0);
     expect(store.told).toEqual([{ epoch: 2, reports: [ready], events: [] }]);
+  });
+
+  it("of a generation that this replica has not read yet reaches Postgres all the same", async () => {
+    const { store, reportsOf } = await setUp();
+    const newer = { ...ready, generation: 2 };
+    reportsOf(1).add(newer);
+    await eventually("it was told", () => store.told.length > 0);
+    expect(store.told).toEqual([{ epoch: 1, reports: [newer], events: [] }]);
   });
 
   it("tells that what hello leaves out has to come again, whatever was known of it", async () => {

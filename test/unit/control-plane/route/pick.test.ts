@@ -67,21 +67,13 @@ describe("expectedMs", () => {
     expect(expectedMs(busy, { now: NOW + 3_000, ...two })).toBeLessThan(12);
     busy.stats.begin(NOW);
     busy.stats.begin(NOW);
-    expect(expectedMs(busy, { now: NOW + 60_000, routers: 1, replica: 0 })).toBeGreaterThanOrEqual(29);
+    // Two of ours, and as many as those of the other router.
+    expect(expectedMs(busy, { now: NOW + 60_000, ...two })).toBeCloseTo(50, 6);
   });
 
-  it("as the only router, remembers what callers at the node itself had there on average, and forgets it when they have gone", () => {
-    const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 0 });
-    const figures = (rif: number) => ({ rif, slots: 1, meanUs: 10_000, p95Us: 20_000 });
-    const expectedAt = (now: number): number => expectedMs(busy, { now, routers: 1, replica: 0 });
-    let now = NOW;
-    // Two or none, in turn: one on average, whatever the newest report says.
-    for (let report = 0; report < 100; report += 1) busy.stats.report(figures(report % 2 === 0 ? 2 : 0), (now += 100));
-    expect(expectedAt(now)).toBeCloseTo(10, 6);
-    expect(expectedAt(now + 3_000)).toBeGreaterThan(19);
-    expect(expectedAt(now + 3_000)).toBeLessThan(21);
-    for (let report = 0; report < 12; report += 1) busy.stats.report(figures(0), (now += 1_000));
-    expect(expectedAt(now + 3_000)).toBeLessThan(11);
+  it("does not suppose what nobody has told lately: a request is refused for what is known", () => {
+    const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
+    expect(expectedMs(busy, { now: NOW + 3_000, routers: 1, replica: 0 })).toBeLessThan(12);
   });
 });
 
@@ -94,6 +86,20 @@ describe("pick", () => {
   it("takes a near node with a queue only while that is sooner", () => {
     const near = candidate("near", { rttMs: 1, rif: 5 });
     expect(pick([near, candidate("far", { rttMs: 40 })], context())).toMatchObject({ candidate: { node: "far" } });
+  });
+
+  it("prefers another to one that its own callers keep busy, also long after the last report, until they have gone", () => {
+    const [busy, other] = [candidate("busy", { rttMs: 1 }), candidate("other", { rttMs: 10 })];
+    const figures = (rif: number) => ({ rif, slots: 1, meanUs: 10_000, p95Us: 20_000 });
+    const choose = (at: number, timeLeftMs = 30_000) => pick([busy, other], context({ now: at, timeLeftMs }));
+    let now = NOW;
+    // Four or none, in turn: two on average, whatever the newest report says.
+    for (let report = 0; report < 100; report += 1) busy.stats.report(figures(report % 2 === 0 ? 4 : 0), (now += 100));
+    expect(choose(now)).toMatchObject({ candidate: { node: "busy" } });
+    expect(choose(now + 3_000)).toMatchObject({ candidate: { node: "other" } });
+    expect(choose(now + 3_000, 15)).toMatchObject({ candidate: { node: "busy" } });
+    for (let report = 0; report < 12; report += 1) busy.stats.report(figures(0), (now += 1_000));
+    expect(choose(now + 3_000)).toMatchObject({ candidate: { node: "busy" } });
   });
 
   it("spreads near ties by capacity", () => {

@@ -18,6 +18,11 @@ const wish = (n: number, overrides: Partial<DesiredPlacement> = {}): DesiredPlac
 const document = (...placements: DesiredPlacement[]) => ({ cordoned: false, placements });
 
 describe("retainedAfter", () => {
+  it("takes the aliases from what it keeps: they are the document's to give", () => {
+    const old = wish(1, { aliases: ["champion"] });
+    expect(retainedAfter([old], document(wish(2, { aliases: ["champion"] })), new Set(["p-1"]))).toEqual([wish(1)]);
+  });
+
   it("keeps what serves while the next one of the deployment is not ready", () => {
     expect(retainedAfter([wish(1)], document(wish(2)), new Set(["p-1"]))).toEqual([wish(1)]);
     expect(retainedAfter([wish(1)], document(wish(2)), new Set(["p-1", "p-2"]))).toEqual([]);
