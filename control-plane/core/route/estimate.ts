@@ -71,7 +71,7 @@ function requestsThere(stats: PlacementStats, vantage: Vantage): number {
  * had there on average lately. Good enough to prefer another node, not to refuse a request: the node itself does that.
  */
 const supposedThere = (stats: PlacementStats, vantage: Vantage): number =>
-  vantage.routers === 1 ? (1 - reportWeight(stats, vantage)) * stats.othersMean : 0;
+  vantage.routers === 1 && stats.othersMean > 0 ? (1 - reportWeight(stats, vantage)) * stats.othersMean : 0;
 
 const reportWeight = ({ reportedAt }: PlacementStats, { now }: Vantage): number =>
   Math.exp((reportedAt - now) / REPORT_DECAY_MS);
