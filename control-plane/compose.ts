@@ -32,7 +32,7 @@ import { ServingView } from "./app/serving-view.ts";
 import { Telemetry } from "./app/telemetry.ts";
 import { TokenAdmin } from "./app/token-admin.ts";
 import type { Config } from "./config.ts";
-import type { NewEvent } from "./ports.ts";
+import type { NewEvent } from "./ports/journal.ts";
 
 const VERSION = "0.1.0";
 /** Nodes that are sent away come back spread over this time, in ms. */

@@ -21,7 +21,7 @@ import { join } from "./app/join.ts";
 import { localNode } from "./app/local-node.ts";
 import type { Config } from "./config.ts";
 import { isLoopback } from "./core/loopback.ts";
-import type { NodeIdentity } from "./ports.ts";
+import type { NodeIdentity } from "./ports/identity.ts";
 
 const VERSION = "0.1.0";
 

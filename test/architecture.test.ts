@@ -66,14 +66,14 @@ const fixtures: readonly Fixture[] = [
     refused(`shared/protocol/bad-library-${i}.ts`, `export * from "${name}";`, IMPORTS, SHARED_LIBRARIES),
   ),
   ...["control-plane", "edge-node", "cli"].map((side) =>
-    refused(`shared/bad-${side}.ts`, `export * from "../${side}/ports.ts";`, IMPORTS, "shared imports neither side"),
+    refused(`shared/bad-${side}.ts`, `export * from "../${side}/ports/x.ts";`, IMPORTS, "shared imports neither side"),
   ),
 
   allowed("control-plane/adapters/http/good-side.ts", `export * from "../../../shared/ids.ts";`),
   refused("control-plane/app/bad-side.ts", `export * from "../../edge-node/core/plan.ts";`, IMPORTS, APP_IMPORTS),
   refused("control-plane/main.ts", `export * from "../edge-node/x.ts";`, IMPORTS, SIDES),
   refused("edge-node/main.ts", `export * from "../control-plane/x.ts";`, IMPORTS, SIDES),
-  refused("edge-node/model-host/bad-side.ts", `export * from "../../control-plane/ports.ts";`, IMPORTS, SIDES),
+  refused("edge-node/model-host/bad-side.ts", `export * from "../../control-plane/ports/plan.ts";`, IMPORTS, SIDES),
   refused("edge-node/adapters/http/bad-side.ts", `export * from "../../../control-plane/x.ts";`, IMPORTS, SIDES),
   refused(
     "control-plane/config.ts",
@@ -100,7 +100,7 @@ const fixtures: readonly Fixture[] = [
   ),
   refused("edge-node/core/bad-type.ts", `export type { ZodType } from "zod";`, IMPORTS, CORE_ALONE),
   refused("edge-node/core/bad-await.ts", `export const x = await import("node:fs");`, IMPORTS, CORE_ALONE),
-  ...["../../app/x.ts", "../../adapters/http/x.ts", "../../ports.ts", "../../config.ts"].map((name, i) =>
+  ...["../../app/x.ts", "../../adapters/http/x.ts", "../../ports/plan.ts", "../../config.ts"].map((name, i) =>
     refused(`control-plane/core/fleet/bad-${i}.ts`, `export * from "${name}";`, IMPORTS, CORE_IMPORTS),
   ),
   refused(
@@ -116,15 +116,15 @@ const fixtures: readonly Fixture[] = [
     "annotations are forbidden",
   ),
 
-  allowed("control-plane/app/good.ts", `export * from "../ports.ts"; export * from "../core/fleet/x.ts";`),
-  allowed("edge-node/ports.ts", `export * from "./core/plan.ts"; export * from "../shared/ids.ts";`),
+  allowed("control-plane/app/good.ts", `export * from "../ports/plan.ts"; export * from "../core/fleet/x.ts";`),
+  allowed("edge-node/ports/good.ts", `export * from "../core/plan.ts"; export * from "../../shared/ids.ts";`),
   ...["zod", "pino", "node:fs", "node:crypto"].map((name, i) =>
     refused(`edge-node/app/bad-library-${i}.ts`, `export * from "${name}";`, IMPORTS, APP_ALONE),
   ),
   ...["../adapters/http/x.ts", "../model-host/x.ts", "../../prisma/generated/x.ts"].map((name, i) =>
     refused(`edge-node/app/bad-${i}.ts`, `export * from "${name}";`, IMPORTS, APP_IMPORTS),
   ),
-  refused("control-plane/ports.ts", `export * from "./adapters/http/x.ts";`, IMPORTS, APP_IMPORTS),
+  refused("control-plane/ports/bad.ts", `export * from "../adapters/http/x.ts";`, IMPORTS, APP_IMPORTS),
   refused(
     "edge-node/app/bad-chance.ts",
     `export { systemRandom } from "../../shared/random.ts";`,

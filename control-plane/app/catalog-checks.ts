@@ -1,6 +1,8 @@
 import { isSkerryError, messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import type { ArtifactStore, CatalogStore, ModelCheck, NewEvent, UploadRow } from "../ports.ts";
+import type { ArtifactStore, ModelCheck } from "../ports/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../ports/catalogue.ts";
+import type { NewEvent } from "../ports/journal.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
 
 /** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */

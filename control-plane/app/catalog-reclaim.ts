@@ -1,5 +1,6 @@
 import type { ModelVersion } from "../../shared/api/models.ts";
-import type { ArtifactStore, CatalogStore } from "../ports.ts";
+import type { ArtifactStore } from "../ports/artifacts.ts";
+import type { CatalogStore } from "../ports/catalogue.ts";
 
 /**
  * Deletes those of the files that no version needs any more. It asks the catalogue instead of believing its caller,

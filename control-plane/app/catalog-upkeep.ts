@@ -1,7 +1,8 @@
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import type { ArtifactStore, CatalogStore, UploadRow } from "../ports.ts";
+import type { ArtifactStore } from "../ports/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../ports/catalogue.ts";
 import type { CatalogChecks } from "./catalog-checks.ts";
 
 const PERIOD_MS = 60_000;

@@ -6,7 +6,7 @@ import type { NodeTimings } from "../core/fleet/node-status.ts";
 import { planFleet } from "../core/reconcile/plan.ts";
 import { describePlan } from "../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../core/schedule/context.ts";
-import type { EventStore } from "../ports.ts";
+import type { EventStore } from "../ports/journal.ts";
 import type { Executor } from "./executor.ts";
 import type { FleetHolder } from "./fleet-holder.ts";
 import type { Leadership } from "./leadership.ts";

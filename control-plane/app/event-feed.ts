@@ -2,7 +2,7 @@ import type { EventsQuery, SkerryEvent } from "../../shared/api/events.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, SkerryError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import type { EventStore } from "../ports.ts";
+import type { EventStore } from "../ports/journal.ts";
 import { EventTail } from "./event-tail.ts";
 
 /** Events of a transaction that may be overtaken are held back by the store, and then no doorbell rings for them. */

@@ -1,7 +1,7 @@
 import { newId, type PlacementId } from "../../shared/ids.ts";
 import type { Random } from "../../shared/random.ts";
 import type { Step } from "../core/reconcile/steps.ts";
-import type { Fence, PlanOutcome, PlanStore } from "../ports.ts";
+import type { Fence, PlanOutcome, PlanStore } from "../ports/plan.ts";
 
 type Effects = {
   readonly [Kind in Step["kind"]]: (step: Extract<Step, { kind: Kind }>, fence: Fence) => Promise<PlanOutcome>;

@@ -2,7 +2,7 @@ import { nodeState as stateSchema, type NodeState } from "../../shared/api/nodes
 import { PLACEMENT_STATES, type PlacementState } from "../../shared/protocol/placement.ts";
 import { nodeState, type NodeTimings } from "../core/fleet/node-status.ts";
 import type { Fleet } from "../core/fleet/types.ts";
-import type { FleetCounts } from "../ports.ts";
+import type { FleetCounts } from "../ports/metrics.ts";
 
 /** How many nodes and placements are in each state, for the metrics. Every state is there, also with 0. */
 export function fleetCounts(fleet: Fleet, now: number, timings: NodeTimings): Omit<FleetCounts, "inFlight"> {

@@ -4,7 +4,7 @@ import { messageOf } from "../../shared/errors.ts";
 import type { FleetEvent } from "../core/fleet/events.ts";
 import { emptyFleet, reduce } from "../core/fleet/reduce.ts";
 import type { Fleet } from "../core/fleet/types.ts";
-import type { Doorbell, FleetStore } from "../ports.ts";
+import type { Doorbell, FleetStore } from "../ports/plan.ts";
 
 /** A doorbell may be lost while its connection is renewed: then this poll heals. */
 const POLL_MS = 3_000;

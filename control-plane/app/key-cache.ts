@@ -1,7 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import type { KeyStore, StoredKey } from "../ports.ts";
+import type { KeyStore, StoredKey } from "../ports/keys.ts";
 
 /** Older than this, a key is read again beside the request that uses it, so that a busy key never waits for Postgres. */
 const REFRESH_MS = 2_500;

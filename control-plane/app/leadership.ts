@@ -1,7 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import type { Fence, LeadershipStore } from "../ports.ts";
+import type { Fence, LeadershipStore } from "../ports/plan.ts";
 
 const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;

@@ -10,17 +10,17 @@ import { LOAD_MS } from "../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../shared/protocol/messages.ts";
 import type { Random } from "../../shared/random.ts";
 import type { NodeTimings } from "../core/fleet/node-status.ts";
+import type { NewEvent } from "../ports/journal.ts";
+import type { SessionStore } from "../ports/nodes.ts";
 import type {
   ControlLink,
   ControlSession,
   InferenceLink,
   InferenceSession,
-  NewEvent,
   NodeDoor,
-  SessionStore,
   TransferLink,
   TransferSession,
-} from "../ports.ts";
+} from "../ports/sockets.ts";
 import type { DesiredSender } from "./desired-sender.ts";
 import type { FleetHolder } from "./fleet-holder.ts";
 import type { ModelPush } from "./model-push.ts";

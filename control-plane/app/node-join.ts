@@ -4,7 +4,9 @@ import { newId, type NodeId } from "../../shared/ids.ts";
 import type { Random } from "../../shared/random.ts";
 import type { JoinRequest, JoinResponse } from "../../shared/protocol/messages.ts";
 import { joinProofText } from "../../shared/protocol/proofs.ts";
-import type { Keys, NewEvent, SessionStore } from "../ports.ts";
+import type { NewEvent } from "../ports/journal.ts";
+import type { Keys } from "../ports/keys.ts";
+import type { SessionStore } from "../ports/nodes.ts";
 
 interface Parts {
   readonly sessions: SessionStore;

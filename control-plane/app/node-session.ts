@@ -1,7 +1,7 @@
 import type { NodeKind } from "../../shared/api/nodes.ts";
 import type { NodeId } from "../../shared/ids.ts";
 import type { DesiredState } from "../../shared/protocol/desired.ts";
-import type { ControlLink, InferenceLink } from "../ports.ts";
+import type { ControlLink, InferenceLink } from "../ports/sockets.ts";
 import { PendingRequests } from "./pending-requests.ts";
 
 /** One node's presence on this replica: its channels, and what we told each other since it came. */

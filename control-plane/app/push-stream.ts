@@ -4,7 +4,9 @@ import { MAX_TRANSFER_MESSAGE_BYTES } from "../../shared/protocol/limits.ts";
 import type { TransferMessage } from "../../shared/protocol/messages.ts";
 import { encodeTransferHeader, TRANSFER_FRAME, TRANSFER_HEADER_BYTES } from "../../shared/protocol/transfer-frame.ts";
 import { chunksInBitmap, PushProgress } from "../core/push/push-progress.ts";
-import type { ArtifactFile, ArtifactStore, CatalogStore, TransferLink } from "../ports.ts";
+import type { ArtifactFile, ArtifactStore } from "../ports/artifacts.ts";
+import type { CatalogStore } from "../ports/catalogue.ts";
+import type { TransferLink } from "../ports/sockets.ts";
 
 const MAX_PAYLOAD = MAX_TRANSFER_MESSAGE_BYTES - TRANSFER_HEADER_BYTES - 52; // 1 MiB: the rest of the limit is head room
 

@@ -4,7 +4,7 @@ import { sleep, type Clock } from "../../shared/clock.ts";
 import { SkerryError } from "../../shared/errors.ts";
 import { nodeState, type NodeTimings } from "../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../core/fleet/types.ts";
-import type { Actor } from "../ports.ts";
+import type { Actor } from "../ports/journal.ts";
 import type { DeploymentAdmin } from "./deployment-admin.ts";
 import type { FleetView } from "./fleet-view.ts";
 

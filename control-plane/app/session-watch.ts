@@ -2,7 +2,7 @@ import type { Clock } from "../../shared/clock.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../shared/protocol/limits.ts";
 import type { NodeTimings } from "../core/fleet/node-status.ts";
-import type { SessionStore } from "../ports.ts";
+import type { SessionStore } from "../ports/nodes.ts";
 import type { DesiredSender } from "./desired-sender.ts";
 import type { FleetHolder } from "./fleet-holder.ts";
 import type { SessionRegistry } from "./node-session.ts";

@@ -3,7 +3,8 @@ import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
 import type { PlacementReport } from "../../shared/protocol/messages.ts";
 import type { Random } from "../../shared/random.ts";
-import type { NewEvent, SessionStore } from "../ports.ts";
+import type { NewEvent } from "../ports/journal.ts";
+import type { SessionStore } from "../ports/nodes.ts";
 import type { NodeSession } from "./node-session.ts";
 
 /** On average, so that the writers of all sessions do not come back at once. */

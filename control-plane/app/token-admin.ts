@@ -1,7 +1,9 @@
 import type { JoinTokenInfo, JoinTokenRequest } from "../../shared/api/nodes.ts";
 import { formatJoinToken } from "../../shared/protocol/proofs.ts";
 import type { Random } from "../../shared/random.ts";
-import type { Actor, Keys, NodeAdminStore } from "../ports.ts";
+import type { Actor } from "../ports/journal.ts";
+import type { Keys } from "../ports/keys.ts";
+import type { NodeAdminStore } from "../ports/nodes.ts";
 import { secretHash } from "./secrets.ts";
 
 /** What a joining device checks the control plane by, before it sends anything. `none` is for loopback and dev mode only. */

@@ -3,7 +3,7 @@ import { messageOf } from "../../shared/errors.ts";
 import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import type { Capabilities, ControlPlaneMessage } from "../../shared/protocol/messages.ts";
 import { Reconnect } from "../core/reconnect.ts";
-import type { LinkClosed } from "../ports.ts";
+import type { LinkClosed } from "../ports/links.ts";
 import { isLinkRefused } from "./link-refused.ts";
 import type { Memory } from "./memory.ts";
 import { Session, type SessionParts } from "./session.ts";

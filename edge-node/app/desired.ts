@@ -6,7 +6,7 @@ import { CLOSE } from "../../shared/protocol/close-codes.ts";
 import { desiredDigest } from "../../shared/protocol/desired.ts";
 import { judgeDesired, type DesiredDocument, type DesiredMessage } from "../core/desired-document.ts";
 import { previousAfter, retainedAfter } from "../core/retention.ts";
-import type { ControlLink } from "../ports.ts";
+import type { ControlLink } from "../ports/links.ts";
 import type { Memory } from "./memory.ts";
 
 /** A snapshot that was asked for gets this long before it is asked for again. */

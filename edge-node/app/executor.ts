@@ -3,7 +3,7 @@ import { messageOf } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../core/local-plan.ts";
 import { previousAfter, stillRetained } from "../core/retention.ts";
-import type { ArtifactDisk } from "../ports.ts";
+import type { ArtifactDisk } from "../ports/disk.ts";
 import type { HostSupervisor } from "./host-supervisor.ts";
 import type { Memory } from "./memory.ts";
 import type { Held, Placements } from "./placements.ts";

@@ -2,7 +2,8 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Digest } from "../../shared/digest.ts";
 import type { Random } from "../../shared/random.ts";
 import type { ControlPlaneMessage } from "../../shared/protocol/messages.ts";
-import type { ControlLink, NodeTelemetry } from "../ports.ts";
+import type { ControlLink } from "../ports/links.ts";
+import type { NodeTelemetry } from "../ports/serving.ts";
 
 /** A session that ends sooner was none: the next dial waits longer. */
 const SETTLED_MS = 1_000;

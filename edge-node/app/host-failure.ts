@@ -1,5 +1,5 @@
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
-import type { HostFailure } from "../ports.ts";
+import type { HostFailure } from "../ports/model-hosts.ts";
 
 /** A placement failure with its code. `detail` says what happened, for a person. */
 export function hostFailure(code: PlacementFailure, detail: string, cause?: unknown): HostFailure {

@@ -5,7 +5,8 @@ import { errorBody } from "../../shared/inference/response.ts";
 import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import { type Refusal, refusalOf } from "../core/admission.ts";
-import type { ModelHost, WorkerAnswer, WorkerRequest } from "../ports.ts";
+import type { ModelHost } from "../ports/model-hosts.ts";
+import type { WorkerAnswer, WorkerRequest } from "../ports/serving.ts";
 import { type Outcome, PlacementQueue, type ServedPlacement } from "./placement-queue.ts";
 import type { Serving } from "./serving.ts";
 

@@ -6,7 +6,7 @@ import type { Logger } from "../../shared/logger.ts";
 import type { JoinRequest } from "../../shared/protocol/messages.ts";
 import { joinProofText, type JoinToken } from "../../shared/protocol/proofs.ts";
 import type { Random } from "../../shared/random.ts";
-import type { IdentityStore, JoinDoor, NodeIdentity } from "../ports.ts";
+import type { IdentityStore, JoinDoor, NodeIdentity } from "../ports/identity.ts";
 
 interface JoinParts {
   readonly store: IdentityStore;

@@ -1,4 +1,4 @@
-import type { LinkClosed, LinkRefused } from "../ports.ts";
+import type { LinkClosed, LinkRefused } from "../ports/links.ts";
 
 /** A dial that did not lead to a session: the network, an HTTP refusal, a close during the handshake. */
 export function linkRefused(closed: LinkClosed): LinkRefused {

@@ -1,5 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
-import type { ArtifactDisk, ControlLink, SystemProbe } from "../ports.ts";
+import type { ArtifactDisk } from "../ports/disk.ts";
+import type { ControlLink } from "../ports/links.ts";
+import type { SystemProbe } from "../ports/machine.ts";
 import type { Serving } from "./serving.ts";
 
 /** The free space of the disk is asked for at most this often. */

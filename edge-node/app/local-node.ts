@@ -1,4 +1,6 @@
-import type { ArtifactDisk, LocalNode, LocalPlacement, NodeIdentity } from "../ports.ts";
+import type { ArtifactDisk } from "../ports/disk.ts";
+import type { NodeIdentity } from "../ports/identity.ts";
+import type { LocalNode, LocalPlacement } from "../ports/serving.ts";
 import type { Agent } from "./agent.ts";
 import type { Held } from "./placements.ts";
 import type { Serving } from "./serving.ts";

@@ -1,5 +1,5 @@
 import { EMPTY_DESIRED } from "../../shared/protocol/desired.ts";
-import type { MemoryFile, NodeMemory } from "../ports.ts";
+import type { MemoryFile, NodeMemory } from "../ports/disk.ts";
 
 const NEW_NODE: NodeMemory = { epoch: 0, desiredRev: 0, desired: EMPTY_DESIRED, retained: [], previous: [] };
 

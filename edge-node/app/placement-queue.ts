@@ -3,7 +3,8 @@ import { messageOf, type ErrorCode } from "../../shared/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../core/admission.ts";
 import { RunStatistics } from "../core/run-statistics.ts";
-import type { HostAnswer, ModelHost, WorkerRequest } from "../ports.ts";
+import type { HostAnswer, ModelHost } from "../ports/model-hosts.ts";
+import type { WorkerRequest } from "../ports/serving.ts";
 import { isHostFailure } from "./host-failure.ts";
 
 /** How a request ended, before it is dressed as an answer. */

@@ -3,7 +3,7 @@ import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import type { HeldPlacement } from "../core/local-plan.ts";
 import { PlacementMachine } from "../core/placement-machine.ts";
 import { LATE_RETRY_MS, mayHeal, type CrashHistory } from "../core/restart-policy.ts";
-import type { ModelHost } from "../ports.ts";
+import type { ModelHost } from "../ports/model-hosts.ts";
 
 const HELLO_DETAIL = 200;
 

@@ -1,5 +1,6 @@
 import type { DesiredPlacement, PlacementLoad } from "../../shared/protocol/messages.ts";
-import type { ModelHost, WorkerAnswer, WorkerRequest } from "../ports.ts";
+import type { ModelHost } from "../ports/model-hosts.ts";
+import type { WorkerAnswer, WorkerRequest } from "../ports/serving.ts";
 
 /** How long the requests of a host that is being stopped or replaced may take to end. */
 export const DRAIN_MS = 25_000;

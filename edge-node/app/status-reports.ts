@@ -1,6 +1,6 @@
 import type { Clock } from "../../shared/clock.ts";
 import type { PlacementReport } from "../../shared/protocol/messages.ts";
-import type { ControlLink } from "../ports.ts";
+import type { ControlLink } from "../ports/links.ts";
 
 /** Progress of one download is told at most this often. */
 const PROGRESS_MS = 1_000;

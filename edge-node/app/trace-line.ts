@@ -1,6 +1,6 @@
 import type { Logger } from "../../shared/logger.ts";
 import { parseTraceparent } from "../../shared/trace-context.ts";
-import type { WorkerAnswer } from "../ports.ts";
+import type { WorkerAnswer } from "../ports/serving.ts";
 
 /**
  * Writes a line about a request whose trace is sampled, with the trace's id and the span of whoever sent it here. The

@@ -7,7 +7,8 @@ import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import { TRANSFER_FRAME, type TransferFrame } from "../../shared/protocol/transfer-frame.ts";
 import { CreditWindow, GRANT_MS } from "../core/credit-window.ts";
 import { TransferProgress } from "../core/transfer.ts";
-import type { Staging, TransferLink } from "../ports.ts";
+import type { Staging } from "../ports/disk.ts";
+import type { TransferLink } from "../ports/links.ts";
 import { isHostFailure } from "./host-failure.ts";
 import { ManifestAssembly } from "./manifest-assembly.ts";
 

@@ -5,7 +5,7 @@ import { Cancellation } from "../../shared/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference-worker.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
-import type { ModelHost } from "../../edge-node/ports.ts";
+import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { denseModel, softmaxModel } from "../support/onnx-models.ts";

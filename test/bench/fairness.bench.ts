@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Cancellation } from "../../shared/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference-worker.ts";
-import type { ModelHost } from "../../edge-node/ports.ts";
+import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { denseModel } from "../support/onnx-models.ts";

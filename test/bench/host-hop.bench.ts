@@ -4,7 +4,7 @@ import path from "node:path";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
 import { Turn } from "../../edge-node/model-host/turn.ts";
-import type { ModelHost } from "../../edge-node/ports.ts";
+import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { softmaxModel } from "../support/onnx-models.ts";
 import { quantile } from "../support/quantile.ts";

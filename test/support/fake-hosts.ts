@@ -2,15 +2,8 @@ import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import { hostFailure } from "../../edge-node/app/host-failure.ts";
 import type { Serving } from "../../edge-node/app/serving.ts";
-import type {
-  HostAnswer,
-  HostExit,
-  HostSpec,
-  ModelHost,
-  ModelHosts,
-  WorkerAnswer,
-  WorkerRequest,
-} from "../../edge-node/ports.ts";
+import type { HostAnswer, HostExit, HostSpec, ModelHost, ModelHosts } from "../../edge-node/ports/model-hosts.ts";
+import type { WorkerAnswer, WorkerRequest } from "../../edge-node/ports/serving.ts";
 
 /** A model host without a process: answers each body with itself, and ends when it is told to. */
 export class FakeHost implements ModelHost {

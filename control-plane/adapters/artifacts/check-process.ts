@@ -5,7 +5,7 @@ import type { Clock } from "../../../shared/clock.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
 import { checkResult, type CheckRequest, type CheckResult } from "../../artifact-check/messages.ts";
-import type { ModelCheck } from "../../ports.ts";
+import type { ModelCheck } from "../../ports/artifacts.ts";
 import { Slots } from "./slots.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../artifact-check/main.ts", import.meta.url));

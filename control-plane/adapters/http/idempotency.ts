@@ -1,7 +1,7 @@
 import { canonicalJson, digestOf } from "../../../shared/digest.ts";
 import { messageOf, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
-import type { IdempotencyStore } from "../../ports.ts";
+import type { IdempotencyStore } from "../../ports/journal.ts";
 import { invalidFields } from "./problem.ts";
 import type { Reply } from "./route.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Role } from "../../../shared/api/keys.ts";
 import type { Caller } from "../../app/api-keys.ts";
-import type { Actor } from "../../ports.ts";
+import type { Actor } from "../../ports/journal.ts";
 import { causesOfIssues } from "./field-causes.ts";
 import { invalidFields } from "./problem.ts";
 

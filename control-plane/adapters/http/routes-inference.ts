@@ -11,7 +11,7 @@ import { requestIdFrom } from "../../../shared/request-id.ts";
 import { formatTraceparent, nextHop, parseTraceparent, type TraceContext } from "../../../shared/trace-context.ts";
 import { maySee } from "../../app/api-keys.ts";
 import type { InferenceAnswer, InferenceRequest } from "../../app/inference-request.ts";
-import type { MeasuredInference, Metrics } from "../../ports.ts";
+import type { MeasuredInference, Metrics } from "../../ports/metrics.ts";
 import { authorize, type Doorkeeper } from "./doorkeeper.ts";
 import { addressOf, pathOf } from "./exchange.ts";
 import { InferenceGate } from "./inference-gate.ts";

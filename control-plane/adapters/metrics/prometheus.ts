@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { Observations, Tally } from "./buffered.ts";
-import type { FleetCounts, MeasuredInference, Metrics } from "../../ports.ts";
+import type { FleetCounts, MeasuredInference, Metrics } from "../../ports/metrics.ts";
 
 /** From 1 ms to the longest deadline, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];

@@ -1,7 +1,8 @@
 import { Prisma } from "../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
-import type { Actor, CatalogStore, NewEvent } from "../../ports.ts";
+import type { CatalogStore } from "../../ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../ports/journal.ts";
 import type { Transaction } from "./database.ts";
 import { raiseDesiredRev } from "./desired-rev.ts";
 import { audit, tell } from "./journal.ts";

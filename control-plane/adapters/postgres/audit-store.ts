@@ -1,6 +1,6 @@
 import { auditEntry } from "../../../shared/api/events.ts";
 import { SkerryError } from "../../../shared/errors.ts";
-import type { AuditRow, AuditStore } from "../../ports.ts";
+import type { AuditRow, AuditStore } from "../../ports/journal.ts";
 import type { Database } from "./database.ts";
 
 /** Reads what the other stores wrote beside their changes. */

@@ -3,7 +3,7 @@ import type * as Rows from "../../../prisma/generated/client.ts";
 import { labelMap } from "../../../shared/api/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../shared/api/models.ts";
 import { tensorSpec } from "../../../shared/protocol/manifest.ts";
-import type { UploadRow } from "../../ports.ts";
+import type { UploadRow } from "../../ports/catalogue.ts";
 
 /** What a model is read with, for `toModel`. */
 export const WITH_MODEL = {

@@ -1,5 +1,6 @@
 import { versionState, type Model, type ModelVersion } from "../../../shared/api/models.ts";
-import type { Actor, CatalogStore, CheckedModel, NewEvent, UploadRow } from "../../ports.ts";
+import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../ports/journal.ts";
 import { moveAlias, type AliasMove } from "./alias-writes.ts";
 import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";
 import type { Database } from "./database.ts";

@@ -4,7 +4,7 @@ import type { Clock } from "../../../shared/clock.ts";
 import { messageOf } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
 import type { Random } from "../../../shared/random.ts";
-import type { Doorbell } from "../../ports.ts";
+import type { Doorbell } from "../../ports/plan.ts";
 import { CHANNEL } from "./journal.ts";
 
 const CONNECT_MS = 2_000;

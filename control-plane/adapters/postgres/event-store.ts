@@ -1,6 +1,6 @@
 import { Prisma } from "../../../prisma/generated/client.ts";
 import type { SkerryEvent } from "../../../shared/api/events.ts";
-import type { EventStore, NewEvent } from "../../ports.ts";
+import type { EventStore, NewEvent } from "../../ports/journal.ts";
 import type { Database } from "./database.ts";
 import { formatCursor, parseCursor, type EventCursor } from "./event-cursor.ts";
 import { tell } from "./journal.ts";

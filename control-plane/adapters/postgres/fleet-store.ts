@@ -5,7 +5,7 @@ import { explainRecord, type ExplainRecord } from "../../../shared/api/explain.t
 import { tensorSpec } from "../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../shared/protocol/messages.ts";
 import type { FleetRows } from "../../core/fleet/types.ts";
-import type { FleetStore } from "../../ports.ts";
+import type { FleetStore } from "../../ports/plan.ts";
 import type { Database, Transaction } from "./database.ts";
 import {
   toFleetDeployment,

@@ -1,6 +1,6 @@
 import type { JoinTokenInfo, NodeKind } from "../../../shared/api/nodes.ts";
 import { SkerryError } from "../../../shared/errors.ts";
-import type { Actor } from "../../ports.ts";
+import type { Actor } from "../../ports/journal.ts";
 import type { Transaction } from "./database.ts";
 import { audit, tell } from "./journal.ts";
 

@@ -1,7 +1,7 @@
 import type { NodeKind } from "../../../shared/api/nodes.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import type { NodeId } from "../../../shared/ids.ts";
-import type { JoinAttempt, JoinedNode } from "../../ports.ts";
+import type { JoinAttempt, JoinedNode } from "../../ports/nodes.ts";
 import type { Transaction } from "./database.ts";
 import { audit, tell } from "./journal.ts";
 

@@ -1,4 +1,4 @@
-import type { Actor, NewEvent } from "../../ports.ts";
+import type { Actor, NewEvent } from "../../ports/journal.ts";
 import type { Transaction } from "./database.ts";
 
 /** NOTIFY carries no content: a bell says "look", the rows say what. */

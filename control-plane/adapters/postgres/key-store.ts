@@ -1,7 +1,8 @@
 import { role, type ApiKeyInfo } from "../../../shared/api/keys.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import type { ApiKey } from "../../../prisma/generated/client.ts";
-import type { Actor, KeyStore, StoredKey } from "../../ports.ts";
+import type { Actor } from "../../ports/journal.ts";
+import type { KeyStore, StoredKey } from "../../ports/keys.ts";
 import type { Database } from "./database.ts";
 import { audit, tell } from "./journal.ts";
 

@@ -1,4 +1,4 @@
-import type { Fence, LeadershipStore } from "../../ports.ts";
+import type { Fence, LeadershipStore } from "../../ports/plan.ts";
 import type { Database, Transaction } from "./database.ts";
 
 /** There is one kind of leadership so far: who runs the control loop. */

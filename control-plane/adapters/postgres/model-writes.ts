@@ -1,6 +1,6 @@
 import type { Model } from "../../../shared/api/models.ts";
 import { SkerryError } from "../../../shared/errors.ts";
-import type { Actor } from "../../ports.ts";
+import type { Actor } from "../../ports/journal.ts";
 import { toModel, WITH_MODEL } from "./catalog-rows.ts";
 import type { Transaction } from "./database.ts";
 import { audit, tell } from "./journal.ts";

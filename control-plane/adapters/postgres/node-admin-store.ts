@@ -1,7 +1,8 @@
 import { nodeKind, type JoinTokenInfo } from "../../../shared/api/nodes.ts";
 import { canonicalJson } from "../../../shared/digest.ts";
 import { SkerryError } from "../../../shared/errors.ts";
-import type { Actor, NewEvent, NodeAdminStore } from "../../ports.ts";
+import type { Actor, NewEvent } from "../../ports/journal.ts";
+import type { NodeAdminStore } from "../../ports/nodes.ts";
 import type { Database, Transaction } from "./database.ts";
 import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./join-tokens.ts";
 import { audit, tell } from "./journal.ts";

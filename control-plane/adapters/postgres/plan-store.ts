@@ -1,6 +1,7 @@
 import { Prisma } from "../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../shared/ids.ts";
-import type { Fence, NewEvent, NewPlacement, PlanOutcome, PlanStore } from "../../ports.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import type { Fence, NewPlacement, PlanOutcome, PlanStore } from "../../ports/plan.ts";
 import type { Database, Transaction } from "./database.ts";
 import { tell } from "./journal.ts";
 import { holdsLease } from "./leadership-store.ts";

@@ -1,20 +1,11 @@
 import type { Clock } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/logger.ts";
 import type { Random } from "../../../shared/random.ts";
-import type {
-  AuditStore,
-  CatalogStore,
-  DeploymentStore,
-  Doorbell,
-  EventStore,
-  FleetStore,
-  IdempotencyStore,
-  KeyStore,
-  LeadershipStore,
-  NodeAdminStore,
-  PlanStore,
-  SessionStore,
-} from "../../ports.ts";
+import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
+import type { AuditStore, EventStore, IdempotencyStore } from "../../ports/journal.ts";
+import type { KeyStore } from "../../ports/keys.ts";
+import type { NodeAdminStore, SessionStore } from "../../ports/nodes.ts";
+import type { Doorbell, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
 import { PostgresAuditStore } from "./audit-store.ts";
 import { PostgresCatalogStore } from "./catalog-store.ts";
 import { Database } from "./database.ts";

@@ -1,7 +1,8 @@
 import { Prisma } from "../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../shared/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
-import type { JoinAttempt, JoinedNode, NewEvent, NodeIdentityRow, SessionOpening, SessionStore } from "../../ports.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import type { JoinAttempt, JoinedNode, NodeIdentityRow, SessionOpening, SessionStore } from "../../ports/nodes.ts";
 import type { Database, Transaction } from "./database.ts";
 import { joinNode } from "./join.ts";
 import { tell } from "./journal.ts";

@@ -1,7 +1,8 @@
 import type { ModelVersion } from "../../../shared/api/models.ts";
 import { SkerryError } from "../../../shared/errors.ts";
 import { chunksOf, manifestBytes, type Manifest } from "../../../shared/protocol/manifest.ts";
-import type { Actor, CatalogStore, CheckedModel, NewEvent } from "../../ports.ts";
+import type { CatalogStore, CheckedModel } from "../../ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../ports/journal.ts";
 import { toModelVersion } from "./catalog-rows.ts";
 import type { Transaction } from "./database.ts";
 import { audit, tell } from "./journal.ts";

@@ -7,7 +7,7 @@ import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import { nodeMessage, type ControlPlaneMessage, type Unsent } from "../../../shared/protocol/messages.ts";
 import { TokenBucket } from "../../../shared/token-bucket.ts";
-import type { ControlLink, ControlSession } from "../../ports.ts";
+import type { ControlLink, ControlSession } from "../../ports/sockets.ts";
 import { bytesOf, parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 

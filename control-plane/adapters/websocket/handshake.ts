@@ -13,7 +13,9 @@ import {
   type Hello,
 } from "../../../shared/protocol/messages.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
-import type { ControlLink, Keys, NodeDoor, NodeIdentityRow } from "../../ports.ts";
+import type { Keys } from "../../ports/keys.ts";
+import type { NodeIdentityRow } from "../../ports/nodes.ts";
+import type { ControlLink, NodeDoor } from "../../ports/sockets.ts";
 import { ControlSocket, sendJson } from "./control-socket.ts";
 import { InferenceSocket } from "./inference-socket.ts";
 import { parseMessage } from "./parse-message.ts";

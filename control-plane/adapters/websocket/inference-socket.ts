@@ -6,7 +6,7 @@ import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
 import { release } from "../../../shared/release.ts";
 import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
-import type { InferenceLink, InferenceSession } from "../../ports.ts";
+import type { InferenceLink, InferenceSession } from "../../ports/sockets.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";
 import { SocketWatch } from "./socket-watch.ts";

@@ -11,7 +11,7 @@ import {
   SUBPROTOCOL,
   type Channel,
 } from "../../../shared/protocol/limits.ts";
-import type { NodeIdentityRow } from "../../ports.ts";
+import type { NodeIdentityRow } from "../../ports/nodes.ts";
 import { greet, type NodeSocketsOptions } from "./handshake.ts";
 
 /**

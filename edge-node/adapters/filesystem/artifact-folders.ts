@@ -9,7 +9,7 @@ import {
   type Manifest,
 } from "../../../shared/protocol/manifest.ts";
 import { hostFailure } from "../../app/host-failure.ts";
-import type { ArtifactDisk, Staging } from "../../ports.ts";
+import type { ArtifactDisk, Staging } from "../../ports/disk.ts";
 import { ChunkStaging, type StagedFile } from "./chunk-staging.ts";
 import { diskFull, syncDirectory, unlessMissing, writeDurably } from "./durable.ts";
 import { hashFile } from "./hash-file.ts";

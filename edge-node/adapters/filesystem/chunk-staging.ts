@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import type { ChunkRef } from "../../../shared/protocol/manifest.ts";
-import type { Staging } from "../../ports.ts";
+import type { Staging } from "../../ports/disk.ts";
 import { diskFull, readFully, writeFully } from "./durable.ts";
 import { hashChunk, hashFile } from "./hash-file.ts";
 

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { joinResponse, type JoinResponse } from "../../../shared/protocol/messages.ts";
-import type { IdentityStore, NodeIdentity, NodeKey } from "../../ports.ts";
+import type { IdentityStore, NodeIdentity, NodeKey } from "../../ports/identity.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 
 const identitySchema = joinResponse.extend({ name: z.string(), pin: z.string(), publicKey: z.string() });

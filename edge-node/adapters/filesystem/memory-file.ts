@@ -5,7 +5,7 @@ import { digestOf } from "../../../shared/digest.ts";
 import type { Logger } from "../../../shared/logger.ts";
 import { digest } from "../../../shared/protocol/manifest.ts";
 import { desiredPlacement } from "../../../shared/protocol/messages.ts";
-import type { MemoryFile, NodeMemory } from "../../ports.ts";
+import type { MemoryFile, NodeMemory } from "../../ports/disk.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 
 const count = z.number().int().min(0);

@@ -1,5 +1,5 @@
 import { isOutOfMemory } from "../../model-host/out-of-memory.ts";
-import type { HostExit } from "../../ports.ts";
+import type { HostExit } from "../../ports/model-hosts.ts";
 
 /** What is known when a host has ended. */
 export interface Ending {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { hostFailure } from "../../app/host-failure.ts";
-import type { HostAnswer, HostExit, HostRequest } from "../../ports.ts";
+import type { HostAnswer, HostExit, HostRequest } from "../../ports/model-hosts.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import type { Launch } from "./launch.ts";

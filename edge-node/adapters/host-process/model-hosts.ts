@@ -5,7 +5,7 @@ import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure } from "../../app/host-failure.ts";
 import type { HostTask } from "../../model-host/link-frame.ts";
-import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports.ts";
+import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import { HostProcess } from "./host-process.ts";
 import { type Launch, launchOf } from "./launch.ts";

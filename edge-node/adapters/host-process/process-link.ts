@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ERRORS, messageOf } from "../../../shared/errors.ts";
 import { ANSWER_CODES, REPLY, REQUEST_HEADER, writeRequestHead } from "../../model-host/link-frame.ts";
-import type { HostAnswer, HostFailure, HostRequest } from "../../ports.ts";
+import type { HostAnswer, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
 import { type Reply, ReplyReader } from "./reply-reader.ts";
 

@@ -7,7 +7,7 @@ import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/release.ts";
 import { traceLine } from "../../app/trace-line.ts";
-import type { LocalNode, LocalPlacement } from "../../ports.ts";
+import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
 import { errorReply, type Reply } from "./answer.ts";
 import type { BodyBudget } from "./body.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";

@@ -3,7 +3,7 @@ import { type ErrorCode, ERRORS, SkerryError } from "../../../shared/errors.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import type { LocalPlacement, WorkerAnswer } from "../../ports.ts";
+import type { LocalPlacement, WorkerAnswer } from "../../ports/serving.ts";
 import { errorHeaders } from "./answer.ts";
 
 interface Wishes {

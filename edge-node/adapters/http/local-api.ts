@@ -4,7 +4,7 @@ import { ERRORS, isSkerryError, SkerryError } from "../../../shared/errors.ts";
 import type { Logger } from "../../../shared/logger.ts";
 import { KEEP_ALIVE_MS } from "../../../shared/protocol/limits.ts";
 import { requestIdFrom } from "../../../shared/request-id.ts";
-import type { LocalNode } from "../../ports.ts";
+import type { LocalNode } from "../../ports/serving.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
 import { BodyBudget } from "./body.ts";
 import { type Answered, infer } from "./infer.ts";

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { LocalNode, NodeTelemetry } from "../../ports.ts";
+import type { LocalNode, NodeTelemetry } from "../../ports/serving.ts";
 
 const MIB = 1_048_576;
 /** From an answer out of the cache of a small model to the longest deadline, in seconds. */

@@ -2,7 +2,7 @@ import { SkerryError } from "../../../shared/errors.ts";
 import { notServed } from "../../../shared/inference/faults.ts";
 import { flagOf, type JsonObject, parseBody } from "../../../shared/inference/json.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
-import type { LocalNode, LocalPlacement } from "../../ports.ts";
+import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
 import { jsonReply, type Reply } from "./answer.ts";
 import { isServing, type ModelTarget, placementsOf, preferred } from "./resolve-placement.ts";
 

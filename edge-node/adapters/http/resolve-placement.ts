@@ -1,5 +1,5 @@
 import { SkerryError } from "../../../shared/errors.ts";
-import type { LocalPlacement } from "../../ports.ts";
+import type { LocalPlacement } from "../../ports/serving.ts";
 
 /** What a URL names: a model, and perhaps one of its versions. */
 export interface ModelTarget {

@@ -1,4 +1,4 @@
-import type { LocalNode } from "../../ports.ts";
+import type { LocalNode } from "../../ports/serving.ts";
 import { versionWithAliases } from "./resolve-placement.ts";
 
 /** A page that a technician opens on the device: who it is, whether the control plane is there, what runs. Needs no network. */

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { z } from "zod";
 import { messageOf } from "../../../shared/errors.ts";
 import { joinResponse, type JoinRequest } from "../../../shared/protocol/messages.ts";
-import type { JoinAnswer, JoinDoor } from "../../ports.ts";
+import type { JoinAnswer, JoinDoor } from "../../ports/identity.ts";
 
 const MAX_ANSWER_BYTES = 65_536;
 const TIMEOUT_MS = 10_000;

@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import type { Capabilities } from "../../../shared/protocol/messages.ts";
-import type { SystemProbe } from "../../ports.ts";
+import type { SystemProbe } from "../../ports/machine.ts";
 import { installedRuntime } from "./runtime.ts";
 
 const MIB = 1_048_576;

@@ -3,7 +3,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, NodeMessage, Unsent, Welcome } from "../../../shared/protocol/messages.ts";
 import { TokenBucket } from "../../../shared/token-bucket.ts";
-import type { ControlLink, LinkClosed } from "../../ports.ts";
+import type { ControlLink, LinkClosed } from "../../ports/links.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { parseMessage } from "./parse-message.ts";
 import { watchSilence } from "./silence-watch.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../../shared/protocol/inference-frame.ts";
 import { release } from "../../../shared/release.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
-import type { InferenceLink, LinkClosed } from "../../ports.ts";
+import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { bytesOf } from "./parse-message.ts";
 import { watchSilence } from "./silence-watch.ts";

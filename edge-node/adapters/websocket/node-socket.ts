@@ -7,7 +7,7 @@ import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } fro
 import { release } from "../../../shared/release.ts";
 import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
 import { bytesOf } from "./parse-message.ts";
-import type { LinkClosed } from "../../ports.ts";
+import type { LinkClosed } from "../../ports/links.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
 const CLOSE_GRACE_MS = 2_000;

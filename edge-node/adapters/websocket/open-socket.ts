@@ -13,7 +13,8 @@ import {
 } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
-import type { LinkClosed, LinkRefused, NodeIdentity } from "../../ports.ts";
+import type { NodeIdentity } from "../../ports/identity.ts";
+import type { LinkClosed, LinkRefused } from "../../ports/links.ts";
 import { isLinkRefused, linkRefused } from "../../app/link-refused.ts";
 import { isLoopback } from "../../core/loopback.ts";
 import { closedByStatus, NodeSocket } from "./node-socket.ts";

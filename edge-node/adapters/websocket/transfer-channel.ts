@@ -1,7 +1,7 @@
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { TransferMessage } from "../../../shared/protocol/messages.ts";
 import { decodeTransferFrame, type TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
-import type { LinkClosed, TransferLink } from "../../ports.ts";
+import type { LinkClosed, TransferLink } from "../../ports/links.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { bytesOf } from "./parse-message.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
-import type { CheckedModel } from "../../../control-plane/ports.ts";
+import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";
 import {

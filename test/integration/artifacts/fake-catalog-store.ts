@@ -1,6 +1,7 @@
 import type { Model, ModelVersion } from "../../../shared/api/models.ts";
 import { SkerryError } from "../../../shared/errors.ts";
-import type { CatalogStore, CheckedModel, NewEvent, UploadRow } from "../../../control-plane/ports.ts";
+import type { CatalogStore, CheckedModel, UploadRow } from "../../../control-plane/ports/catalogue.ts";
+import type { NewEvent } from "../../../control-plane/ports/journal.ts";
 
 const CREATED_AT = "2026-01-05T10:00:00.000Z";
 

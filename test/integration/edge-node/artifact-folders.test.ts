@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { ArtifactFolders } from "../../../edge-node/adapters/filesystem/artifact-folders.ts";
-import type { Staging } from "../../../edge-node/ports.ts";
+import type { Staging } from "../../../edge-node/ports/disk.ts";
 import { anArtifact, randomBytesOf, type ArtifactFixture } from "../../support/artifact-fixture.ts";
 
 const KIB = 1_024;

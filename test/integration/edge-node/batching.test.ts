@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
-import type { HostAnswer, ModelHost } from "../../../edge-node/ports.ts";
+import type { HostAnswer, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";

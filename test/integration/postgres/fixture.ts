@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
 import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { Actor, CheckedModel, Fence, JoinAttempt, NewEvent, NewPlacement } from "../../../control-plane/ports.ts";
+import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../../control-plane/ports/journal.ts";
+import type { JoinAttempt } from "../../../control-plane/ports/nodes.ts";
+import type { Fence, NewPlacement } from "../../../control-plane/ports/plan.ts";
 import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/explain.ts";
 import { systemClock } from "../../../shared/clock.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { Fence } from "../../../control-plane/ports.ts";
+import type { Fence } from "../../../control-plane/ports/plan.ts";
 import type { PlacementId } from "../../../shared/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {

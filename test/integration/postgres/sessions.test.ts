@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { NewPlacement } from "../../../control-plane/ports.ts";
+import type { NewPlacement } from "../../../control-plane/ports/plan.ts";
 import type { NodeId } from "../../../shared/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {

@@ -4,7 +4,7 @@ import { auditEntry, event, eventCursor, eventsQuery, type SkerryEvent } from ".
 import type { Clock } from "../../../../shared/clock.ts";
 import { isSkerryError } from "../../../../shared/errors.ts";
 import type { EventFeed } from "../../../app/event-feed.ts";
-import type { AuditStore } from "../../../ports.ts";
+import type { AuditStore } from "../../../ports/journal.ts";
 import type { Doorkeeper } from "../doorkeeper.ts";
 import { invalidFields } from "../problem.ts";
 import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../route.ts";

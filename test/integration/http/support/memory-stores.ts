@@ -5,18 +5,17 @@ import type { JoinTokenInfo } from "../../../../shared/api/nodes.ts";
 import { canonicalJson } from "../../../../shared/digest.ts";
 import { SkerryError } from "../../../../shared/errors.ts";
 import type { FleetDeployment, FleetNode, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
+import type { DeploymentStore } from "../../../../control-plane/ports/catalogue.ts";
 import type {
   Actor,
   AuditRow,
   AuditStore,
-  DeploymentStore,
   EventStore,
   IdempotencyStore,
-  KeyStore,
   NewEvent,
-  NodeAdminStore,
-  StoredKey,
-} from "../../../../control-plane/ports.ts";
+} from "../../../../control-plane/ports/journal.ts";
+import type { KeyStore, StoredKey } from "../../../../control-plane/ports/keys.ts";
+import type { NodeAdminStore } from "../../../../control-plane/ports/nodes.ts";
 
 const WALL = 1_767_225_600_000;
 

@@ -20,7 +20,7 @@ import { NodeAdmin } from "../../../../control-plane/app/node-admin.ts";
 import { RepositoryChanges } from "../../../../control-plane/app/repository-changes.ts";
 import { ServingView } from "../../../../control-plane/app/serving-view.ts";
 import { TokenAdmin } from "../../../../control-plane/app/token-admin.ts";
-import type { Actor } from "../../../../control-plane/ports.ts";
+import type { Actor } from "../../../../control-plane/ports/journal.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";

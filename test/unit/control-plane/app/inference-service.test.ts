@@ -5,7 +5,7 @@ import type { InferenceAnswer, InferenceRequest } from "../../../../control-plan
 import { NodeSession, SessionRegistry } from "../../../../control-plane/app/node-session.ts";
 import { Telemetry } from "../../../../control-plane/app/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../control-plane/core/fleet/types.ts";
-import type { ControlLink, InferenceLink } from "../../../../control-plane/ports.ts";
+import type { ControlLink, InferenceLink } from "../../../../control-plane/ports/sockets.ts";
 import { Cancellation } from "../../../../shared/cancellation.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { KeyCache } from "../../../../control-plane/app/key-cache.ts";
-import type { KeyStore, StoredKey } from "../../../../control-plane/ports.ts";
+import type { KeyStore, StoredKey } from "../../../../control-plane/ports/keys.ts";
 import { SkerryError } from "../../../../shared/errors.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../support/test-clock.ts";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { ModelPush } from "../../../../control-plane/app/model-push.ts";
 import { NodeSession, SessionRegistry } from "../../../../control-plane/app/node-session.ts";
-import type { ControlLink } from "../../../../control-plane/ports.ts";
+import type { ControlLink } from "../../../../control-plane/ports/sockets.ts";
 import type { PlacementId } from "../../../../shared/ids.ts";
 import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../shared/random.ts";

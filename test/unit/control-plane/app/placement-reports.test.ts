@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { NodeSession } from "../../../../control-plane/app/node-session.ts";
 import { PlacementReports } from "../../../../control-plane/app/placement-reports.ts";
-import type { SessionStore } from "../../../../control-plane/ports.ts";
+import type { SessionStore } from "../../../../control-plane/ports/nodes.ts";
 import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import { eventually } from "../../../support/eventually.ts";

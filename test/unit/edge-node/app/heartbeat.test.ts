@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { Heartbeat } from "../../../../edge-node/app/heartbeat.ts";
-import type { ControlLink } from "../../../../edge-node/ports.ts";
+import type { ControlLink } from "../../../../edge-node/ports/links.ts";
 import { EMPTY_DESIRED, desiredDigest } from "../../../../shared/protocol/desired.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import { settle, TestClock } from "../../../support/test-clock.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { HostRenewal } from "../../../../edge-node/app/host-renewal.ts";
 import type { Held } from "../../../../edge-node/app/placements.ts";
-import type { ModelHost } from "../../../../edge-node/ports.ts";
+import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
 import { FakeHosts, FakeServing } from "../../../support/fake-hosts.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../support/test-clock.ts";

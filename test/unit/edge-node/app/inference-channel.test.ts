@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { InferenceChannel } from "../../../../edge-node/app/inference-channel.ts";
 import type { Serving } from "../../../../edge-node/app/serving.ts";
-import type { InferenceLink, LinkClosed, WorkerAnswer } from "../../../../edge-node/ports.ts";
+import type { InferenceLink, LinkClosed } from "../../../../edge-node/ports/links.ts";
+import type { WorkerAnswer } from "../../../../edge-node/ports/serving.ts";
 import { INFERENCE_FRAME, JSON_BODY, type RequestFrame } from "../../../../shared/protocol/inference-frame.ts";
 import { seededRandom } from "../../../../shared/random.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";

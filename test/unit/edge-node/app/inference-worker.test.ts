@@ -2,14 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { Cancellation } from "../../../../shared/cancellation.ts";
 import { hostFailure } from "../../../../edge-node/app/host-failure.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference-worker.ts";
-import type {
-  HostAnswer,
-  HostExit,
-  HostRequest,
-  ModelHost,
-  WorkerAnswer,
-  WorkerRequest,
-} from "../../../../edge-node/ports.ts";
+import type { HostAnswer, HostExit, HostRequest, ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
+import type { WorkerAnswer, WorkerRequest } from "../../../../edge-node/ports/serving.ts";
 import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
 import { settle, TestClock } from "../../../support/test-clock.ts";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { TransferReceiver } from "../../../../edge-node/app/transfer-receiver.ts";
-import type { Staging, TransferLink } from "../../../../edge-node/ports.ts";
+import type { Staging } from "../../../../edge-node/ports/disk.ts";
+import type { TransferLink } from "../../../../edge-node/ports/links.ts";
 import { manifestBytes } from "../../../../shared/protocol/manifest.ts";
 import { TRANSFER_FRAME, type TransferFrame } from "../../../../shared/protocol/transfer-frame.ts";
 import { anArtifact, randomBytesOf } from "../../../support/artifact-fixture.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { isServing, resolvePlacement } from "../../../../edge-node/adapters/http/resolve-placement.ts";
-import type { LocalPlacement } from "../../../../edge-node/ports.ts";
+import type { LocalPlacement } from "../../../../edge-node/ports/serving.ts";
 import { refusal } from "../../shared/inference/refusal.ts";
 
 const placement = (placementId: string, over: Partial<LocalPlacement> = {}): LocalPlacement => ({

@@ -1,0 +1,48 @@
+import type { CheckedModel } from "./catalogue.ts";
+
+/** One stored file, open for reading. */
+export interface ArtifactFile {
+  /** Fills `into` from `offset`. Throws when the file is shorter. */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Bytes by digest, on disk or in a bucket. */
+export interface ArtifactStore {
+  /** Bytes of an upload that are durable. 0 when it has none. */
+  uploadOffset(uploadId: string): Promise<number>;
+  /**
+   * Appends at `offset` and returns the new durable offset; what arrived before a broken stream stays. Throws
+   * `UPLOAD_OFFSET` when `offset` is not the current one, `TOO_LARGE` when more than `maxBytes` would stand there,
+   * `STORAGE_FULL` when the disk has too little room.
+   */
+  append(upload: { id: string; offset: number; maxBytes: number }, bytes: AsyncIterable<Uint8Array>): Promise<number>;
+  /** Where the upload's bytes lie, for the check process. */
+  uploadPath(uploadId: string): string;
+  /** Gives a checked upload's bytes their digest as name, durably. The upload stays until it is discarded. Idempotent. */
+  adopt(uploadId: string, sha256: string): Promise<void>;
+  /** No effect when there is none. */
+  discardUpload(uploadId: string): Promise<void>;
+  /** Every upload that has bytes here, whether or not anybody still knows it. */
+  uploadIds(): Promise<readonly string[]>;
+  /** Deletes a file that no version refers to. No effect when there is none; whoever reads it now reads on. */
+  remove(sha256: string): Promise<void>;
+  /** Throws `NOT_FOUND`, as does `stream` with its first piece. */
+  open(sha256: string): Promise<ArtifactFile>;
+  stream(sha256: string): AsyncIterable<Uint8Array>;
+}
+
+/** Looks at an uploaded file in a process of its own: digest, chunks, signature. */
+export interface ModelCheck {
+  /**
+   * `rejected` carries a sentence for the uploader. Throws only when the check itself could not run, or with the
+   * signal's reason when it was aborted; no process is left then.
+   */
+  check(
+    file: { path: string; model: string; version: number; bytes: number; sha256: string },
+    signal?: AbortSignal,
+  ): Promise<
+    | { kind: "accepted"; checked: CheckedModel }
+    | { kind: "rejected"; code: "DIGEST_MISMATCH" | "INVALID_MODEL"; reason: string }
+  >;
+}

@@ -1,0 +1,81 @@
+import type { DeploymentSpec } from "../../shared/api/deployments.ts";
+import type { Model, ModelVersion } from "../../shared/api/models.ts";
+import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { Actor, NewEvent } from "./journal.ts";
+
+export interface UploadRow {
+  readonly id: string;
+  readonly model: string;
+  readonly version: number;
+  readonly bytes: number;
+  /** Hex SHA-256 that was declared. */
+  readonly sha256: string;
+  readonly state: ModelVersion["state"];
+}
+
+/** What the check of an uploaded file found. */
+export interface CheckedModel {
+  readonly manifest: Manifest;
+  readonly artifact: string;
+  readonly opset: number;
+  readonly irVersion: number;
+  readonly producer: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+export interface CatalogStore {
+  /** Throws `CONFLICT` when the name exists. */
+  createModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model>;
+  listModels(): Promise<readonly Model[]>;
+  getModel(name: string): Promise<Model | null>;
+  /** Throws `NOT_FOUND`. */
+  patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model>;
+  /** Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that still use it. Deletes versions, aliases, unused artifacts. */
+  deleteModel(name: string, actor: Actor): Promise<void>;
+  /** Assigns the next number. Throws `NOT_FOUND`. */
+  declareVersion(
+    version: {
+      model: string;
+      bytes: number;
+      sha256: string;
+      labels: Record<string, string>;
+      metrics: Record<string, number>;
+      uploadId: string;
+    },
+    actor: Actor,
+  ): Promise<ModelVersion>;
+  listVersions(model: string): Promise<readonly ModelVersion[]>;
+  getVersion(model: string, version: number): Promise<ModelVersion | null>;
+  upload(id: string): Promise<UploadRow | null>;
+  /** uploading → checking. False unless it was uploading. */
+  beginCheck(uploadId: string): Promise<boolean>;
+  /** checking → ready, with artifact and chunks; forgets the upload. */
+  accept(uploadId: string, checked: CheckedModel, event: NewEvent): Promise<void>;
+  /** uploading or checking → rejected, with the reason; forgets the upload. */
+  reject(uploadId: string, reason: string, event: NewEvent): Promise<void>;
+  /** Uploads whose check was interrupted by a restart, and uploads past their life. */
+  unfinishedUploads(): Promise<readonly { id: string; state: ModelVersion["state"]; expired: boolean }[]>;
+  /** Creates or moves; `ifMatch` is the version it must stand at now (null: must not exist). Throws `NOT_FOUND`, `STALE_ETAG`, `CONFLICT` (version not ready). */
+  moveAlias(
+    move: { model: string; alias: string; version: number; ifMatch: number | null | undefined },
+    context: { actor: Actor; event: NewEvent },
+  ): Promise<void>;
+  /** The manifest's exact bytes; null when unknown. */
+  manifest(artifact: string): Promise<string | null>;
+}
+
+export interface DeploymentStore {
+  /**
+   * Creates or replaces. An equal spec changes nothing and keeps the generation. `ifMatch`: the row version it must
+   * have (undefined: any). Throws `STALE_ETAG`, and `NOT_FOUND` when the model does not exist.
+   */
+  put(
+    spec: DeploymentSpec,
+    context: { actor: Actor; ifMatch: number | undefined },
+  ): Promise<{ created: boolean; changed: boolean; generation: number; rowVersion: number }>;
+  /** Its placements become `gone`. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  delete(name: string, context: { actor: Actor; ifMatch: number | undefined }): Promise<void>;
+  /** The row's version, for ETags. Null when unknown. */
+  rowVersion(name: string): Promise<number | null>;
+}

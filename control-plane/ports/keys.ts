@@ -1,0 +1,43 @@
+import type { ApiKeyInfo, Role } from "../../shared/api/keys.ts";
+import type { Actor } from "./journal.ts";
+
+export interface StoredKey {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly models: readonly string[];
+  /** Hex SHA-256 of the secret. */
+  readonly secretHash: string;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+export interface KeyStore {
+  find(id: string): Promise<StoredKey | null>;
+  list(): Promise<readonly ApiKeyInfo[]>;
+  create(
+    key: {
+      id: string;
+      name: string;
+      secretHash: string;
+      role: Role;
+      models: readonly string[];
+      expiresAt: number | null;
+    },
+    actor: Actor,
+  ): Promise<ApiKeyInfo>;
+  /** Throws `NOT_FOUND`. */
+  revoke(id: string, actor: Actor): Promise<void>;
+  /** Best effort; at most once a minute for each key. */
+  touch(id: string): Promise<void>;
+  /** True while no key exists: then the first admin key may be made. */
+  isEmpty(): Promise<boolean>;
+}
+
+/** Ed25519 and unguessable bytes. */
+export interface Keys {
+  /** True when `signature` (base64url) over `text` is by the raw public key (base64url). Never throws. */
+  verify(publicKey: string, text: string, signature: string): boolean;
+  /** 32 random bytes, base64url. */
+  secret(): string;
+}

@@ -1,0 +1,46 @@
+import type { NodeState } from "../../shared/api/nodes.ts";
+import type { PlacementState } from "../../shared/protocol/placement.ts";
+
+/**
+ * What is counted. Labels are bounded by whoever calls: a route is the pattern of the table, never a URL, and a model
+ * is one that exists. Never throws.
+ */
+export interface Metrics {
+  /** One answered HTTP request. `seconds`: from its arrival until its answer began. */
+  requestAnswered(request: {
+    readonly route: string;
+    readonly method: string;
+    readonly status: number;
+    readonly seconds: number;
+  }): void;
+  inferenceAnswered(inference: MeasuredInference): void;
+  /** Bytes of artifacts that were sent to nodes. */
+  bytesPushed(bytes: number): void;
+}
+
+export interface MeasuredInference {
+  /** Undefined when there is no such model, or the caller may not ask for it. */
+  readonly model: string | undefined;
+  /** `digits:3`; undefined when no version was chosen. */
+  readonly modelVersion: string | undefined;
+  /** Undefined when no node was asked. */
+  readonly node: string | undefined;
+  /** Why that node, as in `Skerry-Route`. */
+  readonly reason: string | undefined;
+  /** `OK` or a code of the catalogue. */
+  readonly code: string;
+  /** From the request's arrival until its answer. */
+  readonly seconds: number;
+  /** In the node's queue, and in the model. */
+  readonly queueSeconds: number | undefined;
+  readonly computeSeconds: number | undefined;
+}
+
+/** Read on every scrape. */
+export interface FleetCounts {
+  readonly nodes: ReadonlyMap<NodeState, number>;
+  readonly placements: ReadonlyMap<PlacementState, number>;
+  readonly deployments: number;
+  /** Requests that are at nodes now. */
+  readonly inFlight: number;
+}

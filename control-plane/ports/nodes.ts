@@ -1,0 +1,102 @@
+import type { JoinTokenInfo, NodeKind } from "../../shared/api/nodes.ts";
+import type { NodeId } from "../../shared/ids.ts";
+import type { Capabilities, PlacementReport } from "../../shared/protocol/messages.ts";
+import type { Actor, NewEvent } from "./journal.ts";
+
+export interface JoinAttempt {
+  readonly tokenId: string;
+  /** Hex SHA-256 of the secret. */
+  readonly secretHash: string;
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly publicKey: string;
+  readonly newNodeId: NodeId;
+}
+
+export interface JoinedNode {
+  readonly nodeId: NodeId;
+  readonly generation: number;
+  readonly kind: NodeKind;
+  readonly site: string;
+  readonly zone: string;
+}
+
+export interface SessionOpening {
+  readonly nodeId: NodeId;
+  readonly generation: number;
+  /** The highest epoch that the node has seen, which may be above ours after a restore. */
+  readonly lastEpoch: number;
+  /** The desired revision that the node has on disk. */
+  readonly desiredRev: number;
+  readonly replica: string;
+  readonly bootId: string;
+  readonly agentVersion: string;
+  readonly capabilities: Capabilities;
+}
+
+export interface SessionStore {
+  /**
+   * Uses up the token and makes the node, or returns the same node when the same token and key come again within the
+   * token's life. Null: token unknown, wrong, expired, used by another key, or for another name or kind. Throws `NAME_TAKEN`.
+   */
+  join(attempt: JoinAttempt): Promise<JoinedNode | null>;
+  /** What is needed to check a node's signature; null when unknown. */
+  identity(
+    nodeId: string,
+  ): Promise<{ name: string; kind: NodeKind; publicKey: string; generation: number; revoked: boolean } | null>;
+  /**
+   * Epoch = max(stored, lastEpoch) + 1. When the node's revision is ahead of the row, the row continues at the node's
+   * + 1 and `regressed` is true. Null when the node is unknown, revoked or of another generation.
+   */
+  open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null>;
+  /** Marks the session closed. False when a newer one has taken over. */
+  close(nodeId: NodeId, epoch: number): Promise<boolean>;
+  /** Writes `last_seen_at` of many sessions at once; those with another epoch are passed over. */
+  touch(sessions: readonly { nodeId: NodeId; epoch: number; ageMs: number }[]): Promise<void>;
+  /**
+   * Writes what a node reports of its placements. A report with another generation, or of a placement that is not this
+   * node's, changes nothing. False when the session's epoch is not the newest: the caller closes the socket 4409.
+   */
+  report(
+    session: { nodeId: NodeId; epoch: number },
+    reports: readonly PlacementReport[],
+    events: readonly NewEvent[],
+  ): Promise<boolean>;
+}
+
+export interface NodeAdminStore {
+  /** Changes flags or labels, raises `desired_rev` when a flag changes. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  update(
+    name: string,
+    change: { cordoned?: boolean; draining?: boolean; labels?: Record<string, string>; site?: string; zone?: string },
+    context: { actor: Actor; ifMatch: number | undefined; event: NewEvent | undefined },
+  ): Promise<void>;
+  /** Makes the identity void: `revoked`, generation + 1; its placements are `gone`. Throws `NOT_FOUND`. */
+  revoke(name: string, context: { actor: Actor; event: NewEvent }): Promise<void>;
+  /** The row's version, for ETags. Null when unknown. */
+  rowVersion(name: string): Promise<number | null>;
+  createToken(
+    token: {
+      id: string;
+      secretHash: string;
+      kind: NodeKind;
+      site: string;
+      zone: string;
+      name: string | undefined;
+      labels: Record<string, string>;
+      ttlSeconds: number;
+    },
+    actor: Actor,
+  ): Promise<JoinTokenInfo>;
+  listTokens(): Promise<readonly JoinTokenInfo[]>;
+  /** Throws `NOT_FOUND`. */
+  deleteToken(id: string, actor: Actor): Promise<void>;
+}
+
+export interface NodeIdentityRow {
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly publicKey: string;
+  readonly generation: number;
+  readonly revoked: boolean;
+}

@@ -1,0 +1,69 @@
+import type { ExplainRecord } from "../../shared/api/explain.ts";
+import type { NodeId, PlacementId } from "../../shared/ids.ts";
+import type { FleetRows } from "../core/fleet/types.ts";
+import type { NewEvent } from "./journal.ts";
+
+/** Proof of leadership: compared inside every transaction that carries out a plan. */
+export interface Fence {
+  readonly holder: string;
+  readonly token: bigint;
+}
+
+export interface LeadershipStore {
+  /**
+   * Takes the lease when it is free or expired, or renews it when `holder` has it. The token rises with every new
+   * holder. Returns the fence, or null while somebody else holds the lease. Lease times are the database's.
+   */
+  acquire(holder: string, leaseMs: number): Promise<Fence | null>;
+  /** Gives the lease up early, so that the next leader need not wait. No effect without the lease. */
+  release(fence: Fence): Promise<void>;
+}
+
+export interface NewPlacement {
+  readonly id: PlacementId;
+  readonly deployment: string;
+  /** The deployment's generation that was planned for: another one makes the write `stale`. */
+  readonly deploymentGeneration: number;
+  readonly model: string;
+  readonly version: number;
+  readonly nodeId: NodeId;
+  readonly explain: ExplainRecord;
+}
+
+/** `fenced`: leadership was lost, stop leading. `stale`: the row moved on, plan again. Neither changed anything. */
+export type PlanOutcome = "committed" | "fenced" | "stale";
+
+/** Carries out plan steps. Every method raises the node's `desired_rev` in its transaction and rings the doorbell. */
+export interface PlanStore {
+  /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
+  createPlacement(fence: Fence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
+  /** Starts a failed placement anew: generation + 1, state `offered`. `stale` unless it is at `generation`. */
+  retryPlacement(
+    fence: Fence,
+    placement: { id: PlacementId; generation: number },
+    event: NewEvent,
+  ): Promise<PlanOutcome>;
+  /** Sets `wanted` to `gone`, generation + 1. `stale` unless it is at `generation`. */
+  retirePlacement(
+    fence: Fence,
+    placement: { id: PlacementId; generation: number },
+    event: NewEvent,
+  ): Promise<PlanOutcome>;
+  /** Deletes the row of a placement that its node has let go of. */
+  forgetPlacement(
+    fence: Fence,
+    placement: { id: PlacementId; generation: number },
+    event: NewEvent,
+  ): Promise<PlanOutcome>;
+}
+
+export interface FleetStore {
+  /** One consistent snapshot; instants are converted to the caller's monotonic clock, whose time is `now`. */
+  load(now: number): Promise<FleetRows>;
+}
+
+/** Rings after a committed change by anybody, and after every reconnect. A lost ring is healed by the caller's poll. */
+export interface Doorbell {
+  listen(onRing: () => void): Promise<void>;
+  stop(): Promise<void>;
+}

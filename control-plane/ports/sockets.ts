@@ -1,0 +1,65 @@
+import type { NodeId } from "../../shared/ids.ts";
+import type { CloseCode } from "../../shared/protocol/close-codes.ts";
+import type { DataFrame, ResponseFrame } from "../../shared/protocol/inference-frame.ts";
+import type {
+  ControlPlaneMessage,
+  Hello,
+  NodeMessage,
+  TransferMessage,
+  Unsent,
+} from "../../shared/protocol/messages.ts";
+import type { NodeIdentityRow } from "./nodes.ts";
+
+/** An authenticated control channel. Envelope ids and the epoch are the link's business. */
+export interface ControlLink {
+  /** Returns the id that the message got. */
+  send(message: Unsent<ControlPlaneMessage>): number;
+  /** Closes politely; terminates when the peer does not answer. */
+  close(code: CloseCode, reason: string): void;
+  /** When a byte last arrived, in ms of the replica's clock. */
+  lastByteAt(): number;
+}
+
+export interface InferenceLink {
+  /** Messages of one request, in order. False when the socket is closed or too much waits for it: nothing was sent. */
+  send(messages: readonly Uint8Array[]): boolean;
+  close(code: CloseCode, reason: string): void;
+  lastByteAt(): number;
+}
+
+export interface TransferLink {
+  /** Resolves when the socket has room for more; rejects when it closed. */
+  sendFrame(header: Uint8Array, payload: Uint8Array): Promise<void>;
+  close(code: CloseCode, reason: string): void;
+}
+
+/** What the websocket adapter calls. Every call about a session names the socket's own session, never a node id from a message. */
+export interface NodeDoor {
+  /** What is needed to check a signature; null when the node is unknown. */
+  identity(nodeId: string): Promise<NodeIdentityRow | null>;
+  /** A control channel whose proof held. Throws to refuse. */
+  openControl(hello: Hello, nodeId: NodeId, connect: (epoch: number) => ControlLink): Promise<ControlSession>;
+  /** An inference channel whose proof held; null when `epoch` is not the present session's. */
+  openInference(nodeId: NodeId, epoch: number, link: InferenceLink): InferenceSession | null;
+  /** A transfer channel whose proof held; null when the ticket is unknown, used, expired or another node's. */
+  openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((link: TransferLink) => TransferSession) | null;
+}
+
+export interface ControlSession {
+  readonly epoch: number;
+  readonly welcome: Unsent<Extract<ControlPlaneMessage, { type: "welcome" }>>;
+  /** After `welcome` was sent, with its id. */
+  started(welcomeId: number): void;
+  onMessage(message: NodeMessage): void;
+  onClosed(): void;
+}
+
+export interface InferenceSession {
+  onFrame(frame: ResponseFrame | DataFrame): void;
+  onClosed(): void;
+}
+
+export interface TransferSession {
+  onMessage(message: TransferMessage): void;
+  onClosed(): void;
+}

@@ -1,0 +1,45 @@
+import type { JoinRequest, JoinResponse } from "../../shared/protocol/messages.ts";
+
+/** Who this node is. The private key never leaves its file (mode 0600). */
+export interface NodeIdentity {
+  readonly nodeId: string;
+  readonly name: string;
+  readonly kind: "edge" | "cloud";
+  readonly site: string;
+  readonly zone: string;
+  readonly generation: number;
+  readonly cpId: string;
+  /** Control planes to dial, `ws://` or `wss://`, best first. */
+  readonly urls: readonly string[];
+  /** SHA-256 of the key of a certificate in the control plane's chain, base64url; `none`: loopback only. */
+  readonly pin: string;
+  /** Raw Ed25519 public key, base64url. */
+  readonly publicKey: string;
+  /** Signs UTF-8 text; base64url. */
+  sign(text: string): string;
+}
+
+/** A key pair before its node has a name. */
+export type NodeKey = Pick<NodeIdentity, "publicKey" | "sign">;
+
+export interface IdentityStore {
+  /** Null before the first join. Throws when the files are there but damaged: a new identity would be another node. */
+  load(): Promise<NodeIdentity | null>;
+  /** The key to join with: made once and durable, so that a join whose answer was lost is repeated with the same key. */
+  joinKey(): Promise<NodeKey>;
+  /** Keeps what the control plane answered, durably. */
+  store(joined: JoinResponse, details: { readonly name: string; readonly pin: string }): Promise<NodeIdentity>;
+}
+
+/** The control plane's answer to one attempt to join. */
+export type JoinAnswer =
+  | { readonly kind: "joined"; readonly response: JoinResponse }
+  /** 401, 409, 422: the same request will never be accepted. */
+  | { readonly kind: "refused"; readonly code: string; readonly detail: string }
+  /** The network, 429, 5xx: worth another attempt. */
+  | { readonly kind: "unavailable"; readonly detail: string; readonly retryAfterMs: number };
+
+export interface JoinDoor {
+  /** Sends one join request. Never throws. */
+  join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer>;
+}

@@ -1,0 +1,78 @@
+import type { RequestFrame, ResponseFrame } from "../../shared/protocol/inference-frame.ts";
+import type {
+  Attach,
+  Capabilities,
+  ControlPlaneMessage,
+  NodeMessage,
+  TransferMessage,
+  Unsent,
+} from "../../shared/protocol/messages.ts";
+import type { TransferFrame } from "../../shared/protocol/transfer-frame.ts";
+
+export interface LinkClosed {
+  readonly code: number;
+  readonly reason: string;
+  /** From `Retry-After` when the upgrade was refused, else 0. */
+  readonly retryAfterMs: number;
+}
+
+/** What a dialer throws. Recognised by `name`. */
+export interface LinkRefused extends Error {
+  readonly name: "LinkRefused";
+  readonly closed: LinkClosed;
+}
+
+/** An authenticated control channel. Envelope ids and the epoch are the link's business. */
+export interface ControlLink {
+  readonly welcome: Extract<ControlPlaneMessage, { type: "welcome" }>;
+  /**
+   * Returns the message's id; 0 when it waits for its turn, as a node may say only so much in a second, or when it was a
+   * heartbeat or load and the socket is stalled: then it was dropped.
+   */
+  send(message: Unsent<NodeMessage>): number;
+  /** How long a message would have to wait for its turn, in ms: who has a level to tell, tells what is newest then. */
+  waitMs(): number;
+  close(code: number, reason: string): void;
+  readonly closed: Promise<LinkClosed>;
+  /** Milliseconds (of the node's clock) at which a byte last arrived. */
+  lastByteAt(): number;
+}
+
+export interface InferenceLink {
+  /** Sends a response of any size in frames; resolves when the socket took it. */
+  respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void>;
+  close(code: number, reason: string): void;
+  readonly closed: Promise<LinkClosed>;
+}
+
+export interface TransferLink {
+  send(message: TransferMessage): void;
+  close(code: number, reason: string): void;
+  readonly closed: Promise<LinkClosed>;
+}
+
+/** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `LinkRefused`. */
+export interface Dialer {
+  control(
+    hello: {
+      epoch: number;
+      capabilities: Capabilities;
+      bootId: string;
+      desired: { rev: number; digest: string };
+      placements: Extract<NodeMessage, { type: "hello" }>["placements"];
+    },
+    onMessage: (message: ControlPlaneMessage) => void,
+    signal: AbortSignal,
+  ): Promise<ControlLink>;
+  inference(
+    session: { epoch: number; replica: string },
+    handlers: { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void },
+    signal: AbortSignal,
+  ): Promise<InferenceLink>;
+  /** Frames are handed over one at a time: the next is read from the socket when the promise has resolved. */
+  transfer(
+    session: { epoch: number; replica: string; ticket: NonNullable<Attach["ticket"]> },
+    onFrame: (frame: TransferFrame) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<TransferLink>;
+}

@@ -1,0 +1,8 @@
+import type { Capabilities } from "../../shared/protocol/messages.ts";
+
+export interface SystemProbe {
+  capabilities(): Promise<Capabilities>;
+  /** CPU use of the machine since the last call, in percent of all cores. */
+  cpuPct(): number;
+  memFreeMiB(): number;
+}

@@ -1,0 +1,82 @@
+import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { PlacementFailure } from "../../shared/protocol/placement.ts";
+
+export interface HostSpec {
+  readonly placementId: string;
+  readonly model: string;
+  readonly version: string;
+  /** Folder with the artifact's verified files; the host reads it and nothing else. */
+  readonly directory: string;
+  readonly limits: DesiredPlacement["limits"];
+}
+
+/** The one exception a host port throws: a placement failure with its code. Recognised by `name`. */
+export interface HostFailure extends Error {
+  readonly name: "HostFailure";
+  readonly code: PlacementFailure;
+  /** Of a request: false when it was still waiting for its turn, so that another node may run it. */
+  readonly started?: boolean;
+}
+
+export interface HostRequest {
+  /** An Open Inference Protocol body as the caller sent it. */
+  readonly body: Uint8Array;
+  /** Bytes of its JSON part; `JSON_BODY` when it has no binary tensors, 0 for raw bytes. */
+  readonly headerLength: number;
+  /** After this many ms the host is killed: the model hangs. */
+  readonly timeoutMs: number;
+  /** Rows that may share one run with it, at most 65,535. */
+  readonly maxRows: number;
+}
+
+export interface HostAnswer {
+  /** 200, or 400 (input), 500 (run failed), 501 (extension not served). */
+  readonly status: number;
+  readonly headerLength: number;
+  readonly body: Uint8Array;
+  /** Decoding it, the run that answered it, encoding the answer. */
+  readonly computeUs: number;
+  readonly decodeUs: number;
+  readonly encodeUs: number;
+  /** Error code from the catalogue, when the status is not 200. */
+  readonly code: string | undefined;
+  /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
+  readonly turn: number;
+}
+
+export interface HostExit {
+  /** Why it ended, for a person: `killed after 10000 ms without an answer`, `signal SIGSEGV`, `memory limit of 512 MiB`. */
+  readonly reason: string;
+  readonly code: PlacementFailure;
+}
+
+/** One running child process with one loaded model. Owned by whoever started it, who must `stop` it. */
+export interface ModelHost {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly loadMs: number;
+  /** Mean of the warm runs. */
+  readonly warmUs: number;
+  /** Why its requests do not share runs; undefined when they do. */
+  readonly unbatched: string | undefined;
+  /** Resident memory of the process when last looked at (at most every second), in MiB. */
+  rssMiB(): number;
+  /** The limit that it was started with, 0: none, and what it holds of it, in MiB. */
+  memory(): { readonly limitMiB: number; readonly ownMiB: number };
+  /** Answers; rejects with `HostFailure` when the process ends first or the time runs out. Requests may overlap. */
+  infer(request: HostRequest): Promise<HostAnswer>;
+  /** Lets the running requests end for at most `graceMs`, then kills. Resolves when the process is gone. */
+  stop(graceMs: number): Promise<void>;
+  /** Resolves once, when the process has ended, asked or not. */
+  readonly exited: Promise<HostExit>;
+}
+
+export interface ModelHosts {
+  /**
+   * Starts a process, loads, runs the warm run, and resolves when it may serve. Throws `HostFailure`: LOAD_FAILED,
+   * LOAD_TIMEOUT, WARMUP_FAILED, WARMUP_TIMEOUT, OUT_OF_MEMORY, HOST_CRASHED; the process is gone by then.
+   * `onPhase` tells when loading ended and warming began.
+   */
+  start(spec: HostSpec, onPhase: (phase: "loading" | "warming") => void, signal: AbortSignal): Promise<ModelHost>;
+}

@@ -1,0 +1,93 @@
+import type { Cancellation } from "../../shared/cancellation.ts";
+import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { PlacementLoad } from "../../shared/protocol/messages.ts";
+import type { PlacementState } from "../../shared/protocol/placement.ts";
+import type { HostRequest } from "./model-hosts.ts";
+
+/** Without limits: a host is killed after its placement's limit, never because one caller is in a hurry. */
+export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"> {
+  readonly placementId: string;
+  /** Time left when the request arrived, in ms. */
+  readonly deadlineMs: number;
+  readonly edgeOnly: boolean;
+  readonly priority: number;
+  /** Cancelled when the caller goes away: queued work is dropped. */
+  readonly cancellation: Cancellation;
+}
+
+export interface HostParts {
+  /** Reading the request, running the model, writing the answer. */
+  readonly decodeUs: number;
+  readonly runUs: number;
+  readonly encodeUs: number;
+  /** Requests that the host took up together, this one included. */
+  readonly turn: number;
+}
+
+export interface WorkerAnswer {
+  readonly status: number;
+  readonly code: string | undefined;
+  /** The model did not run: another node may be asked. */
+  readonly notStarted: boolean;
+  readonly headerLength: number;
+  readonly body: Uint8Array;
+  readonly queueUs: number;
+  readonly computeUs: number;
+  /** Where `computeUs` went, for who traces the request; undefined when the model host did not answer it. */
+  readonly inHost: HostParts | undefined;
+  readonly nodeRif: number;
+  readonly placementRif: number;
+  readonly meanUs: number;
+  readonly p95Us: number;
+  readonly slots: number;
+}
+
+export interface LocalPlacement {
+  readonly placementId: string;
+  readonly deployment: string;
+  readonly model: string;
+  readonly version: string;
+  /** Names that callers may use for the version. */
+  readonly aliases: readonly string[];
+  /** `hold`: its bytes are here, and it is not meant to serve. */
+  readonly want: "serve" | "hold";
+  readonly state: PlacementState;
+  /** The deadline of a request that names none, in ms; 0: the protocol's default. */
+  readonly timeoutMs: number;
+  readonly isEdgeOnly: boolean;
+  /** Name of its artifact. */
+  readonly artifact: string;
+  /** Why it failed, code and words, for a person. */
+  readonly detail: string | undefined;
+  /** Of the loaded model; undefined before it is loaded. */
+  readonly signature: ModelSignature | undefined;
+}
+
+export interface ModelSignature {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+/** The node as its own `/v2` sees it. Answers from memory, so it works with the control plane away. */
+export interface LocalNode {
+  readonly name: string;
+  readonly kind: "edge" | "cloud";
+  /** Of the program, as in package.json. */
+  readonly version: string;
+  /** For the status page: whether there is a session with the control plane. */
+  isConnected(): boolean;
+  /** True from the moment it is told to stop. */
+  isDraining(): boolean;
+  /** What it holds, oldest first. */
+  placements(): readonly LocalPlacement[];
+  /** What the manifest on the disk says of an artifact's model; undefined while the manifest is not here. */
+  declaredSignature(artifact: string): Promise<ModelSignature | undefined>;
+  load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
+  infer(request: WorkerRequest): Promise<WorkerAnswer>;
+}
+
+/** Where the figures go that an operator watches. Calls return at once and never throw. */
+export interface NodeTelemetry {
+  /** The control plane answered a heartbeat after `rttMs`. */
+  heartbeatAnswered(rttMs: number): void;
+}
