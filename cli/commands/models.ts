@@ -58,7 +58,7 @@ export function registerModels(program: Command, shell: Shell): void {
   withExamples(
     models
       .command("alias")
-      .description("let an alias name a version, which may have eight; refused if somebody moved it meanwhile")
+      .description("let an alias name a version (at most eight to a version); refused if somebody moved it meanwhile")
       .argument("<model>", "name of the model")
       .argument("<alias>", "e.g. champion")
       .argument("<version>", "number of the version", wholeNumber(1))

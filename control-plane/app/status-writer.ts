@@ -14,7 +14,7 @@ const MAX_EVENTS = 256;
 /**
  * Brings one session's placement reports into Postgres, one write at a time. Reports are levels: while a write is
  * under way the newest of each placement waits, so memory is bounded by the number of placements. While Postgres is
- * away they wait and are tried every second.
+ * away they wait and are tried about every second.
  */
 export class StatusWriter {
   readonly #session: NodeSession;

@@ -95,7 +95,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       method: "PUT",
       path: "/api/v1/models/{model}/aliases/{alias}",
       summary:
-        "Move an alias to a version, which may have eight; `If-Match` names the version it stands at, `If-None-Match: *` that it must be new",
+        "Move an alias to a version (at most eight to a version); `If-Match` names the version it stands at, `If-None-Match: *` that it must be new",
       tag: TAG,
       access: OPERATORS,
       params: aliasParams,
