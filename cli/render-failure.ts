@@ -1,4 +1,4 @@
-import { messageOf } from "../shared/errors.ts";
+import { messageOf } from "../shared/base/errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { type CliFailure, isCliFailure } from "./failure.ts";
 import type { Paint } from "./output/paint.ts";

@@ -1,9 +1,9 @@
 import { open, rename, rm } from "node:fs/promises";
 import { pino } from "pino";
-import { systemClock } from "../shared/clock.ts";
-import { messageOf } from "../shared/errors.ts";
-import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/exit-with-log.ts";
-import { systemRandom } from "../shared/random.ts";
+import { systemClock } from "../shared/base/clock.ts";
+import { messageOf } from "../shared/base/errors.ts";
+import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
+import { systemRandom } from "../shared/base/random.ts";
 import { createPostgres } from "./adapters/postgres/postgres.ts";
 import { composeControlPlane, type ControlPlane } from "./compose.ts";
 import { readConfig, type Config } from "./config.ts";

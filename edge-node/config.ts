@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { messageOf } from "../shared/errors.ts";
+import { messageOf } from "../shared/base/errors.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
 

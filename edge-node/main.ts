@@ -1,9 +1,9 @@
 import path from "node:path";
 import { pino } from "pino";
-import { systemClock } from "../shared/clock.ts";
-import { isSkerryError, messageOf } from "../shared/errors.ts";
-import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/exit-with-log.ts";
-import { systemRandom } from "../shared/random.ts";
+import { systemClock } from "../shared/base/clock.ts";
+import { isSkerryError, messageOf } from "../shared/base/errors.ts";
+import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
+import { systemRandom } from "../shared/base/random.ts";
 import { composeNode, type Node } from "./compose.ts";
 import { type Config, readConfig } from "./config.ts";
 

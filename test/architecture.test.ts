@@ -69,7 +69,7 @@ const fixtures: readonly Fixture[] = [
     refused(`shared/bad-${side}.ts`, `export * from "../${side}/ports/x.ts";`, IMPORTS, "shared imports neither side"),
   ),
 
-  allowed("control-plane/adapters/http/good-side.ts", `export * from "../../../shared/ids.ts";`),
+  allowed("control-plane/adapters/http/good-side.ts", `export * from "../../../shared/base/ids.ts";`),
   refused("control-plane/app/bad-side.ts", `export * from "../../edge-node/core/plan.ts";`, IMPORTS, APP_IMPORTS),
   refused("control-plane/main.ts", `export * from "../edge-node/x.ts";`, IMPORTS, SIDES),
   refused("edge-node/main.ts", `export * from "../control-plane/x.ts";`, IMPORTS, SIDES),
@@ -81,7 +81,7 @@ const fixtures: readonly Fixture[] = [
     IMPORTS,
     "Nothing that runs in production",
   ),
-  allowed("cli/good.ts", `export * from "commander"; export * from "node:fs"; export * from "../shared/ids.ts";`),
+  allowed("cli/good.ts", `export * from "commander"; export * from "node:fs"; export * from "../shared/base/ids.ts";`),
   refused(
     "cli/bad-control-plane.ts",
     `export * from "../control-plane/main.ts";`,
@@ -91,10 +91,10 @@ const fixtures: readonly Fixture[] = [
   refused("cli/bad-edge-node.ts", `export * from "../edge-node/main.ts";`, IMPORTS, "starts the programs by path"),
 
   allowed(
-    "control-plane/core/schedule/filters/good.ts",
+    "control-plane/core/scheduling/filters/good.ts",
     `export * from "../rank.ts"; export * from "../../fleet/x.ts";`,
   ),
-  allowed("edge-node/core/good.ts", `export * from "../../shared/ids.ts"; export * from "./plan.ts";`),
+  allowed("edge-node/core/good.ts", `export * from "../../shared/base/ids.ts"; export * from "./plan.ts";`),
   ...["zod", "pg", "node:fs", "node:crypto"].map((name, i) =>
     refused(`control-plane/core/bad-library-${i}.ts`, `export * from "${name}";`, IMPORTS, CORE_ALONE),
   ),
@@ -105,7 +105,7 @@ const fixtures: readonly Fixture[] = [
   ),
   refused(
     "control-plane/core/fleet/bad-clock.ts",
-    `export { systemClock } from "../../../shared/clock.ts";`,
+    `export { systemClock } from "../../../shared/base/clock.ts";`,
     IMPORTS,
     "Time and chance are arguments",
   ),
@@ -117,7 +117,7 @@ const fixtures: readonly Fixture[] = [
   ),
 
   allowed("control-plane/app/good.ts", `export * from "../ports/plan.ts"; export * from "../core/fleet/x.ts";`),
-  allowed("edge-node/ports/good.ts", `export * from "../core/plan.ts"; export * from "../../shared/ids.ts";`),
+  allowed("edge-node/ports/good.ts", `export * from "../core/plan.ts"; export * from "../../shared/base/ids.ts";`),
   ...["zod", "pino", "node:fs", "node:crypto"].map((name, i) =>
     refused(`edge-node/app/bad-library-${i}.ts`, `export * from "${name}";`, IMPORTS, APP_ALONE),
   ),
@@ -127,7 +127,7 @@ const fixtures: readonly Fixture[] = [
   refused("control-plane/ports/bad.ts", `export * from "../adapters/http/x.ts";`, IMPORTS, APP_IMPORTS),
   refused(
     "edge-node/app/bad-chance.ts",
-    `export { systemRandom } from "../../shared/random.ts";`,
+    `export { systemRandom } from "../../shared/base/random.ts";`,
     IMPORTS,
     "Time and chance are constructor parameters",
   ),
@@ -163,7 +163,7 @@ const fixtures: readonly Fixture[] = [
 
   allowed("edge-node/model-host/good.ts", `export * from "onnxruntime-node";`),
   allowed("test/integration/good.ts", `export * from "onnxruntime-node"; export * from "../../edge-node/main.ts";`),
-  ...["edge-node/adapters/onnx", "edge-node/adapters/onnx/x", "control-plane/artifact-check", "cli"].map((folder) =>
+  ...["edge-node/adapters/onnx", "edge-node/adapters/onnx/x", "control-plane/model-inspector", "cli"].map((folder) =>
     refused(`${folder}/bad-onnx.ts`, `export * from "onnxruntime-node";`, IMPORTS, NO_ONNX),
   ),
   refused("examples/digits/bad-onnx.ts", `export * from "onnxruntime-node";`, IMPORTS, NO_ONNX),

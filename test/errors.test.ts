@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
-import { problem } from "../shared/api/common.ts";
-import { ERRORS, SkerryError, type ErrorCode } from "../shared/errors.ts";
-import { inferenceErrorAnswer, problemAnswer } from "../control-plane/adapters/http/problem.ts";
+import { problem } from "../shared/api/v1/common.ts";
+import { ERRORS, SkerryError, type ErrorCode } from "../shared/base/errors.ts";
+import { inferenceErrorAnswer, problemAnswer } from "../control-plane/adapters/http/server/problem.ts";
 
 const docs = readFileSync(new URL("../docs/errors.md", import.meta.url), "utf8");
 const codes = Object.keys(ERRORS) as ErrorCode[];

@@ -1,5 +1,5 @@
-import { event, type SkerryEvent } from "../../shared/api/events.ts";
-import { sleep, systemClock } from "../../shared/clock.ts";
+import { event, type SkerryEvent } from "../../shared/api/v1/events.ts";
+import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readEventStream } from "../api/event-stream.ts";
 import { readList } from "../api/lists.ts";

@@ -1,5 +1,5 @@
-import { serverMetadata } from "../../shared/api/inference.ts";
-import { messageOf } from "../../shared/errors.ts";
+import { serverMetadata } from "../../shared/api/v1/inference.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import { isMachineFormat, printRaw } from "../output/format.ts";
 import { packageVersion } from "../package-version.ts";
 import type { Run } from "../run.ts";

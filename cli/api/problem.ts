@@ -1,4 +1,4 @@
-import { problem, type Problem } from "../../shared/api/common.ts";
+import { problem, type Problem } from "../../shared/api/v1/common.ts";
 import { exitCodeOfAnswer } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import type { Shell } from "../shell.ts";
 
-const actions = () => import("../actions/contexts.ts");
+const actions = () => import("../actions/access/contexts.ts");
 
 /** `skerry login`, `skerry context`, `skerry whoami`. */
 export function registerContexts(program: Command, shell: Shell): void {
@@ -13,7 +13,7 @@ export function registerContexts(program: Command, shell: Shell): void {
       .option("--key-file <file>", "read the key from this file")
       .option("--name <name>", "name of the context (default: the server's host)")
       .action((options: { keyFile?: string; name?: string }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/login.ts")).login(run, options)),
+        shell.run(command, async (run) => (await import("../actions/access/login.ts")).login(run, options)),
       ),
     "skerry login --server https://skerry.example",
     "skerry login --server http://127.0.0.1:7070 --key-file .skerry/admin.key --name here",
@@ -53,7 +53,7 @@ export function registerContexts(program: Command, shell: Shell): void {
       .command("whoami")
       .description("whose key this is and what it may do")
       .action((_options: object, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/login.ts")).showWhoami(run)),
+        shell.run(command, async (run) => (await import("../actions/access/login.ts")).showWhoami(run)),
       ),
     "skerry whoami",
   );

@@ -3,7 +3,7 @@ import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
 import type { Shell } from "../shell.ts";
 
-const actions = () => import("../actions/deployments.ts");
+const actions = () => import("../actions/deployments/deployments.ts");
 
 /** `skerry deployments …`, `skerry explain`. */
 export function registerDeployments(program: Command, shell: Shell): void {
@@ -35,7 +35,9 @@ export function registerDeployments(program: Command, shell: Shell): void {
       .argument("<deployment>", "name of the deployment")
       .option("-l, --selector <selector>", "only these, by node, kind, site, version, state or reach")
       .action((name: string, options: { selector?: string }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/endpoints.ts")).listEndpoints(run, name, options)),
+        shell.run(command, async (run) =>
+          (await import("../actions/deployments/endpoints.ts")).listEndpoints(run, name, options),
+        ),
       ),
     "skerry deployments endpoints digits",
     "skerry deployments endpoints digits -l 'site=harbour,state=ready'",
@@ -57,7 +59,9 @@ export function registerDeployments(program: Command, shell: Shell): void {
       .argument("<deployment>", "name of the deployment")
       .option("--why-not <node>", "why not on this node")
       .action((name: string, options: { whyNot?: string }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/explain.ts")).explain(run, name, options)),
+        shell.run(command, async (run) =>
+          (await import("../actions/deployments/explain.ts")).explain(run, name, options),
+        ),
       ),
     "skerry explain digits",
     "skerry explain digits --why-not edge-b",

@@ -24,7 +24,7 @@ export function registerEvents(program: Command, shell: Shell): void {
       .description("who changed what (needs an admin key)")
       .option("--limit <count>", "how many of the newest", wholeNumber(1), 50)
       .action((options: { limit: number }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/audit.ts")).showAudit(run, options)),
+        shell.run(command, async (run) => (await import("../actions/access/audit.ts")).showAudit(run, options)),
       ),
     "skerry audit --limit 20",
   );

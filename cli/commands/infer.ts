@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import type { Shell } from "../shell.ts";
-import type { InferOptions } from "../actions/infer.ts";
+import type { InferOptions } from "../actions/models/infer.ts";
 
 const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
@@ -24,7 +24,7 @@ export function registerInfer(program: Command, shell: Shell): void {
       .option("--node <node>", "this node and no other, for diagnosis")
       .option("--edge-only", "the input may reach edge nodes only")
       .action((reference: string, options: InferOptions, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/infer.ts")).infer(run, reference, options)),
+        shell.run(command, async (run) => (await import("../actions/models/infer.ts")).infer(run, reference, options)),
       ),
     "skerry infer digits -f request.json",
     "skerry infer digits --input image=@digit.f32 --site harbour",

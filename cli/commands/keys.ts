@@ -2,9 +2,9 @@ import { type Command, Option } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
 import type { Shell } from "../shell.ts";
-import type { KeyOptions } from "../actions/keys.ts";
+import type { KeyOptions } from "../actions/access/keys.ts";
 
-const actions = () => import("../actions/keys.ts");
+const actions = () => import("../actions/access/keys.ts");
 
 /** `skerry keys …`. */
 export function registerKeys(program: Command, shell: Shell): void {
@@ -42,7 +42,9 @@ export function registerKeys(program: Command, shell: Shell): void {
       .argument("<file>", "the node's file of keys (SKERRY_LOCAL_KEYS_FILE); made when it is not there")
       .option("--note <text>", "whose key it is, for whoever reads the file")
       .action((file: string, options: { note?: string }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/local-key.ts")).createLocalKey(run, file, options)),
+        shell.run(command, async (run) =>
+          (await import("../actions/access/local-key.ts")).createLocalKey(run, file, options),
+        ),
       ),
     "skerry keys local callers.keys --note 'till at dock 7'",
   );

@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { collectPair, wholeNumber } from "../globals.ts";
 import type { Shell } from "../shell.ts";
-import type { PushOptions } from "../actions/model-push.ts";
+import type { PushOptions } from "../actions/models/model-push.ts";
 
-const actions = () => import("../actions/models.ts");
-const transfers = () => import("../actions/model-push.ts");
+const actions = () => import("../actions/models/models.ts");
+const transfers = () => import("../actions/models/model-push.ts");
 
 /** `skerry models …`. */
 export function registerModels(program: Command, shell: Shell): void {
@@ -64,7 +64,7 @@ export function registerModels(program: Command, shell: Shell): void {
       .argument("<version>", "number of the version", wholeNumber(1))
       .action((model: string, alias: string, version: number, _options: object, command: Command) =>
         shell.run(command, async (run) =>
-          (await import("../actions/model-alias.ts")).moveModelAlias(run, { model, alias, version }),
+          (await import("../actions/models/model-alias.ts")).moveModelAlias(run, { model, alias, version }),
         ),
       ),
     "skerry models alias digits champion 2",
@@ -88,7 +88,7 @@ export function registerModels(program: Command, shell: Shell): void {
       .argument("<to>", "number or alias of the other")
       .action((model: string, from: string, to: string, _options: object, command: Command) =>
         shell.run(command, async (run) =>
-          (await import("../actions/model-diff.ts")).diffVersions(run, { model, from, to }),
+          (await import("../actions/models/model-diff.ts")).diffVersions(run, { model, from, to }),
         ),
       ),
     "skerry models diff digits champion 2",
@@ -101,7 +101,7 @@ export function registerModels(program: Command, shell: Shell): void {
       .option("--to <file>", "where to put it; `-` for stdout (default: MODEL-VERSION.onnx)")
       .action((reference: string, options: { to?: string }, command: Command) =>
         shell.run(command, async (run) =>
-          (await import("../actions/model-pull.ts")).pullModel(run, reference, options),
+          (await import("../actions/models/model-pull.ts")).pullModel(run, reference, options),
         ),
       ),
     "skerry models pull digits:champion --to digits.onnx",

@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { collectPair, wholeNumber } from "../globals.ts";
 import type { Shell } from "../shell.ts";
-import type { TokenOptions } from "../actions/tokens.ts";
+import type { TokenOptions } from "../actions/nodes/tokens.ts";
 
-const actions = () => import("../actions/nodes.ts");
-const changes = () => import("../actions/node-changes.ts");
+const actions = () => import("../actions/nodes/nodes.ts");
+const changes = () => import("../actions/nodes/node-changes.ts");
 
 /** `skerry nodes …` and `skerry token …`. */
 export function registerNodes(program: Command, shell: Shell): void {
@@ -99,7 +99,7 @@ function registerTokens(program: Command, shell: Shell): void {
       .option("--label <name=value>", "a label of the node; may be repeated", collectPair)
       .option("--ttl <seconds>", "how long the token is good for", wholeNumber(30))
       .action((options: TokenOptions, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/tokens.ts")).createToken(run, options)),
+        shell.run(command, async (run) => (await import("../actions/nodes/tokens.ts")).createToken(run, options)),
       ),
     "skerry token create --print-join --site harbour --name edge-c",
   );
@@ -108,7 +108,7 @@ function registerTokens(program: Command, shell: Shell): void {
       .command("ls")
       .description("list join tokens and who used them")
       .action((_options: object, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/tokens.ts")).listTokens(run)),
+        shell.run(command, async (run) => (await import("../actions/nodes/tokens.ts")).listTokens(run)),
       ),
     "skerry token ls",
   );
@@ -118,7 +118,7 @@ function registerTokens(program: Command, shell: Shell): void {
       .description("void a join token")
       .argument("<id>", "id of the token, as `token ls` shows it")
       .action((id: string, _options: object, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/tokens.ts")).removeToken(run, id)),
+        shell.run(command, async (run) => (await import("../actions/nodes/tokens.ts")).removeToken(run, id)),
       ),
     "skerry token rm 4k2v9x0qhm",
   );

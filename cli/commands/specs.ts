@@ -12,7 +12,7 @@ export function registerSpecs(program: Command, shell: Shell): void {
       .description("declare deployments: what should serve, and where it may")
       .requiredOption("-f, --file <file>", FILE_HELP)
       .action((options: { file: string }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/apply.ts")).apply(run, options.file)),
+        shell.run(command, async (run) => (await import("../actions/deployments/apply.ts")).apply(run, options.file)),
       ),
     "skerry apply -f digits.yaml --wait",
     "cat digits.yaml | skerry apply -f -",
@@ -23,7 +23,7 @@ export function registerSpecs(program: Command, shell: Shell): void {
       .description("show what `apply` would place and move, and change nothing; exit code 3 when there are changes")
       .requiredOption("-f, --file <file>", FILE_HELP)
       .action((options: { file: string }, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/plan.ts")).plan(run, options.file)),
+        shell.run(command, async (run) => (await import("../actions/deployments/plan.ts")).plan(run, options.file)),
       ),
     "skerry plan -f digits.yaml",
   );

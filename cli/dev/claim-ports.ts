@@ -1,4 +1,4 @@
-import { type Clock, sleep } from "../../shared/clock.ts";
+import { type Clock, sleep } from "../../shared/base/clock.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { anyFreePort, isPortFree } from "../processes/ports.ts";

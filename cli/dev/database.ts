@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { systemClock } from "../../shared/clock.ts";
-import { messageOf } from "../../shared/errors.ts";
+import { systemClock } from "../../shared/base/clock.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import { RESTART_MS } from "../processes/supervised.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.ts";
 import { stopLeftover } from "./postmaster.ts";

@@ -1,5 +1,5 @@
-import { deployment, deploymentSpec, type Deployment } from "../../shared/api/deployments.ts";
-import { applySpec } from "../actions/apply.ts";
+import { deployment, deploymentSpec, type Deployment } from "../../shared/api/v1/deployments.ts";
+import { applySpec } from "../actions/deployments/apply.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../models/push-version.ts";

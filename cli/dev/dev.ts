@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { explainAnswer } from "../../shared/api/explain.ts";
-import { systemClock } from "../../shared/clock.ts";
+import { explainAnswer } from "../../shared/api/v1/explain.ts";
+import { systemClock } from "../../shared/base/clock.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";

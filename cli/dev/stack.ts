@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { sleep, systemClock } from "../../shared/clock.ts";
+import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { ADMIN_KEY_FILE } from "../config/dev-directory.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";

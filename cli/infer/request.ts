@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { messageOf } from "../../shared/errors.ts";
-import { modelMetadata } from "../../shared/api/inference.ts";
+import { messageOf } from "../../shared/base/errors.ts";
+import { modelMetadata } from "../../shared/api/v1/inference.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { EXIT } from "../exit-codes.ts";

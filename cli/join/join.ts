@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join as joinPath, resolve } from "node:path";
-import { sleep, systemClock } from "../../shared/clock.ts";
+import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 import { answersOk } from "../processes/answers.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { declaredVersion, model, type ModelVersion, modelVersion } from "../../shared/api/models.ts";
-import { systemClock } from "../../shared/clock.ts";
-import { systemRandom } from "../../shared/random.ts";
+import { declaredVersion, model, type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
+import { systemClock } from "../../shared/base/clock.ts";
+import { systemRandom } from "../../shared/base/random.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { isApiFailure } from "../api/problem.ts";

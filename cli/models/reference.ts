@@ -1,5 +1,5 @@
-import { type Model, model, type ModelVersion, modelVersion } from "../../shared/api/models.ts";
-import { objectName } from "../../shared/api/common.ts";
+import { type Model, model, type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
+import { objectName } from "../../shared/api/v1/common.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";

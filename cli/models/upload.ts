@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
-import { type BackoffPolicy, fullJitter } from "../../shared/backoff.ts";
-import { type Clock, sleep } from "../../shared/clock.ts";
-import type { Random } from "../../shared/random.ts";
+import { type BackoffPolicy, fullJitter } from "../../shared/base/backoff.ts";
+import { type Clock, sleep } from "../../shared/base/clock.ts";
+import type { Random } from "../../shared/base/random.ts";
 import type { Answer, ApiClient } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";
 import { EXIT } from "../exit-codes.ts";

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
-import { type Clock, sleep } from "../../shared/clock.ts";
+import { type Clock, sleep } from "../../shared/base/clock.ts";
 import { openLog } from "./log-file.ts";
 
 /** One of Skerry's programs, ready to be started. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../../shared/clock.ts";
+import type { Clock } from "../../shared/base/clock.ts";
 import type { Child, Ended, Program } from "./child.ts";
 
 /** How long after its end a program is started again. */

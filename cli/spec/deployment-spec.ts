@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { deploymentSpec, type DeploymentSpec } from "../../shared/api/deployments.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import type { SpecDocument } from "./read-documents.ts";

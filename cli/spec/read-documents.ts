@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { LineCounter, parseAllDocuments } from "yaml";
-import { messageOf } from "../../shared/errors.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 

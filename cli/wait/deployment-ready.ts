@@ -1,4 +1,4 @@
-import { deployment, type Deployment, placement, type Placement } from "../../shared/api/deployments.ts";
+import { deployment, type Deployment, placement, type Placement } from "../../shared/api/v1/deployments.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";

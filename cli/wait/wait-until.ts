@@ -1,4 +1,4 @@
-import { sleep, systemClock } from "../../shared/clock.ts";
+import { sleep, systemClock } from "../../shared/base/clock.ts";
 import type { Run } from "../run.ts";
 
 const POLL_MS = 500;

@@ -1,5 +1,5 @@
-import type { DeploymentSpec } from "../../shared/api/deployments.ts";
-import type { Model, ModelVersion } from "../../shared/api/models.ts";
+import type { DeploymentSpec } from "../../shared/api/v1/deployments.ts";
+import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
 import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { Actor, NewEvent } from "./journal.ts";
 

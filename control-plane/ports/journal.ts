@@ -1,5 +1,5 @@
-import type { SkerryEvent } from "../../shared/api/events.ts";
-import type { Role } from "../../shared/api/keys.ts";
+import type { SkerryEvent } from "../../shared/api/v1/events.ts";
+import type { Role } from "../../shared/api/v1/keys.ts";
 
 /** Something that happened, to be kept in the same transaction as its cause. */
 export interface NewEvent {

@@ -1,4 +1,4 @@
-import type { ApiKeyInfo, Role } from "../../shared/api/keys.ts";
+import type { ApiKeyInfo, Role } from "../../shared/api/v1/keys.ts";
 import type { Actor } from "./journal.ts";
 
 export interface StoredKey {

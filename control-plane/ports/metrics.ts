@@ -1,4 +1,4 @@
-import type { NodeState } from "../../shared/api/nodes.ts";
+import type { NodeState } from "../../shared/api/v1/nodes.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 
 /**

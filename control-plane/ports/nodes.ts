@@ -1,5 +1,5 @@
-import type { JoinTokenInfo, NodeKind } from "../../shared/api/nodes.ts";
-import type { NodeId } from "../../shared/ids.ts";
+import type { JoinTokenInfo, NodeKind } from "../../shared/api/v1/nodes.ts";
+import type { NodeId } from "../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../shared/protocol/messages.ts";
 import type { Actor, NewEvent } from "./journal.ts";
 

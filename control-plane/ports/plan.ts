@@ -1,5 +1,5 @@
-import type { ExplainRecord } from "../../shared/api/explain.ts";
-import type { NodeId, PlacementId } from "../../shared/ids.ts";
+import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
+import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetRows } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";
 

@@ -1,4 +1,4 @@
-import type { NodeId } from "../../shared/ids.ts";
+import type { NodeId } from "../../shared/base/ids.ts";
 import type { CloseCode } from "../../shared/protocol/close-codes.ts";
 import type { DataFrame, ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import type {

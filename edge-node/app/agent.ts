@@ -1,7 +1,7 @@
-import type { Clock } from "../../shared/clock.ts";
-import { newId } from "../../shared/ids.ts";
-import type { Logger } from "../../shared/logger.ts";
-import type { Random } from "../../shared/random.ts";
+import type { Clock } from "../../shared/base/clock.ts";
+import { newId } from "../../shared/base/ids.ts";
+import type { Logger } from "../../shared/base/logger.ts";
+import type { Random } from "../../shared/base/random.ts";
 import type { Capabilities } from "../../shared/protocol/messages.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
 import type { ArtifactDisk, MemoryFile } from "../ports/disk.ts";
@@ -9,16 +9,16 @@ import type { Dialer } from "../ports/links.ts";
 import type { SystemProbe } from "../ports/machine.ts";
 import type { ModelHosts } from "../ports/model-hosts.ts";
 import type { NodeTelemetry } from "../ports/serving.ts";
-import { Connection } from "./connection.ts";
-import { Desired } from "./desired.ts";
-import { Executor } from "./executor.ts";
-import { HostSupervisor } from "./host-supervisor.ts";
-import { Memory } from "./memory.ts";
-import { NodeLog } from "./node-log.ts";
-import { type Held, Placements } from "./placements.ts";
-import type { Serving } from "./serving.ts";
-import { StatusReports } from "./status-reports.ts";
-import { Transfers } from "./transfers.ts";
+import { Connection } from "./session/connection.ts";
+import { Desired } from "./placements/desired-state-receiver.ts";
+import { Executor } from "./placements/executor.ts";
+import { HostSupervisor } from "./hosts/host-supervisor.ts";
+import { Memory } from "./placements/local-state.ts";
+import { NodeLog } from "./session/node-log.ts";
+import { type Held, Placements } from "./placements/placements.ts";
+import type { Serving } from "./inference/request-executor.ts";
+import { StatusReports } from "./session/status-reports.ts";
+import { Transfers } from "./transfer/transfers.ts";
 
 export interface AgentParts {
   readonly dialer: Dialer;

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "../../shared/errors.ts";
+import type { ErrorCode } from "../../shared/base/errors.ts";
 
 /**
  * Which requests a node takes, and which of those it still starts. A refusal is an answer at once: the router tries

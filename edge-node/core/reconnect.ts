@@ -1,6 +1,6 @@
-import { fullJitter, RECONNECT } from "../../shared/backoff.ts";
+import { fullJitter, RECONNECT } from "../../shared/base/backoff.ts";
 import { afterClose } from "../../shared/protocol/close-codes.ts";
-import type { Random } from "../../shared/random.ts";
+import type { Random } from "../../shared/base/random.ts";
 
 export type Redial = { readonly kind: "dial"; readonly waitMs: number } | { readonly kind: "never" };
 

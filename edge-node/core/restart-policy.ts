@@ -1,5 +1,5 @@
-import { fullJitter, type BackoffPolicy } from "../../shared/backoff.ts";
-import type { Random } from "../../shared/random.ts";
+import { fullJitter, type BackoffPolicy } from "../../shared/base/backoff.ts";
+import type { Random } from "../../shared/base/random.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 
 /** Crashes within `CRASH_WINDOW_MS` after which a model host is not started again. A host killed because its model hung counts. */

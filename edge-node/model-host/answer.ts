@@ -1,4 +1,4 @@
-import { isSkerryError, messageOf, SkerryError } from "../../shared/errors.ts";
+import { isSkerryError, messageOf, SkerryError } from "../../shared/base/errors.ts";
 import type { EncodedBody } from "../../shared/inference/body.ts";
 import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { invalid } from "../../shared/inference/faults.ts";

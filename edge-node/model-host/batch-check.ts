@@ -1,4 +1,4 @@
-import { messageOf } from "../../shared/errors.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import {
   DATATYPES,
   type Datatype,
@@ -9,7 +9,7 @@ import {
 } from "../../shared/inference/datatypes.ts";
 import { elementCount } from "../../shared/inference/shape.ts";
 import { split, stack } from "./batch.ts";
-import { whyNoGain, whyTooSlow } from "./batch-gain.ts";
+import { whyNoGain, whyTooSlow } from "./batch-benefit.ts";
 import { whySignatureForbids } from "./batchable.ts";
 import type { LoadedModel } from "./model.ts";
 import { runtimeWords } from "./runtime-words.ts";

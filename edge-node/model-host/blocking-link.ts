@@ -1,6 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
-import { release } from "../../shared/release.ts";
+import { release } from "../../shared/bytes/release.ts";
 import {
   type HostEvent,
   readRequestHead,

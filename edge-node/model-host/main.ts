@@ -1,5 +1,5 @@
 import { flushCompileCache } from "node:module";
-import { messageOf } from "../../shared/errors.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import { batchCheck } from "./batch-check.ts";
 import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
 import { type HostTask, LINK_FD } from "./link-frame.ts";

@@ -1,5 +1,5 @@
 import { decodeRequest, type InferRequest } from "../../shared/inference/request.ts";
-import { release } from "../../shared/release.ts";
+import { release } from "../../shared/bytes/release.ts";
 import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
 import { batchKey, rowsOf, split, stack } from "./batch.ts";

@@ -1,4 +1,4 @@
-import { messageOf } from "../../shared/errors.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import { isDatatype, type Tensor, zeroData } from "../../shared/inference/datatypes.ts";
 import { elementCount } from "../../shared/inference/shape.ts";
 import type { LoadedModel } from "./model.ts";

@@ -1,4 +1,4 @@
-import type { Cancellation } from "../../shared/cancellation.ts";
+import type { Cancellation } from "../../shared/base/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";

@@ -1,4 +1,4 @@
-import { SkerryError } from "../errors.ts";
+import { SkerryError } from "../base/errors.ts";
 
 /** 400: the caller's mistake. `detail` names the tensor, what is wrong with it and what to do; it never quotes an element. */
 export const invalid = (detail: string): SkerryError => new SkerryError("INVALID_REQUEST", detail);

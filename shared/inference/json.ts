@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../base/errors.ts";
 import { invalid, kindOf } from "./faults.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;

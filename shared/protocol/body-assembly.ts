@@ -1,5 +1,5 @@
-import { ChurnMap } from "../churn-map.ts";
-import { allocate } from "../release.ts";
+import { ChurnMap } from "../base/churn-map.ts";
+import { allocate } from "../bytes/release.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
 import type { DataFrame, RequestFrame, ResponseFrame } from "./inference-frame.ts";
 

@@ -1,4 +1,4 @@
-import { canonicalJson, digestOf, type Digest } from "../digest.ts";
+import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
 import type { DesiredPlacement } from "./messages.ts";
 
 /** What one node should hold: a level, not a list of commands. Placements are sorted by id. */

@@ -1,4 +1,4 @@
-import { allocate } from "../release.ts";
+import { allocate } from "../bytes/release.ts";
 import { PieceReader } from "./piece-reader.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { canonicalJson, digestOf, type Digest } from "../digest.ts";
+import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
 
 export const digest = z
   .string()

@@ -3,9 +3,9 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../control-plane/adapters/artifacts/check-process.ts";
-import { Chunker } from "../../control-plane/core/push/chunker.ts";
-import { systemClock } from "../../shared/clock.ts";
-import { noise, onnxWithWeights } from "../unit/control-plane/catalog/onnx-bytes.ts";
+import { Chunker } from "../../control-plane/core/catalog/chunker.ts";
+import { systemClock } from "../../shared/base/clock.ts";
+import { noise, onnxWithWeights } from "../unit/control-plane/core/catalog/onnx-bytes.ts";
 
 /**
  * What a check costs: cutting alone, as a ratio to SHA-256 of the same bytes in the same round, and the whole check of a

@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { messageOf } from "../../shared/errors.ts";
-import { seededRandom } from "../../shared/random.ts";
+import { messageOf } from "../../shared/base/errors.ts";
+import { seededRandom } from "../../shared/base/random.ts";
 import { aSpec, type ChaosScene, makePeace, wreakHavoc } from "../support/chaos.ts";
 import { largeModel, tableOf } from "../support/large-model.ts";
 import { inFlightAt } from "../support/node-faults.ts";

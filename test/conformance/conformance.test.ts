@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Endpoint } from "../../shared/api/inference.ts";
+import type { Endpoint } from "../../shared/api/v1/inference.ts";
 import type { ConformanceCase } from "./case.ts";
 import type { Target } from "./exchange.ts";
 import { type CaseGroup, loadCases, select } from "./load-cases.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import type { Placement } from "../../shared/api/deployments.ts";
+import type { Placement } from "../../shared/api/v1/deployments.ts";
 import { digitRequests } from "../support/digit-request.ts";
 import { loadBombModel, loopModel, unknownOperatorModel } from "../support/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";

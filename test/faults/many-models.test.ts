@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../shared/api/deployments.ts";
+import type { Deployment } from "../../shared/api/v1/deployments.ts";
 import { identityModel } from "../support/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";

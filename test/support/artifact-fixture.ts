@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { Chunker } from "../../control-plane/core/push/chunker.ts";
-import { seededRandom } from "../../shared/random.ts";
+import { Chunker } from "../../control-plane/core/catalog/chunker.ts";
+import { seededRandom } from "../../shared/base/random.ts";
 import { artifactDigest, chunksOf, type ChunkRef, type Manifest } from "../../shared/protocol/manifest.ts";
 
 /** An artifact made for a test: its manifest, its name, its bytes. */

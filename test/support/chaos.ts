@@ -1,6 +1,6 @@
 import { setTimeout as pass } from "node:timers/promises";
 import pg from "pg";
-import type { Random } from "../../shared/random.ts";
+import type { Random } from "../../shared/base/random.ts";
 import { modelHostsOf } from "./process-facts.ts";
 import type { ClusterNode, SkerryCluster } from "./skerry-cluster.ts";
 import type { TcpProxy } from "./tcp-proxy.ts";

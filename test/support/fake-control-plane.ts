@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { keys } from "../../control-plane/adapters/system/ed25519.ts";
 import { bytesOf } from "../../edge-node/adapters/websocket/parse-message.ts";
-import { digestOf } from "../../shared/digest.ts";
+import { digestOf } from "../../shared/base/digest.ts";
 import { CHANNELS, channelPath, CONTROL_RATE, SUBPROTOCOL, type Channel } from "../../shared/protocol/limits.ts";
 import {
   attach,
@@ -17,7 +17,7 @@ import {
   type NodeMessage,
 } from "../../shared/protocol/messages.ts";
 import { joinProofText, sessionProofText } from "../../shared/protocol/proofs.ts";
-import { TokenBucket } from "../../shared/token-bucket.ts";
+import { TokenBucket } from "../../shared/base/token-bucket.ts";
 import { FakeNodeSession, type FakeTimings } from "./fake-node-session.ts";
 import { FakePush, type PushRule } from "./fake-push.ts";
 import type { ArtifactFixture } from "./artifact-fixture.ts";

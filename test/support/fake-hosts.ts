@@ -1,7 +1,7 @@
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
-import { hostFailure } from "../../edge-node/app/host-failure.ts";
-import type { Serving } from "../../edge-node/app/serving.ts";
+import { hostFailure } from "../../edge-node/app/hosts/host-failure.ts";
+import type { Serving } from "../../edge-node/app/inference/request-executor.ts";
 import type { HostAnswer, HostExit, HostSpec, ModelHost, ModelHosts } from "../../edge-node/ports/model-hosts.ts";
 import type { WorkerAnswer, WorkerRequest } from "../../edge-node/ports/serving.ts";
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { RawData, WebSocket } from "ws";
-import { chunksInBitmap, PushProgress } from "../../control-plane/core/push/push-progress.ts";
+import { chunksInBitmap, PushProgress } from "../../control-plane/core/transfer/push-progress.ts";
 import { bytesOf } from "../../edge-node/adapters/websocket/parse-message.ts";
 import { manifestBytes } from "../../shared/protocol/manifest.ts";
 import { transferMessage, type TransferMessage } from "../../shared/protocol/messages.ts";

@@ -1,6 +1,6 @@
-import { deploymentSpec, type DeploymentSpec } from "../../shared/api/deployments.ts";
-import type { ExplainRecord } from "../../shared/api/explain.ts";
-import type { NodeId, PlacementId } from "../../shared/ids.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments.ts";
+import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
+import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import { emptyFleet, reduce, type MutableFleet } from "../../control-plane/core/fleet/reduce.ts";
 import type { FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../control-plane/core/fleet/types.ts";
 import type { z } from "zod";

@@ -1,5 +1,5 @@
-import type { Clock } from "../../shared/clock.ts";
-import { FleetHolder } from "../../control-plane/app/fleet-holder.ts";
+import type { Clock } from "../../shared/base/clock.ts";
+import { FleetHolder } from "../../control-plane/app/fleet/fleet-cache.ts";
 import type { FleetRows } from "../../control-plane/core/fleet/types.ts";
 import { silentLogger } from "./silent-logger.ts";
 

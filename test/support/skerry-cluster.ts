@@ -3,11 +3,11 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Deployment, Placement } from "../../shared/api/deployments.ts";
-import type { SkerryEvent } from "../../shared/api/events.ts";
-import type { ModelVersion } from "../../shared/api/models.ts";
-import type { Node } from "../../shared/api/nodes.ts";
-import { messageOf } from "../../shared/errors.ts";
+import type { Deployment, Placement } from "../../shared/api/v1/deployments.ts";
+import type { SkerryEvent } from "../../shared/api/v1/events.ts";
+import type { ModelVersion } from "../../shared/api/v1/models.ts";
+import type { Node } from "../../shared/api/v1/nodes.ts";
+import { messageOf } from "../../shared/base/errors.ts";
 import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
 
 const TOO_MANY = 429;

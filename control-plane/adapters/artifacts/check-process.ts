@@ -1,14 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../../../shared/clock.ts";
-import { SkerryError } from "../../../shared/errors.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
-import { checkResult, type CheckRequest, type CheckResult } from "../../artifact-check/messages.ts";
+import { checkResult, type CheckRequest, type CheckResult } from "../../model-inspector/messages.ts";
 import type { ModelCheck } from "../../ports/artifacts.ts";
-import { Slots } from "./slots.ts";
+import { Slots } from "./semaphore.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../artifact-check/main.ts", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../model-inspector/main.ts", import.meta.url));
 
 /** One check reads 1 MiB at a time; the rest of the heap is for names, which the skim bounds at 16 MiB. */
 const MAX_HEAP_MIB = 256;

@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 
 const FLOOR_BYTES = 2 * 1024 ** 3;
 const FLOOR_PART = 0.05;

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
 import type { DiskSpace } from "./disk-room.ts";
 import { hasCode, readFully, syncDirectory, syncFile, unlessMissing } from "./files.ts";

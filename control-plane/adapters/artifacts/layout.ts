@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isId } from "../../../shared/ids.ts";
+import { isId } from "../../../shared/base/ids.ts";
 
 const PART = ".part";
 const SHA256 = /^[0-9a-f]{64}$/;

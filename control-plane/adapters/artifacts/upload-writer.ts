@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import { demandRoom, diskSpace, storageFull, type DiskSpace } from "./disk-room.ts";
 import { hasCode, writeFully } from "./files.ts";
 

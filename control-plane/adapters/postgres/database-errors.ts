@@ -1,4 +1,4 @@
-import { SkerryError, isSkerryError, messageOf } from "../../../shared/errors.ts";
+import { SkerryError, isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 
 /** A transaction that found the rows changed under its hands and is worth repeating as a whole. */
 export class RetryTransaction extends Error {}

@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { PrismaClient, type Prisma } from "../../../prisma/generated/client.ts";
-import { fullJitter, type BackoffPolicy } from "../../../shared/backoff.ts";
-import { SkerryError } from "../../../shared/errors.ts";
-import type { Logger } from "../../../shared/logger.ts";
-import type { Random } from "../../../shared/random.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/base/backoff.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
 import { kindOf, storageFull, unavailable } from "./database-errors.ts";
 
 /** How long a caller waits at most. */

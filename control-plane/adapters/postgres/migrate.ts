@@ -2,9 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
-import { messageOf } from "../../../shared/errors.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
 import { unavailable } from "./database-errors.ts";
-import { settleRestoredEvents } from "./restored-events.ts";
+import { settleRestoredEvents } from "./events/restored-events.ts";
 
 /** "skerry" in ASCII, cut to 32 bits: the advisory lock that lets one process migrate at a time. */
 const LOCK_KEY = 0x736b6572;

@@ -1,4 +1,4 @@
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 
 /** Throws `STALE_ETAG` when the caller read another state than the present one. `expected` undefined: any will do. */
 export function requireVersion(what: string, present: number | undefined, expected: number | undefined): void {

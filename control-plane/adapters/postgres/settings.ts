@@ -1,5 +1,5 @@
-import { newId } from "../../../shared/ids.ts";
-import type { Random } from "../../../shared/random.ts";
+import { newId } from "../../../shared/base/ids.ts";
+import type { Random } from "../../../shared/base/random.ts";
 import type { Database } from "./database.ts";
 
 const CONTROL_PLANE_ID = "control-plane-id";

@@ -1,9 +1,9 @@
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
-import type { Clock } from "../../../shared/clock.ts";
-import { isSkerryError, messageOf } from "../../../shared/errors.ts";
-import type { NodeId } from "../../../shared/ids.ts";
-import type { Logger } from "../../../shared/logger.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { AUTHENTICATION_DEADLINE_MS, type Channel } from "../../../shared/protocol/limits.ts";
 import {

@@ -1,11 +1,11 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { Clock } from "../../../shared/clock.ts";
-import { corkForThisTurn } from "../../../shared/cork.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { corkForThisTurn } from "../../../shared/base/cork.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
-import { release } from "../../../shared/release.ts";
-import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
+import { release } from "../../../shared/bytes/release.ts";
+import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import type { InferenceLink, InferenceSession } from "../../ports/sockets.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
-import { messageOf } from "../../../shared/errors.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
 import {
   CHANNELS,
   channelPath,

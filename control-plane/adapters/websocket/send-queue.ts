@@ -1,5 +1,5 @@
 import { MAX_BODIES_IN_FLIGHT_BYTES, OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
-import { release } from "../../../shared/release.ts";
+import { release } from "../../../shared/bytes/release.ts";
 
 /** The part of a ws socket that the queue needs. */
 interface Outlet {

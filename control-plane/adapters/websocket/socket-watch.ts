@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
 

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { transferMessage } from "../../../shared/protocol/messages.ts";

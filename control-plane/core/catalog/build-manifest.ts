@@ -1,7 +1,7 @@
 import { MODEL_FILE, type Manifest } from "../../../shared/protocol/manifest.ts";
-import { CHUNKER } from "../push/chunker.ts";
-import { estimateMemMiB } from "../schedule/memory.ts";
-import type { OnnxModel } from "./onnx-skim.ts";
+import { CHUNKER } from "./chunker.ts";
+import { estimateMemMiB } from "../scheduling/memory.ts";
+import type { OnnxModel } from "./onnx-inspect.ts";
 
 const MAX_BATCH = 8;
 const TIMEOUT_MS = 10_000;

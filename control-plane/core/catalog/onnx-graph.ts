@@ -10,7 +10,7 @@ import {
 } from "./limits.ts";
 import { skimValue, type DeclaredValue } from "./onnx-signature.ts";
 import { skimTensor } from "./onnx-tensor.ts";
-import { quote, SkimRefused } from "./skim-refused.ts";
+import { quote, SkimRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 const GRAPH = {

@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import { MAX_DIMENSIONS, MAX_TENSOR_NAME } from "./limits.ts";
 import { datatypeOf } from "./onnx-datatypes.ts";
-import { quote, SkimRefused } from "./skim-refused.ts";
+import { quote, SkimRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /** TypeProto's kinds of value that are no dense tensor. */

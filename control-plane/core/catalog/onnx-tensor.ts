@@ -1,5 +1,5 @@
 import { datatypeOf, TENSOR_STORES, type Datatype, type TensorStore } from "./onnx-datatypes.ts";
-import { quote, SkimRefused } from "./skim-refused.ts";
+import { quote, SkimRefused } from "./inspection-refused.ts";
 import { WIRE, type WireReader } from "./wire-reader.ts";
 
 /** TensorProto's other fields. */

@@ -1,4 +1,4 @@
-import type { NodeId } from "../../../shared/ids.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { FleetLoad, FleetRows } from "./types.ts";
 

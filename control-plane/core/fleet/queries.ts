@@ -1,5 +1,5 @@
-import { nodeKind, type NodeKind } from "../../../shared/api/nodes.ts";
-import type { NodeId } from "../../../shared/ids.ts";
+import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
 import {
   aliasKey,
   versionKey,

@@ -1,5 +1,5 @@
-import { assertNever } from "../../../shared/assert-never.ts";
-import type { NodeId } from "../../../shared/ids.ts";
+import { assertNever } from "../../../shared/base/assert-never.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { FleetEvent } from "./events.ts";
 import { GOOD_HEARTBEATS_FOR_READY } from "./node-status.ts";

@@ -1,8 +1,8 @@
-import type { DeploymentSpec } from "../../../shared/api/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/explain.ts";
-import type { NodeKind } from "../../../shared/api/nodes.ts";
-import type { NodeId, PlacementId } from "../../../shared/ids.ts";
-import type { Digest } from "../../../shared/digest.ts";
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
+import type { Digest } from "../../../shared/base/digest.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, WantedState } from "../../../shared/protocol/placement.ts";

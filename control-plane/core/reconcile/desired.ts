@@ -1,10 +1,10 @@
-import type { Residency } from "../../../shared/api/deployments.ts";
+import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { versionOf } from "../fleet/queries.ts";
 import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
-import { memoryNeedMiB } from "../schedule/memory.ts";
+import { memoryNeedMiB } from "../scheduling/memory.ts";
 
 /** Requests that may wait at one placement. */
 const QUEUE = 64;

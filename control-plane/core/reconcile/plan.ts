@@ -1,8 +1,8 @@
 import { isWanted } from "../fleet/queries.ts";
 import type { Fleet, FleetPlacement } from "../fleet/types.ts";
-import { candidatesOf, type Candidate } from "../schedule/candidate.ts";
-import { stateFor, type PlanContext } from "../schedule/context.ts";
-import { planDeployment } from "../schedule/plan-deployment.ts";
+import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
+import { stateFor, type PlanContext } from "../scheduling/context.ts";
+import { planDeployment } from "../scheduling/plan-deployment.ts";
 import type { Step } from "./steps.ts";
 
 /**

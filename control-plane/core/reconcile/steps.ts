@@ -1,4 +1,4 @@
-import type { ExplainRecord } from "../../../shared/api/explain.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { FleetPlacement } from "../fleet/types.ts";
 
 /** What the leader does to the rows of placements. Imperative; each one is carried out by one entry of the executor's table. */

@@ -1,14 +1,14 @@
 import { constants } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { digestOf } from "../../../shared/digest.ts";
+import { digestOf } from "../../../shared/base/digest.ts";
 import {
   chunksOf,
   manifest as manifestSchema,
   manifestBytes,
   type Manifest,
 } from "../../../shared/protocol/manifest.ts";
-import { hostFailure } from "../../app/host-failure.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { ArtifactDisk, Staging } from "../../ports/disk.ts";
 import { ChunkStaging, type StagedFile } from "./chunk-staging.ts";
 import { diskFull, syncDirectory, unlessMissing, writeDurably } from "./durable.ts";

@@ -1,7 +1,7 @@
 import { open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { messageOf } from "../../../shared/errors.ts";
-import { hostFailure } from "../../app/host-failure.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
 
 /**
  * Replaces a file so that after a crash at any moment either the old or the new content is there: a new file, fsync,

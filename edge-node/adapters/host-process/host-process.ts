@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { hostFailure } from "../../app/host-failure.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostAnswer, HostExit, HostRequest } from "../../ports/model-hosts.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import { hostFailure } from "../../app/host-failure.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostTask } from "../../model-host/link-frame.ts";
 import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";

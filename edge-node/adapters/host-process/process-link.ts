@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { ERRORS, messageOf } from "../../../shared/errors.ts";
+import { ERRORS, messageOf } from "../../../shared/base/errors.ts";
 import { ANSWER_CODES, REPLY, REQUEST_HEADER, writeRequestHead } from "../../model-host/link-frame.ts";
 import type { HostAnswer, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";

@@ -1,5 +1,5 @@
 import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
-import { release } from "../../../shared/release.ts";
+import { release } from "../../../shared/bytes/release.ts";
 import { readReplyHead, REPLY_HEADER, type ReplyHead } from "../../model-host/link-frame.ts";
 
 export interface Reply extends ReplyHead {

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { ERRORS, isSkerryError, messageOf, SkerryError } from "../../../shared/errors.ts";
-import { releasing } from "../../../shared/release.ts";
+import { ERRORS, isSkerryError, messageOf, SkerryError } from "../../../shared/base/errors.ts";
+import { releasing } from "../../../shared/bytes/release.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 
 /** What a route gives back. */

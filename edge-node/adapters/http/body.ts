@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { SkerryError } from "../../../shared/errors.ts";
-import { release } from "../../../shared/release.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { release } from "../../../shared/bytes/release.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 
 /** Bytes that the bodies under way hold together. A hard bound: a body that does not fit is refused before it is read. */

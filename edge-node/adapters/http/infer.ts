@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { cancellationOf } from "../../../shared/cancellation.ts";
-import { isSkerryError, SkerryError } from "../../../shared/errors.ts";
-import type { Logger } from "../../../shared/logger.ts";
+import { cancellationOf } from "../../../shared/base/cancellation.ts";
+import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import { release } from "../../../shared/release.ts";
-import { traceLine } from "../../app/trace-line.ts";
+import { release } from "../../../shared/bytes/release.ts";
+import { traceLine } from "../../app/inference/trace-line.ts";
 import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
 import { errorReply, type Reply } from "./answer.ts";
 import type { BodyBudget } from "./body.ts";

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-import { type ErrorCode, ERRORS, SkerryError } from "../../../shared/errors.ts";
+import { type ErrorCode, ERRORS, SkerryError } from "../../../shared/base/errors.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Clock } from "../../../shared/clock.ts";
-import { ERRORS, isSkerryError, SkerryError } from "../../../shared/errors.ts";
-import type { Logger } from "../../../shared/logger.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
 import { KEEP_ALIVE_MS } from "../../../shared/protocol/limits.ts";
-import { requestIdFrom } from "../../../shared/request-id.ts";
+import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
 import { BodyBudget } from "./body.ts";

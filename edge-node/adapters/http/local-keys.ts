@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 
 const LINE = /^([0-9a-f]{64})(?:\s.*)?$/;
 /** A file of the technician's, not a database. */

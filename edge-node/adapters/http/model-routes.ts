@@ -1,4 +1,4 @@
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import { notServed } from "../../../shared/inference/faults.ts";
 import { flagOf, type JsonObject, parseBody } from "../../../shared/inference/json.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";

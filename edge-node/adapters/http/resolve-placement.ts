@@ -1,4 +1,4 @@
-import { SkerryError } from "../../../shared/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import type { LocalPlacement } from "../../ports/serving.ts";
 
 /** What a URL names: a model, and perhaps one of its versions. */

@@ -1,4 +1,4 @@
-import { decodedSegment } from "../../../shared/path-segment.ts";
+import { decodedSegment } from "../../../shared/base/path-segment.ts";
 import type { ModelTarget } from "./resolve-placement.ts";
 
 /** What a path can mean on a node. */

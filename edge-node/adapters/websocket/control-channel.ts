@@ -1,8 +1,8 @@
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, NodeMessage, Unsent, Welcome } from "../../../shared/protocol/messages.ts";
-import { TokenBucket } from "../../../shared/token-bucket.ts";
+import { TokenBucket } from "../../../shared/base/token-bucket.ts";
 import type { ControlLink, LinkClosed } from "../../ports/links.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { parseMessage } from "./parse-message.ts";

@@ -1,11 +1,11 @@
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { Channel } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type { ControlLink, Dialer, InferenceLink, TransferLink } from "../../ports/links.ts";
-import { linkRefused } from "../../app/link-refused.ts";
+import { linkRefused } from "../../app/session/link-refused.ts";
 import { ControlChannel } from "./control-channel.ts";
 import { InferenceSocket, type InferenceHandlers } from "./inference-channel.ts";
 import type { NodeSocket } from "./node-socket.ts";

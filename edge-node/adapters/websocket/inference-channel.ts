@@ -1,4 +1,4 @@
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { type Assembled, BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
@@ -10,7 +10,7 @@ import {
   type RequestFrame,
   type ResponseFrame,
 } from "../../../shared/protocol/inference-frame.ts";
-import { release } from "../../../shared/release.ts";
+import { release } from "../../../shared/bytes/release.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
 import type { NodeSocket } from "./node-socket.ts";

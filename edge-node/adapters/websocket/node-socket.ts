@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
-import type { Clock } from "../../../shared/clock.ts";
-import { corkForThisTurn } from "../../../shared/cork.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { corkForThisTurn } from "../../../shared/base/cork.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
-import { release } from "../../../shared/release.ts";
-import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
+import { release } from "../../../shared/bytes/release.ts";
+import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import { bytesOf } from "./parse-message.ts";
 import type { LinkClosed } from "../../ports/links.ts";
 

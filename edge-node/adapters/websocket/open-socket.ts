@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { WebSocket } from "ws";
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import { messageOf } from "../../../shared/errors.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
 import {
   AUTHENTICATION_DEADLINE_MS,
   channelPath,
@@ -15,7 +15,7 @@ import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type { LinkClosed, LinkRefused } from "../../ports/links.ts";
-import { isLinkRefused, linkRefused } from "../../app/link-refused.ts";
+import { isLinkRefused, linkRefused } from "../../app/session/link-refused.ts";
 import { isLoopback } from "../../core/loopback.ts";
 import { closedByStatus, NodeSocket } from "./node-socket.ts";
 import { parseMessage } from "./parse-message.ts";

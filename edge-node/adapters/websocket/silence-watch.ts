@@ -1,4 +1,4 @@
-import type { Clock } from "../../../shared/clock.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import { Silence } from "../../core/silence.ts";
 
 const TICK_MS = 1_000;

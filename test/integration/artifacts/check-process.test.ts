@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
-import { systemClock } from "../../../shared/clock.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
 import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";
 import {
   field,
@@ -16,7 +16,7 @@ import {
   tensor,
   value,
   tensorType,
-} from "../../unit/control-plane/catalog/onnx-bytes.ts";
+} from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
 
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -1,5 +1,5 @@
-import type { Model, ModelVersion } from "../../../shared/api/models.ts";
-import { SkerryError } from "../../../shared/errors.ts";
+import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import type { CatalogStore, CheckedModel, UploadRow } from "../../../control-plane/ports/catalogue.ts";
 import type { NewEvent } from "../../../control-plane/ports/journal.ts";
 

@@ -2,8 +2,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
-import { systemClock } from "../../../shared/clock.ts";
-import { noise, onnx, onnxWithWeights } from "../../unit/control-plane/catalog/onnx-bytes.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
+import { noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
 import { ada, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;

@@ -10,7 +10,7 @@ import { claimDirectory } from "../../../cli/dev/data-directory.ts";
 import { readSettings } from "../../../cli/dev/settings.ts";
 import { Child } from "../../../cli/processes/child.ts";
 import { lastLines } from "../../../cli/processes/log-file.ts";
-import { systemClock } from "../../../shared/clock.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
 import { until } from "../../support/skerry-process.ts";
 
 let folder: string;

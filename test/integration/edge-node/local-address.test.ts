@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { composeNode } from "../../../edge-node/compose.ts";
 import { readConfig } from "../../../edge-node/config.ts";
-import { systemClock } from "../../../shared/clock.ts";
-import { seededRandom } from "../../../shared/random.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
+import { seededRandom } from "../../../shared/base/random.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 describe("a node beyond its own machine", () => {

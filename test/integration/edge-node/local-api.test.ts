@@ -8,10 +8,10 @@ import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/mode
 import { LocalApi } from "../../../edge-node/adapters/http/local-api.ts";
 import { LocalKeys } from "../../../edge-node/adapters/http/local-keys.ts";
 import { NodeMetrics } from "../../../edge-node/adapters/http/metrics.ts";
-import { InferenceWorker } from "../../../edge-node/app/inference-worker.ts";
+import { InferenceWorker } from "../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import type { LocalNode, LocalPlacement, ModelSignature } from "../../../edge-node/ports/serving.ts";
-import { systemClock } from "../../../shared/clock.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";

@@ -10,7 +10,7 @@ import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { WebSocket, WebSocketServer } from "ws";
-import { releaseSpentChunks } from "../../../shared/spent-chunks.ts";
+import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import { eventually } from "../../support/eventually.ts";
 
 /** Sizes around the bounds of frame headers, of ws's views and copies, and of what one read brings. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { IdentityFiles } from "../../../edge-node/adapters/filesystem/identity-files.ts";
-import { JsonMemoryFile } from "../../../edge-node/adapters/filesystem/memory-file.ts";
+import { JsonMemoryFile } from "../../../edge-node/adapters/filesystem/state-file.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import type { NodeMemory } from "../../../edge-node/ports/disk.ts";
 import { silentLogger } from "../../support/silent-logger.ts";

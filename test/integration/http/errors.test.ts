@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { problem } from "../../../shared/api/common.ts";
-import { ERRORS, type ErrorCode } from "../../../shared/errors.ts";
+import { problem } from "../../../shared/api/v1/common.ts";
+import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 import type { Answer, Call } from "./support/http-call.ts";
 import { openDoor, type OpenDoor } from "./support/open-door.ts";
 

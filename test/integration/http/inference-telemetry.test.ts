@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference-request.ts";
-import { SkerryError } from "../../../shared/errors.ts";
-import type { Logger } from "../../../shared/logger.ts";
+import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
-import { SkerryError } from "../../../shared/errors.ts";
-import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference-request.ts";
-import type { HttpDoorParts } from "../../../control-plane/adapters/http/http-door.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
+import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
 import { eventually } from "../../support/eventually.ts";
 import { postHead, RawClient } from "../../support/raw-client.ts";
 import { settle } from "../../support/test-clock.ts";

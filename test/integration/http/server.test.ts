@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { ERRORS, SkerryError } from "../../../shared/errors.ts";
+import { ERRORS, SkerryError } from "../../../shared/base/errors.ts";
 import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;

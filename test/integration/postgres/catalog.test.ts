@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { systemRandom } from "../../../shared/random.ts";
-import { newId } from "../../../shared/ids.ts";
+import { systemRandom } from "../../../shared/base/random.ts";
+import { newId } from "../../../shared/base/ids.ts";
 import { manifestBytes } from "../../../shared/protocol/manifest.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import { Database, type Transaction } from "../../../control-plane/adapters/postgres/database.ts";
-import { seededRandom } from "../../../shared/random.ts";
-import type { Logger } from "../../../shared/logger.ts";
+import { seededRandom } from "../../../shared/base/random.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { until } from "../../support/skerry-process.ts";

@@ -5,13 +5,13 @@ import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
 import type { Actor, NewEvent } from "../../../control-plane/ports/journal.ts";
 import type { JoinAttempt } from "../../../control-plane/ports/nodes.ts";
 import type { Fence, NewPlacement } from "../../../control-plane/ports/plan.ts";
-import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/explain.ts";
-import { systemClock } from "../../../shared/clock.ts";
-import { newId, type NodeId, type PlacementId } from "../../../shared/ids.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
+import { newId, type NodeId, type PlacementId } from "../../../shared/base/ids.ts";
 import { artifactDigest, manifest, type Manifest } from "../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../shared/protocol/messages.ts";
-import { systemRandom } from "../../../shared/random.ts";
+import { systemRandom } from "../../../shared/base/random.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { until } from "../../support/skerry-process.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { Fence } from "../../../control-plane/ports/plan.ts";
-import type { PlacementId } from "../../../shared/ids.ts";
+import type { PlacementId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {
   alice,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/glo
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { NewPlacement } from "../../../control-plane/ports/plan.ts";
-import type { NodeId } from "../../../shared/ids.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {
   alice,

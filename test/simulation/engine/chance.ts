@@ -1,4 +1,4 @@
-import { seededRandom } from "../../../shared/random.ts";
+import { seededRandom } from "../../../shared/base/random.ts";
 
 const SAMPLES = 65_536;
 

@@ -1,9 +1,9 @@
-import { candidateSet, type CandidateSet } from "../../../control-plane/core/route/candidate-set.ts";
+import { candidateSet, type CandidateSet } from "../../../control-plane/core/routing/candidate-set.ts";
 import { hashFraction } from "../../../control-plane/core/hash.ts";
-import { expectedMs, type RouteCandidate } from "../../../control-plane/core/route/estimate.ts";
-import { pick } from "../../../control-plane/core/route/pick.ts";
-import { PlacementStats, type PlacementFigures } from "../../../control-plane/core/route/placement-stats.ts";
-import type { Random } from "../../../shared/random.ts";
+import { expectedMs, type RouteCandidate } from "../../../control-plane/core/routing/estimate.ts";
+import { pick } from "../../../control-plane/core/routing/pick.ts";
+import { PlacementStats, type PlacementFigures } from "../../../control-plane/core/routing/placement-stats.ts";
+import type { Random } from "../../../shared/base/random.ts";
 import type { World } from "./world.ts";
 
 /** What a router asks its policy, and tells it. Nodes by their index. */
@@ -60,7 +60,7 @@ const nothing = (): void => undefined;
 /** As often as `RouteView` builds its sets anew. */
 const KEEP_MS = 100;
 
-/** Skerry's own router: the code of core/route. */
+/** Skerry's own router: the code of core/routing. */
 export const skerry = (): PolicyOf => (world, router, random) => {
   const candidates = candidatesOf(world, router, () => new PlacementStats());
   const statsOf = (node: number): PlacementStats => candidates[node]?.stats ?? new PlacementStats();

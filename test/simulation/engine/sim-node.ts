@@ -1,4 +1,4 @@
-import type { PlacementFigures } from "../../../control-plane/core/route/placement-stats.ts";
+import type { PlacementFigures } from "../../../control-plane/core/routing/placement-stats.ts";
 import type { EventQueue } from "./event-queue.ts";
 
 /** One try of one request at one node. */

@@ -1,6 +1,6 @@
-import { AnswerTimes } from "../../../control-plane/core/route/answer-times.ts";
-import { Budget } from "../../../control-plane/core/route/budget.ts";
-import { seededRandom } from "../../../shared/random.ts";
+import { AnswerTimes } from "../../../control-plane/core/routing/answer-times.ts";
+import { Budget } from "../../../control-plane/core/routing/retry-budget.ts";
+import { seededRandom } from "../../../shared/base/random.ts";
 import { lognormal, type Draw } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Policy, PolicyOf } from "./policies.ts";

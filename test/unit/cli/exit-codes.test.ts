@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { exitCodeOfAnswer } from "../../../cli/exit-codes.ts";
-import { ERRORS, type ErrorCode } from "../../../shared/errors.ts";
+import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 
 const expected: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 4,

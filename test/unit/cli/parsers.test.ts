@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { parseMetrics } from "../../../cli/actions/model-push.ts";
-import { tokenRequest } from "../../../cli/actions/tokens.ts";
+import { parseMetrics } from "../../../cli/actions/models/model-push.ts";
+import { tokenRequest } from "../../../cli/actions/nodes/tokens.ts";
 import { parseInputSource, shapeOfBytes, shapeOfData } from "../../../cli/infer/parse-input.ts";
 import { encodeRequest } from "../../../cli/infer/request.ts";
 import { parseRoute, routeWords } from "../../../cli/infer/route-header.ts";

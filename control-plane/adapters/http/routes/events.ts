@@ -1,13 +1,13 @@
 import { z } from "zod";
-import { listOf, pageQuery } from "../../../../shared/api/common.ts";
-import { auditEntry, event, eventCursor, eventsQuery, type SkerryEvent } from "../../../../shared/api/events.ts";
-import type { Clock } from "../../../../shared/clock.ts";
-import { isSkerryError } from "../../../../shared/errors.ts";
-import type { EventFeed } from "../../../app/event-feed.ts";
+import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
+import { auditEntry, event, eventCursor, eventsQuery, type SkerryEvent } from "../../../../shared/api/v1/events.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import { isSkerryError } from "../../../../shared/base/errors.ts";
+import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { AuditStore } from "../../../ports/journal.ts";
-import type { Doorkeeper } from "../doorkeeper.ts";
-import { invalidFields } from "../problem.ts";
-import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../route.ts";
+import type { Doorkeeper } from "../auth/authenticator.ts";
+import { invalidFields } from "../server/problem.ts";
+import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../server/route.ts";
 
 const TAG = "Events";
 const STREAM_TYPE = "text/event-stream";

@@ -9,15 +9,15 @@ import {
   serverLive,
   serverMetadata,
   serverReady,
-} from "../../../../shared/api/inference.ts";
-import { objectName } from "../../../../shared/api/common.ts";
-import { SkerryError } from "../../../../shared/errors.ts";
+} from "../../../../shared/api/v1/inference.ts";
+import { objectName } from "../../../../shared/api/v1/common.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
-import { maySee, type Caller } from "../../../app/api-keys.ts";
-import type { RepositoryChanges } from "../../../app/repository-changes.ts";
-import type { ServingView } from "../../../app/serving-view.ts";
-import { parseInferenceHeaders } from "../inference-headers.ts";
-import { definePublicRoute, defineRoute, EVERY_ROLE, INVOKERS, OPERATORS, type Route } from "../route.ts";
+import { maySee, type Caller } from "../../../app/access/api-keys.ts";
+import type { RepositoryChanges } from "../../../app/catalog/model-repository-api.ts";
+import type { ServingView } from "../../../app/inference/model-status-query.ts";
+import { parseInferenceHeaders } from "../inference/inference-headers.ts";
+import { definePublicRoute, defineRoute, EVERY_ROLE, INVOKERS, OPERATORS, type Route } from "../server/route.ts";
 
 const TAG = "Open Inference Protocol";
 

@@ -1,18 +1,18 @@
-import { listOf, listQuery } from "../../../../shared/api/common.ts";
-import { createdJoinToken, createJoinToken, joinToken } from "../../../../shared/api/nodes.ts";
-import type { Clock } from "../../../../shared/clock.ts";
-import { isSkerryError, SkerryError } from "../../../../shared/errors.ts";
+import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { createdJoinToken, createJoinToken, joinToken } from "../../../../shared/api/v1/nodes.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
 import {
   joinRequest,
   joinResponse,
   type JoinRequest,
   type JoinResponse,
 } from "../../../../shared/protocol/messages.ts";
-import type { TokenAdmin } from "../../../app/token-admin.ts";
-import type { Limits } from "../limits.ts";
-import { paginate } from "../paginate.ts";
-import { definePublicRoute, defineRoute, OPERATORS, READERS, type Route } from "../route.ts";
-import { TokenBuckets } from "../token-buckets.ts";
+import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
+import type { Limits } from "../server/limits.ts";
+import { paginate } from "../rest/paginate.ts";
+import { definePublicRoute, defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
+import { TokenBuckets } from "../auth/token-buckets.ts";
 import { idParams } from "./params.ts";
 
 const TAG = "Enrolment";

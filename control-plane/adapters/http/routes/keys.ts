@@ -1,8 +1,8 @@
-import { listOf, listQuery } from "../../../../shared/api/common.ts";
-import { apiKey, createApiKey, createdApiKey, whoami } from "../../../../shared/api/keys.ts";
-import type { ApiKeys } from "../../../app/api-keys.ts";
-import { paginate } from "../paginate.ts";
-import { ADMINS, defineRoute, EVERY_ROLE, type Route } from "../route.ts";
+import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { apiKey, createApiKey, createdApiKey, whoami } from "../../../../shared/api/v1/keys.ts";
+import type { ApiKeys } from "../../../app/access/api-keys.ts";
+import { paginate } from "../rest/paginate.ts";
+import { ADMINS, defineRoute, EVERY_ROLE, type Route } from "../server/route.ts";
 import { idParams } from "./params.ts";
 
 const TAG = "Keys";

@@ -1,12 +1,12 @@
-import { listOf, listQuery } from "../../../../shared/api/common.ts";
-import { alias, createModel, model, moveAlias, patchModel } from "../../../../shared/api/models.ts";
-import { SkerryError } from "../../../../shared/errors.ts";
-import { maySee, type Caller } from "../../../app/api-keys.ts";
-import type { IfMatch } from "../../../app/if-match.ts";
-import type { Catalog } from "../catalog.ts";
-import { checkContent, contentEtag, ifMatchOf } from "../etag.ts";
-import { paginate } from "../paginate.ts";
-import { ADMINS, defineRoute, EVERY_ROLE, OPERATORS, type RequestFacts, type Route } from "../route.ts";
+import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { alias, createModel, model, moveAlias, patchModel } from "../../../../shared/api/v1/models.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import { maySee, type Caller } from "../../../app/access/api-keys.ts";
+import type { IfMatch } from "../../../app/deployments/if-match.ts";
+import type { Catalog } from "../server/route-catalog.ts";
+import { checkContent, contentEtag, ifMatchOf } from "../rest/etag.ts";
+import { paginate } from "../rest/paginate.ts";
+import { ADMINS, defineRoute, EVERY_ROLE, OPERATORS, type RequestFacts, type Route } from "../server/route.ts";
 import { aliasParams, modelParams } from "./params.ts";
 
 const TAG = "Models";

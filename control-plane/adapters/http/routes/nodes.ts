@@ -1,10 +1,10 @@
-import { listOf, listQuery } from "../../../../shared/api/common.ts";
-import { node, patchNode } from "../../../../shared/api/nodes.ts";
-import type { NodeAdmin } from "../../../app/node-admin.ts";
-import { nodeLabels } from "../../../app/node-view.ts";
-import { etagOf, ifMatchOf } from "../etag.ts";
-import { paginate } from "../paginate.ts";
-import { defineRoute, OPERATORS, READERS, type Route } from "../route.ts";
+import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { node, patchNode } from "../../../../shared/api/v1/nodes.ts";
+import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
+import { nodeLabels } from "../../../app/nodes/node-dto.ts";
+import { etagOf, ifMatchOf } from "../rest/etag.ts";
+import { paginate } from "../rest/paginate.ts";
+import { defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
 import { nodeParams } from "./params.ts";
 
 const TAG = "Nodes";

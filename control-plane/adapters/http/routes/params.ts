@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { aliasName, objectName } from "../../../../shared/api/common.ts";
+import { aliasName, objectName } from "../../../../shared/api/v1/common.ts";
 import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
 
 /** A version's number as it stands in a path. */

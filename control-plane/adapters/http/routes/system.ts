@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { serverLive } from "../../../../shared/api/inference.ts";
-import { PAGE_POLICY } from "../reference-page.ts";
-import { definePublicRoute, READERS, type Route } from "../route.ts";
+import { serverLive } from "../../../../shared/api/v1/inference.ts";
+import { PAGE_POLICY } from "../rest/reference-page.ts";
+import { definePublicRoute, READERS, type Route } from "../server/route.ts";
 
 const TAG = "Operation";
 const anything = z.object({});

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { modelVersion, uploadProgress } from "../../../../shared/api/models.ts";
-import { SkerryError } from "../../../../shared/errors.ts";
-import type { Catalog } from "../catalog.ts";
-import { defineRoute, OPERATORS, type RequestFacts, type Route } from "../route.ts";
+import { modelVersion, uploadProgress } from "../../../../shared/api/v1/models.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Catalog } from "../server/route-catalog.ts";
+import { defineRoute, OPERATORS, type RequestFacts, type Route } from "../server/route.ts";
 import { uploadParams } from "./params.ts";
 
 const TAG = "Versions";

@@ -1,12 +1,12 @@
-import { listOf, listQuery } from "../../../../shared/api/common.ts";
-import { placement } from "../../../../shared/api/deployments.ts";
-import { declaredVersion, declareVersion, modelVersion, versionDiff } from "../../../../shared/api/models.ts";
-import type { DeploymentAdmin } from "../../../app/deployment-admin.ts";
-import { placementLabels } from "../../../app/placement-view.ts";
-import { versionDiff as diffOf } from "../../../app/version-diff.ts";
-import type { Catalog } from "../catalog.ts";
-import { numberKey, paginate } from "../paginate.ts";
-import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../route.ts";
+import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { placement } from "../../../../shared/api/v1/deployments.ts";
+import { declaredVersion, declareVersion, modelVersion, versionDiff } from "../../../../shared/api/v1/models.ts";
+import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
+import { placementLabels } from "../../../app/deployments/placement-dto.ts";
+import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
+import type { Catalog } from "../server/route-catalog.ts";
+import { numberKey, paginate } from "../rest/paginate.ts";
+import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
 import { refuseOutsideScope } from "./models.ts";
 import { diffParams, modelParams, versionParams } from "./params.ts";
 

@@ -1,9 +1,9 @@
-import { toInstant } from "../../../../shared/api/common.ts";
-import type { Model, ModelVersion } from "../../../../shared/api/models.ts";
-import type { Clock } from "../../../../shared/clock.ts";
-import { SkerryError } from "../../../../shared/errors.ts";
-import type { Catalog } from "../../../../control-plane/adapters/http/catalog.ts";
-import { withMinimumRate } from "../../../../control-plane/app/catalog-upload-rate.ts";
+import { toInstant } from "../../../../shared/api/v1/common.ts";
+import type { Model, ModelVersion } from "../../../../shared/api/v1/models.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Catalog } from "../../../../control-plane/adapters/http/server/route-catalog.ts";
+import { withMinimumRate } from "../../../../control-plane/app/catalog/upload-rate.ts";
 
 /** Models, versions and uploads in memory. */
 export class MemoryCatalog implements Catalog {

@@ -1,9 +1,9 @@
-import { toInstant } from "../../../../shared/api/common.ts";
-import type { SkerryEvent } from "../../../../shared/api/events.ts";
-import type { ApiKeyInfo } from "../../../../shared/api/keys.ts";
-import type { JoinTokenInfo } from "../../../../shared/api/nodes.ts";
-import { canonicalJson } from "../../../../shared/digest.ts";
-import { SkerryError } from "../../../../shared/errors.ts";
+import { toInstant } from "../../../../shared/api/v1/common.ts";
+import type { SkerryEvent } from "../../../../shared/api/v1/events.ts";
+import type { ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
+import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
+import { canonicalJson } from "../../../../shared/base/digest.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { FleetDeployment, FleetNode, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
 import type { DeploymentStore } from "../../../../control-plane/ports/catalogue.ts";
 import type {

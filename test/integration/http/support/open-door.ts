@@ -1,25 +1,25 @@
 import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
-import { role, type Role } from "../../../../shared/api/keys.ts";
+import { role, type Role } from "../../../../shared/api/v1/keys.ts";
 import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
-import { seededRandom } from "../../../../shared/random.ts";
+import { seededRandom } from "../../../../shared/base/random.ts";
 import {
   createHttpDoor,
   type HttpDoor,
   type HttpDoorParts,
-} from "../../../../control-plane/adapters/http/http-door.ts";
-import { LIMITS } from "../../../../control-plane/adapters/http/limits.ts";
+} from "../../../../control-plane/adapters/http/server/http-api.ts";
+import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
-import { ApiKeys } from "../../../../control-plane/app/api-keys.ts";
-import { DeploymentAdmin } from "../../../../control-plane/app/deployment-admin.ts";
-import { EventFeed } from "../../../../control-plane/app/event-feed.ts";
-import { fleetCounts } from "../../../../control-plane/app/fleet-counts.ts";
-import { FleetHolder } from "../../../../control-plane/app/fleet-holder.ts";
-import type { InferenceAnswer } from "../../../../control-plane/app/inference-request.ts";
-import { NodeAdmin } from "../../../../control-plane/app/node-admin.ts";
-import { RepositoryChanges } from "../../../../control-plane/app/repository-changes.ts";
-import { ServingView } from "../../../../control-plane/app/serving-view.ts";
-import { TokenAdmin } from "../../../../control-plane/app/token-admin.ts";
+import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
+import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
+import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
+import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
+import { FleetHolder } from "../../../../control-plane/app/fleet/fleet-cache.ts";
+import type { InferenceAnswer } from "../../../../control-plane/app/inference/inference-request.ts";
+import { NodeAdmin } from "../../../../control-plane/app/nodes/node-admin.ts";
+import { RepositoryChanges } from "../../../../control-plane/app/catalog/model-repository-api.ts";
+import { ServingView } from "../../../../control-plane/app/inference/model-status-query.ts";
+import { TokenAdmin } from "../../../../control-plane/app/nodes/token-admin.ts";
 import type { Actor } from "../../../../control-plane/ports/journal.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";

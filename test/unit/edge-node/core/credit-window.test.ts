@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { PushProgress } from "../../../../control-plane/core/push/push-progress.ts";
+import { PushProgress } from "../../../../control-plane/core/transfer/push-progress.ts";
 import { CreditWindow, windowFor } from "../../../../edge-node/core/credit-window.ts";
 
 const KIB = 1_024;

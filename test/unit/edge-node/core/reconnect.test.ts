@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { Reconnect } from "../../../../edge-node/core/reconnect.ts";
 import { CLOSE } from "../../../../shared/protocol/close-codes.ts";
-import { seededRandom } from "../../../../shared/random.ts";
+import { seededRandom } from "../../../../shared/base/random.ts";
 
 const waitOf = (redial: ReturnType<Reconnect["after"]>): number => (redial.kind === "dial" ? redial.waitMs : NaN);
 

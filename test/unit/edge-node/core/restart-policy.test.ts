@@ -7,7 +7,7 @@ import {
   mayHeal,
   type CrashHistory,
 } from "../../../../edge-node/core/restart-policy.ts";
-import { seededRandom } from "../../../../shared/random.ts";
+import { seededRandom } from "../../../../shared/base/random.ts";
 
 describe("afterCrash", () => {
   it("gives up at the third crash within a minute", () => {

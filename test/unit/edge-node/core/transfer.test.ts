@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { encodeBitmap, TransferProgress } from "../../../../edge-node/core/transfer.ts";
-import { chunksInBitmap, PushProgress } from "../../../../control-plane/core/push/push-progress.ts";
+import { chunksInBitmap, PushProgress } from "../../../../control-plane/core/transfer/push-progress.ts";
 import type { ChunkRef } from "../../../../shared/protocol/manifest.ts";
 
 const chunksOfLengths = (lengths: readonly number[]): readonly ChunkRef[] => {

@@ -1,4 +1,4 @@
-import { isSkerryError } from "../../../../shared/errors.ts";
+import { isSkerryError } from "../../../../shared/base/errors.ts";
 
 /** Code and text of what `call` throws; fails the test when it throws nothing. */
 export function refusal(call: () => unknown): { readonly code: string; readonly text: string } {

@@ -1,0 +1,75 @@
+import { readFile } from "node:fs/promises";
+import { whoami } from "../../../shared/api/v1/keys.ts";
+import { decode } from "../../api/client.ts";
+import { configPath, readConfig, writeConfig } from "../../config/config-file.ts";
+import { normalizeServer } from "../../config/resolve-target.ts";
+import { EXIT } from "../../exit-codes.ts";
+import { CliFailure, usageFailure } from "../../failure.ts";
+import { printObject } from "../../output/format.ts";
+import { readSecret } from "../../read-secret.ts";
+import type { Run } from "../../run.ts";
+
+export interface LoginOptions {
+  readonly keyFile?: string;
+  readonly name?: string;
+}
+
+/** Checks the key against the server before anything is written down. The key is never an argument: those are seen by `ps`. */
+export async function login(run: Run, options: LoginOptions): Promise<void> {
+  const server = normalizeServer(run.globals.server ?? (await run.target()).server);
+  const name = options.name ?? run.globals.context ?? new URL(server).host;
+  if (!/^[a-z0-9][a-z0-9._:-]{0,62}$/.test(name))
+    throw usageFailure(`"${name}" is not a name for a context`, "use a–z, 0–9, `.`, `_`, `-`");
+  const apiKey = await readApiKey(run, options.keyFile, server);
+  const { body } = await run.apiFor({ server, apiKey, source: "from `--server`" }).get("/api/v1/whoami");
+  const who = decode(whoami, body, "an identity");
+  const path = configPath(run.surroundings.env);
+  const config = await readConfig(path);
+  await writeConfig(path, { current: name, contexts: { ...config.contexts, [name]: { server, apiKey } } });
+  run.output.say(
+    `Logged in to ${server} as ${who.name} (${who.role}); the context is called ${name} and stands in ${path}.`,
+  );
+  run.output.next("nodes ls");
+}
+
+async function readApiKey(run: Run, file: string | undefined, server: string): Promise<string> {
+  const { env, stdin } = run.surroundings;
+  const given =
+    file === undefined
+      ? (env["SKERRY_API_KEY"] ?? (await readSecret(stdin, run.surroundings.streams.err, `API key for ${server}: `)))
+      : await readKeyFile(file);
+  const key = given.trim();
+  if (!/^sk_[\x21-\x7e]+$/.test(key)) {
+    throw new CliFailure(EXIT.error, {
+      what: "this is not an API key",
+      why: ["a key begins with sk_ and has no spaces"],
+      fix: "an admin makes one with `skerry keys create`",
+    });
+  }
+  return key;
+}
+
+function readKeyFile(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new CliFailure(
+      EXIT.error,
+      {
+        what: `cannot read the key file ${file}`,
+        why: [error.code === "ENOENT" ? "there is no such file" : error.message],
+      },
+      { cause: error },
+    );
+  });
+}
+
+export async function showWhoami(run: Run): Promise<void> {
+  const api = await run.api();
+  const { body } = await api.get("/api/v1/whoami");
+  const who = decode(whoami, body, "an identity");
+  await printObject(run.output, run.globals.format, {
+    raw: body,
+    name: who.name,
+    describe: () =>
+      `${who.name} (${who.role}${who.models.length === 0 ? "" : `, models ${who.models.join(", ")}`}), key ${who.keyId}, at ${api.target.server}`,
+  });
+}

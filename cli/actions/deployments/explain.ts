@@ -1,0 +1,107 @@
+import { explainAnswer, type ExplainAnswer, type ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import { decode } from "../../api/client.ts";
+import { printObject } from "../../output/format.ts";
+import type { Paint } from "../../output/paint.ts";
+import { renderTable } from "../../output/table.ts";
+import { count, formatAge } from "../../output/units.ts";
+import type { Run } from "../../run.ts";
+
+/** `skerry explain`: the records that the planner kept, in words first and in numbers below. */
+export async function explain(run: Run, name: string, options: { readonly whyNot?: string }): Promise<void> {
+  const { body } = await (
+    await run.api()
+  ).get(`/api/v1/deployments/${encodeURIComponent(name)}/explain`, { node: options.whyNot });
+  const answer = decode(explainAnswer, body, "an explanation");
+  await printObject(run.output, run.globals.format, {
+    raw: body,
+    name: answer.deployment,
+    describe: () =>
+      answer.whyNot === null ? describe(answer, run.output.paint) : describeWhyNot(answer.whyNot, run.output.paint),
+  });
+  if (answer.whyNot === null) run.output.say("Why not elsewhere: skerry explain " + name + " --why-not NODE");
+}
+
+function describe(answer: ExplainAnswer, paint: Paint): string {
+  const placed = answer.placements.map(({ node, state, decidedAgeMs, explain: record }) =>
+    [`${paint.strong(node)}  ${state}, decided ${formatAge(decidedAgeMs)} ago`, ...recordLines(record, paint)].join(
+      "\n",
+    ),
+  );
+  const now = answer.now.map((record) =>
+    [paint.strong(`If it were decided now (${record.kind})`), ...recordLines(record, paint)].join("\n"),
+  );
+  return [...(placed.length === 0 ? ["It has no placement."] : placed), ...now].join("\n\n");
+}
+
+function recordLines(record: ExplainRecord, paint: Paint): readonly string[] {
+  const lines = [
+    `  ${record.sentence}`,
+    `  ${paint.faint(`${count(record.evaluated, "node")} looked at, ${record.feasible} fit; because of ${record.trigger}; profile ${record.profile}`)}`,
+  ];
+  if (record.tieBreak !== null) lines.push(`  ${paint.faint(`tie: ${record.tieBreak}`)}`);
+  if (record.top.length > 0) lines.push(indent(scoreTable(record, paint)));
+  if (record.rejections.length > 0) lines.push(indent(rejectionTable(record.rejections, paint)));
+  return lines;
+}
+
+function scoreTable(record: ExplainRecord, paint: Paint): string {
+  const names = [...new Set(record.top.flatMap(({ scores }) => Object.keys(scores)))];
+  const chosen = new Set(record.chosen);
+  return renderTable(
+    record.top,
+    [
+      { header: "NODE", value: (row) => (chosen.has(row.node) ? paint.good(`${row.node} ✓`) : row.node) },
+      { header: "TOTAL", value: (row) => row.total.toFixed(1), align: "right" as const },
+      ...names.map((name) => ({
+        header: name.toUpperCase(),
+        value: (row: ExplainRecord["top"][number]) => {
+          const scored = Object.hasOwn(row.scores, name) ? row.scores[name] : undefined;
+          return scored === undefined ? "" : `${Math.round(scored.score)} ×${scored.weight} (${scored.raw})`;
+        },
+      })),
+    ],
+    { wide: true, paint },
+  );
+}
+
+function rejectionTable(rejections: ExplainRecord["rejections"], paint: Paint): string {
+  return renderTable(
+    rejections,
+    [
+      { header: "REFUSED", value: (row) => row.node },
+      { header: "FILTER", value: (row) => row.code },
+      {
+        header: "VERDICT",
+        value: (row) => (row.verdict === "not now" ? paint.warn(row.verdict) : paint.bad(row.verdict)),
+      },
+      { header: "WHY", value: (row) => row.sentence },
+    ],
+    { wide: true, paint },
+  );
+}
+
+function describeWhyNot(answer: NonNullable<ExplainAnswer["whyNot"]>, paint: Paint): string {
+  const lines = [`${paint.strong(answer.node)}${answer.holds ? " holds it" : ""}`, `  ${answer.sentence}`];
+  if (answer.rejections.length > 0) lines.push(indent(rejectionTable(answer.rejections, paint)));
+  if (answer.ranked !== null) {
+    const scores = Object.entries(answer.ranked.scores).map(([name, scored]) => ({ name, ...scored }));
+    const table = renderTable(
+      scores,
+      [
+        { header: "SCORE", value: (row) => row.name },
+        { header: "POINTS", value: (row) => row.score.toFixed(0), align: "right" },
+        { header: "WEIGHT", value: (row) => String(row.weight), align: "right" },
+        { header: "FROM", value: (row) => row.raw },
+      ],
+      { wide: true, paint },
+    );
+    lines.push(`  in all ${answer.ranked.total.toFixed(1)} points`, indent(table));
+  }
+  return lines.join("\n");
+}
+
+const indent = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");

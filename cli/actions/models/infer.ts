@@ -1,0 +1,128 @@
+import { z } from "zod";
+import { type Answer, decode } from "../../api/client.ts";
+import { usageFailure } from "../../failure.ts";
+import { parseInputSource } from "../../infer/parse-input.ts";
+import { buildRequest, type EncodedRequest, readRequest } from "../../infer/request.ts";
+import { parseRoute, routeWords } from "../../infer/route-header.ts";
+import { parseServerTiming } from "../../infer/server-timing.ts";
+import { parseModelReference } from "../../models/reference.ts";
+import { printObject } from "../../output/format.ts";
+import type { Run } from "../../run.ts";
+
+export interface InferOptions {
+  readonly file?: string;
+  readonly data?: string;
+  readonly input?: readonly string[];
+  readonly site?: string;
+  readonly prefer?: string;
+  readonly node?: string;
+  readonly edgeOnly?: boolean;
+}
+
+const inferResponse = z.looseObject({
+  model_name: z.string(),
+  model_version: z.string(),
+  outputs: z.array(
+    z.looseObject({
+      name: z.string(),
+      datatype: z.string(),
+      shape: z.array(z.number()),
+      data: z.array(z.unknown()).default([]),
+    }),
+  ),
+});
+type InferResponse = z.infer<typeof inferResponse>;
+
+/** Elements of an output that a person is shown; `-o json` shows all. */
+const SHOWN = 10;
+
+/** `skerry infer`: outputs on stdout; who answered, why that one and in which time on stderr. */
+export async function infer(run: Run, reference: string, options: InferOptions): Promise<void> {
+  const { model, version } = parseModelReference(reference);
+  const url = `/v2/models/${encodeURIComponent(model)}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`;
+  const api = await run.api();
+  const request = await chooseRequest(run, options, (sources) => buildRequest(api, url, sources.map(parseInputSource)));
+  const startedAt = performance.now();
+  const answer = await api.call("POST", `${url}/infer`, {
+    bytes: {
+      type: request.headerLength === undefined ? "application/json" : "application/octet-stream",
+      content: request.content,
+    },
+    headers: requestHeaders(run, options, request),
+    ...(run.globals.timeoutMs === undefined ? {} : { timeoutMs: run.globals.timeoutMs + 1000 }),
+  });
+  const tookMs = performance.now() - startedAt;
+  const response = decode(inferResponse, answer.body, "an inference response");
+  await printObject(run.output, run.globals.format, {
+    raw: answer.body,
+    name: `${response.model_name}:${response.model_version}`,
+    describe: () => describeOutputs(response, run),
+  });
+  for (const line of answerWords(answer, tookMs)) run.output.say(line);
+}
+
+async function chooseRequest(
+  run: Run,
+  { file, data, input = [] }: InferOptions,
+  build: (sources: readonly string[]) => Promise<EncodedRequest>,
+): Promise<EncodedRequest> {
+  const given = [file !== undefined, data !== undefined, input.length > 0].filter(Boolean).length;
+  if (given > 1) throw usageFailure("--file, --data and --input exclude one another", "give one of them");
+  if (data !== undefined) return readRequest({ data }, run.surroundings.stdin);
+  if (input.length > 0) return build(input);
+  if (file === undefined && run.surroundings.stdin.isTTY)
+    throw usageFailure("there is no request", "give one with --file, --data or --input");
+  return readRequest({ file: file ?? "-" }, run.surroundings.stdin);
+}
+
+function requestHeaders(run: Run, options: InferOptions, request: EncodedRequest): Record<string, string> {
+  if (options.node !== undefined && options.prefer !== undefined)
+    throw usageFailure("--node and --prefer exclude one another", "give one of them");
+  const prefer = options.node === undefined ? options.prefer : `node=${options.node}`;
+  return {
+    ...(request.headerLength === undefined ? {} : { "Inference-Header-Content-Length": String(request.headerLength) }),
+    ...(options.site === undefined ? {} : { "Skerry-Site": options.site }),
+    ...(prefer === undefined ? {} : { "Skerry-Prefer": prefer }),
+    ...(options.edgeOnly === true ? { "Skerry-Residency": "edge-only" } : {}),
+    ...(run.globals.timeoutMs === undefined
+      ? {}
+      : { "Skerry-Timeout-Ms": String(Math.min(60_000, run.globals.timeoutMs)) }),
+  };
+}
+
+async function describeOutputs(response: InferResponse, run: Run): Promise<string> {
+  const { renderTable } = await import("../../output/table.ts");
+  return renderTable(
+    response.outputs,
+    [
+      { header: "OUTPUT", value: (row) => row.name },
+      { header: "DATATYPE", value: (row) => row.datatype },
+      { header: "SHAPE", value: (row) => `[${row.shape.join(", ")}]` },
+      { header: "DATA", value: (row) => elements(row.data, run.globals.format === "wide" ? Infinity : SHOWN) },
+    ],
+    { wide: true, paint: run.output.paint },
+  );
+}
+
+function elements(data: readonly unknown[], shown: number): string {
+  const flat = data.flat(Infinity);
+  const texts = flat
+    .slice(0, shown)
+    .map((value) =>
+      typeof value === "number" && !Number.isInteger(value)
+        ? String(Number(value.toPrecision(5)))
+        : JSON.stringify(value),
+    );
+  return `${texts.join(" ")}${flat.length > shown ? ` … ${flat.length - shown} more` : ""}`;
+}
+
+function answerWords({ headers }: Answer, tookMs: number): readonly string[] {
+  const node = headers.get("skerry-node");
+  const version = headers.get("skerry-model-version");
+  const timing = parseServerTiming(headers.get("server-timing"));
+  return [
+    `${version ?? "the model"} answered${node === null ? "" : ` on ${node}`} in ${tookMs.toFixed(1)} ms`,
+    ...(headers.has("skerry-route") ? [`route: ${routeWords(parseRoute(headers.get("skerry-route")))}`] : []),
+    ...(timing.length === 0 ? [] : [`of which: ${timing.map(({ name, ms }) => `${name} ${ms} ms`).join(", ")}`]),
+  ];
+}

@@ -1,0 +1,66 @@
+import { declareVersion } from "../../../shared/api/v1/models.ts";
+import { usageFailure } from "../../failure.ts";
+import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
+import { parseModelReference } from "../../models/reference.ts";
+import { isMachineFormat, printRaw } from "../../output/format.ts";
+import { formatBytes } from "../../output/units.ts";
+import type { Run } from "../../run.ts";
+
+export interface PushOptions {
+  readonly model: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly metric?: Readonly<Record<string, string>>;
+  readonly alias?: string;
+}
+
+export async function pushModel(run: Run, file: string, options: PushOptions): Promise<void> {
+  const { model, version } = parseModelReference(options.model);
+  if (version !== undefined)
+    throw usageFailure(
+      `--model ${options.model}: the version's number is assigned`,
+      `give the model alone: --model ${model}`,
+    );
+  const metrics = parseMetrics(options.metric ?? {});
+  const api = await run.api();
+  let pushed = await pushVersion(run, api, { file, model, labels: options.label ?? {}, metrics });
+  const name = `${model}:${pushed.version.version}`;
+  run.output.say(
+    pushed.uploaded
+      ? `Uploaded ${file} as ${name} (${formatBytes(pushed.version.bytes)}).`
+      : `${name} has the same bytes already: nothing was sent.`,
+  );
+  // An alias may only name a version that is ready, so it implies the wait.
+  if (run.globals.wait || options.alias !== undefined) {
+    pushed = await waitForCheck(run, api, pushed);
+    run.output.say(`${name} is ready.`);
+  }
+  if (options.alias !== undefined) {
+    const { moved, from } = await moveAlias(api, { model, alias: options.alias, version: pushed.version.version });
+    run.output.say(
+      moved
+        ? `${options.alias} names ${name} now${from === undefined ? "" : `, before ${model}:${from}`}.`
+        : `${options.alias} names ${name} already.`,
+    );
+  }
+  await printPushed(run, pushed.raw, name);
+  run.output.next(pushed.version.state === "ready" ? "apply -f FILE --wait" : `models inspect ${name}`);
+}
+
+async function printPushed(run: Run, raw: unknown, name: string): Promise<void> {
+  const { format } = run.globals;
+  if (isMachineFormat(format)) return printRaw(run.output, format, raw);
+  run.output.data(name);
+}
+
+/** `accuracy=0.98` as a number; refuses what is none. */
+export function parseMetrics(pairs: Readonly<Record<string, string>>): Readonly<Record<string, number>> {
+  const numbers = Object.fromEntries(
+    Object.entries(pairs).map(([name, text]) => [name, text.trim() === "" ? Number.NaN : Number(text)]),
+  );
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isFinite(value) || !declareVersion.shape.metrics.safeParse({ [name]: value }).success) {
+      throw usageFailure(`--metric ${name}=${pairs[name]}: not a number`, "give it as --metric accuracy=0.98");
+    }
+  }
+  return numbers;
+}

@@ -1,0 +1,187 @@
+import { placement, type Placement } from "../../../shared/api/v1/deployments.ts";
+import { model, type Model, modelVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
+import { readList } from "../../api/lists.ts";
+import {
+  modelPath,
+  parseModelReference,
+  readModel,
+  readVersion,
+  resolveVersion,
+  versionPath,
+} from "../../models/reference.ts";
+import { printList, printObject, type View } from "../../output/format.ts";
+import type { Paint } from "../../output/paint.ts";
+import { formatAge, formatBytes, formatSince } from "../../output/units.ts";
+import type { Run } from "../../run.ts";
+
+const aliasText = (aliases: Model["aliases"]): string =>
+  Object.entries(aliases)
+    .map(([alias, version]) => `${alias}=${version}`)
+    .join(", ");
+const pairs = (map: Readonly<Record<string, string | number>>): string =>
+  Object.entries(map)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(", ");
+
+const modelView: View<Model> = {
+  name: (row) => row.name,
+  columns: [
+    { header: "NAME", value: (row) => row.name },
+    { header: "NEWEST", value: (row) => (row.latestVersion === null ? "" : String(row.latestVersion)), align: "right" },
+    { header: "ALIASES", value: (row) => aliasText(row.aliases) },
+    { header: "AGE", value: (row) => formatSince(row.createdAt, Date.now()) },
+    { header: "LABELS", value: (row) => pairs(row.labels), wide: true },
+  ],
+};
+
+export async function listModels(
+  run: Run,
+  options: { readonly selector?: string; readonly limit?: number },
+): Promise<void> {
+  const { raw, items } = await readList(await run.api(), "/api/v1/models", model, options);
+  await printList({
+    output: run.output,
+    format: run.globals.format,
+    raw,
+    rows: items,
+    view: modelView,
+    empty: "There are no models. Upload one with `skerry models push FILE --model NAME`.",
+  });
+}
+
+/** `ready`, or `rejected: why`, in the colour of what it means. */
+export function versionStateText(of: ModelVersion, paint: Paint): string {
+  if (of.state === "ready") return paint.good("ready");
+  return of.state === "rejected" ? paint.bad(`rejected: ${of.reason ?? "no reason given"}`) : of.state;
+}
+
+export async function getModel(run: Run, name: string): Promise<void> {
+  const api = await run.api();
+  const found = await readModel(api, name);
+  const { format } = run.globals;
+  await printObject(run.output, format, {
+    raw: found.raw,
+    name: found.model.name,
+    describe: async () => {
+      const { items } = await readList(api, `${modelPath(name)}/versions`, modelVersion);
+      const { renderFields, renderTable } = await import("../../output/table.ts");
+      const { paint } = run.output;
+      const head = renderFields(
+        [
+          ["Name", paint.strong(name)],
+          ["Aliases", aliasText(found.model.aliases)],
+          ["Labels", pairs(found.model.labels)],
+        ],
+        paint,
+      );
+      const versions = renderTable(
+        items.toSorted((one, other) => other.version - one.version),
+        [
+          { header: "VERSION", value: (row) => String(row.version), align: "right" },
+          { header: "STATE", value: versionStateText },
+          { header: "SIZE", value: (row) => formatBytes(row.bytes), align: "right" },
+          { header: "METRICS", value: (row) => pairs(row.metrics) },
+          { header: "AGE", value: (row) => formatSince(row.createdAt, Date.now()) },
+          { header: "DIGEST", value: (row) => (format === "wide" ? row.digest : row.digest.slice(0, 19)) },
+          { header: "LABELS", value: (row) => pairs(row.labels), wide: true },
+        ],
+        { wide: format === "wide", paint },
+      );
+      return items.length === 0 ? `${head}\n\nIt has no version yet.` : `${head}\n\n${versions}`;
+    },
+  });
+}
+
+export async function inspectVersion(run: Run, reference: string): Promise<void> {
+  const api = await run.api();
+  const parsed = parseModelReference(reference);
+  const found = await readVersion(api, parsed.model, await resolveVersion(api, parsed));
+  const of = found.version;
+  await printObject(run.output, run.globals.format, {
+    raw: found.raw,
+    name: `${of.model}:${of.version}`,
+    describe: async () => {
+      const { renderFields, renderTable } = await import("../../output/table.ts");
+      const { paint } = run.output;
+      const head = renderFields(
+        [
+          ["Version", paint.strong(`${of.model}:${of.version}`)],
+          ["State", versionStateText(of, paint)],
+          ["Size", formatBytes(of.bytes)],
+          [
+            "Format",
+            [
+              of.format,
+              ...(of.opset === null ? [] : [`opset ${of.opset}`]),
+              ...(of.irVersion === null ? [] : [`IR ${of.irVersion}`]),
+            ].join(", "),
+          ],
+          ["Producer", of.producer ?? ""],
+          ["Metrics", pairs(of.metrics)],
+          ["Labels", pairs(of.labels)],
+          ["Digest", of.digest],
+          ["Artifact", of.artifact ?? ""],
+          ["Uploaded", `${formatSince(of.createdAt, Date.now())} ago`],
+        ],
+        paint,
+      );
+      const tensors = [
+        ...of.inputs.map((tensor) => ({ ...tensor, side: "input" })),
+        ...of.outputs.map((tensor) => ({ ...tensor, side: "output" })),
+      ];
+      const signature = renderTable(
+        tensors,
+        [
+          { header: "SIDE", value: (row) => row.side },
+          { header: "NAME", value: (row) => row.name },
+          { header: "DATATYPE", value: (row) => row.datatype },
+          { header: "SHAPE", value: (row) => `[${row.shape.map((size) => (size === -1 ? "any" : size)).join(", ")}]` },
+        ],
+        { wide: true, paint },
+      );
+      return tensors.length === 0 ? head : `${head}\n\n${signature}`;
+    },
+  });
+}
+
+/** Placements as rows, wherever they are listed. */
+export const placementView: View<Placement> = {
+  name: (row) => row.node,
+  columns: [
+    { header: "NODE", value: (row) => row.node },
+    { header: "KIND", value: (row) => row.kind },
+    { header: "MODEL", value: (row) => `${row.model}:${row.version}` },
+    { header: "STATE", value: placementStateText },
+    { header: "SINCE", value: (row) => formatAge(row.stateAgeMs) },
+    { header: "DEPLOYMENT", value: (row) => row.deployment, wide: true },
+    { header: "NODE IS", value: (row) => row.nodeState, wide: true },
+    { header: "ID", value: (row) => row.id, wide: true },
+    { header: "WHY HERE", value: (row) => row.why },
+  ],
+};
+
+function placementStateText(of: Placement, paint: Paint): string {
+  if (of.failure !== null) return paint.bad(`${of.state}: ${of.failure.code}`);
+  const percent =
+    of.state === "downloading" && of.progress !== null && of.progress.total > 0
+      ? ` ${Math.floor((100 * of.progress.done) / of.progress.total)} %`
+      : "";
+  const leaving = of.wanted === "gone" && of.state !== "gone" ? ", leaving" : "";
+  const text = `${of.state}${percent}${leaving}`;
+  return of.state === "ready" && leaving === "" ? paint.good(text) : text;
+}
+
+export async function whereVersion(run: Run, reference: string): Promise<void> {
+  const api = await run.api();
+  const parsed = parseModelReference(reference);
+  const version = await resolveVersion(api, parsed);
+  const { raw, items } = await readList(api, `${versionPath(parsed.model, version)}/placements`, placement);
+  await printList({
+    output: run.output,
+    format: run.globals.format,
+    raw,
+    rows: items,
+    view: placementView,
+    empty: `${parsed.model}:${version} is nowhere. Deploy it with \`skerry apply -f FILE\`.`,
+  });
+}

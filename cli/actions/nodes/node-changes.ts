@@ -1,0 +1,75 @@
+import { node } from "../../../shared/api/v1/nodes.ts";
+import type { ApiClient } from "../../api/client.ts";
+import { decode } from "../../api/client.ts";
+import { EXIT } from "../../exit-codes.ts";
+import { CliFailure } from "../../failure.ts";
+import { isMachineFormat, printRaw } from "../../output/format.ts";
+import { LiveLines } from "../../output/live-lines.ts";
+import { count } from "../../output/units.ts";
+import type { Run } from "../../run.ts";
+import { waitUntil } from "../../wait/wait-until.ts";
+
+const pathOf = (name: string, verb = ""): string => `/api/v1/nodes/${encodeURIComponent(name)}${verb}`;
+
+export async function cordonNode(run: Run, name: string): Promise<void> {
+  await change(run, name, "/cordon");
+  run.output.say(`${name} is cordoned: it gets nothing new, and what runs there goes on.`);
+  run.output.next(`nodes drain ${name} --wait`);
+}
+
+export async function uncordonNode(run: Run, name: string): Promise<void> {
+  await change(run, name, "/uncordon");
+  run.output.say(`${name} may take models again.`);
+  run.output.next(`nodes get ${name}`);
+}
+
+export async function drainNode(run: Run, name: string): Promise<void> {
+  const api = await run.api();
+  await change(run, name, "/drain");
+  run.output.say(`${name} is draining: its models move elsewhere, where they can.`);
+  if (run.globals.wait) {
+    await waitUntilEmpty(run, api, name);
+    run.output.say(`${name} is empty.`);
+  }
+  run.output.next(run.globals.wait ? `nodes uncordon ${name}` : `nodes describe ${name}`);
+}
+
+export async function removeNode(run: Run, name: string): Promise<void> {
+  const api = await run.api();
+  const { headers } = await api.get(pathOf(name));
+  const { body } = await api.delete(pathOf(name), headers.get("etag"));
+  await printAnswer(run, body);
+  run.output.say(`${name} is revoked: its sockets are closed and its key is void.`);
+  run.output.next("nodes ls");
+}
+
+async function change(run: Run, name: string, verb: string): Promise<void> {
+  const { body } = await (await run.api()).post(pathOf(name, verb));
+  await printAnswer(run, body);
+}
+
+async function printAnswer(run: Run, body: unknown): Promise<void> {
+  if (isMachineFormat(run.globals.format) && body !== undefined) await printRaw(run.output, run.globals.format, body);
+}
+
+async function waitUntilEmpty(run: Run, api: ApiClient, name: string): Promise<void> {
+  const lines = new LiveLines(run.output);
+  let left = "";
+  try {
+    await waitUntil(run, async () => {
+      const found = decode(node, (await api.get(pathOf(name))).body, "a node");
+      left = found.placements.map(({ model, version, state }) => `${model}:${version} ${state}`).join(", ");
+      lines.show(new Map([[name, `  ${name}  ${found.placements.length === 0 ? "empty" : `still holds ${left}`}`]]));
+      return found.placements.length === 0;
+    });
+  } catch (error) {
+    if (!Error.isError(error) || error.name !== "WaitTimeout") throw error;
+    throw new CliFailure(EXIT.unmet, {
+      what: `${name} is not empty after ${count(Math.round(run.waitTimeoutMs / 1000), "second")}`,
+      why: [`it still holds ${left}`],
+      fix: "look where its models could go with `skerry explain`, or allow more time with `--timeout`",
+    });
+  } finally {
+    lines.end({ keep: false });
+  }
+}

@@ -1,0 +1,162 @@
+import { event } from "../../../shared/api/v1/events.ts";
+import { node, type Node } from "../../../shared/api/v1/nodes.ts";
+import { decode } from "../../api/client.ts";
+import { readList } from "../../api/lists.ts";
+import { printList, printObject, type View } from "../../output/format.ts";
+import type { Paint } from "../../output/paint.ts";
+import { count, formatAge, formatSince } from "../../output/units.ts";
+import type { Run } from "../../run.ts";
+
+/** `ready`, `suspect,cordoned` … in the colour of how well the node is. */
+export function nodeStateText(of: Node, paint: Paint): string {
+  const text = [of.state, ...(of.cordoned ? ["cordoned"] : []), ...(of.draining ? ["draining"] : [])].join(",");
+  if (of.state === "ready") return of.cordoned || of.draining ? paint.warn(text) : paint.good(text);
+  return of.state === "pending" ? text : paint.bad(text);
+}
+
+const seen = (of: Node): string => (of.lastSeenAgeMs === null ? "never" : formatAge(of.lastSeenAgeMs));
+const holds = (of: Node): string =>
+  of.placements
+    .map(({ model, version, state }) => `${model}:${version}${state === "ready" ? "" : ` (${state})`}`)
+    .join(", ");
+const labels = (of: Node): string =>
+  Object.entries(of.labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+
+const view: View<Node> = {
+  name: (row) => row.name,
+  columns: [
+    { header: "NAME", value: (row) => row.name },
+    { header: "KIND", value: (row) => row.kind },
+    { header: "SITE", value: (row) => row.site },
+    { header: "ZONE", value: (row) => row.zone, wide: true },
+    { header: "STATE", value: nodeStateText },
+    { header: "SEEN", value: seen },
+    {
+      header: "RTT",
+      value: (row) => (row.load === null ? "" : `${row.load.rttMs.toFixed(row.load.rttMs < 10 ? 1 : 0)} ms`),
+      align: "right",
+    },
+    { header: "CPU", value: (row) => (row.load === null ? "" : `${Math.round(row.load.cpuPct)} %`), align: "right" },
+    {
+      header: "MEM FREE",
+      value: (row) => (row.load === null ? "" : `${Math.round(row.load.memFreeMiB)} MiB`),
+      align: "right",
+      wide: true,
+    },
+    { header: "CORES", value: (row) => String(row.capabilities?.cpus ?? ""), align: "right", wide: true },
+    { header: "RUNTIME", value: (row) => row.capabilities?.runtime ?? "", wide: true },
+    { header: "HOLDS", value: holds },
+    { header: "LABELS", value: labels, wide: true },
+  ],
+};
+
+export async function listNodes(
+  run: Run,
+  options: { readonly selector?: string; readonly limit?: number },
+): Promise<void> {
+  const { raw, items } = await readList(await run.api(), "/api/v1/nodes", node, options);
+  await printList({
+    output: run.output,
+    format: run.globals.format,
+    raw,
+    rows: items,
+    view,
+    empty: "No node has joined yet. Make a token with `skerry token create --print-join`.",
+  });
+}
+
+export async function getNode(run: Run, name: string): Promise<void> {
+  const { body } = await (await run.api()).get(`/api/v1/nodes/${encodeURIComponent(name)}`);
+  await printList({
+    output: run.output,
+    format: run.globals.format,
+    raw: body,
+    rows: [decode(node, body, "a node")],
+    view,
+    empty: "",
+  });
+}
+
+export async function describeNode(run: Run, name: string): Promise<void> {
+  const api = await run.api();
+  const { body } = await api.get(`/api/v1/nodes/${encodeURIComponent(name)}`);
+  const found = decode(node, body, "a node");
+  await printObject(run.output, run.globals.format, {
+    raw: body,
+    name: found.name,
+    describe: async () => {
+      const events = await readList(api, "/api/v1/events", event, { object: `node/${name}`, limit: 10 });
+      return describe(found, events.items, run.output.paint);
+    },
+  });
+}
+
+async function describe(
+  of: Node,
+  events: readonly { at: string; reason: string; message: string }[],
+  paint: Paint,
+): Promise<string> {
+  const { renderFields, renderTable } = await import("../../output/table.ts");
+  const now = Date.now();
+  const { capabilities, load } = of;
+  const fields = renderFields(
+    [
+      ["Name", paint.strong(of.name)],
+      ["Id", of.id],
+      ["Kind", of.kind],
+      ["Site", of.site],
+      ["Zone", of.zone],
+      ["Labels", labels(of)],
+      ["State", `${nodeStateText(of, paint)}, last seen ${of.lastSeenAgeMs === null ? "never" : `${seen(of)} ago`}`],
+      ["Joined", `${formatSince(of.createdAt, now)} ago`],
+      ["Agent", of.agentVersion === null ? "" : `${of.agentVersion}, session epoch ${of.epoch}`],
+      [
+        "Machine",
+        capabilities === null
+          ? ""
+          : `${capabilities.os} ${capabilities.arch}, ${count(capabilities.cpus, "core")}, ${capabilities.memMiB} MiB memory, ${capabilities.diskMiB} MiB disk`,
+      ],
+      [
+        "Runtime",
+        capabilities === null
+          ? ""
+          : `${capabilities.runtime}, opset up to ${capabilities.maxOpset}, ${capabilities.providers.join(", ")}`,
+      ],
+      ["Local API", capabilities?.localUrl ?? ""],
+      [
+        "Load",
+        load === null
+          ? ""
+          : `CPU ${Math.round(load.cpuPct)} %, ${Math.round(load.memFreeMiB)} MiB memory free, ${Math.round(load.diskFreeMiB)} MiB disk free, RTT ${load.rttMs.toFixed(1)} ms, ${count(load.rif, "request")} in flight (${formatAge(load.ageMs)} ago)`,
+      ],
+    ],
+    paint,
+  );
+  const placements = renderTable(
+    of.placements,
+    [
+      { header: "PLACEMENT", value: (row) => row.placementId },
+      { header: "MODEL", value: (row) => `${row.model}:${row.version}` },
+      { header: "DEPLOYMENT", value: (row) => row.deployment },
+      { header: "STATE", value: (row) => row.state },
+      { header: "SINCE", value: (row) => formatAge(row.stateAgeMs) },
+    ],
+    { wide: true, paint },
+  );
+  const history = renderTable(
+    events,
+    [
+      { header: "AGE", value: (row) => formatSince(row.at, now) },
+      { header: "REASON", value: (row) => row.reason },
+      { header: "WHAT HAPPENED", value: (row) => row.message },
+    ],
+    { wide: true, paint },
+  );
+  return [
+    fields,
+    ...(of.placements.length > 0 ? [placements] : ["It holds nothing."]),
+    ...(events.length > 0 ? [history] : []),
+  ].join("\n\n");
+}

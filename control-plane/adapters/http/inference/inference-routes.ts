@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Cancellation, cancellationOf } from "../../../../shared/base/cancellation.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import { type ErrorCode, SkerryError } from "../../../../shared/base/errors.ts";
+import type { Logger } from "../../../../shared/base/logger.ts";
+import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { MAX_BODY_BYTES } from "../../../../shared/protocol/limits.ts";
+import type { Random } from "../../../../shared/base/random.ts";
+import { release, releasing } from "../../../../shared/bytes/release.ts";
+import { requestIdFrom } from "../../../../shared/base/request-id.ts";
+import {
+  formatTraceparent,
+  nextHop,
+  parseTraceparent,
+  type TraceContext,
+} from "../../../../shared/base/trace-context.ts";
+import { maySee } from "../../../app/access/api-keys.ts";
+import type { InferenceAnswer, InferenceRequest } from "../../../app/inference/inference-request.ts";
+import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
+import { authorize, type Doorkeeper } from "../auth/authenticator.ts";
+import { addressOf, pathOf } from "../server/exchange.ts";
+import { InferenceGate } from "./inference-admission.ts";
+import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
+import { InferenceLog } from "./inference-log.ts";
+import { isWellFormed, parseInferencePath, type InferenceTarget } from "./inference-path.ts";
+import { refuseEncoding } from "../server/json-body.ts";
+import type { Limits } from "../server/limits.ts";
+import { asSkerryError, inferenceErrorAnswer, invalidFields } from "../server/problem.ts";
+import { readBody } from "../server/read-body.ts";
+import { INVOKERS } from "../server/route.ts";
+import { sendError } from "../server/send.ts";
+
+export interface InferenceParts {
+  readonly doorkeeper: Doorkeeper;
+  readonly infer: (request: InferenceRequest) => Promise<InferenceAnswer>;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: Limits;
+  readonly trustedProxies: number;
+}
+
+/** Answers the request and returns true when it is an inference; false leaves it to Express. */
+export type InferenceHandler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+/**
+ * The hot path: POST /v2/models/{m}[/versions/{v}]/infer, ahead of Express (measured: 25,100 against 5,600 requests/s).
+ * Rights, headers, bytes, one call; the body is neither parsed nor copied more than once.
+ */
+export function createInferenceHandler(parts: InferenceParts): InferenceHandler {
+  const gate = new InferenceGate(parts.limits);
+  const log = new InferenceLog(parts);
+  return (request, response) => {
+    if (request.method !== "POST") return false;
+    const target = parseInferencePath(pathOf(request));
+    if (!target) return false;
+    void answer(target, request, response);
+    return true;
+  };
+
+  /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
+  async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = parts.clock.now();
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
+    let code: ErrorCode | "OK" = "OK";
+    let answered: InferenceAnswer | undefined;
+    try {
+      answered = await ask(target, request, { cancellation: cancellationOf(response), startedAt, trace });
+      const { status, body } = answered;
+      code = answered.code ?? "OK";
+      if (code === "CANCELLED") response.destroy();
+      else response.writeHead(status, answerHeaders(answered, requestId)).end(body, releasing(body));
+    } catch (thrown) {
+      const error = asSkerryError(thrown, requestId);
+      code = error.code;
+      if (code === "INTERNAL") parts.logger.error({ requestId, err: error.cause ?? thrown }, "inference failed");
+      if (code === "CANCELLED" || response.headersSent) response.destroy();
+      else sendError(response.setHeader("X-Request-Id", requestId), inferenceErrorAnswer(error));
+    } finally {
+      const ms = parts.clock.now() - startedAt;
+      parts.metrics.inferenceAnswered(measuredOf(target, { code, ms, answered }));
+      log.add({ requestId, trace, model: target.model, code, ms, answer: answered });
+    }
+  }
+
+  async function ask(
+    target: InferenceTarget,
+    request: IncomingMessage,
+    {
+      cancellation,
+      startedAt,
+      trace,
+    }: { cancellation: Cancellation; startedAt: number; trace: TraceContext | undefined },
+  ): Promise<InferenceAnswer> {
+    const { clock, doorkeeper, limits, trustedProxies } = parts;
+    const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
+    authorize(caller, INVOKERS, "inference");
+    if (!isWellFormed(target) || !maySee(caller, target.model)) {
+      throw new SkerryError(
+        "NOT_FOUND",
+        `model ${target.model.slice(0, 63)} is not known here; GET /v2/models lists the models`,
+      );
+    }
+    refuseEncoding(request);
+    const wishes = parseInferenceHeaders(request.headers);
+    const admission = gate.enter(caller.keyId);
+    let pieces: readonly Uint8Array[] = [];
+    try {
+      const body = await readBody(request, {
+        maxBytes: MAX_BODY_BYTES,
+        withinMs: limits.bodyMs,
+        clock,
+        take: admission.take,
+      });
+      pieces = body.pieces;
+      if (wishes.headerLength !== JSON_BODY && wishes.headerLength > body.length) {
+        throw invalidFields("header", [
+          {
+            field: "Inference-Header-Content-Length",
+            message: `is ${wishes.headerLength}, more than the body's ${body.length} bytes`,
+          },
+        ]);
+      }
+      return await parts.infer({
+        ...target,
+        ...wishes,
+        timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
+        body: body.pieces,
+        traceparent: trace && formatTraceparent(trace),
+        cancellation,
+      });
+    } finally {
+      for (const piece of pieces) release(piece);
+      admission.leave();
+    }
+  }
+}
+
+/** What the metrics count. A model that does not exist is not named: callers must not make up series. */
+function measuredOf(
+  target: InferenceTarget,
+  { code, ms, answered }: { code: ErrorCode | "OK"; ms: number; answered: InferenceAnswer | undefined },
+): MeasuredInference {
+  const timing = answered?.node === undefined ? undefined : answered.timing;
+  return {
+    model: answered === undefined || code === "NOT_FOUND" ? undefined : target.model,
+    modelVersion: answered?.modelVersion,
+    node: answered?.node,
+    reason: answered?.route.reason,
+    code,
+    seconds: ms / 1_000,
+    queueSeconds: timing && timing.queueMs / 1_000,
+    computeSeconds: timing && timing.inferMs / 1_000,
+  };
+}
+
+/** The caller counts from when he asked: a slow upload is part of his time. Throws `DEADLINE_EXCEEDED`. */
+function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {
+  if (timeoutMs === undefined) return undefined;
+  if (spentMs >= timeoutMs)
+    throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
+  return timeoutMs - spentMs;
+}

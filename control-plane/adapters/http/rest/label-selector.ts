@@ -1,0 +1,49 @@
+import type { MatchExpression, NodeSelector } from "../../../../shared/api/v1/deployments.ts";
+import { invalidFields } from "../server/problem.ts";
+
+const KEY = "[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?";
+const EQUALS = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*([^\\s=!,()]{0,256})$`);
+const SET = new RegExp(`^(${KEY})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
+const EXISTS = new RegExp(`^(!?)\\s*(${KEY})$`);
+
+/**
+ * `site=harbour,gpu!=none,zone in (a, b),tier notin (spare),camera,!broken`, as kubectl takes it.
+ * Throws `INVALID_REQUEST` naming the part that is none of these.
+ */
+export function parseLabelSelector(text: string): NodeSelector {
+  const matchExpressions = splitOutsideParentheses(text).map((part) => parseRequirement(part.trim()));
+  return { matchLabels: {}, matchExpressions };
+}
+
+function parseRequirement(part: string): MatchExpression {
+  const equals = EQUALS.exec(part);
+  if (equals) return { key: equals[1] ?? "", operator: equals[3] === "!=" ? "NotIn" : "In", values: [equals[4] ?? ""] };
+  const set = SET.exec(part);
+  if (set) {
+    const values = (set[4] ?? "").split(",").map((value) => value.trim());
+    return { key: set[1] ?? "", operator: set[3] === "in" ? "In" : "NotIn", values };
+  }
+  const exists = EXISTS.exec(part);
+  if (exists) return { key: exists[2] ?? "", operator: exists[1] === "!" ? "DoesNotExist" : "Exists", values: [] };
+  throw invalidFields("query", [
+    {
+      field: "labelSelector",
+      message: `has a part \`${part.slice(0, 64)}\` that is no requirement; write \`a=b\`, \`a!=b\`, \`a in (b, c)\`, \`a notin (b)\`, \`a\` or \`!a\``,
+    },
+  ]);
+}
+
+function splitOutsideParentheses(text: string): string[] {
+  const parts: string[] = [];
+  let start = 0;
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    if (text[at] === "(") depth += 1;
+    else if (text[at] === ")") depth -= 1;
+    else if (text[at] === "," && depth === 0) {
+      parts.push(text.slice(start, at));
+      start = at + 1;
+    }
+  }
+  return [...parts, text.slice(start)];
+}

@@ -1,0 +1,118 @@
+import { z } from "zod";
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
+} from "zod-openapi";
+import { problem } from "../../../../shared/api/v1/common.ts";
+import { inferenceError } from "../../../../shared/api/v1/inference.ts";
+import { isInferenceProtocol } from "../server/router.ts";
+import type { Route } from "../server/route.ts";
+
+/** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
+export function openApiDocument(
+  routes: readonly Route[],
+  { version, serverUrl }: { version: string; serverUrl: string },
+): object {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const [path, group] of Map.groupBy(routes, (route) => route.path)) {
+    paths[path] = Object.fromEntries(group.map((route) => [route.method.toLowerCase(), operationOf(route)]));
+  }
+  return createDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Skerry",
+      version,
+      description: "One control plane for AI models that run in cloud pods and on edge nodes.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: serverUrl }],
+    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
+    components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key, `sk_…`." } } },
+    paths,
+  });
+}
+
+function operationOf(route: Route): ZodOpenApiOperationObject {
+  const isPublic = route.access === "public";
+  return {
+    operationId: operationId(route),
+    summary: route.summary,
+    tags: [route.tag],
+    ...(!isPublic && { description: `Roles: ${[...route.access].join(", ")}.` }),
+    security: isPublic ? [] : [{ apiKey: [] }],
+    requestParams: { ...objectOf("path", route.params), ...objectOf("query", route.query), ...headerParams(route) },
+    ...requestBody(route),
+    responses: {
+      ...Object.fromEntries(route.statuses.map((status) => [String(status), successOf(route, status)])),
+      default: failureOf(route),
+    },
+  };
+}
+
+/** e.g. `post_api_v1_nodes_node_cordon`. */
+const operationId = ({ method, path }: Route): string =>
+  `${method.toLowerCase()}${path.replaceAll(/[{}]/g, "").replaceAll(/[^A-Za-z0-9]+/g, "_")}`;
+
+function objectOf(place: "path" | "query", schema: z.ZodType): Partial<Record<"path" | "query", z.ZodObject>> {
+  if (!(schema instanceof z.ZodObject)) return {};
+  // A parameter that must not be there (a version in a path without one) is none.
+  const names = Object.keys(schema.shape).filter(
+    (name) => !(schema.shape[name] instanceof z.ZodOptional && schema.shape[name].unwrap() instanceof z.ZodUndefined),
+  );
+  return names.length === 0
+    ? {}
+    : { [place]: z.object(Object.fromEntries(names.map((name) => [name, schema.shape[name]]))) };
+}
+
+function headerParams({ method, path }: Route): { header?: z.ZodObject } {
+  if (!path.startsWith("/api/v1")) return {};
+  if (method === "POST") return { header: z.object({ "Idempotency-Key": z.string().optional() }) };
+  if (method === "PUT" || method === "PATCH" || method === "DELETE")
+    return { header: z.object({ "If-Match": z.string().optional() }) };
+  return {};
+}
+
+function requestBody(route: Route): Pick<ZodOpenApiOperationObject, "requestBody"> | object {
+  if (route.takesBytes) {
+    const types = route.streams.length > 0 ? route.streams : ["application/octet-stream"];
+    return {
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(
+          types.map((type) => [type, { schema: { type: "string" as const, format: "binary" } }]),
+        ),
+      },
+    };
+  }
+  return route.body
+    ? {
+        requestBody: {
+          required: !route.body.safeParse({}).success,
+          content: { "application/json": { schema: route.body } },
+        },
+      }
+    : {};
+}
+
+function successOf(route: Route, status: number): ZodOpenApiResponseObject {
+  const description = status < 400 ? "Done" : "Not now";
+  const content = {
+    ...(route.answer && { "application/json": { schema: route.answer } }),
+    ...Object.fromEntries(route.streams.map((type) => [type, { schema: { type: "string" as const } }])),
+  };
+  return Object.keys(content).length > 0 ? { description, content } : { description };
+}
+
+function failureOf({ path }: Route): ZodOpenApiResponseObject {
+  if (isInferenceProtocol(path))
+    return {
+      description: "An error; `Skerry-Error` carries its code",
+      content: { "application/json": { schema: inferenceError } },
+    };
+  return {
+    description: "An error of the catalogue in docs/errors.md",
+    content: { "application/problem+json": { schema: problem } },
+  };
+}

@@ -1,0 +1,104 @@
+import type { JoinRequest, JoinResponse } from "../../../../shared/protocol/messages.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import type { Logger } from "../../../../shared/base/logger.ts";
+import type { Random } from "../../../../shared/base/random.ts";
+import type { ApiKeys } from "../../../app/access/api-keys.ts";
+import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
+import type { EventFeed } from "../../../app/events/event-feed.ts";
+import type { InferenceAnswer, InferenceRequest } from "../../../app/inference/inference-request.ts";
+import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
+import type { RepositoryChanges } from "../../../app/catalog/model-repository-api.ts";
+import type { ServingView } from "../../../app/inference/model-status-query.ts";
+import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
+import type { AuditStore, IdempotencyStore } from "../../../ports/journal.ts";
+import type { Metrics } from "../../../ports/metrics.ts";
+import type { Catalog } from "./route-catalog.ts";
+import { Doorkeeper } from "../auth/authenticator.ts";
+import { LIMITS, type Limits } from "./limits.ts";
+import { openApiDocument } from "../rest/openapi.ts";
+import { referencePage } from "../rest/reference-page.ts";
+import type { Route } from "./route.ts";
+import { createRouter } from "./router.ts";
+import { createInferenceHandler } from "../inference/inference-routes.ts";
+import { deploymentRoutes } from "../routes/deployments.ts";
+import { eventRoutes } from "../routes/events.ts";
+import { protocolRoutes } from "../routes/inference-protocol.ts";
+import { joinRoutes } from "../routes/join.ts";
+import { keyRoutes } from "../routes/keys.ts";
+import { modelRoutes } from "../routes/models.ts";
+import { nodeRoutes } from "../routes/nodes.ts";
+import { systemRoutes, type SystemParts } from "../routes/system.ts";
+import { uploadRoutes } from "../routes/uploads.ts";
+import { versionRoutes } from "../routes/versions.ts";
+import { HttpServer } from "./server.ts";
+
+export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMetrics"> {
+  readonly keys: ApiKeys;
+  readonly catalog: Catalog;
+  readonly nodes: NodeAdmin;
+  readonly tokens: TokenAdmin;
+  readonly deployments: DeploymentAdmin;
+  readonly serving: ServingView;
+  readonly repository: RepositoryChanges;
+  readonly events: EventFeed;
+  readonly audit: AuditStore;
+  readonly idempotency: IdempotencyStore;
+  readonly metrics: Metrics;
+  readonly infer: (request: InferenceRequest) => Promise<InferenceAnswer>;
+  readonly join: (request: JoinRequest, address: string) => Promise<JoinResponse>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Of this program. */
+  readonly version: string;
+  /** Where applications reach this control plane, without a slash at the end. */
+  readonly publicUrl: string;
+  /** Proxies in front that set `X-Forwarded-For`; 0: none, the header is not believed. */
+  readonly trustedProxies?: number;
+  /** Check every answer against its schema: for tests and dev mode. */
+  readonly checkAnswers?: boolean;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface HttpDoor {
+  readonly http: HttpServer;
+  /** What is registered: the role matrix and the OpenAPI document are made of it. */
+  readonly routes: readonly Route[];
+}
+
+/** The control plane's HTTP side, not listening yet. */
+export function createHttpDoor(parts: HttpDoorParts): HttpDoor {
+  const limits: Limits = { ...LIMITS, ...parts.limits };
+  const { clock, logger, metrics, trustedProxies = 0, checkAnswers = false } = parts;
+  const stopping = new AbortController();
+  const doorkeeper = new Doorkeeper({ keys: parts.keys, clock, limits });
+  const routes: Route[] = [
+    ...modelRoutes(parts),
+    ...versionRoutes(parts),
+    ...uploadRoutes(parts),
+    ...nodeRoutes(parts),
+    ...joinRoutes({ ...parts, limits }),
+    ...deploymentRoutes(parts),
+    ...eventRoutes({ ...parts, doorkeeper }),
+    ...keyRoutes(parts),
+    ...protocolRoutes({ ...parts, isReady: () => parts.readiness().ready }),
+    ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
+  ];
+  const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });
+  const page = referencePage(routes, parts.version);
+  const common = { doorkeeper, metrics, logger, clock, limits, trustedProxies };
+  const inference = createInferenceHandler({ ...common, random: parts.random, infer: parts.infer });
+  const router = createRouter(routes, {
+    ...common,
+    idempotency: parts.idempotency,
+    stopping: stopping.signal,
+    checkAnswers,
+  });
+  const http = new HttpServer(
+    (request, response) => {
+      if (!inference(request, response)) router(request, response);
+    },
+    { clock, limits, stopping },
+  );
+  return { http, routes };
+}

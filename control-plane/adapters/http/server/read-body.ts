@@ -1,0 +1,73 @@
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+
+export interface BodyBounds {
+  readonly maxBytes: number;
+  readonly withinMs: number;
+  readonly clock: Clock;
+  /** Called with what arrives; false refuses it (`RATE_LIMITED`): the process holds as much as it may. */
+  readonly take?: (bytes: number) => boolean;
+}
+
+export interface Body {
+  /** As they came from the network. */
+  readonly pieces: readonly Buffer[];
+  readonly length: number;
+}
+
+/**
+ * The whole body. Throws `TOO_LARGE` before anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when
+ * the caller goes away.
+ */
+export function readBody(request: IncomingMessage, bounds: BodyBounds): Body | Promise<Body> {
+  const declared = Number(request.headers["content-length"] ?? Number.NaN);
+  if (declared > bounds.maxBytes) throw tooLarge(bounds.maxBytes);
+  return request.readableLength === declared ? arrived(request, bounds) : arriving(request, bounds);
+}
+
+/**
+ * A small body comes with its head, and is there once a microtask has run since the request event: to wait for it as for a
+ * large one cost 4 % of the control plane's CPU.
+ */
+function arrived(request: IncomingMessage, { take }: BodyBounds): Body {
+  const body = request.read() as Buffer | null;
+  request.resume(); // to its end, which comes after the last byte
+  const length = body?.length ?? 0;
+  if (take && !take(length)) throw tooManyBytes();
+  return { pieces: body === null ? [] : [body], length };
+}
+
+function arriving(request: IncomingMessage, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Body> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    const settle = (finish: () => void): void => {
+      cancel();
+      request.off("data", onData).off("end", onEnd).off("close", onGone).off("error", onGone);
+      finish();
+    };
+    const fail = (error: SkerryError): void => settle(() => reject(error));
+    const onData = (piece: Buffer): void => {
+      length += piece.length;
+      if (length > maxBytes) return fail(tooLarge(maxBytes));
+      if (take && !take(piece.length)) return fail(tooManyBytes());
+      pieces.push(piece);
+    };
+    const onEnd = (): void => settle(() => resolve({ pieces, length }));
+    const onGone = (): void =>
+      fail(new SkerryError("CANCELLED", "the caller went away before its request was complete"));
+    const cancel = clock.after(withinMs, () =>
+      fail(new SkerryError("REQUEST_TIMEOUT", `the body was not complete within ${withinMs / 1_000} s`)),
+    );
+    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
+  });
+}
+
+const tooManyBytes = (): SkerryError =>
+  new SkerryError("RATE_LIMITED", "too many bytes of requests are under way", { retryAfterMs: 1_000 });
+
+const tooLarge = (maxBytes: number): SkerryError =>
+  new SkerryError("TOO_LARGE", `the body is larger than ${inBytes(maxBytes)}`);
+
+const inBytes = (bytes: number): string => (bytes >= 1_048_576 ? `${bytes / 1_048_576} MiB` : `${bytes / 1_024} KiB`);

@@ -1,0 +1,19 @@
+import type { ModelCatalog } from "../../../app/catalog/model-catalog.ts";
+
+/** What the routes need of the model catalogue. */
+export type Catalog = Pick<
+  ModelCatalog,
+  | "createModel"
+  | "listModels"
+  | "getModel"
+  | "patchModel"
+  | "deleteModel"
+  | "declareVersion"
+  | "listVersions"
+  | "getVersion"
+  | "uploadProgress"
+  | "append"
+  | "complete"
+  | "moveAlias"
+  | "artifact"
+>;

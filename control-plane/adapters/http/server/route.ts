@@ -1,0 +1,202 @@
+import { z } from "zod";
+import type { Role } from "../../../../shared/api/v1/keys.ts";
+import type { Caller } from "../../../app/access/api-keys.ts";
+import type { Actor } from "../../../ports/journal.ts";
+import { causesOfIssues } from "./field-causes.ts";
+import { invalidFields } from "./problem.ts";
+
+export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** Who may call: everybody, or at least one role. There is no third way, so a route without a check does not compile. */
+export type Access = "public" | readonly [Role, ...Role[]];
+
+export const EVERY_ROLE = ["viewer", "operator", "admin", "application"] as const;
+export const READERS = ["viewer", "operator", "admin"] as const;
+export const OPERATORS = ["operator", "admin"] as const;
+export const ADMINS = ["admin"] as const;
+export const INVOKERS = ["operator", "admin", "application"] as const;
+
+/** What is known of a request beside what its schemas decode. */
+export interface RequestFacts {
+  readonly requestId: string;
+  readonly address: string;
+  /** A header by its lower-case name. */
+  readonly header: (name: string) => string | undefined;
+  /** The raw body, for routes that take bytes. */
+  readonly bytes: () => AsyncIterable<Uint8Array>;
+  /** Aborted when the caller goes away or has its answer, and when the server stops. */
+  readonly signal: AbortSignal;
+}
+
+export type Reply<Body> =
+  | { readonly status?: number; readonly body: Body; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly status: number; readonly empty: true; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly status?: number;
+      readonly stream: AsyncIterable<Uint8Array>;
+      readonly headers: Readonly<Record<string, string>>;
+    };
+
+interface Description<
+  Params extends z.ZodType,
+  Query extends z.ZodType,
+  Body extends z.ZodType,
+  Answer extends z.ZodType,
+> {
+  readonly method: Method;
+  /** The whole path, parameters in braces: `/api/v1/nodes/{node}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly params?: Params;
+  readonly query?: Query;
+  /** A JSON body; or `bytes`, which the handler streams. */
+  readonly body?: Body;
+  readonly takesBytes?: true;
+  /** Schema of every success with a body; left out: successes have none. */
+  readonly answer?: Answer;
+  /** The successes, the usual one first. */
+  readonly statuses: readonly [number, ...number[]];
+  /** Other content types of a success. */
+  readonly streams?: readonly string[];
+  /** The answer holds a secret that exists nowhere else: it is not stored for an Idempotency-Key. */
+  readonly answersSecret?: true;
+}
+
+interface Decoded<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> extends RequestFacts {
+  readonly params: z.output<Params>;
+  readonly query: z.output<Query>;
+  readonly body: z.output<Body>;
+}
+
+/** A request before its schemas have looked at it. */
+export interface RawRequest {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly facts: RequestFacts;
+  readonly caller: Caller | undefined;
+}
+
+/** One route: the Express router, the role matrix and the OpenAPI document all come from it. */
+export interface Route {
+  readonly method: Method;
+  readonly path: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly access: Access;
+  readonly params: z.ZodType;
+  readonly query: z.ZodType;
+  readonly body: z.ZodType | undefined;
+  readonly takesBytes: boolean;
+  readonly answer: z.ZodType | undefined;
+  readonly statuses: readonly [number, ...number[]];
+  readonly streams: readonly string[];
+  readonly answersSecret: boolean;
+  /** Callers on this machine need no key. */
+  readonly isOpenOnLoopback: boolean;
+  /** Decodes at once (throws `INVALID_REQUEST`), and returns the call that does the work. */
+  prepare(raw: RawRequest): () => Promise<Reply<unknown>>;
+}
+
+/** What callers may send where nothing is asked for: an empty object, so that an unknown field is still refused. */
+const nothing = z.strictObject({});
+type Nothing = typeof nothing;
+
+/** A route for callers with a key whose role is in `access`. */
+export function defineRoute<
+  Params extends z.ZodType = Nothing,
+  Query extends z.ZodType = Nothing,
+  Body extends z.ZodType = Nothing,
+  Answer extends z.ZodType = z.ZodUndefined,
+>(
+  route: Description<Params, Query, Body, Answer> & {
+    readonly access: readonly [Role, ...Role[]];
+    handle(
+      request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: Actor },
+    ): Promise<Reply<z.output<Answer>>>;
+  },
+): Route {
+  const decode = decoderOf(route);
+  return {
+    ...described(route),
+    access: route.access,
+    isOpenOnLoopback: false,
+    prepare(raw) {
+      const { caller, facts } = raw;
+      if (!caller) throw new Error(`${route.method} ${route.path} was reached without a key`);
+      const request = { ...decode(raw), caller, actor: actorOf(caller, facts) };
+      return () => route.handle(request);
+    },
+  };
+}
+
+/** A route for everybody; with `beyondLoopback`, for everybody on this machine and for those roles from elsewhere. */
+export function definePublicRoute<
+  Params extends z.ZodType = Nothing,
+  Query extends z.ZodType = Nothing,
+  Body extends z.ZodType = Nothing,
+  Answer extends z.ZodType = z.ZodUndefined,
+>(
+  route: Description<Params, Query, Body, Answer> & {
+    readonly beyondLoopback?: readonly [Role, ...Role[]];
+    handle(request: Decoded<Params, Query, Body>): Promise<Reply<z.output<Answer>>>;
+  },
+): Route {
+  const decode = decoderOf(route);
+  return {
+    ...described(route),
+    access: route.beyondLoopback ?? "public",
+    isOpenOnLoopback: route.beyondLoopback !== undefined,
+    prepare(raw) {
+      const request = decode(raw);
+      return () => route.handle(request);
+    },
+  };
+}
+
+function described(
+  route: Description<z.ZodType, z.ZodType, z.ZodType, z.ZodType>,
+): Omit<Route, "access" | "isOpenOnLoopback" | "prepare"> {
+  const { method, path, summary, tag, statuses } = route;
+  return {
+    method,
+    path,
+    summary,
+    tag,
+    statuses,
+    params: route.params ?? nothing,
+    query: route.query ?? nothing,
+    body: route.body,
+    takesBytes: route.takesBytes ?? false,
+    answer: route.answer,
+    streams: route.streams ?? [],
+    answersSecret: route.answersSecret ?? false,
+  };
+}
+
+function decoderOf<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType>(
+  route: Pick<Description<Params, Query, Body, z.ZodType>, "params" | "query" | "body">,
+): (raw: RawRequest) => Decoded<Params, Query, Body> {
+  return ({ params, query, body, facts }) => ({
+    ...facts,
+    params: checked(route.params ?? nothing, params, "path") as z.output<Params>,
+    query: checked(route.query ?? nothing, query, "query") as z.output<Query>,
+    body: checked(route.body ?? nothing, body, "body") as z.output<Body>,
+  });
+}
+
+function checked(schema: z.ZodType, value: unknown, where: "path" | "query" | "body"): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalidFields(where, causesOfIssues(result.error.issues, value));
+}
+
+const actorOf = (caller: Caller, { address, requestId }: RequestFacts): Actor => ({
+  name: caller.name,
+  role: caller.role,
+  keyId: caller.keyId,
+  models: caller.models,
+  address,
+  requestId,
+});

@@ -1,0 +1,225 @@
+import express, { type Express, type Request, type Response } from "express";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Logger } from "../../../../shared/base/logger.ts";
+import { requestIdFrom } from "../../../../shared/base/request-id.ts";
+import type { Caller } from "../../../app/access/api-keys.ts";
+import type { IdempotencyStore } from "../../../ports/journal.ts";
+import type { Metrics } from "../../../ports/metrics.ts";
+import { bodyStream } from "./body-stream.ts";
+import { authorize, type Doorkeeper } from "../auth/authenticator.ts";
+import { addressOf, callerSignal, factsOf, isLocal, pathOf, queryOf } from "./exchange.ts";
+import { once } from "../rest/idempotency.ts";
+import { readJson, refuseEncoding } from "./json-body.ts";
+import type { Limits } from "./limits.ts";
+import { asSkerryError, inferenceErrorAnswer, invalidFields, problemAnswer } from "./problem.ts";
+import type { Method, Reply, Route } from "./route.ts";
+import { sendError, sendReply } from "./send.ts";
+import { TokenBuckets } from "../auth/token-buckets.ts";
+
+export interface RouterParts {
+  readonly doorkeeper: Doorkeeper;
+  readonly idempotency: IdempotencyStore;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly trustedProxies: number;
+  /** Aborted when the server stops: endless answers end. */
+  readonly stopping: AbortSignal;
+  /** Check every answer against its schema: for tests and dev mode. */
+  readonly checkAnswers: boolean;
+}
+
+/** Express answers exactly the routes of the table; everything else is 405 or 404. */
+export function createRouter(routes: readonly Route[], parts: RouterParts): Express {
+  const app = express();
+  app.disable("x-powered-by").disable("etag").set("query parser", false).set("case sensitive routing", true);
+  const buckets = new TokenBuckets(parts.limits.requestsPerKey, parts.clock);
+  app.use((request, response, next) => {
+    if (isDecodable(pathOf(request))) return next();
+    return refuse(
+      request,
+      response,
+      invalidFields("path", [{ field: "", message: "has a `%` that is no valid escape" }]),
+    );
+  });
+  for (const route of routes)
+    app[verbOf(route.method)](expressPath(route.path), (request, response) => answer(route, request, response));
+  const allowed = allowedMethods(routes);
+  for (const [path, methods] of allowed) {
+    app.all(expressPath(path), (request, response) => {
+      response.setHeader("Allow", methods.join(", "));
+      refuse(
+        request,
+        response,
+        new SkerryError("METHOD_NOT_ALLOWED", `${path} takes ${methods.join(", ")}, not ${request.method}`),
+      );
+    });
+  }
+  app.use((request, response) =>
+    refuse(request, response, new SkerryError("NOT_FOUND", `there is no path ${pathOf(request).slice(0, 200)}`)),
+  );
+  return app;
+
+  async function answer(route: Route, request: Request, response: Response): Promise<void> {
+    const startedAt = parts.clock.now();
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    response.setHeader("X-Request-Id", requestId);
+    let caller: Caller | undefined;
+    let answeredAt: number | undefined;
+    try {
+      caller = await admit(route, request);
+      const reply = await run(route, { request, response, caller, requestId });
+      if (parts.checkAnswers) checkAnswer(route, reply);
+      answeredAt = parts.clock.now();
+      await sendReply(response, reply, { route, clock: parts.clock, stallMs: parts.limits.readerStallMs });
+    } catch (thrown) {
+      fail({ request, response, requestId, isInferenceProtocol: isInferenceProtocol(route.path) }, thrown);
+    } finally {
+      // A stream of events lasts for hours: what counts is how soon it began.
+      const ms = (answeredAt ?? parts.clock.now()) - startedAt;
+      parts.metrics.requestAnswered({
+        route: route.path,
+        method: route.method,
+        status: response.statusCode,
+        seconds: ms / 1_000,
+      });
+      const fields = {
+        requestId,
+        method: route.method,
+        route: route.path,
+        status: response.statusCode,
+        key: caller?.name,
+        ms: Math.round(ms),
+      };
+      parts.logger[route.method === "GET" || route.method === "HEAD" ? "debug" : "info"](fields, "request");
+    }
+  }
+
+  async function admit(route: Route, request: Request): Promise<Caller | undefined> {
+    if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
+    const caller = await parts.doorkeeper.authenticate(
+      request.headers.authorization,
+      addressOf(request, parts.trustedProxies),
+    );
+    authorize(caller, route.access, `${route.method} ${route.path}`);
+    if (!buckets.take(caller.keyId)) {
+      throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, {
+        retryAfterMs: buckets.waitMs(caller.keyId),
+      });
+    }
+    return caller;
+  }
+
+  async function run(
+    route: Route,
+    {
+      request,
+      response,
+      caller,
+      requestId,
+    }: { request: Request; response: Response; caller: Caller | undefined; requestId: string },
+  ): Promise<Reply<unknown>> {
+    const { clock, limits, stopping, trustedProxies, idempotency, logger } = parts;
+    const facts = factsOf(request, {
+      requestId,
+      address: addressOf(request, trustedProxies),
+      signal: callerSignal(response, stopping),
+      bytes: () => bodyStream(request),
+    });
+    if (route.takesBytes) refuseEncoding(request);
+    const query = queryOf(request);
+    // The protocol's own clients leave the type out: tritonclient 2.73 does when it loads a model.
+    const mayBeUntyped = isInferenceProtocol(route.path);
+    const body = route.takesBytes ? {} : await readJson(request, { limits, clock, mayBeUntyped });
+    const call = route.prepare({ params: request.params, query, body, facts, caller });
+    const key = request.headers["idempotency-key"];
+    if (route.method !== "POST" || typeof key !== "string" || !caller) return call();
+    const keyed = {
+      keyId: caller.keyId,
+      key,
+      request: [route.method, pathOf(request), query, body],
+      answersSecret: route.answersSecret,
+    };
+    return once(keyed, call, { store: idempotency, logger, usualStatus: route.statuses[0] });
+  }
+
+  function refuse(request: Request, response: Response, error: SkerryError): void {
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    response.setHeader("X-Request-Id", requestId);
+    fail({ request, response, requestId, isInferenceProtocol: isInferenceProtocol(pathOf(request)) }, error);
+    parts.metrics.requestAnswered({ route: "none", method: "any", status: response.statusCode, seconds: 0 });
+  }
+
+  function fail(
+    {
+      request,
+      response,
+      requestId,
+      isInferenceProtocol: isV2,
+    }: { request: Request; response: Response; requestId: string; isInferenceProtocol: boolean },
+    thrown: unknown,
+  ): void {
+    const error = asSkerryError(thrown, requestId);
+    if (error.code === "INTERNAL")
+      parts.logger.error(
+        { requestId, method: request.method, path: pathOf(request), err: error.cause ?? thrown },
+        "request failed",
+      );
+    if (response.headersSent || response.destroyed) return;
+    if (error.code === "CANCELLED") response.destroy();
+    else sendError(response, isV2 ? inferenceErrorAnswer(error) : problemAnswer(error, requestId));
+  }
+}
+
+function checkAnswer(route: Route, reply: Reply<unknown>): void {
+  const status = reply.status ?? route.statuses[0];
+  if (!route.statuses.includes(status))
+    throw new Error(`${route.method} ${route.path} answered ${status}, which it does not declare`);
+  if (!("body" in reply)) return;
+  if (!route.answer) throw new Error(`${route.method} ${route.path} answered a body, and declares none`);
+  route.answer.parse(reply.body);
+}
+
+export const isInferenceProtocol = (path: string): boolean => path === "/v2" || path.startsWith("/v2/");
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `/a/{b}:explain` as Express writes it: `/a/:b\:explain`. */
+const expressPath = (path: string): string => path.replaceAll(":", "\\:").replaceAll(/\{(\w+)\}/g, ":$1");
+
+function verbOf(method: Method): "get" | "head" | "post" | "put" | "patch" | "delete" {
+  switch (method) {
+    case "GET":
+      return "get";
+    case "HEAD":
+      return "head";
+    case "POST":
+      return "post";
+    case "PUT":
+      return "put";
+    case "PATCH":
+      return "patch";
+    case "DELETE":
+      return "delete";
+  }
+}
+
+function allowedMethods(routes: readonly Route[]): ReadonlyMap<string, readonly string[]> {
+  const byPath = Map.groupBy(routes, ({ path }) => path);
+  return new Map(
+    [...byPath].map(([path, group]) => {
+      const methods = new Set<string>(group.map(({ method }) => method));
+      if (methods.has("GET")) methods.add("HEAD");
+      return [path, [...methods].toSorted()];
+    }),
+  );
+}

@@ -1,0 +1,79 @@
+import type { ServerResponse } from "node:http";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import type { ErrorAnswer } from "./problem.ts";
+import type { Reply, Route } from "./route.ts";
+
+const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+
+/** Writes a reply. Resolves when its last byte was handed to the system, or the reader is gone. */
+export async function sendReply(
+  response: ServerResponse,
+  reply: Reply<unknown>,
+  { route, clock, stallMs }: { route: Pick<Route, "statuses">; clock: Clock; stallMs: number },
+): Promise<void> {
+  const status = reply.status ?? route.statuses[0];
+  if ("empty" in reply) {
+    response.writeHead(status, { "Cache-Control": "no-store", ...reply.headers }).end();
+  } else if ("stream" in reply) {
+    response.writeHead(status, { "Cache-Control": "no-store", ...reply.headers });
+    // Readers of a stream that is quiet at first want to see that it stands.
+    response.flushHeaders();
+    if (response.req.method === "HEAD") {
+      response.end();
+      await reply.stream[Symbol.asyncIterator]().return?.(); // frees what the stream holds open
+    } else {
+      await pump(response, reply.stream, { clock, stallMs });
+    }
+  } else {
+    sendJson(response, status, { body: reply.body, headers: { ...JSON_TYPE, ...reply.headers } });
+  }
+}
+
+export function sendError(response: ServerResponse, { status, body, headers }: ErrorAnswer): void {
+  sendJson(response, status, { body, headers: { "Cache-Control": "no-store", ...headers } });
+}
+
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  { body, headers }: { body: unknown; headers: Record<string, string> },
+): void {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { ...headers, "Content-Length": bytes.length }).end(bytes);
+}
+
+/** Piece by piece, waiting for the reader. One who takes nothing for `stallMs` is cut off: he would hold memory for ever. */
+async function pump(
+  response: ServerResponse,
+  pieces: AsyncIterable<Uint8Array>,
+  { clock, stallMs }: { clock: Clock; stallMs: number },
+): Promise<void> {
+  try {
+    for await (const piece of pieces) {
+      if (response.destroyed) return;
+      if (!response.write(piece) && !(await drained(response, { clock, stallMs }))) return;
+    }
+    response.end();
+  } catch (error) {
+    // The status is out already: a cut connection is the only way to say that this is not the whole.
+    response.destroy();
+    throw error;
+  }
+}
+
+function drained(response: ServerResponse, { clock, stallMs }: { clock: Clock; stallMs: number }): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (isDrained: boolean): void => {
+      cancel();
+      response.off("drain", onDrain).off("close", onClose);
+      resolve(isDrained);
+    };
+    const onDrain = (): void => settle(true);
+    const onClose = (): void => settle(false);
+    const cancel = clock.after(stallMs, () => {
+      response.destroy();
+      settle(false);
+    });
+    response.on("drain", onDrain).on("close", onClose);
+  });
+}

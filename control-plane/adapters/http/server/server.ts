@@ -1,0 +1,112 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import type { Limits } from "./limits.ts";
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** The one server of a control plane: REST, inference and, through `upgrade` events, the nodes' sockets. */
+export class HttpServer {
+  /** The websocket adapter attaches itself to its `upgrade` events. */
+  readonly server: Server;
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #stopping: AbortController;
+  /** A count, not a `Set` of answers: see ChurnMap. */
+  #running = 0;
+  #onIdle: () => void = () => undefined;
+
+  /** `stopping` is aborted when the server begins to stop, so that endless answers end. */
+  constructor(handle: Handler, parts: { clock: Clock; limits: Limits; stopping: AbortController }) {
+    const { clock, limits, stopping } = parts;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#stopping = stopping;
+    this.server = createServer(
+      {
+        maxHeaderSize: limits.headerBytes,
+        headersTimeout: limits.headersMs,
+        // Node looks for slow heads only every 30 s by default, so 10 s would mean up to 40.
+        connectionsCheckingInterval: limits.headersMs / 4,
+        // Ours are per body: an upload may take an hour at a fair rate, a JSON body 30 s.
+        requestTimeout: 0,
+        keepAliveTimeout: limits.keepAliveMs,
+        insecureHTTPParser: false,
+        noDelay: true,
+      },
+      (request, response) => this.#answer(handle, request, response),
+    );
+    this.server.maxConnections = limits.connections;
+    this.server.on("clientError", refuseMalformed);
+  }
+
+  /** Resolves with the port, which is the system's choice for `port` 0. Rejects when it is taken. */
+  listen({ host, port }: { host: string; port: number }): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once("error", reject);
+      this.server.listen({ host, port }, () => {
+        this.server.off("error", reject);
+        resolve(portOf(this.server.address()));
+      });
+    });
+  }
+
+  /**
+   * Accepts nothing more, lets running requests end (25 s at most) and closes their connections. Sockets of nodes stay:
+   * the requests that run need them.
+   */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    if (this.server.listening) this.server.close();
+    this.server.closeIdleConnections();
+    if (this.#running > 0) await this.#idle();
+    this.server.closeAllConnections();
+  }
+
+  #answer(handle: Handler, request: IncomingMessage, response: ServerResponse): void {
+    this.#running += 1;
+    if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
+    response.on("close", () => {
+      if (response.writableFinished) this.#dropRest(request);
+      this.#running -= 1;
+      if (this.#running === 0) this.#onIdle();
+    });
+    response.on("error", () => undefined); // a caller that goes away is told by "close"
+    handle(request, response);
+  }
+
+  /** An answer to a body that was not read: the rest is thrown away for a moment, then the connection ends. */
+  #dropRest(request: IncomingMessage): void {
+    if (request.complete) return;
+    const cancel = this.#clock.after(this.#limits.lingerMs, () => request.socket.destroy());
+    request.once("close", cancel);
+    request.once("end", cancel);
+    request.resume();
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(this.#limits.drainMs, resolve);
+      this.#onIdle = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+/** Node's own answers, with the connection closed: what cannot be parsed has no request to answer in a better form. */
+function refuseMalformed(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const status = statusOfParseError(error.code);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+}
+
+function statusOfParseError(code: string | undefined): string {
+  if (code === "HPE_HEADER_OVERFLOW") return "431 Request Header Fields Too Large";
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "408 Request Timeout";
+  return "400 Bad Request";
+}
+
+const portOf = (address: AddressInfo | string | null): number =>
+  typeof address === "object" && address ? address.port : 0;

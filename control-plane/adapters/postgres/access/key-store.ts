@@ -1,0 +1,108 @@
+import { role, type ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { ApiKey } from "../../../../prisma/generated/client.ts";
+import type { Actor } from "../../../ports/journal.ts";
+import type { KeyStore, StoredKey } from "../../../ports/keys.ts";
+import type { Database } from "../database.ts";
+import { audit, tell } from "../events/journal.ts";
+
+type NewKey = Parameters<KeyStore["create"]>[0];
+
+/** API keys: of a secret only its hash is here. */
+export class PostgresKeyStore implements KeyStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async find(id: string): Promise<StoredKey | null> {
+    const row = await this.#database.run((client) => client.apiKey.findUnique({ where: { id } }));
+    return row && toStoredKey(row);
+  }
+
+  async list(): Promise<readonly ApiKeyInfo[]> {
+    const rows = await this.#database.run((client) =>
+      client.apiKey.findMany({ orderBy: [{ createdAt: "asc" }, { id: "asc" }] }),
+    );
+    return rows.map(toApiKeyInfo);
+  }
+
+  create({ id, name, secretHash, role, models, expiresAt }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
+    return this.#database.transaction(async (tx) => {
+      const data = {
+        id,
+        name,
+        secretHash,
+        role,
+        models: [...models],
+        expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      };
+      const row = await tx.apiKey.create({ data });
+      await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, models } });
+      const message = `${actor.name} made the API key ${name} with the role ${role}`;
+      await tell(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }]);
+      return toApiKeyInfo(row);
+    });
+  }
+
+  /** Revoking a revoked key changes nothing. */
+  revoke(id: string, actor: Actor): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      const [row] = await tx.$queryRaw<{ name: string; isRevoked: boolean }[]>`
+        SELECT name, revoked_at IS NOT NULL AS "isRevoked" FROM api_keys WHERE id = ${id} FOR UPDATE`;
+      if (!row) throw new SkerryError("NOT_FOUND", `there is no API key ${id}`);
+      if (row.isRevoked) return;
+      await tx.$executeRaw`UPDATE api_keys SET revoked_at = now() WHERE id = ${id}`;
+      await audit(tx, actor, { action: "api-key.revoke", target: `api-key/${id}`, detail: { name: row.name } });
+      const message = `${actor.name} revoked the API key ${row.name}`;
+      await tell(tx, [{ type: "Normal", reason: "ApiKeyRevoked", object: `api-key/${id}`, message }]);
+    });
+  }
+
+  async touch(id: string): Promise<void> {
+    await this.#database.run(
+      (client) => client.$executeRaw`
+        UPDATE api_keys SET last_used_at = now()
+        WHERE id = ${id} AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')`,
+    );
+  }
+
+  async isEmpty(): Promise<boolean> {
+    return (await this.#database.run((client) => client.apiKey.findFirst({ select: { id: true } }))) === null;
+  }
+}
+
+function toStoredKey({ id, name, role: text, models, secretHash, expiresAt, revokedAt }: ApiKey): StoredKey {
+  return {
+    id,
+    name,
+    role: role.parse(text),
+    models,
+    secretHash,
+    expiresAt: expiresAt?.getTime() ?? null,
+    revokedAt: revokedAt?.getTime() ?? null,
+  };
+}
+
+function toApiKeyInfo({
+  id,
+  name,
+  role: text,
+  models,
+  createdAt,
+  expiresAt,
+  lastUsedAt,
+  revokedAt,
+}: ApiKey): ApiKeyInfo {
+  return {
+    id,
+    name,
+    role: role.parse(text),
+    models,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt?.toISOString() ?? null,
+    lastUsedAt: lastUsedAt?.toISOString() ?? null,
+    revokedAt: revokedAt?.toISOString() ?? null,
+  };
+}

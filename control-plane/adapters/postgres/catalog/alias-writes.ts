@@ -1,0 +1,72 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import { MAX_ALIASES_PER_VERSION } from "../../../../shared/protocol/limits.ts";
+import type { CatalogStore } from "../../../ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { Transaction } from "../database.ts";
+import { raiseDesiredRev } from "../fleet/desired-rev.ts";
+import { audit, tell } from "../events/journal.ts";
+import { lockModel } from "./model-writes.ts";
+
+export type AliasMove = Parameters<CatalogStore["moveAlias"]>[0];
+
+/** Compare-and-set on the version that the alias names. The model's lock makes moves take turns. */
+export async function moveAlias(
+  tx: Transaction,
+  move: AliasMove,
+  { actor, event }: { actor: Actor; event: NewEvent },
+): Promise<void> {
+  const { model, alias, version, ifMatch } = move;
+  await lockModel(tx, model);
+  const before = await tx.alias.findUnique({ where: { modelName_alias: { modelName: model, alias } } });
+  requireTarget(move, before?.version ?? null, ifMatch);
+  await requireReady(tx, model, version);
+  if (before?.version === version) return;
+  await requireRoom(tx, model, version);
+  await tx.alias.upsert({
+    where: { modelName_alias: { modelName: model, alias } },
+    create: { modelName: model, alias, version },
+    update: { version, rowVersion: { increment: 1 } },
+  });
+  const versions = before === null ? [version] : [before.version, version];
+  await raiseDesiredRev(tx, Prisma.sql`model_name = ${model} AND version = ANY (${versions}::int[])`);
+  await audit(tx, actor, {
+    action: "alias.move",
+    target: `model/${model}`,
+    detail: { alias, before: before?.version ?? null, after: version },
+  });
+  await tell(tx, [event]);
+}
+
+function requireTarget({ model, alias }: AliasMove, present: number | null, expected: number | null | undefined): void {
+  if (expected === undefined || expected === present) return;
+  const stands = present === null ? "does not exist" : `names ${model}:${present}`;
+  throw new SkerryError("STALE_ETAG", `the alias ${alias} of ${model} ${stands}: somebody moved it since you read it`);
+}
+
+async function requireRoom(tx: Transaction, model: string, version: number): Promise<void> {
+  const there = await tx.alias.findMany({
+    where: { modelName: model, version },
+    select: { alias: true },
+    orderBy: { alias: "asc" },
+  });
+  if (there.length < MAX_ALIASES_PER_VERSION) return;
+  const names = there.map(({ alias }) => alias).join(", ");
+  throw new SkerryError(
+    "CONFLICT",
+    `${model}:${version} has ${there.length} aliases already (${names}), and ${MAX_ALIASES_PER_VERSION} is the limit; let one of them name another version`,
+  );
+}
+
+async function requireReady(tx: Transaction, model: string, version: number): Promise<void> {
+  const row = await tx.modelVersion.findUnique({
+    where: { modelName_version: { modelName: model, version } },
+    select: { state: true },
+  });
+  if (!row) throw new SkerryError("NOT_FOUND", `the model ${model} has no version ${version}`);
+  if (row.state !== "ready")
+    throw new SkerryError(
+      "CONFLICT",
+      `${model}:${version} is ${row.state}: only a ready version can be named by an alias`,
+    );
+}

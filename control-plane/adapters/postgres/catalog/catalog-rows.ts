@@ -1,0 +1,52 @@
+import { z } from "zod";
+import type * as Rows from "../../../../prisma/generated/client.ts";
+import { labelMap } from "../../../../shared/api/v1/common.ts";
+import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
+import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import type { UploadRow } from "../../../ports/catalogue.ts";
+
+/** What a model is read with, for `toModel`. */
+export const WITH_MODEL = {
+  aliases: true,
+  versions: { select: { version: true }, orderBy: { version: "desc" }, take: 1 },
+} as const;
+
+const signature = z.array(tensorSpec);
+const metrics = z.record(z.string(), z.number());
+
+export function toModel(row: Rows.Model & { aliases: Rows.Alias[]; versions: { version: number }[] }): Model {
+  return {
+    name: row.name,
+    labels: labelMap.parse(row.labels),
+    aliases: Object.fromEntries(row.aliases.map(({ alias, version }) => [alias, version])),
+    latestVersion: row.versions[0]?.version ?? null,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
+  const { modelName, version, reason, sha256, artifactDigest, bytes, opset, irVersion, producer, createdAt } = row;
+  return {
+    model: modelName,
+    version,
+    state: versionState.parse(row.state),
+    reason,
+    digest: `sha256:${sha256}`,
+    artifact: artifactDigest,
+    bytes: Number(bytes),
+    format: "onnx",
+    opset,
+    irVersion,
+    producer,
+    inputs: signature.parse(row.inputs),
+    outputs: signature.parse(row.outputs),
+    labels: labelMap.parse(row.labels),
+    metrics: metrics.parse(row.metrics),
+    createdAt: createdAt.toISOString(),
+  };
+}
+
+export function toUploadRow({ id, of }: Rows.Upload & { of: Rows.ModelVersion }): UploadRow {
+  const { modelName, version, bytes, sha256, state } = of;
+  return { id, model: modelName, version, bytes: Number(bytes), sha256, state: versionState.parse(state) };
+}

@@ -1,0 +1,107 @@
+import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
+import type { CatalogStore, CheckedModel, UploadRow } from "../../../ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import { moveAlias, type AliasMove } from "./alias-writes.ts";
+import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";
+import type { Database } from "../database.ts";
+import { createModel, deleteModel, patchModel } from "./model-writes.ts";
+import { acceptVersion, beginCheck, declareVersion, rejectVersion, type NewVersion } from "./version-writes.ts";
+
+/** Models, versions, aliases and uploads. Reads are here; each kind of write has a file of its own. */
+export class PostgresCatalogStore implements CatalogStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  // ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  createModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model> {
+    return this.#database.transaction((tx) => createModel(tx, model, actor));
+  }
+
+  async listModels(): Promise<readonly Model[]> {
+    const rows = await this.#database.run((client) =>
+      client.model.findMany({ include: WITH_MODEL, orderBy: { name: "asc" } }),
+    );
+    return rows.map(toModel);
+  }
+
+  async getModel(name: string): Promise<Model | null> {
+    const row = await this.#database.run((client) => client.model.findUnique({ where: { name }, include: WITH_MODEL }));
+    return row && toModel(row);
+  }
+
+  patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model> {
+    return this.#database.transaction((tx) => patchModel(tx, { name, labels }, actor));
+  }
+
+  deleteModel(name: string, actor: Actor): Promise<void> {
+    return this.#database.bulkTransaction((tx) => deleteModel(tx, name, actor));
+  }
+
+  moveAlias(move: AliasMove, context: { actor: Actor; event: NewEvent }): Promise<void> {
+    return this.#database.transaction((tx) => moveAlias(tx, move, context));
+  }
+
+  // ── versions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  declareVersion(version: NewVersion, actor: Actor): Promise<ModelVersion> {
+    return this.#database.transaction((tx) => declareVersion(tx, version, actor));
+  }
+
+  /** Oldest first. */
+  async listVersions(model: string): Promise<readonly ModelVersion[]> {
+    const where = { modelName: model };
+    const rows = await this.#database.run((client) =>
+      client.modelVersion.findMany({ where, orderBy: { version: "asc" } }),
+    );
+    return rows.map(toModelVersion);
+  }
+
+  async getVersion(model: string, version: number): Promise<ModelVersion | null> {
+    const where = { modelName_version: { modelName: model, version } };
+    const row = await this.#database.run((client) => client.modelVersion.findUnique({ where }));
+    return row && toModelVersion(row);
+  }
+
+  beginCheck(uploadId: string): Promise<boolean> {
+    return this.#database.transaction((tx) => beginCheck(tx, uploadId));
+  }
+
+  accept(uploadId: string, checked: CheckedModel, event: NewEvent): Promise<void> {
+    return this.#database.bulkTransaction((tx) => acceptVersion(tx, { uploadId, checked }, event));
+  }
+
+  reject(uploadId: string, reason: string, event: NewEvent): Promise<void> {
+    return this.#database.transaction((tx) => rejectVersion(tx, { uploadId, reason }, event));
+  }
+
+  // ── uploads and artifacts ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async upload(id: string): Promise<UploadRow | null> {
+    const row = await this.#database.run((client) =>
+      client.upload.findUnique({ where: { id }, include: { of: true } }),
+    );
+    return row && toUploadRow(row);
+  }
+
+  async unfinishedUploads(): Promise<readonly { id: string; state: ModelVersion["state"]; expired: boolean }[]> {
+    const rows = await this.#database.run(
+      (client) => client.$queryRaw<{ id: string; state: string; expired: boolean }[]>`
+        SELECT u.id, v.state, u.expires_at <= now() AS expired
+        FROM uploads u JOIN model_versions v ON v.model_name = u.model_name AND v.version = u.version
+        WHERE v.state = 'checking' OR u.expires_at <= now()
+        ORDER BY u.expires_at`,
+    );
+    return rows.map(({ id, state, expired }) => ({ id, state: versionState.parse(state), expired }));
+  }
+
+  async manifest(artifact: string): Promise<string | null> {
+    const row = await this.#database.run((client) =>
+      client.artifact.findUnique({ where: { digest: artifact }, select: { manifest: true } }),
+    );
+    return row?.manifest ?? null;
+  }
+}

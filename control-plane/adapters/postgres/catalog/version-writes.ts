@@ -1,0 +1,92 @@
+import type { ModelVersion } from "../../../../shared/api/v1/models.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import { chunksOf, manifestBytes, type Manifest } from "../../../../shared/protocol/manifest.ts";
+import type { CatalogStore, CheckedModel } from "../../../ports/catalogue.ts";
+import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import { toModelVersion } from "./catalog-rows.ts";
+import type { Transaction } from "../database.ts";
+import { audit, tell } from "../events/journal.ts";
+import { lockModel } from "./model-writes.ts";
+
+export type NewVersion = Parameters<CatalogStore["declareVersion"]>[0];
+
+/** How long an upload may take before it is rejected. */
+const UPLOAD_LIFE = "1 hour";
+
+/** Assigns the next number: the model's lock makes parallel declarations take turns. */
+export async function declareVersion(tx: Transaction, declared: NewVersion, actor: Actor): Promise<ModelVersion> {
+  const { model, bytes, sha256, labels, metrics, uploadId } = declared;
+  await lockModel(tx, model);
+  const newest = await tx.modelVersion.aggregate({ where: { modelName: model }, _max: { version: true } });
+  const version = (newest._max.version ?? 0) + 1;
+  const row = await tx.modelVersion.create({ data: { modelName: model, version, bytes, sha256, labels, metrics } });
+  await tx.$executeRaw`
+    INSERT INTO uploads (id, model_name, version, expires_at) VALUES (${uploadId}, ${model}, ${version}, now() + ${UPLOAD_LIFE}::interval)`;
+  await audit(tx, actor, { action: "version.declare", target: `model/${model}`, detail: { version, bytes, sha256 } });
+  const message = `${actor.name} declared ${model}:${version} with ${bytes} bytes`;
+  await tell(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }]);
+  return toModelVersion(row);
+}
+
+export async function beginCheck(tx: Transaction, uploadId: string): Promise<boolean> {
+  const changed = await tx.modelVersion.updateMany({
+    where: { upload: { id: uploadId }, state: "uploading" },
+    data: { state: "checking" },
+  });
+  if (changed.count === 0) return false;
+  await tell(tx, []);
+  return true;
+}
+
+/** Throws `CONFLICT` unless the version is in its check: somebody else ended the upload, or deleted the model. */
+export async function acceptVersion(
+  tx: Transaction,
+  { uploadId, checked }: { uploadId: string; checked: CheckedModel },
+  event: NewEvent,
+): Promise<void> {
+  const { manifest, artifact, opset, irVersion, producer, inputs, outputs } = checked;
+  await insertArtifact(tx, artifact, manifest);
+  const accepted = await tx.modelVersion.updateMany({
+    where: { upload: { id: uploadId }, state: "checking" },
+    data: {
+      state: "ready",
+      artifactDigest: artifact,
+      opset,
+      irVersion,
+      producer,
+      inputs: [...inputs],
+      outputs: [...outputs],
+    },
+  });
+  if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);
+  await tx.upload.delete({ where: { id: uploadId } });
+  await tell(tx, [event]);
+}
+
+/** No effect when the upload has ended already. */
+export async function rejectVersion(
+  tx: Transaction,
+  { uploadId, reason }: { uploadId: string; reason: string },
+  event: NewEvent,
+): Promise<void> {
+  const rejected = await tx.modelVersion.updateMany({
+    where: { upload: { id: uploadId }, state: { in: ["uploading", "checking"] } },
+    data: { state: "rejected", reason },
+  });
+  if (rejected.count === 0) return;
+  await tx.upload.delete({ where: { id: uploadId } });
+  await tell(tx, [event]);
+}
+
+/** Arrays as parameters: a big model has 30,000 chunks, and a statement takes 65,535 values. */
+async function insertArtifact(tx: Transaction, digest: string, manifest: Manifest): Promise<void> {
+  const bytes = manifest.files.reduce((sum, file) => sum + file.size, 0);
+  const inserted = await tx.$executeRaw`
+    INSERT INTO artifacts (digest, manifest, bytes) VALUES (${digest}, ${manifestBytes(manifest)}, ${bytes}) ON CONFLICT DO NOTHING`;
+  if (inserted === 0) return;
+  const chunks = chunksOf(manifest);
+  await tx.$executeRaw`
+    INSERT INTO chunks (artifact_digest, index, sha256, length)
+    SELECT ${digest}, * FROM unnest(
+      ${chunks.map(({ index }) => index)}::int[], ${chunks.map(({ sha256 }) => sha256)}::text[], ${chunks.map(({ length }) => length)}::int[])`;
+}

@@ -1,0 +1,116 @@
+import pg from "pg";
+import { fullJitter, type BackoffPolicy } from "../../../shared/base/backoff.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { Doorbell } from "../../ports/plan.ts";
+import { CHANNEL } from "./events/journal.ts";
+
+const CONNECT_MS = 2_000;
+/** Short, because until it listens again every change waits for a poll. */
+const RECONNECT: BackoffPolicy = { baseMs: 100, maxMs: 2_000 };
+
+interface Parts {
+  readonly url: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * LISTEN on a connection of its own.
+ *
+ * silent     before `listen` and after `stop`
+ * listening  every notification rings; the loss of the connection leads to `waiting`
+ * waiting    no connection; after a random while one is tried. When it listens it rings once, for whatever was missed
+ */
+export class PostgresDoorbell implements Doorbell {
+  readonly #parts: Parts;
+  readonly #listeners = new Set<() => void>();
+  #client: pg.Client | undefined;
+  #attempts = 0;
+  #isStopped = true;
+  #cancelRetry: () => void = () => undefined;
+  #connecting: Promise<void> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when it listens or the first attempt failed; it never rejects and never gives up. */
+  async listen(onRing: () => void): Promise<void> {
+    this.onRing(onRing);
+    this.#isStopped = false;
+    this.#connecting = this.#connect();
+    await this.#connecting;
+  }
+
+  onRing(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelRetry();
+    await this.#connecting;
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end();
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.#parts.url,
+      application_name: "skerry doorbell",
+      connectionTimeoutMillis: CONNECT_MS,
+      query_timeout: CONNECT_MS,
+      keepAlive: true,
+    });
+    client.on("error", () => undefined);
+    client.on("notification", () => this.#ring());
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${CHANNEL}`);
+    } catch (error) {
+      void client.end().catch(() => undefined);
+      this.#becomeWaiting(error);
+      return;
+    }
+    client.once("end", () => this.#onEnd(client));
+    this.#becomeListening(client);
+  }
+
+  #becomeListening(client: pg.Client): void {
+    this.#client = client;
+    if (this.#attempts > 0) {
+      this.#parts.logger.info({}, "the doorbell of PostgreSQL is heard again");
+      this.#ring();
+    }
+    this.#attempts = 0;
+  }
+
+  #ring(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #onEnd(client: pg.Client): void {
+    if (this.#client !== client) return;
+    this.#client = undefined;
+    this.#becomeWaiting(new Error("the connection was lost"));
+  }
+
+  #becomeWaiting(cause: unknown): void {
+    if (this.#isStopped) return;
+    if (this.#attempts === 0)
+      this.#parts.logger.warn(
+        { error: messageOf(cause) },
+        "the doorbell of PostgreSQL is not heard; changes wait for the next poll",
+      );
+    const delayMs = fullJitter(RECONNECT, this.#attempts, this.#parts.random);
+    this.#attempts += 1;
+    this.#cancelRetry = this.#parts.clock.after(delayMs, () => {
+      this.#connecting = this.#connect();
+    });
+  }
+}

@@ -1,0 +1,28 @@
+import { auditEntry } from "../../../../shared/api/v1/events.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { AuditRow, AuditStore } from "../../../ports/journal.ts";
+import type { Database } from "../database.ts";
+
+/** Reads what the other stores wrote beside their changes. */
+export class PostgresAuditStore implements AuditStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** `before`: the id of the last row of the page before. */
+  async list({ before, limit }: { before: string | null; limit: number }): Promise<readonly AuditRow[]> {
+    if (before !== null && !/^\d{1,18}$/.test(before)) {
+      throw new SkerryError("INVALID_REQUEST", `${JSON.stringify(before)} is not the id of an audit entry`);
+    }
+    const rows = await this.#database.run((client) =>
+      client.auditEntry.findMany({
+        ...(before !== null && { where: { id: { lt: BigInt(before) } } }),
+        orderBy: { id: "desc" },
+        take: limit,
+      }),
+    );
+    return rows.map(({ id, at, ...row }) => auditEntry.parse({ ...row, id: String(id), at: at.toISOString() }));
+  }
+}

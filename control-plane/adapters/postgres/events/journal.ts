@@ -1,0 +1,35 @@
+import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { Transaction } from "../database.ts";
+
+/** NOTIFY carries no content: a bell says "look", the rows say what. */
+export const CHANNEL = "skerry";
+
+/** Keeps the events and rings the doorbell when the transaction commits. Once for each writing transaction, also without events. */
+export async function tell(tx: Transaction, events: readonly NewEvent[]): Promise<void> {
+  const column = (name: keyof NewEvent): string[] => events.map((event) => event[name]);
+  await tx.$executeRaw`
+    WITH told AS (
+      INSERT INTO events (type, reason, object, message)
+      SELECT * FROM unnest(${column("type")}::text[], ${column("reason")}::text[], ${column("object")}::text[], ${column("message")}::text[])
+    )
+    SELECT pg_notify(${CHANNEL}, '')`;
+}
+
+/** What somebody did through the API: `action` is `<object>.<verb>`, `target` is `<object>/<name>`. */
+export interface AuditedChange {
+  readonly action: string;
+  readonly target: string;
+  readonly detail?: Record<string, unknown>;
+}
+
+/** Writes the audit row of a change, in the change's own transaction. */
+export async function audit(
+  tx: Transaction,
+  actor: Actor,
+  { action, target, detail = {} }: AuditedChange,
+): Promise<void> {
+  const { name, keyId, address, requestId } = actor;
+  await tx.$executeRaw`
+    INSERT INTO audit_log (actor, key_id, address, request_id, action, target, detail)
+    VALUES (${name}, ${keyId}, ${address}, ${requestId}, ${action}, ${target}, ${JSON.stringify(detail)}::jsonb)`;
+}

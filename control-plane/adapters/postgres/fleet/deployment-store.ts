@@ -1,0 +1,120 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { DeploymentStore } from "../../../ports/catalogue.ts";
+import type { Actor } from "../../../ports/journal.ts";
+import { RetryTransaction } from "../database-errors.ts";
+import type { Database, Transaction } from "../database.ts";
+import { raiseDesiredRev } from "./desired-rev.ts";
+import { audit, tell } from "../events/journal.ts";
+import { retireAll } from "./remove-placement.ts";
+import { requireVersion } from "../row-version.ts";
+
+interface Context {
+  readonly actor: Actor;
+  readonly ifMatch: number | undefined;
+}
+
+type Put = Awaited<ReturnType<DeploymentStore["put"]>>;
+
+interface LockedDeployment {
+  readonly spec: unknown;
+  readonly generation: number;
+  readonly rowVersion: number;
+}
+
+/** Desired state, as operators declare it. */
+export class PostgresDeploymentStore implements DeploymentStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  put(spec: DeploymentSpec, context: Context): Promise<Put> {
+    return this.#database.transaction(async (tx) => {
+      // Before the deployment, as deleteModel does, so that a model never goes while a deployment of it comes.
+      await requireModel(tx, spec.model);
+      const before = await lock(tx, spec.name);
+      requireVersion(`the deployment ${spec.name}`, before?.rowVersion, context.ifMatch);
+      return before ? replace(tx, { spec, before, actor: context.actor }) : create(tx, spec, context.actor);
+    });
+  }
+
+  delete(name: string, { actor, ifMatch }: Context): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      const before = await lock(tx, name);
+      if (!before) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+      requireVersion(`the deployment ${name}`, before.rowVersion, ifMatch);
+      await retireAll(tx, { deployment: name });
+      await tx.deployment.delete({ where: { name } });
+      await audit(tx, actor, {
+        action: "deployment.delete",
+        target: `deployment/${name}`,
+        detail: { before: digestOfSpec(before.spec), after: null },
+      });
+      const message = `${actor.name} deleted the deployment ${name}: its placements leave their nodes`;
+      await tell(tx, [{ type: "Normal", reason: "DeploymentDeleted", object: `deployment/${name}`, message }]);
+    });
+  }
+
+  async rowVersion(name: string): Promise<number | null> {
+    const row = await this.#database.run((client) =>
+      client.deployment.findUnique({ where: { name }, select: { rowVersion: true } }),
+    );
+    return row?.rowVersion ?? null;
+  }
+}
+
+async function create(tx: Transaction, spec: DeploymentSpec, actor: Actor): Promise<Put> {
+  const { name } = spec;
+  const inserted = await tx.$executeRaw`
+    INSERT INTO deployments (name, spec) VALUES (${name}, ${JSON.stringify(spec)}::jsonb) ON CONFLICT DO NOTHING`;
+  if (inserted === 0) throw new RetryTransaction(`the deployment ${name} was created at the same time`);
+  await audit(tx, actor, {
+    action: "deployment.create",
+    target: `deployment/${name}`,
+    detail: { before: null, after: digestOfSpec(spec), generation: 1 },
+  });
+  const message = `${actor.name} declared the deployment ${name} of ${spec.model} at version ${spec.version}`;
+  await tell(tx, [{ type: "Normal", reason: "DeploymentCreated", object: `deployment/${name}`, message }]);
+  return { created: true, changed: true, generation: 1, rowVersion: 1 };
+}
+
+async function replace(
+  tx: Transaction,
+  { spec, before, actor }: { spec: DeploymentSpec; before: LockedDeployment; actor: Actor },
+): Promise<Put> {
+  const { name } = spec;
+  const was = digestOfSpec(before.spec);
+  const is = digestOfSpec(spec);
+  if (was === is)
+    return { created: false, changed: false, generation: before.generation, rowVersion: before.rowVersion };
+  const generation = before.generation + 1;
+  const rowVersion = before.rowVersion + 1;
+  await tx.deployment.update({ where: { name }, data: { spec, generation, rowVersion } });
+  await raiseDesiredRev(tx, Prisma.sql`deployment_name = ${name}`); // limits and residency stand in the documents
+  await audit(tx, actor, {
+    action: "deployment.update",
+    target: `deployment/${name}`,
+    detail: { before: was, after: is, generation },
+  });
+  const message = `${actor.name} changed the deployment ${name}, which is at generation ${generation} now`;
+  await tell(tx, [{ type: "Normal", reason: "DeploymentChanged", object: `deployment/${name}`, message }]);
+  return { created: false, changed: true, generation, rowVersion };
+}
+
+async function requireModel(tx: Transaction, model: string): Promise<void> {
+  const rows = await tx.$queryRaw<unknown[]>`SELECT 1 AS known FROM models WHERE name = ${model} FOR SHARE`;
+  if (rows.length === 0) throw new SkerryError("NOT_FOUND", `there is no model ${model}: push it first`);
+}
+
+async function lock(tx: Transaction, name: string): Promise<LockedDeployment | undefined> {
+  const rows = await tx.$queryRaw<LockedDeployment[]>`
+    SELECT spec, generation, row_version AS "rowVersion" FROM deployments WHERE name = ${name} FOR UPDATE`;
+  return rows[0];
+}
+
+/** Of the spec with its defaults, so that a default that came later makes no old spec look changed. */
+const digestOfSpec = (spec: unknown): string => digestOf(canonicalJson(deploymentSpec.parse(spec)));

@@ -1,0 +1,139 @@
+import { z } from "zod";
+import { labelMap } from "../../../../shared/api/v1/common.ts";
+import { deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { capabilities } from "../../../../shared/protocol/messages.ts";
+import type { FleetRows } from "../../../core/fleet/types.ts";
+import type { FleetStore } from "../../../ports/plan.ts";
+import type { Database, Transaction } from "../database.ts";
+import {
+  toFleetDeployment,
+  toFleetNode,
+  toFleetPlacement,
+  toFleetVersion,
+  type DeploymentRow,
+  type NodeRow,
+  type PlacementRow,
+  type VersionRow,
+} from "./fleet-rows.ts";
+import { ParseOnce } from "../parse-once.ts";
+
+/** A record names every refused node: of a thousand nodes it has about 120 kB. */
+const RECORDS_PER_READ = 100;
+
+interface Snapshot {
+  readonly nodes: readonly NodeRow[];
+  readonly deployments: readonly DeploymentRow[];
+  readonly versions: readonly VersionRow[];
+  readonly aliases: FleetRows["aliases"];
+  readonly placements: readonly PlacementRow[];
+}
+
+/**
+ * Reads the fleet in one snapshot, but for the explain records: they never change once written, so they are read beside
+ * it and only once. What was decoded is remembered, too.
+ */
+export class PostgresFleetStore implements FleetStore {
+  readonly #database: Database;
+  readonly #labels = new ParseOnce(labelMap);
+  readonly #capabilities = new ParseOnce(capabilities);
+  readonly #specs = new ParseOnce(deploymentSpec);
+  readonly #signatures = new ParseOnce(z.array(tensorSpec));
+  readonly #explains = new Map<string, ExplainRecord>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async load(now: number): Promise<FleetRows> {
+    for (;;) {
+      const snapshot = await this.#database.snapshot(readSnapshot);
+      // A placement that was deleted since has no record any more: then this snapshot is of the past.
+      if (await this.#readRecords(snapshot.placements)) return this.#toRows(snapshot, now);
+    }
+  }
+
+  #toRows({ nodes, deployments, versions, aliases, placements }: Snapshot, now: number): FleetRows {
+    const rows: FleetRows = {
+      nodes: nodes.map((row) => this.#toNode(row, now)),
+      deployments: deployments.map((row) => toFleetDeployment(row, this.#specs.get(row.name, row.spec))),
+      versions: versions.map((row) => this.#toVersion(row)),
+      aliases,
+      placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), now)),
+    };
+    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#signatures]) cache.endPass();
+    return rows;
+  }
+
+  #toNode(row: NodeRow, now: number): FleetRows["nodes"][number] {
+    const known = row.capabilities === null ? undefined : this.#capabilities.get(row.id, row.capabilities);
+    return toFleetNode(row, { labels: this.#labels.get(row.id, row.labels), capabilities: known }, now);
+  }
+
+  #toVersion(row: VersionRow): FleetRows["versions"][number] {
+    const key = `${row.model}:${row.version}`;
+    return toFleetVersion(row, {
+      inputs: this.#signatures.get(`${key}/inputs`, row.inputs),
+      outputs: this.#signatures.get(`${key}/outputs`, row.outputs),
+    });
+  }
+
+  /** Makes the records known of these placements, and of no others. False when one of them is gone. */
+  async #readRecords(placements: readonly PlacementRow[]): Promise<boolean> {
+    const wanted = new Set<string>(placements.map(({ id }) => id));
+    for (const id of this.#explains.keys()) if (!wanted.has(id)) this.#explains.delete(id);
+    const missing = [...wanted].filter((id) => !this.#explains.has(id));
+    for (let at = 0; at < missing.length; at += RECORDS_PER_READ) {
+      const ids = missing.slice(at, at + RECORDS_PER_READ);
+      const rows = await this.#database.run(
+        (client) => client.$queryRaw<{ id: string; explain: string }[]>`
+          SELECT id, explain::text AS explain FROM placements WHERE id = ANY(${ids}::text[])`,
+      );
+      for (const { id, explain } of rows) this.#explains.set(id, explainRecord.parse(JSON.parse(explain)));
+    }
+    return this.#explains.size === wanted.size;
+  }
+
+  #recordOf(id: string): ExplainRecord {
+    const record = this.#explains.get(id);
+    if (!record) throw new Error(`the explain record of the placement ${id} was not read`);
+    return record;
+  }
+}
+
+async function readSnapshot(tx: Transaction): Promise<Snapshot> {
+  return {
+    nodes: await readNodes(tx),
+    deployments: await readDeployments(tx),
+    versions: await readVersions(tx),
+    aliases: await readAliases(tx),
+    placements: await readPlacements(tx),
+  };
+}
+
+const readNodes = (tx: Transaction): Promise<NodeRow[]> => tx.$queryRaw`
+  SELECT n.id, n.name, n.kind, n.site, n.zone, n.labels::text AS labels, n.capabilities::text AS capabilities,
+    n.generation, n.cordoned, n.draining, n.revoked, n.desired_rev AS "desiredRev",
+    (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
+    s.epoch, s.open, s.replica, s.agent_version AS "agentVersion",
+    (extract(epoch FROM now() - s.last_seen_at) * 1000)::float8 AS "silentMs"
+  FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id`;
+
+const readDeployments = (tx: Transaction): Promise<DeploymentRow[]> => tx.$queryRaw`
+  SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt" FROM deployments`;
+
+const readVersions = (tx: Transaction): Promise<VersionRow[]> => tx.$queryRaw`
+  SELECT model_name AS model, version, state, artifact_digest AS artifact, bytes, opset, ir_version AS "irVersion",
+    inputs::text AS inputs, outputs::text AS outputs
+  FROM model_versions`;
+
+const readAliases = (tx: Transaction): Promise<{ model: string; alias: string; version: number }[]> => tx.$queryRaw`
+  SELECT model_name AS model, alias, version FROM aliases`;
+
+const readPlacements = (tx: Transaction): Promise<PlacementRow[]> => tx.$queryRaw`
+  SELECT id, deployment_name AS deployment, model_name AS model, version, node_id AS "nodeId", generation, wanted,
+    (extract(epoch FROM now() - decided_at) * 1000)::float8 AS "decidedMs", state,
+    (extract(epoch FROM now() - state_since) * 1000)::float8 AS "stateMs",
+    failure_code AS "failureCode", failure_detail AS "failureDetail", rss_mib AS "rssMiB", warm_us AS "warmUs"
+  FROM placements`;

@@ -1,0 +1,73 @@
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { NodeId } from "../../../../shared/base/ids.ts";
+import type { JoinAttempt, JoinedNode } from "../../../ports/nodes.ts";
+import type { Transaction } from "../database.ts";
+import { audit, tell } from "../events/journal.ts";
+
+interface UsedToken {
+  readonly kind: NodeKind;
+  readonly site: string;
+  readonly zone: string;
+  readonly labels: string;
+  /** The node that the token was first used for. */
+  readonly usedBy: NodeId;
+}
+
+/**
+ * Uses up the token and makes the node in one transaction, so that a taken name leaves the token usable. The token's
+ * row lock makes parallel attempts wait for each other: one wins, a repeat with its key gets its node, others get null.
+ */
+export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<JoinedNode | null> {
+  const token = await useToken(tx, attempt);
+  if (!token) return null;
+  const { kind, site, zone, usedBy } = token;
+  const earlier = await tx.node.findUnique({ where: { id: usedBy } });
+  if (earlier) {
+    if (earlier.revoked || earlier.name !== attempt.name) return null;
+    return { nodeId: usedBy, generation: earlier.generation, kind, site, zone };
+  }
+  // The node that this token made is gone; the token stays used.
+  if (usedBy !== attempt.newNodeId) return null;
+  await insertNode(tx, attempt, token);
+  return { nodeId: attempt.newNodeId, generation: 1, kind, site, zone };
+}
+
+async function useToken(
+  tx: Transaction,
+  { tokenId, secretHash, publicKey, kind, name, newNodeId }: JoinAttempt,
+): Promise<UsedToken | undefined> {
+  const rows = await tx.$queryRaw<UsedToken[]>`
+    UPDATE join_tokens SET used_at = now(), used_key = ${publicKey}, used_by = coalesce(used_by, ${newNodeId})
+    WHERE id = ${tokenId} AND secret_hash = ${secretHash} AND expires_at > now()
+      AND (used_at IS NULL OR used_key = ${publicKey})
+      AND kind = ${kind} AND (name IS NULL OR name = ${name})
+    RETURNING kind, site, zone, labels::text AS labels, used_by AS "usedBy"`;
+  return rows[0];
+}
+
+async function insertNode(
+  tx: Transaction,
+  { tokenId, newNodeId, name, publicKey }: JoinAttempt,
+  token: UsedToken,
+): Promise<void> {
+  const { kind, site, zone, labels } = token;
+  // A revoked node's row only remembers the name; whoever joins under it next starts anew.
+  await tx.node.deleteMany({ where: { name, revoked: true } });
+  const inserted = await tx.$executeRaw`
+    INSERT INTO nodes (id, name, kind, site, zone, labels, public_key)
+    VALUES (${newNodeId}, ${name}, ${kind}, ${site}, ${zone}, ${labels}::jsonb, ${publicKey})
+    ON CONFLICT (name) DO NOTHING`;
+  if (inserted === 0)
+    throw new SkerryError("NAME_TAKEN", `a node named ${name} exists: choose another name, or remove that node first`);
+  const joiner = {
+    name: `join-token/${tokenId}`,
+    role: "operator",
+    keyId: null,
+    models: [],
+    address: "",
+    requestId: "",
+  } as const;
+  await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail: { nodeId: newNodeId, kind, site } });
+  await tell(tx, []);
+}

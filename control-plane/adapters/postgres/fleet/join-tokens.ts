@@ -1,0 +1,79 @@
+import type { JoinTokenInfo, NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Actor } from "../../../ports/journal.ts";
+import type { Transaction } from "../database.ts";
+import { audit, tell } from "../events/journal.ts";
+
+export interface NewJoinToken {
+  readonly id: string;
+  readonly secretHash: string;
+  readonly kind: NodeKind;
+  readonly site: string;
+  readonly zone: string;
+  readonly name: string | undefined;
+  readonly labels: Record<string, string>;
+  readonly ttlSeconds: number;
+}
+
+interface JoinTokenRow {
+  readonly id: string;
+  readonly kind: NodeKind;
+  readonly site: string;
+  readonly zone: string;
+  readonly name: string | null;
+  readonly expiresAt: Date;
+  readonly usedAt: Date | null;
+  readonly usedBy: string | null;
+  readonly createdAt: Date;
+}
+
+/** The token's life is counted by the database's clock, which also judges the join. */
+export async function createToken(tx: Transaction, token: NewJoinToken, actor: Actor): Promise<JoinTokenInfo> {
+  const { id, secretHash, kind, site, zone, name, labels, ttlSeconds } = token;
+  const [row] = await tx.$queryRaw<JoinTokenRow[]>`
+    INSERT INTO join_tokens (id, secret_hash, kind, site, zone, name, labels, expires_at)
+    VALUES (${id}, ${secretHash}, ${kind}, ${site}, ${zone}, ${name ?? null}, ${JSON.stringify(labels)}::jsonb,
+      now() + ${ttlSeconds} * interval '1 second')
+    RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", used_at AS "usedAt", used_by AS "usedBy", created_at AS "createdAt"`;
+  if (!row) throw new Error("an inserted row was not returned");
+  await audit(tx, actor, {
+    action: "join-token.create",
+    target: `join-token/${id}`,
+    detail: { kind, site, zone, name: name ?? null, ttlSeconds },
+  });
+  const message = `${actor.name} made a join token for ${kind === "edge" ? "an edge" : "a cloud"} node of site ${site}`;
+  await tell(tx, [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }]);
+  return toJoinTokenInfo(row);
+}
+
+export async function deleteToken(tx: Transaction, id: string, actor: Actor): Promise<void> {
+  const deleted = await tx.joinToken.deleteMany({ where: { id } });
+  if (deleted.count === 0) throw new SkerryError("NOT_FOUND", `there is no join token ${id}`);
+  await audit(tx, actor, { action: "join-token.delete", target: `join-token/${id}` });
+  const message = `${actor.name} deleted the join token ${id}`;
+  await tell(tx, [{ type: "Normal", reason: "JoinTokenDeleted", object: `join-token/${id}`, message }]);
+}
+
+export function toJoinTokenInfo({
+  id,
+  kind,
+  site,
+  zone,
+  name,
+  expiresAt,
+  usedAt,
+  usedBy,
+  createdAt,
+}: JoinTokenRow): JoinTokenInfo {
+  return {
+    id,
+    kind,
+    site,
+    zone,
+    name,
+    expiresAt: expiresAt.toISOString(),
+    usedAt: usedAt?.toISOString() ?? null,
+    usedBy,
+    createdAt: createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,102 @@
+import { nodeKind, type JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
+import { canonicalJson } from "../../../../shared/base/digest.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { NodeAdminStore } from "../../../ports/nodes.ts";
+import type { Database, Transaction } from "../database.ts";
+import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./join-tokens.ts";
+import { audit, tell } from "../events/journal.ts";
+import { retireAll } from "./remove-placement.ts";
+import { requireVersion } from "../row-version.ts";
+
+type NodeChange = Parameters<NodeAdminStore["update"]>[1];
+const FIELDS = ["cordoned", "draining", "labels", "site", "zone"] as const;
+
+/** What operators change about nodes. */
+export class PostgresNodeAdminStore implements NodeAdminStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** A change to what is so already is none: no row, no event, no audit entry. */
+  update(
+    name: string,
+    change: NodeChange,
+    context: { actor: Actor; ifMatch: number | undefined; event: NewEvent | undefined },
+  ): Promise<void> {
+    const { actor, ifMatch, event } = context;
+    return this.#database.transaction(async (tx) => {
+      const before = await lockNode(tx, name);
+      requireVersion(`the node ${name}`, before.rowVersion, ifMatch);
+      const changed = FIELDS.filter(
+        (field) => change[field] !== undefined && canonicalJson(change[field]) !== canonicalJson(before[field]),
+      );
+      if (changed.length === 0) return;
+      const tellsNode = changed.includes("cordoned") || changed.includes("draining");
+      const versions = { rowVersion: { increment: 1 }, ...(tellsNode && { desiredRev: { increment: 1 } }) };
+      await tx.node.update({ where: { name }, data: { ...change, ...versions } });
+      const pick = (from: NodeChange): object => Object.fromEntries(changed.map((field) => [field, from[field]]));
+      await audit(tx, actor, {
+        action: "node.update",
+        target: `node/${name}`,
+        detail: { before: pick(before), after: pick(change) },
+      });
+      await tell(tx, event ? [event] : []);
+    });
+  }
+
+  /** Revoking a revoked node changes nothing. */
+  revoke(name: string, { actor, event }: { actor: Actor; event: NewEvent }): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      const node = await lockNode(tx, name);
+      if (node.revoked) return;
+      await tx.node.update({
+        where: { name },
+        data: { revoked: true, generation: { increment: 1 }, rowVersion: { increment: 1 } },
+      });
+      await tx.nodeSession.updateMany({ where: { nodeId: node.id }, data: { open: false } });
+      await retireAll(tx, { nodeId: node.id });
+      await audit(tx, actor, { action: "node.revoke", target: `node/${name}`, detail: { nodeId: node.id } });
+      await tell(tx, [event]);
+    });
+  }
+
+  async rowVersion(name: string): Promise<number | null> {
+    const node = await this.#database.run((client) =>
+      client.node.findUnique({ where: { name }, select: { rowVersion: true } }),
+    );
+    return node?.rowVersion ?? null;
+  }
+
+  createToken(token: NewJoinToken, actor: Actor): Promise<JoinTokenInfo> {
+    return this.#database.transaction((tx) => createToken(tx, token, actor));
+  }
+
+  async listTokens(): Promise<readonly JoinTokenInfo[]> {
+    const rows = await this.#database.run((client) =>
+      client.joinToken.findMany({ orderBy: [{ createdAt: "desc" }, { id: "asc" }] }),
+    );
+    return rows.map((row) => toJoinTokenInfo({ ...row, kind: nodeKind.parse(row.kind) }));
+  }
+
+  deleteToken(id: string, actor: Actor): Promise<void> {
+    return this.#database.transaction((tx) => deleteToken(tx, id, actor));
+  }
+}
+
+interface LockedNode extends Required<NodeChange> {
+  readonly id: string;
+  readonly revoked: boolean;
+  readonly rowVersion: number;
+}
+
+/** The node as it is and stays until the transaction ends: no placement comes in between. Throws `NOT_FOUND`. */
+async function lockNode(tx: Transaction, name: string): Promise<LockedNode> {
+  const [node] = await tx.$queryRaw<LockedNode[]>`
+    SELECT id, cordoned, draining, revoked, labels, site, zone, row_version AS "rowVersion"
+    FROM nodes WHERE name = ${name} FOR NO KEY UPDATE`;
+  if (!node) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);
+  return node;
+}

@@ -1,0 +1,101 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
+import type { PlacementId } from "../../../../shared/base/ids.ts";
+import type { NewEvent } from "../../../ports/journal.ts";
+import type { Fence, NewPlacement, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
+import type { Database, Transaction } from "../database.ts";
+import { tell } from "../events/journal.ts";
+import { holdsLease } from "./leadership-store.ts";
+
+interface Held {
+  readonly id: PlacementId;
+  readonly generation: number;
+}
+
+/**
+ * What the leader writes. Locks are taken in the order of the whole adapter (README): lease, deployment, node, placement;
+ * the node's lock is what makes a cordon and a placement on that node happen one after the other.
+ */
+export class PostgresPlanStore implements PlanStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  createPlacement(fence: Fence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
+    const { id, deployment, deploymentGeneration, model, version, nodeId, explain } = placement;
+    return this.#fenced(fence, event, async (tx) => {
+      const accepting = await tx.$queryRaw<unknown[]>`
+        SELECT 1 AS accepting FROM deployments d, nodes n
+        WHERE d.name = ${deployment} AND d.generation = ${deploymentGeneration}
+          AND n.id = ${nodeId} AND NOT n.cordoned AND NOT n.draining AND NOT n.revoked
+        FOR SHARE OF d FOR NO KEY UPDATE OF n`;
+      if (accepting.length === 0) return 0;
+      return tx.$executeRaw`
+        WITH changed AS (
+          INSERT INTO placements (id, deployment_name, model_name, version, node_id, explain)
+          VALUES (${id}, ${deployment}, ${model}, ${version}, ${nodeId}, ${JSON.stringify(explain)}::jsonb)
+          ON CONFLICT DO NOTHING
+          RETURNING node_id
+        ) ${RAISE_DESIRED_REV}`;
+    });
+  }
+
+  retryPlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+    return this.#change(fence, placement, {
+      event,
+      change: Prisma.sql`
+        UPDATE placements
+        SET generation = generation + 1, state = 'offered', state_since = now(),
+          failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL
+        WHERE id = ${placement.id} AND generation = ${placement.generation} AND state = 'failed' AND wanted <> 'gone'`,
+    });
+  }
+
+  /**
+   * The generation stays: the node is told by leaving the placement out of its document, so what it then says of it
+   * (`draining`, `gone`) carries the generation that it knows.
+   */
+  retirePlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+    return this.#change(fence, placement, {
+      event,
+      change: Prisma.sql`
+        UPDATE placements SET wanted = 'gone'
+        WHERE id = ${placement.id} AND generation = ${placement.generation} AND wanted <> 'gone'`,
+    });
+  }
+
+  forgetPlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+    return this.#change(fence, placement, {
+      event,
+      change: Prisma.sql`
+        DELETE FROM placements WHERE id = ${placement.id} AND generation = ${placement.generation} AND wanted = 'gone'`,
+    });
+  }
+
+  #change(
+    fence: Fence,
+    { id }: Held,
+    { event, change }: { event: NewEvent; change: Prisma.Sql },
+  ): Promise<PlanOutcome> {
+    return this.#fenced(fence, event, async (tx) => {
+      await tx.$queryRaw`
+        SELECT n.id FROM placements p JOIN nodes n ON n.id = p.node_id WHERE p.id = ${id} FOR NO KEY UPDATE OF n`;
+      return tx.$executeRaw`WITH changed AS (${change} RETURNING node_id) ${RAISE_DESIRED_REV}`;
+    });
+  }
+
+  /** `work` returns how many rows it changed: none is `stale`, and none it must be then. */
+  #fenced(fence: Fence, event: NewEvent, work: (tx: Transaction) => Promise<number>): Promise<PlanOutcome> {
+    return this.#database.transaction(async (tx) => {
+      if (!(await holdsLease(tx, fence))) return "fenced";
+      if ((await work(tx)) === 0) return "stale";
+      await tell(tx, [event]);
+      return "committed";
+    });
+  }
+}
+
+/** Follows a `changed` that names the node: nothing changed raises nothing. */
+const RAISE_DESIRED_REV = Prisma.sql`
+  UPDATE nodes SET desired_rev = desired_rev + 1 FROM changed WHERE nodes.id = changed.node_id`;

@@ -1,0 +1,127 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
+import type { NodeId } from "../../../../shared/base/ids.ts";
+import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
+import type { NewEvent } from "../../../ports/journal.ts";
+import type { JoinAttempt, JoinedNode, NodeIdentityRow, SessionOpening, SessionStore } from "../../../ports/nodes.ts";
+import type { Database, Transaction } from "../database.ts";
+import { joinNode } from "./join-node.ts";
+import { tell } from "../events/journal.ts";
+
+/** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */
+export class PostgresSessionStore implements SessionStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  join(attempt: JoinAttempt): Promise<JoinedNode | null> {
+    return this.#database.transaction((tx) => joinNode(tx, attempt));
+  }
+
+  async identity(nodeId: string): Promise<NodeIdentityRow | null> {
+    const rows = await this.#database.run(
+      (client) => client.$queryRaw<NodeIdentityRow[]>`
+        SELECT name, kind, public_key AS "publicKey", generation, revoked FROM nodes WHERE id = ${nodeId}`,
+    );
+    return rows[0] ?? null;
+  }
+
+  open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> {
+    const { nodeId, generation, lastEpoch, desiredRev, replica, bootId, agentVersion, capabilities } = opening;
+    return this.#database.transaction(async (tx) => {
+      const [node] = await tx.$queryRaw<{ desiredRev: number }[]>`
+        SELECT desired_rev AS "desiredRev" FROM nodes
+        WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked
+        FOR NO KEY UPDATE`;
+      if (!node) return null;
+      const regressed = desiredRev > node.desiredRev;
+      const continued = regressed ? desiredRev + 1 : node.desiredRev;
+      await tx.node.update({ where: { id: nodeId }, data: { capabilities, desiredRev: continued } });
+      const [session] = await tx.$queryRaw<{ epoch: number }[]>`
+        INSERT INTO node_sessions AS s (node_id, epoch, replica, boot_id, agent_version, open)
+        VALUES (${nodeId}, ${lastEpoch} + 1, ${replica}, ${bootId}, ${agentVersion}, true)
+        ON CONFLICT (node_id) DO UPDATE SET
+          epoch = greatest(s.epoch + 1, excluded.epoch), replica = excluded.replica, boot_id = excluded.boot_id,
+          agent_version = excluded.agent_version, open = true, opened_at = now(), last_seen_at = now()
+        RETURNING epoch`;
+      if (!session) return null;
+      await tell(tx, []);
+      return { epoch: session.epoch, desiredRev: continued, regressed };
+    });
+  }
+
+  close(nodeId: NodeId, epoch: number): Promise<boolean> {
+    return this.#database.transaction(async (tx) => {
+      const closed = await tx.nodeSession.updateMany({ where: { nodeId, epoch, open: true }, data: { open: false } });
+      if (closed.count === 0) return (await tx.nodeSession.count({ where: { nodeId, epoch } })) === 1;
+      await tell(tx, []);
+      return true;
+    });
+  }
+
+  async touch(sessions: readonly { nodeId: NodeId; epoch: number; ageMs: number }[]): Promise<void> {
+    if (sessions.length === 0) return;
+    const nodeIds = sessions.map(({ nodeId }) => nodeId);
+    const epochs = sessions.map(({ epoch }) => epoch);
+    const agesMs = sessions.map(({ ageMs }) => Math.round(ageMs));
+    await this.#database.run(
+      (client) => client.$executeRaw`
+        UPDATE node_sessions s SET last_seen_at = greatest(s.last_seen_at, now() - t.age_ms * interval '1 millisecond')
+        FROM unnest(${nodeIds}::text[], ${epochs}::int[], ${agesMs}::float8[]) AS t (node_id, epoch, age_ms)
+        WHERE s.node_id = t.node_id AND s.epoch = t.epoch`,
+    );
+  }
+
+  /** Reports that are all stale or known tell nothing: then their events are not kept either. */
+  report(
+    session: { nodeId: NodeId; epoch: number },
+    reports: readonly PlacementReport[],
+    events: readonly NewEvent[],
+  ): Promise<boolean> {
+    return this.#database.transaction(async (tx) => {
+      if (!(await isNewest(tx, session))) return false;
+      const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newestOfEach(reports))) > 0;
+      if (isNews) await tell(tx, events);
+      return true;
+    });
+  }
+}
+
+/** Locks node and session, so that neither a newer session nor a revocation can come between this and the commit. */
+async function isNewest(tx: Transaction, { nodeId, epoch }: { nodeId: NodeId; epoch: number }): Promise<boolean> {
+  const rows = await tx.$queryRaw<unknown[]>`
+    SELECT 1 AS newest FROM nodes n JOIN node_sessions s ON s.node_id = n.id
+    WHERE n.id = ${nodeId} AND s.epoch = ${epoch} AND NOT n.revoked
+    FOR SHARE OF n, s`;
+  return rows.length === 1;
+}
+
+/** `hello` cuts the words of a failure short: then those that we have stay. */
+const DETAIL = Prisma.sql`
+  CASE WHEN p.state = r.state AND p.failure_code = r.code AND starts_with(p.failure_detail, r.detail)
+    THEN p.failure_detail ELSE r.detail END`;
+
+/** Returns how many rows the reports changed: those of a `hello`, most often none. */
+async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly PlacementReport[]): Promise<number> {
+  return tx.$executeRaw`
+    WITH reported AS (
+      SELECT "placementId" AS id, generation, state, CASE WHEN state = 'failed' THEN coalesce(code, 'HOST_CRASHED') END AS code,
+        CASE WHEN state = 'failed' THEN coalesce(detail, '') END AS detail, "rssMiB" AS rss, "warmUs" AS warm
+      FROM jsonb_to_recordset(${JSON.stringify(reports)}::jsonb)
+        AS r ("placementId" text, generation int, state text, code text, detail text, "rssMiB" int, "warmUs" int)
+    )
+    UPDATE placements p SET
+      state = r.state, state_since = CASE WHEN p.state = r.state THEN p.state_since ELSE now() END,
+      failure_code = r.code, failure_detail = ${DETAIL},
+      rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us)
+    FROM reported r
+    WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation = r.generation
+      AND (p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us)
+        IS DISTINCT FROM (r.state, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
+}
+
+/** One row is updated at most once by a statement: of several reports on one placement the last counts. */
+function newestOfEach(reports: readonly PlacementReport[]): readonly PlacementReport[] {
+  return [...new Map(reports.map((report) => [`${report.placementId}/${report.generation}`, report])).values()];
+}

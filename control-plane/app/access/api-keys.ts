@@ -1,0 +1,139 @@
+import type { ApiKeyInfo, CreateApiKey, Role } from "../../../shared/api/v1/keys.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { Actor } from "../../ports/journal.ts";
+import type { Keys, KeyStore, StoredKey } from "../../ports/keys.ts";
+import { formatApiKey, parseApiKey } from "./api-key-format.ts";
+import { KeyCache } from "./key-cache.ts";
+import { isSame, secretHash } from "./secrets.ts";
+
+/** Who calls: what a valid key says of its holder. */
+export interface Caller {
+  readonly keyId: string;
+  readonly name: string;
+  readonly role: Role;
+  /** Models an application may see and call; empty for the other roles, which see all. */
+  readonly models: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+const TOUCH_EVERY_MS = 60_000;
+const MAX_TOUCHED = 10_000;
+
+/** Issues, checks and revokes API keys. Checking is on the path of every request and answers from memory. */
+export class ApiKeys {
+  readonly #store: KeyStore;
+  readonly #cache: KeyCache;
+  readonly #clock: Clock;
+  readonly #keys: Pick<Keys, "secret">;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  /** When the last use of a key was written. */
+  readonly #touched = new Map<string, number>();
+  /** The secret that was found right for a key as it was read: to hash it again on every request costs 7 µs. */
+  readonly #proven = new WeakMap<StoredKey, string>();
+
+  constructor(parts: { store: KeyStore; clock: Clock; keys: Pick<Keys, "secret">; random: Random; logger: Logger }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#keys = parts.keys;
+    this.#random = parts.random;
+    this.#logger = parts.logger;
+    this.#cache = new KeyCache(parts);
+  }
+
+  /** Null for whatever is no valid key: malformed, unknown, wrong, expired and revoked look alike. */
+  authenticate(text: string): Caller | null | Promise<Caller | null> {
+    const parts = parseApiKey(text);
+    if (!parts) return null;
+    const key = this.#cache.find(parts.id);
+    return key instanceof Promise
+      ? key.then((found) => this.#callerWith(parts.secret, found))
+      : this.#callerWith(parts.secret, key);
+  }
+
+  #callerWith(secret: string, key: StoredKey | null): Caller | null {
+    if (!this.#isRight(secret, key) || !key || key.revokedAt !== null) return null;
+    if (key.expiresAt !== null && key.expiresAt <= this.#clock.wallNow()) return null;
+    this.#touch(key.id);
+    return { keyId: key.id, name: key.name, role: key.role, models: key.models };
+  }
+
+  /** Hashes and compares also when the id is unknown, so that the time of the answer does not tell. */
+  #isRight(secret: string, key: StoredKey | null): boolean {
+    const proven = key === null ? undefined : this.#proven.get(key);
+    if (proven !== undefined && isSame(secret, proven)) return true;
+    const isRight = isSame(secretHash(secret), key?.secretHash ?? "0".repeat(64));
+    if (key !== null && isRight) this.#proven.set(key, secret);
+    return isRight;
+  }
+
+  /** True when checking this key would cost no query. */
+  isCached(text: string): boolean {
+    const parts = parseApiKey(text);
+    return parts !== undefined && this.#cache.has(parts.id);
+  }
+
+  list(): Promise<readonly ApiKeyInfo[]> {
+    return this.#store.list();
+  }
+
+  /** The key is in this answer and nowhere else. */
+  async create({ name, role, models, ttlDays }: CreateApiKey, actor: Actor): Promise<ApiKeyInfo & { key: string }> {
+    const { id, secret } = this.#newKey();
+    const expiresAt = ttlDays === undefined ? null : this.#clock.wallNow() + ttlDays * DAY_MS;
+    const scope = role === "application" ? models : [];
+    const info = await this.#store.create(
+      { id, name, secretHash: secretHash(secret), role, models: scope, expiresAt },
+      actor,
+    );
+    return { ...info, key: formatApiKey({ id, secret }) };
+  }
+
+  /** Holds at once here, and within a second (5 s if the doorbell is lost) on every other replica. Throws `NOT_FOUND`. */
+  async revoke(id: string, actor: Actor): Promise<void> {
+    await this.#store.revoke(id, actor);
+    this.#cache.forget(id);
+  }
+
+  /** The doorbell rang: some key may have been revoked elsewhere. */
+  ring(): void {
+    this.#cache.ring();
+  }
+
+  /** The first admin key, when there is no key at all; null otherwise. Shown once by whoever starts Skerry. */
+  async mintFirstKey(): Promise<string | null> {
+    if (!(await this.#store.isEmpty())) return null;
+    const actor: Actor = {
+      name: "first start",
+      role: "admin",
+      keyId: null,
+      models: [],
+      address: "local",
+      requestId: "first-start",
+    };
+    const { key } = await this.create({ name: "first-admin", role: "admin", models: [] }, actor);
+    return key;
+  }
+
+  #newKey(): { id: string; secret: string } {
+    return { id: Buffer.from(this.#random.bytes(6)).toString("hex"), secret: this.#keys.secret() };
+  }
+
+  /** Nobody waits for it: a lost "last used" is no reason to refuse a request. */
+  #touch(id: string): void {
+    const now = this.#clock.now();
+    if (now - (this.#touched.get(id) ?? -Infinity) < TOUCH_EVERY_MS) return;
+    if (this.#touched.size >= MAX_TOUCHED) this.#touched.clear();
+    this.#touched.set(id, now);
+    this.#store
+      .touch(id)
+      .catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, "a key's last use was not written"));
+  }
+}
+
+/** An application sees its models and no others; everybody else sees all. */
+export const maySee = (caller: Pick<Caller, "role" | "models">, model: string): boolean =>
+  caller.role !== "application" || caller.models.includes(model);

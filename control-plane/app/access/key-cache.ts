@@ -1,0 +1,123 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { KeyStore, StoredKey } from "../../ports/keys.ts";
+
+/** Older than this, a key is read again beside the request that uses it, so that a busy key never waits for Postgres. */
+const REFRESH_MS = 2_500;
+/** No request is let in by a key that was read longer ago: the bound on a revocation whose doorbell was lost. */
+const MAX_AGE_MS = 5_000;
+/** After a ring that may tell of a revocation. A ring may tell of anything, so it does not void the cache at once. */
+const MAX_AGE_AFTER_RING_MS = 1_000;
+/** While Postgres is away, inference goes on with the keys that were good when it went. */
+const OUTAGE_MS = 3_600_000;
+const RETRY_MS = 1_000;
+const MAX_ENTRIES = 10_000;
+
+interface Entry {
+  /** Null: there is no such key. */
+  readonly key: StoredKey | null;
+  readonly readAt: number;
+}
+
+/**
+ * Looks keys up by id, at most once per key at a time. Bounded: the longest unread entry makes room.
+ * With Postgres away, known keys stay good for an hour and unknown ones throw `DATABASE_UNAVAILABLE`.
+ */
+export class KeyCache {
+  readonly #store: KeyStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #entries = new Map<string, Entry>();
+  readonly #reading = new Map<string, Promise<Entry>>();
+  #rungAt = -Infinity;
+  #failedAt: number | undefined;
+
+  constructor(parts: { store: KeyStore; clock: Clock; logger: Logger }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+  }
+
+  /** At once when it is in memory and fresh: this is on the way of every request. */
+  find(id: string): StoredKey | null | Promise<StoredKey | null> {
+    const entry = this.#entries.get(id);
+    if (!entry) return this.#read(id).then(({ key }) => key);
+    const now = this.#clock.now();
+    const ageMs = now - entry.readAt;
+    const maxAgeMs = entry.readAt <= this.#rungAt ? MAX_AGE_AFTER_RING_MS : MAX_AGE_MS;
+    const isStoreDown = this.#failedAt !== undefined;
+    if (ageMs <= maxAgeMs || (isStoreDown && ageMs <= OUTAGE_MS)) {
+      if (ageMs > Math.min(REFRESH_MS, maxAgeMs / 2) && this.#mayRetry(now)) this.#read(id).catch(() => undefined); // told by `#read`
+      return entry.key;
+    }
+    return this.#read(id).then(
+      ({ key }) => key,
+      (error: unknown) => {
+        if (ageMs <= OUTAGE_MS) return entry.key;
+        throw error;
+      },
+    );
+  }
+
+  /** Whether `find` would answer without Postgres: a guesser of keys is refused before he costs a query. */
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** This key was changed here: the next use reads it. */
+  forget(id: string): void {
+    this.#entries.delete(id);
+    this.#reading.delete(id);
+  }
+
+  /** Something was committed somewhere, perhaps a revocation: what was read before is good for one second at most. */
+  ring(): void {
+    this.#rungAt = this.#clock.now();
+  }
+
+  #mayRetry(now: number): boolean {
+    return this.#failedAt === undefined || now - this.#failedAt > RETRY_MS;
+  }
+
+  #read(id: string): Promise<Entry> {
+    const running = this.#reading.get(id);
+    if (running) return running;
+    const reading = this.#load(id)
+      .then((entry) => {
+        // A key that was forgotten meanwhile: what was read may be from before its change.
+        if (this.#reading.get(id) === reading) this.#keep(id, entry);
+        return entry;
+      })
+      .finally(() => {
+        if (this.#reading.get(id) === reading) this.#reading.delete(id);
+      });
+    this.#reading.set(id, reading);
+    return reading;
+  }
+
+  async #load(id: string): Promise<Entry> {
+    // Before the query: a revocation that commits while it runs must not look newer than it is.
+    const readAt = this.#clock.now();
+    try {
+      const entry: Entry = { key: await this.#store.find(id), readAt };
+      if (this.#failedAt !== undefined) this.#logger.info({}, "API keys can be read again");
+      this.#failedAt = undefined;
+      return entry;
+    } catch (error) {
+      if (this.#failedAt === undefined)
+        this.#logger.warn({ error: messageOf(error) }, "API keys cannot be read; those in use stay good");
+      this.#failedAt = this.#clock.now();
+      throw error;
+    }
+  }
+
+  #keep(id: string, entry: Entry): void {
+    this.#entries.delete(id);
+    this.#entries.set(id, entry);
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= MAX_ENTRIES) break;
+      this.#entries.delete(oldest);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import { reclaimFiles } from "./catalog-reclaim.ts";
+
+/** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */
+const MAX_CHECKS = 256;
+/** Times that the check itself may fail before the version does: a file that kills its check must not be tried for ever. */
+const MAX_FAILURES = 3;
+
+/**
+ * Checks of uploads, aside from the request that asked for them. A check ends in one of three ways: the version is
+ * `ready`, it is `rejected`, or nothing is decided (the process stops, Postgres is away, the check broke down) and the
+ * version stays `checking` until `begin` is called again. How many run at once is the adapter's business.
+ */
+export class CatalogChecks {
+  readonly #catalog: CatalogStore;
+  readonly #artifacts: ArtifactStore;
+  readonly #check: ModelCheck;
+  readonly #logger: Logger;
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #failures = new Map<string, number>();
+  readonly #abort = new AbortController();
+
+  constructor(parts: { catalog: CatalogStore; artifacts: ArtifactStore; check: ModelCheck; logger: Logger }) {
+    this.#catalog = parts.catalog;
+    this.#artifacts = parts.artifacts;
+    this.#check = parts.check;
+    this.#logger = parts.logger;
+  }
+
+  get isFull(): boolean {
+    return this.#running.size >= MAX_CHECKS;
+  }
+
+  get isStopped(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  has(uploadId: string): boolean {
+    return this.#running.has(uploadId);
+  }
+
+  /** Starts the check of an upload that is `checking`. No effect while one is under way, or after `stop`. */
+  begin(upload: UploadRow): void {
+    if (this.isStopped || this.#running.has(upload.id)) return;
+    const run = this.#run(upload).finally(() => this.#running.delete(upload.id));
+    this.#running.set(upload.id, run);
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  /** Ends what is under way; those versions stay `checking` and are taken up at the next start. */
+  async stop(): Promise<void> {
+    this.#abort.abort(new Error("the control plane stops"));
+    await this.idle();
+  }
+
+  /** Never rejects. */
+  async #run(upload: UploadRow): Promise<void> {
+    try {
+      const verdict = await this.#checkOnce(upload);
+      if (!verdict) return;
+      if (verdict.kind === "accepted") await this.#accept(upload, verdict.checked);
+      else await this.reject(upload, verdict.reason);
+    } catch (error) {
+      await this.#undecided(upload, error);
+    }
+  }
+
+  /** Undefined when the check broke down and another attempt is due later. */
+  async #checkOnce(upload: UploadRow): Promise<Awaited<ReturnType<ModelCheck["check"]>> | undefined> {
+    const { id, model, version, bytes, sha256 } = upload;
+    try {
+      return await this.#check.check(
+        { path: this.#artifacts.uploadPath(id), model, version, bytes, sha256 },
+        this.#abort.signal,
+      );
+    } catch (error) {
+      if (this.isStopped) return undefined;
+      const failures = (this.#failures.get(id) ?? 0) + 1;
+      this.#failures.set(id, failures);
+      this.#logger.warn(
+        { upload: id, model, version, failures, error: messageOf(error) },
+        "the check of an upload broke down",
+      );
+      if (failures < MAX_FAILURES) return undefined;
+      return {
+        kind: "rejected",
+        code: "INVALID_MODEL",
+        reason: `its check broke down ${failures} times: ${messageOf(error)}`,
+      };
+    }
+  }
+
+  /** The bytes get their final name before the version becomes `ready`: what may be placed can be read. */
+  async #accept(upload: UploadRow, checked: Parameters<CatalogStore["accept"]>[1]): Promise<void> {
+    const { id, model, version, sha256 } = upload;
+    await this.#artifacts.adopt(id, sha256);
+    await this.#catalog.accept(id, checked, {
+      type: "Normal",
+      reason: "ModelVersionReady",
+      object: `model/${model}`,
+      message: `${model}:${version} was checked and may be placed`,
+    });
+    await this.#forget(id);
+  }
+
+  /** Ends an upload without a version. Throws when Postgres is away; then nothing has changed. */
+  async reject(upload: UploadRow, reason: string): Promise<void> {
+    const { id, model, version } = upload;
+    await this.#catalog.reject(id, reason, {
+      type: "Warning",
+      reason: "ModelVersionRejected",
+      object: `model/${model}`,
+      message: `${model}:${version} was rejected: ${reason}`,
+    } satisfies NewEvent);
+    await this.#forget(id);
+  }
+
+  async #forget(uploadId: string): Promise<void> {
+    this.#failures.delete(uploadId);
+    await this.#artifacts.discardUpload(uploadId);
+  }
+
+  /** The verdict could not be written. Either the model was deleted meanwhile, or the sweep tries again. */
+  async #undecided(upload: UploadRow, error: unknown): Promise<void> {
+    const { id, model, version, sha256 } = upload;
+    try {
+      if ((await this.#catalog.upload(id)) === null) {
+        await this.#forget(id);
+        await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, [sha256]);
+        return;
+      }
+    } catch (asking) {
+      if (!isSkerryError(asking))
+        this.#logger.error({ upload: id, error: messageOf(asking) }, "an upload could not be cleared away");
+    }
+    this.#logger.warn(
+      { upload: id, model, version, error: messageOf(error) },
+      "the verdict on an upload could not be kept; it is checked again",
+    );
+  }
+}

@@ -1,0 +1,23 @@
+import type { ModelVersion } from "../../../shared/api/v1/models.ts";
+import type { ArtifactStore } from "../../ports/artifacts.ts";
+import type { CatalogStore } from "../../ports/catalogue.ts";
+
+/**
+ * Deletes those of the files that no version needs any more. It asks the catalogue instead of believing its caller,
+ * because versions of other models may have the same bytes, also ones that are being uploaded now. Only called for files
+ * of something that was deleted: a sweep over all files would empty the store of whoever points at the wrong database.
+ */
+export async function reclaimFiles(
+  { catalog, artifacts }: { readonly catalog: CatalogStore; readonly artifacts: ArtifactStore },
+  sha256s: readonly string[],
+): Promise<void> {
+  const needed = new Set<string>();
+  for (const { name } of await catalog.listModels()) {
+    for (const version of await catalog.listVersions(name))
+      if (version.state !== "rejected") needed.add(sha256Of(version));
+  }
+  for (const sha256 of new Set(sha256s)) if (!needed.has(sha256)) await artifacts.remove(sha256);
+}
+
+/** The hex of a version's digest, under which the artifact store keeps its file. */
+export const sha256Of = (version: ModelVersion): string => version.digest.slice("sha256:".length);

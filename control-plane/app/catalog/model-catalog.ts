@@ -1,0 +1,270 @@
+import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { newId } from "../../../shared/base/ids.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
+import type { Actor } from "../../ports/journal.ts";
+import { CatalogChecks } from "./catalog-checks.ts";
+import { reclaimFiles, sha256Of } from "./catalog-reclaim.ts";
+import { withMinimumRate } from "./upload-rate.ts";
+import { CatalogUpkeep } from "./upload-janitor.ts";
+import type { IfMatch } from "../deployments/if-match.ts";
+
+/** An upload counts as alive so long after its last byte: clients send pieces, with pauses between them. */
+const ARRIVING_MS = 60_000;
+
+export interface NewVersion {
+  readonly bytes: number;
+  /** 64 lower-case hex digits. */
+  readonly sha256: string;
+  readonly labels: Record<string, string>;
+  readonly metrics: Record<string, number>;
+}
+
+export interface UploadProgress {
+  /** Bytes that are durable. */
+  readonly offset: number;
+  /** Bytes that were declared. */
+  readonly bytes: number;
+}
+
+export interface AliasMove {
+  readonly model: string;
+  readonly alias: string;
+  readonly version: number;
+  /** The version it must stand at now; null: it must not exist; `exists`: it must, wherever; undefined: any. */
+  readonly ifMatch: IfMatch | null;
+}
+
+export interface ArtifactDownload {
+  readonly version: ModelVersion;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Models, their versions and how bytes become a version: declared → uploaded in pieces → completed → checked aside →
+ * `ready` or `rejected`. Reads and writes go to Postgres through the catalogue's store; nothing is cached.
+ */
+export class ModelCatalog {
+  readonly #catalog: CatalogStore;
+  readonly #artifacts: ArtifactStore;
+  readonly #checks: CatalogChecks;
+  readonly #upkeep: CatalogUpkeep;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** Upload → when a byte last arrived; Infinity while a connection writes. */
+  readonly #arrivals = new Map<string, number>();
+
+  constructor(parts: {
+    catalog: CatalogStore;
+    artifacts: ArtifactStore;
+    check: ModelCheck;
+    clock: Clock;
+    random: Random;
+    logger: Logger;
+  }) {
+    this.#catalog = parts.catalog;
+    this.#artifacts = parts.artifacts;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.#checks = new CatalogChecks(parts);
+    this.#upkeep = new CatalogUpkeep({
+      ...parts,
+      checks: this.#checks,
+      isArriving: (uploadId) => this.#isArriving(uploadId),
+    });
+  }
+
+  /** Takes up what a stop interrupted, and sweeps from then on. Returns at once. */
+  start(): void {
+    this.#upkeep.start();
+  }
+
+  /** Resolves when no check is under way; interrupted ones are repeated after the next start. */
+  async stop(): Promise<void> {
+    await this.#upkeep.stop();
+    await this.#checks.stop();
+  }
+
+  /** Resolves when no sweep and no check is under way in this process. */
+  async idle(): Promise<void> {
+    await this.#upkeep.idle();
+    await this.#checks.idle();
+  }
+
+  // ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Throws `CONFLICT` when the name exists. */
+  createModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model> {
+    return this.#catalog.createModel(model, actor);
+  }
+
+  listModels(): Promise<readonly Model[]> {
+    return this.#catalog.listModels();
+  }
+
+  /** Throws `NOT_FOUND`. */
+  async getModel(name: string): Promise<Model> {
+    const model = await this.#catalog.getModel(name);
+    if (!model) throw noSuchModel(name);
+    return model;
+  }
+
+  /** Replaces the labels. Throws `NOT_FOUND`. */
+  patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model> {
+    return this.#catalog.patchModel(name, labels, actor);
+  }
+
+  /** Deletes its versions and the files that nobody else needs. Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that use it. */
+  async deleteModel(name: string, actor: Actor): Promise<void> {
+    const versions = await this.#catalog.listVersions(name);
+    await this.#catalog.deleteModel(name, actor);
+    // Parts of uploads that were under way are the sweep's.
+    await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, versions.map(sha256Of));
+  }
+
+  // ── versions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Newest first. Throws `NOT_FOUND` when there is no such model. */
+  async listVersions(model: string): Promise<readonly ModelVersion[]> {
+    await this.getModel(model);
+    return (await this.#catalog.listVersions(model)).toSorted((a, b) => b.version - a.version);
+  }
+
+  /** Throws `NOT_FOUND`. */
+  async getVersion(model: string, version: number): Promise<ModelVersion> {
+    const found = await this.#catalog.getVersion(model, version);
+    if (found) return found;
+    await this.getModel(model);
+    throw new SkerryError("NOT_FOUND", `model ${model} has no version ${version}`);
+  }
+
+  /** Creates or moves. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when the version is not ready. */
+  async moveAlias(
+    { model, alias, version, ifMatch }: AliasMove,
+    actor: Actor,
+  ): Promise<{ model: string; alias: string; version: number }> {
+    const { aliases } = await this.getModel(model);
+    const from = Object.hasOwn(aliases, alias) ? aliases[alias] : undefined;
+    if (ifMatch === "exists" && from === undefined) {
+      throw new SkerryError(
+        "STALE_ETAG",
+        `alias ${alias} of ${model} does not exist, and \`If-Match: *\` asks for one that does`,
+      );
+    }
+    const before = from === undefined ? "" : `; before, it named ${model}:${from}`;
+    const message = `${actor.name} let ${alias} name ${model}:${version}${before}`;
+    const event = { type: "Normal", reason: "AliasMoved", object: `model/${model}`, message } as const;
+    await this.#catalog.moveAlias(
+      { model, alias, version, ifMatch: ifMatch === "exists" ? from : ifMatch },
+      { actor, event },
+    );
+    return { model, alias, version };
+  }
+
+  /** The file of a version that was checked. Throws `NOT_FOUND`, `CONFLICT`. The bytes must be read or `return` be called. */
+  async artifact(model: string, version: number): Promise<ArtifactDownload> {
+    const found = await this.getVersion(model, version);
+    if (found.artifact === null)
+      throw new SkerryError(
+        "CONFLICT",
+        `${model}:${version} is ${found.state}: only the file of a checked version can be downloaded`,
+      );
+    const sha256 = sha256Of(found);
+    // Opened once before the answer begins: after its first byte, a missing file could not be told any more.
+    await (await this.#artifacts.open(sha256)).close();
+    return { version: found, bytes: this.#artifacts.stream(sha256) };
+  }
+
+  // ── uploads ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Assigns the next number and the place for its bytes. Throws `NOT_FOUND`. */
+  async declareVersion(
+    model: string,
+    declared: NewVersion,
+    actor: Actor,
+  ): Promise<{ version: ModelVersion; uploadUrl: string }> {
+    const uploadId = newId<string>("u", this.#random);
+    const version = await this.#catalog.declareVersion({ model, ...declared, uploadId }, actor);
+    return { version, uploadUrl: `/api/v1/uploads/${uploadId}` };
+  }
+
+  /** Throws `NOT_FOUND` when the upload has ended, either way. */
+  async uploadProgress(uploadId: string): Promise<UploadProgress> {
+    const { bytes } = await this.#upload(uploadId);
+    return { offset: await this.#artifacts.uploadOffset(uploadId), bytes };
+  }
+
+  /**
+   * Takes bytes from `offset` on; those that arrived before a cut stay. Throws `NOT_FOUND`, `UPLOAD_OFFSET`, `TOO_LARGE`,
+   * `STORAGE_FULL`, `UPLOAD_INCOMPLETE` (too slow), `CONFLICT` (completed already, or somebody else writes), and what the
+   * stream throws.
+   */
+  async append(uploadId: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<UploadProgress> {
+    const upload = await this.#upload(uploadId);
+    if (upload.state !== "uploading")
+      throw new SkerryError("CONFLICT", `upload ${uploadId} of ${nameOf(upload)} is complete: it takes no more bytes`);
+    const before = this.#arrivals.get(uploadId) ?? this.#clock.now();
+    this.#arrivals.set(uploadId, Number.POSITIVE_INFINITY);
+    try {
+      return {
+        offset: await this.#artifacts.append(
+          { id: uploadId, offset, maxBytes: upload.bytes },
+          withMinimumRate(bytes, this.#clock),
+        ),
+        bytes: upload.bytes,
+      };
+    } finally {
+      if (before !== Number.POSITIVE_INFINITY) this.#arrivals.set(uploadId, this.#clock.now());
+    }
+  }
+
+  /**
+   * Ends the upload and begins the check, which goes on after the answer. Calling it again while the check runs is
+   * harmless. Throws `NOT_FOUND`, `UPLOAD_INCOMPLETE`, and `RATE_LIMITED` or `DRAINING` when no check can be begun now.
+   */
+  async complete(uploadId: string): Promise<ModelVersion> {
+    const upload = await this.#upload(uploadId);
+    if (upload.state === "uploading") await this.#beginCheck(upload);
+    return this.getVersion(upload.model, upload.version);
+  }
+
+  async #beginCheck(upload: UploadRow): Promise<void> {
+    const offset = await this.#artifacts.uploadOffset(upload.id);
+    if (offset < upload.bytes) {
+      throw new SkerryError(
+        "UPLOAD_INCOMPLETE",
+        `upload ${upload.id} of ${nameOf(upload)} holds ${offset} of the ${upload.bytes} bytes that were declared`,
+      );
+    }
+    if (this.#checks.isStopped)
+      throw new SkerryError("DRAINING", "this control plane is about to stop and begins no check");
+    if (this.#checks.isFull)
+      throw new SkerryError("RATE_LIMITED", "too many uploads wait for their check", { retryAfterMs: 5_000 });
+    // False: somebody else completed it in the meantime, and begins the check.
+    if (await this.#catalog.beginCheck(upload.id)) this.#checks.begin({ ...upload, state: "checking" });
+    this.#arrivals.delete(upload.id);
+  }
+
+  async #upload(uploadId: string): Promise<UploadRow> {
+    const upload = await this.#catalog.upload(uploadId);
+    if (upload) return upload;
+    throw new SkerryError(
+      "NOT_FOUND",
+      `there is no upload ${uploadId}: it was never declared, or its version is ready, rejected or deleted by now`,
+    );
+  }
+
+  /** Forgets, on the way, those that ended long ago. */
+  #isArriving(uploadId: string): boolean {
+    const since = this.#clock.now() - ARRIVING_MS;
+    for (const [id, at] of this.#arrivals) if (at < since) this.#arrivals.delete(id);
+    return this.#arrivals.has(uploadId);
+  }
+}
+
+const nameOf = ({ model, version }: UploadRow): string => `${model}:${version}`;
+const noSuchModel = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no model ${name}`);

@@ -1,0 +1,185 @@
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
+import type { Actor } from "../../ports/journal.ts";
+import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
+import type { FleetView } from "../fleet/fleet-reader.ts";
+
+/** How often the fleet in memory is looked at while somebody waits. */
+const LOOK_MS = 50;
+
+interface Parts {
+  readonly deployments: Pick<DeploymentAdmin, "put" | "get" | "rowVersion">;
+  readonly fleet: FleetView;
+  readonly timings: NodeTimings;
+  readonly clock: Clock;
+}
+
+interface Replicas {
+  readonly edge: number;
+  readonly cloud: number;
+}
+
+interface Change {
+  readonly actor: Actor;
+  readonly timeoutMs: number;
+  /** Aborted when the caller goes away; what was declared stays declared. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The Open Inference Protocol's `load` and `unload`, as what they mean here: a deployment with one replica, and one
+ * with none. Both declare and then wait, for at most the caller's time, until the fleet is so.
+ */
+export class RepositoryChanges {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Makes sure that a deployment of the model asks for a replica, and waits for a ready one. Throws `NOT_FOUND` for the
+   * model, `CONFLICT` when its name is taken by another model's deployment, `STALE_ETAG` when somebody changes the
+   * deployment at the same moment, `MODEL_NOT_READY` with the reason when none becomes ready in time.
+   */
+  async load(model: string, change: Change): Promise<void> {
+    const deadline = this.#parts.clock.now() + change.timeoutMs;
+    const fleet = this.#parts.fleet.current();
+    const latest = latestVersion(fleet, model);
+    const deployments = deploymentsOf(fleet, model);
+    const asking = deployments.find(({ spec }) => asksForReplica(spec));
+    const name = asking?.name ?? (await this.#askForOne(model, latest, deployments, change.actor));
+    for (;;) {
+      const now = this.#parts.fleet.current();
+      const placements = [...now.placements.values()].filter(
+        ({ deployment, wanted }) => deployment === name && wanted === "serve",
+      );
+      if (placements.some((placement) => placement.state === "ready" && this.#isReachable(now, placement))) return;
+      const hasFailed = placements.length > 0 && placements.every(({ state }) => state === "failed");
+      if (hasFailed || this.#parts.clock.now() >= deadline) throw this.#notReady(model, name, placements);
+      await this.#pause(change.signal);
+    }
+  }
+
+  /**
+   * Sets the replicas of the model's deployments to none and waits until their placements have drained. Throws
+   * `NOT_FOUND`, `STALE_ETAG`, and `DEADLINE_EXCEEDED` while one still drains: it goes on.
+   */
+  async unload(model: string, change: Change): Promise<void> {
+    const deadline = this.#parts.clock.now() + change.timeoutMs;
+    latestVersion(this.#parts.fleet.current(), model);
+    for (const { name, spec } of deploymentsOf(this.#parts.fleet.current(), model)) {
+      if (asksForReplica(spec)) await this.#replicate(name, { edge: 0, cloud: 0 }, change.actor);
+    }
+    for (;;) {
+      const fleet = this.#parts.fleet.current();
+      const left = [...fleet.placements.values()].filter(
+        (placement) => placement.model === model && placement.state !== "gone" && this.#isReachable(fleet, placement),
+      );
+      if (left.length === 0) return;
+      if (this.#parts.clock.now() >= deadline) {
+        const nodes = left.map(({ nodeId }) => fleet.nodes.get(nodeId)?.name ?? nodeId).join(", ");
+        throw new SkerryError("DEADLINE_EXCEEDED", `${model} still drains on ${nodes}, and goes on doing so`);
+      }
+      await this.#pause(change.signal);
+    }
+  }
+
+  /** Declares one replica and returns the deployment's name. */
+  async #askForOne(
+    model: string,
+    version: number,
+    deployments: readonly FleetDeployment[],
+    actor: Actor,
+  ): Promise<string> {
+    const fleet = this.#parts.fleet.current();
+    const mine = deployments.find(({ name }) => name === model) ?? deployments[0];
+    if (mine === undefined && fleet.deployments.has(model)) {
+      throw new SkerryError(
+        "CONFLICT",
+        `${model} has no deployment, and the name is taken by one of another model; declare one with \`skerry apply\``,
+      );
+    }
+    if (mine === undefined) {
+      const placement = { placement: hasEdge(fleet) ? { edge: { min: 1 } } : { cloud: { min: 1 } } };
+      await this.#parts.deployments.put(deploymentSpec.parse({ name: model, model, version, ...placement }), {
+        actor,
+        ifMatch: undefined,
+      });
+      return model;
+    }
+    const { residency } = mine.spec.placement;
+    const isCloud = residency === "cloud-only" || (residency === "any" && !hasEdge(fleet));
+    await this.#replicate(mine.name, isCloud ? { edge: 0, cloud: 1 } : { edge: 1, cloud: 0 }, actor);
+    return mine.name;
+  }
+
+  /** The row's version is read before its spec, so that a change in between is refused and not overwritten. */
+  async #replicate(name: string, count: Replicas, actor: Actor): Promise<void> {
+    const ifMatch = (await this.#parts.deployments.rowVersion(name)) ?? undefined;
+    await this.#parts.fleet.refresh();
+    const deployment = this.#parts.fleet.current().deployments.get(name);
+    if (deployment === undefined) return; // deleted meanwhile
+    await this.#parts.deployments.put(withReplicas(deployment.spec, count), { actor, ifMatch });
+  }
+
+  /** Throws `CANCELLED` when the caller goes away. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    await sleep(this.#parts.clock, LOOK_MS, signal).catch((cause: unknown) => {
+      throw new SkerryError("CANCELLED", "the caller went away", { cause });
+    });
+  }
+
+  /** A node that is away neither serves nor drains, and nobody can wait for it. */
+  #isReachable(fleet: Fleet, { nodeId }: FleetPlacement): boolean {
+    const node = fleet.nodes.get(nodeId);
+    return node !== undefined && nodeState(node, this.#parts.fleet.now(), this.#parts.timings) === "ready";
+  }
+
+  #notReady(model: string, deployment: string, placements: readonly FleetPlacement[]): SkerryError {
+    const states = placements.map(({ state, failure }) =>
+      failure === undefined ? `one is ${state}` : `one failed (${failure.code}: ${failure.detail})`,
+    );
+    const { unplaced } = this.#parts.deployments.get(deployment).status;
+    const why = [...states, ...unplaced].join("; ") || "none is placed yet";
+    return new SkerryError("MODEL_NOT_READY", `${model} is declared by deployment ${deployment} and not ready: ${why}`);
+  }
+}
+
+/** Throws `NOT_FOUND`. */
+function latestVersion(fleet: Fleet, model: string): number {
+  const versions = [...fleet.versions.values()].filter(
+    (version) => version.model === model && version.state === "ready",
+  );
+  if (versions.length === 0)
+    throw new SkerryError("NOT_FOUND", `model ${model} is not known here; GET /v2/models lists the models`);
+  return Math.max(...versions.map(({ version }) => version));
+}
+
+/** Oldest first, as the router looks at them. */
+const deploymentsOf = (fleet: Fleet, model: string): readonly FleetDeployment[] =>
+  [...fleet.deployments.values()]
+    .filter(({ spec }) => spec.model === model)
+    .toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1));
+
+const asksForReplica = ({ placement: { edge, cloud } }: DeploymentSpec): boolean =>
+  edge.every || cloud.every || edge.min > 0 || cloud.min > 0;
+
+function withReplicas(spec: DeploymentSpec, count: Replicas): DeploymentSpec {
+  const { edge, cloud } = spec.placement;
+  return {
+    ...spec,
+    placement: {
+      ...spec.placement,
+      edge: { ...edge, min: count.edge, every: false },
+      cloud: { ...cloud, min: count.cloud, every: false },
+    },
+  };
+}
+
+const hasEdge = (fleet: Fleet): boolean =>
+  fleet.nodes.values().some(({ kind, revoked }) => kind === "edge" && !revoked);

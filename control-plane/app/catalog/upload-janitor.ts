@@ -1,0 +1,113 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { ArtifactStore } from "../../ports/artifacts.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
+import type { CatalogChecks } from "./catalog-checks.ts";
+
+const PERIOD_MS = 60_000;
+
+/**
+ * What happens to uploads that nobody finishes, at the start and every minute:
+ * - `uploading` and past its life (1 h, by the database's clock): rejected, unless bytes are arriving right now;
+ * - `checking`, and not here: a stop or a crash interrupted the check, so it begins again;
+ * - bytes without an upload in the catalogue: deleted.
+ */
+export class CatalogUpkeep {
+  readonly #catalog: CatalogStore;
+  readonly #artifacts: ArtifactStore;
+  readonly #checks: CatalogChecks;
+  readonly #isArriving: (uploadId: string) => boolean;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #running: Promise<void> = Promise.resolve();
+  #cancel: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(parts: {
+    catalog: CatalogStore;
+    artifacts: ArtifactStore;
+    checks: CatalogChecks;
+    /** Whether bytes of this upload arrived lately. */
+    isArriving: (uploadId: string) => boolean;
+    clock: Clock;
+    logger: Logger;
+  }) {
+    this.#catalog = parts.catalog;
+    this.#artifacts = parts.artifacts;
+    this.#checks = parts.checks;
+    this.#isArriving = parts.isArriving;
+    this.#clock = parts.clock;
+    this.#logger = parts.logger;
+  }
+
+  start(): void {
+    this.#running = this.#sweep();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancel();
+    await this.#running;
+  }
+
+  /** Resolves when no sweep is under way. */
+  idle(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Never rejects: what failed is tried again in a minute. */
+  async #sweep(): Promise<void> {
+    try {
+      for (const { id, state, expired } of await this.#catalog.unfinishedUploads()) {
+        if (this.#isStopped) return;
+        if (state === "checking") await this.#resume(id, { expired });
+        else if (expired) await this.#expire(id);
+      }
+      await this.#collect();
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, "the sweep over uploads broke off; the next one goes on");
+    }
+    if (this.#isStopped) return;
+    this.#cancel = this.#clock.after(PERIOD_MS, () => {
+      this.#running = this.#sweep();
+    });
+  }
+
+  async #expire(uploadId: string): Promise<void> {
+    if (this.#isArriving(uploadId)) return;
+    const upload = await this.#catalog.upload(uploadId);
+    if (upload?.state !== "uploading") return;
+    const offset = await this.#artifacts.uploadOffset(uploadId);
+    await this.#checks.reject(
+      upload,
+      `upload expired: ${offset} of ${upload.bytes} bytes had arrived; declare the version again`,
+    );
+  }
+
+  async #resume(uploadId: string, { expired }: { readonly expired: boolean }): Promise<void> {
+    if (this.#checks.has(uploadId)) return;
+    const upload = await this.#catalog.upload(uploadId);
+    if (upload?.state !== "checking") return;
+    const offset = await this.#artifacts.uploadOffset(uploadId);
+    if (offset === upload.bytes) return this.#checks.begin(upload);
+    // Another replica with a directory of its own may have them. It has until the upload's end of life.
+    if (expired) await this.#checks.reject(upload, lost(upload, offset));
+    else
+      this.#logger.warn(
+        { upload: uploadId, offset, bytes: upload.bytes },
+        "the bytes of an upload in its check are not here",
+      );
+  }
+
+  async #collect(): Promise<void> {
+    for (const uploadId of await this.#artifacts.uploadIds()) {
+      if (this.#isStopped) return;
+      if (this.#checks.has(uploadId) || this.#isArriving(uploadId)) continue;
+      if ((await this.#catalog.upload(uploadId)) === null) await this.#artifacts.discardUpload(uploadId);
+    }
+  }
+}
+
+const lost = ({ bytes }: UploadRow, offset: number): string =>
+  `the artifact store lost its bytes: ${offset} of ${bytes} are there; declare the version again`;

@@ -1,0 +1,142 @@
+import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments.ts";
+import type { ExplainAnswer } from "../../../shared/api/v1/explain.ts";
+import type { Endpoint } from "../../../shared/api/v1/inference.ts";
+import type { PlanAnswer } from "../../../shared/api/v1/plan.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { placementsOfDeployment } from "../../core/fleet/queries.ts";
+import type { FleetDeployment } from "../../core/fleet/types.ts";
+import { candidatesOf } from "../../core/scheduling/candidate.ts";
+import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
+import type { DeploymentStore } from "../../ports/catalogue.ts";
+import type { Actor } from "../../ports/journal.ts";
+import { endpointsOf } from "./deployment-endpoints.ts";
+import { deploymentView } from "./deployment-dto.ts";
+import { dryRun } from "./dry-run.ts";
+import { explainDeployment } from "./explain-deployment.ts";
+import type { FleetView } from "../fleet/fleet-reader.ts";
+import { expectedVersion, type IfMatch } from "./if-match.ts";
+import { placementView } from "./placement-dto.ts";
+
+interface Change {
+  readonly actor: Actor;
+  readonly ifMatch: IfMatch;
+}
+
+/** Desired state: declared here, carried out by the leader's control loop. Reads come from memory, writes go to Postgres. */
+export class DeploymentAdmin {
+  readonly #store: DeploymentStore;
+  readonly #fleet: FleetView;
+  readonly #clock: Clock;
+  readonly #timings: NodeTimings;
+  readonly #publicUrl: string;
+
+  constructor(parts: {
+    store: DeploymentStore;
+    fleet: FleetView;
+    clock: Clock;
+    timings: NodeTimings;
+    publicUrl: string;
+  }) {
+    this.#store = parts.store;
+    this.#fleet = parts.fleet;
+    this.#clock = parts.clock;
+    this.#timings = parts.timings;
+    this.#publicUrl = parts.publicUrl;
+  }
+
+  list(): Deployment[] {
+    const fleet = this.#fleet.current();
+    const context = this.#context("status");
+    const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+    return [...fleet.deployments.values()].map((deployment) =>
+      deploymentView(fleet, deployment, { ...context, publicUrl: this.#publicUrl, candidates }),
+    );
+  }
+
+  /** Throws `NOT_FOUND`. */
+  get(name: string): Deployment {
+    return this.#view(this.#find(name));
+  }
+
+  /** For the ETag; null while Postgres does not answer, because a deployment can be looked at without it. */
+  async rowVersion(name: string): Promise<number | null> {
+    try {
+      return await this.#store.rowVersion(name);
+    } catch (error) {
+      if (isSkerryError(error) && error.code === "DATABASE_UNAVAILABLE") return null;
+      throw error;
+    }
+  }
+
+  /** Creates or replaces. Throws `NOT_FOUND` for the model, `STALE_ETAG`. */
+  async put(
+    spec: DeploymentSpec,
+    { actor, ifMatch }: Change,
+  ): Promise<{ created: boolean; rowVersion: number; deployment: Deployment }> {
+    const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));
+    const { created, generation, rowVersion } = await this.#store.put(spec, { actor, ifMatch: expected });
+    await this.#fleet.refresh();
+    const known = this.#fleet.current().deployments.get(spec.name);
+    // The fleet may be behind (a failed read): then the answer is what was declared, with a status to come.
+    const declared = { name: spec.name, spec, generation, createdAt: known?.createdAt ?? this.#clock.wallNow() };
+    return { created, rowVersion, deployment: this.#view(known && known.generation >= generation ? known : declared) };
+  }
+
+  /** Throws `NOT_FOUND`, `STALE_ETAG`. */
+  async delete(name: string, { actor, ifMatch }: Change): Promise<void> {
+    const expected = await expectedVersion(ifMatch, `deployment ${name}`, () => this.#store.rowVersion(name));
+    await this.#store.delete(name, { actor, ifMatch: expected });
+    await this.#fleet.refresh();
+  }
+
+  /** Throws `NOT_FOUND`. */
+  placements(name: string): Placement[] {
+    this.#find(name);
+    return placementsOfDeployment(this.#fleet.current(), name).map((placement) => this.#placement(placement));
+  }
+
+  /** Which nodes answer for it on their own address. Throws `NOT_FOUND`. */
+  endpoints(name: string): Endpoint[] {
+    return endpointsOf(this.#fleet.current(), this.#find(name), { now: this.#fleet.now(), timings: this.#timings });
+  }
+
+  /** Where a version runs, whichever deployment wants it there. */
+  placementsOfVersion(model: string, version: number): Placement[] {
+    return [...this.#fleet.current().placements.values()]
+      .filter((placement) => placement.model === model && placement.version === version)
+      .map((placement) => this.#placement(placement));
+  }
+
+  /** Why here, what would be decided now and, for one node, why not there. Throws `NOT_FOUND` for the deployment or the node. */
+  explain(name: string, node: string | undefined): ExplainAnswer {
+    return explainDeployment(this.#fleet.current(), this.#find(name), { ...this.#context("explain"), node });
+  }
+
+  /** What applying `spec` would do, now. Changes nothing. */
+  plan(spec: DeploymentSpec): PlanAnswer {
+    return dryRun(this.#fleet.current(), spec, this.#context("dry-run"));
+  }
+
+  #context(trigger: string): PlanContext {
+    return { now: this.#fleet.now(), timings: this.#timings, trigger };
+  }
+
+  #find(name: string): FleetDeployment {
+    const deployment = this.#fleet.current().deployments.get(name);
+    if (!deployment) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+    return deployment;
+  }
+
+  #view(deployment: FleetDeployment): Deployment {
+    return deploymentView(this.#fleet.current(), deployment, {
+      ...this.#context("status"),
+      publicUrl: this.#publicUrl,
+    });
+  }
+
+  #placement(placement: Parameters<typeof placementView>[1]): Placement {
+    return placementView(this.#fleet.current(), placement, { now: this.#fleet.now(), timings: this.#timings });
+  }
+}

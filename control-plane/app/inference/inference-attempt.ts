@@ -1,0 +1,144 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import {
+  encodeCancel,
+  encodeMessages,
+  INFERENCE_FRAME,
+  type ResponseFrame,
+} from "../../../shared/protocol/inference-frame.ts";
+import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { patienceMs } from "../../core/routing/attempt-timeout.ts";
+import { answerFrom, figuresOf, refusal } from "./inference-responses.ts";
+import type { InferenceAnswer, InferenceRequest, RouteNote } from "./inference-request.ts";
+import type { AttemptOutcome } from "./pending-requests.ts";
+import type { ServingCandidate } from "./route-cache.ts";
+
+/** A node that misses the deadline tells so itself; this is how long we wait for that before we do, in ms. */
+const NODE_GRACE_MS = 100;
+
+/** A request on its way. Instants in ms of the router's clock. */
+export interface Errand {
+  readonly request: InferenceRequest;
+  readonly version: number;
+  readonly startedAt: number;
+  readonly deadline: number;
+}
+
+export interface Tried {
+  /** `refused`: the model did not run. `failed`: its node went away or is silent. Another node may be asked after both. */
+  readonly kind: "answer" | "refused" | "failed";
+  readonly answer: InferenceAnswer;
+}
+
+export interface Attempt {
+  /** Never rejects. */
+  readonly ended: Promise<Tried>;
+  /** Nobody waits any more: the node is told to forget the request. Does nothing after the end. */
+  cancel(): void;
+}
+
+/**
+ * Sends the request to one node. Whatever happens, it counts as in flight there until it has ended, and what it tells
+ * about the placement is noted once. Given up at `giveUpAt` (ms), or at the deadline when undefined.
+ */
+export function attempt(
+  candidate: ServingCandidate,
+  errand: Errand,
+  {
+    route,
+    giveUpAt,
+    clock,
+  }: { readonly route: RouteNote; readonly giveUpAt: number | undefined; readonly clock: Clock },
+): Attempt {
+  const { request, deadline } = errand;
+  const { session, stats } = candidate;
+  const sentAt = clock.now();
+  stats.begin(sentAt);
+  const { requestId, outcome } = session.pending.begin(giveUpAt ?? deadline + NODE_GRACE_MS);
+  const isSent = session.inference?.send(
+    encodeMessages(
+      {
+        type: INFERENCE_FRAME.REQUEST,
+        requestId,
+        edgeOnly: candidate.isEdgeOnly || request.residency === "edge-only",
+        deadlineMs: Math.max(1, Math.floor(deadline - sentAt)),
+        headerLength: request.headerLength,
+        priority: 0,
+        meta: {
+          placementId: candidate.placementId,
+          ...(request.traceparent !== undefined && { traceparent: request.traceparent }),
+        },
+      },
+      request.body,
+      MAX_MESSAGE_BYTES,
+    ),
+  );
+  if (isSent !== true) session.pending.settle(requestId, { kind: isSent === false ? "unsent" : "lost" });
+  const cancel = (): void => {
+    if (session.pending.settle(requestId, { kind: "cancelled" })) session.inference?.send([encodeCancel(requestId)]);
+  };
+  request.cancellation.onCancel(cancel);
+  const ended = outcome.then((how) => conclude(how, errand, { candidate, route, sentAt, endedAt: clock.now() }));
+  return { ended, cancel };
+}
+
+interface Sending {
+  readonly candidate: ServingCandidate;
+  readonly route: RouteNote;
+  readonly sentAt: number;
+  readonly endedAt: number;
+}
+
+/** Notes what the attempt says about its placement, and makes it an answer. */
+function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tried {
+  const { candidate, route, sentAt, endedAt } = sending;
+  const { stats, node } = candidate;
+  switch (outcome.kind) {
+    case "answered": {
+      const { response } = outcome;
+      if (isFault(response, errand, sending)) stats.failed(endedAt);
+      else stats.answered(figuresOf(response), endedAt);
+      const { request, version, startedAt } = errand;
+      const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
+      return { kind: kindOf(response), answer };
+    }
+    case "cancelled":
+      stats.abandoned();
+      return { kind: "answer", answer: refusal("CANCELLED", "the caller went away", route) };
+    case "unsent":
+      stats.abandoned();
+      return {
+        kind: "refused",
+        answer: { ...refusal("QUEUE_FULL", `too much waits to be sent to ${node}`, route), node },
+      };
+    case "lost": {
+      stats.failed(endedAt);
+      const detail = `${node} went away with the request in flight`;
+      return { kind: "failed", answer: { ...refusal("NODE_LOST", detail, route), node } };
+    }
+    case "timed-out": {
+      stats.failed(endedAt);
+      const detail = `${node} did not answer within ${Math.round(endedAt - sentAt)} ms`;
+      return { kind: "failed", answer: { ...refusal("DEADLINE_EXCEEDED", detail, route), node } };
+    }
+  }
+}
+
+/**
+ * Whether another node may be asked. A model host that ended is asked about elsewhere too, within the budget: most who are
+ * hit shared the process with the request that ended it, and that one ends at most one more.
+ */
+function kindOf({ notStarted, meta }: ResponseFrame): Tried["kind"] {
+  if (notStarted) return "refused";
+  return meta.code === "HOST_CRASHED" ? "failed" : "answer";
+}
+
+/**
+ * Whether the answer speaks against the placement. A full queue does not, its figures say it better. A missed deadline
+ * does only when there was ample time: else one caller's impossible deadline would eject placements for all.
+ */
+function isFault(response: ResponseFrame, { deadline }: Errand, { route, sentAt }: Sending): boolean {
+  const { status, notStarted } = response;
+  if (notStarted) return status === 404 || status === 503;
+  if (status === 504) return deadline - sentAt >= patienceMs(route.etaMs ?? 0);
+  return status >= 500;
+}

@@ -1,0 +1,63 @@
+import type { Cancellation } from "../../../shared/base/cancellation.ts";
+import type { ErrorCode } from "../../../shared/base/errors.ts";
+import type { PickReason } from "../../core/routing/pick.ts";
+
+/** One inference as it entered: routed by its URL and headers, its body never read by the control plane. */
+export interface InferenceRequest {
+  readonly model: string;
+  /** A number or an alias; undefined: the model's deployment decides. */
+  readonly version: string | undefined;
+  /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */
+  readonly body: readonly Uint8Array[];
+  /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */
+  readonly headerLength: number;
+  /** Time the caller gives, counted from arrival, in ms. Undefined: the deployment's default. */
+  readonly timeoutMs: number | undefined;
+  /** The caller's site, when it said so and it is known. */
+  readonly site: string | undefined;
+  /** May tighten the deployment's residency, never loosen it. */
+  readonly residency: "edge-only" | undefined;
+  readonly prefer: Preference | undefined;
+  readonly traceparent: string | undefined;
+  /** Cancelled when the caller goes away. */
+  readonly cancellation: Cancellation;
+}
+
+export type Preference =
+  | { readonly kind: "fast" | "cheap" | "edge" | "cloud" }
+  /** For diagnosis: this node or an error, no retry. */
+  | { readonly kind: "node"; readonly name: string };
+
+export interface InferenceAnswer {
+  readonly status: number;
+  /** Set when `status` is not 200. */
+  readonly code: ErrorCode | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly headerLength: number;
+  /** An Open Inference Protocol body; on an error `{"error": "…"}`. Whoever takes the answer owns it. */
+  readonly body: Uint8Array;
+  /** Undefined when no node was asked. */
+  readonly node: string | undefined;
+  /** `digits:3` */
+  readonly modelVersion: string | undefined;
+  readonly route: RouteNote;
+  /** Milliseconds: choosing; on the wire and waiting there; in the node's queue; in the model. */
+  readonly timing: {
+    readonly routeMs: number;
+    readonly wireMs: number;
+    readonly queueMs: number;
+    readonly inferMs: number;
+  };
+}
+
+/** Why this node, or why none; docs/routing.md explains each. */
+export type RouteReason = PickReason | "pinned" | "retry" | "hedge" | "busy" | "late" | "none-ready" | "draining";
+
+/** Why this node: the `Skerry-Route` header. */
+export interface RouteNote {
+  readonly placement: string | undefined;
+  readonly reason: RouteReason;
+  readonly etaMs: number | undefined;
+  readonly candidates: number;
+  readonly attempt: number;
+}

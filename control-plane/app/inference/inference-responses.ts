@@ -1,0 +1,80 @@
+import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
+import { JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import type { PlacementFigures } from "../../core/routing/placement-stats.ts";
+import type { InferenceAnswer, RouteNote, RouteReason } from "./inference-request.ts";
+
+/** A caller of a retryable refusal waits this long, in ms. */
+const RETRY_AFTER_MS = 1_000;
+
+/** The load figures that a response carries. */
+export const figuresOf = ({ placementRif, slots, meanUs, p95Us }: ResponseFrame): PlacementFigures => ({
+  rif: placementRif,
+  slots,
+  meanUs,
+  p95Us,
+});
+
+/** What a node answered, as the caller gets it. Times in ms of the router's clock. */
+export function answerFrom(
+  response: ResponseFrame,
+  found: {
+    model: string;
+    version: number;
+    startedAt: number;
+    node: string;
+    route: RouteNote;
+    sentAt: number;
+    endedAt: number;
+  },
+): InferenceAnswer {
+  const { model, version, startedAt, node, route, sentAt, endedAt } = found;
+  const queueMs = response.queueUs / 1_000;
+  const inferMs = response.computeUs / 1_000;
+  const code = response.status === 200 ? undefined : knownCode(response.meta.code);
+  // To the router 404 says that this placement is not ready; to the caller the model is known, and 503 says "later".
+  const status = code === "MODEL_NOT_READY" ? ERRORS[code].status : response.status;
+  return {
+    status,
+    code,
+    retryAfterMs: code !== undefined && ERRORS[code].retryable ? RETRY_AFTER_MS : undefined,
+    headerLength: response.headerLength,
+    body: response.body,
+    node,
+    modelVersion: `${model}:${version}`,
+    route: response.notStarted ? { ...route, reason: refusalReason(response.status) } : route,
+    timing: {
+      routeMs: sentAt - startedAt,
+      wireMs: Math.max(0, endedAt - sentAt - queueMs - inferMs),
+      queueMs,
+      inferMs,
+    },
+  };
+}
+
+const refusalReason = (status: number): RouteReason =>
+  status === 429 ? "busy" : status === 504 ? "late" : "none-ready";
+
+const knownCode = (code: string | undefined): ErrorCode =>
+  code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : "INTERNAL";
+
+const encoder = new TextEncoder();
+
+/** An answer of our own: an error with its code, as `{"error": …}`. */
+export function refusal(
+  code: ErrorCode,
+  detail: string,
+  route: Partial<RouteNote> & { reason: RouteReason },
+): InferenceAnswer {
+  const { status, retryable, fix } = ERRORS[code];
+  return {
+    status,
+    code,
+    retryAfterMs: retryable ? RETRY_AFTER_MS : undefined,
+    headerLength: JSON_BODY,
+    body: encoder.encode(JSON.stringify({ error: `${detail}. ${fix}` })),
+    node: undefined,
+    modelVersion: undefined,
+    route: { placement: undefined, etaMs: undefined, candidates: 0, attempt: 0, ...route },
+    timing: { routeMs: 0, wireMs: 0, queueMs: 0, inferMs: 0 },
+  };
+}

@@ -1,0 +1,223 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import { encodeCancel } from "../../../shared/protocol/inference-frame.ts";
+import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import type { CandidateSet } from "../../core/routing/candidate-set.ts";
+import { patienceMs } from "../../core/routing/attempt-timeout.ts";
+import { pick, type Pick } from "../../core/routing/pick.ts";
+import { resolve, type ReadyPlacement, type Terms } from "../../core/routing/table.ts";
+import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import { refusal } from "./inference-responses.ts";
+import { attempt, type Attempt, type Errand, type Tried } from "./inference-attempt.ts";
+import type { InferenceAnswer, InferenceRequest, RouteReason } from "./inference-request.ts";
+import type { SessionRegistry } from "../node-sessions/node-session.ts";
+import { RouteView, type ServingCandidate } from "./route-cache.ts";
+import type { ModelStats, Telemetry } from "./telemetry.ts";
+
+const EXPIRY_SWEEP_MS = 50;
+/** A node's inference channel ends at one control plane: nobody else sends to the nodes that we can reach. */
+const SOLE_ROUTER = { routers: 1, replica: 0 } as const;
+
+interface Parts {
+  readonly fleet: FleetHolder;
+  readonly registry: SessionRegistry;
+  readonly telemetry: Telemetry;
+  readonly timings: NodeTimings;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** One request on its way, who may answer it, and who was asked. */
+interface Journey extends Errand {
+  readonly ready: readonly ReadyPlacement[];
+  readonly terms: Terms;
+  readonly stats: ModelStats;
+  readonly asked: string[];
+}
+
+type Picked = Extract<Pick<ServingCandidate>, { kind: "picked" }>;
+type Refused = Extract<Pick<ServingCandidate>, { kind: "refused" }>;
+
+/**
+ * Routes an inference by its URL and forwards the body unchanged. The only place where refusal, lost link and deadline
+ * are decided: at most two nodes are asked, by a retry or by a hedge, and only within the caller's deadline.
+ */
+export class InferenceService {
+  readonly #parts: Parts;
+  readonly #view: RouteView;
+  #cancelSweep: () => void = () => undefined;
+  #isDraining = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#view = new RouteView(parts);
+  }
+
+  start(): void {
+    this.#view.start();
+    this.#scheduleSweep();
+  }
+
+  /** Refuses new requests; those under way go on. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  stop(): void {
+    this.#cancelSweep();
+  }
+
+  /** Requests under way at nodes. */
+  inFlight(): number {
+    return this.#parts.registry.withRequests().reduce((sum, session) => sum + session.pending.size, 0);
+  }
+
+  /** Always answers; errors are answers with a code. */
+  async infer(request: InferenceRequest): Promise<InferenceAnswer> {
+    const { clock, random, telemetry } = this.#parts;
+    const startedAt = clock.now();
+    if (this.#isDraining) return refusal("DRAINING", "this control plane is about to stop", { reason: "draining" });
+    const { model, version, site } = request;
+    const resolved = resolve(this.#view.table(), { model, version, site, stickyKey: undefined }, random);
+    if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
+    const { ready, terms } = resolved;
+    const journey: Journey = {
+      request,
+      version: resolved.version,
+      startedAt,
+      deadline: startedAt + Math.min(request.timeoutMs ?? terms.timeoutMs, MAX_DEADLINE_MS),
+      ready,
+      terms,
+      stats: telemetry.ofModel(model),
+      asked: [],
+    };
+    const answer = await this.#travel(journey);
+    if (answer.status === 200) journey.stats.answerTimes.add(clock.now() - startedAt);
+    return answer;
+  }
+
+  async #travel(journey: Journey): Promise<InferenceAnswer> {
+    const { request, stats, asked, terms } = journey;
+    stats.retries.earn();
+    const choice = this.#choose(journey);
+    if (choice.kind === "refused") return refused(choice, journey);
+    const first = this.#send(choice, journey, { reason: choice.reason, mayGiveUp: true });
+    const tried = await (terms.hedge ? this.#orHedge(first, journey) : first.ended);
+    const isFinal =
+      tried.kind === "answer" || asked.length > 1 || isPinned(request) || request.cancellation.isCancelled;
+    // A refusal cost no run, so asking again is free; a failure may be the sign of too much load.
+    if (isFinal || (tried.kind === "failed" && !stats.retries.spend())) return tried.answer;
+    const other = this.#choose(journey);
+    if (other.kind === "refused") return tried.answer;
+    return (await this.#send(other, journey, { reason: "retry", mayGiveUp: false }).ended).answer;
+  }
+
+  #choose({ request, ready, terms, deadline, asked }: Journey): Pick<ServingCandidate> {
+    const { clock, random } = this.#parts;
+    const now = clock.now();
+    const set = this.#view.candidates(ready, { residency: request.residency, now });
+    const { prefer } = request;
+    if (prefer?.kind === "node") return pinned(set, prefer.name);
+    return pick(set, {
+      now,
+      random,
+      ...SOLE_ROUTER,
+      timeLeftMs: deadline - now,
+      mayTake: ({ nodeId, session }) => session.inference !== undefined && !asked.includes(nodeId),
+      prefer: prefer?.kind,
+      sloMs: terms.sloMs,
+    });
+  }
+
+  /** `mayGiveUp`: when the node is silent for too long, ask another while there is time. */
+  #send(
+    { candidate, etaMs, considered, reason: why }: Picked,
+    journey: Journey,
+    { reason, mayGiveUp }: { readonly reason: RouteReason; readonly mayGiveUp: boolean },
+  ): Attempt {
+    const { clock } = this.#parts;
+    const { asked, deadline, stats, request } = journey;
+    asked.push(candidate.nodeId);
+    const isPatient = !mayGiveUp || considered === 1 || why === "only" || isPinned(request) || !stats.retries.hasCredit;
+    const giveUpAt = clock.now() + patienceMs(etaMs);
+    return attempt(candidate, journey, {
+      route: {
+        placement: candidate.placementId,
+        reason: isPinned(request) ? "pinned" : reason,
+        etaMs: isPinned(request) ? undefined : etaMs,
+        candidates: considered,
+        attempt: asked.length,
+      },
+      giveUpAt: isPatient || giveUpAt >= deadline ? undefined : giveUpAt,
+      clock,
+    });
+  }
+
+  /** The end of `first`; when it is late, that of the better of two. */
+  async #orHedge(first: Attempt, journey: Journey): Promise<Tried> {
+    const { stats, request } = journey;
+    const afterMs = isPinned(request) ? undefined : stats.answerTimes.hedgeAfterMs;
+    if (afterMs === undefined) return first.ended;
+    stats.hedges.earn();
+    const inTime = await this.#endWithin(first, afterMs);
+    if (inTime) return inTime;
+    const choice = this.#choose(journey);
+    if (choice.kind === "refused" || request.cancellation.isCancelled || !stats.hedges.spend()) return first.ended;
+    return firstAnswer(first, this.#send(choice, journey, { reason: "hedge", mayGiveUp: false }));
+  }
+
+  #endWithin({ ended }: Attempt, ms: number): Promise<Tried | undefined> {
+    return new Promise((resolveEnd) => {
+      const cancelTimer = this.#parts.clock.after(ms, () => resolveEnd(undefined));
+      void ended.then((tried) => {
+        cancelTimer();
+        resolveEnd(tried);
+      });
+    });
+  }
+
+  #scheduleSweep(): void {
+    this.#cancelSweep = this.#parts.clock.after(EXPIRY_SWEEP_MS, () => {
+      const now = this.#parts.clock.now();
+      for (const { pending, inference } of this.#parts.registry.withRequests()) {
+        for (const requestId of pending.expire(now)) inference?.send([encodeCancel(requestId)]);
+      }
+      this.#scheduleSweep();
+    });
+  }
+}
+
+const isPinned = ({ prefer }: InferenceRequest): boolean => prefer?.kind === "node";
+
+/** The first that answers ends the other; one that fails leaves it to the other. */
+async function firstAnswer(one: Attempt, other: Attempt): Promise<Tried> {
+  const [tried, rest] = await Promise.race([
+    one.ended.then((end) => [end, other] as const),
+    other.ended.then((end) => [end, one] as const),
+  ]);
+  if (tried.kind !== "answer") return rest.ended;
+  rest.cancel();
+  return tried;
+}
+
+/** For diagnosis: this node or an error. */
+function pinned({ all }: CandidateSet<ServingCandidate>, name: string): Pick<ServingCandidate> {
+  const candidate = all.find(({ node, session }) => node === name && session.inference !== undefined);
+  return candidate
+    ? { kind: "picked", candidate, etaMs: 0, reason: "only", considered: 1 }
+    : { kind: "refused", reason: "none-ready", considered: 0 };
+}
+
+function refused({ reason, considered }: Refused, { request, version, ready }: Journey): InferenceAnswer {
+  const name = version === 0 ? request.model : `${request.model}:${version}`;
+  const route = { reason, candidates: considered };
+  if (reason === "late")
+    return refusal("QUEUE_FULL", `no placement of ${name} would answer within the time left`, route);
+  if (request.residency === "edge-only" && ready.length > 0 && ready.every(({ kind }) => kind !== "edge")) {
+    const detail = `${name} is ready on cloud nodes only, and the request is edge-only`;
+    return refusal("RESIDENCY_UNSATISFIABLE", detail, route);
+  }
+  const where = request.prefer?.kind === "node" ? ` on ${request.prefer.name}` : "";
+  return refusal("MODEL_NOT_READY", `${name} has no ready placement${where}; \`skerry explain\` tells why`, route);
+}

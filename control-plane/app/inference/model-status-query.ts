@@ -1,0 +1,132 @@
+import type { IndexEntry, ModelMetadata } from "../../../shared/api/v1/inference.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { isWanted, targetVersion, versionOf } from "../../core/fleet/queries.ts";
+import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { Fleet, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
+import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
+import type { FleetView } from "../fleet/fleet-reader.ts";
+
+interface Wish {
+  readonly model: string;
+  /** A number or an alias; undefined: the model's deployment decides. */
+  readonly version: string | undefined;
+}
+
+/** What is said about a model must not change from call to call while a deployment splits its requests. */
+const STEADY = { next: () => 0 };
+
+/** What the Open Inference Protocol asks about models without running them. */
+export class ServingView {
+  readonly #fleet: FleetView;
+  readonly #timings: NodeTimings;
+
+  constructor(parts: { fleet: FleetView; timings: NodeTimings }) {
+    this.#fleet = parts.fleet;
+    this.#timings = parts.timings;
+  }
+
+  /** Models with a version that can be placed, sorted. */
+  models(): string[] {
+    return [...new Set(readyVersions(this.#fleet.current()).map(({ model }) => model))].toSorted();
+  }
+
+  /** Throws `NOT_FOUND`. */
+  metadata(wish: Wish): ModelMetadata {
+    const fleet = this.#fleet.current();
+    const version = this.#resolve(fleet, wish).version;
+    const versions = readyVersions(fleet)
+      .filter(({ model }) => model === wish.model)
+      .map((each) => each.version)
+      .toSorted((a, b) => a - b);
+    return {
+      name: wish.model,
+      versions: versions.map(String),
+      platform: "onnx_onnxv1",
+      inputs: [...version.inputs],
+      outputs: [...version.outputs],
+      properties: {
+        "skerry.version": String(version.version),
+        ...(version.artifact && { "skerry.artifact": version.artifact }),
+      },
+    };
+  }
+
+  /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
+  isModelReady(wish: Wish): boolean {
+    const fleet = this.#fleet.current();
+    return this.#resolve(fleet, wish).ready.some((placement) => this.#isNodeReady(fleet, placement));
+  }
+
+  /** True when every deployment that asks for a replica has one that accepts requests. */
+  isEveryDeploymentReady(): boolean {
+    const fleet = this.#fleet.current();
+    const serving = new Set(
+      [...fleet.placements.values()]
+        .filter(
+          (placement) =>
+            placement.state === "ready" && placement.wanted === "serve" && this.#isNodeReady(fleet, placement),
+        )
+        .map(({ deployment }) => deployment),
+    );
+    return [...fleet.deployments.values()]
+      .filter(({ spec: { placement } }) => placement.edge.min > 0 || placement.cloud.min > 0)
+      .every(({ name }) => serving.has(name));
+  }
+
+  /** Every version and how it stands, by name and number. */
+  index(): IndexEntry[] {
+    const fleet = this.#fleet.current();
+    const byVersion = Map.groupBy(fleet.placements.values(), ({ model, version }) => `${model}:${version}`);
+    return [...fleet.versions.values()]
+      .toSorted((a, b) => (a.model === b.model ? a.version - b.version : a.model < b.model ? -1 : 1))
+      .map((version) => ({
+        name: version.model,
+        version: String(version.version),
+        ...this.#stateOf(fleet, version, byVersion.get(`${version.model}:${version.version}`) ?? []),
+      }));
+  }
+
+  #stateOf(
+    fleet: Fleet,
+    version: FleetVersion,
+    placements: readonly FleetPlacement[],
+  ): Pick<IndexEntry, "state" | "reason"> {
+    if (version.state !== "ready") return { state: "UNAVAILABLE", reason: `the version is ${version.state}` };
+    const wanted = placements.filter(isWanted);
+    if (wanted.some((placement) => placement.state === "ready" && this.#isNodeReady(fleet, placement)))
+      return { state: "READY", reason: "" };
+    const moving = wanted.filter(({ state }) => state !== "failed" && state !== "ready");
+    if (moving.length > 0) return { state: "LOADING", reason: `${moving.length} on the way` };
+    if (placements.some((placement) => !isWanted(placement) && placement.state !== "gone"))
+      return { state: "UNLOADING", reason: "it drains" };
+    const failure = wanted.find(({ state }) => state === "failed")?.failure;
+    return { state: "UNAVAILABLE", reason: failure ? `${failure.code}: ${failure.detail}` : "no node holds it" };
+  }
+
+  #resolve(fleet: Fleet, wish: Wish): { version: FleetVersion; ready: readonly FleetPlacement[] } {
+    const table = buildRouteTable(fleet);
+    const resolved = resolve(table, { ...wish, site: undefined, stickyKey: undefined }, STEADY);
+    if (resolved.kind === "unknown") throw new SkerryError("NOT_FOUND", resolved.detail);
+    // Nothing is ready yet: the version that is on its way tells what requests will look like.
+    const number = resolved.version > 0 ? resolved.version : targetOf(fleet, table, wish.model);
+    const version = number === undefined ? undefined : versionOf(fleet, wish.model, number);
+    if (!version)
+      throw new SkerryError("NOT_FOUND", `model ${wish.model} has no version that its deployment could serve`);
+    return { version, ready: resolved.ready.map(({ placement }) => placement) };
+  }
+
+  #isNodeReady(fleet: Fleet, placement: FleetPlacement): boolean {
+    const node = fleet.nodes.get(placement.nodeId);
+    return node !== undefined && nodeState(node, this.#fleet.now(), this.#timings) === "ready";
+  }
+}
+
+const readyVersions = (fleet: Fleet): FleetVersion[] =>
+  [...fleet.versions.values()].filter(({ state }) => state === "ready");
+
+/** The same deployment that `resolve` takes when nothing is ready. */
+function targetOf(fleet: Fleet, table: RouteTable, model: string): number | undefined {
+  const names = (table.byModel.get(model)?.deployments ?? []).map(({ name }) => name);
+  const deployment = fleet.deployments.get(names.includes(model) ? model : (names[0] ?? ""));
+  return deployment && targetVersion(fleet, deployment);
+}

@@ -1,0 +1,280 @@
+import { assertNever } from "../../../shared/base/assert-never.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import { BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { INFERENCE_FRAME, type DataFrame, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { LOAD_MS } from "../../../shared/protocol/limits.ts";
+import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import type { SessionStore } from "../../ports/nodes.ts";
+import type {
+  ControlLink,
+  ControlSession,
+  InferenceLink,
+  InferenceSession,
+  NodeDoor,
+  TransferLink,
+  TransferSession,
+} from "../../ports/sockets.ts";
+import type { DesiredSender } from "./desired-state-sync.ts";
+import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { ModelPush } from "../transfer/model-push.ts";
+import { NodeSession, type SessionRegistry } from "./node-session.ts";
+import { PlacementReports } from "./placement-reports.ts";
+import type { Telemetry } from "../inference/telemetry.ts";
+
+interface Parts {
+  readonly replica: string;
+  readonly sessions: SessionStore;
+  readonly registry: SessionRegistry;
+  readonly fleet: FleetHolder;
+  readonly desired: DesiredSender;
+  readonly push: ModelPush;
+  readonly telemetry: Telemetry;
+  readonly timings: NodeTimings;
+  /** How often a node tells that it lives, in ms. */
+  readonly heartbeatMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly tell: (event: NewEvent) => void;
+}
+
+/**
+ * The door of the nodes: opens sessions and answers their messages. What a message means for planning
+ * goes into the fleet; what it means for a transfer goes to the push. The node id comes only from the authenticated socket.
+ */
+export class NodeGateway implements NodeDoor {
+  readonly #parts: Parts;
+  #isStopped = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#parts.fleet.onChange(() => {
+      for (const session of this.#parts.registry.all()) this.#syncDesired(session);
+    });
+  }
+
+  /** Sends every node away for a time of its own within `spreadMs`, and closes what is left. */
+  stop(spreadMs: number): void {
+    this.#isStopped = true;
+    const sessions = this.#parts.registry.all();
+    sessions.forEach((session, index) => {
+      session.control.send({
+        type: "goaway",
+        reason: "shutdown",
+        reconnectMs: Math.round((spreadMs * (index + 1)) / sessions.length),
+      });
+      session.inference?.close(CLOSE.RESTART, "the control plane stops");
+      session.control.close(CLOSE.RESTART, "the control plane stops");
+    });
+  }
+
+  identity(nodeId: string): ReturnType<SessionStore["identity"]> {
+    return this.#parts.sessions.identity(nodeId);
+  }
+
+  async openControl(hello: Hello, nodeId: NodeId, connect: (epoch: number) => ControlLink): Promise<ControlSession> {
+    const { sessions, replica, registry, fleet, timings, clock } = this.#parts;
+    if (this.#isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop");
+    const opened = await sessions.open({
+      nodeId,
+      generation: hello.generation,
+      lastEpoch: hello.lastEpoch,
+      desiredRev: hello.desired.rev,
+      replica,
+      bootId: hello.bootId,
+      agentVersion: hello.agentVersion,
+      capabilities: hello.capabilities,
+    });
+    if (!opened) throw new SkerryError("UNAUTHENTICATED", `node ${nodeId} is revoked or has another generation`);
+    if (!fleet.current().nodes.has(nodeId) || opened.regressed) await fleet.refresh();
+    const node = fleet.current().nodes.get(nodeId);
+    if (!node) throw new SkerryError("DATABASE_UNAVAILABLE", `node ${nodeId} is not in the inventory yet`);
+
+    const { epoch } = opened;
+    const session = new NodeSession({
+      nodeId,
+      name: node.name,
+      kind: node.kind,
+      epoch,
+      control: connect(epoch),
+      now: clock.now(),
+    });
+    registry.add(session)?.control.close(CLOSE.NEWER_SESSION, "a newer session of this node has begun");
+    fleet.apply({
+      type: "session-opened",
+      nodeId,
+      epoch,
+      replica,
+      agentVersion: hello.agentVersion,
+      capabilities: hello.capabilities,
+      at: clock.now(),
+    });
+    const reports = new PlacementReports(session, this.#parts);
+    return {
+      epoch,
+      welcome: {
+        type: "welcome",
+        heartbeatMs: this.#parts.heartbeatMs,
+        loadMs: LOAD_MS,
+        suspectMs: timings.suspectMs,
+        lostMs: timings.lostMs,
+        desiredRev: opened.desiredRev,
+        replica,
+        features: [],
+      },
+      started: (welcomeId) => {
+        session.lastAckId = welcomeId;
+        this.#tellConnection(session, { regressed: opened.regressed });
+        reports.afterHello(hello.placements);
+        this.#parts.desired.adopt(session, hello.desired);
+      },
+      onMessage: (message) => this.#onMessage(session, message, reports),
+      onClosed: () => void this.#onControlClosed(session, reports),
+    };
+  }
+
+  openInference(nodeId: NodeId, epoch: number, link: InferenceLink): InferenceSession | null {
+    const session = this.#parts.registry.get(nodeId);
+    if (!session || session.epoch !== epoch) return null;
+    session.inference?.close(CLOSE.NEWER_SESSION, "a newer inference channel has opened");
+    session.inference = link;
+    const bodies = new BodyAssembly<ResponseFrame>();
+    return {
+      onFrame: (frame) => this.#onInferenceFrame(session, link, { bodies, frame }),
+      onClosed: () => {
+        if (session.inference === link) session.inference = undefined;
+        session.pending.loseAll();
+      },
+    };
+  }
+
+  openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((link: TransferLink) => TransferSession) | null {
+    const session = this.#parts.registry.get(nodeId);
+    return session && session.epoch === epoch ? this.#parts.push.redeem(session, ticket) : null;
+  }
+
+  #onMessage(session: NodeSession, message: NodeMessage, reports: PlacementReports): void {
+    const { fleet, clock, desired, telemetry, push, tell } = this.#parts;
+    const { nodeId, epoch } = session;
+    switch (message.type) {
+      case "heartbeat": {
+        const { lastAckId, ackBeforeId } = session;
+        const acked = message.acked === lastAckId ? "newest" : message.acked === ackBeforeId ? "late" : "old";
+        session.ackBeforeId = lastAckId;
+        session.lastAckId = session.control.send({
+          type: "heartbeat.ack",
+          re: message.id,
+          desiredRev: session.sentDesired?.rev ?? 0,
+        });
+        fleet.apply({ type: "heartbeat-received", nodeId, epoch, acked, at: clock.now() });
+        const { sentDesired } = session;
+        if (sentDesired && message.desiredRev === sentDesired.rev && message.digest !== sentDesired.digest)
+          desired.sendSnapshot(session);
+        return;
+      }
+      case "load": {
+        const { type: _type, id: _id, re: _re, epoch: _epoch, traceparent: _traceparent, ...load } = message;
+        fleet.apply({ type: "load-reported", nodeId, epoch, load: { ...load, at: clock.now() } });
+        telemetry.report(message.placements, clock.now());
+        return;
+      }
+      case "desired.ack":
+        return desired.acked(session, message);
+      case "desired.get":
+        session.unackedSince = undefined;
+        return desired.sendSnapshot(session);
+      case "placement.status":
+        return reports.add(message);
+      case "transfer.accept":
+      case "transfer.reject":
+      case "transfer.resume":
+      case "transfer.done":
+      case "transfer.failed":
+        return push.onMessage(session, message);
+      case "log":
+        for (const { level, msg } of message.lines) {
+          tell({
+            type: level === "info" ? "Normal" : "Warning",
+            reason: "NodeReported",
+            object: `node/${session.name}`,
+            message: msg,
+          });
+        }
+        return;
+      case "hello":
+        return session.control.close(CLOSE.INVALID_MESSAGE, "hello was said already");
+      case "ok":
+      case "error":
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  #onInferenceFrame(
+    session: NodeSession,
+    link: InferenceLink,
+    { bodies, frame }: { bodies: BodyAssembly<ResponseFrame>; frame: ResponseFrame | DataFrame },
+  ): void {
+    const assembled = frame.type === INFERENCE_FRAME.RESPONSE ? bodies.begin(frame) : bodies.continue(frame);
+    if (assembled.kind === "complete")
+      session.pending.settle(assembled.frame.requestId, { kind: "answered", response: assembled.frame });
+    else if (assembled.kind === "broken" || assembled.kind === "refused")
+      link.close(CLOSE.INVALID_MESSAGE, "a response broke the framing or its bounds");
+  }
+
+  async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {
+    const { registry, fleet, clock, push, sessions, tell, logger } = this.#parts;
+    reports.close();
+    push.forget(session);
+    session.inference?.close(CLOSE.SESSION_ENDED, "the control channel closed");
+    if (!registry.remove(session)) return;
+    const { nodeId, epoch, name } = session;
+    fleet.apply({ type: "session-closed", nodeId, epoch, at: clock.now() });
+    logger.warn({ node: name, epoch }, "node disconnected");
+    tell({
+      type: "Warning",
+      reason: "NodeDisconnected",
+      object: `node/${name}`,
+      message: `${name} lost its control channel; it gets no new requests`,
+    });
+    await sessions.close(nodeId, epoch).catch(() => undefined); // the poll sees it by its age
+  }
+
+  #tellConnection(session: NodeSession, { regressed }: { regressed: boolean }): void {
+    const { tell, logger } = this.#parts;
+    const object = `node/${session.name}`;
+    logger.info({ node: session.name, epoch: session.epoch }, "node connected");
+    tell({
+      type: "Normal",
+      reason: "NodeConnected",
+      object,
+      message: `${session.name} opened session ${session.epoch}`,
+    });
+    if (regressed) {
+      tell({
+        type: "Warning",
+        reason: "StateRegressed",
+        object,
+        message: `${session.name} holds a newer revision than the database, which goes on above it`,
+      });
+    }
+  }
+
+  #syncDesired(session: NodeSession): void {
+    const node = this.#parts.fleet.current().nodes.get(session.nodeId);
+    if (!node) return;
+    if (node.revoked) return session.control.close(CLOSE.BAD_PROOF, "this node was revoked");
+    if (session.sentDesired && session.unackedSince === undefined) this.#parts.desired.sync(session);
+  }
+}

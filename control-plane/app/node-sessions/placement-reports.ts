@@ -1,0 +1,111 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Hello, PlacementReport } from "../../../shared/protocol/messages.ts";
+import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { FleetPlacement } from "../../core/fleet/types.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import type { SessionStore } from "../../ports/nodes.ts";
+import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { ModelPush } from "../transfer/model-push.ts";
+import type { NodeSession } from "./node-session.ts";
+import { StatusWriter } from "./status-writer.ts";
+
+/** What one session's node says of its placements: into the fleet at once, into Postgres when it is news. */
+export class PlacementReports {
+  readonly #session: NodeSession;
+  readonly #fleet: FleetHolder;
+  readonly #push: ModelPush;
+  readonly #clock: Clock;
+  readonly #writer: StatusWriter;
+
+  constructor(
+    session: NodeSession,
+    parts: {
+      sessions: SessionStore;
+      fleet: FleetHolder;
+      push: ModelPush;
+      clock: Clock;
+      random: Random;
+      logger: Logger;
+    },
+  ) {
+    this.#session = session;
+    this.#fleet = parts.fleet;
+    this.#push = parts.push;
+    this.#clock = parts.clock;
+    this.#writer = new StatusWriter({
+      session,
+      store: parts.sessions,
+      clock: parts.clock,
+      random: parts.random,
+      logger: parts.logger,
+      onSuperseded: () => session.control.close(CLOSE.NEWER_SESSION, "a newer session of this node has begun"),
+    });
+  }
+
+  /**
+   * What it holds is all in `hello`: of the rest, what was to go is gone, and what is wanted has to come again. All of it
+   * goes to Postgres: what the last session did not get there, while Postgres was away, is no news to our memory. The
+   * events of that are lost.
+   */
+  afterHello(reported: Hello["placements"]): void {
+    for (const report of reported) this.#take(report, { isNewsToPostgres: true });
+    const named = new Set(reported.map(({ placementId }) => placementId));
+    for (const { id, nodeId, generation, wanted } of this.#fleet.current().placements.values()) {
+      if (nodeId !== this.#session.nodeId || named.has(id)) continue;
+      const state = wanted === "gone" ? "gone" : "offered";
+      this.#take({ placementId: id, generation, state }, { isNewsToPostgres: true });
+    }
+    this.#session.waiting.clear();
+    for (const { placementId, state } of reported) if (state === "offered") this.#session.waiting.add(placementId);
+  }
+
+  add(message: PlacementReport): void {
+    this.#take(message, { isNewsToPostgres: false });
+  }
+
+  #take(message: PlacementReport, { isNewsToPostgres }: { readonly isNewsToPostgres: boolean }): void {
+    const { placementId, generation, state, code, detail, done, total, rssMiB, warmUs } = message;
+    const report: PlacementReport = {
+      placementId,
+      generation,
+      state,
+      ...(code !== undefined && { code }),
+      ...(detail !== undefined && { detail }),
+      ...(done !== undefined && { done }),
+      ...(total !== undefined && { total }),
+      ...(rssMiB !== undefined && { rssMiB }),
+      ...(warmUs !== undefined && { warmUs }),
+    };
+    const placement = this.#fleet.current().placements.get(placementId);
+    if (state === "offered") this.#session.waiting.add(placementId);
+    else this.#session.waiting.delete(placementId);
+    const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
+    this.#fleet.apply({ type: "placement-reported", nodeId: this.#session.nodeId, report, at: this.#clock.now() });
+    // Of a generation that this replica has not read yet, or no more: Postgres knows which.
+    if (isNews || isNewsToPostgres || placement?.generation !== generation)
+      this.#writer.add(report, isNews ? eventsFor(placement, report, this.#session.name) : []);
+    if (state === "offered") this.#push.offerSoon();
+  }
+
+  close(): void {
+    this.#writer.close();
+  }
+}
+
+function eventsFor(placement: FleetPlacement, report: PlacementReport, node: string): readonly NewEvent[] {
+  const name = `${placement.model}:${placement.version}`;
+  const object = `deployment/${placement.deployment ?? placement.model}`;
+  if (report.state === "ready") {
+    const warm = report.warmUs === undefined ? "" : `; a warm run takes ${(report.warmUs / 1_000).toFixed(2)} ms`;
+    return [{ type: "Normal", reason: "PlacementReady", object, message: `${name} serves on ${node}${warm}` }];
+  }
+  if (report.state === "failed") {
+    const code = report.code ?? "HOST_CRASHED";
+    const message = `${name} failed on ${node} (${code}): ${PLACEMENT_FAILURES[code]}${report.detail ? `; ${report.detail}` : ""}`;
+    return [{ type: "Warning", reason: "PlacementFailed", object, message }];
+  }
+  return [];
+}

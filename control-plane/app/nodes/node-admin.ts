@@ -1,0 +1,146 @@
+import type { Node } from "../../../shared/api/v1/nodes.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { nodeByName, placementsByNode } from "../../core/fleet/queries.ts";
+import type { FleetNode } from "../../core/fleet/types.ts";
+import type { Actor, NewEvent } from "../../ports/journal.ts";
+import type { NodeAdminStore } from "../../ports/nodes.ts";
+import type { FleetView } from "../fleet/fleet-reader.ts";
+import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
+import { nodeView } from "./node-dto.ts";
+
+export interface NodePatch {
+  readonly labels?: Record<string, string> | undefined;
+  readonly site?: string | undefined;
+  readonly zone?: string | undefined;
+}
+
+interface Change {
+  readonly actor: Actor;
+  readonly ifMatch: IfMatch;
+}
+
+/** Inventory: what the operator sees and may change of nodes. Reads come from memory, writes go to Postgres. */
+export class NodeAdmin {
+  readonly #store: NodeAdminStore;
+  readonly #fleet: FleetView;
+  readonly #clock: Clock;
+  readonly #timings: NodeTimings;
+
+  constructor(parts: { store: NodeAdminStore; fleet: FleetView; clock: Clock; timings: NodeTimings }) {
+    this.#store = parts.store;
+    this.#fleet = parts.fleet;
+    this.#clock = parts.clock;
+    this.#timings = parts.timings;
+  }
+
+  list(): Node[] {
+    const fleet = this.#fleet.current();
+    const byNode = placementsByNode(fleet);
+    return [...fleet.nodes.values()].map((node) => this.#view(node, byNode.get(node.id) ?? []));
+  }
+
+  /** Throws `NOT_FOUND`. */
+  get(name: string): Node {
+    const fleet = this.#fleet.current();
+    const node = nodeByName(fleet, name);
+    if (!node) throw noSuchNode(name);
+    return this.#view(node, placementsByNode(fleet).get(node.id) ?? []);
+  }
+
+  /** For the ETag; null while Postgres does not answer, because a node can be looked at without it. */
+  async rowVersion(name: string): Promise<number | null> {
+    try {
+      return await this.#store.rowVersion(name);
+    } catch (error) {
+      if (isSkerryError(error) && error.code === "DATABASE_UNAVAILABLE") return null;
+      throw error;
+    }
+  }
+
+  /** Throws `NOT_FOUND`, `STALE_ETAG`. */
+  async patch(name: string, patch: NodePatch, change: Change): Promise<Node> {
+    const { labels, site, zone } = patch;
+    const fields = {
+      ...(labels && { labels }),
+      ...(site !== undefined && { site }),
+      ...(zone !== undefined && { zone }),
+    };
+    const what = Object.keys(fields).join(", ");
+    if (what === "") return this.get(name);
+    return this.#update(name, fields, {
+      ...change,
+      event: { reason: "NodeChanged", message: `${what} of ${name} changed by ${change.actor.name}` },
+    });
+  }
+
+  /** No new placement comes here; what runs goes on. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  cordon(name: string, change: Change): Promise<Node> {
+    const event = {
+      reason: "NodeCordoned",
+      message: `${name} was cordoned by ${change.actor.name}: it gets no new placement`,
+    };
+    return this.#update(name, { cordoned: true }, { ...change, event });
+  }
+
+  /** Undoes cordon and drain. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  uncordon(name: string, change: Change): Promise<Node> {
+    const event = {
+      reason: "NodeUncordoned",
+      message: `${name} was uncordoned by ${change.actor.name}: it may get placements again`,
+    };
+    return this.#update(name, { cordoned: false, draining: false }, { ...change, event });
+  }
+
+  /** Its placements are made elsewhere, then leave. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  drain(name: string, change: Change): Promise<Node> {
+    const event = {
+      reason: "NodeDrainStarted",
+      message: `${change.actor.name} drains ${name}: its placements move elsewhere`,
+    };
+    return this.#update(name, { cordoned: true, draining: true }, { ...change, event });
+  }
+
+  /** Voids the node's identity, for ever. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  async revoke(name: string, { actor, ifMatch }: Change): Promise<void> {
+    const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
+    // Not atomic with the revocation, which ends the row's history: a change that slips in between is void with it.
+    if (expected !== undefined && (await this.#store.rowVersion(name)) !== expected) {
+      throw new SkerryError("STALE_ETAG", `node ${name} was changed since it was read, so it was not revoked`);
+    }
+    await this.#store.revoke(name, {
+      actor,
+      event: eventAbout(name, { reason: "NodeRevoked", message: `${name} was revoked by ${actor.name}` }),
+    });
+    await this.#fleet.refresh();
+  }
+
+  async #update(
+    name: string,
+    fields: Parameters<NodeAdminStore["update"]>[1],
+    { actor, ifMatch, event }: Change & { readonly event: Pick<NewEvent, "reason" | "message"> },
+  ): Promise<Node> {
+    const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
+    await this.#store.update(name, fields, { actor, ifMatch: expected, event: eventAbout(name, event) });
+    await this.#fleet.refresh();
+    return this.get(name);
+  }
+
+  #view(node: FleetNode, placements: Parameters<typeof nodeView>[1]): Node {
+    return nodeView(node, placements, {
+      now: this.#fleet.now(),
+      wallNow: this.#clock.wallNow(),
+      timings: this.#timings,
+    });
+  }
+}
+
+const eventAbout = (name: string, { reason, message }: Pick<NewEvent, "reason" | "message">): NewEvent => ({
+  type: "Normal",
+  reason,
+  object: `node/${name}`,
+  message,
+});
+
+const noSuchNode = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no node ${name}`);

@@ -1,0 +1,69 @@
+import { toInstant } from "../../../shared/api/v1/common.ts";
+import type { Node } from "../../../shared/api/v1/nodes.ts";
+import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { FleetLoad, FleetNode, FleetPlacement } from "../../core/fleet/types.ts";
+
+export interface ViewTime {
+  /** The fleet's clock, in ms. */
+  readonly now: number;
+  /** The calendar at the same moment, ms since 1970. */
+  readonly wallNow: number;
+}
+
+/** A node as the API shows it. `placements`: all that stand on it, in any state. */
+export function nodeView(
+  node: FleetNode,
+  placements: readonly FleetPlacement[],
+  time: ViewTime & { readonly timings: NodeTimings },
+): Node {
+  const { now, wallNow, timings } = time;
+  const lastSeenAgeMs = node.session ? age(now, node.session.lastSeen) : null;
+  return {
+    name: node.name,
+    id: node.id,
+    kind: node.kind,
+    site: node.site,
+    zone: node.zone,
+    labels: { ...node.labels },
+    state: nodeState(node, now, timings),
+    cordoned: node.cordoned,
+    draining: node.draining,
+    lastSeen: lastSeenAgeMs === null ? null : toInstant(wallNow - lastSeenAgeMs),
+    lastSeenAgeMs,
+    epoch: node.session?.epoch ?? 0,
+    agentVersion: node.session?.agentVersion ?? null,
+    capabilities: node.capabilities ?? null,
+    load: node.load ? loadView(node.load, now) : null,
+    placements: placements.toSorted(byModel).map((placement) => ({
+      placementId: placement.id,
+      deployment: placement.deployment ?? "",
+      model: placement.model,
+      version: placement.version,
+      state: placement.state,
+      stateAgeMs: age(now, placement.stateSince),
+    })),
+    createdAt: toInstant(node.createdAt),
+  };
+}
+
+/** What a selector over nodes may name: its labels, and kind, site, zone and name, which win over a label of that name. */
+export const nodeLabels = (
+  node: Pick<Node, "labels" | "kind" | "site" | "zone" | "name">,
+): Readonly<Record<string, string>> => ({
+  ...node.labels,
+  kind: node.kind,
+  site: node.site,
+  zone: node.zone,
+  name: node.name,
+});
+
+function loadView(load: FleetLoad, now: number): NonNullable<Node["load"]> {
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif } = load;
+  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, ageMs: age(now, load.at) };
+}
+
+/** Whole milliseconds since `at`; a fact read from a faster clock is not from the future. */
+export const age = (now: number, at: number): number => Math.max(0, Math.round(now - at));
+
+const byModel = (a: FleetPlacement, b: FleetPlacement): number =>
+  a.model === b.model ? b.version - a.version : a.model < b.model ? -1 : 1;

@@ -1,0 +1,56 @@
+import { digestOf } from "../../../shared/base/digest.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { newId, type NodeId } from "../../../shared/base/ids.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { JoinRequest, JoinResponse } from "../../../shared/protocol/messages.ts";
+import { joinProofText } from "../../../shared/protocol/proofs.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import type { Keys } from "../../ports/keys.ts";
+import type { SessionStore } from "../../ports/nodes.ts";
+
+interface Parts {
+  readonly sessions: SessionStore;
+  readonly keys: Keys;
+  readonly random: Random;
+  readonly cpId: string;
+  /** `ws://` or `wss://` URLs that nodes dial. */
+  readonly urls: readonly string[];
+  readonly tell: (event: NewEvent) => void;
+}
+
+/** Makes a node out of a join token and a proof that the joiner holds its key. */
+export class NodeJoin {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** All faults of the token and the proof look alike: `JOIN_REFUSED`. With a valid token: `NAME_TAKEN`. */
+  async join(request: JoinRequest): Promise<JoinResponse> {
+    const { sessions, keys, random, cpId, urls, tell } = this.#parts;
+    const { tokenId, name, kind, publicKey, proof } = request;
+    const secretHash = digestOf(request.secret).slice("sha256:".length);
+    const text = joinProofText({ tokenId, secretHashHex: secretHash, publicKey, name });
+    const joined = keys.verify(publicKey, text, proof)
+      ? await sessions.join({ tokenId, secretHash, name, kind, publicKey, newNodeId: newId<NodeId>("n", random) })
+      : null;
+    if (!joined)
+      throw new SkerryError("JOIN_REFUSED", "the join token is wrong, used, expired, or made for another node");
+    tell({
+      type: "Normal",
+      reason: "NodeJoined",
+      object: `node/${name}`,
+      message: `${name} joined as ${joined.kind} node at site ${joined.site}`,
+    });
+    return {
+      nodeId: joined.nodeId,
+      generation: joined.generation,
+      cpId,
+      kind: joined.kind,
+      site: joined.site,
+      zone: joined.zone,
+      urls: [...urls],
+    };
+  }
+}

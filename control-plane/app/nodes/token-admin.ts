@@ -1,0 +1,63 @@
+import type { JoinTokenInfo, JoinTokenRequest } from "../../../shared/api/v1/nodes.ts";
+import { formatJoinToken } from "../../../shared/protocol/proofs.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { Actor } from "../../ports/journal.ts";
+import type { Keys } from "../../ports/keys.ts";
+import type { NodeAdminStore } from "../../ports/nodes.ts";
+import { secretHash } from "../access/secrets.ts";
+
+/** What a joining device checks the control plane by, before it sends anything. `none` is for loopback and dev mode only. */
+export interface JoinTrust {
+  /** SHA-256 of the SPKI of a certificate in the chain, base64url. */
+  readonly pin: string;
+  /** SHA-256 of the key set document, base64url. */
+  readonly keySetHash: string;
+}
+
+/** Join tokens: one use, short life, and only a hash of the secret is stored. */
+export class TokenAdmin {
+  readonly #store: NodeAdminStore;
+  readonly #keys: Pick<Keys, "secret">;
+  readonly #random: Random;
+  readonly #trust: JoinTrust;
+  readonly #publicUrl: string;
+
+  constructor(parts: {
+    store: NodeAdminStore;
+    keys: Pick<Keys, "secret">;
+    random: Random;
+    trust: JoinTrust;
+    publicUrl: string;
+  }) {
+    this.#store = parts.store;
+    this.#keys = parts.keys;
+    this.#random = parts.random;
+    this.#trust = parts.trust;
+    this.#publicUrl = parts.publicUrl;
+  }
+
+  /** The token is in this answer and nowhere else. Without a zone, the site is the zone. */
+  async create(
+    request: JoinTokenRequest,
+    actor: Actor,
+  ): Promise<JoinTokenInfo & { token: string; joinCommand: string }> {
+    const id = Buffer.from(this.#random.bytes(12)).toString("base64url");
+    const secret = this.#keys.secret();
+    const { kind, site, zone = site, name, labels, ttlSeconds } = request;
+    const info = await this.#store.createToken(
+      { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds },
+      actor,
+    );
+    const token = formatJoinToken({ ...this.#trust, id, secret });
+    return { ...info, token, joinCommand: `npm run -s skerry -- join ${token} --server ${this.#publicUrl}` };
+  }
+
+  list(): Promise<readonly JoinTokenInfo[]> {
+    return this.#store.listTokens();
+  }
+
+  /** Throws `NOT_FOUND`. */
+  delete(id: string, actor: Actor): Promise<void> {
+    return this.#store.deleteToken(id, actor);
+  }
+}

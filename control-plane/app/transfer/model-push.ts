@@ -1,0 +1,209 @@
+import { assertNever } from "../../../shared/base/assert-never.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { newId, type TransferId } from "../../../shared/base/ids.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { TICKET_MS } from "../../../shared/protocol/limits.ts";
+import type { NodeMessage } from "../../../shared/protocol/messages.ts";
+import { planOffers, type Offer } from "../../core/transfer/plan-offers.ts";
+import type { ArtifactStore } from "../../ports/artifacts.ts";
+import type { CatalogStore } from "../../ports/catalogue.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+import type { Keys } from "../../ports/keys.ts";
+import type { TransferLink, TransferSession } from "../../ports/sockets.ts";
+import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { NodeSession, SessionRegistry } from "../node-sessions/node-session.ts";
+import { PushStream } from "./push-stream.ts";
+
+/** An accepted offer whose node never dials is given up after this. */
+const OFFER_LIFE_MS = 2 * TICKET_MS;
+const FAILED_RETRY_MS = 60_000;
+
+type TransferNews = Extract<NodeMessage, { type: `transfer.${string}` }>;
+
+interface Transfer {
+  readonly transferId: string;
+  readonly session: NodeSession;
+  readonly offer: Offer;
+  readonly ticket: string;
+  readonly startedAt: number;
+  isTicketUsed: boolean;
+  stream: PushStream | undefined;
+  cancelExpiry: () => void;
+}
+
+interface Parts {
+  readonly artifacts: ArtifactStore;
+  readonly catalog: CatalogStore;
+  readonly registry: SessionRegistry;
+  readonly fleet: FleetHolder;
+  readonly keys: Keys;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tell: (event: NewEvent) => void;
+  readonly onPushed: (push: { readonly received: number; readonly reused: number; readonly seconds: number }) => void;
+}
+
+/**
+ * Brings artifacts to the nodes that wait for them: offer → ticket → transfer channel → stream. One transfer for each
+ * node. What a cut leaves behind is the node's to keep; the next offer sends only what is missing.
+ */
+export class ModelPush {
+  readonly #parts: Parts;
+  /** By node: there is at most one. */
+  readonly #transfers = new Map<string, Transfer>();
+  #isOfferScheduled = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#parts.fleet.onChange(() => this.offerSoon());
+  }
+
+  /** Offers what can be offered once the present burst of changes is over. */
+  offerSoon(): void {
+    if (this.#isOfferScheduled) return;
+    this.#isOfferScheduled = true;
+    this.#parts.clock.after(0, () => {
+      this.#isOfferScheduled = false;
+      this.#offerAll();
+    });
+  }
+
+  /** The node's session ended: its transfer ends too. */
+  forget(session: NodeSession): void {
+    const transfer = this.#transfers.get(session.nodeId);
+    if (transfer?.session === session) this.#end(transfer);
+  }
+
+  onMessage(session: NodeSession, message: TransferNews): void {
+    const transfer = this.#transfers.get(session.nodeId);
+    if (!transfer || transfer.transferId !== message.transferId) return; // news of a transfer that was given up
+    const { logger } = this.#parts;
+    const { artifact } = transfer.offer;
+    switch (message.type) {
+      case "transfer.accept":
+        return;
+      case "transfer.reject": {
+        const { code, retryMs } = message;
+        logger.info({ node: session.name, artifact, code, retryMs }, "the node refused a transfer");
+        return this.#endUntil(transfer, retryMs);
+      }
+      case "transfer.resume": {
+        const { retryMs } = message;
+        logger.info({ node: session.name, artifact, retryMs }, "a transfer was cut; it is offered again");
+        return this.#endUntil(transfer, retryMs);
+      }
+      case "transfer.done":
+        // Its reports may come later than this: were they waited for, what is there would be offered once more.
+        for (const placement of transfer.offer.placements) session.waiting.delete(placement);
+        this.#tellDone(transfer, message);
+        return this.#endUntil(transfer, 0);
+      case "transfer.failed": {
+        const { code, detail } = message;
+        logger.warn({ node: session.name, artifact, code, detail }, "a transfer failed");
+        return this.#endUntil(transfer, FAILED_RETRY_MS);
+      }
+      default:
+        assertNever(message);
+    }
+  }
+
+  /** Uses up a ticket; null when it is not the one this node was given. The caller hands over the link. */
+  redeem(session: NodeSession, ticket: string): ((link: TransferLink) => TransferSession) | null {
+    const transfer = this.#transfers.get(session.nodeId);
+    const isValid = transfer?.session === session && transfer.ticket === ticket && !transfer.isTicketUsed;
+    if (!isValid || this.#parts.clock.now() - transfer.startedAt > TICKET_MS) return null;
+    transfer.isTicketUsed = true;
+    return (link) => this.#stream(transfer, link);
+  }
+
+  #offerAll(): void {
+    const { registry, fleet, clock, keys, random } = this.#parts;
+    const targets = registry.all().map((session) => ({
+      nodeId: session.nodeId,
+      waiting: session.waiting,
+      isReceiving: this.#transfers.has(session.nodeId),
+      notBefore: session.notBefore,
+    }));
+    for (const offer of planOffers(fleet.current(), targets, clock.now())) {
+      const session = registry.get(offer.nodeId);
+      if (!session) continue;
+      const transferId = newId<TransferId>("t", random);
+      const transfer: Transfer = {
+        transferId,
+        session,
+        offer,
+        ticket: keys.secret(),
+        startedAt: clock.now(),
+        isTicketUsed: false,
+        stream: undefined,
+        cancelExpiry: () => undefined,
+      };
+      transfer.cancelExpiry = clock.after(OFFER_LIFE_MS, () => {
+        if (!transfer.isTicketUsed) this.#end(transfer);
+        this.offerSoon();
+      });
+      this.#transfers.set(offer.nodeId, transfer);
+      session.control.send({
+        type: "transfer.offer",
+        transferId,
+        artifact: offer.artifact,
+        placements: [...offer.placements],
+        bytes: offer.bytes,
+        priority: 0,
+        ticket: transfer.ticket,
+        ticketMs: TICKET_MS,
+      });
+    }
+  }
+
+  #stream(transfer: Transfer, link: TransferLink): TransferSession {
+    const { artifacts, catalog, logger } = this.#parts;
+    const stream = new PushStream(link, { artifacts, catalog, artifact: transfer.offer.artifact });
+    transfer.stream = stream;
+    stream.run().catch((error: unknown) => {
+      logger.warn({ node: transfer.session.name, error: messageOf(error) }, "a push ended early");
+      link.close(CLOSE.FAULT, "the push could not go on");
+    });
+    return {
+      onMessage: (message) => stream.onMessage(message),
+      onClosed: () => stream.closed(),
+    };
+  }
+
+  #tellDone(transfer: Transfer, { received, reused }: { received: number; reused: number }): void {
+    const { offer, session, startedAt } = transfer;
+    const seconds = (this.#parts.clock.now() - startedAt) / 1_000;
+    const model = this.#parts.fleet.current().placements.get(offer.placements[0] ?? "");
+    const name = model ? `${model.model}:${model.version}` : offer.artifact.slice(0, 19);
+    this.#parts.onPushed({ received, reused, seconds });
+    this.#parts.tell({
+      type: "Normal",
+      reason: "ModelPushed",
+      object: `node/${session.name}`,
+      message: `${name} is on ${session.name}: ${received} bytes sent, ${reused} were there already, ${seconds.toFixed(1)} s`,
+    });
+  }
+
+  /** The node is free for another artifact now, and for this one after `retryMs`. */
+  #endUntil(transfer: Transfer, retryMs: number): void {
+    const { clock } = this.#parts;
+    this.#end(transfer);
+    this.offerSoon();
+    if (retryMs === 0) return;
+    transfer.session.notBefore.set(transfer.offer.artifact, clock.now() + retryMs);
+    clock.after(retryMs, () => this.offerSoon());
+  }
+
+  #end(transfer: Transfer): void {
+    if (this.#transfers.get(transfer.session.nodeId) === transfer) this.#transfers.delete(transfer.session.nodeId);
+    transfer.cancelExpiry();
+    transfer.stream?.stop();
+  }
+}

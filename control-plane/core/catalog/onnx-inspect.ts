@@ -1,0 +1,168 @@
+import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { ByteSource } from "./byte-source.ts";
+import { knownFormat } from "./known-formats.ts";
+import { DEFAULT_DOMAIN, DOMAINS, domainName, IR_VERSIONS, MAX_FILE_BYTES, OPSETS } from "./limits.ts";
+import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
+import { toTensorSpec, type DeclaredValue } from "./onnx-signature.ts";
+import { isSkimRefused, printable, quote, SkimRefused } from "./inspection-refused.ts";
+import { WireReader } from "./wire-reader.ts";
+
+const MODEL = {
+  irVersion: 1,
+  opsetImport: 8,
+  producerName: 2,
+  producerVersion: 3,
+  domain: 4,
+  docString: 6,
+  graph: 7,
+  trainingInfo: 20,
+  functions: 25,
+} as const;
+
+const MAX_PRODUCER_CHARACTERS = 100;
+
+/** What the catalogue keeps of a model's file. */
+export interface OnnxModel {
+  readonly irVersion: number;
+  /** Domain → version, as imported. */
+  readonly opsets: Readonly<Record<string, number>>;
+  /** The version of `ai.onnx`; 1, which every runtime knows, when the model uses none of its operators. */
+  readonly opset: number;
+  /** Name and version of what wrote the file; may be empty. */
+  readonly producer: string;
+  /** What a caller must send: the graph's inputs without those that the file gives values to. */
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+export type Skim =
+  | { readonly kind: "model"; readonly model: OnnxModel }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/**
+ * Reads what matters out of an ONNX file without believing any of it: bounded in depth, counts, string lengths and
+ * memory, one pass forwards, tensors passed over. Throws only what the source throws.
+ */
+export function skimOnnx(source: ByteSource): Skim {
+  try {
+    return { kind: "model", model: skimModel(source) };
+  } catch (error) {
+    if (!isSkimRefused(error)) throw error;
+    const instead = knownFormat(source);
+    return {
+      kind: "refused",
+      reason: instead === undefined ? error.message : `this is ${instead}: export the model as ONNX`,
+    };
+  }
+}
+
+/** The fields of a ModelProto, as far as they were met. */
+interface Parts {
+  irVersion: number;
+  producerName: string;
+  producerVersion: string;
+  graph: SkimmedGraph | undefined;
+  readonly opsets: Map<string, number>;
+}
+
+function skimModel(source: ByteSource): OnnxModel {
+  if (source.size === 0) throw new SkimRefused("the file is empty");
+  if (source.size > MAX_FILE_BYTES)
+    throw new SkimRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
+  const reader = new WireReader(source);
+  const walk = new GraphWalk(reader);
+  const parts: Parts = { irVersion: 0, producerName: "", producerVersion: "", graph: undefined, opsets: new Map() };
+  while (reader.next(source.size)) skimModelField(reader, { walk, parts });
+  const { graph, irVersion, opsets } = parts;
+  if (!graph) throw new SkimRefused("not an ONNX model: the file holds no graph");
+  checkVersions(irVersion, opsets, walk.domains);
+  const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+  return {
+    irVersion,
+    opsets: Object.fromEntries(opsets),
+    opset: opsets.get(DEFAULT_DOMAIN) ?? 1,
+    producer: printable(`${parts.producerName} ${parts.producerVersion}`.trim()).slice(0, MAX_PRODUCER_CHARACTERS),
+    inputs: signature(inputs, "input"),
+    outputs: signature(graph.outputs, "output"),
+  };
+}
+
+function skimModelField(
+  reader: WireReader,
+  { walk, parts }: { readonly walk: GraphWalk; readonly parts: Parts },
+): void {
+  switch (reader.field) {
+    case MODEL.irVersion:
+      parts.irVersion = reader.integer("ir_version");
+      break;
+    case MODEL.opsetImport:
+      skimOpset(reader, parts.opsets);
+      break;
+    case MODEL.producerName:
+      parts.producerName = reader.text("producer_name");
+      break;
+    case MODEL.producerVersion:
+      parts.producerVersion = reader.text("producer_version");
+      break;
+    case MODEL.domain:
+    case MODEL.docString:
+      reader.skipText("a text of the model");
+      break;
+    case MODEL.graph:
+      // A parser would merge the two; what one of them says alone would mean nothing.
+      if (parts.graph) throw new SkimRefused("the file holds two graphs");
+      parts.graph = walk.walk(reader.enter("the graph"));
+      break;
+    case MODEL.trainingInfo:
+      throw new SkimRefused("the model holds training information: export it for inference");
+    case MODEL.functions:
+      throw new SkimRefused(
+        "the model defines functions of its own: export it with them inlined, for example with onnx.inliner.inline_local_functions",
+      );
+    default:
+      reader.skip();
+  }
+}
+
+function skimOpset(reader: WireReader, opsets: Map<string, number>): void {
+  const end = reader.enter("opset_import");
+  let domain = "";
+  let version = 0;
+  while (reader.next(end)) {
+    if (reader.field === 1) domain = reader.text("an operator set's domain");
+    else if (reader.field === 2) version = reader.integer("an operator set's version");
+    else reader.skip();
+  }
+  const name = domainName(domain);
+  if (!OPSETS.has(name))
+    throw new SkimRefused(`the model imports the operator set ${quote(name)}; only ${DOMAINS} are served`);
+  if (opsets.has(name) && opsets.get(name) !== version)
+    throw new SkimRefused(`the model imports ${name} in two versions`);
+  opsets.set(name, version);
+}
+
+function checkVersions(irVersion: number, opsets: ReadonlyMap<string, number>, used: ReadonlySet<string>): void {
+  if (irVersion < IR_VERSIONS.from || irVersion > IR_VERSIONS.to) {
+    throw new SkimRefused(`ir_version is ${irVersion}; ${IR_VERSIONS.from} to ${IR_VERSIONS.to} are served`);
+  }
+  for (const domain of used)
+    if (!opsets.has(domain)) throw new SkimRefused(`the model uses operators of ${domain} without importing that set`);
+  for (const [domain, version] of opsets) {
+    const range = OPSETS.get(domain);
+    if (range && version >= range.from && version <= range.to) continue;
+    throw new SkimRefused(
+      `version ${version} of the operator set ${domain}; ${range?.from} to ${range?.to} are served: export with another opset_version`,
+    );
+  }
+}
+
+function signature(values: readonly DeclaredValue[], side: "input" | "output"): readonly TensorSpec[] {
+  if (values.length === 0 && side === "output") throw new SkimRefused("the graph has no outputs");
+  const specs = values.map((value) => toTensorSpec(value, side));
+  const names = new Set<string>();
+  for (const { name } of specs) {
+    if (names.has(name)) throw new SkimRefused(`two ${side}s are called ${quote(name)}`);
+    names.add(name);
+  }
+  return specs;
+}

@@ -1,0 +1,196 @@
+import type { Random } from "../../../shared/base/random.ts";
+import type { CandidateSet, Urn } from "./candidate-set.ts";
+import { timedOf, type RouteCandidate, type Timed, type Vantage } from "./estimate.ts";
+import { leaningOf, NO_LEANING, type Leaning } from "./deterministic-bias.ts";
+import { limitOf, narrow, type Wish } from "./apply-preference.ts";
+
+/** Who may answer is settled; this says who does. */
+export interface PickContext<Candidate extends RouteCandidate> extends Vantage, Wish {
+  readonly random: Random;
+  /** Time left to the caller, in ms. */
+  readonly timeLeftMs: number;
+  /** False for those that were asked already or cannot be reached at this moment. */
+  readonly mayTake: (candidate: Candidate) => boolean;
+}
+
+export type Pick<Candidate extends RouteCandidate> =
+  | {
+      readonly kind: "picked";
+      readonly candidate: Candidate;
+      readonly etaMs: number;
+      readonly reason: PickReason;
+      /** How many were compared. */
+      readonly considered: number;
+    }
+  /** `none-ready`: nobody is left to ask. `late`: nobody would answer in time. */
+  | { readonly kind: "refused"; readonly reason: "none-ready" | "late"; readonly considered: number };
+
+export type PickReason = "only" | "least-eta" | "near-tie" | "sampled" | "cheapest" | "preferred" | "overflow";
+
+/** Those within this of the best are as good: choosing among them at random keeps routers from herding. */
+const nearTie = (bestMs: number): number => 1.15 * bestMs + 2;
+/** Beyond this many candidates or routers three are drawn by capacity instead of comparing all. */
+const COMPARE_AT_MOST = 64;
+const ROUTERS_AT_MOST = 8;
+const SAMPLE = 3;
+/** Draws for a sample of three; where they do not find three that may answer, all are looked at. */
+const DRAWS = 12;
+
+/**
+ * Least expected time of answer, with a random choice by capacity among near ties. The wish, and without one the SLO,
+ * first narrows the choice. Pure, but for the chance that it draws.
+ */
+export function pick<Candidate extends RouteCandidate>(
+  set: CandidateSet<Candidate>,
+  context: PickContext<Candidate>,
+): Pick<Candidate> {
+  const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
+  const drawn = isLarge ? draw(set, context) : undefined;
+  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, leaning: NO_LEANING });
+
+  const timed = soundOf(set, context);
+  if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
+  const inTime = timed.filter(({ expected }) => expected <= context.timeLeftMs);
+  if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
+  const { pool, reason } = narrow(withoutNewcomers(inTime, context), context);
+  const found = timed.length === 1 ? "only" : reason;
+  return choose(pool, timed, { context, found, leaning: leaningOf(context) });
+}
+
+interface Found<Candidate extends RouteCandidate> {
+  readonly context: PickContext<Candidate>;
+  /** Why it came to this pool; undefined: nobody was left out. */
+  readonly found: PickReason | undefined;
+  readonly leaning: Leaning;
+}
+
+/** The choice among `pool`; `all` are those whom it is compared with to see whether it is an overflow. */
+function choose<Candidate extends RouteCandidate>(
+  pool: readonly Timed<Candidate>[],
+  all: readonly Timed<Candidate>[],
+  { context, found, leaning }: Found<Candidate>,
+): Pick<Candidate> {
+  let best = Infinity;
+  let soonest = Infinity;
+  for (const entry of pool) {
+    best = Math.min(best, entry.eta + leaning(entry));
+    soonest = Math.min(soonest, entry.eta);
+  }
+  const band = pool.filter((entry) => entry.eta + leaning(entry) <= nearTie(best));
+  const { candidate, eta } = byCapacity(band, context.random);
+  const goodUntil = Math.max(nearTie(soonest), limitOf(context) ?? 0);
+  const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);
+  const reason = isOverflow ? "overflow" : (found ?? (band.length > 1 ? "near-tie" : "least-eta"));
+  return { kind: "picked", candidate, etaMs: eta, reason, considered: all.length };
+}
+
+/** A cheaper one would be as good were it idle: the dearer one answers only because the cheaper is busy. */
+const isOverflowing = (chosen: RouteCandidate, all: readonly Timed[], goodUntil: number): boolean =>
+  all.some(({ candidate, idleEta, eta }) => candidate.cost < chosen.cost && idleEta <= goodUntil && eta > goodUntil);
+
+/** Those that may take the request and are not ejected; in a panic, or when nobody else is left, the ejected ones too. */
+function soundOf<Candidate extends RouteCandidate>(
+  { all, isPanic }: CandidateSet<Candidate>,
+  context: PickContext<Candidate>,
+): Timed<Candidate>[] {
+  const sound: Timed<Candidate>[] = [];
+  const ejected: Timed<Candidate>[] = [];
+  for (const candidate of all) {
+    if (!context.mayTake(candidate)) continue;
+    const group = !isPanic && candidate.stats.isEjected(context.now) ? ejected : sound;
+    group.push(timedOf(candidate, context));
+  }
+  return sound.length > 0 ? sound : ejected;
+}
+
+/**
+ * Slow start: a request looks at a placement that is coming back with the probability of the share that it has by then,
+ * compared with the one that has most. A weight among near ties would not do: an idle newcomer has no ties.
+ */
+function withoutNewcomers<Candidate extends RouteCandidate>(
+  timed: Timed<Candidate>[],
+  { now, random }: PickContext<Candidate>,
+): Timed<Candidate>[] {
+  let most = 0;
+  let least = 1;
+  for (const { candidate } of timed) {
+    const share = candidate.stats.share(now);
+    if (share > most) most = share;
+    if (share < least) least = share;
+  }
+  if (least === most) return timed;
+  return timed.filter(({ candidate }) => {
+    const share = candidate.stats.share(now);
+    return share === most || random.next() * most < share;
+  });
+}
+
+function byCapacity<Candidate extends RouteCandidate>(
+  pool: readonly Timed<Candidate>[],
+  random: Random,
+): Timed<Candidate> {
+  let sum = 0;
+  for (const { capacity } of pool) sum += capacity;
+  let left = random.next() * sum;
+  for (const entry of pool) {
+    left -= entry.capacity;
+    if (left < 0) return entry;
+  }
+  return pool.at(-1) as Timed<Candidate>; // never of an empty pool: rounding alone leads here
+}
+
+/**
+ * Three different ones by capacity, of the cheapest where cost decides, in time that does not grow with their number;
+ * undefined when chance does not find three that are good enough.
+ */
+function draw<Candidate extends RouteCandidate>(
+  set: CandidateSet<Candidate>,
+  context: PickContext<Candidate>,
+): { readonly sample: readonly Timed<Candidate>[]; readonly reason: PickReason } | undefined {
+  const { prefer, timeLeftMs } = context;
+  if (prefer === "edge" || prefer === "cloud") return undefined;
+  const goodUntil = limitOf(context);
+  const urn = goodUntil === undefined ? set : set.cheapest;
+  const sample: Timed<Candidate>[] = [];
+  for (let count = 0; count < DRAWS && sample.length < SAMPLE; count += 1) {
+    const candidate = drawOne(urn, context.random);
+    if (!candidate || sample.some((entry) => entry.candidate === candidate)) continue;
+    if (!isWelcome(candidate, set, context)) continue;
+    const timed = timedOf(candidate, context);
+    if (timed.expected <= timeLeftMs && timed.eta <= (goodUntil ?? Infinity)) sample.push(timed);
+  }
+  if (sample.length < SAMPLE) return undefined;
+  const isForCost = urn.all.length < set.all.length;
+  return { sample, reason: isForCost ? (prefer === "cheap" ? "preferred" : "cheapest") : "sampled" };
+}
+
+function drawOne<Candidate extends RouteCandidate>(
+  { all, capacityUpTo }: Urn<Candidate>,
+  random: Random,
+): Candidate | undefined {
+  return all[indexAbove(capacityUpTo, random.next() * (capacityUpTo.at(-1) ?? 0))];
+}
+
+/** May take the request, is not ejected, and is lucky if it is a newcomer. */
+function isWelcome<Candidate extends RouteCandidate>(
+  candidate: Candidate,
+  { isPanic, mostShare }: CandidateSet<Candidate>,
+  { now, random, mayTake }: PickContext<Candidate>,
+): boolean {
+  const { stats } = candidate;
+  if (!mayTake(candidate) || (!isPanic && stats.isEjected(now))) return false;
+  const share = stats.share(now);
+  return share >= mostShare || random.next() * mostShare < share;
+}
+
+/** Index of the first of the ascending `sums` above `value`. */
+function indexAbove(sums: Float64Array, value: number): number {
+  let low = 0;
+  let high = sums.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sums[middle] ?? 0) > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,171 @@
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { isProven } from "../fleet/node-status.ts";
+import { activeVersion } from "../fleet/queries.ts";
+import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
+import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
+
+/** Ready placements, ready to be asked: rebuilt when the fleet changes, read on every request. */
+export interface RouteTable {
+  readonly byModel: ReadonlyMap<string, ModelRoutes>;
+  /** By `aliasKey`. */
+  readonly aliases: ReadonlyMap<string, number>;
+}
+
+export interface ModelRoutes {
+  readonly model: string;
+  /** Deployments of the model, oldest first. */
+  readonly deployments: readonly DeploymentRoutes[];
+  /** Version number → its ready placements over all deployments. */
+  readonly byVersion: ReadonlyMap<number, readonly ReadyPlacement[]>;
+  readonly knownVersions: ReadonlySet<number>;
+}
+
+export interface DeploymentRoutes {
+  readonly name: string;
+  readonly terms: Terms;
+  /** Who answers requests that name no version: ready versions only, and none while nothing is ready. */
+  readonly shares: readonly VersionShare[];
+  /** Version number → its ready placements. */
+  readonly byVersion: ReadonlyMap<number, readonly ReadyPlacement[]>;
+  /** Where it is ready. */
+  readonly sites: ReadonlySet<string>;
+}
+
+/** What a deployment says about its requests. */
+export interface Terms {
+  /** Deadline of a request that names none, in ms. */
+  readonly timeoutMs: number;
+  /** The p95 that is promised, in ms; undefined: none. */
+  readonly sloMs: number | undefined;
+  /** Whether a late request may be sent a second time. */
+  readonly hedge: boolean;
+}
+
+export interface ReadyPlacement {
+  readonly placement: FleetPlacement;
+  readonly deployment: string;
+  /** Kind of its node. */
+  readonly kind: NodeKind;
+  /** Its deployment lets no request leave the edge. */
+  readonly isEdgeOnly: boolean;
+}
+
+export function buildRouteTable(fleet: Fleet): RouteTable {
+  const ready = fleet.placements.values().filter(({ state, wanted }) => state === "ready" && wanted === "serve");
+  const byDeployment = Map.groupBy(ready, (placement) => placement.deployment);
+  const deployments = Map.groupBy(fleet.deployments.values(), ({ spec }) => spec.model);
+  const versions = Map.groupBy(fleet.versions.values(), ({ model }) => model);
+  const byModel = new Map<string, ModelRoutes>();
+  for (const [model, ofModel] of versions) {
+    const routes = (deployments.get(model) ?? [])
+      .toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1))
+      .map((deployment) => routesOf(fleet, deployment, byDeployment.get(deployment.name) ?? []));
+    const all = routes.flatMap(({ byVersion }) => [...byVersion.values()].flat());
+    byModel.set(model, {
+      model,
+      deployments: routes,
+      byVersion: Map.groupBy(all, ({ placement }) => placement.version),
+      knownVersions: new Set(ofModel.filter(({ state }) => state === "ready").map(({ version }) => version)),
+    });
+  }
+  return { byModel, aliases: fleet.aliases };
+}
+
+function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonly FleetPlacement[]): DeploymentRoutes {
+  const { placement: where, limits, slo } = deployment.spec;
+  const isEdgeOnly = where.residency === "edge-only";
+  const ready: ReadyPlacement[] = [];
+  const reachable: FleetPlacement[] = [];
+  const sites = new Set<string>();
+  for (const placement of placements) {
+    const node = fleet.nodes.get(placement.nodeId);
+    const kind = node?.kind ?? "cloud";
+    // The planner keeps residency too; here it holds in the moment between a changed spec and the plan that follows.
+    if (where.residency !== "any" && where.residency !== `${kind}-only`) continue;
+    ready.push({ placement, deployment: deployment.name, kind, isEdgeOnly });
+    if (!node) continue;
+    sites.add(node.site);
+    if (isProven(node)) reachable.push(placement);
+  }
+  const byVersion = Map.groupBy(ready, ({ placement }) => placement.version);
+  // Replicas whose nodes are away would win the vote and answer nothing.
+  const voters = reachable.length > 0 ? reachable : ready.map(({ placement }) => placement);
+  const active = activeVersion(fleet, deployment, voters);
+  return {
+    name: deployment.name,
+    terms: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
+    shares: active === undefined ? [] : [{ version: active, weight: 1 }],
+    byVersion,
+    sites,
+  };
+}
+
+/** Which version a request names, and what decides when it names none. */
+export interface VersionWish {
+  readonly model: string;
+  /** A number or an alias; undefined: the model's deployment decides. */
+  readonly version: string | undefined;
+  /** The caller's site. */
+  readonly site: string | undefined;
+  /** Requests of the same key get the same version while a deployment splits them. */
+  readonly stickyKey: string | undefined;
+}
+
+export type Resolved =
+  | {
+      readonly kind: "found";
+      /** 0 while the deployment has no ready version. */
+      readonly version: number;
+      readonly ready: readonly ReadyPlacement[];
+      readonly terms: Terms;
+    }
+  /** 404: no such model, version or alias, or nothing deploys it. */
+  | { readonly kind: "unknown"; readonly detail: string };
+
+const NONE: readonly ReadyPlacement[] = [];
+const NO_TERMS: Terms = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined, hedge: false };
+
+/**
+ * Which version answers and who has it ready. Without a version the model's deployment decides, by its shares; with
+ * several, the one that is ready at the caller's site, else the one named like the model, else the oldest.
+ */
+export function resolve(table: RouteTable, wish: VersionWish, random: Chance): Resolved {
+  const routes = table.byModel.get(wish.model);
+  if (!routes)
+    return { kind: "unknown", detail: `model ${wish.model} is not known here; GET /v2/models lists the models` };
+  if (wish.version !== undefined) return resolveVersion(table, routes, wish.version);
+  const deployment = deploymentFor(routes, wish.site);
+  if (!deployment) {
+    return {
+      kind: "unknown",
+      detail: `model ${wish.model} has no deployment; create one with \`skerry apply\`, or name a version in the path`,
+    };
+  }
+  const version = chooseVersion(deployment.shares, wish.stickyKey, random) ?? 0;
+  return { kind: "found", version, ready: deployment.byVersion.get(version) ?? NONE, terms: deployment.terms };
+}
+
+function deploymentFor({ model, deployments }: ModelRoutes, site: string | undefined): DeploymentRoutes | undefined {
+  if (deployments.length <= 1) return deployments[0];
+  const atSite = site === undefined ? undefined : deployments.find(({ sites }) => sites.has(site));
+  return atSite ?? deployments.find(({ name }) => name === model) ?? deployments[0];
+}
+
+function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, wish: string): Resolved {
+  const { model } = routes;
+  const version = /^[1-9][0-9]{0,9}$/.test(wish) ? Number(wish) : aliases.get(aliasKey(model, wish));
+  if (version === undefined || !routes.knownVersions.has(version)) {
+    return {
+      kind: "unknown",
+      detail: `model ${model} has no version ${wish}; GET /v2/models/${model} lists its versions`,
+    };
+  }
+  const deployment = routes.deployments.find(({ byVersion }) => byVersion.has(version)) ?? routes.deployments[0];
+  return {
+    kind: "found",
+    version,
+    ready: routes.byVersion.get(version) ?? NONE,
+    terms: deployment?.terms ?? NO_TERMS,
+  };
+}

@@ -1,0 +1,38 @@
+import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
+import type { Fleet, FleetNode } from "../fleet/types.ts";
+import { DEFAULT_PROFILE, type Profile } from "./profile.ts";
+
+/** What a plan depends on beside the fleet. */
+export interface PlanContext {
+  /** ms, the fleet's clock. */
+  readonly now: number;
+  readonly timings: NodeTimings;
+  /** What made us plan, for the explain record: `deployment-changed`, `node-lost`, `periodic`. */
+  readonly trigger: string;
+  /** When this replica began to lead; for `lostMs` from then on it declares nobody lost. */
+  readonly leaderSince?: number;
+  readonly profile?: Profile;
+}
+
+export const profileOf = (context: PlanContext): Profile => context.profile ?? DEFAULT_PROFILE;
+
+/** A new leader has not heard the nodes of the others yet: for a while it takes no silence for a loss. */
+export function stateFor(node: FleetNode, { now, timings, leaderSince }: PlanContext): NodeState {
+  const state = nodeState(node, now, timings);
+  const isNewLeader = leaderSince !== undefined && now - leaderSince < timings.lostMs;
+  return state === "lost" && isNewLeader ? "suspect" : state;
+}
+
+const BREAKER_FLEET = 5;
+const BREAKER_SHARE = 0.55;
+
+/**
+ * The breaker: when more than 55 % of a fleet of at least five is gone at once, the likelier fault is ours (or the
+ * network's), and moving everything would make it worse. Nothing is evacuated then.
+ */
+export function isEvacuationHeld(fleet: Fleet, context: PlanContext): boolean {
+  const known = [...fleet.nodes.values()].filter((node) => node.session !== undefined && !node.revoked);
+  const lost = known.filter((node) => stateFor(node, context) === "lost");
+  return known.length >= BREAKER_FLEET && lost.length > BREAKER_SHARE * known.length;
+}

@@ -1,0 +1,89 @@
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { Need } from "./candidate.ts";
+import { counted } from "./format.ts";
+import type { Ranked, Ranking, Rejection } from "./rank.ts";
+import { stableHash } from "../hash.ts";
+
+const TOP = 5;
+/** Refusals that a record names one by one; the rest are in its counts. With 1,000 nodes a record would else take 120 kB. */
+const NAMED_REJECTIONS = 50;
+
+/** The record of one decision: who was asked, who refused and why, who won by how much and by what. */
+export function explainDecision(
+  ranking: Ranking,
+  need: Need,
+  decision: {
+    readonly chosen: Ranked | undefined;
+    readonly kind: NodeKind;
+    readonly profile: string;
+    readonly trigger: string;
+  },
+): ExplainRecord {
+  const { chosen, kind, profile, trigger } = decision;
+  const { deployment, version } = need;
+  const name = `${version.model}:${version.version}`;
+  const next = ranking.feasible.find((ranked) => ranked !== chosen);
+  const evaluated = ranking.feasible.length + ranking.rejections.length;
+  const isTie = chosen !== undefined && next?.total === chosen.total;
+  return {
+    id: `dec_${stableHash(`${deployment.name}|${deployment.generation}|${name}|${kind}|${need.now}|${chosen?.candidate.node.id ?? ""}`).toString(36)}`,
+    modelVersion: name,
+    deployment: deployment.name,
+    generation: deployment.generation,
+    profile,
+    trigger,
+    kind,
+    evaluated,
+    feasible: ranking.feasible.length,
+    rejected: countByCode(ranking.rejections),
+    rejections: ranking.rejections.slice(0, NAMED_REJECTIONS),
+    top: ranking.feasible
+      .slice(0, TOP)
+      .map(({ candidate, total, scores }) => ({ node: candidate.node.name, total, scores })),
+    chosen: chosen ? [chosen.candidate.node.name] : [],
+    margin: chosen && next ? Math.round((chosen.total - next.total) * 10) / 10 : null,
+    tieBreak: isTie ? "rendezvous hash of version and node" : null,
+    sentence: chosen
+      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible: ranking.feasible.length })
+      : nobodySentence(name, ranking.rejections, kind),
+  };
+}
+
+function countByCode(rejections: readonly Rejection[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { code } of rejections) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}
+
+function chosenSentence(
+  name: string,
+  found: { chosen: Ranked; next: Ranked | undefined; evaluated: number; feasible: number; kind: NodeKind },
+): string {
+  const { chosen, next, evaluated, feasible, kind } = found;
+  const fit = `${feasible} of ${counted(evaluated, `${kind} node`)} ${feasible === 1 ? "fits" : "fit"}`;
+  const head = `${name} → ${chosen.candidate.node.name}`;
+  if (!next) return `${head} (${chosen.total}; ${fit})`;
+  return `${head} (${chosen.total}; next ${next.candidate.node.name}, ${next.total}; ${fit}): ${leadSentence(chosen, next)}`;
+}
+
+/** The score that put the winner ahead. */
+function leadSentence(chosen: Ranked, next: Ranked): string {
+  let lead: { name: string; points: number } | undefined;
+  for (const [name, mine] of Object.entries(chosen.scores)) {
+    const points = mine.weight * (mine.score - (next.scores[name]?.score ?? 50));
+    if (points > (lead?.points ?? 0.05)) lead = { name, points };
+  }
+  if (!lead) return "equal scores, the tie is broken by hash";
+  return `ahead by ${lead.name} (${chosen.scores[lead.name]?.raw ?? ""} against ${next.scores[lead.name]?.raw ?? ""})`;
+}
+
+function nobodySentence(name: string, rejections: readonly Rejection[], kind: NodeKind): string {
+  if (rejections.length === 0)
+    return `${name}: there is no ${kind} node; join one with \`skerry token create --kind ${kind} --print-join\``;
+  const byCode = Object.entries(Object.groupBy(rejections, ({ code }) => code));
+  const parts = byCode
+    .toSorted(([, a], [, b]) => (b?.length ?? 0) - (a?.length ?? 0))
+    .map(([code, group]) => `${group?.length ?? 0} ${code} (${group?.[0]?.sentence ?? ""})`);
+  return `${name}: 0 of ${counted(rejections.length, `${kind} node`)} fit: ${parts.join(", ")}`;
+}

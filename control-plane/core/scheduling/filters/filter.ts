@@ -1,0 +1,17 @@
+import type { VerdictKind } from "../../../../shared/api/v1/explain.ts";
+import type { Candidate, Need } from "../candidate.ts";
+
+/** A "no" that says who and why: *not now*, *never* or *bug*. */
+export interface Refusal {
+  /** The filter's name. Stable. */
+  readonly code: string;
+  readonly verdict: VerdictKind;
+  /** One sentence with the figures: `needs 412 MiB; edge-a has 380 free`. */
+  readonly sentence: string;
+}
+
+/** A hard condition. Pure, and `undefined` means yes. */
+export interface Filter {
+  readonly code: string;
+  refuse(candidate: Candidate, need: Need): Omit<Refusal, "code"> | undefined;
+}

@@ -1,0 +1,42 @@
+import { assertNever } from "../../../shared/base/assert-never.ts";
+import type { MatchExpression, NodeSelector } from "../../../shared/api/v1/deployments.ts";
+
+/** The first requirement of a selector that `labels` do not meet, as a person would write it; undefined when all are met. */
+export function unmetRequirement(selector: NodeSelector, labels: Readonly<Record<string, string>>): string | undefined {
+  for (const [key, value] of Object.entries(selector.matchLabels)) {
+    if (labels[key] !== value) return `${key}=${value}`;
+  }
+  const unmet = selector.matchExpressions.find((expression) => !isMet(expression, labels[expression.key]));
+  return unmet && describe(unmet);
+}
+
+/** Kubernetes' rules: a label that is absent meets `NotIn`. */
+function isMet({ operator, values }: MatchExpression, label: string | undefined): boolean {
+  switch (operator) {
+    case "In":
+      return label !== undefined && values.includes(label);
+    case "NotIn":
+      return label === undefined || !values.includes(label);
+    case "Exists":
+      return label !== undefined;
+    case "DoesNotExist":
+      return label === undefined;
+    default:
+      return assertNever(operator);
+  }
+}
+
+function describe({ key, operator, values }: MatchExpression): string {
+  switch (operator) {
+    case "In":
+      return `${key} in (${values.join(", ")})`;
+    case "NotIn":
+      return `${key} not in (${values.join(", ")})`;
+    case "Exists":
+      return `label ${key}`;
+    case "DoesNotExist":
+      return `no label ${key}`;
+    default:
+      return assertNever(operator);
+  }
+}

@@ -1,0 +1,184 @@
+import { Cancellation } from "../../../shared/base/cancellation.ts";
+import { ChurnMap } from "../../../shared/base/churn-map.ts";
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { release } from "../../../shared/bytes/release.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { Reconnect } from "../../core/reconnect.ts";
+import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
+import type { WorkerAnswer } from "../../ports/serving.ts";
+import { isLinkRefused } from "../session/link-refused.ts";
+import type { Serving } from "./request-executor.ts";
+import { traceLine } from "./trace-line.ts";
+
+type Handlers = { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void };
+
+interface Parts {
+  readonly dial: (handlers: Handlers, signal: AbortSignal) => Promise<InferenceLink>;
+  readonly serving: Serving;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Requests under way may take so long when the last placement stops serving, and when the session is over. */
+const DRAIN_MS = 25_000;
+const FAREWELL_MS = 5_000;
+/** A channel that stood so long was no failure: the back-off starts over. */
+const PROVEN_MS = 5_000;
+
+/**
+ * The channel on which one session's requests come. Open while it is wanted (a placement loads or is ready); dialled again,
+ * with back-off, when it breaks. Every request gets exactly one response, on the socket that it came from.
+ */
+export class InferenceChannel {
+  readonly #parts: Parts;
+  readonly #reconnect: Reconnect;
+  #open: AbortController | undefined;
+  #opened = Promise.withResolvers<void>();
+  #loop: Promise<void> = Promise.resolve();
+  #isWanted = false;
+  #isOver = false;
+  #inFlight = 0;
+  readonly #onIdle: (() => void)[] = [];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#reconnect = new Reconnect(parts.random);
+  }
+
+  /** Opens the channel, or lets go of it once its requests have ended. */
+  want(isWanted: boolean): void {
+    if (this.#isOver || isWanted === this.#isWanted) return;
+    this.#isWanted = isWanted;
+    if (!isWanted) return void this.#letGo();
+    if (this.#open) return; // it was about to go, and stays
+    this.#open = new AbortController();
+    this.#opened = Promise.withResolvers();
+    this.#loop = this.#keepOpen(this.#open.signal);
+  }
+
+  /** Resolves when the channel has been opened, or at once while it is not wanted. */
+  whenOpened(): Promise<void> {
+    return this.#isWanted ? this.#opened.promise : Promise.resolve();
+  }
+
+  /** The session is over: what runs may end within 5 s, then the channel closes. Resolves when it has. */
+  async close(): Promise<void> {
+    this.#isOver = true;
+    if (this.#open) await this.#idle(FAREWELL_MS);
+    this.#open?.abort();
+    await this.#loop;
+  }
+
+  async #letGo(): Promise<void> {
+    await this.#idle(DRAIN_MS);
+    if (this.#isWanted) return;
+    this.#open?.abort();
+    this.#open = undefined;
+  }
+
+  /** Resolves when no request is under way, or after `ms`. */
+  #idle(ms: number): Promise<void> {
+    if (this.#inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#parts.clock.after(ms, resolve);
+      this.#onIdle.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  async #keepOpen(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#parts;
+    while (!signal.aborted) {
+      const openedAt = clock.now();
+      const closed = await this.#once(signal);
+      if (signal.aborted || this.#isOver) return;
+      logger.warn({ code: closed.code, reason: closed.reason }, "the inference channel is not open");
+      if (clock.now() - openedAt >= PROVEN_MS) this.#reconnect.proven();
+      const redial = this.#reconnect.after(closed);
+      if (redial.kind === "never") return; // the control channel learns the same
+      await sleep(clock, redial.waitMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** One socket from dial to close. */
+  async #once(signal: AbortSignal): Promise<LinkClosed> {
+    const running = new ChurnMap<Cancellation>();
+    const opened = Promise.withResolvers<InferenceLink>();
+    const handlers: Handlers = {
+      onRequest: (frame) => void this.#answer(frame, running, opened.promise),
+      onCancel: (requestId) => running.get(requestId)?.cancel(),
+    };
+    try {
+      const link = await this.#parts.dial(handlers, signal);
+      opened.resolve(link);
+      this.#opened.resolve();
+      const letGo = (): void => link.close(CLOSE.DONE, "");
+      if (signal.aborted) letGo();
+      else signal.addEventListener("abort", letGo, { once: true });
+      const closed = await link.closed;
+      signal.removeEventListener("abort", letGo);
+      return closed;
+    } catch (error) {
+      return isLinkRefused(error) ? error.closed : { code: CLOSE.FAULT, reason: messageOf(error), retryAfterMs: 0 };
+    } finally {
+      for (const [, request] of running.entries()) request.cancel(); // nobody is there to take the answers
+    }
+  }
+
+  async #answer(frame: RequestFrame, running: ChurnMap<Cancellation>, link: Promise<InferenceLink>): Promise<void> {
+    const { serving, logger } = this.#parts;
+    const cancellation = new Cancellation();
+    running.set(frame.requestId, cancellation);
+    this.#inFlight += 1;
+    try {
+      const answer = await serving.infer({
+        placementId: frame.meta.placementId,
+        body: frame.body,
+        headerLength: frame.headerLength,
+        deadlineMs: frame.deadlineMs,
+        edgeOnly: frame.edgeOnly,
+        priority: frame.priority,
+        cancellation,
+      });
+      traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);
+      await (await link).respond(responseOf(frame.requestId, answer));
+      release(answer.body);
+      // The host has read what it has answered; what it has not, a socket may still be writing.
+      if (answer.code === undefined) release(frame.body);
+    } catch (error) {
+      logger.error({ error: messageOf(error) }, "a request could not be answered");
+    } finally {
+      running.delete(frame.requestId);
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    }
+  }
+}
+
+function responseOf(requestId: number, answer: WorkerAnswer): Omit<ResponseFrame, "end" | "bodyLength"> {
+  const { status, code, notStarted, headerLength, body, queueUs, computeUs } = answer;
+  const { nodeRif, placementRif, meanUs, p95Us, slots } = answer;
+  return {
+    type: INFERENCE_FRAME.RESPONSE,
+    requestId,
+    notStarted,
+    status,
+    nodeRif,
+    queueUs,
+    computeUs,
+    headerLength,
+    placementRif,
+    meanUs,
+    p95Us,
+    slots,
+    meta: code === undefined ? {} : { code },
+    body,
+  };
+}

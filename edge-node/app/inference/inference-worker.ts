@@ -1,0 +1,182 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { ErrorCode } from "../../../shared/base/errors.ts";
+import { ERRORS } from "../../../shared/base/errors.ts";
+import { errorBody } from "../../../shared/inference/response.ts";
+import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
+import { type Refusal, refusalOf } from "../../core/admission.ts";
+import type { ModelHost } from "../../ports/model-hosts.ts";
+import type { WorkerAnswer, WorkerRequest } from "../../ports/serving.ts";
+import { type Outcome, PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
+import type { Serving } from "./request-executor.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  /** For the sentences of refusals. */
+  readonly nodeName: string;
+  readonly nodeKind: "edge" | "cloud";
+}
+
+interface Counts {
+  done: number;
+  failed: number;
+}
+
+/** Placements whose counters outlive them; the oldest are forgotten. */
+const MAX_COUNTED = 1_024;
+const MAX_U32 = 0xffff_ffff;
+
+/**
+ * Gives requests to the hosts of their placements. Each placement has a queue of its own, so a model that hangs delays
+ * nobody else. Bodies pass through unread.
+ */
+export class InferenceWorker implements Serving {
+  readonly #parts: Parts;
+  readonly #queues = new Map<string, PlacementQueue>();
+  /** Of hosts that were replaced and still answer. */
+  readonly #leaving = new Set<PlacementQueue>();
+  /** By placement, since the node booted: they survive a restart of the host. */
+  readonly #counts = new Map<string, Counts>();
+  #isDraining = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  serve(placement: ServedPlacement, host: ModelHost): void {
+    const current = this.#queues.get(placement.placementId);
+    if (current?.host === host) {
+      current.placement = placement;
+      return;
+    }
+    current?.close();
+    this.#queues.set(placement.placementId, new PlacementQueue(placement, host, this.#parts.clock));
+  }
+
+  async replace(placement: ServedPlacement, host: ModelHost): Promise<void> {
+    const old = this.#queues.get(placement.placementId);
+    this.#queues.set(placement.placementId, new PlacementQueue(placement, host, this.#parts.clock));
+    if (old === undefined) return;
+    this.#leaving.add(old);
+    await old.emptied();
+    this.#leaving.delete(old);
+  }
+
+  remove(placementId: string): void {
+    this.#queues.get(placementId)?.close();
+    this.#queues.delete(placementId);
+  }
+
+  /** From now on every request is refused with 503; what is queued still runs. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  get rif(): number {
+    let sum = 0;
+    for (const queue of this.#queues.values()) sum += queue.rif;
+    for (const queue of this.#leaving) sum += queue.rif;
+    return sum;
+  }
+
+  /** Always answers: what goes wrong has a status, a code and an `{"error"}` body. */
+  async infer(request: WorkerRequest): Promise<WorkerAnswer> {
+    const queue = this.#queues.get(request.placementId);
+    const refusal = refusalOf(request, { kind: this.#parts.nodeKind, isDraining: this.#isDraining }, queue?.view());
+    if (queue === undefined || refusal !== undefined) {
+      return this.#refuse(refusal ?? { status: 404, code: "MODEL_NOT_READY" }, request, queue);
+    }
+    const outcome = await queue.submit(request);
+    this.#count(request.placementId, outcome);
+    return this.#answer(outcome, queue);
+  }
+
+  load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] } {
+    const placements = [...this.#queues].map(([placementId, queue]) => ({
+      placementId,
+      rif: queue.rif,
+      queued: queue.queued,
+      ...figuresOf(queue),
+      ...(this.#counts.get(placementId) ?? { done: 0, failed: 0 }),
+      rssMiB: Math.round(queue.host.rssMiB()),
+    }));
+    return { rif: this.rif, placements };
+  }
+
+  #count(placementId: string, outcome: Outcome): void {
+    if (outcome.kind === "dropped" && !outcome.started) return;
+    const counts = this.#counts.get(placementId) ?? { done: 0, failed: 0 };
+    this.#counts.set(placementId, counts);
+    // A fault of the input is the caller's, and the model did what it should.
+    if (outcome.kind === "answered" && outcome.answer.status < 500) counts.done += 1;
+    else if (outcome.kind === "answered" || outcome.code !== "CANCELLED") counts.failed += 1;
+    const [oldest] = this.#counts.keys();
+    if (this.#counts.size > MAX_COUNTED && oldest !== undefined) this.#counts.delete(oldest);
+  }
+
+  #answer(outcome: Outcome, queue: PlacementQueue): WorkerAnswer {
+    const queueUs = toUs(outcome.queueMs);
+    const figures = { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif, queueUs };
+    if (outcome.kind === "answered") {
+      const { status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
+      const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, turn };
+      return { status, code, notStarted: false, headerLength, body, computeUs, inHost, ...figures };
+    }
+    const { code, why, started } = outcome;
+    const { model, version } = queue.placement;
+    const detail = `${model}:${version} on ${this.#parts.nodeName} did not answer: ${why}. ${ERRORS[code].fix}`;
+    return {
+      status: statusOf(code),
+      code,
+      notStarted: !started,
+      headerLength: JSON_BODY,
+      body: errorBody(detail),
+      computeUs: 0,
+      inHost: undefined,
+      ...figures,
+    };
+  }
+
+  #refuse({ status, code }: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerAnswer {
+    const figures = queue === undefined ? { slots: 1, meanUs: 0, p95Us: 0 } : figuresOf(queue);
+    return {
+      status,
+      code,
+      notStarted: true,
+      headerLength: JSON_BODY,
+      body: errorBody(`${this.#why(code, request, queue)}. ${ERRORS[code].fix}`),
+      queueUs: 0,
+      computeUs: 0,
+      inHost: undefined,
+      nodeRif: this.rif,
+      placementRif: queue?.rif ?? 0,
+      ...figures,
+    };
+  }
+
+  #why(code: ErrorCode, { placementId }: WorkerRequest, queue: PlacementQueue | undefined): string {
+    const { nodeName } = this.#parts;
+    const model =
+      queue === undefined ? `placement ${placementId}` : `${queue.placement.model}:${queue.placement.version}`;
+    if (code === "QUEUE_FULL")
+      return `${model} on ${nodeName} has ${queue?.rif ?? 0} requests in flight already, and more would only wait`;
+    if (code === "DRAINING") return `${nodeName} is stopping and takes no new requests`;
+    if (code === "EDGE_ONLY") return `${nodeName} is a cloud node, and the request may only run at the edge`;
+    return `${model} is not ready on ${nodeName}`;
+  }
+}
+
+/** The status in a frame: 404 says that this placement is not ready, whatever the model is elsewhere. */
+const statusOf = (code: ErrorCode): number => (code === "MODEL_NOT_READY" ? 404 : ERRORS[code].status);
+
+const toUs = (ms: number): number => Math.min(MAX_U32, Math.round(ms * 1_000));
+
+const figuresOf = ({
+  slots,
+  meanMs,
+  statistics,
+}: PlacementQueue): { slots: number; meanUs: number; p95Us: number } => ({
+  slots,
+  meanUs: toUs(meanMs),
+  p95Us: toUs(statistics.p95Ms),
+});

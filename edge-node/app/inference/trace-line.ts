@@ -1,0 +1,19 @@
+import type { Logger } from "../../../shared/base/logger.ts";
+import { parseTraceparent } from "../../../shared/base/trace-context.ts";
+import type { WorkerAnswer } from "../../ports/serving.ts";
+
+/**
+ * Writes a line about a request whose trace is sampled, with the trace's id and the span of whoever sent it here. The
+ * model host has no log: its part of the way is told here too.
+ */
+export function traceLine(
+  logger: Logger,
+  asked: { readonly traceparent: string | readonly string[] | undefined; readonly placementId: string },
+  { status, code, queueUs, computeUs, inHost }: WorkerAnswer,
+): void {
+  const trace = parseTraceparent(asked.traceparent);
+  if (trace?.isSampled !== true) return;
+  const { traceId, spanId: parentSpanId } = trace;
+  const { placementId } = asked;
+  logger.info({ traceId, parentSpanId, placementId, status, code, queueUs, computeUs, ...inHost }, "inference");
+}

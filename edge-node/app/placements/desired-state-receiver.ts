@@ -1,0 +1,103 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { Digest } from "../../../shared/base/digest.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { desiredDigest } from "../../../shared/protocol/desired.ts";
+import { judgeDesired, type DesiredDocument, type DesiredMessage } from "../../core/desired-document.ts";
+import { previousAfter, retainedAfter } from "../../core/retention.ts";
+import type { ControlLink } from "../../ports/links.ts";
+import type { Memory } from "./local-state.ts";
+
+/** A snapshot that was asked for gets this long before it is asked for again. */
+const ASK_AGAIN_MS = 5_000;
+
+interface Parts {
+  readonly memory: Memory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ids of the placements that serve now. */
+  readonly ready: () => ReadonlySet<string>;
+  /** A new document is on the disk. */
+  readonly onApplied: () => void;
+}
+
+/**
+ * Keeps the desired document: judges each message, writes the new document to the disk, and only then acknowledges
+ * and acts on it. Messages are taken one after another.
+ */
+export class Desired {
+  readonly #parts: Parts;
+  #handling: Promise<void> = Promise.resolve();
+  #askedAt = -Infinity;
+  #digest: { readonly state: DesiredDocument["state"]; readonly text: Digest } | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** What is on the disk, as `hello` and heartbeats tell it. */
+  get position(): { readonly rev: number; readonly digest: Digest } {
+    const { desiredRev, desired } = this.#parts.memory.current;
+    if (this.#digest?.state !== desired) this.#digest = { state: desired, text: desiredDigest(desired) };
+    return { rev: desiredRev, digest: this.#digest.text };
+  }
+
+  /** A new session: whatever was asked for in the last one will not come. */
+  reset(): void {
+    this.#askedAt = -Infinity;
+  }
+
+  onMessage(message: DesiredMessage, link: ControlLink): void {
+    this.#handling = this.#handling.then(() => this.#handle(message, link));
+  }
+
+  async #handle(message: DesiredMessage, link: ControlLink): Promise<void> {
+    const { memory, logger } = this.#parts;
+    const { desiredRev: rev, desired: state } = memory.current;
+    const verdict = judgeDesired({ rev, state }, message);
+    switch (verdict.kind) {
+      case "stale":
+        return;
+      case "known":
+        return this.#acknowledge(link);
+      case "lost":
+        return this.#ask(link);
+      case "broken":
+        logger.error({ why: verdict.why }, "the desired state cannot be followed");
+        return link.close(CLOSE.INVALID_MESSAGE, verdict.why.slice(0, 100));
+      case "apply":
+        if (!(await this.#keep(verdict.document))) return; // not acknowledged: it is sent again in 5 s
+        this.#askedAt = -Infinity;
+        this.#acknowledge(link);
+        return this.#parts.onApplied();
+    }
+  }
+
+  async #keep({ rev, state }: DesiredDocument): Promise<boolean> {
+    const { memory, ready, logger } = this.#parts;
+    try {
+      await memory.update((old) => {
+        const wanted = [...old.desired.placements, ...old.retained];
+        const retained = retainedAfter(wanted, state, ready());
+        const previous = previousAfter({ wanted, previous: old.previous }, [...state.placements, ...retained]);
+        return { ...old, desiredRev: rev, desired: state, retained, previous };
+      });
+      return true;
+    } catch (error) {
+      logger.error({ rev, error: messageOf(error) }, "the desired state could not be written; the old one stands");
+      return false;
+    }
+  }
+
+  #acknowledge(link: ControlLink): void {
+    link.send({ type: "desired.ack", ...this.position });
+  }
+
+  #ask(link: ControlLink): void {
+    const now = this.#parts.clock.now();
+    if (now - this.#askedAt < ASK_AGAIN_MS) return;
+    this.#askedAt = now;
+    link.send({ type: "desired.get", haveRev: this.position.rev });
+  }
+}

@@ -1,0 +1,200 @@
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../core/local-plan.ts";
+import { previousAfter, stillRetained } from "../../core/retention.ts";
+import type { ArtifactDisk } from "../../ports/disk.ts";
+import type { HostSupervisor } from "../hosts/host-supervisor.ts";
+import type { Memory } from "./local-state.ts";
+import type { Held, Placements } from "./placements.ts";
+import { DRAIN_MS, type Serving } from "../inference/request-executor.ts";
+
+interface Parts {
+  readonly memory: Memory;
+  readonly placements: Placements;
+  readonly supervisor: HostSupervisor;
+  readonly serving: Serving;
+  readonly disk: ArtifactDisk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends transfers that no placement waits for: others are behind them, and their files may be about to go. */
+  readonly cancelUnwantedTransfers: () => Promise<void>;
+}
+
+type Effects = {
+  readonly [Kind in LocalStep["kind"]]: (
+    step: Extract<LocalStep, { kind: Kind }>,
+    context: { readonly complete: ReadonlySet<string> },
+  ) => void;
+};
+
+/** How often a node that drains looks whether its last request has ended. */
+const DRAIN_LOOK_MS = 20;
+/** A disk that failed is looked at again after this. */
+const DISK_RETRY_MS = 5_000;
+
+/** Plans and acts until there is nothing to do, then waits for news. One plan at a time. */
+export class Executor {
+  readonly #parts: Parts;
+  #isDirty = false;
+  #isStopped = false;
+  #running: Promise<void> | undefined;
+  #cancelWake: () => void = () => undefined;
+  #kept: string | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Something changed: plan soon. */
+  trigger(): void {
+    this.#isDirty = true;
+    if (this.#isStopped) return;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#isDirty) this.trigger();
+    });
+  }
+
+  /** When every step that can be taken now was taken. Hosts may still be on their way up. */
+  async planned(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  /** When nothing is left to do at once: all plans made, all hosts up or failed. */
+  async idle(): Promise<void> {
+    do {
+      await this.planned();
+      await this.#parts.supervisor.settled();
+    } while (this.#running);
+  }
+
+  /** Deletes what is kept only for a way back. */
+  async makeRoom(): Promise<void> {
+    const { memory, placements, disk, clock } = this.#parts;
+    await memory.update((old) => (old.previous.length === 0 ? old : { ...old, previous: [] }));
+    const { desired, retained } = memory.current;
+    const held = placements.all();
+    const view = { desired, retained, previous: [], held, complete: new Set<string>(), now: clock.now() };
+    await disk.collect(new Set(planLocal(view).keep));
+  }
+
+  /**
+   * Plans no more, takes every placement out of service, lets the requests that were taken end for at most `graceMs`.
+   * Resolves when the last model host has ended.
+   */
+  async stop(graceMs: number): Promise<void> {
+    const { placements, supervisor, serving, clock } = this.#parts;
+    this.#isStopped = true;
+    this.#cancelWake();
+    await this.#running;
+    serving.drain();
+    for (const held of placements.all().values()) supervisor.announceStop(held);
+    const until = clock.now() + graceMs;
+    while (serving.load().rif > 0 && clock.now() < until) await sleep(clock, DRAIN_LOOK_MS);
+    for (const held of placements.all().values()) supervisor.stop(held, Math.max(0, until - clock.now()));
+    await supervisor.settled();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, logger } = this.#parts;
+    while (this.#isDirty && !this.#isStopped) {
+      this.#isDirty = false;
+      try {
+        await this.#once();
+      } catch (error) {
+        logger.error({ error: messageOf(error) }, "the node's disk could not be read or cleaned");
+        this.#wakeAt(clock.now() + DISK_RETRY_MS);
+      }
+    }
+  }
+
+  async #once(): Promise<void> {
+    const { memory, placements, disk, clock, logger } = this.#parts;
+    const complete = await disk.complete();
+    const { desired, retained, previous } = memory.current;
+    const plan = planLocal({ desired, retained, previous, held: placements.all(), complete, now: clock.now() });
+    for (const step of plan.steps) {
+      logger.info({ step: describeStep(step) }, "next step");
+      this.#perform(step, { complete });
+    }
+    if (plan.steps.length > 0) this.#isDirty = true; // a step may lead to the next one
+    await this.#release(retained);
+    await this.#parts.cancelUnwantedTransfers();
+    await this.#clean(plan);
+    this.#wakeAt(plan.wakeAt);
+  }
+
+  #perform(step: LocalStep, context: { readonly complete: ReadonlySet<string> }): void {
+    const effect = this.#effects[step.kind] as (step: LocalStep, context: { complete: ReadonlySet<string> }) => void;
+    effect(step, context);
+  }
+
+  readonly #effects: Effects = {
+    adopt: ({ placement }, { complete }) => {
+      const { placements, serving } = this.#parts;
+      const known = placements.all().get(placement.placementId);
+      const held = known ?? placements.add(placement);
+      const isHere = complete.has(placement.artifact);
+      const isFresh = known === undefined || held.spec.artifact !== placement.artifact;
+      const isNewAttempt = held.spec.generation !== placement.generation;
+      if (isFresh || isNewAttempt) {
+        held.notBefore = 0;
+        held.crashes = [];
+        held.isFresh = false;
+      }
+      held.spec = placement;
+      if (held.process && held.host === "running") serving.serve(placement, held.process);
+      placements.change(held, (machine) => {
+        machine.adopt(placement.generation);
+        if (isFresh && isHere) machine.becomeStaged();
+        else if (isFresh) machine.becomeOffered();
+      });
+    },
+    "await-transfer": ({ placement }) => this.#with(placement.placementId, (held) => held.machine.becomeOffered()),
+    stage: ({ placement }) => this.#with(placement.placementId, (held) => held.machine.becomeStaged()),
+    "start-host": ({ placement }) => {
+      const held = this.#parts.placements.all().get(placement.placementId);
+      if (held) this.#parts.supervisor.start(held);
+    },
+    "stop-host": ({ placement }) => {
+      const held = this.#parts.placements.all().get(placement.placementId);
+      if (held) this.#parts.supervisor.stop(held, DRAIN_MS);
+    },
+    forget: ({ placement }) => this.#with(placement.placementId, (held) => held.machine.becomeGone()),
+  };
+
+  #with(placementId: string, change: (held: Held) => void): void {
+    const { placements } = this.#parts;
+    const held = placements.all().get(placementId);
+    if (held) placements.change(held, () => change(held));
+  }
+
+  /** Placements that were kept until their successor was ready are forgotten on the disk too, once it is. */
+  async #release(retained: ReturnType<typeof stillRetained>): Promise<void> {
+    const { memory, placements } = this.#parts;
+    if (stillRetained(retained, memory.current.desired, placements.ready()).length === retained.length) return;
+    await memory.update((old) => {
+      const kept = stillRetained(old.retained, old.desired, placements.ready());
+      const wanted = [...old.desired.placements, ...old.retained];
+      const previous = previousAfter({ wanted, previous: old.previous }, [...old.desired.placements, ...kept]);
+      return { ...old, retained: kept, previous };
+    });
+    this.#isDirty = true;
+  }
+
+  /** Deletes what nobody needs, when that changed since the last time. */
+  async #clean({ keep }: LocalPlan): Promise<void> {
+    const { disk } = this.#parts;
+    const key = keep.join();
+    if (key === this.#kept) return;
+    await disk.collect(new Set(keep));
+    this.#kept = key;
+  }
+
+  #wakeAt(at: number | undefined): void {
+    this.#cancelWake();
+    if (at === undefined) return;
+    this.#cancelWake = this.#parts.clock.after(Math.max(0, at - this.#parts.clock.now()), () => this.trigger());
+  }
+}

@@ -1,0 +1,240 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
+import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
+import { RunStatistics } from "../../core/run-statistics.ts";
+import type { HostAnswer, ModelHost } from "../../ports/model-hosts.ts";
+import type { WorkerRequest } from "../../ports/serving.ts";
+import { isHostFailure } from "../hosts/host-failure.ts";
+
+/** How a request ended, before it is dressed as an answer. */
+export type Outcome =
+  | { readonly kind: "answered"; readonly answer: HostAnswer; readonly queueMs: number }
+  | {
+      readonly kind: "dropped";
+      readonly code: ErrorCode;
+      readonly why: string;
+      readonly started: boolean;
+      readonly queueMs: number;
+    };
+
+interface Entry {
+  readonly request: WorkerRequest;
+  readonly arrivedAt: number;
+  isStarted: boolean;
+  isSettled: boolean;
+  settle(outcome: Outcome): void;
+}
+
+export interface ServedPlacement {
+  readonly placementId: string;
+  readonly model: string;
+  readonly version: string;
+  readonly limits: {
+    readonly queue: number;
+    readonly timeoutMs: number;
+    readonly maxBatch: number;
+    readonly maxDelayUs?: number | undefined;
+  };
+}
+
+/**
+ * A host runs one thing at a time, a request or a batch, so the router may count one server whose speed is the mean. Were
+ * each row of a batch a slot, it would expect n requests to take as long as one.
+ */
+const SLOTS = 1;
+/** What the link's frame can say. */
+const MAX_ROWS = 65_535;
+
+/**
+ * The requests of one placement: which wait, which run, and what is known about how long they take. Every request is
+ * settled exactly once: by its answer, its deadline, its caller who went away, or the end of the placement.
+ */
+export class PlacementQueue {
+  readonly host: ModelHost;
+  readonly statistics: RunStatistics;
+  placement: ServedPlacement;
+  readonly #clock: Clock;
+  /** Highest priority first; among equals, first come. */
+  readonly #waiting: Entry[] = [];
+  /** Handed to the host and not answered. */
+  #handed = 0;
+  #rif = 0;
+  #isClosed = false;
+  readonly #onEmpty: (() => void)[] = [];
+  /** Set while requests wait for company. */
+  #cancelGathering: (() => void) | undefined;
+  /** When the last answer came: from there the service time of the next one counts. */
+  #lastEndAt = 0;
+  /** The answers of the host's turn, as far as they have come, and when the host was free to begin it. */
+  #turn = { freeAt: 0, ms: 0, answers: 0 };
+
+  constructor(placement: ServedPlacement, host: ModelHost, clock: Clock) {
+    this.placement = placement;
+    this.host = host;
+    this.#clock = clock;
+    this.statistics = new RunStatistics(host.warmUs / 1_000);
+  }
+
+  get rif(): number {
+    return this.#rif;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  get slots(): number {
+    return SLOTS;
+  }
+
+  /** Mean time of a run for a request, in ms. */
+  get meanMs(): number {
+    return this.statistics.meanMs(this.#clock.now());
+  }
+
+  view(): QueueView {
+    return {
+      rif: this.#rif,
+      slots: SLOTS,
+      meanMs: this.meanMs,
+      batch: this.#batch,
+      queueLimit: this.placement.limits.queue,
+    };
+  }
+
+  /** Requests that may share a run. */
+  get #batch(): number {
+    const { maxBatch } = this.placement.limits;
+    return this.host.unbatched === undefined ? Math.max(1, Math.min(maxBatch, MAX_ROWS)) : 1;
+  }
+
+  /** Takes a request that was admitted. Never rejects. */
+  submit(request: WorkerRequest): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#rif += 1;
+      const settle = (outcome: Outcome): void => {
+        if (entry.isSettled) return;
+        entry.isSettled = true;
+        cancelTimer();
+        this.#rif -= 1;
+        if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+        resolve(outcome);
+      };
+      const entry: Entry = { request, arrivedAt: this.#clock.now(), isStarted: false, isSettled: false, settle };
+      const cancelTimer = this.#clock.after(request.deadlineMs, () =>
+        this.#drop(entry, "DEADLINE_EXCEEDED", lateAt(entry)),
+      );
+      request.cancellation.onCancel(() => this.#drop(entry, "CANCELLED", "its caller went away"));
+      if (entry.isSettled) return;
+      this.#insert(entry);
+      this.#startNext();
+    });
+  }
+
+  /** Resolves when no request is waiting or running. */
+  emptied(): Promise<void> {
+    if (this.#rif === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
+  }
+
+  /** No request is started any more; those that wait are settled as not started. What runs goes on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelGathering?.();
+    for (const entry of this.#waiting.splice(0)) {
+      this.#settleDropped(entry, "DRAINING", "the model was taken out of service here");
+    }
+  }
+
+  #insert(entry: Entry): void {
+    const at = this.#waiting.findLastIndex(({ request }) => request.priority >= entry.request.priority);
+    this.#waiting.splice(at + 1, 0, entry);
+  }
+
+  #drop(entry: Entry, code: ErrorCode, why: string): void {
+    const at = this.#waiting.indexOf(entry);
+    if (at !== -1) this.#waiting.splice(at, 1);
+    this.#settleDropped(entry, code, why);
+  }
+
+  #settleDropped(entry: Entry, code: ErrorCode, why: string): void {
+    const queueMs = this.#clock.now() - entry.arrivedAt;
+    entry.settle({ kind: "dropped", code, why, started: entry.isStarted, queueMs });
+  }
+
+  #startNext(): void {
+    if (this.#isClosed || this.#waiting.length === 0 || this.#isGathering()) return;
+    while (this.#handed < handLimit(this.view())) {
+      const entry = this.#waiting.shift();
+      if (entry === undefined) return;
+      const waitedMs = this.#clock.now() - entry.arrivedAt;
+      const { meanMs } = this;
+      const ahead = this.#handed;
+      if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, meanMs, ahead })) {
+        void this.#run(entry, waitedMs);
+      } else {
+        const why = `after ${waitedMs.toFixed(0)} ms in the queue no time was left for a run of ${meanMs.toFixed(1)} ms behind ${ahead} others`;
+        this.#settleDropped(entry, "DEADLINE_EXCEEDED", why);
+      }
+    }
+  }
+
+  /**
+   * Whether the host stays idle a little longer so that more requests can share its next run: `maxDelayUs` at most, and
+   * never more than half of anybody's deadline. Without that limit nobody waits: what comes while a run is on shares the next.
+   */
+  #isGathering(): boolean {
+    const delayMs = (this.placement.limits.maxDelayUs ?? 0) / 1_000;
+    this.#cancelGathering?.();
+    this.#cancelGathering = undefined;
+    if (delayMs === 0 || this.#handed > 0 || this.#waiting.length >= this.#batch) return false;
+    const until = this.#waiting.map(({ arrivedAt, request }) => arrivedAt + Math.min(delayMs, request.deadlineMs / 2));
+    const leftMs = Math.min(...until) - this.#clock.now();
+    if (leftMs <= 0) return false;
+    this.#cancelGathering = this.#clock.after(leftMs, () => this.#startNext());
+    return true;
+  }
+
+  async #run(entry: Entry, queueMs: number): Promise<void> {
+    const { body, headerLength } = entry.request;
+    // The placement's own limit, not the caller's deadline: an impatient caller must not kill the host.
+    const timeoutMs = this.placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
+    const startedAt = this.#clock.now();
+    entry.isStarted = true;
+    this.#handed += 1;
+    try {
+      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch });
+      const inHostMs = this.#learn(startedAt, answer.turn);
+      entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
+    } catch (error) {
+      const started = !isHostFailure(error) || error.started !== false;
+      const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
+      entry.settle({ kind: "dropped", code, why: messageOf(error), started, queueMs });
+    } finally {
+      this.#handed -= 1;
+      this.#startNext();
+    }
+  }
+
+  /**
+   * Takes an answer into the statistics; returns how long its request waited in the host for the turn before. The host
+   * answers in order, so a turn began when its first request was handed over or when the turn before ended. The answers
+   * of a turn come one after the other: the first brings nearly all of its time, the last one closes the sum.
+   */
+  #learn(startedAt: number, requests: number): number {
+    const now = this.#clock.now();
+    const turn = this.#turn;
+    turn.ms += now - Math.max(startedAt, this.#lastEndAt);
+    turn.answers += 1;
+    this.#lastEndAt = now;
+    if (turn.answers >= requests) {
+      this.statistics.add(turn.ms, turn.answers, now);
+      this.#turn = { freeAt: now, ms: 0, answers: 0 };
+    }
+    return Math.max(0, turn.freeAt - startedAt);
+  }
+}
+
+const lateAt = ({ isStarted, request }: Entry): string =>
+  `its ${request.deadlineMs} ms passed while it was ${isStarted ? "running" : "waiting for its turn"}`;

@@ -1,0 +1,150 @@
+import { sleep } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import { Reconnect } from "../../core/reconnect.ts";
+import type { LinkClosed } from "../../ports/links.ts";
+import { isLinkRefused } from "./link-refused.ts";
+import type { Memory } from "../placements/local-state.ts";
+import { Session, type SessionParts } from "./session.ts";
+
+/** An epoch further ahead than this is a fault or an attack. */
+const MAX_EPOCH_JUMP = 1_000_000;
+
+interface Parts extends SessionParts {
+  readonly memory: Memory;
+  readonly capabilities: () => Promise<Capabilities>;
+  readonly bootId: string;
+}
+
+/** Keeps one session with the control plane open, for ever: dials, hands over, waits with jitter, dials again. */
+export class Connection {
+  readonly #parts: Parts;
+  readonly #reconnect: Reconnect;
+  readonly #stop = new AbortController();
+  readonly #stopped = Promise.withResolvers<"stopped">();
+  #session: Session | undefined;
+  #loop: Promise<void> = Promise.resolve();
+  /** Sessions that are on their way out. */
+  readonly #closing = new Set<Promise<void>>();
+  /** The outage that was logged: one line for each change, not for each attempt. */
+  #complaint: string | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#reconnect = new Reconnect(parts.random);
+  }
+
+  start(): void {
+    this.#loop = this.#run(this.#stop.signal);
+  }
+
+  /** Says goodbye and dials no more. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#stopped.resolve("stopped");
+    await this.#loop;
+    await Promise.all(this.#closing);
+  }
+
+  /** Whether there is a session now. */
+  get isOpen(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** A placement became ready, or ceased to be. */
+  placementsChanged(): void {
+    this.#session?.placementsChanged();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#parts;
+    while (!signal.aborted) {
+      const closed = await this.#once(signal);
+      if (signal.aborted) break;
+      if (closed === "take over") continue;
+      const redial = this.#reconnect.after(closed);
+      if (redial.kind === "never") {
+        logger.error({ code: closed.code }, "this node was deleted; it serves on, and dials no more");
+        break;
+      }
+      await sleep(clock, redial.waitMs, signal).catch(() => undefined);
+    }
+    await this.#leave("the node stops");
+  }
+
+  /** One session from dial to end. */
+  async #once(signal: AbortSignal): Promise<LinkClosed | "take over"> {
+    let session: Session;
+    try {
+      session = await this.#open(signal);
+    } catch (error) {
+      const closed = isLinkRefused(error)
+        ? error.closed
+        : { code: CLOSE.FAULT as number, reason: messageOf(error), retryAfterMs: 0 };
+      if (!signal.aborted) this.#complain(closed);
+      return closed;
+    }
+    const end = await Promise.race([session.ended, this.#stopped.promise]);
+    if (end === "stopped" || end.kind === "goaway") return "take over";
+    this.#complain(end.closed);
+    await this.#leave(end.closed.reason);
+    return end.closed;
+  }
+
+  async #open(signal: AbortSignal): Promise<Session> {
+    const { dialer, memory, desired, placements, statuses, capabilities, bootId, logger } = this.#parts;
+    const reports = placements.reports();
+    statuses.inHello(reports);
+    // What arrives right behind `welcome` waits until the session stands.
+    const early: ControlPlaneMessage[] = [];
+    let deliver = (message: ControlPlaneMessage): void => void early.push(message);
+    const link = await dialer.control(
+      {
+        epoch: memory.current.epoch,
+        capabilities: await capabilities(),
+        bootId,
+        desired: desired.position,
+        placements: reports,
+      },
+      (message) => deliver(message),
+      signal,
+    );
+    const { epoch = 0, replica } = link.welcome;
+    const known = memory.current.epoch;
+    if (epoch <= known || (known > 0 && epoch - known > MAX_EPOCH_JUMP)) {
+      link.close(CLOSE.INVALID_MESSAGE, `epoch ${epoch} after ${known}`);
+      throw new Error(`the control plane offered epoch ${epoch} after ${known}`);
+    }
+    // A disk that refuses the epoch must not keep the node away: the session carries it all the same.
+    await memory
+      .update((old) => ({ ...old, epoch }))
+      .catch((error: unknown) => logger.warn({ error: messageOf(error) }, "the epoch could not be written"));
+    await this.#leave("a newer session takes over");
+    const session = new Session(link, { epoch, onProven: () => this.#reconnect.proven() }, this.#parts);
+    this.#session = session;
+    session.start();
+    deliver = (message) => session.onMessage(message);
+    for (const message of early) session.onMessage(message);
+    this.#complaint = undefined;
+    logger.info({ epoch, replica }, "connected to the control plane");
+    return session;
+  }
+
+  /** Ends the present session; its last requests may take 5 s more. */
+  async #leave(reason: string): Promise<void> {
+    const session = this.#session;
+    if (!session) return;
+    this.#session = undefined;
+    session.detach();
+    const closing = session.close(reason).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #complain({ code, reason }: LinkClosed): void {
+    const complaint = `${code} ${reason}`;
+    if (complaint === this.#complaint) return;
+    this.#complaint = complaint;
+    this.#parts.logger.warn({ code, reason }, "not connected to the control plane; dialling again, serving on");
+  }
+}

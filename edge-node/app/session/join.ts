@@ -1,0 +1,75 @@
+import { fullJitter, RECONNECT } from "../../../shared/base/backoff.ts";
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import { digestOf } from "../../../shared/base/digest.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { JoinRequest } from "../../../shared/protocol/messages.ts";
+import { joinProofText, type JoinToken } from "../../../shared/protocol/proofs.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { IdentityStore, JoinDoor, NodeIdentity } from "../../ports/identity.ts";
+
+interface JoinParts {
+  readonly store: IdentityStore;
+  readonly door: JoinDoor;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * Makes this machine a node: proves that it holds its key and the token's secret, and stores what comes back. The key
+ * is on the disk before the first attempt, so a join whose answer was lost is repeated and gives the same identity.
+ * Retries for ever while the control plane is unavailable. Throws `SkerryError` JOIN_REFUSED, NAME_TAKEN or
+ * INVALID_REQUEST when it said no.
+ */
+export async function join(
+  wish: { readonly token: JoinToken; readonly name: string; readonly kind: "edge" | "cloud" },
+  parts: JoinParts,
+  signal: AbortSignal,
+): Promise<NodeIdentity> {
+  const { store, door, clock, random, logger } = parts;
+  const { token, name, kind } = wish;
+  const key = await store.joinKey();
+  const secretHashHex = digestOf(token.secret).slice("sha256:".length);
+  const proof = key.sign(joinProofText({ tokenId: token.id, secretHashHex, publicKey: key.publicKey, name }));
+  const request: JoinRequest = {
+    tokenId: token.id,
+    secret: token.secret,
+    name,
+    kind,
+    publicKey: key.publicKey,
+    proof,
+  };
+  let told: string | undefined;
+  for (let attempt = 0; ; attempt += 1) {
+    const answer = await door.join(request, signal);
+    switch (answer.kind) {
+      case "joined": {
+        const identity = await store.store(answer.response, { name, pin: token.pin });
+        logger.info({ nodeId: identity.nodeId, name, site: identity.site }, "joined");
+        return identity;
+      }
+      case "refused":
+        throw refusal(answer, name);
+      case "unavailable": {
+        if (answer.detail !== told) logger.warn({ why: answer.detail }, "cannot join yet; trying again");
+        told = answer.detail;
+        await sleep(clock, answer.retryAfterMs + fullJitter(RECONNECT, attempt, random), signal);
+      }
+    }
+  }
+}
+
+function refusal({ code, detail }: { readonly code: string; readonly detail: string }, name: string): SkerryError {
+  switch (code) {
+    case "JOIN_REFUSED":
+      return new SkerryError("JOIN_REFUSED", `the control plane refused the join token of node ${name}: ${detail}`);
+    case "NAME_TAKEN":
+      return new SkerryError("NAME_TAKEN", `there is a node named ${name} already: ${detail}`);
+    default:
+      return new SkerryError(
+        "INVALID_REQUEST",
+        `the control plane refused the join of node ${name}: ${code} ${detail}`,
+      );
+  }
+}

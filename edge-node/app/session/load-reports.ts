@@ -1,0 +1,84 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { ArtifactDisk } from "../../ports/disk.ts";
+import type { ControlLink } from "../../ports/links.ts";
+import type { SystemProbe } from "../../ports/machine.ts";
+import type { Serving } from "../inference/request-executor.ts";
+
+/** The free space of the disk is asked for at most this often. */
+const DISK_MS = 5_000;
+const DISK_PATIENCE_MS = 300;
+
+interface Parts {
+  readonly link: ControlLink;
+  readonly clock: Clock;
+  readonly probe: SystemProbe;
+  readonly disk: ArtifactDisk;
+  readonly serving: Serving;
+  readonly isServing: () => boolean;
+  readonly rttMs: () => number;
+}
+
+/** Tells how busy the node is: each `loadMs` while it serves, else each `heartbeatMs`. */
+export class LoadReports {
+  readonly #parts: Parts;
+  #cancel: () => void = () => undefined;
+  #isStopped = false;
+  #diskFreeMiB = 0;
+  #diskAskedAt = -Infinity;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the first report is on its way, with the free space of the disk in it unless that is slow to tell. */
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#parts.clock.after(DISK_PATIENCE_MS, resolve);
+      void this.#askDisk().then(() => {
+        cancel();
+        resolve();
+      });
+    });
+    if (this.#isStopped) return;
+    this.#report();
+    this.#next();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel();
+  }
+
+  #next(): void {
+    const { link, clock, isServing } = this.#parts;
+    this.#cancel = clock.after(isServing() ? link.welcome.loadMs : link.welcome.heartbeatMs, () => {
+      this.#report();
+      this.#next();
+    });
+  }
+
+  #report(): void {
+    const { link, clock, probe, serving, rttMs } = this.#parts;
+    const { rif, placements } = serving.load();
+    link.send({
+      type: "load",
+      cpuPct: Math.round(probe.cpuPct()),
+      memFreeMiB: Math.max(0, Math.round(probe.memFreeMiB())),
+      diskFreeMiB: this.#diskFreeMiB,
+      rttMs: rttMs(),
+      rif,
+      placements: [...placements],
+    });
+    // In the background: a slow disk must not hold back the report.
+    if (clock.now() - this.#diskAskedAt >= DISK_MS) void this.#askDisk();
+  }
+
+  #askDisk(): Promise<unknown> {
+    const { clock, disk } = this.#parts;
+    this.#diskAskedAt = clock.now();
+    return disk.freeMiB().then(
+      (free) => (this.#diskFreeMiB = Math.max(0, Math.floor(free))),
+      () => undefined, // the last figure stands
+    );
+  }
+}

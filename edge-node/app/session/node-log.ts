@@ -1,0 +1,74 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { NodeMessage, Unsent } from "../../../shared/protocol/messages.ts";
+
+type Level = "info" | "warn" | "error";
+
+interface Line {
+  readonly level: Level;
+  readonly at: number;
+  readonly msg: string;
+}
+
+/** Lines kept while nobody listens. */
+const MAX_LINES = 128;
+const LINES_PER_MESSAGE = 32;
+/** Lines of one burst travel together. */
+const GATHER_MS = 250;
+
+/**
+ * Tells the operator what happened on the node: a crash, a restart, a full disk. Lines wait for a session; the oldest
+ * are dropped when too many wait, and the next message says how many.
+ */
+export class NodeLog {
+  readonly #clock: Clock;
+  readonly #lines: Line[] = [];
+  #dropped = 0;
+  #seq = 0;
+  #send: ((message: Unsent<NodeMessage>) => unknown) | undefined;
+  #cancelFlush: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(level: Level, msg: string): void {
+    this.#lines.push({ level, at: this.#clock.now(), msg: msg.slice(0, 500) });
+    if (this.#lines.length > MAX_LINES) {
+      this.#lines.shift();
+      this.#dropped += 1;
+    }
+    this.#flushSoon();
+  }
+
+  /** Lines go to `send` until `disconnect`. */
+  connect(send: (message: Unsent<NodeMessage>) => unknown): void {
+    this.#send = send;
+    if (this.#lines.length > 0) this.#flushSoon();
+  }
+
+  disconnect(): void {
+    this.#send = undefined;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+  }
+
+  #flushSoon(): void {
+    if (!this.#send || this.#cancelFlush) return;
+    this.#cancelFlush = this.#clock.after(GATHER_MS, () => {
+      this.#cancelFlush = undefined;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#send) return;
+    const now = this.#clock.now();
+    const lines = this.#lines
+      .splice(0, LINES_PER_MESSAGE)
+      .map(({ level, at, msg }) => ({ level, ageMs: Math.round(now - at), msg }));
+    this.#seq += 1;
+    this.#send({ type: "log", seq: this.#seq, dropped: this.#dropped, lines });
+    this.#dropped = 0;
+    if (this.#lines.length > 0) this.#flushSoon();
+  }
+}

@@ -1,0 +1,161 @@
+import { assertNever } from "../../../shared/base/assert-never.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import type { ArtifactDisk } from "../../ports/disk.ts";
+import type { ControlLink, Dialer, LinkClosed } from "../../ports/links.ts";
+import type { SystemProbe } from "../../ports/machine.ts";
+import type { NodeTelemetry } from "../../ports/serving.ts";
+import type { Desired } from "../placements/desired-state-receiver.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { InferenceChannel } from "../inference/inference-channel.ts";
+import { LoadReports } from "./load-reports.ts";
+import type { NodeLog } from "./node-log.ts";
+import type { Placements } from "../placements/placements.ts";
+import type { Serving } from "../inference/request-executor.ts";
+import type { StatusReports } from "./status-reports.ts";
+import type { Transfers } from "../transfer/transfers.ts";
+
+export interface SessionParts {
+  readonly dialer: Dialer;
+  readonly desired: Desired;
+  readonly placements: Placements;
+  readonly statuses: StatusReports;
+  readonly transfers: Transfers;
+  readonly log: NodeLog;
+  readonly serving: Serving;
+  readonly disk: ArtifactDisk;
+  readonly probe: SystemProbe;
+  readonly telemetry: NodeTelemetry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** How a session came to its end. After `goaway` its channels are still open: the next session takes over first. */
+export type SessionEnd =
+  | { readonly kind: "closed"; readonly closed: LinkClosed }
+  | { readonly kind: "goaway"; readonly reason: string };
+
+/** One authenticated session: its pulse, its reports, its other two channels, one handler for each message. */
+export class Session {
+  readonly #parts: SessionParts;
+  readonly #link: ControlLink;
+  readonly #epoch: number;
+  readonly #heartbeat: Heartbeat;
+  readonly #load: LoadReports;
+  readonly #inference: InferenceChannel;
+  readonly #end = Promise.withResolvers<SessionEnd>();
+  #cancelGoaway: () => void = () => undefined;
+  /** Not to be back before this, when the control plane said so. */
+  #backAt = -Infinity;
+
+  constructor(link: ControlLink, { epoch, onProven }: { epoch: number; onProven: () => void }, parts: SessionParts) {
+    const { clock, random, telemetry, desired, placements, dialer } = parts;
+    const { replica } = link.welcome;
+    this.#parts = parts;
+    this.#link = link;
+    this.#epoch = epoch;
+    this.#heartbeat = new Heartbeat({
+      link,
+      clock,
+      random,
+      telemetry,
+      desired: () => desired.position,
+      // A plan or a request that comes the moment the node is ready finds its round trip, its room and its channel.
+      beforeReady: () => Promise.all([this.#load.start(), this.#inference.whenOpened()]),
+      onProven,
+    });
+    this.#load = new LoadReports({
+      ...parts,
+      link,
+      isServing: () => placements.ready().size > 0,
+      rttMs: () => this.#heartbeat.rttMs,
+    });
+    this.#inference = new InferenceChannel({
+      ...parts,
+      dial: (handlers, signal) => dialer.inference({ epoch, replica }, handlers, signal),
+    });
+  }
+
+  /** Resolves when the session is over, or a new one should take over. */
+  get ended(): Promise<SessionEnd> {
+    return this.#end.promise;
+  }
+
+  start(): void {
+    const { desired, statuses, log, transfers, dialer } = this.#parts;
+    const { replica } = this.#link.welcome;
+    const link = this.#link;
+    desired.reset();
+    statuses.connect(link);
+    log.connect((message) => link.send(message));
+    transfers.connect({
+      send: (message) => link.send(message),
+      dial: (ticket, onFrame, signal) => dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
+    });
+    this.placementsChanged();
+    this.#heartbeat.start();
+    void link.closed.then((closed) => {
+      const retryAfterMs = Math.max(closed.retryAfterMs, this.#backAt - this.#parts.clock.now());
+      this.#end.resolve({ kind: "closed", closed: { ...closed, retryAfterMs } });
+    });
+  }
+
+  /** A placement changed its state. */
+  placementsChanged(): void {
+    this.#inference.want(this.#parts.placements.expectRequests);
+  }
+
+  onMessage(message: ControlPlaneMessage): void {
+    const { desired, transfers, logger } = this.#parts;
+    switch (message.type) {
+      case "heartbeat.ack":
+        return this.#heartbeat.onAck(message);
+      case "desired.snapshot":
+      case "desired.delta":
+        return desired.onMessage(message, this.#link);
+      case "transfer.offer":
+        return void transfers.onOffer(message);
+      case "goaway":
+        return this.#leave(message);
+      case "error":
+        return logger.warn({ code: message.code, detail: message.detail }, "the control plane refused a message");
+      case "challenge":
+      case "welcome":
+      case "attached":
+        return this.#link.close(CLOSE.INVALID_MESSAGE, `${message.type} was said already`);
+      case "ok":
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  /** Stops what this session does for the node. */
+  detach(): void {
+    const { statuses, log, transfers } = this.#parts;
+    this.#cancelGoaway();
+    this.#heartbeat.stop();
+    this.#load.stop();
+    statuses.disconnect();
+    log.disconnect();
+    transfers.disconnect();
+  }
+
+  /** Closes the channels; requests under way get up to 5 s. */
+  async close(reason: string): Promise<void> {
+    await this.#inference.close();
+    this.#link.close(CLOSE.DONE, reason);
+  }
+
+  #leave({ reason, reconnectMs }: { readonly reason: string; readonly reconnectMs: number }): void {
+    const { clock, logger } = this.#parts;
+    logger.info({ reason, reconnectMs }, "the control plane asks this node to open a new session");
+    this.#backAt = clock.now() + reconnectMs;
+    this.#cancelGoaway();
+    this.#cancelGoaway = clock.after(reconnectMs, () => this.#end.resolve({ kind: "goaway", reason }));
+  }
+}

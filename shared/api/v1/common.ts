@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { ERRORS } from "../../base/errors.ts";
+
+/** Names of models, deployments and aliases: they stand in URLs and in files' names nowhere. */
+export const OBJECT_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+export const objectName = z
+  .string()
+  .regex(OBJECT_NAME, "1–63 characters of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit");
+export const aliasName = z.string().regex(/^[a-z][a-z0-9._-]{0,62}$/, "1–63 characters, beginning with a letter");
+export const versionNumber = z.number().int().min(1).max(2_147_483_647);
+export const labelMap = z.record(z.string().max(128), z.string().max(256));
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits");
+/** An instant, RFC 3339. */
+export const instant = z.string();
+/** `ms` since 1970 as an instant. */
+export const toInstant = (ms: number): string => new Date(ms).toISOString();
+
+/** The body of every error under `/api/v1` (RFC 9457). */
+export const problem = z
+  .object({
+    type: z.string(),
+    /** The sentence of the catalogue; the same for every error of this code. */
+    title: z.string(),
+    status: z.number().int(),
+    /** What happened this time: where, by name, and why. */
+    detail: z.string(),
+    /** A code of the catalogue. Not an enum: an older client must read the codes of a newer server. */
+    code: z.string().meta({ examples: Object.keys(ERRORS) }),
+    fix: z.string(),
+    docs: z.string(),
+    requestId: z.string(),
+    /** One entry for every field that was refused. */
+    causes: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: "Problem" });
+export type Problem = z.infer<typeof problem>;
+
+export const listOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+
+const limit = z.coerce.number().int().min(1).max(500).default(100);
+const cursor = z.string().max(200).optional();
+
+/** `labelSelector` as Kubernetes writes it: `site=harbour,gpu!=none,zone in (a, b),!spare`. */
+export const listQuery = z.strictObject({ limit, cursor, labelSelector: z.string().max(500).optional() });
+export type ListQuery = z.infer<typeof listQuery>;
+
+/** For lists whose items carry no labels. */
+export const pageQuery = z.strictObject({ limit, cursor });

@@ -1,0 +1,156 @@
+import { z } from "zod";
+import { aliasName, instant, objectName, versionNumber } from "./common.ts";
+import { placementFailure, placementState } from "../../protocol/placement.ts";
+
+const matchExpression = z.strictObject({
+  key: z.string().min(1).max(128),
+  operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
+  values: z.array(z.string().max(256)).max(64).default([]),
+});
+export type MatchExpression = z.infer<typeof matchExpression>;
+
+/** A selector as Kubernetes writes it, over a node's labels and its `kind`, `site`, `zone` and `name`. */
+export const nodeSelector = z.strictObject({
+  matchLabels: z.record(z.string().max(128), z.string().max(256)).default({}),
+  matchExpressions: z.array(matchExpression).max(32).default([]),
+});
+export type NodeSelector = z.infer<typeof nodeSelector>;
+
+const replicaRange = z
+  .strictObject({
+    min: z.number().int().min(0).max(10_000).default(0),
+    max: z.number().int().min(0).max(10_000).optional(),
+    /** One replica on each matching node; `min` and `max` are ignored then. */
+    every: z.boolean().default(false),
+  })
+  .refine(({ min, max }) => max === undefined || max >= min, { path: ["max"], message: "must not be below `min`" });
+
+export const residency = z.enum(["any", "edge-only", "cloud-only"]);
+export type Residency = z.infer<typeof residency>;
+
+/** What an operator declares. `version` is a number or an alias. */
+export const deploymentSpec = z
+  .strictObject({
+    name: objectName,
+    model: objectName,
+    version: z.union([versionNumber, aliasName]),
+    placement: z
+      .strictObject({
+        where: nodeSelector.default({ matchLabels: {}, matchExpressions: [] }),
+        residency: residency.default("any"),
+        edge: replicaRange.default({ min: 0, every: false }),
+        cloud: replicaRange.default({ min: 0, every: false }),
+        spread: z.enum(["zone", "none"]).default("zone"),
+      })
+      .default({
+        where: { matchLabels: {}, matchExpressions: [] },
+        residency: "any",
+        edge: { min: 1, every: false },
+        cloud: { min: 0, every: false },
+        spread: "zone",
+      }),
+    slo: z
+      .strictObject({
+        p95Ms: z.number().min(1).max(60_000),
+        /** Whether a late request may be sent to a second replica too; the first answer wins. */
+        hedge: z.boolean().default(false),
+      })
+      .optional(),
+    limits: z
+      .strictObject({
+        memMiB: z.number().int().min(64).max(1_048_576).optional(),
+        timeoutMs: z.number().int().min(10).max(60_000).default(10_000),
+        maxBatch: z
+          .number()
+          .int()
+          .min(1)
+          .max(256)
+          .optional()
+          .describe(
+            "Most rows that requests may share in one run of the model; 1 switches sharing off. Default: 32. Applies where every input and output has a variable first dimension and rows do not depend on each other, which each node tries out.",
+          ),
+        maxDelayUs: z
+          .number()
+          .int()
+          .min(0)
+          .max(100_000)
+          .optional()
+          .describe(
+            "How long an idle model waits for more requests to share its run, in µs, rounded up to whole ms. Default: 0, nobody waits: what comes while a run is on shares the next one.",
+          ),
+      })
+      .default({ timeoutMs: 10_000 }),
+  })
+  .superRefine(({ placement: { residency: where, edge, cloud } }, context) => {
+    const refuse = (kind: "edge" | "cloud"): void =>
+      context.addIssue({
+        code: "custom",
+        path: ["placement", kind],
+        message: `cannot ask for ${kind} replicas while \`residency\` is ${where}`,
+      });
+    if (where === "edge-only" && (cloud.every || cloud.min > 0)) refuse("cloud");
+    if (where === "cloud-only" && (edge.every || edge.min > 0)) refuse("edge");
+  })
+  .meta({ id: "DeploymentSpec" });
+export type DeploymentSpec = z.infer<typeof deploymentSpec>;
+
+/** Kubernetes' conventions: CamelCase reasons, `status` as text. */
+export const condition = z.object({
+  type: z.enum(["Ready", "Progressing", "Stalled"]),
+  status: z.enum(["True", "False", "Unknown"]),
+  reason: z.string(),
+  message: z.string(),
+});
+export type Condition = z.infer<typeof condition>;
+
+const replicaCounts = z.object({ wanted: z.number(), placed: z.number(), ready: z.number() });
+export type ReplicaCounts = z.infer<typeof replicaCounts>;
+
+export const deployment = z
+  .object({
+    name: objectName,
+    spec: deploymentSpec,
+    generation: z.number().int(),
+    createdAt: instant,
+    status: z.object({
+      /** The generation that this status is about. */
+      observedGeneration: z.number().int(),
+      conditions: z.array(condition),
+      /** The version that answers requests. */
+      activeVersion: versionNumber.nullable(),
+      targetVersion: versionNumber.nullable(),
+      edge: replicaCounts,
+      cloud: replicaCounts,
+      /** Where an application sends its requests. */
+      url: z.string(),
+      /** One sentence for every replica that could not be placed. */
+      unplaced: z.array(z.string()),
+      /** How long ago the last of its placements changed state, in ms; null while it has none. */
+      changedAgeMs: z.number().nullable(),
+    }),
+  })
+  .meta({ id: "Deployment" });
+export type Deployment = z.infer<typeof deployment>;
+
+export const placement = z
+  .object({
+    id: z.string(),
+    deployment: z.string(),
+    model: z.string(),
+    version: versionNumber,
+    node: z.string(),
+    nodeState: z.string(),
+    kind: z.enum(["edge", "cloud"]),
+    generation: z.number().int(),
+    wanted: z.enum(["serve", "hold", "gone"]),
+    state: placementState,
+    /** Code and sentence, when failed. */
+    failure: z.object({ code: placementFailure, detail: z.string() }).nullable(),
+    /** Bytes there and bytes in all, while downloading. */
+    progress: z.object({ done: z.number(), total: z.number() }).nullable(),
+    stateAgeMs: z.number(),
+    /** One sentence: why here. */
+    why: z.string(),
+  })
+  .meta({ id: "Placement" });
+export type Placement = z.infer<typeof placement>;

@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { capabilities, NODE_NAME } from "../../protocol/messages.ts";
+import { instant, labelMap } from "./common.ts";
+
+/**
+ * pending   joined, never connected
+ * ready     connected, heartbeats answered both ways: may serve
+ * suspect   its control channel closed or fell silent: gets no new request
+ * lost      silent for `lostMs`: its placements may move
+ * revoked   its identity is void
+ */
+export const nodeState = z.enum(["pending", "ready", "suspect", "lost", "revoked"]);
+export type NodeState = z.infer<typeof nodeState>;
+
+export const nodeKind = z.enum(["edge", "cloud"]);
+export type NodeKind = z.infer<typeof nodeKind>;
+
+export const node = z
+  .object({
+    name: z.string(),
+    id: z.string(),
+    kind: nodeKind,
+    site: z.string(),
+    zone: z.string(),
+    labels: labelMap,
+    state: nodeState,
+    cordoned: z.boolean(),
+    draining: z.boolean(),
+    /** When a byte of it last arrived, and how long ago that is, in ms. */
+    lastSeen: instant.nullable(),
+    lastSeenAgeMs: z.number().nullable(),
+    epoch: z.number().int(),
+    agentVersion: z.string().nullable(),
+    capabilities: capabilities.nullable(),
+    /** From its newest load report; null before the first. */
+    load: z
+      .object({
+        cpuPct: z.number(),
+        memFreeMiB: z.number(),
+        diskFreeMiB: z.number(),
+        rttMs: z.number(),
+        rif: z.number(),
+        ageMs: z.number(),
+      })
+      .nullable(),
+    placements: z.array(
+      z.object({
+        placementId: z.string(),
+        deployment: z.string(),
+        model: z.string(),
+        version: z.number(),
+        state: z.string(),
+        stateAgeMs: z.number(),
+      }),
+    ),
+    createdAt: instant,
+  })
+  .meta({ id: "Node" });
+export type Node = z.infer<typeof node>;
+
+/** Names of sites and zones. */
+const placeName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "1–63 lower-case letters, digits and hyphens, beginning with a letter or digit");
+
+/** What is left out stays; `labels` replaces all labels. */
+export const patchNode = z.strictObject({
+  labels: labelMap.optional(),
+  site: placeName.optional(),
+  zone: placeName.optional(),
+});
+
+export const createJoinToken = z.strictObject({
+  kind: nodeKind.default("edge"),
+  site: placeName.default("default"),
+  /** Without it, the site is its own failure domain. */
+  zone: placeName.optional(),
+  labels: labelMap.default({}),
+  /** Fixes the node's name; otherwise the node proposes one. */
+  name: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens").optional(),
+  ttlSeconds: z.number().int().min(30).max(86_400).default(600),
+});
+export type CreateJoinToken = z.input<typeof createJoinToken>;
+/** The same with its defaults filled in. */
+export type JoinTokenRequest = z.output<typeof createJoinToken>;
+
+export const joinToken = z
+  .object({
+    id: z.string(),
+    kind: nodeKind,
+    site: z.string(),
+    zone: z.string(),
+    name: z.string().nullable(),
+    expiresAt: instant,
+    usedAt: instant.nullable(),
+    usedBy: z.string().nullable(),
+    createdAt: instant,
+  })
+  .meta({ id: "JoinToken" });
+export type JoinTokenInfo = z.infer<typeof joinToken>;
+
+/** The only answer that ever carries the token itself. */
+export const createdJoinToken = joinToken.extend({ token: z.string(), joinCommand: z.string() });

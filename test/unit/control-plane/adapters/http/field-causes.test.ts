@@ -1,0 +1,70 @@
+import { describe, expect, it } from "@jest/globals";
+import { z } from "zod";
+import { causesOfIssues } from "../../../../../control-plane/adapters/http/server/field-causes.ts";
+import { deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
+import { createApiKey } from "../../../../../shared/api/v1/keys.ts";
+
+function causes(schema: z.ZodType, value: unknown): string[] {
+  const result = schema.safeParse(value);
+  return result.success
+    ? []
+    : causesOfIssues(result.error.issues, value).map(({ field, message }) => `${field}: ${message}`);
+}
+
+describe("the causes of a refusal", () => {
+  it("name a missing field, one that is unknown, and one of the wrong type", () => {
+    expect(causes(z.strictObject({ a: z.string(), b: z.number() }), { b: "1", c: 1 })).toEqual([
+      "a: is missing",
+      "b: must be a number, not a string",
+      "c: is not a known field",
+    ]);
+  });
+
+  it("tell null and arrays from objects", () => {
+    expect(causes(z.strictObject({ a: z.looseObject({}) }), { a: null })).toEqual(["a: must be an object, not null"]);
+    expect(causes(z.strictObject({ a: z.looseObject({}) }), { a: [] })).toEqual(["a: must be an object, not an array"]);
+  });
+
+  it("give bounds with their unit", () => {
+    const schema = z.strictObject({
+      text: z.string().max(1),
+      list: z.array(z.number()).min(2),
+      number: z.number().max(3),
+    });
+    expect(causes(schema, { text: "ab", list: [1], number: 4 })).toEqual([
+      "text: must have at most 1 character",
+      "list: must have at least 2 items",
+      "number: must be at most 3",
+    ]);
+  });
+
+  it("say what a name must look like", () => {
+    expect(causes(createApiKey, { name: "A B", role: "viewer" })).toEqual([
+      "name: must be 1–63 characters of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit",
+    ]);
+  });
+
+  it("name what is allowed", () => {
+    expect(causes(createApiKey, { name: "a", role: "god" })).toEqual([
+      "role: must be `viewer` or `operator` or `admin` or `application`",
+    ]);
+  });
+
+  it("point into lists and maps", () => {
+    const where = { matchLabels: { gpu: 1 }, matchExpressions: [{ key: "a", operator: "Is" }] };
+    expect(causes(deploymentSpec, { name: "d", model: "m", version: 1, placement: { where } })).toEqual([
+      "placement.where.matchLabels.gpu: must be a string, not a number",
+      "placement.where.matchExpressions.0.operator: must be `In` or `NotIn` or `Exists` or `DoesNotExist`",
+    ]);
+  });
+
+  it("tell what contradicts itself", () => {
+    const spec = { name: "d", model: "m", version: 1 };
+    expect(causes(deploymentSpec, { ...spec, placement: { edge: { min: 3, max: 2 } } })).toEqual([
+      "placement.edge.max: must not be below `min`",
+    ]);
+    expect(
+      causes(deploymentSpec, { ...spec, placement: { residency: "edge-only", edge: { min: 1 }, cloud: { min: 1 } } }),
+    ).toEqual(["placement.cloud: cannot ask for cloud replicas while `residency` is edge-only"]);
+  });
+});

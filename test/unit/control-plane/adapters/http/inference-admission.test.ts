@@ -1,0 +1,26 @@
+import { describe, expect, it } from "@jest/globals";
+import { InferenceGate } from "../../../../../control-plane/adapters/http/inference/inference-admission.ts";
+import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits.ts";
+
+const gateOf = (inferencesPerKey: number, inferenceBytes: number): InferenceGate =>
+  new InferenceGate({ ...LIMITS, inferencesPerKey, inferenceBytes });
+
+describe("the gate of inferences", () => {
+  it("bounds the requests of one key and not those of another", () => {
+    const gate = gateOf(2, 10);
+    const first = gate.enter("a");
+    gate.enter("a");
+    expect(() => gate.enter("a")).toThrow("2 requests of this key are under way");
+    expect(() => gate.enter("b")).not.toThrow();
+    first.leave();
+    expect(() => gate.enter("a")).not.toThrow();
+  });
+
+  it("bounds the bytes of all together, and takes them back", () => {
+    const gate = gateOf(9, 10);
+    const [first, second] = [gate.enter("a"), gate.enter("b")];
+    expect([first.take(6), second.take(4), second.take(1)]).toEqual([true, true, false]);
+    first.leave();
+    expect([second.take(6), second.take(1)]).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,161 @@
+import { describe, expect, it } from "@jest/globals";
+import { deploymentView } from "../../../../../control-plane/app/deployments/deployment-dto.ts";
+import type { FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
+import {
+  aDeployment,
+  aFleet,
+  aNode,
+  aPlacement,
+  aSilentNode,
+  aVersion,
+  NOW,
+  TIMINGS,
+} from "../../../../support/fleet-builder.ts";
+
+const [a, b] = [aNode("edge-a"), aNode("edge-b")];
+const digits = (min: number, version: number | string = 1) =>
+  aDeployment({ name: "digits", model: "digits", version, placement: { edge: { min } } });
+
+/** The conditions as `Type=Status Reason`, and what else the story is about. */
+function statusOf(parts: Parameters<typeof aFleet>[0], deployment = digits(2)) {
+  const fleet = aFleet({
+    nodes: [a, b],
+    versions: [aVersion("digits", 1), aVersion("digits", 2)],
+    deployments: [deployment],
+    ...parts,
+  });
+  const { status } = deploymentView(fleet, deployment, { now: NOW, timings: TIMINGS, publicUrl: "http://skerry" });
+  return { ...status, text: status.conditions.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`) };
+}
+
+const on = (node: typeof a, over: Partial<FleetPlacement> = {}) => aPlacement(node, over);
+
+describe("the status of a deployment", () => {
+  it("is ready when every replica serves", () => {
+    const status = statusOf({ placements: [on(a), on(b)] });
+    expect(status.text).toEqual([
+      "Ready=True AllReplicasReady",
+      "Progressing=False Complete",
+      "Stalled=False NothingInTheWay",
+    ]);
+    expect(status).toMatchObject({
+      edge: { wanted: 2, placed: 2, ready: 2 },
+      activeVersion: 1,
+      targetVersion: 1,
+      unplaced: [],
+      changedAgeMs: 500_000,
+    });
+    expect(status.url).toBe("http://skerry/v2/models/digits/infer");
+  });
+
+  it("progresses while a placement moves, and says how far", () => {
+    const status = statusOf({ placements: [on(a), on(b, { state: "downloading", stateSince: NOW - 2_000 })] });
+    expect(status.text).toEqual([
+      "Ready=False ReplicasMissing",
+      "Progressing=True PlacementsMoving",
+      "Stalled=False NothingInTheWay",
+    ]);
+    expect(status.conditions[1]?.message).toBe("1 downloading");
+    expect(status.changedAgeMs).toBe(2_000);
+  });
+
+  it("progresses before the leader has acted", () => {
+    const status = statusOf({});
+    expect(status.text).toEqual([
+      "Ready=False NoReplicaReady",
+      "Progressing=True PlacementsPlanned",
+      "Stalled=False NothingInTheWay",
+    ]);
+    expect(status).toMatchObject({ activeVersion: null, changedAgeMs: null });
+  });
+
+  it("stalls when no node may hold it, and says why", () => {
+    const status = statusOf({ nodes: [a], placements: [on(a)] });
+    expect(status.text).toEqual([
+      "Ready=False ReplicasMissing",
+      "Progressing=False NothingToDo",
+      "Stalled=True NoEligibleNode",
+    ]);
+    expect(status.unplaced.join()).toContain("edge-a already holds digits");
+  });
+
+  it("stalls on a failed placement and names node and code", () => {
+    const failure = { code: "LOAD_FAILED", detail: "bad" } as const;
+    const status = statusOf({ nodes: [a], placements: [on(a, { state: "failed", failure })] }, digits(1));
+    expect(status.text[2]).toMatch(/^Stalled=True /);
+    expect(status.conditions[2]?.message).toContain("digits:1 failed on edge-a: LOAD_FAILED");
+  });
+
+  it("does not count a replica on a node that fell silent", () => {
+    const silent = aSilentNode("edge-a", 20_000);
+    expect(statusOf({ nodes: [silent, b], placements: [on(silent), on(b)] }).edge).toEqual({
+      wanted: 2,
+      placed: 2,
+      ready: 1,
+    });
+  });
+
+  it("tells that the old version still answers", () => {
+    const status = statusOf(
+      { placements: [on(a), on(b, { version: 2, state: "loading", id: "p-2" as PlacementId })] },
+      digits(1, 2),
+    );
+    expect(status.text[0]).toBe("Ready=False OldVersionServes");
+    expect(status).toMatchObject({ activeVersion: 1, targetVersion: 2 });
+  });
+
+  it("answers with the version that is asked for as soon as it has its replicas, however many others still serve", () => {
+    const c = aNode("edge-c");
+    const fresh = on(b, { version: 2, id: "p-2" as PlacementId });
+    const parts = { nodes: [a, b, c], placements: [on(a), on(c), fresh] };
+    expect(statusOf(parts, digits(1, 2))).toMatchObject({
+      text: expect.arrayContaining(["Ready=True AllReplicasReady"]),
+      activeVersion: 2,
+    });
+    expect(statusOf(parts, digits(2, 2))).toMatchObject({
+      text: expect.arrayContaining(["Ready=False ReplicasMissing"]),
+      activeVersion: 1,
+    });
+  });
+
+  it("is not ready on every node while the version before it is on more of them", () => {
+    const c = aNode("edge-c", { labels: { ring: "old" } });
+    const fresh = [on(a, { version: 2, id: "p-2" as PlacementId }), on(b, { version: 2, id: "p-3" as PlacementId })];
+    const deployment = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: 2,
+      placement: {
+        where: { matchExpressions: [{ key: "ring", operator: "DoesNotExist" }] },
+        edge: { every: true },
+      },
+    });
+    const status = statusOf({ nodes: [a, b, c], placements: [on(a), on(b), on(c), ...fresh] }, deployment);
+    expect(status.text[0]).toBe("Ready=False OldVersionServes");
+    expect(status.conditions[0]?.message).toBe("2 of 2 replicas ready; version 1 answers");
+  });
+
+  it("tells a missing alias, a missing version and a rejected one apart", () => {
+    expect(statusOf({}, digits(1, "champion")).text).toEqual([
+      "Ready=False VersionUnavailable",
+      "Progressing=False NothingToDo",
+      "Stalled=True AliasNotFound",
+    ]);
+    expect(statusOf({}, digits(1, 9)).text[2]).toBe("Stalled=True VersionNotFound");
+    expect(statusOf({ versions: [aVersion("digits", 1, { state: "rejected" })] }).text[2]).toBe(
+      "Stalled=True VersionRejected",
+    );
+    expect(statusOf({ versions: [aVersion("digits", 1, { state: "checking" })] }).text[2]).toBe(
+      "Stalled=True VersionNotReady",
+    );
+  });
+
+  it("is ready when nothing is asked for", () => {
+    expect(statusOf({}, digits(0)).text).toEqual([
+      "Ready=True NoReplicasWanted",
+      "Progressing=False Complete",
+      "Stalled=False NothingInTheWay",
+    ]);
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect, it } from "@jest/globals";
+import { DesiredSender } from "../../../../../control-plane/app/node-sessions/desired-state-sync.ts";
+import { NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { SessionWatch } from "../../../../../control-plane/app/node-sessions/session-watch.ts";
+import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
+import { INFERENCE_SILENCE_MS } from "../../../../../shared/protocol/limits.ts";
+import { aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { TestClock } from "../../../../support/test-clock.ts";
+
+/** A channel that is heard when the test says so, and keeps the codes with which it was closed. */
+class Channel {
+  heardAt = NOW;
+  readonly closedWith: number[] = [];
+  send = (): never => {
+    throw new Error("the watch sends nothing");
+  };
+  lastByteAt = (): number => this.heardAt;
+  close = (code: number): void => void this.closedWith.push(code);
+}
+
+async function watched(timings = TIMINGS) {
+  const clock = new TestClock(NOW);
+  const node = aNode("edge-a");
+  const fleet = await fleetOf({ nodes: [node] }, clock);
+  const registry = new SessionRegistry();
+  const [control, inference] = [new Channel(), new Channel()];
+  const session = new NodeSession({ nodeId: node.id, name: node.name, kind: "edge", epoch: 1, control, now: NOW });
+  session.inference = inference;
+  registry.add(session);
+  const sessions = { touch: () => Promise.resolve() };
+  const desired = new DesiredSender({ fleet, clock });
+  const watch = new SessionWatch({ registry, fleet, desired, sessions, timings, clock });
+  watch.start();
+  return { clock, control, inference, fleet, node };
+}
+
+describe("the session watch", () => {
+  it("closes both channels of a node as soon as it is suspected, so that its requests go elsewhere", async () => {
+    const { clock, control, inference } = await watched({ suspectMs: 3_000, lostMs: 60_000 });
+    await clock.advance(3_000);
+    expect([control.closedWith, inference.closedWith]).toEqual([[], []]);
+    await clock.advance(500);
+    expect([control.closedWith, inference.closedWith]).toEqual([[CLOSE.TOO_SLOW], [CLOSE.TOO_SLOW]]);
+  });
+
+  it("closes an inference channel that alone is silent, and leaves the node its session", async () => {
+    const { clock, control, inference } = await watched();
+    for (let waitedMs = 0; waitedMs <= INFERENCE_SILENCE_MS; waitedMs += 1_000) {
+      control.heardAt = clock.now();
+      await clock.advance(1_000);
+    }
+    expect(control.closedWith).toEqual([]);
+    expect(inference.closedWith).not.toEqual([]);
+  });
+
+  it("counts bytes of either channel as a sign of life", async () => {
+    const { clock, control, inference, fleet, node } = await watched();
+    await clock.advance(10_000);
+    inference.heardAt = clock.now();
+    await clock.advance(10_000);
+    expect(control.closedWith).toEqual([]);
+    expect(fleet.current().nodes.get(node.id)?.session?.lastSeen).toBe(NOW + 10_000);
+  });
+});

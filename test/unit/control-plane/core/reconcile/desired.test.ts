@@ -1,0 +1,60 @@
+import { describe, expect, it } from "@jest/globals";
+import { desiredFor } from "../../../../../control-plane/core/reconcile/desired.ts";
+import { deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
+
+const node = aNode("edge-a");
+const limitsOf = (limits: { readonly maxBatch?: number; readonly maxDelayUs?: number }): object | undefined => {
+  const fleet = aFleet({
+    nodes: [node],
+    versions: [aVersion("digits", 1)],
+    deployments: [aDeployment({ name: "digits", model: "digits", version: 1, limits })],
+    placements: [aPlacement(node)],
+  });
+  return desiredFor(fleet, node).placements[0]?.limits;
+};
+
+describe("the aliases that a node is told", () => {
+  const aliasesOf = (aliases: readonly (readonly [string, number])[]): readonly string[] | undefined => {
+    const fleet = aFleet({
+      nodes: [node],
+      versions: [aVersion("digits", 1), aVersion("digits", 2)],
+      deployments: [aDeployment({ name: "digits", model: "digits", version: 1 })],
+      placements: [aPlacement(node)],
+      aliases: aliases.map(([alias, version]) => ({ model: "digits", alias, version })),
+    });
+    return desiredFor(fleet, node).placements[0]?.aliases;
+  };
+
+  it("are those of the version, sorted, and left out when there are none", () => {
+    expect(
+      aliasesOf([
+        ["stable", 1],
+        ["champion", 1],
+        ["canary", 2],
+      ]),
+    ).toEqual(["champion", "stable"]);
+    expect(aliasesOf([["canary", 2]])).toBeUndefined();
+    expect(aliasesOf([])).toBeUndefined();
+  });
+
+  it("are never more than a message has room for", () => {
+    const many = Array.from({ length: 20 }, (_, index) => [`a${String(index).padStart(2, "0")}`, 1] as const);
+    expect(aliasesOf(many)).toEqual(["a00", "a01", "a02", "a03", "a04", "a05", "a06", "a07"]);
+  });
+});
+
+describe("the limits that a node is told", () => {
+  it("are 32 rows a run without a wait, unless the deployment says otherwise", () => {
+    expect(limitsOf({})).toMatchObject({ maxBatch: 32, maxDelayUs: 0, queue: 64 });
+    expect(limitsOf({ maxBatch: 1, maxDelayUs: 2_000 })).toMatchObject({ maxBatch: 1, maxDelayUs: 2_000 });
+  });
+
+  it.each([{ maxBatch: 0 }, { maxBatch: 257 }, { maxBatch: 1.5 }, { maxDelayUs: -1 }, { maxDelayUs: 100_001 }])(
+    "are refused beyond their range: %j",
+    (limits) => {
+      const { success } = deploymentSpec.safeParse({ name: "digits", model: "digits", version: 1, limits });
+      expect(success).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,295 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
+import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
+import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
+import {
+  aDeployment,
+  aFleet,
+  aNode,
+  aPlacement,
+  aSilentNode,
+  aVersion,
+  NOW,
+  TIMINGS,
+} from "../../../../support/fleet-builder.ts";
+
+const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
+const plan = (fleet: Fleet, over: Partial<PlanContext> = {}): readonly string[] =>
+  describePlan(planFleet(fleet, { ...context, ...over }));
+
+const two = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
+const one = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } });
+const versions = [aVersion("digits", 1)];
+const [a, b, c] = [aNode("edge-a"), aNode("edge-b"), aNode("edge-c")];
+
+describe("planFleet", () => {
+  it("places the wanted replicas on different nodes", () => {
+    const steps = plan(aFleet({ nodes: [a, b, c], deployments: [two], versions }));
+    expect(steps).toHaveLength(2);
+    expect(new Set(steps).size).toBe(2);
+  });
+
+  it("plans nothing when every wish is met", () => {
+    expect(
+      plan(aFleet({ nodes: [a, b], deployments: [two], versions, placements: [aPlacement(a), aPlacement(b)] })),
+    ).toEqual([]);
+  });
+
+  it("places what fits and leaves the rest when there are fewer nodes than replicas", () => {
+    expect(plan(aFleet({ nodes: [a], deployments: [two], versions }))).toEqual(["place digits:1 on edge-a"]);
+  });
+
+  it("counts a placement that is still downloading, so that a second run plans nothing", () => {
+    const placements = [aPlacement(a, { state: "downloading" })];
+    expect(plan(aFleet({ nodes: [a, b], deployments: [one], versions, placements }))).toEqual([]);
+  });
+
+  it("moves a replica off a lost node", () => {
+    const lost = aSilentNode("edge-a", 61_000);
+    expect(plan(aFleet({ nodes: [lost, b], deployments: [one], versions, placements: [aPlacement(lost)] }))).toEqual([
+      "place digits:1 on edge-b",
+    ]);
+  });
+
+  it("does not move a replica off a suspect node", () => {
+    const suspect = aSilentNode("edge-a", 20_000);
+    expect(
+      plan(aFleet({ nodes: [suspect, b], deployments: [one], versions, placements: [aPlacement(suspect)] })),
+    ).toEqual([]);
+  });
+
+  it("retires the lost placement only when its replacement is ready", () => {
+    const lost = aSilentNode("edge-a", 61_000);
+    const loading = [aPlacement(lost), aPlacement(b, { state: "loading" })];
+    expect(plan(aFleet({ nodes: [lost, b], deployments: [one], versions, placements: loading }))).toEqual([]);
+    const ready = [aPlacement(lost), aPlacement(b)];
+    expect(plan(aFleet({ nodes: [lost, b], deployments: [one], versions, placements: ready }))).toEqual([
+      "retire digits:1 from edge-a: edge-a is lost and enough replicas are ready elsewhere",
+    ]);
+  });
+
+  it("keeps the old placement when its node is back before the replacement is ready", () => {
+    const placements = [aPlacement(a), aPlacement(b, { state: "loading", decidedAt: NOW })];
+    expect(plan(aFleet({ nodes: [a, b], deployments: [one], versions, placements }))).toEqual([
+      "retire digits:1 from edge-b: more replicas than wanted (1)",
+    ]);
+  });
+
+  it("moves nothing while more than 55 % of a fleet of five is gone", () => {
+    const lost = ["edge-a", "edge-b", "edge-c"].map((name) => aSilentNode(name, 61_000));
+    const rest = [aNode("edge-d"), aNode("edge-e")];
+    const placements = lost.map((node) => aPlacement(node));
+    const three = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 3 } } });
+    expect(plan(aFleet({ nodes: [...lost, ...rest], deployments: [three], versions, placements }))).toEqual([]);
+  });
+
+  it("takes no silence for a loss in the first lostMs of a new leader", () => {
+    const lost = aSilentNode("edge-a", 61_000);
+    const fleet = aFleet({ nodes: [lost, b], deployments: [one], versions, placements: [aPlacement(lost)] });
+    expect(plan(fleet, { leaderSince: NOW - 30_000 })).toEqual([]);
+    expect(plan(fleet, { leaderSince: NOW - 61_000 })).toEqual(["place digits:1 on edge-b"]);
+  });
+
+  it("brings the new version up before the old one leaves", () => {
+    const both = [aVersion("digits", 1), aVersion("digits", 2)];
+    const next = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 1 } } });
+    const old = aPlacement(a);
+    const steps = plan(aFleet({ nodes: [a], deployments: [next], versions: both, placements: [old] }));
+    expect(steps).toEqual(["place digits:2 on edge-a"]);
+    const fresh = aPlacement(a, { id: "p-new" as PlacementId, version: 2, decidedAt: NOW });
+    expect(plan(aFleet({ nodes: [a], deployments: [next], versions: both, placements: [old, fresh] }))).toEqual([
+      "retire digits:1 from edge-a: digits:2 took over",
+    ]);
+  });
+
+  it("keeps the old version serving while the new one fails", () => {
+    const both = [aVersion("digits", 1), aVersion("digits", 2)];
+    const next = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 1 } } });
+    const failed = aPlacement(a, {
+      id: "p-new" as PlacementId,
+      version: 2,
+      state: "failed",
+      stateSince: NOW,
+      failure: { code: "LOAD_FAILED", detail: "" },
+    });
+    expect(
+      plan(aFleet({ nodes: [a], deployments: [next], versions: both, placements: [aPlacement(a), failed] })),
+    ).toEqual([]);
+  });
+
+  it("tries another node at once and the same node after 15 minutes when a placement failed", () => {
+    const failure = { code: "WARMUP_TIMEOUT", detail: "" } as const;
+    const justNow = [aPlacement(a, { state: "failed", stateSince: NOW - 1_000, failure })];
+    expect(plan(aFleet({ nodes: [a, b], deployments: [one], versions, placements: justNow }))).toEqual([
+      "place digits:1 on edge-b",
+    ]);
+    expect(plan(aFleet({ nodes: [a], deployments: [one], versions, placements: justNow }))).toEqual([]);
+    const longAgo = [aPlacement(a, { state: "failed", stateSince: NOW - 15 * 60_000, failure })];
+    expect(plan(aFleet({ nodes: [a], deployments: [one], versions, placements: longAgo }))).toEqual([
+      "retry digits:1 on edge-a",
+    ]);
+  });
+
+  it("empties a draining node, make before break", () => {
+    const draining = aNode("edge-a", { draining: true });
+    const before = [aPlacement(draining)];
+    expect(plan(aFleet({ nodes: [draining, b], deployments: [one], versions, placements: before }))).toEqual([
+      "place digits:1 on edge-b",
+    ]);
+    const after = [...before, aPlacement(b)];
+    expect(plan(aFleet({ nodes: [draining, b], deployments: [one], versions, placements: after }))).toEqual([
+      "retire digits:1 from edge-a: edge-a is draining",
+    ]);
+  });
+
+  it("retires what a deleted deployment leaves, and forgets what its node let go", () => {
+    const orphan = aPlacement(a, { deployment: undefined });
+    expect(plan(aFleet({ nodes: [a], versions, placements: [orphan] }))).toEqual([
+      "retire digits:1 from edge-a: its deployment was deleted",
+    ]);
+    const gone = aPlacement(a, { wanted: "gone", state: "gone" });
+    expect(plan(aFleet({ nodes: [a], versions, placements: [gone] }))).toEqual(["forget digits:1 on edge-a"]);
+  });
+
+  it("puts one replica on each matching node with every: true", () => {
+    const every = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { where: { matchLabels: { camera: "yes" } }, edge: { every: true } },
+    });
+    const nodes = [aNode("edge-a", { labels: { camera: "yes" } }), b, aNode("edge-c", { labels: { camera: "yes" } })];
+    expect(plan(aFleet({ nodes, deployments: [every], versions })).toSorted()).toEqual([
+      "place digits:1 on edge-a",
+      "place digits:1 on edge-c",
+    ]);
+  });
+
+  it("takes a deployment that became edge-only off a cloud node at once, even before the edge is ready", () => {
+    const cloud = aNode("cloud-a", { kind: "cloud" });
+    const spec = {
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { residency: "edge-only", edge: { min: 1 } },
+    } as const;
+    const fleet = aFleet({
+      nodes: [cloud, a],
+      deployments: [aDeployment(spec)],
+      versions,
+      placements: [aPlacement(cloud)],
+    });
+    expect(plan(fleet)).toEqual([
+      "place digits:1 on edge-a",
+      "retire digits:1 from cloud-a: cloud-a no longer matches the deployment",
+    ]);
+  });
+
+  it("follows an alias", () => {
+    const champion = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: "champion",
+      placement: { edge: { min: 1 } },
+    });
+    const aliases = [{ model: "digits", alias: "champion", version: 1 }];
+    expect(plan(aFleet({ nodes: [a], deployments: [champion], versions, aliases }))).toEqual([
+      "place digits:1 on edge-a",
+    ]);
+    expect(plan(aFleet({ nodes: [a], deployments: [champion], versions }))).toEqual([]);
+  });
+
+  it("does not promise the same memory to two deployments in one plan", () => {
+    const small = aNode("edge-a", { capabilities: { ...capabilitiesOf(a), memMiB: 600 } });
+    const deployments = ["one", "two"].map((name) =>
+      aDeployment({ name, model: "digits", version: 1, placement: { edge: { min: 1 } } }),
+    );
+    expect(plan(aFleet({ nodes: [small], deployments, versions }))).toEqual(["place digits:1 on edge-a"]);
+  });
+
+  it("is deterministic, plans no step twice, and settles: what it plans, once done, needs no further step", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 0, max: 8 }),
+        fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+        (size, wanted, cordons) => {
+          const nodes = Array.from({ length: size }, (_, index) =>
+            aNode(`edge-${index}`, { cordoned: cordons[index] ?? false, zone: `z${index % 3}` }),
+          );
+          const deployment = aDeployment({
+            name: "digits",
+            model: "digits",
+            version: 1,
+            placement: { edge: { min: wanted } },
+          });
+          const fleet = aFleet({ nodes, deployments: [deployment], versions });
+          const steps = planFleet(fleet, context);
+          expect(planFleet(fleet, context)).toEqual(steps);
+          expect(new Set(describePlan(steps)).size).toBe(steps.length);
+          const placements = steps.flatMap((step) =>
+            step.kind === "create-placement" ? [placed(nodes, step.nodeId)] : [],
+          );
+          const done = aFleet({ nodes, deployments: [deployment], versions, placements });
+          expect(plan(done)).toEqual([]);
+        },
+      ),
+    );
+  });
+});
+
+function placed(nodes: readonly FleetNode[], nodeId: string): FleetPlacement {
+  const node = nodes.find(({ id }) => id === nodeId);
+  if (!node) throw new Error(`no node ${nodeId}`);
+  return aPlacement(node);
+}
+
+function capabilitiesOf(node: FleetNode): NonNullable<FleetNode["capabilities"]> {
+  if (!node.capabilities) throw new Error("no capabilities");
+  return node.capabilities;
+}
+
+describe("reduce", () => {
+  it("ignores news of an older epoch and of an older generation", () => {
+    const fleet = aFleet({ nodes: [a], versions, placements: [aPlacement(a, { generation: 3, state: "offered" })] });
+    expect(reduce(fleet, { type: "session-closed", nodeId: a.id, epoch: 0, at: NOW })).toBe(false);
+    const report = { placementId: "p-edge-a", generation: 2, state: "ready" } as const;
+    expect(reduce(fleet, { type: "placement-reported", nodeId: a.id, report, at: NOW })).toBe(false);
+    expect(fleet.placements.get("p-edge-a")?.state).toBe("offered");
+  });
+
+  it("ignores a report about another node's placement", () => {
+    const fleet = aFleet({ nodes: [a, b], versions, placements: [aPlacement(a, { state: "offered" })] });
+    const report = { placementId: "p-edge-a", generation: 1, state: "ready" } as const;
+    expect(reduce(fleet, { type: "placement-reported", nodeId: b.id, report, at: NOW })).toBe(false);
+  });
+
+  it("keeps what a node said when rows that were read a moment earlier arrive", () => {
+    const offered = aPlacement(a, { state: "offered", stateSince: NOW - 10 });
+    const fleet = aFleet({ nodes: [a], versions, placements: [offered] });
+    reduce(fleet, {
+      type: "placement-reported",
+      nodeId: a.id,
+      report: { placementId: "p-edge-a", generation: 1, state: "ready", warmUs: 70 },
+      at: NOW,
+    });
+    reduce(fleet, {
+      type: "rows-loaded",
+      rows: { nodes: [a], deployments: [], versions, aliases: [], placements: [offered] },
+    });
+    expect(fleet.placements.get("p-edge-a")).toMatchObject({ state: "ready", warmUs: 70 });
+  });
+
+  it("tells a sign of life from a change that plans depend on", () => {
+    const fresh = aNode("edge-a", {
+      session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0", lastSeen: NOW, goodHeartbeats: 0 },
+    });
+    const fleet = aFleet({ nodes: [fresh], versions });
+    const heartbeat = { type: "heartbeat-received", nodeId: fresh.id, epoch: 1, acked: "newest", at: NOW + 1 } as const;
+    expect([reduce(fleet, heartbeat), reduce(fleet, heartbeat), reduce(fleet, heartbeat)]).toEqual([true, true, false]);
+  });
+});

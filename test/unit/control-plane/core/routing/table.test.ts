@@ -1,0 +1,121 @@
+import { describe, expect, it } from "@jest/globals";
+import {
+  buildRouteTable,
+  resolve,
+  type Resolved,
+  type RouteTable,
+} from "../../../../../control-plane/core/routing/table.ts";
+import type { Fleet, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aSilentNode, aVersion } from "../../../../support/fleet-builder.ts";
+
+const [a, b] = [aNode("edge-a"), aNode("edge-b", { site: "island" })];
+const versions = [aVersion("digits", 1), aVersion("digits", 2)];
+const deployment = aDeployment({ name: "digits", model: "digits", version: 2 });
+
+const ask = (fleet: Fleet, version?: string, site?: string): Resolved =>
+  resolve(buildRouteTable(fleet), { model: "digits", version, site, stickyKey: undefined }, seededRandom(1));
+
+const idsOf = (resolved: Resolved): readonly string[] =>
+  resolved.kind === "found" ? resolved.ready.map(({ placement }) => placement.id) : [];
+
+describe("resolve", () => {
+  it("finds a version by number and by alias", () => {
+    const fleet = aFleet({
+      nodes: [a],
+      versions,
+      deployments: [deployment],
+      placements: [aPlacement(a)],
+      aliases: [{ model: "digits", alias: "champion", version: 1 }],
+    });
+    expect(ask(fleet, "1")).toMatchObject({ kind: "found", version: 1 });
+    expect(idsOf(ask(fleet, "champion"))).toEqual(["p-edge-a"]);
+    expect(idsOf(ask(fleet, "2"))).toEqual([]);
+  });
+
+  it.each(["3", "0", "01", "nobody", "-1"])("does not know version %s", (version) => {
+    expect(ask(aFleet({ versions, deployments: [deployment] }), version).kind).toBe("unknown");
+  });
+
+  it("tells an unknown model from one that nothing deploys", () => {
+    expect(ask(aFleet({}))).toMatchObject({ kind: "unknown", detail: expect.stringContaining("not known here") });
+    expect(ask(aFleet({ versions }))).toMatchObject({
+      kind: "unknown",
+      detail: expect.stringContaining("has no deployment"),
+    });
+  });
+
+  it("leaves traffic on the old version until the new one has the replicas that the spec asks for", () => {
+    const two = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 2 } } });
+    const old = [aPlacement(a), aPlacement(b)];
+    const fresh = (node: typeof a): FleetPlacement =>
+      aPlacement(node, { id: `p-new-${node.name}` as PlacementId, version: 2 });
+    const fleetWith = (placements: readonly FleetPlacement[]): Fleet =>
+      aFleet({ nodes: [a, b], versions, deployments: [two], placements });
+    expect(ask(fleetWith([...old, fresh(a)]))).toMatchObject({ version: 1 });
+    expect(ask(fleetWith([...old, fresh(a), fresh(b)]))).toMatchObject({ version: 2 });
+    expect(idsOf(ask(fleetWith([...old, fresh(a), fresh(b)])))).toEqual(["p-new-edge-a", "p-new-edge-b"]);
+  });
+
+  it("does not count replicas whose nodes are away while there are others", () => {
+    const away = (node: typeof a): typeof a => aSilentNode(node.name, 100);
+    const fresh = aPlacement(b, { id: "p-new" as PlacementId, version: 2 });
+    const c = aNode("edge-c");
+    const two = aDeployment({ name: "digits", model: "digits", version: 2, placement: { edge: { min: 2 } } });
+    const fleetWith = (nodes: readonly (typeof a)[]): Fleet =>
+      aFleet({ nodes, versions, deployments: [two], placements: [aPlacement(a), aPlacement(c), fresh] });
+    expect(ask(fleetWith([a, b, c]))).toMatchObject({ version: 1 });
+    expect(ask(fleetWith([away(a), b, away(c)]))).toMatchObject({ version: 2 });
+    expect(ask(fleetWith([away(a), away(b), away(c)]))).toMatchObject({ version: 1 });
+  });
+
+  it("leaves out placements that are not ready, or are to go, or that residency forbids", () => {
+    const cloud = aNode("cloud-a", { kind: "cloud" });
+    const edgeOnly = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { residency: "edge-only", edge: { min: 1 } },
+    });
+    const placements = [aPlacement(cloud), aPlacement(a, { state: "warming" }), aPlacement(b, { wanted: "gone" })];
+    expect(idsOf(ask(aFleet({ nodes: [a, b, cloud], versions, deployments: [edgeOnly], placements })))).toEqual([]);
+  });
+
+  it("chooses among several deployments: ready at the caller's site, else named like the model, else the oldest", () => {
+    const older = aDeployment({ name: "aside", model: "digits", version: 1 }, { createdAt: 1 });
+    const named = aDeployment({ name: "digits", model: "digits", version: 1 }, { createdAt: 2 });
+    const placements = [aPlacement(a, { deployment: "aside" }), aPlacement(b, { deployment: "digits" })];
+    const fleet = aFleet({ nodes: [a, b], versions, deployments: [older, named], placements });
+    expect(idsOf(ask(fleet, undefined, a.site))).toEqual(["p-edge-a"]);
+    expect(idsOf(ask(fleet))).toEqual(["p-edge-b"]);
+    const other = aDeployment({ name: "zebra", model: "digits", version: 1 }, { createdAt: 3 });
+    expect(idsOf(ask(aFleet({ nodes: [a], versions, deployments: [other, older], placements })))).toEqual(["p-edge-a"]);
+  });
+
+  it("tells what the deployment promises, also when the version is named", () => {
+    const spec = {
+      name: "digits",
+      model: "digits",
+      version: 1,
+      slo: { p95Ms: 80, hedge: true },
+      limits: { timeoutMs: 500 },
+    };
+    const fleet = aFleet({ nodes: [a], versions, deployments: [aDeployment(spec)], placements: [aPlacement(a)] });
+    const terms = { timeoutMs: 500, sloMs: 80, hedge: true };
+    expect(ask(fleet)).toMatchObject({ terms });
+    expect(ask(fleet, "1")).toMatchObject({ terms });
+    expect(ask(fleet, "2")).toMatchObject({ terms, ready: [] });
+  });
+
+  it("splits requests by the deployment's shares", () => {
+    const placements = [aPlacement(a), aPlacement(b, { version: 2 })];
+    const table = buildRouteTable(aFleet({ nodes: [a, b], versions, deployments: [deployment], placements }));
+    const [routes] = table.byModel.get("digits")?.deployments ?? [];
+    expect(routes?.shares).toEqual([{ version: 2, weight: 1 }]);
+    const split = { ...table.byModel.get("digits"), deployments: [{ ...routes, shares: [{ version: 1, weight: 1 }] }] };
+    const other = { ...table, byModel: new Map([["digits", split]]) } as RouteTable;
+    const wish = { model: "digits", version: undefined, site: undefined, stickyKey: undefined };
+    expect(idsOf(resolve(other, wish, seededRandom(1)))).toEqual(["p-edge-a"]);
+  });
+});

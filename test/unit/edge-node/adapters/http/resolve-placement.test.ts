@@ -1,0 +1,95 @@
+import { describe, expect, it } from "@jest/globals";
+import { isServing, resolvePlacement } from "../../../../../edge-node/adapters/http/resolve-placement.ts";
+import type { LocalPlacement } from "../../../../../edge-node/ports/serving.ts";
+import { refusal } from "../../../shared/inference/refusal.ts";
+
+const placement = (placementId: string, over: Partial<LocalPlacement> = {}): LocalPlacement => ({
+  placementId,
+  deployment: "lyon",
+  model: "digits",
+  version: "3",
+  aliases: [],
+  want: "serve",
+  state: "ready",
+  timeoutMs: 0,
+  isEdgeOnly: false,
+  detail: undefined,
+  artifact: "sha256:a",
+  signature: undefined,
+  ...over,
+});
+
+const anyVersion = { model: "digits", version: undefined };
+
+describe("resolvePlacement", () => {
+  it("takes the oldest ready placement", () => {
+    const all = [placement("p-1", { state: "loading" }), placement("p-2"), placement("p-3")];
+    expect(resolvePlacement(anyVersion, all).placementId).toBe("p-2");
+  });
+
+  it("prefers the deployment with the model's name", () => {
+    expect(
+      resolvePlacement(anyVersion, [placement("p-1"), placement("p-2", { deployment: "digits" })]).placementId,
+    ).toBe("p-2");
+  });
+
+  it("takes the version that was named", () => {
+    const all = [placement("p-1"), placement("p-2", { version: "4" })];
+    expect(resolvePlacement({ model: "digits", version: "4" }, all).placementId).toBe("p-2");
+  });
+
+  it("names the models that are here", () => {
+    expect(refusal(() => resolvePlacement({ model: "ocr", version: undefined }, [placement("p-1")]))).toEqual({
+      code: "NOT_FOUND",
+      text: "this node holds no model ocr; it holds digits",
+    });
+    expect(refusal(() => resolvePlacement(anyVersion, [])).text).toContain("it holds none");
+  });
+
+  it("takes the version behind an alias, also while another one is ready", () => {
+    const all = [placement("p-1"), placement("p-2", { version: "4", aliases: ["champion", "stable"] })];
+    expect(resolvePlacement({ model: "digits", version: "stable" }, all).placementId).toBe("p-2");
+    const onItsWay = [placement("p-1"), placement("p-2", { version: "4", aliases: ["stable"], state: "downloading" })];
+    expect(refusal(() => resolvePlacement({ model: "digits", version: "stable" }, onItsWay))).toMatchObject({
+      code: "MODEL_NOT_READY",
+    });
+  });
+
+  it("names the versions and aliases that are here", () => {
+    const all = [placement("p-1"), placement("p-2", { version: "4", aliases: ["champion", "stable"] })];
+    const ask = (version: string) => refusal(() => resolvePlacement({ model: "digits", version }, all));
+    expect(ask("5")).toEqual({
+      code: "NOT_FOUND",
+      text: "this node holds digits in version 3, 4 (champion, stable), not 5",
+    });
+    expect(ask("latest").text).toContain("not latest");
+  });
+
+  it("tells what a model that is not ready is doing", () => {
+    const all = [
+      placement("p-1", { state: "failed", detail: "the model hangs" }),
+      placement("p-2", { version: "4", state: "downloading" }),
+    ];
+    expect(refusal(() => resolvePlacement(anyVersion, all))).toEqual({
+      code: "MODEL_NOT_READY",
+      text: "digits is here but not ready: version 3 is failed (the model hangs), version 4 is downloading; retry after Retry-After",
+    });
+  });
+});
+
+describe("isServing", () => {
+  const staged = placement("p-0", { want: "hold", state: "staged" });
+  const [ready, warming] = [placement("p-1"), placement("p-2", { state: "warming" })];
+
+  it("asks of every version that shall serve that it does", () => {
+    expect(isServing([], "all")).toBe(true);
+    expect(isServing([ready, staged], "all")).toBe(true);
+    expect(isServing([ready, warming], "all")).toBe(false);
+  });
+
+  it("asks of one of them, when any will do", () => {
+    expect(isServing([], "any")).toBe(true);
+    expect(isServing([ready, warming], "any")).toBe(true);
+    expect(isServing([warming, staged], "any")).toBe(false);
+  });
+});

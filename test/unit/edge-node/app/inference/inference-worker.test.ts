@@ -1,0 +1,411 @@
+import { describe, expect, it } from "@jest/globals";
+import { Cancellation } from "../../../../../shared/base/cancellation.ts";
+import { hostFailure } from "../../../../../edge-node/app/hosts/host-failure.ts";
+import { InferenceWorker } from "../../../../../edge-node/app/inference/inference-worker.ts";
+import type { HostAnswer, HostExit, HostRequest, ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
+import type { WorkerAnswer, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
+import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
+import { settle, TestClock } from "../../../../support/test-clock.ts";
+
+/** A host whose runs end when the test says so. */
+class ScriptedHost implements ModelHost {
+  readonly inputs = [];
+  readonly outputs = [];
+  readonly loadMs = 1;
+  readonly warmUs: number;
+  readonly unbatched: string | undefined;
+  readonly exited = new Promise<HostExit>(() => undefined);
+  /** Bodies in the order in which they were handed over. */
+  readonly seen: string[] = [];
+  readonly limits: number[] = [];
+  readonly rows: number[] = [];
+  readonly #running: { resolve(answer: HostAnswer): void; reject(error: unknown): void }[] = [];
+
+  /** `turns`: its requests share runs. */
+  constructor(warmUs = 10_000, { turns = false } = {}) {
+    this.warmUs = warmUs;
+    this.unbatched = turns ? undefined : "one by one";
+  }
+
+  rssMiB(): number {
+    return 84.4;
+  }
+
+  memory(): { limitMiB: number; ownMiB: number } {
+    return { limitMiB: 100, ownMiB: 21.3 };
+  }
+
+  infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
+    this.seen.push(new TextDecoder().decode(body));
+    this.limits.push(timeoutMs);
+    this.rows.push(maxRows);
+    return new Promise((resolve, reject) => this.#running.push({ resolve, reject }));
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async answer(over: Partial<HostAnswer> = {}): Promise<void> {
+    this.#running.shift()?.resolve({
+      status: 200,
+      code: undefined,
+      headerLength: JSON_BODY,
+      body: new Uint8Array(0),
+      computeUs: 5,
+      decodeUs: 1,
+      encodeUs: 1,
+      turn: 1,
+      ...over,
+    });
+    await settle();
+  }
+
+  async crash(): Promise<void> {
+    for (const [i, waiting] of this.#running.splice(0).entries())
+      waiting.reject(Object.assign(hostFailure("HOST_CRASHED", "signal SIGSEGV"), { started: i === 0 }));
+    await settle();
+  }
+}
+
+const PLACEMENT = {
+  placementId: "p-1",
+  model: "digits",
+  version: "3",
+  limits: { queue: 64, timeoutMs: 2_000, maxBatch: 4 },
+};
+
+function setUp({ kind = "edge" as "edge" | "cloud", host = new ScriptedHost() } = {}) {
+  const clock = new TestClock();
+  const worker = new InferenceWorker({ clock, nodeName: "dock-7", nodeKind: kind });
+  worker.serve(PLACEMENT, host);
+  return { clock, worker, host };
+}
+
+const request = (text: string, over: Partial<WorkerRequest> = {}): WorkerRequest => ({
+  placementId: "p-1",
+  body: new TextEncoder().encode(text),
+  headerLength: JSON_BODY,
+  deadlineMs: 1_000,
+  edgeOnly: false,
+  priority: 0,
+  cancellation: new Cancellation(),
+  ...over,
+});
+
+const errorOf = ({ body }: WorkerAnswer): string =>
+  (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
+
+describe("InferenceWorker", () => {
+  it("gives new requests to a host that takes over, and waits for the old one's, queued ones too", async () => {
+    const { worker, host } = setUp();
+    const old = [worker.infer(request("running")), worker.infer(request("waiting"))];
+    const next = new ScriptedHost();
+    let isEmpty = false;
+    const emptied = worker.replace(PLACEMENT, next).then(() => (isEmpty = true));
+    const fresh = worker.infer(request("new"));
+    expect(worker.rif).toBe(3);
+    await next.answer();
+    expect(await fresh).toMatchObject({ status: 200, nodeRif: 2 });
+    await host.answer();
+    expect(isEmpty).toBe(false);
+    await host.answer();
+    expect((await Promise.all(old)).map(({ status }) => status)).toEqual([200, 200]);
+    await emptied;
+    expect([host.seen, next.seen]).toEqual([["running", "waiting"], ["new"]]);
+    expect(worker.rif).toBe(0);
+  });
+
+  it("passes body and answer through unread", async () => {
+    const { worker, host } = setUp();
+    const answered = worker.infer(request("not even JSON"));
+    await host.answer({ body: new TextEncoder().encode("nor this"), headerLength: 0, computeUs: 77 });
+    const answer = await answered;
+    expect(host.seen).toEqual(["not even JSON"]);
+    expect(answer).toMatchObject({
+      status: 200,
+      notStarted: false,
+      headerLength: 0,
+      computeUs: 77,
+      nodeRif: 0,
+      placementRif: 0,
+      slots: 1,
+    });
+    expect(answer.inHost).toEqual({ decodeUs: 1, runUs: 75, encodeUs: 1, turn: 1 });
+    expect(new TextDecoder().decode(answer.body)).toBe("nor this");
+  });
+
+  it("gives the host the placement's limit, not the caller's deadline", async () => {
+    const { worker, host } = setUp();
+    const answered = worker.infer(request("a", { deadlineMs: 5 }));
+    await host.answer();
+    await answered;
+    expect(host.limits).toEqual([2_000]);
+  });
+
+  it("runs one request at a time, in the order in which they came", async () => {
+    const { worker, host, clock } = setUp();
+    const all = [worker.infer(request("a")), worker.infer(request("b")), worker.infer(request("c"))];
+    expect(host.seen).toEqual(["a"]);
+    await clock.advance(10);
+    await host.answer();
+    expect(host.seen).toEqual(["a", "b"]);
+    await host.answer();
+    await host.answer();
+    expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  it("hands a quick model its next request ahead", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50) });
+    void worker.infer(request("a"));
+    void worker.infer(request("b"));
+    void worker.infer(request("c"));
+    expect(host.seen).toEqual(["a", "b"]);
+  });
+
+  it("hands over what can share runs: two full ones of a quick model", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+    for (let i = 0; i < 12; i += 1) void worker.infer(request(String(i)));
+    expect(host.seen).toHaveLength(8);
+    expect(new Set(host.rows)).toEqual(new Set([4]));
+  });
+
+  it("hands over one request at a time of a model over 50 ms, whether they could share a run or not", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(51_000, { turns: true }) });
+    for (const text of ["a", "b", "c"]) void worker.infer(request(text));
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("counts for each request its part of the run that it shared, and the whole run for the slowest", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    const all = ["a", "b", "c", "d"].map((text) => worker.infer(request(text)));
+    await clock.advance(8);
+    for (let i = 0; i < 4; i += 1) await host.answer({ turn: 4 });
+    expect(await all[3]).toMatchObject({ meanUs: 2_000, p95Us: 8_000, slots: 1 });
+  });
+
+  it("counts as queueing what a request waits in its host for the run before", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    const all = ["a", "b", "c"].map((text) => worker.infer(request(text)));
+    await clock.advance(8);
+    await host.answer();
+    await clock.advance(6);
+    await host.answer({ turn: 2 });
+    await host.answer({ turn: 2 });
+    expect((await Promise.all(all)).map(({ queueUs }) => queueUs)).toEqual([0, 8_000, 8_000]);
+  });
+
+  it("lets requests wait for company as long as it is told, and no longer", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
+    void worker.infer(request("a"));
+    await clock.advance(4);
+    void worker.infer(request("b"));
+    expect(host.seen).toEqual([]);
+    await clock.advance(1);
+    expect(host.seen).toEqual(["a", "b"]);
+    void worker.infer(request("c"));
+    expect(host.seen).toEqual(["a", "b", "c"]);
+  });
+
+  it("waits for company no longer than a run is full", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
+    for (const text of ["a", "b", "c", "d"]) void worker.infer(request(text));
+    expect(host.seen).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("waits for company no longer than half of the shortest deadline", async () => {
+    const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 100_000 } }, host);
+    void worker.infer(request("patient"));
+    void worker.infer(request("hurried", { deadlineMs: 20 }));
+    await clock.advance(10);
+    expect(host.seen).toEqual(["patient", "hurried"]);
+  });
+
+  it("runs a higher priority first", async () => {
+    const { worker, host } = setUp();
+    void worker.infer(request("running"));
+    void worker.infer(request("low"));
+    void worker.infer(request("high", { priority: 5 }));
+    await host.answer();
+    await host.answer();
+    expect(host.seen).toEqual(["running", "high", "low"]);
+  });
+
+  it("refuses the fifth request of a slow model at once, with its figures", async () => {
+    const { worker } = setUp();
+    for (const text of ["a", "b", "c", "d"]) void worker.infer(request(text));
+    const answer = await worker.infer(request("e"));
+    expect(answer).toMatchObject({
+      status: 429,
+      code: "QUEUE_FULL",
+      notStarted: true,
+      placementRif: 4,
+      nodeRif: 4,
+      meanUs: 10_000,
+      slots: 1,
+    });
+    expect(errorOf(answer)).toMatch(/^digits:3 on dock-7 has 4 requests in flight/);
+  });
+
+  it("refuses a placement that it does not serve", async () => {
+    const { worker } = setUp();
+    const answer = await worker.infer(request("a", { placementId: "p-9" }));
+    expect(answer).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
+    expect(errorOf(answer)).toContain("placement p-9 is not ready on dock-7");
+  });
+
+  it("refuses edge-only requests on a cloud node", async () => {
+    const { worker } = setUp({ kind: "cloud" });
+    expect(await worker.infer(request("a", { edgeOnly: true }))).toMatchObject({
+      status: 403,
+      code: "EDGE_ONLY",
+      notStarted: true,
+    });
+  });
+
+  it("refuses new requests while it drains, and answers those that it has", async () => {
+    const { worker, host } = setUp();
+    const taken = worker.infer(request("a"));
+    const queued = worker.infer(request("b"));
+    worker.drain();
+    expect(await worker.infer(request("c"))).toMatchObject({ status: 503, code: "DRAINING", notStarted: true });
+    await host.answer();
+    await host.answer();
+    expect([(await taken).status, (await queued).status]).toEqual([200, 200]);
+  });
+
+  it("answers 504 when the time ends in the queue, and does not run the request later", async () => {
+    const { worker, host, clock } = setUp();
+    void worker.infer(request("a"));
+    const late = worker.infer(request("b", { deadlineMs: 100 }));
+    await clock.advance(100);
+    expect(await late).toMatchObject({ status: 504, code: "DEADLINE_EXCEEDED", notStarted: true, queueUs: 100_000 });
+    await host.answer();
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("drops at its turn what could not finish", async () => {
+    const { worker, host, clock } = setUp();
+    void worker.infer(request("a"));
+    const hopeless = worker.infer(request("b", { deadlineMs: 100 }));
+    await clock.advance(95);
+    await host.answer();
+    expect(await hopeless).toMatchObject({ status: 504, notStarted: true });
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("answers 504 when the time ends during the run, and keeps the slot until the run ends", async () => {
+    const { worker, host, clock } = setUp();
+    const late = worker.infer(request("a", { deadlineMs: 100 }));
+    await clock.advance(100);
+    expect(await late).toMatchObject({ status: 504, notStarted: false, placementRif: 0 });
+    void worker.infer(request("b"));
+    expect(host.seen).toEqual(["a"]);
+    await host.answer();
+    expect(host.seen).toEqual(["a", "b"]);
+  });
+
+  it("drops the queued request of a caller who went away", async () => {
+    const { worker, host } = setUp();
+    const caller = new Cancellation();
+    void worker.infer(request("a"));
+    const gone = worker.infer(request("b", { cancellation: caller }));
+    caller.cancel();
+    expect(await gone).toMatchObject({ status: 499, code: "CANCELLED", notStarted: true });
+    await host.answer();
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("does not start a request whose caller is gone already", async () => {
+    const { worker, host } = setUp();
+    const caller = new Cancellation();
+    caller.cancel();
+    expect(await worker.infer(request("a", { cancellation: caller }))).toMatchObject({ status: 499 });
+    expect(host.seen).toEqual([]);
+  });
+
+  it("tells a crash to the request that ran, and lets the others go elsewhere", async () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50) });
+    const all = ["a", "b"].map((text) => worker.infer(request(text)));
+    await host.crash();
+    const [ran, waited] = await Promise.all(all);
+    expect(ran).toMatchObject({ status: 503, code: "HOST_CRASHED", notStarted: false });
+    expect(waited).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
+    if (ran) expect(errorOf(ran)).toContain("signal SIGSEGV");
+  });
+
+  it("settles the queue of a removed placement as not started, and its running request by its answer", async () => {
+    const { worker, host } = setUp();
+    const running = worker.infer(request("a"));
+    const queued = worker.infer(request("b"));
+    worker.remove("p-1");
+    expect(await queued).toMatchObject({ status: 503, code: "DRAINING", notStarted: true });
+    expect(await worker.infer(request("c"))).toMatchObject({ status: 404, notStarted: true });
+    await host.answer();
+    expect(await running).toMatchObject({ status: 200 });
+    expect(host.seen).toEqual(["a"]);
+  });
+
+  it("lets a model that hangs delay no other", async () => {
+    const { worker } = setUp();
+    const other = new ScriptedHost();
+    worker.serve({ ...PLACEMENT, placementId: "p-2", model: "ocr" }, other);
+    void worker.infer(request("hangs"));
+    const answered = worker.infer(request("runs", { placementId: "p-2" }));
+    await other.answer();
+    expect(await answered).toMatchObject({ status: 200, nodeRif: 1, placementRif: 0 });
+  });
+
+  it("takes new limits for a host that it has, and keeps its queue", async () => {
+    const { worker, host } = setUp();
+    void worker.infer(request("a"));
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, queue: 0, timeoutMs: 9_000 } }, host);
+    expect(await worker.infer(request("b"))).toMatchObject({ status: 429 });
+    expect(worker.load().rif).toBe(1);
+  });
+
+  it("tells a running host its new size of a batch with the next request", () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+    void worker.infer(request("a"));
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxBatch: 1 } }, host);
+    void worker.infer(request("b"));
+    expect(host.rows).toEqual([4, 1]);
+  });
+
+  it("reports load, and counts over a restart of the host", async () => {
+    const { worker, host, clock } = setUp();
+    const runs = [worker.infer(request("a")), worker.infer(request("b"))];
+    await clock.advance(8);
+    await host.answer();
+    await host.answer({ status: 500, code: "RUN_FAILED" });
+    await Promise.all(runs);
+    worker.remove("p-1");
+    const restarted = new ScriptedHost(4_000);
+    worker.serve(PLACEMENT, restarted);
+    const bad = worker.infer(request("c"));
+    void worker.infer(request("d"));
+    await restarted.answer({ status: 400, code: "INVALID_REQUEST" });
+    await bad;
+    expect(worker.load()).toEqual({
+      rif: 1,
+      placements: [
+        { placementId: "p-1", rif: 1, queued: 0, slots: 1, meanUs: 0, p95Us: 0, done: 2, failed: 1, rssMiB: 84 },
+      ],
+    });
+  });
+
+  it("measures service without the wait", async () => {
+    const { worker, host, clock } = setUp();
+    const first = worker.infer(request("a"));
+    const second = worker.infer(request("b"));
+    await clock.advance(8);
+    await host.answer();
+    await clock.advance(8);
+    await host.answer();
+    expect(await first).toMatchObject({ queueUs: 0, meanUs: 8_000 });
+    expect(await second).toMatchObject({ queueUs: 8_000, meanUs: 8_000, p95Us: 8_000 });
+  });
+});
