@@ -3,8 +3,8 @@ import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { Interrupts } from "./interrupts.ts";
 import { choosePaint } from "./output/paint.ts";
 import { buildProgram } from "./program.ts";
-import type { Surroundings } from "./run.ts";
-import { Shell } from "./shell.ts";
+import type { ProcessEnv } from "./run.ts";
+import { CommandRunner } from "./shell.ts";
 
 /** Runs one command line in this process and returns its exit code. */
 export async function main(args: readonly string[]): Promise<ExitCode> {
@@ -14,7 +14,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     if (error.code === "EPIPE") process.exit(EXIT.ok);
     throw error;
   });
-  const surroundings: Surroundings = {
+  const surroundings: ProcessEnv = {
     streams: { out: process.stdout, err: process.stderr },
     env: process.env,
     cwd: process.cwd(),
@@ -29,9 +29,9 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
 }
 
 /** Understands `args`, runs what they ask for and puts every failure into words on stderr. */
-export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+export async function runCommandLine(args: readonly string[], surroundings: ProcessEnv): Promise<ExitCode> {
   const { err } = surroundings.streams;
-  const shell = new Shell(surroundings);
+  const shell = new CommandRunner(surroundings);
   const program = buildProgram(shell);
   if (args.length === 0) {
     program.outputHelp();

@@ -11,13 +11,13 @@ import { registerNodes } from "./commands/nodes.ts";
 import { registerSpecs } from "./commands/specs.ts";
 import { registerTools } from "./commands/tools.ts";
 import { addGlobalOptions } from "./globals.ts";
-import type { Shell } from "./shell.ts";
+import type { CommandRunner } from "./shell.ts";
 
 /**
  * The whole command line. Only names, options and descriptions are loaded here; what a command does is imported
  * when it is chosen, so that `--help` and a typing error are answered at once.
  */
-export function buildProgram(shell: Shell): Command {
+export function buildProgram(shell: CommandRunner): Command {
   const program = new Command("skerry")
     .description("One control plane for AI models that run in cloud pods and on edge nodes.")
     .exitOverride()

@@ -1,7 +1,7 @@
 import { messageOf } from "../shared/base/errors.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { type CliFailure, isCliFailure } from "./failure.ts";
-import type { Paint } from "./output/paint.ts";
+import type { Style } from "./output/paint.ts";
 
 /** What ends on stderr, and the exit code that goes with it. */
 export interface RenderedFailure {
@@ -11,7 +11,7 @@ export interface RenderedFailure {
 }
 
 /** Puts whatever was thrown into words: what happened, why, what to do. */
-export function renderFailure(error: unknown, paint: Paint, options: { readonly debug: boolean }): RenderedFailure {
+export function renderFailure(error: unknown, paint: Style, options: { readonly debug: boolean }): RenderedFailure {
   if (isCliFailure(error)) return { exitCode: error.exitCode, lines: render(error, paint) };
   const lines = [
     `${paint.bad("error:")} ${messageOf(error)}`,
@@ -22,7 +22,7 @@ export function renderFailure(error: unknown, paint: Paint, options: { readonly 
   return { exitCode: EXIT.error, lines };
 }
 
-function render(failure: CliFailure, paint: Paint): readonly string[] {
+function render(failure: CliFailure, paint: Style): readonly string[] {
   if (failure.exitCode === EXIT.interrupted) return [];
   const { what, why = [], fix, notes = [] } = failure.parts;
   const lines = [`${paint.bad("error:")} ${what}`];
@@ -32,7 +32,7 @@ function render(failure: CliFailure, paint: Paint): readonly string[] {
   return lines;
 }
 
-function note(label: string, text: string, paint: Paint): string {
+function note(label: string, text: string, paint: Style): string {
   const [first = "", ...rest] = text.split("\n");
   return [`  ${paint.faint(label.padEnd(8))} ${first}`, ...rest.map((line) => `           ${line}`)].join("\n");
 }

@@ -7,7 +7,7 @@ import type { Interrupts } from "./interrupts.ts";
 import { Output, type Streams } from "./output/output.ts";
 
 /** The surroundings of the process, so that a test can give its own. */
-export interface Surroundings {
+export interface ProcessEnv {
   readonly streams: Streams;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
@@ -19,13 +19,13 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const WAIT_TIMEOUT_MS = 300_000;
 
 /** One run of one command: what it was asked globally, where it prints, whom it speaks to. */
-export class Run {
+export class CommandContext {
   readonly globals: Globals;
   readonly output: Output;
-  readonly surroundings: Surroundings;
+  readonly surroundings: ProcessEnv;
   #api: ApiClient | undefined;
 
-  constructor(globals: Globals, surroundings: Surroundings) {
+  constructor(globals: Globals, surroundings: ProcessEnv) {
     this.globals = globals;
     this.surroundings = surroundings;
     this.output = new Output(surroundings.streams, {

@@ -1,20 +1,20 @@
 import type { Command } from "commander";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 import { readGlobals } from "./globals.ts";
-import type { Run, Surroundings } from "./run.ts";
+import type { CommandContext, ProcessEnv } from "./run.ts";
 
-export type Action = (run: Run) => Promise<ExitCode | void>;
+export type Action = (run: CommandContext) => Promise<ExitCode | void>;
 
 /** Runs the action of the chosen command and remembers the exit code that it ended with. */
-export class Shell {
+export class CommandRunner {
   #exitCode: ExitCode = EXIT.ok;
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: ProcessEnv;
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: ProcessEnv) {
     this.#surroundings = surroundings;
   }
 
-  get streams(): Surroundings["streams"] {
+  get streams(): ProcessEnv["streams"] {
     return this.#surroundings.streams;
   }
 
@@ -24,7 +24,7 @@ export class Shell {
 
   /** Everything an action needs is loaded here, after the command line has been understood: `--help` waits for none of it. */
   async run(command: Command, action: Action): Promise<void> {
-    const { Run } = await import("./run.ts");
-    this.#exitCode = (await action(new Run(readGlobals(command), this.#surroundings))) ?? EXIT.ok;
+    const { CommandContext } = await import("./run.ts");
+    this.#exitCode = (await action(new CommandContext(readGlobals(command), this.#surroundings))) ?? EXIT.ok;
   }
 }

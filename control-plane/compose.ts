@@ -5,7 +5,7 @@ import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
 import { FileStore } from "./adapters/artifacts/file-store.ts";
-import { createHttpDoor, type HttpDoor } from "./adapters/http/server/http-api.ts";
+import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts";
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { keys } from "./adapters/system/ed25519.ts";
@@ -13,22 +13,22 @@ import { NodeSockets } from "./adapters/websocket/node-sockets.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
-import { DesiredSender } from "./app/node-sessions/desired-state-sync.ts";
+import { DesiredStateSync } from "./app/node-sessions/desired-state-sync.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { Executor } from "./app/control-loop/executor.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
-import { FleetHolder } from "./app/fleet/fleet-cache.ts";
+import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { Leadership } from "./app/control-loop/leadership.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
-import { NodeGateway } from "./app/node-sessions/node-session-handler.ts";
+import { NodeSessions } from "./app/node-sessions/node-session-handler.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
 import { SessionWatch } from "./app/node-sessions/session-watch.ts";
-import { RepositoryChanges } from "./app/catalog/model-repository-api.ts";
-import { ServingView } from "./app/inference/model-status-query.ts";
+import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
+import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import type { Config } from "./config.ts";
@@ -39,7 +39,7 @@ const VERSION = "0.1.0";
 const GOAWAY_SPREAD_MS = 5_000;
 
 export interface ControlPlane {
-  readonly http: HttpDoor["http"];
+  readonly http: HttpApi["http"];
   readonly keys: ApiKeys;
   start(): Promise<void>;
   /** Unready, nodes sent away, running requests finished, lease given up. */
@@ -63,7 +63,7 @@ export async function composeControlPlane(
       .append([event])
       .catch((error: unknown) => logger.warn({ event, error: messageOf(error) }, "an event was not kept"));
   };
-  const fleet = new FleetHolder({ store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
+  const fleet = new FleetCache({ store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.current(), clock.now(), timings),
     inFlight: inference.inFlight(),
@@ -71,7 +71,7 @@ export async function composeControlPlane(
   const artifacts = await FileStore.open(config.dataDir);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
-  const desired = new DesiredSender({ fleet, clock });
+  const desired = new DesiredStateSync({ fleet, clock });
   const push = new ModelPush({
     artifacts,
     catalog: postgres.catalog,
@@ -84,7 +84,7 @@ export async function composeControlPlane(
     tell,
     onPushed: ({ received }) => metrics.bytesPushed(received),
   });
-  const gateway = new NodeGateway({
+  const gateway = new NodeSessions({
     replica,
     sessions: postgres.sessions,
     registry,
@@ -132,7 +132,7 @@ export async function composeControlPlane(
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, tell });
   const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
   let isStopping = false;
-  const door = createHttpDoor({
+  const door = createHttpApi({
     keys: apiKeys,
     catalog,
     nodes: new NodeAdmin({ store: postgres.nodes, fleet, clock, timings }),
@@ -144,8 +144,8 @@ export async function composeControlPlane(
       publicUrl,
     }),
     deployments,
-    serving: new ServingView({ fleet, timings }),
-    repository: new RepositoryChanges({ deployments, fleet, timings, clock }),
+    serving: new ModelStatusQuery({ fleet, timings }),
+    repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,
     audit: postgres.audit,
     idempotency: postgres.idempotency,
@@ -165,9 +165,9 @@ export async function composeControlPlane(
     http: door.http,
     keys: apiKeys,
     async start() {
-      postgres.onRing(() => {
-        apiKeys.ring();
-        events.poke();
+      postgres.onNotify(() => {
+        apiKeys.invalidate();
+        events.wake();
       });
       await fleet.start();
       inference.start();

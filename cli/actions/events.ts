@@ -5,9 +5,9 @@ import { readEventStream } from "../api/event-stream.ts";
 import { readList } from "../api/lists.ts";
 import { isApiFailure } from "../api/problem.ts";
 import { isMachineFormat, type OutputFormat, printList, printRaw, type View } from "../output/format.ts";
-import type { Paint } from "../output/paint.ts";
+import type { Style } from "../output/paint.ts";
 import { formatSince } from "../output/units.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 
 export interface EventOptions {
   readonly watch?: boolean;
@@ -15,7 +15,7 @@ export interface EventOptions {
   readonly limit: number;
 }
 
-const typeText = (row: SkerryEvent, paint: Paint): string => (row.type === "Warning" ? paint.warn(row.type) : row.type);
+const typeText = (row: SkerryEvent, paint: Style): string => (row.type === "Warning" ? paint.warn(row.type) : row.type);
 
 const view: View<SkerryEvent> = {
   name: (row) => row.id,
@@ -29,7 +29,7 @@ const view: View<SkerryEvent> = {
   ],
 };
 
-export async function showEvents(run: Run, options: EventOptions): Promise<void> {
+export async function showEvents(run: CommandContext, options: EventOptions): Promise<void> {
   const api = await run.api();
   const { raw, items } = await readList(api, "/api/v1/events", event, { object: options.object, limit: options.limit });
   const { format } = run.globals;
@@ -53,7 +53,12 @@ function oldestFirst(items: readonly SkerryEvent[]): readonly SkerryEvent[] {
 }
 
 /** Follows the stream for ever; after a broken connection it goes on behind the last event it has seen. */
-async function watch(run: Run, api: ApiClient, options: EventOptions, after: string | undefined): Promise<never> {
+async function watch(
+  run: CommandContext,
+  api: ApiClient,
+  options: EventOptions,
+  after: string | undefined,
+): Promise<never> {
   let last = after;
   let failures = 0;
   for (;;) {
@@ -83,7 +88,7 @@ async function watch(run: Run, api: ApiClient, options: EventOptions, after: str
   }
 }
 
-async function printOne(run: Run, format: OutputFormat, one: SkerryEvent): Promise<void> {
+async function printOne(run: CommandContext, format: OutputFormat, one: SkerryEvent): Promise<void> {
   if (format === "name") return run.output.data(one.id);
   // One line each, so that `| jq` works while the stream runs.
   if (format === "json") return run.output.data(JSON.stringify(one));

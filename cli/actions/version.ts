@@ -2,10 +2,10 @@ import { serverMetadata } from "../../shared/api/v1/inference.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { isMachineFormat, printRaw } from "../output/format.ts";
 import { packageVersion } from "../package-version.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 
 /** Both versions. A server that does not answer is no failure: the tool's own version is what may be needed then. */
-export async function showVersion(run: Run): Promise<void> {
+export async function showVersion(run: CommandContext): Promise<void> {
   const target = await run.target();
   const answer = await run
     .apiFor(target)

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 
 const actions = () => import("../actions/access/contexts.ts");
 
 /** `skerry login`, `skerry context`, `skerry whoami`. */
-export function registerContexts(program: Command, shell: Shell): void {
+export function registerContexts(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("login")

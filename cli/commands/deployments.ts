@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 
 const actions = () => import("../actions/deployments/deployments.ts");
 
 /** `skerry deployments …`, `skerry explain`. */
-export function registerDeployments(program: Command, shell: Shell): void {
+export function registerDeployments(program: Command, shell: CommandRunner): void {
   const deployments = program.command("deployments").description("what is declared to serve, and how it stands");
   withExamples(
     deployments

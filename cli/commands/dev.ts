@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 import type { DevOptions } from "../dev/settings.ts";
 
 /** `skerry dev`, which is `npm start`. */
-export function registerDev(program: Command, shell: Shell): void {
+export function registerDev(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("dev")

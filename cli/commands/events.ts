@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 
 /** `skerry events`, `skerry audit`. */
-export function registerEvents(program: Command, shell: Shell): void {
+export function registerEvents(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("events")

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 import type { InferOptions } from "../actions/models/infer.ts";
 
 const append = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 /** `skerry infer`. */
-export function registerInfer(program: Command, shell: Shell): void {
+export function registerInfer(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("infer")

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 import type { JoinOptions } from "../join/join.ts";
 
 /** `skerry join`. */
-export function registerJoin(program: Command, shell: Shell): void {
+export function registerJoin(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("join")

@@ -1,13 +1,13 @@
 import { type Command, Option } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 import type { KeyOptions } from "../actions/access/keys.ts";
 
 const actions = () => import("../actions/access/keys.ts");
 
 /** `skerry keys …`. */
-export function registerKeys(program: Command, shell: Shell): void {
+export function registerKeys(program: Command, shell: CommandRunner): void {
   const keys = program.command("keys").description("API keys and their roles (needs an admin key)");
   withExamples(
     keys

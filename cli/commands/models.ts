@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { collectPair, wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 import type { PushOptions } from "../actions/models/model-push.ts";
 
 const actions = () => import("../actions/models/models.ts");
 const transfers = () => import("../actions/models/model-push.ts");
 
 /** `skerry models …`. */
-export function registerModels(program: Command, shell: Shell): void {
+export function registerModels(program: Command, shell: CommandRunner): void {
   const models = program.command("models").description("models, their versions and aliases");
   withExamples(
     models

@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import { collectPair, wholeNumber } from "../globals.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 import type { TokenOptions } from "../actions/nodes/tokens.ts";
 
 const actions = () => import("../actions/nodes/nodes.ts");
 const changes = () => import("../actions/nodes/node-changes.ts");
 
 /** `skerry nodes …` and `skerry token …`. */
-export function registerNodes(program: Command, shell: Shell): void {
+export function registerNodes(program: Command, shell: CommandRunner): void {
   const nodes = program.command("nodes").description("what runs models: edge devices and cloud pods");
   withExamples(
     nodes
@@ -85,7 +85,7 @@ export function registerNodes(program: Command, shell: Shell): void {
   registerTokens(program, shell);
 }
 
-function registerTokens(program: Command, shell: Shell): void {
+function registerTokens(program: Command, shell: CommandRunner): void {
   const token = program.command("token").description("join tokens: one lets one node join, once");
   withExamples(
     token

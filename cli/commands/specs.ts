@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 
 const FILE_HELP = "YAML or JSON, one document or many; `-` for stdin";
 
 /** `skerry apply`, `skerry plan`. */
-export function registerSpecs(program: Command, shell: Shell): void {
+export function registerSpecs(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("apply")

@@ -1,9 +1,9 @@
 import { Argument, type Command } from "commander";
 import { withExamples } from "../examples.ts";
-import type { Shell } from "../shell.ts";
+import type { CommandRunner } from "../shell.ts";
 
 /** `skerry completion`, `skerry version`. */
-export function registerTools(program: Command, shell: Shell): void {
+export function registerTools(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("completion")

@@ -1,11 +1,11 @@
 import { relative } from "node:path";
 import { answersOk } from "../processes/answers.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import type { DevSettings } from "./settings.ts";
 import type { DevStack } from "./stack.ts";
 
 /** Says what can be opened and asked now. Pages are named only when they answer. */
-export async function printAddresses(run: Run, settings: DevSettings, stack: DevStack): Promise<void> {
+export async function printAddresses(run: CommandContext, settings: DevSettings, stack: DevStack): Promise<void> {
   const { server } = stack;
   const pages = [
     ["Console", `${server}/`],

@@ -5,7 +5,7 @@ import { isApiFailure } from "../api/problem.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../models/push-version.ts";
 import { readModel } from "../models/reference.ts";
 import { formatBytes } from "../output/units.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import { waitForDeployment } from "../wait/deployment-ready.ts";
 import { readDemoModels } from "./samples.ts";
 
@@ -24,7 +24,7 @@ const DEMO_SPEC = deploymentSpec.parse({
 });
 
 /** Publishes what is missing of the demonstration's models. What an operator moved since the first start stays moved. */
-export async function publishModels(run: Run, api: ApiClient): Promise<void> {
+export async function publishModels(run: CommandContext, api: ApiClient): Promise<void> {
   for (const { name, file, accuracy } of await readDemoModels()) {
     const labels = { example: "digits" };
     const pushed = await waitForCheck(
@@ -42,7 +42,7 @@ export async function publishModels(run: Run, api: ApiClient): Promise<void> {
 }
 
 /** Declares the demonstration's deployment when there is none of that name, and waits until it is ready. */
-export async function deployDemo(run: Run, api: ApiClient): Promise<Deployment> {
+export async function deployDemo(run: CommandContext, api: ApiClient): Promise<Deployment> {
   const found = await existing(api);
   const declared = found ?? (await applySpec(api, DEMO_SPEC)).deployment;
   run.output.say(

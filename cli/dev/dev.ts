@@ -7,7 +7,7 @@ import { CliFailure } from "../failure.ts";
 import { renderTable } from "../output/table.ts";
 import { count } from "../output/units.ts";
 import { packageVersion } from "../package-version.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import { printAddresses } from "./addresses.ts";
 import { claimPorts } from "./claim-ports.ts";
 import { classifiedColumns, classify, isConvincing, isRight } from "./classify.ts";
@@ -25,7 +25,7 @@ const SAMPLES = 12;
  * `skerry dev`: a whole Skerry on this machine. Ctrl-C after it was ready is how it is meant to end, so that is exit
  * code 0; before, it is 130.
  */
-export async function dev(run: Run, options: DevOptions): Promise<ExitCode> {
+export async function dev(run: CommandContext, options: DevOptions): Promise<ExitCode> {
   const wanted = readSettings(options, run.surroundings.env, run.surroundings.cwd);
   const directory = await claimDirectory(wanted.directory, { beforeWipe: wanted.fresh ? stopLeftoverDatabase : null });
   try {
@@ -40,7 +40,7 @@ export async function dev(run: Run, options: DevOptions): Promise<ExitCode> {
   }
 }
 
-async function runStack(run: Run, settings: DevSettings, directory: DataDirectory): Promise<ExitCode> {
+async function runStack(run: CommandContext, settings: DevSettings, directory: DataDirectory): Promise<ExitCode> {
   const { output, signal } = run;
   const stack = new DevStack(run, settings);
   output.say(
@@ -62,7 +62,7 @@ async function runStack(run: Run, settings: DevSettings, directory: DataDirector
 
 /** Brings everything up, serves the model and shows it. Returns whether the answers were right, as an exit code. */
 async function demonstrate(
-  run: Run,
+  run: CommandContext,
   settings: DevSettings,
   stack: DevStack,
   directory: DataDirectory,
@@ -114,21 +114,21 @@ async function demonstrate(
   return EXIT.error;
 }
 
-async function step(run: Run, what: string, work: () => Promise<void>, done: string): Promise<void> {
+async function step(run: CommandContext, what: string, work: () => Promise<void>, done: string): Promise<void> {
   const startedAt = systemClock.now();
   run.output.say(`Starting ${what} …`);
   await work();
   run.output.say(`${what} ${done} after ${((systemClock.now() - startedAt) / 1000).toFixed(1)} s`);
 }
 
-async function explainPlacements(run: Run, api: ApiClient, name: string): Promise<void> {
+async function explainPlacements(run: CommandContext, api: ApiClient, name: string): Promise<void> {
   const { body } = await api.get(`/api/v1/deployments/${name}/explain`);
   const { placements } = decode(explainAnswer, body, "an explanation");
   run.output.data("\nWhy the replicas are where they are:");
   for (const { node, explain } of placements) run.output.data(`  ${node.padEnd(10)} ${explain.sentence}`);
 }
 
-async function adminKey(run: Run, stack: DevStack): Promise<string> {
+async function adminKey(run: CommandContext, stack: DevStack): Promise<string> {
   const given = run.surroundings.env["SKERRY_API_KEY"];
   const key = await readFile(stack.adminKeyFile, "utf8").catch(() => given ?? "");
   if (key.trim() !== "") return key.trim();

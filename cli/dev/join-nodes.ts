@@ -5,7 +5,7 @@ import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { LiveLines } from "../output/live-lines.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import { waitUntil } from "../wait/wait-until.ts";
 import type { DevSettings } from "./settings.ts";
 import type { DevStack } from "./stack.ts";
@@ -38,7 +38,7 @@ async function makeToken(
 }
 
 /** Waits until all nodes are connected and may serve. */
-export async function waitForNodes(run: Run, api: ApiClient, names: readonly string[]): Promise<void> {
+export async function waitForNodes(run: CommandContext, api: ApiClient, names: readonly string[]): Promise<void> {
   const lines = new LiveLines(run.output);
   let states = new Map<string, string>();
   try {

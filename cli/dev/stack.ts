@@ -11,7 +11,7 @@ import { lastLines } from "../processes/log-file.ts";
 import { CONTROL_PLANE, EDGE_NODE, programEnvironment } from "../processes/programs.ts";
 import { ReleaseStack } from "../processes/release-stack.ts";
 import { Supervised } from "../processes/supervised.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import { DevDatabase } from "./database.ts";
 import type { DevNode, DevSettings } from "./settings.ts";
 
@@ -22,7 +22,7 @@ const SHOWN_LINES = 15;
 
 /** The processes of one `skerry dev`: started one behind the other, stopped in reverse. */
 export class DevStack {
-  readonly #run: Run;
+  readonly #run: CommandContext;
   readonly #settings: DevSettings;
   readonly #releases: ReleaseStack;
   readonly #supervised: Supervised[] = [];
@@ -30,7 +30,7 @@ export class DevStack {
   readonly #lost = Promise.withResolvers<never>();
   #isUp = false;
 
-  constructor(run: Run, settings: DevSettings) {
+  constructor(run: CommandContext, settings: DevSettings) {
     this.#run = run;
     this.#settings = settings;
     this.#releases = new ReleaseStack((name, error) =>

@@ -10,7 +10,7 @@ import { Child, type Ended } from "../processes/child.ts";
 import { lastLines } from "../processes/log-file.ts";
 import { firstFreePort, isPortFree } from "../processes/ports.ts";
 import { EDGE_NODE, programEnvironment } from "../processes/programs.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 
 export interface JoinOptions {
   readonly name?: string;
@@ -39,7 +39,7 @@ interface JoiningNode {
 }
 
 /** `skerry join`: runs the node's own program in the foreground. Ctrl-C drains it; a second one kills it. */
-export async function join(run: Run, token: string | undefined, options: JoinOptions): Promise<ExitCode> {
+export async function join(run: CommandContext, token: string | undefined, options: JoinOptions): Promise<ExitCode> {
   const { output } = run;
   const node = await prepare(run, token, options);
   output.say(
@@ -59,7 +59,7 @@ export async function join(run: Run, token: string | undefined, options: JoinOpt
   return EXIT.ok;
 }
 
-async function prepare(run: Run, token: string | undefined, options: JoinOptions): Promise<JoiningNode> {
+async function prepare(run: CommandContext, token: string | undefined, options: JoinOptions): Promise<JoiningNode> {
   const { env, cwd } = run.surroundings;
   const name = options.name ?? nodeNameFrom(hostname());
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
@@ -95,7 +95,7 @@ async function prepare(run: Run, token: string | undefined, options: JoinOptions
 const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 
 /** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
-function localSettings(run: Run, { localHost, localKeys }: JoinOptions): Readonly<Record<string, string>> {
+function localSettings(run: CommandContext, { localHost, localKeys }: JoinOptions): Readonly<Record<string, string>> {
   const { env, cwd } = run.surroundings;
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
@@ -143,7 +143,7 @@ async function chooseLocalPort(wanted: number | undefined): Promise<number> {
   });
 }
 
-function start(run: Run, node: JoiningNode, kind: string): Child {
+function start(run: CommandContext, node: JoiningNode, kind: string): Child {
   const child = new Child({
     name: node.name,
     ...EDGE_NODE,
@@ -162,7 +162,7 @@ function start(run: Run, node: JoiningNode, kind: string): Child {
 }
 
 /** Says what the technician waits for, as it happens. */
-async function announce(run: Run, node: JoiningNode, signal: AbortSignal): Promise<void> {
+async function announce(run: CommandContext, node: JoiningNode, signal: AbortSignal): Promise<void> {
   const local = node.localUrl;
   await untilTrue(() => answersOk(`${local}/livez`, signal), signal);
   run.output.say(`${node.name} is up; its own API is ${local}/v2, also while the control plane is away`);

@@ -8,7 +8,7 @@ import { isApiFailure } from "../api/problem.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { startProgress } from "../output/progress.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import { waitUntil } from "../wait/wait-until.ts";
 import { fileSize, type HashedFile, hashFile } from "./hash-file.ts";
 import { modelPath, readModel, readVersion } from "./reference.ts";
@@ -29,7 +29,7 @@ export interface Pushed {
 }
 
 /** Brings a file to the control plane as a new version; its check goes on afterwards. Equal bytes are never sent twice. */
-export async function pushVersion(run: Run, api: ApiClient, request: PushRequest): Promise<Pushed> {
+export async function pushVersion(run: CommandContext, api: ApiClient, request: PushRequest): Promise<Pushed> {
   const hashed = await hashWithProgress(run, request.file);
   await ensureModel(api, request.model);
   const same = await findSame(api, request.model, hashed.sha256);
@@ -48,7 +48,7 @@ export async function pushVersion(run: Run, api: ApiClient, request: PushRequest
 }
 
 /** Waits until the check of a version has ended; `rejected` is a failure that says why. */
-export async function waitForCheck(run: Run, api: ApiClient, pushed: Pushed): Promise<Pushed> {
+export async function waitForCheck(run: CommandContext, api: ApiClient, pushed: Pushed): Promise<Pushed> {
   let { version, raw } = pushed;
   try {
     await waitUntil(
@@ -92,7 +92,7 @@ export async function moveAlias(
   return { moved: true, from, raw: body };
 }
 
-async function hashWithProgress(run: Run, path: string): Promise<HashedFile> {
+async function hashWithProgress(run: CommandContext, path: string): Promise<HashedFile> {
   const bar = await startProgress(run.output, "reading  ", await fileSize(path));
   try {
     return await hashFile(path, (done) => bar.update(done), run.signal);
@@ -101,7 +101,7 @@ async function hashWithProgress(run: Run, path: string): Promise<HashedFile> {
   }
 }
 
-async function uploadWithProgress(run: Run, api: ApiClient, file: HashedFile, path: string): Promise<void> {
+async function uploadWithProgress(run: CommandContext, api: ApiClient, file: HashedFile, path: string): Promise<void> {
   const bar = await startProgress(run.output, "uploading", file.bytes);
   try {
     await uploadFile(file, path, {

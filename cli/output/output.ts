@@ -1,4 +1,4 @@
-import { choosePaint, type Paint } from "./paint.ts";
+import { choosePaint, type Style } from "./paint.ts";
 
 /** The part of a stream that is used here; a test passes a recorder. */
 export interface Sink {
@@ -18,9 +18,9 @@ export interface Streams {
  */
 export class Output {
   /** Colours for what goes to stdout. */
-  readonly paint: Paint;
+  readonly paint: Style;
   /** Colours for what goes to stderr. */
-  readonly wordPaint: Paint;
+  readonly wordPaint: Style;
   /** A person watches stderr: bars and lines that redraw themselves make sense. */
   readonly live: boolean;
   readonly streams: Streams;

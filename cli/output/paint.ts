@@ -3,7 +3,7 @@ import { styleText } from "node:util";
 type Colour = (text: string) => string;
 
 /** Colour by meaning. Without colour every one returns its text as it came. */
-export interface Paint {
+export interface Style {
   readonly enabled: boolean;
   readonly good: Colour;
   readonly warn: Colour;
@@ -13,7 +13,7 @@ export interface Paint {
 }
 
 const plain: Colour = (text) => text;
-export const noPaint: Paint = { enabled: false, good: plain, warn: plain, bad: plain, strong: plain, faint: plain };
+export const noPaint: Style = { enabled: false, good: plain, warn: plain, bad: plain, strong: plain, faint: plain };
 
 // validateStream: whether colour is wanted has been decided already, from the stream that is written to.
 const style =
@@ -21,7 +21,7 @@ const style =
   (text: string): string =>
     styleText(format, text, { validateStream: false });
 
-const colourful: Paint = {
+const colourful: Style = {
   enabled: true,
   good: style("green"),
   warn: style("yellow"),
@@ -35,7 +35,7 @@ export function choosePaint(choice: {
   readonly terminal: boolean;
   readonly wanted: boolean;
   readonly env: NodeJS.ProcessEnv;
-}): Paint {
+}): Style {
   const refused = (choice.env["NO_COLOR"] ?? "") !== "" || choice.env["TERM"] === "dumb";
   return choice.terminal && choice.wanted && !refused ? colourful : noPaint;
 }

@@ -1,9 +1,9 @@
 import Table from "cli-table3";
-import type { Paint } from "./paint.ts";
+import type { Style } from "./paint.ts";
 
 export interface Column<Row> {
   readonly header: string;
-  readonly value: (row: Row, paint: Paint) => string;
+  readonly value: (row: Row, paint: Style) => string;
   /** Shown with `-o wide` only. */
   readonly wide?: boolean;
   readonly align?: "right";
@@ -32,7 +32,7 @@ const BARE = {
 export function renderTable<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
-  options: { readonly wide: boolean; readonly paint: Paint },
+  options: { readonly wide: boolean; readonly paint: Style },
 ): string {
   const shown = columns.filter((column) => options.wide || column.wide !== true);
   const table = new Table({
@@ -54,7 +54,7 @@ const trimLines = (text: string): string =>
     .join("\n");
 
 /** `name  value` lines, values aligned. Empty values are left out. */
-export function renderFields(fields: readonly (readonly [name: string, value: string])[], paint: Paint): string {
+export function renderFields(fields: readonly (readonly [name: string, value: string])[], paint: Style): string {
   const present = fields.filter(([, value]) => value !== "");
   const width = Math.max(0, ...present.map(([name]) => name.length));
   return present

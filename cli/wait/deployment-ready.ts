@@ -4,9 +4,9 @@ import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { LiveLines } from "../output/live-lines.ts";
-import type { Paint } from "../output/paint.ts";
+import type { Style } from "../output/paint.ts";
 import { formatBytes } from "../output/units.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** True when the newest declaration has been looked at and everything it asks for is ready. */
@@ -22,7 +22,7 @@ export function conditionOf(
 }
 
 /** One replica in a line: `edge-a  downloading 43 %`. */
-function replicaLine(of: Placement, paint: Paint): string {
+function replicaLine(of: Placement, paint: Style): string {
   const { state, progress, failure } = of;
   const words = failure === null ? stateWords(state, progress) : `failed: ${failure.detail} (${failure.code})`;
   const colour = state === "ready" ? paint.good : failure === null ? (text: string) => text : paint.bad;
@@ -39,7 +39,7 @@ function stateWords(state: string, progress: Placement["progress"]): string {
  * deployment says about itself.
  */
 export async function waitForDeployment(
-  run: Run,
+  run: CommandContext,
   api: ApiClient,
   name: string,
   generation: number,
@@ -72,7 +72,7 @@ function linesOf(
   name: string,
   of: Deployment,
   placements: readonly Placement[],
-  paint: Paint,
+  paint: Style,
 ): ReadonlyMap<string, string> {
   const lines = new Map<string, string>();
   for (const one of placements) if (one.wanted !== "gone") lines.set(one.id, replicaLine(one, paint));

@@ -1,5 +1,5 @@
 import { sleep, systemClock } from "../../shared/base/clock.ts";
-import type { Run } from "../run.ts";
+import type { CommandContext } from "../run.ts";
 
 const POLL_MS = 500;
 
@@ -13,7 +13,7 @@ class WaitTimeout extends Error {
 
 /** Asks `isDone` twice a second until it says yes; throws `WaitTimeout` when the run's time for waiting is over. */
 export async function waitUntil(
-  run: Pick<Run, "signal" | "waitTimeoutMs">,
+  run: Pick<CommandContext, "signal" | "waitTimeoutMs">,
   isDone: () => Promise<boolean>,
   pollMs = POLL_MS,
 ): Promise<void> {

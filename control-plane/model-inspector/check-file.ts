@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { artifactDigest, manifestBytes } from "../../shared/protocol/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
 import { buildManifest } from "../core/catalog/build-manifest.ts";
-import { skimOnnx } from "../core/catalog/onnx-inspect.ts";
+import { inspectOnnx } from "../core/catalog/onnx-inspect.ts";
 import { digestFile } from "./digest-file.ts";
 import { fileSource } from "./file-reader.ts";
 import type { CheckRequest, CheckResult } from "./messages.ts";
@@ -21,7 +21,7 @@ export function checkFile(request: CheckRequest): CheckResult {
         `the declared SHA-256 is ${request.sha256}, that of the ${size} bytes is ${file.sha256}: the file changed, or was damaged on its way`,
       );
     }
-    const skim = skimOnnx(fileSource(fd));
+    const skim = inspectOnnx(fileSource(fd));
     if (skim.kind === "refused") return rejected("INVALID_MODEL", skim.reason);
     const { model } = skim;
     const manifest = buildManifest(request, file, model);

@@ -4,7 +4,7 @@ import type { FleetRows } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";
 
 /** Proof of leadership: compared inside every transaction that carries out a plan. */
-export interface Fence {
+export interface LeaderFence {
   readonly holder: string;
   readonly token: bigint;
 }
@@ -14,9 +14,9 @@ export interface LeadershipStore {
    * Takes the lease when it is free or expired, or renews it when `holder` has it. The token rises with every new
    * holder. Returns the fence, or null while somebody else holds the lease. Lease times are the database's.
    */
-  acquire(holder: string, leaseMs: number): Promise<Fence | null>;
+  acquire(holder: string, leaseMs: number): Promise<LeaderFence | null>;
   /** Gives the lease up early, so that the next leader need not wait. No effect without the lease. */
-  release(fence: Fence): Promise<void>;
+  release(fence: LeaderFence): Promise<void>;
 }
 
 export interface NewPlacement {
@@ -36,22 +36,22 @@ export type PlanOutcome = "committed" | "fenced" | "stale";
 /** Carries out plan steps. Every method raises the node's `desired_rev` in its transaction and rings the doorbell. */
 export interface PlanStore {
   /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
-  createPlacement(fence: Fence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
+  createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
   /** Starts a failed placement anew: generation + 1, state `offered`. `stale` unless it is at `generation`. */
   retryPlacement(
-    fence: Fence,
+    fence: LeaderFence,
     placement: { id: PlacementId; generation: number },
     event: NewEvent,
   ): Promise<PlanOutcome>;
   /** Sets `wanted` to `gone`, generation + 1. `stale` unless it is at `generation`. */
   retirePlacement(
-    fence: Fence,
+    fence: LeaderFence,
     placement: { id: PlacementId; generation: number },
     event: NewEvent,
   ): Promise<PlanOutcome>;
   /** Deletes the row of a placement that its node has let go of. */
   forgetPlacement(
-    fence: Fence,
+    fence: LeaderFence,
     placement: { id: PlacementId; generation: number },
     event: NewEvent,
   ): Promise<PlanOutcome>;
@@ -63,7 +63,7 @@ export interface FleetStore {
 }
 
 /** Rings after a committed change by anybody, and after every reconnect. A lost ring is healed by the caller's poll. */
-export interface Doorbell {
+export interface ChangeNotifier {
   listen(onRing: () => void): Promise<void>;
   stop(): Promise<void>;
 }

@@ -34,7 +34,7 @@ export interface TransferLink {
 }
 
 /** What the websocket adapter calls. Every call about a session names the socket's own session, never a node id from a message. */
-export interface NodeDoor {
+export interface NodeSessionHandler {
   /** What is needed to check a signature; null when the node is unknown. */
   identity(nodeId: string): Promise<NodeIdentityRow | null>;
   /** A control channel whose proof held. Throws to refuse. */

@@ -4,28 +4,28 @@ import type { Logger } from "../../shared/base/logger.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { Capabilities } from "../../shared/protocol/messages.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
-import type { ArtifactDisk, MemoryFile } from "../ports/disk.ts";
+import type { ArtifactDisk, StateFile } from "../ports/disk.ts";
 import type { Dialer } from "../ports/links.ts";
 import type { SystemProbe } from "../ports/machine.ts";
 import type { ModelHosts } from "../ports/model-hosts.ts";
 import type { NodeTelemetry } from "../ports/serving.ts";
 import { Connection } from "./session/connection.ts";
-import { Desired } from "./placements/desired-state-receiver.ts";
+import { DesiredStateReceiver } from "./placements/desired-state-receiver.ts";
 import { Executor } from "./placements/executor.ts";
 import { HostSupervisor } from "./hosts/host-supervisor.ts";
-import { Memory } from "./placements/local-state.ts";
+import { LocalState } from "./placements/local-state.ts";
 import { NodeLog } from "./session/node-log.ts";
 import { type Held, Placements } from "./placements/placements.ts";
-import type { Serving } from "./inference/request-executor.ts";
+import type { RequestExecutor } from "./inference/request-executor.ts";
 import { StatusReports } from "./session/status-reports.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
 export interface AgentParts {
   readonly dialer: Dialer;
-  readonly memoryFile: MemoryFile;
+  readonly memoryFile: StateFile;
   readonly disk: ArtifactDisk;
   readonly hosts: ModelHosts;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly probe: SystemProbe;
   readonly telemetry: NodeTelemetry;
   readonly clock: Clock;
@@ -41,7 +41,7 @@ const SERVE_FIRST_MS = 1_000;
  * desired into model hosts. It starts what it remembers before it dials, so a control plane that is away costs nothing.
  */
 export class Agent {
-  readonly #memory: Memory;
+  readonly #memory: LocalState;
   readonly #executor: Executor;
   readonly #connection: Connection;
   readonly #placements: Placements;
@@ -55,7 +55,7 @@ export class Agent {
     const log = new NodeLog(clock);
     const statuses = new StatusReports(clock);
     const placements = new Placements((report) => statuses.changed(report));
-    const memory = new Memory(parts.memoryFile);
+    const memory = new LocalState(parts.memoryFile);
     const onSettled = (): void => this.#executor.trigger();
     const shared = { ...parts, log, statuses, placements, memory, onSettled };
     const supervisor = new HostSupervisor(shared);
@@ -64,7 +64,13 @@ export class Agent {
       whyIncompatible: (manifest) => this.#capabilities && whyIncompatible(manifest, this.#capabilities),
       makeRoom: () => this.#executor.makeRoom(),
     });
-    const desired = new Desired({ memory, clock, logger, ready: () => placements.ready(), onApplied: onSettled });
+    const desired = new DesiredStateReceiver({
+      memory,
+      clock,
+      logger,
+      ready: () => placements.ready(),
+      onApplied: onSettled,
+    });
     this.#executor = new Executor({
       ...shared,
       supervisor,

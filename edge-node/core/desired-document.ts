@@ -1,7 +1,7 @@
 import { applyDelta, desiredDigest, sortedDesired, type DesiredState } from "../../shared/protocol/desired.ts";
 import type { ControlPlaneMessage } from "../../shared/protocol/messages.ts";
 
-export interface DesiredDocument {
+export interface DesiredRevision {
   readonly rev: number;
   readonly state: DesiredState;
 }
@@ -9,7 +9,7 @@ export interface DesiredDocument {
 export type DesiredMessage = Extract<ControlPlaneMessage, { type: "desired.snapshot" | "desired.delta" }>;
 
 export type DesiredVerdict =
-  | { readonly kind: "apply"; readonly document: DesiredDocument }
+  | { readonly kind: "apply"; readonly document: DesiredRevision }
   /** It is the document we have: acknowledge again. */
   | { readonly kind: "known" }
   /** Older than ours. */
@@ -23,7 +23,7 @@ export type DesiredVerdict =
 const MAX_JUMP = 1_000_000;
 
 /** What a desired-state message means for a node that holds `current`. */
-export function judgeDesired(current: DesiredDocument, message: DesiredMessage): DesiredVerdict {
+export function judgeDesired(current: DesiredRevision, message: DesiredMessage): DesiredVerdict {
   if (message.rev < current.rev) return { kind: "stale" };
   if (current.rev > 0 && message.rev - current.rev > MAX_JUMP)
     return { kind: "broken", why: `revision ${message.rev} is more than ${MAX_JUMP} ahead of ${current.rev}` };

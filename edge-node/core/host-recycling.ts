@@ -6,7 +6,7 @@ export interface HostMemory {
   readonly wantedMiB: number;
   /** What it held when it became ready, and what it holds now. */
   readonly readyMiB: number;
-  readonly ownMiB: number;
+  readonly privateMiB: number;
 }
 
 /** From this part of its limit on the next large request may be the one that ends it. */
@@ -19,10 +19,10 @@ const GROWN = 1.25;
  * requests inside it. The runtime keeps the memory of its largest run, and some operators leak; another host helps when
  * this one has grown, or when the limit was raised.
  */
-export const isWorn = (memory: HostMemory): boolean => {
-  const { limitMiB, readyMiB, ownMiB } = memory;
+export const needsRecycling = (memory: HostMemory): boolean => {
+  const { limitMiB, readyMiB, privateMiB } = memory;
   const isRaised = nextLimitMiB(memory) !== limitMiB;
-  return limitMiB > 0 && ownMiB >= NEAR_LIMIT * limitMiB && (ownMiB >= GROWN * readyMiB || isRaised);
+  return limitMiB > 0 && privateMiB >= NEAR_LIMIT * limitMiB && (privateMiB >= GROWN * readyMiB || isRaised);
 };
 
 /**

@@ -25,7 +25,7 @@ export async function whyTooSlow(time: Timed, oneRow: readonly Tensor[]): Promis
 }
 
 /** Why it does not pay to run rows of this model together; undefined when it does. */
-export async function whyNoGain(
+export async function noBenefitReason(
   time: Timed,
   { oneRow, threeRows }: { readonly oneRow: readonly Tensor[]; readonly threeRows: readonly Tensor[] },
 ): Promise<string | undefined> {

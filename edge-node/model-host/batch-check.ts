@@ -9,7 +9,7 @@ import {
 } from "../../shared/inference/datatypes.ts";
 import { elementCount } from "../../shared/inference/shape.ts";
 import { split, stack } from "./batch.ts";
-import { whyNoGain, whyTooSlow } from "./batch-benefit.ts";
+import { noBenefitReason, whyTooSlow } from "./batch-benefit.ts";
 import { whySignatureForbids } from "./batchable.ts";
 import type { LoadedModel } from "./model.ts";
 import { runtimeWords } from "./runtime-words.ts";
@@ -51,7 +51,7 @@ export async function batchCheck(
     return (
       (await whyTooSlow(time, oneRow)) ??
       (await whyUnequal(model, requests, threeRows)) ??
-      (await whyNoGain(time, { oneRow, threeRows }))
+      (await noBenefitReason(time, { oneRow, threeRows }))
     );
   } catch (error) {
     return `a trial failed: ${runtimeWords(messageOf(error), 200)}`;

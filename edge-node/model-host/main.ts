@@ -6,7 +6,7 @@ import { type HostTask, LINK_FD } from "./link-frame.ts";
 import { openModel } from "./model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { runtimeWords } from "./runtime-words.ts";
-import { type Served, Turn } from "./turn.ts";
+import { type Served, Batch } from "./turn.ts";
 import { warmUp } from "./warm-up.ts";
 
 /**
@@ -22,7 +22,7 @@ async function main(task: HostTask): Promise<void> {
 }
 
 async function takeTurn(link: BlockingLink, served: Served, first: LinkRequest): Promise<void> {
-  const turn = new Turn(served, first.maxRows);
+  const turn = new Batch(served, first.maxRows);
   const requestIds: number[] = [];
   for (let request: LinkRequest | undefined = first; request !== undefined;) {
     turn.add(request);

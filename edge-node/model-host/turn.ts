@@ -33,7 +33,7 @@ interface Entry {
  * The requests that the host takes up at once. Each is decoded on its own, so one that is refused spoils no other; those
  * that fit together share a run, and when that run fails each has its own, so that only the guilty one fails.
  */
-export class Turn {
+export class Batch {
   readonly #served: Served;
   readonly #maxRows: number;
   readonly #entries: (Entry | TurnAnswer)[] = [];

@@ -3,7 +3,7 @@ import type { Manifest } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 
 /** What survives a restart beside the artifacts. */
-export interface NodeMemory {
+export interface NodeState {
   readonly epoch: number;
   readonly desiredRev: number;
   readonly desired: DesiredState;
@@ -13,11 +13,11 @@ export interface NodeMemory {
   readonly previous: readonly string[];
 }
 
-export interface MemoryFile {
+export interface StateFile {
   /** The last saved memory; null on a new node. A damaged file is set aside and counts as new. */
-  load(): Promise<NodeMemory | null>;
+  load(): Promise<NodeState | null>;
   /** Durable when it resolves (temp, fsync, rename, fsync directory). Throws `DISK_FULL` as a `HostFailure`. */
-  save(memory: NodeMemory): Promise<void>;
+  save(memory: NodeState): Promise<void>;
 }
 
 /** One artifact while its chunks arrive. One at a time for each artifact. */

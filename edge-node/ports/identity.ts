@@ -39,7 +39,7 @@ export type JoinAnswer =
   /** The network, 429, 5xx: worth another attempt. */
   | { readonly kind: "unavailable"; readonly detail: string; readonly retryAfterMs: number };
 
-export interface JoinDoor {
+export interface JoinClient {
   /** Sends one join request. Never throws. */
   join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer>;
 }

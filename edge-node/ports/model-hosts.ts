@@ -30,7 +30,7 @@ export interface HostRequest {
   readonly maxRows: number;
 }
 
-export interface HostAnswer {
+export interface HostResponse {
   /** 200, or 400 (input), 500 (run failed), 501 (extension not served). */
   readonly status: number;
   readonly headerLength: number;
@@ -59,13 +59,13 @@ export interface ModelHost {
   /** Mean of the warm runs. */
   readonly warmUs: number;
   /** Why its requests do not share runs; undefined when they do. */
-  readonly unbatched: string | undefined;
+  readonly noBatchReason: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */
   rssMiB(): number;
   /** The limit that it was started with, 0: none, and what it holds of it, in MiB. */
-  memory(): { readonly limitMiB: number; readonly ownMiB: number };
+  memory(): { readonly limitMiB: number; readonly privateMiB: number };
   /** Answers; rejects with `HostFailure` when the process ends first or the time runs out. Requests may overlap. */
-  infer(request: HostRequest): Promise<HostAnswer>;
+  infer(request: HostRequest): Promise<HostResponse>;
   /** Lets the running requests end for at most `graceMs`, then kills. Resolves when the process is gone. */
   stop(graceMs: number): Promise<void>;
   /** Resolves once, when the process has ended, asked or not. */

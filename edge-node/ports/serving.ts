@@ -24,7 +24,7 @@ export interface HostParts {
   readonly turn: number;
 }
 
-export interface WorkerAnswer {
+export interface WorkerResponse {
   readonly status: number;
   readonly code: string | undefined;
   /** The model did not run: another node may be asked. */
@@ -83,7 +83,7 @@ export interface LocalNode {
   /** What the manifest on the disk says of an artifact's model; undefined while the manifest is not here. */
   declaredSignature(artifact: string): Promise<ModelSignature | undefined>;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
-  infer(request: WorkerRequest): Promise<WorkerAnswer>;
+  infer(request: WorkerRequest): Promise<WorkerResponse>;
 }
 
 /** Where the figures go that an operator watches. Calls return at once and never throw. */

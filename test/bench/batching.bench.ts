@@ -109,7 +109,7 @@ async function measure(name: string, { file, shape }: (typeof MODELS)[string]): 
   await Promise.all(started.map((host) => host.stop(1_000)));
 
   const [base, batched] = [median(baselines.alone), median(baselines.together)];
-  const unbatched = started[1]?.unbatched;
+  const unbatched = started[1]?.noBatchReason;
   console.log(`\n${name}${unbatched === undefined ? "" : ` (no batching: ${unbatched})`}`);
   console.log(
     `  ONNX Runtime in this process: ${base.toFixed(0)} rows/s one by one (${(1e6 / base).toFixed(0)} µs), ${batched.toFixed(0)} in batches of 32`,

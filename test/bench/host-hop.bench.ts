@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
-import { Turn } from "../../edge-node/model-host/turn.ts";
+import { Batch } from "../../edge-node/model-host/turn.ts";
 import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
 import { softmaxModel } from "../support/onnx-models.ts";
@@ -48,7 +48,7 @@ const tensor = {
 const request = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
 const throughHost = (host: ModelHost) => () => host.infer({ ...request, timeoutMs: 10_000, maxRows: 1 });
 function inThisProcess(): Promise<unknown> {
-  const turn = new Turn(served, 1);
+  const turn = new Batch(served, 1);
   turn.add(request);
   return turn.answers();
 }

@@ -2,7 +2,7 @@ import { candidateSet } from "../../control-plane/core/routing/candidate-set.ts"
 import type { RouteCandidate } from "../../control-plane/core/routing/estimate.ts";
 import { pick, type PickContext } from "../../control-plane/core/routing/pick.ts";
 import { PlacementStats } from "../../control-plane/core/routing/placement-stats.ts";
-import { RouteView, type ServingCandidate } from "../../control-plane/app/inference/route-cache.ts";
+import { RouteCache, type ServingCandidate } from "../../control-plane/app/inference/route-cache.ts";
 import { NodeSession, SessionRegistry } from "../../control-plane/app/node-sessions/node-session.ts";
 import { Telemetry } from "../../control-plane/app/inference/telemetry.ts";
 import { resolve } from "../../control-plane/core/routing/table.ts";
@@ -48,7 +48,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
     registry.add(session);
     telemetry.of(`p-${name}`).report(figures, clock.now());
   }
-  const view = new RouteView({ fleet, registry, telemetry, timings: TIMINGS });
+  const view = new RouteCache({ fleet, registry, telemetry, timings: TIMINGS });
   const random = seededRandom(1);
   const wish = { model: "digits", version: undefined, site: "harbour", stickyKey: undefined };
   let now = clock.now();

@@ -1,9 +1,9 @@
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import { hostFailure } from "../../edge-node/app/hosts/host-failure.ts";
-import type { Serving } from "../../edge-node/app/inference/request-executor.ts";
-import type { HostAnswer, HostExit, HostSpec, ModelHost, ModelHosts } from "../../edge-node/ports/model-hosts.ts";
-import type { WorkerAnswer, WorkerRequest } from "../../edge-node/ports/serving.ts";
+import type { RequestExecutor } from "../../edge-node/app/inference/request-executor.ts";
+import type { HostResponse, HostExit, HostSpec, ModelHost, ModelHosts } from "../../edge-node/ports/model-hosts.ts";
+import type { WorkerResponse, WorkerRequest } from "../../edge-node/ports/serving.ts";
 
 /** A model host without a process: answers each body with itself, and ends when it is told to. */
 export class FakeHost implements ModelHost {
@@ -11,7 +11,7 @@ export class FakeHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs = 120;
-  readonly unbatched = undefined;
+  readonly noBatchReason = undefined;
   readonly spec: HostSpec;
   readonly exited: Promise<HostExit>;
   isRunning = true;
@@ -28,11 +28,11 @@ export class FakeHost implements ModelHost {
     return 64;
   }
 
-  memory(): { limitMiB: number; ownMiB: number } {
-    return { limitMiB: this.spec.limits.memMiB, ownMiB: this.ownMiBNow };
+  memory(): { limitMiB: number; privateMiB: number } {
+    return { limitMiB: this.spec.limits.memMiB, privateMiB: this.ownMiBNow };
   }
 
-  infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostAnswer> {
+  infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostResponse> {
     return Promise.resolve({
       status: 200,
       headerLength,
@@ -101,7 +101,7 @@ export class FakeHosts implements ModelHosts {
 }
 
 /** Gives every request to the placement's host. */
-export class FakeServing implements Serving {
+export class FakeServing implements RequestExecutor {
   readonly hosts = new Map<string, ModelHost>();
   done = 0;
 
@@ -121,7 +121,7 @@ export class FakeServing implements Serving {
     this.hosts.clear();
   }
 
-  async infer(request: WorkerRequest): Promise<WorkerAnswer> {
+  async infer(request: WorkerRequest): Promise<WorkerResponse> {
     const figures = { queueUs: 1, nodeRif: 1, placementRif: 1, meanUs: 100, p95Us: 200, slots: 1 };
     const host = this.hosts.get(request.placementId);
     if (!host) {

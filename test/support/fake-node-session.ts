@@ -38,7 +38,7 @@ export class FakeNodeSession {
   /** Newest report of each placement. */
   readonly reports = new Map<string, PlacementReport>();
   /** Of each heartbeat: whether it named our newest ack. */
-  readonly goodHeartbeats: boolean[] = [];
+  readonly confirmedHeartbeats: boolean[] = [];
   onHeartbeat: () => unknown = () => undefined;
   /** False: heartbeats are not answered. */
   answersHeartbeats = true;
@@ -108,7 +108,7 @@ export class FakeNodeSession {
     this.received.push(message);
     if (message.type === "heartbeat") {
       this.onHeartbeat();
-      this.goodHeartbeats.push(message.acked === this.#lastAck);
+      this.confirmedHeartbeats.push(message.acked === this.#lastAck);
       if (this.answersHeartbeats)
         this.#lastAck = this.send({ type: "heartbeat.ack", re: message.id, desiredRev: this.desired.rev });
     }

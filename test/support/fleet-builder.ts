@@ -36,7 +36,7 @@ export function aNode(name: string, over: Partial<FleetNode> = {}): FleetNode {
     revoked: false,
     desiredRev: 0,
     createdAt: 0,
-    session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0.1.0", lastSeen: NOW, goodHeartbeats: 2 },
+    session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0.1.0", lastSeen: NOW, confirmedHeartbeats: 2 },
     load: { at: NOW, cpuPct: 10, memFreeMiB: 6_000, diskFreeMiB: 90_000, rttMs: 1, rif: 0, placements: [] },
     ...over,
   };
@@ -45,7 +45,14 @@ export function aNode(name: string, over: Partial<FleetNode> = {}): FleetNode {
 /** A node that was last heard `ms` ago and whose channel is closed. */
 export const aSilentNode = (name: string, ms: number, over: Partial<FleetNode> = {}): FleetNode =>
   aNode(name, {
-    session: { epoch: 1, open: false, replica: "r-1", agentVersion: "0.1.0", lastSeen: NOW - ms, goodHeartbeats: 2 },
+    session: {
+      epoch: 1,
+      open: false,
+      replica: "r-1",
+      agentVersion: "0.1.0",
+      lastSeen: NOW - ms,
+      confirmedHeartbeats: 2,
+    },
     ...over,
   });
 

@@ -3,7 +3,7 @@ import { auditEntry } from "../../../shared/api/v1/events.ts";
 import { readList } from "../../api/lists.ts";
 import { printList, type View } from "../../output/format.ts";
 import { formatSince } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 const view: View<z.infer<typeof auditEntry>> = {
   name: (row) => row.id,
@@ -21,7 +21,7 @@ const view: View<z.infer<typeof auditEntry>> = {
   ],
 };
 
-export async function showAudit(run: Run, options: { readonly limit: number }): Promise<void> {
+export async function showAudit(run: CommandContext, options: { readonly limit: number }): Promise<void> {
   const { raw, items } = await readList(await run.api(), "/api/v1/audit", auditEntry, { limit: options.limit });
   await printList({
     output: run.output,

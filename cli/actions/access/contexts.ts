@@ -4,7 +4,7 @@ import { configPath, readConfig, writeConfig } from "../../config/config-file.ts
 import { findRunningDev } from "../../config/dev-directory.ts";
 import { DEV_CONTEXT } from "../../config/resolve-target.ts";
 import { printList, type View } from "../../output/format.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 interface Row {
   readonly name: string;
@@ -23,7 +23,7 @@ const view: View<Row> = {
   ],
 };
 
-export async function listContexts(run: Run): Promise<void> {
+export async function listContexts(run: CommandContext): Promise<void> {
   const { env, cwd } = run.surroundings;
   const config = await readConfig(configPath(env));
   const dev = findRunningDev(cwd);
@@ -56,7 +56,7 @@ export async function listContexts(run: Run): Promise<void> {
   );
 }
 
-export async function useContext(run: Run, name: string): Promise<void> {
+export async function useContext(run: CommandContext, name: string): Promise<void> {
   const path = configPath(run.surroundings.env);
   const config = await readConfig(path);
   if (!Object.hasOwn(config.contexts, name) && name !== DEV_CONTEXT)
@@ -69,7 +69,7 @@ export async function useContext(run: Run, name: string): Promise<void> {
   run.output.next("whoami");
 }
 
-export async function removeContext(run: Run, name: string): Promise<void> {
+export async function removeContext(run: CommandContext, name: string): Promise<void> {
   const path = configPath(run.surroundings.env);
   const config = await readConfig(path);
   if (!Object.hasOwn(config.contexts, name)) throw unknownContext(name, Object.keys(config.contexts));

@@ -4,8 +4,8 @@ import { readList } from "../../api/lists.ts";
 import { usageFailure } from "../../failure.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
 import { formatAge, formatSince } from "../../output/units.ts";
-import type { Paint } from "../../output/paint.ts";
-import type { Run } from "../../run.ts";
+import type { Style } from "../../output/paint.ts";
+import type { CommandContext } from "../../run.ts";
 
 export interface KeyOptions {
   readonly role: string;
@@ -29,14 +29,14 @@ const view: View<ApiKeyInfo> = {
   ],
 };
 
-function keyState(row: ApiKeyInfo, paint: Paint): string {
+function keyState(row: ApiKeyInfo, paint: Style): string {
   if (row.revokedAt !== null) return paint.bad(`revoked ${formatSince(row.revokedAt, Date.now())} ago`);
   if (row.expiresAt === null) return "good";
   const leftMs = Date.parse(row.expiresAt) - Date.now();
   return leftMs > 0 ? `good for ${formatAge(leftMs)}` : paint.bad("expired");
 }
 
-export async function listKeys(run: Run): Promise<void> {
+export async function listKeys(run: CommandContext): Promise<void> {
   const { raw, items } = await readList(await run.api(), "/api/v1/api-keys", apiKey);
   await printList({
     output: run.output,
@@ -48,7 +48,7 @@ export async function listKeys(run: Run): Promise<void> {
   });
 }
 
-export async function createKey(run: Run, name: string, options: KeyOptions): Promise<void> {
+export async function createKey(run: CommandContext, name: string, options: KeyOptions): Promise<void> {
   const asked = createApiKey.safeParse({
     name,
     role: options.role,
@@ -69,7 +69,7 @@ export async function createKey(run: Run, name: string, options: KeyOptions): Pr
   run.output.next("keys ls");
 }
 
-export async function removeKey(run: Run, id: string): Promise<void> {
+export async function removeKey(run: CommandContext, id: string): Promise<void> {
   await (await run.api()).delete(`/api/v1/api-keys/${encodeURIComponent(id)}`);
   run.output.say(`Key ${id} is revoked.`);
   run.output.next("keys ls");

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { appendFile, mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 /** 256 bits: nobody guesses it, so one round of SHA-256 is as good as a slow hash. */
 const KEY_BYTES = 32;
@@ -10,7 +10,11 @@ const KEY_BYTES = 32;
  * `skerry keys local`: a key that one node knows and no control plane does, so that callers near it are let in while
  * the control plane is away. The key goes to stdout this once; the file keeps its SHA-256.
  */
-export async function createLocalKey(run: Run, file: string, options: { readonly note?: string }): Promise<void> {
+export async function createLocalKey(
+  run: CommandContext,
+  file: string,
+  options: { readonly note?: string },
+): Promise<void> {
   const path = resolve(run.surroundings.cwd, file);
   const key = `skn_${randomBytes(KEY_BYTES).toString("base64url")}`;
   const hash = createHash("sha256").update(key).digest("hex");

@@ -7,7 +7,7 @@ import { EXIT } from "../../exit-codes.ts";
 import { CliFailure, usageFailure } from "../../failure.ts";
 import { printObject } from "../../output/format.ts";
 import { readSecret } from "../../read-secret.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 export interface LoginOptions {
   readonly keyFile?: string;
@@ -15,7 +15,7 @@ export interface LoginOptions {
 }
 
 /** Checks the key against the server before anything is written down. The key is never an argument: those are seen by `ps`. */
-export async function login(run: Run, options: LoginOptions): Promise<void> {
+export async function login(run: CommandContext, options: LoginOptions): Promise<void> {
   const server = normalizeServer(run.globals.server ?? (await run.target()).server);
   const name = options.name ?? run.globals.context ?? new URL(server).host;
   if (!/^[a-z0-9][a-z0-9._:-]{0,62}$/.test(name))
@@ -32,7 +32,7 @@ export async function login(run: Run, options: LoginOptions): Promise<void> {
   run.output.next("nodes ls");
 }
 
-async function readApiKey(run: Run, file: string | undefined, server: string): Promise<string> {
+async function readApiKey(run: CommandContext, file: string | undefined, server: string): Promise<string> {
   const { env, stdin } = run.surroundings;
   const given =
     file === undefined
@@ -62,7 +62,7 @@ function readKeyFile(file: string): Promise<string> {
   });
 }
 
-export async function showWhoami(run: Run): Promise<void> {
+export async function showWhoami(run: CommandContext): Promise<void> {
   const api = await run.api();
   const { body } = await api.get("/api/v1/whoami");
   const who = decode(whoami, body, "an identity");

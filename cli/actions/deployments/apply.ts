@@ -2,7 +2,7 @@ import { deployment, type Deployment, type DeploymentSpec } from "../../../share
 import { type ApiClient, decode } from "../../api/client.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 import { readSpecs } from "../../spec/deployment-spec.ts";
 import { parseDocuments, readSource } from "../../spec/read-documents.ts";
 import { waitForDeployment } from "../../wait/deployment-ready.ts";
@@ -14,7 +14,7 @@ export interface Applied {
 }
 
 /** `skerry apply -f`: declares one deployment after the other, then waits for all of them when asked to. */
-export async function apply(run: Run, file: string): Promise<void> {
+export async function apply(run: CommandContext, file: string): Promise<void> {
   const specs = readSpecs(parseDocuments(await readSource(file, run.surroundings.stdin), file));
   const api = await run.api();
   const applied: Applied[] = [];

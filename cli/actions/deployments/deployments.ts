@@ -5,9 +5,9 @@ import { isApiFailure } from "../../api/problem.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
-import type { Paint } from "../../output/paint.ts";
+import type { Style } from "../../output/paint.ts";
 import { formatAge, formatSince } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 import { conditionOf, waitForDeployment } from "../../wait/deployment-ready.ts";
 import { waitUntil } from "../../wait/wait-until.ts";
 import { placementView } from "../models/models.ts";
@@ -16,7 +16,7 @@ const pathOf = (name: string): string => `/api/v1/deployments/${encodeURICompone
 const counts = ({ ready, placed, wanted }: Deployment["status"]["edge"]): string =>
   wanted === 0 && placed === 0 ? "–" : `${ready}/${wanted}`;
 
-function stateText(of: Deployment, paint: Paint): string {
+function stateText(of: Deployment, paint: Style): string {
   const ready = conditionOf(of, "Ready");
   if (ready?.status === "True") return paint.good("Ready");
   const stalled = conditionOf(of, "Stalled");
@@ -48,7 +48,7 @@ const view: View<Deployment> = {
   ],
 };
 
-export async function listDeployments(run: Run, options: { readonly limit?: number }): Promise<void> {
+export async function listDeployments(run: CommandContext, options: { readonly limit?: number }): Promise<void> {
   const { raw, items } = await readList(await run.api(), "/api/v1/deployments", deployment, options);
   await printList({
     output: run.output,
@@ -61,7 +61,7 @@ export async function listDeployments(run: Run, options: { readonly limit?: numb
 }
 
 /** Exit code 2 while something of it cannot be placed: a script may ask and decide. */
-export async function getDeployment(run: Run, name: string): Promise<ExitCode> {
+export async function getDeployment(run: CommandContext, name: string): Promise<ExitCode> {
   const api = await run.api();
   if (run.globals.wait) {
     const { generation } = decode(deployment, (await api.get(pathOf(name))).body, "a deployment");
@@ -77,7 +77,7 @@ export async function getDeployment(run: Run, name: string): Promise<ExitCode> {
   return found.status.unplaced.length > 0 ? EXIT.unmet : EXIT.ok;
 }
 
-async function describe(run: Run, api: ApiClient, of: Deployment): Promise<string> {
+async function describe(run: CommandContext, api: ApiClient, of: Deployment): Promise<string> {
   const { renderFields, renderTable } = await import("../../output/table.ts");
   const { paint } = run.output;
   const { status, spec } = of;
@@ -125,7 +125,7 @@ async function describe(run: Run, api: ApiClient, of: Deployment): Promise<strin
   return [fields, conditions, ...(items.length > 0 ? [replicas] : [])].join("\n\n");
 }
 
-export async function removeDeployment(run: Run, name: string): Promise<void> {
+export async function removeDeployment(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const { headers } = await api.get(pathOf(name));
   await api.delete(pathOf(name), headers.get("etag"));
@@ -137,7 +137,7 @@ export async function removeDeployment(run: Run, name: string): Promise<void> {
   run.output.next("deployments ls");
 }
 
-async function waitUntilGone(run: Run, api: ApiClient, name: string): Promise<void> {
+async function waitUntilGone(run: CommandContext, api: ApiClient, name: string): Promise<void> {
   const { node } = await import("../../../shared/api/v1/nodes.ts");
   let left: readonly string[] = [];
   try {

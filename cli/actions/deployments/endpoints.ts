@@ -1,10 +1,10 @@
 import { endpoint, type Endpoint } from "../../../shared/api/v1/inference.ts";
 import { readList } from "../../api/lists.ts";
 import { printList, type View } from "../../output/format.ts";
-import type { Paint } from "../../output/paint.ts";
-import type { Run } from "../../run.ts";
+import type { Style } from "../../output/paint.ts";
+import type { CommandContext } from "../../run.ts";
 
-const stateText = ({ state }: Endpoint, paint: Paint): string =>
+const stateText = ({ state }: Endpoint, paint: Style): string =>
   state === "ready" ? paint.good(state) : state === "failed" ? paint.bad(state) : paint.warn(state);
 
 /** Whose key a caller sends there, in as few words as a column takes. */
@@ -28,7 +28,11 @@ const view: View<Endpoint> = {
 };
 
 /** `skerry deployments endpoints`: where a caller may go without the control plane. */
-export async function listEndpoints(run: Run, name: string, options: { readonly selector?: string }): Promise<void> {
+export async function listEndpoints(
+  run: CommandContext,
+  name: string,
+  options: { readonly selector?: string },
+): Promise<void> {
   const path = `/api/v1/deployments/${encodeURIComponent(name)}/endpoints`;
   const { raw, items } = await readList(await run.api(), path, endpoint, { selector: options.selector });
   await printList({

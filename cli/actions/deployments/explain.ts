@@ -1,13 +1,13 @@
 import { explainAnswer, type ExplainAnswer, type ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { decode } from "../../api/client.ts";
 import { printObject } from "../../output/format.ts";
-import type { Paint } from "../../output/paint.ts";
+import type { Style } from "../../output/paint.ts";
 import { renderTable } from "../../output/table.ts";
 import { count, formatAge } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 /** `skerry explain`: the records that the planner kept, in words first and in numbers below. */
-export async function explain(run: Run, name: string, options: { readonly whyNot?: string }): Promise<void> {
+export async function explain(run: CommandContext, name: string, options: { readonly whyNot?: string }): Promise<void> {
   const { body } = await (
     await run.api()
   ).get(`/api/v1/deployments/${encodeURIComponent(name)}/explain`, { node: options.whyNot });
@@ -21,7 +21,7 @@ export async function explain(run: Run, name: string, options: { readonly whyNot
   if (answer.whyNot === null) run.output.say("Why not elsewhere: skerry explain " + name + " --why-not NODE");
 }
 
-function describe(answer: ExplainAnswer, paint: Paint): string {
+function describe(answer: ExplainAnswer, paint: Style): string {
   const placed = answer.placements.map(({ node, state, decidedAgeMs, explain: record }) =>
     [`${paint.strong(node)}  ${state}, decided ${formatAge(decidedAgeMs)} ago`, ...recordLines(record, paint)].join(
       "\n",
@@ -33,7 +33,7 @@ function describe(answer: ExplainAnswer, paint: Paint): string {
   return [...(placed.length === 0 ? ["It has no placement."] : placed), ...now].join("\n\n");
 }
 
-function recordLines(record: ExplainRecord, paint: Paint): readonly string[] {
+function recordLines(record: ExplainRecord, paint: Style): readonly string[] {
   const lines = [
     `  ${record.sentence}`,
     `  ${paint.faint(`${count(record.evaluated, "node")} looked at, ${record.feasible} fit; because of ${record.trigger}; profile ${record.profile}`)}`,
@@ -44,7 +44,7 @@ function recordLines(record: ExplainRecord, paint: Paint): readonly string[] {
   return lines;
 }
 
-function scoreTable(record: ExplainRecord, paint: Paint): string {
+function scoreTable(record: ExplainRecord, paint: Style): string {
   const names = [...new Set(record.top.flatMap(({ scores }) => Object.keys(scores)))];
   const chosen = new Set(record.chosen);
   return renderTable(
@@ -64,7 +64,7 @@ function scoreTable(record: ExplainRecord, paint: Paint): string {
   );
 }
 
-function rejectionTable(rejections: ExplainRecord["rejections"], paint: Paint): string {
+function rejectionTable(rejections: ExplainRecord["rejections"], paint: Style): string {
   return renderTable(
     rejections,
     [
@@ -80,7 +80,7 @@ function rejectionTable(rejections: ExplainRecord["rejections"], paint: Paint): 
   );
 }
 
-function describeWhyNot(answer: NonNullable<ExplainAnswer["whyNot"]>, paint: Paint): string {
+function describeWhyNot(answer: NonNullable<ExplainAnswer["whyNot"]>, paint: Style): string {
   const lines = [`${paint.strong(answer.node)}${answer.holds ? " holds it" : ""}`, `  ${answer.sentence}`];
   if (answer.rejections.length > 0) lines.push(indent(rejectionTable(answer.rejections, paint)));
   if (answer.ranked !== null) {

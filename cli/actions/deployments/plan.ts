@@ -2,13 +2,13 @@ import { planAnswer, type PlanAnswer } from "../../../shared/api/v1/plan.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
-import type { Paint } from "../../output/paint.ts";
-import type { Run } from "../../run.ts";
+import type { Style } from "../../output/paint.ts";
+import type { CommandContext } from "../../run.ts";
 import { readSpecs } from "../../spec/deployment-spec.ts";
 import { parseDocuments, readSource } from "../../spec/read-documents.ts";
 
 /** `skerry plan -f`: exit code 3 when something would change, 2 when something could not be placed. */
-export async function plan(run: Run, file: string): Promise<ExitCode> {
+export async function plan(run: CommandContext, file: string): Promise<ExitCode> {
   const specs = readSpecs(parseDocuments(await readSource(file, run.surroundings.stdin), file));
   const api = await run.api();
   const raws: unknown[] = [];
@@ -40,7 +40,7 @@ const SPEC_WORDS = {
 } as const;
 
 /** The plan in English, one line for each step. */
-export function describePlan(answer: PlanAnswer, paint: Paint): readonly string[] {
+export function describePlan(answer: PlanAnswer, paint: Style): readonly string[] {
   const target = answer.targetVersion === null ? "" : `, version ${answer.targetVersion}`;
   const lines = [
     `${paint.strong(answer.deployment)} ${SPEC_WORDS[answer.spec]}${target}: ${answer.wanted.edge} edge and ${answer.wanted.cloud} cloud wanted`,

@@ -7,7 +7,7 @@ import { parseRoute, routeWords } from "../../infer/route-header.ts";
 import { parseServerTiming } from "../../infer/server-timing.ts";
 import { parseModelReference } from "../../models/reference.ts";
 import { printObject } from "../../output/format.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 export interface InferOptions {
   readonly file?: string;
@@ -37,7 +37,7 @@ type InferResponse = z.infer<typeof inferResponse>;
 const SHOWN = 10;
 
 /** `skerry infer`: outputs on stdout; who answered, why that one and in which time on stderr. */
-export async function infer(run: Run, reference: string, options: InferOptions): Promise<void> {
+export async function infer(run: CommandContext, reference: string, options: InferOptions): Promise<void> {
   const { model, version } = parseModelReference(reference);
   const url = `/v2/models/${encodeURIComponent(model)}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`;
   const api = await run.api();
@@ -62,7 +62,7 @@ export async function infer(run: Run, reference: string, options: InferOptions):
 }
 
 async function chooseRequest(
-  run: Run,
+  run: CommandContext,
   { file, data, input = [] }: InferOptions,
   build: (sources: readonly string[]) => Promise<EncodedRequest>,
 ): Promise<EncodedRequest> {
@@ -75,7 +75,7 @@ async function chooseRequest(
   return readRequest({ file: file ?? "-" }, run.surroundings.stdin);
 }
 
-function requestHeaders(run: Run, options: InferOptions, request: EncodedRequest): Record<string, string> {
+function requestHeaders(run: CommandContext, options: InferOptions, request: EncodedRequest): Record<string, string> {
   if (options.node !== undefined && options.prefer !== undefined)
     throw usageFailure("--node and --prefer exclude one another", "give one of them");
   const prefer = options.node === undefined ? options.prefer : `node=${options.node}`;
@@ -90,7 +90,7 @@ function requestHeaders(run: Run, options: InferOptions, request: EncodedRequest
   };
 }
 
-async function describeOutputs(response: InferResponse, run: Run): Promise<string> {
+async function describeOutputs(response: InferResponse, run: CommandContext): Promise<string> {
   const { renderTable } = await import("../../output/table.ts");
   return renderTable(
     response.outputs,

@@ -1,9 +1,9 @@
 import { moveAlias } from "../../models/push-version.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 export async function moveModelAlias(
-  run: Run,
+  run: CommandContext,
   move: { readonly model: string; readonly alias: string; readonly version: number },
 ): Promise<void> {
   const { moved, from, raw } = await moveAlias(await run.api(), move);

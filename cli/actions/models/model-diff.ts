@@ -3,11 +3,11 @@ import { decode } from "../../api/client.ts";
 import { parseModelReference, resolveVersion, versionPath } from "../../models/reference.ts";
 import { printObject } from "../../output/format.ts";
 import { formatBytes } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 /** `skerry models diff`: whether callers of one version can call another. */
 export async function diffVersions(
-  run: Run,
+  run: CommandContext,
   versions: { readonly model: string; readonly from: string; readonly to: string },
 ): Promise<void> {
   const api = await run.api();

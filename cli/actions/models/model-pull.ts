@@ -6,10 +6,14 @@ import { CliFailure } from "../../failure.ts";
 import { parseModelReference, readVersion, resolveVersion, versionPath } from "../../models/reference.ts";
 import { startProgress } from "../../output/progress.ts";
 import { formatBytes } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 /** Downloads a version's file. It takes its name only when its digest has been checked. */
-export async function pullModel(run: Run, reference: string, options: { readonly to?: string }): Promise<void> {
+export async function pullModel(
+  run: CommandContext,
+  reference: string,
+  options: { readonly to?: string },
+): Promise<void> {
   const api = await run.api();
   const parsed = parseModelReference(reference);
   const { version: of } = await readVersion(api, parsed.model, await resolveVersion(api, parsed));

@@ -4,7 +4,7 @@ import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.
 import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { formatBytes } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 export interface PushOptions {
   readonly model: string;
@@ -13,7 +13,7 @@ export interface PushOptions {
   readonly alias?: string;
 }
 
-export async function pushModel(run: Run, file: string, options: PushOptions): Promise<void> {
+export async function pushModel(run: CommandContext, file: string, options: PushOptions): Promise<void> {
   const { model, version } = parseModelReference(options.model);
   if (version !== undefined)
     throw usageFailure(
@@ -46,7 +46,7 @@ export async function pushModel(run: Run, file: string, options: PushOptions): P
   run.output.next(pushed.version.state === "ready" ? "apply -f FILE --wait" : `models inspect ${name}`);
 }
 
-async function printPushed(run: Run, raw: unknown, name: string): Promise<void> {
+async function printPushed(run: CommandContext, raw: unknown, name: string): Promise<void> {
   const { format } = run.globals;
   if (isMachineFormat(format)) return printRaw(run.output, format, raw);
   run.output.data(name);

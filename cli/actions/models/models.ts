@@ -10,9 +10,9 @@ import {
   versionPath,
 } from "../../models/reference.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
-import type { Paint } from "../../output/paint.ts";
+import type { Style } from "../../output/paint.ts";
 import { formatAge, formatBytes, formatSince } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 const aliasText = (aliases: Model["aliases"]): string =>
   Object.entries(aliases)
@@ -35,7 +35,7 @@ const modelView: View<Model> = {
 };
 
 export async function listModels(
-  run: Run,
+  run: CommandContext,
   options: { readonly selector?: string; readonly limit?: number },
 ): Promise<void> {
   const { raw, items } = await readList(await run.api(), "/api/v1/models", model, options);
@@ -50,12 +50,12 @@ export async function listModels(
 }
 
 /** `ready`, or `rejected: why`, in the colour of what it means. */
-export function versionStateText(of: ModelVersion, paint: Paint): string {
+export function versionStateText(of: ModelVersion, paint: Style): string {
   if (of.state === "ready") return paint.good("ready");
   return of.state === "rejected" ? paint.bad(`rejected: ${of.reason ?? "no reason given"}`) : of.state;
 }
 
-export async function getModel(run: Run, name: string): Promise<void> {
+export async function getModel(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const found = await readModel(api, name);
   const { format } = run.globals;
@@ -92,7 +92,7 @@ export async function getModel(run: Run, name: string): Promise<void> {
   });
 }
 
-export async function inspectVersion(run: Run, reference: string): Promise<void> {
+export async function inspectVersion(run: CommandContext, reference: string): Promise<void> {
   const api = await run.api();
   const parsed = parseModelReference(reference);
   const found = await readVersion(api, parsed.model, await resolveVersion(api, parsed));
@@ -160,7 +160,7 @@ export const placementView: View<Placement> = {
   ],
 };
 
-function placementStateText(of: Placement, paint: Paint): string {
+function placementStateText(of: Placement, paint: Style): string {
   if (of.failure !== null) return paint.bad(`${of.state}: ${of.failure.code}`);
   const percent =
     of.state === "downloading" && of.progress !== null && of.progress.total > 0
@@ -171,7 +171,7 @@ function placementStateText(of: Placement, paint: Paint): string {
   return of.state === "ready" && leaving === "" ? paint.good(text) : text;
 }
 
-export async function whereVersion(run: Run, reference: string): Promise<void> {
+export async function whereVersion(run: CommandContext, reference: string): Promise<void> {
   const api = await run.api();
   const parsed = parseModelReference(reference);
   const version = await resolveVersion(api, parsed);

@@ -6,24 +6,24 @@ import { CliFailure } from "../../failure.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { LiveLines } from "../../output/live-lines.ts";
 import { count } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 import { waitUntil } from "../../wait/wait-until.ts";
 
 const pathOf = (name: string, verb = ""): string => `/api/v1/nodes/${encodeURIComponent(name)}${verb}`;
 
-export async function cordonNode(run: Run, name: string): Promise<void> {
+export async function cordonNode(run: CommandContext, name: string): Promise<void> {
   await change(run, name, "/cordon");
   run.output.say(`${name} is cordoned: it gets nothing new, and what runs there goes on.`);
   run.output.next(`nodes drain ${name} --wait`);
 }
 
-export async function uncordonNode(run: Run, name: string): Promise<void> {
+export async function uncordonNode(run: CommandContext, name: string): Promise<void> {
   await change(run, name, "/uncordon");
   run.output.say(`${name} may take models again.`);
   run.output.next(`nodes get ${name}`);
 }
 
-export async function drainNode(run: Run, name: string): Promise<void> {
+export async function drainNode(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   await change(run, name, "/drain");
   run.output.say(`${name} is draining: its models move elsewhere, where they can.`);
@@ -34,7 +34,7 @@ export async function drainNode(run: Run, name: string): Promise<void> {
   run.output.next(run.globals.wait ? `nodes uncordon ${name}` : `nodes describe ${name}`);
 }
 
-export async function removeNode(run: Run, name: string): Promise<void> {
+export async function removeNode(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const { headers } = await api.get(pathOf(name));
   const { body } = await api.delete(pathOf(name), headers.get("etag"));
@@ -43,16 +43,16 @@ export async function removeNode(run: Run, name: string): Promise<void> {
   run.output.next("nodes ls");
 }
 
-async function change(run: Run, name: string, verb: string): Promise<void> {
+async function change(run: CommandContext, name: string, verb: string): Promise<void> {
   const { body } = await (await run.api()).post(pathOf(name, verb));
   await printAnswer(run, body);
 }
 
-async function printAnswer(run: Run, body: unknown): Promise<void> {
+async function printAnswer(run: CommandContext, body: unknown): Promise<void> {
   if (isMachineFormat(run.globals.format) && body !== undefined) await printRaw(run.output, run.globals.format, body);
 }
 
-async function waitUntilEmpty(run: Run, api: ApiClient, name: string): Promise<void> {
+async function waitUntilEmpty(run: CommandContext, api: ApiClient, name: string): Promise<void> {
   const lines = new LiveLines(run.output);
   let left = "";
   try {

@@ -3,12 +3,12 @@ import { node, type Node } from "../../../shared/api/v1/nodes.ts";
 import { decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
-import type { Paint } from "../../output/paint.ts";
+import type { Style } from "../../output/paint.ts";
 import { count, formatAge, formatSince } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 /** `ready`, `suspect,cordoned` … in the colour of how well the node is. */
-export function nodeStateText(of: Node, paint: Paint): string {
+export function nodeStateText(of: Node, paint: Style): string {
   const text = [of.state, ...(of.cordoned ? ["cordoned"] : []), ...(of.draining ? ["draining"] : [])].join(",");
   if (of.state === "ready") return of.cordoned || of.draining ? paint.warn(text) : paint.good(text);
   return of.state === "pending" ? text : paint.bad(text);
@@ -53,7 +53,7 @@ const view: View<Node> = {
 };
 
 export async function listNodes(
-  run: Run,
+  run: CommandContext,
   options: { readonly selector?: string; readonly limit?: number },
 ): Promise<void> {
   const { raw, items } = await readList(await run.api(), "/api/v1/nodes", node, options);
@@ -67,7 +67,7 @@ export async function listNodes(
   });
 }
 
-export async function getNode(run: Run, name: string): Promise<void> {
+export async function getNode(run: CommandContext, name: string): Promise<void> {
   const { body } = await (await run.api()).get(`/api/v1/nodes/${encodeURIComponent(name)}`);
   await printList({
     output: run.output,
@@ -79,7 +79,7 @@ export async function getNode(run: Run, name: string): Promise<void> {
   });
 }
 
-export async function describeNode(run: Run, name: string): Promise<void> {
+export async function describeNode(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const { body } = await api.get(`/api/v1/nodes/${encodeURIComponent(name)}`);
   const found = decode(node, body, "a node");
@@ -96,7 +96,7 @@ export async function describeNode(run: Run, name: string): Promise<void> {
 async function describe(
   of: Node,
   events: readonly { at: string; reason: string; message: string }[],
-  paint: Paint,
+  paint: Style,
 ): Promise<string> {
   const { renderFields, renderTable } = await import("../../output/table.ts");
   const now = Date.now();

@@ -10,7 +10,7 @@ import { readList } from "../../api/lists.ts";
 import { usageFailure } from "../../failure.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
 import { formatAge, formatSince } from "../../output/units.ts";
-import type { Run } from "../../run.ts";
+import type { CommandContext } from "../../run.ts";
 
 export interface TokenOptions {
   readonly printJoin?: boolean;
@@ -26,7 +26,7 @@ export interface TokenOptions {
 export const joinLine = (token: string, server: string): string =>
   `npm run -s skerry -- join ${token} --server ${server}`;
 
-export async function createToken(run: Run, options: TokenOptions): Promise<void> {
+export async function createToken(run: CommandContext, options: TokenOptions): Promise<void> {
   const api = await run.api();
   const { body } = await api.post("/api/v1/join-tokens", tokenRequest(options));
   const made = decode(createdJoinToken, body, "a join token");
@@ -79,7 +79,7 @@ function tokenState(row: JoinTokenInfo): string {
   return leftMs > 0 ? `good for ${formatAge(leftMs)}` : "expired";
 }
 
-export async function listTokens(run: Run): Promise<void> {
+export async function listTokens(run: CommandContext): Promise<void> {
   const { raw, items } = await readList(await run.api(), "/api/v1/join-tokens", joinToken);
   await printList({
     output: run.output,
@@ -91,7 +91,7 @@ export async function listTokens(run: Run): Promise<void> {
   });
 }
 
-export async function removeToken(run: Run, id: string): Promise<void> {
+export async function removeToken(run: CommandContext, id: string): Promise<void> {
   await (await run.api()).delete(`/api/v1/join-tokens/${encodeURIComponent(id)}`);
   run.output.say(`Join token ${id} is void.`);
   run.output.next("token ls");

@@ -6,7 +6,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
 import { checkResult, type CheckRequest, type CheckResult } from "../../model-inspector/messages.ts";
 import type { ModelCheck } from "../../ports/artifacts.ts";
-import { Slots } from "./semaphore.ts";
+import { Semaphore } from "./semaphore.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../model-inspector/main.ts", import.meta.url));
 
@@ -32,12 +32,12 @@ export interface CheckProcessParts {
 export class CheckProcess implements ModelCheck {
   readonly #clock: Clock;
   readonly #deadlineMs: (bytes: number) => number;
-  readonly #slots: Slots;
+  readonly #slots: Semaphore;
 
   constructor(parts: CheckProcessParts) {
     this.#clock = parts.clock;
     this.#deadlineMs = parts.deadlineMs ?? deadlineFor;
-    this.#slots = new Slots(parts.maxAtOnce ?? MAX_AT_ONCE);
+    this.#slots = new Semaphore(parts.maxAtOnce ?? MAX_AT_ONCE);
   }
 
   async check(request: CheckRequest, signal?: AbortSignal): Promise<CheckResult> {

@@ -4,7 +4,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { Doorbell } from "../../ports/plan.ts";
+import type { ChangeNotifier } from "../../ports/plan.ts";
 import { CHANNEL } from "./events/journal.ts";
 
 const CONNECT_MS = 2_000;
@@ -25,7 +25,7 @@ interface Parts {
  * listening  every notification rings; the loss of the connection leads to `waiting`
  * waiting    no connection; after a random while one is tried. When it listens it rings once, for whatever was missed
  */
-export class PostgresDoorbell implements Doorbell {
+export class PostgresChangeNotifier implements ChangeNotifier {
   readonly #parts: Parts;
   readonly #listeners = new Set<() => void>();
   #client: pg.Client | undefined;
@@ -39,8 +39,8 @@ export class PostgresDoorbell implements Doorbell {
   }
 
   /** Resolves when it listens or the first attempt failed; it never rejects and never gives up. */
-  async listen(onRing: () => void): Promise<void> {
-    this.onRing(onRing);
+  async listen(onNotify: () => void): Promise<void> {
+    this.onRing(onNotify);
     this.#isStopped = false;
     this.#connecting = this.#connect();
     await this.#connecting;

@@ -5,12 +5,12 @@ import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
 import type { AuditStore, EventStore, IdempotencyStore } from "../../ports/journal.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, SessionStore } from "../../ports/nodes.ts";
-import type { Doorbell, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
+import type { ChangeNotifier, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
 import { PostgresAuditStore } from "./events/audit-store.ts";
 import { PostgresCatalogStore } from "./catalog/catalog-store.ts";
 import { Database } from "./database.ts";
 import { PostgresDeploymentStore } from "./fleet/deployment-store.ts";
-import { PostgresDoorbell } from "./change-notifier.ts";
+import { PostgresChangeNotifier } from "./change-notifier.ts";
 import { PostgresEventStore } from "./events/event-store.ts";
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
@@ -48,9 +48,9 @@ export interface PostgresStores {
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
   /** Silent until `listen`; whoever called that calls `stop`, before `close`. */
-  readonly doorbell: Doorbell;
+  readonly doorbell: ChangeNotifier;
   /** One more who hears the doorbell, from its `listen` on. */
-  onRing(listener: () => void): void;
+  onNotify(listener: () => void): void;
   /** `cp-…`: the same for every replica on this database, made by the first. */
   controlPlaneId(): Promise<string>;
   /** Waits for what is under way, then gives every connection back. */
@@ -66,7 +66,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   const applied = await migrate({ url, apply: options.migrate ?? true });
   if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
   const database = new Database({ url, poolSize, logger, random });
-  const doorbell = new PostgresDoorbell({ url, clock, random, logger });
+  const doorbell = new PostgresChangeNotifier({ url, clock, random, logger });
   return {
     leadership: new PostgresLeadershipStore(database),
     plans: new PostgresPlanStore(database),
@@ -80,7 +80,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     audit: new PostgresAuditStore(database),
     idempotency: new PostgresIdempotencyStore(database),
     doorbell,
-    onRing: (listener) => doorbell.onRing(listener),
+    onNotify: (listener) => doorbell.onRing(listener),
     controlPlaneId: () => controlPlaneId(database, random),
     close: () => database.close(),
   };

@@ -15,14 +15,14 @@ import {
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
-import type { ControlLink, NodeDoor } from "../../ports/sockets.ts";
+import type { ControlLink, NodeSessionHandler } from "../../ports/sockets.ts";
 import { ControlSocket, sendJson } from "./control-socket.ts";
 import { InferenceSocket } from "./inference-socket.ts";
 import { parseMessage } from "./parse-message.ts";
 import { TransferSocket } from "./transfer-socket.ts";
 
 export interface NodeSocketsOptions {
-  readonly door: NodeDoor;
+  readonly door: NodeSessionHandler;
   readonly keys: Keys;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -41,7 +41,7 @@ interface Greeting extends NodeSocketsOptions {
  * The handshake of every channel: our nonce, its signature, then the session. The nonce lives in this call alone, so a
  * recorded signature is worth nothing on another socket. Closes 4401 on a bad proof, 4408 after 5 s, 4400 on nonsense.
  */
-export async function greet(webSocket: WebSocket, greeting: Greeting): Promise<void> {
+export async function authenticate(webSocket: WebSocket, greeting: Greeting): Promise<void> {
   webSocket.on("error", () => undefined); // ws closes by itself; without a listener the process would end
   const { keys, cpId, clock, channel } = greeting;
   const nonce = keys.secret();

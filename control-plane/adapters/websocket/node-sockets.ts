@@ -12,7 +12,7 @@ import {
   type Channel,
 } from "../../../shared/protocol/limits.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
-import { greet, type NodeSocketsOptions } from "./handshake.ts";
+import { authenticate, type NodeSocketsOptions } from "./handshake.ts";
 
 /**
  * Takes the nodes' three channels off an http server's upgrade requests. What can be refused is refused before the
@@ -59,7 +59,7 @@ export class NodeSockets {
       if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
       if (!identity) return refuse(socket, "401 Unauthorized");
       const webSocket = await this.#accept(channel, { request, socket, head });
-      await greet(webSocket, { channel, socket, ...identity, ...this.#options });
+      await authenticate(webSocket, { channel, socket, ...identity, ...this.#options });
     } finally {
       this.#handshakes -= 1;
     }

@@ -99,8 +99,8 @@ export class ApiKeys {
   }
 
   /** The doorbell rang: some key may have been revoked elsewhere. */
-  ring(): void {
-    this.#cache.ring();
+  invalidate(): void {
+    this.#cache.invalidate();
   }
 
   /** The first admin key, when there is no key at all; null otherwise. Shown once by whoever starts Skerry. */

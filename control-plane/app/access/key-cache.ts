@@ -72,7 +72,7 @@ export class KeyCache {
   }
 
   /** Something was committed somewhere, perhaps a revocation: what was read before is good for one second at most. */
-  ring(): void {
+  invalidate(): void {
     this.#rungAt = this.#clock.now();
   }
 

@@ -10,7 +10,7 @@ import type { Actor } from "../../ports/journal.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
 import { reclaimFiles, sha256Of } from "./catalog-reclaim.ts";
 import { withMinimumRate } from "./upload-rate.ts";
-import { CatalogUpkeep } from "./upload-janitor.ts";
+import { UploadJanitor } from "./upload-janitor.ts";
 import type { IfMatch } from "../deployments/if-match.ts";
 
 /** An upload counts as alive so long after its last byte: clients send pieces, with pauses between them. */
@@ -52,7 +52,7 @@ export class ModelCatalog {
   readonly #catalog: CatalogStore;
   readonly #artifacts: ArtifactStore;
   readonly #checks: CatalogChecks;
-  readonly #upkeep: CatalogUpkeep;
+  readonly #upkeep: UploadJanitor;
   readonly #clock: Clock;
   readonly #random: Random;
   /** Upload → when a byte last arrived; Infinity while a connection writes. */
@@ -71,7 +71,7 @@ export class ModelCatalog {
     this.#clock = parts.clock;
     this.#random = parts.random;
     this.#checks = new CatalogChecks(parts);
-    this.#upkeep = new CatalogUpkeep({
+    this.#upkeep = new UploadJanitor({
       ...parts,
       checks: this.#checks,
       isArriving: (uploadId) => this.#isArriving(uploadId),

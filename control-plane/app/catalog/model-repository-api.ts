@@ -6,14 +6,14 @@ import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
 import type { Actor } from "../../ports/journal.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
-import type { FleetView } from "../fleet/fleet-reader.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
 
 /** How often the fleet in memory is looked at while somebody waits. */
 const LOOK_MS = 50;
 
 interface Parts {
   readonly deployments: Pick<DeploymentAdmin, "put" | "get" | "rowVersion">;
-  readonly fleet: FleetView;
+  readonly fleet: FleetReader;
   readonly timings: NodeTimings;
   readonly clock: Clock;
 }
@@ -34,7 +34,7 @@ interface Change {
  * The Open Inference Protocol's `load` and `unload`, as what they mean here: a deployment with one replica, and one
  * with none. Both declare and then wait, for at most the caller's time, until the fleet is so.
  */
-export class RepositoryChanges {
+export class ModelRepositoryApi {
   readonly #parts: Parts;
 
   constructor(parts: Parts) {

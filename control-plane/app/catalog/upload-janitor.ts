@@ -13,7 +13,7 @@ const PERIOD_MS = 60_000;
  * - `checking`, and not here: a stop or a crash interrupted the check, so it begins again;
  * - bytes without an upload in the catalogue: deleted.
  */
-export class CatalogUpkeep {
+export class UploadJanitor {
   readonly #catalog: CatalogStore;
   readonly #artifacts: ArtifactStore;
   readonly #checks: CatalogChecks;

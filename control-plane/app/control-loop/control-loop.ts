@@ -8,7 +8,7 @@ import { describePlan } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { EventStore } from "../../ports/journal.ts";
 import type { Executor } from "./executor.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Leadership } from "./leadership.ts";
 
 const PERIOD_MS = 1_000;
@@ -20,7 +20,7 @@ const SETTLE_MS = 20;
  * Only the leader acts. One run at a time; a trigger during a run leads to exactly one more.
  */
 export class ControlLoop {
-  readonly #fleet: FleetHolder;
+  readonly #fleet: FleetCache;
   readonly #leadership: Leadership;
   readonly #executor: Executor;
   readonly #events: EventStore;
@@ -35,7 +35,7 @@ export class ControlLoop {
   #cancel: () => void = () => undefined;
 
   constructor(parts: {
-    fleet: FleetHolder;
+    fleet: FleetCache;
     leadership: Leadership;
     executor: Executor;
     events: EventStore;
@@ -100,7 +100,7 @@ export class ControlLoop {
     if (steps.length === 0) return;
     this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
     for (const step of steps) {
-      const outcome = await this.#executor.carryOut(step, lead.fence);
+      const outcome = await this.#executor.execute(step, lead.fence);
       if (outcome === "fenced") {
         this.#leadership.lost();
         return;

@@ -1,10 +1,10 @@
 import { newId, type PlacementId } from "../../../shared/base/ids.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Step } from "../../core/reconcile/steps.ts";
-import type { Fence, PlanOutcome, PlanStore } from "../../ports/plan.ts";
+import type { LeaderFence, PlanOutcome, PlanStore } from "../../ports/plan.ts";
 
 type Effects = {
-  readonly [Kind in Step["kind"]]: (step: Extract<Step, { kind: Kind }>, fence: Fence) => Promise<PlanOutcome>;
+  readonly [Kind in Step["kind"]]: (step: Extract<Step, { kind: Kind }>, fence: LeaderFence) => Promise<PlanOutcome>;
 };
 
 /** Turns steps into effects: one table, in which a missing entry does not compile. */
@@ -16,7 +16,7 @@ export class Executor {
   }
 
   /** `fenced` and `stale` changed nothing. Throws `DATABASE_UNAVAILABLE`. */
-  carryOut(step: Step, fence: Fence): Promise<PlanOutcome> {
+  execute(step: Step, fence: LeaderFence): Promise<PlanOutcome> {
     switch (step.kind) {
       case "create-placement":
         return this.#effects[step.kind](step, fence);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { Fence, LeadershipStore } from "../../ports/plan.ts";
+import type { LeaderFence, LeadershipStore } from "../../ports/plan.ts";
 
 const LEASE_MS = 10_000;
 const RENEW_MS = 3_000;
@@ -15,7 +15,7 @@ export class Leadership {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onElected: () => void;
-  #fence: Fence | undefined;
+  #fence: LeaderFence | undefined;
   #since = 0;
   #renewedAt = -Infinity;
   #isStopped = false;
@@ -31,7 +31,7 @@ export class Leadership {
   }
 
   /** The fence and the time it was won, while this replica leads. */
-  current(): { readonly fence: Fence; readonly since: number } | undefined {
+  current(): { readonly fence: LeaderFence; readonly since: number } | undefined {
     if (!this.#fence || this.#clock.now() - this.#renewedAt > SELF_STOP_MS) return undefined;
     return { fence: this.#fence, since: this.#since };
   }

@@ -12,12 +12,12 @@ import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { DeploymentStore } from "../../ports/catalogue.ts";
 import type { Actor } from "../../ports/journal.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
-import { deploymentView } from "./deployment-dto.ts";
+import { toDeploymentDto } from "./deployment-dto.ts";
 import { dryRun } from "./dry-run.ts";
 import { explainDeployment } from "./explain-deployment.ts";
-import type { FleetView } from "../fleet/fleet-reader.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { expectedVersion, type IfMatch } from "./if-match.ts";
-import { placementView } from "./placement-dto.ts";
+import { toPlacementDto } from "./placement-dto.ts";
 
 interface Change {
   readonly actor: Actor;
@@ -27,14 +27,14 @@ interface Change {
 /** Desired state: declared here, carried out by the leader's control loop. Reads come from memory, writes go to Postgres. */
 export class DeploymentAdmin {
   readonly #store: DeploymentStore;
-  readonly #fleet: FleetView;
+  readonly #fleet: FleetReader;
   readonly #clock: Clock;
   readonly #timings: NodeTimings;
   readonly #publicUrl: string;
 
   constructor(parts: {
     store: DeploymentStore;
-    fleet: FleetView;
+    fleet: FleetReader;
     clock: Clock;
     timings: NodeTimings;
     publicUrl: string;
@@ -51,7 +51,7 @@ export class DeploymentAdmin {
     const context = this.#context("status");
     const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
     return [...fleet.deployments.values()].map((deployment) =>
-      deploymentView(fleet, deployment, { ...context, publicUrl: this.#publicUrl, candidates }),
+      toDeploymentDto(fleet, deployment, { ...context, publicUrl: this.#publicUrl, candidates }),
     );
   }
 
@@ -130,13 +130,13 @@ export class DeploymentAdmin {
   }
 
   #view(deployment: FleetDeployment): Deployment {
-    return deploymentView(this.#fleet.current(), deployment, {
+    return toDeploymentDto(this.#fleet.current(), deployment, {
       ...this.#context("status"),
       publicUrl: this.#publicUrl,
     });
   }
 
-  #placement(placement: Parameters<typeof placementView>[1]): Placement {
-    return placementView(this.#fleet.current(), placement, { now: this.#fleet.now(), timings: this.#timings });
+  #placement(placement: Parameters<typeof toPlacementDto>[1]): Placement {
+    return toPlacementDto(this.#fleet.current(), placement, { now: this.#fleet.now(), timings: this.#timings });
   }
 }

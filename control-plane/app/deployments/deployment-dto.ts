@@ -16,7 +16,7 @@ export interface DeploymentViewContext {
 }
 
 /** A deployment as the API shows it: what was declared, and what is so now. */
-export function deploymentView(fleet: Fleet, deployment: FleetDeployment, context: DeploymentViewContext): Deployment {
+export function toDeploymentDto(fleet: Fleet, deployment: FleetDeployment, context: DeploymentViewContext): Deployment {
   const { now, timings, publicUrl, candidates } = context;
   const plan = planDeployment(fleet, deployment, { now, timings, trigger: "status" }, candidates);
   const url = `${publicUrl}/v2/models/${deployment.spec.model}/infer`;

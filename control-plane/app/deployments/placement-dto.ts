@@ -4,7 +4,7 @@ import type { Fleet, FleetPlacement } from "../../core/fleet/types.ts";
 import { age } from "../nodes/node-dto.ts";
 
 /** A placement as the API shows it. Its node may be deleted already: then only its id is left of it. */
-export function placementView(
+export function toPlacementDto(
   fleet: Fleet,
   placement: FleetPlacement,
   time: { readonly now: number; readonly timings: NodeTimings },

@@ -51,7 +51,7 @@ export class EventFeed {
   }
 
   /** The doorbell rang: there may be news. */
-  poke(): void {
+  wake(): void {
     if (this.#followers > 0) this.#refill();
   }
 

@@ -4,7 +4,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { FleetEvent } from "../../core/fleet/events.ts";
 import { emptyFleet, reduce } from "../../core/fleet/reduce.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
-import type { Doorbell, FleetStore } from "../../ports/plan.ts";
+import type { ChangeNotifier, FleetStore } from "../../ports/plan.ts";
 
 /** A doorbell may be lost while its connection is renewed: then this poll heals. */
 const POLL_MS = 3_000;
@@ -13,9 +13,9 @@ const POLL_MS = 3_000;
  * Owns the fleet in memory. Reads Postgres when the doorbell rings and every 3 s, and applies what nodes say. One read
  * at a time; rings during a read lead to exactly one more. While Postgres is away the last fleet stays and serves.
  */
-export class FleetHolder {
+export class FleetCache {
   readonly #store: FleetStore;
-  readonly #doorbell: Doorbell;
+  readonly #doorbell: ChangeNotifier;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #fleet = emptyFleet();
@@ -27,7 +27,7 @@ export class FleetHolder {
   #lastReadFailed = false;
   #cancelPoll: () => void = () => undefined;
 
-  constructor(ports: { store: FleetStore; doorbell: Doorbell; clock: Clock; logger: Logger }) {
+  constructor(ports: { store: FleetStore; doorbell: ChangeNotifier; clock: Clock; logger: Logger }) {
     this.#store = ports.store;
     this.#doorbell = ports.doorbell;
     this.#clock = ports.clock;

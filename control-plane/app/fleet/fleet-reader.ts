@@ -1,7 +1,7 @@
 import type { Fleet } from "../../core/fleet/types.ts";
 
 /** The fleet as use-cases see it: what is, when it is, and a way to see one's own writes. */
-export interface FleetView {
+export interface FleetReader {
   current(): Fleet;
   /** The fleet's clock, in ms. */
   now(): number;

@@ -6,9 +6,9 @@ import {
   type ResponseFrame,
 } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
-import { patienceMs } from "../../core/routing/attempt-timeout.ts";
+import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
 import { answerFrom, figuresOf, refusal } from "./inference-responses.ts";
-import type { InferenceAnswer, InferenceRequest, RouteNote } from "./inference-request.ts";
+import type { InferenceResponse, InferenceRequest, RouteNote } from "./inference-request.ts";
 import type { AttemptOutcome } from "./pending-requests.ts";
 import type { ServingCandidate } from "./route-cache.ts";
 
@@ -16,22 +16,22 @@ import type { ServingCandidate } from "./route-cache.ts";
 const NODE_GRACE_MS = 100;
 
 /** A request on its way. Instants in ms of the router's clock. */
-export interface Errand {
+export interface AttemptContext {
   readonly request: InferenceRequest;
   readonly version: number;
   readonly startedAt: number;
   readonly deadline: number;
 }
 
-export interface Tried {
+export interface AttemptResult {
   /** `refused`: the model did not run. `failed`: its node went away or is silent. Another node may be asked after both. */
   readonly kind: "answer" | "refused" | "failed";
-  readonly answer: InferenceAnswer;
+  readonly answer: InferenceResponse;
 }
 
 export interface Attempt {
   /** Never rejects. */
-  readonly ended: Promise<Tried>;
+  readonly ended: Promise<AttemptResult>;
   /** Nobody waits any more: the node is told to forget the request. Does nothing after the end. */
   cancel(): void;
 }
@@ -42,7 +42,7 @@ export interface Attempt {
  */
 export function attempt(
   candidate: ServingCandidate,
-  errand: Errand,
+  errand: AttemptContext,
   {
     route,
     giveUpAt,
@@ -77,11 +77,13 @@ export function attempt(
     if (session.pending.settle(requestId, { kind: "cancelled" })) session.inference?.send([encodeCancel(requestId)]);
   };
   request.cancellation.onCancel(cancel);
-  const ended = outcome.then((how) => conclude(how, errand, { candidate, route, sentAt, endedAt: clock.now() }));
+  const ended = outcome.then((how) =>
+    recordAndTranslate(how, errand, { candidate, route, sentAt, endedAt: clock.now() }),
+  );
   return { ended, cancel };
 }
 
-interface Sending {
+interface SentAttempt {
   readonly candidate: ServingCandidate;
   readonly route: RouteNote;
   readonly sentAt: number;
@@ -89,7 +91,7 @@ interface Sending {
 }
 
 /** Notes what the attempt says about its placement, and makes it an answer. */
-function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tried {
+function recordAndTranslate(outcome: AttemptOutcome, errand: AttemptContext, sending: SentAttempt): AttemptResult {
   const { candidate, route, sentAt, endedAt } = sending;
   const { stats, node } = candidate;
   switch (outcome.kind) {
@@ -127,7 +129,7 @@ function conclude(outcome: AttemptOutcome, errand: Errand, sending: Sending): Tr
  * Whether another node may be asked. A model host that ended is asked about elsewhere too, within the budget: most who are
  * hit shared the process with the request that ended it, and that one ends at most one more.
  */
-function kindOf({ notStarted, meta }: ResponseFrame): Tried["kind"] {
+function kindOf({ notStarted, meta }: ResponseFrame): AttemptResult["kind"] {
   if (notStarted) return "refused";
   return meta.code === "HOST_CRASHED" ? "failed" : "answer";
 }
@@ -136,9 +138,9 @@ function kindOf({ notStarted, meta }: ResponseFrame): Tried["kind"] {
  * Whether the answer speaks against the placement. A full queue does not, its figures say it better. A missed deadline
  * does only when there was ample time: else one caller's impossible deadline would eject placements for all.
  */
-function isFault(response: ResponseFrame, { deadline }: Errand, { route, sentAt }: Sending): boolean {
+function isFault(response: ResponseFrame, { deadline }: AttemptContext, { route, sentAt }: SentAttempt): boolean {
   const { status, notStarted } = response;
   if (notStarted) return status === 404 || status === 503;
-  if (status === 504) return deadline - sentAt >= patienceMs(route.etaMs ?? 0);
+  if (status === 504) return deadline - sentAt >= attemptTimeoutMs(route.etaMs ?? 0);
   return status >= 500;
 }

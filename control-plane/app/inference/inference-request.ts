@@ -28,7 +28,7 @@ export type Preference =
   /** For diagnosis: this node or an error, no retry. */
   | { readonly kind: "node"; readonly name: string };
 
-export interface InferenceAnswer {
+export interface InferenceResponse {
   readonly status: number;
   /** Set when `status` is not 200. */
   readonly code: ErrorCode | undefined;

@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 import { JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import type { PlacementFigures } from "../../core/routing/placement-stats.ts";
-import type { InferenceAnswer, RouteNote, RouteReason } from "./inference-request.ts";
+import type { InferenceResponse, RouteNote, RouteReason } from "./inference-request.ts";
 
 /** A caller of a retryable refusal waits this long, in ms. */
 const RETRY_AFTER_MS = 1_000;
@@ -26,7 +26,7 @@ export function answerFrom(
     sentAt: number;
     endedAt: number;
   },
-): InferenceAnswer {
+): InferenceResponse {
   const { model, version, startedAt, node, route, sentAt, endedAt } = found;
   const queueMs = response.queueUs / 1_000;
   const inferMs = response.computeUs / 1_000;
@@ -64,7 +64,7 @@ export function refusal(
   code: ErrorCode,
   detail: string,
   route: Partial<RouteNote> & { reason: RouteReason },
-): InferenceAnswer {
+): InferenceResponse {
   const { status, retryable, fix } = ERRORS[code];
   return {
     status,

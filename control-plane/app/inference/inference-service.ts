@@ -4,15 +4,15 @@ import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { CandidateSet } from "../../core/routing/candidate-set.ts";
-import { patienceMs } from "../../core/routing/attempt-timeout.ts";
+import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
 import { pick, type Pick } from "../../core/routing/pick.ts";
-import { resolve, type ReadyPlacement, type Terms } from "../../core/routing/table.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import { resolve, type ReadyPlacement, type RoutePolicy } from "../../core/routing/table.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { refusal } from "./inference-responses.ts";
-import { attempt, type Attempt, type Errand, type Tried } from "./inference-attempt.ts";
-import type { InferenceAnswer, InferenceRequest, RouteReason } from "./inference-request.ts";
+import { attempt, type Attempt, type AttemptContext, type AttemptResult } from "./inference-attempt.ts";
+import type { InferenceResponse, InferenceRequest, RouteReason } from "./inference-request.ts";
 import type { SessionRegistry } from "../node-sessions/node-session.ts";
-import { RouteView, type ServingCandidate } from "./route-cache.ts";
+import { RouteCache, type ServingCandidate } from "./route-cache.ts";
 import type { ModelStats, Telemetry } from "./telemetry.ts";
 
 const EXPIRY_SWEEP_MS = 50;
@@ -20,7 +20,7 @@ const EXPIRY_SWEEP_MS = 50;
 const SOLE_ROUTER = { routers: 1, replica: 0 } as const;
 
 interface Parts {
-  readonly fleet: FleetHolder;
+  readonly fleet: FleetCache;
   readonly registry: SessionRegistry;
   readonly telemetry: Telemetry;
   readonly timings: NodeTimings;
@@ -29,9 +29,9 @@ interface Parts {
 }
 
 /** One request on its way, who may answer it, and who was asked. */
-interface Journey extends Errand {
+interface RequestState extends AttemptContext {
   readonly ready: readonly ReadyPlacement[];
-  readonly terms: Terms;
+  readonly terms: RoutePolicy;
   readonly stats: ModelStats;
   readonly asked: string[];
 }
@@ -45,13 +45,13 @@ type Refused = Extract<Pick<ServingCandidate>, { kind: "refused" }>;
  */
 export class InferenceService {
   readonly #parts: Parts;
-  readonly #view: RouteView;
+  readonly #view: RouteCache;
   #cancelSweep: () => void = () => undefined;
   #isDraining = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#view = new RouteView(parts);
+    this.#view = new RouteCache(parts);
   }
 
   start(): void {
@@ -74,7 +74,7 @@ export class InferenceService {
   }
 
   /** Always answers; errors are answers with a code. */
-  async infer(request: InferenceRequest): Promise<InferenceAnswer> {
+  async infer(request: InferenceRequest): Promise<InferenceResponse> {
     const { clock, random, telemetry } = this.#parts;
     const startedAt = clock.now();
     if (this.#isDraining) return refusal("DRAINING", "this control plane is about to stop", { reason: "draining" });
@@ -82,7 +82,7 @@ export class InferenceService {
     const resolved = resolve(this.#view.table(), { model, version, site, stickyKey: undefined }, random);
     if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
     const { ready, terms } = resolved;
-    const journey: Journey = {
+    const journey: RequestState = {
       request,
       version: resolved.version,
       startedAt,
@@ -92,12 +92,12 @@ export class InferenceService {
       stats: telemetry.ofModel(model),
       asked: [],
     };
-    const answer = await this.#travel(journey);
+    const answer = await this.#execute(journey);
     if (answer.status === 200) journey.stats.answerTimes.add(clock.now() - startedAt);
     return answer;
   }
 
-  async #travel(journey: Journey): Promise<InferenceAnswer> {
+  async #execute(journey: RequestState): Promise<InferenceResponse> {
     const { request, stats, asked, terms } = journey;
     stats.retries.earn();
     const choice = this.#choose(journey);
@@ -113,7 +113,7 @@ export class InferenceService {
     return (await this.#send(other, journey, { reason: "retry", mayGiveUp: false }).ended).answer;
   }
 
-  #choose({ request, ready, terms, deadline, asked }: Journey): Pick<ServingCandidate> {
+  #choose({ request, ready, terms, deadline, asked }: RequestState): Pick<ServingCandidate> {
     const { clock, random } = this.#parts;
     const now = clock.now();
     const set = this.#view.candidates(ready, { residency: request.residency, now });
@@ -133,14 +133,14 @@ export class InferenceService {
   /** `mayGiveUp`: when the node is silent for too long, ask another while there is time. */
   #send(
     { candidate, etaMs, considered, reason: why }: Picked,
-    journey: Journey,
+    journey: RequestState,
     { reason, mayGiveUp }: { readonly reason: RouteReason; readonly mayGiveUp: boolean },
   ): Attempt {
     const { clock } = this.#parts;
     const { asked, deadline, stats, request } = journey;
     asked.push(candidate.nodeId);
     const isPatient = !mayGiveUp || considered === 1 || why === "only" || isPinned(request) || !stats.retries.hasCredit;
-    const giveUpAt = clock.now() + patienceMs(etaMs);
+    const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
     return attempt(candidate, journey, {
       route: {
         placement: candidate.placementId,
@@ -155,7 +155,7 @@ export class InferenceService {
   }
 
   /** The end of `first`; when it is late, that of the better of two. */
-  async #orHedge(first: Attempt, journey: Journey): Promise<Tried> {
+  async #orHedge(first: Attempt, journey: RequestState): Promise<AttemptResult> {
     const { stats, request } = journey;
     const afterMs = isPinned(request) ? undefined : stats.answerTimes.hedgeAfterMs;
     if (afterMs === undefined) return first.ended;
@@ -167,7 +167,7 @@ export class InferenceService {
     return firstAnswer(first, this.#send(choice, journey, { reason: "hedge", mayGiveUp: false }));
   }
 
-  #endWithin({ ended }: Attempt, ms: number): Promise<Tried | undefined> {
+  #endWithin({ ended }: Attempt, ms: number): Promise<AttemptResult | undefined> {
     return new Promise((resolveEnd) => {
       const cancelTimer = this.#parts.clock.after(ms, () => resolveEnd(undefined));
       void ended.then((tried) => {
@@ -191,7 +191,7 @@ export class InferenceService {
 const isPinned = ({ prefer }: InferenceRequest): boolean => prefer?.kind === "node";
 
 /** The first that answers ends the other; one that fails leaves it to the other. */
-async function firstAnswer(one: Attempt, other: Attempt): Promise<Tried> {
+async function firstAnswer(one: Attempt, other: Attempt): Promise<AttemptResult> {
   const [tried, rest] = await Promise.race([
     one.ended.then((end) => [end, other] as const),
     other.ended.then((end) => [end, one] as const),
@@ -209,7 +209,7 @@ function pinned({ all }: CandidateSet<ServingCandidate>, name: string): Pick<Ser
     : { kind: "refused", reason: "none-ready", considered: 0 };
 }
 
-function refused({ reason, considered }: Refused, { request, version, ready }: Journey): InferenceAnswer {
+function refused({ reason, considered }: Refused, { request, version, ready }: RequestState): InferenceResponse {
   const name = version === 0 ? request.model : `${request.model}:${version}`;
   const route = { reason, candidates: considered };
   if (reason === "late")

@@ -4,9 +4,9 @@ import { isWanted, targetVersion, versionOf } from "../../core/fleet/queries.ts"
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
 import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
-import type { FleetView } from "../fleet/fleet-reader.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
 
-interface Wish {
+interface ModelStatusRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
@@ -16,11 +16,11 @@ interface Wish {
 const STEADY = { next: () => 0 };
 
 /** What the Open Inference Protocol asks about models without running them. */
-export class ServingView {
-  readonly #fleet: FleetView;
+export class ModelStatusQuery {
+  readonly #fleet: FleetReader;
   readonly #timings: NodeTimings;
 
-  constructor(parts: { fleet: FleetView; timings: NodeTimings }) {
+  constructor(parts: { fleet: FleetReader; timings: NodeTimings }) {
     this.#fleet = parts.fleet;
     this.#timings = parts.timings;
   }
@@ -31,7 +31,7 @@ export class ServingView {
   }
 
   /** Throws `NOT_FOUND`. */
-  metadata(wish: Wish): ModelMetadata {
+  metadata(wish: ModelStatusRequest): ModelMetadata {
     const fleet = this.#fleet.current();
     const version = this.#resolve(fleet, wish).version;
     const versions = readyVersions(fleet)
@@ -52,7 +52,7 @@ export class ServingView {
   }
 
   /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
-  isModelReady(wish: Wish): boolean {
+  isModelReady(wish: ModelStatusRequest): boolean {
     const fleet = this.#fleet.current();
     return this.#resolve(fleet, wish).ready.some((placement) => this.#isNodeReady(fleet, placement));
   }
@@ -103,7 +103,7 @@ export class ServingView {
     return { state: "UNAVAILABLE", reason: failure ? `${failure.code}: ${failure.detail}` : "no node holds it" };
   }
 
-  #resolve(fleet: Fleet, wish: Wish): { version: FleetVersion; ready: readonly FleetPlacement[] } {
+  #resolve(fleet: Fleet, wish: ModelStatusRequest): { version: FleetVersion; ready: readonly FleetPlacement[] } {
     const table = buildRouteTable(fleet);
     const resolved = resolve(table, { ...wish, site: undefined, stickyKey: undefined }, STEADY);
     if (resolved.kind === "unknown") throw new SkerryError("NOT_FOUND", resolved.detail);

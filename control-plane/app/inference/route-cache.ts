@@ -4,7 +4,7 @@ import { hashFraction } from "../../core/hash.ts";
 import { candidateSet, type CandidateSet } from "../../core/routing/candidate-set.ts";
 import type { RouteCandidate } from "../../core/routing/estimate.ts";
 import { buildRouteTable, type ReadyPlacement, type RouteTable } from "../../core/routing/table.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "../node-sessions/node-session.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -24,7 +24,7 @@ interface Kept {
 }
 
 interface Parts {
-  readonly fleet: FleetHolder;
+  readonly fleet: FleetCache;
   readonly registry: SessionRegistry;
   readonly telemetry: Telemetry;
   readonly timings: NodeTimings;
@@ -34,7 +34,7 @@ interface Parts {
  * What the router reads on every request, kept ready: looking up nodes and sessions for each of them measured most of a
  * route. The table lives until the fleet changes, the candidates of a version 100 ms.
  */
-export class RouteView {
+export class RouteCache {
   readonly #parts: Parts;
   #table: RouteTable = { byModel: new Map(), aliases: new Map() };
   #isTableStale = true;

@@ -1,6 +1,6 @@
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { AnswerTimes } from "../../core/routing/answer-times.ts";
-import { Budget } from "../../core/routing/retry-budget.ts";
+import { RetryBudget } from "../../core/routing/retry-budget.ts";
 import { PlacementStats } from "../../core/routing/placement-stats.ts";
 
 /** As many requests of one model may be asked again at once: those that a dying node holds. */
@@ -10,8 +10,8 @@ const HEDGE_RESERVE = 10;
 /** What this router knows of one model's requests as a whole. */
 export interface ModelStats {
   /** For retries after a failure; those after a refusal cost no run and need none. */
-  readonly retries: Budget;
-  readonly hedges: Budget;
+  readonly retries: RetryBudget;
+  readonly hedges: RetryBudget;
   readonly answerTimes: AnswerTimes;
 }
 
@@ -33,8 +33,8 @@ export class Telemetry {
     let stats = this.#models.get(model);
     if (!stats) {
       stats = {
-        retries: new Budget(RETRY_RESERVE),
-        hedges: new Budget(HEDGE_RESERVE),
+        retries: new RetryBudget(RETRY_RESERVE),
+        hedges: new RetryBudget(HEDGE_RESERVE),
         answerTimes: new AnswerTimes(),
       };
       this.#models.set(model, stats);

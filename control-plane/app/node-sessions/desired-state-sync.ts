@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { deltaBetween, desiredDigest } from "../../../shared/protocol/desired.ts";
 import { desiredFor } from "../../core/reconcile/desired.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession } from "./node-session.ts";
 
 const RESEND_MS = 5_000;
@@ -10,11 +10,11 @@ const RESEND_MS = 5_000;
  * Keeps every connected node's desired document equal to the fleet's: a delta when the node has the one before it, a
  * snapshot otherwise. A document that is not acknowledged within 5 s goes out again.
  */
-export class DesiredSender {
-  readonly #fleet: FleetHolder;
+export class DesiredStateSync {
+  readonly #fleet: FleetCache;
   readonly #clock: Clock;
 
-  constructor(parts: { fleet: FleetHolder; clock: Clock }) {
+  constructor(parts: { fleet: FleetCache; clock: Clock }) {
     this.#fleet = parts.fleet;
     this.#clock = parts.clock;
   }

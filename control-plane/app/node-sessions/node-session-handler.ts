@@ -17,12 +17,12 @@ import type {
   ControlSession,
   InferenceLink,
   InferenceSession,
-  NodeDoor,
+  NodeSessionHandler,
   TransferLink,
   TransferSession,
 } from "../../ports/sockets.ts";
-import type { DesiredSender } from "./desired-state-sync.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { DesiredStateSync } from "./desired-state-sync.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
@@ -32,8 +32,8 @@ interface Parts {
   readonly replica: string;
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
-  readonly fleet: FleetHolder;
-  readonly desired: DesiredSender;
+  readonly fleet: FleetCache;
+  readonly desired: DesiredStateSync;
   readonly push: ModelPush;
   readonly telemetry: Telemetry;
   readonly timings: NodeTimings;
@@ -49,7 +49,7 @@ interface Parts {
  * The door of the nodes: opens sessions and answers their messages. What a message means for planning
  * goes into the fleet; what it means for a transfer goes to the push. The node id comes only from the authenticated socket.
  */
-export class NodeGateway implements NodeDoor {
+export class NodeSessions implements NodeSessionHandler {
   readonly #parts: Parts;
   #isStopped = false;
 

@@ -7,7 +7,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import type { NodeSession } from "./node-session.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -15,7 +15,7 @@ import { StatusWriter } from "./status-writer.ts";
 /** What one session's node says of its placements: into the fleet at once, into Postgres when it is news. */
 export class PlacementReports {
   readonly #session: NodeSession;
-  readonly #fleet: FleetHolder;
+  readonly #fleet: FleetCache;
   readonly #push: ModelPush;
   readonly #clock: Clock;
   readonly #writer: StatusWriter;
@@ -24,7 +24,7 @@ export class PlacementReports {
     session: NodeSession,
     parts: {
       sessions: SessionStore;
-      fleet: FleetHolder;
+      fleet: FleetCache;
       push: ModelPush;
       clock: Clock;
       random: Random;

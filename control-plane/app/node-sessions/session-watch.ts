@@ -3,8 +3,8 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
-import type { DesiredSender } from "./desired-state-sync.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { DesiredStateSync } from "./desired-state-sync.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { SessionRegistry } from "./node-session.ts";
 
 const TICK_MS = 500;
@@ -13,8 +13,8 @@ const TOUCH_MS = 5_000;
 
 interface Parts {
   readonly registry: SessionRegistry;
-  readonly fleet: FleetHolder;
-  readonly desired: DesiredSender;
+  readonly fleet: FleetCache;
+  readonly desired: DesiredStateSync;
   readonly sessions: Pick<SessionStore, "touch">;
   readonly timings: NodeTimings;
   readonly clock: Clock;

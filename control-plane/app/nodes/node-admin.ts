@@ -6,7 +6,7 @@ import { nodeByName, placementsByNode } from "../../core/fleet/queries.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
 import type { Actor, NewEvent } from "../../ports/journal.ts";
 import type { NodeAdminStore } from "../../ports/nodes.ts";
-import type { FleetView } from "../fleet/fleet-reader.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
 import { nodeView } from "./node-dto.ts";
 
@@ -24,11 +24,11 @@ interface Change {
 /** Inventory: what the operator sees and may change of nodes. Reads come from memory, writes go to Postgres. */
 export class NodeAdmin {
   readonly #store: NodeAdminStore;
-  readonly #fleet: FleetView;
+  readonly #fleet: FleetReader;
   readonly #clock: Clock;
   readonly #timings: NodeTimings;
 
-  constructor(parts: { store: NodeAdminStore; fleet: FleetView; clock: Clock; timings: NodeTimings }) {
+  constructor(parts: { store: NodeAdminStore; fleet: FleetReader; clock: Clock; timings: NodeTimings }) {
     this.#store = parts.store;
     this.#fleet = parts.fleet;
     this.#clock = parts.clock;

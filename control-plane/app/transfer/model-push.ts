@@ -13,7 +13,7 @@ import type { CatalogStore } from "../../ports/catalogue.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { TransferLink, TransferSession } from "../../ports/sockets.ts";
-import type { FleetHolder } from "../fleet/fleet-cache.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "../node-sessions/node-session.ts";
 import { PushStream } from "./push-stream.ts";
 
@@ -38,7 +38,7 @@ interface Parts {
   readonly artifacts: ArtifactStore;
   readonly catalog: CatalogStore;
   readonly registry: SessionRegistry;
-  readonly fleet: FleetHolder;
+  readonly fleet: FleetCache;
   readonly keys: Keys;
   readonly random: Random;
   readonly clock: Clock;

@@ -43,7 +43,7 @@ export type Skim =
  * Reads what matters out of an ONNX file without believing any of it: bounded in depth, counts, string lengths and
  * memory, one pass forwards, tensors passed over. Throws only what the source throws.
  */
-export function skimOnnx(source: ByteSource): Skim {
+export function inspectOnnx(source: ByteSource): Skim {
   try {
     return { kind: "model", model: skimModel(source) };
   } catch (error) {

@@ -2,7 +2,7 @@ import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { FleetEvent } from "./events.ts";
-import { GOOD_HEARTBEATS_FOR_READY } from "./node-status.ts";
+import { CONFIRMED_HEARTBEATS_FOR_READY } from "./node-status.ts";
 import {
   aliasKey,
   versionKey,
@@ -48,7 +48,7 @@ export function reduce(fleet: MutableFleet, event: FleetEvent): boolean {
       return updateSession(fleet, event, (session) => ({
         ...session,
         lastSeen: event.at,
-        goodHeartbeats: goodHeartbeats(session.goodHeartbeats, event.acked),
+        confirmedHeartbeats: confirmedHeartbeats(session.confirmedHeartbeats, event.acked),
       }));
     case "node-heard":
       return updateSession(fleet, event, (session) => ({ ...session, lastSeen: Math.max(session.lastSeen, event.at) }));
@@ -70,9 +70,9 @@ export function reduce(fleet: MutableFleet, event: FleetEvent): boolean {
   }
 }
 
-function goodHeartbeats(before: number, acked: "newest" | "late" | "old"): number {
+function confirmedHeartbeats(before: number, acked: "newest" | "late" | "old"): number {
   if (acked === "late") return before;
-  return acked === "old" ? 0 : Math.min(before + 1, GOOD_HEARTBEATS_FOR_READY);
+  return acked === "old" ? 0 : Math.min(before + 1, CONFIRMED_HEARTBEATS_FOR_READY);
 }
 
 function openSession(fleet: MutableFleet, event: Extract<FleetEvent, { type: "session-opened" }>): boolean {
@@ -82,7 +82,7 @@ function openSession(fleet: MutableFleet, event: Extract<FleetEvent, { type: "se
   fleet.nodes.set(node.id, {
     ...node,
     capabilities,
-    session: { epoch, replica, agentVersion, open: true, lastSeen: at, goodHeartbeats: 0 },
+    session: { epoch, replica, agentVersion, open: true, lastSeen: at, confirmedHeartbeats: 0 },
   });
   return true;
 }
@@ -97,7 +97,7 @@ function updateSession(
   if (!node?.session || node.session.epoch !== event.epoch) return false;
   const session = change(node.session);
   fleet.nodes.set(node.id, { ...node, session });
-  return session.open !== node.session.open || session.goodHeartbeats !== node.session.goodHeartbeats;
+  return session.open !== node.session.open || session.confirmedHeartbeats !== node.session.confirmedHeartbeats;
 }
 
 function reportPlacement(

@@ -54,7 +54,7 @@ export interface FleetSession {
   /** When a byte of it last arrived. */
   readonly lastSeen: number;
   /** Heartbeats in a row that proved both directions; two make a node ready. */
-  readonly goodHeartbeats: number;
+  readonly confirmedHeartbeats: number;
 }
 
 export interface FleetLoad {

@@ -1,7 +1,7 @@
-import type { RouteCandidate, Timed } from "./estimate.ts";
+import type { RouteCandidate, ScoredCandidate } from "./estimate.ts";
 
 /** What the caller and the deployment ask for beyond an early answer. */
-export interface Wish {
+export interface RoutePreference {
   /** `Skerry-Prefer`: overrides the SLO, and never causes a refusal. */
   readonly prefer: "fast" | "cheap" | "edge" | "cloud" | undefined;
   /** The deployment's p95, in ms; undefined: the soonest answer, whatever it costs. */
@@ -12,21 +12,21 @@ export interface Wish {
 const SLO_PART = 0.8;
 
 interface Narrowed<Candidate extends RouteCandidate> {
-  readonly pool: readonly Timed<Candidate>[];
+  readonly pool: readonly ScoredCandidate<Candidate>[];
   /** Undefined when nobody was left out for it. */
   readonly reason: "cheapest" | "preferred" | undefined;
 }
 
 /** Until when an answer is good enough for the cheapest node to give it, in ms; undefined: only the soonest is. */
-export function limitOf({ prefer, sloMs }: Wish): number | undefined {
+export function limitOf({ prefer, sloMs }: RoutePreference): number | undefined {
   if (prefer === "cheap") return Infinity;
   return prefer === undefined && sloMs !== undefined ? SLO_PART * sloMs : undefined;
 }
 
 /** The candidates that the wish leaves, at least one; all of them when nobody meets it. */
-export function narrow<Candidate extends RouteCandidate>(
-  timed: readonly Timed<Candidate>[],
-  wish: Wish,
+export function applyPreference<Candidate extends RouteCandidate>(
+  timed: readonly ScoredCandidate<Candidate>[],
+  wish: RoutePreference,
 ): Narrowed<Candidate> {
   const { prefer } = wish;
   if (prefer === "edge" || prefer === "cloud") {
@@ -46,7 +46,9 @@ export function narrow<Candidate extends RouteCandidate>(
   return { pool, reason: least === most ? undefined : prefer === "cheap" ? "preferred" : "cheapest" };
 }
 
-const whole = <Candidate extends RouteCandidate>(timed: readonly Timed<Candidate>[]): Narrowed<Candidate> => ({
+const whole = <Candidate extends RouteCandidate>(
+  timed: readonly ScoredCandidate<Candidate>[],
+): Narrowed<Candidate> => ({
   pool: timed,
   reason: undefined,
 });

@@ -1,7 +1,7 @@
 import { serviceMs, type RouteCandidate } from "./estimate.ts";
 
 /** Candidates to draw from by capacity. */
-export interface Urn<Candidate extends RouteCandidate> {
+export interface WeightedSet<Candidate extends RouteCandidate> {
   readonly all: readonly Candidate[];
   /** Running sums of their capacities in requests/ms. */
   readonly capacityUpTo: Float64Array;
@@ -11,13 +11,13 @@ export interface Urn<Candidate extends RouteCandidate> {
  * Those who may answer requests for one version, with what holds for all requests of the next moment. Building it costs
  * a pass over them, so it is kept for many requests; what changes with every request is in their `PlacementStats`.
  */
-export interface CandidateSet<Candidate extends RouteCandidate> extends Urn<Candidate> {
+export interface CandidateSet<Candidate extends RouteCandidate> extends WeightedSet<Candidate> {
   /** Those that cost least; the same urn when all cost the same. */
-  readonly cheapest: Urn<Candidate>;
+  readonly cheapest: WeightedSet<Candidate>;
   /** More than half of their capacity is ejected: something larger is wrong, and ejection is ignored (panic, after Envoy). */
   readonly isPanic: boolean;
   /** The largest share that one of them has, so that a fleet of newcomers alone is not slowed. */
-  readonly mostShare: number;
+  readonly maxSlowStartWeight: number;
 }
 
 /** `now` in ms of the router's clock. */
@@ -26,25 +26,25 @@ export function candidateSet<Candidate extends RouteCandidate>(
   now: number,
 ): CandidateSet<Candidate> {
   let ejected = 0;
-  let mostShare = 0;
+  let maxSlowStartWeight = 0;
   let leastCost = Infinity;
   for (const candidate of all) {
     const { stats, cost } = candidate;
     if (stats.isEjected(now)) ejected += capacityOf(candidate);
-    mostShare = Math.max(mostShare, stats.share(now));
+    maxSlowStartWeight = Math.max(maxSlowStartWeight, stats.slowStartWeight(now));
     leastCost = Math.min(leastCost, cost);
   }
-  const urn = urnOf(all);
+  const urn = weightedSetOf(all);
   const cheap = all.filter(({ cost }) => cost === leastCost);
   return {
     ...urn,
-    cheapest: cheap.length === all.length ? urn : urnOf(cheap),
+    cheapest: cheap.length === all.length ? urn : weightedSetOf(cheap),
     isPanic: ejected * 2 > (urn.capacityUpTo.at(-1) ?? 0),
-    mostShare,
+    maxSlowStartWeight,
   };
 }
 
-function urnOf<Candidate extends RouteCandidate>(all: readonly Candidate[]): Urn<Candidate> {
+function weightedSetOf<Candidate extends RouteCandidate>(all: readonly Candidate[]): WeightedSet<Candidate> {
   let capacity = 0;
   return { all, capacityUpTo: Float64Array.from(all, (candidate) => (capacity += capacityOf(candidate))) };
 }

@@ -1,9 +1,9 @@
-import type { Timed, Vantage } from "./estimate.ts";
+import type { ScoredCandidate, RouterContext } from "./estimate.ts";
 
 /** What a router adds to the expected time of a candidate when it compares it with others, in ms. */
-export type Leaning = (entry: Timed) => number;
+export type DeterministicBias = (entry: ScoredCandidate) => number;
 
-export const NO_LEANING: Leaning = () => 0;
+export const NO_BIAS: DeterministicBias = () => 0;
 
 /** For each other replica, the candidate on the far side counts as later by this part of its service time. */
 const PART = 0.6;
@@ -15,8 +15,8 @@ const PART = 0.6;
  * others when it pays. Over thirty equal nodes, eight replicas were 14 % worse than one at p99, and are 4 % so
  * (simulation S3). After the deterministic aperture of Finagle (Twitter, 2019), which leaves the far ones out.
  */
-export function leaningOf({ routers, replica }: Pick<Vantage, "routers" | "replica">): Leaning {
-  if (routers === 1 || replica === undefined) return NO_LEANING;
+export function biasOf({ routers, replica }: Pick<RouterContext, "routers" | "replica">): DeterministicBias {
+  if (routers === 1 || replica === undefined) return NO_BIAS;
   const mostRuns = PART * (routers - 1);
   return ({ candidate, runMs }) => mostRuns * runMs * distance(candidate.ring, replica / routers) ** 2;
 }

@@ -16,7 +16,7 @@ export interface RouteCandidate {
 }
 
 /** Who asks, and when. */
-export interface Vantage {
+export interface RouterContext {
   /** In ms of the router's clock. */
   readonly now: number;
   /** How many send to the same placements without talking to each other. */
@@ -45,7 +45,7 @@ export const serviceMs = ({ stats, warmUs }: RouteCandidate): number =>
   Math.max((stats.meanUs ?? warmUs) / 1_000, MIN_SERVICE_MS);
 
 /** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. */
-export const expectedMs = (candidate: RouteCandidate, vantage: Vantage): number =>
+export const expectedMs = (candidate: RouteCandidate, vantage: RouterContext): number =>
   answerMs(candidate, requestsThere(candidate.stats, vantage));
 
 function answerMs(candidate: RouteCandidate, requests: number): number {
@@ -58,7 +58,7 @@ function answerMs(candidate: RouteCandidate, requests: number): number {
  * Requests at the placement: our own exactly; those of the other routers by the newest report, then less and less by it
  * and more and more by our own, since what they have sent since can only be guessed from that.
  */
-function requestsThere(stats: PlacementStats, vantage: Vantage): number {
+function requestsThere(stats: PlacementStats, vantage: RouterContext): number {
   const { inFlight, inFlightAtReport, othersAtReport } = stats;
   const weight = reportWeight(stats, vantage);
   const peers = vantage.routers - 1;
@@ -70,14 +70,14 @@ function requestsThere(stats: PlacementStats, vantage: Vantage): number {
  * The only router's others are callers at the node itself: how many it supposes there beyond what it knows, by what they
  * had there on average lately. Good enough to prefer another node, not to refuse a request: the node itself does that.
  */
-const supposedThere = (stats: PlacementStats, vantage: Vantage): number =>
+const supposedThere = (stats: PlacementStats, vantage: RouterContext): number =>
   vantage.routers === 1 && stats.othersMean > 0 ? (1 - reportWeight(stats, vantage)) * stats.othersMean : 0;
 
-const reportWeight = ({ reportedAt }: PlacementStats, { now }: Vantage): number =>
+const reportWeight = ({ reportedAt }: PlacementStats, { now }: RouterContext): number =>
   Math.exp((reportedAt - now) / REPORT_DECAY_MS);
 
 /** A candidate and what is expected of it at this moment. */
-export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
+export interface ScoredCandidate<Candidate extends RouteCandidate = RouteCandidate> {
   readonly candidate: Candidate;
   /** When its answer may be expected, in ms: decides who is asked at all. */
   readonly expected: number;
@@ -91,7 +91,10 @@ export interface Timed<Candidate extends RouteCandidate = RouteCandidate> {
   readonly capacity: number;
 }
 
-export function timedOf<Candidate extends RouteCandidate>(candidate: Candidate, vantage: Vantage): Timed<Candidate> {
+export function scoreCandidate<Candidate extends RouteCandidate>(
+  candidate: Candidate,
+  vantage: RouterContext,
+): ScoredCandidate<Candidate> {
   const { stats, rttMs } = candidate;
   const there = requestsThere(stats, vantage);
   const expected = answerMs(candidate, there);

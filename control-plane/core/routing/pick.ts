@@ -1,11 +1,11 @@
 import type { Random } from "../../../shared/base/random.ts";
-import type { CandidateSet, Urn } from "./candidate-set.ts";
-import { timedOf, type RouteCandidate, type Timed, type Vantage } from "./estimate.ts";
-import { leaningOf, NO_LEANING, type Leaning } from "./deterministic-bias.ts";
-import { limitOf, narrow, type Wish } from "./apply-preference.ts";
+import type { CandidateSet, WeightedSet } from "./candidate-set.ts";
+import { scoreCandidate, type RouteCandidate, type ScoredCandidate, type RouterContext } from "./estimate.ts";
+import { biasOf, NO_BIAS, type DeterministicBias } from "./deterministic-bias.ts";
+import { limitOf, applyPreference, type RoutePreference } from "./apply-preference.ts";
 
 /** Who may answer is settled; this says who does. */
-export interface PickContext<Candidate extends RouteCandidate> extends Vantage, Wish {
+export interface PickContext<Candidate extends RouteCandidate> extends RouterContext, RoutePreference {
   readonly random: Random;
   /** Time left to the caller, in ms. */
   readonly timeLeftMs: number;
@@ -46,28 +46,28 @@ export function pick<Candidate extends RouteCandidate>(
 ): Pick<Candidate> {
   const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
   const drawn = isLarge ? draw(set, context) : undefined;
-  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, leaning: NO_LEANING });
+  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, leaning: NO_BIAS });
 
-  const timed = soundOf(set, context);
+  const timed = healthyCandidates(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
   const inTime = timed.filter(({ expected }) => expected <= context.timeLeftMs);
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
-  const { pool, reason } = narrow(withoutNewcomers(inTime, context), context);
+  const { pool, reason } = applyPreference(applySlowStart(inTime, context), context);
   const found = timed.length === 1 ? "only" : reason;
-  return choose(pool, timed, { context, found, leaning: leaningOf(context) });
+  return choose(pool, timed, { context, found, leaning: biasOf(context) });
 }
 
 interface Found<Candidate extends RouteCandidate> {
   readonly context: PickContext<Candidate>;
   /** Why it came to this pool; undefined: nobody was left out. */
   readonly found: PickReason | undefined;
-  readonly leaning: Leaning;
+  readonly leaning: DeterministicBias;
 }
 
 /** The choice among `pool`; `all` are those whom it is compared with to see whether it is an overflow. */
 function choose<Candidate extends RouteCandidate>(
-  pool: readonly Timed<Candidate>[],
-  all: readonly Timed<Candidate>[],
+  pool: readonly ScoredCandidate<Candidate>[],
+  all: readonly ScoredCandidate<Candidate>[],
   { context, found, leaning }: Found<Candidate>,
 ): Pick<Candidate> {
   let best = Infinity;
@@ -85,20 +85,20 @@ function choose<Candidate extends RouteCandidate>(
 }
 
 /** A cheaper one would be as good were it idle: the dearer one answers only because the cheaper is busy. */
-const isOverflowing = (chosen: RouteCandidate, all: readonly Timed[], goodUntil: number): boolean =>
+const isOverflowing = (chosen: RouteCandidate, all: readonly ScoredCandidate[], goodUntil: number): boolean =>
   all.some(({ candidate, idleEta, eta }) => candidate.cost < chosen.cost && idleEta <= goodUntil && eta > goodUntil);
 
 /** Those that may take the request and are not ejected; in a panic, or when nobody else is left, the ejected ones too. */
-function soundOf<Candidate extends RouteCandidate>(
+function healthyCandidates<Candidate extends RouteCandidate>(
   { all, isPanic }: CandidateSet<Candidate>,
   context: PickContext<Candidate>,
-): Timed<Candidate>[] {
-  const sound: Timed<Candidate>[] = [];
-  const ejected: Timed<Candidate>[] = [];
+): ScoredCandidate<Candidate>[] {
+  const sound: ScoredCandidate<Candidate>[] = [];
+  const ejected: ScoredCandidate<Candidate>[] = [];
   for (const candidate of all) {
     if (!context.mayTake(candidate)) continue;
     const group = !isPanic && candidate.stats.isEjected(context.now) ? ejected : sound;
-    group.push(timedOf(candidate, context));
+    group.push(scoreCandidate(candidate, context));
   }
   return sound.length > 0 ? sound : ejected;
 }
@@ -107,28 +107,28 @@ function soundOf<Candidate extends RouteCandidate>(
  * Slow start: a request looks at a placement that is coming back with the probability of the share that it has by then,
  * compared with the one that has most. A weight among near ties would not do: an idle newcomer has no ties.
  */
-function withoutNewcomers<Candidate extends RouteCandidate>(
-  timed: Timed<Candidate>[],
+function applySlowStart<Candidate extends RouteCandidate>(
+  timed: ScoredCandidate<Candidate>[],
   { now, random }: PickContext<Candidate>,
-): Timed<Candidate>[] {
+): ScoredCandidate<Candidate>[] {
   let most = 0;
   let least = 1;
   for (const { candidate } of timed) {
-    const share = candidate.stats.share(now);
+    const share = candidate.stats.slowStartWeight(now);
     if (share > most) most = share;
     if (share < least) least = share;
   }
   if (least === most) return timed;
   return timed.filter(({ candidate }) => {
-    const share = candidate.stats.share(now);
+    const share = candidate.stats.slowStartWeight(now);
     return share === most || random.next() * most < share;
   });
 }
 
 function byCapacity<Candidate extends RouteCandidate>(
-  pool: readonly Timed<Candidate>[],
+  pool: readonly ScoredCandidate<Candidate>[],
   random: Random,
-): Timed<Candidate> {
+): ScoredCandidate<Candidate> {
   let sum = 0;
   for (const { capacity } of pool) sum += capacity;
   let left = random.next() * sum;
@@ -136,7 +136,7 @@ function byCapacity<Candidate extends RouteCandidate>(
     left -= entry.capacity;
     if (left < 0) return entry;
   }
-  return pool.at(-1) as Timed<Candidate>; // never of an empty pool: rounding alone leads here
+  return pool.at(-1) as ScoredCandidate<Candidate>; // never of an empty pool: rounding alone leads here
 }
 
 /**
@@ -146,17 +146,17 @@ function byCapacity<Candidate extends RouteCandidate>(
 function draw<Candidate extends RouteCandidate>(
   set: CandidateSet<Candidate>,
   context: PickContext<Candidate>,
-): { readonly sample: readonly Timed<Candidate>[]; readonly reason: PickReason } | undefined {
+): { readonly sample: readonly ScoredCandidate<Candidate>[]; readonly reason: PickReason } | undefined {
   const { prefer, timeLeftMs } = context;
   if (prefer === "edge" || prefer === "cloud") return undefined;
   const goodUntil = limitOf(context);
   const urn = goodUntil === undefined ? set : set.cheapest;
-  const sample: Timed<Candidate>[] = [];
+  const sample: ScoredCandidate<Candidate>[] = [];
   for (let count = 0; count < DRAWS && sample.length < SAMPLE; count += 1) {
     const candidate = drawOne(urn, context.random);
     if (!candidate || sample.some((entry) => entry.candidate === candidate)) continue;
-    if (!isWelcome(candidate, set, context)) continue;
-    const timed = timedOf(candidate, context);
+    if (!isEligible(candidate, set, context)) continue;
+    const timed = scoreCandidate(candidate, context);
     if (timed.expected <= timeLeftMs && timed.eta <= (goodUntil ?? Infinity)) sample.push(timed);
   }
   if (sample.length < SAMPLE) return undefined;
@@ -165,22 +165,22 @@ function draw<Candidate extends RouteCandidate>(
 }
 
 function drawOne<Candidate extends RouteCandidate>(
-  { all, capacityUpTo }: Urn<Candidate>,
+  { all, capacityUpTo }: WeightedSet<Candidate>,
   random: Random,
 ): Candidate | undefined {
   return all[indexAbove(capacityUpTo, random.next() * (capacityUpTo.at(-1) ?? 0))];
 }
 
 /** May take the request, is not ejected, and is lucky if it is a newcomer. */
-function isWelcome<Candidate extends RouteCandidate>(
+function isEligible<Candidate extends RouteCandidate>(
   candidate: Candidate,
-  { isPanic, mostShare }: CandidateSet<Candidate>,
+  { isPanic, maxSlowStartWeight }: CandidateSet<Candidate>,
   { now, random, mayTake }: PickContext<Candidate>,
 ): boolean {
   const { stats } = candidate;
   if (!mayTake(candidate) || (!isPanic && stats.isEjected(now))) return false;
-  const share = stats.share(now);
-  return share >= mostShare || random.next() * mostShare < share;
+  const share = stats.slowStartWeight(now);
+  return share >= maxSlowStartWeight || random.next() * maxSlowStartWeight < share;
 }
 
 /** Index of the first of the ascending `sums` above `value`. */

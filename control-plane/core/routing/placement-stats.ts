@@ -115,7 +115,7 @@ export class PlacementStats {
    * The share of its weight that a placement has by now, 0.1–1, over the 30 s after it came or came back. While it is
    * ejected it has all of it: it is asked then only because too many others are ejected too.
    */
-  share(now: number): number {
+  slowStartWeight(now: number): number {
     const sinceMs = now - this.#rampStart;
     return sinceMs < 0 || sinceMs >= RAMP_MS ? 1 : RAMP_FROM + (1 - RAMP_FROM) * (sinceMs / RAMP_MS);
   }

@@ -5,7 +5,7 @@ const EARNED_PER_REQUEST = 0.1;
  * How many requests may be sent twice: a tenth of all, plus a reserve for the moment in which a node dies with many
  * inside. Without a bound, retries double the load exactly when there is too little capacity.
  */
-export class Budget {
+export class RetryBudget {
   readonly #reserve: number;
   #credit: number;
 

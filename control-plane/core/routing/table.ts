@@ -1,6 +1,6 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import { isProven } from "../fleet/node-status.ts";
+import { isBidirectional } from "../fleet/node-status.ts";
 import { activeVersion } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
@@ -23,7 +23,7 @@ export interface ModelRoutes {
 
 export interface DeploymentRoutes {
   readonly name: string;
-  readonly terms: Terms;
+  readonly terms: RoutePolicy;
   /** Who answers requests that name no version: ready versions only, and none while nothing is ready. */
   readonly shares: readonly VersionShare[];
   /** Version number → its ready placements. */
@@ -33,7 +33,7 @@ export interface DeploymentRoutes {
 }
 
 /** What a deployment says about its requests. */
-export interface Terms {
+export interface RoutePolicy {
   /** Deadline of a request that names none, in ms. */
   readonly timeoutMs: number;
   /** The p95 that is promised, in ms; undefined: none. */
@@ -86,7 +86,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
     ready.push({ placement, deployment: deployment.name, kind, isEdgeOnly });
     if (!node) continue;
     sites.add(node.site);
-    if (isProven(node)) reachable.push(placement);
+    if (isBidirectional(node)) reachable.push(placement);
   }
   const byVersion = Map.groupBy(ready, ({ placement }) => placement.version);
   // Replicas whose nodes are away would win the vote and answer nothing.
@@ -118,13 +118,13 @@ export type Resolved =
       /** 0 while the deployment has no ready version. */
       readonly version: number;
       readonly ready: readonly ReadyPlacement[];
-      readonly terms: Terms;
+      readonly terms: RoutePolicy;
     }
   /** 404: no such model, version or alias, or nothing deploys it. */
   | { readonly kind: "unknown"; readonly detail: string };
 
 const NONE: readonly ReadyPlacement[] = [];
-const NO_TERMS: Terms = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined, hedge: false };
+const NO_TERMS: RoutePolicy = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined, hedge: false };
 
 /**
  * Which version answers and who has it ready. Without a version the model's deployment decides, by its shares; with

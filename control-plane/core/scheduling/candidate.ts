@@ -4,7 +4,7 @@ import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } 
 import { memoryNeedMiB } from "./memory.ts";
 
 /** What has to be placed. */
-export interface Need {
+export interface PlacementRequest {
   readonly deployment: FleetDeployment;
   readonly version: FleetVersion;
   readonly memMiB: number;

@@ -1,6 +1,6 @@
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { Need } from "./candidate.ts";
+import type { PlacementRequest } from "./candidate.ts";
 import { counted } from "./format.ts";
 import type { Ranked, Ranking, Rejection } from "./rank.ts";
 import { stableHash } from "../hash.ts";
@@ -12,7 +12,7 @@ const NAMED_REJECTIONS = 50;
 /** The record of one decision: who was asked, who refused and why, who won by how much and by what. */
 export function explainDecision(
   ranking: Ranking,
-  need: Need,
+  need: PlacementRequest,
   decision: {
     readonly chosen: Ranked | undefined;
     readonly kind: NodeKind;

@@ -2,7 +2,7 @@ import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { candidatesOf, withPlacement, type Candidate, type Need } from "./candidate.ts";
+import { candidatesOf, withPlacement, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { isEvacuationHeld, profileOf, stateFor, type PlanContext } from "./context.ts";
 import { explainDecision } from "./explain.ts";
 import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
@@ -80,7 +80,7 @@ export function planDeployment(
   };
 }
 
-export const needOf = (deployment: FleetDeployment, version: FleetVersion, now: number): Need => ({
+export const needOf = (deployment: FleetDeployment, version: FleetVersion, now: number): PlacementRequest => ({
   deployment,
   version,
   memMiB: memoryNeedMiB(version, deployment),
@@ -96,7 +96,7 @@ function missingVersion({ spec }: FleetDeployment, version: FleetVersion | undef
 
 interface KindInput {
   readonly fleet: Fleet;
-  readonly need: Need;
+  readonly need: PlacementRequest;
   /** All wanted placements of the deployment, any version, any kind. */
   readonly placements: readonly FleetPlacement[];
   readonly candidates: readonly Candidate[];
@@ -134,7 +134,7 @@ function planKind(kind: NodeKind, input: KindInput) {
   };
 }
 
-function wantedReplicas(kind: NodeKind, candidates: readonly Candidate[], need: Need): number {
+function wantedReplicas(kind: NodeKind, candidates: readonly Candidate[], need: PlacementRequest): number {
   const { placement } = need.deployment.spec;
   if (placement.residency !== "any" && placement.residency !== `${kind}-only`) return 0;
   const range = placement[kind];
@@ -149,7 +149,7 @@ function wantedReplicas(kind: NodeKind, candidates: readonly Candidate[], need: 
 function isStanding(
   placement: FleetPlacement,
   candidate: Candidate | undefined,
-  { need, isHeld }: { readonly need: Need; readonly isHeld: boolean },
+  { need, isHeld }: { readonly need: PlacementRequest; readonly isHeld: boolean },
 ): boolean {
   if (!candidate || placement.state === "failed") return false;
   if (candidate.state === "revoked" || candidate.node.draining) return false;
@@ -204,7 +204,7 @@ function placeReplicas(count: number, kind: NodeKind, { need, candidates, contex
 function preferFreeZone(
   feasible: readonly Ranked[],
   candidates: readonly Candidate[],
-  { deployment }: Need,
+  { deployment }: PlacementRequest,
 ): Ranked | undefined {
   if (deployment.spec.placement.spread === "none") return feasible[0];
   const zones = new Set(
@@ -218,7 +218,7 @@ function preferFreeZone(
 
 /** Stands for a placement that is only planned, so that the next choice sees it. It never leaves the plan. */
 function plannedPlacement(
-  { deployment, version, now }: Need,
+  { deployment, version, now }: PlacementRequest,
   nodeId: FleetPlacement["nodeId"],
   explain: ExplainRecord,
 ): FleetPlacement {

@@ -1,6 +1,6 @@
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Candidate, Need } from "./candidate.ts";
+import type { Candidate, PlacementRequest } from "./candidate.ts";
 import type { Filter, Refusal } from "./filters/filter.ts";
 import type { Profile } from "./profile.ts";
 import { stableHash } from "../hash.ts";
@@ -22,7 +22,7 @@ export interface Ranking {
 }
 
 /** Filters, then scores every candidate. Pure: the same candidates and need give the same order on every machine. */
-export function rank(candidates: readonly Candidate[], need: Need, profile: Profile): Ranking {
+export function rank(candidates: readonly Candidate[], need: PlacementRequest, profile: Profile): Ranking {
   const rejections: Rejection[] = [];
   const fitting: Candidate[] = [];
   for (const candidate of candidates) {
@@ -36,7 +36,11 @@ export function rank(candidates: readonly Candidate[], need: Need, profile: Prof
   return { feasible, rejections };
 }
 
-export function firstRefusal(filters: readonly Filter[], candidate: Candidate, need: Need): Refusal | undefined {
+export function firstRefusal(
+  filters: readonly Filter[],
+  candidate: Candidate,
+  need: PlacementRequest,
+): Refusal | undefined {
   for (const filter of filters) {
     const refusal = ask(filter, candidate, need);
     if (refusal) return refusal;
@@ -45,11 +49,15 @@ export function firstRefusal(filters: readonly Filter[], candidate: Candidate, n
 }
 
 /** All refusals of a node, for "why not there". */
-export const allRefusals = (filters: readonly Filter[], candidate: Candidate, need: Need): readonly Refusal[] =>
+export const allRefusals = (
+  filters: readonly Filter[],
+  candidate: Candidate,
+  need: PlacementRequest,
+): readonly Refusal[] =>
   filters.map((filter) => ask(filter, candidate, need)).filter((refusal) => refusal !== undefined);
 
 /** A filter that throws must not stop planning for the rest of the fleet: its node is refused, as our fault. */
-function ask(filter: Filter, candidate: Candidate, need: Need): Refusal | undefined {
+function ask(filter: Filter, candidate: Candidate, need: PlacementRequest): Refusal | undefined {
   try {
     const refusal = filter.refuse(candidate, need);
     return refusal && { code: filter.code, ...refusal };
@@ -64,7 +72,7 @@ function ask(filter: Filter, candidate: Candidate, need: Need): Refusal | undefi
 
 export function scoreOf(
   candidate: Candidate,
-  need: Need,
+  need: PlacementRequest,
   { profile, rivals }: { readonly profile: Profile; readonly rivals: readonly Candidate[] },
 ): Ranked {
   const scores: Record<string, { score: number; weight: number; raw: string }> = {};
@@ -78,7 +86,7 @@ export function scoreOf(
 }
 
 /** Higher total first; equal ones by rendezvous hash (Thaler, Ravishankar 1998), so that different versions spread over equal nodes. */
-function betterFirst({ version }: Need): (a: Ranked, b: Ranked) => number {
+function betterFirst({ version }: PlacementRequest): (a: Ranked, b: Ranked) => number {
   const tieValue = ({ candidate }: Ranked): number =>
     stableHash(`${version.model}:${version.version}|${candidate.node.id}`);
   return (a, b) => b.total - a.total || tieValue(b) - tieValue(a);

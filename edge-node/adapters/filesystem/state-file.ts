@@ -5,7 +5,7 @@ import { digestOf } from "../../../shared/base/digest.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { digest } from "../../../shared/protocol/manifest.ts";
 import { desiredPlacement } from "../../../shared/protocol/messages.ts";
-import type { MemoryFile, NodeMemory } from "../../ports/disk.ts";
+import type { StateFile, NodeState } from "../../ports/disk.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 
 const count = z.number().int().min(0);
@@ -21,7 +21,7 @@ const memorySchema = z.object({
 const fileSchema = z.object({ v: z.literal(1), sha256: z.string(), memory: z.string() });
 
 /** `memory.json` in the state folder: one line of JSON with its own SHA-256, so that damage is noticed. */
-export class JsonMemoryFile implements MemoryFile {
+export class JsonMemoryFile implements StateFile {
   readonly #path: string;
   readonly #logger: Logger;
 
@@ -30,7 +30,7 @@ export class JsonMemoryFile implements MemoryFile {
     this.#logger = logger;
   }
 
-  async load(): Promise<NodeMemory | null> {
+  async load(): Promise<NodeState | null> {
     const text = await unlessMissing(readFile(this.#path, "utf8"));
     if (text === undefined) return null;
     const memory = parse(text);
@@ -44,13 +44,13 @@ export class JsonMemoryFile implements MemoryFile {
     return null;
   }
 
-  async save(memory: NodeMemory): Promise<void> {
+  async save(memory: NodeState): Promise<void> {
     const text = JSON.stringify(memory);
     await writeDurably(this.#path, JSON.stringify({ v: 1, sha256: digestOf(text), memory: text }), 0o600);
   }
 }
 
-function parse(text: string): NodeMemory | undefined {
+function parse(text: string): NodeState | undefined {
   try {
     const file = fileSchema.parse(JSON.parse(text));
     return file.sha256 === digestOf(file.memory) ? memorySchema.parse(JSON.parse(file.memory)) : undefined;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
-import type { HostAnswer, HostExit, HostRequest } from "../../ports/model-hosts.ts";
+import type { HostResponse, HostExit, HostRequest } from "../../ports/model-hosts.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import type { Launch } from "./launch.ts";
@@ -54,8 +54,11 @@ export class HostProcess {
   #watchMemory({ memMiB, platform }: { memMiB: number; platform: string }): void {
     const { pid } = this.#child;
     if (pid === undefined) return; // the spawn failed; `exited` tells
-    const onOver = (ownMiB: number): void =>
-      this.kill({ code: "OUT_OF_MEMORY", reason: `memory limit of ${memMiB} MiB: it held ${Math.round(ownMiB)} MiB` });
+    const onOver = (privateMiB: number): void =>
+      this.kill({
+        code: "OUT_OF_MEMORY",
+        reason: `memory limit of ${memMiB} MiB: it held ${Math.round(privateMiB)} MiB`,
+      });
     this.#memory = new MemoryWatch(pid, { limitMiB: memMiB, platform, onOver });
   }
 
@@ -89,11 +92,11 @@ export class HostProcess {
     return this.#memory?.latest.residentMiB ?? 0;
   }
 
-  get ownMiB(): number {
-    return this.#memory?.latest.ownMiB ?? 0;
+  get privateMiB(): number {
+    return this.#memory?.latest.privateMiB ?? 0;
   }
 
-  ask(request: HostRequest): Promise<HostAnswer> {
+  ask(request: HostRequest): Promise<HostResponse> {
     if (this.#known === undefined) return this.#link.ask(request);
     return Promise.reject(Object.assign(hostFailure(this.#known.code, this.#known.reason), { started: false }));
   }

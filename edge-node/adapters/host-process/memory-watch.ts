@@ -12,13 +12,13 @@ export class MemoryWatch {
   readonly #pid: number;
   readonly #platform: string;
   readonly #limitMiB: number;
-  readonly #onOver: (ownMiB: number) => void;
-  #latest: ProcessMemory = { residentMiB: 0, ownMiB: 0 };
+  readonly #onOver: (privateMiB: number) => void;
+  #latest: ProcessMemory = { residentMiB: 0, privateMiB: 0 };
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   /** `limitMiB` 0: only looks. */
-  constructor(pid: number, options: { limitMiB: number; platform: string; onOver: (ownMiB: number) => void }) {
+  constructor(pid: number, options: { limitMiB: number; platform: string; onOver: (privateMiB: number) => void }) {
     this.#pid = pid;
     this.#platform = options.platform;
     this.#limitMiB = options.limitMiB;
@@ -31,7 +31,7 @@ export class MemoryWatch {
     const memory = await readMemory(this.#pid, this.#platform);
     if (this.#isStopped || memory === undefined) return;
     this.#latest = memory;
-    if (this.#limitMiB > 0 && memory.ownMiB > this.#limitMiB) return this.#onOver(memory.ownMiB);
+    if (this.#limitMiB > 0 && memory.privateMiB > this.#limitMiB) return this.#onOver(memory.privateMiB);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.look(), this.#platform === "linux" ? EVERY_MS : EVERY_MS_BY_PS);
   }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { ERRORS, messageOf } from "../../../shared/base/errors.ts";
 import { ANSWER_CODES, REPLY, REQUEST_HEADER, writeRequestHead } from "../../model-host/link-frame.ts";
-import type { HostAnswer, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
+import type { HostResponse, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
 import { type Reply, ReplyReader } from "./reply-reader.ts";
 
@@ -9,7 +9,7 @@ interface Waiting {
   readonly requestId: number;
   readonly timeoutMs: number;
   readonly maxRows: number;
-  resolve(answer: HostAnswer): void;
+  resolve(answer: HostResponse): void;
   reject(failure: HostFailure): void;
 }
 
@@ -44,7 +44,7 @@ export class ProcessLink {
     return this.#waiting.length;
   }
 
-  ask({ body, headerLength, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
+  ask({ body, headerLength, timeoutMs, maxRows }: HostRequest): Promise<HostResponse> {
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
       this.#waiting.push({ requestId: this.#lastId, timeoutMs, maxRows, resolve, reject });

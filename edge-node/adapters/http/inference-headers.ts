@@ -3,7 +3,7 @@ import { type ErrorCode, ERRORS, SkerryError } from "../../../shared/base/errors
 import { invalid } from "../../../shared/inference/faults.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import type { LocalPlacement, WorkerAnswer } from "../../ports/serving.ts";
+import type { LocalPlacement, WorkerResponse } from "../../ports/serving.ts";
 import { errorHeaders } from "./answer.ts";
 
 interface Wishes {
@@ -64,7 +64,7 @@ function parseResidency(value: string | string[] | undefined): boolean {
 }
 
 /** The headers of an answer, refusals included: who answered, and where the time went. */
-export function answerHeaders(answer: WorkerAnswer, placement: LocalPlacement): OutgoingHttpHeaders {
+export function answerHeaders(answer: WorkerResponse, placement: LocalPlacement): OutgoingHttpHeaders {
   const isJson = answer.headerLength === JSON_BODY;
   return {
     ...(isCatalogued(answer.code)

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { z } from "zod";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { joinResponse, type JoinRequest } from "../../../shared/protocol/messages.ts";
-import type { JoinAnswer, JoinDoor } from "../../ports/identity.ts";
+import type { JoinAnswer, JoinClient } from "../../ports/identity.ts";
 
 const MAX_ANSWER_BYTES = 65_536;
 const TIMEOUT_MS = 10_000;
@@ -18,7 +18,7 @@ interface Answered {
 }
 
 /** `POST /api/v1/join` over a connection that was checked against the pin first. */
-export class HttpJoinDoor implements JoinDoor {
+export class HttpJoinDoor implements JoinClient {
   readonly #url: URL;
   readonly #connect: (url: URL, signal: AbortSignal) => Promise<Socket>;
 

@@ -53,7 +53,7 @@ export async function openSocket(
   const cancel = clock.after(AUTHENTICATION_DEADLINE_MS, () => socket.terminate("the handshake took over 5 s"));
   try {
     if (signal.aborted) onAbort();
-    return { socket, greeting: await greet(socket, options, answer) };
+    return { socket, greeting: await authenticate(socket, options, answer) };
   } catch (error) {
     socket.close(CLOSE.INVALID_MESSAGE, messageOf(error));
     throw error;
@@ -63,7 +63,7 @@ export async function openSocket(
   }
 }
 
-async function greet(socket: NodeSocket, { channel, identity }: OpenOptions, answer: Answer): Promise<Greeting> {
+async function authenticate(socket: NodeSocket, { channel, identity }: OpenOptions, answer: Answer): Promise<Greeting> {
   const challenge = await expectMessage(socket);
   if (challenge.type !== "challenge") throw refused("the first message was not a challenge");
   // The proof names the control plane it is for, so it is worth nothing to another one that relays a nonce.

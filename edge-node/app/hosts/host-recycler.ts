@@ -1,13 +1,13 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { hasRoomForAnother, isWorn, nextLimitMiB, type HostMemory } from "../../core/host-recycling.ts";
+import { hasRoomForAnother, needsRecycling, nextLimitMiB, type HostMemory } from "../../core/host-recycling.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Held } from "../placements/placements.ts";
-import { DRAIN_MS, type Serving } from "../inference/request-executor.ts";
+import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
 
 const LOOK_MS = 5_000;
 /** A new host that is worn as fast as the old one, or does not start, must not keep the machine busy with loading. */
@@ -22,7 +22,7 @@ interface Try {
 interface Parts {
   readonly hosts: ModelHosts;
   readonly disk: ArtifactDisk;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly probe: Pick<SystemProbe, "memFreeMiB">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -37,7 +37,7 @@ interface Parts {
  * Replaces a model host that has come close to its memory limit, while it serves: the new one loads and warms up beside
  * it, then takes the requests that come, and the old one ends when it has answered its own.
  */
-export class HostRenewal {
+export class HostRecycler {
   readonly #parts: Parts;
   readonly #tried = new WeakMap<Held, Try>();
   /** Hosts that were replaced and still answer what they have. */
@@ -50,7 +50,7 @@ export class HostRenewal {
   }
 
   /** Looks at `host` from time to time, for as long as it is the placement's. `readyMiB`: what it held at first. */
-  watch(held: Held, host: ModelHost, readyMiB = host.memory().ownMiB): void {
+  watch(held: Held, host: ModelHost, readyMiB = host.memory().privateMiB): void {
     const { clock, own } = this.#parts;
     const look = (): void => {
       if (held.process !== host || held.state !== "ready") return;
@@ -63,7 +63,7 @@ export class HostRenewal {
   }
 
   /** The placement's process has ended or is about to: a renewal is too late, and a host on its way out gets `graceMs`. */
-  callOff(held: Held, graceMs: number): void {
+  cancel(held: Held, graceMs: number): void {
     held.abort?.abort();
     const leaving = this.#leaving.get(held);
     if (leaving) this.#parts.own(leaving.stop(graceMs));
@@ -73,7 +73,7 @@ export class HostRenewal {
     const { clock, probe } = this.#parts;
     const last = this.#tried.get(held);
     const isRested = last?.limitMiB !== memory.wantedMiB || clock.now() - last.at >= AT_MOST_EVERY_MS;
-    return !this.#isBusy && isRested && isWorn(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
+    return !this.#isBusy && isRested && needsRecycling(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
   }
 
   async #renew(held: Held, old: ModelHost, readyMiB: number): Promise<void> {
@@ -124,8 +124,8 @@ const nextLimitOf = ({ spec }: Held, host: ModelHost): number =>
 
 function near(held: Held, host: ModelHost): string {
   const { model, version } = held.spec;
-  const { limitMiB, ownMiB } = host.memory();
+  const { limitMiB, privateMiB } = host.memory();
   const nextMiB = nextLimitOf(held, host);
   const changed = nextMiB === limitMiB ? "" : ` (${nextMiB === 0 ? "no limit" : `${nextMiB} MiB`} for the next)`;
-  return `the model host of ${model}:${version} had come to ${Math.round(ownMiB)} of its ${limitMiB} MiB${changed}`;
+  return `the model host of ${model}:${version} had come to ${Math.round(privateMiB)} of its ${limitMiB} MiB${changed}`;
 }

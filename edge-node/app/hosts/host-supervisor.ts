@@ -7,15 +7,15 @@ import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { HostExit, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import { isHostFailure } from "./host-failure.ts";
-import { HostRenewal } from "./host-recycler.ts";
+import { HostRecycler } from "./host-recycler.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Held, Placements } from "../placements/placements.ts";
-import { DRAIN_MS, type Serving } from "../inference/request-executor.ts";
+import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
 
 interface Parts {
   readonly hosts: ModelHosts;
   readonly disk: ArtifactDisk;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly placements: Placements;
   readonly probe: Pick<SystemProbe, "memFreeMiB">;
   readonly clock: Clock;
@@ -33,11 +33,11 @@ interface Parts {
 export class HostSupervisor {
   readonly #parts: Parts;
   readonly #work = new Set<Promise<void>>();
-  readonly #renewal: HostRenewal;
+  readonly #renewal: HostRecycler;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#renewal = new HostRenewal({
+    this.#renewal = new HostRecycler({
       ...parts,
       own: (work) => this.#own(work),
       adopt: (held, host) => this.#adopt(held, host),
@@ -58,7 +58,7 @@ export class HostSupervisor {
       held.abort?.abort();
     } else if (held.host === "running" && held.process) {
       held.host = "stopping";
-      this.#renewal.callOff(held, graceMs);
+      this.#renewal.cancel(held, graceMs);
       this.#parts.serving.remove(held.spec.placementId);
       this.announceStop(held);
       this.#own(this.#stop(held, held.process, graceMs));
@@ -99,8 +99,9 @@ export class HostSupervisor {
       }
       serving.serve(held.spec, host);
       this.#adopt(held, host);
-      const { unbatched } = host;
-      if (unbatched !== undefined) logger.info({ placementId, model, version, unbatched }, "runs are not shared");
+      const { noBatchReason } = host;
+      if (noBatchReason !== undefined)
+        logger.info({ placementId, model, version, noBatchReason }, "runs are not shared");
       const measured = { rssMiB: Math.round(host.rssMiB()), warmUs: Math.round(host.warmUs) };
       placements.change(held, (machine) => machine.becomeReady(measured));
     } catch (error) {
@@ -146,7 +147,7 @@ export class HostSupervisor {
   #exited(held: Held, host: ModelHost, exit: HostExit): void {
     if (held.process !== host || held.host !== "running") return;
     const { serving, placements, onSettled } = this.#parts;
-    this.#renewal.callOff(held, DRAIN_MS);
+    this.#renewal.cancel(held, DRAIN_MS);
     held.process = undefined;
     held.host = "none";
     serving.remove(held.spec.placementId);

@@ -9,16 +9,16 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import { Reconnect } from "../../core/reconnect.ts";
 import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
-import type { WorkerAnswer } from "../../ports/serving.ts";
+import type { WorkerResponse } from "../../ports/serving.ts";
 import { isLinkRefused } from "../session/link-refused.ts";
-import type { Serving } from "./request-executor.ts";
+import type { RequestExecutor } from "./request-executor.ts";
 import { traceLine } from "./trace-line.ts";
 
 type Handlers = { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void };
 
 interface Parts {
   readonly dial: (handlers: Handlers, signal: AbortSignal) => Promise<InferenceLink>;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -162,7 +162,7 @@ export class InferenceChannel {
   }
 }
 
-function responseOf(requestId: number, answer: WorkerAnswer): Omit<ResponseFrame, "end" | "bodyLength"> {
+function responseOf(requestId: number, answer: WorkerResponse): Omit<ResponseFrame, "end" | "bodyLength"> {
   const { status, code, notStarted, headerLength, body, queueUs, computeUs } = answer;
   const { nodeRif, placementRif, meanUs, p95Us, slots } = answer;
   return {

@@ -6,9 +6,9 @@ import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
-import type { WorkerAnswer, WorkerRequest } from "../../ports/serving.ts";
+import type { WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { type Outcome, PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
-import type { Serving } from "./request-executor.ts";
+import type { RequestExecutor } from "./request-executor.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -30,7 +30,7 @@ const MAX_U32 = 0xffff_ffff;
  * Gives requests to the hosts of their placements. Each placement has a queue of its own, so a model that hangs delays
  * nobody else. Bodies pass through unread.
  */
-export class InferenceWorker implements Serving {
+export class InferenceWorker implements RequestExecutor {
   readonly #parts: Parts;
   readonly #queues = new Map<string, PlacementQueue>();
   /** Of hosts that were replaced and still answer. */
@@ -80,7 +80,7 @@ export class InferenceWorker implements Serving {
   }
 
   /** Always answers: what goes wrong has a status, a code and an `{"error"}` body. */
-  async infer(request: WorkerRequest): Promise<WorkerAnswer> {
+  async infer(request: WorkerRequest): Promise<WorkerResponse> {
     const queue = this.#queues.get(request.placementId);
     const refusal = refusalOf(request, { kind: this.#parts.nodeKind, isDraining: this.#isDraining }, queue?.view());
     if (queue === undefined || refusal !== undefined) {
@@ -114,7 +114,7 @@ export class InferenceWorker implements Serving {
     if (this.#counts.size > MAX_COUNTED && oldest !== undefined) this.#counts.delete(oldest);
   }
 
-  #answer(outcome: Outcome, queue: PlacementQueue): WorkerAnswer {
+  #answer(outcome: Outcome, queue: PlacementQueue): WorkerResponse {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif, queueUs };
     if (outcome.kind === "answered") {
@@ -137,7 +137,7 @@ export class InferenceWorker implements Serving {
     };
   }
 
-  #refuse({ status, code }: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerAnswer {
+  #refuse({ status, code }: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerResponse {
     const figures = queue === undefined ? { slots: 1, meanUs: 0, p95Us: 0 } : figuresOf(queue);
     return {
       status,

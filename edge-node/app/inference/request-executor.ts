@@ -1,12 +1,12 @@
 import type { DesiredPlacement, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
-import type { WorkerAnswer, WorkerRequest } from "../../ports/serving.ts";
+import type { WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 
 /** How long the requests of a host that is being stopped or replaced may take to end. */
 export const DRAIN_MS = 25_000;
 
 /** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
-export interface Serving {
+export interface RequestExecutor {
   /** From now on requests for the placement go to `host`. Again with a new `placement`: its limits changed. */
   serve(placement: DesiredPlacement, host: ModelHost): void;
   /** As `serve`, while the old host answers what it has; resolves when it has. */
@@ -15,6 +15,6 @@ export interface Serving {
   remove(placementId: string): void;
   /** From now on every request is refused with DRAINING; what was taken is still answered. */
   drain(): void;
-  infer(request: WorkerRequest): Promise<WorkerAnswer>;
+  infer(request: WorkerRequest): Promise<WorkerResponse>;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "../../../shared/base/logger.ts";
 import { parseTraceparent } from "../../../shared/base/trace-context.ts";
-import type { WorkerAnswer } from "../../ports/serving.ts";
+import type { WorkerResponse } from "../../ports/serving.ts";
 
 /**
  * Writes a line about a request whose trace is sampled, with the trace's id and the span of whoever sent it here. The
@@ -9,7 +9,7 @@ import type { WorkerAnswer } from "../../ports/serving.ts";
 export function traceLine(
   logger: Logger,
   asked: { readonly traceparent: string | readonly string[] | undefined; readonly placementId: string },
-  { status, code, queueUs, computeUs, inHost }: WorkerAnswer,
+  { status, code, queueUs, computeUs, inHost }: WorkerResponse,
 ): void {
   const trace = parseTraceparent(asked.traceparent);
   if (trace?.isSampled !== true) return;

@@ -4,16 +4,16 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { desiredDigest } from "../../../shared/protocol/desired.ts";
-import { judgeDesired, type DesiredDocument, type DesiredMessage } from "../../core/desired-document.ts";
+import { judgeDesired, type DesiredRevision, type DesiredMessage } from "../../core/desired-document.ts";
 import { previousAfter, retainedAfter } from "../../core/retention.ts";
 import type { ControlLink } from "../../ports/links.ts";
-import type { Memory } from "./local-state.ts";
+import type { LocalState } from "./local-state.ts";
 
 /** A snapshot that was asked for gets this long before it is asked for again. */
 const ASK_AGAIN_MS = 5_000;
 
 interface Parts {
-  readonly memory: Memory;
+  readonly memory: LocalState;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ids of the placements that serve now. */
@@ -26,11 +26,11 @@ interface Parts {
  * Keeps the desired document: judges each message, writes the new document to the disk, and only then acknowledges
  * and acts on it. Messages are taken one after another.
  */
-export class Desired {
+export class DesiredStateReceiver {
   readonly #parts: Parts;
   #handling: Promise<void> = Promise.resolve();
   #askedAt = -Infinity;
-  #digest: { readonly state: DesiredDocument["state"]; readonly text: Digest } | undefined;
+  #digest: { readonly state: DesiredRevision["state"]; readonly text: Digest } | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -74,7 +74,7 @@ export class Desired {
     }
   }
 
-  async #keep({ rev, state }: DesiredDocument): Promise<boolean> {
+  async #keep({ rev, state }: DesiredRevision): Promise<boolean> {
     const { memory, ready, logger } = this.#parts;
     try {
       await memory.update((old) => {

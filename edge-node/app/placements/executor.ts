@@ -5,15 +5,15 @@ import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../c
 import { previousAfter, stillRetained } from "../../core/retention.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { HostSupervisor } from "../hosts/host-supervisor.ts";
-import type { Memory } from "./local-state.ts";
+import type { LocalState } from "./local-state.ts";
 import type { Held, Placements } from "./placements.ts";
-import { DRAIN_MS, type Serving } from "../inference/request-executor.ts";
+import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
 
 interface Parts {
-  readonly memory: Memory;
+  readonly memory: LocalState;
   readonly placements: Placements;
   readonly supervisor: HostSupervisor;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly disk: ArtifactDisk;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -3,7 +3,7 @@ import type { NodeIdentity } from "../../ports/identity.ts";
 import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
 import type { Agent } from "../agent.ts";
 import type { Held } from "./placements.ts";
-import type { Serving } from "../inference/request-executor.ts";
+import type { RequestExecutor } from "../inference/request-executor.ts";
 
 /** The node as its own API shows it: identity, placements and figures in one place, read when somebody asks. */
 export function localNode(
@@ -16,7 +16,7 @@ export function localNode(
   }: {
     readonly agent: Agent;
     readonly disk: Pick<ArtifactDisk, "manifest">;
-    readonly serving: Serving;
+    readonly serving: RequestExecutor;
     readonly version: string;
   },
 ): LocalNode {

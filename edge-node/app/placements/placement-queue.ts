@@ -3,13 +3,13 @@ import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
 import { RunStatistics } from "../../core/run-statistics.ts";
-import type { HostAnswer, ModelHost } from "../../ports/model-hosts.ts";
+import type { HostResponse, ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerRequest } from "../../ports/serving.ts";
 import { isHostFailure } from "../hosts/host-failure.ts";
 
 /** How a request ended, before it is dressed as an answer. */
 export type Outcome =
-  | { readonly kind: "answered"; readonly answer: HostAnswer; readonly queueMs: number }
+  | { readonly kind: "answered"; readonly answer: HostResponse; readonly queueMs: number }
   | {
       readonly kind: "dropped";
       readonly code: ErrorCode;
@@ -106,7 +106,7 @@ export class PlacementQueue {
   /** Requests that may share a run. */
   get #batch(): number {
     const { maxBatch } = this.placement.limits;
-    return this.host.unbatched === undefined ? Math.max(1, Math.min(maxBatch, MAX_ROWS)) : 1;
+    return this.host.noBatchReason === undefined ? Math.max(1, Math.min(maxBatch, MAX_ROWS)) : 1;
   }
 
   /** Takes a request that was admitted. Never rejects. */

@@ -5,14 +5,14 @@ import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol
 import { Reconnect } from "../../core/reconnect.ts";
 import type { LinkClosed } from "../../ports/links.ts";
 import { isLinkRefused } from "./link-refused.ts";
-import type { Memory } from "../placements/local-state.ts";
+import type { LocalState } from "../placements/local-state.ts";
 import { Session, type SessionParts } from "./session.ts";
 
 /** An epoch further ahead than this is a fault or an attack. */
 const MAX_EPOCH_JUMP = 1_000_000;
 
 interface Parts extends SessionParts {
-  readonly memory: Memory;
+  readonly memory: LocalState;
   readonly capabilities: () => Promise<Capabilities>;
   readonly bootId: string;
 }

@@ -6,11 +6,11 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { JoinRequest } from "../../../shared/protocol/messages.ts";
 import { joinProofText, type JoinToken } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { IdentityStore, JoinDoor, NodeIdentity } from "../../ports/identity.ts";
+import type { IdentityStore, JoinClient, NodeIdentity } from "../../ports/identity.ts";
 
 interface JoinParts {
   readonly store: IdentityStore;
-  readonly door: JoinDoor;
+  readonly door: JoinClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

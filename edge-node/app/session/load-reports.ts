@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlLink } from "../../ports/links.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
-import type { Serving } from "../inference/request-executor.ts";
+import type { RequestExecutor } from "../inference/request-executor.ts";
 
 /** The free space of the disk is asked for at most this often. */
 const DISK_MS = 5_000;
@@ -13,7 +13,7 @@ interface Parts {
   readonly clock: Clock;
   readonly probe: SystemProbe;
   readonly disk: ArtifactDisk;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly isServing: () => boolean;
   readonly rttMs: () => number;
 }

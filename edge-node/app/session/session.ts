@@ -8,24 +8,24 @@ import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlLink, Dialer, LinkClosed } from "../../ports/links.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { NodeTelemetry } from "../../ports/serving.ts";
-import type { Desired } from "../placements/desired-state-receiver.ts";
+import type { DesiredStateReceiver } from "../placements/desired-state-receiver.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { InferenceChannel } from "../inference/inference-channel.ts";
 import { LoadReports } from "./load-reports.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Placements } from "../placements/placements.ts";
-import type { Serving } from "../inference/request-executor.ts";
+import type { RequestExecutor } from "../inference/request-executor.ts";
 import type { StatusReports } from "./status-reports.ts";
 import type { Transfers } from "../transfer/transfers.ts";
 
 export interface SessionParts {
   readonly dialer: Dialer;
-  readonly desired: Desired;
+  readonly desired: DesiredStateReceiver;
   readonly placements: Placements;
   readonly statuses: StatusReports;
   readonly transfers: Transfers;
   readonly log: NodeLog;
-  readonly serving: Serving;
+  readonly serving: RequestExecutor;
   readonly disk: ArtifactDisk;
   readonly probe: SystemProbe;
   readonly telemetry: NodeTelemetry;

@@ -9,7 +9,7 @@ import {
   writeReplyHead,
 } from "../../../edge-node/model-host/link-frame.ts";
 import { openModel } from "../../../edge-node/model-host/model.ts";
-import { Turn } from "../../../edge-node/model-host/turn.ts";
+import { Batch } from "../../../edge-node/model-host/turn.ts";
 
 /** The design that the model host does not use: the same work behind an event-loop socket. Only for host-hop.bench.ts. */
 const { file, model: name, version } = JSON.parse(process.argv[2] ?? "") as HostTask;
@@ -49,7 +49,7 @@ socket.on("data", (chunk: Buffer) => {
     const body = rest.subarray(REQUEST_HEADER, end);
     rest = rest.subarray(end);
     last = last.then(async () => {
-      const turn = new Turn(served, 1);
+      const turn = new Batch(served, 1);
       turn.add({ body, headerLength: head.headerLength });
       for (const { code, headerLength, body: answer } of await turn.answers())
         send(REPLY.ANSWER, { code, requestId: head.requestId, headerLength }, answer);

@@ -44,8 +44,8 @@ describe("Agent", () => {
     expect(present.hello).toMatchObject({ nodeId: "n-1", desired: { rev: 0 }, placements: [] });
     expect(present.hello.capabilities).toMatchObject({ maxOpset: 26, maxIrVersion: 13, providers: ["cpu"] });
     expect(present.hello.capabilities.runtime).toMatch(/^onnxruntime \d+\.\d+/);
-    await eventually("a third heartbeat", () => present.goodHeartbeats.length >= 3);
-    expect(present.goodHeartbeats).toEqual([true, true, true]);
+    await eventually("a third heartbeat", () => present.confirmedHeartbeats.length >= 3);
+    expect(present.confirmedHeartbeats).toEqual([true, true, true]);
     expect(present.received.map(({ type }) => type).slice(0, 3)).toEqual(["heartbeat", "load", "heartbeat"]);
     expect(present.of("load")[0]?.diskFreeMiB).toBeGreaterThan(0);
   });

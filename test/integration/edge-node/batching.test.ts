@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
-import type { HostAnswer, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
+import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
@@ -55,10 +55,10 @@ interface Body {
 }
 
 /** In one turn of the event loop, so that they reach the host together. */
-const askTogether = (host: ModelHost, bodies: readonly Body[], maxRows: number): Promise<readonly HostAnswer[]> =>
+const askTogether = (host: ModelHost, bodies: readonly Body[], maxRows: number): Promise<readonly HostResponse[]> =>
   Promise.all(bodies.map((body) => host.infer({ ...body, timeoutMs: 5_000, maxRows })));
 
-const told = ({ status, code, headerLength, body }: HostAnswer): string =>
+const told = ({ status, code, headerLength, body }: HostResponse): string =>
   JSON.stringify({ status, code, headerLength, body: Buffer.from(body).toString("latin1") });
 
 const embed = (index: bigint): Body =>
@@ -66,7 +66,7 @@ const embed = (index: bigint): Body =>
     inputs: [{ tensor: { name: "index", datatype: "INT64", shape: [1], data: BigInt64Array.of(index) }, binary: true }],
     binaryOutput: true,
   });
-const row = ({ body, headerLength }: HostAnswer): readonly number[] =>
+const row = ({ body, headerLength }: HostResponse): readonly number[] =>
   [...(decodeResponse(body, headerLength).outputs[0]?.data ?? [])].map(Number);
 
 /** Requests of every shape to a + b and a · b: other sizes of rows, other outputs, JSON and binary, and some nonsense. */
@@ -180,7 +180,7 @@ describe("batching", () => {
 
   it("blames all that may have shared a run which never ended, and lets the others go elsewhere", async () => {
     const host = await start(loopingRowsModel());
-    expect(host.unbatched).toBeUndefined();
+    expect(host.noBatchReason).toBeUndefined();
     const turns = (count: bigint): Body =>
       encodeRequest({
         inputs: [{ tensor: { name: "x", datatype: "INT64", shape: [1], data: BigInt64Array.of(count) }, binary: true }],
@@ -206,7 +206,7 @@ describe("batching", () => {
 
 describe("a model whose rows depend on each other", () => {
   it.each(Object.entries(ROW_MIXERS))("is not batched: %s", async (_what, file) => {
-    expect((await start(file)).unbatched).toBe('output "y" of a row depends on the other rows of its batch');
+    expect((await start(file)).noBatchReason).toBe('output "y" of a row depends on the other rows of its batch');
   });
 
   it.each([
@@ -214,10 +214,10 @@ describe("a model whose rows depend on each other", () => {
     ["a size that was fixed inside", reshapeModel(), /the first dimension of output "y" is fixed to 2/],
     ["a state of its callers", statefulModel(), /the first dimension of input "state" is fixed to 1/],
   ])("is not batched: %s", async (_what, file, why) => {
-    expect((await start(file)).unbatched).toMatch(why);
+    expect((await start(file)).noBatchReason).toMatch(why);
   });
 
   it("is batched when it only looks so", async () => {
-    expect((await start(softmaxModel())).unbatched).toBeUndefined();
+    expect((await start(softmaxModel())).noBatchReason).toBeUndefined();
   });
 });

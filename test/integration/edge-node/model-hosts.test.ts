@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
-import type { HostAnswer, HostSpec, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
+import type { HostResponse, HostSpec, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
@@ -73,16 +73,17 @@ function ask(
   host: ModelHost,
   tensors: readonly Tensor[],
   { binary = true, timeoutMs = 5_000 }: { readonly binary?: boolean; readonly timeoutMs?: number } = {},
-): Promise<HostAnswer> {
+): Promise<HostResponse> {
   const request = encodeRequest({ inputs: tensors.map((each) => ({ tensor: each, binary })), binaryOutput: binary });
-  return host.infer({ ...request, timeoutMs, maxRows: host.unbatched === undefined ? 8 : 1 });
+  return host.infer({ ...request, timeoutMs, maxRows: host.noBatchReason === undefined ? 8 : 1 });
 }
 
-const outputsOf = ({ body, headerLength }: HostAnswer): readonly Tensor[] => decodeResponse(body, headerLength).outputs;
+const outputsOf = ({ body, headerLength }: HostResponse): readonly Tensor[] =>
+  decodeResponse(body, headerLength).outputs;
 /** As text, because Jest sends what failed between its processes as JSON, which has no BigInt. */
-const shown = (answer: HostAnswer): readonly string[] =>
+const shown = (answer: HostResponse): readonly string[] =>
   outputsOf(answer).map(({ name, datatype, shape, data }) => `${name} ${datatype} [${shape.join()}] = ${data.join()}`);
-const errorOf = ({ body }: HostAnswer): string =>
+const errorOf = ({ body }: HostResponse): string =>
   (JSON.parse(Buffer.from(body).toString("utf8")) as { error: string }).error;
 
 const PAIRS = {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { IdentityFiles } from "../../../edge-node/adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "../../../edge-node/adapters/filesystem/state-file.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
-import type { NodeMemory } from "../../../edge-node/ports/disk.ts";
+import type { NodeState } from "../../../edge-node/ports/disk.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 let stateDir: string;
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(stateDir, { recursive: true, force: true }));
 
-const memory: NodeMemory = {
+const memory: NodeState = {
   epoch: 12,
   desiredRev: 44,
   desired: { cordoned: true, placements: [] },

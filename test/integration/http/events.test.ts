@@ -44,7 +44,7 @@ describe("the stream of events", () => {
     const stream = await openStream();
     expect(stream.type).toBe("text/event-stream");
     door.stores.happen(anEvent("node/after"));
-    door.feed.poke();
+    door.feed.wake();
     expect(await stream.next()).toContain('"object":"node/after"');
     stream.close();
   });
@@ -52,14 +52,14 @@ describe("the stream of events", () => {
   it("resumes after Last-Event-ID without a gap and without a repetition", async () => {
     const first = await openStream();
     for (const name of ["a", "b", "c"]) door.stores.happen(anEvent(`node/${name}`));
-    door.feed.poke();
+    door.feed.wake();
     expect([await first.nextId(), await first.nextId()]).toEqual(["1", "2"]);
     first.close();
     door.stores.happen(anEvent("node/d"));
     const second = await openStream("/api/v1/events", { "Last-Event-ID": "2" });
     expect([await second.nextId(), await second.nextId()]).toEqual(["3", "4"]);
     door.stores.happen(anEvent("node/e"));
-    door.feed.poke();
+    door.feed.wake();
     expect(await second.nextId()).toBe("5");
     second.close();
   });
@@ -75,7 +75,7 @@ describe("the stream of events", () => {
   it("narrows to one object, and says by a comment that it stands", async () => {
     const stream = await openStream("/api/v1/events?object=node/b");
     for (const name of ["a", "b"]) door.stores.happen(anEvent(`node/${name}`));
-    door.feed.poke();
+    door.feed.wake();
     expect(await stream.nextId()).toBe("2");
     await settle();
     await door.clock.advance(6_000);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
+import type { InferenceResponse, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
@@ -14,7 +14,7 @@ interface Line {
 }
 
 /** A door whose inferences end as `reply` says; what it logs about inferences is kept, and what it hands on. */
-async function watchedDoor(reply: () => InferenceAnswer): Promise<{ lines: Line[]; asked: InferenceRequest[] }> {
+async function watchedDoor(reply: () => InferenceResponse): Promise<{ lines: Line[]; asked: InferenceRequest[] }> {
   const lines: Line[] = [];
   const asked: InferenceRequest[] = [];
   const keep =

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { InferenceAnswer, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
+import type { InferenceResponse, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
 import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
 import { eventually } from "../../support/eventually.ts";
 import { postHead, RawClient } from "../../support/raw-client.ts";
@@ -18,7 +18,7 @@ const noise = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }
 
 /** A door whose inferences are kept and answered by `reply`. */
 async function recordingDoor(
-  reply: (request: InferenceRequest) => Promise<InferenceAnswer> | InferenceAnswer = () => anAnswer(),
+  reply: (request: InferenceRequest) => Promise<InferenceResponse> | InferenceResponse = () => anAnswer(),
   over: Partial<HttpDoorParts> = {},
 ): Promise<InferenceRequest[]> {
   const asked: InferenceRequest[] = [];

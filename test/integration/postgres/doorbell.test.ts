@@ -15,7 +15,7 @@ beforeAll(async () => {
   database = await startTestDatabase();
   stores = await openStores(database.url);
   sql = await connect(database.url);
-  stores.onRing(() => otherRings++);
+  stores.onNotify(() => otherRings++);
   await stores.doorbell.listen(() => rings++);
 });
 afterEach(() => {

@@ -4,7 +4,7 @@ import { createPostgres, type PostgresStores } from "../../../control-plane/adap
 import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
 import type { Actor, NewEvent } from "../../../control-plane/ports/journal.ts";
 import type { JoinAttempt } from "../../../control-plane/ports/nodes.ts";
-import type { Fence, NewPlacement } from "../../../control-plane/ports/plan.ts";
+import type { LeaderFence, NewPlacement } from "../../../control-plane/ports/plan.ts";
 import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
@@ -173,7 +173,7 @@ export const placementOn = (nodeId: NodeId, over: Partial<NewPlacement> = {}): N
   ...over,
 });
 
-export async function lead(stores: PostgresStores, holder = "r-1"): Promise<Fence> {
+export async function lead(stores: PostgresStores, holder = "r-1"): Promise<LeaderFence> {
   const fence = await stores.leadership.acquire(holder, 60_000);
   if (!fence) throw new Error("somebody else leads");
   return fence;

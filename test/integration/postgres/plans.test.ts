@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { Fence } from "../../../control-plane/ports/plan.ts";
+import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {
@@ -24,7 +24,7 @@ import {
 let database: TestDatabase;
 let stores: PostgresStores;
 let sql: pg.Client;
-let fence: Fence;
+let fence: LeaderFence;
 
 beforeAll(async () => {
   database = await startTestDatabase();

@@ -74,7 +74,7 @@ describe("a session", () => {
     const node = rows.nodes.find(({ id }) => id === nodeId);
     expect(node).toMatchObject({
       capabilities: someCapabilities,
-      session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", goodHeartbeats: 0 },
+      session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", confirmedHeartbeats: 0 },
     });
     expect(node?.session?.lastSeen).toBeGreaterThan(before - 5);
     expect(node?.session?.lastSeen).toBeLessThanOrEqual(performance.now());

@@ -57,7 +57,7 @@ const ALONE = { routers: 1, replica: 0 } as const;
 
 const nothing = (): void => undefined;
 
-/** As often as `RouteView` builds its sets anew. */
+/** As often as `RouteCache` builds its sets anew. */
 const KEEP_MS = 100;
 
 /** Skerry's own router: the code of core/routing. */

@@ -1,5 +1,5 @@
 import { AnswerTimes } from "../../../control-plane/core/routing/answer-times.ts";
-import { Budget } from "../../../control-plane/core/routing/retry-budget.ts";
+import { RetryBudget } from "../../../control-plane/core/routing/retry-budget.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { lognormal, type Draw } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -74,8 +74,8 @@ export function simulate(setup: Setup): Outcome {
     ({ slots, meanMs }) => new SimNode(events, { slots, meanMs, holdsAtMost: heldPerSlot * slots }),
   );
   const policies = Array.from({ length: world.routers }, (_, router) => setup.policy(world, router, choices));
-  const retryBudgets = policies.map(() => new Budget(RETRY_RESERVE));
-  const hedgeBudgets = policies.map(() => new Budget(HEDGE_RESERVE));
+  const retryBudgets = policies.map(() => new RetryBudget(RETRY_RESERVE));
+  const hedgeBudgets = policies.map(() => new RetryBudget(HEDGE_RESERVE));
   const answerTimes = policies.map(() => new AnswerTimes());
   const arrivedAt: number[] = [];
   const tookMs: number[] = [];

@@ -6,10 +6,10 @@ import { renderDocs } from "../../../cli/docs/render-docs.ts";
 import { examplesFor } from "../../../cli/examples.ts";
 import { EXIT } from "../../../cli/exit-codes.ts";
 import { buildProgram } from "../../../cli/program.ts";
-import type { Shell } from "../../../cli/shell.ts";
+import type { CommandRunner } from "../../../cli/shell.ts";
 
 const silent = { write() {} };
-const shell = { streams: { out: silent, err: silent } } as unknown as Shell;
+const shell = { streams: { out: silent, err: silent } } as unknown as CommandRunner;
 const program = buildProgram(shell);
 const page = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8");
 

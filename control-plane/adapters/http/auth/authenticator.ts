@@ -12,7 +12,7 @@ export interface KeyCheck {
 }
 
 /** Checks keys and roles, and slows down those who guess. Bearer header only: no cookie, so nothing to forge across sites. */
-export class Doorkeeper {
+export class Authenticator {
   readonly #keys: KeyCheck;
   readonly #failures: TokenBuckets;
 

@@ -10,7 +10,7 @@ export interface Admission {
 }
 
 /** Bounds what inferences hold together: requests of one key, bytes of all. Both bounds are hard. */
-export class InferenceGate {
+export class InferenceAdmission {
   readonly #limits: Limits;
   /** By key id. Only valid keys come here, so there are no more entries than keys. */
   readonly #running = new Map<string, number>();

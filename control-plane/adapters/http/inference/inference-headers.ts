@@ -4,7 +4,7 @@ import { MAX_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
 import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type {
-  InferenceAnswer,
+  InferenceResponse,
   InferenceRequest,
   Preference,
   RouteNote,
@@ -92,7 +92,7 @@ const refused = (header: string, message: string) => invalidFields("header", [{ 
  * The headers of an answer, errors included: who answered, why he, and where the time went. As names and values in turn,
  * all of them for one `writeHead`: after a single `setHeader` Node would set each of them by itself, at 4 µs a request.
  */
-export function answerHeaders(answer: InferenceAnswer, requestId: string): string[] {
+export function answerHeaders(answer: InferenceResponse, requestId: string): string[] {
   const { headerLength, body, node, modelVersion, code, retryAfterMs } = answer;
   const isJson = headerLength === JSON_BODY;
   const headers = ["X-Request-Id", requestId, "Content-Type", isJson ? JSON_TYPE : BYTES_TYPE];
@@ -113,7 +113,7 @@ function routeHeader({ placement, reason, etaMs, candidates, attempt }: RouteNot
   return `${who}reason=${reason}, ${when}candidates=${candidates}, attempt=${attempt}`;
 }
 
-function timingHeader({ routeMs, wireMs, queueMs, inferMs }: InferenceAnswer["timing"]): string {
+function timingHeader({ routeMs, wireMs, queueMs, inferMs }: InferenceResponse["timing"]): string {
   return `route;dur=${shown(routeMs)}, wire;dur=${shown(wireMs)}, queue;dur=${shown(queueMs)}, infer;dur=${shown(inferMs)}`;
 }
 

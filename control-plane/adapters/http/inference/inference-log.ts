@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import type { Rate } from "../../../../shared/base/token-bucket.ts";
 import type { TraceContext } from "../../../../shared/base/trace-context.ts";
-import type { InferenceAnswer } from "../../../app/inference/inference-request.ts";
+import type { InferenceResponse } from "../../../app/inference/inference-request.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 
 export interface LoggedInference {
@@ -15,7 +15,7 @@ export interface LoggedInference {
   readonly code: ErrorCode | "OK";
   readonly ms: number;
   /** Undefined when the request was refused before it was routed. */
-  readonly answer: InferenceAnswer | undefined;
+  readonly answer: InferenceResponse | undefined;
 }
 
 /** Failures that are written, of each code: a line for each of a flood would be a flood too. */
@@ -44,7 +44,7 @@ export class InferenceLog {
   }
 }
 
-function routeOf(answer: InferenceAnswer | undefined): object {
+function routeOf(answer: InferenceResponse | undefined): object {
   if (answer === undefined) return {};
   const { node, modelVersion, route, timing } = answer;
   return {

@@ -15,11 +15,11 @@ import {
   type TraceContext,
 } from "../../../../shared/base/trace-context.ts";
 import { maySee } from "../../../app/access/api-keys.ts";
-import type { InferenceAnswer, InferenceRequest } from "../../../app/inference/inference-request.ts";
+import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
 import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
-import { authorize, type Doorkeeper } from "../auth/authenticator.ts";
+import { authorize, type Authenticator } from "../auth/authenticator.ts";
 import { addressOf, pathOf } from "../server/exchange.ts";
-import { InferenceGate } from "./inference-admission.ts";
+import { InferenceAdmission } from "./inference-admission.ts";
 import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
 import { InferenceLog } from "./inference-log.ts";
 import { isWellFormed, parseInferencePath, type InferenceTarget } from "./inference-path.ts";
@@ -31,8 +31,8 @@ import { INVOKERS } from "../server/route.ts";
 import { sendError } from "../server/send.ts";
 
 export interface InferenceParts {
-  readonly doorkeeper: Doorkeeper;
-  readonly infer: (request: InferenceRequest) => Promise<InferenceAnswer>;
+  readonly doorkeeper: Authenticator;
+  readonly infer: (request: InferenceRequest) => Promise<InferenceResponse>;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -49,7 +49,7 @@ export type InferenceHandler = (request: IncomingMessage, response: ServerRespon
  * Rights, headers, bytes, one call; the body is neither parsed nor copied more than once.
  */
 export function createInferenceHandler(parts: InferenceParts): InferenceHandler {
-  const gate = new InferenceGate(parts.limits);
+  const gate = new InferenceAdmission(parts.limits);
   const log = new InferenceLog(parts);
   return (request, response) => {
     if (request.method !== "POST") return false;
@@ -65,7 +65,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
     let code: ErrorCode | "OK" = "OK";
-    let answered: InferenceAnswer | undefined;
+    let answered: InferenceResponse | undefined;
     try {
       answered = await ask(target, request, { cancellation: cancellationOf(response), startedAt, trace });
       const { status, body } = answered;
@@ -93,7 +93,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       startedAt,
       trace,
     }: { cancellation: Cancellation; startedAt: number; trace: TraceContext | undefined },
-  ): Promise<InferenceAnswer> {
+  ): Promise<InferenceResponse> {
     const { clock, doorkeeper, limits, trustedProxies } = parts;
     const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
     authorize(caller, INVOKERS, "inference");
@@ -141,7 +141,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
 /** What the metrics count. A model that does not exist is not named: callers must not make up series. */
 function measuredOf(
   target: InferenceTarget,
-  { code, ms, answered }: { code: ErrorCode | "OK"; ms: number; answered: InferenceAnswer | undefined },
+  { code, ms, answered }: { code: ErrorCode | "OK"; ms: number; answered: InferenceResponse | undefined },
 ): MeasuredInference {
   const timing = answered?.node === undefined ? undefined : answered.timing;
   return {

@@ -5,7 +5,7 @@ import type { Clock } from "../../../../shared/base/clock.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { AuditStore } from "../../../ports/journal.ts";
-import type { Doorkeeper } from "../auth/authenticator.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import { invalidFields } from "../server/problem.ts";
 import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../server/route.ts";
 
@@ -24,7 +24,7 @@ const auditQuery = pageQuery.extend({
 export interface EventParts {
   readonly events: EventFeed;
   readonly audit: AuditStore;
-  readonly doorkeeper: Doorkeeper;
+  readonly doorkeeper: Authenticator;
   readonly clock: Clock;
 }
 

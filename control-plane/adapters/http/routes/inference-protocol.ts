@@ -14,16 +14,16 @@ import { objectName } from "../../../../shared/api/v1/common.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
-import type { RepositoryChanges } from "../../../app/catalog/model-repository-api.ts";
-import type { ServingView } from "../../../app/inference/model-status-query.ts";
+import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
+import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
 import { parseInferenceHeaders } from "../inference/inference-headers.ts";
 import { definePublicRoute, defineRoute, EVERY_ROLE, INVOKERS, OPERATORS, type Route } from "../server/route.ts";
 
 const TAG = "Open Inference Protocol";
 
 export interface ProtocolParts {
-  readonly serving: ServingView;
-  readonly repository: RepositoryChanges;
+  readonly serving: ModelStatusQuery;
+  readonly repository: ModelRepositoryApi;
   /** Of this program. */
   readonly version: string;
   /** Whether this process takes requests: fleet loaded, not draining. */

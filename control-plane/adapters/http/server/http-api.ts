@@ -5,15 +5,15 @@ import type { Random } from "../../../../shared/base/random.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
-import type { InferenceAnswer, InferenceRequest } from "../../../app/inference/inference-request.ts";
+import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
 import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
-import type { RepositoryChanges } from "../../../app/catalog/model-repository-api.ts";
-import type { ServingView } from "../../../app/inference/model-status-query.ts";
+import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
+import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { AuditStore, IdempotencyStore } from "../../../ports/journal.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
-import { Doorkeeper } from "../auth/authenticator.ts";
+import { Authenticator } from "../auth/authenticator.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
@@ -38,13 +38,13 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly nodes: NodeAdmin;
   readonly tokens: TokenAdmin;
   readonly deployments: DeploymentAdmin;
-  readonly serving: ServingView;
-  readonly repository: RepositoryChanges;
+  readonly serving: ModelStatusQuery;
+  readonly repository: ModelRepositoryApi;
   readonly events: EventFeed;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
-  readonly infer: (request: InferenceRequest) => Promise<InferenceAnswer>;
+  readonly infer: (request: InferenceRequest) => Promise<InferenceResponse>;
   readonly join: (request: JoinRequest, address: string) => Promise<JoinResponse>;
   readonly clock: Clock;
   readonly random: Random;
@@ -60,18 +60,18 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly limits?: Partial<Limits>;
 }
 
-export interface HttpDoor {
+export interface HttpApi {
   readonly http: HttpServer;
   /** What is registered: the role matrix and the OpenAPI document are made of it. */
   readonly routes: readonly Route[];
 }
 
 /** The control plane's HTTP side, not listening yet. */
-export function createHttpDoor(parts: HttpDoorParts): HttpDoor {
+export function createHttpApi(parts: HttpDoorParts): HttpApi {
   const limits: Limits = { ...LIMITS, ...parts.limits };
   const { clock, logger, metrics, trustedProxies = 0, checkAnswers = false } = parts;
   const stopping = new AbortController();
-  const doorkeeper = new Doorkeeper({ keys: parts.keys, clock, limits });
+  const doorkeeper = new Authenticator({ keys: parts.keys, clock, limits });
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),

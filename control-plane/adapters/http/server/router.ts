@@ -7,7 +7,7 @@ import type { Caller } from "../../../app/access/api-keys.ts";
 import type { IdempotencyStore } from "../../../ports/journal.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import { bodyStream } from "./body-stream.ts";
-import { authorize, type Doorkeeper } from "../auth/authenticator.ts";
+import { authorize, type Authenticator } from "../auth/authenticator.ts";
 import { addressOf, callerSignal, factsOf, isLocal, pathOf, queryOf } from "./exchange.ts";
 import { once } from "../rest/idempotency.ts";
 import { readJson, refuseEncoding } from "./json-body.ts";
@@ -18,7 +18,7 @@ import { sendError, sendReply } from "./send.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 
 export interface RouterParts {
-  readonly doorkeeper: Doorkeeper;
+  readonly doorkeeper: Authenticator;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
   readonly logger: Logger;

@@ -77,7 +77,9 @@ export function toFleetNode(
   const { epoch, open, replica, agentVersion, silentMs } = row;
   // How many heartbeats were answered only the replica knows that holds the session: here none were.
   const session =
-    epoch === null ? undefined : { epoch, open, replica, agentVersion, lastSeen: now - silentMs, goodHeartbeats: 0 };
+    epoch === null
+      ? undefined
+      : { epoch, open, replica, agentVersion, lastSeen: now - silentMs, confirmedHeartbeats: 0 };
   return {
     id,
     name,

@@ -1,4 +1,4 @@
-import type { Fence, LeadershipStore } from "../../../ports/plan.ts";
+import type { LeaderFence, LeadershipStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 
 /** There is one kind of leadership so far: who runs the control loop. */
@@ -13,7 +13,7 @@ export class PostgresLeadershipStore implements LeadershipStore {
   }
 
   /** A lease that ran out is a new one even for its old holder: what it began before must not go on unnoticed. */
-  async acquire(holder: string, leaseMs: number): Promise<Fence | null> {
+  async acquire(holder: string, leaseMs: number): Promise<LeaderFence | null> {
     const rows = await this.#database.run(
       (client) => client.$queryRaw<{ token: bigint }[]>`
         INSERT INTO leadership AS lease (name, holder, token, expires_at)
@@ -28,7 +28,7 @@ export class PostgresLeadershipStore implements LeadershipStore {
     return rows[0] ? { holder, token: rows[0].token } : null;
   }
 
-  async release({ holder, token }: Fence): Promise<void> {
+  async release({ holder, token }: LeaderFence): Promise<void> {
     await this.#database.run(
       (client) => client.$executeRaw`
         UPDATE leadership SET expires_at = now() - interval '1 millisecond'
@@ -41,7 +41,7 @@ export class PostgresLeadershipStore implements LeadershipStore {
  * True while `fence` holds the lease. The row stays locked for the rest of the transaction, so nobody can take the
  * lease over between this and the commit; a holder that was frozen meanwhile finds another token here.
  */
-export async function holdsLease(tx: Transaction, { holder, token }: Fence): Promise<boolean> {
+export async function holdsLease(tx: Transaction, { holder, token }: LeaderFence): Promise<boolean> {
   const rows = await tx.$queryRaw<unknown[]>`
     SELECT 1 AS held FROM leadership
     WHERE name = ${NAME} AND holder = ${holder} AND token = ${token} AND expires_at > now()

@@ -1,7 +1,7 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
-import type { Fence, NewPlacement, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
+import type { LeaderFence, NewPlacement, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import { tell } from "../events/journal.ts";
 import { holdsLease } from "./leadership-store.ts";
@@ -22,7 +22,7 @@ export class PostgresPlanStore implements PlanStore {
     this.#database = database;
   }
 
-  createPlacement(fence: Fence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
+  createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
     const { id, deployment, deploymentGeneration, model, version, nodeId, explain } = placement;
     return this.#fenced(fence, event, async (tx) => {
       const accepting = await tx.$queryRaw<unknown[]>`
@@ -41,7 +41,7 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
-  retryPlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  retryPlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
@@ -56,7 +56,7 @@ export class PostgresPlanStore implements PlanStore {
    * The generation stays: the node is told by leaving the placement out of its document, so what it then says of it
    * (`draining`, `gone`) carries the generation that it knows.
    */
-  retirePlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  retirePlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
@@ -65,7 +65,7 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
-  forgetPlacement(fence: Fence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  forgetPlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
@@ -74,7 +74,7 @@ export class PostgresPlanStore implements PlanStore {
   }
 
   #change(
-    fence: Fence,
+    fence: LeaderFence,
     { id }: Held,
     { event, change }: { event: NewEvent; change: Prisma.Sql },
   ): Promise<PlanOutcome> {
@@ -86,7 +86,7 @@ export class PostgresPlanStore implements PlanStore {
   }
 
   /** `work` returns how many rows it changed: none is `stale`, and none it must be then. */
-  #fenced(fence: Fence, event: NewEvent, work: (tx: Transaction) => Promise<number>): Promise<PlanOutcome> {
+  #fenced(fence: LeaderFence, event: NewEvent, work: (tx: Transaction) => Promise<number>): Promise<PlanOutcome> {
     return this.#database.transaction(async (tx) => {
       if (!(await holdsLease(tx, fence))) return "fenced";
       if ((await work(tx)) === 0) return "stale";

@@ -1,5 +1,5 @@
 import type { VerdictKind } from "../../../../shared/api/v1/explain.ts";
-import type { Candidate, Need } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidate.ts";
 
 /** A "no" that says who and why: *not now*, *never* or *bug*. */
 export interface Refusal {
@@ -13,5 +13,5 @@ export interface Refusal {
 /** A hard condition. Pure, and `undefined` means yes. */
 export interface Filter {
   readonly code: string;
-  refuse(candidate: Candidate, need: Need): Omit<Refusal, "code"> | undefined;
+  refuse(candidate: Candidate, need: PlacementRequest): Omit<Refusal, "code"> | undefined;
 }

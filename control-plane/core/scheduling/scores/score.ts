@@ -1,4 +1,4 @@
-import type { Candidate, Need } from "../candidate.ts";
+import type { Candidate, PlacementRequest } from "../candidate.ts";
 
 export interface Scored {
   /** 0–100. 50 when the signal is unknown: an unknown never leaves the sum. */
@@ -12,7 +12,7 @@ export interface Score {
   readonly name: string;
   readonly zeroMeans: string;
   readonly hundredMeans: string;
-  of(candidate: Candidate, need: Need, rivals: readonly Candidate[]): Scored;
+  of(candidate: Candidate, need: PlacementRequest, rivals: readonly Candidate[]): Scored;
 }
 
 export const UNKNOWN: Scored = { score: 50, raw: "unknown" };

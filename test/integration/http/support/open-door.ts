@@ -4,8 +4,8 @@ import { role, type Role } from "../../../../shared/api/v1/keys.ts";
 import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
 import {
-  createHttpDoor,
-  type HttpDoor,
+  createHttpApi,
+  type HttpApi,
   type HttpDoorParts,
 } from "../../../../control-plane/adapters/http/server/http-api.ts";
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
@@ -14,11 +14,11 @@ import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
 import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
-import { FleetHolder } from "../../../../control-plane/app/fleet/fleet-cache.ts";
-import type { InferenceAnswer } from "../../../../control-plane/app/inference/inference-request.ts";
+import { FleetCache } from "../../../../control-plane/app/fleet/fleet-cache.ts";
+import type { InferenceResponse } from "../../../../control-plane/app/inference/inference-request.ts";
 import { NodeAdmin } from "../../../../control-plane/app/nodes/node-admin.ts";
-import { RepositoryChanges } from "../../../../control-plane/app/catalog/model-repository-api.ts";
-import { ServingView } from "../../../../control-plane/app/inference/model-status-query.ts";
+import { ModelRepositoryApi } from "../../../../control-plane/app/catalog/model-repository-api.ts";
+import { ModelStatusQuery } from "../../../../control-plane/app/inference/model-status-query.ts";
 import { TokenAdmin } from "../../../../control-plane/app/nodes/token-admin.ts";
 import type { Actor } from "../../../../control-plane/ports/journal.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet-builder.ts";
@@ -29,7 +29,7 @@ import { MemoryCatalog } from "./memory-catalog.ts";
 import { MemoryStores } from "./memory-stores.ts";
 
 export interface OpenDoor {
-  readonly door: HttpDoor;
+  readonly door: HttpApi;
   readonly port: number;
   readonly clock: TestClock;
   readonly stores: MemoryStores;
@@ -63,7 +63,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     aliases: [{ model: "digits", alias: "champion", version: 1 }],
     placements: [aPlacement(a)],
   });
-  const fleet = new FleetHolder({
+  const fleet = new FleetCache({
     store: { load: async () => stores.rows },
     doorbell: { listen: async () => undefined, stop: async () => undefined },
     clock,
@@ -92,8 +92,8 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
       publicUrl: common.publicUrl,
     }),
     deployments,
-    serving: new ServingView(common),
-    repository: new RepositoryChanges({ deployments, ...common }),
+    serving: new ModelStatusQuery(common),
+    repository: new ModelRepositoryApi({ deployments, ...common }),
     events: feed,
     audit: stores.audit,
     idempotency: stores.idempotency,
@@ -118,7 +118,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     checkAnswers: true,
     ...over,
   };
-  const door = createHttpDoor(parts);
+  const door = createHttpApi(parts);
   const port = await door.http.listen({ host: "127.0.0.1", port: 0 });
   const made = await Promise.all(
     role.options.map(
@@ -152,7 +152,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
 }
 
 /** An answer as the inference service gives it. */
-export const anAnswer = (over: Partial<InferenceAnswer> = {}): InferenceAnswer => ({
+export const anAnswer = (over: Partial<InferenceResponse> = {}): InferenceResponse => ({
   status: 200,
   code: undefined,
   retryAfterMs: undefined,

@@ -1,17 +1,21 @@
 import { describe, expect, it } from "@jest/globals";
-import { hasRoomForAnother, isWorn, nextLimitMiB } from "../../../../edge-node/core/host-recycling.ts";
+import { hasRoomForAnother, needsRecycling, nextLimitMiB } from "../../../../edge-node/core/host-recycling.ts";
 
 describe("a model host is worn", () => {
   it.each([
-    ["near its limit, far above what it began with", { limitMiB: 100, wantedMiB: 100, readyMiB: 40, ownMiB: 80 }, true],
-    ["grown, but far from its limit", { limitMiB: 100, wantedMiB: 200, readyMiB: 10, ownMiB: 79 }, false],
-    ["near its limit from the start", { limitMiB: 100, wantedMiB: 100, readyMiB: 82, ownMiB: 95 }, false],
-    ["the same, and the limit was raised", { limitMiB: 100, wantedMiB: 101, readyMiB: 82, ownMiB: 95 }, true],
-    ["the same, and the limit was lifted", { limitMiB: 100, wantedMiB: 0, readyMiB: 82, ownMiB: 95 }, true],
-    ["the same, and the limit was lowered", { limitMiB: 100, wantedMiB: 90, readyMiB: 82, ownMiB: 95 }, false],
-    ["without a limit", { limitMiB: 0, wantedMiB: 100, readyMiB: 10, ownMiB: 9_000 }, false],
+    [
+      "near its limit, far above what it began with",
+      { limitMiB: 100, wantedMiB: 100, readyMiB: 40, privateMiB: 80 },
+      true,
+    ],
+    ["grown, but far from its limit", { limitMiB: 100, wantedMiB: 200, readyMiB: 10, privateMiB: 79 }, false],
+    ["near its limit from the start", { limitMiB: 100, wantedMiB: 100, readyMiB: 82, privateMiB: 95 }, false],
+    ["the same, and the limit was raised", { limitMiB: 100, wantedMiB: 101, readyMiB: 82, privateMiB: 95 }, true],
+    ["the same, and the limit was lifted", { limitMiB: 100, wantedMiB: 0, readyMiB: 82, privateMiB: 95 }, true],
+    ["the same, and the limit was lowered", { limitMiB: 100, wantedMiB: 90, readyMiB: 82, privateMiB: 95 }, false],
+    ["without a limit", { limitMiB: 0, wantedMiB: 100, readyMiB: 10, privateMiB: 9_000 }, false],
   ])("%s: %o → %s", (_what, memory, expected) => {
-    expect(isWorn(memory)).toBe(expected);
+    expect(needsRecycling(memory)).toBe(expected);
   });
 });
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
-import { Slots } from "../../../../../control-plane/adapters/artifacts/semaphore.ts";
+import { Semaphore } from "../../../../../control-plane/adapters/artifacts/semaphore.ts";
 import { settle } from "../../../../support/test-clock.ts";
 
 describe("slots", () => {
   it("lets in as many as there are, then one for each that leaves, in the order of arrival", async () => {
-    const slots = new Slots(2);
+    const slots = new Semaphore(2);
     const inside: number[] = [];
     const releases: (() => void)[] = [];
     for (const task of [1, 2, 3, 4]) {
@@ -24,7 +24,7 @@ describe("slots", () => {
   });
 
   it("forgets who gave up waiting", async () => {
-    const slots = new Slots(1);
+    const slots = new Semaphore(1);
     const release = await slots.take();
     const abort = new AbortController();
     const impatient = slots.take(abort.signal);

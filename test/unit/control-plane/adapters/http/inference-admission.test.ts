@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { InferenceGate } from "../../../../../control-plane/adapters/http/inference/inference-admission.ts";
+import { InferenceAdmission } from "../../../../../control-plane/adapters/http/inference/inference-admission.ts";
 import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits.ts";
 
-const gateOf = (inferencesPerKey: number, inferenceBytes: number): InferenceGate =>
-  new InferenceGate({ ...LIMITS, inferencesPerKey, inferenceBytes });
+const gateOf = (inferencesPerKey: number, inferenceBytes: number): InferenceAdmission =>
+  new InferenceAdmission({ ...LIMITS, inferencesPerKey, inferenceBytes });
 
 describe("the gate of inferences", () => {
   it("bounds the requests of one key and not those of another", () => {

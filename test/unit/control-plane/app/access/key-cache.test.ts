@@ -63,7 +63,7 @@ describe("the cache of API keys", () => {
     const { cache, clock, store } = aCache();
     await cache.find("k");
     store.key = null;
-    cache.ring();
+    cache.invalidate();
     await clock.advance(1_001);
     expect(await cache.find("k")).toBeNull();
   });

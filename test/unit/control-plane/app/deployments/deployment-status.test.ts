@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { deploymentView } from "../../../../../control-plane/app/deployments/deployment-dto.ts";
+import { toDeploymentDto } from "../../../../../control-plane/app/deployments/deployment-dto.ts";
 import type { FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import {
@@ -25,7 +25,7 @@ function statusOf(parts: Parameters<typeof aFleet>[0], deployment = digits(2)) {
     deployments: [deployment],
     ...parts,
   });
-  const { status } = deploymentView(fleet, deployment, { now: NOW, timings: TIMINGS, publicUrl: "http://skerry" });
+  const { status } = toDeploymentDto(fleet, deployment, { now: NOW, timings: TIMINGS, publicUrl: "http://skerry" });
   return { ...status, text: status.conditions.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`) };
 }
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { dryRun } from "../../../../../control-plane/app/deployments/dry-run.ts";
 import { explainDeployment } from "../../../../../control-plane/app/deployments/explain-deployment.ts";
 import { nodeView } from "../../../../../control-plane/app/nodes/node-dto.ts";
-import { placementView } from "../../../../../control-plane/app/deployments/placement-dto.ts";
-import { ServingView } from "../../../../../control-plane/app/inference/model-status-query.ts";
+import { toPlacementDto } from "../../../../../control-plane/app/deployments/placement-dto.ts";
+import { ModelStatusQuery } from "../../../../../control-plane/app/inference/model-status-query.ts";
 import { versionDiff } from "../../../../../control-plane/app/catalog/version-diff.ts";
 import { placement as placementSchema } from "../../../../../shared/api/v1/deployments.ts";
 import type { ModelVersion } from "../../../../../shared/api/v1/models.ts";
@@ -70,7 +70,7 @@ describe("the view of a placement", () => {
       progress: { done: 5, total: 10 },
       stateSince: NOW - 1_500,
     });
-    const view = placementView(fleet, placement, time);
+    const view = toPlacementDto(fleet, placement, time);
     expect(placementSchema.parse(view)).toEqual(view);
     expect(view).toMatchObject({
       progress: { done: 5, total: 10 },
@@ -82,7 +82,7 @@ describe("the view of a placement", () => {
   });
 
   it("stands when its node and deployment are gone", () => {
-    const view = placementView(aFleet({}), aPlacement(a, { deployment: undefined }), time);
+    const view = toPlacementDto(aFleet({}), aPlacement(a, { deployment: undefined }), time);
     expect(view).toMatchObject({ node: "n-edge-a", nodeState: "revoked", deployment: "" });
   });
 });
@@ -164,7 +164,7 @@ describe("what the inference protocol shows", () => {
   const inputs = [{ name: "x", datatype: "FP32", shape: [-1, 4] }];
   const serving = (parts: Parameters<typeof aFleet>[0]) => {
     const fleet = aFleet({ nodes: [a, b], ...parts });
-    return new ServingView({
+    return new ModelStatusQuery({
       fleet: { current: () => fleet, now: () => NOW, refresh: async () => undefined },
       timings: TIMINGS,
     });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
-import { FleetHolder } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
+import { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import { aNode } from "../../../../support/fleet-builder.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 /** A holder over a Postgres whose every read finds one node more. `during` is called while the first is under way. */
-function holderOfGrowing(during: (holder: FleetHolder) => void = () => undefined): FleetHolder {
+function holderOfGrowing(during: (holder: FleetCache) => void = () => undefined): FleetCache {
   let reads = 0;
   const load = (): Promise<FleetRows> => {
     reads += 1;
@@ -15,11 +15,11 @@ function holderOfGrowing(during: (holder: FleetHolder) => void = () => undefined
     return Promise.resolve({ nodes, deployments: [], versions: [], aliases: [], placements: [] });
   };
   const doorbell = { listen: () => Promise.resolve(), stop: () => Promise.resolve() };
-  const holder = new FleetHolder({ store: { load }, doorbell, clock: new TestClock(), logger: silentLogger });
+  const holder = new FleetCache({ store: { load }, doorbell, clock: new TestClock(), logger: silentLogger });
   return holder;
 }
 
-const sizeOf = (holder: FleetHolder): number => holder.current().nodes.size;
+const sizeOf = (holder: FleetCache): number => holder.current().nodes.size;
 
 describe("refresh", () => {
   it("reads once for all who ask at the same time", async () => {

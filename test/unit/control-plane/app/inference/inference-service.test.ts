@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { InferenceService } from "../../../../../control-plane/app/inference/inference-service.ts";
 import type {
-  InferenceAnswer,
+  InferenceResponse,
   InferenceRequest,
 } from "../../../../../control-plane/app/inference/inference-request.ts";
 import { NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
@@ -133,7 +133,7 @@ const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
   ...over,
 });
 
-const errorOf = ({ body }: InferenceAnswer): string =>
+const errorOf = ({ body }: InferenceResponse): string =>
   (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
 
 describe("InferenceService", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { DesiredSender } from "../../../../../control-plane/app/node-sessions/desired-state-sync.ts";
+import { DesiredStateSync } from "../../../../../control-plane/app/node-sessions/desired-state-sync.ts";
 import { NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { SessionWatch } from "../../../../../control-plane/app/node-sessions/session-watch.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
@@ -29,7 +29,7 @@ async function watched(timings = TIMINGS) {
   session.inference = inference;
   registry.add(session);
   const sessions = { touch: () => Promise.resolve() };
-  const desired = new DesiredSender({ fleet, clock });
+  const desired = new DesiredStateSync({ fleet, clock });
   const watch = new SessionWatch({ registry, fleet, desired, sessions, timings, clock });
   watch.start();
   return { clock, control, inference, fleet, node };

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { bytesSource } from "../../../../../control-plane/core/catalog/byte-source.ts";
-import { skimOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
+import { inspectOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
 import {
   field,
   graph,
@@ -17,7 +17,7 @@ import {
 } from "./onnx-bytes.ts";
 
 function refusal(bytes: Uint8Array): string | undefined {
-  const skim = skimOnnx(bytesSource(bytes));
+  const skim = inspectOnnx(bytesSource(bytes));
   return skim.kind === "refused" ? skim.reason : undefined;
 }
 
@@ -196,7 +196,7 @@ describe("a file made to do harm", () => {
     for (const bytes of [emptyFields, manyTexts, deep, noise(1_000_000, 1)]) {
       let bytesRead = 0;
       let position = 0;
-      skimOnnx({
+      inspectOnnx({
         size: bytes.length,
         read(offset, length) {
           // The first bytes once more, when a refused file is compared with known formats.
@@ -214,11 +214,11 @@ describe("a file made to do harm", () => {
   it("is refused with more fields than any model has", () => {
     const piece = new Uint8Array(65_536).map((_, index) => (index % 2 === 0 ? 0x78 : 0));
     const endless = { size: 2_000_000_000, read: (_offset: number, length: number) => piece.subarray(0, length) };
-    expect(skimOnnx(endless)).toEqual({ kind: "refused", reason: "the file has more than 50000000 fields" });
+    expect(inspectOnnx(endless)).toEqual({ kind: "refused", reason: "the file has more than 50000000 fields" });
   });
 });
 
 function isAnswered(bytes: Uint8Array): boolean {
-  const skim = skimOnnx(bytesSource(bytes));
+  const skim = inspectOnnx(bytesSource(bytes));
   return skim.kind === "refused" ? skim.reason.length > 0 : skim.model.outputs.length > 0;
 }

@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { bytesSource } from "../../../../../control-plane/core/catalog/byte-source.ts";
-import { type OnnxModel, skimOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
+import { type OnnxModel, inspectOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
 import { field, FLOAT, INT64, message, node, onnx, tensor, tensorType, value, type ModelParts } from "./onnx-bytes.ts";
 
 function skimmed(bytes: Uint8Array): OnnxModel {
-  const skim = skimOnnx(bytesSource(bytes));
+  const skim = inspectOnnx(bytesSource(bytes));
   if (skim.kind === "refused") throw new Error(skim.reason);
   return skim.model;
 }
 
 /** Why a file is refused; `undefined` when it is not. */
 function refusal(bytes: Uint8Array): string | undefined {
-  const skim = skimOnnx(bytesSource(bytes));
+  const skim = inspectOnnx(bytesSource(bytes));
   return skim.kind === "refused" ? skim.reason : undefined;
 }
 
@@ -51,7 +51,7 @@ describe("the skim of an ONNX file", () => {
       size: bytes.length,
       read: (offset: number, length: number) => bytes.slice(offset, offset + length),
     };
-    expect(skimOnnx(source)).toEqual(skimOnnx(bytesSource(bytes)));
+    expect(inspectOnnx(source)).toEqual(inspectOnnx(bytesSource(bytes)));
   });
 
   it("leaves initializers out of the inputs, as files before IR 4 list them there", () => {

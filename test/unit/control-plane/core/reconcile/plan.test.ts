@@ -286,7 +286,7 @@ describe("reduce", () => {
 
   it("tells a sign of life from a change that plans depend on", () => {
     const fresh = aNode("edge-a", {
-      session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0", lastSeen: NOW, goodHeartbeats: 0 },
+      session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0", lastSeen: NOW, confirmedHeartbeats: 0 },
     });
     const fleet = aFleet({ nodes: [fresh], versions });
     const heartbeat = { type: "heartbeat-received", nodeId: fresh.id, epoch: 1, acked: "newest", at: NOW + 1 } as const;

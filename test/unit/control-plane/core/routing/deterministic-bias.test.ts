@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { candidateSet } from "../../../../../control-plane/core/routing/candidate-set.ts";
-import { type RouteCandidate, timedOf } from "../../../../../control-plane/core/routing/estimate.ts";
-import { leaningOf } from "../../../../../control-plane/core/routing/deterministic-bias.ts";
+import { type RouteCandidate, scoreCandidate } from "../../../../../control-plane/core/routing/estimate.ts";
+import { biasOf } from "../../../../../control-plane/core/routing/deterministic-bias.ts";
 import { pick } from "../../../../../control-plane/core/routing/pick.ts";
 import { PlacementStats } from "../../../../../control-plane/core/routing/placement-stats.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
@@ -34,7 +34,7 @@ function chosenBy(replica: number | undefined, candidates: readonly RouteCandida
 }
 
 const leaningMs = (ring: number, where: { routers: number; replica: number | undefined }): number =>
-  leaningOf(where)(timedOf(candidateAt(ring), { now: NOW, ...where }));
+  biasOf(where)(scoreCandidate(candidateAt(ring), { now: NOW, ...where }));
 
 describe("the order of a replica's own", () => {
   it("keeps each of eight replicas to its own side while all are idle, whatever chance says", () => {

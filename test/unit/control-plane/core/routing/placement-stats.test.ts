@@ -59,18 +59,18 @@ describe("PlacementStats", () => {
 
   it("has a growing share after it came, came back or was ejected, and all of it while it is ejected", () => {
     const stats = new PlacementStats();
-    expect(stats.share(NOW)).toBe(1);
+    expect(stats.slowStartWeight(NOW)).toBe(1);
     stats.setServing(true, NOW);
-    expect(stats.share(NOW)).toBeCloseTo(0.1);
+    expect(stats.slowStartWeight(NOW)).toBeCloseTo(0.1);
     stats.setServing(true, NOW + 15_000);
-    expect(stats.share(NOW + 15_000)).toBeCloseTo(0.55);
-    expect(stats.share(NOW + 30_000)).toBe(1);
+    expect(stats.slowStartWeight(NOW + 15_000)).toBeCloseTo(0.55);
+    expect(stats.slowStartWeight(NOW + 30_000)).toBe(1);
     stats.setServing(false, NOW + 40_000);
     stats.setServing(true, NOW + 50_000);
-    expect(stats.share(NOW + 50_000)).toBeCloseTo(0.1);
+    expect(stats.slowStartWeight(NOW + 50_000)).toBeCloseTo(0.1);
     eject(stats, NOW + 90_000);
-    expect(stats.share(NOW + 100_000)).toBe(1);
-    expect(stats.share(NOW + 120_000)).toBeCloseTo(0.1);
+    expect(stats.slowStartWeight(NOW + 100_000)).toBe(1);
+    expect(stats.slowStartWeight(NOW + 120_000)).toBeCloseTo(0.1);
   });
 
   it("counts in flight exactly, whatever the ends", () => {
@@ -111,6 +111,6 @@ describe("PlacementStats", () => {
     stats.setServing(false, NOW + 1_000);
     expect(stats.penaltyMs(NOW + 1_000)).toBeGreaterThan(4_000);
     stats.setServing(true, NOW + 2_000);
-    expect([stats.penaltyMs(NOW + 2_000), stats.share(NOW + 2_000)]).toEqual([0, 0.1]);
+    expect([stats.penaltyMs(NOW + 2_000), stats.slowStartWeight(NOW + 2_000)]).toEqual([0, 0.1]);
   });
 });

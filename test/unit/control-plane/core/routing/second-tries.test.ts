@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import { AnswerTimes } from "../../../../../control-plane/core/routing/answer-times.ts";
-import { Budget } from "../../../../../control-plane/core/routing/retry-budget.ts";
-import { patienceMs } from "../../../../../control-plane/core/routing/attempt-timeout.ts";
+import { RetryBudget } from "../../../../../control-plane/core/routing/retry-budget.ts";
+import { attemptTimeoutMs } from "../../../../../control-plane/core/routing/attempt-timeout.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 
 describe("Budget", () => {
   it("allows its reserve at once, then a tenth of the requests", () => {
-    const budget = new Budget(5);
+    const budget = new RetryBudget(5);
     let spent = 0;
     while (budget.spend()) spent += 1;
     expect(spent).toBe(5);
@@ -19,7 +19,7 @@ describe("Budget", () => {
   });
 
   it("never saves more than its reserve", () => {
-    const budget = new Budget(2);
+    const budget = new RetryBudget(2);
     for (let request = 0; request < 1_000; request += 1) budget.earn();
     expect([budget.spend(), budget.spend(), budget.hasCredit, budget.spend()]).toEqual([true, true, false, false]);
   });
@@ -48,6 +48,6 @@ describe("AnswerTimes", () => {
 
 describe("patienceMs", () => {
   it("is a second, or ten times what was expected if that is more", () => {
-    expect([patienceMs(5), patienceMs(400)]).toEqual([1_000, 4_000]);
+    expect([attemptTimeoutMs(5), attemptTimeoutMs(400)]).toEqual([1_000, 4_000]);
   });
 });

@@ -5,7 +5,7 @@ describe("process memory", () => {
   it("takes apart what is resident and what belongs to the process alone", () => {
     const status =
       "Name:\tnode\nVmSize:\t 1273108 kB\nVmRSS:\t  109056 kB\nRssAnon:\t   36864 kB\nRssFile:\t   72192 kB\n";
-    expect(parseStatus(status)).toEqual({ residentMiB: 106.5, ownMiB: 36 });
+    expect(parseStatus(status)).toEqual({ residentMiB: 106.5, privateMiB: 36 });
   });
 
   it("knows nothing of a zombie, whose status has no memory", () => {
@@ -13,7 +13,7 @@ describe("process memory", () => {
   });
 
   it("reads the figure of ps", () => {
-    expect(parsePs("  87040\n")).toEqual({ residentMiB: 85, ownMiB: 85 });
+    expect(parsePs("  87040\n")).toEqual({ residentMiB: 85, privateMiB: 85 });
     expect(parsePs("")).toBeUndefined();
   });
 

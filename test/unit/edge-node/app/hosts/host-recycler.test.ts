@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { HostRenewal } from "../../../../../edge-node/app/hosts/host-recycler.ts";
+import { HostRecycler } from "../../../../../edge-node/app/hosts/host-recycler.ts";
 import type { Held } from "../../../../../edge-node/app/placements/placements.ts";
 import type { ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
 import { FakeHosts, FakeServing } from "../../../../support/fake-hosts.ts";
@@ -20,7 +20,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
   const hosts = new FakeHosts();
   const serving = new FakeServing();
   const told: string[] = [];
-  const renewal = new HostRenewal({
+  const renewal = new HostRecycler({
     hosts,
     serving,
     clock,
@@ -33,7 +33,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
       one.process = host;
       renewal.watch(one, host);
     },
-  } as unknown as ConstructorParameters<typeof HostRenewal>[0]);
+  } as unknown as ConstructorParameters<typeof HostRecycler>[0]);
   const start = { ...SPEC, directory: "/models/a-1" } as unknown as Parameters<FakeHosts["start"]>[0];
   await hosts.start(start, () => undefined, new AbortController().signal);
   const [host] = hosts.started;
@@ -49,7 +49,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
   return { held, hosts, host, serving, told, pass, renewal };
 }
 
-describe("HostRenewal", () => {
+describe("HostRecycler", () => {
   it("lets a host be that holds what it began with", async () => {
     const { hosts, pass } = await setUp();
     await pass(60_000);
@@ -163,7 +163,7 @@ describe("HostRenewal", () => {
     host.ownMiBNow = 85;
     await pass(5_000);
     expect(held.abort).toBeDefined();
-    renewal.callOff(held, 0);
+    renewal.cancel(held, 0);
     await pass(5_000);
     expect([held.abort, hosts.started.length, host.isRunning]).toEqual([undefined, 1, true]);
   });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { InferenceChannel } from "../../../../../edge-node/app/inference/inference-channel.ts";
-import type { Serving } from "../../../../../edge-node/app/inference/request-executor.ts";
+import type { RequestExecutor } from "../../../../../edge-node/app/inference/request-executor.ts";
 import type { InferenceLink, LinkClosed } from "../../../../../edge-node/ports/links.ts";
-import type { WorkerAnswer } from "../../../../../edge-node/ports/serving.ts";
+import type { WorkerResponse } from "../../../../../edge-node/ports/serving.ts";
 import { INFERENCE_FRAME, JSON_BODY, type RequestFrame } from "../../../../../shared/protocol/inference-frame.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
@@ -10,7 +10,7 @@ import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
-const ANSWER: WorkerAnswer = {
+const ANSWER: WorkerResponse = {
   status: 200,
   code: undefined,
   notStarted: false,
@@ -55,7 +55,7 @@ async function anOpenChannel() {
       reached.resolve((frame) => handlers.onRequest(frame));
       return Promise.resolve(link);
     },
-    serving: { infer: () => Promise.resolve(ANSWER) } as unknown as Serving,
+    serving: { infer: () => Promise.resolve(ANSWER) } as unknown as RequestExecutor,
     clock: new TestClock(),
     random: seededRandom(1),
     logger: { ...silentLogger, info: (fields) => void lines.push(fields) },

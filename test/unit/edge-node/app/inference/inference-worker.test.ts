@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { Cancellation } from "../../../../../shared/base/cancellation.ts";
 import { hostFailure } from "../../../../../edge-node/app/hosts/host-failure.ts";
 import { InferenceWorker } from "../../../../../edge-node/app/inference/inference-worker.ts";
-import type { HostAnswer, HostExit, HostRequest, ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
-import type { WorkerAnswer, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
+import type { HostResponse, HostExit, HostRequest, ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
+import type { WorkerResponse, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
 import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
@@ -13,29 +13,29 @@ class ScriptedHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs: number;
-  readonly unbatched: string | undefined;
+  readonly noBatchReason: string | undefined;
   readonly exited = new Promise<HostExit>(() => undefined);
   /** Bodies in the order in which they were handed over. */
   readonly seen: string[] = [];
   readonly limits: number[] = [];
   readonly rows: number[] = [];
-  readonly #running: { resolve(answer: HostAnswer): void; reject(error: unknown): void }[] = [];
+  readonly #running: { resolve(answer: HostResponse): void; reject(error: unknown): void }[] = [];
 
   /** `turns`: its requests share runs. */
   constructor(warmUs = 10_000, { turns = false } = {}) {
     this.warmUs = warmUs;
-    this.unbatched = turns ? undefined : "one by one";
+    this.noBatchReason = turns ? undefined : "one by one";
   }
 
   rssMiB(): number {
     return 84.4;
   }
 
-  memory(): { limitMiB: number; ownMiB: number } {
-    return { limitMiB: 100, ownMiB: 21.3 };
+  memory(): { limitMiB: number; privateMiB: number } {
+    return { limitMiB: 100, privateMiB: 21.3 };
   }
 
-  infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostAnswer> {
+  infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostResponse> {
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
     this.rows.push(maxRows);
@@ -46,7 +46,7 @@ class ScriptedHost implements ModelHost {
     return Promise.resolve();
   }
 
-  async answer(over: Partial<HostAnswer> = {}): Promise<void> {
+  async answer(over: Partial<HostResponse> = {}): Promise<void> {
     this.#running.shift()?.resolve({
       status: 200,
       code: undefined,
@@ -93,7 +93,7 @@ const request = (text: string, over: Partial<WorkerRequest> = {}): WorkerRequest
   ...over,
 });
 
-const errorOf = ({ body }: WorkerAnswer): string =>
+const errorOf = ({ body }: WorkerResponse): string =>
   (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
 
 describe("InferenceWorker", () => {
