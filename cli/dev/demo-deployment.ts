@@ -20,7 +20,7 @@ const DEMO_SPEC = deploymentSpec.parse({
   name: "digits",
   model: DEMO_MODEL,
   version: ALIAS,
-  placement: { edge: { min: 1, max: 2 }, cloud: { min: 1, max: 1 }, spread: "zone" },
+  placement: { edge: { min: 1 }, cloud: { min: 1 }, spread: "zone" },
 });
 
 /** Publishes what is missing of the demonstration's models. What an operator moved since the first start stays moved. */

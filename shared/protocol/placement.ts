@@ -28,8 +28,8 @@ export const PLACEMENT_STATES = [
 ] as const;
 export type PlacementState = (typeof PLACEMENT_STATES)[number];
 
-/** What the control plane wants of a placement: run it, keep its bytes ready, or be rid of it. */
-export const WANTED_STATES = ["serve", "hold", "gone"] as const;
+/** What the control plane wants of a placement: run it, or remove it from its node. */
+export const WANTED_STATES = ["serve", "gone"] as const;
 export type WantedState = (typeof WANTED_STATES)[number];
 
 /** Why a placement failed, with the sentence that an operator reads. */

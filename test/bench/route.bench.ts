@@ -50,7 +50,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   }
   const view = new RouteCache({ fleet, registry, telemetry, timings: TIMINGS });
   const random = seededRandom(1);
-  const wish = { model: "digits", version: undefined, site: "harbour", stickyKey: undefined };
+  const wish = { model: "digits", version: undefined, site: "harbour" };
   let now = clock.now();
   const count1 = ({ stats }: RouteCandidate): void => {
     stats.begin(now);

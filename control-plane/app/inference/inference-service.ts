@@ -79,7 +79,7 @@ export class InferenceService {
     const startedAt = clock.now();
     if (this.#isDraining) return refusal("DRAINING", "this control plane is about to stop", { reason: "draining" });
     const { model, version, site } = request;
-    const resolved = resolve(this.#view.table(), { model, version, site, stickyKey: undefined }, random);
+    const resolved = resolve(this.#view.table(), { model, version, site }, random);
     if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
     const { ready, terms } = resolved;
     const journey: RequestState = {

@@ -105,7 +105,7 @@ export class ModelStatusQuery {
 
   #resolve(fleet: Fleet, wish: ModelStatusRequest): { version: FleetVersion; ready: readonly FleetPlacement[] } {
     const table = buildRouteTable(fleet);
-    const resolved = resolve(table, { ...wish, site: undefined, stickyKey: undefined }, STEADY);
+    const resolved = resolve(table, { ...wish, site: undefined }, STEADY);
     if (resolved.kind === "unknown") throw new SkerryError("NOT_FOUND", resolved.detail);
     // Nothing is ready yet: the version that is on its way tells what requests will look like.
     const number = resolved.version > 0 ? resolved.version : targetOf(fleet, table, wish.model);

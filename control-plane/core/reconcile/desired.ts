@@ -2,7 +2,7 @@ import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
-import { versionOf } from "../fleet/queries.ts";
+import { isWanted, versionOf } from "../fleet/queries.ts";
 import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 
@@ -18,18 +18,14 @@ const MAX_BATCH = 32;
 export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
   const placements: DesiredPlacement[] = [];
   for (const placement of fleet.placements.values()) {
-    if (placement.nodeId !== node.id || placement.wanted === "gone") continue;
-    const wish = desiredPlacement(fleet, placement, placement.wanted);
+    if (placement.nodeId !== node.id || !isWanted(placement)) continue;
+    const wish = desiredPlacement(fleet, placement);
     if (wish) placements.push(wish);
   }
   return sortedDesired({ cordoned: node.cordoned, placements });
 }
 
-function desiredPlacement(
-  fleet: Fleet,
-  placement: FleetPlacement,
-  want: "serve" | "hold",
-): DesiredPlacement | undefined {
+function desiredPlacement(fleet: Fleet, placement: FleetPlacement): DesiredPlacement | undefined {
   const version = versionOf(fleet, placement.model, placement.version);
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
@@ -43,7 +39,7 @@ function desiredPlacement(
     version: String(placement.version),
     ...(aliases !== undefined && { aliases: aliases.slice(0, MAX_ALIASES_PER_VERSION) }),
     artifact: version.artifact,
-    want,
+    want: "serve",
     residency,
     limits: {
       memMiB: memoryNeedMiB(version, deployment),

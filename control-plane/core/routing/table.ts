@@ -108,8 +108,6 @@ export interface VersionWish {
   readonly version: string | undefined;
   /** The caller's site. */
   readonly site: string | undefined;
-  /** Requests of the same key get the same version while a deployment splits them. */
-  readonly stickyKey: string | undefined;
 }
 
 export type Resolved =
@@ -142,7 +140,7 @@ export function resolve(table: RouteTable, wish: VersionWish, random: Chance): R
       detail: `model ${wish.model} has no deployment; create one with \`skerry apply\`, or name a version in the path`,
     };
   }
-  const version = chooseVersion(deployment.shares, wish.stickyKey, random) ?? 0;
+  const version = chooseVersion(deployment.shares, random) ?? 0;
   return { kind: "found", version, ready: deployment.byVersion.get(version) ?? NONE, terms: deployment.terms };
 }
 

@@ -16,14 +16,11 @@ export const nodeSelector = z.strictObject({
 });
 export type NodeSelector = z.infer<typeof nodeSelector>;
 
-const replicaRange = z
-  .strictObject({
-    min: z.number().int().min(0).max(10_000).default(0),
-    max: z.number().int().min(0).max(10_000).optional(),
-    /** One replica on each matching node; `min` and `max` are ignored then. */
-    every: z.boolean().default(false),
-  })
-  .refine(({ min, max }) => max === undefined || max >= min, { path: ["max"], message: "must not be below `min`" });
+const replicaCount = z.strictObject({
+  min: z.number().int().min(0).max(10_000).default(0),
+  /** One replica on each matching node; `min` is ignored then. */
+  every: z.boolean().default(false),
+});
 
 export const residency = z.enum(["any", "edge-only", "cloud-only"]);
 export type Residency = z.infer<typeof residency>;
@@ -38,8 +35,8 @@ export const deploymentSpec = z
       .strictObject({
         where: nodeSelector.default({ matchLabels: {}, matchExpressions: [] }),
         residency: residency.default("any"),
-        edge: replicaRange.default({ min: 0, every: false }),
-        cloud: replicaRange.default({ min: 0, every: false }),
+        edge: replicaCount.default({ min: 0, every: false }),
+        cloud: replicaCount.default({ min: 0, every: false }),
         spread: z.enum(["zone", "none"]).default("zone"),
       })
       .default({
@@ -142,7 +139,7 @@ export const placement = z
     nodeState: z.string(),
     kind: z.enum(["edge", "cloud"]),
     generation: z.number().int(),
-    wanted: z.enum(["serve", "hold", "gone"]),
+    wanted: z.enum(["serve", "gone"]),
     state: placementState,
     /** Code and sentence, when failed. */
     failure: z.object({ code: placementFailure, detail: z.string() }).nullable(),

@@ -163,14 +163,18 @@ describe("errors of /api/v1", () => {
   });
 
   it("names every field that is wrong, in plain words", async () => {
-    const body = { name: "digits", version: 0, placement: { residency: "moon", edge: { min: -1, max: 2.5 } } };
+    const body = {
+      name: "digits",
+      version: 0,
+      placement: { residency: "moon", edge: { min: -1 }, cloud: { min: 2.5 } },
+    };
     const { body: answer } = await door.call("PUT", "/api/v1/deployments/digits", { key: door.keyOf.admin, body });
     expect(answer.causes).toEqual([
       { field: "model", message: "is missing" },
       { field: "version", message: "must be at least 1" },
       { field: "placement.residency", message: "must be `any` or `edge-only` or `cloud-only`" },
       { field: "placement.edge.min", message: "must be at least 0" },
-      { field: "placement.edge.max", message: "must be a whole number, not a number" },
+      { field: "placement.cloud.min", message: "must be a whole number, not a number" },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import type { DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { DeploymentStore } from "../../../ports/catalogue.ts";
@@ -10,6 +10,7 @@ import { raiseDesiredRev } from "./desired-rev.ts";
 import { audit, tell } from "../events/journal.ts";
 import { retireAll } from "./remove-placement.ts";
 import { requireVersion } from "../row-version.ts";
+import { storedSpec } from "./stored-spec.ts";
 
 interface Context {
   readonly actor: Actor;
@@ -117,4 +118,4 @@ async function lock(tx: Transaction, name: string): Promise<LockedDeployment | u
 }
 
 /** Of the spec with its defaults, so that a default that came later makes no old spec look changed. */
-const digestOfSpec = (spec: unknown): string => digestOf(canonicalJson(deploymentSpec.parse(spec)));
+const digestOfSpec = (spec: unknown): string => digestOf(canonicalJson(storedSpec.parse(spec)));

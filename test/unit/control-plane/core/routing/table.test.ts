@@ -15,7 +15,7 @@ const versions = [aVersion("digits", 1), aVersion("digits", 2)];
 const deployment = aDeployment({ name: "digits", model: "digits", version: 2 });
 
 const ask = (fleet: Fleet, version?: string, site?: string): Resolved =>
-  resolve(buildRouteTable(fleet), { model: "digits", version, site, stickyKey: undefined }, seededRandom(1));
+  resolve(buildRouteTable(fleet), { model: "digits", version, site }, seededRandom(1));
 
 const idsOf = (resolved: Resolved): readonly string[] =>
   resolved.kind === "found" ? resolved.ready.map(({ placement }) => placement.id) : [];
@@ -115,7 +115,7 @@ describe("resolve", () => {
     expect(routes?.shares).toEqual([{ version: 2, weight: 1 }]);
     const split = { ...table.byModel.get("digits"), deployments: [{ ...routes, shares: [{ version: 1, weight: 1 }] }] };
     const other = { ...table, byModel: new Map([["digits", split]]) } as RouteTable;
-    const wish = { model: "digits", version: undefined, site: undefined, stickyKey: undefined };
+    const wish = { model: "digits", version: undefined, site: undefined };
     expect(idsOf(resolve(other, wish, seededRandom(1)))).toEqual(["p-edge-a"]);
   });
 });
