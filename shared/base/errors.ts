@@ -180,12 +180,6 @@ export const ERRORS = {
     message: "The process is about to stop and takes no new work.",
     fix: "Retry; another replica or the restarted process will answer.",
   },
-  NOT_LEADER: {
-    status: 503,
-    retryable: true,
-    message: "Leadership moved while this was being written; nothing was changed.",
-    fix: "Retry.",
-  },
   DATABASE_UNAVAILABLE: {
     status: 503,
     retryable: true,
