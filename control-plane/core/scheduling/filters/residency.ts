@@ -8,6 +8,9 @@ export const residencyFilter: Filter = {
     const allowed = residency === "any" || residency === `${node.kind}-only`;
     return allowed
       ? undefined
-      : { verdict: "never", sentence: `${deployment.name} is ${residency}; ${node.name} is a ${node.kind} node` };
+      : {
+          verdict: "never",
+          sentence: `${deployment.name} is ${residency}; ${node.name} is ${node.kind === "edge" ? "an edge" : "a cloud"} node`,
+        };
   },
 };

@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import type { z } from "zod";
+import type { Candidate, PlacementRequest } from "../../control-plane/core/scheduling/candidate.ts";
+import type { FleetNode, FleetPlacement, FleetVersion } from "../../control-plane/core/fleet/types.ts";
+import type { Score } from "../../control-plane/core/scheduling/scores/score.ts";
+import type { deploymentSpec } from "../../shared/api/v1/deployments.ts";
+import type { PlacementId } from "../../shared/base/ids.ts";
+import { PLACEMENT_STATES } from "../../shared/protocol/placement.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW } from "./fleet-builder.ts";
+
+/** The node `edge-a`, ready and empty, with 1,000 MiB of memory and of disk, unless said otherwise. */
+export function aCandidate(over: Partial<Candidate> & { of?: Partial<FleetNode> } = {}): Candidate {
+  const { of = {}, ...rest } = over;
+  return {
+    node: aNode("edge-a", of),
+    state: "ready",
+    placements: [],
+    reservedMiB: 0,
+    usableMiB: 1_000,
+    usableDiskMiB: 1_000,
+    evictionFloorDiskMiB: 50,
+    silentMs: 0,
+    ...rest,
+  };
+}
+
+/** One replica of `digits:1` that needs 100 MiB of memory and of disk, unless said otherwise. */
+export function aRequest(
+  over: Partial<PlacementRequest> & {
+    spec?: Partial<z.input<typeof deploymentSpec>>;
+    of?: Partial<FleetVersion>;
+  } = {},
+): PlacementRequest {
+  const { spec, of, ...rest } = over;
+  return {
+    deployment: aDeployment({ name: "digits", model: "digits", version: 1, ...spec }),
+    version: aVersion("digits", 1, of),
+    memMiB: 100,
+    diskMiB: 100,
+    now: NOW,
+    ...rest,
+  };
+}
+
+/** A placement on `edge-a`; of `digits:1` for the deployment `digits`, and ready, unless said otherwise. */
+export const onEdgeA = (over: Partial<FleetPlacement> = {}): FleetPlacement => aPlacement(aNode("edge-a"), over);
+
+/** The load of a node, of which `over` is worth mention. */
+export const aLoad = (over: Partial<NonNullable<FleetNode["load"]>> = {}): NonNullable<FleetNode["load"]> => ({
+  at: NOW,
+  cpuPct: 10,
+  memFreeMiB: 6_000,
+  diskFreeMiB: 90_000,
+  rttMs: 1,
+  rif: 0,
+  placements: [],
+  ...over,
+});
+
+const anyPlacement = fc
+  .record({
+    number: fc.nat(99),
+    model: fc.constantFrom("digits", "faces"),
+    version: fc.integer({ min: 1, max: 3 }),
+    state: fc.constantFrom(...PLACEMENT_STATES),
+    warmUs: fc.option(fc.nat(10_000_000), { nil: undefined }),
+  })
+  .map(({ number, ...over }) => onEdgeA({ ...over, deployment: over.model, id: `p-${number}` as PlacementId }));
+
+const anyNode = fc
+  .record({
+    kind: fc.constantFrom("edge" as const, "cloud" as const),
+    zone: fc.constantFrom("a", "b", "c"),
+    cost: fc.option(fc.oneof(fc.double({ noNaN: true }).map(String), fc.constantFrom("", "free", "NaN", "-1")), {
+      nil: undefined,
+    }),
+    load: fc.option(
+      fc.record({ cpuPct: fc.double({ min: 0, max: 100, noNaN: true }), rttMs: fc.double({ min: 0, noNaN: true }) }),
+      { nil: undefined },
+    ),
+  })
+  .map(({ kind, zone, cost, load }) => ({
+    kind,
+    zone,
+    labels: cost === undefined ? {} : { "skerry.dev/cost": cost },
+    load: load && aLoad(load),
+  }));
+
+const anyCandidate = fc
+  .record({
+    of: anyNode,
+    placements: fc.array(anyPlacement, { maxLength: 8 }),
+    reservedMiB: fc.nat(20_000),
+    usableMiB: fc.nat(20_000),
+  })
+  .map(aCandidate);
+
+const anyRequest = fc
+  .record({ memMiB: fc.nat(20_000), bytes: fc.nat(2 ** 31 - 1), p95Ms: fc.option(fc.integer({ min: 1, max: 60_000 })) })
+  .map(({ memMiB, bytes, p95Ms }) =>
+    aRequest({ memMiB, of: { bytes }, spec: p95Ms === null ? {} : { slo: { p95Ms } } }),
+  );
+
+/** A candidate, others and a request for which the score is not finite, not from 0 to 100, or not the same when asked again. */
+export function unboundedCase(score: Score): unknown {
+  const others = fc.array(anyCandidate, { maxLength: 4 });
+  const property = fc.property(anyCandidate, others, anyRequest, (candidate, rivals, request) => {
+    const ask = () => score.of(candidate, request, [candidate, ...rivals]);
+    const { score: points, raw } = ask();
+    const isBounded = Number.isFinite(points) && points >= 0 && points <= 100;
+    return isBounded && !/NaN|undefined/.test(raw) && ask().score === points;
+  });
+  return fc.check(property).counterexample;
+}

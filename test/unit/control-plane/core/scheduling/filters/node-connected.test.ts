@@ -1,0 +1,18 @@
+import { describe, expect, it } from "@jest/globals";
+import { nodeConnected } from "../../../../../../control-plane/core/scheduling/filters/node-connected.ts";
+import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+
+describe("node-connected", () => {
+  it("accepts a ready node", () => {
+    expect(nodeConnected.refuse(aCandidate({ state: "ready" }), aRequest())).toBeUndefined();
+  });
+
+  it.each([
+    ["never connected", "pending", "not now", "edge-a has not connected yet"],
+    ["fell silent", "suspect", "not now", "edge-a is suspect (heard 20 s ago)"],
+    ["is lost", "lost", "not now", "edge-a is lost (heard 20 s ago)"],
+    ["was revoked", "revoked", "never", "edge-a was revoked"],
+  ] as const)("refuses a node that %s", (_, state, verdict, sentence) => {
+    expect(nodeConnected.refuse(aCandidate({ state, silentMs: 20_000 }), aRequest())).toEqual({ verdict, sentence });
+  });
+});

@@ -1,0 +1,31 @@
+import { describe, expect, it } from "@jest/globals";
+import { runtimeSupported } from "../../../../../../control-plane/core/scheduling/filters/runtime-supported.ts";
+import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
+import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+
+/** The node supports opset 22 and ONNX IR 11. */
+const refusal = (of: Partial<FleetVersion>) => runtimeSupported.refuse(aCandidate(), aRequest({ of }));
+
+describe("runtime-supported", () => {
+  it.each([
+    ["older than the node's", { opset: 7, irVersion: 3 }],
+    ["the node's newest", { opset: 22, irVersion: 11 }],
+    ["not known", { opset: undefined, irVersion: undefined }],
+  ])("accepts a version whose operator set and file format are %s", (_, of) => {
+    expect(refusal(of)).toBeUndefined();
+  });
+
+  it.each([
+    ["operator set", { opset: 23, irVersion: 11 }, "needs opset 23; edge-a supports up to 22"],
+    ["file format", { opset: 22, irVersion: 12 }, "needs ONNX IR 12; edge-a supports up to 11"],
+  ])("refuses for good a version whose %s is too new", (_, of, sentence) => {
+    expect(refusal(of)).toEqual({ verdict: "never", sentence });
+  });
+
+  it("refuses for now a node that has not said what it can run", () => {
+    expect(runtimeSupported.refuse(aCandidate({ of: { capabilities: undefined } }), aRequest())).toEqual({
+      verdict: "not now",
+      sentence: "edge-a has not said what it can run",
+    });
+  });
+});

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "@jest/globals";
+import { latency } from "../../../../../../control-plane/core/scheduling/scores/latency.ts";
+import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
+import { aCandidate, aLoad, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+
+const scored = (rttMs: number, placements: readonly FleetPlacement[] = [], p95Ms?: number) =>
+  latency.of(
+    aCandidate({ placements, of: { load: aLoad({ rttMs }) } }),
+    aRequest({ spec: p95Ms === undefined ? {} : { slo: { p95Ms } } }),
+    [],
+  );
+
+describe("latency", () => {
+  it.each([
+    ["a node next door", 0, [], undefined, 100, "0.0 ms"],
+    ["a node half of 250 ms away, without an SLO", 125, [], undefined, 50, "125.0 ms"],
+    ["a node half of the SLO away", 10, [], 20, 50, "10.0 ms"],
+    ["a node farther than the SLO", 30, [], 20, 0, "30.0 ms"],
+    ["a node where the model took 40 ms", 10, [onEdgeA({ warmUs: 40_000 })], 100, 50, "50.0 ms"],
+    ["a node where another version took 40 ms", 10, [onEdgeA({ version: 7, warmUs: 40_000 })], 100, 50, "50.0 ms"],
+    ["a node where another model took 40 ms", 10, [onEdgeA({ model: "faces", warmUs: 40_000 })], 100, 90, "10.0 ms"],
+    ["a node where the model never ran", 10, [onEdgeA({ warmUs: undefined })], 100, 90, "10.0 ms"],
+  ] as const)("of %s", (_, rttMs, placements, p95Ms, score, raw) => {
+    expect(scored(rttMs, placements, p95Ms)).toEqual({ score, raw });
+  });
+
+  it("is 50 and marked unknown without a load report", () => {
+    expect(latency.of(aCandidate({ of: { load: undefined } }), aRequest(), [])).toEqual({ score: 50, raw: "unknown" });
+  });
+
+  it("is finite and from 0 to 100", () => {
+    expect(unboundedCase(latency)).toBeNull();
+  });
+});

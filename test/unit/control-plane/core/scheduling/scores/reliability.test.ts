@@ -1,0 +1,25 @@
+import { describe, expect, it } from "@jest/globals";
+import { reliability } from "../../../../../../control-plane/core/scheduling/scores/reliability.ts";
+import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+
+describe("reliability", () => {
+  it.each([
+    [0, 100],
+    [1, 75],
+    [3, 25],
+    [4, 0],
+    [6, 0],
+  ])("of a node with %i failed placements of any model is %i", (count, score) => {
+    const failed = Array.from({ length: count }, () => onEdgeA({ model: "faces", state: "failed" }));
+    const placements = [onEdgeA(), onEdgeA({ state: "loading" }), ...failed];
+    expect(reliability.of(aCandidate({ placements }), aRequest(), [])).toEqual({ score, raw: `${count} failed` });
+  });
+
+  it("is 100 for a node that was never given anything", () => {
+    expect(reliability.of(aCandidate(), aRequest(), [])).toEqual({ score: 100, raw: "0 failed" });
+  });
+
+  it("is finite and from 0 to 100", () => {
+    expect(unboundedCase(reliability)).toBeNull();
+  });
+});

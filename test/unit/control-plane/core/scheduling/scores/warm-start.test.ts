@@ -1,0 +1,35 @@
+import { describe, expect, it } from "@jest/globals";
+import { warm } from "../../../../../../control-plane/core/scheduling/scores/warm-start.ts";
+import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
+import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+
+const MIB = 1_048_576;
+const scored = (bytes: number, ...placements: readonly FleetPlacement[]) =>
+  warm.of(aCandidate({ placements }), aRequest({ of: { bytes } }), []);
+
+describe("warm", () => {
+  it("is 100 where the version is ready for another deployment", () => {
+    expect(scored(600 * MIB, onEdgeA({ deployment: "other" }))).toEqual({ score: 100, raw: "ready" });
+  });
+
+  it.each([
+    ["nothing", 0, 100, "about 0.0 s to push"],
+    ["240 MiB", 240 * MIB, 50, "about 30.0 s to push"],
+    ["480 MiB", 480 * MIB, 0, "about 60.0 s to push"],
+    ["2,000 MiB", 2_000 * MIB, 0, "about 250.0 s to push"],
+  ])("of a node to which %s has to be pushed", (_, bytes, score, raw) => {
+    expect(scored(bytes)).toEqual({ score, raw });
+  });
+
+  it.each([
+    ["only on its way", onEdgeA({ state: "downloading" })],
+    ["there in another version", onEdgeA({ version: 2 })],
+    ["of another model", onEdgeA({ model: "faces" })],
+  ])("counts the push where what is placed is %s", (_, placement) => {
+    expect(scored(240 * MIB, placement)).toEqual({ score: 50, raw: "about 30.0 s to push" });
+  });
+
+  it("is finite and from 0 to 100", () => {
+    expect(unboundedCase(warm)).toBeNull();
+  });
+});
