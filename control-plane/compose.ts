@@ -13,7 +13,6 @@ import { NodeSockets } from "./adapters/websocket/node-sockets.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
-import { DesiredStateSync } from "./app/node-sessions/desired-state-sync.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { Executor } from "./app/control-loop/executor.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
@@ -71,7 +70,6 @@ export async function composeControlPlane(
   const artifacts = await FileStore.open(config.dataDir);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
-  const desired = new DesiredStateSync({ fleet, clock });
   const push = new ModelPush({
     artifacts,
     catalog: postgres.catalog,
@@ -89,7 +87,6 @@ export async function composeControlPlane(
     sessions: postgres.sessions,
     registry,
     fleet,
-    desired,
     push,
     telemetry,
     timings,
@@ -99,7 +96,7 @@ export async function composeControlPlane(
     logger,
     tell,
   });
-  const watch = new SessionWatch({ registry, fleet, desired, sessions: postgres.sessions, timings, clock });
+  const watch = new SessionWatch({ registry, fleet, sessions: postgres.sessions, timings, clock });
   const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
   const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
   const leadership = new Leadership({

@@ -3,12 +3,13 @@ import type { RouteCandidate } from "../../control-plane/core/routing/estimate.t
 import { pick, type PickContext } from "../../control-plane/core/routing/pick.ts";
 import { PlacementStats } from "../../control-plane/core/routing/placement-stats.ts";
 import { RouteCache, type ServingCandidate } from "../../control-plane/app/inference/route-cache.ts";
-import { NodeSession, SessionRegistry } from "../../control-plane/app/node-sessions/node-session.ts";
+import { SessionRegistry } from "../../control-plane/app/node-sessions/node-session.ts";
 import { Telemetry } from "../../control-plane/app/inference/telemetry.ts";
 import { resolve } from "../../control-plane/core/routing/table.ts";
 import { seededRandom } from "../../shared/base/random.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../support/fleet-builder.ts";
 import { fleetOf } from "../support/fleet-in-memory.ts";
+import { aSession } from "../support/node-session.ts";
 import { quantile } from "../support/quantile.ts";
 import { TestClock } from "../support/test-clock.ts";
 
@@ -43,8 +44,8 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   const telemetry = new Telemetry();
   for (const { id, name, kind } of nodes) {
     const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0 };
-    const session = new NodeSession({ nodeId: id, name, kind, epoch: 1, control, now: clock.now() });
-    session.inference = { send: () => true, close: () => undefined, lastByteAt: () => 0 };
+    const session = aSession({ id, name, kind }, { control, clock, fleet });
+    session.attachInference({ send: () => true, close: () => undefined, lastByteAt: () => 0 });
     registry.add(session);
     telemetry.of(`p-${name}`).report(figures, clock.now());
   }

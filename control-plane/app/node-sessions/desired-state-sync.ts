@@ -1,47 +1,75 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { deltaBetween, desiredDigest } from "../../../shared/protocol/desired.ts";
+import { deltaBetween, desiredDigest, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { desiredFor } from "../../core/reconcile/desired.ts";
+import type { ControlLink } from "../../ports/sockets.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import type { NodeSession } from "./node-session.ts";
 
 const RESEND_MS = 5_000;
 
+/** A revision of the desired document and its digest, as the node reports what is on its disk. */
+interface Position {
+  readonly rev: number;
+  readonly digest: string;
+}
+
 /**
- * Keeps every connected node's desired document equal to the fleet's: a delta when the node has the one before it, a
- * snapshot otherwise. A document that is not acknowledged within 5 s goes out again.
+ * Keeps the desired document of one session's node equal to the fleet's: a delta when the node has the document before
+ * it, a snapshot otherwise.
+ *
+ * nothing sent   from the start of the session; `adopt` leads on, with or without a snapshot
+ * awaiting ack   a document was sent; changes of the fleet wait, so the next delta has a base that the node holds. An
+ *                ack leads to *in step*; after 5 s without one the document is sent again
+ * in step        the node holds the last document; a change of the fleet sends a delta and waits for its ack
  */
 export class DesiredStateSync {
-  readonly #fleet: FleetCache;
+  readonly #nodeId: string;
+  readonly #control: ControlLink;
+  readonly #fleet: Pick<FleetCache, "current">;
   readonly #clock: Clock;
+  /** The document that the node holds or was sent last; undefined before the first. */
+  #sent: (Position & { readonly state: DesiredState }) | undefined;
+  /** When `#sent` was sent, while its ack is missing. */
+  #unackedSince: number | undefined;
 
-  constructor(parts: { fleet: FleetCache; clock: Clock }) {
+  constructor(parts: {
+    readonly nodeId: string;
+    readonly control: ControlLink;
+    readonly fleet: Pick<FleetCache, "current">;
+    readonly clock: Clock;
+  }) {
+    this.#nodeId = parts.nodeId;
+    this.#control = parts.control;
     this.#fleet = parts.fleet;
     this.#clock = parts.clock;
   }
 
-  /** What the node said in `hello` or a heartbeat is on its disk already. */
-  adopt(session: NodeSession, on: { readonly rev: number; readonly digest: string }): void {
-    const node = this.#fleet.current().nodes.get(session.nodeId);
-    if (!node) return;
-    const state = desiredFor(this.#fleet.current(), node);
-    if (desiredDigest(state) !== on.digest) return this.sendSnapshot(session);
-    session.sentDesired = { rev: on.rev, state, digest: on.digest };
-    session.ackedRev = on.rev;
+  /** The revision that was sent last; 0 before the first. */
+  get rev(): number {
+    return this.#sent?.rev ?? 0;
   }
 
-  /** Sends what has changed since the last document, if anything has. */
-  sync(session: NodeSession): void {
-    const { sentDesired: sent } = session;
-    if (!sent || session.unackedSince !== undefined) return this.sendSnapshot(session);
-    const node = this.#fleet.current().nodes.get(session.nodeId);
+  /** `hello` names the document on the node's disk. Sends a snapshot when it is not the fleet's. */
+  adopt(onDisk: Position): void {
+    const node = this.#fleet.current().nodes.get(this.#nodeId);
+    if (!node) return;
+    const state = desiredFor(this.#fleet.current(), node);
+    if (desiredDigest(state) !== onDisk.digest) return this.#sendSnapshot();
+    this.#sent = { rev: onDisk.rev, state, digest: onDisk.digest };
+  }
+
+  /** The fleet changed. Sends what differs from the last document, once that one is acknowledged. */
+  sync(): void {
+    const sent = this.#sent;
+    if (!sent || this.#unackedSince !== undefined) return;
+    const node = this.#fleet.current().nodes.get(this.#nodeId);
     if (!node) return;
     const state = desiredFor(this.#fleet.current(), node);
     const digest = desiredDigest(state);
     if (digest === sent.digest) return;
     const rev = Math.max(node.desiredRev, sent.rev + 1);
     const { cordoned, set, drop } = deltaBetween(sent.state, state);
-    this.#remember(session, { rev, state, digest });
-    session.control.send({
+    this.#remember({ rev, state, digest });
+    this.#control.send({
       type: "desired.delta",
       baseRev: sent.rev,
       rev,
@@ -52,21 +80,43 @@ export class DesiredStateSync {
     });
   }
 
-  /** The whole document, unless the same one is on its way already. */
-  sendSnapshot(session: NodeSession): void {
-    const node = this.#fleet.current().nodes.get(session.nodeId);
+  /** The node has written the document `ack` to its disk. An ack of an older one changes nothing. */
+  acked(ack: Position): void {
+    const sent = this.#sent;
+    if (!sent || ack.rev < sent.rev) return;
+    this.#unackedSince = undefined;
+    if (ack.digest === sent.digest) this.sync();
+    else this.#sendSnapshot();
+  }
+
+  /** The node asks for the whole document, since it cannot apply a delta. */
+  requested(): void {
+    this.#unackedSince = undefined;
+    this.#sendSnapshot();
+  }
+
+  /** A heartbeat names the document on the node's disk: the same revision with another digest is damaged. */
+  confirm(onDisk: Position): void {
+    if (this.#sent && onDisk.rev === this.#sent.rev && onDisk.digest !== this.#sent.digest) this.#sendSnapshot();
+  }
+
+  /** Sends the document again when its ack is overdue. */
+  resendOverdue(): void {
+    if (this.#isAckOverdue()) this.#sendSnapshot();
+  }
+
+  /** The whole document, unless the same one was sent and its ack is not overdue. */
+  #sendSnapshot(): void {
+    const node = this.#fleet.current().nodes.get(this.#nodeId);
     if (!node) return;
     const state = desiredFor(this.#fleet.current(), node);
     const digest = desiredDigest(state);
-    const { sentDesired: sent } = session;
-    const isOnItsWay =
-      sent?.digest === digest &&
-      session.unackedSince !== undefined &&
-      this.#clock.now() - session.unackedSince < RESEND_MS;
-    if (isOnItsWay) return;
-    const rev = sent?.digest === digest ? sent.rev : Math.max(node.desiredRev, (sent?.rev ?? -1) + 1);
-    this.#remember(session, { rev, state, digest });
-    session.control.send({
+    const sent = this.#sent;
+    const isSame = sent?.digest === digest;
+    if (isSame && this.#unackedSince !== undefined && !this.#isAckOverdue()) return;
+    const rev = isSame ? sent.rev : Math.max(node.desiredRev, (sent?.rev ?? -1) + 1);
+    this.#remember({ rev, state, digest });
+    this.#control.send({
       type: "desired.snapshot",
       rev,
       digest,
@@ -75,23 +125,12 @@ export class DesiredStateSync {
     });
   }
 
-  acked(session: NodeSession, ack: { readonly rev: number; readonly digest: string }): void {
-    const { sentDesired: sent } = session;
-    if (!sent || ack.rev < sent.rev) return;
-    session.ackedRev = ack.rev;
-    session.unackedSince = undefined;
-    if (ack.digest !== sent.digest) this.sendSnapshot(session);
-    else this.sync(session);
+  #isAckOverdue(): boolean {
+    return this.#unackedSince !== undefined && this.#clock.now() - this.#unackedSince >= RESEND_MS;
   }
 
-  /** For documents whose ack is overdue. */
-  resendOverdue(session: NodeSession): void {
-    if (session.unackedSince !== undefined && this.#clock.now() - session.unackedSince >= RESEND_MS)
-      this.sendSnapshot(session);
-  }
-
-  #remember(session: NodeSession, sent: NonNullable<NodeSession["sentDesired"]>): void {
-    session.sentDesired = sent;
-    session.unackedSince = this.#clock.now();
+  #remember(sent: Position & { readonly state: DesiredState }): void {
+    this.#sent = sent;
+    this.#unackedSince = this.#clock.now();
   }
 }

@@ -21,7 +21,6 @@ import type {
   TransferLink,
   TransferSession,
 } from "../../ports/sockets.ts";
-import type { DesiredStateSync } from "./desired-state-sync.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
@@ -33,7 +32,6 @@ interface Parts {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly fleet: FleetCache;
-  readonly desired: DesiredStateSync;
   readonly push: ModelPush;
   readonly telemetry: Telemetry;
   readonly timings: NodeTimings;
@@ -107,7 +105,8 @@ export class NodeSessions implements NodeSessionHandler {
       kind: node.kind,
       epoch,
       control: connect(epoch),
-      now: clock.now(),
+      fleet,
+      clock,
     });
     registry.add(session)?.control.close(CLOSE.NEWER_SESSION, "a newer session of this node has begun");
     fleet.apply({
@@ -133,10 +132,10 @@ export class NodeSessions implements NodeSessionHandler {
         features: [],
       },
       started: (welcomeId) => {
-        session.lastAckId = welcomeId;
+        session.liveness.welcomed(welcomeId);
         this.#tellConnection(session, { regressed: opened.regressed });
         reports.afterHello(hello.placements);
-        this.#parts.desired.adopt(session, hello.desired);
+        session.desired.adopt(hello.desired);
       },
       onMessage: (message) => this.#onMessage(session, message, reports),
       onClosed: () => void this.#onControlClosed(session, reports),
@@ -146,15 +145,11 @@ export class NodeSessions implements NodeSessionHandler {
   openInference(nodeId: NodeId, epoch: number, link: InferenceLink): InferenceSession | null {
     const session = this.#parts.registry.get(nodeId);
     if (!session || session.epoch !== epoch) return null;
-    session.inference?.close(CLOSE.NEWER_SESSION, "a newer inference channel has opened");
-    session.inference = link;
+    session.attachInference(link);
     const bodies = new BodyAssembly<ResponseFrame>();
     return {
       onFrame: (frame) => this.#onInferenceFrame(session, link, { bodies, frame }),
-      onClosed: () => {
-        if (session.inference === link) session.inference = undefined;
-        session.pending.loseAll();
-      },
+      onClosed: () => session.detachInference(link),
     };
   }
 
@@ -164,23 +159,14 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   #onMessage(session: NodeSession, message: NodeMessage, reports: PlacementReports): void {
-    const { fleet, clock, desired, telemetry, push, tell } = this.#parts;
-    const { nodeId, epoch } = session;
+    const { fleet, clock, telemetry, push, tell } = this.#parts;
+    const { nodeId, epoch, desired, liveness } = session;
     switch (message.type) {
       case "heartbeat": {
-        const { lastAckId, ackBeforeId } = session;
-        const acked = message.acked === lastAckId ? "newest" : message.acked === ackBeforeId ? "late" : "old";
-        session.ackBeforeId = lastAckId;
-        session.lastAckId = session.control.send({
-          type: "heartbeat.ack",
-          re: message.id,
-          desiredRev: session.sentDesired?.rev ?? 0,
-        });
+        const acked = liveness.confirmedBy(message.acked);
+        liveness.answered(session.control.send({ type: "heartbeat.ack", re: message.id, desiredRev: desired.rev }));
         fleet.apply({ type: "heartbeat-received", nodeId, epoch, acked, at: clock.now() });
-        const { sentDesired } = session;
-        if (sentDesired && message.desiredRev === sentDesired.rev && message.digest !== sentDesired.digest)
-          desired.sendSnapshot(session);
-        return;
+        return desired.confirm({ rev: message.desiredRev, digest: message.digest });
       }
       case "load": {
         const { type: _type, id: _id, re: _re, epoch: _epoch, traceparent: _traceparent, ...load } = message;
@@ -189,10 +175,9 @@ export class NodeSessions implements NodeSessionHandler {
         return;
       }
       case "desired.ack":
-        return desired.acked(session, message);
+        return desired.acked(message);
       case "desired.get":
-        session.unackedSince = undefined;
-        return desired.sendSnapshot(session);
+        return desired.requested();
       case "placement.status":
         return reports.add(message);
       case "transfer.accept":
@@ -275,6 +260,6 @@ export class NodeSessions implements NodeSessionHandler {
     const node = this.#parts.fleet.current().nodes.get(session.nodeId);
     if (!node) return;
     if (node.revoked) return session.control.close(CLOSE.BAD_PROOF, "this node was revoked");
-    if (session.sentDesired && session.unackedSince === undefined) this.#parts.desired.sync(session);
+    session.desired.sync();
   }
 }

@@ -1,10 +1,18 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import type { DesiredState } from "../../../shared/protocol/desired.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { ControlLink, InferenceLink } from "../../ports/sockets.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
+import { TransferState } from "../transfer/transfer-state.ts";
+import { DesiredStateSync } from "./desired-state-sync.ts";
+import { Liveness } from "./liveness.ts";
 
-/** One node's presence on this replica: its channels, and what we told each other since it came. */
+/**
+ * One node's session on this replica. It composes what belongs to the session; each part owns its state. The session
+ * itself owns only which inference channel is open.
+ */
 export class NodeSession {
   readonly nodeId: NodeId;
   readonly name: string;
@@ -12,38 +20,44 @@ export class NodeSession {
   readonly epoch: number;
   readonly control: ControlLink;
   readonly pending = new PendingRequests();
-  inference: InferenceLink | undefined;
-  /** Id of our newest `welcome` or `heartbeat.ack`: a heartbeat that names it proves both directions. */
-  lastAckId = -1;
-  /** Id of the one before it. */
-  ackBeforeId = -1;
-  /** The document that the node got last; undefined before the first. */
-  sentDesired: { readonly rev: number; readonly state: DesiredState; readonly digest: string } | undefined;
-  /** The revision that is on the node's disk. */
-  ackedRev = -1;
-  /** When `sentDesired` went out, while its ack is missing. */
-  unackedSince: number | undefined;
-  /** Placements that the node called `offered`: it lacks the bytes. */
-  readonly waiting = new Set<string>();
-  /** Artifact → time before which it must not be offered again. */
-  readonly notBefore = new Map<string, number>();
-  /** Newest time, by our clock, at which the adapter saw a byte on any of its sockets. */
-  lastHeard: number;
+  readonly desired: DesiredStateSync;
+  readonly liveness: Liveness;
+  readonly transfers = new TransferState();
+  #inference: InferenceLink | undefined;
 
-  constructor(node: {
-    nodeId: NodeId;
-    name: string;
-    kind: NodeKind;
-    epoch: number;
-    control: ControlLink;
-    now: number;
+  constructor(parts: {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    readonly kind: NodeKind;
+    readonly epoch: number;
+    readonly control: ControlLink;
+    readonly fleet: Pick<FleetCache, "current">;
+    readonly clock: Clock;
   }) {
-    this.nodeId = node.nodeId;
-    this.name = node.name;
-    this.kind = node.kind;
-    this.epoch = node.epoch;
-    this.control = node.control;
-    this.lastHeard = node.now;
+    this.nodeId = parts.nodeId;
+    this.name = parts.name;
+    this.kind = parts.kind;
+    this.epoch = parts.epoch;
+    this.control = parts.control;
+    this.desired = new DesiredStateSync(parts);
+    this.liveness = new Liveness(parts.clock);
+  }
+
+  /** The open inference channel; undefined when requests cannot be sent to the node. */
+  get inference(): InferenceLink | undefined {
+    return this.#inference;
+  }
+
+  /** From now on requests are sent on `channel`; an older one is closed. */
+  attachInference(channel: InferenceLink): void {
+    this.#inference?.close(CLOSE.NEWER_SESSION, "a newer inference channel has opened");
+    this.#inference = channel;
+  }
+
+  /** `channel` has closed: the requests that wait for a response on it are lost. */
+  detachInference(channel: InferenceLink): void {
+    if (this.#inference === channel) this.#inference = undefined;
+    this.pending.loseAll();
   }
 }
 

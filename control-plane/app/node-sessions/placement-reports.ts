@@ -58,8 +58,8 @@ export class PlacementReports {
       const state = wanted === "gone" ? "gone" : "offered";
       this.#take({ placementId: id, generation, state }, { isNewsToPostgres: true });
     }
-    this.#session.waiting.clear();
-    for (const { placementId, state } of reported) if (state === "offered") this.#session.waiting.add(placementId);
+    const offered = reported.filter(({ state }) => state === "offered");
+    this.#session.transfers.restart(offered.map(({ placementId }) => placementId));
   }
 
   add(message: PlacementReport): void {
@@ -80,8 +80,7 @@ export class PlacementReports {
       ...(warmUs !== undefined && { warmUs }),
     };
     const placement = this.#fleet.current().placements.get(placementId);
-    if (state === "offered") this.#session.waiting.add(placementId);
-    else this.#session.waiting.delete(placementId);
+    this.#session.transfers.reported(placementId, { isOffered: state === "offered" });
     const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
     this.#fleet.apply({ type: "placement-reported", nodeId: this.#session.nodeId, report, at: this.#clock.now() });
     // Of a generation that this replica has not read yet, or no more: Postgres knows which.

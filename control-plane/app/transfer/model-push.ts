@@ -101,7 +101,7 @@ export class ModelPush {
       }
       case "transfer.done":
         // Its reports may come later than this: were they waited for, what is there would be offered once more.
-        for (const placement of transfer.offer.placements) session.waiting.delete(placement);
+        session.transfers.received(transfer.offer.placements);
         this.#tellDone(transfer, message);
         return this.#endUntil(transfer, 0);
       case "transfer.failed": {
@@ -127,9 +127,9 @@ export class ModelPush {
     const { registry, fleet, clock, keys, random } = this.#parts;
     const targets = registry.all().map((session) => ({
       nodeId: session.nodeId,
-      waiting: session.waiting,
+      waiting: session.transfers.waiting,
       isReceiving: this.#transfers.has(session.nodeId),
-      notBefore: session.notBefore,
+      notBefore: session.transfers.notBefore,
     }));
     for (const offer of planOffers(fleet.current(), targets, clock.now())) {
       const session = registry.get(offer.nodeId);
@@ -197,7 +197,7 @@ export class ModelPush {
     this.#end(transfer);
     this.offerSoon();
     if (retryMs === 0) return;
-    transfer.session.notBefore.set(transfer.offer.artifact, clock.now() + retryMs);
+    transfer.session.transfers.postpone(transfer.offer.artifact, clock.now() + retryMs);
     clock.after(retryMs, () => this.offerSoon());
   }
 

@@ -5,7 +5,7 @@ import type {
   InferenceResponse,
   InferenceRequest,
 } from "../../../../../control-plane/app/inference/inference-request.ts";
-import { NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import type { ControlLink, InferenceLink } from "../../../../../control-plane/ports/sockets.ts";
@@ -20,6 +20,7 @@ import {
 } from "../../../../../shared/protocol/inference-frame.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aSession } from "../../../../support/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 const versions = [aVersion("digits", 1)];
@@ -32,11 +33,11 @@ class RecordingNode implements InferenceLink {
   readonly frames: InferenceFrame[] = [];
   readonly #order: RecordingNode[];
 
-  constructor(node: FleetNode, order: RecordingNode[]) {
+  constructor(node: FleetNode, order: RecordingNode[], clock: TestClock) {
     this.#order = order;
     const control: ControlLink = { send: () => 1, close: () => undefined, lastByteAt: () => NOW };
-    this.session = new NodeSession({ nodeId: node.id, name: node.name, kind: node.kind, epoch: 1, control, now: NOW });
-    this.session.inference = this;
+    this.session = aSession(node, { control, clock });
+    this.session.attachInference(this);
   }
 
   send(messages: readonly Uint8Array[]): boolean {
@@ -49,8 +50,7 @@ class RecordingNode implements InferenceLink {
   }
 
   close(): void {
-    this.session.inference = undefined;
-    this.session.pending.loseAll();
+    this.session.detachInference(this);
   }
 
   lastByteAt(): number {
@@ -95,7 +95,7 @@ async function aService({ deployment: declared = deployment, fleetNodes = [a, b]
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
   const order: RecordingNode[] = [];
-  const nodes = Object.fromEntries(fleetNodes.map((node) => [node.name, new RecordingNode(node, order)]));
+  const nodes = Object.fromEntries(fleetNodes.map((node) => [node.name, new RecordingNode(node, order, clock)]));
   for (const { session } of Object.values(nodes)) registry.add(session);
   const service = new InferenceService({
     fleet,
@@ -306,7 +306,7 @@ describe("InferenceService", () => {
     const { service, named } = await aService({ fleetNodes: [a] });
     named("edge-a").close();
     expect(await service.infer(request())).toMatchObject({ code: "MODEL_NOT_READY" });
-    named("edge-a").session.inference = named("edge-a");
+    named("edge-a").session.attachInference(named("edge-a"));
     const pending = service.infer(request());
     await settle();
     named("edge-a").answer();

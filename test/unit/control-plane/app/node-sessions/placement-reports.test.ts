@@ -1,5 +1,4 @@
 import { describe, expect, it } from "@jest/globals";
-import { NodeSession } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { PlacementReports } from "../../../../../control-plane/app/node-sessions/placement-reports.ts";
 import type { SessionStore } from "../../../../../control-plane/ports/nodes.ts";
 import type { PlacementReport } from "../../../../../shared/protocol/messages.ts";
@@ -7,6 +6,7 @@ import { seededRandom } from "../../../../../shared/base/random.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aSession } from "../../../../support/node-session.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
@@ -39,7 +39,7 @@ async function setUp() {
   const store = new FakeStore();
   const reportsOf = (epoch: number): PlacementReports => {
     const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0 };
-    const session = new NodeSession({ nodeId: node.id, name: node.name, kind: node.kind, epoch, control, now: 0 });
+    const session = aSession(node, { control, clock, epoch });
     const sessions = store as unknown as SessionStore;
     const push = { offerSoon: () => undefined } as never;
     return new PlacementReports(session, {

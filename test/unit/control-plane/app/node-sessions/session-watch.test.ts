@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { DesiredStateSync } from "../../../../../control-plane/app/node-sessions/desired-state-sync.ts";
-import { NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { SessionWatch } from "../../../../../control-plane/app/node-sessions/session-watch.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../../../shared/protocol/limits.ts";
 import { aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aSession } from "../../../../support/node-session.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 /** A channel that is heard when the test says so, and keeps the codes with which it was closed. */
@@ -25,12 +25,11 @@ async function watched(timings = TIMINGS) {
   const fleet = await fleetOf({ nodes: [node] }, clock);
   const registry = new SessionRegistry();
   const [control, inference] = [new Channel(), new Channel()];
-  const session = new NodeSession({ nodeId: node.id, name: node.name, kind: "edge", epoch: 1, control, now: NOW });
-  session.inference = inference;
+  const session = aSession(node, { control, clock, fleet });
+  session.attachInference(inference);
   registry.add(session);
   const sessions = { touch: () => Promise.resolve() };
-  const desired = new DesiredStateSync({ fleet, clock });
-  const watch = new SessionWatch({ registry, fleet, desired, sessions, timings, clock });
+  const watch = new SessionWatch({ registry, fleet, sessions, timings, clock });
   watch.start();
   return { clock, control, inference, fleet, node };
 }

@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { ModelPush } from "../../../../../control-plane/app/transfer/model-push.ts";
-import { NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import type { ControlLink } from "../../../../../control-plane/ports/sockets.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aSession } from "../../../../support/node-session.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
@@ -34,8 +35,8 @@ beforeEach(async () => {
     close: () => undefined,
     lastByteAt: () => clock.now(),
   };
-  session = new NodeSession({ nodeId: node.id, name: node.name, kind: "edge", epoch: 1, control, now: NOW });
-  for (const { id } of placements) session.waiting.add(id);
+  session = aSession(node, { control, clock });
+  session.transfers.restart(placements.map(({ id }) => id));
   const registry = new SessionRegistry();
   registry.add(session);
   const unused = (): never => {

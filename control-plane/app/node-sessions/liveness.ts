@@ -1,0 +1,52 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+
+/** Which of our messages a heartbeat confirms: the newest one, the one before it, or an older one. */
+export type Confirmation = "newest" | "late" | "old";
+
+/**
+ * When a session's node was last heard, and which of our messages it has received. A heartbeat that names our newest
+ * acknowledgement proves that both directions work; one that crossed an acknowledgement on its way names the one before.
+ */
+export class Liveness {
+  readonly #clock: Clock;
+  #lastHeard: number;
+  #newestId = -1;
+  #previousId = -1;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#lastHeard = clock.now();
+  }
+
+  /** The newest time at which a byte arrived on a channel of the session, in ms of this replica's clock. */
+  get lastHeard(): number {
+    return this.#lastHeard;
+  }
+
+  /** Milliseconds without a byte. */
+  get silentMs(): number {
+    return this.#clock.now() - this.#lastHeard;
+  }
+
+  /** A channel's last byte arrived at `at`. An older time than the one known changes nothing. */
+  heard(at: number): void {
+    this.#lastHeard = Math.max(this.#lastHeard, at);
+  }
+
+  /** The session began with the message `welcomeId`. */
+  welcomed(welcomeId: number): void {
+    this.#newestId = welcomeId;
+  }
+
+  /** What a heartbeat that names `acked` confirms. Ask before the answer is sent: that answer is then the newest. */
+  confirmedBy(acked: number): Confirmation {
+    if (acked === this.#newestId) return "newest";
+    return acked === this.#previousId ? "late" : "old";
+  }
+
+  /** The heartbeat was answered with the message `ackId`. */
+  answered(ackId: number): void {
+    this.#previousId = this.#newestId;
+    this.#newestId = ackId;
+  }
+}

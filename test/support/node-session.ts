@@ -1,0 +1,27 @@
+import type { FleetCache } from "../../control-plane/app/fleet/fleet-cache.ts";
+import { NodeSession } from "../../control-plane/app/node-sessions/node-session.ts";
+import type { FleetNode } from "../../control-plane/core/fleet/types.ts";
+import type { ControlLink } from "../../control-plane/ports/sockets.ts";
+import type { Clock } from "../../shared/base/clock.ts";
+
+/** A session of `node`. Without `fleet` its desired document cannot be read. */
+export function aSession(
+  { id, name, kind }: Pick<FleetNode, "id" | "name" | "kind">,
+  {
+    control,
+    clock,
+    epoch = 1,
+    fleet = { current: unused },
+  }: {
+    readonly control: ControlLink;
+    readonly clock: Clock;
+    readonly epoch?: number;
+    readonly fleet?: Pick<FleetCache, "current">;
+  },
+): NodeSession {
+  return new NodeSession({ nodeId: id, name, kind, epoch, control, fleet, clock });
+}
+
+function unused(): never {
+  throw new Error("this session has no fleet");
+}
