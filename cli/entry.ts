@@ -14,7 +14,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     if (error.code === "EPIPE") process.exit(EXIT.ok);
     throw error;
   });
-  const surroundings: ProcessEnv = {
+  const processEnv: ProcessEnv = {
     streams: { out: process.stdout, err: process.stderr },
     env: process.env,
     cwd: process.cwd(),
@@ -22,16 +22,16 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     interrupts,
   };
   try {
-    return await runCommandLine(args, surroundings);
+    return await runCommandLine(args, processEnv);
   } finally {
     interrupts.stop();
   }
 }
 
 /** Understands `args`, runs what they ask for and puts every failure into words on stderr. */
-export async function runCommandLine(args: readonly string[], surroundings: ProcessEnv): Promise<ExitCode> {
-  const { err } = surroundings.streams;
-  const shell = new CommandRunner(surroundings);
+export async function runCommandLine(args: readonly string[], processEnv: ProcessEnv): Promise<ExitCode> {
+  const { err } = processEnv.streams;
+  const shell = new CommandRunner(processEnv);
   const program = buildProgram(shell);
   if (args.length === 0) {
     program.outputHelp();
@@ -44,9 +44,9 @@ export async function runCommandLine(args: readonly string[], surroundings: Proc
     // Commander has said it already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const { renderFailure } = await import("./render-failure.ts");
-    const { env } = surroundings;
+    const { env } = processEnv;
     const paint = choosePaint({ terminal: err.isTTY === true, wanted: !args.includes("--no-color"), env });
-    if (surroundings.interrupts.signal.aborted && Error.isError(error) && error.name === "AbortError")
+    if (processEnv.interrupts.signal.aborted && Error.isError(error) && error.name === "AbortError")
       return EXIT.interrupted;
     const { lines, exitCode } = renderFailure(error, paint, { debug: (env["SKERRY_DEBUG"] ?? "") !== "" });
     for (const line of lines) err.write(`${line}\n`);

@@ -6,7 +6,7 @@ import type { Globals } from "./globals.ts";
 import type { Interrupts } from "./interrupts.ts";
 import { Output, type Streams } from "./output/output.ts";
 
-/** The surroundings of the process, so that a test can give its own. */
+/** What a command reads from and writes to, so that a test can pass its own. */
 export interface ProcessEnv {
   readonly streams: Streams;
   readonly env: NodeJS.ProcessEnv;
@@ -22,21 +22,21 @@ const WAIT_TIMEOUT_MS = 300_000;
 export class CommandContext {
   readonly globals: Globals;
   readonly output: Output;
-  readonly surroundings: ProcessEnv;
+  readonly processEnv: ProcessEnv;
   #api: ApiClient | undefined;
 
-  constructor(globals: Globals, surroundings: ProcessEnv) {
+  constructor(globals: Globals, processEnv: ProcessEnv) {
     this.globals = globals;
-    this.surroundings = surroundings;
-    this.output = new Output(surroundings.streams, {
+    this.processEnv = processEnv;
+    this.output = new Output(processEnv.streams, {
       quiet: globals.quiet,
       color: globals.color,
-      env: surroundings.env,
+      env: processEnv.env,
     });
   }
 
   get signal(): AbortSignal {
-    return this.surroundings.interrupts.signal;
+    return this.processEnv.interrupts.signal;
   }
 
   /** How long a wait may take in all. */
@@ -54,7 +54,7 @@ export class CommandContext {
   }
 
   async target(): Promise<Target> {
-    const { env, cwd } = this.surroundings;
+    const { env, cwd } = this.processEnv;
     return resolveTarget({
       server: this.globals.server,
       context: this.globals.context,

@@ -8,14 +8,14 @@ export type Action = (run: CommandContext) => Promise<ExitCode | void>;
 /** Runs the action of the chosen command and remembers the exit code that it ended with. */
 export class CommandRunner {
   #exitCode: ExitCode = EXIT.ok;
-  readonly #surroundings: ProcessEnv;
+  readonly #processEnv: ProcessEnv;
 
-  constructor(surroundings: ProcessEnv) {
-    this.#surroundings = surroundings;
+  constructor(processEnv: ProcessEnv) {
+    this.#processEnv = processEnv;
   }
 
   get streams(): ProcessEnv["streams"] {
-    return this.#surroundings.streams;
+    return this.#processEnv.streams;
   }
 
   get exitCode(): ExitCode {
@@ -25,6 +25,6 @@ export class CommandRunner {
   /** Everything an action needs is loaded here, after the command line has been understood: `--help` waits for none of it. */
   async run(command: Command, action: Action): Promise<void> {
     const { CommandContext } = await import("./run.ts");
-    this.#exitCode = (await action(new CommandContext(readGlobals(command), this.#surroundings))) ?? EXIT.ok;
+    this.#exitCode = (await action(new CommandContext(readGlobals(command), this.#processEnv))) ?? EXIT.ok;
   }
 }

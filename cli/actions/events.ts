@@ -47,12 +47,12 @@ export async function showEvents(run: CommandContext, options: EventOptions): Pr
   return watch(run, api, options, oldestFirst(items).at(-1)?.id);
 }
 
-// A reader looks at the end of what is printed: the newest stands there, however the server sorts.
+// The newest event is printed last, because a reader looks at the end of the output.
 function oldestFirst(items: readonly SkerryEvent[]): readonly SkerryEvent[] {
   return items.toSorted((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
-/** Follows the stream for ever; after a broken connection it goes on behind the last event it has seen. */
+/** Follows the stream until it is interrupted; after a broken connection it continues after the last event it has seen. */
 async function watch(
   run: CommandContext,
   api: ApiClient,

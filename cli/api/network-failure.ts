@@ -55,7 +55,7 @@ export function networkFailure(error: unknown, server: string, source: string): 
   }
 }
 
-/** `fetch` itself says only "fetch failed"; the reason stands behind it. */
+/** `fetch` itself says only "fetch failed"; the reason is in its cause. */
 function reasonOf(error: unknown): string {
   if (!Error.isError(error)) return String(error);
   return Error.isError(error.cause) && error.cause.message !== "" ? error.cause.message : error.message;

@@ -7,7 +7,7 @@ const actions = () => import("../actions/deployments/deployments.ts");
 
 /** `skerry deployments …`, `skerry explain`. */
 export function registerDeployments(program: Command, shell: CommandRunner): void {
-  const deployments = program.command("deployments").description("what is declared to serve, and how it stands");
+  const deployments = program.command("deployments").description("what is declared to serve, and its status");
   withExamples(
     deployments
       .command("ls")

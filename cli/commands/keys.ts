@@ -40,7 +40,7 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
       .command("local")
       .description("make a key for callers of a node's own address, and add its hash to the node's file of keys")
       .argument("<file>", "the node's file of keys (SKERRY_LOCAL_KEYS_FILE); made when it is not there")
-      .option("--note <text>", "whose key it is, for whoever reads the file")
+      .option("--note <text>", "whose key it is, for people who read the file")
       .action((file: string, options: { note?: string }, command: Command) =>
         shell.run(command, async (run) =>
           (await import("../actions/access/local-key.ts")).createLocalKey(run, file, options),

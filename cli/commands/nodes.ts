@@ -93,7 +93,7 @@ function registerTokens(program: Command, shell: CommandRunner): void {
       .description("make a join token")
       .option("--print-join", "print the one line to paste on the device, nothing else")
       .option("--kind <kind>", "edge or cloud", "edge")
-      .option("--site <site>", "where the node stands", "default")
+      .option("--site <site>", "the site of the node", "default")
       .option("--zone <zone>", "what fails together with it; the site by default")
       .option("--name <name>", "the node's name; otherwise the node proposes one")
       .option("--label <name=value>", "a label of the node; may be repeated", collectPair)

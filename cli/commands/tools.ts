@@ -26,11 +26,11 @@ export function registerTools(program: Command, shell: CommandRunner): void {
       ),
     "skerry version",
   );
-  // For whoever changes a command, not for whoever uses one.
+  // For developers of commands, not for their users.
   program.command("docs", { hidden: true }).action((_options: object, command: Command) =>
     shell.run(command, async (run) => {
       const { renderDocs } = await import("../docs/render-docs.ts");
-      run.surroundings.streams.out.write(renderDocs(program));
+      run.processEnv.streams.out.write(renderDocs(program));
     }),
   );
 }

@@ -29,7 +29,7 @@ export function findRunningDev(from: string): DevTarget | null {
   }
 }
 
-/** What the folder says about the process that uses it; null when nothing readable stands there. */
+/** What the folder says about the process that uses it; null when there is nothing readable. */
 export function readRunning(directory: string): RunningDev | null {
   try {
     return runningFile.parse(JSON.parse(readFileSync(join(directory, RUNNING_FILE), "utf8")));

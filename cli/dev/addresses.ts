@@ -15,7 +15,7 @@ export async function printAddresses(run: CommandContext, settings: DevSettings,
   for (const [name, url] of pages) if (await answersOk(url, run.signal)) lines.push([name, url]);
   lines.push(["Inference", `${server}/v2/models/digits/infer`]);
   for (const { name, port } of settings.nodes) lines.push([name, `http://127.0.0.1:${port}/v2`]);
-  const here = (path: string): string => relative(run.surroundings.cwd, path) || ".";
+  const here = (path: string): string => relative(run.processEnv.cwd, path) || ".";
   lines.push(
     ["Admin key", `${here(stack.adminKeyFile)} (for you alone: mode 0600)`],
     ["Logs", here(`${settings.directory}/logs`)],

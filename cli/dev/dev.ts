@@ -26,7 +26,7 @@ const SAMPLES = 12;
  * code 0; before, it is 130.
  */
 export async function dev(run: CommandContext, options: DevOptions): Promise<ExitCode> {
-  const wanted = readSettings(options, run.surroundings.env, run.surroundings.cwd);
+  const wanted = readSettings(options, run.processEnv.env, run.processEnv.cwd);
   const directory = await claimDirectory(wanted.directory, { beforeWipe: wanted.fresh ? stopLeftoverDatabase : null });
   try {
     const settings = await claimPorts(wanted, {
@@ -129,7 +129,7 @@ async function explainPlacements(run: CommandContext, api: ApiClient, name: stri
 }
 
 async function adminKey(run: CommandContext, stack: DevStack): Promise<string> {
-  const given = run.surroundings.env["SKERRY_API_KEY"];
+  const given = run.processEnv.env["SKERRY_API_KEY"];
   const key = await readFile(stack.adminKeyFile, "utf8").catch(() => given ?? "");
   if (key.trim() !== "") return key.trim();
   throw new CliFailure(EXIT.notAllowed, {

@@ -11,7 +11,7 @@ export interface PostgresBinaries {
   readonly initdb: string;
 }
 
-/** How to start a program as the user that may run PostgreSQL: what stands before its name, and the user for `spawn`. */
+/** How to start a program as the user that may run PostgreSQL: what precedes its name, and the user for `spawn`. */
 export interface RunAs {
   readonly prefix: readonly string[];
   readonly user: { readonly uid: number; readonly gid: number } | undefined;

@@ -38,7 +38,7 @@ export class DevStack {
     );
     // Nobody may be waiting yet when it rejects; that must not end the process.
     this.#lost.promise.catch(() => {});
-    run.surroundings.interrupts.onForce(() => this.#killAll());
+    run.processEnv.interrupts.onForce(() => this.#killAll());
   }
 
   get server(): string {
@@ -76,7 +76,7 @@ export class DevStack {
       name: "control plane",
       ...CONTROL_PLANE,
       logFile: await this.#logFile("control-plane"),
-      env: programEnvironment(this.#run.surroundings.env, {
+      env: programEnvironment(this.#run.processEnv.env, {
         DATABASE_URL: databaseUrl,
         SKERRY_HOST: "127.0.0.1",
         SKERRY_PORT: String(port),
@@ -93,7 +93,7 @@ export class DevStack {
       name: node.name,
       ...EDGE_NODE,
       logFile: await this.#logFile(node.name),
-      env: programEnvironment(this.#run.surroundings.env, {
+      env: programEnvironment(this.#run.processEnv.env, {
         SKERRY_STATE_DIR: await privateFolder(this.nodeDirectory(node)),
         SKERRY_LOCAL_PORT: String(node.port),
         SKERRY_URL: this.server,

@@ -60,7 +60,7 @@ export async function join(run: CommandContext, token: string | undefined, optio
 }
 
 async function prepare(run: CommandContext, token: string | undefined, options: JoinOptions): Promise<JoiningNode> {
-  const { env, cwd } = run.surroundings;
+  const { env, cwd } = run.processEnv;
   const name = options.name ?? nodeNameFrom(hostname());
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
     throw usageFailure(`"${name}" is not a name for a node`, "use a–z, 0–9 and `-`, at most 63 characters");
@@ -96,7 +96,7 @@ const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 
 /** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
 function localSettings(run: CommandContext, { localHost, localKeys }: JoinOptions): Readonly<Record<string, string>> {
-  const { env, cwd } = run.surroundings;
+  const { env, cwd } = run.processEnv;
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
   const url = env["SKERRY_LOCAL_URL"];
@@ -148,7 +148,7 @@ function start(run: CommandContext, node: JoiningNode, kind: string): Child {
     name: node.name,
     ...EDGE_NODE,
     logFile: node.logFile,
-    env: programEnvironment(run.surroundings.env, {
+    env: programEnvironment(run.processEnv.env, {
       SKERRY_STATE_DIR: node.directory,
       ...node.local,
       SKERRY_URL: node.server,
@@ -157,7 +157,7 @@ function start(run: CommandContext, node: JoiningNode, kind: string): Child {
       ...(node.token === undefined ? {} : { SKERRY_JOIN_TOKEN: node.token }),
     }),
   });
-  run.surroundings.interrupts.onForce(() => child.kill());
+  run.processEnv.interrupts.onForce(() => child.kill());
   return child;
 }
 

@@ -33,8 +33,8 @@ export interface UploadSurroundings {
  * Sends a file in pieces. After a failure the server is asked how much it has, and the upload goes on there; the
  * budget of failures is full again after every byte of progress.
  */
-export async function uploadFile(file: HashedFile, path: string, surroundings: UploadSurroundings): Promise<void> {
-  const { api, onProgress } = surroundings;
+export async function uploadFile(file: HashedFile, path: string, processEnv: UploadSurroundings): Promise<void> {
+  const { api, onProgress } = processEnv;
   const handle = await open(file.path, "r");
   try {
     let offset = 0;
@@ -51,7 +51,7 @@ export async function uploadFile(file: HashedFile, path: string, surroundings: U
         reached = offsetOf(await api.call("PUT", path, call)) ?? offset + content.length;
       } catch (error) {
         failures += 1;
-        reached = await recover(error, path, { offset, failures }, surroundings);
+        reached = await recover(error, path, { offset, failures }, processEnv);
       }
       if (reached > offset) failures = 0;
       offset = reached;
@@ -67,9 +67,9 @@ async function recover(
   error: unknown,
   path: string,
   at: { readonly offset: number; readonly failures: number },
-  surroundings: UploadSurroundings,
+  processEnv: UploadSurroundings,
 ): Promise<number> {
-  const { api, clock, random, signal, onRetry } = surroundings;
+  const { api, clock, random, signal, onRetry } = processEnv;
   if (!mayPass(error)) throw error;
   if (at.failures >= RETRY_BUDGET) throw budgetSpent(error, at.offset);
   const waitMs = Math.max(fullJitter(RETRY, at.failures - 1, random), isApiFailure(error) ? error.retryAfterMs : 0);

@@ -25,7 +25,7 @@ export function lastLines(path: string, lines: number): readonly string[] {
     const tail = Buffer.alloc(length);
     readSync(file, tail, 0, length, size - length);
     const all = tail.toString("utf8").trimEnd().split("\n");
-    // Where in the code it happened stands in the log; here only what happened is wanted.
+    // The log says where in the code it happened; here only what happened is needed.
     return all
       .filter((line) => line !== "" && !/^\s+at /.test(line))
       .slice(-lines)

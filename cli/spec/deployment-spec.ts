@@ -26,8 +26,8 @@ export function readSpecs(documents: readonly SpecDocument[]): readonly Deployme
   });
 }
 
-// What `deployments get -o yaml` prints may be edited and applied again: there the declaration stands in `spec`.
-// `kind: Deployment` is accepted because whoever writes many kinds of YAML puts it there.
+// What `deployments get -o yaml` prints may be edited and applied again: there the declaration is in `spec`.
+// `kind: Deployment` is accepted because people who write Kubernetes YAML put it there.
 function specOf(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if ("spec" in value && "status" in value) return value.spec;

@@ -24,7 +24,7 @@ const view: View<Row> = {
 };
 
 export async function listContexts(run: CommandContext): Promise<void> {
-  const { env, cwd } = run.surroundings;
+  const { env, cwd } = run.processEnv;
   const config = await readConfig(configPath(env));
   const dev = findRunningDev(cwd);
   const rows: Row[] = Object.entries(config.contexts).map(([name, { server, apiKey }]) => ({
@@ -57,7 +57,7 @@ export async function listContexts(run: CommandContext): Promise<void> {
 }
 
 export async function useContext(run: CommandContext, name: string): Promise<void> {
-  const path = configPath(run.surroundings.env);
+  const path = configPath(run.processEnv.env);
   const config = await readConfig(path);
   if (!Object.hasOwn(config.contexts, name) && name !== DEV_CONTEXT)
     throw unknownContext(name, Object.keys(config.contexts));
@@ -70,7 +70,7 @@ export async function useContext(run: CommandContext, name: string): Promise<voi
 }
 
 export async function removeContext(run: CommandContext, name: string): Promise<void> {
-  const path = configPath(run.surroundings.env);
+  const path = configPath(run.processEnv.env);
   const config = await readConfig(path);
   if (!Object.hasOwn(config.contexts, name)) throw unknownContext(name, Object.keys(config.contexts));
   const { [name]: _removed, ...contexts } = config.contexts;

@@ -15,7 +15,7 @@ export async function createLocalKey(
   file: string,
   options: { readonly note?: string },
 ): Promise<void> {
-  const path = resolve(run.surroundings.cwd, file);
+  const path = resolve(run.processEnv.cwd, file);
   const key = `skn_${randomBytes(KEY_BYTES).toString("base64url")}`;
   const hash = createHash("sha256").update(key).digest("hex");
   const note = options.note === undefined ? "" : `  # ${options.note.replaceAll(/\s+/g, " ").trim()}`;

@@ -23,20 +23,18 @@ export async function login(run: CommandContext, options: LoginOptions): Promise
   const apiKey = await readApiKey(run, options.keyFile, server);
   const { body } = await run.apiFor({ server, apiKey, source: "from `--server`" }).get("/api/v1/whoami");
   const who = decode(whoami, body, "an identity");
-  const path = configPath(run.surroundings.env);
+  const path = configPath(run.processEnv.env);
   const config = await readConfig(path);
   await writeConfig(path, { current: name, contexts: { ...config.contexts, [name]: { server, apiKey } } });
-  run.output.say(
-    `Logged in to ${server} as ${who.name} (${who.role}); the context is called ${name} and stands in ${path}.`,
-  );
+  run.output.say(`Logged in to ${server} as ${who.name} (${who.role}); the context ${name} is saved in ${path}.`);
   run.output.next("nodes ls");
 }
 
 async function readApiKey(run: CommandContext, file: string | undefined, server: string): Promise<string> {
-  const { env, stdin } = run.surroundings;
+  const { env, stdin } = run.processEnv;
   const given =
     file === undefined
-      ? (env["SKERRY_API_KEY"] ?? (await readSecret(stdin, run.surroundings.streams.err, `API key for ${server}: `)))
+      ? (env["SKERRY_API_KEY"] ?? (await readSecret(stdin, run.processEnv.streams.err, `API key for ${server}: `)))
       : await readKeyFile(file);
   const key = given.trim();
   if (!/^sk_[\x21-\x7e]+$/.test(key)) {

@@ -15,7 +15,7 @@ export interface Applied {
 
 /** `skerry apply -f`: declares one deployment after the other, then waits for all of them when asked to. */
 export async function apply(run: CommandContext, file: string): Promise<void> {
-  const specs = readSpecs(parseDocuments(await readSource(file, run.surroundings.stdin), file));
+  const specs = readSpecs(parseDocuments(await readSource(file, run.processEnv.stdin), file));
   const api = await run.api();
   const applied: Applied[] = [];
   for (const spec of specs) {

@@ -9,7 +9,7 @@ import { parseDocuments, readSource } from "../../spec/read-documents.ts";
 
 /** `skerry plan -f`: exit code 3 when something would change, 2 when something could not be placed. */
 export async function plan(run: CommandContext, file: string): Promise<ExitCode> {
-  const specs = readSpecs(parseDocuments(await readSource(file, run.surroundings.stdin), file));
+  const specs = readSpecs(parseDocuments(await readSource(file, run.processEnv.stdin), file));
   const api = await run.api();
   const raws: unknown[] = [];
   const answers: PlanAnswer[] = [];

@@ -68,11 +68,11 @@ async function chooseRequest(
 ): Promise<EncodedRequest> {
   const given = [file !== undefined, data !== undefined, input.length > 0].filter(Boolean).length;
   if (given > 1) throw usageFailure("--file, --data and --input exclude one another", "give one of them");
-  if (data !== undefined) return readRequest({ data }, run.surroundings.stdin);
+  if (data !== undefined) return readRequest({ data }, run.processEnv.stdin);
   if (input.length > 0) return build(input);
-  if (file === undefined && run.surroundings.stdin.isTTY)
+  if (file === undefined && run.processEnv.stdin.isTTY)
     throw usageFailure("there is no request", "give one with --file, --data or --input");
-  return readRequest({ file: file ?? "-" }, run.surroundings.stdin);
+  return readRequest({ file: file ?? "-" }, run.processEnv.stdin);
 }
 
 function requestHeaders(run: CommandContext, options: InferOptions, request: EncodedRequest): Record<string, string> {
