@@ -11,7 +11,7 @@ import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
 import { LocalApi } from "./adapters/http/local-api.ts";
 import { LocalKeys } from "./adapters/http/local-keys.ts";
 import { NodeMetrics } from "./adapters/http/metrics.ts";
-import { HttpJoinDoor } from "./adapters/system/http-join-client.ts";
+import { HttpJoinClient } from "./adapters/system/http-join-client.ts";
 import { MachineProbe } from "./adapters/system/machine-probe.ts";
 import { pinnedConnect } from "./adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "./adapters/websocket/dialer.ts";
@@ -95,7 +95,7 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
       "INVALID_REQUEST",
       `${parts.stateDir} holds no identity, so this node has to join first: set SKERRY_URL and SKERRY_JOIN_TOKEN, or run \`skerry join\``,
     );
-  const door = new HttpJoinDoor(url, (to, signal) => pinnedConnect({ pin: token.pin, isNetworkTrusted }, to, signal));
+  const door = new HttpJoinClient(url, (to, signal) => pinnedConnect({ pin: token.pin, isNetworkTrusted }, to, signal));
   return join({ token, name, kind }, { ...parts, store, door }, parts.signal);
 }
 

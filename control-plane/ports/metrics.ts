@@ -2,7 +2,7 @@ import type { NodeState } from "../../shared/api/v1/nodes.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 
 /**
- * What is counted. Labels are bounded by whoever calls: a route is the pattern of the table, never a URL, and a model
+ * What is counted. Labels are bounded by the caller: a route is the pattern of the table, never a URL, and a model
  * is one that exists. Never throws.
  */
 export interface Metrics {

@@ -17,7 +17,7 @@ export function cancellationOf(answer: Answer): Cancellation {
 }
 
 /**
- * Tells once that nobody waits for an answer any more. An `AbortSignal` does that too, but as an `EventTarget` it cost
+ * Signals once that an answer is no longer needed. An `AbortSignal` does that too, but as an `EventTarget` it cost
  * 2 µs of every request, and nearly none is ever cancelled.
  */
 export class Cancellation {
@@ -36,7 +36,7 @@ export class Cancellation {
     for (const listener of listeners) listener();
   }
 
-  /** `listener` must bear to be called when its work is done already: it cannot be taken back. Called at once if it is too late. */
+  /** `listener` must be idempotent; it cannot be unsubscribed. Called at once when the cancellation has already happened. */
   onCancel(listener: () => void): void {
     if (this.#isCancelled) listener();
     else this.#listeners.push(listener);

@@ -86,7 +86,7 @@ export const ERRORS = {
   UPLOAD_OFFSET: {
     status: 409,
     retryable: true,
-    message: "The bytes do not continue where the upload stands.",
+    message: "The bytes do not begin at the offset of the upload.",
     fix: "Ask with HEAD for `Upload-Offset` and continue there.",
   },
   UPLOAD_INCOMPLETE: {

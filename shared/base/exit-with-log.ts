@@ -11,7 +11,7 @@ const LAST_LINES_MS = 1_000;
 
 /**
  * Gives the way to end this process: the last lines go out first, for a second at most. Any other end drops what is not
- * written yet. Left to itself sonic-boom (4.2.1, under pino) tries the last write again for ever at exit, whatever the
+ * written yet. Left to itself sonic-boom (4.2.1, under pino) retries the last write without end at exit, whatever the
  * error: a control plane whose log had lost its reader stayed for hours. So does pino's `fatal`, which writes at once: last
  * words are of the level `error`. A full disk under the log ends nobody.
  */

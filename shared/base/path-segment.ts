@@ -1,4 +1,4 @@
-/** What a segment of a URL's path says; one whose escapes are broken stands for itself, and then names nothing. */
+/** What a segment of a URL's path says; one whose escapes are broken is kept as it is, and then names nothing. */
 export function decodedSegment(segment: string): string {
   if (!segment.includes("%")) return segment;
   try {

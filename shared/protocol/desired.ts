@@ -14,7 +14,7 @@ export const sortedDesired = (state: DesiredState): DesiredState => ({
   placements: state.placements.toSorted((a, b) => (a.placementId < b.placementId ? -1 : 1)),
 });
 
-/** Equal states have equal digests, whoever computes them. */
+/** Equal states have equal digests on both sides. */
 export const desiredDigest = (state: DesiredState): Digest => digestOf(canonicalJson(sortedDesired(state)));
 
 export interface DesiredDelta {

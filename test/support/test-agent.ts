@@ -6,7 +6,7 @@ import { join } from "../../edge-node/app/session/join.ts";
 import { ArtifactFolders } from "../../edge-node/adapters/filesystem/artifact-folders.ts";
 import { IdentityFiles } from "../../edge-node/adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "../../edge-node/adapters/filesystem/state-file.ts";
-import { HttpJoinDoor } from "../../edge-node/adapters/system/http-join-client.ts";
+import { HttpJoinClient } from "../../edge-node/adapters/system/http-join-client.ts";
 import { MachineProbe } from "../../edge-node/adapters/system/machine-probe.ts";
 import { pinnedConnect } from "../../edge-node/adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "../../edge-node/adapters/websocket/dialer.ts";
@@ -42,7 +42,7 @@ export class TestAgent {
       (await store.load()) ??
       (await join(
         { token: tokenOf(JOIN_TOKEN), name: "edge-a", kind: "edge" },
-        { store, door: new HttpJoinDoor(controlPlane.url, connect), clock, random, logger },
+        { store, door: new HttpJoinClient(controlPlane.url, connect), clock, random, logger },
         new AbortController().signal,
       ));
     const test = new TestAgent(

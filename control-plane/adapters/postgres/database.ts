@@ -125,7 +125,7 @@ function inUtc(url: string): string {
 }
 
 /**
- * Cuts a connection that was taken and not given back in time: it hangs, and the next to take it would hang too. The
+ * Closes a connection that was taken and not returned in time: it hangs, and the next to take it would hang too. The
  * listener is what keeps the loss of a connection from ending the process.
  */
 function boundUse(pool: pg.Pool): void {

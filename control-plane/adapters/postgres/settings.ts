@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 
 const CONTROL_PLANE_ID = "control-plane-id";
 
-/** The name of this installation, `cp-…`: made by whoever starts first, the same for every replica from then on. */
+/** The name of this installation, `cp-…`: made by the replica that starts first, the same for every replica from then on. */
 export function controlPlaneId(database: Database, random: Random): Promise<string> {
   return database.run(async (client) => {
     await client.$executeRaw`

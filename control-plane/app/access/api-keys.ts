@@ -92,18 +92,18 @@ export class ApiKeys {
     return { ...info, key: formatApiKey({ id, secret }) };
   }
 
-  /** Holds at once here, and within a second (5 s if the doorbell is lost) on every other replica. Throws `NOT_FOUND`. */
+  /** Holds at once here, and within a second (5 s if the notification is lost) on every other replica. Throws `NOT_FOUND`. */
   async revoke(id: string, actor: Actor): Promise<void> {
     await this.#store.revoke(id, actor);
     this.#cache.forget(id);
   }
 
-  /** The doorbell rang: some key may have been revoked elsewhere. */
+  /** A notification arrived: some key may have been revoked elsewhere. */
   invalidate(): void {
     this.#cache.invalidate();
   }
 
-  /** The first admin key, when there is no key at all; null otherwise. Shown once by whoever starts Skerry. */
+  /** The first admin key, when there is no key at all; null otherwise. Shown once by the program that starts Skerry. */
   async mintFirstKey(): Promise<string | null> {
     if (!(await this.#store.isEmpty())) return null;
     const actor: Actor = {
@@ -122,7 +122,7 @@ export class ApiKeys {
     return { id: Buffer.from(this.#random.bytes(6)).toString("hex"), secret: this.#keys.secret() };
   }
 
-  /** Nobody waits for it: a lost "last used" is no reason to refuse a request. */
+  /** Not awaited: a lost "last used" is no reason to refuse a request. */
   #touch(id: string): void {
     const now = this.#clock.now();
     if (now - (this.#touched.get(id) ?? -Infinity) < TOUCH_EVERY_MS) return;

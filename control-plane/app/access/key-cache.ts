@@ -5,7 +5,7 @@ import type { KeyStore, StoredKey } from "../../ports/keys.ts";
 
 /** Older than this, a key is read again beside the request that uses it, so that a busy key never waits for Postgres. */
 const REFRESH_MS = 2_500;
-/** No request is let in by a key that was read longer ago: the bound on a revocation whose doorbell was lost. */
+/** No request is let in by a key that was read longer ago: the bound on a revocation whose notification was lost. */
 const MAX_AGE_MS = 5_000;
 /** After a ring that may tell of a revocation. A ring may tell of anything, so it does not void the cache at once. */
 const MAX_AGE_AFTER_RING_MS = 1_000;
@@ -60,7 +60,7 @@ export class KeyCache {
     );
   }
 
-  /** Whether `find` would answer without Postgres: a guesser of keys is refused before he costs a query. */
+  /** Whether `find` would answer without Postgres: a guessed key is refused before it costs a query. */
   has(id: string): boolean {
     return this.#entries.has(id);
   }

@@ -5,7 +5,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { EventStore } from "../../ports/journal.ts";
 import { EventTail } from "./event-tail.ts";
 
-/** Events of a transaction that may be overtaken are held back by the store, and then no doorbell rings for them. */
+/** Events of a transaction that may be overtaken are held back by the store, and then no notification announces them. */
 const POLL_MS = 1_000;
 /** How often a follower hears of us when nothing happens. */
 const HEARTBEAT_MS = 5_000;
@@ -15,7 +15,7 @@ const MAX_FOLLOWERS = 200;
 
 /**
  * What happened, as pages and as a stream. One reader follows the store while anybody follows us, woken by the
- * doorbell and every second; followers take from its tail. A follower holds one batch at a time, so a slow one costs
+ * notification and every second; followers take from its tail. A follower holds one batch at a time, so a slow one costs
  * no memory: it falls behind and reads on from the store.
  */
 export class EventFeed {
@@ -50,7 +50,7 @@ export class EventFeed {
     return { items, nextCursor: isFull ? (items.at(-1)?.id ?? null) : null };
   }
 
-  /** The doorbell rang: there may be news. */
+  /** A notification arrived: there may be new events. */
   wake(): void {
     if (this.#followers > 0) this.#refill();
   }

@@ -12,7 +12,7 @@ export interface WeightedSet<Candidate extends RouteCandidate> {
  * a pass over them, so it is kept for many requests; what changes with every request is in their `PlacementStats`.
  */
 export interface CandidateSet<Candidate extends RouteCandidate> extends WeightedSet<Candidate> {
-  /** Those that cost least; the same urn when all cost the same. */
+  /** Those that cost least; the same set when all cost the same. */
   readonly cheapest: WeightedSet<Candidate>;
   /** More than half of their capacity is ejected: something larger is wrong, and ejection is ignored (panic, after Envoy). */
   readonly isPanic: boolean;
@@ -34,12 +34,12 @@ export function candidateSet<Candidate extends RouteCandidate>(
     maxSlowStartWeight = Math.max(maxSlowStartWeight, stats.slowStartWeight(now));
     leastCost = Math.min(leastCost, cost);
   }
-  const urn = weightedSetOf(all);
+  const weighted = weightedSetOf(all);
   const cheap = all.filter(({ cost }) => cost === leastCost);
   return {
-    ...urn,
-    cheapest: cheap.length === all.length ? urn : weightedSetOf(cheap),
-    isPanic: ejected * 2 > (urn.capacityUpTo.at(-1) ?? 0),
+    ...weighted,
+    cheapest: cheap.length === all.length ? weighted : weightedSetOf(cheap),
+    isPanic: ejected * 2 > (weighted.capacityUpTo.at(-1) ?? 0),
     maxSlowStartWeight,
   };
 }

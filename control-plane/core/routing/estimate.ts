@@ -3,7 +3,7 @@ import type { PlacementStats } from "./placement-stats.ts";
 export interface RouteCandidate {
   readonly placementId: string;
   readonly nodeId: string;
-  /** Where its node stands on the ring of `leaning.ts`, in [0, 1). */
+  /** The position of its node on the ring of `deterministic-bias.ts`, in [0, 1). */
   readonly ring: number;
   readonly node: string;
   readonly kind: "edge" | "cloud";
@@ -34,8 +34,8 @@ const REPORT_DECAY_MS = 500;
 const MIN_SERVICE_MS = 0.001;
 
 /**
- * A placement that owes answers and gives none for so many times as long as it should need is late, and nobody knows
- * until when: its silence counts from there. Sooner, and honest long runs are shunned too (simulation S8: 96.4 % goodput
+ * A placement with requests outstanding that has had no response for PATIENCE × the expected time is late by an unknown
+ * time: its silence counts from there. Sooner, and honest long runs are shunned too (simulation S8: 96.4 % goodput
  * without, 95.0 % at once).
  */
 const PATIENCE = 3;
@@ -45,8 +45,8 @@ export const serviceMs = ({ stats, warmUs }: RouteCandidate): number =>
   Math.max((stats.meanUs ?? warmUs) / 1_000, MIN_SERVICE_MS);
 
 /** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. */
-export const expectedMs = (candidate: RouteCandidate, vantage: RouterContext): number =>
-  answerMs(candidate, requestsThere(candidate.stats, vantage));
+export const expectedMs = (candidate: RouteCandidate, context: RouterContext): number =>
+  answerMs(candidate, requestsThere(candidate.stats, context));
 
 function answerMs(candidate: RouteCandidate, requests: number): number {
   const { stats, rttMs } = candidate;
@@ -58,10 +58,10 @@ function answerMs(candidate: RouteCandidate, requests: number): number {
  * Requests at the placement: our own exactly; those of the other routers by the newest report, then less and less by it
  * and more and more by our own, since what they have sent since can only be guessed from that.
  */
-function requestsThere(stats: PlacementStats, vantage: RouterContext): number {
+function requestsThere(stats: PlacementStats, context: RouterContext): number {
   const { inFlight, inFlightAtReport, othersAtReport } = stats;
-  const weight = reportWeight(stats, vantage);
-  const peers = vantage.routers - 1;
+  const weight = reportWeight(stats, context);
+  const peers = context.routers - 1;
   const byReport = othersAtReport + peers * Math.max(0, inFlight - inFlightAtReport);
   return inFlight + weight * byReport + (1 - weight) * peers * inFlight;
 }
@@ -70,8 +70,8 @@ function requestsThere(stats: PlacementStats, vantage: RouterContext): number {
  * The only router's others are callers at the node itself: how many it supposes there beyond what it knows, by what they
  * had there on average lately. Good enough to prefer another node, not to refuse a request: the node itself does that.
  */
-const supposedThere = (stats: PlacementStats, vantage: RouterContext): number =>
-  vantage.routers === 1 && stats.othersMean > 0 ? (1 - reportWeight(stats, vantage)) * stats.othersMean : 0;
+const supposedThere = (stats: PlacementStats, context: RouterContext): number =>
+  context.routers === 1 && stats.othersMean > 0 ? (1 - reportWeight(stats, context)) * stats.othersMean : 0;
 
 const reportWeight = ({ reportedAt }: PlacementStats, { now }: RouterContext): number =>
   Math.exp((reportedAt - now) / REPORT_DECAY_MS);
@@ -93,14 +93,14 @@ export interface ScoredCandidate<Candidate extends RouteCandidate = RouteCandida
 
 export function scoreCandidate<Candidate extends RouteCandidate>(
   candidate: Candidate,
-  vantage: RouterContext,
+  context: RouterContext,
 ): ScoredCandidate<Candidate> {
   const { stats, rttMs } = candidate;
-  const there = requestsThere(stats, vantage);
+  const there = requestsThere(stats, context);
   const expected = answerMs(candidate, there);
-  const supposed = answerMs(candidate, there + supposedThere(stats, vantage));
-  const penaltyMs = stats.penaltyMs(vantage.now);
-  const lateMs = Math.max(0, stats.silentMs(vantage.now) - PATIENCE * expected);
+  const supposed = answerMs(candidate, there + supposedThere(stats, context));
+  const penaltyMs = stats.penaltyMs(context.now);
+  const lateMs = Math.max(0, stats.silentMs(context.now) - PATIENCE * expected);
   const runMs = serviceMs(candidate);
   return {
     candidate,

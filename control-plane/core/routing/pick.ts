@@ -46,7 +46,7 @@ export function pick<Candidate extends RouteCandidate>(
 ): Pick<Candidate> {
   const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
   const drawn = isLarge ? draw(set, context) : undefined;
-  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, leaning: NO_BIAS });
+  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, bias: NO_BIAS });
 
   const timed = healthyCandidates(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
@@ -54,29 +54,29 @@ export function pick<Candidate extends RouteCandidate>(
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
   const { pool, reason } = applyPreference(applySlowStart(inTime, context), context);
   const found = timed.length === 1 ? "only" : reason;
-  return choose(pool, timed, { context, found, leaning: biasOf(context) });
+  return choose(pool, timed, { context, found, bias: biasOf(context) });
 }
 
 interface Found<Candidate extends RouteCandidate> {
   readonly context: PickContext<Candidate>;
   /** Why it came to this pool; undefined: nobody was left out. */
   readonly found: PickReason | undefined;
-  readonly leaning: DeterministicBias;
+  readonly bias: DeterministicBias;
 }
 
 /** The choice among `pool`; `all` are those whom it is compared with to see whether it is an overflow. */
 function choose<Candidate extends RouteCandidate>(
   pool: readonly ScoredCandidate<Candidate>[],
   all: readonly ScoredCandidate<Candidate>[],
-  { context, found, leaning }: Found<Candidate>,
+  { context, found, bias }: Found<Candidate>,
 ): Pick<Candidate> {
   let best = Infinity;
   let soonest = Infinity;
   for (const entry of pool) {
-    best = Math.min(best, entry.eta + leaning(entry));
+    best = Math.min(best, entry.eta + bias(entry));
     soonest = Math.min(soonest, entry.eta);
   }
-  const band = pool.filter((entry) => entry.eta + leaning(entry) <= nearTie(best));
+  const band = pool.filter((entry) => entry.eta + bias(entry) <= nearTie(best));
   const { candidate, eta } = byCapacity(band, context.random);
   const goodUntil = Math.max(nearTie(soonest), limitOf(context) ?? 0);
   const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);
@@ -84,7 +84,7 @@ function choose<Candidate extends RouteCandidate>(
   return { kind: "picked", candidate, etaMs: eta, reason, considered: all.length };
 }
 
-/** A cheaper one would be as good were it idle: the dearer one answers only because the cheaper is busy. */
+/** A cheaper one would be as fast if it were idle: the more expensive one answers only because the cheaper one is busy. */
 const isOverflowing = (chosen: RouteCandidate, all: readonly ScoredCandidate[], goodUntil: number): boolean =>
   all.some(({ candidate, idleEta, eta }) => candidate.cost < chosen.cost && idleEta <= goodUntil && eta > goodUntil);
 
@@ -150,17 +150,17 @@ function draw<Candidate extends RouteCandidate>(
   const { prefer, timeLeftMs } = context;
   if (prefer === "edge" || prefer === "cloud") return undefined;
   const goodUntil = limitOf(context);
-  const urn = goodUntil === undefined ? set : set.cheapest;
+  const weighted = goodUntil === undefined ? set : set.cheapest;
   const sample: ScoredCandidate<Candidate>[] = [];
   for (let count = 0; count < DRAWS && sample.length < SAMPLE; count += 1) {
-    const candidate = drawOne(urn, context.random);
+    const candidate = drawOne(weighted, context.random);
     if (!candidate || sample.some((entry) => entry.candidate === candidate)) continue;
     if (!isEligible(candidate, set, context)) continue;
     const timed = scoreCandidate(candidate, context);
     if (timed.expected <= timeLeftMs && timed.eta <= (goodUntil ?? Infinity)) sample.push(timed);
   }
   if (sample.length < SAMPLE) return undefined;
-  const isForCost = urn.all.length < set.all.length;
+  const isForCost = weighted.all.length < set.all.length;
   return { sample, reason: isForCost ? (prefer === "cheap" ? "preferred" : "cheapest") : "sampled" };
 }
 
@@ -171,7 +171,7 @@ function drawOne<Candidate extends RouteCandidate>(
   return all[indexAbove(capacityUpTo, random.next() * (capacityUpTo.at(-1) ?? 0))];
 }
 
-/** May take the request, is not ejected, and is lucky if it is a newcomer. */
+/** May take the request, is not ejected, and passes the slow-start draw. */
 function isEligible<Candidate extends RouteCandidate>(
   candidate: Candidate,
   { isPanic, maxSlowStartWeight }: CandidateSet<Candidate>,

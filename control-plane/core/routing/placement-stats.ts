@@ -12,7 +12,7 @@ export interface PlacementFigures {
  * load from 178 to 161 ms (simulation S1), since a mean that wavers by a fifth sends requests to the wrong queue.
  */
 const MEAN_WEIGHT = 0.1;
-/** A mean that moved by this factor is news and no noise: it is believed at once. */
+/** A mean that moved by this factor is a change, not noise: it is believed at once. */
 const NEWS_FACTOR = 2;
 /**
  * Time constant of the mean of what others have there, in ms. Light load in simulation S18: p99 125 ms with 1 s, 114 with 3 s,
@@ -71,7 +71,7 @@ export class PlacementStats {
     if (this.#failuresInRow >= EJECT_AFTER) this.#eject(now);
   }
 
-  /** Nobody waits for the answer any more: says nothing about the placement. */
+  /** The caller gave up: says nothing about the placement. */
   abandoned(): void {
     this.inFlight -= 1;
   }
@@ -102,7 +102,7 @@ export class PlacementStats {
     this.#isServing = isServing;
   }
 
-  /** While it owes us answers: for how long it has given none, in ms. A node that stops tells it by nothing else. */
+  /** While responses are outstanding: how long there has been none, in ms. A node that stops shows it by nothing else. */
   silentMs(now: number): number {
     return this.inFlight === 0 ? 0 : Math.max(0, now - this.#quietSince);
   }

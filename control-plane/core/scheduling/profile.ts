@@ -21,7 +21,7 @@ import { warm } from "./scores/warm-start.ts";
 /** Which filters hold and what each score weighs. The name goes into every explain record. */
 export interface Profile {
   readonly name: string;
-  /** Cheap to dear; the first refusal is the one that is told. */
+  /** Cheapest first; the first refusal is the one that is shown. */
   readonly filters: readonly Filter[];
   /** Weights sum to 1. */
   readonly scores: readonly { readonly score: Score; readonly weight: number }[];

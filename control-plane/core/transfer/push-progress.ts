@@ -3,7 +3,7 @@ import type { ChunkRef } from "../../../shared/protocol/manifest.ts";
 /** One frame to send: a part of a chunk. */
 export interface NextFrame {
   readonly chunk: ChunkRef;
-  /** Where the part stands in its chunk. */
+  /** The offset of the part in its chunk. */
   readonly offset: number;
   readonly length: number;
   /** Nothing follows in this round. */

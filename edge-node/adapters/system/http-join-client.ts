@@ -18,7 +18,7 @@ interface Answered {
 }
 
 /** `POST /api/v1/join` over a connection that was checked against the pin first. */
-export class HttpJoinDoor implements JoinClient {
+export class HttpJoinClient implements JoinClient {
   readonly #url: URL;
   readonly #connect: (url: URL, signal: AbortSignal) => Promise<Socket>;
 

@@ -73,7 +73,7 @@ export const deploymentSpec = z
           .max(100_000)
           .optional()
           .describe(
-            "How long an idle model waits for more requests to share its run, in µs, rounded up to whole ms. Default: 0, nobody waits: what comes while a run is on shares the next one.",
+            "How long an idle model waits for more requests to share its run, in µs, rounded up to whole ms. Default: 0, no request waits: those that arrive during a run share the next one.",
           ),
       })
       .default({ timeoutMs: 10_000 }),

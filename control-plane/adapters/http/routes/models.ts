@@ -95,7 +95,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       method: "PUT",
       path: "/api/v1/models/{model}/aliases/{alias}",
       summary:
-        "Move an alias to a version (at most eight to a version); `If-Match` names the version it stands at, `If-None-Match: *` that it must be new",
+        "Move an alias to a version (at most eight to a version); `If-Match` names the version it points at, `If-None-Match: *` says that it must be new",
       tag: TAG,
       access: OPERATORS,
       params: aliasParams,
@@ -113,7 +113,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
   ];
 }
 
-/** Null: the alias must not exist yet. An alias's ETag is the version it stands at. */
+/** Null: the alias must not exist yet. An alias's ETag is the version it points at. */
 const expectedAlias = (facts: Pick<RequestFacts, "header">): IfMatch | null =>
   facts.header("if-none-match")?.trim() === "*" ? null : ifMatchOf(facts);
 

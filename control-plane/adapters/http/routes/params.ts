@@ -2,7 +2,7 @@ import { z } from "zod";
 import { aliasName, objectName } from "../../../../shared/api/v1/common.ts";
 import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
 
-/** A version's number as it stands in a path. */
+/** A version's number in a path. */
 const versionText = z
   .string()
   .regex(/^[1-9][0-9]{0,8}$/, "a version number, 1 or more")

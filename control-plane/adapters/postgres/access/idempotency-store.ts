@@ -4,7 +4,7 @@ import type { Database } from "../database.ts";
 /** Status of a claim whose work is under way. */
 const UNDER_WAY = 0;
 const LIFE = "24 hours";
-/** Whoever claimed the key and has not answered by now crashed: its request is over by its own deadline. */
+/** A process that claimed the key and has not answered by now has crashed: its request is past its own deadline. */
 const ABANDONED = "60 seconds";
 const SWEEP_MS = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { SkerryError } from "../../../../shared/base/errors.ts";
 
-/** Where a reader of events stands: behind the event `id` that the transaction `tx` wrote. */
+/** The position of a reader of events: after the event `id` that the transaction `tx` wrote. */
 export interface EventCursor {
   readonly tx: bigint;
   readonly id: bigint;

@@ -1,6 +1,6 @@
 import type { Filter } from "./filter.ts";
 
-/** Data and model may be where the node stands. */
+/** The deployment's residency allows the node's kind. */
 export const residencyFilter: Filter = {
   code: "residency",
   refuse({ node }, { deployment }) {

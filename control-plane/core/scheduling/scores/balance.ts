@@ -1,6 +1,6 @@
 import { clampScore, type Score } from "./score.ts";
 
-/** CPU and memory used in like measure, so that neither is stranded. */
+/** CPU and memory are used equally, so that neither is left unused. */
 export const balance: Score = {
   name: "balance",
   zeroMeans: "one of CPU and memory is full while the other is idle",
