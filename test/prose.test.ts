@@ -1,0 +1,105 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "@jest/globals";
+
+const ROOT = join(import.meta.dirname, "..");
+const TEXTS = [
+  "{shared,control-plane,edge-node,cli,scripts}/**/*.{ts,mjs,md}",
+  "{docs,prisma}/**/*.{md,prisma}",
+  "*.md",
+];
+const EXEMPT = /^prisma\/generated\//;
+
+/** Words that make a reader stop: metaphors, persons for programs, and prose of another century. */
+const BANNED_WORDS = [
+  /\bwhoever\b/i,
+  /\bfor ever\b/i,
+  /\b(?:he|his|him|himself)\b/i,
+  /\bgiv(?:e|es|en) (?:it |them )?back\b/i,
+  /\bis news\b/i,
+  /\bat the door\b/i,
+  /\bnobody waits\b/i,
+  /\bmust bear\b/i,
+  /\bowes?\b/i,
+  /\bdear(?:er|est)?\b/i,
+  /\bin like measure\b/i,
+  /\bgoodbye\b/i,
+  /\bguilty\b/i,
+  /\bshall\b/i,
+  /\bheals?\b/i,
+  /\bstands\b(?! (?:in )?for\b)/i,
+];
+
+/** Names that were replaced by the field's words. */
+const OLD_NAMES = [
+  /doorbell|doorkeeper|(?:http|node|join)door\b|inferencegate|\bonring\b/i,
+  /\b(?:journey|errand|vantage|leaning|surroundings)s?\b/i,
+  /\b(?:FleetHolder|FleetView|RouteView|HeldPlacement|DesiredSender|MemoryFile|NodeMemory|RepositoryChanges)\b/,
+  /\b(?:WorkerAnswer|HostAnswer|InferenceAnswer|HostRenewal|CatalogUpkeep|Urn|withoutNewcomers|soundOf)\b/,
+];
+
+/** Folders whose sentences are not mended yet. This list only gets shorter. */
+const stillToMend: readonly string[] = [
+  "cli/models/",
+  "control-plane/adapters/artifacts/",
+  "control-plane/adapters/http/",
+  "control-plane/adapters/postgres/",
+  "control-plane/app/catalog/",
+  "control-plane/app/deployments/",
+  "control-plane/app/fleet/",
+  "control-plane/app/inference/",
+  "control-plane/app/node-sessions/",
+  "control-plane/app/nodes/",
+  "control-plane/compose.ts",
+  "control-plane/core/catalog/",
+  "control-plane/core/fleet/",
+  "control-plane/ports/",
+  "docs/",
+  "edge-node/",
+  "shared/bytes/",
+  "shared/protocol/",
+];
+
+/** The banned words in `text`, each with the number of its line. */
+function bannedIn(text: string): readonly string[] {
+  const lines = text.split("\n");
+  return [...BANNED_WORDS, ...OLD_NAMES].flatMap((pattern) =>
+    lines.flatMap((line, index) => {
+      const found = pattern.exec(line)?.[0];
+      return found === undefined ? [] : [`${index + 1}: ${found}`];
+    }),
+  );
+}
+
+const found: readonly string[] = globSync(TEXTS, { cwd: ROOT })
+  .filter((file) => !EXEMPT.test(file))
+  .toSorted()
+  .flatMap((file) => bannedIn(readFileSync(join(ROOT, file), "utf8")).map((word) => `${file}:${word}`));
+
+describe("the prose of Skerry", () => {
+  it("has no banned word outside the folders that are still to mend", () => {
+    expect(found.filter((hit) => !stillToMend.some((folder) => hit.startsWith(folder)))).toEqual([]);
+  });
+
+  it("has a banned word in each of the folders that are still to mend", () => {
+    expect(stillToMend.filter((folder) => !found.some((hit) => hit.startsWith(folder)))).toEqual([]);
+  });
+});
+
+describe("the list of banned words", () => {
+  it.each([
+    ["// Whoever asks is told so, for ever.", ["1: Whoever", "1: for ever"]],
+    ["/**\n * He gives it back\n */", ["2: He", "2: gives it back"]],
+    ["const doorbell = new Doorkeeper();", ["1: doorbell"]],
+    ["The lease stands; nobody waits.", ["1: nobody waits", "1: stands"]],
+  ])("bites on %j", (text, words) => {
+    expect(bannedIn(text)).toEqual(words);
+  });
+
+  it.each(["`-1` stands for any length", "the header of a response", "she, they and it", "const turn = 1"])(
+    "leaves %j alone",
+    (text) => {
+      expect(bannedIn(text)).toEqual([]);
+    },
+  );
+});
