@@ -15,7 +15,7 @@ const { root } = protobuf.parse(`
     repeated string input = 1; repeated string output = 2; optional string name = 3; optional string opType = 4;
     repeated Attribute attribute = 5; optional string domain = 7;
   }
-  message Attribute { optional string name = 1; optional int64 i = 3; optional TensorProto t = 5; optional GraphProto g = 6; optional int32 type = 20; }
+  message Attribute { optional string name = 1; optional int64 i = 3; optional TensorProto t = 5; optional GraphProto g = 6; repeated int64 ints = 8; optional int32 type = 20; }
   message TensorProto { repeated int64 dims = 1; optional int32 dataType = 2; optional string name = 8; optional bytes rawData = 9; }
   message ValueInfo { optional string name = 1; optional TypeProto type = 2; }
   message TypeProto { optional TensorType tensorType = 1; }
@@ -97,6 +97,22 @@ function constant(name: string, datatype: ElementType, dims: readonly number[], 
 }
 
 const int64s = (...values: readonly number[]): BigInt64Array => BigInt64Array.from(values.map(BigInt));
+
+/** A model of given nodes from `x` FP32 [n, …row] to `y`, with FP32 constants; for tests that make graphs by chance. */
+export function graphModel(
+  row: readonly number[],
+  nodes: readonly Node[],
+  constants: Readonly<Record<string, { readonly dims: readonly number[]; readonly values: readonly number[] }>>,
+): Uint8Array {
+  return model({
+    nodes,
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", ...row] }],
+    outputs: [{ name: "y", datatype: "FP32" }],
+    constants: Object.entries(constants).map(([name, { dims, values }]) =>
+      constant(name, "FP32", dims, Float32Array.from(values)),
+    ),
+  });
+}
 
 /** y = x for one datatype: [any, 2] unless said otherwise. */
 export const identityModel = (datatype: ElementType, shape: readonly (number | string)[] = ["n", 2]): Uint8Array =>

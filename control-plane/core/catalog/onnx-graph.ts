@@ -9,6 +9,7 @@ import {
   OPSETS,
 } from "./limits.ts";
 import { skimValue, type DeclaredValue } from "./onnx-signature.ts";
+import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
 import { skimTensor } from "./onnx-tensor.ts";
 import { quote, SkimRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
@@ -25,9 +26,11 @@ const GRAPH = {
 const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5, docString: 6, domain: 7 } as const;
 const ATTRIBUTE = {
   name: 1,
+  integer: 3,
   string: 4,
   tensor: 5,
   graph: 6,
+  integers: 8,
   strings: 9,
   tensors: 10,
   graphs: 11,
@@ -36,11 +39,17 @@ const ATTRIBUTE = {
   sparseTensors: 23,
 } as const;
 
+/** Names of tensors between nodes that are kept for the row proof. The largest exports of transformers stay below 4 MiB. */
+const MAX_WIRING_BYTES = 16 * 1024 ** 2;
+const MAX_ATTRIBUTE_TEXT = 64;
+
 /** What the main graph declares. */
 export interface SkimmedGraph {
   readonly inputs: readonly DeclaredValue[];
   readonly outputs: readonly DeclaredValue[];
-  readonly initializers: ReadonlySet<string>;
+  readonly initializers: ReadonlyMap<string, ConstantFacts>;
+  /** Undefined when the graph is too large to be examined. */
+  readonly nodes: readonly GraphNode[] | undefined;
 }
 
 /**
@@ -54,6 +63,7 @@ export class GraphWalk {
   #initializers = 0;
   #values = 0;
   #keptBytes = 0;
+  #wiringBytes = 0;
 
   constructor(reader: WireReader) {
     this.#reader = reader;
@@ -71,14 +81,15 @@ export class GraphWalk {
     const reader = this.#reader;
     const inputs: DeclaredValue[] = [];
     const outputs: DeclaredValue[] = [];
-    const initializers = new Set<string>();
+    const initializers = new Map<string, ConstantFacts>();
+    const nodes: GraphNode[] = [];
     while (reader.next(end)) {
       switch (reader.field) {
         case GRAPH.node:
-          this.#node(reader.enter("a node"), depth);
+          this.#node(reader.enter("a node"), depth, nodes);
           break;
         case GRAPH.initializer:
-          initializers.add(this.#initializer(reader.enter("an initializer")));
+          this.#initializer(reader.enter("an initializer"), initializers);
           break;
         case GRAPH.input:
           inputs.push(this.#value(reader.enter("an input")));
@@ -96,13 +107,18 @@ export class GraphWalk {
           reader.skip();
       }
     }
-    return { inputs, outputs, initializers };
+    return { inputs, outputs, initializers, nodes: this.#isTooLarge ? undefined : nodes };
   }
 
-  #initializer(end: number): string {
+  get #isTooLarge(): boolean {
+    return this.#wiringBytes > MAX_WIRING_BYTES;
+  }
+
+  #initializer(end: number, into: Map<string, ConstantFacts>): void {
     if ((this.#initializers += 1) > MAX_INITIALIZERS)
       throw new SkimRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
-    return this.#keep(skimTensor(this.#reader, end));
+    const { name, ...facts } = skimTensor(this.#reader, end);
+    into.set(this.#keep(name), facts);
   }
 
   #value(end: number): DeclaredValue {
@@ -120,24 +136,36 @@ export class GraphWalk {
     return name;
   }
 
-  #node(end: number, depth: number): void {
+  #node(end: number, depth: number, into: GraphNode[]): void {
     if ((this.#nodes += 1) > MAX_NODES) throw new SkimRefused(`the model has more than ${MAX_NODES} nodes`);
     const reader = this.#reader;
-    let operator = "";
-    let domain = "";
+    const node: MutableNode = {
+      operator: "",
+      domain: "",
+      inputs: [],
+      outputs: [],
+      integers: new Map(),
+      texts: new Map(),
+      tensor: undefined,
+      hasSubgraph: false,
+    };
     while (reader.next(end)) {
       switch (reader.field) {
         case NODE.attribute:
-          this.#attribute(reader.enter("an attribute"), depth);
+          this.#attribute(reader.enter("an attribute"), depth, node);
           break;
         case NODE.opType:
-          operator = reader.text("an operator's name");
+          node.operator = reader.text("an operator's name");
           break;
         case NODE.domain:
-          domain = reader.text("an operator's domain");
+          node.domain = reader.text("an operator's domain");
           break;
         case NODE.input:
+          node.inputs.push(this.#wire());
+          break;
         case NODE.output:
+          node.outputs.push(this.#wire());
+          break;
         case NODE.name:
         case NODE.docString:
           reader.skipText("a text of a node");
@@ -146,7 +174,16 @@ export class GraphWalk {
           reader.skip();
       }
     }
-    this.#useDomain(domainName(domain), operator);
+    const domain = domainName(node.domain);
+    this.#useDomain(domain, node.operator);
+    if (depth === 1 && !this.#isTooLarge) into.push({ ...node, domain });
+  }
+
+  /** The name of a tensor that a node reads or writes. */
+  #wire(): string {
+    const name = this.#reader.text("the name of a node's tensor");
+    this.#wiringBytes += name.length;
+    return this.#isTooLarge ? "" : name;
   }
 
   #useDomain(domain: string, operator: string): void {
@@ -159,23 +196,37 @@ export class GraphWalk {
     this.#domains.add(domain);
   }
 
-  #attribute(end: number, depth: number): void {
+  #attribute(end: number, depth: number, node: MutableNode): void {
     const reader = this.#reader;
+    const integers: number[] = [];
+    let name = "";
+    let text = "";
     while (reader.next(end)) {
       switch (reader.field) {
+        case ATTRIBUTE.name:
+          name = reader.text("an attribute's name");
+          break;
+        case ATTRIBUTE.integer:
+        case ATTRIBUTE.integers:
+          reader.integers("an attribute's number", (value) => {
+            if (integers.length <= MAX_KEPT_INTEGERS) integers.push(value);
+          });
+          break;
+        case ATTRIBUTE.string:
+          text = reader.smallText("an attribute's text", MAX_ATTRIBUTE_TEXT) ?? "";
+          break;
         case ATTRIBUTE.tensor:
         case ATTRIBUTE.tensors:
-          skimTensor(reader, reader.enter("an attribute's tensor"));
+          node.tensor = skimTensor(reader, reader.enter("an attribute's tensor"));
           break;
         case ATTRIBUTE.graph:
         case ATTRIBUTE.graphs:
+          node.hasSubgraph = true;
           this.walk(reader.enter("an attribute's graph"), depth + 1);
           break;
         case ATTRIBUTE.sparseTensor:
         case ATTRIBUTE.sparseTensors:
           throw sparse();
-        case ATTRIBUTE.name:
-        case ATTRIBUTE.string:
         case ATTRIBUTE.strings:
         case ATTRIBUTE.docString:
           reader.skipText("a text of an attribute");
@@ -184,7 +235,21 @@ export class GraphWalk {
           reader.skip();
       }
     }
+    if (integers.length > 0 && integers.length <= MAX_KEPT_INTEGERS) node.integers.set(name, integers);
+    if (text !== "") node.texts.set(name, text);
   }
+}
+
+/** A node while it is read. */
+interface MutableNode {
+  operator: string;
+  domain: string;
+  readonly inputs: string[];
+  readonly outputs: string[];
+  readonly integers: Map<string, readonly number[]>;
+  readonly texts: Map<string, string>;
+  tensor: ConstantFacts | undefined;
+  hasSubgraph: boolean;
 }
 
 const sparse = (): SkimRefused =>

@@ -1,5 +1,6 @@
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { ByteSource } from "./byte-source.ts";
+import { proveRowIndependence, type RowProof } from "./batching/prove.ts";
 import { knownFormat } from "./known-formats.ts";
 import { DEFAULT_DOMAIN, DOMAINS, domainName, IR_VERSIONS, MAX_FILE_BYTES, OPSETS } from "./limits.ts";
 import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
@@ -33,6 +34,8 @@ export interface OnnxModel {
   /** What a caller must send: the graph's inputs without those that the file gives values to. */
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** Whether requests may share a run of it. */
+  readonly rows: RowProof;
 }
 
 export type Skim =
@@ -84,7 +87,20 @@ function skimModel(source: ByteSource): OnnxModel {
     producer: printable(`${parts.producerName} ${parts.producerVersion}`.trim()).slice(0, MAX_PRODUCER_CHARACTERS),
     inputs: signature(inputs, "input"),
     outputs: signature(graph.outputs, "output"),
+    rows: rowsOf(graph, inputs, opsets.get(DEFAULT_DOMAIN) ?? 1),
   };
+}
+
+function rowsOf(graph: SkimmedGraph, inputs: readonly DeclaredValue[], opset: number): RowProof {
+  const { nodes, initializers: constants, outputs } = graph;
+  if (!nodes) return { kind: "unproved", reason: "the graph is too large to be examined" };
+  return proveRowIndependence({
+    nodes,
+    constants,
+    inputs: inputs.map(({ name, type }) => ({ name, shape: type?.shape ?? [] })),
+    outputs: outputs.map(({ name }) => name),
+    opset,
+  });
 }
 
 function skimModelField(

@@ -1,5 +1,6 @@
 import { datatypeOf, TENSOR_STORES, type Datatype, type TensorStore } from "./onnx-datatypes.ts";
 import { quote, SkimRefused } from "./inspection-refused.ts";
+import { MAX_KEPT_INTEGERS, type ConstantFacts } from "./batching/graph-facts.ts";
 import { WIRE, type WireReader } from "./wire-reader.ts";
 
 /** TensorProto's other fields. */
@@ -24,21 +25,45 @@ interface Found {
   elements: number;
   datatype: number;
   rawBytes: number | undefined;
+  /** Its raw data, when they are few. */
+  raw: Uint8Array | undefined;
+  /** Its whole numbers, when they are few and not raw. */
+  readonly numbers: number[];
+  readonly dims: number[];
   readonly counts: Map<TensorStore, number>;
 }
 
+/** A tensor as the graph's checks need it. */
+export interface SkimmedTensor extends ConstantFacts {
+  readonly name: string;
+}
+
+const INT32 = 6;
+const INT64 = 7;
+const WHOLE_NUMBERS = new Set(["int32_data", "int64_data"]);
+
 /**
- * Walks a TensorProto that ends at `end` and returns its name. Refuses one whose bytes lie outside the file, and one
+ * Walks a TensorProto that ends at `end` and returns its name, its shape and, of a short list of whole numbers, its values. Refuses one whose bytes lie outside the file, and one
  * whose shape does not fit its bytes: a runtime that believed the shape would read past them, or reserve what they claim.
  */
-export function skimTensor(reader: WireReader, end: number): string {
-  const found: Found = { name: "", elements: 1, datatype: 0, rawBytes: undefined, counts: new Map() };
+export function skimTensor(reader: WireReader, end: number): SkimmedTensor {
+  const found: Found = {
+    name: "",
+    elements: 1,
+    datatype: 0,
+    rawBytes: undefined,
+    raw: undefined,
+    numbers: [],
+    dims: [],
+    counts: new Map(),
+  };
   while (reader.next(end)) {
     switch (reader.field) {
       case FIELD.dims:
         reader.integers("a tensor's dimension", (length) => {
           if (length < 0) throw new SkimRefused(`tensor ${quote(found.name)} has a dimension of ${length}`);
           found.elements *= length;
+          found.dims.push(length);
         });
         break;
       case FIELD.dataType:
@@ -50,7 +75,10 @@ export function skimTensor(reader: WireReader, end: number): string {
         found.name = reader.text("a tensor's name");
         break;
       case FIELD.rawData:
-        found.rawBytes = reader.skipBytes("a tensor's raw_data");
+        ({ length: found.rawBytes, bytes: found.raw } = reader.smallBytes(
+          "a tensor's raw_data",
+          8 * MAX_KEPT_INTEGERS,
+        ));
         break;
       case FIELD.docString:
         reader.skipText("a tensor's doc_string");
@@ -66,7 +94,16 @@ export function skimTensor(reader: WireReader, end: number): string {
     }
   }
   checkSize(found);
-  return found.name;
+  return { name: found.name, dims: found.dims, integers: integersOf(found) };
+}
+
+function integersOf({ datatype, dims, elements, raw, numbers }: Found): readonly number[] | undefined {
+  if ((datatype !== INT32 && datatype !== INT64) || dims.length > 1 || elements > MAX_KEPT_INTEGERS) return undefined;
+  if (!raw) return numbers.length === elements ? numbers : undefined;
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  return Array.from({ length: elements }, (_, i) =>
+    datatype === INT64 ? Number(view.getBigInt64(i * 8, true)) : view.getInt32(i * 4, true),
+  );
 }
 
 const EXTERNAL_REASON =
@@ -95,6 +132,14 @@ function count(reader: WireReader, found: Found): void {
   if (store.wire === WIRE.BYTES) {
     reader.skipText("a tensor's string");
     found.counts.set(store.name, before + 1);
+  } else if (WHOLE_NUMBERS.has(store.name) && found.elements <= MAX_KEPT_INTEGERS) {
+    let added = 0;
+    reader.integers(`a tensor's ${store.name}`, (value) => {
+      added += 1;
+      // The shape may follow the numbers, so their count alone says when there are too many to keep.
+      if (found.numbers.length <= MAX_KEPT_INTEGERS) found.numbers.push(value);
+    });
+    found.counts.set(store.name, before + added);
   } else found.counts.set(store.name, before + reader.countNumbers(`a tensor's ${store.name}`, store.wire));
 }
 

@@ -90,6 +90,26 @@ export class WireReader {
     return length;
   }
 
+  /** A string of at most `maxBytes`; a longer one, or one that is not UTF-8, is passed over. */
+  smallText(what: string, maxBytes: number): string | undefined {
+    const { length, bytes } = this.smallBytes(what, maxBytes);
+    if (length > MAX_STRING_BYTES) throw tooLong(what, length, MAX_STRING_BYTES);
+    try {
+      return bytes && this.#utf8.decode(bytes);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A copy of a length-delimited value when it has at most `maxBytes`; a longer one is passed over. Returns its length, too. */
+  smallBytes(what: string, maxBytes: number): { readonly length: number; readonly bytes: Uint8Array | undefined } {
+    const end = this.enter(what);
+    const start = this.#position;
+    const length = end - start;
+    this.#position = end;
+    return { length, bytes: length <= maxBytes ? this.#bytes(start, length).slice() : undefined };
+  }
+
   /** As `skipBytes`, for a string, which has a limit. */
   skipText(what: string): void {
     const length = this.skipBytes(what);

@@ -33,6 +33,7 @@ describe("the skim of an ONNX file", () => {
       irVersion: 8,
       opsets: { "ai.onnx": 17, "ai.onnx.ml": 3 },
       opset: 17,
+      rows: { kind: "independent" },
       producer: "by-hand 1.2",
       inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
       outputs: [{ name: "y", datatype: "FP32", shape: [-1, 2] }],
