@@ -138,6 +138,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.limits.memMiB === b.limits.memMiB &&
     a.limits.maxBatch === b.limits.maxBatch &&
     a.limits.maxDelayUs === b.limits.maxDelayUs &&
+    a.limits.rowsAreIndependent === b.limits.rowsAreIndependent &&
     a.limits.queue === b.limits.queue &&
     a.limits.timeoutMs === b.limits.timeoutMs
   );

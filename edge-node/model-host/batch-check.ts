@@ -11,21 +11,16 @@ import { elementCount } from "../../shared/inference/shape.ts";
 import { split, stack } from "./batch.ts";
 import { noBenefitReason, whyTooSlow } from "./batch-benefit.ts";
 import { whySignatureForbids } from "./batchable.ts";
+import { differingOutput } from "./equal-outputs.ts";
 import type { LoadedModel } from "./model.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
 /** Rows of the two requests that are tried: one alone, and one that is a batch itself. */
 const TRIED_ROWS = [1, 2] as const;
+/** A single value may have the sign that hides a threshold. */
+const WIDE_ROUNDS = 4;
 /** Of a model this slow not even one run more is spent at its start. */
 const SLOWEST_US = 500_000;
-/**
- * Largest difference that is called equal, as a part of the largest value of the row. Kernels for one row and for many
- * may add in another order. Measured on x64: no bit differs for 28×28 convolutions and for products up to 1,024 wide, but
- * other processors have other kernels, and roundings of 6e-8 in a sum of 1,024 stay below 6e-5. A model that mixes rows is off
- * by far more: 1.6e-2 for dynamic quantisation, whose scale is that of the whole batch.
- */
-const TOLERANCE: Readonly<Partial<Record<Datatype, number>>> = { FP16: 5e-3, FP32: 1e-4, FP64: 1e-9 };
-
 /**
  * Why the requests of this model may not share a run; undefined when they may. Its signature must allow it, and two
  * requests of different rows must come out together as they do alone: a softmax along the first dimension, statistics of
@@ -45,12 +40,13 @@ export async function batchCheck(
     return now() - before;
   };
   try {
-    const requests = TRIED_ROWS.map((rows, i) => model.inputs.map((input) => sample(input, rows, i)));
+    const requests = samplesOf(model, { isWide: false, round: 0 });
     const [oneRow = []] = requests;
     const threeRows = stack(requests);
     return (
       (await whyTooSlow(time, oneRow)) ??
       (await whyUnequal(model, requests, threeRows)) ??
+      (await whyUnequalWide(model)) ??
       (await noBenefitReason(time, { oneRow, threeRows }))
     );
   } catch (error) {
@@ -74,44 +70,68 @@ async function whyUnequal(
   const together = split(await runAll(model, stacked), TRIED_ROWS);
   if (together === undefined) return "an output has another number of rows than the inputs";
   for (const [i, outputs] of alone.entries()) {
-    const other = outputs.find((output, j) => !isEqual(output, together[i]?.[j]));
-    if (other !== undefined) return `output "${other.name}" of a row depends on the other rows of its batch`;
+    const other = differingOutput(outputs, together[i] ?? []);
+    if (other !== undefined) return `output "${other}" of a row depends on the other rows of its batch`;
   }
   return undefined;
 }
 
-function isEqual(a: Tensor, b: Tensor | undefined): boolean {
-  if (b === undefined || a.shape.join() !== b.shape.join()) return false;
-  const tolerance = TOLERANCE[a.datatype];
-  if (tolerance === undefined) return a.data.every((value: unknown, i: number) => value === b.data[i]);
-  let largest = 0;
-  for (const value of a.data) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(Number(value)));
-  return a.data.every((value: unknown, i: number) => {
-    const other = b.data[i];
-    return Object.is(value, other) || Math.abs(Number(value) - Number(other)) <= tolerance * largest;
-  });
+/** The same with values from the whole range of each datatype, where the model takes them: an index may be out of its table. */
+async function whyUnequalWide(model: LoadedModel): Promise<string | undefined> {
+  for (let round = 0; round < WIDE_ROUNDS; round += 1) {
+    const requests = samplesOf(model, { isWide: true, round });
+    try {
+      for (const inputs of requests) await runAll(model, inputs);
+    } catch {
+      return undefined;
+    }
+    const reason = await whyUnequal(model, requests, stack(requests));
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
 }
+
+interface Range {
+  readonly isWide: boolean;
+  readonly round: number;
+}
+
+const samplesOf = (model: LoadedModel, range: Range): readonly (readonly Tensor[])[] =>
+  TRIED_ROWS.map((rows, i) => model.inputs.map((input) => sample(input, { rows, seed: i, ...range })));
 
 /**
- * Made-up rows, no two alike, the same on every start. Whole numbers are 0 or 1, as they may be indices; the second
- * request's numbers are three times as large, so that a scale taken over the batch is not the first one's.
+ * Made-up rows, no two alike, the same on every start. Narrow whole numbers are 0 or 1, as they may be indices; the second
+ * request's numbers are larger, so that a scale taken over the batch is not the first one's. Wide numbers differ by orders
+ * of magnitude, wide texts in length.
  */
-function sample({ name, datatype, shape }: LoadedModel["inputs"][number], rows: number, seed: number): Tensor {
+function sample(
+  { name, datatype, shape }: LoadedModel["inputs"][number],
+  { rows, seed, isWide, round }: Range & { readonly rows: number; readonly seed: number },
+): Tensor {
   if (!isDatatype(datatype)) throw new Error(`input "${name}" has the datatype ${datatype}`);
   const sizes = [rows, ...shape.slice(1).map((size) => (size === -1 ? 1 : size))];
-  return { name, datatype, shape: sizes, data: sampleData(datatype, elementCount(sizes, `input "${name}"`), seed) };
+  const length = elementCount(sizes, `input "${name}"`);
+  return { name, datatype, shape: sizes, data: sampleData(datatype, length, { seed, isWide, round }) };
 }
 
-function sampleData(datatype: Datatype, length: number, seed: number): TensorData {
-  const noise = noiseFrom(seed + 1);
-  if (datatype === "BYTES") return Array.from({ length }, () => (noise() < 0 ? "a" : "b"));
+function sampleData(
+  datatype: Datatype,
+  length: number,
+  { seed, isWide, round }: Range & { readonly seed: number },
+): TensorData {
+  const noise = noiseFrom(seed + 1 + 2 * round);
+  if (datatype === "BYTES")
+    return Array.from({ length }, () => (noise() < 0 ? "a" : "b").repeat(isWide ? 1 + 15 * seed : 1));
   const out = zeroNumbers(datatype, length);
   const { kind } = DATATYPES[datatype];
   const isFloat = kind === "float" || kind === "half";
+  const isFlag = datatype === "BOOL";
   for (let i = 0; i < length; i += 1) {
     const value = noise();
-    if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[i] = value < 0 ? 0n : 1n;
-    else out[i] = isFloat ? value * (1 + 2 * seed) : value < 0 ? 0 : 1;
+    const whole = isWide && !isFlag ? Math.floor(((value + 1) / 2) * 100) : value < 0 ? 0 : 1;
+    if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[i] = BigInt(whole);
+    else if (!isFloat) out[i] = whole;
+    else out[i] = isWide ? Math.sign(value) * (0.5 + Math.abs(value) / 2) * 10 ** (3 * seed) : value * (1 + 2 * seed);
   }
   return out;
 }

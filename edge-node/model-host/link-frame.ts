@@ -45,7 +45,7 @@ export interface ReplyHead {
 /** What an answer says in its code byte: 0 is success. */
 export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED"] as const;
 
-/** How a start goes on, as JSON in the body of an EVENT. */
+/** How a start goes on, and what the host found while it serves, as JSON in the body of an EVENT. */
 export type HostEvent =
   | {
       readonly event: "loaded";
@@ -55,6 +55,8 @@ export type HostEvent =
     }
   /** `unbatched`: why requests do not share runs; absent when they do. */
   | { readonly event: "ready"; readonly warmUs: number; readonly unbatched?: string }
+  /** From now on requests do not share runs. */
+  | { readonly event: "sharing-stopped"; readonly reason: string }
   | {
       readonly event: "failed";
       readonly phase: "loading" | "warming";
@@ -68,6 +70,8 @@ export interface HostTask {
   readonly version: string;
   /** Absolute path of the file that the runtime loads. */
   readonly file: string;
+  /** Why requests may not share a run; absent: trials decide. */
+  readonly noBatchReason?: string;
 }
 
 export function writeRequestHead(view: DataView, head: RequestHead): void {

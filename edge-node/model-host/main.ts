@@ -5,6 +5,7 @@ import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
 import { type HostTask, LINK_FD } from "./link-frame.ts";
 import { openModel } from "./model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
+import { RunSharing } from "./run-sharing.ts";
 import { runtimeWords } from "./runtime-words.ts";
 import { type Served, Batch } from "./turn.ts";
 import { warmUp } from "./warm-up.ts";
@@ -33,7 +34,10 @@ async function takeTurn(link: BlockingLink, served: Served, first: LinkRequest):
   link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, turn: answers.length })));
 }
 
-async function start(link: BlockingLink, { file, model: name, version }: HostTask): Promise<Served | undefined> {
+async function start(
+  link: BlockingLink,
+  { file, model: name, version, noBatchReason }: HostTask,
+): Promise<Served | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
     const before = performance.now();
@@ -42,9 +46,13 @@ async function start(link: BlockingLink, { file, model: name, version }: HostTas
     link.tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
     const warmUs = await warmUp(model);
-    const unbatched = await batchCheck(model, warmUs);
+    const unbatched = noBatchReason ?? (await batchCheck(model, warmUs));
     link.tell({ event: "ready", warmUs, ...(unbatched === undefined ? {} : { unbatched }) });
-    return { model, name, version, isBatching: unbatched === undefined };
+    const sharing = new RunSharing({
+      isAllowed: unbatched === undefined,
+      onStopped: (reason) => link.tell({ event: "sharing-stopped", reason }),
+    });
+    return { model, name, version, sharing };
   } catch (error) {
     const message = messageOf(error);
     const detail = runtimeWords(message, 500);

@@ -3,14 +3,15 @@ import { release } from "../../shared/bytes/release.ts";
 import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
 import { batchKey, rowsOf, split, stack } from "./batch.ts";
+import { differingOutput } from "./equal-outputs.ts";
+import type { RunSharing } from "./run-sharing.ts";
 import type { LoadedModel } from "./model.ts";
 
 export interface Served {
   readonly model: LoadedModel;
   readonly name: string;
   readonly version: string;
-  /** Whether requests may share a run. Becomes false for good when an output shows that they may not. */
-  isBatching: boolean;
+  readonly sharing: RunSharing;
 }
 
 export interface TurnAnswer extends Answer {
@@ -42,7 +43,7 @@ export class Batch {
   /** `maxRows`: rows that may share a run; 1 switches sharing off. */
   constructor(served: Served, maxRows: number) {
     this.#served = served;
-    this.#maxRows = served.isBatching ? maxRows : 1;
+    this.#maxRows = served.sharing.isAllowed ? maxRows : 1;
   }
 
   /** Whether it is worth while to look for another request. */
@@ -98,9 +99,9 @@ export class Batch {
     const [first] = group;
     if (first === undefined) return;
     if (group.length === 1) return this.#runAlone(first);
-    const { isBatching } = this.#served;
+    const { isAllowed } = this.#served.sharing;
     const before = performance.now();
-    const shares = isBatching ? await this.#share(group).catch(() => undefined) : undefined;
+    const shares = isAllowed ? await this.#share(group).catch(() => undefined) : undefined;
     const runMs = performance.now() - before;
     for (const [i, entry] of group.entries()) {
       const tensors = shares?.[i];
@@ -116,8 +117,22 @@ export class Batch {
       outputs,
       group.map(({ rows }) => rows ?? 0),
     );
-    if (shares === undefined) this.#served.isBatching = false;
+    const { sharing } = this.#served;
+    if (shares === undefined) sharing.stop("an output has another number of rows than the inputs");
+    else if (sharing.isSampled() && !(await this.#isRight(group, shares))) return undefined;
     return shares;
+  }
+
+  /** Repeats one of the requests alone: the second line behind the proof, in operation. */
+  async #isRight(group: readonly Entry[], shares: readonly (readonly Tensor[])[]): Promise<boolean> {
+    const { model, sharing } = this.#served;
+    const last = group.length - 1;
+    const request = group[last]?.request;
+    if (request === undefined) return true;
+    const alone = await model.run(request.inputs, namesOf(group[last]));
+    const other = differingOutput(alone, shares[last] ?? []);
+    if (other !== undefined) sharing.stop(`output "${other}" of a request differed from its answer alone`);
+    return other === undefined;
   }
 
   async #runAlone(entry: Entry): Promise<void> {

@@ -9,6 +9,10 @@ export interface HostSpec {
   /** Folder with the artifact's verified files; the host reads it and nothing else. */
   readonly directory: string;
   readonly limits: DesiredPlacement["limits"];
+  /** Why its requests may not share a run; absent when the host decides by trials. */
+  readonly noBatchReason?: string;
+  /** A shared run gave another answer than the request alone: from then on the host shares none. */
+  readonly onSharingStopped?: (reason: string) => void;
 }
 
 /** The one exception a host port throws: a placement failure with its code. Recognised by `name`. */

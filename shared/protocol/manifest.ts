@@ -24,6 +24,16 @@ const manifestFile = z.object({
   chunks: z.array(chunk).min(1),
 });
 
+/**
+ * Whether each row of every output depends on the same row of the inputs alone, so that requests may share a run: what the
+ * graph proves, or what stops the proof.
+ */
+export const rowProof = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("independent") }),
+  z.object({ kind: z.literal("unproved"), reason: z.string().max(500) }),
+]);
+export type RowProof = z.infer<typeof rowProof>;
+
 /** What an artifact is made of: the list that a node checks every byte against. */
 export const manifest = z.object({
   v: z.literal(1),
@@ -35,6 +45,8 @@ export const manifest = z.object({
   outputs: z.array(tensorSpec),
   irVersion: z.number().int(),
   opsets: z.record(z.string(), z.number().int()),
+  /** Absent in manifests that were made before graphs were examined. */
+  rows: rowProof.optional(),
   limits: z.object({
     memMiB: z.number().int().min(1),
     maxBatch: z.number().int().min(1),

@@ -83,6 +83,8 @@ export const desiredPlacement = z.looseObject({
     timeoutMs: count,
     /** How long an idle model waits for company; absent, as from older control planes: not at all. */
     maxDelayUs: count.optional(),
+    /** The operator declares what the graph may not prove; absent: only the proof counts. */
+    rowsAreIndependent: z.boolean().optional(),
   }),
 });
 export type DesiredPlacement = z.infer<typeof desiredPlacement>;

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
+import { RunSharing } from "../../edge-node/model-host/run-sharing.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
 import { Batch } from "../../edge-node/model-host/turn.ts";
 import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
@@ -35,7 +36,12 @@ const startHost = (entry?: string): Promise<ModelHost> =>
     ...(entry === undefined ? {} : { entry }),
   }).start(spec, () => undefined, new AbortController().signal);
 
-const served = { model: await openModel(file), name: "softmax", version: "1", isBatching: false };
+const served = {
+  model: await openModel(file),
+  name: "softmax",
+  version: "1",
+  sharing: new RunSharing({ isAllowed: false, onStopped: () => undefined }),
+};
 const blocking = await startHost();
 const eventLoop = await startHost(path.join(import.meta.dirname, "support/event-loop-host.ts"));
 

@@ -36,6 +36,7 @@ export function buildManifest(
     outputs: model.outputs.map((spec) => ({ ...spec })),
     irVersion: model.irVersion,
     opsets: { ...model.opsets },
+    rows: model.rows,
     limits: { memMiB: estimateMemMiB(file.bytes), maxBatch: MAX_BATCH, timeoutMs: TIMEOUT_MS },
   };
 }

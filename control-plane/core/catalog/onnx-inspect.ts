@@ -1,6 +1,6 @@
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { ByteSource } from "./byte-source.ts";
-import { proveRowIndependence, type RowProof } from "./batching/prove.ts";
+import { proveRowIndependence } from "./batching/prove.ts";
 import { knownFormat } from "./known-formats.ts";
 import { DEFAULT_DOMAIN, DOMAINS, domainName, IR_VERSIONS, MAX_FILE_BYTES, OPSETS } from "./limits.ts";
 import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";

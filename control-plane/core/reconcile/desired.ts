@@ -47,6 +47,7 @@ function desiredPlacement(fleet: Fleet, placement: FleetPlacement): DesiredPlace
       queue: QUEUE,
       timeoutMs: deployment.spec.limits.timeoutMs,
       maxDelayUs: deployment.spec.limits.maxDelayUs ?? 0,
+      ...(deployment.spec.limits.rowsAreIndependent === true && { rowsAreIndependent: true }),
     },
   };
 }

@@ -10,6 +10,7 @@ export const hostEvent = z.discriminatedUnion("event", [
     loadMs: z.number(),
   }),
   z.object({ event: z.literal("ready"), warmUs: z.number(), unbatched: z.string().max(500).optional() }),
+  z.object({ event: z.literal("sharing-stopped"), reason: z.string().max(500) }),
   z.object({
     event: z.literal("failed"),
     phase: z.enum(["loading", "warming"]),

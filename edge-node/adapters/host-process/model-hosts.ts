@@ -63,7 +63,13 @@ export class ProcessModelHosts implements ModelHosts {
 
   #launch(spec: HostSpec): Launch {
     const { workDirectory, entry = ENTRY } = this.#options;
-    const task: HostTask = { model: spec.model, version: spec.version, file: path.resolve(spec.directory, MODEL_FILE) };
+    const { model, version, noBatchReason } = spec;
+    const task: HostTask = {
+      model,
+      version,
+      file: path.resolve(spec.directory, MODEL_FILE),
+      ...(noBatchReason !== undefined && { noBatchReason }),
+    };
     return launchOf({
       execPath: process.execPath,
       entry,
@@ -144,6 +150,8 @@ class HostStart {
       }
       case "ready":
         return this.#ready.resolve(event);
+      case "sharing-stopped":
+        return this.#spec.onSharingStopped?.(event.reason);
       case "failed":
         return this.process.expectEnd(failureOf(event, this.#spec.limits.memMiB));
     }

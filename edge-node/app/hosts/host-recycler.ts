@@ -7,6 +7,7 @@ import type { SystemProbe } from "../../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Held } from "../placements/placements.ts";
+import { hostSpecOf } from "./host-spec.ts";
 import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
 
 const LOOK_MS = 5_000;
@@ -77,16 +78,16 @@ export class HostRecycler {
   }
 
   async #renew(held: Held, old: ModelHost, readyMiB: number): Promise<void> {
-    const { hosts, disk, clock, log, logger } = this.#parts;
-    const { placementId, model, version, artifact, limits } = held.spec;
+    const { hosts, clock, log, logger } = this.#parts;
+    const { placementId, limits } = held.spec;
     const abort = new AbortController();
     held.abort = abort;
     this.#isBusy = true;
     this.#tried.set(held, { at: clock.now(), limitMiB: limits.memMiB });
     try {
+      const spec = await hostSpecOf(held.spec, this.#parts);
       const given = { ...limits, memMiB: nextLimitOf(held, old) };
-      const spec = { placementId, model, version, directory: disk.directory(artifact), limits: given };
-      const next = await hosts.start(spec, () => undefined, abort.signal);
+      const next = await hosts.start({ ...spec, limits: given }, () => undefined, abort.signal);
       if (abort.signal.aborted || held.process !== old) return await next.stop(0);
       await this.#change(held, { old, next, abort });
     } catch (error) {

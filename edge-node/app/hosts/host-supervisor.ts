@@ -10,6 +10,7 @@ import { isHostFailure } from "./host-failure.ts";
 import { HostRecycler } from "./host-recycler.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Held, Placements } from "../placements/placements.ts";
+import { hostSpecOf } from "./host-spec.ts";
 import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
 
 interface Parts {
@@ -77,7 +78,7 @@ export class HostSupervisor {
 
   async #start(held: Held, signal: AbortSignal): Promise<void> {
     const { placements, disk, hosts, serving, logger } = this.#parts;
-    const { placementId, model, version, artifact, limits } = held.spec;
+    const { placementId, model, version, artifact } = held.spec;
     try {
       if (!held.isFresh) {
         // A byte that went bad on the disk is found here and not as a wrong answer.
@@ -85,14 +86,14 @@ export class HostSupervisor {
         if (!(await disk.verify(artifact))) return this.#damaged(held);
       }
       held.isFresh = false;
+      const spec = await hostSpecOf(held.spec, this.#parts);
       if (signal.aborted) return placements.change(held, (machine) => machine.becomeStaged());
       placements.change(held, (machine) => machine.becomeLoading());
-      const directory = disk.directory(artifact);
       const onPhase = (phase: "loading" | "warming"): void => {
         if (phase === "warming" && held.state === "loading")
           placements.change(held, (machine) => machine.becomeWarming());
       };
-      const host = await hosts.start({ placementId, model, version, directory, limits }, onPhase, signal);
+      const host = await hosts.start(spec, onPhase, signal);
       if (signal.aborted) {
         await host.stop(0);
         return placements.change(held, (machine) => machine.becomeStaged());

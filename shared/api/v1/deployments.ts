@@ -64,7 +64,13 @@ export const deploymentSpec = z
           .max(256)
           .optional()
           .describe(
-            "Most rows that requests may share in one run of the model; 1 switches sharing off. Default: 32. Applies where every input and output has a variable first dimension and rows do not depend on each other, which each node tries out.",
+            "Most rows that requests may share in one run of the model; 1 switches sharing off. Default: 32. Applies where every input and output has a variable first dimension and rows do not depend on each other: where the graph proves it, or `rowsAreIndependent` declares it.",
+          ),
+        rowsAreIndependent: z
+          .boolean()
+          .optional()
+          .describe(
+            "Declares that each row of every output depends on the same row of the inputs alone, where the graph does not prove it. If that is wrong, callers that share a run change each other's answers. Default: only what the graph proves.",
           ),
         maxDelayUs: z
           .number()

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
-import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
+import type { HostSpec, HostResponse, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
@@ -17,6 +17,7 @@ import {
   identityModel,
   loopingRowsModel,
   reshapeModel,
+  graphModel,
   ROW_MIXERS,
   softmaxModel,
   statefulModel,
@@ -37,13 +38,13 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 let models = 0;
 
-async function start(file: Uint8Array): Promise<ModelHost> {
+async function start(file: Uint8Array, more: Partial<HostSpec> = {}): Promise<ModelHost> {
   models += 1;
   const folder = path.join(directory, `model-${models}`);
   await mkdir(folder);
   await writeFile(path.join(folder, MODEL_FILE), file);
   const limits = { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 5_000 };
-  const spec = { placementId: `p-${models}`, model: "m", version: "7", directory: folder, limits };
+  const spec = { placementId: `p-${models}`, model: "m", version: "7", directory: folder, limits, ...more };
   const host = await hosts.start(spec, () => undefined, new AbortController().signal);
   running.push(host);
   return host;
@@ -107,6 +108,51 @@ const requestTo = (datatype: NumericDatatype): fc.Arbitrary<Body> => {
     .map((text) => ({ body: new TextEncoder().encode(text), headerLength: JSON_BODY }));
   return fc.oneof({ arbitrary: good, weight: 6 }, { arbitrary: nonsense, weight: 1 });
 };
+
+/** y = x, but x / 9 in the whole run when anything in it is above `limit`: no trial with smaller values can see it. */
+const thresholdModel = (limit: number): Uint8Array =>
+  graphModel(
+    [1],
+    [
+      { opType: "ReduceMax", input: ["x"], output: ["m"] },
+      { opType: "Greater", input: ["m", "limit"], output: ["isAbove"] },
+      { opType: "Div", input: ["x", "nine"], output: ["d"] },
+      { opType: "Where", input: ["isAbove", "d", "x"], output: ["y"] },
+    ],
+    { limit: { dims: [], values: [limit] }, nine: { dims: [], values: [9] } },
+  );
+
+const number = (value: number): Body =>
+  encodeRequest({
+    inputs: [{ tensor: { name: "x", datatype: "FP32", shape: [1, 1], data: Float32Array.of(value) }, binary: true }],
+    binaryOutput: true,
+  });
+
+describe("requests to a model that mixes rows from some value on", () => {
+  it("never share a run where the graph does not prove that rows are independent", async () => {
+    const host = await start(thresholdModel(5_000), { noBatchReason: "ReduceMax reduces the whole tensor" });
+    const answers = await askTogether(host, [9_000, 1, 2, 18].map(number), 8);
+    expect(answers.map((answer) => row(answer)[0])).toEqual([1_000, 1, 2, 18]);
+    expect(answers.every(({ turn }) => turn === 1)).toBe(true);
+    expect(host.noBatchReason).toBe("ReduceMax reduces the whole tensor");
+  });
+
+  it("are noticed by a trial with large values", async () => {
+    const host = await start(thresholdModel(100));
+    expect(host.noBatchReason).toBe('output "y" of a row depends on the other rows of its batch');
+  });
+
+  it("are noticed in operation by a comparison, answered alone, and share no run from then on", async () => {
+    const reasons: string[] = [];
+    const host = await start(thresholdModel(5_000), { onSharingStopped: (reason) => reasons.push(reason) });
+    expect(host.noBatchReason).toBeUndefined();
+    for (let round = 0; round < 3; round += 1) {
+      const answers = await askTogether(host, [9_000, 1, 2, 18].map(number), 8);
+      expect(answers.map((answer) => row(answer)[0])).toEqual([1_000, 1, 2, 18]);
+    }
+    expect(reasons).toEqual(['output "y" of a request differed from its answer alone']);
+  });
+});
 
 describe("batching", () => {
   it.each(["FP32", "FP64", "INT32", "INT64"] as const)(

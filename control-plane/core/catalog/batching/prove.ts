@@ -1,10 +1,11 @@
+import type { RowProof } from "../../../../shared/protocol/manifest.ts";
+import { printable } from "../inspection-refused.ts";
 import { fold } from "./fold.ts";
 import type { GraphFacts, GraphNode } from "./graph-facts.ts";
 import { RULES } from "./operators.ts";
 import { constant, rows, type Value } from "./value.ts";
 
-/** `reason` names the operator that stops the proof. */
-export type RowProof = { readonly kind: "independent" } | { readonly kind: "unproved"; readonly reason: string };
+const MAX_REASON = 300;
 
 /** Results change from run to run, or with what else is in the run, whatever their inputs are. */
 const RANDOM = new Set([
@@ -38,7 +39,8 @@ export function proveRowIndependence({ nodes, constants, inputs, outputs, opset 
   return other === undefined ? { kind: "independent" } : unproved(`output "${other}" is no stack of rows`);
 }
 
-const unproved = (reason: string): RowProof => ({ kind: "unproved", reason });
+/** `reason` names the operator that stops the proof. */
+const unproved = (reason: string): RowProof => ({ kind: "unproved", reason: printable(reason).slice(0, MAX_REASON) });
 
 /** Sets the outputs of one node; the reason when the proof ends there. */
 function follow(node: GraphNode, values: Map<string, Value>, opset: number): string | undefined {

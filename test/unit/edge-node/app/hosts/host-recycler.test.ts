@@ -25,7 +25,10 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     serving,
     clock,
     logger: silentLogger,
-    disk: { directory: (artifact: string) => `/models/${artifact}` },
+    disk: {
+      directory: (artifact: string) => `/models/${artifact}`,
+      manifest: () => Promise.resolve({ rows: { kind: "independent" } }),
+    },
     probe: { memFreeMiB: () => memFreeMiB },
     log: { add: (_level: string, line: string) => told.push(line) },
     own: () => undefined,
