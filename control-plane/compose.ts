@@ -14,7 +14,7 @@ import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
-import { Executor } from "./app/control-loop/executor.ts";
+import { createEffects } from "./app/control-loop/effects/effects.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
 import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
@@ -109,8 +109,7 @@ export async function composeControlPlane(
   const loop = new ControlLoop({
     fleet,
     leadership,
-    executor: new Executor({ store: postgres.plans, random }),
-    events: postgres.events,
+    execute: createEffects({ plans: postgres.plans, events: postgres.events, random }),
     timings,
     clock,
     logger,

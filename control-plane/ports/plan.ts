@@ -3,7 +3,7 @@ import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetRows } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";
 
-/** Proof of leadership: compared inside every transaction that carries out a plan. */
+/** Proof of leadership: compared inside every transaction that executes a step. */
 export interface LeaderFence {
   readonly holder: string;
   readonly token: bigint;
@@ -33,7 +33,7 @@ export interface NewPlacement {
 /** `fenced`: leadership was lost, stop leading. `stale`: the row moved on, plan again. Neither changed anything. */
 export type PlanOutcome = "committed" | "fenced" | "stale";
 
-/** Carries out plan steps. Every method raises the node's `desired_rev` in its transaction and rings the doorbell. */
+/** Executes plan steps. Every method raises the node's `desired_rev` in its transaction and notifies all replicas. */
 export interface PlanStore {
   /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
   createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
@@ -43,14 +43,14 @@ export interface PlanStore {
     placement: { id: PlacementId; generation: number },
     event: NewEvent,
   ): Promise<PlanOutcome>;
-  /** Sets `wanted` to `gone`, generation + 1. `stale` unless it is at `generation`. */
-  retirePlacement(
+  /** Sets `wanted` to `gone`; the generation stays. `stale` unless it is at `generation`. */
+  removePlacement(
     fence: LeaderFence,
     placement: { id: PlacementId; generation: number },
     event: NewEvent,
   ): Promise<PlanOutcome>;
-  /** Deletes the row of a placement that its node has let go of. */
-  forgetPlacement(
+  /** Deletes the row of a placement that is gone from its node. `stale` unless it is `wanted: gone`. */
+  deletePlacement(
     fence: LeaderFence,
     placement: { id: PlacementId; generation: number },
     event: NewEvent,

@@ -63,10 +63,10 @@ describe("proc-agent-kill: a node that serves is killed under a steady load", ()
     for (const reason of [
       "NodeDisconnected",
       "NodeLost",
-      "PlacementDecided",
+      "PlacementScheduled",
       "ModelPushed",
       "PlacementReady",
-      "PlacementRetired",
+      "PlacementRemoved",
     ]) {
       expect(told).toContain(reason);
     }

@@ -4,30 +4,39 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { planFleet } from "../../core/reconcile/plan.ts";
-import { describePlan } from "../../core/reconcile/steps.ts";
-import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
-import type { EventStore } from "../../ports/journal.ts";
-import type { Executor } from "./executor.ts";
+import { describePlan, type Step } from "../../core/reconcile/steps.ts";
+import { nodeTransitions } from "../../core/reconcile/transitions.ts";
+import type { PlanContext } from "../../core/scheduling/context.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
+import type { Execute } from "./effects/effects.ts";
 import type { Leadership } from "./leadership.ts";
 
+/** Silence turns into loss, and a failure into a retry, without an event: so the loop also runs every second. */
 const PERIOD_MS = 1_000;
 /** Changes come in bursts (a reconnect storm, a batch of deployments): one plan serves them all. */
 const SETTLE_MS = 20;
 
 /**
- * Snapshot → plan → steps → effects, on every change and every second (silence turns into loss without an event).
- * Only the leader acts. One run at a time; a trigger during a run leads to exactly one more.
+ * The leader's loop. One run is a pipeline:
+ *
+ *   observe      the fleet in memory, when this replica leads and its last read of Postgres succeeded
+ *   transitions  which nodes became ready or lost since the last run           (core/reconcile/transitions.ts)
+ *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
+ *   steps        both as one list of values                                    (core/reconcile/steps.ts)
+ *   effects      each step by the table of its domain, fenced by the lease     (effects/)
+ *
+ * Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second.
+ * One run at a time: triggers during a run lead to exactly one more. A step that finds another leader ends the run and
+ * the leadership. A step that fails ends the run; the next run plans from what is then.
  */
 export class ControlLoop {
   readonly #fleet: FleetCache;
   readonly #leadership: Leadership;
-  readonly #executor: Executor;
-  readonly #events: EventStore;
+  readonly #execute: Execute;
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #lastStates = new Map<string, NodeState>();
+  #nodeStates: ReadonlyMap<string, NodeState> = new Map();
   #running: Promise<void> = Promise.resolve();
   #isScheduled = false;
   #trigger = "started";
@@ -37,16 +46,14 @@ export class ControlLoop {
   constructor(parts: {
     fleet: FleetCache;
     leadership: Leadership;
-    executor: Executor;
-    events: EventStore;
+    execute: Execute;
     timings: NodeTimings;
     clock: Clock;
     logger: Logger;
   }) {
     this.#fleet = parts.fleet;
     this.#leadership = parts.leadership;
-    this.#executor = parts.executor;
-    this.#events = parts.events;
+    this.#execute = parts.execute;
     this.#timings = parts.timings;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
@@ -83,48 +90,31 @@ export class ControlLoop {
     const trigger = this.#trigger;
     this.#trigger = "periodic";
     try {
-      await this.#planAndAct(trigger);
+      await this.#reconcile(trigger);
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, "a plan could not be carried out; the next run plans anew");
+      this.#logger.warn({ error: messageOf(error) }, "a plan could not be executed; the next run plans again");
     }
     if (!this.#isScheduled) this.#schedule(PERIOD_MS);
   }
 
-  async #planAndAct(trigger: string): Promise<void> {
+  async #reconcile(trigger: string): Promise<void> {
     const lead = this.#leadership.current();
     if (!lead || !this.#fleet.isFresh) return;
     const fleet = this.#fleet.current();
     const context: PlanContext = { now: this.#clock.now(), timings: this.#timings, trigger, leaderSince: lead.since };
-    await this.#tellTransitions(context);
-    const steps = planFleet(fleet, context);
-    if (steps.length === 0) return;
-    this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
+
+    const transitions = nodeTransitions(fleet, this.#nodeStates, context);
+    const steps: readonly Step[] = [...transitions.steps, ...planFleet(fleet, context)];
+    if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
     for (const step of steps) {
-      const outcome = await this.#executor.execute(step, lead.fence);
-      if (outcome === "fenced") {
+      if ((await this.#execute(step, lead.fence)) === "fenced") {
         this.#leadership.lost();
         return;
       }
+      // After the last event: one that could not be recorded is recorded by the next run, and none is recorded twice.
+      if (step === transitions.steps.at(-1)) this.#nodeStates = transitions.states;
     }
-    await this.#fleet.refresh();
-  }
-
-  /** A node that fell silent causes no event by itself: the leader tells when it counts as lost, and when it is back. */
-  async #tellTransitions(context: PlanContext): Promise<void> {
-    for (const node of this.#fleet.current().nodes.values()) {
-      const state = stateFor(node, context);
-      const before = this.#lastStates.get(node.id);
-      this.#lastStates.set(node.id, state);
-      if (state === before) continue;
-      if (state === "lost") {
-        const seconds = Math.round(this.#timings.lostMs / 1_000);
-        const message = `${node.name} has been silent for more than ${seconds} s: its placements may move`;
-        await this.#events.append([{ type: "Warning", reason: "NodeLost", object: `node/${node.name}`, message }]);
-      } else if (state === "ready" && before !== undefined) {
-        await this.#events.append([
-          { type: "Normal", reason: "NodeReady", object: `node/${node.name}`, message: `${node.name} is ready` },
-        ]);
-      }
-    }
+    if (transitions.steps.length === 0) this.#nodeStates = transitions.states;
+    if (steps.length > 0) await this.#fleet.refresh();
   }
 }

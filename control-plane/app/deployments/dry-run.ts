@@ -20,7 +20,7 @@ export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext)
   return {
     deployment: spec.name,
     spec: change,
-    changes: change !== "none" || plan.create.length + plan.retry.length + plan.retire.length > 0,
+    changes: change !== "none" || plan.create.length + plan.retry.length + plan.remove.length > 0,
     targetVersion: targetVersion ?? null,
     wanted: { ...plan.wanted },
     create:
@@ -35,7 +35,7 @@ export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext)
     retry: plan.retry.map((placement) =>
       describe(placement, `it failed there (${placement.failure?.code ?? "unknown"}) and is tried again`),
     ),
-    retire: plan.retire.map(({ placement, why }) => describe(placement, why)),
+    retire: plan.remove.map(({ placement, why }) => describe(placement, why)),
     unplaced: [...plan.shortfall],
     records: [...plan.records],
   };

@@ -15,9 +15,9 @@ export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
   for (const placement of fleet.placements.values()) {
     const isOrphan = placement.deployment === undefined || !fleet.deployments.has(placement.deployment);
     if (isWanted(placement) && isOrphan) {
-      steps.push({ kind: "retire-placement", placement, node: nodeName(placement), why: "its deployment was deleted" });
-    } else if (!isWanted(placement) && hasLetGo(fleet, placement)) {
-      steps.push({ kind: "forget-placement", placement, node: nodeName(placement) });
+      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why: "its deployment was deleted" });
+    } else if (!isWanted(placement) && isGone(fleet, placement)) {
+      steps.push({ kind: "placement.delete", placement, node: nodeName(placement) });
     }
   }
 
@@ -33,7 +33,7 @@ export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
       const version = plan.targetVersion;
       if (version === undefined) continue;
       steps.push({
-        kind: "create-placement",
+        kind: "placement.create",
         deployment: name,
         deploymentGeneration: generation,
         model: spec.model,
@@ -43,15 +43,15 @@ export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
         record,
       });
     }
-    for (const placement of plan.retry) steps.push({ kind: "retry-placement", placement, node: nodeName(placement) });
-    for (const { placement, why } of plan.retire)
-      steps.push({ kind: "retire-placement", placement, node: nodeName(placement), why });
+    for (const placement of plan.retry) steps.push({ kind: "placement.retry", placement, node: nodeName(placement) });
+    for (const { placement, why } of plan.remove)
+      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why });
   }
   return steps;
 }
 
 /** The node said so, or it will never say anything again. */
-function hasLetGo(fleet: Fleet, placement: FleetPlacement): boolean {
+function isGone(fleet: Fleet, placement: FleetPlacement): boolean {
   const node = fleet.nodes.get(placement.nodeId);
   return placement.state === "gone" || node === undefined || node.revoked;
 }

@@ -1,41 +1,68 @@
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { NodeId } from "../../../shared/base/ids.ts";
 import type { FleetPlacement } from "../fleet/types.ts";
 
-/** What the leader does to the rows of placements. Imperative; each one is carried out by one entry of the executor's table. */
-export type Step =
-  | {
-      readonly kind: "create-placement";
-      readonly deployment: string;
-      readonly deploymentGeneration: number;
-      readonly model: string;
-      readonly version: number;
-      readonly nodeId: FleetPlacement["nodeId"];
-      readonly node: string;
-      readonly record: ExplainRecord;
-    }
-  | { readonly kind: "retry-placement"; readonly placement: FleetPlacement; readonly node: string }
-  | {
-      readonly kind: "retire-placement";
-      readonly placement: FleetPlacement;
-      readonly node: string;
-      readonly why: string;
-    }
-  | { readonly kind: "forget-placement"; readonly placement: FleetPlacement; readonly node: string };
+/** What becomes of the rows of placements. */
+export interface PlacementSteps {
+  readonly "placement.create": {
+    readonly deployment: string;
+    readonly deploymentGeneration: number;
+    readonly model: string;
+    readonly version: number;
+    readonly nodeId: NodeId;
+    readonly node: string;
+    readonly record: ExplainRecord;
+  };
+  /** A failed placement is started again. */
+  readonly "placement.retry": { readonly placement: FleetPlacement; readonly node: string };
+  /** Its desired state becomes absent; the row stays until the node has removed it. */
+  readonly "placement.remove": { readonly placement: FleetPlacement; readonly node: string; readonly why: string };
+  /** Its row is deleted: nothing of it is left on the node. */
+  readonly "placement.delete": { readonly placement: FleetPlacement; readonly node: string };
+}
+
+/** What is recorded because it happened, though nothing has to be done about it. */
+export interface EventSteps {
+  readonly event: {
+    readonly type: "Normal" | "Warning";
+    readonly reason: string;
+    readonly object: string;
+    readonly message: string;
+  };
+}
+
+/** A new domain (`pool.*`, `rollout.*`) adds its interface here, its sentences below and its file in app/control-loop/effects. */
+interface StepBodies extends PlacementSteps, EventSteps {}
+
+export type StepKind = keyof StepBodies;
+
+/** The steps of `Kind`, all of them by default. */
+export type Step<Kind extends StepKind = StepKind> = {
+  readonly [Each in Kind]: { readonly kind: Each } & StepBodies[Each];
+}[Kind];
+
+/** One function for each kind of `Kinds`; a missing one does not compile. */
+export type StepTable<Kinds extends StepKind, Args extends readonly unknown[], Result> = {
+  readonly [Kind in Kinds]: (step: Step<Kind>, ...args: Args) => Result;
+};
+
+/** Calls the entry of `table` for the step's kind: the only place that chooses by kind. */
+export const dispatch = <Kind extends StepKind, Args extends readonly unknown[], Result>(
+  table: StepTable<Kind, Args, Result>,
+  step: Step<Kind>,
+  ...args: Args
+): Result => table[step.kind](step, ...args);
 
 /** A plan in English, for tests and logs. */
-export const describePlan = (steps: readonly Step[]): readonly string[] => steps.map(describeStep);
+export const describePlan = (steps: readonly Step[]): readonly string[] =>
+  steps.map((step) => dispatch(SENTENCES, step));
 
-function describeStep(step: Step): string {
-  switch (step.kind) {
-    case "create-placement":
-      return `place ${step.model}:${step.version} on ${step.node}`;
-    case "retry-placement":
-      return `retry ${nameOf(step.placement)} on ${step.node}`;
-    case "retire-placement":
-      return `retire ${nameOf(step.placement)} from ${step.node}: ${step.why}`;
-    case "forget-placement":
-      return `forget ${nameOf(step.placement)} on ${step.node}`;
-  }
-}
+const SENTENCES: StepTable<StepKind, [], string> = {
+  "placement.create": ({ model, version, node }) => `place ${model}:${version} on ${node}`,
+  "placement.retry": ({ placement, node }) => `retry ${nameOf(placement)} on ${node}`,
+  "placement.remove": ({ placement, node, why }) => `remove ${nameOf(placement)} from ${node}: ${why}`,
+  "placement.delete": ({ placement, node }) => `delete ${nameOf(placement)} on ${node}`,
+  event: ({ reason, object }) => `record ${reason} of ${object}`,
+};
 
 const nameOf = ({ model, version }: FleetPlacement): string => `${model}:${version}`;

@@ -21,7 +21,7 @@ export interface DeploymentPlan {
   }[];
   /** Failed long enough ago to be tried again. */
   readonly retry: readonly FleetPlacement[];
-  readonly retire: readonly { readonly placement: FleetPlacement; readonly why: string }[];
+  readonly remove: readonly { readonly placement: FleetPlacement; readonly why: string }[];
   /** One for each decision made now, those that found no node included. */
   readonly records: readonly ExplainRecord[];
   /** A sentence for every replica that cannot be placed. */
@@ -31,7 +31,7 @@ export interface DeploymentPlan {
 }
 
 /**
- * What to create, retry and retire so that a deployment has its replicas: make before break. Replicas that stand
+ * What to create, retry and remove so that a deployment has its replicas: make before break. Replicas that stand
  * (alive, on a node that may keep them) count; whatever else there is leaves only when enough ready ones stand.
  */
 export function planDeployment(
@@ -48,7 +48,7 @@ export function planDeployment(
     wanted: { edge: 0, cloud: 0 },
     create: [],
     retry: [],
-    retire: [],
+    remove: [],
     records: [],
     candidates,
   };
@@ -65,9 +65,9 @@ export function planDeployment(
     wanted: { edge: edge.wanted, cloud: cloud.wanted },
     create: [...edge.create, ...cloud.create],
     retry: [...edge.retry, ...cloud.retry],
-    retire: [
-      ...edge.retire,
-      ...cloud.retire,
+    remove: [
+      ...edge.remove,
+      ...cloud.remove,
       ...(isCovered
         ? outdated.map((placement) => ({ placement, why: `${version.model}:${version.version} took over` }))
         : []),
@@ -112,11 +112,11 @@ function planKind(kind: NodeKind, input: KindInput) {
   );
   const isHeld = isEvacuationHeld(fleet, context);
   const standing = mine.filter((placement) => isStanding(placement, byId.get(placement.nodeId), { need, isHeld }));
-  const others = mine.filter((placement) => !standing.includes(placement));
+  const rest = mine.filter((placement) => !standing.includes(placement));
   const readyCount = standing.filter(({ state }) => state === "ready").length;
   const isCovered = readyCount >= wanted;
 
-  const due = others.filter((placement) => isRetryDue(placement, byId.get(placement.nodeId), context));
+  const due = rest.filter((placement) => isRetryDue(placement, byId.get(placement.nodeId), context));
   const retry = due.slice(0, Math.max(0, wanted - standing.length));
   const placing = placeReplicas(wanted - standing.length - retry.length, kind, { ...input, need });
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
@@ -125,10 +125,10 @@ function planKind(kind: NodeKind, input: KindInput) {
     isCovered,
     retry,
     ...placing,
-    retire: [
+    remove: [
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
       ...(isCovered
-        ? others.map((placement) => ({ placement, why: whyLeaving(placement, byId.get(placement.nodeId)) }))
+        ? rest.map((placement) => ({ placement, why: whyLeaving(placement, byId.get(placement.nodeId)) }))
         : []),
     ],
   };

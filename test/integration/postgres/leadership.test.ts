@@ -90,8 +90,8 @@ describe("a write of a leader that lost the lease", () => {
       "fenced",
     );
     expect(await stores.plans.retryPlacement(old, held, event("too late"))).toBe("fenced");
-    expect(await stores.plans.retirePlacement(old, held, event("too late"))).toBe("fenced");
-    expect(await stores.plans.forgetPlacement(old, held, event("too late"))).toBe("fenced");
+    expect(await stores.plans.removePlacement(old, held, event("too late"))).toBe("fenced");
+    expect(await stores.plans.deletePlacement(old, held, event("too late"))).toBe("fenced");
 
     const after = { rows: await placementsOf(stores), rev: (await nodeOf(stores, "edge-a")).desiredRev };
     expect(after.rev).toBe(before.rev);

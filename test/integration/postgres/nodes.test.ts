@@ -95,7 +95,7 @@ describe("revoke", () => {
       session: { open: false },
     });
     expect(await placementsOf(stores)).toMatchObject([{ id: placement.id, wanted: "gone", generation: 1 }]);
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("forgotten"))).toBe(
+    expect(await stores.plans.deletePlacement(fence, { id: placement.id, generation: 1 }, event("forgotten"))).toBe(
       "committed",
     );
   });

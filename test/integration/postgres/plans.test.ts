@@ -155,24 +155,24 @@ describe("the later steps of a placement", () => {
     expect((await nodeOf(stores, "edge-retry")).desiredRev).toBe(2);
   });
 
-  it("retires one, and forgets it only then", async () => {
-    const placement = placementOn(await joinNode(stores, "edge-retire"));
+  it("removes one, and deletes its row only then", async () => {
+    const placement = placementOn(await joinNode(stores, "edge-remove"));
     await stores.plans.createPlacement(fence, placement, event("placed"));
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("too soon"))).toBe(
+    expect(await stores.plans.deletePlacement(fence, { id: placement.id, generation: 1 }, event("too soon"))).toBe(
       "stale",
     );
-    expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 7 }, event("unknown"))).toBe(
+    expect(await stores.plans.removePlacement(fence, { id: placement.id, generation: 7 }, event("unknown"))).toBe(
       "stale",
     );
-    expect(await stores.plans.retirePlacement(fence, { id: placement.id, generation: 1 }, event("retired"))).toBe(
+    expect(await stores.plans.removePlacement(fence, { id: placement.id, generation: 1 }, event("removed"))).toBe(
       "committed",
     );
     expect(await find(placement.id)).toMatchObject({ generation: 1, wanted: "gone" });
-    await report("edge-retire", { id: placement.id, generation: 1 }, "gone");
-    expect(await stores.plans.forgetPlacement(fence, { id: placement.id, generation: 1 }, event("forgotten"))).toBe(
+    await report("edge-remove", { id: placement.id, generation: 1 }, "gone");
+    expect(await stores.plans.deletePlacement(fence, { id: placement.id, generation: 1 }, event("deleted"))).toBe(
       "committed",
     );
     expect(await find(placement.id)).toBeUndefined();
-    expect((await nodeOf(stores, "edge-retire")).desiredRev).toBe(3);
+    expect((await nodeOf(stores, "edge-remove")).desiredRev).toBe(3);
   });
 });

@@ -8,7 +8,7 @@ import { RetryTransaction } from "../database-errors.ts";
 import type { Database, Transaction } from "../database.ts";
 import { raiseDesiredRev } from "./desired-rev.ts";
 import { audit, tell } from "../events/journal.ts";
-import { retireAll } from "./remove-placement.ts";
+import { removeAll } from "./remove-placement.ts";
 import { requireVersion } from "../row-version.ts";
 import { storedSpec } from "./stored-spec.ts";
 
@@ -48,7 +48,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
       const before = await lock(tx, name);
       if (!before) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
       requireVersion(`the deployment ${name}`, before.rowVersion, ifMatch);
-      await retireAll(tx, { deployment: name });
+      await removeAll(tx, { deployment: name });
       await tx.deployment.delete({ where: { name } });
       await audit(tx, actor, {
         action: "deployment.delete",

@@ -6,7 +6,7 @@ import type { NodeAdminStore } from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
 import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./join-tokens.ts";
 import { audit, tell } from "../events/journal.ts";
-import { retireAll } from "./remove-placement.ts";
+import { removeAll } from "./remove-placement.ts";
 import { requireVersion } from "../row-version.ts";
 
 type NodeChange = Parameters<NodeAdminStore["update"]>[1];
@@ -57,7 +57,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
         data: { revoked: true, generation: { increment: 1 }, rowVersion: { increment: 1 } },
       });
       await tx.nodeSession.updateMany({ where: { nodeId: node.id }, data: { open: false } });
-      await retireAll(tx, { nodeId: node.id });
+      await removeAll(tx, { nodeId: node.id });
       await audit(tx, actor, { action: "node.revoke", target: `node/${name}`, detail: { nodeId: node.id } });
       await tell(tx, [event]);
     });

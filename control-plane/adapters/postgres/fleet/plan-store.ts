@@ -56,7 +56,7 @@ export class PostgresPlanStore implements PlanStore {
    * The generation stays: the node is told by leaving the placement out of its document, so what it then says of it
    * (`draining`, `gone`) carries the generation that it knows.
    */
-  retirePlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  removePlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
@@ -65,7 +65,7 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
-  forgetPlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  deletePlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`

@@ -5,7 +5,7 @@ import type { Transaction } from "../database.ts";
  * Makes all placements of a deployment, or of a node, `gone` and tells their nodes by a new `desired_rev`. The caller
  * holds the lock of the deployment or the node. Nodes are locked by id, so that two of these cannot deadlock.
  */
-export async function retireAll(
+export async function removeAll(
   tx: Transaction,
   of: { readonly deployment: string } | { readonly nodeId: string },
 ): Promise<void> {

@@ -62,20 +62,20 @@ describe("planFleet", () => {
     ).toEqual([]);
   });
 
-  it("retires the lost placement only when its replacement is ready", () => {
+  it("removes the lost placement only when its replacement is ready", () => {
     const lost = aSilentNode("edge-a", 61_000);
     const loading = [aPlacement(lost), aPlacement(b, { state: "loading" })];
     expect(plan(aFleet({ nodes: [lost, b], deployments: [one], versions, placements: loading }))).toEqual([]);
     const ready = [aPlacement(lost), aPlacement(b)];
     expect(plan(aFleet({ nodes: [lost, b], deployments: [one], versions, placements: ready }))).toEqual([
-      "retire digits:1 from edge-a: edge-a is lost and enough replicas are ready elsewhere",
+      "remove digits:1 from edge-a: edge-a is lost and enough replicas are ready elsewhere",
     ]);
   });
 
   it("keeps the old placement when its node is back before the replacement is ready", () => {
     const placements = [aPlacement(a), aPlacement(b, { state: "loading", decidedAt: NOW })];
     expect(plan(aFleet({ nodes: [a, b], deployments: [one], versions, placements }))).toEqual([
-      "retire digits:1 from edge-b: more replicas than wanted (1)",
+      "remove digits:1 from edge-b: more replicas than wanted (1)",
     ]);
   });
 
@@ -102,7 +102,7 @@ describe("planFleet", () => {
     expect(steps).toEqual(["place digits:2 on edge-a"]);
     const fresh = aPlacement(a, { id: "p-new" as PlacementId, version: 2, decidedAt: NOW });
     expect(plan(aFleet({ nodes: [a], deployments: [next], versions: both, placements: [old, fresh] }))).toEqual([
-      "retire digits:1 from edge-a: digits:2 took over",
+      "remove digits:1 from edge-a: digits:2 took over",
     ]);
   });
 
@@ -142,17 +142,17 @@ describe("planFleet", () => {
     ]);
     const after = [...before, aPlacement(b)];
     expect(plan(aFleet({ nodes: [draining, b], deployments: [one], versions, placements: after }))).toEqual([
-      "retire digits:1 from edge-a: edge-a is draining",
+      "remove digits:1 from edge-a: edge-a is draining",
     ]);
   });
 
-  it("retires what a deleted deployment leaves, and forgets what its node let go", () => {
+  it("removes what a deleted deployment leaves, and deletes what is gone from its node", () => {
     const orphan = aPlacement(a, { deployment: undefined });
     expect(plan(aFleet({ nodes: [a], versions, placements: [orphan] }))).toEqual([
-      "retire digits:1 from edge-a: its deployment was deleted",
+      "remove digits:1 from edge-a: its deployment was deleted",
     ]);
     const gone = aPlacement(a, { wanted: "gone", state: "gone" });
-    expect(plan(aFleet({ nodes: [a], versions, placements: [gone] }))).toEqual(["forget digits:1 on edge-a"]);
+    expect(plan(aFleet({ nodes: [a], versions, placements: [gone] }))).toEqual(["delete digits:1 on edge-a"]);
   });
 
   it("puts one replica on each matching node with every: true", () => {
@@ -185,7 +185,7 @@ describe("planFleet", () => {
     });
     expect(plan(fleet)).toEqual([
       "place digits:1 on edge-a",
-      "retire digits:1 from cloud-a: cloud-a no longer matches the deployment",
+      "remove digits:1 from cloud-a: cloud-a no longer matches the deployment",
     ]);
   });
 
@@ -232,7 +232,7 @@ describe("planFleet", () => {
           expect(planFleet(fleet, context)).toEqual(steps);
           expect(new Set(describePlan(steps)).size).toBe(steps.length);
           const placements = steps.flatMap((step) =>
-            step.kind === "create-placement" ? [placed(nodes, step.nodeId)] : [],
+            step.kind === "placement.create" ? [placed(nodes, step.nodeId)] : [],
           );
           const done = aFleet({ nodes, deployments: [deployment], versions, placements });
           expect(plan(done)).toEqual([]);

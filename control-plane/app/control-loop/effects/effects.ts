@@ -1,0 +1,23 @@
+import type { Random } from "../../../../shared/base/random.ts";
+import { dispatch, type Step, type StepKind } from "../../../core/reconcile/steps.ts";
+import type { EventStore } from "../../../ports/journal.ts";
+import type { LeaderFence, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
+import type { EffectTable } from "./effect-table.ts";
+import { eventEffects } from "./events.ts";
+import { placementEffects } from "./placement.ts";
+
+/** Executes one step. `fenced` and `stale` changed nothing. Throws `DATABASE_UNAVAILABLE`. */
+export type Execute = (step: Step, fence: LeaderFence) => Promise<PlanOutcome>;
+
+/** The tables of all domains as one: a kind of step without an effect does not compile. */
+export function createEffects(ports: {
+  readonly plans: PlanStore;
+  readonly events: Pick<EventStore, "append">;
+  readonly random: Random;
+}): Execute {
+  const table: EffectTable<StepKind> = {
+    ...placementEffects(ports.plans, ports.random),
+    ...eventEffects(ports.events),
+  };
+  return (step, fence) => dispatch(table, step, fence);
+}

@@ -1,0 +1,39 @@
+import { newId, type PlacementId } from "../../../../shared/base/ids.ts";
+import type { Random } from "../../../../shared/base/random.ts";
+import type { PlacementSteps } from "../../../core/reconcile/steps.ts";
+import type { PlanStore } from "../../../ports/plan.ts";
+import type { EffectTable } from "./effect-table.ts";
+
+/** Changes rows of placements, each with its event, in one fenced transaction. */
+export const placementEffects = (store: PlanStore, random: Random): EffectTable<keyof PlacementSteps> => ({
+  "placement.create": (step, fence) => {
+    const { deployment, deploymentGeneration, model, version, nodeId, record } = step;
+    const id = newId<PlacementId>("p", random);
+    return store.createPlacement(
+      fence,
+      { id, deployment, deploymentGeneration, model, version, nodeId, explain: record },
+      { type: "Normal", reason: "PlacementScheduled", object: `deployment/${deployment}`, message: record.sentence },
+    );
+  },
+  "placement.retry": ({ placement, node }, fence) =>
+    store.retryPlacement(fence, placement, {
+      type: "Normal",
+      reason: "PlacementRetried",
+      object: `deployment/${placement.deployment ?? ""}`,
+      message: `${placement.model}:${placement.version} is tried on ${node} again after ${placement.failure?.code ?? "a failure"}`,
+    }),
+  "placement.remove": ({ placement, node, why }, fence) =>
+    store.removePlacement(fence, placement, {
+      type: "Normal",
+      reason: "PlacementRemoved",
+      object: `deployment/${placement.deployment ?? placement.model}`,
+      message: `${placement.model}:${placement.version} leaves ${node}: ${why}`,
+    }),
+  "placement.delete": ({ placement, node }, fence) =>
+    store.deletePlacement(fence, placement, {
+      type: "Normal",
+      reason: "PlacementGone",
+      object: `node/${node}`,
+      message: `${node} no longer holds ${placement.model}:${placement.version}`,
+    }),
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "@jest/globals";
+import { createEffects } from "../../../../../../control-plane/app/control-loop/effects/effects.ts";
+import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
+import type { NewEvent } from "../../../../../../control-plane/ports/journal.ts";
+import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
+import { aNode, aPlacement } from "../../../../../support/fleet-builder.ts";
+import { systemRandom } from "../../../../../../shared/base/random.ts";
+
+const fence: LeaderFence = { holder: "r-1", token: 7n };
+const node = aNode("edge-a");
+const placement = aPlacement(node);
+const { explain: record, nodeId } = placement;
+
+/** Executes `step` over stores that answer `outcome`, and tells in words which one was called. */
+async function execute(step: Step, outcome: PlanOutcome = "committed") {
+  const calls: string[] = [];
+  const call = (name: string) => (by: LeaderFence, _what: unknown, event: NewEvent) => {
+    calls.push(`${name} fenced by ${by.token}: ${event.reason} of ${event.object}`);
+    return Promise.resolve(outcome);
+  };
+  const plans: PlanStore = {
+    createPlacement: call("create"),
+    retryPlacement: call("retry"),
+    removePlacement: call("remove"),
+    deletePlacement: call("delete"),
+  };
+  const append = ([event]: readonly NewEvent[]): Promise<void> => {
+    calls.push(`append ${event?.reason ?? ""} of ${event?.object ?? ""}`);
+    return Promise.resolve();
+  };
+  const result = await createEffects({ plans, events: { append }, random: systemRandom })(step, fence);
+  return { calls, result };
+}
+
+const create: Step = {
+  kind: "placement.create",
+  deployment: "digits",
+  deploymentGeneration: 1,
+  model: "digits",
+  version: 1,
+  nodeId,
+  node: "edge-a",
+  record,
+};
+
+describe("effects", () => {
+  it.each<[Step, string]>([
+    [create, "create fenced by 7: PlacementScheduled of deployment/digits"],
+    [
+      { kind: "placement.retry", placement, node: "edge-a" },
+      "retry fenced by 7: PlacementRetried of deployment/digits",
+    ],
+    [
+      { kind: "placement.remove", placement, node: "edge-a", why: "it drains" },
+      "remove fenced by 7: PlacementRemoved of deployment/digits",
+    ],
+    [{ kind: "placement.delete", placement, node: "edge-a" }, "delete fenced by 7: PlacementGone of node/edge-a"],
+    [
+      { kind: "event", type: "Warning", reason: "NodeLost", object: "node/edge-a", message: "silent" },
+      "append NodeLost of node/edge-a",
+    ],
+  ])("turns the step %# into one write of its domain", async (step, expected) => {
+    expect(await execute(step)).toEqual({ calls: [expected], result: "committed" });
+  });
+
+  it.each(["fenced", "stale"] as const)("passes on that a write was %s", async (outcome) => {
+    expect((await execute(create, outcome)).result).toBe(outcome);
+  });
+});
