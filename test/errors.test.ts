@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { problem } from "../shared/api/v1/common.ts";
 import { ERRORS, SkerryError, type ErrorCode } from "../shared/base/errors.ts";
-import { inferenceErrorAnswer, problemAnswer } from "../control-plane/adapters/http/server/problem.ts";
+import { problemAnswer } from "../control-plane/adapters/http/server/problem.ts";
+import { inferenceError } from "../shared/inference/http/error-response.ts";
 
 const docs = readFileSync(new URL("../docs/errors.md", import.meta.url), "utf8");
 const codes = Object.keys(ERRORS) as ErrorCode[];
@@ -39,7 +40,7 @@ describe("the catalogue of errors", () => {
         docs: `docs/errors.md#${code.toLowerCase()}`,
         requestId: "r-1",
       });
-      expect(inferenceErrorAnswer(error)).toMatchObject({
+      expect(inferenceError(error)).toMatchObject({
         status,
         headers: { "Skerry-Error": code },
         body: { error: `this happened. ${fix}` },

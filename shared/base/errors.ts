@@ -15,7 +15,7 @@ export const ERRORS = {
     status: 400,
     retryable: false,
     message: "A field is missing, unknown or out of range.",
-    fix: "Correct the field that `detail` names and send the request again.",
+    fix: "Correct what is named and send the request again.",
   },
   UNAUTHENTICATED: {
     status: 401,
@@ -45,7 +45,7 @@ export const ERRORS = {
     status: 408,
     retryable: true,
     message: "The request did not arrive in time.",
-    fix: "Send it again over a faster link; `detail` names the limit.",
+    fix: "Send it again over a faster link.",
   },
   CONFLICT: {
     status: 409,
@@ -69,13 +69,13 @@ export const ERRORS = {
     status: 413,
     retryable: false,
     message: "The body is larger than the limit.",
-    fix: "Send a smaller body; `detail` names the limit.",
+    fix: "Send a smaller body, for example fewer rows at once.",
   },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     retryable: false,
     message: "The content type or encoding is not accepted here.",
-    fix: "Send the content type that `detail` names, without compression.",
+    fix: "Send the content type that is named, without compression.",
   },
   IDEMPOTENCY_MISMATCH: {
     status: 422,
@@ -105,7 +105,7 @@ export const ERRORS = {
     status: 422,
     retryable: false,
     message: "The file is not an ONNX model that Skerry can serve.",
-    fix: "Export the model again; `detail` says what was found.",
+    fix: "Export the model again without what was found.",
   },
   JOIN_REFUSED: {
     status: 401,
@@ -160,7 +160,7 @@ export const ERRORS = {
     status: 500,
     retryable: false,
     message: "The model refused to run on this input.",
-    fix: "Check the input against the model's metadata; `detail` quotes the runtime.",
+    fix: "Check the input against the model's metadata.",
   },
   EDGE_ONLY: {
     status: 403,
@@ -190,7 +190,7 @@ export const ERRORS = {
     status: 507,
     retryable: true,
     message: "There is not enough disk space.",
-    fix: "Free space on the disk that `detail` names.",
+    fix: "Free space on the disk that is named.",
   },
   RATE_LIMITED: { status: 429, retryable: true, message: "Too many requests.", fix: "Retry after `Retry-After`." },
   INTERNAL: { status: 500, retryable: false, message: "A fault of Skerry.", fix: "Report it with the request id." },

@@ -1,5 +1,6 @@
 import type { Cancellation } from "../../../shared/base/cancellation.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
+import type { Preference } from "../../../shared/inference/http/request-headers.ts";
 import type { PickReason } from "../../core/routing/pick.ts";
 
 /** One inference as it entered: routed by its URL and headers, its body never read by the control plane. */
@@ -22,11 +23,6 @@ export interface InferenceRequest {
   /** Cancelled when the caller goes away. */
   readonly cancellation: Cancellation;
 }
-
-export type Preference =
-  | { readonly kind: "fast" | "cheap" | "edge" | "cloud" }
-  /** For diagnosis: this node or an error, no retry. */
-  | { readonly kind: "node"; readonly name: string };
 
 export interface InferenceResponse {
   readonly status: number;

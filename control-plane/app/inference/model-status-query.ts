@@ -1,5 +1,6 @@
 import type { IndexEntry, ModelMetadata } from "../../../shared/api/v1/inference.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
+import { modelMetadata, sortedIndex } from "../../../shared/inference/http/documents.ts";
 import { isWanted, targetVersion, versionOf } from "../../core/fleet/queries.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
@@ -34,21 +35,15 @@ export class ModelStatusQuery {
   metadata(wish: ModelStatusRequest): ModelMetadata {
     const fleet = this.#fleet.current();
     const version = this.#resolve(fleet, wish).version;
-    const versions = readyVersions(fleet)
-      .filter(({ model }) => model === wish.model)
-      .map((each) => each.version)
-      .toSorted((a, b) => a - b);
-    return {
+    const versions = readyVersions(fleet).filter(({ model }) => model === wish.model);
+    return modelMetadata({
       name: wish.model,
-      versions: versions.map(String),
-      platform: "onnx_onnxv1",
+      version: version.version,
+      artifact: version.artifact,
+      versions: versions.map((each) => each.version),
       inputs: [...version.inputs],
       outputs: [...version.outputs],
-      properties: {
-        "skerry.version": String(version.version),
-        ...(version.artifact && { "skerry.artifact": version.artifact }),
-      },
-    };
+    });
   }
 
   /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
@@ -77,13 +72,13 @@ export class ModelStatusQuery {
   index(): IndexEntry[] {
     const fleet = this.#fleet.current();
     const byVersion = Map.groupBy(fleet.placements.values(), ({ model, version }) => `${model}:${version}`);
-    return [...fleet.versions.values()]
-      .toSorted((a, b) => (a.model === b.model ? a.version - b.version : a.model < b.model ? -1 : 1))
-      .map((version) => ({
+    return sortedIndex(
+      fleet.versions.values().map((version) => ({
         name: version.model,
         version: String(version.version),
         ...this.#stateOf(fleet, version, byVersion.get(`${version.model}:${version.version}`) ?? []),
-      }));
+      })),
+    );
   }
 
   #stateOf(

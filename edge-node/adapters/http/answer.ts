@@ -1,53 +1,51 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { ERRORS, isSkerryError, messageOf, SkerryError } from "../../../shared/base/errors.ts";
+import type { ServerResponse } from "node:http";
+import type { SkerryError } from "../../../shared/base/errors.ts";
 import { releasing } from "../../../shared/bytes/release.ts";
-import { errorBody } from "../../../shared/inference/response.ts";
+import { inferenceError } from "../../../shared/inference/http/error-response.ts";
+import { JSON_TYPE } from "../../../shared/inference/http/request-headers.ts";
 
-/** What a route gives back. */
+/** What a route answers. */
 export interface Reply {
   readonly status: number;
-  readonly headers: OutgoingHttpHeaders;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
   readonly body: Uint8Array;
 }
 
-const encoder = new TextEncoder();
-const RETRY_AFTER_S = 1;
+type Headers = Readonly<Record<string, string>>;
 
-export const jsonReply = (
-  value: unknown,
-  { status = 200, headers = {} }: { status?: number; headers?: OutgoingHttpHeaders } = {},
-): Reply => ({
+const encoder = new TextEncoder();
+
+export const jsonReply = ({
+  status = 200,
+  headers = {},
+  body,
+}: {
+  readonly status?: number;
+  readonly headers?: Headers;
+  readonly body: unknown;
+}): Reply => ({
   status,
-  headers: { "Content-Type": "application/json", ...headers },
-  body: encoder.encode(JSON.stringify(value)),
+  headers: listed({ "Content-Type": JSON_TYPE, "Cache-Control": "no-store", ...headers }),
+  body: encoder.encode(JSON.stringify(body)),
 });
 
-export const textReply = (text: string, type: string, headers: OutgoingHttpHeaders = {}): Reply => ({
+export const textReply = (text: string, type: string, headers: Headers = {}): Reply => ({
   status: 200,
-  headers: { "Content-Type": type, ...headers },
+  headers: listed({ "Content-Type": type, ...headers }),
   body: encoder.encode(text),
 });
 
-/** Whatever was thrown as `{"error": …}`. What is not an expected failure is told as INTERNAL, without its text. */
-export function errorReply(thrown: unknown, requestId: string): Reply {
-  const error = isSkerryError(thrown)
-    ? thrown
-    : new SkerryError("INTERNAL", `a fault of this node; report it with the request id ${requestId}`);
-  return { status: ERRORS[error.code].status, headers: errorHeaders(error), body: errorBody(messageOf(error)) };
-}
+export const errorReply = (error: SkerryError, headers: Headers = {}): Reply => {
+  const answer = inferenceError(error);
+  return jsonReply({ ...answer, headers: { ...answer.headers, ...headers } });
+};
 
-export function errorHeaders({ code }: { readonly code: keyof typeof ERRORS }): OutgoingHttpHeaders {
-  const { status } = ERRORS[code];
-  return {
-    "Content-Type": "application/json",
-    "Skerry-Error": code,
-    ...(status === 401 && { "WWW-Authenticate": "Bearer" }),
-    ...((status === 429 || status === 503) && { "Retry-After": RETRY_AFTER_S }),
-  };
-}
-
-export function send(response: ServerResponse, { status, headers, body }: Reply): void {
+/** `common`: headers of every response, names and values in turn. */
+export function send(response: ServerResponse, { status, headers, body }: Reply, common: readonly string[]): void {
   if (response.destroyed) return;
-  response.writeHead(status, { ...headers, "Content-Length": body.byteLength });
+  response.writeHead(status, [...common, ...headers, "Content-Length", String(body.byteLength)]);
   response.end(body, releasing(body));
 }
+
+const listed = (headers: Headers): string[] => Object.entries(headers).flat();

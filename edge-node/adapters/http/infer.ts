@@ -1,17 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { cancellationOf } from "../../../shared/base/cancellation.ts";
-import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { type ErrorCode, ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { invalid } from "../../../shared/inference/faults.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
-import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/bytes/release.ts";
+import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
+import type { ModelTarget } from "../../../shared/inference/http/path.ts";
+import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts";
+import { parseInferenceHeaders, refuseShortBody } from "../../../shared/inference/http/request-headers.ts";
+import { inferenceHeaders } from "../../../shared/inference/http/response-headers.ts";
+import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
+import { DEFAULT_DEADLINE_MS, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { traceLine } from "../../app/inference/trace-line.ts";
-import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
+import type { LocalNode, LocalPlacement, WorkerResponse } from "../../ports/serving.ts";
 import { errorReply, type Reply } from "./answer.ts";
-import type { BodyBudget } from "./body.ts";
-import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
-import { type ModelTarget, resolvePlacement } from "./resolve-placement.ts";
+import { resolvePlacement } from "./resolve-placement.ts";
 
 /** An answer with what the metrics count. */
 export interface Answered {
@@ -25,67 +28,87 @@ export interface Answered {
 interface Parts {
   readonly response: ServerResponse;
   readonly node: LocalNode;
-  readonly bodies: BodyBudget;
+  readonly bodies: ByteBudget;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** One inference at the node itself: same admission, queue and deadline as a request that came through the control plane. */
 export async function infer(target: ModelTarget, request: IncomingMessage, parts: Parts): Promise<Answered> {
-  const { node, response } = parts;
-  const startedAt = performance.now();
   let placement: LocalPlacement | undefined;
   try {
-    placement = resolvePlacement(target, node.placements());
-    const reply = await ask(placement, request, { ...parts, startedAt });
-    return { reply, model: placement.model, code: codeOf(reply) };
+    const headers = parseInferenceHeaders(request.headers);
+    placement = resolvePlacement(target, parts.node.placements());
+    const { reply, code } = await ask(placement, request, { ...parts, ...headers });
+    return { reply, model: placement.model, code: code ?? "OK" };
   } catch (thrown) {
-    if (response.destroyed) return { reply: NOBODY, model: placement?.model, code: "CANCELLED" };
+    if (parts.response.destroyed) return { reply: NOBODY, model: placement?.model, code: "CANCELLED" };
     if (!isSkerryError(thrown)) throw thrown;
-    return { reply: errorReply(thrown, ""), model: placement?.model, code: thrown.code };
+    return { reply: errorReply(thrown), model: placement?.model, code: thrown.code };
   }
 }
 
 /** For a caller who went away: nothing is sent. */
-const NOBODY: Reply = { status: 499, headers: {}, body: new Uint8Array(0) };
+const NOBODY: Reply = { status: 499, headers: [], body: new Uint8Array(0) };
 
-function ask(
+async function ask(
   placement: LocalPlacement,
   request: IncomingMessage,
-  { node, bodies, logger, response, startedAt }: Parts & { readonly startedAt: number },
-): Promise<Reply> {
-  const { headerLength, deadlineMs, edgeOnly } = parseInferenceHeaders(request.headers);
+  parts: Parts & ReturnType<typeof parseInferenceHeaders>,
+): Promise<{ readonly reply: Reply; readonly code: ErrorCode | undefined }> {
+  const { node, bodies, clock, logger, response, headerLength } = parts;
+  const edgeOnly = parts.residency === "edge-only";
   if ((edgeOnly || placement.isEdgeOnly) && node.kind === "cloud")
     throw new SkerryError("EDGE_ONLY", `${node.name} is a cloud node, and the request may only run at the edge`);
-  const timeoutMs = deadlineMs ?? (placement.timeoutMs || DEFAULT_DEADLINE_MS);
-  return bodies.with(request, async (body) => {
-    if (headerLength !== JSON_BODY && headerLength > body.byteLength)
-      throw invalid(
-        `Inference-Header-Content-Length is ${headerLength}, more than the body's ${body.byteLength} bytes`,
-      );
-    // The caller counts from when he asked: a slow upload is part of his time.
-    const leftMs = timeoutMs - (performance.now() - startedAt);
+  const startedAt = clock.now();
+  const timeoutMs = parts.timeoutMs ?? (placement.timeoutMs || DEFAULT_DEADLINE_MS);
+  const { take, leave } = bodies.enter();
+  try {
+    const arrived = await readBody(request, { maxBytes: MAX_BODY_BYTES, withinMs: BODY_MS, clock, take });
+    refuseShortBody(headerLength, arrived.length);
+    const body = wholeBody(arrived);
+    // The caller counts from the start of the request: a slow upload is part of its time.
+    const leftMs = timeoutMs - (clock.now() - startedAt);
     if (leftMs <= 0)
       throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
+    const { placementId } = placement;
+    const cancellation = cancellationOf(response);
     const answer = await node.infer({
-      placementId: placement.placementId,
+      placementId,
       body,
       headerLength,
       deadlineMs: leftMs,
       edgeOnly,
       priority: 0,
-      cancellation: cancellationOf(response),
+      cancellation,
     });
-    const { traceparent } = request.headers;
-    traceLine(logger, { placementId: placement.placementId, traceparent }, answer);
+    traceLine(logger, { placementId, traceparent: request.headers["traceparent"] }, answer);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
-    // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
-    const status = answer.code === "MODEL_NOT_READY" ? 503 : answer.status;
-    return { status, headers: answerHeaders(answer, placement), body: answer.body };
-  });
+    return replyOf(answer, placement);
+  } finally {
+    leave();
+  }
 }
 
-const codeOf = ({ headers }: Reply): string => {
-  const code = headers["Skerry-Error"];
-  return typeof code === "string" ? code : "OK";
-};
+function replyOf(answer: WorkerResponse, placement: LocalPlacement) {
+  const code = isCatalogued(answer.code) ? answer.code : undefined;
+  // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
+  const status = code === "MODEL_NOT_READY" ? 503 : answer.status;
+  const facts = {
+    status,
+    code,
+    retryAfterMs: undefined,
+    headerLength: answer.headerLength,
+    node: undefined, // `LocalApi` names it in every response
+    modelVersion: `${placement.model}:${placement.version}`,
+    route: { placement: placement.placementId, reason: "local", etaMs: undefined, candidates: 1, attempt: 1 },
+  };
+  const headers = inferenceHeaders(facts, [
+    ["queue", answer.queueUs / 1_000],
+    ["infer", answer.computeUs / 1_000],
+  ]);
+  return { reply: { status, headers, body: answer.body }, code };
+}
+
+const isCatalogued = (code: string | undefined): code is ErrorCode => code !== undefined && Object.hasOwn(ERRORS, code);

@@ -1,12 +1,22 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { KEEP_ALIVE_MS } from "../../../shared/protocol/limits.ts";
+import { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
+import { asSkerryError } from "../../../shared/inference/http/error-response.ts";
+import { JSON_BOUNDS, readJson } from "../../../shared/inference/http/json-body.ts";
+import { pathOf } from "../../../shared/inference/http/path.ts";
+import {
+  BODY_MS,
+  dropRest,
+  LINGER_MS,
+  SERVER_BOUNDS,
+  serverOptions,
+} from "../../../shared/inference/http/server-options.ts";
+import { MAX_BODIES_IN_FLIGHT_BYTES } from "../../../shared/protocol/limits.ts";
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
-import { BodyBudget } from "./body.ts";
 import { type Answered, infer } from "./infer.ts";
 import type { LocalKeys } from "./local-keys.ts";
 import type { NodeMetrics } from "./metrics.ts";
@@ -34,9 +44,6 @@ interface Parts {
   readonly logger: Logger;
 }
 
-const HEADERS_MS = 10_000;
-const REQUEST_MS = 30_000;
-const HEADER_BYTES = 16_384;
 /** A device's LAN, not the internet. An idle one costs 11 KiB (measured with 4,000), and bodies have a bound of their own. */
 const MAX_CONNECTIONS = 4_096;
 /** Asked by whoever looks after the machine, who has no key: they tell nothing about models. */
@@ -55,21 +62,13 @@ const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
 export class LocalApi {
   readonly #parts: Parts;
   readonly #server: Server;
-  readonly #bodies = new BodyBudget();
+  readonly #bodies = new ByteBudget(MAX_BODIES_IN_FLIGHT_BYTES);
 
   constructor(parts: Parts) {
     this.#parts = parts;
     parts.metrics.watch(parts.node);
     this.#server = createServer(
-      {
-        maxHeaderSize: HEADER_BYTES,
-        headersTimeout: HEADERS_MS,
-        // Node looks for slow heads only every 30 s by default, so 10 s would mean up to 40.
-        connectionsCheckingInterval: HEADERS_MS / 4,
-        requestTimeout: REQUEST_MS,
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        noDelay: true,
-      },
+      serverOptions(SERVER_BOUNDS),
       (request, response) => void this.#answer(request, response),
     );
     this.#server.maxConnections = MAX_CONNECTIONS;
@@ -97,41 +96,44 @@ export class LocalApi {
   /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = requestIdFrom(request.headers["x-request-id"]);
-    response.setHeader("X-Request-Id", requestId);
-    response.setHeader("Skerry-Node", this.#parts.node.name);
-    if (this.#parts.node.isDraining()) response.setHeader("Connection", "close");
-    response.on("error", () => undefined); // a caller that goes away is told by "close"
+    const { node, clock, logger } = this.#parts;
+    const common = ["X-Request-Id", requestId, "Skerry-Node", node.name];
+    if (node.isDraining()) common.push("Connection", "close");
+    response.on("error", () => undefined); // "close" reports a caller that goes away
+    response.on("close", () => {
+      if (response.writableFinished) dropRest(request, { clock, lingerMs: LINGER_MS });
+    });
     try {
-      send(response, await this.#route(request, response));
+      send(response, await this.#route(request, response), common);
     } catch (thrown) {
-      if (!isSkerryError(thrown) && !response.destroyed)
-        this.#parts.logger.error({ requestId, err: thrown }, "the local API failed");
-      send(response, errorReply(thrown, requestId));
-    } finally {
-      if (!request.complete) request.resume(); // a refused body: its sender shall see the answer
+      const error = asSkerryError(thrown, requestId);
+      if (error.code === "INTERNAL" && !response.destroyed)
+        logger.error({ requestId, err: error.cause ?? thrown }, "the local API failed");
+      if (error.code === "CANCELLED") response.destroy();
+      else send(response, errorReply(error), common);
     }
   }
 
   async #route(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const [path = "/"] = (request.url ?? "/").split("?");
+    const path = pathOf(request);
     const route = routeOf(path);
     if (route === undefined)
       throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its API begins at /v2`);
     const allowed = methodsOf(route);
-    if (!allowed.includes(request.method ?? "")) return notAllowed(allowed);
+    if (!allowed.includes(request.method ?? "")) return notAllowed(path, { allowed, method: request.method });
     if (!OPEN.has(route.kind)) await this.#parts.keys?.check(request.headers.authorization);
     return this.#reply(route, request, response);
   }
 
   async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<Reply> {
-    const { node, metrics, logger } = this.#parts;
+    const { node, metrics, clock } = this.#parts;
     switch (route.kind) {
       case "status":
         return textReply(statusPage(node), "text/html; charset=utf-8", {
           "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
         });
       case "live":
-        return jsonReply({ live: true });
+        return jsonReply({ body: { live: true } });
       case "ready":
         return readiness(node);
       case "metrics":
@@ -149,13 +151,16 @@ export class LocalApi {
       case "model-ready":
         return modelReady(node, route.target);
       case "repository-index":
-        return this.#bodies.with(request, (body) => Promise.resolve(repositoryIndex(node, body)));
+        return repositoryIndex(
+          node,
+          await readJson(request, { limits: { ...JSON_BOUNDS, bodyMs: BODY_MS }, clock, isInferenceProtocol: true }),
+        );
       case "repository-change":
         return repositoryChange();
       case "explain":
         throw new SkerryError("NOT_SERVED", "no model here declares an explainer; ask /infer");
       case "infer":
-        return this.#measured(() => infer(route.target, request, { response, node, logger, bodies: this.#bodies }));
+        return this.#measured(() => infer(route.target, request, { ...this.#parts, response, bodies: this.#bodies }));
     }
   }
 
@@ -178,14 +183,16 @@ function readiness(node: LocalNode): Reply {
     ...(node.isDraining() ? ["draining"] : []),
     ...(isUseful ? [] : ["not connected to a control plane, and nothing is ready here"]),
   ];
-  return jsonReply({ ready: reasons.length === 0, reasons }, reasons.length === 0 ? {} : { status: 503 });
+  return jsonReply({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });
 }
 
-function notAllowed(allowed: readonly string[]): Reply {
+function notAllowed(
+  path: string,
+  { allowed, method }: { allowed: readonly string[]; method: string | undefined },
+): Reply {
   const error = new SkerryError(
     "METHOD_NOT_ALLOWED",
-    `this path takes ${allowed.join(" and ")}. ${ERRORS.METHOD_NOT_ALLOWED.fix}`,
+    `${path.slice(0, 200)} takes ${allowed.join(", ")}, not ${method}`,
   );
-  const { headers, ...reply } = errorReply(error, "");
-  return { ...reply, headers: { ...headers, Allow: allowed.join(", ") } };
+  return errorReply(error, { Allow: allowed.join(", ") });
 }

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { SkerryError } from "../../../shared/base/errors.ts";
+import { bearerOf } from "../../../shared/inference/http/message.ts";
 
 const LINE = /^([0-9a-f]{64})(?:\s.*)?$/;
 /** A file of the technician's, not a database. */
@@ -28,7 +29,7 @@ export class LocalKeys {
 
   /** Throws `UNAUTHENTICATED` unless the header carries a key of the file. */
   async check(authorization: string | undefined): Promise<void> {
-    const [, key] = /^Bearer (\S{1,512})$/.exec(authorization ?? "") ?? [];
+    const key = bearerOf(authorization);
     if (key === undefined)
       throw new SkerryError("UNAUTHENTICATED", "this node asks for a key: send Authorization: Bearer <key>");
     // A damaged edit keeps the last good keys in force; who edited it finds out at the next start.

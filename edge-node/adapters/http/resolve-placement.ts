@@ -1,12 +1,6 @@
 import { SkerryError } from "../../../shared/base/errors.ts";
+import type { ModelTarget } from "../../../shared/inference/http/path.ts";
 import type { LocalPlacement } from "../../ports/serving.ts";
-
-/** What a URL names: a model, and perhaps one of its versions. */
-export interface ModelTarget {
-  readonly model: string;
-  /** A number or an alias. */
-  readonly version: string | undefined;
-}
 
 /** Every placement of the model here, or of that version of it. Throws NOT_FOUND, naming what is here. */
 export function placementsOf(

@@ -1,5 +1,4 @@
-import { decodedSegment } from "../../../shared/base/path-segment.ts";
-import type { ModelTarget } from "./resolve-placement.ts";
+import { type ModelTarget, parseModelPath } from "../../../shared/inference/http/path.ts";
 
 /** What a path can mean on a node. */
 export type Route =
@@ -17,7 +16,7 @@ export type Route =
   | { readonly kind: "model-metadata" | "model-ready" | "infer"; readonly target: ModelTarget };
 
 const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ["", { kind: "status" }],
+  ["/", { kind: "status" }],
   ["/livez", { kind: "live" }],
   ["/readyz", { kind: "ready" }],
   ["/metrics", { kind: "metrics" }],
@@ -28,25 +27,25 @@ const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/v2/repository/index", { kind: "repository-index" }],
 ]);
 
-const MODEL = /^\/v2\/models\/([^/:]{1,189})(?:\/versions\/([^/:]{1,189}))?(\/infer|\/ready|:explain)?$/;
-const CHANGE = /^\/v2\/repository\/models\/[^/]{1,189}\/(?:load|unload)$/;
+const CHANGE = /^\/v2\/repository\/models\/[^/]+\/(?:load|unload)$/;
 
-/** The route of a path without its query; a trailing slash does not count. Undefined: there is none. */
+/** The route of a path (of `pathOf`). Undefined: there is none. */
 export function routeOf(path: string): Route | undefined {
-  const trimmed = path.endsWith("/") ? path.slice(0, -1) : path;
-  const fixed = FIXED.get(trimmed);
+  const fixed = FIXED.get(path);
   if (fixed !== undefined) return fixed;
-  const [, model, version, suffix] = MODEL.exec(trimmed) ?? [];
-  if (model !== undefined) {
-    if (suffix === ":explain") return { kind: "explain" };
-    const target = {
-      model: decodedSegment(model),
-      version: version === undefined ? undefined : decodedSegment(version),
-    };
-    if (suffix === "/infer") return { kind: "infer", target };
-    return { kind: suffix === "/ready" ? "model-ready" : "model-metadata", target };
+  const model = parseModelPath(path);
+  if (model === undefined) return CHANGE.test(path) ? { kind: "repository-change" } : undefined;
+  const { operation, target } = model;
+  switch (operation) {
+    case "metadata":
+      return { kind: "model-metadata", target };
+    case "ready":
+      return { kind: "model-ready", target };
+    case "infer":
+      return { kind: "infer", target };
+    case "explain":
+      return { kind: "explain" };
   }
-  return CHANGE.test(trimmed) ? { kind: "repository-change" } : undefined;
 }
 
 const POSTED: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([

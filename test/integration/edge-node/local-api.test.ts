@@ -17,6 +17,7 @@ import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
 import { eventually } from "../../support/eventually.ts";
 import { identityModel, loopModel } from "../../support/onnx-models.ts";
+import { postHead, RawClient } from "../../support/raw-client.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 let directory: string;
@@ -356,6 +357,20 @@ describe("a node's own API", () => {
   it("keeps an idle connection for longer than the proxies in front do", async () => {
     const { headers } = await call("/livez", { headers: { connection: "keep-alive" } });
     expect(headers["keep-alive"]).toBe("timeout=75");
+  });
+
+  it("serves a request that offers HTTP/2, as Java's HttpClient does", async () => {
+    const client = await RawClient.open(port);
+    const offer = { Connection: "Upgrade, HTTP2-Settings", Upgrade: "h2c", "HTTP2-Settings": "AAEAAEAA" };
+    const tensor = { name: "x", datatype: "FP32" as const, shape: [1, 2], data: Float32Array.of(1, -2.5) };
+    const { body } = encodeRequest({ inputs: [{ tensor, binary: false }] });
+    for (const count of [1, 2]) {
+      await client.send(postHead("/v2/models/same/infer", { ...offer, "Content-Length": body.byteLength }));
+      await client.send(body);
+      await eventually("an answer", () => client.received.match(/HTTP\/1\.1 200 OK/g)?.length === count);
+    }
+    expect(client.received).toContain("reason=local");
+    client.vanish();
   });
 
   it("counts its answers, and makes no series of what callers invent", async () => {

@@ -12,7 +12,7 @@ const problem = {
   status: 400,
   detail: "the deployment digits is not valid.",
   code: "INVALID_REQUEST",
-  fix: "Correct the field that `detail` names and send the request again.",
+  fix: "Correct what is named and send the request again.",
   docs: "/docs/errors#INVALID_REQUEST",
   requestId: "r-1",
   causes: [
@@ -34,7 +34,7 @@ describe("an error answer", () => {
         "error: the deployment digits is not valid (INVALID_REQUEST)",
         "  why      placement.edge.min: must be 0 or more",
         "  why      one more thing",
-        "  fix      Correct the field that `detail` names and send the request again.",
+        "  fix      Correct what is named and send the request again.",
         "  asked    PUT http://127.0.0.1:7070/api/v1/deployments/digits",
         "  request  r-1",
       ].join("\n"),

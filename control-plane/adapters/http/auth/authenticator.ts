@@ -1,5 +1,6 @@
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
+import { bearerOf } from "../../../../shared/inference/http/message.ts";
 import type { Role } from "../../../../shared/api/v1/keys.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Limits } from "../server/limits.ts";
@@ -52,9 +53,4 @@ export function authorize(caller: Caller, roles: readonly Role[], what: string):
     "FORBIDDEN",
     `key ${caller.name} has the role ${caller.role}; ${what} needs ${roles.join(" or ")}`,
   );
-}
-
-function bearerOf(authorization: string | undefined): string | undefined {
-  const [, key] = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(authorization ?? "") ?? [];
-  return key;
 }

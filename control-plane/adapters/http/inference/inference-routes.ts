@@ -1,9 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Cancellation, cancellationOf } from "../../../../shared/base/cancellation.ts";
+import { OBJECT_NAME } from "../../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { type ErrorCode, SkerryError } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
-import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
+import { type ModelTarget, parseModelPath, pathOf } from "../../../../shared/inference/http/path.ts";
+import { readBody } from "../../../../shared/inference/http/read-body.ts";
+import { parseInferenceHeaders, refuseShortBody } from "../../../../shared/inference/http/request-headers.ts";
+import { inferenceHeaders } from "../../../../shared/inference/http/response-headers.ts";
 import { MAX_BODY_BYTES } from "../../../../shared/protocol/limits.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import { release, releasing } from "../../../../shared/bytes/release.ts";
@@ -18,16 +23,11 @@ import { maySee } from "../../../app/access/api-keys.ts";
 import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
 import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
 import { authorize, type Authenticator } from "../auth/authenticator.ts";
-import { addressOf, pathOf } from "../server/exchange.ts";
+import { addressOf } from "../server/exchange.ts";
 import { InferenceAdmission } from "./inference-admission.ts";
-import { answerHeaders, parseInferenceHeaders } from "./inference-headers.ts";
 import { InferenceLog } from "./inference-log.ts";
-import { isWellFormed, parseInferencePath, type InferenceTarget } from "./inference-path.ts";
-import { refuseEncoding } from "../server/json-body.ts";
 import type { Limits } from "../server/limits.ts";
-import { asSkerryError, inferenceErrorAnswer, invalidFields } from "../server/problem.ts";
-import { readBody } from "../server/read-body.ts";
-import { INVOKERS } from "../server/route.ts";
+import { INVOKERS, unknownModel } from "../server/route.ts";
 import { sendError } from "../server/send.ts";
 
 export interface InferenceParts {
@@ -53,14 +53,14 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   const log = new InferenceLog(parts);
   return (request, response) => {
     if (request.method !== "POST") return false;
-    const target = parseInferencePath(pathOf(request));
-    if (!target) return false;
-    void answer(target, request, response);
+    const path = parseModelPath(pathOf(request));
+    if (path?.operation !== "infer") return false;
+    void answer(path.target, request, response);
     return true;
   };
 
   /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
-  async function answer(target: InferenceTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(target: ModelTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = parts.clock.now();
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
@@ -71,13 +71,13 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       const { status, body } = answered;
       code = answered.code ?? "OK";
       if (code === "CANCELLED") response.destroy();
-      else response.writeHead(status, answerHeaders(answered, requestId)).end(body, releasing(body));
+      else response.writeHead(status, headersOf(answered, requestId)).end(body, releasing(body));
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       code = error.code;
       if (code === "INTERNAL") parts.logger.error({ requestId, err: error.cause ?? thrown }, "inference failed");
       if (code === "CANCELLED" || response.headersSent) response.destroy();
-      else sendError(response.setHeader("X-Request-Id", requestId), inferenceErrorAnswer(error));
+      else sendError(response.setHeader("X-Request-Id", requestId), inferenceError(error));
     } finally {
       const ms = parts.clock.now() - startedAt;
       parts.metrics.inferenceAnswered(measuredOf(target, { code, ms, answered }));
@@ -86,7 +86,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   }
 
   async function ask(
-    target: InferenceTarget,
+    target: ModelTarget,
     request: IncomingMessage,
     {
       cancellation,
@@ -97,13 +97,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     const { clock, doorkeeper, limits, trustedProxies } = parts;
     const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
     authorize(caller, INVOKERS, "inference");
-    if (!isWellFormed(target) || !maySee(caller, target.model)) {
-      throw new SkerryError(
-        "NOT_FOUND",
-        `model ${target.model.slice(0, 63)} is not known here; GET /v2/models lists the models`,
-      );
-    }
-    refuseEncoding(request);
+    if (!isWellFormed(target) || !maySee(caller, target.model)) throw unknownModel(target.model);
     const wishes = parseInferenceHeaders(request.headers);
     const admission = gate.enter(caller.keyId);
     let pieces: readonly Uint8Array[] = [];
@@ -115,14 +109,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         take: admission.take,
       });
       pieces = body.pieces;
-      if (wishes.headerLength !== JSON_BODY && wishes.headerLength > body.length) {
-        throw invalidFields("header", [
-          {
-            field: "Inference-Header-Content-Length",
-            message: `is ${wishes.headerLength}, more than the body's ${body.length} bytes`,
-          },
-        ]);
-      }
+      refuseShortBody(wishes.headerLength, body.length);
       return await parts.infer({
         ...target,
         ...wishes,
@@ -138,9 +125,25 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   }
 }
 
+/** Whether the target can exist at all. What cannot is answered like what does not. */
+const isWellFormed = ({ model, version }: ModelTarget): boolean =>
+  OBJECT_NAME.test(model) && (version === undefined || OBJECT_NAME.test(version));
+
+function headersOf(answer: InferenceResponse, requestId: string): string[] {
+  const { routeMs, wireMs, queueMs, inferMs } = answer.timing;
+  const headers = inferenceHeaders(answer, [
+    ["route", routeMs],
+    ["wire", wireMs],
+    ["queue", queueMs],
+    ["infer", inferMs],
+  ]);
+  headers.push("X-Request-Id", requestId, "Content-Length", String(answer.body.length));
+  return headers;
+}
+
 /** What the metrics count. A model that does not exist is not named: callers must not make up series. */
 function measuredOf(
-  target: InferenceTarget,
+  target: ModelTarget,
   { code, ms, answered }: { code: ErrorCode | "OK"; ms: number; answered: InferenceResponse | undefined },
 ): MeasuredInference {
   const timing = answered?.node === undefined ? undefined : answered.timing;

@@ -1,7 +1,7 @@
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import type { IfMatch } from "../../../app/deployments/if-match.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { invalidFields } from "../server/problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { RequestFacts } from "../server/route.ts";
 
 /**

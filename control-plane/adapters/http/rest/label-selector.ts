@@ -1,5 +1,5 @@
 import type { MatchExpression, NodeSelector } from "../../../../shared/api/v1/deployments.ts";
-import { invalidFields } from "../server/problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 const KEY = "[A-Za-z0-9]([A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?";
 const EQUALS = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*([^\\s=!,()]{0,256})$`);

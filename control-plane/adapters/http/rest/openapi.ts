@@ -7,7 +7,7 @@ import {
 } from "zod-openapi";
 import { problem } from "../../../../shared/api/v1/common.ts";
 import { inferenceError } from "../../../../shared/api/v1/inference.ts";
-import { isInferenceProtocol } from "../server/router.ts";
+import { isInferenceProtocol } from "../../../../shared/inference/http/path.ts";
 import type { Route } from "../server/route.ts";
 
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */

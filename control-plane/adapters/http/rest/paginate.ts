@@ -1,7 +1,7 @@
 import type { ListQuery } from "../../../../shared/api/v1/common.ts";
 import { unmetRequirement } from "../../../core/scheduling/selector.ts";
 import { parseLabelSelector } from "./label-selector.ts";
-import { invalidFields } from "../server/problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 interface Listing<Item> {
   /** Sorts the list and says where a page ends, so a page boundary survives what comes and goes in between. Unique. */

@@ -13,7 +13,7 @@ import { deploymentLabels } from "../../../app/deployments/deployment-dto.ts";
 import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
-import { invalidFields } from "../server/problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
 import { deploymentParams } from "./params.ts";
 

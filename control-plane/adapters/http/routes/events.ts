@@ -6,7 +6,7 @@ import { isSkerryError } from "../../../../shared/base/errors.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { AuditStore } from "../../../ports/journal.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
-import { invalidFields } from "../server/problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../server/route.ts";
 
 const TAG = "Events";

@@ -12,12 +12,25 @@ import {
 } from "../../../../shared/api/v1/inference.ts";
 import { objectName } from "../../../../shared/api/v1/common.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
+import {
+  modelReadiness,
+  serverMetadata as serverDocument,
+  serverReadiness,
+} from "../../../../shared/inference/http/documents.ts";
+import { parseTimeout } from "../../../../shared/inference/http/request-headers.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
-import { parseInferenceHeaders } from "../inference/inference-headers.ts";
-import { definePublicRoute, defineRoute, EVERY_ROLE, INVOKERS, OPERATORS, type Route } from "../server/route.ts";
+import {
+  definePublicRoute,
+  defineRoute,
+  EVERY_ROLE,
+  INVOKERS,
+  OPERATORS,
+  unknownModel,
+  type Route,
+} from "../server/route.ts";
 
 const TAG = "Open Inference Protocol";
 
@@ -37,9 +50,6 @@ const segment = z.string().meta({ pattern: "^[a-z0-9][a-z0-9._-]{0,62}$" });
 const modelParams = z.strictObject({ model: segment });
 /** A number or an alias. */
 const versionParams = modelParams.extend({ version: segment });
-
-/** These answers are no errors to the protocol, and have the catalogue's code all the same: scripts look for it. */
-const NOT_READY = { "Retry-After": "1", "Skerry-Error": "MODEL_NOT_READY" };
 
 /** Metadata and health of the Open Inference Protocol; inference itself is answered ahead of Express. */
 export function protocolRoutes(parts: ProtocolParts): Route[] {
@@ -61,7 +71,7 @@ function serverRoutes({ serving, version, isReady }: ProtocolParts): Route[] {
       answer: serverMetadata,
       statuses: [200],
       async handle() {
-        return { body: { name: "skerry" as const, version, extensions: ["binary_tensor_data", "model_repository"] } };
+        return { body: serverDocument(version, { hasRepository: true }) };
       },
     }),
     definePublicRoute({
@@ -85,8 +95,7 @@ function serverRoutes({ serving, version, isReady }: ProtocolParts): Route[] {
       answer: serverReady,
       statuses: [200, 503],
       async handle() {
-        const ready = isReady() && serving.isEveryDeploymentReady();
-        return { status: ready ? 200 : 503, body: { ready }, ...(!ready && { headers: NOT_READY }) };
+        return serverReadiness(isReady() && serving.isEveryDeploymentReady());
       },
     }),
   ];
@@ -141,9 +150,7 @@ function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
         async handle({ params: { model }, body, actor, caller, header, signal }) {
           refuseOutsideScope(caller, model);
           refuseContents(body.parameters, model);
-          const { timeoutMs = DEFAULT_DEADLINE_MS } = parseInferenceHeaders({
-            "skerry-timeout-ms": header("skerry-timeout-ms"),
-          });
+          const timeoutMs = parseTimeout({ "skerry-timeout-ms": header("skerry-timeout-ms") }) ?? DEFAULT_DEADLINE_MS;
           await repository[verb](model, { actor, timeoutMs, signal });
           return { status: 200, empty: true };
         },
@@ -184,8 +191,7 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
       statuses: [200, 503],
       async handle({ params: { model, version }, caller }) {
         refuseOutsideScope(caller, model);
-        const ready = serving.isModelReady({ model, version });
-        return { status: ready ? 200 : 503, body: { name: model, ready }, ...(!ready && { headers: NOT_READY }) };
+        return modelReadiness(model, serving.isModelReady({ model, version }));
       },
     }),
     defineRoute({
@@ -222,11 +228,7 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
 
 /** Throws `NOT_FOUND`, in the words of a model that does not exist. */
 function refuseOutsideScope(caller: Caller, model: string): void {
-  if (!objectName.safeParse(model).success || !maySee(caller, model))
-    throw new SkerryError(
-      "NOT_FOUND",
-      `model ${model.slice(0, 63)} is not known here; GET /v2/models lists the models`,
-    );
+  if (!objectName.safeParse(model).success || !maySee(caller, model)) throw unknownModel(model);
 }
 
 /** A load may bring a model along in Triton. Here bytes come in through the admin API alone, where they are checked. */

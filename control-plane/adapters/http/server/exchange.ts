@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestFacts } from "./route.ts";
-import { invalidFields } from "./problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 /**
  * The caller's address for limits and the audit. Behind `trustedProxies` proxies it is what the outermost of them saw;
@@ -19,14 +19,6 @@ export function isLocal(request: IncomingMessage): boolean {
   const peer = request.socket.remoteAddress ?? "";
   const isLoopback = peer === "::1" || peer.startsWith("127.") || peer.startsWith("::ffff:127.");
   return isLoopback && request.headers["x-forwarded-for"] === undefined && request.headers.forwarded === undefined;
-}
-
-/** The path without query and without a slash at the end. */
-export function pathOf(request: IncomingMessage): string {
-  const url = request.url ?? "/";
-  const end = url.indexOf("?");
-  const path = end === -1 ? url : url.slice(0, end);
-  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
 }
 
 /** Throws `INVALID_REQUEST` for a parameter that is there twice: which one counts would be a guess. */

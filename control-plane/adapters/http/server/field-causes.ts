@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Cause } from "./problem.ts";
+import type { Cause } from "../../../../shared/base/invalid-fields.ts";
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,18 +1,15 @@
-import { KEEP_ALIVE_MS } from "../../../../shared/protocol/limits.ts";
+import { JSON_BOUNDS } from "../../../../shared/inference/http/json-body.ts";
+import { BODY_MS, LINGER_MS, SERVER_BOUNDS } from "../../../../shared/inference/http/server-options.ts";
 import type { Rate } from "../../../../shared/base/token-bucket.ts";
 
-/** What the HTTP door holds back (security.md §7). One place, so that an operator can be told. */
+/** The bounds of the HTTP API (security.md §7), in one place. */
 export const LIMITS = {
-  /** Until a request's headers are complete, in ms. */
-  headersMs: 10_000,
-  /** Until a request's body is complete, in ms. Uploads follow the catalogue's rate rule instead. */
-  bodyMs: 30_000,
-  keepAliveMs: KEEP_ALIVE_MS,
-  headerBytes: 16_384,
+  ...SERVER_BOUNDS,
+  ...JSON_BOUNDS,
+  /** Of JSON and inferences. Uploads follow the catalogue's rate rule instead. */
+  bodyMs: BODY_MS,
   /** Every node holds two sockets, three while it receives a model: this is room for ten thousand of them. */
   connections: 40_000,
-  jsonBytes: 262_144,
-  jsonDepth: 32,
   /** A reader of a streamed answer that takes nothing for so long is cut off, in ms. */
   readerStallMs: 30_000,
   /** Bytes of inference bodies that are held at once. Beyond it: 429. */
@@ -24,8 +21,7 @@ export const LIMITS = {
   failuresPerAddress: { perSecond: 10, burst: 50 },
   /** What a stopping server gives requests under way, in ms. */
   drainMs: 25_000,
-  /** How long the rest of a refused body is read and thrown away, so that its sender sees the answer, in ms. */
-  lingerMs: 1_000,
+  lingerMs: LINGER_MS,
 } as const;
 
 export type Limits = { readonly [Key in keyof typeof LIMITS]: (typeof LIMITS)[Key] extends number ? number : Rate };

@@ -1,9 +1,10 @@
+import { SkerryError } from "../../../../shared/base/errors.ts";
 import { z } from "zod";
 import type { Role } from "../../../../shared/api/v1/keys.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Actor } from "../../../ports/journal.ts";
 import { causesOfIssues } from "./field-causes.ts";
-import { invalidFields } from "./problem.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -200,3 +201,7 @@ const actorOf = (caller: Caller, { address, requestId }: RequestFacts): Actor =>
   address,
   requestId,
 });
+
+/** Also for a model outside the key's scope: that it exists is not shown. */
+export const unknownModel = (model: string): SkerryError =>
+  new SkerryError("NOT_FOUND", `model ${model.slice(0, 63)} is not known here; GET /v2/models lists the models`);

@@ -1,18 +1,22 @@
 import express, { type Express, type Request, type Response } from "express";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
+import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import { requestIdFrom } from "../../../../shared/base/request-id.ts";
+import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
+import { readJson } from "../../../../shared/inference/http/json-body.ts";
+import { isInferenceProtocol, pathOf } from "../../../../shared/inference/http/path.ts";
+import { refuseEncoding } from "../../../../shared/inference/http/request-headers.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { IdempotencyStore } from "../../../ports/journal.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import { bodyStream } from "./body-stream.ts";
 import { authorize, type Authenticator } from "../auth/authenticator.ts";
-import { addressOf, callerSignal, factsOf, isLocal, pathOf, queryOf } from "./exchange.ts";
+import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
 import { once } from "../rest/idempotency.ts";
-import { readJson, refuseEncoding } from "./json-body.ts";
 import type { Limits } from "./limits.ts";
-import { asSkerryError, inferenceErrorAnswer, invalidFields, problemAnswer } from "./problem.ts";
+import { problemAnswer } from "./problem.ts";
 import type { Method, Reply, Route } from "./route.ts";
 import { sendError, sendReply } from "./send.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
@@ -41,7 +45,9 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     return refuse(
       request,
       response,
-      invalidFields("path", [{ field: "", message: "has a `%` that is no valid escape" }]),
+      isInferenceProtocol(pathOf(request))
+        ? unknownPath(request)
+        : invalidFields("path", [{ field: "", message: "has a `%` that is no valid escape" }]),
     );
   });
   for (const route of routes)
@@ -57,9 +63,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       );
     });
   }
-  app.use((request, response) =>
-    refuse(request, response, new SkerryError("NOT_FOUND", `there is no path ${pathOf(request).slice(0, 200)}`)),
-  );
+  app.use((request, response) => refuse(request, response, unknownPath(request)));
   return app;
 
   async function answer(route: Route, request: Request, response: Response): Promise<void> {
@@ -128,11 +132,12 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       signal: callerSignal(response, stopping),
       bytes: () => bodyStream(request),
     });
-    if (route.takesBytes) refuseEncoding(request);
-    const query = queryOf(request);
-    // The protocol's own clients leave the type out: tritonclient 2.73 does when it loads a model.
-    const mayBeUntyped = isInferenceProtocol(route.path);
-    const body = route.takesBytes ? {} : await readJson(request, { limits, clock, mayBeUntyped });
+    if (route.takesBytes) refuseEncoding(request.headers);
+    // The inference protocol knows neither a query nor a body of GET: both are ignored, at the node too.
+    const isV2 = isInferenceProtocol(route.path);
+    const query = isV2 ? {} : queryOf(request);
+    const hasBody = !route.takesBytes && !(isV2 && route.method === "GET");
+    const body = hasBody ? await readJson(request, { limits, clock, isInferenceProtocol: isV2 }) : {};
     const call = route.prepare({ params: request.params, query, body, facts, caller });
     const key = request.headers["idempotency-key"];
     if (route.method !== "POST" || typeof key !== "string" || !caller) return call();
@@ -169,7 +174,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       );
     if (response.headersSent || response.destroyed) return;
     if (error.code === "CANCELLED") response.destroy();
-    else sendError(response, isV2 ? inferenceErrorAnswer(error) : problemAnswer(error, requestId));
+    else sendError(response, isV2 ? inferenceError(error) : problemAnswer(error, requestId));
   }
 }
 
@@ -182,7 +187,8 @@ function checkAnswer(route: Route, reply: Reply<unknown>): void {
   route.answer.parse(reply.body);
 }
 
-export const isInferenceProtocol = (path: string): boolean => path === "/v2" || path.startsWith("/v2/");
+const unknownPath = (request: Request): SkerryError =>
+  new SkerryError("NOT_FOUND", `there is no path ${pathOf(request).slice(0, 200)}`);
 
 function isDecodable(path: string): boolean {
   try {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../../shared/base/clock.ts";
-import type { ErrorAnswer } from "./problem.ts";
+import type { ErrorResponse } from "../../../../shared/inference/http/error-response.ts";
 import type { Reply, Route } from "./route.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
@@ -29,8 +29,8 @@ export async function sendReply(
   }
 }
 
-export function sendError(response: ServerResponse, { status, body, headers }: ErrorAnswer): void {
-  sendJson(response, status, { body, headers: { "Cache-Control": "no-store", ...headers } });
+export function sendError(response: ServerResponse, { status, body, headers }: ErrorResponse): void {
+  sendJson(response, status, { body, headers });
 }
 
 function sendJson(

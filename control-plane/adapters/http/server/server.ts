@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../../../../shared/base/clock.ts";
+import { dropRest, serverOptions } from "../../../../shared/inference/http/server-options.ts";
 import type { Limits } from "./limits.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -22,20 +23,7 @@ export class HttpServer {
     this.#clock = clock;
     this.#limits = limits;
     this.#stopping = stopping;
-    this.server = createServer(
-      {
-        maxHeaderSize: limits.headerBytes,
-        headersTimeout: limits.headersMs,
-        // Node looks for slow heads only every 30 s by default, so 10 s would mean up to 40.
-        connectionsCheckingInterval: limits.headersMs / 4,
-        // Ours are per body: an upload may take an hour at a fair rate, a JSON body 30 s.
-        requestTimeout: 0,
-        keepAliveTimeout: limits.keepAliveMs,
-        insecureHTTPParser: false,
-        noDelay: true,
-      },
-      (request, response) => this.#answer(handle, request, response),
-    );
+    this.server = createServer(serverOptions(limits), (request, response) => this.#answer(handle, request, response));
     this.server.maxConnections = limits.connections;
     this.server.on("clientError", refuseMalformed);
   }
@@ -67,21 +55,12 @@ export class HttpServer {
     this.#running += 1;
     if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
     response.on("close", () => {
-      if (response.writableFinished) this.#dropRest(request);
+      if (response.writableFinished) dropRest(request, { clock: this.#clock, lingerMs: this.#limits.lingerMs });
       this.#running -= 1;
       if (this.#running === 0) this.#onIdle();
     });
     response.on("error", () => undefined); // a caller that goes away is told by "close"
     handle(request, response);
-  }
-
-  /** An answer to a body that was not read: the rest is thrown away for a moment, then the connection ends. */
-  #dropRest(request: IncomingMessage): void {
-    if (request.complete) return;
-    const cancel = this.#clock.after(this.#limits.lingerMs, () => request.socket.destroy());
-    request.once("close", cancel);
-    request.once("end", cancel);
-    request.resume();
   }
 
   #idle(): Promise<void> {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { parseInferenceHeaders } from "../../../../../control-plane/adapters/http/inference/inference-headers.ts";
-import { parseInferencePath } from "../../../../../control-plane/adapters/http/inference/inference-path.ts";
+import { parseInferenceHeaders } from "../../../../../shared/inference/http/request-headers.ts";
 import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
 
 describe("the headers of an inference", () => {
@@ -26,29 +25,24 @@ describe("the headers of an inference", () => {
     expect(() => parseInferenceHeaders({ "content-type": "Application/JSON; charset=utf-8" })).not.toThrow();
   });
 
+  for (const type of ["", "application/octet-stream", "application/x-www-form-urlencoded"]) {
+    it(`take ${JSON.stringify(type)} as a content type`, () => {
+      expect(() => parseInferenceHeaders({ "content-type": type })).not.toThrow();
+    });
+  }
+
+  it("refuse another content type and any compression", () => {
+    expect(() => parseInferenceHeaders({ "content-type": "text/plain" })).toThrow("text/plain");
+    expect(() => parseInferenceHeaders({ "content-encoding": "gzip" })).toThrow("Content-Encoding");
+  });
+
+  it("refuse a length that is no number", () => {
+    expect(() => parseInferenceHeaders({ "inference-header-content-length": "-1" })).toThrow("Inference-Header");
+  });
+
   for (const timeout of ["", "0", "60001", "1.5", "1e3", "abc"]) {
     it(`refuse ${JSON.stringify(timeout)} as a timeout`, () => {
       expect(() => parseInferenceHeaders({ "skerry-timeout-ms": timeout })).toThrow("Skerry-Timeout-Ms");
-    });
-  }
-});
-
-describe("the path of an inference", () => {
-  const cases = [
-    ["/v2/models/digits/infer", { model: "digits", version: undefined }],
-    ["/v2/models/digits/versions/3/infer", { model: "digits", version: "3" }],
-    ["/v2/models/a%2Eb/infer", { model: "a.b", version: undefined }],
-    ["/v2/models/%ZZ/infer", { model: "%ZZ", version: undefined }],
-    ["/v2/models/infer", undefined],
-    ["/v2/models/a/b/infer", undefined],
-    ["/v2/models/a/versions/infer", undefined],
-    ["/v2/models/digits/infer/more", undefined],
-    ["/V2/models/digits/infer", undefined],
-    ["/v2/models/digits", undefined],
-  ] as const;
-  for (const [path, target] of cases) {
-    it(`${target ? "is" : "is not"} ${path}`, () => {
-      expect(parseInferencePath(path)).toEqual(target);
     });
   }
 });

@@ -1,6 +1,7 @@
-import type { IncomingMessage } from "node:http";
-import type { Clock } from "../../../../shared/base/clock.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import { SkerryError } from "../../base/errors.ts";
+import { release } from "../../bytes/release.ts";
+import { headerOf, type HttpRequest } from "./message.ts";
 
 export interface BodyBounds {
   readonly maxBytes: number;
@@ -20,8 +21,8 @@ export interface Body {
  * The whole body. Throws `TOO_LARGE` before anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when
  * the caller goes away.
  */
-export function readBody(request: IncomingMessage, bounds: BodyBounds): Body | Promise<Body> {
-  const declared = Number(request.headers["content-length"] ?? Number.NaN);
+export function readBody(request: HttpRequest, bounds: BodyBounds): Body | Promise<Body> {
+  const declared = Number(headerOf(request.headers, "content-length") ?? Number.NaN);
   if (declared > bounds.maxBytes) throw tooLarge(bounds.maxBytes);
   return request.readableLength === declared ? arrived(request, bounds) : arriving(request, bounds);
 }
@@ -30,7 +31,7 @@ export function readBody(request: IncomingMessage, bounds: BodyBounds): Body | P
  * A small body comes with its head, and is there once a microtask has run since the request event: to wait for it as for a
  * large one cost 4 % of the control plane's CPU.
  */
-function arrived(request: IncomingMessage, { take }: BodyBounds): Body {
+function arrived(request: HttpRequest, { take }: BodyBounds): Body {
   const body = request.read() as Buffer | null;
   request.resume(); // to its end, which comes after the last byte
   const length = body?.length ?? 0;
@@ -38,13 +39,16 @@ function arrived(request: IncomingMessage, { take }: BodyBounds): Body {
   return { pieces: body === null ? [] : [body], length };
 }
 
-function arriving(request: IncomingMessage, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Body> {
+function arriving(request: HttpRequest, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Body> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
     let length = 0;
     const settle = (finish: () => void): void => {
       cancel();
-      request.off("data", onData).off("end", onEnd).off("close", onGone).off("error", onGone);
+      request.off("data", onData);
+      request.off("end", onEnd);
+      request.off("close", onGone);
+      request.off("error", onGone);
       finish();
     };
     const fail = (error: SkerryError): void => settle(() => reject(error));
@@ -60,8 +64,20 @@ function arriving(request: IncomingMessage, { maxBytes, withinMs, clock, take }:
     const cancel = clock.after(withinMs, () =>
       fail(new SkerryError("REQUEST_TIMEOUT", `the body was not complete within ${withinMs / 1_000} s`)),
     );
-    request.on("data", onData).on("end", onEnd).on("close", onGone).on("error", onGone);
+    request.on("data", onData);
+    request.on("end", onEnd);
+    request.on("close", onGone);
+    request.on("error", onGone);
   });
+}
+
+/** The body in one piece; the pieces of a longer one are freed. */
+export function wholeBody({ pieces, length }: Body): Uint8Array {
+  const [only] = pieces;
+  if (pieces.length === 1 && only !== undefined) return only;
+  const body = Buffer.concat(pieces, length);
+  for (const piece of pieces) release(piece);
+  return body;
 }
 
 const tooManyBytes = (): SkerryError =>

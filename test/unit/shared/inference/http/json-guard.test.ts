@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { jsonComplaint } from "../../../../../control-plane/adapters/http/rest/json-guard.ts";
+import { jsonComplaint } from "../../../../../shared/inference/http/json-guard.ts";
 
 describe("the guard before JSON.parse", () => {
   it("refuses what is nested too deeply", () => {

@@ -1,0 +1,56 @@
+import type { IndexEntry, ModelMetadata } from "../../api/v1/inference.ts";
+
+/** The documents of the Open Inference Protocol that control plane and node answer alike. */
+
+export const serverMetadata = (version: string, { hasRepository }: { readonly hasRepository: boolean }) => ({
+  name: "skerry" as const,
+  version,
+  extensions: hasRepository ? ["binary_tensor_data", "model_repository"] : ["binary_tensor_data"],
+});
+
+/** `readyDocument` and `modelReadyDocument` are no errors to the protocol, but scripts look for the catalogue's code. */
+const NOT_READY = { status: 503, headers: { "Retry-After": "1", "Skerry-Error": "MODEL_NOT_READY" } } as const;
+
+interface Readiness<Body> {
+  readonly status: 200 | 503;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: Body;
+}
+
+export const serverReadiness = (ready: boolean): Readiness<{ ready: boolean }> => ({
+  ...(ready ? { status: 200 } : NOT_READY),
+  body: { ready },
+});
+
+export const modelReadiness = (name: string, ready: boolean): Readiness<{ name: string; ready: boolean }> => ({
+  ...(ready ? { status: 200 } : NOT_READY),
+  body: { name, ready },
+});
+
+/** Metadata of the version that would answer. `versions`: those that may be named, in any order. */
+export function modelMetadata(facts: {
+  readonly name: string;
+  readonly version: number | string;
+  readonly artifact: string | null | undefined;
+  readonly versions: readonly (number | string)[];
+  readonly inputs: ModelMetadata["inputs"];
+  readonly outputs: ModelMetadata["outputs"];
+}): ModelMetadata {
+  return {
+    name: facts.name,
+    versions: [...new Set(facts.versions.map(String))].toSorted(byNumber),
+    platform: "onnx_onnxv1",
+    inputs: facts.inputs,
+    outputs: facts.outputs,
+    properties: {
+      "skerry.version": String(facts.version),
+      ...(facts.artifact && { "skerry.artifact": facts.artifact }),
+    },
+  };
+}
+
+/** By name and version, as the repository index lists them. */
+export const sortedIndex = (entries: Iterable<IndexEntry>): IndexEntry[] =>
+  [...entries].toSorted((a, b) => (a.name === b.name ? byNumber(a.version, b.version) : a.name < b.name ? -1 : 1));
+
+const byNumber = (a: string, b: string): number => Number(a) - Number(b);

@@ -1,0 +1,51 @@
+import type { Clock } from "../../base/clock.ts";
+import { SkerryError } from "../../base/errors.ts";
+import { invalidFields } from "../../base/invalid-fields.ts";
+import { jsonComplaint } from "./json-guard.ts";
+import type { HttpRequest } from "./message.ts";
+import { readBody } from "./read-body.ts";
+import { JSON_TYPE, mediaTypeOf, refuseEncoding, refuseMediaType } from "./request-headers.ts";
+
+export interface JsonBounds {
+  readonly jsonBytes: number;
+  readonly jsonDepth: number;
+  /** Until the body is complete, in ms. */
+  readonly bodyMs: number;
+}
+
+export const JSON_BOUNDS = { jsonBytes: 262_144, jsonDepth: 32 } as const;
+
+/**
+ * The body as JSON; `{}` when there is none at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `INVALID_REQUEST`.
+ * Nothing is ever inflated: 1 KiB of gzip can be 1 MiB of text. Under the
+ * inference protocol each of its types is read as JSON, and none, too.
+ */
+export async function readJson(
+  request: HttpRequest,
+  { limits, clock, isInferenceProtocol }: { limits: JsonBounds; clock: Clock; isInferenceProtocol: boolean },
+): Promise<unknown> {
+  refuseEncoding(request.headers);
+  if (isInferenceProtocol) refuseMediaType(request.headers);
+  else if (hasBody(request)) refuseOtherThanJson(mediaTypeOf(request.headers));
+  const { pieces, length } = await readBody(request, { maxBytes: limits.jsonBytes, withinMs: limits.bodyMs, clock });
+  if (length === 0) return {};
+  const text = Buffer.concat(pieces, length).toString("utf8");
+  const complaint = jsonComplaint(text, limits.jsonDepth);
+  if (complaint !== undefined) throw invalidFields("body", [{ field: "", message: complaint }]);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalidFields("body", [{ field: "", message: "is not valid JSON" }]);
+  }
+}
+
+function refuseOtherThanJson(type: string): void {
+  if (type === JSON_TYPE) return;
+  throw new SkerryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `the body is ${type === "" ? "of no stated type" : type}; this path takes ${JSON_TYPE}`,
+  );
+}
+
+const hasBody = ({ headers }: HttpRequest): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

@@ -1,0 +1,118 @@
+import { SkerryError } from "../../base/errors.ts";
+import { JSON_BODY } from "../../protocol/inference-frame.ts";
+import { MAX_DEADLINE_MS } from "../../protocol/limits.ts";
+import { NODE_NAME } from "../../protocol/messages.ts";
+import { invalid } from "../faults.ts";
+import { headerOf, type HttpHeaders } from "./message.ts";
+
+export const JSON_TYPE = "application/json";
+export const BYTES_TYPE = "application/octet-stream";
+/** What `curl -d` sends unless told otherwise. */
+const FORM_TYPE = "application/x-www-form-urlencoded";
+/** Without a type, too: tritonclient 2.73 sends none when it loads a model. */
+const TYPES: ReadonlySet<string> = new Set(["", JSON_TYPE, BYTES_TYPE, FORM_TYPE]);
+
+/** What the caller's headers ask for. */
+export interface InferenceHeaders {
+  /** Bytes of the JSON part; `JSON_BODY` when the body is JSON alone, 0 for the only input's bytes. */
+  readonly headerLength: number;
+  /** Undefined: the deployment's own. */
+  readonly timeoutMs: number | undefined;
+  readonly site: string | undefined;
+  readonly residency: "edge-only" | undefined;
+  readonly prefer: Preference | undefined;
+}
+
+export type Preference =
+  | { readonly kind: "fast" | "cheap" | "edge" | "cloud" }
+  /** For diagnosis: this node or an error, no retry. */
+  | { readonly kind: "node"; readonly name: string };
+
+/** Throws `UNSUPPORTED_MEDIA_TYPE`, and `INVALID_REQUEST` that names the header. */
+export function parseInferenceHeaders(headers: HttpHeaders): InferenceHeaders {
+  refuseEncoding(headers);
+  refuseMediaType(headers);
+  return {
+    headerLength: parseHeaderLength(headerOf(headers, "inference-header-content-length")),
+    timeoutMs: parseTimeout(headers),
+    site: parseSite(headerOf(headers, "skerry-site")),
+    residency: parseResidency(headerOf(headers, "skerry-residency")),
+    prefer: parsePreference(headerOf(headers, "skerry-prefer")),
+  };
+}
+
+/** Throws `INVALID_REQUEST` when the body is shorter than the JSON part that its header declares. */
+export function refuseShortBody(headerLength: number, bodyLength: number): void {
+  if (headerLength !== JSON_BODY && headerLength > bodyLength)
+    throw invalid(`Inference-Header-Content-Length is ${headerLength}, more than the body's ${bodyLength} bytes`);
+}
+
+/** Throws `UNSUPPORTED_MEDIA_TYPE` for a compressed body: 1 KiB of gzip can be 1 MiB of text. */
+export function refuseEncoding(headers: HttpHeaders): void {
+  const encoding = headerOf(headers, "content-encoding");
+  if (encoding === undefined || encoding === "identity") return;
+  throw new SkerryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `the body is encoded as ${encoding.slice(0, 32)}; send it without Content-Encoding`,
+  );
+}
+
+/** The header length alone tells JSON from bytes, as in Triton. Throws `UNSUPPORTED_MEDIA_TYPE`. */
+export function refuseMediaType(headers: HttpHeaders): void {
+  const type = mediaTypeOf(headers);
+  if (TYPES.has(type)) return;
+  throw new SkerryError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `the body is ${type.slice(0, 64)}; this path takes ${JSON_TYPE} or ${BYTES_TYPE}`,
+  );
+}
+
+/** Without parameters, in lower case; empty when none was sent. */
+export function mediaTypeOf(headers: HttpHeaders): string {
+  const given = headerOf(headers, "content-type") ?? "";
+  return TYPES.has(given) ? given : (given.split(";")[0]?.trim().toLowerCase() ?? "");
+}
+
+function parseHeaderLength(text: string | undefined): number {
+  if (text === undefined) return JSON_BODY;
+  if (!/^[0-9]{1,8}$/.test(text)) throw invalid("Inference-Header-Content-Length must be a number of bytes");
+  return Number(text);
+}
+
+/** `Skerry-Timeout-Ms`. Throws `INVALID_REQUEST`. */
+export function parseTimeout(headers: HttpHeaders): number | undefined {
+  const text = headerOf(headers, "skerry-timeout-ms");
+  if (text === undefined) return undefined;
+  const timeoutMs = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (timeoutMs < 1 || timeoutMs > MAX_DEADLINE_MS)
+    throw invalid(`Skerry-Timeout-Ms must be a whole number from 1 to ${MAX_DEADLINE_MS}`);
+  return timeoutMs;
+}
+
+/** An unknown site is ignored, and one that cannot be a site is unknown. */
+const parseSite = (text: string | undefined): string | undefined =>
+  text !== undefined && /^[a-z0-9][a-z0-9-]{0,62}$/.test(text) ? text : undefined;
+
+/** Strict: a residency that was misspelt and ignored would let data leave the edge. */
+function parseResidency(text: string | undefined): "edge-only" | undefined {
+  if (text === undefined || text === "edge-only") return text;
+  throw invalid("Skerry-Residency must be `edge-only`");
+}
+
+function parsePreference(text: string | undefined): Preference | undefined {
+  switch (text) {
+    case undefined:
+      return undefined;
+    case "fast":
+    case "cheap":
+    case "edge":
+    case "cloud":
+      return { kind: text };
+    default: {
+      const name = text.startsWith("node=") ? text.slice("node=".length) : "";
+      if (!NODE_NAME.test(name))
+        throw invalid("Skerry-Prefer must be `fast`, `cheap`, `edge`, `cloud` or `node=<name>`");
+      return { kind: "node", name };
+    }
+  }
+}
