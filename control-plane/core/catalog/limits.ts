@@ -30,8 +30,14 @@ export const DEFAULT_DOMAIN = "ai.onnx";
 export const OPSETS: ReadonlyMap<string, { readonly from: number; readonly to: number }> = new Map([
   [DEFAULT_DOMAIN, { from: 7, to: 26 }],
   ["ai.onnx.ml", { from: 1, to: 5 }],
+  // The runtime's own operators, which its tools and quantisers write.
+  ["com.microsoft", { from: 1, to: 1 }],
 ]);
-export const DOMAINS = [...OPSETS.keys()].join(" and ");
+export const DOMAINS = new Intl.ListFormat("en").format(OPSETS.keys());
+/** Layouts of one processor, as an optimised model has them that was saved at the highest level. */
+export const PROCESSOR_DOMAINS: ReadonlySet<string> = new Set(["com.microsoft.nchwc", "com.ms.internal.nhwc"]);
+/** Imports that no operator uses are ignored; tools of ONNX Runtime write nine. */
+export const MAX_IMPORTS = 64;
 
 /** The empty domain is a short name for `ai.onnx`. */
 export const domainName = (domain: string): string => (domain === "" ? DEFAULT_DOMAIN : domain);

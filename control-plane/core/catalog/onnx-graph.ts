@@ -7,6 +7,7 @@ import {
   MAX_NODES,
   MAX_VALUES,
   OPSETS,
+  PROCESSOR_DOMAINS,
 } from "./limits.ts";
 import { skimValue, type DeclaredValue } from "./onnx-signature.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
@@ -188,9 +189,14 @@ export class GraphWalk {
 
   #useDomain(domain: string, operator: string): void {
     if (this.#domains.has(domain)) return;
+    if (PROCESSOR_DOMAINS.has(domain)) {
+      throw new SkimRefused(
+        `operator ${quote(operator)} is from domain ${quote(domain)}, a layout for one kind of processor: save the model with graph optimization level ORT_ENABLE_EXTENDED or lower, or publish the one before optimization`,
+      );
+    }
     if (!OPSETS.has(domain)) {
       throw new SkimRefused(
-        `operator ${quote(operator)} is from domain ${quote(domain)}; only ${DOMAINS} are served: export without custom or runtime-specific operators`,
+        `operator ${quote(operator)} is from domain ${quote(domain)}; only ${DOMAINS} are served: export without custom operators`,
       );
     }
     this.#domains.add(domain);

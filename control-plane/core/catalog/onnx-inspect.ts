@@ -2,7 +2,7 @@ import type { RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts"
 import type { ByteSource } from "./byte-source.ts";
 import { proveRowIndependence } from "./batching/prove.ts";
 import { knownFormat } from "./known-formats.ts";
-import { DEFAULT_DOMAIN, DOMAINS, domainName, IR_VERSIONS, MAX_FILE_BYTES, OPSETS } from "./limits.ts";
+import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
 import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
 import { toTensorSpec, type DeclaredValue } from "./onnx-signature.ts";
 import { isSkimRefused, printable, quote, SkimRefused } from "./inspection-refused.ts";
@@ -25,7 +25,7 @@ const MAX_PRODUCER_CHARACTERS = 100;
 /** What the catalogue keeps of a model's file. */
 export interface OnnxModel {
   readonly irVersion: number;
-  /** Domain → version, as imported. */
+  /** Domain → version of the operator sets that it uses. */
   readonly opsets: Readonly<Record<string, number>>;
   /** The version of `ai.onnx`; 1, which every runtime knows, when the model uses none of its operators. */
   readonly opset: number;
@@ -82,7 +82,7 @@ function skimModel(source: ByteSource): OnnxModel {
   const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
   return {
     irVersion,
-    opsets: Object.fromEntries(opsets),
+    opsets: Object.fromEntries([...opsets].filter(([domain]) => domain === DEFAULT_DOMAIN || walk.domains.has(domain))),
     opset: opsets.get(DEFAULT_DOMAIN) ?? 1,
     producer: printable(`${parts.producerName} ${parts.producerVersion}`.trim()).slice(0, MAX_PRODUCER_CHARACTERS),
     inputs: signature(inputs, "input"),
@@ -150,10 +150,9 @@ function skimOpset(reader: WireReader, opsets: Map<string, number>): void {
     else reader.skip();
   }
   const name = domainName(domain);
-  if (!OPSETS.has(name))
-    throw new SkimRefused(`the model imports the operator set ${quote(name)}; only ${DOMAINS} are served`);
   if (opsets.has(name) && opsets.get(name) !== version)
     throw new SkimRefused(`the model imports ${name} in two versions`);
+  if (opsets.size === MAX_IMPORTS) throw new SkimRefused(`the model imports more than ${MAX_IMPORTS} operator sets`);
   opsets.set(name, version);
 }
 
@@ -163,9 +162,10 @@ function checkVersions(irVersion: number, opsets: ReadonlyMap<string, number>, u
   }
   for (const domain of used)
     if (!opsets.has(domain)) throw new SkimRefused(`the model uses operators of ${domain} without importing that set`);
-  for (const [domain, version] of opsets) {
+  for (const domain of [DEFAULT_DOMAIN, ...used]) {
+    const version = opsets.get(domain);
     const range = OPSETS.get(domain);
-    if (range && version >= range.from && version <= range.to) continue;
+    if (version === undefined || (range && version >= range.from && version <= range.to)) continue;
     throw new SkimRefused(
       `version ${version} of the operator set ${domain}; ${range?.from} to ${range?.to} are served: export with another opset_version`,
     );

@@ -66,8 +66,17 @@ const ML: readonly [string, Rule][] = [
   ["ArrayFeatureExtractor", compute.arrayFeatures],
 ];
 
+/** ONNX Runtime's own, which its optimiser and its quantisers write. */
+const MICROSOFT: readonly [string, Rule][] = [
+  ...all(elementwise, "Gelu", "QuickGelu", "FastGelu", "BiasGelu"),
+  ...all(compute.quantization, "QuantizeLinear", "DequantizeLinear"),
+  ["FusedConv", compute.windowed],
+  ["FusedGemm", compute.gemm],
+];
+
 /** The allow-list, by domain and operator. What is not here stops the proof. */
 export const RULES: ReadonlyMap<string, Rule> = new Map([
   ...ONNX.map(([operator, rule]): [string, Rule] => [`ai.onnx/${operator}`, rule]),
   ...ML.map(([operator, rule]): [string, Rule] => [`ai.onnx.ml/${operator}`, rule]),
+  ...MICROSOFT.map(([operator, rule]): [string, Rule] => [`com.microsoft/${operator}`, rule]),
 ]);
