@@ -5,6 +5,7 @@ import { messageOf } from "../shared/base/errors.ts";
 import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
 import { systemRandom } from "../shared/base/random.ts";
 import { createPostgres } from "./adapters/postgres/postgres.ts";
+import { waitForPostgres } from "./adapters/postgres/wait-for-postgres.ts";
 import { composeControlPlane, type ControlPlane } from "./compose.ts";
 import { readConfig, type Config } from "./config.ts";
 
@@ -20,7 +21,8 @@ async function main(): Promise<void> {
     logger.error({ err: error }, "the control plane cannot go on");
     exit(1);
   });
-  const postgres = await createPostgres({ url: config.databaseUrl, clock: systemClock, random: systemRandom, logger });
+  const parts = { clock: systemClock, random: systemRandom, logger };
+  const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
   const controlPlane = await composeControlPlane(config, {
     postgres,
     clock: systemClock,
