@@ -4,7 +4,7 @@ import type { Clock } from "../shared/base/clock.ts";
 import { SkerryError } from "../shared/base/errors.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
-import { ArtifactFolders } from "./adapters/filesystem/artifact-folders.ts";
+import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "./adapters/filesystem/state-file.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
@@ -60,7 +60,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     }),
     memoryFile: new JsonMemoryFile(stateDir, logger),
     disk,
-    hosts: new ProcessModelHosts({ workDirectory: path.join(stateDir, "work") }),
+    hosts: new ProcessModelHosts({ workDirectory: path.join(stateDir, "work"), mainFile: readMainFile }),
     serving,
     probe: new MachineProbe(stateDir, { url: localUrl(config), asksForKey: keys !== undefined }),
     telemetry: metrics,

@@ -1,10 +1,10 @@
 import { readFileSync, writeSync } from "node:fs";
 import { setPriority } from "node:os";
-import { checkFile } from "./check-file.ts";
+import { checkBundle } from "./check-bundle.ts";
 import { checkRequest } from "./messages.ts";
 
 /**
- * A process for one uploaded file, so that a file made to break the check breaks nothing else. It reads one JSON line
+ * A process for one uploaded bundle, so that a file made to break the check breaks nothing else. It reads one JSON line
  * from stdin (`checkRequest`), writes one to stdout (`checkResult`) and ends. Whatever is thrown ends it with a code that
  * is not 0: the check could not run. Deadline and memory bound are the parent's (`adapters/artifacts/check-process.ts`).
  */
@@ -15,7 +15,7 @@ const NICENESS = 10;
 function main(): void {
   giveWay();
   const request = checkRequest.parse(JSON.parse(readFileSync(STDIN, "utf8")));
-  writeAll(`${JSON.stringify(checkFile(request))}\n`);
+  writeAll(`${JSON.stringify(checkBundle(request))}\n`);
 }
 
 /** Routing goes first: a check may wait. Where a sandbox forbids even that, it runs beside it. */

@@ -3,12 +3,23 @@ import { digest, manifest, tensorSpec } from "../../shared/protocol/manifest.ts"
 
 /** The one line that the check process reads. */
 export const checkRequest = z.strictObject({
-  path: z.string(),
   model: z.string(),
   version: z.number().int().min(1),
-  /** What the uploader declared. */
-  bytes: z.number().int().min(1),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Path in the bundle of the file that the runtime loads. */
+  main: z.string(),
+  files: z
+    .array(
+      z.strictObject({
+        /** Its path in the bundle. */
+        name: z.string(),
+        /** Where its bytes are. */
+        path: z.string(),
+        /** What the uploader declared. */
+        bytes: z.number().int().min(1),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      }),
+    )
+    .min(1),
 });
 export type CheckRequest = z.infer<typeof checkRequest>;
 

@@ -7,7 +7,7 @@ export interface ArtifactFile {
   close(): Promise<void>;
 }
 
-/** Bytes by digest, on disk or in a bucket. */
+/** Bytes by digest, on disk or in a bucket. An upload here is one file: a bundle's upload has one for each of its files. */
 export interface ArtifactStore {
   /** Bytes of an upload that are durable. 0 when it has none. */
   uploadOffset(uploadId: string): Promise<number>;
@@ -32,14 +32,31 @@ export interface ArtifactStore {
   stream(sha256: string): AsyncIterable<Uint8Array>;
 }
 
-/** Looks at an uploaded file in a process of its own: digest, chunks, signature. */
+/** The files of a version, as they lie in the store. */
+export interface UploadedBundle {
+  readonly model: string;
+  readonly version: number;
+  /** Path in the bundle of the file that the runtime loads. */
+  readonly main: string;
+  readonly files: readonly {
+    /** Its path in the bundle. */
+    readonly name: string;
+    /** Where its bytes are. */
+    readonly path: string;
+    /** What the uploader declared. */
+    readonly bytes: number;
+    readonly sha256: string;
+  }[];
+}
+
+/** Looks at uploaded files in a process of its own: digests, chunks, signature. */
 export interface ModelCheck {
   /**
    * `rejected` carries a sentence for the uploader. Throws only when the check itself could not run, or with the
    * signal's reason when it was aborted; no process is left then.
    */
   check(
-    file: { path: string; model: string; version: number; bytes: number; sha256: string },
+    bundle: UploadedBundle,
     signal?: AbortSignal,
   ): Promise<
     | { kind: "accepted"; checked: CheckedModel }

@@ -1,5 +1,6 @@
 import type { DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
+import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
 import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { Actor, NewEvent } from "./journal.ts";
 
@@ -7,9 +8,12 @@ export interface UploadRow {
   readonly id: string;
   readonly model: string;
   readonly version: number;
+  /** Of all files. */
   readonly bytes: number;
-  /** Hex SHA-256 that was declared. */
-  readonly sha256: string;
+  /** Path of the file that the runtime loads. */
+  readonly main: string;
+  /** As they were declared, in the order of the upload's parts. */
+  readonly files: readonly BundleFile[];
   readonly state: ModelVersion["state"];
 }
 
@@ -37,8 +41,9 @@ export interface CatalogStore {
   declareVersion(
     version: {
       model: string;
-      bytes: number;
-      sha256: string;
+      runtime: Runtime;
+      main: string;
+      files: readonly BundleFile[];
       labels: Record<string, string>;
       metrics: Record<string, number>;
       uploadId: string;

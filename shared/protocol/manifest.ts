@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
+import { MAX_BUNDLE_FILES, MODEL_FILE, pathFault, runtime } from "./bundle.ts";
 
 export const digest = z
   .string()
@@ -18,7 +19,8 @@ export type TensorSpec = z.infer<typeof tensorSpec>;
 const chunk = z.tuple([z.number().int().min(1).max(1_048_576), z.string().regex(/^[0-9a-f]{64}$/)]);
 
 const manifestFile = z.object({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/),
+  /** The file's path in the bundle. */
+  name: z.string().refine((name) => pathFault(name) === undefined),
   size: z.number().int().min(1),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   chunks: z.array(chunk).min(1),
@@ -40,7 +42,11 @@ export const manifest = z.object({
   model: z.string(),
   version: z.string(),
   chunker: z.literal("gear-64k-256k-1m"),
-  files: z.array(manifestFile).min(1).max(16),
+  // Both are left out of the simplest bundle, one ONNX file without a name, so that its artifact keeps its digest.
+  runtime: runtime.optional(),
+  /** The file that the runtime loads. */
+  main: z.string().optional(),
+  files: z.array(manifestFile).min(1).max(MAX_BUNDLE_FILES),
   inputs: z.array(tensorSpec),
   outputs: z.array(tensorSpec),
   irVersion: z.number().int(),
@@ -59,8 +65,8 @@ export type Manifest = z.infer<typeof manifest>;
 export const manifestBytes = (value: Manifest): string => canonicalJson(value);
 export const artifactDigest = (value: Manifest): Digest => digestOf(manifestBytes(value));
 
-/** The name of the file that ONNX Runtime loads. */
-export const MODEL_FILE = "model.onnx";
+/** The file that the runtime loads: its path in the artifact's folder. */
+export const mainFile = (value: Pick<Manifest, "main">): string => value.main ?? MODEL_FILE;
 
 export interface ChunkRef {
   /** Number of the chunk across all files of the manifest. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../control-plane/adapters/artifacts/check-process.ts";
 import { Chunker } from "../../control-plane/core/catalog/chunker.ts";
+import { MODEL_FILE } from "../../shared/protocol/bundle.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { noise, onnxWithWeights } from "../unit/control-plane/core/catalog/onnx-bytes.ts";
 
@@ -74,7 +75,8 @@ async function reportCheck(megabytes: number): Promise<void> {
     const checks = new CheckProcess({ clock: systemClock });
     for (let round = 1; round <= 3; round += 1) {
       const startedAt = performance.now();
-      const result = await checks.check({ path, model: "bench", version: 1, bytes: bytes.length, sha256 });
+      const files = [{ name: MODEL_FILE, path, bytes: bytes.length, sha256 }];
+      const result = await checks.check({ model: "bench", version: 1, main: MODEL_FILE, files });
       const seconds = (performance.now() - startedAt) / 1_000;
       const chunks = result.kind === "accepted" ? result.checked.manifest.files[0]?.chunks.length : result.reason;
       console.log(

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
-import { checkResult, type CheckRequest, type CheckResult } from "../../model-inspector/messages.ts";
-import type { ModelCheck } from "../../ports/artifacts.ts";
+import { checkResult, type CheckResult } from "../../model-inspector/messages.ts";
+import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";
 import { Semaphore } from "./semaphore.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../model-inspector/main.ts", import.meta.url));
@@ -40,7 +40,7 @@ export class CheckProcess implements ModelCheck {
     this.#slots = new Semaphore(parts.maxAtOnce ?? MAX_AT_ONCE);
   }
 
-  async check(request: CheckRequest, signal?: AbortSignal): Promise<CheckResult> {
+  async check(request: UploadedBundle, signal?: AbortSignal): Promise<CheckResult> {
     const release = await this.#slots.take(signal);
     try {
       return await this.#run(request, signal);
@@ -49,13 +49,13 @@ export class CheckProcess implements ModelCheck {
     }
   }
 
-  async #run(request: CheckRequest, signal: AbortSignal | undefined): Promise<CheckResult> {
+  async #run(request: UploadedBundle, signal: AbortSignal | undefined): Promise<CheckResult> {
     const child = spawn(process.execPath, [`--max-old-space-size=${MAX_HEAP_MIB}`, "--disable-proto=delete", PROGRAM], {
       cwd: tmpdir(),
       env: {}, // no NODE_OPTIONS, no database password
       stdio: ["pipe", "pipe", "pipe"],
     });
-    const deadlineMs = this.#deadlineMs(request.bytes);
+    const deadlineMs = this.#deadlineMs(request.files.reduce((sum, { bytes }) => sum + bytes, 0));
     let isLate = false;
     const cancelDeadline = this.#clock.after(deadlineMs, () => {
       isLate = true;
@@ -109,7 +109,7 @@ function converse(child: ChildProcess, line: string): Promise<Ended> {
 }
 
 /** What the child says is decoded as anything from outside is: it has just read a stranger's file. */
-function resultOf(request: CheckRequest, ended: Ended): CheckResult {
+function resultOf(request: UploadedBundle, ended: Ended): CheckResult {
   const name = `${request.model}:${request.version}`;
   if (!ended.succeeded)
     throw new SkerryError("INTERNAL", `the check of ${name} ended with ${ended.how}: ${lastLine(ended.complaint)}`);

@@ -1,5 +1,6 @@
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
+import { partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
 import type { NewEvent } from "../../ports/journal.ts";
@@ -75,12 +76,15 @@ export class CatalogChecks {
 
   /** Undefined when the check broke down and another attempt is due later. */
   async #checkOnce(upload: UploadRow): Promise<Awaited<ReturnType<ModelCheck["check"]>> | undefined> {
-    const { id, model, version, bytes, sha256 } = upload;
+    const { id, model, version, main } = upload;
+    const files = upload.files.map(({ path: name, bytes, sha256 }, index) => ({
+      name,
+      path: this.#artifacts.uploadPath(partId(id, index)),
+      bytes,
+      sha256,
+    }));
     try {
-      return await this.#check.check(
-        { path: this.#artifacts.uploadPath(id), model, version, bytes, sha256 },
-        this.#abort.signal,
-      );
+      return await this.#check.check({ model, version, main, files }, this.#abort.signal);
     } catch (error) {
       if (this.isStopped) return undefined;
       const failures = (this.#failures.get(id) ?? 0) + 1;
@@ -100,15 +104,15 @@ export class CatalogChecks {
 
   /** The bytes get their final name before the version becomes `ready`: what may be placed can be read. */
   async #accept(upload: UploadRow, checked: Parameters<CatalogStore["accept"]>[1]): Promise<void> {
-    const { id, model, version, sha256 } = upload;
-    await this.#artifacts.adopt(id, sha256);
+    const { id, model, version, files } = upload;
+    for (const [index, { sha256 }] of files.entries()) await this.#artifacts.adopt(partId(id, index), sha256);
     await this.#catalog.accept(id, checked, {
       type: "Normal",
       reason: "ModelVersionReady",
       object: `model/${model}`,
       message: `${model}:${version} was checked and may be placed`,
     });
-    await this.#forget(id);
+    await this.#forget(upload);
   }
 
   /** Ends an upload without a version. Throws when Postgres is away; then nothing has changed. */
@@ -120,21 +124,22 @@ export class CatalogChecks {
       object: `model/${model}`,
       message: `${model}:${version} was rejected: ${reason}`,
     } satisfies NewEvent);
-    await this.#forget(id);
+    await this.#forget(upload);
   }
 
-  async #forget(uploadId: string): Promise<void> {
-    this.#failures.delete(uploadId);
-    await this.#artifacts.discardUpload(uploadId);
+  async #forget({ id, files }: UploadRow): Promise<void> {
+    this.#failures.delete(id);
+    for (const index of files.keys()) await this.#artifacts.discardUpload(partId(id, index));
   }
 
   /** The verdict could not be written. Either the model was deleted meanwhile, or the sweep tries again. */
   async #undecided(upload: UploadRow, error: unknown): Promise<void> {
-    const { id, model, version, sha256 } = upload;
+    const { id, model, version, files } = upload;
     try {
       if ((await this.#catalog.upload(id)) === null) {
-        await this.#forget(id);
-        await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, [sha256]);
+        await this.#forget(upload);
+        const digests = files.map(({ sha256 }) => sha256);
+        await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, digests);
         return;
       }
     } catch (asking) {

@@ -1,4 +1,3 @@
-import type { ModelVersion } from "../../../shared/api/v1/models.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalogue.ts";
 
@@ -14,10 +13,7 @@ export async function reclaimFiles(
   const needed = new Set<string>();
   for (const { name } of await catalog.listModels()) {
     for (const version of await catalog.listVersions(name))
-      if (version.state !== "rejected") needed.add(sha256Of(version));
+      if (version.state !== "rejected") for (const { sha256 } of version.files) needed.add(sha256);
   }
   for (const sha256 of new Set(sha256s)) if (!needed.has(sha256)) await artifacts.remove(sha256);
 }
-
-/** The hex of a version's digest, under which the artifact store keeps its file. */
-export const sha256Of = (version: ModelVersion): string => version.digest.slice("sha256:".length);

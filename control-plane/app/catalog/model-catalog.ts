@@ -1,14 +1,17 @@
-import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
+import type { FileUpload, Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { newId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import type { BundleFile, Runtime } from "../../../shared/protocol/bundle.ts";
+import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
 import type { Actor } from "../../ports/journal.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
-import { reclaimFiles, sha256Of } from "./catalog-reclaim.ts";
+import { chooseFile } from "./choose-file.ts";
+import { reclaimFiles } from "./catalog-reclaim.ts";
 import { withMinimumRate } from "./upload-rate.ts";
 import { UploadJanitor } from "./upload-janitor.ts";
 import type { IfMatch } from "../deployments/if-match.ts";
@@ -17,9 +20,10 @@ import type { IfMatch } from "../deployments/if-match.ts";
 const ARRIVING_MS = 60_000;
 
 export interface NewVersion {
-  readonly bytes: number;
-  /** 64 lower-case hex digits. */
-  readonly sha256: string;
+  readonly runtime: Runtime;
+  /** Path of the file that the runtime loads. */
+  readonly main: string;
+  readonly files: readonly BundleFile[];
   readonly labels: Record<string, string>;
   readonly metrics: Record<string, number>;
 }
@@ -41,6 +45,7 @@ export interface AliasMove {
 
 export interface ArtifactDownload {
   readonly version: ModelVersion;
+  readonly file: BundleFile;
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
@@ -123,7 +128,8 @@ export class ModelCatalog {
     const versions = await this.#catalog.listVersions(name);
     await this.#catalog.deleteModel(name, actor);
     // Parts of uploads that were under way are the sweep's.
-    await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, versions.map(sha256Of));
+    const digests = versions.flatMap(({ files }) => files.map(({ sha256 }) => sha256));
+    await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, digests);
   }
 
   // ── versions ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,79 +171,90 @@ export class ModelCatalog {
     return { model, alias, version };
   }
 
-  /** The file of a version that was checked. Throws `NOT_FOUND`, `CONFLICT`. The bytes must be read or `return` be called. */
-  async artifact(model: string, version: number): Promise<ArtifactDownload> {
+  /**
+   * A file of a version that was checked, by default its only one. Throws `NOT_FOUND`, and `CONFLICT` when the version is
+   * not checked or `path` is missing. The bytes must be read or `return` be called.
+   */
+  async artifact(model: string, version: number, path?: string): Promise<ArtifactDownload> {
     const found = await this.getVersion(model, version);
     if (found.artifact === null)
       throw new SkerryError(
         "CONFLICT",
         `${model}:${version} is ${found.state}: only the file of a checked version can be downloaded`,
       );
-    const sha256 = sha256Of(found);
+    const file = chooseFile(found, path);
     // Opened once before the answer begins: after its first byte, a missing file could not be told any more.
-    await (await this.#artifacts.open(sha256)).close();
-    return { version: found, bytes: this.#artifacts.stream(sha256) };
+    await (await this.#artifacts.open(file.sha256)).close();
+    return { version: found, file, bytes: this.#artifacts.stream(file.sha256) };
   }
 
   // ── uploads ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Assigns the next number and the place for its bytes. Throws `NOT_FOUND`. */
+  /** Assigns the next number and a place for the bytes of each file. Throws `NOT_FOUND`. */
   async declareVersion(
     model: string,
     declared: NewVersion,
     actor: Actor,
-  ): Promise<{ version: ModelVersion; uploadUrl: string }> {
+  ): Promise<{ version: ModelVersion; uploadUrl: string; uploads: FileUpload[] }> {
     const uploadId = newId<string>("u", this.#random);
     const version = await this.#catalog.declareVersion({ model, ...declared, uploadId }, actor);
-    return { version, uploadUrl: `/api/v1/uploads/${uploadId}` };
+    const uploads = declared.files.map(({ path, bytes }, index) => ({
+      path,
+      bytes,
+      uploadUrl: urlOf(partId(uploadId, index)),
+    }));
+    return { version, uploadUrl: urlOf(uploadId), uploads };
   }
 
-  /** Throws `NOT_FOUND` when the upload has ended, either way. */
-  async uploadProgress(uploadId: string): Promise<UploadProgress> {
-    const { bytes } = await this.#upload(uploadId);
-    return { offset: await this.#artifacts.uploadOffset(uploadId), bytes };
+  /** Of one file. Throws `NOT_FOUND` when the upload has ended, either way. */
+  async uploadProgress(part: string): Promise<UploadProgress> {
+    const { file } = await this.#part(part);
+    return { offset: await this.#artifacts.uploadOffset(part), bytes: file.bytes };
   }
 
   /**
-   * Takes bytes from `offset` on; those that arrived before a cut stay. Throws `NOT_FOUND`, `UPLOAD_OFFSET`, `TOO_LARGE`,
+   * Takes bytes of one file from `offset` on; those that arrived before a cut stay. Throws `NOT_FOUND`, `UPLOAD_OFFSET`, `TOO_LARGE`,
    * `STORAGE_FULL`, `UPLOAD_INCOMPLETE` (too slow), `CONFLICT` (completed already, or somebody else writes), and what the
    * stream throws.
    */
-  async append(uploadId: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<UploadProgress> {
-    const upload = await this.#upload(uploadId);
+  async append(part: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<UploadProgress> {
+    const { upload, file } = await this.#part(part);
     if (upload.state !== "uploading")
-      throw new SkerryError("CONFLICT", `upload ${uploadId} of ${nameOf(upload)} is complete: it takes no more bytes`);
-    const before = this.#arrivals.get(uploadId) ?? this.#clock.now();
-    this.#arrivals.set(uploadId, Number.POSITIVE_INFINITY);
+      throw new SkerryError("CONFLICT", `upload ${part} of ${nameOf(upload)} is complete: it takes no more bytes`);
+    const before = this.#arrivals.get(part) ?? this.#clock.now();
+    this.#arrivals.set(part, Number.POSITIVE_INFINITY);
     try {
       return {
         offset: await this.#artifacts.append(
-          { id: uploadId, offset, maxBytes: upload.bytes },
+          { id: part, offset, maxBytes: file.bytes },
           withMinimumRate(bytes, this.#clock),
         ),
-        bytes: upload.bytes,
+        bytes: file.bytes,
       };
     } finally {
-      if (before !== Number.POSITIVE_INFINITY) this.#arrivals.set(uploadId, this.#clock.now());
+      if (before !== Number.POSITIVE_INFINITY) this.#arrivals.set(part, this.#clock.now());
     }
   }
 
   /**
-   * Ends the upload and begins the check, which goes on after the answer. Calling it again while the check runs is
-   * harmless. Throws `NOT_FOUND`, `UPLOAD_INCOMPLETE`, and `RATE_LIMITED` or `DRAINING` when no check can be begun now.
+   * Ends the upload of all files and begins the check, which goes on after the answer. Calling it again while the check
+   * runs is harmless. Throws `NOT_FOUND`, `UPLOAD_INCOMPLETE`, and `RATE_LIMITED` or `DRAINING` when no check can be
+   * begun now.
    */
-  async complete(uploadId: string): Promise<ModelVersion> {
-    const upload = await this.#upload(uploadId);
+  async complete(part: string): Promise<ModelVersion> {
+    const { upload } = await this.#part(part);
     if (upload.state === "uploading") await this.#beginCheck(upload);
     return this.getVersion(upload.model, upload.version);
   }
 
   async #beginCheck(upload: UploadRow): Promise<void> {
-    const offset = await this.#artifacts.uploadOffset(upload.id);
-    if (offset < upload.bytes) {
+    for (const [index, { path, bytes }] of upload.files.entries()) {
+      const offset = await this.#artifacts.uploadOffset(partId(upload.id, index));
+      if (offset === bytes) continue;
+      const what = upload.files.length === 1 ? "" : `, file ${path},`;
       throw new SkerryError(
         "UPLOAD_INCOMPLETE",
-        `upload ${upload.id} of ${nameOf(upload)} holds ${offset} of the ${upload.bytes} bytes that were declared`,
+        `upload ${partId(upload.id, index)} of ${nameOf(upload)}${what} holds ${offset} of the ${bytes} bytes that were declared`,
       );
     }
     if (this.#checks.isStopped)
@@ -246,15 +263,17 @@ export class ModelCatalog {
       throw new SkerryError("RATE_LIMITED", "too many uploads wait for their check", { retryAfterMs: 5_000 });
     // False: somebody else completed it in the meantime, and begins the check.
     if (await this.#catalog.beginCheck(upload.id)) this.#checks.begin({ ...upload, state: "checking" });
-    this.#arrivals.delete(upload.id);
+    for (const index of upload.files.keys()) this.#arrivals.delete(partId(upload.id, index));
   }
 
-  async #upload(uploadId: string): Promise<UploadRow> {
-    const upload = await this.#catalog.upload(uploadId);
-    if (upload) return upload;
+  async #part(part: string): Promise<{ readonly upload: UploadRow; readonly file: BundleFile }> {
+    const parsed = parsePartId(part);
+    const upload = parsed && (await this.#catalog.upload(parsed.uploadId));
+    const file = upload?.files[parsed?.index ?? 0];
+    if (upload && file) return { upload, file };
     throw new SkerryError(
       "NOT_FOUND",
-      `there is no upload ${uploadId}: it was never declared, or its version is ready, rejected or deleted by now`,
+      `there is no upload ${part}: it was never declared, or its version is ready, rejected or deleted by now`,
     );
   }
 
@@ -262,9 +281,11 @@ export class ModelCatalog {
   #isArriving(uploadId: string): boolean {
     const since = this.#clock.now() - ARRIVING_MS;
     for (const [id, at] of this.#arrivals) if (at < since) this.#arrivals.delete(id);
-    return this.#arrivals.has(uploadId);
+    return this.#arrivals.keys().some((part) => parsePartId(part)?.uploadId === uploadId);
   }
 }
+
+const urlOf = (part: string): string => `/api/v1/uploads/${part}`;
 
 const nameOf = ({ model, version }: UploadRow): string => `${model}:${version}`;
 const noSuchModel = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no model ${name}`);

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
+import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
 import type { CatalogChecks } from "./catalog-checks.ts";
@@ -78,7 +79,7 @@ export class UploadJanitor {
     if (this.#isArriving(uploadId)) return;
     const upload = await this.#catalog.upload(uploadId);
     if (upload?.state !== "uploading") return;
-    const offset = await this.#artifacts.uploadOffset(uploadId);
+    const offset = await this.#bytesOf(upload);
     await this.#checks.reject(
       upload,
       `upload expired: ${offset} of ${upload.bytes} bytes had arrived; declare the version again`,
@@ -89,7 +90,7 @@ export class UploadJanitor {
     if (this.#checks.has(uploadId)) return;
     const upload = await this.#catalog.upload(uploadId);
     if (upload?.state !== "checking") return;
-    const offset = await this.#artifacts.uploadOffset(uploadId);
+    const offset = await this.#bytesOf(upload);
     if (offset === upload.bytes) return this.#checks.begin(upload);
     // Another replica with a directory of its own may have them. It has until the upload's end of life.
     if (expired) await this.#checks.reject(upload, lost(upload, offset));
@@ -101,11 +102,19 @@ export class UploadJanitor {
   }
 
   async #collect(): Promise<void> {
-    for (const uploadId of await this.#artifacts.uploadIds()) {
+    for (const part of await this.#artifacts.uploadIds()) {
       if (this.#isStopped) return;
+      const uploadId = parsePartId(part)?.uploadId ?? part;
       if (this.#checks.has(uploadId) || this.#isArriving(uploadId)) continue;
-      if ((await this.#catalog.upload(uploadId)) === null) await this.#artifacts.discardUpload(uploadId);
+      if ((await this.#catalog.upload(uploadId)) === null) await this.#artifacts.discardUpload(part);
     }
+  }
+
+  /** Of all files. */
+  async #bytesOf({ id, files }: UploadRow): Promise<number> {
+    let bytes = 0;
+    for (const index of files.keys()) bytes += await this.#artifacts.uploadOffset(partId(id, index));
+    return bytes;
   }
 }
 

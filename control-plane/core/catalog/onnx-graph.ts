@@ -1,3 +1,4 @@
+import type { ExternalFiles } from "./external-data.ts";
 import {
   DOMAINS,
   domainName,
@@ -59,6 +60,7 @@ export interface SkimmedGraph {
  */
 export class GraphWalk {
   readonly #reader: WireReader;
+  readonly #external: ExternalFiles;
   readonly #domains = new Set<string>();
   #nodes = 0;
   #initializers = 0;
@@ -66,8 +68,10 @@ export class GraphWalk {
   #keptBytes = 0;
   #wiringBytes = 0;
 
-  constructor(reader: WireReader) {
+  /** `external`: files beside this one, in which initializers may lie. */
+  constructor(reader: WireReader, external: ExternalFiles) {
     this.#reader = reader;
+    this.#external = external;
   }
 
   /** Domains of the operators in use. */
@@ -118,7 +122,7 @@ export class GraphWalk {
   #initializer(end: number, into: Map<string, ConstantFacts>): void {
     if ((this.#initializers += 1) > MAX_INITIALIZERS)
       throw new SkimRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
-    const { name, ...facts } = skimTensor(this.#reader, end);
+    const { name, ...facts } = skimTensor(this.#reader, end, this.#external);
     into.set(this.#keep(name), facts);
   }
 

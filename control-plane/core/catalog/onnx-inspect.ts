@@ -1,6 +1,7 @@
 import type { RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { proveRowIndependence } from "./batching/prove.ts";
+import type { ExternalFiles } from "./external-data.ts";
 import { knownFormat } from "./known-formats.ts";
 import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
 import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
@@ -44,11 +45,12 @@ export type Skim =
 
 /**
  * Reads what matters out of an ONNX file without believing any of it: bounded in depth, counts, string lengths and
- * memory, one pass forwards, tensors passed over. Throws only what the source throws.
+ * memory, one pass forwards, tensors passed over. Initializers may lie in `external` files, by default in none. Throws only
+ * what the source throws.
  */
-export function inspectOnnx(source: ByteSource): Skim {
+export function inspectOnnx(source: ByteSource, external: ExternalFiles = new Map()): Skim {
   try {
-    return { kind: "model", model: skimModel(source) };
+    return { kind: "model", model: skimModel(source, external) };
   } catch (error) {
     if (!isSkimRefused(error)) throw error;
     const instead = knownFormat(source);
@@ -68,12 +70,12 @@ interface Parts {
   readonly opsets: Map<string, number>;
 }
 
-function skimModel(source: ByteSource): OnnxModel {
+function skimModel(source: ByteSource, external: ExternalFiles): OnnxModel {
   if (source.size === 0) throw new SkimRefused("the file is empty");
   if (source.size > MAX_FILE_BYTES)
     throw new SkimRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
   const reader = new WireReader(source);
-  const walk = new GraphWalk(reader);
+  const walk = new GraphWalk(reader, external);
   const parts: Parts = { irVersion: 0, producerName: "", producerVersion: "", graph: undefined, opsets: new Map() };
   while (reader.next(source.size)) skimModelField(reader, { walk, parts });
   const { graph, irVersion, opsets } = parts;

@@ -1,4 +1,11 @@
 import { datatypeOf, TENSOR_STORES, type Datatype, type TensorStore } from "./onnx-datatypes.ts";
+import {
+  checkExternal,
+  EXTERNAL_REASON,
+  readExternalEntry,
+  type ExternalEntries,
+  type ExternalFiles,
+} from "./external-data.ts";
 import { quote, SkimRefused } from "./inspection-refused.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts } from "./batching/graph-facts.ts";
 import { WIRE, type WireReader } from "./wire-reader.ts";
@@ -31,6 +38,7 @@ interface Found {
   readonly numbers: number[];
   readonly dims: number[];
   readonly counts: Map<TensorStore, number>;
+  readonly external: ExternalEntries;
 }
 
 /** A tensor as the graph's checks need it. */
@@ -41,12 +49,16 @@ export interface SkimmedTensor extends ConstantFacts {
 const INT32 = 6;
 const INT64 = 7;
 const WHOLE_NUMBERS = new Set(["int32_data", "int64_data"]);
+/** No file: a tensor of an attribute must be written out. */
+const NO_FILES: ExternalFiles = new Map();
 
 /**
- * Walks a TensorProto that ends at `end` and returns its name, its shape and, of a short list of whole numbers, its values. Refuses one whose bytes lie outside the file, and one
- * whose shape does not fit its bytes: a runtime that believed the shape would read past them, or reserve what they claim.
+ * Walks a TensorProto that ends at `end` and returns its name, its shape and, of a short list of whole numbers, its
+ * values. Refuses one whose bytes lie outside the file and outside the `files` beside it, and one whose shape does not fit
+ * its bytes: a runtime that believed the shape would read past them, or reserve what they claim.
  */
-export function skimTensor(reader: WireReader, end: number): SkimmedTensor {
+export function skimTensor(reader: WireReader, end: number, files: ExternalFiles = NO_FILES): SkimmedTensor {
+  const external = { entries: new Map<string, string>(), isAnnounced: false };
   const found: Found = {
     name: "",
     elements: 1,
@@ -56,6 +68,7 @@ export function skimTensor(reader: WireReader, end: number): SkimmedTensor {
     numbers: [],
     dims: [],
     counts: new Map(),
+    external,
   };
   while (reader.next(end)) {
     switch (reader.field) {
@@ -84,16 +97,17 @@ export function skimTensor(reader: WireReader, end: number): SkimmedTensor {
         reader.skipText("a tensor's doc_string");
         break;
       case FIELD.externalData:
-        throw externalData(reader);
+        readExternalEntry(reader, external);
+        break;
       case FIELD.dataLocation:
-        // Any other value than DEFAULT: EXTERNAL, or one that a parser may cut down to it.
-        if (reader.integer("a tensor's data_location") !== 0) throw new SkimRefused(EXTERNAL_REASON);
+        external.isAnnounced = isExternal(reader.integer("a tensor's data_location"));
         break;
       default:
         count(reader, found);
     }
   }
-  checkSize(found);
+  if (external.isAnnounced || external.entries.size > 0) checkBeside(found, files);
+  else checkSize(found);
   return { name: found.name, dims: found.dims, integers: integersOf(found) };
 }
 
@@ -106,23 +120,22 @@ function integersOf({ datatype, dims, elements, raw, numbers }: Found): readonly
   );
 }
 
-const EXTERNAL_REASON =
-  "a tensor lies in another file (external data): save the model as one file, for example with onnx.save(model, path, save_as_external_data=False)";
+/** DEFAULT or EXTERNAL. Any other value is one that a parser may cut down to one of them. */
+function isExternal(location: number): boolean {
+  if (location !== 0 && location !== 1) throw new SkimRefused(EXTERNAL_REASON);
+  return location === 1;
+}
 
-/** Names the file that was asked for, because the uploader has to find it. */
-function externalData(reader: WireReader): SkimRefused {
-  const end = reader.enter("a tensor's external_data");
-  let location = "";
-  while (reader.next(end)) {
-    if (reader.field === 2) location = reader.text("the location of external data");
-    else reader.skip();
-    if (location.includes("_ORT_MEM_ADDR_"))
-      return new SkimRefused(
-        "a tensor claims to lie in memory (_ORT_MEM_ADDR_), which no file may: export the model again",
-      );
-    if (location !== "") return new SkimRefused(`${EXTERNAL_REASON}; it names ${quote(location)}`);
-  }
-  return new SkimRefused(EXTERNAL_REASON);
+function checkBeside({ name, elements, datatype, rawBytes, counts, external }: Found, files: ExternalFiles): void {
+  const bits = knownType(name, datatype).bits;
+  const needed = bits === undefined ? undefined : Math.ceil((elements * bits) / 8);
+  checkExternal({ name, needed, hasOwnBytes: rawBytes !== undefined || counts.size > 0 }, external, files);
+}
+
+function knownType(name: string, datatype: number): Datatype {
+  const type = datatypeOf(datatype);
+  if (!type) throw new SkimRefused(`tensor ${quote(name)} has the unknown datatype ${datatype}`);
+  return type;
 }
 
 function count(reader: WireReader, found: Found): void {
@@ -144,8 +157,7 @@ function count(reader: WireReader, found: Found): void {
 }
 
 function checkSize({ name, elements, datatype: number, rawBytes, counts }: Found): void {
-  const type = datatypeOf(number);
-  if (!type) throw new SkimRefused(`tensor ${quote(name)} has the unknown datatype ${number}`);
+  const type = knownType(name, number);
   if (rawBytes !== undefined) {
     const needed = type.bits === undefined ? 0 : Math.ceil((elements * type.bits) / 8);
     if (needed !== rawBytes) throw misfit(name, type, `its shape needs ${needed} bytes and it has ${rawBytes}`);

@@ -1,9 +1,11 @@
 import { constants } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, statfs } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { digestOf } from "../../../shared/base/digest.ts";
+import { MANIFEST_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   chunksOf,
+  mainFile,
   manifest as manifestSchema,
   manifestBytes,
   type Manifest,
@@ -15,7 +17,6 @@ import { diskFull, syncDirectory, unlessMissing, writeDurably } from "./durable.
 import { hashFile } from "./hash-file.ts";
 import { reuseChunks, soundChunks } from "./recover-chunks.ts";
 
-const MANIFEST = "manifest.json";
 /** This share of the disk stays free, whatever is asked for: the node's own state and logs need room to work. */
 const FREE_SHARE = 0.05;
 
@@ -41,7 +42,7 @@ export class ArtifactFolders implements ArtifactDisk {
   }
 
   async manifest(artifact: string): Promise<Manifest> {
-    const text = await readFile(join(this.directory(artifact), MANIFEST), "utf8");
+    const text = await readFile(join(this.directory(artifact), MANIFEST_FILE), "utf8");
     if (digestOf(text) !== artifact) throw new Error(`the manifest of ${artifact} is damaged`);
     return manifestSchema.parse(JSON.parse(text));
   }
@@ -59,7 +60,7 @@ export class ArtifactFolders implements ArtifactDisk {
     }
     for (const { name, size, sha256 } of manifest.files)
       if (!(await isSound(join(directory, name), { size, sha256 }))) {
-        await this.#demote(artifact, manifest);
+        await this.#demote(artifact);
         return false;
       }
     return true;
@@ -72,7 +73,9 @@ export class ArtifactFolders implements ArtifactDisk {
     try {
       const directory = this.#path("staging", artifact);
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      await writeDurably(join(directory, MANIFEST), manifestBytes(manifest), 0o600);
+      await makeWritable(directory); // a stop in the middle of `publish` leaves it read-only
+      await writeDurably(join(directory, MANIFEST_FILE), manifestBytes(manifest), 0o600);
+      for (const folder of foldersOf(manifest)) await mkdir(join(directory, folder), { recursive: true, mode: 0o700 });
       for (const file of manifest.files) files.push(await openStaged(join(directory, file.name), file));
       return await this.#recovered(artifact, manifest, files);
     } catch (error) {
@@ -117,7 +120,7 @@ export class ArtifactFolders implements ArtifactDisk {
       present,
       partial: partial?.chunk === first?.index ? partial : undefined,
       checkSpace: () => this.#checkSpace(0),
-      publish: () => this.#publish(artifact),
+      publish: () => this.#publish(artifact, manifest),
       onClosed: () => this.#open.delete(artifact),
     });
   }
@@ -134,10 +137,14 @@ export class ArtifactFolders implements ArtifactDisk {
     );
   }
 
-  async #publish(artifact: string): Promise<void> {
+  async #publish(artifact: string, manifest: Manifest): Promise<void> {
     const staged = this.#path("staging", artifact);
     const artifacts = await this.#place("artifacts");
-    await chmod(join(staged, MANIFEST), 0o400);
+    await chmod(join(staged, MANIFEST_FILE), 0o400);
+    for (const folder of foldersOf(manifest).toReversed()) {
+      await syncDirectory(join(staged, folder));
+      await chmod(join(staged, folder), 0o500);
+    }
     await syncDirectory(staged);
     await this.#trash(this.directory(artifact));
     await rename(staged, this.directory(artifact));
@@ -147,11 +154,9 @@ export class ArtifactFolders implements ArtifactDisk {
   }
 
   /** Makes a damaged complete artifact a staging again, so that its sound chunks need not travel. */
-  async #demote(artifact: string, manifest: Manifest): Promise<void> {
+  async #demote(artifact: string): Promise<void> {
     const [directory, staged] = [this.directory(artifact), this.#path("staging", artifact)];
-    await chmod(directory, 0o700);
-    for (const name of [MANIFEST, ...manifest.files.map((file) => file.name)])
-      await unlessMissing(chmod(join(directory, name), 0o600));
+    await makeWritable(directory);
     await this.#place("staging");
     await this.#trash(staged);
     await rename(directory, staged);
@@ -161,7 +166,7 @@ export class ArtifactFolders implements ArtifactDisk {
   /** One rename takes the folder away whole; deleting its files could be cut short and leave half of it. */
   async #trash(directory: string): Promise<void> {
     const gone = join(await this.#place("trash"), String(this.#trashed++));
-    if ((await unlessMissing(chmod(directory, 0o700).then(() => true))) === undefined) return;
+    if ((await unlessMissing(makeWritable(directory).then(() => true))) === undefined) return;
     await rm(gone, { recursive: true, force: true }); // left by a crash
     await rename(directory, gone);
     await rm(gone, { recursive: true, force: true });
@@ -182,6 +187,29 @@ export class ArtifactFolders implements ArtifactDisk {
     const path = join(this.#root, name);
     await mkdir(path, { recursive: true, mode: 0o700 });
     return path;
+  }
+}
+
+/** Path of the file that the runtime loads, for the model host. */
+export async function readMainFile(directory: string): Promise<string> {
+  const text = await readFile(join(directory, MANIFEST_FILE), "utf8");
+  return mainFile(manifestSchema.parse(JSON.parse(text)));
+}
+
+/** The folders of a bundle's files, each after the one that it stands in. */
+function foldersOf({ files }: Manifest): string[] {
+  const folders = new Set<string>();
+  for (const { name } of files)
+    for (let folder = dirname(name); folder !== "."; folder = dirname(folder)) folders.add(folder);
+  return [...folders].toSorted();
+}
+
+/** A folder with its files and the folders in it: moving, deleting and continuing them needs the right to write. */
+async function makeWritable(directory: string): Promise<void> {
+  await chmod(directory, 0o700);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) await makeWritable(join(directory, entry.name));
+    else if (entry.isFile()) await chmod(join(directory, entry.name), 0o600);
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostTask } from "../../model-host/link-frame.ts";
@@ -15,6 +15,8 @@ export interface ModelHostsOptions {
   readonly workDirectory: string;
   /** 2 GiB from an SD card at 20 MiB/s take 100 s. */
   readonly loadTimeoutMs?: number;
+  /** Path in an artifact's folder of the file that the runtime loads; by default `model.onnx`. */
+  readonly mainFile?: (directory: string) => Promise<string>;
   /** Run the host as this program instead of `edge-node/model-host/main.ts`. For tests. */
   readonly entry?: string;
 }
@@ -46,7 +48,9 @@ export class ProcessModelHosts implements ModelHosts {
     // and, for models loaded from bytes, here.
     const cwd = path.join(this.#options.workDirectory, "empty");
     await mkdir(cwd, { recursive: true, mode: 0o500 });
-    const start = new HostStart(this.#launch(spec), {
+    const main = (await this.#options.mainFile?.(spec.directory)) ?? MODEL_FILE;
+    signal.throwIfAborted();
+    const start = new HostStart(this.#launch(spec, main), {
       cwd,
       spec,
       onPhase,
@@ -61,13 +65,13 @@ export class ProcessModelHosts implements ModelHosts {
     }
   }
 
-  #launch(spec: HostSpec): Launch {
+  #launch(spec: HostSpec, main: string): Launch {
     const { workDirectory, entry = ENTRY } = this.#options;
     const { model, version, noBatchReason } = spec;
     const task: HostTask = {
       model,
       version,
-      file: path.resolve(spec.directory, MODEL_FILE),
+      file: path.resolve(spec.directory, main),
       ...(noBatchReason !== undefined && { noBatchReason }),
     };
     return launchOf({

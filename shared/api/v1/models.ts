@@ -1,4 +1,15 @@
 import { z } from "zod";
+import {
+  bundleFile,
+  MAX_BUNDLE_BYTES,
+  MAX_BUNDLE_FILES,
+  mainFileOf,
+  MODEL_FILE,
+  pathsFault,
+  runtime,
+  type BundleFile,
+  type Runtime,
+} from "../../protocol/bundle.ts";
 import { tensorSpec } from "../../protocol/manifest.ts";
 import { aliasName, instant, labelMap, objectName, sha256Hex, versionNumber } from "./common.ts";
 
@@ -27,12 +38,17 @@ export const modelVersion = z
     state: versionState,
     /** Why it was rejected, in a sentence; null otherwise. */
     reason: z.string().nullable(),
-    /** SHA-256 of the file, `sha256:` and hex. */
+    /** SHA-256 of the file, `sha256:` and hex; of several files, that of the list of their digests. */
     digest: z.string(),
     /** Name of the artifact (digest of its manifest), once checked. */
     artifact: z.string().nullable(),
+    /** Of all files together. */
     bytes: z.number().int(),
     format: z.literal("onnx"),
+    runtime,
+    /** Path of the file that the runtime loads. */
+    main: z.string(),
+    files: z.array(z.object({ path: z.string(), bytes: z.number().int(), sha256: z.string() })),
     opset: z.number().int().nullable(),
     irVersion: z.number().int().nullable(),
     producer: z.string().nullable(),
@@ -46,18 +62,84 @@ export const modelVersion = z
   .meta({ id: "ModelVersion" });
 export type ModelVersion = z.infer<typeof modelVersion>;
 
-export const declareVersion = z.strictObject({
-  bytes: z
-    .number()
-    .int()
-    .min(1)
-    .max(2 * 1024 ** 3),
-  sha256: sha256Hex,
-  labels: labelMap.default({}),
-  metrics: z.record(z.string().max(64), z.number()).default({}),
-});
+/** An ONNX file may have so many bytes: protobuf holds no more. */
+const MAX_GRAPH_BYTES = 2 * 1024 ** 3;
 
-export const declaredVersion = z.object({ version: modelVersion, uploadUrl: z.string() });
+/** One file as `bytes` and `sha256`, or a bundle as `files`. */
+export const declareVersion = z
+  .strictObject({
+    bytes: z.number().int().min(1).max(MAX_GRAPH_BYTES).optional(),
+    sha256: sha256Hex.optional(),
+    runtime: runtime.default("onnx"),
+    files: z.array(bundleFile).min(1).max(MAX_BUNDLE_FILES).optional(),
+    /** Path of the file that the runtime loads; needed when not exactly one ends in `.onnx`. */
+    main: z.string().optional(),
+    labels: labelMap.default({}),
+    metrics: z.record(z.string().max(64), z.number()).default({}),
+  })
+  .superRefine((declared, context) => {
+    const fault = declarationFault(declared);
+    if (fault !== undefined) context.addIssue({ code: "custom", path: [fault.field], message: fault.message });
+  });
+export type DeclareVersion = z.infer<typeof declareVersion>;
+
+function declarationFault(declared: {
+  readonly bytes?: number | undefined;
+  readonly sha256?: string | undefined;
+  readonly files?: readonly BundleFile[] | undefined;
+  readonly main?: string | undefined;
+}): { readonly field: string; readonly message: string } | undefined {
+  const { files, main } = declared;
+  if (files === undefined) {
+    if (main !== undefined) return { field: "main", message: "names one of `files`, and there are none" };
+    if (declared.bytes === undefined) return { field: "bytes", message: "needed, unless there are `files`" };
+    if (declared.sha256 === undefined) return { field: "sha256", message: "needed, unless there are `files`" };
+    return undefined;
+  }
+  if (declared.bytes !== undefined) return { field: "bytes", message: "each of `files` has its own" };
+  if (declared.sha256 !== undefined) return { field: "sha256", message: "each of `files` has its own" };
+  const paths = pathsFault(files.map(({ path }) => path));
+  if (paths !== undefined) return { field: "files", message: paths };
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (total > MAX_BUNDLE_BYTES)
+    return { field: "files", message: `${total} bytes together; a bundle may have ${MAX_BUNDLE_BYTES}` };
+  const found = mainFileOf(
+    files.map(({ path }) => path),
+    main,
+  );
+  if ("fault" in found) return { field: main === undefined ? "files" : "main", message: found.fault };
+  const graph = files.find(({ path }) => path === found.main);
+  return graph !== undefined && graph.bytes > MAX_GRAPH_BYTES
+    ? { field: "files", message: `${graph.path} has ${graph.bytes} bytes; an ONNX graph may have ${MAX_GRAPH_BYTES}` }
+    : undefined;
+}
+
+/** A declared version as a bundle, whichever way it was declared. */
+export function toBundle(declared: DeclareVersion): {
+  readonly runtime: Runtime;
+  readonly main: string;
+  readonly files: readonly BundleFile[];
+} {
+  const { runtime, bytes = 0, sha256 = "" } = declared;
+  if (declared.files === undefined) return { runtime, main: MODEL_FILE, files: [{ path: MODEL_FILE, bytes, sha256 }] };
+  const found = mainFileOf(
+    declared.files.map(({ path }) => path),
+    declared.main,
+  );
+  return { runtime, main: "main" in found ? found.main : MODEL_FILE, files: declared.files };
+}
+
+/** Where one file of a declared version goes. */
+const fileUpload = z.object({ path: z.string(), bytes: z.number().int(), uploadUrl: z.string() });
+export type FileUpload = z.infer<typeof fileUpload>;
+
+export const declaredVersion = z.object({
+  version: modelVersion,
+  /** Of the first file. `POST {uploadUrl}/complete` ends the upload of all. */
+  uploadUrl: z.string(),
+  /** One for each file, in the order in which they were declared. */
+  uploads: z.array(fileUpload),
+});
 export const moveAlias = z.strictObject({ version: versionNumber });
 export const alias = z.object({ model: objectName, alias: aliasName, version: versionNumber });
 

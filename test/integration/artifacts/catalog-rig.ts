@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
-import { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
+import { ModelCatalog, type NewVersion } from "../../../control-plane/app/catalog/model-catalog.ts";
 import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
 import type { Actor } from "../../../control-plane/ports/journal.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { TestClock } from "../../support/test-clock.ts";
 import { FakeCatalogStore } from "./fake-catalog-store.ts";
@@ -23,6 +24,15 @@ export const ada: Actor = {
 };
 export const MINUTE_MS = 60_000;
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/** A declaration of files by their paths. */
+export const bundleOf = (files: Readonly<Record<string, Uint8Array>>, main = MODEL_FILE): NewVersion => ({
+  runtime: "onnx",
+  main,
+  files: Object.entries(files).map(([path, bytes]) => ({ path, bytes: bytes.length, sha256: sha256(bytes) })),
+  labels: {},
+  metrics: {},
+});
 
 export async function* pieces(...blocks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* blocks;
@@ -64,7 +74,8 @@ export class CatalogRig {
   /** Declares a version of `digits` and returns the upload's id. */
   async declare(catalog: ModelCatalog, bytes: Uint8Array, declared: { sha256?: string } = {}): Promise<string> {
     if (!this.rows.models.has("digits")) await catalog.createModel({ name: "digits", labels: {} }, ada);
-    const version = { bytes: bytes.length, sha256: sha256(bytes), labels: {}, metrics: {}, ...declared };
+    const files = [{ path: MODEL_FILE, bytes: bytes.length, sha256: sha256(bytes), ...declared }];
+    const version = { runtime: "onnx", main: MODEL_FILE, files, labels: {}, metrics: {} } as const;
     const { uploadUrl } = await catalog.declareVersion("digits", version, ada);
     return uploadUrl.replace("/api/v1/uploads/", "");
   }

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
+import type { UploadedBundle } from "../../../control-plane/ports/artifacts.ts";
 import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";
 import {
   field,
@@ -29,10 +31,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
+const bundleOf = (...files: readonly UploadedBundle["files"][number][]) => ({
+  model: "digits",
+  version: 3,
+  main: MODEL_FILE,
+  files,
+});
+
 async function fileOf(bytes: Uint8Array, declared: { bytes?: number; sha256?: string } = {}) {
   const path = join(directory, `${sha256(bytes).slice(0, 16)}.part`);
   await writeFile(path, bytes);
-  return { path, model: "digits", version: 3, bytes: bytes.length, sha256: sha256(bytes), ...declared };
+  return bundleOf({ name: MODEL_FILE, path, bytes: bytes.length, sha256: sha256(bytes), ...declared });
 }
 
 async function accepted(bytes: Uint8Array): Promise<CheckedModel> {
@@ -122,8 +131,10 @@ describe("the check of an uploaded file", () => {
   });
 
   it("throws when the file cannot be read, with the child's own words", async () => {
-    const file = { ...(await fileOf(onnx())), path: join(directory, "missing.part") };
-    await expect(checks.check(file)).rejects.toMatchObject({
+    const [file] = (await fileOf(onnx())).files;
+    if (!file) throw new Error("there is one");
+    const missing = bundleOf({ ...file, path: join(directory, "missing.part") });
+    await expect(checks.check(missing)).rejects.toMatchObject({
       code: "INTERNAL",
       message: expect.stringMatching(/check of digits:3 ended with code 1: Error: ENOENT/),
     });
@@ -131,10 +142,11 @@ describe("the check of an uploaded file", () => {
 
   it("follows no link", async () => {
     const { symlink } = await import("node:fs/promises");
-    const file = await fileOf(onnx());
+    const [file] = (await fileOf(onnx())).files;
+    if (!file) throw new Error("there is one");
     const path = join(directory, "link.part");
     await symlink(file.path, path);
-    await expect(checks.check({ ...file, path })).rejects.toMatchObject({ code: "INTERNAL" });
+    await expect(checks.check(bundleOf({ ...file, path }))).rejects.toMatchObject({ code: "INTERNAL" });
   });
 
   it("ends a running and a waiting check when it is aborted", async () => {

@@ -1,6 +1,7 @@
 import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { CatalogStore, CheckedModel, UploadRow } from "../../../control-plane/ports/catalogue.ts";
+import { bundleDigest } from "../../../shared/protocol/bundle.ts";
 import type { NewEvent } from "../../../control-plane/ports/journal.ts";
 
 const CREATED_AT = "2026-01-05T10:00:00.000Z";
@@ -9,7 +10,7 @@ const CREATED_AT = "2026-01-05T10:00:00.000Z";
 export class FakeCatalogStore implements CatalogStore {
   readonly models = new Map<string, Model>();
   readonly versions = new Map<string, ModelVersion>();
-  readonly uploads = new Map<string, { model: string; version: number; sha256: string; expired: boolean }>();
+  readonly uploads = new Map<string, { model: string; version: number; expired: boolean }>();
   readonly events: NewEvent[] = [];
   /** Set to make every write of a verdict fail. */
   outage: SkerryError | undefined;
@@ -45,10 +46,10 @@ export class FakeCatalogStore implements CatalogStore {
   }
 
   async declareVersion(declared: Parameters<CatalogStore["declareVersion"]>[0]): Promise<ModelVersion> {
-    const { model, bytes, sha256, labels, metrics, uploadId } = declared;
+    const { model, runtime, main, files, labels, metrics, uploadId } = declared;
     const version = (this.#model(model).latestVersion ?? 0) + 1;
     this.#put({ ...this.#model(model), latestVersion: version });
-    this.uploads.set(uploadId, { model, version, sha256, expired: false });
+    this.uploads.set(uploadId, { model, version, expired: false });
     const unknown = {
       reason: null,
       artifact: null,
@@ -63,9 +64,12 @@ export class FakeCatalogStore implements CatalogStore {
       model,
       version,
       state: "uploading",
-      digest: `sha256:${sha256}`,
-      bytes,
+      digest: bundleDigest(files, main),
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       format: "onnx",
+      runtime,
+      main,
+      files: [...files],
       labels,
       metrics,
       createdAt: CREATED_AT,
@@ -85,8 +89,8 @@ export class FakeCatalogStore implements CatalogStore {
   async upload(id: string): Promise<UploadRow | null> {
     const row = this.uploads.get(id);
     if (!row) return null;
-    const { bytes, state } = this.#versionOf(id);
-    return { id, model: row.model, version: row.version, bytes, sha256: row.sha256, state };
+    const { bytes, main, files, state } = this.#versionOf(id);
+    return { id, model: row.model, version: row.version, bytes, main, files, state };
   }
 
   async beginCheck(uploadId: string): Promise<boolean> {

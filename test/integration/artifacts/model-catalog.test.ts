@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
-import { ada, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
+import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;
 
@@ -151,11 +152,7 @@ describe("a model that is deleted", () => {
     await rig.push(catalog, shared);
     await rig.push(catalog, own);
     await catalog.createModel({ name: "other", labels: {} }, ada);
-    await catalog.declareVersion(
-      "other",
-      { bytes: shared.length, sha256: sha256(shared), labels: {}, metrics: {} },
-      ada,
-    );
+    await catalog.declareVersion("other", bundleOf({ [MODEL_FILE]: shared }), ada);
     await catalog.idle();
     expect((await readdir(join(rig.root, "files"))).length).toBe(2);
     await catalog.deleteModel("digits", ada);

@@ -9,7 +9,7 @@ import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../shared/
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
-import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   arithmeticModel,
   embeddingModel,

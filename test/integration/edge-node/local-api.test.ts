@@ -14,7 +14,7 @@ import type { LocalNode, LocalPlacement, ModelSignature } from "../../../edge-no
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
-import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { eventually } from "../../support/eventually.ts";
 import { identityModel, loopModel } from "../../support/onnx-models.ts";
 import { postHead, RawClient } from "../../support/raw-client.ts";

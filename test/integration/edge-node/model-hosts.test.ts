@@ -8,7 +8,7 @@ import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
-import { MODEL_FILE } from "../../../shared/protocol/manifest.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   type ElementType,
   identityModel,

@@ -15,6 +15,7 @@ import {
   openStores,
   readyVersion,
   specOf,
+  declarationOf,
 } from "./fixture.ts";
 
 let database: TestDatabase;
@@ -37,7 +38,7 @@ const create = (name: string, labels = {}) => stores.catalog.createModel({ name,
 async function declare(model: string): Promise<string> {
   const uploadId = newId<string>("u", systemRandom);
   await stores.catalog.declareVersion(
-    { model, bytes: 7, sha256: hashOf("weights"), labels: { from: "ci" }, metrics: { accuracy: 0.99 }, uploadId },
+    { ...declarationOf(model, uploadId), labels: { from: "ci" }, metrics: { accuracy: 0.99 } },
     alice,
   );
   return uploadId;
@@ -126,7 +127,8 @@ describe("versions", () => {
       model: "path",
       version: 1,
       bytes: 7,
-      sha256: hashOf("weights"),
+      main: "model.onnx",
+      files: [{ path: "model.onnx", bytes: 7, sha256: hashOf("weights") }],
       state: "uploading",
     });
     const checked = checkedModel("path", 1);

@@ -128,12 +128,22 @@ export function checkedModel(model: string, version: number, content = "weights"
   };
 }
 
+/** A version of one file. */
+export const declarationOf = (model: string, uploadId: string) => ({
+  model,
+  runtime: "onnx" as const,
+  main: "model.onnx",
+  files: [{ path: "model.onnx", bytes: 7, sha256: hashOf("weights") }],
+  labels: {},
+  metrics: {},
+  uploadId,
+});
+
 /** Declares, checks and accepts the next version of `model`, which is made when missing. Returns its number. */
 export async function readyVersion(stores: PostgresStores, model = "digits"): Promise<number> {
   if (!(await stores.catalog.getModel(model))) await stores.catalog.createModel({ name: model, labels: {} }, alice);
   const uploadId = newId<string>("u", systemRandom);
-  const declared = { model, bytes: 7, sha256: hashOf("weights"), labels: {}, metrics: {}, uploadId };
-  const { version } = await stores.catalog.declareVersion(declared, alice);
+  const { version } = await stores.catalog.declareVersion(declarationOf(model, uploadId), alice);
   await stores.catalog.beginCheck(uploadId);
   await stores.catalog.accept(uploadId, checkedModel(model, version), event("checked"));
   return version;

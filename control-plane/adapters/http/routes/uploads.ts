@@ -21,7 +21,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
     defineRoute({
       method: "PUT",
       path: PATH,
-      summary: "Send bytes of a declared version, from `offset` on; a broken connection keeps what arrived",
+      summary: "Send bytes of a file of a declared version, from `offset` on; a broken connection keeps what arrived",
       tag: TAG,
       access: OPERATORS,
       params: uploadParams,
@@ -50,7 +50,8 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
     defineRoute({
       method: "POST",
       path: `${PATH}/complete`,
-      summary: "All bytes are there: check them. The check runs aside; the version's state tells its outcome",
+      summary:
+        "All bytes of all files are there: check them. The check runs aside; the version's state tells its outcome",
       tag: TAG,
       access: OPERATORS,
       params: uploadParams,

@@ -1,6 +1,14 @@
+import { z } from "zod";
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
 import { placement } from "../../../../shared/api/v1/deployments.ts";
-import { declaredVersion, declareVersion, modelVersion, versionDiff } from "../../../../shared/api/v1/models.ts";
+import {
+  declaredVersion,
+  declareVersion,
+  modelVersion,
+  toBundle,
+  versionDiff,
+} from "../../../../shared/api/v1/models.ts";
+import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
@@ -13,6 +21,8 @@ import { diffParams, modelParams, versionParams } from "./params.ts";
 const TAG = "Versions";
 const PATH = "/api/v1/models/{model}/versions";
 
+const fileQuery = z.strictObject({ file: z.string().max(MAX_PATH_CHARACTERS).optional() });
+
 export function versionRoutes({
   catalog,
   deployments,
@@ -24,7 +34,7 @@ export function versionRoutes({
     defineRoute({
       method: "POST",
       path: PATH,
-      summary: "Declare a version; its bytes go to `uploadUrl`",
+      summary: "Declare a version, one file or a bundle of several; the bytes of each go to its `uploadUrl`",
       tag: TAG,
       access: OPERATORS,
       params: modelParams,
@@ -32,7 +42,8 @@ export function versionRoutes({
       answer: declaredVersion,
       statuses: [201],
       async handle({ params, body, actor }) {
-        const declared = await catalog.declareVersion(params.model, body, actor);
+        const { labels, metrics } = body;
+        const declared = await catalog.declareVersion(params.model, { ...toBundle(body), labels, metrics }, actor);
         return {
           body: declared,
           headers: { Location: `/api/v1/models/${params.model}/versions/${declared.version.version}` },
@@ -59,7 +70,7 @@ export function versionRoutes({
     defineRoute({
       method: "GET",
       path: `${PATH}/{version}`,
-      summary: "One version: signature, size, digest, state",
+      summary: "One version: signature, files, digest, state",
       tag: TAG,
       access: EVERY_ROLE,
       params: versionParams,
@@ -73,19 +84,24 @@ export function versionRoutes({
     defineRoute({
       method: "GET",
       path: `${PATH}/{version}/artifact`,
-      summary: "Download a version's file",
+      summary: "Download a version's file; of several, the one whose path is `file`",
       tag: TAG,
       access: READERS,
       params: versionParams,
+      query: fileQuery,
       streams: ["application/octet-stream"],
       statuses: [200],
-      async handle({ params }) {
-        const { version, bytes } = await catalog.artifact(params.model, params.version);
+      async handle({ params, query }) {
+        const { version, file, bytes } = await catalog.artifact(params.model, params.version, query.file);
+        const isOnly = version.files.length === 1;
+        const name = isOnly
+          ? `${params.model}-${params.version}.onnx`
+          : file.path.slice(file.path.lastIndexOf("/") + 1);
         const headers = {
           "Content-Type": "application/octet-stream",
-          "Content-Length": String(version.bytes),
-          "Content-Disposition": `attachment; filename="${params.model}-${params.version}.onnx"`,
-          ETag: `"${version.digest}"`,
+          "Content-Length": String(file.bytes),
+          "Content-Disposition": `attachment; filename="${name}"`,
+          ETag: `"sha256:${file.sha256}"`,
         };
         return { stream: bytes, headers };
       },

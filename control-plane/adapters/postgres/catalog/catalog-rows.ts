@@ -3,6 +3,7 @@ import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
 import type { UploadRow } from "../../../ports/catalogue.ts";
 
 /** What a model is read with, for `toModel`. */
@@ -13,6 +14,7 @@ export const WITH_MODEL = {
 
 const signature = z.array(tensorSpec);
 const metrics = z.record(z.string(), z.number());
+const bundleFiles = z.array(bundleFile);
 
 export function toModel(row: Rows.Model & { aliases: Rows.Alias[]; versions: { version: number }[] }): Model {
   return {
@@ -35,6 +37,9 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     artifact: artifactDigest,
     bytes: Number(bytes),
     format: "onnx",
+    runtime: runtime.parse(row.runtime),
+    main: row.main,
+    files: filesOf(row),
     opset,
     irVersion,
     producer,
@@ -47,6 +52,20 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
 }
 
 export function toUploadRow({ id, of }: Rows.Upload & { of: Rows.ModelVersion }): UploadRow {
-  const { modelName, version, bytes, sha256, state } = of;
-  return { id, model: modelName, version, bytes: Number(bytes), sha256, state: versionState.parse(state) };
+  const { modelName, version, bytes, main, state } = of;
+  return {
+    id,
+    model: modelName,
+    version,
+    bytes: Number(bytes),
+    main,
+    files: filesOf(of),
+    state: versionState.parse(state),
+  };
+}
+
+/** A version of one file has no list. */
+function filesOf({ main, bytes, sha256, files }: Rows.ModelVersion): BundleFile[] {
+  const list = bundleFiles.parse(files);
+  return list.length > 0 ? list : [{ path: main, bytes: Number(bytes), sha256 }];
 }

@@ -1,5 +1,6 @@
 import type { ModelVersion } from "../../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
+import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
 import { chunksOf, manifestBytes, type Manifest } from "../../../../shared/protocol/manifest.ts";
 import type { CatalogStore, CheckedModel } from "../../../ports/catalogue.ts";
 import type { Actor, NewEvent } from "../../../ports/journal.ts";
@@ -15,15 +16,21 @@ const UPLOAD_LIFE = "1 hour";
 
 /** Assigns the next number: the model's lock makes parallel declarations take turns. */
 export async function declareVersion(tx: Transaction, declared: NewVersion, actor: Actor): Promise<ModelVersion> {
-  const { model, bytes, sha256, labels, metrics, uploadId } = declared;
+  const { model, runtime, main, files, labels, metrics, uploadId } = declared;
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const sha256 = bundleDigest(files, main).slice("sha256:".length);
   await lockModel(tx, model);
   const newest = await tx.modelVersion.aggregate({ where: { modelName: model }, _max: { version: true } });
   const version = (newest._max.version ?? 0) + 1;
-  const row = await tx.modelVersion.create({ data: { modelName: model, version, bytes, sha256, labels, metrics } });
+  const list = files.length === 1 ? [] : [...files];
+  const row = await tx.modelVersion.create({
+    data: { modelName: model, version, bytes, sha256, runtime, main, files: list, labels, metrics },
+  });
   await tx.$executeRaw`
     INSERT INTO uploads (id, model_name, version, expires_at) VALUES (${uploadId}, ${model}, ${version}, now() + ${UPLOAD_LIFE}::interval)`;
   await audit(tx, actor, { action: "version.declare", target: `model/${model}`, detail: { version, bytes, sha256 } });
-  const message = `${actor.name} declared ${model}:${version} with ${bytes} bytes`;
+  const inFiles = files.length === 1 ? "" : ` in ${files.length} files`;
+  const message = `${actor.name} declared ${model}:${version} with ${bytes} bytes${inFiles}`;
   await tell(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }]);
   return toModelVersion(row);
 }

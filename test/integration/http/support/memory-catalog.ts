@@ -1,7 +1,8 @@
 import { toInstant } from "../../../../shared/api/v1/common.ts";
-import type { Model, ModelVersion } from "../../../../shared/api/v1/models.ts";
+import type { FileUpload, Model, ModelVersion } from "../../../../shared/api/v1/models.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
+import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
 import type { Catalog } from "../../../../control-plane/adapters/http/server/route-catalog.ts";
 import { withMinimumRate } from "../../../../control-plane/app/catalog/upload-rate.ts";
 
@@ -63,18 +64,21 @@ export class MemoryCatalog implements Catalog {
   async declareVersion(
     model: string,
     declared: Parameters<Catalog["declareVersion"]>[1],
-  ): Promise<{ version: ModelVersion; uploadUrl: string }> {
+  ): Promise<{ version: ModelVersion; uploadUrl: string; uploads: FileUpload[] }> {
     const versions = await this.#versionsOf(model);
     const number = versions.length + 1;
-    const version = aModelVersion(model, number, {
-      state: "uploading",
-      bytes: declared.bytes,
-      digest: `sha256:${declared.sha256}`,
-    });
+    const { main, files } = declared;
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const digest = bundleDigest(files, main);
+    const version = aModelVersion(model, number, { state: "uploading", main, files: [...files], bytes, digest });
     versions.push(version);
     const uploadId = `up-${model}-${number}`;
-    this.uploads.set(uploadId, { model, version: number, bytes: declared.bytes, received: new Uint8Array() });
-    return { version, uploadUrl: `/api/v1/uploads/${uploadId}` };
+    const uploads = files.map((file, index) => {
+      const id = index === 0 ? uploadId : `${uploadId}_${index}`;
+      this.uploads.set(id, { model, version: number, bytes: file.bytes, received: new Uint8Array() });
+      return { path: file.path, bytes: file.bytes, uploadUrl: `/api/v1/uploads/${id}` };
+    });
+    return { version, uploadUrl: `/api/v1/uploads/${uploadId}`, uploads };
   }
 
   listVersions(model: string): Promise<readonly ModelVersion[]> {
@@ -132,9 +136,10 @@ export class MemoryCatalog implements Catalog {
     return { model, alias, version };
   }
 
-  async artifact(model: string, number: number): Promise<{ version: ModelVersion; bytes: AsyncIterable<Uint8Array> }> {
+  async artifact(model: string, number: number): ReturnType<Catalog["artifact"]> {
     const version = await this.getVersion(model, number);
-    return { version, bytes: inPieces(new Uint8Array(version.bytes).fill(7), () => this.onClose()) };
+    const file = { path: version.main, bytes: version.bytes, sha256: version.digest.slice("sha256:".length) };
+    return { version, file, bytes: inPieces(new Uint8Array(version.bytes).fill(7), () => this.onClose()) };
   }
 
   #put(model: Model): Model {
@@ -180,6 +185,9 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   artifact: null,
   bytes: 2_500,
   format: "onnx",
+  runtime: "onnx",
+  main: "model.onnx",
+  files: [{ path: "model.onnx", bytes: over.bytes ?? 2_500, sha256: "a".repeat(64) }],
   opset: 17,
   irVersion: 8,
   producer: null,

@@ -1,0 +1,70 @@
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { artifactDigest, manifestBytes } from "../../shared/protocol/manifest.ts";
+import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
+import { buildManifest, type NamedFile } from "../core/catalog/build-manifest.ts";
+import { externalFilesOf } from "../core/catalog/external-data.ts";
+import { inspectOnnx, type Skim } from "../core/catalog/onnx-inspect.ts";
+import { digestFile } from "./digest-file.ts";
+import { fileSource } from "./file-reader.ts";
+import type { CheckRequest, CheckResult } from "./messages.ts";
+
+type RequestedFile = CheckRequest["files"][number];
+type Rejected = Extract<CheckResult, { kind: "rejected" }>;
+
+/** The whole check of one bundle, in the order in which a fault is the most likely to explain the ones after it. */
+export function checkBundle(request: CheckRequest): CheckResult {
+  const files: NamedFile[] = [];
+  for (const requested of request.files) {
+    const prefix = request.files.length === 1 ? "" : `${requested.name}: `;
+    const found = checkDigest(requested, prefix);
+    if ("kind" in found) return found;
+    files.push(found);
+  }
+  const graph = request.files.find(({ name }) => name === request.main);
+  if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
+  const skim = inspectGraph(graph, request);
+  if (skim.kind === "refused")
+    return rejected("INVALID_MODEL", request.files.length === 1 ? skim.reason : `${request.main}: ${skim.reason}`);
+  const { model } = skim;
+  const manifest = buildManifest(request, files, model);
+  const manifestLength = Buffer.byteLength(manifestBytes(manifest));
+  if (manifestLength > MAX_MANIFEST_BYTES) {
+    const chunks = files.reduce((sum, file) => sum + file.chunks.length, 0);
+    return rejected(
+      "INVALID_MODEL",
+      `its manifest has ${manifestLength} bytes, at most ${MAX_MANIFEST_BYTES} are allowed: ${chunks} chunks, ${model.inputs.length} inputs, ${model.outputs.length} outputs`,
+    );
+  }
+  const { opset, irVersion, producer } = model;
+  const { inputs, outputs } = manifest;
+  const checked = { manifest, artifact: artifactDigest(manifest), opset, irVersion, producer, inputs, outputs };
+  return { kind: "accepted", checked };
+}
+
+function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Rejected {
+  return withFile(requested.path, (fd) => {
+    const { size } = fstatSync(fd);
+    if (size !== requested.bytes)
+      return rejected("DIGEST_MISMATCH", `${prefix}${requested.bytes} bytes were declared and ${size} are there`);
+    const file = digestFile(fd, size);
+    if (file.sha256 === requested.sha256) return { ...file, name: requested.name };
+    return rejected(
+      "DIGEST_MISMATCH",
+      `${prefix}the declared SHA-256 is ${requested.sha256}, that of the ${size} bytes is ${file.sha256}: the file changed, or was damaged on its way`,
+    );
+  });
+}
+
+const inspectGraph = (graph: RequestedFile, { main, files }: CheckRequest): Skim =>
+  withFile(graph.path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files)));
+
+function withFile<Result>(path: string, work: (fd: number) => Result): Result {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    return work(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const rejected = (code: Rejected["code"], reason: string): Rejected => ({ kind: "rejected", code, reason });
