@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { largeModel } from "../support/large-model.ts";
+import { largeBundle, largeModel, tableOf } from "../support/large-model.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
 import { until } from "../support/skerry-process.ts";
@@ -66,5 +66,65 @@ describe("net-cut: a node is killed in the middle of a 200 MiB push", () => {
     const second = (await cluster.events()).findLast(({ reason }) => reason === "ModelPushed");
     const [, received = "0"] = /: (\d+) bytes sent/.exec(second?.message ?? "") ?? [];
     expect(Number(received)).toBeLessThan(4 * MIB);
+  }, 120_000);
+});
+
+describe("net-cut: a node is killed in the middle of a bundle's push", () => {
+  const MIB_EACH = 60;
+  const bundle = largeBundle(2 * MIB_EACH, 7);
+
+  it("goes on in the file where it stood, and serves the graph with its external data", async () => {
+    const node = await cluster.addNode("edge-b");
+    expect(await cluster.publishBundle("parts", bundle)).toMatchObject({ state: "ready", main: "net.onnx" });
+    await cluster.deploy({
+      name: "parts",
+      model: "parts",
+      version: 1,
+      placement: { where: { matchLabels: { name: "edge-b" } }, edge: { min: 1 } },
+    });
+    const before = await until("some of the second file has arrived", async () => {
+      const done = (await cluster.placements("parts"))[0]?.progress?.done ?? 0;
+      return done > (MIB_EACH + 10) * MIB && done < (2 * MIB_EACH - 10) * MIB ? done : undefined;
+    });
+    await node.process.kill();
+    await cluster.whenNode("edge-b", "suspect");
+    node.restart();
+    await cluster.whenDeploymentReady("parts", 60_000);
+    const pushed = (await cluster.events()).findLast(({ reason }) => reason === "ModelPushed");
+    const [, received = "0", reused = "0"] =
+      /: (\d+) bytes sent, (\d+) were there already/.exec(pushed?.message ?? "") ?? [];
+    expect(Number(reused)).toBeGreaterThanOrEqual(before * 0.95);
+    expect(Number(received)).toBeLessThanOrEqual(1.05 * (2 * MIB_EACH * MIB - Number(reused)) + MIB);
+    const at = 1_234_567;
+    const answer = await cluster.infer("parts", {
+      inputs: [{ name: "index", datatype: "INT64", shape: [1], data: [at] }],
+    });
+    const length = MIB_EACH * 262_144;
+    expect(await answer.json()).toMatchObject({
+      outputs: [{ name: "value", data: [tableOf(length, 7)[at], tableOf(length, 8)[at]] }],
+    });
+  }, 180_000);
+
+  it("sends of a second version only the file that changed", async () => {
+    expect(await cluster.publishBundle("parts", { ...bundle, "tokenizer.json": Buffer.from("{}") })).toMatchObject({
+      state: "ready",
+      version: 2,
+    });
+    await cluster.deploy({
+      name: "parts",
+      model: "parts",
+      version: 2,
+      placement: { where: { matchLabels: { name: "edge-b" } }, edge: { min: 1 } },
+    });
+    await until(
+      "the new version serves",
+      async () => {
+        const serving = (await cluster.placements("parts")).filter(({ state }) => state === "ready");
+        return serving.length === 1 && serving[0]?.version === 2;
+      },
+      60_000,
+    );
+    const pushed = (await cluster.events()).findLast(({ reason }) => reason === "ModelPushed");
+    expect(pushed?.message).toMatch(/: 2 bytes sent, \d+ were there already/);
   }, 120_000);
 });

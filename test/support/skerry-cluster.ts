@@ -3,14 +3,20 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { z } from "zod";
 import type { Deployment, Placement } from "../../shared/api/v1/deployments.ts";
 import type { SkerryEvent } from "../../shared/api/v1/events.ts";
-import type { ModelVersion } from "../../shared/api/v1/models.ts";
+import type { declaredVersion, ModelVersion } from "../../shared/api/v1/models.ts";
 import type { Node } from "../../shared/api/v1/nodes.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
 
 const TOO_MANY = 429;
+
+type DeclaredVersion = z.infer<typeof declaredVersion>;
+
+const sha256Of = async (bytes: Uint8Array): Promise<string> =>
+  Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex");
 
 interface NodeOptions {
   readonly site?: string;
@@ -146,9 +152,26 @@ export class SkerryCluster {
   async publish(model: string, file: Uint8Array): Promise<ModelVersion> {
     const { uploadUrl, version } = await this.declare(model, file);
     await this.upload(uploadUrl, file);
+    return this.#checked(uploadUrl, version);
+  }
+
+  /** Publishes several files, by their paths, as the next version of a model and waits for its check. */
+  async publishBundle(model: string, files: Readonly<Record<string, Uint8Array>>): Promise<ModelVersion> {
+    await this.request("POST", "/models", { name: model }, { accept: [201, 409] });
+    const declared: { path: string; bytes: number; sha256: string }[] = [];
+    for (const [path, bytes] of Object.entries(files))
+      declared.push({ path, bytes: bytes.byteLength, sha256: await sha256Of(bytes) });
+    const { version, uploadUrl, uploads } = await this.post<DeclaredVersion>(`/models/${model}/versions`, {
+      files: declared,
+    });
+    for (const upload of uploads) await this.upload(upload.uploadUrl, files[upload.path] ?? new Uint8Array());
+    return this.#checked(uploadUrl, version);
+  }
+
+  async #checked(uploadUrl: string, version: ModelVersion): Promise<ModelVersion> {
     await this.request("POST", `${uploadUrl.replace("/api/v1", "")}/complete`);
     return until("the version is checked", async () => {
-      const found = await this.get<ModelVersion>(`/models/${model}/versions/${version.version}`);
+      const found = await this.get<ModelVersion>(`/models/${version.model}/versions/${version.version}`);
       return found.state === "ready" || found.state === "rejected" ? found : undefined;
     });
   }
@@ -159,7 +182,7 @@ export class SkerryCluster {
     over: object = {},
   ): Promise<{ uploadUrl: string; version: ModelVersion }> {
     await this.request("POST", "/models", { name: model }, { accept: [201, 409] });
-    const sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(file))).toString("hex");
+    const sha256 = await sha256Of(file);
     return this.post(`/models/${model}/versions`, { bytes: file.byteLength, sha256, ...over });
   }
 

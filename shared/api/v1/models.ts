@@ -138,7 +138,7 @@ export const declaredVersion = z.object({
   /** Of the first file. `POST {uploadUrl}/complete` ends the upload of all. */
   uploadUrl: z.string(),
   /** One for each file, in the order in which they were declared. */
-  uploads: z.array(fileUpload),
+  uploads: z.array(fileUpload).default([]),
 });
 export const moveAlias = z.strictObject({ version: versionNumber });
 export const alias = z.object({ model: objectName, alias: aliasName, version: versionNumber });
