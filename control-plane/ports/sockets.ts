@@ -1,6 +1,6 @@
 import type { NodeId } from "../../shared/base/ids.ts";
 import type { CloseCode } from "../../shared/protocol/close-codes.ts";
-import type { DataFrame, ResponseFrame } from "../../shared/protocol/inference-frame.ts";
+import type { ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import type {
   ControlPlaneMessage,
   Hello,
@@ -8,7 +8,11 @@ import type {
   TransferMessage,
   Unsent,
 } from "../../shared/protocol/messages.ts";
+import type { DataFrame, ResponseHeadFrame, TrailersFrame } from "../../shared/protocol/stream-frame.ts";
 import type { NodeIdentityRow } from "./nodes.ts";
+
+/** What a node sends on its inference channel. */
+export type NodeFrame = ResponseFrame | DataFrame | ResponseHeadFrame | TrailersFrame;
 
 /** An authenticated control channel. Envelope ids and the epoch are the link's business. */
 export interface ControlLink {
@@ -55,7 +59,7 @@ export interface ControlSession {
 }
 
 export interface InferenceSession {
-  onFrame(frame: ResponseFrame | DataFrame): void;
+  onFrame(frame: NodeFrame): void;
   onClosed(): void;
 }
 

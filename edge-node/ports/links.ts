@@ -39,7 +39,7 @@ export interface ControlLink {
 }
 
 export interface InferenceLink {
-  /** Sends a response of any size in frames; resolves when the socket took it. */
+  /** Sends a response of any size in frames; resolves when the socket took it, or nobody wants it any more. */
   respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void>;
   close(code: number, reason: string): void;
   readonly closed: Promise<LinkClosed>;
@@ -65,7 +65,12 @@ export interface Dialer {
     signal: AbortSignal,
   ): Promise<ControlLink>;
   inference(
-    session: { epoch: number; replica: string },
+    session: {
+      epoch: number;
+      replica: string;
+      /** Whether large responses go out as streams: the control plane has the feature too. */
+      streamsResponses: boolean;
+    },
     handlers: { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void },
     signal: AbortSignal,
   ): Promise<InferenceLink>;

@@ -1,7 +1,8 @@
 import { ChurnMap } from "../base/churn-map.ts";
 import { allocate } from "../bytes/release.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
-import type { DataFrame, RequestFrame, ResponseFrame } from "./inference-frame.ts";
+import type { RequestFrame, ResponseFrame } from "./inference-frame.ts";
+import type { DataFrame } from "./stream-frame.ts";
 
 interface Unfinished<Frame> {
   readonly first: Frame;

@@ -1,24 +1,39 @@
 import { allocate } from "../bytes/release.ts";
+import {
+  encodeMeta,
+  FLAG,
+  FRAME_TYPE,
+  isEnd,
+  parseMeta,
+  PREFIX_BYTES,
+  VERSION,
+  viewOf,
+  writePrefix,
+} from "./frame-prefix.ts";
 import { PieceReader } from "./piece-reader.ts";
+import {
+  DATA_HEADER,
+  type DataFrame,
+  decodeCredit,
+  decodeData,
+  decodeResponseHead,
+  decodeTrailers,
+  type StreamFrame,
+} from "./stream-frame.ts";
 
 /**
  * Binary frames of the inference channel. All begin u8 version = 1, u8 type, u16 flags, u32 request id; integers are
  * big-endian. A body longer than one message goes on in DATA frames, in order, END on the last; frames of different
- * requests interleave. The bodies are Open Inference Protocol bodies, which only the model host reads.
+ * requests interleave. The bodies are Open Inference Protocol bodies, which only the model host reads. The frames of
+ * streamed responses are in `stream-frame.ts`.
  */
-export const INFERENCE_FRAME = { REQUEST: 1, RESPONSE: 2, DATA: 3, CANCEL: 4 } as const;
-
-const FLAG = { END: 1, NOT_STARTED: 2, EDGE_ONLY: 4 } as const;
+export const INFERENCE_FRAME = FRAME_TYPE;
 
 /** Header length of a body without binary tensors: plain JSON. 0 means raw bytes. */
 export const JSON_BODY = 0xffff_ffff;
 
-const VERSION = 1;
-const MAX_META_BYTES = 4_096;
 const REQUEST_HEADER = 24;
 const RESPONSE_HEADER = 44;
-const DATA_HEADER = 12;
-const CANCEL_HEADER = 8;
 
 export interface RequestMeta {
   readonly placementId: string;
@@ -65,22 +80,12 @@ export interface ResponseFrame {
   readonly body: Uint8Array;
 }
 
-export interface DataFrame {
-  readonly type: typeof INFERENCE_FRAME.DATA;
-  readonly requestId: number;
-  readonly end: boolean;
-  readonly offset: number;
-  readonly body: Uint8Array;
-}
-
 export interface CancelFrame {
   readonly type: typeof INFERENCE_FRAME.CANCEL;
   readonly requestId: number;
 }
 
-export type InferenceFrame = RequestFrame | ResponseFrame | DataFrame | CancelFrame;
-
-const decoder = new TextDecoder("utf-8", { fatal: true });
+export type InferenceFrame = RequestFrame | ResponseFrame | DataFrame | CancelFrame | StreamFrame;
 
 type HeadOf<Frame> = Omit<Frame, "end" | "bodyLength" | "body">;
 
@@ -94,9 +99,7 @@ export function encodeMessages(
   maxBytes: number,
 ): Uint8Array[] {
   const isRequest = head.type === INFERENCE_FRAME.REQUEST;
-  const meta = Buffer.from(JSON.stringify(head.meta));
-  if (meta.byteLength > MAX_META_BYTES)
-    throw new RangeError(`meta of ${meta.byteLength} bytes; the limit is ${MAX_META_BYTES}`);
+  const meta = encodeMeta(head.meta);
   const fixed = isRequest ? REQUEST_HEADER : RESPONSE_HEADER;
   const bodyLength = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const body = new PieceReader(pieces);
@@ -171,23 +174,14 @@ function dataMessage(
 }
 
 export function encodeCancel(requestId: number): Uint8Array {
-  const bytes = new Uint8Array(CANCEL_HEADER);
+  const bytes = new Uint8Array(PREFIX_BYTES);
   writePrefix(new DataView(bytes.buffer), INFERENCE_FRAME.CANCEL, 0, requestId);
   return bytes;
 }
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-function writePrefix(view: DataView, type: number, flags: number, requestId: number): void {
-  view.setUint8(0, VERSION);
-  view.setUint8(1, type);
-  view.setUint16(2, flags);
-  view.setUint32(4, requestId);
-}
-
 /** The frame in `bytes`, its body a view of them; `undefined` when they are not one (the socket closes 4400). */
 export function decodeInferenceFrame(bytes: Uint8Array): InferenceFrame | undefined {
-  if (bytes.byteLength < CANCEL_HEADER) return undefined;
+  if (bytes.byteLength < PREFIX_BYTES) return undefined;
   const view = viewOf(bytes);
   const requestId = view.getUint32(4);
   if (view.getUint8(0) !== VERSION || requestId === 0) return undefined;
@@ -197,16 +191,15 @@ export function decodeInferenceFrame(bytes: Uint8Array): InferenceFrame | undefi
     case INFERENCE_FRAME.RESPONSE:
       return decodeResponse(bytes, view);
     case INFERENCE_FRAME.DATA:
-      if (bytes.byteLength < DATA_HEADER) return undefined;
-      return {
-        type: INFERENCE_FRAME.DATA,
-        requestId,
-        end: isEnd(view),
-        offset: view.getUint32(8),
-        body: bytes.subarray(DATA_HEADER),
-      };
+      return decodeData(bytes, view);
     case INFERENCE_FRAME.CANCEL:
       return { type: INFERENCE_FRAME.CANCEL, requestId };
+    case INFERENCE_FRAME.RESPONSE_HEAD:
+      return decodeResponseHead(bytes, view);
+    case INFERENCE_FRAME.TRAILERS:
+      return decodeTrailers(bytes, view);
+    case INFERENCE_FRAME.CREDIT:
+      return decodeCredit(bytes, view);
     default:
       return undefined;
   }
@@ -261,19 +254,6 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
   };
 }
 
-const isEnd = (view: DataView): boolean => (view.getUint16(2) & FLAG.END) !== 0;
-
 /** The part here is not longer than the body, and is all of it exactly when END is set. */
 const fits = (view: DataView, here: number, bodyLength: number): boolean =>
   here >= 0 && here <= bodyLength && isEnd(view) === (here === bodyLength);
-
-function parseMeta(bytes: Uint8Array): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(decoder.decode(bytes));
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}

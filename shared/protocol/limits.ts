@@ -45,6 +45,13 @@ export const MAX_ALIASES_PER_VERSION = 8;
 /** Largest body of one inference, and of all bodies under way on one inference channel, in bytes. */
 export const MAX_BODY_BYTES = 8 * 1_048_576;
 export const MAX_BODIES_IN_FLIGHT_BYTES = 64 * 1_048_576;
+/**
+ * Bytes of one streamed response that may be under way or unread at the control plane. A reader that is slow holds no
+ * more; over a link of 20 ms one stream moves 25 MiB/s at most.
+ */
+export const INITIAL_CREDIT_BYTES = 512 * 1_024;
+/** A stream whose sender has credit and sends nothing for so long has failed, and so has a reader that takes nothing, in ms. */
+export const STREAM_STALL_MS = 30_000;
 export const MAX_DEADLINE_MS = 60_000;
 export const DEFAULT_DEADLINE_MS = 30_000;
 

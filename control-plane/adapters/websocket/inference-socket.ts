@@ -3,10 +3,14 @@ import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { corkForThisTurn } from "../../../shared/base/cork.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
-import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../shared/protocol/inference-frame.ts";
+import {
+  decodeInferenceFrame,
+  INFERENCE_FRAME,
+  type InferenceFrame,
+} from "../../../shared/protocol/inference-frame.ts";
 import { release } from "../../../shared/bytes/release.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
-import type { InferenceLink, InferenceSession } from "../../ports/sockets.ts";
+import type { InferenceLink, InferenceSession, NodeFrame } from "../../ports/sockets.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";
 import { SocketWatch } from "./socket-watch.ts";
@@ -47,11 +51,15 @@ export class InferenceSocket implements InferenceLink {
     this.#webSocket.on("message", (data, isBinary) => {
       const bytes = bytesOf(data);
       const frame = isBinary ? decodeInferenceFrame(bytes) : undefined;
-      if (frame?.type !== INFERENCE_FRAME.RESPONSE && frame?.type !== INFERENCE_FRAME.DATA)
-        return this.close(CLOSE.INVALID_MESSAGE, "not a response frame");
+      if (frame === undefined || !isFromNode(frame)) return this.close(CLOSE.INVALID_MESSAGE, "not a response frame");
       session.onFrame(frame);
       release(bytes);
     });
     this.#webSocket.resume();
   }
 }
+
+const isFromNode = (frame: InferenceFrame): frame is NodeFrame =>
+  frame.type !== INFERENCE_FRAME.REQUEST &&
+  frame.type !== INFERENCE_FRAME.CANCEL &&
+  frame.type !== INFERENCE_FRAME.CREDIT;

@@ -5,6 +5,8 @@ import {
   INFERENCE_FRAME,
   type ResponseFrame,
 } from "../../../shared/protocol/inference-frame.ts";
+import type { StreamEnd } from "../../../shared/inference/response-stream.ts";
+import type { TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
 import { answerFrom, figuresOf, refusal } from "./inference-responses.ts";
@@ -32,7 +34,7 @@ export interface AttemptResult {
 export interface Attempt {
   /** Never rejects. */
   readonly ended: Promise<AttemptResult>;
-  /** Nobody waits any more: the node is told to forget the request. Does nothing after the end. */
+  /** Nobody waits any more: the node is told to forget the request, and a body that has begun ends. Does nothing after the end. */
   cancel(): void;
 }
 
@@ -74,11 +76,11 @@ export function attempt(
   );
   if (isSent !== true) session.pending.settle(requestId, { kind: isSent === false ? "unsent" : "lost" });
   const cancel = (): void => {
-    if (session.pending.settle(requestId, { kind: "cancelled" })) session.inference?.send([encodeCancel(requestId)]);
+    if (session.pending.cancel(requestId)) session.inference?.send([encodeCancel(requestId)]);
   };
   request.cancellation.onCancel(cancel);
   const ended = outcome.then((how) =>
-    recordAndTranslate(how, errand, { candidate, route, sentAt, endedAt: clock.now() }),
+    recordAndTranslate(how, errand, { candidate, route, sentAt, endedAt: clock.now(), clock }),
   );
   return { ended, cancel };
 }
@@ -88,11 +90,12 @@ interface SentAttempt {
   readonly route: RouteNote;
   readonly sentAt: number;
   readonly endedAt: number;
+  readonly clock: Clock;
 }
 
 /** Notes what the attempt says about its placement, and makes it an answer. */
 function recordAndTranslate(outcome: AttemptOutcome, errand: AttemptContext, sending: SentAttempt): AttemptResult {
-  const { candidate, route, sentAt, endedAt } = sending;
+  const { candidate, route, sentAt, endedAt, clock } = sending;
   const { stats, node } = candidate;
   switch (outcome.kind) {
     case "answered": {
@@ -102,6 +105,14 @@ function recordAndTranslate(outcome: AttemptOutcome, errand: AttemptContext, sen
       const { request, version, startedAt } = errand;
       const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
       return { kind: kindOf(response), answer };
+    }
+    case "streaming": {
+      const { head, stream } = outcome;
+      void stream.ended.then((end) => recordStream(end, candidate, clock.now()));
+      const { request, version, startedAt } = errand;
+      const begun = { ...head, notStarted: false, body: stream };
+      const answer = answerFrom(begun, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
+      return { kind: "answer", answer };
     }
     case "cancelled":
       stats.abandoned();
@@ -123,6 +134,13 @@ function recordAndTranslate(outcome: AttemptOutcome, errand: AttemptContext, sen
       return { kind: "failed", answer: { ...refusal("DEADLINE_EXCEEDED", detail, route), node } };
     }
   }
+}
+
+/** A streamed answer counts as in flight, and its figures are known, when its body has ended. */
+function recordStream(end: StreamEnd<TrailersFrame>, { stats }: ServingCandidate, now: number): void {
+  if (end.kind === "complete") stats.answered(figuresOf(end.trailer), now);
+  else if (end.kind === "failed") stats.failed(now);
+  else stats.abandoned();
 }
 
 /**

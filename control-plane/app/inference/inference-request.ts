@@ -1,6 +1,7 @@
 import type { Cancellation } from "../../../shared/base/cancellation.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { Preference } from "../../../shared/inference/http/request-headers.ts";
+import type { NodeStream } from "./pending-requests.ts";
 import type { PickReason } from "../../core/routing/pick.ts";
 
 /** One inference as it entered: routed by its URL and headers, its body never read by the control plane. */
@@ -30,8 +31,11 @@ export interface InferenceResponse {
   readonly code: ErrorCode | undefined;
   readonly retryAfterMs: number | undefined;
   readonly headerLength: number;
-  /** An Open Inference Protocol body; on an error `{"error": "…"}`. Whoever takes the answer owns it. */
-  readonly body: Uint8Array;
+  /**
+   * An Open Inference Protocol body; on an error `{"error": "…"}`. Whoever takes the answer owns it, and reads a stream to
+   * its end or cancels it.
+   */
+  readonly body: Uint8Array | NodeStream;
   /** Undefined when no node was asked. */
   readonly node: string | undefined;
   /** `digits:3` */

@@ -1,13 +1,27 @@
 import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 import { JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import type { PlacementFigures } from "../../core/routing/placement-stats.ts";
+import type { NodeStream } from "./pending-requests.ts";
 import type { InferenceResponse, RouteNote, RouteReason } from "./inference-request.ts";
 
 /** A caller of a retryable refusal waits this long, in ms. */
 const RETRY_AFTER_MS = 1_000;
 
-/** The load figures that a response carries. */
-export const figuresOf = ({ placementRif, slots, meanUs, p95Us }: ResponseFrame): PlacementFigures => ({
+/** What is taken of a node's answer: all of a RESPONSE frame, or of the head and body of a stream. */
+export type NodeAnswer = Pick<
+  ResponseFrame,
+  "status" | "notStarted" | "headerLength" | "queueUs" | "computeUs" | "meta"
+> & {
+  readonly body: Uint8Array | NodeStream;
+};
+
+/** The load figures that a response or a trailer carries. */
+export const figuresOf = ({
+  placementRif,
+  slots,
+  meanUs,
+  p95Us,
+}: Pick<ResponseFrame, "placementRif" | "slots" | "meanUs" | "p95Us">): PlacementFigures => ({
   rif: placementRif,
   slots,
   meanUs,
@@ -16,7 +30,7 @@ export const figuresOf = ({ placementRif, slots, meanUs, p95Us }: ResponseFrame)
 
 /** What a node answered, as the caller gets it. Times in ms of the router's clock. */
 export function answerFrom(
-  response: ResponseFrame,
+  response: NodeAnswer,
   found: {
     model: string;
     version: number;
@@ -54,7 +68,8 @@ export function answerFrom(
 const refusalReason = (status: number): RouteReason =>
   status === 429 ? "busy" : status === 504 ? "late" : "none-ready";
 
-const knownCode = (code: string | undefined): ErrorCode =>
+/** A code that a node named; `INTERNAL` when the catalogue does not have it. */
+export const knownCode = (code: string | undefined): ErrorCode =>
   code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : "INTERNAL";
 
 const encoder = new TextEncoder();

@@ -1,9 +1,18 @@
 import { ChurnMap } from "../../../shared/base/churn-map.ts";
+import type { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import type { ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
+import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
 
-/** How one attempt at a node ended. */
+/** A body on its way from a node; its trailer carries the figures of the placement. */
+export type NodeStream = ResponseStream<TrailersFrame>;
+
+/** How one attempt at a node went until its head: from here on there is nothing to retry, or nothing was delivered. */
 export type AttemptOutcome =
+  /** The whole answer in one. */
   | { readonly kind: "answered"; readonly response: ResponseFrame }
+  /** The answer has begun, and its body follows. */
+  | { readonly kind: "streaming"; readonly head: ResponseHeadFrame; readonly stream: NodeStream }
   /** More waits for the node's channel than may. */
   | { readonly kind: "unsent" }
   /** The channel closed with the request inside. */
@@ -16,9 +25,24 @@ export type AttemptOutcome =
 interface Pending {
   readonly deadline: number;
   readonly settle: (outcome: AttemptOutcome) => void;
+  /** Set from the head on. */
+  stream: NodeStream | undefined;
+  /** When a piece last came while streaming, as the sweep saw it. */
+  seen: { readonly bytes: number; readonly at: number } | undefined;
 }
 
-/** Requests under way on one inference channel, by their id. Each one ends exactly once. */
+/**
+ * Requests under way on one inference channel, by their id.
+ *
+ *   waiting     from `begin`: the node has been asked. `settle` ends it with a whole answer or without any, `stream`
+ *               makes it streaming. Bounded by its deadline.
+ *   streaming   from the head of a streamed response: its outcome is known, its body is not. Ends with the stream, for
+ *               which `loseAll`, `cancel` and a node silent for `STREAM_STALL_MS` see. Not bounded by the deadline,
+ *               which is about the head.
+ *   ended       not in the table. Whatever still comes for its id is ignored.
+ *
+ * Each one ends exactly once.
+ */
 export class PendingRequests {
   readonly #pending = new ChurnMap<Pending>();
   #lastId = 0;
@@ -32,7 +56,7 @@ export class PendingRequests {
     this.#lastId = (this.#lastId % 0xffff_fffe) + 1;
     const requestId = this.#lastId;
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
-    this.#pending.set(requestId, { deadline, settle: resolve });
+    this.#pending.set(requestId, { deadline, settle: resolve, stream: undefined, seen: undefined });
     return { requestId, outcome: promise };
   }
 
@@ -40,24 +64,68 @@ export class PendingRequests {
     return this.#pending.has(requestId);
   }
 
-  /** False when nobody waits for it any more. */
-  settle(requestId: number, outcome: AttemptOutcome): boolean {
+  /** Waiting → ended. False when it does not wait for its head any more. */
+  settle(requestId: number, outcome: Exclude<AttemptOutcome, { kind: "streaming" }>): boolean {
     const entry = this.#pending.get(requestId);
-    if (!entry) return false;
+    if (!entry || entry.stream !== undefined) return false;
     this.#pending.delete(requestId);
     entry.settle(outcome);
     return true;
   }
 
-  /** Ends those past their deadline and names them, so that the node can be told. */
+  /** Waiting → streaming, until the stream ends. False when it does not wait for its head any more. */
+  stream(requestId: number, head: ResponseHeadFrame, stream: NodeStream): boolean {
+    const entry = this.#pending.get(requestId);
+    if (!entry || entry.stream !== undefined) return false;
+    entry.stream = stream;
+    entry.settle({ kind: "streaming", head, stream });
+    return true;
+  }
+
+  /** The body that is on its way for the request; undefined when there is none. */
+  streamOf(requestId: number): NodeStream | undefined {
+    return this.#pending.get(requestId)?.stream;
+  }
+
+  /** Streaming → ended, as its stream has ended. */
+  streamEnded(requestId: number): void {
+    this.#pending.delete(requestId);
+  }
+
+  /** Nobody waits for it any more, whether its head has come or not. False when it had ended: the node need not be told. */
+  cancel(requestId: number): boolean {
+    const stream = this.streamOf(requestId);
+    if (stream === undefined) return this.settle(requestId, { kind: "cancelled" });
+    this.#pending.delete(requestId);
+    return stream.cancel();
+  }
+
+  /** Ends those past their deadline, and streams whose node is silent, and names them, so that the node can be told. */
   expire(now: number): readonly number[] {
     const late: number[] = [];
-    for (const [requestId, { deadline }] of this.#pending.entries()) if (deadline <= now) late.push(requestId);
-    for (const requestId of late) this.settle(requestId, { kind: "timed-out" });
+    for (const [requestId, entry] of this.#pending.entries()) {
+      const isLate = entry.stream === undefined ? entry.deadline <= now : isSilent(entry, entry.stream, now);
+      if (isLate) late.push(requestId);
+    }
+    for (const requestId of late) this.#end(requestId, "timed-out");
     return late;
   }
 
   loseAll(): void {
-    for (const [requestId] of this.#pending.entries()) this.settle(requestId, { kind: "lost" });
+    for (const [requestId] of this.#pending.entries()) this.#end(requestId, "lost");
   }
+
+  #end(requestId: number, kind: "timed-out" | "lost"): void {
+    const stream = this.streamOf(requestId);
+    if (stream === undefined) return void this.settle(requestId, { kind });
+    this.#pending.delete(requestId);
+    if (kind === "lost") stream.fail("NODE_LOST", "the node went away before the end of its answer");
+    else stream.fail("DEADLINE_EXCEEDED", `the node sent nothing for ${STREAM_STALL_MS} ms within its answer`);
+  }
+}
+
+function isSilent(entry: Pending, stream: NodeStream, now: number): boolean {
+  if (entry.seen?.bytes !== stream.receivedBytes || !stream.isSenderFree)
+    entry.seen = { bytes: stream.receivedBytes, at: now };
+  return now - entry.seen.at >= STREAM_STALL_MS;
 }

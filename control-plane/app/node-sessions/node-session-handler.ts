@@ -3,9 +3,8 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import { INFERENCE_FRAME, type DataFrame, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
@@ -25,6 +24,7 @@ import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
+import { ResponseReceiver } from "../inference/response-receiver.ts";
 import type { Telemetry } from "../inference/telemetry.ts";
 
 interface Parts {
@@ -129,7 +129,7 @@ export class NodeSessions implements NodeSessionHandler {
         lostMs: timings.lostMs,
         desiredRev: opened.desiredRev,
         replica,
-        features: [],
+        features: commonFeatures(hello.features),
       },
       started: (welcomeId) => {
         session.liveness.welcomed(welcomeId);
@@ -146,9 +146,9 @@ export class NodeSessions implements NodeSessionHandler {
     const session = this.#parts.registry.get(nodeId);
     if (!session || session.epoch !== epoch) return null;
     session.attachInference(link);
-    const bodies = new BodyAssembly<ResponseFrame>();
+    const receiver = new ResponseReceiver(session.pending, link);
     return {
-      onFrame: (frame) => this.#onInferenceFrame(session, link, { bodies, frame }),
+      onFrame: (frame) => receiver.onFrame(frame),
       onClosed: () => session.detachInference(link),
     };
   }
@@ -204,18 +204,6 @@ export class NodeSessions implements NodeSessionHandler {
       default:
         assertNever(message);
     }
-  }
-
-  #onInferenceFrame(
-    session: NodeSession,
-    link: InferenceLink,
-    { bodies, frame }: { bodies: BodyAssembly<ResponseFrame>; frame: ResponseFrame | DataFrame },
-  ): void {
-    const assembled = frame.type === INFERENCE_FRAME.RESPONSE ? bodies.begin(frame) : bodies.continue(frame);
-    if (assembled.kind === "complete")
-      session.pending.settle(assembled.frame.requestId, { kind: "answered", response: assembled.frame });
-    else if (assembled.kind === "broken" || assembled.kind === "refused")
-      link.close(CLOSE.INVALID_MESSAGE, "a response broke the framing or its bounds");
   }
 
   async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {

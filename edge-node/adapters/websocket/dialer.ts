@@ -1,5 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { FEATURES } from "../../../shared/protocol/features.ts";
 import type { Channel } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
@@ -44,7 +45,7 @@ export class WebSocketDialer implements Dialer {
       generation: identity.generation,
       signature,
       agentVersion,
-      features: [],
+      features: [...FEATURES],
       clock: new Date(clock.wallNow()).toISOString(),
       lastEpoch,
       ...rest,
@@ -65,13 +66,13 @@ export class WebSocketDialer implements Dialer {
   }
 
   async inference(
-    session: { epoch: number; replica: string },
+    session: { epoch: number; replica: string; streamsResponses: boolean },
     handlers: InferenceHandlers,
     signal: AbortSignal,
   ): Promise<InferenceLink> {
     const { replica } = session;
     const { socket } = await this.#dial("inference", { replica, signal }, this.#attach(session));
-    const link = new InferenceSocket(socket, { clock: this.#parts.clock });
+    const link = new InferenceSocket(socket, { clock: this.#parts.clock, streamsResponses: session.streamsResponses });
     link.listen(handlers);
     return link;
   }

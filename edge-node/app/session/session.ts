@@ -8,6 +8,7 @@ import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlLink, Dialer, LinkClosed } from "../../ports/links.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { NodeTelemetry } from "../../ports/serving.ts";
+import { FEATURE } from "../../../shared/protocol/features.ts";
 import type { DesiredStateReceiver } from "../placements/desired-state-receiver.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { InferenceChannel } from "../inference/inference-channel.ts";
@@ -54,7 +55,8 @@ export class Session {
 
   constructor(link: ControlLink, { epoch, onProven }: { epoch: number; onProven: () => void }, parts: SessionParts) {
     const { clock, random, telemetry, desired, placements, dialer } = parts;
-    const { replica } = link.welcome;
+    const { replica, features } = link.welcome;
+    const streamsResponses = features.includes(FEATURE.RESPONSE_STREAMS);
     this.#parts = parts;
     this.#link = link;
     this.#epoch = epoch;
@@ -76,7 +78,7 @@ export class Session {
     });
     this.#inference = new InferenceChannel({
       ...parts,
-      dial: (handlers, signal) => dialer.inference({ epoch, replica }, handlers, signal),
+      dial: (handlers, signal) => dialer.inference({ epoch, replica, streamsResponses }, handlers, signal),
     });
   }
 

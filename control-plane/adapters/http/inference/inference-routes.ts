@@ -25,6 +25,7 @@ import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
 import { authorize, type Authenticator } from "../auth/authenticator.ts";
 import { addressOf } from "../server/exchange.ts";
 import { InferenceAdmission } from "./inference-admission.ts";
+import { forwardStream } from "./forward-stream.ts";
 import { InferenceLog } from "./inference-log.ts";
 import type { Limits } from "../server/limits.ts";
 import { INVOKERS, unknownModel } from "../server/route.ts";
@@ -66,12 +67,18 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
     let code: ErrorCode | "OK" = "OK";
     let answered: InferenceResponse | undefined;
+    let begunAt: number | undefined;
     try {
       answered = await ask(target, request, { cancellation: cancellationOf(response), startedAt, trace });
       const { status, body } = answered;
       code = answered.code ?? "OK";
+      begunAt = parts.clock.now();
       if (code === "CANCELLED") response.destroy();
-      else response.writeHead(status, headersOf(answered, requestId)).end(body, releasing(body));
+      else {
+        response.writeHead(status, headersOf(answered, requestId));
+        if (body instanceof Uint8Array) response.end(body, releasing(body));
+        else code = await forwardStream(body, response, parts.clock);
+      }
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       code = error.code;
@@ -79,7 +86,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       if (code === "CANCELLED" || response.headersSent) response.destroy();
       else sendError(response.setHeader("X-Request-Id", requestId), inferenceError(error));
     } finally {
-      const ms = parts.clock.now() - startedAt;
+      const ms = (begunAt ?? parts.clock.now()) - startedAt;
       parts.metrics.inferenceAnswered(measuredOf(target, { code, ms, answered }));
       log.add({ requestId, trace, model: target.model, code, ms, answer: answered });
     }
@@ -101,6 +108,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     const wishes = parseInferenceHeaders(request.headers);
     const admission = gate.enter(caller.keyId);
     let pieces: readonly Uint8Array[] = [];
+    let leavesLater = false;
     try {
       const body = await readBody(request, {
         maxBytes: MAX_BODY_BYTES,
@@ -110,7 +118,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       });
       pieces = body.pieces;
       refuseShortBody(wishes.headerLength, body.length);
-      return await parts.infer({
+      const answered = await parts.infer({
         ...target,
         ...wishes,
         timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
@@ -118,9 +126,14 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         traceparent: trace && formatTraceparent(trace),
         cancellation,
       });
+      if (!(answered.body instanceof Uint8Array)) {
+        leavesLater = true; // the key holds a place while its answer is read
+        void answered.body.ended.then(admission.leave);
+      }
+      return answered;
     } finally {
       for (const piece of pieces) release(piece);
-      admission.leave();
+      if (!leavesLater) admission.leave();
     }
   }
 }
@@ -137,7 +150,9 @@ function headersOf(answer: InferenceResponse, requestId: string): string[] {
     ["queue", queueMs],
     ["infer", inferMs],
   ]);
-  headers.push("X-Request-Id", requestId, "Content-Length", String(answer.body.length));
+  headers.push("X-Request-Id", requestId);
+  // A stream whose length is not known goes out chunked.
+  if (answer.body.length !== undefined) headers.push("Content-Length", String(answer.body.length));
   return headers;
 }
 

@@ -42,7 +42,12 @@ function received(messages: readonly Uint8Array[]): RequestFrame | ResponseFrame
   const bodies = new BodyAssembly<RequestFrame | ResponseFrame>();
   for (const message of messages) {
     const frame = decodeInferenceFrame(message);
-    if (frame === undefined || frame.type === INFERENCE_FRAME.CANCEL) return undefined;
+    if (
+      frame?.type !== INFERENCE_FRAME.DATA &&
+      frame?.type !== INFERENCE_FRAME.REQUEST &&
+      frame?.type !== INFERENCE_FRAME.RESPONSE
+    )
+      return undefined;
     const assembled = frame.type === INFERENCE_FRAME.DATA ? bodies.continue(frame) : bodies.begin(frame);
     if (assembled.kind === "complete") return assembled.frame;
     if (assembled.kind !== "partial") return undefined;

@@ -134,7 +134,7 @@ const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
 });
 
 const errorOf = ({ body }: InferenceResponse): string =>
-  (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
+  (JSON.parse(body instanceof Uint8Array ? new TextDecoder().decode(body) : "") as { error: string }).error;
 
 describe("InferenceService", () => {
   it("forwards the body unchanged and passes the answer on with where and why", async () => {

@@ -1,0 +1,15 @@
+/**
+ * Parts of the protocol that not every peer of version 1 knows. The node names in `hello` those that it has, `welcome`
+ * answers with those that both have, and only these are used. Unknown names are ignored.
+ */
+export const FEATURE = {
+  /** The node may answer with RESPONSE_HEAD, DATA and TRAILERS, and the control plane grants it CREDIT. */
+  RESPONSE_STREAMS: "response-streams",
+} as const;
+
+/** What this build has, as `hello` names it. */
+export const FEATURES: readonly string[] = Object.values(FEATURE);
+
+/** Those of a peer's features that this build has too. */
+export const commonFeatures = (features: readonly string[]): string[] =>
+  features.filter((feature) => FEATURES.includes(feature));

@@ -1,0 +1,126 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { WebSocket, WebSocketServer } from "ws";
+import { InferenceSocket as ControlPlaneEnd } from "../../../control-plane/adapters/websocket/inference-socket.ts";
+import { PendingRequests } from "../../../control-plane/app/inference/pending-requests.ts";
+import { ResponseReceiver } from "../../../control-plane/app/inference/response-receiver.ts";
+import { InferenceSocket as NodeEnd } from "../../../edge-node/adapters/websocket/inference-channel.ts";
+import { NodeSocket } from "../../../edge-node/adapters/websocket/node-socket.ts";
+import { encodeCancel, INFERENCE_FRAME, JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
+import { eventually } from "../../support/eventually.ts";
+import { settle, TestClock } from "../../support/test-clock.ts";
+
+let server: Server;
+let sockets: WebSocketServer;
+let pending: PendingRequests;
+let controlPlane: ControlPlaneEnd;
+let webSocket: WebSocket;
+const clock = new TestClock();
+
+beforeEach(async () => {
+  pending = new PendingRequests();
+  server = createServer();
+  sockets = new WebSocketServer({ noServer: true, allowSynchronousEvents: true, perMessageDeflate: false });
+  server.on("upgrade", (request, below, head) =>
+    sockets.handleUpgrade(request, below, head, (accepted) => {
+      controlPlane = new ControlPlaneEnd(accepted, { below, clock });
+      const receiver = new ResponseReceiver(pending, controlPlane);
+      controlPlane.listen({ onFrame: (frame) => receiver.onFrame(frame), onClosed: () => pending.loseAll() });
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+
+afterEach(async () => {
+  webSocket.terminate();
+  sockets.close();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function aNode({ streamsResponses }: { streamsResponses: boolean }): Promise<NodeEnd> {
+  webSocket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { perMessageDeflate: false });
+  const below = await new Promise<Socket>((resolve) =>
+    webSocket.once("upgrade", (response) => resolve(response.socket)),
+  );
+  const socket = new NodeSocket(webSocket, { below, clock, messagesAreKept: false });
+  const node = new NodeEnd(socket, { clock, streamsResponses });
+  node.listen({ onRequest: () => undefined, onCancel: () => undefined });
+  await eventually("the channel is open", () => webSocket.readyState === webSocket.OPEN);
+  return node;
+}
+
+const FIGURES = { nodeRif: 1, queueUs: 2, computeUs: 3, placementRif: 4, meanUs: 5, p95Us: 6, slots: 1 };
+
+const responseTo = (requestId: number, body: Uint8Array) =>
+  ({
+    type: INFERENCE_FRAME.RESPONSE,
+    requestId,
+    notStarted: false,
+    status: 200,
+    headerLength: JSON_BODY,
+    meta: {},
+    body,
+    ...FIGURES,
+  }) as const;
+
+const aBody = (bytes: number): Buffer => Buffer.from(Uint8Array.from({ length: bytes }, (_, i) => (i * 31) % 251));
+
+describe("a large response over a real socket", () => {
+  it("comes piece by piece with its length ahead and its figures behind", async () => {
+    const node = await aNode({ streamsResponses: true });
+    const body = aBody(3 * 1_048_576);
+    const { requestId, outcome } = pending.begin(Infinity);
+    const sent = node.respond(responseTo(requestId, body));
+    const begun = await outcome;
+    if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+    const pieces: Uint8Array[] = [];
+    for (let piece = await begun.stream.next(); piece; piece = await begun.stream.next()) {
+      pieces.push(piece);
+      begun.stream.passed(piece.byteLength);
+    }
+    await sent;
+    expect(begun.stream.length).toBe(body.byteLength);
+    expect(Buffer.concat(pieces).equals(body)).toBe(true);
+    expect(await begun.stream.ended).toMatchObject({ kind: "complete", trailer: FIGURES });
+  });
+
+  it("stops at its credit while small ones pass it, and ends when it is cancelled", async () => {
+    const node = await aNode({ streamsResponses: true });
+    const large = pending.begin(Infinity);
+    const sent = node.respond(responseTo(large.requestId, aBody(4 * 1_048_576)));
+    const begun = await large.outcome;
+    if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+    await eventually("the credit is used up", () => begun.stream.heldBytes === INITIAL_CREDIT_BYTES);
+    const small = pending.begin(Infinity);
+    await node.respond(responseTo(small.requestId, aBody(100)));
+    expect(await small.outcome).toMatchObject({ kind: "answered" });
+    await settle();
+    expect(begun.stream.receivedBytes).toBe(INITIAL_CREDIT_BYTES);
+    pending.cancel(large.requestId);
+    controlPlane.send([encodeCancel(large.requestId)]);
+    await sent;
+    expect([begun.stream.heldBytes, pending.size]).toEqual([0, 0]);
+  });
+
+  it("fails when the socket goes, at both ends", async () => {
+    const node = await aNode({ streamsResponses: true });
+    const { requestId, outcome } = pending.begin(Infinity);
+    const sent = node.respond(responseTo(requestId, aBody(4 * 1_048_576)));
+    const begun = await outcome;
+    if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+    webSocket.terminate();
+    await sent;
+    expect(await begun.stream.ended).toMatchObject({ kind: "failed", code: "NODE_LOST" });
+  });
+
+  it("is collected from and for a peer that knows no streams", async () => {
+    const node = await aNode({ streamsResponses: false });
+    const body = aBody(3 * 1_048_576);
+    const { requestId, outcome } = pending.begin(Infinity);
+    await node.respond(responseTo(requestId, body));
+    const whole = await outcome;
+    expect(whole.kind === "answered" && Buffer.from(whole.response.body).equals(body)).toBe(true);
+  });
+});
