@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "@jest/globals";
+import { execute } from "./support/commands.ts";
+import { Story } from "./support/story.ts";
+
+const stories = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".txt"));
+
+/** The transcript anew: comments and inputs (`> …`) stay, and below each input is what happens now. */
+async function record(transcript: string): Promise<string> {
+  const story = await Story.open();
+  const lines: string[] = [];
+  try {
+    for (const line of transcript.split("\n")) {
+      if (line.startsWith("#") || line === "") lines.push(line);
+      if (!line.startsWith("> ")) continue;
+      lines.push(line, ...(await story.run((each) => execute(each, line.slice(2)))));
+    }
+  } finally {
+    await story.close();
+  }
+  return lines.join("\n");
+}
+
+describe("the story", () => {
+  it.each(stories)("%s happens as it is written (REWRITE=1 records it)", async (file) => {
+    const path = join(import.meta.dirname, file);
+    const written = readFileSync(path, "utf8");
+    const told = await record(written);
+    if (process.env["REWRITE"] === "1") writeFileSync(path, told);
+    else expect(told).toBe(written);
+  });
+});

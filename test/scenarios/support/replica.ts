@@ -1,0 +1,131 @@
+import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
+import { ControlLoop } from "../../../control-plane/app/control-loop/control-loop.ts";
+import { Executor } from "../../../control-plane/app/control-loop/executor.ts";
+import { Leadership } from "../../../control-plane/app/control-loop/leadership.ts";
+import { DeploymentAdmin } from "../../../control-plane/app/deployments/deployment-admin.ts";
+import { FleetCache } from "../../../control-plane/app/fleet/fleet-cache.ts";
+import { Telemetry } from "../../../control-plane/app/inference/telemetry.ts";
+import { NodeSessions } from "../../../control-plane/app/node-sessions/node-session-handler.ts";
+import { SessionRegistry } from "../../../control-plane/app/node-sessions/node-session.ts";
+import { SessionWatch } from "../../../control-plane/app/node-sessions/session-watch.ts";
+import { NodeAdmin } from "../../../control-plane/app/nodes/node-admin.ts";
+import { ModelPush } from "../../../control-plane/app/transfer/model-push.ts";
+import type { NewEvent } from "../../../control-plane/ports/journal.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import { seededRandom } from "../../../shared/base/random.ts";
+import { TIMINGS } from "../../support/fleet-builder.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+import type { TestClock } from "../../support/test-clock.ts";
+import { MortalClock, type CallQueue } from "./time-travel.ts";
+
+const HEARTBEAT_MS = 5_000;
+
+/** A control plane without its sockets: everything else of it is the real one. */
+export interface Replica {
+  readonly name: string;
+  readonly clock: MortalClock;
+  readonly fleet: FleetCache;
+  readonly gateway: NodeSessions;
+  readonly nodes: NodeAdmin;
+  readonly deployments: DeploymentAdmin;
+  stop(): Promise<void>;
+}
+
+export async function startReplica(
+  name: string,
+  story: {
+    readonly postgres: PostgresStores;
+    readonly directory: string;
+    readonly clock: TestClock;
+    readonly queue: CallQueue;
+    readonly print: (line: string) => void;
+  },
+): Promise<Replica> {
+  const clock = new MortalClock(story.clock);
+  const ordered = <Port extends object>(port: Port): Port => story.queue.inOrder(port, clock);
+  const { postgres } = story;
+  const random = seededRandom(Number(name.replace(/\D/g, "")));
+  const events = ordered(postgres.events);
+  const sessions = ordered(postgres.sessions);
+  const logger: Logger = {
+    ...silentLogger,
+    info: (fields, message) => {
+      if (message !== "plan" || !("steps" in fields) || !Array.isArray(fields.steps)) return;
+      for (const step of fields.steps) story.print(`${name} plans: ${step}`);
+    },
+  };
+  const tell = (event: NewEvent): void => void events.append([event]);
+  const fleet = new FleetCache({
+    store: ordered(postgres.fleet),
+    doorbell: { listen: () => Promise.resolve(), stop: () => Promise.resolve() },
+    clock,
+    logger,
+  });
+  const registry = new SessionRegistry();
+  const push = new ModelPush({
+    artifacts: await FileStore.open(story.directory),
+    catalog: postgres.catalog,
+    registry,
+    fleet,
+    keys,
+    random,
+    clock,
+    logger,
+    tell,
+    onPushed: () => undefined,
+  });
+  const shared = { registry, fleet, sessions, timings: TIMINGS, clock, logger };
+  const gateway = new NodeSessions({
+    ...shared,
+    replica: name,
+    push,
+    telemetry: new Telemetry(),
+    heartbeatMs: HEARTBEAT_MS,
+    random,
+    tell,
+  });
+  const watch = new SessionWatch(shared);
+  const leadership = new Leadership({
+    store: ordered(postgres.leadership),
+    replica: name,
+    clock,
+    logger,
+    onElected: () => {
+      story.print(`${name} leads`);
+      loop.trigger("elected");
+    },
+  });
+  const executor = new Executor({ store: ordered(postgres.plans), random });
+  const loop = new ControlLoop({ fleet, leadership, executor, events, timings: TIMINGS, clock, logger });
+
+  await fleet.start();
+  push.start();
+  gateway.start();
+  watch.start();
+  leadership.start();
+  loop.start();
+  return {
+    name,
+    clock,
+    fleet,
+    gateway,
+    nodes: new NodeAdmin({ store: ordered(postgres.nodes), fleet, clock, timings: TIMINGS }),
+    deployments: new DeploymentAdmin({
+      store: ordered(postgres.deployments),
+      fleet,
+      clock,
+      timings: TIMINGS,
+      publicUrl: "http://skerry",
+    }),
+    async stop() {
+      gateway.stop(5_000);
+      watch.stop();
+      await loop.stop();
+      await leadership.stop();
+      await fleet.stop();
+      clock.isDead = true;
+    },
+  };
+}
