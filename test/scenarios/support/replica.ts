@@ -2,7 +2,7 @@ import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import { ControlLoop } from "../../../control-plane/app/control-loop/control-loop.ts";
-import { Executor } from "../../../control-plane/app/control-loop/executor.ts";
+import { createEffects } from "../../../control-plane/app/control-loop/effects/effects.ts";
 import { Leadership } from "../../../control-plane/app/control-loop/leadership.ts";
 import { DeploymentAdmin } from "../../../control-plane/app/deployments/deployment-admin.ts";
 import { FleetCache } from "../../../control-plane/app/fleet/fleet-cache.ts";
@@ -97,8 +97,8 @@ export async function startReplica(
       loop.trigger("elected");
     },
   });
-  const executor = new Executor({ store: ordered(postgres.plans), random });
-  const loop = new ControlLoop({ fleet, leadership, executor, events, timings: TIMINGS, clock, logger });
+  const execute = createEffects({ plans: ordered(postgres.plans), events, random });
+  const loop = new ControlLoop({ fleet, leadership, execute, timings: TIMINGS, clock, logger });
 
   await fleet.start();
   push.start();

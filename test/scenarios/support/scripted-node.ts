@@ -26,6 +26,7 @@ export class ScriptedNode {
   #lastByteAt = 0;
   #offer: string | undefined;
   #isSilent = false;
+  #served = "nothing";
 
   constructor(parts: { name: string; id: NodeId; memMiB: number; now: () => number; print: (line: string) => void }) {
     this.name = parts.name;
@@ -96,7 +97,7 @@ export class ScriptedNode {
     const wanted = this.#desired.state.placements.find((each) => `${each.model}:${each.version}` === version);
     const known = wanted ?? this.#states.get(version);
     if (!known) throw new Error(`${this.name} has no placement of ${version}`);
-    if (this.#offer !== undefined && state !== "downloading") this.#finishTransfer();
+    if (this.#offer !== undefined && !["offered", "downloading"].includes(state)) this.#finishTransfer();
     const { placementId, generation } = known;
     const failure = code === undefined ? {} : { code, detail: "as the story says" };
     const report = nodeMessage.parse({ type: "placement.status", id: 0, placementId, generation, state, ...failure });
@@ -131,7 +132,9 @@ export class ScriptedNode {
     if (this.#isSilent) return;
     const names = state.placements.map(({ model, version }) => `${model}:${version}`).toSorted();
     this.#desired = { rev, state };
-    this.#print(`${this.name} is to serve ${names.length === 0 ? "nothing" : names.join(" and ")}`);
+    const served = names.length === 0 ? "nothing" : names.join(" and ");
+    if (served !== this.#served) this.#print(`${this.name} is to serve ${served}`);
+    this.#served = served;
     queueMicrotask(() => {
       this.#say({ type: "desired.ack", rev, digest: desiredDigest(state) });
       for (const version of this.#states.keys()) if (!names.includes(version)) this.report(version, "gone");
