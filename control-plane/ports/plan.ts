@@ -1,3 +1,4 @@
+import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetRows } from "../core/fleet/types.ts";
@@ -33,7 +34,14 @@ export interface NewPlacement {
 /** `fenced`: leadership was lost, stop leading. `stale`: the row moved on, plan again. Neither changed anything. */
 export type PlanOutcome = "committed" | "fenced" | "stale";
 
-/** Executes plan steps. Every method raises the node's `desired_rev` in its transaction and notifies all replicas. */
+export interface NewStatus {
+  readonly deployment: string;
+  /** The deployment's generation that was planned for: another one makes the write `stale`. */
+  readonly generation: number;
+  readonly findings: DeploymentFindings;
+}
+
+/** Executes plan steps. Every method about a placement raises its node's `desired_rev` in its transaction; all notify all replicas. */
 export interface PlanStore {
   /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
   createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
@@ -49,6 +57,8 @@ export interface PlanStore {
     placement: { id: PlacementId; generation: number },
     event: NewEvent,
   ): Promise<PlanOutcome>;
+  /** Replaces a deployment's status. Its row version stays: an operator's `If-Match` is about the spec. */
+  writeStatus(fence: LeaderFence, status: NewStatus): Promise<PlanOutcome>;
   /** Deletes the row of a placement that is gone from its node. `stale` unless it is `wanted: gone`. */
   deletePlacement(
     fence: LeaderFence,

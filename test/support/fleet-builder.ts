@@ -77,7 +77,7 @@ export function aDeployment(
   over: Partial<FleetDeployment> = {},
 ): FleetDeployment {
   const parsed: DeploymentSpec = deploymentSpec.parse(spec);
-  return { name: parsed.name, spec: parsed, generation: 1, createdAt: 0, ...over };
+  return { name: parsed.name, spec: parsed, generation: 1, createdAt: 0, status: undefined, ...over };
 }
 
 /** A ready placement of `digits:1` for the deployment `digits`, unless said otherwise. */

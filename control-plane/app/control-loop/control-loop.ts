@@ -3,6 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { statusSteps } from "../../core/reconcile/deployment-status.ts";
 import { planFleet } from "../../core/reconcile/plan.ts";
 import { describePlan, type Step } from "../../core/reconcile/steps.ts";
 import { nodeTransitions } from "../../core/reconcile/transitions.ts";
@@ -22,7 +23,8 @@ const SETTLE_MS = 20;
  *   observe      the fleet in memory, when this replica leads and its last read of Postgres succeeded
  *   transitions  which nodes became ready or lost since the last run           (core/reconcile/transitions.ts)
  *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
- *   steps        both as one list of values                                    (core/reconcile/steps.ts)
+ *   status       what the plan found of each deployment, where it differs      (core/reconcile/deployment-status.ts)
+ *   steps        all of these as one list of values                            (core/reconcile/steps.ts)
  *   effects      each step by the table of its domain, fenced by the lease     (effects/)
  *
  * Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second.
@@ -104,7 +106,9 @@ export class ControlLoop {
     const context: PlanContext = { now: this.#clock.now(), timings: this.#timings, trigger, leaderSince: lead.since };
 
     const transitions = nodeTransitions(fleet, this.#nodeStates, context);
-    const steps: readonly Step[] = [...transitions.steps, ...planFleet(fleet, context)];
+    const plan = planFleet(fleet, context);
+    const statuses = statusSteps(fleet, plan.decisions, context);
+    const steps: readonly Step[] = [...transitions.steps, ...plan.steps, ...statuses];
     if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
     for (const step of steps) {
       if ((await this.#execute(step, lead.fence)) === "fenced") {

@@ -7,8 +7,7 @@ import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
-import { candidatesOf } from "../../core/scheduling/candidate.ts";
-import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
+import type { PlanContext } from "../../core/scheduling/context.ts";
 import type { DeploymentStore } from "../../ports/catalogue.ts";
 import type { Actor } from "../../ports/journal.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
@@ -48,11 +47,8 @@ export class DeploymentAdmin {
 
   list(): Deployment[] {
     const fleet = this.#fleet.current();
-    const context = this.#context("status");
-    const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
-    return [...fleet.deployments.values()].map((deployment) =>
-      toDeploymentDto(fleet, deployment, { ...context, publicUrl: this.#publicUrl, candidates }),
-    );
+    const time = this.#time();
+    return [...fleet.deployments.values()].map((deployment) => toDeploymentDto(fleet, deployment, time));
   }
 
   /** Throws `NOT_FOUND`. */
@@ -70,7 +66,7 @@ export class DeploymentAdmin {
     }
   }
 
-  /** Creates or replaces. Throws `NOT_FOUND` for the model, `STALE_ETAG`. */
+  /** Creates or replaces. The status is about an older generation until the leader has planned. Throws `NOT_FOUND` for the model, `STALE_ETAG`. */
   async put(
     spec: DeploymentSpec,
     { actor, ifMatch }: Change,
@@ -80,7 +76,13 @@ export class DeploymentAdmin {
     await this.#fleet.refresh();
     const known = this.#fleet.current().deployments.get(spec.name);
     // The fleet may be behind (a failed read): then the answer is what was declared, with a status to come.
-    const declared = { name: spec.name, spec, generation, createdAt: known?.createdAt ?? this.#clock.wallNow() };
+    const declared = {
+      name: spec.name,
+      spec,
+      generation,
+      createdAt: known?.createdAt ?? this.#clock.wallNow(),
+      status: known?.status,
+    };
     return { created, rowVersion, deployment: this.#view(known && known.generation >= generation ? known : declared) };
   }
 
@@ -123,6 +125,15 @@ export class DeploymentAdmin {
     return { now: this.#fleet.now(), timings: this.#timings, trigger };
   }
 
+  #time() {
+    return {
+      now: this.#fleet.now(),
+      wallNow: this.#clock.wallNow(),
+      publicUrl: this.#publicUrl,
+      timings: this.#timings,
+    };
+  }
+
   #find(name: string): FleetDeployment {
     const deployment = this.#fleet.current().deployments.get(name);
     if (!deployment) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
@@ -130,10 +141,7 @@ export class DeploymentAdmin {
   }
 
   #view(deployment: FleetDeployment): Deployment {
-    return toDeploymentDto(this.#fleet.current(), deployment, {
-      ...this.#context("status"),
-      publicUrl: this.#publicUrl,
-    });
+    return toDeploymentDto(this.#fleet.current(), deployment, this.#time());
   }
 
   #placement(placement: Parameters<typeof toPlacementDto>[1]): Placement {

@@ -36,7 +36,11 @@ export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext)
       describe(placement, `it failed there (${placement.failure?.code ?? "unknown"}) and is tried again`),
     ),
     retire: plan.remove.map(({ placement, why }) => describe(placement, why)),
-    unplaced: [...plan.shortfall],
+    // Not the shortfall: a dry run is about now, so its sentences have ages and free sizes.
+    unplaced:
+      plan.records.length === 0
+        ? [...plan.shortfall]
+        : plan.records.filter(({ chosen }) => chosen.length === 0).map(({ sentence }) => sentence),
     records: [...plan.records],
   };
 }
@@ -51,4 +55,5 @@ const declared = (known: FleetDeployment | undefined, spec: DeploymentSpec): Fle
   spec,
   generation: (known?.generation ?? 0) + 1,
   createdAt: known?.createdAt ?? 0,
+  status: undefined,
 });

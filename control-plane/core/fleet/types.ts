@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
@@ -85,6 +85,16 @@ export interface FleetDeployment {
   readonly spec: DeploymentSpec;
   readonly generation: number;
   readonly createdAt: number;
+  /** Undefined until a leader has planned for it. */
+  readonly status: RecordedStatus | undefined;
+}
+
+/** A deployment's status as the leader wrote it last. */
+export interface RecordedStatus {
+  readonly observedGeneration: number;
+  readonly findings: DeploymentFindings;
+  /** When it was written, by the calendar of the database (ms since 1970). */
+  readonly at: number;
 }
 
 export interface FleetPlacement {

@@ -2,16 +2,21 @@ import { isWanted } from "../fleet/queries.ts";
 import type { Fleet, FleetPlacement } from "../fleet/types.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { planDeployment } from "../scheduling/plan-deployment.ts";
-import type { Step } from "./steps.ts";
+import { planDeployment, type DeploymentPlan } from "../scheduling/plan-deployment.ts";
+import type { PlacementSteps, Step } from "./steps.ts";
 
-/**
- * The steps from what is to what is wanted. Pure and deterministic: the same fleet and context give the same steps,
- * and a fleet where every wish is met gives none.
- */
-export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
+export interface FleetPlan {
+  /** From what is to what is declared; none when nothing is missing. */
+  readonly steps: readonly Step<keyof PlacementSteps>[];
+  /** What was decided for each deployment, by its name: the deployments' statuses follow from it. */
+  readonly decisions: ReadonlyMap<string, DeploymentPlan>;
+}
+
+/** Plans for the whole fleet. Pure and deterministic: the same fleet and context give the same plan. */
+export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
   const nodeName = (placement: FleetPlacement): string => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId;
-  const steps: Step[] = [];
+  const steps: Step<keyof PlacementSteps>[] = [];
+  const decisions = new Map<string, DeploymentPlan>();
   for (const placement of fleet.placements.values()) {
     const isOrphan = placement.deployment === undefined || !fleet.deployments.has(placement.deployment);
     if (isWanted(placement) && isOrphan) {
@@ -28,6 +33,7 @@ export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
   for (const deployment of [...fleet.deployments.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const plan = planDeployment(fleet, deployment, context, candidates);
     candidates = plan.candidates;
+    decisions.set(deployment.name, plan);
     for (const { nodeId, node, record } of plan.create) {
       const { name, generation, spec } = deployment;
       const version = plan.targetVersion;
@@ -47,7 +53,7 @@ export function planFleet(fleet: Fleet, context: PlanContext): readonly Step[] {
     for (const { placement, why } of plan.remove)
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why });
   }
-  return steps;
+  return { steps, decisions };
 }
 
 /** The node said so, or it will never say anything again. */

@@ -1,3 +1,4 @@
+import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { FleetPlacement } from "../fleet/types.ts";
@@ -21,6 +22,16 @@ export interface PlacementSteps {
   readonly "placement.delete": { readonly placement: FleetPlacement; readonly node: string };
 }
 
+/** What the API shows of a deployment, found by the plan itself. */
+export interface StatusSteps {
+  readonly "status.write": {
+    readonly deployment: string;
+    /** The generation that was planned for: another one makes the write `stale`. */
+    readonly generation: number;
+    readonly findings: DeploymentFindings;
+  };
+}
+
 /** What is recorded because it happened, though nothing has to be done about it. */
 export interface EventSteps {
   readonly event: {
@@ -32,7 +43,7 @@ export interface EventSteps {
 }
 
 /** A new domain (`pool.*`, `rollout.*`) adds its interface here, its sentences below and its file in app/control-loop/effects. */
-interface StepBodies extends PlacementSteps, EventSteps {}
+interface StepBodies extends PlacementSteps, StatusSteps, EventSteps {}
 
 export type StepKind = keyof StepBodies;
 
@@ -62,6 +73,10 @@ const SENTENCES: StepTable<StepKind, [], string> = {
   "placement.retry": ({ placement, node }) => `retry ${nameOf(placement)} on ${node}`,
   "placement.remove": ({ placement, node, why }) => `remove ${nameOf(placement)} from ${node}: ${why}`,
   "placement.delete": ({ placement, node }) => `delete ${nameOf(placement)} on ${node}`,
+  "status.write": ({ deployment, generation, findings }) =>
+    `write the status of ${deployment} at generation ${generation}: ${findings.conditions
+      .map(({ type, status, reason }) => `${type}=${status} ${reason}`)
+      .join(", ")}`,
   event: ({ reason, object }) => `record ${reason} of ${object}`,
 };
 

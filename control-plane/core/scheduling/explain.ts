@@ -37,7 +37,9 @@ export function explainDecision(
     evaluated,
     feasible: ranking.feasible.length,
     rejected: countByCode(ranking.rejections),
-    rejections: ranking.rejections.slice(0, NAMED_REJECTIONS),
+    rejections: ranking.rejections
+      .slice(0, NAMED_REJECTIONS)
+      .map(({ node, code, verdict, sentence }) => ({ node, code, verdict, sentence })),
     top: ranking.feasible
       .slice(0, TOP)
       .map(({ candidate, total, scores }) => ({ node: candidate.node.name, total, scores })),
@@ -77,6 +79,14 @@ function leadSentence(chosen: Ranked, next: Ranked): string {
   if (!lead) return "equal scores, the tie is broken by hash";
   return `ahead by ${lead.name} (${chosen.scores[lead.name]?.raw ?? ""} against ${next.scores[lead.name]?.raw ?? ""})`;
 }
+
+/** Why no node takes a version, in words that stay the same while the causes do. */
+export const shortfallSentence = (name: string, rejections: readonly Rejection[], kind: NodeKind): string =>
+  nobodySentence(
+    name,
+    rejections.map((rejection) => ({ ...rejection, sentence: rejection.cause ?? rejection.sentence })),
+    kind,
+  );
 
 function nobodySentence(name: string, rejections: readonly Rejection[], kind: NodeKind): string {
   if (rejections.length === 0)

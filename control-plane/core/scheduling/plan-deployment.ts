@@ -4,7 +4,7 @@ import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../f
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { candidatesOf, withPlacement, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { isEvacuationHeld, profileOf, stateFor, type PlanContext } from "./context.ts";
-import { explainDecision } from "./explain.ts";
+import { explainDecision, shortfallSentence } from "./explain.ts";
 import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
 import { memoryNeedMiB } from "./memory.ts";
 import { STATIC_FILTERS } from "./profile.ts";
@@ -14,6 +14,8 @@ export interface DeploymentPlan {
   /** Undefined while the alias does not exist. */
   readonly targetVersion: number | undefined;
   readonly wanted: { readonly edge: number; readonly cloud: number };
+  /** Its placements that are wanted, of any version. */
+  readonly placements: readonly FleetPlacement[];
   readonly create: readonly {
     readonly nodeId: FleetPlacement["nodeId"];
     readonly node: string;
@@ -24,7 +26,7 @@ export interface DeploymentPlan {
   readonly remove: readonly { readonly placement: FleetPlacement; readonly why: string }[];
   /** One for each decision made now, those that found no node included. */
   readonly records: readonly ExplainRecord[];
-  /** A sentence for every replica that cannot be placed. */
+  /** A sentence for every replica that cannot be placed; the same while its cause is. */
   readonly shortfall: readonly string[];
   /** The candidates with the new placements on them, for the next deployment's plan. */
   readonly candidates: readonly Candidate[];
@@ -43,8 +45,10 @@ export function planDeployment(
   const candidates = given ?? candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
   const target = targetVersion(fleet, deployment);
   const version = target === undefined ? undefined : versionOf(fleet, deployment.spec.model, target);
+  const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
   const nothing = {
     targetVersion: target,
+    placements,
     wanted: { edge: 0, cloud: 0 },
     create: [],
     retry: [],
@@ -55,13 +59,13 @@ export function planDeployment(
   if (!version || version.state !== "ready") return { ...nothing, shortfall: [missingVersion(deployment, version)] };
 
   const need = needOf(deployment, version, context.now);
-  const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
   const edge = planKind("edge", { fleet, need, placements, candidates, context });
   const cloud = planKind("cloud", { fleet, need, placements, candidates: edge.candidates, context });
   const isCovered = edge.isCovered && cloud.isCovered;
   const outdated = placements.filter((placement) => placement.version !== version.version);
   return {
     targetVersion: target,
+    placements,
     wanted: { edge: edge.wanted, cloud: cloud.wanted },
     create: [...edge.create, ...cloud.create],
     retry: [...edge.retry, ...cloud.retry],
@@ -73,9 +77,7 @@ export function planDeployment(
         : []),
     ],
     records: [...edge.records, ...cloud.records],
-    shortfall: [...edge.records, ...cloud.records]
-      .filter(({ chosen }) => chosen.length === 0)
-      .map(({ sentence }) => sentence),
+    shortfall: [...edge.shortfall, ...cloud.shortfall],
     candidates: cloud.candidates,
   };
 }
@@ -179,6 +181,7 @@ function placeReplicas(count: number, kind: NodeKind, { need, candidates, contex
   let present = candidates;
   const create: { nodeId: FleetPlacement["nodeId"]; node: string; record: ExplainRecord }[] = [];
   const records: ExplainRecord[] = [];
+  const shortfall: string[] = [];
   for (let replica = 0; replica < count; replica += 1) {
     const ranking = rank(
       present.filter(({ node }) => node.kind === kind),
@@ -188,7 +191,10 @@ function placeReplicas(count: number, kind: NodeKind, { need, candidates, contex
     const chosen = preferFreeZone(ranking.feasible, present, need);
     const record = explainDecision(ranking, need, { chosen, kind, profile: profile.name, trigger: context.trigger });
     records.push(record);
-    if (!chosen) break; // nor would the next replica find a node
+    if (!chosen) {
+      shortfall.push(shortfallSentence(`${need.version.model}:${need.version.version}`, ranking.rejections, kind));
+      break; // nor would the next replica find a node
+    }
     const { node } = chosen.candidate;
     create.push({ nodeId: node.id, node: node.name, record });
     present = present.map((candidate) =>
@@ -197,7 +203,7 @@ function placeReplicas(count: number, kind: NodeKind, { need, candidates, contex
         : candidate,
     );
   }
-  return { create, records, candidates: present };
+  return { create, records, shortfall, candidates: present };
 }
 
 /** Never all replicas in one zone while another is free: the best of the free zones then goes before a better total. */

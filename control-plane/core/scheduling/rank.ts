@@ -6,7 +6,10 @@ import type { Profile } from "./profile.ts";
 import { stableHash } from "../hash.ts";
 
 export type RankedNode = ExplainRecord["top"][number];
-export type Rejection = ExplainRecord["rejections"][number];
+/** A refused node with its first refusal. */
+export interface Rejection extends Refusal {
+  readonly node: string;
+}
 
 export interface Ranked {
   readonly candidate: Candidate;

@@ -109,25 +109,38 @@ export type Condition = z.infer<typeof condition>;
 const replicaCounts = z.object({ wanted: z.number(), placed: z.number(), ready: z.number() });
 export type ReplicaCounts = z.infer<typeof replicaCounts>;
 
+/** What the leader of the control plane found when it planned; recorded, so that every replica shows the same. */
+export const deploymentFindings = z.object({
+  conditions: z.array(condition),
+  /** The version that answers requests. */
+  activeVersion: versionNumber.nullable(),
+  targetVersion: versionNumber.nullable(),
+  edge: replicaCounts,
+  cloud: replicaCounts,
+  /** One sentence for every replica that could not be placed. */
+  unplaced: z.array(z.string()),
+});
+export type DeploymentFindings = z.infer<typeof deploymentFindings>;
+
 export const deployment = z
   .object({
     name: objectName,
     spec: deploymentSpec,
     generation: z.number().int(),
     createdAt: instant,
-    status: z.object({
-      /** The generation that this status is about. */
-      observedGeneration: z.number().int(),
-      conditions: z.array(condition),
-      /** The version that answers requests. */
-      activeVersion: versionNumber.nullable(),
-      targetVersion: versionNumber.nullable(),
-      edge: replicaCounts,
-      cloud: replicaCounts,
+    status: deploymentFindings.extend({
+      observedGeneration: z
+        .number()
+        .int()
+        .describe("The generation that this status is about: below `generation` until the leader has planned for it."),
+      recordedAgeMs: z
+        .number()
+        .nullable()
+        .describe(
+          "How long ago this status was recorded, in ms; it is recorded only when it differs. Null before the first.",
+        ),
       /** Where an application sends its requests. */
       url: z.string(),
-      /** One sentence for every replica that could not be placed. */
-      unplaced: z.array(z.string()),
       /** How long ago the last of its placements changed state, in ms; null while it has none. */
       changedAgeMs: z.number().nullable(),
     }),

@@ -153,7 +153,7 @@ describe("the HTTP door over PostgreSQL", () => {
     expect(plan.body).toMatchObject({ spec: "create", changes: true, targetVersion: 1, create: [] });
     expect(plan.body.unplaced[0]).toContain("edge-a");
     const created = await ask("PUT", "/api/v1/deployments/digits", { body: spec });
-    expect([created.status, deployment.parse(created.body).status.observedGeneration]).toEqual([201, 1]);
+    expect([created.status, deployment.parse(created.body).status.observedGeneration]).toEqual([201, 0]);
     const again = await ask("PUT", "/api/v1/deployments/digits", { body: spec });
     expect([again.status, again.headers.etag, again.body.generation]).toEqual([200, created.headers.etag, 1]);
     const changed = await ask("PUT", "/api/v1/deployments/digits", { body: { ...spec, limits: { timeoutMs: 500 } } });

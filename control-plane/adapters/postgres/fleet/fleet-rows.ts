@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import type { DeploymentFindings, DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { Digest } from "../../../../shared/base/digest.ts";
@@ -36,6 +36,10 @@ export interface DeploymentRow {
   readonly spec: string;
   readonly generation: number;
   readonly createdAt: number;
+  /** Null, as `statusAt`, until a leader has planned for it. */
+  readonly status: string | null;
+  readonly observedGeneration: number;
+  readonly statusAt: number | null;
 }
 
 export interface VersionRow {
@@ -98,10 +102,12 @@ export function toFleetNode(
 }
 
 export function toFleetDeployment(
-  { name, generation, createdAt }: DeploymentRow,
-  spec: DeploymentSpec,
+  { name, generation, createdAt, observedGeneration, statusAt }: DeploymentRow,
+  json: { readonly spec: DeploymentSpec; readonly findings: DeploymentFindings | undefined },
 ): FleetDeployment {
-  return { name, spec, generation, createdAt };
+  const { spec, findings } = json;
+  const status = findings && statusAt !== null ? { observedGeneration, findings, at: statusAt } : undefined;
+  return { name, spec, generation, createdAt, status };
 }
 
 export function toFleetVersion(

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
+import { deploymentFindings } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
@@ -39,6 +40,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #labels = new ParseOnce(labelMap);
   readonly #capabilities = new ParseOnce(capabilities);
   readonly #specs = new ParseOnce(storedSpec);
+  readonly #findings = new ParseOnce(deploymentFindings);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
   readonly #explains = new Map<string, ExplainRecord>();
 
@@ -57,18 +59,24 @@ export class PostgresFleetStore implements FleetStore {
   #toRows({ nodes, deployments, versions, aliases, placements }: Snapshot, now: number): FleetRows {
     const rows: FleetRows = {
       nodes: nodes.map((row) => this.#toNode(row, now)),
-      deployments: deployments.map((row) => toFleetDeployment(row, this.#specs.get(row.name, row.spec))),
+      deployments: deployments.map((row) => this.#toDeployment(row)),
       versions: versions.map((row) => this.#toVersion(row)),
       aliases,
       placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), now)),
     };
-    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#signatures]) cache.endPass();
+    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
+      cache.endPass();
     return rows;
   }
 
   #toNode(row: NodeRow, now: number): FleetRows["nodes"][number] {
     const known = row.capabilities === null ? undefined : this.#capabilities.get(row.id, row.capabilities);
     return toFleetNode(row, { labels: this.#labels.get(row.id, row.labels), capabilities: known }, now);
+  }
+
+  #toDeployment(row: DeploymentRow): FleetRows["deployments"][number] {
+    const findings = row.status === null ? undefined : this.#findings.get(row.name, row.status);
+    return toFleetDeployment(row, { spec: this.#specs.get(row.name, row.spec), findings });
   }
 
   #toVersion(row: VersionRow): FleetRows["versions"][number] {
@@ -121,7 +129,9 @@ const readNodes = (tx: Transaction): Promise<NodeRow[]> => tx.$queryRaw`
   FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id`;
 
 const readDeployments = (tx: Transaction): Promise<DeploymentRow[]> => tx.$queryRaw`
-  SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt" FROM deployments`;
+  SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
+    status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt"
+  FROM deployments`;
 
 const readVersions = (tx: Transaction): Promise<VersionRow[]> => tx.$queryRaw`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, bytes, opset, ir_version AS "irVersion",

@@ -1,7 +1,7 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
-import type { LeaderFence, NewPlacement, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
+import type { LeaderFence, NewPlacement, NewStatus, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import { tell } from "../events/journal.ts";
 import { holdsLease } from "./leadership-store.ts";
@@ -24,7 +24,7 @@ export class PostgresPlanStore implements PlanStore {
 
   createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
     const { id, deployment, deploymentGeneration, model, version, nodeId, explain } = placement;
-    return this.#fenced(fence, event, async (tx) => {
+    return this.#fenced(fence, [event], async (tx) => {
       const accepting = await tx.$queryRaw<unknown[]>`
         SELECT 1 AS accepting FROM deployments d, nodes n
         WHERE d.name = ${deployment} AND d.generation = ${deploymentGeneration}
@@ -73,12 +73,23 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
+  writeStatus(fence: LeaderFence, { deployment, generation, findings }: NewStatus): Promise<PlanOutcome> {
+    return this.#fenced(
+      fence,
+      [],
+      (tx) => tx.$executeRaw`
+        UPDATE deployments
+        SET status = ${JSON.stringify(findings)}::jsonb, observed_generation = ${generation}, status_at = now()
+        WHERE name = ${deployment} AND generation = ${generation}`,
+    );
+  }
+
   #change(
     fence: LeaderFence,
     { id }: Held,
     { event, change }: { event: NewEvent; change: Prisma.Sql },
   ): Promise<PlanOutcome> {
-    return this.#fenced(fence, event, async (tx) => {
+    return this.#fenced(fence, [event], async (tx) => {
       await tx.$queryRaw`
         SELECT n.id FROM placements p JOIN nodes n ON n.id = p.node_id WHERE p.id = ${id} FOR NO KEY UPDATE OF n`;
       return tx.$executeRaw`WITH changed AS (${change} RETURNING node_id) ${RAISE_DESIRED_REV}`;
@@ -86,11 +97,15 @@ export class PostgresPlanStore implements PlanStore {
   }
 
   /** `work` returns how many rows it changed: none is `stale`, and none it must be then. */
-  #fenced(fence: LeaderFence, event: NewEvent, work: (tx: Transaction) => Promise<number>): Promise<PlanOutcome> {
+  #fenced(
+    fence: LeaderFence,
+    events: readonly NewEvent[],
+    work: (tx: Transaction) => Promise<number>,
+  ): Promise<PlanOutcome> {
     return this.#database.transaction(async (tx) => {
       if (!(await holdsLease(tx, fence))) return "fenced";
       if ((await work(tx)) === 0) return "stale";
-      await tell(tx, [event]);
+      await tell(tx, events);
       return "committed";
     });
   }

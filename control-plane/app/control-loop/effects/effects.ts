@@ -5,6 +5,7 @@ import type { LeaderFence, PlanOutcome, PlanStore } from "../../../ports/plan.ts
 import type { EffectTable } from "./effect-table.ts";
 import { eventEffects } from "./events.ts";
 import { placementEffects } from "./placement.ts";
+import { statusEffects } from "./status.ts";
 
 /** Executes one step. `fenced` and `stale` changed nothing. Throws `DATABASE_UNAVAILABLE`. */
 export type Execute = (step: Step, fence: LeaderFence) => Promise<PlanOutcome>;
@@ -17,6 +18,7 @@ export function createEffects(ports: {
 }): Execute {
   const table: EffectTable<StepKind> = {
     ...placementEffects(ports.plans, ports.random),
+    ...statusEffects(ports.plans),
     ...eventEffects(ports.events),
   };
   return (step, fence) => dispatch(table, step, fence);

@@ -8,6 +8,11 @@ export interface Refusal {
   readonly verdict: VerdictKind;
   /** One sentence with the figures: `needs 412 MiB; edge-a has 380 free`. */
   readonly sentence: string;
+  /**
+   * The sentence without figures that change by themselves (ages, free space), for a recorded status, which would
+   * otherwise be written again and again. Left out: `sentence` has none.
+   */
+  readonly cause?: string;
 }
 
 /** A hard condition. Pure, and `undefined` means yes. */

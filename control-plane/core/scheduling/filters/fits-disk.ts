@@ -7,6 +7,10 @@ export const fitsDisk: Filter = {
     const freeMiB = Math.max(0, usableDiskMiB - evictionFloorDiskMiB);
     return diskMiB <= freeMiB
       ? undefined
-      : { verdict: "not now", sentence: `needs ${diskMiB} MiB of disk; ${node.name} has ${freeMiB} free` };
+      : {
+          verdict: "not now",
+          sentence: `needs ${diskMiB} MiB of disk; ${node.name} has ${freeMiB} free`,
+          cause: `needs ${diskMiB} MiB of disk; ${node.name} has less`,
+        };
   },
 };

@@ -16,9 +16,7 @@ export const noRecentFailure: Filter = {
     const leftMs = failed.stateSince + FAILURE_BACKOFF_MS - now;
     if (leftMs <= 0) return undefined;
     const code = failed.failure?.code ?? "unknown";
-    return {
-      verdict: "not now",
-      sentence: `${version.model}:${version.version} failed on ${node.name} (${code}); retry in ${formatAge(leftMs)}`,
-    };
+    const cause = `${version.model}:${version.version} failed on ${node.name} (${code})`;
+    return { verdict: "not now", sentence: `${cause}; retry in ${formatAge(leftMs)}`, cause };
   },
 };

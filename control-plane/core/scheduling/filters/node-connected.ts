@@ -14,7 +14,11 @@ export const nodeConnected: Filter = {
         return { verdict: "not now", sentence: `${node.name} has not connected yet` };
       case "suspect":
       case "lost":
-        return { verdict: "not now", sentence: `${node.name} is ${state} (heard ${formatAge(silentMs)} ago)` };
+        return {
+          verdict: "not now",
+          sentence: `${node.name} is ${state} (heard ${formatAge(silentMs)} ago)`,
+          cause: `${node.name} is ${state}`,
+        };
     }
   },
 };

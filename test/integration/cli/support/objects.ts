@@ -77,6 +77,7 @@ export function deploymentNamed(name: string, ready: boolean, change: { unplaced
       url: "http://127.0.0.1/v2/models/digits/infer",
       unplaced: [],
       changedAgeMs: 1000,
+      recordedAgeMs: 1000,
       ...change,
     },
   };

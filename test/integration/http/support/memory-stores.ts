@@ -143,7 +143,13 @@ export class MemoryStores {
       const changed = !known || canonicalJson(known.spec) !== canonicalJson(spec);
       if (known) this.#check(object, ifMatch);
       const generation = (known?.generation ?? 0) + Number(changed);
-      const row: FleetDeployment = { name: spec.name, spec, generation, createdAt: known?.createdAt ?? WALL };
+      const row: FleetDeployment = {
+        name: spec.name,
+        spec,
+        generation,
+        createdAt: known?.createdAt ?? WALL,
+        status: known?.status,
+      };
       this.rows.deployments = [...this.rows.deployments.filter(({ name }) => name !== spec.name), row];
       if (known && changed) this.#raise(object, undefined);
       this.#audit(actor, "put", object);

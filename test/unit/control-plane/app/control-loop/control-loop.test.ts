@@ -36,7 +36,7 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
     executed.push(...describePlan([step]));
     mostAtOnce = Math.max(mostAtOnce, ++atOnce);
     try {
-      return await answer();
+      return step.kind === "placement.create" ? await answer() : "committed";
     } finally {
       atOnce -= 1;
     }

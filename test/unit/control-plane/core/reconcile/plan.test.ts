@@ -19,7 +19,7 @@ import {
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
 const plan = (fleet: Fleet, over: Partial<PlanContext> = {}): readonly string[] =>
-  describePlan(planFleet(fleet, { ...context, ...over }));
+  describePlan(planFleet(fleet, { ...context, ...over }).steps);
 
 const two = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
 const one = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } });
@@ -228,8 +228,8 @@ describe("planFleet", () => {
             placement: { edge: { min: wanted } },
           });
           const fleet = aFleet({ nodes, deployments: [deployment], versions });
-          const steps = planFleet(fleet, context);
-          expect(planFleet(fleet, context)).toEqual(steps);
+          const { steps } = planFleet(fleet, context);
+          expect(planFleet(fleet, context).steps).toEqual(steps);
           expect(new Set(describePlan(steps)).size).toBe(steps.length);
           const placements = steps.flatMap((step) =>
             step.kind === "placement.create" ? [placed(nodes, step.nodeId)] : [],

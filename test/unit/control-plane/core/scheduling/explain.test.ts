@@ -62,8 +62,9 @@ describe("an explain record", () => {
     const fleet = aFleet({ nodes, deployments: [deployment], versions });
     const plan = planDeployment(fleet, deployment, context);
     expect(plan.shortfall).toEqual([
-      "digits:1: 0 of 2 edge nodes fit: 1 node-schedulable (edge-a is cordoned), 1 node-connected (edge-b is suspect (heard 20 s ago))",
+      "digits:1: 0 of 2 edge nodes fit: 1 node-schedulable (edge-a is cordoned), 1 node-connected (edge-b is suspect)",
     ]);
+    expect(plan.records[0]?.sentence).toContain("edge-b is suspect (heard 20 s ago)");
     expect(plan.records[0]?.rejections.map(({ node, verdict }) => [node, verdict])).toEqual([
       ["edge-a", "not now"],
       ["edge-b", "not now"],

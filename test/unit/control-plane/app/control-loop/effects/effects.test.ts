@@ -4,6 +4,7 @@ import type { Step } from "../../../../../../control-plane/core/reconcile/steps.
 import type { NewEvent } from "../../../../../../control-plane/ports/journal.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
 import { aNode, aPlacement } from "../../../../../support/fleet-builder.ts";
+import type { DeploymentFindings } from "../../../../../../shared/api/v1/deployments.ts";
 import { systemRandom } from "../../../../../../shared/base/random.ts";
 
 const fence: LeaderFence = { holder: "r-1", token: 7n };
@@ -23,6 +24,10 @@ async function execute(step: Step, outcome: PlanOutcome = "committed") {
     retryPlacement: call("retry"),
     removePlacement: call("remove"),
     deletePlacement: call("delete"),
+    writeStatus: (by, { deployment, generation }) => {
+      calls.push(`write fenced by ${by.token}: ${deployment} at generation ${generation}`);
+      return Promise.resolve(outcome);
+    },
   };
   const append = ([event]: readonly NewEvent[]): Promise<void> => {
     calls.push(`append ${event?.reason ?? ""} of ${event?.object ?? ""}`);
@@ -31,6 +36,15 @@ async function execute(step: Step, outcome: PlanOutcome = "committed") {
   const result = await createEffects({ plans, events: { append }, random: systemRandom })(step, fence);
   return { calls, result };
 }
+
+const findings: DeploymentFindings = {
+  conditions: [],
+  activeVersion: null,
+  targetVersion: null,
+  edge: { wanted: 0, placed: 0, ready: 0 },
+  cloud: { wanted: 0, placed: 0, ready: 0 },
+  unplaced: [],
+};
 
 const create: Step = {
   kind: "placement.create",
@@ -55,6 +69,10 @@ describe("effects", () => {
       "remove fenced by 7: PlacementRemoved of deployment/digits",
     ],
     [{ kind: "placement.delete", placement, node: "edge-a" }, "delete fenced by 7: PlacementGone of node/edge-a"],
+    [
+      { kind: "status.write", deployment: "digits", generation: 3, findings },
+      "write fenced by 7: digits at generation 3",
+    ],
     [
       { kind: "event", type: "Warning", reason: "NodeLost", object: "node/edge-a", message: "silent" },
       "append NodeLost of node/edge-a",

@@ -18,7 +18,7 @@ describe("fits-disk", () => {
     ["less than the floor is free", { usableDiskMiB: 20, evictionFloorDiskMiB: 50 }, 0],
     ["the size of the disk is not known", { usableDiskMiB: 0, evictionFloorDiskMiB: 0 }, 0],
   ])("refuses for now when %s", (_, of, freeMiB) => {
-    expect(refusal(951, of)).toEqual({
+    expect(refusal(951, of)).toMatchObject({
       verdict: "not now",
       sentence: `needs 951 MiB of disk; edge-a has ${freeMiB} free`,
     });

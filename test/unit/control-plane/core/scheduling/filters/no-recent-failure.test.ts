@@ -34,7 +34,7 @@ describe("no-recent-failure", () => {
     ["for another deployment", failed(0, { deployment: "other" }), "LOAD_FAILED", "15 min"],
     ["for an unknown reason", failed(0, { failure: undefined }), "unknown", "15 min"],
   ])("refuses for now a node where the version failed %s", (_, placement, code, left) => {
-    expect(refusal(placement)).toEqual({
+    expect(refusal(placement)).toMatchObject({
       verdict: "not now",
       sentence: `digits:1 failed on edge-a (${code}); retry in ${left}`,
     });

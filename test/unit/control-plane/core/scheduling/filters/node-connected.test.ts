@@ -13,6 +13,9 @@ describe("node-connected", () => {
     ["is lost", "lost", "not now", "edge-a is lost (heard 20 s ago)"],
     ["was revoked", "revoked", "never", "edge-a was revoked"],
   ] as const)("refuses a node that %s", (_, state, verdict, sentence) => {
-    expect(nodeConnected.refuse(aCandidate({ state, silentMs: 20_000 }), aRequest())).toEqual({ verdict, sentence });
+    expect(nodeConnected.refuse(aCandidate({ state, silentMs: 20_000 }), aRequest())).toMatchObject({
+      verdict,
+      sentence,
+    });
   });
 });

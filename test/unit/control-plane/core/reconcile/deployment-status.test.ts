@@ -1,6 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
-import { toDeploymentDto } from "../../../../../control-plane/app/deployments/deployment-dto.ts";
-import type { FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import type { FleetDeployment, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import { deploymentFindings, statusSteps } from "../../../../../control-plane/core/reconcile/deployment-status.ts";
+import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
+import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
+import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
+import { planDeployment } from "../../../../../control-plane/core/scheduling/plan-deployment.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import {
   aDeployment,
@@ -13,6 +17,7 @@ import {
   TIMINGS,
 } from "../../../../support/fleet-builder.ts";
 
+const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
 const [a, b] = [aNode("edge-a"), aNode("edge-b")];
 const digits = (min: number, version: number | string = 1) =>
   aDeployment({ name: "digits", model: "digits", version, placement: { edge: { min } } });
@@ -25,7 +30,10 @@ function statusOf(parts: Parameters<typeof aFleet>[0], deployment = digits(2)) {
     deployments: [deployment],
     ...parts,
   });
-  const { status } = toDeploymentDto(fleet, deployment, { now: NOW, timings: TIMINGS, publicUrl: "http://skerry" });
+  const status = deploymentFindings(fleet, deployment, {
+    ...context,
+    plan: planDeployment(fleet, deployment, context),
+  });
   return { ...status, text: status.conditions.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`) };
 }
 
@@ -44,9 +52,7 @@ describe("the status of a deployment", () => {
       activeVersion: 1,
       targetVersion: 1,
       unplaced: [],
-      changedAgeMs: 500_000,
     });
-    expect(status.url).toBe("http://skerry/v2/models/digits/infer");
   });
 
   it("progresses while a placement moves, and says how far", () => {
@@ -57,7 +63,6 @@ describe("the status of a deployment", () => {
       "Stalled=False NothingInTheWay",
     ]);
     expect(status.conditions[1]?.message).toBe("1 downloading");
-    expect(status.changedAgeMs).toBe(2_000);
   });
 
   it("progresses before the leader has acted", () => {
@@ -67,7 +72,7 @@ describe("the status of a deployment", () => {
       "Progressing=True PlacementsPlanned",
       "Stalled=False NothingInTheWay",
     ]);
-    expect(status).toMatchObject({ activeVersion: null, changedAgeMs: null });
+    expect(status).toMatchObject({ activeVersion: null });
   });
 
   it("stalls when no node may hold it, and says why", () => {
@@ -157,5 +162,57 @@ describe("the status of a deployment", () => {
       "Progressing=False Complete",
       "Stalled=False NothingInTheWay",
     ]);
+  });
+});
+
+describe("the steps that write statuses", () => {
+  /** The steps over a fleet of one deployment whose recorded status is `recorded`, `ms` later. */
+  function stepsOf(deployment: FleetDeployment, { nodes = [a, b], placements = [] as FleetPlacement[], ms = 0 } = {}) {
+    const fleet = aFleet({ nodes, versions: [aVersion("digits", 1)], deployments: [deployment], placements });
+    const later = { ...context, now: NOW + ms };
+    return statusSteps(fleet, planFleet(fleet, later).decisions, later);
+  }
+  const recorded = (deployment: FleetDeployment, parts: Parameters<typeof stepsOf>[1]): FleetDeployment => {
+    const [step] = stepsOf(deployment, parts);
+    if (!step) throw new Error("there is no status to record");
+    return { ...deployment, status: { observedGeneration: step.generation, findings: step.findings, at: 0 } };
+  };
+
+  it("write a status that is not there yet, and nothing once it is recorded", () => {
+    const placements = [on(a), on(b)];
+    expect(describePlan(stepsOf(digits(2), { placements }))).toEqual([
+      "write the status of digits at generation 1: Ready=True AllReplicasReady, Progressing=False Complete, Stalled=False NothingInTheWay",
+    ]);
+    expect(stepsOf(recorded(digits(2), { placements }), { placements })).toEqual([]);
+  });
+
+  it("write the same findings again for a new generation", () => {
+    const placements = [on(a), on(b)];
+    const next = { ...recorded(digits(2), { placements }), generation: 2 };
+    expect(stepsOf(next, { placements })).toEqual([expect.objectContaining({ generation: 2 })]);
+  });
+
+  it("write nothing while only ages and free space change", () => {
+    const silent = aSilentNode("edge-a", 61_000);
+    const failure = { code: "LOAD_FAILED", detail: "bad" } as const;
+    const placements = [on(b, { state: "failed", stateSince: NOW - 1_000, failure })];
+    const stalled = recorded(digits(2), { nodes: [silent, b], placements });
+    expect(stalled.status?.findings.unplaced.join()).toContain("edge-a is lost");
+    expect(stepsOf(stalled, { nodes: [silent, b], placements, ms: 2_000 })).toEqual([]);
+    const full = aNode("edge-a", {
+      load: { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 10, rttMs: 1, rif: 0, placements: [] },
+    });
+    const fuller = aNode("edge-a", {
+      load: { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 9, rttMs: 1, rif: 0, placements: [] },
+    });
+    const waiting = recorded(digits(1), { nodes: [full] });
+    expect(waiting.status?.findings.unplaced.join()).toContain("MiB of disk; edge-a has less");
+    expect(stepsOf(waiting, { nodes: [fuller] })).toEqual([]);
+  });
+
+  it("write when a node falls silent", () => {
+    const placements = [on(a), on(b)];
+    const before = recorded(digits(2), { placements });
+    expect(stepsOf(before, { nodes: [aSilentNode("edge-a", 20_000), b], placements })).toHaveLength(1);
   });
 });

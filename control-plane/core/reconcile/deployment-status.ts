@@ -1,14 +1,12 @@
-import type { Condition, Deployment, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
+import type { Condition, DeploymentFindings, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
-import { activeVersion, isWanted, placementsOfDeployment, versionOf } from "../../core/fleet/queries.ts";
-import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
-import { counted } from "../../core/scheduling/format.ts";
-import type { DeploymentPlan } from "../../core/scheduling/plan-deployment.ts";
-import { age } from "../nodes/node-dto.ts";
-
-/** What the status needs of a plan that is made now and not carried out. */
-export type PlanFacts = Pick<DeploymentPlan, "targetVersion" | "wanted" | "shortfall" | "create" | "retry">;
+import { canonicalJson } from "../../../shared/base/digest.ts";
+import { activeVersion, versionOf } from "../fleet/queries.ts";
+import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { stateFor, type PlanContext } from "../scheduling/context.ts";
+import { counted } from "../scheduling/format.ts";
+import type { DeploymentPlan } from "../scheduling/plan-deployment.ts";
+import type { Step } from "./steps.ts";
 
 interface Found {
   readonly edge: ReplicaCounts;
@@ -16,25 +14,46 @@ interface Found {
   /** Placements that are on their way to ready. */
   readonly moving: readonly FleetPlacement[];
   readonly failed: readonly FleetPlacement[];
-  readonly plan: PlanFacts;
+  readonly plan: DeploymentPlan;
   readonly nameOf: (placement: FleetPlacement) => string;
 }
 
-/** The status of a deployment: counts, conditions and a sentence for whatever is missing. */
-export function deploymentStatus(
+/**
+ * A step for each deployment whose status is not the recorded one: a fleet in which nothing changes writes nothing. No
+ * status holds an age or a measured figure, because those differ from one second to the next.
+ */
+export function statusSteps(
+  fleet: Fleet,
+  decisions: ReadonlyMap<string, DeploymentPlan>,
+  context: PlanContext,
+): readonly Step<"status.write">[] {
+  const steps: Step<"status.write">[] = [];
+  for (const deployment of fleet.deployments.values()) {
+    const plan = decisions.get(deployment.name);
+    if (!plan) continue;
+    const findings = deploymentFindings(fleet, deployment, { ...context, plan });
+    const { name, generation, status } = deployment;
+    const isRecorded =
+      status?.observedGeneration === generation && canonicalJson(status.findings) === canonicalJson(findings);
+    if (!isRecorded) steps.push({ kind: "status.write", deployment: name, generation, findings });
+  }
+  return steps;
+}
+
+/** What is so of a deployment: counts, conditions and a sentence for everything that is missing. */
+export function deploymentFindings(
   fleet: Fleet,
   deployment: FleetDeployment,
-  context: { readonly plan: PlanFacts; readonly now: number; readonly timings: NodeTimings; readonly url: string },
-): Deployment["status"] {
-  const { plan, now, timings } = context;
-  const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
+  { plan, ...context }: PlanContext & { readonly plan: DeploymentPlan },
+): DeploymentFindings {
+  const { placements } = plan;
   const isServing = (placement: FleetPlacement): boolean => {
     const node = fleet.nodes.get(placement.nodeId);
-    return placement.state === "ready" && node !== undefined && nodeState(node, now, timings) === "ready";
+    return placement.state === "ready" && node !== undefined && stateFor(node, context) === "ready";
   };
   const countsOf = (kind: NodeKind): ReplicaCounts => {
-    const mine = placements.filter((placement) => fleet.nodes.get(placement.nodeId)?.kind === kind);
-    const current = mine.filter((placement) => placement.version === plan.targetVersion);
+    const ofKind = placements.filter((placement) => fleet.nodes.get(placement.nodeId)?.kind === kind);
+    const current = ofKind.filter((placement) => placement.version === plan.targetVersion);
     return { wanted: plan.wanted[kind], placed: current.length, ready: current.filter(isServing).length };
   };
   const found: Found = {
@@ -46,17 +65,13 @@ export function deploymentStatus(
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
   const active = activeVersion(fleet, deployment, placements.filter(isServing));
-  const newest = Math.max(...placements.map(({ stateSince }) => stateSince));
   return {
-    observedGeneration: deployment.generation,
     conditions: [ready(found, active), progressing(found), stalled(found, missingVersion(fleet, deployment, plan))],
     activeVersion: active ?? null,
     targetVersion: plan.targetVersion ?? null,
     edge: found.edge,
     cloud: found.cloud,
-    url: context.url,
     unplaced: [...plan.shortfall],
-    changedAgeMs: placements.length === 0 ? null : age(now, newest),
   };
 }
 
@@ -90,7 +105,9 @@ function ready({ edge, cloud, plan }: Found, active: number | undefined): Condit
 
 function progressing({ moving, plan, failed }: Found): Condition {
   if (moving.length > 0) {
-    const states = [...Map.groupBy(moving, ({ state }) => state)].map(([state, group]) => `${group.length} ${state}`);
+    const states = [...Map.groupBy(moving, ({ state }) => state)]
+      .map(([state, group]) => `${group.length} ${state}`)
+      .toSorted();
     return { type: "Progressing", status: "True", reason: "PlacementsMoving", message: states.join(", ") };
   }
   const planned = plan.create.length + plan.retry.length;
@@ -114,10 +131,12 @@ function progressing({ moving, plan, failed }: Found): Condition {
 }
 
 function stalled({ failed, plan, nameOf }: Found, versionReason: string | undefined): Condition {
-  const failures = failed.map(
-    (placement) =>
-      `${placement.model}:${placement.version} failed on ${nameOf(placement)}: ${placement.failure?.code ?? "unknown"}`,
-  );
+  const failures = failed
+    .map(
+      (placement) =>
+        `${placement.model}:${placement.version} failed on ${nameOf(placement)}: ${placement.failure?.code ?? "unknown"}`,
+    )
+    .toSorted();
   const message = [...plan.shortfall, ...failures].join("; ");
   if (message === "")
     return { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "nothing is in the way" };
@@ -126,7 +145,11 @@ function stalled({ failed, plan, nameOf }: Found, versionReason: string | undefi
 }
 
 /** Why the version itself keeps the deployment from going on; undefined when it does not. */
-function missingVersion(fleet: Fleet, { spec }: FleetDeployment, { targetVersion }: PlanFacts): string | undefined {
+function missingVersion(
+  fleet: Fleet,
+  { spec }: FleetDeployment,
+  { targetVersion }: DeploymentPlan,
+): string | undefined {
   if (targetVersion === undefined) return "AliasNotFound";
   const version = versionOf(fleet, spec.model, targetVersion);
   if (!version) return "VersionNotFound";

@@ -1,0 +1,9 @@
+import type { StatusSteps } from "../../../core/reconcile/steps.ts";
+import type { PlanStore } from "../../../ports/plan.ts";
+import type { EffectTable } from "./effect-table.ts";
+
+/** Writes what the plan found of a deployment, for every replica to read. No event: the placements' events say it. */
+export const statusEffects = (store: Pick<PlanStore, "writeStatus">): EffectTable<keyof StatusSteps> => ({
+  "status.write": ({ deployment, generation, findings }, fence) =>
+    store.writeStatus(fence, { deployment, generation, findings }),
+});
