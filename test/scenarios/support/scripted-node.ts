@@ -18,6 +18,7 @@ export class ScriptedNode {
   readonly #memMiB: number;
   readonly #states = new Map<string, PlacementReport>();
   #session: ControlSession | undefined;
+  #gateway: NodeSessionHandler | undefined;
   #desired: { readonly rev: number; readonly state: DesiredState } = { rev: 0, state: EMPTY_DESIRED };
   #sentId = 0;
   #receivedId = 0;
@@ -39,6 +40,7 @@ export class ScriptedNode {
   /** Opens a session and answers in both directions, so that the node counts as ready. */
   async connect(gateway: NodeSessionHandler): Promise<void> {
     this.disconnect();
+    this.#gateway = gateway;
     this.#isSilent = false;
     this.#hear();
     const { rev, state } = this.#desired;
@@ -82,9 +84,9 @@ export class ScriptedNode {
     this.#isSilent = true;
   }
 
-  /** The control plane died: the socket is gone, and nobody there notices it. */
-  lose(): void {
-    this.#session = undefined;
+  /** The control plane of `gateway` died: a socket to it is gone, and it cannot notice that. */
+  lose(gateway: NodeSessionHandler): void {
+    if (this.#gateway === gateway) this.#session = undefined;
   }
 
   heartbeat(): void {

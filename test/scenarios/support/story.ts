@@ -90,7 +90,7 @@ export class Story {
     const replica = this.#replica(name);
     replica.clock.isDead = true;
     this.#replicas.splice(this.#replicas.indexOf(replica), 1);
-    for (const { name: node } of replica.fleet.current().nodes.values()) this.#nodes.get(node)?.lose();
+    for (const node of this.#nodes.values()) node.lose(replica.gateway);
   }
 
   async publish(model: string): Promise<void> {
