@@ -53,7 +53,9 @@ export async function startReplica(
     ...silentLogger,
     info: (fields, message) => {
       if (message !== "plan" || !("steps" in fields) || !Array.isArray(fields.steps)) return;
-      for (const step of fields.steps) story.print(`${name} plans: ${step}`);
+      // A story asks for the status where it matters; each of its changes would drown the rest.
+      const steps = fields.steps.filter((step) => !String(step).startsWith("write the status of"));
+      for (const step of steps) story.print(`${name} plans: ${step}`);
     },
   };
   const tell = (event: NewEvent): void => void events.append([event]);
