@@ -13,8 +13,10 @@ export function registerModels(program: Command, shell: CommandRunner): void {
   withExamples(
     models
       .command("push")
-      .description("upload an ONNX file as a new version; continues where a broken connection stopped")
-      .argument("<file>", "the ONNX file")
+      .description(
+        "upload an ONNX file, with its external data, as a new version; continues where a broken connection stopped",
+      )
+      .argument("<file>", "the ONNX file, or a folder with one and what it needs")
       .requiredOption("--model <name>", "the model it is a version of; made if missing")
       .option("--label <name=value>", "a label of the version; may be repeated", collectPair)
       .option("--metric <name=number>", "what you claim of it, e.g. accuracy=0.98; may be repeated", collectPair)

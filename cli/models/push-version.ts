@@ -2,6 +2,7 @@ import { z } from "zod";
 import { declaredVersion, model, type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemRandom } from "../../shared/base/random.ts";
+import { bundleDigest } from "../../shared/protocol/bundle.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { isApiFailure } from "../api/problem.ts";
@@ -10,11 +11,13 @@ import { CliFailure } from "../failure.ts";
 import { startProgress } from "../output/progress.ts";
 import type { CommandContext } from "../run.ts";
 import { waitUntil } from "../wait/wait-until.ts";
+import { findFiles } from "./find-files.ts";
 import { fileSize, type HashedFile, hashFile } from "./hash-file.ts";
 import { modelPath, readModel, readVersion } from "./reference.ts";
 import { uploadFile } from "./upload.ts";
 
 export interface PushRequest {
+  /** An ONNX file or a folder. */
   readonly file: string;
   readonly model: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -28,23 +31,29 @@ export interface Pushed {
   readonly uploaded: boolean;
 }
 
-/** Brings a file to the control plane as a new version; its check goes on afterwards. Equal bytes are never sent twice. */
+/**
+ * Brings an ONNX file, with the files in which its tensors lie, or a folder to the control plane as a new version; its
+ * check goes on afterwards. Equal bytes are never sent twice.
+ */
 export async function pushVersion(run: CommandContext, api: ApiClient, request: PushRequest): Promise<Pushed> {
-  const hashed = await hashWithProgress(run, request.file);
+  const { main, files } = await findFiles(request.file);
+  const hashed: HashedFile[] = [];
+  for (const { local } of files) hashed.push(await hashWithProgress(run, local));
+  const listed = hashed.map(({ bytes, sha256 }, at) => ({ path: files[at]?.path ?? "", bytes, sha256 }));
   await ensureModel(api, request.model);
-  const same = await findSame(api, request.model, hashed.sha256);
+  const same = await findSame(api, request.model, bundleDigest(listed, main));
   if (same !== undefined) return { ...(await readVersion(api, request.model, same)), uploaded: false };
-  const { body } = await api.post(`${modelPath(request.model)}/versions`, {
-    bytes: hashed.bytes,
-    sha256: hashed.sha256,
-    labels: request.labels,
-    metrics: request.metrics,
-  });
-  const declared = decode(declaredVersion, body, "a declared version");
-  const path = uploadPath(declared.uploadUrl, api.target.server);
-  await uploadWithProgress(run, api, hashed, path);
-  await api.post(`${path}/complete`);
-  return { ...(await readVersion(api, request.model, declared.version.version)), uploaded: true };
+  const [only, ...more] = hashed;
+  const content = only && more.length === 0 ? { bytes: only.bytes, sha256: only.sha256 } : { main, files: listed };
+  const { labels, metrics } = request;
+  const { body } = await api.post(`${modelPath(request.model)}/versions`, { ...content, labels, metrics });
+  const { version, uploadUrl, uploads } = decode(declaredVersion, body, "a declared version");
+  for (const [at, file] of hashed.entries()) {
+    const url = at === 0 ? uploadUrl : (uploads[at]?.uploadUrl ?? "");
+    await uploadWithProgress(run, api, file, uploadPath(url, api.target.server));
+  }
+  await api.post(`${uploadPath(uploadUrl, api.target.server)}/complete`);
+  return { ...(await readVersion(api, request.model, version.version)), uploaded: true };
 }
 
 /** Waits until the check of a version has ended; `rejected` is a failure that says why. */
@@ -131,10 +140,10 @@ async function ensureModel(api: ApiClient, name: string): Promise<void> {
   }
 }
 
-async function findSame(api: ApiClient, name: string, sha256: string): Promise<number | undefined> {
+async function findSame(api: ApiClient, name: string, digest: string): Promise<number | undefined> {
   const { items } = await readList(api, `${modelPath(name)}/versions`, modelVersion);
   return items.findLast(
-    (version) => version.digest === `sha256:${sha256}` && (version.state === "ready" || version.state === "checking"),
+    (version) => version.digest === digest && (version.state === "ready" || version.state === "checking"),
   )?.version;
 }
 

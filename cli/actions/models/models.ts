@@ -92,6 +92,12 @@ export async function getModel(run: CommandContext, name: string): Promise<void>
   });
 }
 
+/** One line for each file of a bundle, the one that the runtime loads first. */
+const filesFields = ({ main, files }: ModelVersion): [string, string][] =>
+  files
+    .toSorted((a, b) => Number(b.path === main) - Number(a.path === main))
+    .map(({ path, bytes }, at) => [at === 0 ? "Files" : "", `${path} (${formatBytes(bytes)})`]);
+
 export async function inspectVersion(run: CommandContext, reference: string): Promise<void> {
   const api = await run.api();
   const parsed = parseModelReference(reference);
@@ -120,6 +126,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
           ["Metrics", pairs(of.metrics)],
           ["Labels", pairs(of.labels)],
           ["Digest", of.digest],
+          ...(of.files.length > 1 ? filesFields(of) : []),
           ["Artifact", of.artifact ?? ""],
           ["Uploaded", `${formatSince(of.createdAt, Date.now())} ago`],
         ],

@@ -152,7 +152,7 @@ describe("a model's bytes", () => {
     );
     await writeFile(file, "");
     expect((await cli("models", "push", file, "--model", "digits")).stderr).toContain("is empty");
-    expect((await cli("models", "push", folder, "--model", "digits")).stderr).toContain("is not a file");
+    expect((await cli("models", "push", folder, "--model", "digits")).stderr).toContain("model.onnx is empty");
   });
 
   it("are never sent to another server than the one that was asked", async () => {

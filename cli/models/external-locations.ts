@@ -1,0 +1,91 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+
+// Numbers of fields in onnx.proto (github.com/onnx/onnx).
+const GRAPH = 7;
+const INITIALIZER = 5;
+const EXTERNAL_DATA = 13;
+const KEY = 1;
+const VALUE = 2;
+
+const BYTES = 2;
+const MAX_ENTRY_BYTES = 4_096;
+
+/**
+ * Files in which the tensors of an ONNX file lie (external data), as the graph names them: the side files to send along.
+ * Never throws for what is no ONNX file: the control plane's check says what is wrong with it.
+ */
+export function externalLocations(path: string): readonly string[] {
+  const file = openSync(path, "r");
+  try {
+    const found = new Set<string>();
+    const source = new Source(file, statSync(path).size);
+    for (const graph of source.fields(0, source.size, GRAPH))
+      for (const tensor of source.fields(graph.start, graph.end, INITIALIZER))
+        for (const entry of source.fields(tensor.start, tensor.end, EXTERNAL_DATA))
+          if (source.text(entry, KEY) === "location") found.add(source.text(entry, VALUE));
+    return [...found].filter((location) => location !== "");
+  } finally {
+    closeSync(file);
+  }
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Protobuf's wire format, read through a window. Stops where it stops to make sense. */
+class Source {
+  readonly size: number;
+  readonly #file: number;
+  readonly #window = Buffer.alloc(64 * 1024);
+  #from = 0;
+  #filled = 0;
+
+  constructor(file: number, size: number) {
+    this.#file = file;
+    this.size = size;
+  }
+
+  /** The length-delimited fields `wanted` of the message in a range. */
+  *fields(start: number, end: number, wanted: number): Generator<Range> {
+    let at = start;
+    while (at < end) {
+      const key = this.#varint(at);
+      const value = this.#varint(key.next);
+      const wire = key.value % 8;
+      const next = { 0: value.next, 1: key.next + 8, [BYTES]: value.next + value.value, 5: key.next + 4 }[wire];
+      if (next === undefined || next > end) return;
+      if (wire === BYTES && Math.floor(key.value / 8) === wanted) yield { start: value.next, end: next };
+      at = next;
+    }
+  }
+
+  text(range: Range, field: number): string {
+    const [found] = this.fields(range.start, range.end, field);
+    if (!found || found.end - found.start > MAX_ENTRY_BYTES) return "";
+    const bytes = Buffer.alloc(found.end - found.start);
+    readSync(this.#file, bytes, 0, bytes.length, found.start);
+    return bytes.toString("utf8");
+  }
+
+  #varint(at: number): { readonly value: number; readonly next: number } {
+    let value = 0;
+    let next = at;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.#byte(next);
+      next += 1;
+      value += (byte & 127) * scale;
+      if (byte < 128 || next - at >= 10) return { value, next };
+    }
+  }
+
+  /** 0 behind the file's end. */
+  #byte(at: number): number {
+    if (at < this.#from || at >= this.#from + this.#filled) {
+      this.#from = at;
+      this.#filled = readSync(this.#file, this.#window, 0, this.#window.length, at);
+    }
+    return this.#filled === 0 ? 0 : (this.#window[at - this.#from] ?? 0);
+  }
+}
