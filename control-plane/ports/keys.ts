@@ -26,7 +26,7 @@ export interface KeyStore {
     },
     actor: Actor,
   ): Promise<ApiKeyInfo>;
-  /** Throws `NOT_FOUND`. */
+  /** Throws `NOT_FOUND`, and `CONFLICT` for the last admin key: without one nobody could make another. */
   revoke(id: string, actor: Actor): Promise<void>;
   /** Best effort; at most once a minute for each key. */
   touch(id: string): Promise<void>;

@@ -92,7 +92,7 @@ export class ApiKeys {
     return { ...info, key: formatApiKey({ id, secret }) };
   }
 
-  /** Holds at once here, and within a second (5 s if the notification is lost) on every other replica. Throws `NOT_FOUND`. */
+  /** Holds at once here, and within a second (5 s if the notification is lost) on every other replica. Throws `NOT_FOUND`, `CONFLICT`. */
   async revoke(id: string, actor: Actor): Promise<void> {
     await this.#store.revoke(id, actor);
     this.#cache.forget(id);

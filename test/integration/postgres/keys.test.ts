@@ -68,6 +68,21 @@ describe("API keys", () => {
     expect(actions).toEqual(["api-key.revoke", "api-key.create"]);
   });
 
+  it("keep the last admin key that is valid, also when two are revoked at once", async () => {
+    const admin = (id: string, expiresAt: number | null = null) =>
+      stores.keys.create({ id, name: id, secretHash: "ab".repeat(32), role: "admin", models: [], expiresAt }, alice);
+    await admin("a1");
+    await admin("a2");
+    await admin("expired", Date.UTC(2020, 0, 1));
+    const ended = await Promise.allSettled(["a1", "a2"].map((id) => stores.keys.revoke(id, alice)));
+    expect(ended.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    const left = (await stores.keys.list()).filter(
+      ({ role, revokedAt, id }) => role === "admin" && revokedAt === null && id !== "expired",
+    );
+    expect(left).toHaveLength(1);
+    await expect(stores.keys.revoke(left[0]?.id ?? "", alice)).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+
   it("note their last use at most once a minute", async () => {
     await create("k4");
     const lastUse = async () => (await stores.keys.list()).find(({ id }) => id === "k4")?.lastUsedAt;

@@ -49,6 +49,13 @@ export class PostgresKeyStore implements KeyStore {
   /** Revoking a revoked key changes nothing. */
   revoke(id: string, actor: Actor): Promise<void> {
     return this.#database.transaction(async (tx) => {
+      // All of them are locked, so that two admins cannot revoke each other's key at the same moment.
+      const admins = await tx.$queryRaw<{ id: string }[]>`
+        SELECT id FROM api_keys
+        WHERE role = 'admin' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        ORDER BY id FOR UPDATE`;
+      if (admins.length === 1 && admins[0]?.id === id)
+        throw new SkerryError("CONFLICT", `${id} is the last admin key: make another admin key before you revoke it`);
       const [row] = await tx.$queryRaw<{ name: string; isRevoked: boolean }[]>`
         SELECT name, revoked_at IS NOT NULL AS "isRevoked" FROM api_keys WHERE id = ${id} FOR UPDATE`;
       if (!row) throw new SkerryError("NOT_FOUND", `there is no API key ${id}`);
