@@ -3,6 +3,7 @@ import { messageOf } from "../shared/base/errors.ts";
 import { newId } from "../shared/base/ids.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
+import { VERSION } from "../shared/base/version.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
 import { FileStore } from "./adapters/artifacts/file-store.ts";
 import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts";
@@ -33,7 +34,6 @@ import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import type { Config } from "./config.ts";
 import type { NewEvent } from "./ports/journal.ts";
 
-const VERSION = "0.1.0";
 /** Nodes that are sent away come back spread over this time, in ms. */
 const GOAWAY_SPREAD_MS = 5_000;
 

@@ -4,6 +4,7 @@ import type { Clock } from "../shared/base/clock.ts";
 import { SkerryError } from "../shared/base/errors.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
+import { VERSION } from "../shared/base/version.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "./adapters/filesystem/state-file.ts";
@@ -23,7 +24,6 @@ import type { Config } from "./config.ts";
 import { isLoopback } from "./core/loopback.ts";
 import type { NodeIdentity } from "./ports/identity.ts";
 
-const VERSION = "0.1.0";
 
 interface Parts {
   readonly clock: Clock;

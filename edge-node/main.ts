@@ -4,13 +4,12 @@ import { systemClock } from "../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../shared/base/errors.ts";
 import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
 import { systemRandom } from "../shared/base/random.ts";
+import { DRAIN_MS } from "../shared/protocol/limits.ts";
 import { composeNode, type Node } from "./compose.ts";
 import { type Config, readConfig } from "./config.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
-/** Requests under way get this long when the node stops; Kubernetes allows 30 s. */
-const DRAIN_MS = 25_000;
 
 async function main(): Promise<void> {
   const config = configOrExit();

@@ -1,7 +1,7 @@
 import { serverMetadata } from "../../shared/api/v1/inference.ts";
 import { messageOf } from "../../shared/base/errors.ts";
+import { VERSION } from "../../shared/base/version.ts";
 import { isMachineFormat, printRaw } from "../output/format.ts";
-import { packageVersion } from "../package-version.ts";
 import type { CommandContext } from "../run.ts";
 
 /** Both versions. A server that does not answer is no failure: the tool's own version is what may be needed then. */
@@ -17,7 +17,7 @@ export async function showVersion(run: CommandContext): Promise<void> {
       return null;
     });
   const versions = {
-    client: packageVersion(),
+    client: VERSION,
     node: process.version,
     server: answer?.version ?? null,
     address: target.server,

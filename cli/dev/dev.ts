@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { explainAnswer } from "../../shared/api/v1/explain.ts";
 import { systemClock } from "../../shared/base/clock.ts";
+import { VERSION } from "../../shared/base/version.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import { renderTable } from "../output/table.ts";
 import { count } from "../output/units.ts";
-import { packageVersion } from "../package-version.ts";
 import type { CommandContext } from "../run.ts";
 import { printAddresses } from "./addresses.ts";
 import { claimPorts } from "./claim-ports.ts";
@@ -44,7 +44,7 @@ async function runStack(run: CommandContext, settings: DevSettings, directory: D
   const { output, signal } = run;
   const stack = new DevStack(run, settings);
   output.say(
-    `${output.wordPaint.strong(`Skerry ${packageVersion()}`)}, data in ${directory.path}${directory.isUsed ? ", which an earlier start left; it is used again" : ""}`,
+    `${output.wordPaint.strong(`Skerry ${VERSION}`)}, data in ${directory.path}${directory.isUsed ? ", which an earlier start left; it is used again" : ""}`,
   );
   try {
     const exitCode = await Promise.race([demonstrate(run, settings, stack, directory), stack.lost]);

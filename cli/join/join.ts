@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join as joinPath, resolve } from "node:path";
 import { sleep, systemClock } from "../../shared/base/clock.ts";
+import { DRAIN_MS } from "../../shared/protocol/limits.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
 import { answersOk } from "../processes/answers.ts";
@@ -22,7 +23,8 @@ export interface JoinOptions {
 }
 
 const FIRST_LOCAL_PORT = 7090;
-const DRAIN_MS = 30_000;
+/** The node drains first, then it is killed. */
+const KILL_MS = DRAIN_MS + 5_000;
 const SHOWN_LINES = 12;
 
 interface JoiningNode {
@@ -53,7 +55,7 @@ export async function join(run: CommandContext, token: string | undefined, optio
   await told;
   if (ended !== undefined) throw endedByItself(node, ended);
   output.say(`\n${node.name} is draining; Ctrl-C again to kill it.`);
-  await child.stop(DRAIN_MS, systemClock);
+  await child.stop(KILL_MS, systemClock);
   output.say(`${node.name} has stopped. The same node again: skerry join --name ${node.name} --server ${node.server}`);
   // This is how it is meant to end.
   return EXIT.ok;

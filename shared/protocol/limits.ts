@@ -54,6 +54,8 @@ export const INITIAL_CREDIT_BYTES = 512 * 1_024;
 export const STREAM_STALL_MS = 30_000;
 export const MAX_DEADLINE_MS = 60_000;
 export const DEFAULT_DEADLINE_MS = 30_000;
+/** What requests under way are given to end when a program, a channel or a model host stops; Kubernetes allows 30 s. */
+export const DRAIN_MS = 25_000;
 
 /**
  * How long an idle HTTP connection is kept. Proxies in front keep theirs for 60 s unless told otherwise (nginx, the load

@@ -1,6 +1,7 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
+import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { hasRoomForAnother, needsRecycling, nextLimitMiB, type HostMemory } from "../../core/host-recycling.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
@@ -8,7 +9,7 @@ import type { ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Held } from "../placements/placements.ts";
 import { hostSpecOf } from "./host-spec.ts";
-import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
+import type { RequestExecutor } from "../inference/request-executor.ts";
 
 const LOOK_MS = 5_000;
 /** A new host that is worn as fast as the old one, or does not start, must not keep the machine busy with loading. */

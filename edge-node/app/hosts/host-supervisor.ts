@@ -2,6 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { afterCrash, MAX_CRASHES } from "../../core/restart-policy.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
@@ -11,7 +12,7 @@ import { HostRecycler } from "./host-recycler.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Held, Placements } from "../placements/placements.ts";
 import { hostSpecOf } from "./host-spec.ts";
-import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
+import type { RequestExecutor } from "../inference/request-executor.ts";
 
 interface Parts {
   readonly hosts: ModelHosts;

@@ -7,6 +7,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/release.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { Reconnect } from "../../core/reconnect.ts";
 import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
 import type { WorkerResponse } from "../../ports/serving.ts";
@@ -24,8 +25,6 @@ interface Parts {
   readonly logger: Logger;
 }
 
-/** Requests under way may take so long when the last placement stops serving, and when the session is over. */
-const DRAIN_MS = 25_000;
 const FAREWELL_MS = 5_000;
 /** A channel that stood so long was no failure: the back-off starts over. */
 const PROVEN_MS = 5_000;

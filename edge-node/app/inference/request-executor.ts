@@ -2,9 +2,6 @@ import type { DesiredPlacement, PlacementLoad } from "../../../shared/protocol/m
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 
-/** How long the requests of a host that is being stopped or replaced may take to end. */
-export const DRAIN_MS = 25_000;
-
 /** What the agent needs of the inference worker: it learns which hosts serve, and answers requests with them. */
 export interface RequestExecutor {
   /** From now on requests for the placement go to `host`. Again with a new `placement`: its limits changed. */

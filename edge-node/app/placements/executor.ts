@@ -1,13 +1,14 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
+import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../core/local-plan.ts";
 import { previousAfter, stillRetained } from "../../core/retention.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { HostSupervisor } from "../hosts/host-supervisor.ts";
 import type { LocalState } from "./local-state.ts";
 import type { Held, Placements } from "./placements.ts";
-import { DRAIN_MS, type RequestExecutor } from "../inference/request-executor.ts";
+import type { RequestExecutor } from "../inference/request-executor.ts";
 
 interface Parts {
   readonly memory: LocalState;

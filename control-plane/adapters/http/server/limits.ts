@@ -1,6 +1,7 @@
 import { JSON_BOUNDS } from "../../../../shared/inference/http/json-body.ts";
 import { BODY_MS, LINGER_MS, SERVER_BOUNDS } from "../../../../shared/inference/http/server-options.ts";
 import type { Rate } from "../../../../shared/base/token-bucket.ts";
+import { DRAIN_MS } from "../../../../shared/protocol/limits.ts";
 
 /** The bounds of the HTTP API (security.md §7), in one place. */
 export const LIMITS = {
@@ -19,8 +20,7 @@ export const LIMITS = {
   requestsPerKey: { perSecond: 100, burst: 400 },
   /** Failed joins and failed authentications of one address. */
   failuresPerAddress: { perSecond: 10, burst: 50 },
-  /** What a stopping server gives requests under way, in ms. */
-  drainMs: 25_000,
+  drainMs: DRAIN_MS,
   lingerMs: LINGER_MS,
 } as const;
 
