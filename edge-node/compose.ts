@@ -24,7 +24,6 @@ import type { Config } from "./config.ts";
 import { isLoopback } from "./core/loopback.ts";
 import type { NodeIdentity } from "./ports/identity.ts";
 
-
 interface Parts {
   readonly clock: Clock;
   readonly random: Random;
