@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Clock } from "../shared/base/clock.ts";
 import { messageOf } from "../shared/base/errors.ts";
 import { newId } from "../shared/base/ids.ts";
@@ -52,6 +53,7 @@ export async function composeControlPlane(
 ): Promise<ControlPlane> {
   const { postgres, clock, random, logger } = parts;
   const replica = newId("r", random);
+  const self = { id: replica, address: config.port === 0 ? replica : `${hostname()}:${config.port}` };
   const cpId = await postgres.controlPlaneId();
   const timings = { suspectMs: config.suspectMs, lostMs: config.lostMs };
   const publicUrl = `http://${config.host}:${config.port}`;
@@ -62,7 +64,7 @@ export async function composeControlPlane(
       .append([event])
       .catch((error: unknown) => logger.warn({ event, error: messageOf(error) }, "an event was not kept"));
   };
-  const fleet = new FleetCache({ store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
+  const fleet = new FleetCache({ replica, store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.current(), clock.now(), timings),
     inFlight: inference.inFlight(),
@@ -96,7 +98,7 @@ export async function composeControlPlane(
     logger,
     tell,
   });
-  const watch = new SessionWatch({ registry, fleet, sessions: postgres.sessions, timings, clock });
+  const watch = new SessionWatch({ replica: self, registry, fleet, sessions: postgres.sessions, timings, clock });
   const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
   const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
   const leadership = new Leadership({
@@ -109,7 +111,7 @@ export async function composeControlPlane(
   const loop = new ControlLoop({
     fleet,
     leadership,
-    execute: createEffects({ plans: postgres.plans, events: postgres.events, random }),
+    execute: createEffects({ plans: postgres.plans, random }),
     timings,
     clock,
     logger,
@@ -161,10 +163,11 @@ export async function composeControlPlane(
     http: door.http,
     keys: apiKeys,
     async start() {
-      postgres.onNotify(() => {
-        apiKeys.invalidate();
-        events.wake();
+      postgres.onNotify((topic) => {
+        if (topic === "keys") apiKeys.invalidate();
+        if (topic === "events") events.wake();
       });
+      await postgres.sessions.enter(self);
       await fleet.start();
       inference.start();
       push.start();
@@ -186,6 +189,7 @@ export async function composeControlPlane(
       await leadership.stop();
       await catalog.stop();
       inference.stop();
+      await postgres.sessions.leave(replica).catch(() => undefined); // its silence says the same a little later
       await fleet.stop();
     },
   };

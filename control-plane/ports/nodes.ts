@@ -1,6 +1,7 @@
 import type { JoinTokenInfo, NodeKind } from "../../shared/api/v1/nodes.ts";
 import type { NodeId } from "../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../shared/protocol/messages.ts";
+import type { FleetLoad } from "../core/fleet/types.ts";
 import type { Actor, NewEvent } from "./journal.ts";
 
 export interface JoinAttempt {
@@ -34,6 +35,21 @@ export interface SessionOpening {
   readonly capabilities: Capabilities;
 }
 
+export interface Replica {
+  readonly id: string;
+  /** `host:port`. */
+  readonly address: string;
+}
+
+export interface TouchedSession {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
+  /** Since a byte of it last arrived, in ms. */
+  readonly ageMs: number;
+  readonly isReady: boolean;
+  readonly load: FleetLoad | undefined;
+}
+
 export interface SessionStore {
   /**
    * Uses up the token and makes the node, or returns the same node when the same token and key come again within the
@@ -51,8 +67,15 @@ export interface SessionStore {
   open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null>;
   /** Marks the session closed. False when a newer one has taken over. */
   close(nodeId: NodeId, epoch: number): Promise<boolean>;
-  /** Writes `last_seen_at` of many sessions at once; those with another epoch are passed over. */
-  touch(sessions: readonly { nodeId: NodeId; epoch: number; ageMs: number }[]): Promise<void>;
+  /** Records that `replica` lives and listens at `address`, where no other one can: the row of an earlier one goes. */
+  enter(replica: Replica): Promise<void>;
+  /** The replica stops: its row goes. */
+  leave(replicaId: string): Promise<void>;
+  /**
+   * Records in one statement that the replica lives and what it observed of all its sessions. Those with another epoch are
+   * passed over; sessions that the rows call open and that are not among these are closed.
+   */
+  touch(replica: Replica, sessions: readonly TouchedSession[]): Promise<void>;
   /**
    * Writes what a node reports of its placements. A report with another generation, or of a placement that is not this
    * node's, changes nothing. False when the session's epoch is not the newest: the caller closes the socket 4409.

@@ -1,7 +1,8 @@
 import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
-import type { FleetRows } from "../core/fleet/types.ts";
+import type { Transition } from "../core/fleet/transitions.ts";
+import type { FleetRows, RecordedSession } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";
 
 /** Proof of leadership: compared inside every transaction that executes a step. */
@@ -59,6 +60,11 @@ export interface PlanStore {
   ): Promise<PlanOutcome>;
   /** Replaces a deployment's status. Its row version stays: an operator's `If-Match` is about the spec. */
   writeStatus(fence: LeaderFence, status: NewStatus): Promise<PlanOutcome>;
+  /**
+   * Records what each node is announced as, and keeps the events, in one transaction. Passes over those of which something
+   * else was announced meanwhile; `stale` when that leaves none.
+   */
+  announce(fence: LeaderFence, transitions: readonly Transition[]): Promise<PlanOutcome>;
   /** Deletes the row of a placement that is gone from its node. `stale` unless it is `wanted: gone`. */
   deletePlacement(
     fence: LeaderFence,
@@ -70,10 +76,18 @@ export interface PlanStore {
 export interface FleetStore {
   /** One consistent snapshot; instants are converted to the caller's monotonic clock, whose time is `now`. */
   load(now: number): Promise<FleetRows>;
+  /** What other replicas than `replica` recorded of their sessions, and of themselves. One statement. */
+  liveness(replica: string, now: number): Promise<readonly RecordedSession[]>;
 }
 
-/** Rings after a committed change by anybody, and after every reconnect. A lost ring is healed by the caller's poll. */
+/** What a committed change was about: rows of the fleet, new events, API keys. */
+export type ChangeTopic = "fleet" | "events" | "keys";
+
+/**
+ * Calls with the topic after a committed change by any replica, and with every topic after each reconnect. A lost
+ * notification is healed by the caller's poll.
+ */
 export interface ChangeNotifier {
-  listen(onRing: () => void): Promise<void>;
+  listen(onChange: (topic: ChangeTopic) => void): Promise<void>;
   stop(): Promise<void>;
 }

@@ -1,14 +1,37 @@
 import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
-import { emptyFleet, reduce, type MutableFleet } from "../../control-plane/core/fleet/reduce.ts";
-import type { FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../../control-plane/core/fleet/types.ts";
+import { FleetState } from "../../control-plane/core/fleet/fleet-state.ts";
+import { reduce } from "../../control-plane/core/fleet/reduce.ts";
+import type {
+  Fleet,
+  FleetDeployment,
+  FleetNode,
+  FleetPlacement,
+  FleetSession,
+  FleetVersion,
+  FleetRows,
+  RecordedNode,
+} from "../../control-plane/core/fleet/types.ts";
 import type { z } from "zod";
 
 /** The instant at which every built fleet stands, in ms. */
 export const NOW = 1_000_000;
 
 export const TIMINGS = { suspectMs: 15_000, lostMs: 60_000 };
+
+/** A session that stands and is ready, unless said otherwise. */
+export const aFleetSession = (over: Partial<FleetSession> = {}): FleetSession => ({
+  epoch: 1,
+  open: true,
+  replica: "r-1",
+  agentVersion: "0.1.0",
+  lastSeen: NOW,
+  isReady: true,
+  ownerSeen: NOW,
+  announced: "ready",
+  ...over,
+});
 
 /** A node that is ready, empty and 8 GiB large, unless said otherwise. */
 export function aNode(name: string, over: Partial<FleetNode> = {}): FleetNode {
@@ -36,7 +59,8 @@ export function aNode(name: string, over: Partial<FleetNode> = {}): FleetNode {
     revoked: false,
     desiredRev: 0,
     createdAt: 0,
-    session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0.1.0", lastSeen: NOW, confirmedHeartbeats: 2 },
+    session: aFleetSession(),
+    observed: undefined,
     load: { at: NOW, cpuPct: 10, memFreeMiB: 6_000, diskFreeMiB: 90_000, rttMs: 1, rif: 0, placements: [] },
     ...over,
   };
@@ -45,14 +69,7 @@ export function aNode(name: string, over: Partial<FleetNode> = {}): FleetNode {
 /** A node that was last heard `ms` ago and whose channel is closed. */
 export const aSilentNode = (name: string, ms: number, over: Partial<FleetNode> = {}): FleetNode =>
   aNode(name, {
-    session: {
-      epoch: 1,
-      open: false,
-      replica: "r-1",
-      agentVersion: "0.1.0",
-      lastSeen: NOW - ms,
-      confirmedHeartbeats: 2,
-    },
+    session: aFleetSession({ open: false, lastSeen: NOW - ms }),
     ...over,
   });
 
@@ -121,20 +138,21 @@ const anExplainRecord = (node: FleetNode): ExplainRecord => ({
   sentence: `digits:1 → ${node.name}`,
 });
 
+interface FleetParts {
+  readonly nodes?: readonly RecordedNode[];
+  readonly deployments?: readonly FleetDeployment[];
+  readonly versions?: readonly FleetVersion[];
+  readonly placements?: FleetRows["placements"];
+  readonly aliases?: readonly { model: string; alias: string; version: number }[];
+}
+
 /** A fleet of the given parts, as `reduce` builds it. */
-export function aFleet(parts: {
-  nodes?: readonly FleetNode[];
-  deployments?: readonly FleetDeployment[];
-  versions?: readonly FleetVersion[];
-  placements?: readonly FleetPlacement[];
-  aliases?: readonly { model: string; alias: string; version: number }[];
-}): MutableFleet {
-  const fleet = emptyFleet();
+export const aFleet = (parts: FleetParts): Fleet => aFleetState(parts).snapshot();
+
+/** The same, to go on writing. */
+export function aFleetState(parts: FleetParts): FleetState {
+  const state = new FleetState();
   const { nodes = [], deployments = [], versions = [], placements = [], aliases = [] } = parts;
-  reduce(fleet, { type: "rows-loaded", rows: { nodes, deployments, versions, aliases, placements } });
-  for (const node of nodes) {
-    if (node.load && node.session)
-      reduce(fleet, { type: "load-reported", nodeId: node.id, epoch: node.session.epoch, load: node.load });
-  }
-  return fleet;
+  reduce(state, { type: "rows-loaded", rows: { nodes, deployments, versions, aliases, placements } });
+  return state;
 }

@@ -4,12 +4,14 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { ChangeNotifier } from "../../ports/plan.ts";
+import type { ChangeNotifier, ChangeTopic } from "../../ports/plan.ts";
 import { CHANNEL } from "./events/journal.ts";
 
 const CONNECT_MS = 2_000;
 /** Short, because until it listens again every change waits for a poll. */
 const RECONNECT: BackoffPolicy = { baseMs: 100, maxMs: 2_000 };
+
+const TOPICS: readonly ChangeTopic[] = ["fleet", "events", "keys"];
 
 interface Parts {
   readonly url: string;
@@ -22,12 +24,12 @@ interface Parts {
  * LISTEN on a connection of its own.
  *
  * silent     before `listen` and after `stop`
- * listening  every notification rings; the loss of the connection leads to `waiting`
- * waiting    no connection; after a random while one is tried. When it listens it rings once, for whatever was missed
+ * listening  every notification is passed on by its topic; the loss of the connection leads to `waiting`
+ * waiting    no connection; after a random while one is tried. When it listens it calls with every topic, for what was missed
  */
 export class PostgresChangeNotifier implements ChangeNotifier {
   readonly #parts: Parts;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(topic: ChangeTopic) => void>();
   #client: pg.Client | undefined;
   #attempts = 0;
   #isStopped = true;
@@ -39,14 +41,14 @@ export class PostgresChangeNotifier implements ChangeNotifier {
   }
 
   /** Resolves when it listens or the first attempt failed; it never rejects and never gives up. */
-  async listen(onNotify: () => void): Promise<void> {
-    this.onRing(onNotify);
+  async listen(onChange: (topic: ChangeTopic) => void): Promise<void> {
+    this.onChange(onChange);
     this.#isStopped = false;
     this.#connecting = this.#connect();
     await this.#connecting;
   }
 
-  onRing(listener: () => void): void {
+  onChange(listener: (topic: ChangeTopic) => void): void {
     this.#listeners.add(listener);
   }
 
@@ -68,7 +70,7 @@ export class PostgresChangeNotifier implements ChangeNotifier {
       keepAlive: true,
     });
     client.on("error", () => undefined);
-    client.on("notification", () => this.#ring());
+    client.on("notification", ({ payload }) => this.#notify(TOPICS.filter((topic) => topic === payload)));
     try {
       await client.connect();
       await client.query(`LISTEN ${CHANNEL}`);
@@ -85,13 +87,13 @@ export class PostgresChangeNotifier implements ChangeNotifier {
     this.#client = client;
     if (this.#attempts > 0) {
       this.#parts.logger.info({}, "the doorbell of PostgreSQL is heard again");
-      this.#ring();
+      this.#notify(TOPICS);
     }
     this.#attempts = 0;
   }
 
-  #ring(): void {
-    for (const listener of this.#listeners) listener();
+  #notify(topics: readonly ChangeTopic[]): void {
+    for (const topic of topics) for (const listener of this.#listeners) listener(topic);
   }
 
   #onEnd(client: pg.Client): void {

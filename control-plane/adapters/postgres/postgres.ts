@@ -5,7 +5,7 @@ import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
 import type { AuditStore, EventStore, IdempotencyStore } from "../../ports/journal.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, SessionStore } from "../../ports/nodes.ts";
-import type { ChangeNotifier, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
+import type { ChangeNotifier, ChangeTopic, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
 import { PostgresAuditStore } from "./events/audit-store.ts";
 import { PostgresCatalogStore } from "./catalog/catalog-store.ts";
 import { Database } from "./database.ts";
@@ -50,7 +50,7 @@ export interface PostgresStores {
   /** Silent until `listen`; whoever called that calls `stop`, before `close`. */
   readonly doorbell: ChangeNotifier;
   /** One more who hears the doorbell, from its `listen` on. */
-  onNotify(listener: () => void): void;
+  onNotify(listener: (topic: ChangeTopic) => void): void;
   /** `cp-…`: the same for every replica on this database, made by the first. */
   controlPlaneId(): Promise<string>;
   /** Waits for what is under way, then gives every connection back. */
@@ -80,7 +80,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     audit: new PostgresAuditStore(database),
     idempotency: new PostgresIdempotencyStore(database),
     doorbell,
-    onNotify: (listener) => doorbell.onRing(listener),
+    onNotify: (listener) => doorbell.onChange(listener),
     controlPlaneId: () => controlPlaneId(database, random),
     close: () => database.close(),
   };

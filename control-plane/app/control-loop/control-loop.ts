@@ -1,13 +1,12 @@
-import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { transitions } from "../../core/fleet/transitions.ts";
 import { statusSteps } from "../../core/reconcile/deployment-status.ts";
 import { planFleet } from "../../core/reconcile/plan.ts";
 import { describePlan, type Step } from "../../core/reconcile/steps.ts";
-import { nodeTransitions } from "../../core/reconcile/transitions.ts";
-import type { PlanContext } from "../../core/scheduling/context.ts";
+import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Execute } from "./effects/effects.ts";
 import type { Leadership } from "./leadership.ts";
@@ -21,7 +20,7 @@ const SETTLE_MS = 20;
  * The leader's loop. One run is a pipeline:
  *
  *   observe      the fleet in memory, when this replica leads and its last read of Postgres succeeded
- *   transitions  which nodes became ready or lost since the last run           (core/reconcile/transitions.ts)
+ *   transitions  what nodes have become since it was announced last         (core/fleet/transitions.ts)
  *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
  *   status       what the plan found of each deployment, where it differs      (core/reconcile/deployment-status.ts)
  *   steps        all of these as one list of values                            (core/reconcile/steps.ts)
@@ -38,7 +37,6 @@ export class ControlLoop {
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  #nodeStates: ReadonlyMap<string, NodeState> = new Map();
   #running: Promise<void> = Promise.resolve();
   #isScheduled = false;
   #trigger = "started";
@@ -105,20 +103,18 @@ export class ControlLoop {
     const fleet = this.#fleet.current();
     const context: PlanContext = { now: this.#clock.now(), timings: this.#timings, trigger, leaderSince: lead.since };
 
-    const transitions = nodeTransitions(fleet, this.#nodeStates, context);
+    const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
+    const announce: readonly Step[] = found.length === 0 ? [] : [{ kind: "node.announce", transitions: found }];
     const plan = planFleet(fleet, context);
     const statuses = statusSteps(fleet, plan.decisions, context);
-    const steps: readonly Step[] = [...transitions.steps, ...plan.steps, ...statuses];
+    const steps: readonly Step[] = [...announce, ...plan.steps, ...statuses];
     if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
     for (const step of steps) {
       if ((await this.#execute(step, lead.fence)) === "fenced") {
         this.#leadership.lost();
         return;
       }
-      // After the last event: one that could not be recorded is recorded by the next run, and none is recorded twice.
-      if (step === transitions.steps.at(-1)) this.#nodeStates = transitions.states;
     }
-    if (transitions.steps.length === 0) this.#nodeStates = transitions.states;
     if (steps.length > 0) await this.#fleet.refresh();
   }
 }

@@ -1,35 +1,45 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
+import { isEmptyChange, type ChangeSet } from "../../core/fleet/change-set.ts";
 import type { FleetEvent } from "../../core/fleet/events.ts";
-import { emptyFleet, reduce } from "../../core/fleet/reduce.ts";
+import { FleetState } from "../../core/fleet/fleet-state.ts";
+import { reduce } from "../../core/fleet/reduce.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
 import type { ChangeNotifier, FleetStore } from "../../ports/plan.ts";
 
-/** A doorbell may be lost while its connection is renewed: then this poll heals. */
-const POLL_MS = 3_000;
+/** How often it is read what other replicas recorded of their sessions: one statement. */
+const LIVENESS_MS = 5_000;
+/** A notification may be lost while its connection is renewed: then this heals. After a failed read it is tried sooner. */
+const RELOAD_MS = 60_000;
+
+type ChangeListener = (change: ChangeSet, fleet: Fleet) => void;
 
 /**
- * Owns the fleet in memory. Reads Postgres when the doorbell rings and every 3 s, and applies what nodes say. One read
- * at a time; rings during a read lead to exactly one more. While Postgres is away the last fleet stays and serves.
+ * Owns the fleet in memory. Reads Postgres when a notification says that the fleet changed, every minute, and every 5 s
+ * the little that other replicas record of their sessions; applies what the nodes of this replica say. One read at a time;
+ * requests for a read during a read lead to exactly one more. While Postgres is away the last fleet stays and serves.
  */
 export class FleetCache {
+  readonly #replica: string;
   readonly #store: FleetStore;
-  readonly #doorbell: ChangeNotifier;
+  readonly #notifier: ChangeNotifier;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #fleet = emptyFleet();
-  readonly #listeners = new Set<() => void>();
+  readonly #state = new FleetState();
+  readonly #listeners = new Set<ChangeListener>();
   #reading: Promise<void> | undefined;
   #readAgain = false;
+  #loadedAt = -Infinity;
   #isLoaded = false;
   #isStopped = false;
   #lastReadFailed = false;
   #cancelPoll: () => void = () => undefined;
 
-  constructor(ports: { store: FleetStore; doorbell: ChangeNotifier; clock: Clock; logger: Logger }) {
+  constructor(ports: { replica: string; store: FleetStore; doorbell: ChangeNotifier; clock: Clock; logger: Logger }) {
+    this.#replica = ports.replica;
     this.#store = ports.store;
-    this.#doorbell = ports.doorbell;
+    this.#notifier = ports.doorbell;
     this.#clock = ports.clock;
     this.#logger = ports.logger;
   }
@@ -44,8 +54,9 @@ export class FleetCache {
     return this.#isLoaded && !this.#lastReadFailed;
   }
 
+  /** The fleet as it is now: an immutable value, so a caller that awaits looks at the same fleet afterwards. */
   current(): Fleet {
-    return this.#fleet;
+    return this.#state.snapshot();
   }
 
   now(): number {
@@ -53,24 +64,28 @@ export class FleetCache {
   }
 
   async start(): Promise<void> {
-    await this.#doorbell.listen(() => void this.refresh());
+    await this.#notifier.listen((topic) => {
+      if (topic === "fleet") void this.refresh();
+    });
     await this.refresh();
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelPoll();
-    await this.#doorbell.stop();
+    await this.#notifier.stop();
     await this.#reading;
   }
 
-  /** Tells `listener` of every change that plans, routes or desired states may depend on. */
-  onChange(listener: () => void): void {
+  /** Calls `listener` with every change that plans, routes or desired documents may depend on. */
+  onChange(listener: ChangeListener): void {
     this.#listeners.add(listener);
   }
 
   apply(event: FleetEvent): void {
-    if (reduce(this.#fleet, event)) for (const listener of this.#listeners) listener();
+    const change = reduce(this.#state, event);
+    if (isEmptyChange(change)) return;
+    for (const listener of this.#listeners) listener(change, this.current());
   }
 
   /** Reads Postgres again. Resolves when a read that began after the call has ended, well or badly. */
@@ -84,28 +99,47 @@ export class FleetCache {
     await Promise.resolve(); // so that it never ends before `#reading` holds it
     while (this.#readAgain && !this.#isStopped) {
       this.#readAgain = false;
-      try {
-        const rows = await this.#store.load(this.#clock.now());
-        if (this.#lastReadFailed) this.#logger.info({}, "PostgreSQL answers again");
-        this.#lastReadFailed = false;
+      const now = this.#clock.now();
+      await this.#read(async () => {
+        const rows = await this.#store.load(now);
+        this.#loadedAt = now;
         this.#isLoaded = true;
-        this.apply({ type: "rows-loaded", rows });
-      } catch (error) {
-        if (!this.#lastReadFailed)
-          this.#logger.error(
-            { error: messageOf(error) },
-            "PostgreSQL cannot be read; serving goes on with the last known fleet",
-          );
-        this.#lastReadFailed = true;
-      }
+        return { type: "rows-loaded", rows };
+      });
     }
-    // In the same turn as the last look at `#readAgain`: whoever asks from now on begins a read of his own.
+    // In the same turn as the last look at `#readAgain`: who asks from now on begins another read.
     this.#reading = undefined;
     this.#schedulePoll();
   }
 
+  async #poll(): Promise<void> {
+    const now = this.#clock.now();
+    if (this.#reading || this.#lastReadFailed || now - this.#loadedAt >= RELOAD_MS) return this.refresh();
+    await this.#read(async () => ({
+      type: "liveness-loaded",
+      sessions: await this.#store.liveness(this.#replica, now),
+    }));
+    this.#schedulePoll();
+  }
+
+  async #read(work: () => Promise<FleetEvent>): Promise<void> {
+    try {
+      const event = await work();
+      if (this.#lastReadFailed) this.#logger.info({}, "PostgreSQL answers again");
+      this.#lastReadFailed = false;
+      this.apply(event);
+    } catch (error) {
+      if (!this.#lastReadFailed)
+        this.#logger.error(
+          { error: messageOf(error) },
+          "PostgreSQL cannot be read; serving goes on with the last known fleet",
+        );
+      this.#lastReadFailed = true;
+    }
+  }
+
   #schedulePoll(): void {
     this.#cancelPoll();
-    if (!this.#isStopped) this.#cancelPoll = this.#clock.after(POLL_MS, () => void this.refresh());
+    if (!this.#isStopped) this.#cancelPoll = this.#clock.after(LIVENESS_MS, () => void this.#poll());
   }
 }

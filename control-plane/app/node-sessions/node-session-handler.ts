@@ -8,6 +8,7 @@ import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import { documentsTouched } from "../../core/fleet/change-set.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
@@ -56,8 +57,11 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   start(): void {
-    this.#parts.fleet.onChange(() => {
-      for (const session of this.#parts.registry.all()) this.#syncDesired(session);
+    this.#parts.fleet.onChange((change, fleet) => {
+      for (const nodeId of documentsTouched(fleet, change)) {
+        const session = this.#parts.registry.get(nodeId);
+        if (session) this.#syncDesired(session);
+      }
     });
   }
 

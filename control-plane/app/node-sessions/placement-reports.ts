@@ -4,6 +4,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Hello, PlacementReport } from "../../../shared/protocol/messages.ts";
 import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import { placementsOn } from "../../core/fleet/queries.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
@@ -53,8 +54,8 @@ export class PlacementReports {
   afterHello(reported: Hello["placements"]): void {
     for (const report of reported) this.#take(report, { isNewsToPostgres: true });
     const named = new Set(reported.map(({ placementId }) => placementId));
-    for (const { id, nodeId, generation, wanted } of this.#fleet.current().placements.values()) {
-      if (nodeId !== this.#session.nodeId || named.has(id)) continue;
+    for (const { id, generation, wanted } of placementsOn(this.#fleet.current(), this.#session.nodeId)) {
+      if (named.has(id)) continue;
       const state = wanted === "gone" ? "gone" : "offered";
       this.#take({ placementId: id, generation, state }, { isNewsToPostgres: true });
     }

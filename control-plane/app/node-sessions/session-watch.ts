@@ -1,16 +1,17 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
-import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import { isBidirectional, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { Replica, SessionStore, TouchedSession } from "../../ports/nodes.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import type { SessionRegistry } from "./node-session.ts";
+import type { NodeSession, SessionRegistry } from "./node-session.ts";
 
 const TICK_MS = 500;
-/** `last_seen_at` of all sessions is written in one statement, at most this often. */
+/** What is observed of all sessions is recorded in one statement this often, and when a node turned ready or unready. */
 const TOUCH_MS = 5_000;
 
 interface Parts {
+  readonly replica: Replica;
   readonly registry: SessionRegistry;
   readonly fleet: FleetCache;
   readonly sessions: Pick<SessionStore, "touch">;
@@ -21,7 +22,8 @@ interface Parts {
 /** Checks every session twice a second: when its node was last heard, and whether an ack of its document is overdue. */
 export class SessionWatch {
   readonly #parts: Parts;
-  #touchedAt = 0;
+  readonly #recorded = new WeakMap<NodeSession, boolean>();
+  #touchedAt = -Infinity;
   #cancel: () => void = () => undefined;
 
   constructor(parts: Parts) {
@@ -40,7 +42,7 @@ export class SessionWatch {
   }
 
   #look(): void {
-    const { registry, clock, fleet, timings, sessions } = this.#parts;
+    const { registry, clock, fleet, timings } = this.#parts;
     const now = clock.now();
     for (const session of registry.all()) {
       const { control, inference, liveness, nodeId, epoch } = session;
@@ -54,9 +56,24 @@ export class SessionWatch {
       }
       session.desired.resendOverdue();
     }
-    if (now - this.#touchedAt < TOUCH_MS) return;
+    this.#record(now);
+  }
+
+  #record(now: number): void {
+    const { replica, registry, fleet, sessions } = this.#parts;
+    const { nodes } = fleet.current();
+    let hasTurned = false;
+    const seen: TouchedSession[] = [];
+    for (const session of registry.all()) {
+      const { nodeId, epoch, liveness } = session;
+      const node = nodes.get(nodeId);
+      const isReady = node !== undefined && isBidirectional(node);
+      hasTurned ||= isReady !== (this.#recorded.get(session) ?? false);
+      seen.push({ nodeId, epoch, ageMs: liveness.silentMs, isReady, load: node?.load });
+      this.#recorded.set(session, isReady);
+    }
+    if (!hasTurned && now - this.#touchedAt < TOUCH_MS) return;
     this.#touchedAt = now;
-    const seen = registry.all().map(({ nodeId, epoch, liveness }) => ({ nodeId, epoch, ageMs: liveness.silentMs }));
-    if (seen.length > 0) void sessions.touch(seen).catch(() => undefined); // the next round writes it
+    void sessions.touch(replica, seen).catch(() => undefined); // the next round writes it
   }
 }

@@ -2,7 +2,7 @@ import type { Node } from "../../../shared/api/v1/nodes.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import { nodeByName, placementsByNode } from "../../core/fleet/queries.ts";
+import { nodeByName, placementsOn } from "../../core/fleet/queries.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
 import type { Actor, NewEvent } from "../../ports/journal.ts";
 import type { NodeAdminStore } from "../../ports/nodes.ts";
@@ -37,8 +37,7 @@ export class NodeAdmin {
 
   list(): Node[] {
     const fleet = this.#fleet.current();
-    const byNode = placementsByNode(fleet);
-    return [...fleet.nodes.values()].map((node) => this.#view(node, byNode.get(node.id) ?? []));
+    return [...fleet.nodes.values()].map((node) => this.#view(node, placementsOn(fleet, node.id)));
   }
 
   /** Throws `NOT_FOUND`. */
@@ -46,7 +45,7 @@ export class NodeAdmin {
     const fleet = this.#fleet.current();
     const node = nodeByName(fleet, name);
     if (!node) throw noSuchNode(name);
-    return this.#view(node, placementsByNode(fleet).get(node.id) ?? []);
+    return this.#view(node, placementsOn(fleet, node.id));
   }
 
   /** For the ETag; null while Postgres does not answer, because a node can be looked at without it. */

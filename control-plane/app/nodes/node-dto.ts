@@ -1,6 +1,6 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Node } from "../../../shared/api/v1/nodes.ts";
-import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import { lastHeard, nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { FleetLoad, FleetNode, FleetPlacement } from "../../core/fleet/types.ts";
 
 export interface ViewTime {
@@ -17,7 +17,8 @@ export function nodeView(
   time: ViewTime & { readonly timings: NodeTimings },
 ): Node {
   const { now, wallNow, timings } = time;
-  const lastSeenAgeMs = node.session ? age(now, node.session.lastSeen) : null;
+  const heardAt = lastHeard(node);
+  const lastSeenAgeMs = heardAt === undefined ? null : age(now, heardAt);
   return {
     name: node.name,
     id: node.id,

@@ -1,11 +1,14 @@
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
-import type { FleetLoad, FleetRows } from "./types.ts";
+import type { FleetLoad, FleetRows, RecordedSession } from "./types.ts";
 
 /** Everything that can change the fleet in memory. `at` is this replica's monotonic time in ms. */
 export type FleetEvent =
   /** Postgres was read: inventory and desired state are as it says; what nodes said since stays. */
   | { readonly type: "rows-loaded"; readonly rows: FleetRows }
+  /** What replicas recorded of their sessions was read. */
+  | { readonly type: "liveness-loaded"; readonly sessions: readonly RecordedSession[] }
+  /** This replica opened a session of the node. */
   | {
       readonly type: "session-opened";
       readonly nodeId: NodeId;

@@ -1,5 +1,4 @@
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { NodeId } from "../../../shared/base/ids.ts";
 import {
   aliasKey,
   versionKey,
@@ -22,10 +21,8 @@ export const versionOf = (fleet: Fleet, model: string, version: number): FleetVe
 export const placementsOfDeployment = (fleet: Fleet, name: string): readonly FleetPlacement[] =>
   [...fleet.placements.values()].filter((placement) => placement.deployment === name);
 
-/** All placements by node, for a pass over the fleet. */
-export function placementsByNode(fleet: Fleet): ReadonlyMap<NodeId, readonly FleetPlacement[]> {
-  return Map.groupBy(fleet.placements.values(), (placement) => placement.nodeId);
-}
+export const placementsOn = (fleet: Fleet, nodeId: string): readonly FleetPlacement[] =>
+  fleet.placementsOn.get(nodeId) ?? [];
 
 export const nodeByName = (fleet: Fleet, name: string): FleetNode | undefined =>
   fleet.nodes.values().find((node) => node.name === name);

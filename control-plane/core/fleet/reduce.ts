@@ -1,72 +1,52 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
+import { ChangeCollector, type ChangeSet } from "./change-set.ts";
 import type { FleetEvent } from "./events.ts";
-import { CONFIRMED_HEARTBEATS_FOR_READY } from "./node-status.ts";
-import {
-  aliasKey,
-  versionKey,
-  type Fleet,
-  type FleetDeployment,
-  type FleetNode,
-  type FleetPlacement,
-  type FleetRows,
-  type FleetSession,
-  type FleetVersion,
-} from "./types.ts";
-
-/** The one owner's view of the fleet. Everybody else sees `Fleet`. Entries are replaced, never changed. */
-export interface MutableFleet extends Fleet {
-  readonly nodes: Map<string, FleetNode>;
-  readonly deployments: Map<string, FleetDeployment>;
-  readonly versions: Map<string, FleetVersion>;
-  readonly aliases: Map<string, number>;
-  readonly aliasesOf: Map<string, readonly string[]>;
-  readonly placements: Map<string, FleetPlacement>;
-}
-
-export const emptyFleet = (): MutableFleet => ({
-  nodes: new Map(),
-  deployments: new Map(),
-  versions: new Map(),
-  aliases: new Map(),
-  aliasesOf: new Map(),
-  placements: new Map(),
-});
+import type { FleetState } from "./fleet-state.ts";
+import { loadLiveness, loadRows } from "./load-rows.ts";
+import { CONFIRMED_HEARTBEATS_FOR_READY, isBidirectional } from "./node-status.ts";
+import type { FleetNode, SessionObservation } from "./types.ts";
 
 /**
- * The only writer of the fleet in memory. Returns whether something changed that a plan, a route or a node's desired
- * state may depend on; a mere sign of life or a load figure does not count. Stale input is a `false`, not an error.
+ * The only writer of the fleet in memory. Returns what changed of what a plan, a route or a node's desired document may
+ * depend on; a mere sign of life or a load figure does not count. Stale input changes nothing and is no error.
  */
-export function reduce(fleet: MutableFleet, event: FleetEvent): boolean {
+export function reduce(state: FleetState, event: FleetEvent): ChangeSet {
+  const change = new ChangeCollector();
+  apply(state, event, change);
+  state.noteChange(change);
+  return change;
+}
+
+function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): void {
   switch (event.type) {
     case "rows-loaded":
-      return loadRows(fleet, event.rows);
+      return loadRows(state, event.rows, change);
+    case "liveness-loaded":
+      return loadLiveness(state, event.sessions, change);
     case "session-opened":
-      return openSession(fleet, event);
+      return openSession(state, event, change);
     case "heartbeat-received":
-      return updateSession(fleet, event, (session) => ({
-        ...session,
+      return observe(state, event, change, (observed) => ({
         lastSeen: event.at,
-        confirmedHeartbeats: confirmedHeartbeats(session.confirmedHeartbeats, event.acked),
+        confirmedHeartbeats: confirmedHeartbeats(observed.confirmedHeartbeats, event.acked),
       }));
     case "node-heard":
-      return updateSession(fleet, event, (session) => ({ ...session, lastSeen: Math.max(session.lastSeen, event.at) }));
+      return observe(state, event, change, (observed) =>
+        observed.lastSeen >= event.at ? observed : { ...observed, lastSeen: event.at },
+      );
     case "session-closed":
-      return updateSession(fleet, event, (session) => ({
-        ...session,
-        open: false,
-        lastSeen: Math.max(session.lastSeen, event.at),
-      }));
+      return closeSession(state, event, change);
     case "load-reported": {
-      const node = fleet.nodes.get(event.nodeId);
-      if (node?.session?.epoch === event.epoch) fleet.nodes.set(node.id, { ...node, load: event.load });
-      return false;
+      const node = ownNode(state, event);
+      if (node) state.nodes.set(node.id, { ...node, load: event.load });
+      return;
     }
     case "placement-reported":
-      return reportPlacement(fleet, event.nodeId, { report: event.report, at: event.at });
+      return reportPlacement(state, event.nodeId, { report: event.report, at: event.at, change });
     default:
-      return assertNever(event);
+      assertNever(event);
   }
 }
 
@@ -75,43 +55,69 @@ function confirmedHeartbeats(before: number, acked: "newest" | "late" | "old"): 
   return acked === "old" ? 0 : Math.min(before + 1, CONFIRMED_HEARTBEATS_FOR_READY);
 }
 
-function openSession(fleet: MutableFleet, event: Extract<FleetEvent, { type: "session-opened" }>): boolean {
-  const node = fleet.nodes.get(event.nodeId);
-  if (!node || (node.session && node.session.epoch > event.epoch)) return false;
+function openSession(
+  state: FleetState,
+  event: Extract<FleetEvent, { type: "session-opened" }>,
+  change: ChangeCollector,
+): void {
+  const node = state.nodes.get(event.nodeId);
+  if (!node || (node.session && node.session.epoch > event.epoch)) return;
   const { epoch, replica, agentVersion, capabilities, at } = event;
-  fleet.nodes.set(node.id, {
-    ...node,
-    capabilities,
-    session: { epoch, replica, agentVersion, open: true, lastSeen: at, confirmedHeartbeats: 0 },
-  });
-  return true;
+  const announced = node.session?.announced;
+  const session = { epoch, replica, agentVersion, open: true, lastSeen: at, isReady: false, ownerSeen: at, announced };
+  state.nodes.set(node.id, { ...node, capabilities, session, observed: { lastSeen: at, confirmedHeartbeats: 0 } });
+  change.nodes.add(node.id);
 }
 
-/** Applies `change` when the event is of the present session. Plans depend on open and on readiness, not on `lastSeen`. */
-function updateSession(
-  fleet: MutableFleet,
+/** The node, while the event is of its newest session and this replica holds or held that one. */
+function ownNode(
+  state: FleetState,
   event: { readonly nodeId: NodeId; readonly epoch: number },
-  change: (session: FleetSession) => FleetSession,
-): boolean {
-  const node = fleet.nodes.get(event.nodeId);
-  if (!node?.session || node.session.epoch !== event.epoch) return false;
-  const session = change(node.session);
-  fleet.nodes.set(node.id, { ...node, session });
-  return session.open !== node.session.open || session.confirmedHeartbeats !== node.session.confirmedHeartbeats;
+): (FleetNode & { readonly observed: SessionObservation }) | undefined {
+  const node = state.nodes.get(event.nodeId);
+  if (!node?.observed || node.session?.epoch !== event.epoch) return undefined;
+  return { ...node, observed: node.observed };
+}
+
+function observe(
+  state: FleetState,
+  event: { readonly nodeId: NodeId; readonly epoch: number },
+  change: ChangeCollector,
+  see: (observed: SessionObservation) => SessionObservation,
+): void {
+  const node = ownNode(state, event);
+  if (!node) return;
+  const observed = see(node.observed);
+  if (observed === node.observed) return;
+  const after = { ...node, observed };
+  state.nodes.set(node.id, after);
+  if (isBidirectional(after) !== isBidirectional(node)) change.nodes.add(node.id);
+}
+
+function closeSession(
+  state: FleetState,
+  event: Extract<FleetEvent, { type: "session-closed" }>,
+  change: ChangeCollector,
+): void {
+  const node = ownNode(state, event);
+  if (!node?.session?.open) return;
+  const observed = { ...node.observed, lastSeen: Math.max(node.observed.lastSeen, event.at) };
+  state.nodes.set(node.id, { ...node, session: { ...node.session, open: false }, observed });
+  change.nodes.add(node.id);
 }
 
 function reportPlacement(
-  fleet: MutableFleet,
+  state: FleetState,
   nodeId: NodeId,
-  { report, at }: { report: PlacementReport; at: number },
-): boolean {
-  const placement = fleet.placements.get(report.placementId);
-  if (!placement || placement.nodeId !== nodeId || placement.generation !== report.generation) return false;
-  const changed = placement.state !== report.state;
-  fleet.placements.set(placement.id, {
+  { report, at, change }: { report: PlacementReport; at: number; change: ChangeCollector },
+): void {
+  const placement = state.placements.get(report.placementId);
+  if (!placement || placement.nodeId !== nodeId || placement.generation !== report.generation) return;
+  const isNews = placement.state !== report.state;
+  state.setPlacement({
     ...placement,
     state: report.state,
-    stateSince: changed ? at : placement.stateSince,
+    stateSince: isNews ? at : placement.stateSince,
     failure:
       report.state === "failed" ? { code: report.code ?? "HOST_CRASHED", detail: report.detail ?? "" } : undefined,
     progress:
@@ -121,42 +127,5 @@ function reportPlacement(
     rssMiB: report.rssMiB ?? placement.rssMiB,
     warmUs: report.warmUs ?? placement.warmUs,
   });
-  return changed;
-}
-
-function loadRows(fleet: MutableFleet, rows: FleetRows): boolean {
-  const nodes = rows.nodes.map((row) => mergeNode(fleet.nodes.get(row.id), row));
-  const placements = rows.placements.map((row) => mergePlacement(fleet.placements.get(row.id), row));
-  refill(fleet.nodes, nodes, (node) => node.id);
-  refill(fleet.placements, placements, (placement) => placement.id);
-  refill(fleet.deployments, rows.deployments, (deployment) => deployment.name);
-  refill(fleet.versions, rows.versions, (version) => versionKey(version.model, version.version));
-  fleet.aliases.clear();
-  for (const { model, alias, version } of rows.aliases) fleet.aliases.set(aliasKey(model, alias), version);
-  fleet.aliasesOf.clear();
-  for (const [key, aliases] of Map.groupBy(rows.aliases, ({ model, version }) => versionKey(model, version)))
-    fleet.aliasesOf.set(key, aliases.map(({ alias }) => alias).toSorted());
-  return true;
-}
-
-function refill<Key, Value>(map: Map<Key, Value>, values: readonly Value[], keyOf: (value: Value) => Key): void {
-  map.clear();
-  for (const value of values) map.set(keyOf(value), value);
-}
-
-/** The session in memory is fresher than its row, which is written in batches; a row of a higher epoch wins. */
-function mergeNode(known: FleetNode | undefined, row: Omit<FleetNode, "load">): FleetNode {
-  const session = known?.session && known.session.epoch >= (row.session?.epoch ?? 0) ? known.session : row.session;
-  return { ...row, session, capabilities: row.capabilities ?? known?.capabilities, load: known?.load };
-}
-
-/**
- * A report is written to Postgres first and to memory second, so a row read in between may be older than memory:
- * of the same generation, the later state wins.
- */
-function mergePlacement(known: FleetPlacement | undefined, row: Omit<FleetPlacement, "progress">): FleetPlacement {
-  if (!known || known.generation !== row.generation) return { ...row, progress: undefined };
-  if (known.stateSince < row.stateSince && known.state !== row.state) return { ...row, progress: undefined };
-  const { state, stateSince, failure, progress, rssMiB, warmUs } = known;
-  return { ...row, state, stateSince, failure, progress, rssMiB, warmUs };
+  if (isNews) change.placements.set(placement.id, nodeId);
 }

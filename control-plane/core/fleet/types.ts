@@ -8,11 +8,13 @@ import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messa
 import type { PlacementFailure, PlacementState, WantedState } from "../../../shared/protocol/placement.ts";
 
 /**
- * The fleet in memory: what Postgres says (inventory, desired state) and what the nodes said last. Only `reduce`
- * writes it. Every instant is in milliseconds of this replica's monotonic clock, so ages survive a changed date;
- * only `createdAt` is by the calendar (ms since 1970).
+ * The fleet as it was at one moment: an immutable value. What Postgres says (inventory, desired state, sessions) is
+ * recorded; what nodes said to this replica since is observed. Every instant is in milliseconds of this replica's
+ * monotonic clock, so ages survive a changed date; only `createdAt` is by the calendar (ms since 1970).
  */
 export interface Fleet {
+  /** Rises with every change that a plan, a route or a desired document may depend on. */
+  readonly revision: number;
   readonly nodes: ReadonlyMap<string, FleetNode>;
   readonly deployments: ReadonlyMap<string, FleetDeployment>;
   /** By `versionKey`. */
@@ -22,6 +24,8 @@ export interface Fleet {
   /** By `versionKey`: the aliases that point at a version, sorted. */
   readonly aliasesOf: ReadonlyMap<string, readonly string[]>;
   readonly placements: ReadonlyMap<string, FleetPlacement>;
+  /** By node id; nodes without placements are not in it. */
+  readonly placementsOn: ReadonlyMap<string, readonly FleetPlacement[]>;
 }
 
 export interface FleetNode {
@@ -40,18 +44,37 @@ export interface FleetNode {
   /** Rises with every change of what the node should hold. */
   readonly desiredRev: number;
   readonly createdAt: number;
+  /** Its newest session, as recorded; undefined until it first connects. */
   readonly session: FleetSession | undefined;
+  /** What this replica saw of that session; undefined when another replica holds it, or held it. */
+  readonly observed: SessionObservation | undefined;
+  /** Its newest load report: observed by the replica that holds its session, for others what that one recorded. */
   readonly load: FleetLoad | undefined;
 }
 
+/** A session as its row says it, for every replica alike. */
 export interface FleetSession {
   /** Rises with every new session of the node; an older one changes nothing. */
   readonly epoch: number;
   readonly open: boolean;
-  /** The control-plane replica that holds the node's control channel. */
+  /** The control-plane replica that holds the node's control channel: its owner. Only the owner's observations count. */
   readonly replica: string;
   readonly agentVersion: string;
-  /** When a byte of it last arrived. */
+  /** When a byte of the node last arrived, as far as the owner has recorded it. */
+  readonly lastSeen: number;
+  /** The owner found both directions of it to work. */
+  readonly isReady: boolean;
+  /** When the owner last recorded that it lives itself; undefined when it left, or another one has taken its address. */
+  readonly ownerSeen: number | undefined;
+  /** What the leader last announced of the node in an event. */
+  readonly announced: AnnouncedState | undefined;
+}
+
+export type AnnouncedState = "ready" | "detached" | "lost";
+
+/** What the owner of a session sees of it, ahead of what it records. */
+export interface SessionObservation {
+  /** When a byte of the node last arrived. */
   readonly lastSeen: number;
   /** Heartbeats in a row that proved both directions; two make a node ready. */
   readonly confirmedHeartbeats: number;
@@ -119,9 +142,18 @@ export interface FleetPlacement {
   readonly warmUs: number | undefined;
 }
 
+export type RecordedNode = Omit<FleetNode, "observed">;
+
+/** What a replica recorded of one of its sessions. */
+export interface RecordedSession {
+  readonly nodeId: NodeId;
+  readonly session: FleetSession;
+  readonly load: FleetLoad | undefined;
+}
+
 /** What Postgres knows, as one consistent snapshot. */
 export interface FleetRows {
-  readonly nodes: readonly Omit<FleetNode, "load">[];
+  readonly nodes: readonly RecordedNode[];
   readonly deployments: readonly FleetDeployment[];
   readonly versions: readonly FleetVersion[];
   readonly aliases: readonly { readonly model: string; readonly alias: string; readonly version: number }[];

@@ -2,7 +2,7 @@ import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
-import { isWanted, versionOf } from "../fleet/queries.ts";
+import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 
@@ -17,8 +17,8 @@ const MAX_BATCH = 32;
 /** What one node should hold, as its desired document says it. */
 export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
   const placements: DesiredPlacement[] = [];
-  for (const placement of fleet.placements.values()) {
-    if (placement.nodeId !== node.id || !isWanted(placement)) continue;
+  for (const placement of placementsOn(fleet, node.id)) {
+    if (!isWanted(placement)) continue;
     const wish = desiredPlacement(fleet, placement);
     if (wish) placements.push(wish);
   }

@@ -1,6 +1,7 @@
 import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
+import type { Transition } from "../fleet/transitions.ts";
 import type { FleetPlacement } from "../fleet/types.ts";
 
 /** What becomes of the rows of placements. */
@@ -32,18 +33,14 @@ export interface StatusSteps {
   };
 }
 
-/** What is recorded because it happened, though nothing has to be done about it. */
-export interface EventSteps {
-  readonly event: {
-    readonly type: "Normal" | "Warning";
-    readonly reason: string;
-    readonly object: string;
-    readonly message: string;
-  };
+/** What is recorded of nodes. */
+export interface NodeSteps {
+  /** What they have become is announced, and kept as announced. */
+  readonly "node.announce": { readonly transitions: readonly Transition[] };
 }
 
 /** A new domain (`pool.*`, `rollout.*`) adds its interface here, its sentences below and its file in app/control-loop/effects. */
-interface StepBodies extends PlacementSteps, StatusSteps, EventSteps {}
+interface StepBodies extends PlacementSteps, StatusSteps, NodeSteps {}
 
 export type StepKind = keyof StepBodies;
 
@@ -77,7 +74,8 @@ const SENTENCES: StepTable<StepKind, [], string> = {
     `write the status of ${deployment} at generation ${generation}: ${findings.conditions
       .map(({ type, status, reason }) => `${type}=${status} ${reason}`)
       .join(", ")}`,
-  event: ({ reason, object }) => `record ${reason} of ${object}`,
+  "node.announce": ({ transitions }) =>
+    transitions.map(({ event: { reason, object } }) => `record ${reason} of ${object}`).join("; "),
 };
 
 const nameOf = ({ model, version }: FleetPlacement): string => `${model}:${version}`;

@@ -1,5 +1,6 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
-import { isWanted } from "../fleet/queries.ts";
+import { lastHeard } from "../fleet/node-status.ts";
+import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { memoryNeedMiB } from "./memory.ts";
 
@@ -37,11 +38,10 @@ export function candidatesOf(
   fleet: Fleet,
   context: { stateOf: (node: FleetNode) => NodeState; now: number },
 ): Candidate[] {
-  const byNode = Map.groupBy([...fleet.placements.values()].filter(isWanted), (placement) => placement.nodeId);
   return [...fleet.nodes.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
-      const placements = byNode.get(node.id) ?? [];
+      const placements = placementsOn(fleet, node.id).filter(isWanted);
       return {
         node,
         state: context.stateOf(node),
@@ -50,7 +50,7 @@ export function candidatesOf(
         usableMiB: Math.floor((node.capabilities?.memMiB ?? 0) * MODELS_SHARE),
         usableDiskMiB: node.load?.diskFreeMiB ?? node.capabilities?.diskMiB ?? 0,
         evictionFloorDiskMiB: Math.ceil((node.capabilities?.diskMiB ?? 0) * DISK_FLOOR),
-        silentMs: node.session ? Math.max(0, context.now - node.session.lastSeen) : 0,
+        silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
       };
     });
 }

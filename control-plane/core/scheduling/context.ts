@@ -21,7 +21,7 @@ export const profileOf = (context: PlanContext): Profile => context.profile ?? D
 export function stateFor(node: FleetNode, { now, timings, leaderSince }: PlanContext): NodeState {
   const state = nodeState(node, now, timings);
   const isNewLeader = leaderSince !== undefined && now - leaderSince < timings.lostMs;
-  return state === "lost" && isNewLeader ? "suspect" : state;
+  return state === "lost" && isNewLeader ? "detached" : state;
 }
 
 const BREAKER_FLEET = 5;

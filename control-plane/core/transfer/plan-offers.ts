@@ -1,5 +1,5 @@
 import type { Digest } from "../../../shared/base/digest.ts";
-import { versionOf } from "../fleet/queries.ts";
+import { placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet } from "../fleet/types.ts";
 
 /** A session of this replica, as far as offers depend on it. */
@@ -24,8 +24,8 @@ export function planOffers(fleet: Fleet, targets: readonly OfferTarget[], now: n
   const offers: Offer[] = [];
   for (const { nodeId, waiting, isReceiving, notBefore } of targets) {
     if (isReceiving || waiting.size === 0) continue;
-    const wished = [...fleet.placements.values()]
-      .filter((placement) => placement.nodeId === nodeId && placement.wanted !== "gone" && waiting.has(placement.id))
+    const wished = placementsOn(fleet, nodeId)
+      .filter((placement) => placement.wanted !== "gone" && waiting.has(placement.id))
       .toSorted((a, b) => a.decidedAt - b.decidedAt || (a.id < b.id ? -1 : 1))
       .map((placement) => ({ placement, version: versionOf(fleet, placement.model, placement.version) }));
     const first = wished.find(

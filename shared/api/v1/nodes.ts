@@ -6,10 +6,11 @@ import { instant, labelMap } from "./common.ts";
  * pending   joined, never connected
  * ready     connected, heartbeats answered both ways: may serve
  * suspect   its control channel closed or fell silent: gets no new request
+ * detached  the control-plane replica that held its session died: gets no new request, keeps its placements
  * lost      silent for `lostMs`: its placements may move
  * revoked   its identity is void
  */
-export const nodeState = z.enum(["pending", "ready", "suspect", "lost", "revoked"]);
+export const nodeState = z.enum(["pending", "ready", "suspect", "detached", "lost", "revoked"]);
 export type NodeState = z.infer<typeof nodeState>;
 
 export const nodeKind = z.enum(["edge", "cloud"]);

@@ -29,6 +29,11 @@ let placement: NewPlacement;
 let name: string;
 let count = 0;
 
+/** As `openingOf` names it. */
+const SELF = { id: "r-1", address: "a:7070" };
+const touch = (seen: { nodeId: NodeId; epoch: number; ageMs: number }): Promise<void> =>
+  stores.sessions.touch(SELF, [{ ...seen, isReady: false, load: undefined }]);
+
 beforeAll(async () => {
   database = await startTestDatabase();
   stores = await openStores(database.url);
@@ -74,7 +79,7 @@ describe("a session", () => {
     const node = rows.nodes.find(({ id }) => id === nodeId);
     expect(node).toMatchObject({
       capabilities: someCapabilities,
-      session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", confirmedHeartbeats: 0 },
+      session: { epoch: 1, open: true, replica: "r-7", agentVersion: "0.1.0", isReady: false },
     });
     expect(node?.session?.lastSeen).toBeGreaterThan(before - 5);
     expect(node?.session?.lastSeen).toBeLessThanOrEqual(performance.now());
@@ -130,16 +135,72 @@ describe("touch", () => {
   it("writes when a byte last arrived, for the sessions whose epoch is the newest", async () => {
     await opened();
     await sql.query("UPDATE node_sessions SET last_seen_at = now() - interval '1 hour' WHERE node_id = $1", [nodeId]);
-    await stores.sessions.touch([{ nodeId, epoch: 0, ageMs: 10 }]);
+    await touch({ nodeId, epoch: 0, ageMs: 10 });
     const silence = async (): Promise<number> =>
       -((await stores.fleet.load(0)).nodes.find(({ id }) => id === nodeId)?.session?.lastSeen ?? 0);
     expect(await silence()).toBeGreaterThan(3_000_000);
-    await stores.sessions.touch([{ nodeId, epoch: 1, ageMs: 5_000.4 }]);
-    expect(await silence()).toBeGreaterThanOrEqual(4_999);
+    await touch({ nodeId, epoch: 1, ageMs: 5_000.4 });
+    expect(await silence()).toBeGreaterThan(4_700); // two clocks are compared to within 250 ms
     expect(await silence()).toBeLessThan(10_000);
-    await stores.sessions.touch([{ nodeId, epoch: 1, ageMs: 60_000 }]);
+    await touch({ nodeId, epoch: 1, ageMs: 60_000 });
     expect(await silence()).toBeLessThan(10_000);
-    await stores.sessions.touch([]);
+    await stores.sessions.touch(SELF, []);
+  });
+
+  it("records readiness and load, which other replicas read in one statement", async () => {
+    await opened();
+    const seen = async (replica: string) =>
+      (await stores.fleet.liveness(replica, 0)).find((recorded) => recorded.nodeId === nodeId);
+    expect(await seen("r-other")).toMatchObject({ session: { open: true, isReady: false }, load: undefined });
+    const load = { at: 0, cpuPct: 40, memFreeMiB: 10, diskFreeMiB: 20, rttMs: 3.5, rif: 1, placements: [] };
+    await stores.sessions.touch(SELF, [{ nodeId, epoch: 1, ageMs: 0, isReady: true, load }]);
+    const { at: _at, ...figures } = load;
+    expect(await seen("r-other")).toMatchObject({ session: { isReady: true, replica: SELF.id }, load: figures });
+    expect((await seen("r-other"))?.session.ownerSeen).toBeDefined();
+    expect(await seen(SELF.id)).toBeUndefined();
+    await opened();
+    expect(await seen("r-other")).toMatchObject({ session: { epoch: 2, isReady: false } });
+  });
+
+  it("closes sessions of its own that it does not name, but none that has just been opened", async () => {
+    await opened();
+    const isOpen = async () => (await nodeOf(stores, name)).session?.open;
+    await stores.sessions.touch(SELF, []);
+    expect(await isOpen()).toBe(true);
+    await sql.query("UPDATE node_sessions SET opened_at = now() - interval '1 minute' WHERE node_id = $1", [nodeId]);
+    await stores.sessions.touch({ id: "r-other", address: "b:1" }, []);
+    expect(await isOpen()).toBe(true);
+    await stores.sessions.touch(SELF, []);
+    expect(await isOpen()).toBe(false);
+  });
+});
+
+describe("a replica", () => {
+  const ownerSeen = async () => (await nodeOf(stores, name)).session?.ownerSeen;
+
+  it("is gone when it leaves, and when another one has taken its address", async () => {
+    await opened();
+    await stores.sessions.touch(SELF, []);
+    expect(await ownerSeen()).toBeDefined();
+    await stores.sessions.leave(SELF.id);
+    expect(await ownerSeen()).toBeUndefined();
+    await stores.sessions.touch(SELF, []);
+    await stores.sessions.enter({ id: "r-elsewhere", address: "b:1" });
+    expect(await ownerSeen()).toBeDefined();
+    await stores.sessions.enter({ id: "r-next", address: SELF.address });
+    expect(await ownerSeen()).toBeUndefined();
+  });
+});
+
+describe("announce", () => {
+  it("keeps the event of a transition once, whoever announces it", async () => {
+    await opened();
+    const fence = await lead(stores);
+    const told = { nodeId, from: undefined, to: "lost", event: { ...event("lost"), reason: "NodeLost" } } as const;
+    expect(await stores.plans.announce(fence, [told])).toBe("committed");
+    expect((await nodeOf(stores, name)).session?.announced).toBe("lost");
+    expect(await stores.plans.announce(fence, [told])).toBe("stale");
+    expect(await stores.plans.announce({ ...fence, token: fence.token + 1n }, [told])).toBe("fenced");
   });
 });
 

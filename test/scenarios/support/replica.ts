@@ -21,6 +21,7 @@ import type { TestClock } from "../../support/test-clock.ts";
 import { MortalClock, type CallQueue } from "./time-travel.ts";
 
 const HEARTBEAT_MS = 5_000;
+const NOTIFY_MS = 3_000;
 
 /** A control plane without its sockets: everything else of it is the real one. */
 export interface Replica {
@@ -60,8 +61,20 @@ export async function startReplica(
   };
   const tell = (event: NewEvent): void => void events.append([event]);
   const fleet = new FleetCache({
+    replica: name,
     store: ordered(postgres.fleet),
-    doorbell: { listen: () => Promise.resolve(), stop: () => Promise.resolve() },
+    // A notification every 3 s, so that each story happens at the same times.
+    doorbell: {
+      listen: (onChange) => {
+        const ring = (): void => {
+          onChange("fleet");
+          clock.after(NOTIFY_MS, ring);
+        };
+        clock.after(NOTIFY_MS, ring);
+        return Promise.resolve();
+      },
+      stop: () => Promise.resolve(),
+    },
     clock,
     logger,
   });
@@ -88,7 +101,7 @@ export async function startReplica(
     random,
     tell,
   });
-  const watch = new SessionWatch(shared);
+  const watch = new SessionWatch({ ...shared, replica: { id: name, address: name } });
   const leadership = new Leadership({
     store: ordered(postgres.leadership),
     replica: name,
@@ -99,7 +112,7 @@ export async function startReplica(
       loop.trigger("elected");
     },
   });
-  const execute = createEffects({ plans: ordered(postgres.plans), events, random });
+  const execute = createEffects({ plans: ordered(postgres.plans), random });
   const loop = new ControlLoop({ fleet, leadership, execute, timings: TIMINGS, clock, logger });
 
   await fleet.start();

@@ -41,7 +41,7 @@ export class PostgresKeyStore implements KeyStore {
       const row = await tx.apiKey.create({ data });
       await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, models } });
       const message = `${actor.name} made the API key ${name} with the role ${role}`;
-      await tell(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }]);
+      await tell(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }], "keys");
       return toApiKeyInfo(row);
     });
   }
@@ -63,7 +63,7 @@ export class PostgresKeyStore implements KeyStore {
       await tx.$executeRaw`UPDATE api_keys SET revoked_at = now() WHERE id = ${id}`;
       await audit(tx, actor, { action: "api-key.revoke", target: `api-key/${id}`, detail: { name: row.name } });
       const message = `${actor.name} revoked the API key ${row.name}`;
-      await tell(tx, [{ type: "Normal", reason: "ApiKeyRevoked", object: `api-key/${id}`, message }]);
+      await tell(tx, [{ type: "Normal", reason: "ApiKeyRevoked", object: `api-key/${id}`, message }], "keys");
     });
   }
 

@@ -22,7 +22,7 @@ export class PostgresEventStore implements EventStore {
   }
 
   async append(events: readonly NewEvent[]): Promise<void> {
-    if (events.length > 0) await this.#database.transaction((tx) => tell(tx, events));
+    if (events.length > 0) await this.#database.transaction((tx) => tell(tx, events, "events"));
   }
 
   /**

@@ -1,18 +1,23 @@
 import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { ChangeTopic } from "../../../ports/plan.ts";
 import type { Transaction } from "../database.ts";
 
-/** NOTIFY carries no content: a bell says "look", the rows say what. */
+/** A notification carries the topic alone: the rows say what changed. */
 export const CHANNEL = "skerry";
 
-/** Keeps the events and rings the doorbell when the transaction commits. Once for each writing transaction, also without events. */
-export async function tell(tx: Transaction, events: readonly NewEvent[]): Promise<void> {
+/**
+ * Keeps the events and notifies every replica when the transaction commits: of `about`, and of
+ * `events` if there are any. Once for each writing transaction, also without events.
+ */
+export async function tell(tx: Transaction, events: readonly NewEvent[], about: ChangeTopic = "fleet"): Promise<void> {
+  const topics = [...new Set<ChangeTopic>([about, ...(events.length > 0 ? ["events" as const] : [])])];
   const column = (name: keyof NewEvent): string[] => events.map((event) => event[name]);
   await tx.$executeRaw`
     WITH told AS (
       INSERT INTO events (type, reason, object, message)
       SELECT * FROM unnest(${column("type")}::text[], ${column("reason")}::text[], ${column("object")}::text[], ${column("message")}::text[])
     )
-    SELECT pg_notify(${CHANNEL}, '')`;
+    SELECT pg_notify(${CHANNEL}, topic) FROM unnest(${topics}::text[]) AS topic`;
 }
 
 /** What somebody did through the API: `action` is `<object>.<verb>`, `target` is `<object>/<name>`. */

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { DeploymentFindings, DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
@@ -6,10 +7,17 @@ import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
 import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import type { Capabilities } from "../../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, WantedState } from "../../../../shared/protocol/placement.ts";
-import type { FleetDeployment, FleetRows, FleetVersion } from "../../../core/fleet/types.ts";
+import type {
+  AnnouncedState,
+  FleetDeployment,
+  FleetRows,
+  FleetVersion,
+  RecordedNode,
+  RecordedSession,
+} from "../../../core/fleet/types.ts";
 
 /** Rows as the snapshot's queries name them. Closed sets are held by CHECK constraints; JSON comes as text. */
-export interface NodeRow {
+export interface NodeRow extends Omit<SessionRow, "nodeId" | "epoch"> {
   readonly id: NodeId;
   readonly name: string;
   readonly kind: NodeKind;
@@ -23,12 +31,23 @@ export interface NodeRow {
   readonly revoked: boolean;
   readonly desiredRev: number;
   readonly createdAt: number;
-  /** Null, as what follows, until it first connects. */
+  /** Null, as the rest of the session, until it first connects. */
   readonly epoch: number | null;
+}
+
+/** Instants of the database's clock, in ms since 1970. */
+export interface SessionRow {
+  readonly nodeId: NodeId;
+  readonly epoch: number;
   readonly open: boolean;
   readonly replica: string;
   readonly agentVersion: string;
-  readonly silentMs: number;
+  readonly seenAt: number;
+  readonly isReady: boolean;
+  readonly load: string | null;
+  readonly announced: AnnouncedState | null;
+  /** Null when the replica has no row. */
+  readonly ownerSeenAt: number | null;
 }
 
 export interface DeploymentRow {
@@ -62,28 +81,52 @@ export interface PlacementRow {
   readonly nodeId: NodeId;
   readonly generation: number;
   readonly wanted: WantedState;
-  readonly decidedMs: number;
+  readonly decidedAt: number;
   readonly state: PlacementState;
-  readonly stateMs: number;
+  readonly stateAt: number;
   readonly failureCode: PlacementFailure | null;
   readonly failureDetail: string | null;
   readonly rssMiB: number | null;
   readonly warmUs: number | null;
 }
 
-/** `now` is the caller's monotonic time; ages were counted by the database. */
-export function toFleetNode(
+/** What is stored of a load report. */
+export const storedLoad = z.object({
+  cpuPct: z.number(),
+  memFreeMiB: z.number(),
+  diskFreeMiB: z.number(),
+  rttMs: z.number(),
+  rif: z.number(),
+});
+
+/** `offset`: what the caller's monotonic clock shows when the database's calendar shows 1970. */
+export function toRecordedSession(row: SessionRow, offset: number): RecordedSession {
+  const { nodeId, epoch, open, replica, agentVersion, seenAt, isReady, load, announced, ownerSeenAt } = row;
+  const lastSeen = offset + seenAt;
+  return {
+    nodeId,
+    session: {
+      epoch,
+      open,
+      replica,
+      agentVersion,
+      lastSeen,
+      isReady,
+      ownerSeen: ownerSeenAt === null ? undefined : offset + ownerSeenAt,
+      announced: announced ?? undefined,
+    },
+    load: load === null ? undefined : { ...storedLoad.parse(JSON.parse(load)), at: lastSeen, placements: [] },
+  };
+}
+
+export function toRecordedNode(
   row: NodeRow,
   json: { labels: Record<string, string>; capabilities: Capabilities | undefined },
-  now: number,
-): FleetRows["nodes"][number] {
+  offset: number,
+): RecordedNode {
   const { id, name, kind, site, zone, generation, cordoned, draining, revoked, desiredRev, createdAt } = row;
-  const { epoch, open, replica, agentVersion, silentMs } = row;
-  // How many heartbeats were answered only the replica knows that holds the session: here none were.
-  const session =
-    epoch === null
-      ? undefined
-      : { epoch, open, replica, agentVersion, lastSeen: now - silentMs, confirmedHeartbeats: 0 };
+  const { epoch } = row;
+  const recorded = epoch === null ? undefined : toRecordedSession({ ...row, nodeId: id, epoch }, offset);
   return {
     id,
     name,
@@ -97,7 +140,8 @@ export function toFleetNode(
     desiredRev,
     createdAt,
     ...json,
-    session,
+    session: recorded?.session,
+    load: recorded?.load,
   };
 }
 
@@ -130,9 +174,9 @@ export function toFleetVersion(
 export function toFleetPlacement(
   row: PlacementRow,
   explain: ExplainRecord,
-  now: number,
+  offset: number,
 ): FleetRows["placements"][number] {
-  const { id, deployment, model, version, nodeId, generation, wanted, decidedMs, state, stateMs } = row;
+  const { id, deployment, model, version, nodeId, generation, wanted, decidedAt, state, stateAt } = row;
   const { failureCode, failureDetail, rssMiB, warmUs } = row;
   return {
     id,
@@ -143,9 +187,9 @@ export function toFleetPlacement(
     generation,
     wanted,
     explain,
-    decidedAt: now - decidedMs,
+    decidedAt: offset + decidedAt,
     state,
-    stateSince: now - stateMs,
+    stateSince: offset + stateAt,
     failure: failureCode === null ? undefined : { code: failureCode, detail: failureDetail ?? "" },
     rssMiB: rssMiB ?? undefined,
     warmUs: warmUs ?? undefined,

@@ -1,20 +1,23 @@
 import { z } from "zod";
+import { Prisma } from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { deploymentFindings } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
-import type { FleetRows } from "../../../core/fleet/types.ts";
+import type { FleetRows, RecordedNode, RecordedSession } from "../../../core/fleet/types.ts";
 import type { FleetStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import {
   toFleetDeployment,
-  toFleetNode,
   toFleetPlacement,
   toFleetVersion,
+  toRecordedNode,
+  toRecordedSession,
   type DeploymentRow,
   type NodeRow,
   type PlacementRow,
+  type SessionRow,
   type VersionRow,
 } from "./fleet-rows.ts";
 import { ParseOnce } from "../parse-once.ts";
@@ -29,7 +32,12 @@ interface Snapshot {
   readonly versions: readonly VersionRow[];
   readonly aliases: FleetRows["aliases"];
   readonly placements: readonly PlacementRow[];
+  /** The database's time of the snapshot, in ms since 1970. */
+  readonly readAt: number;
 }
+
+/** The two clocks are compared at each read; a difference below this is the time that the question took. */
+const CLOCK_TOLERANCE_MS = 250;
 
 /**
  * Reads the fleet in one snapshot, but for the explain records: they never change once written, so they are read beside
@@ -43,9 +51,20 @@ export class PostgresFleetStore implements FleetStore {
   readonly #findings = new ParseOnce(deploymentFindings);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
   readonly #explains = new Map<string, ExplainRecord>();
+  #offset = Number.NaN;
 
   constructor(database: Database) {
     this.#database = database;
+  }
+
+  async liveness(replica: string, now: number): Promise<readonly RecordedSession[]> {
+    const rows = await this.#database.run(
+      (client) => client.$queryRaw<(SessionRow & { readonly readAt: number })[]>`
+        SELECT s.node_id AS "nodeId", ${SESSION_COLUMNS}, ${READ_AT} AS "readAt"
+        FROM node_sessions s LEFT JOIN control_plane_replicas r ON r.id = s.replica
+        WHERE s.replica <> ${replica}`,
+    );
+    return rows.map((row) => toRecordedSession(row, this.#offsetAt(now, row.readAt)));
   }
 
   async load(now: number): Promise<FleetRows> {
@@ -56,22 +75,30 @@ export class PostgresFleetStore implements FleetStore {
     }
   }
 
-  #toRows({ nodes, deployments, versions, aliases, placements }: Snapshot, now: number): FleetRows {
+  /** The same as before while the clocks go alike, so that a row that did not change has the same instants. */
+  #offsetAt(now: number, readAt: number): number {
+    const offset = now - readAt;
+    if (!(Math.abs(offset - this.#offset) < CLOCK_TOLERANCE_MS)) this.#offset = offset;
+    return this.#offset;
+  }
+
+  #toRows({ nodes, deployments, versions, aliases, placements, readAt }: Snapshot, now: number): FleetRows {
+    const offset = this.#offsetAt(now, readAt);
     const rows: FleetRows = {
-      nodes: nodes.map((row) => this.#toNode(row, now)),
+      nodes: nodes.map((row) => this.#toNode(row, offset)),
       deployments: deployments.map((row) => this.#toDeployment(row)),
       versions: versions.map((row) => this.#toVersion(row)),
       aliases,
-      placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), now)),
+      placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), offset)),
     };
     for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
     return rows;
   }
 
-  #toNode(row: NodeRow, now: number): FleetRows["nodes"][number] {
+  #toNode(row: NodeRow, offset: number): RecordedNode {
     const known = row.capabilities === null ? undefined : this.#capabilities.get(row.id, row.capabilities);
-    return toFleetNode(row, { labels: this.#labels.get(row.id, row.labels), capabilities: known }, now);
+    return toRecordedNode(row, { labels: this.#labels.get(row.id, row.labels), capabilities: known }, offset);
   }
 
   #toDeployment(row: DeploymentRow): FleetRows["deployments"][number] {
@@ -117,16 +144,29 @@ async function readSnapshot(tx: Transaction): Promise<Snapshot> {
     versions: await readVersions(tx),
     aliases: await readAliases(tx),
     placements: await readPlacements(tx),
+    readAt: await readTime(tx),
   };
+}
+
+const READ_AT = Prisma.sql`(extract(epoch FROM now()) * 1000)::float8`;
+
+const SESSION_COLUMNS = Prisma.sql`
+  s.epoch, s.open, s.replica, s.agent_version AS "agentVersion",
+  (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS "seenAt",
+  s.ready AS "isReady", s.load::text AS load, s.announced,
+  (extract(epoch FROM r.last_seen_at) * 1000)::float8 AS "ownerSeenAt"`;
+
+async function readTime(tx: Transaction): Promise<number> {
+  const [row] = await tx.$queryRaw<{ at: number }[]>`SELECT ${READ_AT} AS at`;
+  return row?.at ?? 0;
 }
 
 const readNodes = (tx: Transaction): Promise<NodeRow[]> => tx.$queryRaw`
   SELECT n.id, n.name, n.kind, n.site, n.zone, n.labels::text AS labels, n.capabilities::text AS capabilities,
     n.generation, n.cordoned, n.draining, n.revoked, n.desired_rev AS "desiredRev",
     (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
-    s.epoch, s.open, s.replica, s.agent_version AS "agentVersion",
-    (extract(epoch FROM now() - s.last_seen_at) * 1000)::float8 AS "silentMs"
-  FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id`;
+    ${SESSION_COLUMNS}
+  FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id LEFT JOIN control_plane_replicas r ON r.id = s.replica`;
 
 const readDeployments = (tx: Transaction): Promise<DeploymentRow[]> => tx.$queryRaw`
   SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
@@ -143,7 +183,7 @@ const readAliases = (tx: Transaction): Promise<{ model: string; alias: string; v
 
 const readPlacements = (tx: Transaction): Promise<PlacementRow[]> => tx.$queryRaw`
   SELECT id, deployment_name AS deployment, model_name AS model, version, node_id AS "nodeId", generation, wanted,
-    (extract(epoch FROM now() - decided_at) * 1000)::float8 AS "decidedMs", state,
-    (extract(epoch FROM now() - state_since) * 1000)::float8 AS "stateMs",
+    (extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", state,
+    (extract(epoch FROM state_since) * 1000)::float8 AS "stateAt",
     failure_code AS "failureCode", failure_detail AS "failureDetail", rss_mib AS "rssMiB", warm_us AS "warmUs"
   FROM placements`;

@@ -42,7 +42,7 @@ export async function createToken(tx: Transaction, token: NewJoinToken, actor: A
     detail: { kind, site, zone, name: name ?? null, ttlSeconds },
   });
   const message = `${actor.name} made a join token for ${kind === "edge" ? "an edge" : "a cloud"} node of site ${site}`;
-  await tell(tx, [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }]);
+  await tell(tx, [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }], "events");
   return toJoinTokenInfo(row);
 }
 
@@ -51,7 +51,7 @@ export async function deleteToken(tx: Transaction, id: string, actor: Actor): Pr
   if (deleted.count === 0) throw new SkerryError("NOT_FOUND", `there is no join token ${id}`);
   await audit(tx, actor, { action: "join-token.delete", target: `join-token/${id}` });
   const message = `${actor.name} deleted the join token ${id}`;
-  await tell(tx, [{ type: "Normal", reason: "JoinTokenDeleted", object: `join-token/${id}`, message }]);
+  await tell(tx, [{ type: "Normal", reason: "JoinTokenDeleted", object: `join-token/${id}`, message }], "events");
 }
 
 export function toJoinTokenInfo({

@@ -1,5 +1,6 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
+import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
 import type { LeaderFence, NewPlacement, NewStatus, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
@@ -82,6 +83,25 @@ export class PostgresPlanStore implements PlanStore {
         SET status = ${JSON.stringify(findings)}::jsonb, observed_generation = ${generation}, status_at = now()
         WHERE name = ${deployment} AND generation = ${generation}`,
     );
+  }
+
+  announce(fence: LeaderFence, transitions: readonly Transition[]): Promise<PlanOutcome> {
+    return this.#database.transaction(async (tx) => {
+      if (!(await holdsLease(tx, fence))) return "fenced";
+      const rows = await tx.$queryRaw<{ nodeId: string }[]>`
+        UPDATE node_sessions s SET announced = t.announced
+        FROM unnest(${transitions.map(({ nodeId }) => nodeId)}::text[], ${transitions.map(({ from }) => from ?? null)}::text[],
+          ${transitions.map(({ to }) => to)}::text[]) AS t (node_id, before, announced)
+        WHERE s.node_id = t.node_id AND s.announced IS NOT DISTINCT FROM t.before
+        RETURNING s.node_id AS "nodeId"`;
+      const announced = new Set(rows.map(({ nodeId }) => nodeId));
+      if (announced.size === 0) return "stale";
+      await tell(
+        tx,
+        transitions.filter(({ nodeId }) => announced.has(nodeId)).map(({ event }) => event),
+      );
+      return "committed";
+    });
   }
 
   #change(

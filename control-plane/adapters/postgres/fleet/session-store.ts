@@ -1,11 +1,22 @@
+import type { z } from "zod";
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
-import type { JoinAttempt, JoinedNode, NodeIdentityRow, SessionOpening, SessionStore } from "../../../ports/nodes.ts";
+import type { FleetLoad } from "../../../core/fleet/types.ts";
+import type {
+  JoinAttempt,
+  JoinedNode,
+  NodeIdentityRow,
+  Replica,
+  SessionOpening,
+  SessionStore,
+  TouchedSession,
+} from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
 import { joinNode } from "./join-node.ts";
-import { tell } from "../events/journal.ts";
+import { CHANNEL, tell } from "../events/journal.ts";
+import type { storedLoad } from "./fleet-rows.ts";
 
 /** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */
 export class PostgresSessionStore implements SessionStore {
@@ -43,7 +54,7 @@ export class PostgresSessionStore implements SessionStore {
         VALUES (${nodeId}, ${lastEpoch} + 1, ${replica}, ${bootId}, ${agentVersion}, true)
         ON CONFLICT (node_id) DO UPDATE SET
           epoch = greatest(s.epoch + 1, excluded.epoch), replica = excluded.replica, boot_id = excluded.boot_id,
-          agent_version = excluded.agent_version, open = true, opened_at = now(), last_seen_at = now()
+          agent_version = excluded.agent_version, open = true, ready = false, opened_at = now(), last_seen_at = now()
         RETURNING epoch`;
       if (!session) return null;
       await tell(tx, []);
@@ -60,16 +71,49 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 
-  async touch(sessions: readonly { nodeId: NodeId; epoch: number; ageMs: number }[]): Promise<void> {
-    if (sessions.length === 0) return;
+  enter({ id, address }: Replica): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      await tx.$executeRaw`
+        DELETE FROM control_plane_replicas WHERE address = ${address} OR last_seen_at < now() - interval '1 day'`;
+      await tx.$executeRaw`INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})`;
+      await tell(tx, []);
+    });
+  }
+
+  leave(replicaId: string): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      await tx.$executeRaw`DELETE FROM control_plane_replicas WHERE id = ${replicaId}`;
+      await tell(tx, []);
+    });
+  }
+
+  async touch({ id, address }: Replica, sessions: readonly TouchedSession[]): Promise<void> {
     const nodeIds = sessions.map(({ nodeId }) => nodeId);
     const epochs = sessions.map(({ epoch }) => epoch);
     const agesMs = sessions.map(({ ageMs }) => Math.round(ageMs));
+    const readiness = sessions.map(({ isReady }) => isReady);
+    const loads = sessions.map(({ load }) => (load ? JSON.stringify(withoutPlacements(load)) : null));
     await this.#database.run(
       (client) => client.$executeRaw`
-        UPDATE node_sessions s SET last_seen_at = greatest(s.last_seen_at, now() - t.age_ms * interval '1 millisecond')
-        FROM unnest(${nodeIds}::text[], ${epochs}::int[], ${agesMs}::float8[]) AS t (node_id, epoch, age_ms)
-        WHERE s.node_id = t.node_id AND s.epoch = t.epoch`,
+        WITH lives AS (
+          INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})
+          ON CONFLICT (id) DO UPDATE SET last_seen_at = now()
+        ), t AS (
+          SELECT * FROM unnest(${nodeIds}::text[], ${epochs}::int[], ${agesMs}::float8[], ${readiness}::bool[], ${loads}::text[])
+            AS t (node_id, epoch, age_ms, ready, load)
+        ), turned AS (
+          SELECT 1 FROM node_sessions s JOIN t ON s.node_id = t.node_id AND s.epoch = t.epoch AND s.ready <> t.ready
+        ), touched AS (
+          UPDATE node_sessions s SET
+            last_seen_at = greatest(s.last_seen_at, now() - t.age_ms * interval '1 millisecond'),
+            ready = t.ready, load = coalesce(t.load::jsonb, s.load)
+          FROM t WHERE s.node_id = t.node_id AND s.epoch = t.epoch
+        ), closed AS (
+          UPDATE node_sessions SET open = false
+          WHERE replica = ${id} AND open AND opened_at < now() - ${OPENING_LASTS} AND node_id NOT IN (SELECT node_id FROM t)
+          RETURNING 1
+        )
+        SELECT pg_notify(${CHANNEL}, 'fleet') WHERE EXISTS (SELECT FROM turned) OR EXISTS (SELECT FROM closed)`,
     );
   }
 
@@ -86,6 +130,13 @@ export class PostgresSessionStore implements SessionStore {
       return true;
     });
   }
+}
+
+/** A session that is in its row and not yet among those of its replica is about to be. */
+const OPENING_LASTS = Prisma.sql`interval '10 seconds'`;
+
+function withoutPlacements({ cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif }: FleetLoad): z.infer<typeof storedLoad> {
+  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif };
 }
 
 /** Locks node and session, so that neither a newer session nor a revocation can come between this and the commit. */

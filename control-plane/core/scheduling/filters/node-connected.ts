@@ -13,6 +13,7 @@ export const nodeConnected: Filter = {
       case "pending":
         return { verdict: "not now", sentence: `${node.name} has not connected yet` };
       case "suspect":
+      case "detached":
       case "lost":
         return {
           verdict: "not now",

@@ -4,7 +4,7 @@ import type { ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
 import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { FleetDeployment, FleetNode, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
+import type { FleetDeployment, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
 import type { DeploymentStore } from "../../../../control-plane/ports/catalogue.ts";
 import type {
   Actor,
@@ -198,7 +198,7 @@ export class MemoryStores {
   }
 
   #node(name: string): number {
-    const at = this.rows.nodes.findIndex((node: Omit<FleetNode, "load">) => node.name === name);
+    const at = this.rows.nodes.findIndex((node) => node.name === name);
     if (at === -1) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);
     return at;
   }

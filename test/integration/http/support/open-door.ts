@@ -14,6 +14,7 @@ import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
 import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
+import { livingStore } from "../../../support/fleet-in-memory.ts";
 import { FleetCache } from "../../../../control-plane/app/fleet/fleet-cache.ts";
 import type { InferenceResponse } from "../../../../control-plane/app/inference/inference-request.ts";
 import { NodeAdmin } from "../../../../control-plane/app/nodes/node-admin.ts";
@@ -64,7 +65,8 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     placements: [aPlacement(a)],
   });
   const fleet = new FleetCache({
-    store: { load: async () => stores.rows },
+    replica: "r-1",
+    store: livingStore(() => stores.rows),
     doorbell: { listen: async () => undefined, stop: async () => undefined },
     clock,
     logger: silentLogger,

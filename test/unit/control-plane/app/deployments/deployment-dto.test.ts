@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { toDeploymentDto } from "../../../../../control-plane/app/deployments/deployment-dto.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { OWNER_GONE_MS } from "../../../../../control-plane/core/fleet/node-status.ts";
 import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
 
 const digits = aDeployment(
@@ -47,7 +48,7 @@ describe("a deployment as the API shows it", () => {
   });
 
   it("does not believe a recorded Ready that the nodes do not bear out", () => {
-    const later = show({ ...digits, status }, NOW + TIMINGS.suspectMs + 1);
+    const later = show({ ...digits, status }, NOW + OWNER_GONE_MS + 1);
     expect(later.conditions).toEqual([expect.objectContaining({ status: "Unknown", reason: "StatusOutdated" })]);
   });
 

@@ -15,7 +15,13 @@ function holderOfGrowing(during: (holder: FleetCache) => void = () => undefined)
     return Promise.resolve({ nodes, deployments: [], versions: [], aliases: [], placements: [] });
   };
   const doorbell = { listen: () => Promise.resolve(), stop: () => Promise.resolve() };
-  const holder = new FleetCache({ store: { load }, doorbell, clock: new TestClock(), logger: silentLogger });
+  const holder = new FleetCache({
+    replica: "r-1",
+    store: { load, liveness: async () => [] },
+    doorbell,
+    clock: new TestClock(),
+    logger: silentLogger,
+  });
   return holder;
 }
 

@@ -28,8 +28,12 @@ async function watched(timings = TIMINGS) {
   const session = aSession(node, { control, clock, fleet });
   session.attachInference(inference);
   registry.add(session);
+  const { capabilities } = node;
+  if (!capabilities) throw new Error("the node has no capabilities");
+  const opened = { nodeId: node.id, epoch: 1, replica: "r-1", agentVersion: "0.1.0", capabilities, at: NOW };
+  fleet.apply({ type: "session-opened", ...opened });
   const sessions = { touch: () => Promise.resolve() };
-  const watch = new SessionWatch({ registry, fleet, sessions, timings, clock });
+  const watch = new SessionWatch({ replica: { id: "r-1", address: "a" }, registry, fleet, sessions, timings, clock });
   watch.start();
   return { clock, control, inference, fleet, node };
 }
@@ -59,6 +63,6 @@ describe("the session watch", () => {
     inference.heardAt = clock.now();
     await clock.advance(10_000);
     expect(control.closedWith).toEqual([]);
-    expect(fleet.current().nodes.get(node.id)?.session?.lastSeen).toBe(NOW + 10_000);
+    expect(fleet.current().nodes.get(node.id)?.observed?.lastSeen).toBe(NOW + 10_000);
   });
 });

@@ -1,21 +1,21 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
-import { aFleet, aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { aFleetState, aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
 
 type Acked = "newest" | "late" | "old";
 
 /** The node's state after each heartbeat of its second session, by which of our answers it named. */
 function statesAfter(...heartbeats: readonly Acked[]): readonly string[] {
   const node = aNode("dock");
-  const fleet = aFleet({ nodes: [node] });
+  const fleet = aFleetState({ nodes: [node] });
   const { capabilities } = node;
   if (!capabilities) throw new Error("the node has no capabilities");
   const opened = { nodeId: node.id, epoch: 2, replica: "r-1", agentVersion: "0.1.0", capabilities, at: NOW };
   reduce(fleet, { type: "session-opened", ...opened });
   return heartbeats.map((acked) => {
     reduce(fleet, { type: "heartbeat-received", nodeId: node.id, epoch: 2, acked, at: NOW });
-    const after = fleet.nodes.get(node.id);
+    const after = fleet.snapshot().nodes.get(node.id);
     return after ? nodeState(after, NOW, TIMINGS) : "gone";
   });
 }

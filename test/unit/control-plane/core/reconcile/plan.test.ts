@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
@@ -252,44 +251,3 @@ function capabilitiesOf(node: FleetNode): NonNullable<FleetNode["capabilities"]>
   if (!node.capabilities) throw new Error("no capabilities");
   return node.capabilities;
 }
-
-describe("reduce", () => {
-  it("ignores news of an older epoch and of an older generation", () => {
-    const fleet = aFleet({ nodes: [a], versions, placements: [aPlacement(a, { generation: 3, state: "offered" })] });
-    expect(reduce(fleet, { type: "session-closed", nodeId: a.id, epoch: 0, at: NOW })).toBe(false);
-    const report = { placementId: "p-edge-a", generation: 2, state: "ready" } as const;
-    expect(reduce(fleet, { type: "placement-reported", nodeId: a.id, report, at: NOW })).toBe(false);
-    expect(fleet.placements.get("p-edge-a")?.state).toBe("offered");
-  });
-
-  it("ignores a report about another node's placement", () => {
-    const fleet = aFleet({ nodes: [a, b], versions, placements: [aPlacement(a, { state: "offered" })] });
-    const report = { placementId: "p-edge-a", generation: 1, state: "ready" } as const;
-    expect(reduce(fleet, { type: "placement-reported", nodeId: b.id, report, at: NOW })).toBe(false);
-  });
-
-  it("keeps what a node said when rows that were read a moment earlier arrive", () => {
-    const offered = aPlacement(a, { state: "offered", stateSince: NOW - 10 });
-    const fleet = aFleet({ nodes: [a], versions, placements: [offered] });
-    reduce(fleet, {
-      type: "placement-reported",
-      nodeId: a.id,
-      report: { placementId: "p-edge-a", generation: 1, state: "ready", warmUs: 70 },
-      at: NOW,
-    });
-    reduce(fleet, {
-      type: "rows-loaded",
-      rows: { nodes: [a], deployments: [], versions, aliases: [], placements: [offered] },
-    });
-    expect(fleet.placements.get("p-edge-a")).toMatchObject({ state: "ready", warmUs: 70 });
-  });
-
-  it("tells a sign of life from a change that plans depend on", () => {
-    const fresh = aNode("edge-a", {
-      session: { epoch: 1, open: true, replica: "r-1", agentVersion: "0", lastSeen: NOW, confirmedHeartbeats: 0 },
-    });
-    const fleet = aFleet({ nodes: [fresh], versions });
-    const heartbeat = { type: "heartbeat-received", nodeId: fresh.id, epoch: 1, acked: "newest", at: NOW + 1 } as const;
-    expect([reduce(fleet, heartbeat), reduce(fleet, heartbeat), reduce(fleet, heartbeat)]).toEqual([true, true, false]);
-  });
-});

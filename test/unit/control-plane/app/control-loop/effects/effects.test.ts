@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { createEffects } from "../../../../../../control-plane/app/control-loop/effects/effects.ts";
+import type { Transition } from "../../../../../../control-plane/core/fleet/transitions.ts";
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
 import type { NewEvent } from "../../../../../../control-plane/ports/journal.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
@@ -28,12 +29,12 @@ async function execute(step: Step, outcome: PlanOutcome = "committed") {
       calls.push(`write fenced by ${by.token}: ${deployment} at generation ${generation}`);
       return Promise.resolve(outcome);
     },
+    announce: (by, [first]) => {
+      calls.push(`announce fenced by ${by.token}: ${first?.event.reason ?? ""} of ${first?.event.object ?? ""}`);
+      return Promise.resolve(outcome);
+    },
   };
-  const append = ([event]: readonly NewEvent[]): Promise<void> => {
-    calls.push(`append ${event?.reason ?? ""} of ${event?.object ?? ""}`);
-    return Promise.resolve();
-  };
-  const result = await createEffects({ plans, events: { append }, random: systemRandom })(step, fence);
+  const result = await createEffects({ plans, random: systemRandom })(step, fence);
   return { calls, result };
 }
 
@@ -44,6 +45,13 @@ const findings: DeploymentFindings = {
   edge: { wanted: 0, placed: 0, ready: 0 },
   cloud: { wanted: 0, placed: 0, ready: 0 },
   unplaced: [],
+};
+
+const lost: Transition = {
+  nodeId,
+  from: "ready",
+  to: "lost",
+  event: { type: "Warning", reason: "NodeLost", object: "node/edge-a", message: "silent" },
 };
 
 const create: Step = {
@@ -73,10 +81,7 @@ describe("effects", () => {
       { kind: "status.write", deployment: "digits", generation: 3, findings },
       "write fenced by 7: digits at generation 3",
     ],
-    [
-      { kind: "event", type: "Warning", reason: "NodeLost", object: "node/edge-a", message: "silent" },
-      "append NodeLost of node/edge-a",
-    ],
+    [{ kind: "node.announce", transitions: [lost] }, "announce fenced by 7: NodeLost of node/edge-a"],
   ])("turns the step %# into one write of its domain", async (step, expected) => {
     expect(await execute(step)).toEqual({ calls: [expected], result: "committed" });
   });

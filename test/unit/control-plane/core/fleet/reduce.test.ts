@@ -1,0 +1,188 @@
+import { describe, expect, it } from "@jest/globals";
+import { documentsTouched, isEmptyChange, type ChangeSet } from "../../../../../control-plane/core/fleet/change-set.ts";
+import type { FleetEvent } from "../../../../../control-plane/core/fleet/events.ts";
+import type { FleetState } from "../../../../../control-plane/core/fleet/fleet-state.ts";
+import { nodeState, OWNER_GONE_MS } from "../../../../../control-plane/core/fleet/node-status.ts";
+import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
+import type { FleetNode, FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
+import {
+  aDeployment,
+  aFleetSession,
+  aFleetState,
+  aNode,
+  aPlacement,
+  aVersion,
+  NOW,
+  TIMINGS,
+} from "../../../../support/fleet-builder.ts";
+
+const a = aNode("edge-a");
+const b = aNode("edge-b");
+const versions = [aVersion("digits", 1)];
+const deployments = [aDeployment({ name: "digits", model: "digits", version: 1 })];
+const aliases = [{ model: "digits", alias: "champion", version: 1 }];
+const rows = (over: Partial<FleetRows> = {}): FleetRows => ({
+  nodes: [a, b],
+  deployments,
+  versions,
+  aliases,
+  placements: [aPlacement(a), aPlacement(b)],
+  ...over,
+});
+
+const changes = (state: FleetState, event: FleetEvent): boolean => !isEmptyChange(reduce(state, event));
+const load = (state: FleetState, over: Partial<FleetRows> = {}): ChangeSet =>
+  reduce(state, { type: "rows-loaded", rows: rows(over) });
+const stateOf = (state: FleetState, node: FleetNode, now: number): string => {
+  const found = state.snapshot().nodes.get(node.id);
+  return found ? nodeState(found, now, TIMINGS) : "gone";
+};
+
+/** `edge-a` with a ready session of epoch 2 that the replica `r-1`, which is this one, holds. */
+function owned(at = NOW): FleetState {
+  const state = aFleetState(rows());
+  const { capabilities } = a;
+  if (!capabilities) throw new Error("the node has no capabilities");
+  const opened = { nodeId: a.id, epoch: 2, replica: "r-1", agentVersion: "0.1.0", capabilities, at };
+  reduce(state, { type: "session-opened", ...opened });
+  for (let heartbeat = 0; heartbeat < 2; heartbeat++)
+    reduce(state, { type: "heartbeat-received", nodeId: a.id, epoch: 2, acked: "newest", at });
+  return state;
+}
+
+describe("what nodes say", () => {
+  it("of an older epoch or generation changes nothing", () => {
+    const state = owned();
+    expect(changes(state, { type: "session-closed", nodeId: a.id, epoch: 1, at: NOW })).toBe(false);
+    const report = { placementId: "p-edge-a", generation: 2, state: "failed" } as const;
+    expect(changes(state, { type: "placement-reported", nodeId: a.id, report, at: NOW })).toBe(false);
+    expect(state.snapshot().placements.get("p-edge-a")?.state).toBe("ready");
+  });
+
+  it("of another node's placement changes nothing", () => {
+    const report = { placementId: "p-edge-a", generation: 1, state: "failed" } as const;
+    expect(changes(owned(), { type: "placement-reported", nodeId: b.id, report, at: NOW })).toBe(false);
+  });
+
+  it("of a placement stays when rows that were read a moment earlier arrive", () => {
+    const offered = aPlacement(a, { state: "offered", stateSince: NOW - 10 });
+    const state = aFleetState(rows({ placements: [offered] }));
+    const report = { placementId: "p-edge-a", generation: 1, state: "ready", warmUs: 70 } as const;
+    expect(changes(state, { type: "placement-reported", nodeId: a.id, report, at: NOW })).toBe(true);
+    expect(isEmptyChange(load(state, { placements: [offered] }))).toBe(true);
+    expect(state.snapshot().placements.get("p-edge-a")).toMatchObject({ state: "ready", warmUs: 70 });
+  });
+
+  it("is a change when readiness turns, and none when it is a sign of life or a load", () => {
+    const state = owned();
+    const heartbeat = { type: "heartbeat-received", nodeId: a.id, epoch: 2, at: NOW + 1 } as const;
+    expect(changes(state, { ...heartbeat, acked: "newest" })).toBe(false);
+    expect(changes(state, { ...heartbeat, acked: "old" })).toBe(true);
+    expect(changes(state, { ...heartbeat, acked: "newest" })).toBe(false);
+    expect(changes(state, { ...heartbeat, acked: "newest" })).toBe(true);
+    expect(changes(state, { type: "node-heard", nodeId: a.id, epoch: 2, at: NOW + 9 })).toBe(false);
+    const report = { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 1, rttMs: 1, rif: 0, placements: [] };
+    expect(changes(state, { type: "load-reported", nodeId: a.id, epoch: 2, load: report })).toBe(false);
+    expect(state.snapshot().nodes.get(a.id)).toMatchObject({ observed: { lastSeen: NOW + 9 }, load: { cpuPct: 1 } });
+  });
+});
+
+describe("rows", () => {
+  it("that say what is known change nothing: no object, no revision", () => {
+    const state = aFleetState(rows());
+    const before = state.snapshot();
+    const again: FleetRows = structuredClone(rows());
+    expect(isEmptyChange(reduce(state, { type: "rows-loaded", rows: again }))).toBe(true);
+    const after = state.snapshot();
+    expect(after.revision).toBe(before.revision);
+    for (const part of ["nodes", "placements", "deployments", "versions", "aliases", "placementsOn"] as const)
+      expect(after[part]).toBe(before[part]);
+  });
+
+  it("that differ change what differs, and leave earlier snapshots as they were", () => {
+    const state = aFleetState(rows());
+    const before = state.snapshot();
+    const change = load(state, { placements: [aPlacement(a, { wanted: "gone" })] });
+    expect([...change.placements]).toEqual([
+      ["p-edge-a", a.id],
+      ["p-edge-b", b.id],
+    ]);
+    expect(change.nodes.size + change.deployments.size + change.versions.size).toBe(0);
+    expect(before.placements.get("p-edge-b")).toBeDefined();
+    expect(before.placementsOn.get(b.id)).toHaveLength(1);
+    const after = state.snapshot();
+    expect(after.placementsOn.get(a.id)?.[0]?.wanted).toBe("gone");
+    expect(after.placementsOn.has(b.id)).toBe(false);
+    expect(after.nodes).toBe(before.nodes);
+    expect(after.revision).toBe(before.revision + 1);
+  });
+
+  it("touch the documents of the nodes that hold what changed, and no others", () => {
+    const state = aFleetState(rows({ placements: [aPlacement(a)] }));
+    const withAlias = {
+      placements: [aPlacement(a)],
+      aliases: [...aliases, { model: "digits", alias: "new", version: 1 }],
+    };
+    expect([...documentsTouched(state.snapshot(), load(state, withAlias))]).toEqual([a.id]);
+  });
+});
+
+describe("a session that another replica holds", () => {
+  const other = (over: Parameters<typeof aFleetSession>[0]): FleetNode =>
+    aNode("edge-a", { session: aFleetSession({ replica: "r-2", epoch: 2, ...over }) });
+
+  it("wins over what was observed here, at the same epoch and at a higher one", () => {
+    for (const epoch of [2, 3]) {
+      const state = owned();
+      load(state, { nodes: [other({ epoch }), b] });
+      const node = state.snapshot().nodes.get(a.id);
+      expect([node?.session?.replica, node?.observed]).toEqual(["r-2", undefined]);
+      expect(changes(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW })).toBe(false);
+    }
+  });
+
+  it("is as its owner recorded it while the owner lives, however long ago the node itself was recorded", () => {
+    const state = aFleetState(rows({ nodes: [other({}), b] }));
+    for (let now = NOW; now < NOW + 180_000; now += 5_000) {
+      const session = aFleetSession({ replica: "r-2", epoch: 2, ownerSeen: now });
+      expect(changes(state, { type: "liveness-loaded", sessions: [{ nodeId: a.id, session, load: undefined }] })).toBe(
+        false,
+      );
+      expect(stateOf(state, a, now + 5_000)).toBe("ready");
+    }
+    const closed = aFleetSession({ replica: "r-2", epoch: 2, open: false, ownerSeen: NOW + 180_000 });
+    expect(
+      changes(state, { type: "liveness-loaded", sessions: [{ nodeId: a.id, session: closed, load: undefined }] }),
+    ).toBe(true);
+    expect(stateOf(state, a, NOW + TIMINGS.lostMs)).toBe("suspect");
+  });
+
+  it("makes the node detached when its owner is dead or gone, and lost a minute after the last sign of life", () => {
+    const state = aFleetState(rows({ nodes: [other({ lastSeen: NOW - 5_000 }), b] }));
+    expect(stateOf(state, a, NOW + OWNER_GONE_MS)).toBe("ready");
+    expect(stateOf(state, a, NOW + OWNER_GONE_MS + 1)).toBe("detached");
+    expect(stateOf(state, a, NOW + TIMINGS.lostMs)).toBe("detached");
+    expect(stateOf(state, a, NOW + TIMINGS.lostMs + 1)).toBe("lost");
+    load(state, { nodes: [other({ ownerSeen: undefined }), b] });
+    expect(stateOf(state, a, NOW + 1)).toBe("detached");
+  });
+});
+
+describe("a session that this replica holds", () => {
+  it("is as observed, ahead of its row", () => {
+    const state = owned(NOW + 100_000);
+    const row = aNode("edge-a", { session: aFleetSession({ epoch: 2, isReady: false, lastSeen: NOW }) });
+    load(state, { nodes: [row, b] });
+    expect(stateOf(state, a, NOW + 100_000)).toBe("ready");
+    reduce(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW + 100_000 });
+    load(state, { nodes: [row, b] });
+    expect(stateOf(state, a, NOW + 100_000)).toBe("suspect");
+    expect(stateOf(state, a, NOW + 160_001)).toBe("lost");
+  });
+
+  it("outlives rows that were read before it was recorded", () => {
+    const state = owned();
+    load(state);
+    expect(state.snapshot().nodes.get(a.id)?.session?.epoch).toBe(2);
+  });
+});
