@@ -67,7 +67,6 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
       now,
       random,
       routers: 1,
-      replica: 0,
       timeLeftMs: 10_000,
       mayTake: ({ nodeId, session }) => session.inference !== undefined && !asked.includes(nodeId),
       prefer: undefined,
@@ -80,7 +79,6 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
     nodes.map((node) => ({
       placementId: `p-${node.name}`,
       nodeId: node.id,
-      ring: 0,
       node: node.name,
       kind: node.kind,
       cost: 0,

@@ -16,8 +16,6 @@ import { RouteCache, type ServingCandidate } from "./route-cache.ts";
 import type { ModelStats, Telemetry } from "./telemetry.ts";
 
 const EXPIRY_SWEEP_MS = 50;
-/** A node's inference channel ends at one control plane: nobody else sends to the nodes that we can reach. */
-const SOLE_ROUTER = { routers: 1, replica: 0 } as const;
 
 interface Parts {
   readonly fleet: FleetCache;
@@ -122,7 +120,8 @@ export class InferenceService {
     return pick(set, {
       now,
       random,
-      ...SOLE_ROUTER,
+      // A node's inference channel ends at one control plane: no other one sends to the same nodes.
+      routers: 1,
       timeLeftMs: deadline - now,
       mayTake: ({ nodeId, session }) => session.inference !== undefined && !asked.includes(nodeId),
       prefer: prefer?.kind,

@@ -1,6 +1,5 @@
 import { nodeCost } from "../../core/fleet/node-cost.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
-import { hashFraction } from "../../core/hash.ts";
 import { candidateSet, type CandidateSet } from "../../core/routing/candidate-set.ts";
 import type { RouteCandidate } from "../../core/routing/estimate.ts";
 import { buildRouteTable, type ReadyPlacement, type RouteTable } from "../../core/routing/table.ts";
@@ -95,7 +94,6 @@ export class RouteCache {
       serving.push({
         placementId: placement.id,
         nodeId: node.id,
-        ring: hashFraction(node.id),
         node: node.name,
         kind: node.kind,
         cost: nodeCost(node),

@@ -3,8 +3,6 @@ import type { PlacementStats } from "./placement-stats.ts";
 export interface RouteCandidate {
   readonly placementId: string;
   readonly nodeId: string;
-  /** The position of its node on the ring of `deterministic-bias.ts`, in [0, 1). */
-  readonly ring: number;
   readonly node: string;
   readonly kind: "edge" | "cloud";
   /** What an answer from there costs, 0–1: see core/fleet/node-cost.ts. */
@@ -21,11 +19,6 @@ export interface RouterContext {
   readonly now: number;
   /** How many send to the same placements without talking to each other. */
   readonly routers: number;
-  /**
-   * Which of them this is, from 0, where all get an equal share of the requests: replicas behind one address. Undefined for
-   * routers at sites of their own, whose distances differ already and whose shares do too.
-   */
-  readonly replica: number | undefined;
 }
 
 /** A report loses half its weight in 350 ms: by then a guess says more. */

@@ -1,7 +1,6 @@
 import type { Random } from "../../../shared/base/random.ts";
 import type { CandidateSet, WeightedSet } from "./candidate-set.ts";
 import { scoreCandidate, type RouteCandidate, type ScoredCandidate, type RouterContext } from "./estimate.ts";
-import { biasOf, NO_BIAS, type DeterministicBias } from "./deterministic-bias.ts";
 import { limitOf, applyPreference, type RoutePreference } from "./apply-preference.ts";
 
 /** Who may answer is settled; this says who does. */
@@ -46,7 +45,7 @@ export function pick<Candidate extends RouteCandidate>(
 ): Pick<Candidate> {
   const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
   const drawn = isLarge ? draw(set, context) : undefined;
-  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason, bias: NO_BIAS });
+  if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason });
 
   const timed = healthyCandidates(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
@@ -54,29 +53,24 @@ export function pick<Candidate extends RouteCandidate>(
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
   const { pool, reason } = applyPreference(applySlowStart(inTime, context), context);
   const found = timed.length === 1 ? "only" : reason;
-  return choose(pool, timed, { context, found, bias: biasOf(context) });
+  return choose(pool, timed, { context, found });
 }
 
 interface Found<Candidate extends RouteCandidate> {
   readonly context: PickContext<Candidate>;
   /** Why it came to this pool; undefined: nobody was left out. */
   readonly found: PickReason | undefined;
-  readonly bias: DeterministicBias;
 }
 
 /** The choice among `pool`; `all` are those whom it is compared with to see whether it is an overflow. */
 function choose<Candidate extends RouteCandidate>(
   pool: readonly ScoredCandidate<Candidate>[],
   all: readonly ScoredCandidate<Candidate>[],
-  { context, found, bias }: Found<Candidate>,
+  { context, found }: Found<Candidate>,
 ): Pick<Candidate> {
-  let best = Infinity;
   let soonest = Infinity;
-  for (const entry of pool) {
-    best = Math.min(best, entry.eta + bias(entry));
-    soonest = Math.min(soonest, entry.eta);
-  }
-  const band = pool.filter((entry) => entry.eta + bias(entry) <= nearTie(best));
+  for (const entry of pool) soonest = Math.min(soonest, entry.eta);
+  const band = pool.filter((entry) => entry.eta <= nearTie(soonest));
   const { candidate, eta } = byCapacity(band, context.random);
   const goodUntil = Math.max(nearTie(soonest), limitOf(context) ?? 0);
   const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);

@@ -1,5 +1,4 @@
 import { candidateSet, type CandidateSet } from "../../../control-plane/core/routing/candidate-set.ts";
-import { hashFraction } from "../../../control-plane/core/hash.ts";
 import { expectedMs, type RouteCandidate } from "../../../control-plane/core/routing/estimate.ts";
 import { pick } from "../../../control-plane/core/routing/pick.ts";
 import { PlacementStats, type PlacementFigures } from "../../../control-plane/core/routing/placement-stats.ts";
@@ -41,7 +40,6 @@ function candidatesOf(world: World, router: number, statsOf: (node: number) => P
       index,
       placementId: `p${index}`,
       nodeId: `n${index}`,
-      ring: hashFraction(`n${index}`),
       node: `n${index}`,
       kind,
       cost: kind === "cloud" ? 1 : 0,
@@ -53,7 +51,7 @@ function candidatesOf(world: World, router: number, statsOf: (node: number) => P
 }
 
 /** Who knows all queues needs no guess of what others do. */
-const ALONE = { routers: 1, replica: 0 } as const;
+const ALONE = { routers: 1 } as const;
 
 const nothing = (): void => undefined;
 
@@ -73,7 +71,6 @@ export const skerry = (): PolicyOf => (world, router, random) => {
         now,
         random,
         routers: world.routers,
-        replica: world.isOnePlace ? router : undefined,
         timeLeftMs,
         mayTake: asked.length === 0 ? () => true : ({ index }) => !asked.includes(index),
         prefer: undefined,

@@ -4,8 +4,6 @@ export interface World {
   readonly routers: number;
   /** Share of the requests that each router gets; the sum is 1. */
   readonly demand: readonly number[];
-  /** The routers are replicas behind one address; else each has a site and a demand of its own. */
-  readonly isOnePlace: boolean;
   readonly rttMs: (router: number, node: number) => number;
 }
 
@@ -50,7 +48,6 @@ export const EC32: World = {
   nodes: EC_NODES,
   routers: SITES,
   demand: zipf(SITES),
-  isOnePlace: false,
   rttMs(router, node) {
     const { kind, site } = EC_NODES[node] ?? { kind: "cloud", site: -1 };
     return kind === "cloud" ? 50 : site === router ? 4 : 45;
@@ -62,7 +59,6 @@ export const ec32FromTheCloud = (routers: number): World => ({
   nodes: EC_NODES,
   routers,
   demand: Array.from({ length: routers }, () => 1 / routers),
-  isOnePlace: true,
   rttMs: (_router, node) => (EC_NODES[node]?.kind === "cloud" ? 2 : 45),
 });
 
@@ -71,7 +67,6 @@ export const hom30 = (routers: number): World => ({
   nodes: Array.from({ length: 30 }, () => ({ kind: "edge" as const, site: 0, slots: 2, meanMs: 25 })),
   routers,
   demand: Array.from({ length: routers }, () => 1 / routers),
-  isOnePlace: true,
   rttMs: () => 10,
 });
 
@@ -80,7 +75,6 @@ export const workshop = (nodes: number): World => ({
   nodes: Array.from({ length: nodes }, () => ({ kind: "edge" as const, site: 0, slots: 1, meanMs: 25 })),
   routers: 1,
   demand: [1],
-  isOnePlace: true,
   rttMs: () => 10,
 });
 
@@ -89,6 +83,5 @@ export const TEXTBOOK: World = {
   nodes: Array.from({ length: 100 }, () => ({ kind: "edge" as const, site: 0, slots: 1, meanMs: 20 })),
   routers: 1,
   demand: [1],
-  isOnePlace: true,
   rttMs: () => 0,
 };

@@ -8,9 +8,6 @@ import type { Experiment } from "./experiment.ts";
 const WARM_UP_MS = 6_000;
 const SECONDS = 36;
 
-/** Where the question is one of a few per cent: one seed's p99 is 1 % off the mean of many. */
-const MANY_SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
-
 type Steady = Partial<Omit<Setup, "seed">> & { readonly policy: PolicyOf };
 
 const steady =
@@ -75,12 +72,6 @@ export const STEADY: Readonly<Record<string, Experiment>> = {
     "2 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(2) }),
     "4 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(4) }),
     "8 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(8) }),
-  }),
-  "S3-routers-equal": () => ({
-    "1 router": tailOf({ policy: skerry(), world: hom30(1), seeds: MANY_SEEDS }),
-    "2 routers": tailOf({ policy: skerry(), world: hom30(2), seeds: MANY_SEEDS }),
-    "4 routers": tailOf({ policy: skerry(), world: hom30(4), seeds: MANY_SEEDS }),
-    "8 routers": tailOf({ policy: skerry(), world: hom30(8), seeds: MANY_SEEDS }),
   }),
   "S13-.1": withCv(0.1),
   "S13-.5": withCv(0.5),

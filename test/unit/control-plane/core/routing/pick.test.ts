@@ -23,7 +23,7 @@ function candidate(
 ): RouteCandidate {
   const stats = new PlacementStats();
   stats.report({ rif, slots, meanUs: meanMs * 1_000, p95Us: meanMs * 2_000 }, NOW);
-  return { placementId: `p-${node}`, nodeId: `n-${node}`, ring: 0, node, kind, cost, rttMs, warmUs: 0, stats };
+  return { placementId: `p-${node}`, nodeId: `n-${node}`, node, kind, cost, rttMs, warmUs: 0, stats };
 }
 
 type Context = PickContext<RouteCandidate>;
@@ -32,7 +32,6 @@ const context = (over: Partial<Context> = {}): Context => ({
   now: NOW,
   random: seededRandom(7),
   routers: 1,
-  replica: 0,
   timeLeftMs: 30_000,
   mayTake: () => true,
   prefer: undefined,
@@ -57,12 +56,12 @@ describe("expectedMs", () => {
     ["a free second slot", { rttMs: 4, meanMs: 10, rif: 1, slots: 2 }, 14],
     ["both slots taken and one waiting", { rttMs: 0, meanMs: 10, rif: 3, slots: 2 }, 20],
   ])("counts round trip, queue and service of %s", (_name, shape, expected) => {
-    expect(expectedMs(candidate("a", shape), { now: NOW, routers: 1, replica: 0 })).toBeCloseTo(expected, 6);
+    expect(expectedMs(candidate("a", shape), { now: NOW, routers: 1 })).toBeCloseTo(expected, 6);
   });
 
   it("believes its own count at once and an old report of other routers less and less", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
-    const two = { routers: 2, replica: undefined };
+    const two = { routers: 2 };
     expect(expectedMs(busy, { now: NOW, ...two })).toBeCloseTo(110, 6);
     expect(expectedMs(busy, { now: NOW + 3_000, ...two })).toBeLessThan(12);
     busy.stats.begin(NOW);
@@ -73,7 +72,7 @@ describe("expectedMs", () => {
 
   it("does not suppose what nobody has told lately: a request is refused for what is known", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
-    expect(expectedMs(busy, { now: NOW + 3_000, routers: 1, replica: 0 })).toBeLessThan(12);
+    expect(expectedMs(busy, { now: NOW + 3_000, routers: 1 })).toBeLessThan(12);
   });
 });
 
@@ -287,18 +286,14 @@ describe("pick", () => {
         const set = candidateSet(candidates, NOW);
         const choice = pickFrom(set, context({ ...how, random: seededRandom(seed), mayTake }));
         if (choice.kind === "refused") {
-          const soonest = Math.min(
-            ...open.map((each) => expectedMs(each, { now: NOW, routers: how.routers, replica: 0 })),
-          );
+          const soonest = Math.min(...open.map((each) => expectedMs(each, { now: NOW, routers: how.routers })));
           expect(choice.reason === "none-ready" ? open.length === 0 : open.length > 0).toBe(true);
           if (choice.reason === "late" && open.every(({ stats }) => !stats.isEjected(NOW)))
             expect(soonest).toBeGreaterThan(how.timeLeftMs);
           return;
         }
         expect(open).toContain(choice.candidate);
-        expect(expectedMs(choice.candidate, { now: NOW, routers: how.routers, replica: 0 })).toBeLessThanOrEqual(
-          how.timeLeftMs,
-        );
+        expect(expectedMs(choice.candidate, { now: NOW, routers: how.routers })).toBeLessThanOrEqual(how.timeLeftMs);
         const hasSound = open.some(({ stats }) => !stats.isEjected(NOW));
         if (!set.isPanic && hasSound) expect(choice.candidate.stats.isEjected(NOW)).toBe(false);
       }),
