@@ -98,9 +98,12 @@ export function registerModels(program: Command, shell: CommandRunner): void {
   withExamples(
     models
       .command("pull")
-      .description("download a version's file and check its digest")
+      .description("download a version's file, or its files into a folder, and check each digest")
       .argument("<model[:version]>", "a number or an alias after the colon; the newest version without")
-      .option("--to <file>", "where to put it; `-` for stdout (default: MODEL-VERSION.onnx)")
+      .option(
+        "--to <file>",
+        "where to put it; `-` for stdout (default: MODEL-VERSION.onnx, or the folder MODEL-VERSION)",
+      )
       .action((reference: string, options: { to?: string }, command: Command) =>
         shell.run(command, async (run) =>
           (await import("../actions/models/model-pull.ts")).pullModel(run, reference, options),

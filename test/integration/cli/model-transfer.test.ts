@@ -184,6 +184,20 @@ describe("a model's bytes", () => {
       expect(await readFile(to, "utf8")).toBe("onnx");
     });
 
+    it("of several files go into a folder, each by its path, and never out of it", async () => {
+      const files = ["net.onnx", "more/net.data"].map((path) => ({ path, bytes: 4, sha256: sha256(small) }));
+      api.on("GET /api/v1/models/digits/versions/1", versionOf("digits", { files, main: "net.onnx", bytes: 8 }));
+      const to = join(folder, "pulled");
+      expect((await cli("models", "pull", "digits:1", "--to", to)).exitCode).toBe(0);
+      expect(await readFile(join(to, "net.onnx"), "utf8")).toBe("onnx");
+      expect(await readFile(join(to, "more/net.data"), "utf8")).toBe("onnx");
+      expect((await cli("models", "pull", "digits:1", "--to", "-")).stderr).toContain("has 2 files");
+      const outside = [...files, { path: "../escaped", bytes: 4, sha256: sha256(small) }];
+      api.on("GET /api/v1/models/digits/versions/1", versionOf("digits", { files: outside, main: "net.onnx" }));
+      expect((await cli("models", "pull", "digits:1", "--to", to)).stderr).toContain("the path leaves the bundle (..)");
+      expect((await readdir(folder)).toSorted()).toEqual(["model.onnx", "pulled"]);
+    });
+
     it("leave nothing behind when their digest is wrong", async () => {
       api.on("GET /api/v1/models/digits/versions/1", versionOf("digits"));
       const { exitCode, stderr } = await cli("models", "pull", "digits:1", "--to", join(folder, "pulled.onnx"));
