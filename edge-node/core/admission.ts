@@ -15,7 +15,7 @@ const SHORT_QUEUE_MS = 20;
 /**
  * While a quick model runs one request, the next is already handed to its host: the hop costs up to 100 µs, and two
  * under way gave 2.1–3.4 times the answers of one (host-hop.bench.ts). A slower model would gain nothing, and a request
- * that was handed over can no longer be dropped.
+ * that was handed over can no longer be overtaken.
  */
 const QUICK_RUN_MS = 2;
 /** A model this slow gets its requests one at a time, even where they could share a run. */
@@ -56,7 +56,7 @@ export function holdLimit({ slots, meanMs, batch, queueLimit }: Omit<QueueView, 
 }
 
 /**
- * Most requests that the host itself holds. They can no longer be dropped, overtaken or called off, so they are never
+ * Most requests that the host itself holds. They can no longer be overtaken, and dropped only until they run, so they are never
  * more work than a short queue's, or no more than any placement holds where a shared run is worth a wait.
  */
 export function handLimit({ slots, meanMs, batch }: Pick<QueueView, "slots" | "meanMs" | "batch">): number {

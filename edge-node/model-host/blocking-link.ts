@@ -2,6 +2,7 @@ import { readSync, writeSync } from "node:fs";
 import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
 import { release } from "../../shared/bytes/release.ts";
 import {
+  ANSWER_CODES,
   type HostEvent,
   readRequestHead,
   REPLY,
@@ -11,6 +12,8 @@ import {
   type RequestHead,
   writeReplyHead,
 } from "./link-frame.ts";
+
+const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
 
 /** A request as it lies in the read buffer: untouched until the next call of `next`. */
 export interface LinkRequest extends RequestHead {
@@ -41,6 +44,10 @@ export class BlockingLink {
   /** Bytes of `#buffer` between these two have been read from the socket and not been used. */
   #start = 0;
   #end = 0;
+  /** Where in `#buffer` the first message begins that was not looked at for cancellations; may lie beyond `#end`. */
+  #scanned = 0;
+  /** Requests that were taken back and whose cancellation lies in `#buffer`. */
+  readonly #cancelled = new Set<number>();
   /**
    * What is about to leave. Kept: Node's pool gives a slab to every few turns, and those that were in use when V8 collected
    * its young generation stayed until it collected all (60 MiB after a million requests).
@@ -54,13 +61,15 @@ export class BlockingLink {
 
   /** Waits for a request; undefined when the agent has closed its end or is gone. */
   next(): LinkRequest | undefined {
-    if (this.#start === this.#end) this.#drained();
-    if (!this.#fill(REQUEST_HEADER)) return undefined;
-    const head = this.#peek();
-    if (head.bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${head.bodyLength} bytes`);
-    return this.#fill(REQUEST_HEADER + head.bodyLength, REQUEST_HEADER + head.headerLength)
-      ? this.#take(head)
-      : undefined;
+    for (;;) {
+      if (this.#start === this.#end) this.#drained();
+      if (!this.#fill(REQUEST_HEADER)) return undefined;
+      const head = this.#peek();
+      if (head.bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${head.bodyLength} bytes`);
+      if (!this.#fill(REQUEST_HEADER + head.bodyLength, REQUEST_HEADER + head.headerLength)) return undefined;
+      const request = this.#take(head);
+      if (this.#isWanted(request)) return request;
+    }
   }
 
   /**
@@ -68,19 +77,51 @@ export class BlockingLink {
    * was on, so this is how requests that arrived together are found; a blocking descriptor cannot be asked for more.
    */
   ready(): LinkRequest | undefined {
-    if (this.#end - this.#start < REQUEST_HEADER) return undefined;
-    const head = this.#peek();
-    return this.#end - this.#start < REQUEST_HEADER + head.bodyLength ? undefined : this.#take(head);
+    while (this.#end - this.#start >= REQUEST_HEADER) {
+      const head = this.#peek();
+      if (this.#end - this.#start < REQUEST_HEADER + head.bodyLength) return undefined;
+      const request = this.#take(head);
+      if (this.#isWanted(request)) return request;
+    }
+    return undefined;
+  }
+
+  /** False for a cancellation, and for a request that one in the buffer takes back: that is answered here. */
+  #isWanted({ isCancel, requestId }: RequestHead): boolean {
+    if (isCancel) {
+      this.#cancelled.delete(requestId);
+      return false;
+    }
+    this.#scan();
+    if (!this.#cancelled.has(requestId)) return true;
+    const nothing = { headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 };
+    this.#put({ kind: REPLY.ANSWER, code: CANCELLED, turn: 1, requestId, ...nothing }, new Uint8Array(0));
+    this.#flush();
+    return false;
+  }
+
+  /** Finds the cancellations in what has been read. Each message is looked at once. */
+  #scan(): void {
+    this.#scanned = Math.max(this.#scanned, this.#start);
+    while (this.#scanned + REQUEST_HEADER <= this.#end) {
+      const head = this.#headAt(this.#scanned);
+      if (head.isCancel) this.#cancelled.add(head.requestId);
+      this.#scanned += REQUEST_HEADER + head.bodyLength;
+    }
   }
 
   /** The next read has the whole buffer again: near its end it would bring fewer requests than are there. */
   #drained(): void {
     if (this.#buffer.byteLength > KEPT_CAPACITY) this.#replace(Buffer.allocUnsafeSlow(FIRST_CAPACITY));
-    this.#start = this.#end = 0;
+    this.#start = this.#end = this.#scanned = 0;
   }
 
   #peek(): RequestHead {
-    return readRequestHead(new DataView(this.#buffer.buffer, this.#start, REQUEST_HEADER));
+    return this.#headAt(this.#start);
+  }
+
+  #headAt(at: number): RequestHead {
+    return readRequestHead(new DataView(this.#buffer.buffer, at, REQUEST_HEADER));
   }
 
   #take(head: RequestHead): LinkRequest {
@@ -112,6 +153,7 @@ export class BlockingLink {
     this.#buffer.copy(target, start, this.#start, this.#end);
     if (isTooSmall) this.#replace(target);
     this.#end += start - this.#start;
+    this.#scanned += start - this.#start;
     this.#start = start;
   }
 

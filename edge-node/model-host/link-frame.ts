@@ -6,6 +6,8 @@ import type { TensorSignature } from "../../shared/inference/shape.ts";
  * request in the order in which they came.
  *
  *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u16 0; body
+ *   cancel:  u32 request id, u32 0, u32 0, u16 0, u16 1. Nobody wants the answer any more: a request that has not been taken
+ *            up is answered CANCELLED, with no body, and does not run; for any other it means nothing
  *   reply:   u8 kind, u8 code, u16 turn, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  */
@@ -25,6 +27,8 @@ export interface RequestHead {
   readonly bodyLength: number;
   /** Rows that may share a run with it. On each request, so that a changed limit needs no new host. */
   readonly maxRows: number;
+  /** Not a request: takes one back. */
+  readonly isCancel: boolean;
 }
 
 export interface ReplyHead {
@@ -43,7 +47,7 @@ export interface ReplyHead {
 }
 
 /** What an answer says in its code byte: 0 is success. */
-export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED"] as const;
+export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED", "CANCELLED"] as const;
 
 /** How a start goes on, and what the host found while it serves, as JSON in the body of an EVENT. */
 export type HostEvent =
@@ -79,7 +83,7 @@ export function writeRequestHead(view: DataView, head: RequestHead): void {
   view.setUint32(4, head.headerLength, true);
   view.setUint32(8, head.bodyLength, true);
   view.setUint16(12, head.maxRows, true);
-  view.setUint16(14, 0, true);
+  view.setUint16(14, head.isCancel ? 1 : 0, true);
 }
 
 export const readRequestHead = (view: DataView): RequestHead => ({
@@ -87,6 +91,7 @@ export const readRequestHead = (view: DataView): RequestHead => ({
   headerLength: view.getUint32(4, true),
   bodyLength: view.getUint32(8, true),
   maxRows: view.getUint16(12, true),
+  isCancel: view.getUint16(14, true) === 1,
 });
 
 export function writeReplyHead(view: DataView, head: ReplyHead): void {

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../../shared/base/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
@@ -32,6 +33,8 @@ export interface HostRequest {
   readonly timeoutMs: number;
   /** Rows that may share one run with it, at most 65,535. */
   readonly maxRows: number;
+  /** Cancelled when nobody wants the answer: the host drops it unless it runs already. Answered `CANCELLED` then. */
+  readonly cancellation?: Cancellation;
 }
 
 export interface HostResponse {

@@ -1,6 +1,12 @@
 import type { Socket } from "node:net";
 import { ERRORS, messageOf } from "../../../shared/base/errors.ts";
-import { ANSWER_CODES, REPLY, REQUEST_HEADER, writeRequestHead } from "../../model-host/link-frame.ts";
+import {
+  ANSWER_CODES,
+  REPLY,
+  REQUEST_HEADER,
+  type RequestHead,
+  writeRequestHead,
+} from "../../model-host/link-frame.ts";
 import type { HostResponse, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
 import { type Reply, ReplyReader } from "./reply-reader.ts";
@@ -44,22 +50,30 @@ export class ProcessLink {
     return this.#waiting.length;
   }
 
-  ask({ body, headerLength, timeoutMs, maxRows }: HostRequest): Promise<HostResponse> {
+  ask({ body, headerLength, timeoutMs, maxRows, cancellation }: HostRequest): Promise<HostResponse> {
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
-      this.#waiting.push({ requestId: this.#lastId, timeoutMs, maxRows, resolve, reject });
+      const requestId = this.#lastId;
+      this.#waiting.push({ requestId, timeoutMs, maxRows, resolve, reject });
       if (this.#waiting.length === 1) this.#watchOldest();
-      const head = Buffer.allocUnsafe(REQUEST_HEADER);
-      writeRequestHead(new DataView(head.buffer, head.byteOffset, REQUEST_HEADER), {
-        requestId: this.#lastId,
-        headerLength,
-        bodyLength: body.byteLength,
-        maxRows,
-      });
       this.#gather();
-      this.#socket.write(head);
+      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, isCancel: false });
       this.#socket.write(body);
+      cancellation?.onCancel(() => this.#cancel(requestId));
     });
+  }
+
+  /** The host answers it all the same: at once when it waits there, after its run when it runs. */
+  #cancel(requestId: number): void {
+    if (this.#socket.writableEnded || this.#waiting.every((waiting) => waiting.requestId !== requestId)) return;
+    this.#gather();
+    this.#writeHead({ requestId, headerLength: 0, bodyLength: 0, maxRows: 0, isCancel: true });
+  }
+
+  #writeHead(fields: RequestHead): void {
+    const head = Buffer.allocUnsafe(REQUEST_HEADER);
+    writeRequestHead(new DataView(head.buffer, head.byteOffset, REQUEST_HEADER), fields);
+    this.#socket.write(head);
   }
 
   /** One system call, and so one waking of the host, for all that is asked in a turn of the event loop: it can share a run. */
@@ -105,14 +119,16 @@ export class ProcessLink {
     if (reply.kind === REPLY.EVENT) {
       return this.#watcher.onEvent(hostEvent.parse(JSON.parse(Buffer.from(reply.body).toString("utf8"))));
     }
-    const [oldest] = this.#waiting;
-    if (reply.kind !== REPLY.ANSWER || oldest?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
+    const code = ANSWER_CODES[reply.code];
+    // One that was taken back is answered before those that run.
+    const at = code === "CANCELLED" ? this.#waiting.findIndex(({ requestId }) => requestId === reply.requestId) : 0;
+    const asked = this.#waiting[at];
+    if (reply.kind !== REPLY.ANSWER || asked?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
       throw new Error(`an answer of kind ${reply.kind} and code ${reply.code} to request ${reply.requestId}`);
     }
-    this.#waiting.shift();
-    const code = ANSWER_CODES[reply.code];
+    this.#waiting.splice(at, 1);
     const status = code === undefined ? 200 : ERRORS[code].status;
     const { headerLength, body, computeUs, decodeUs, encodeUs, turn } = reply;
-    oldest.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn });
+    asked.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn });
   }
 }

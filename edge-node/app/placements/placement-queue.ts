@@ -197,14 +197,15 @@ export class PlacementQueue {
   }
 
   async #run(entry: Entry, queueMs: number): Promise<void> {
-    const { body, headerLength } = entry.request;
+    const { body, headerLength, cancellation } = entry.request;
     // The placement's own limit, not the caller's deadline: an impatient caller must not kill the host.
     const timeoutMs = this.placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
     const startedAt = this.#clock.now();
     entry.isStarted = true;
     this.#handed += 1;
     try {
-      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch });
+      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch, cancellation });
+      if (answer.code === "CANCELLED") return; // settled when it was cancelled, and no run to learn from
       const inHostMs = this.#learn(startedAt, answer.turn);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {

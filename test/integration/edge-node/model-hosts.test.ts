@@ -7,6 +7,7 @@ import type { HostResponse, HostSpec, ModelHost } from "../../../edge-node/ports
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import { Cancellation } from "../../../shared/base/cancellation.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
@@ -137,6 +138,22 @@ describe("a model host", () => {
     const numbers = Array.from({ length: 200 }, (_, i) => i);
     const answers = await Promise.all(numbers.map((i) => ask(host, [tensor("x", "INT32", [1], Int32Array.of(i))])));
     expect(answers.map((answer) => outputsOf(answer)[0]?.data[0])).toEqual(numbers);
+  });
+
+  it("drops a request that is taken back before it runs, and answers those around it", async () => {
+    const host = await start(softmaxModel());
+    const x = tensor("x", "FP32", [1, 784], new Float32Array(784));
+    const request = encodeRequest({ inputs: [{ tensor: x, binary: true }], binaryOutput: true });
+    const cancellation = new Cancellation();
+    const maxRows = host.noBatchReason === undefined ? 8 : 1;
+    const infer = (more: { readonly cancellation?: Cancellation } = {}): Promise<HostResponse> =>
+      host.infer({ ...request, timeoutMs: 5_000, maxRows, ...more });
+    // What is written in one turn of the event loop reaches the host at once.
+    const asked = [infer(), infer({ cancellation }), infer()];
+    cancellation.cancel();
+    const statuses = (await Promise.all(asked)).map(({ status, code }) => code ?? status);
+    expect(statuses).toEqual([200, "CANCELLED", 200]);
+    expect(await infer()).toMatchObject({ status: 200 });
   });
 
   it("tells how much of its time it read and wrote", async () => {

@@ -2,11 +2,17 @@ import { afterAll, afterEach, describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { BlockingLink } from "../../../../edge-node/model-host/blocking-link.ts";
-import { REQUEST_HEADER, writeRequestHead } from "../../../../edge-node/model-host/link-frame.ts";
+import {
+  ANSWER_CODES,
+  readReplyHead,
+  REPLY_HEADER,
+  REQUEST_HEADER,
+  writeRequestHead,
+} from "../../../../edge-node/model-host/link-frame.ts";
 
 const open: number[] = [];
 const directory = mkdtempSync(path.join(tmpdir(), "skerry-link-"));
@@ -17,13 +23,14 @@ afterEach(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const frame = (requestId: number, body: string): Buffer => {
+const frame = (requestId: number, body: string, isCancel = false): Buffer => {
   const head = Buffer.alloc(REQUEST_HEADER);
   writeRequestHead(new DataView(head.buffer, head.byteOffset, REQUEST_HEADER), {
     requestId,
     headerLength: 7,
     bodyLength: body.length,
     maxRows: 32,
+    isCancel,
   });
   return Buffer.concat([head, Buffer.from(body)]);
 };
@@ -51,6 +58,25 @@ const text = (request: { readonly requestId: number; readonly body: Uint8Array }
   request && `${request.requestId} ${Buffer.from(request.body).toString()}`;
 
 describe("BlockingLink", () => {
+  it("answers a request that was taken back without handing it on, and ignores what comes too late", () => {
+    const file = path.join(directory, "stream");
+    const sent = [frame(1, "one"), frame(2, "two"), frame(3, "three"), frame(2, "", true), frame(9, "", true)];
+    writeFileSync(file, Buffer.concat([...sent, frame(4, "four"), frame(4, "", true)]));
+    const length = readFileSync(file).byteLength;
+    const fd = openSync(file, "a+"); // reads from the start, and what is written goes behind it
+    open.push(fd);
+    const link = new BlockingLink(fd);
+    expect([text(link.next()), text(link.ready()), text(link.ready())]).toEqual(["1 one", "3 three", undefined]);
+    const written = readFileSync(file).subarray(length);
+    const replies = [0, REPLY_HEADER].map((at) =>
+      readReplyHead(new DataView(written.buffer, written.byteOffset + at, REPLY_HEADER)),
+    );
+    expect(replies.map(({ requestId, code }) => [requestId, ANSWER_CODES[code]])).toEqual([
+      [2, "CANCELLED"],
+      [4, "CANCELLED"],
+    ]);
+  });
+
   it("reads every body as it was sent, whatever their sizes", () => {
     fc.assert(
       fc.property(

@@ -7,6 +7,18 @@ import type { WorkerResponse, WorkerRequest } from "../../../../../edge-node/por
 import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
+const ANSWER: HostResponse = {
+  status: 200,
+  code: undefined,
+  headerLength: JSON_BODY,
+  body: new Uint8Array(0),
+  computeUs: 5,
+  decodeUs: 1,
+  encodeUs: 1,
+  turn: 1,
+};
+const CANCELLED = { status: 499, code: "CANCELLED" };
+
 /** A host whose runs end when the test says so. */
 class ScriptedHost implements ModelHost {
   readonly inputs = [];
@@ -35,11 +47,23 @@ class ScriptedHost implements ModelHost {
     return { limitMiB: 100, privateMiB: 21.3 };
   }
 
-  infer({ body, timeoutMs, maxRows }: HostRequest): Promise<HostResponse> {
+  infer({ body, timeoutMs, maxRows, cancellation }: HostRequest): Promise<HostResponse> {
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
     this.rows.push(maxRows);
-    return new Promise((resolve, reject) => this.#running.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const waiting = { resolve, reject };
+      this.#running.push(waiting);
+      // The first runs and cannot be stopped; those behind it are dropped.
+      cancellation?.onCancel(() => {
+        const at = this.#running.indexOf(waiting);
+        if (at > 0) this.#running.splice(at, 1).forEach((dropped) => dropped.resolve({ ...ANSWER, ...CANCELLED }));
+      });
+    });
+  }
+
+  get held(): number {
+    return this.#running.length;
   }
 
   stop(): Promise<void> {
@@ -47,17 +71,7 @@ class ScriptedHost implements ModelHost {
   }
 
   async answer(over: Partial<HostResponse> = {}): Promise<void> {
-    this.#running.shift()?.resolve({
-      status: 200,
-      code: undefined,
-      headerLength: JSON_BODY,
-      body: new Uint8Array(0),
-      computeUs: 5,
-      decodeUs: 1,
-      encodeUs: 1,
-      turn: 1,
-      ...over,
-    });
+    this.#running.shift()?.resolve({ ...ANSWER, ...over });
     await settle();
   }
 
@@ -97,6 +111,22 @@ const errorOf = ({ body }: WorkerResponse): string =>
   (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
 
 describe("InferenceWorker", () => {
+  it("leaves nothing of a thousand callers that vanish but the run that is on", async () => {
+    const { worker, host } = setUp({ host: new ScriptedHost(100, { turns: true }) });
+    worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, queue: 2_000 } }, host);
+    for (let i = 0; i < 10; i += 1) {
+      const callers = Array.from({ length: 100 }, () => new Cancellation());
+      const answers = callers.map((cancellation) => worker.infer(request("x", { cancellation })));
+      expect(host.held).toBeGreaterThan(1);
+      for (const caller of callers) caller.cancel();
+      await Promise.all(answers);
+      await settle();
+      expect([worker.rif, worker.load().placements[0]?.queued, host.held]).toEqual([0, 0, 1]);
+    }
+    await host.answer();
+    expect(host.held).toBe(0);
+  });
+
   it("gives new requests to a host that takes over, and waits for the old one's, queued ones too", async () => {
     const { worker, host } = setUp();
     const old = [worker.infer(request("running")), worker.infer(request("waiting"))];
