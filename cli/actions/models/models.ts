@@ -98,6 +98,12 @@ const filesFields = ({ main, files }: ModelVersion): [string, string][] =>
     .toSorted((a, b) => Number(b.path === main) - Number(a.path === main))
     .map(({ path, bytes }, at) => [at === 0 ? "Files" : "", `${path} (${formatBytes(bytes)})`]);
 
+/** Whether requests may share a run of it, and what stops the proof. */
+function sharedRuns({ rows, state }: ModelVersion): string {
+  if (rows === null) return state === "ready" ? "no: publish it again to have its graph examined" : "";
+  return rows.kind === "independent" ? "yes: its rows are independent" : `no: ${rows.reason}`;
+}
+
 export async function inspectVersion(run: CommandContext, reference: string): Promise<void> {
   const api = await run.api();
   const parsed = parseModelReference(reference);
@@ -123,6 +129,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
             ].join(", "),
           ],
           ["Producer", of.producer ?? ""],
+          ["Shared runs", sharedRuns(of)],
           ["Metrics", pairs(of.metrics)],
           ["Labels", pairs(of.labels)],
           ["Digest", of.digest],

@@ -10,7 +10,7 @@ import {
   type BundleFile,
   type Runtime,
 } from "../../protocol/bundle.ts";
-import { tensorSpec } from "../../protocol/manifest.ts";
+import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
 import { aliasName, instant, labelMap, objectName, sha256Hex, versionNumber } from "./common.ts";
 
 export const model = z
@@ -54,6 +54,8 @@ export const modelVersion = z
     producer: z.string().nullable(),
     inputs: z.array(tensorSpec),
     outputs: z.array(tensorSpec),
+    /** Whether the graph proves that requests may share a run; null before the check, and of versions that were checked before it did. */
+    rows: rowProof.nullable(),
     labels: labelMap,
     /** What the author claims of the version, e.g. accuracy. */
     metrics: z.record(z.string(), z.number()),

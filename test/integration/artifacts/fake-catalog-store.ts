@@ -58,6 +58,7 @@ export class FakeCatalogStore implements CatalogStore {
       producer: null,
       inputs: [],
       outputs: [],
+      rows: null,
     };
     const row: ModelVersion = {
       ...unknown,
@@ -103,7 +104,16 @@ export class FakeCatalogStore implements CatalogStore {
     const { artifact, opset, irVersion, producer, inputs, outputs } = checked;
     this.#end(
       uploadId,
-      { state: "ready", artifact, opset, irVersion, producer, inputs: [...inputs], outputs: [...outputs] },
+      {
+        state: "ready",
+        artifact,
+        opset,
+        irVersion,
+        producer,
+        inputs: [...inputs],
+        outputs: [...outputs],
+        rows: checked.manifest.rows ?? null,
+      },
       event,
     );
   }

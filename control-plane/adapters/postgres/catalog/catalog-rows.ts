@@ -2,7 +2,7 @@ import { z } from "zod";
 import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
-import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
 import type { UploadRow } from "../../../ports/catalogue.ts";
 
@@ -45,6 +45,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     producer,
     inputs: signature.parse(row.inputs),
     outputs: signature.parse(row.outputs),
+    rows: rowProof.nullable().parse(row.rows),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),
     createdAt: createdAt.toISOString(),

@@ -63,6 +63,7 @@ export async function acceptVersion(
       producer,
       inputs: [...inputs],
       outputs: [...outputs],
+      ...(manifest.rows && { rows: manifest.rows }),
     },
   });
   if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);

@@ -46,6 +46,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     producer: null,
     inputs: [{ name: "image", datatype: "FP32", shape: [-1, 2] }],
     outputs: [],
+    rows: null,
     labels: {},
     metrics: {},
     createdAt,

@@ -233,6 +233,7 @@ describe("the diff of two versions", () => {
     main: "model.onnx",
     files: [{ path: "model.onnx", bytes: 1, sha256: String(number) }],
     opset: 17,
+    rows: null,
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],
