@@ -26,22 +26,22 @@ const settings = z.object({
   SKERRY_HEARTBEAT_MS: z.coerce
     .number()
     .int()
-    // A node may send 50 messages a second, and an idle one tells its load with each heartbeat.
+    // A node may send 50 messages a second, and an idle one sends its load with each heartbeat.
     .min(50)
     .default(HEARTBEAT_MS)
-    .describe("How often a node tells that it lives, in ms; a third of SKERRY_SUSPECT_MS at most."),
+    .describe("Interval of a node's heartbeats, in ms; a third of SKERRY_SUSPECT_MS at most."),
   SKERRY_SUSPECT_MS: z.coerce
     .number()
     .int()
     .min(1_000)
     .default(SUSPECT_MS)
-    .describe("Silence after which a node gets no new requests, in ms."),
+    .describe("Time without a message after which a node gets no new requests, in ms."),
   SKERRY_LOST_MS: z.coerce
     .number()
     .int()
     .min(2_000)
     .default(LOST_MS)
-    .describe("Silence after which a node's placements may move, in ms."),
+    .describe("Time without a message after which a node's placements may move, in ms."),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -50,6 +50,11 @@ const settings = z.object({
     "1: stop when standard input closes, so that a killed supervisor leaves nothing behind.",
   ),
 });
+
+/** Name → sentence, for docs/operate.md. */
+export const SETTINGS: ReadonlyMap<string, string> = new Map(
+  Object.entries(settings.shape).map(([name, { description = "" }]) => [name, description]),
+);
 
 export interface Config {
   readonly databaseUrl: string;
