@@ -56,7 +56,7 @@ export class SkerryCluster {
   /** Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings. */
   static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}): Promise<SkerryCluster> {
     const directory = await mkdtemp(path.join(tmpdir(), "skerry-cluster-"));
-    const port = await freePort();
+    const port = Number(env["SKERRY_PORT"] ?? (await freePort()));
     const cluster = new SkerryCluster(directory, port, {
       DATABASE_URL: databaseUrl,
       SKERRY_PORT: String(port),
