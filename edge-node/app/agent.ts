@@ -3,11 +3,12 @@ import { newId } from "../../shared/base/ids.ts";
 import type { Logger } from "../../shared/base/logger.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { Capabilities } from "../../shared/protocol/messages.ts";
+import type { LocalPlacement } from "../core/local-placement.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
 import type { ArtifactDisk, StateFile } from "../ports/disk.ts";
 import type { Dialer } from "../ports/links.ts";
 import type { SystemProbe } from "../ports/machine.ts";
-import type { ModelHosts } from "../ports/model-hosts.ts";
+import type { ModelHost, ModelHosts } from "../ports/model-hosts.ts";
 import type { NodeTelemetry } from "../ports/serving.ts";
 import { Connection } from "./session/connection.ts";
 import { DesiredStateReceiver } from "./placements/desired-state-receiver.ts";
@@ -15,7 +16,7 @@ import { Executor } from "./placements/executor.ts";
 import { HostSupervisor } from "./hosts/host-supervisor.ts";
 import { LocalState } from "./placements/local-state.ts";
 import { NodeLog } from "./session/node-log.ts";
-import { type Held, Placements } from "./placements/placements.ts";
+import { Placements } from "./placements/placements.ts";
 import type { RequestExecutor } from "./inference/request-executor.ts";
 import { StatusReports } from "./session/status-reports.ts";
 import { Transfers } from "./transfer/transfers.ts";
@@ -122,7 +123,7 @@ export class Agent {
   }
 
   /** What it holds, oldest first. */
-  held(): readonly Held[] {
+  placements(): readonly LocalPlacement<ModelHost>[] {
     return [...this.#placements.all().values()];
   }
 

@@ -1,22 +1,15 @@
 import type { DesiredState } from "../../shared/protocol/desired.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
-import type { PlacementState } from "../../shared/protocol/placement.ts";
+import type { LocalPlacement } from "./local-placement.ts";
 import { wantedPlacements } from "./retention.ts";
 
-/** A placement as this process holds it. */
-export interface HeldPlacement {
-  readonly spec: DesiredPlacement;
-  readonly state: PlacementState;
-  /** Its model host: on its way up, up, or on its way down. */
-  readonly host: "none" | "starting" | "running" | "stopping";
-  /** A start (state `staged`) or a fresh attempt (state `failed`) waits for this time, in ms; Infinity: for a new generation. */
-  readonly notBefore: number;
-}
+/** What the plan depends on of a placement. */
+export type PlacementSnapshot = Pick<LocalPlacement, "spec" | "state" | "hostState" | "notBefore">;
 
 export interface LocalView {
   readonly desired: DesiredState;
   readonly retained: readonly DesiredPlacement[];
-  readonly held: ReadonlyMap<string, HeldPlacement>;
+  readonly placements: ReadonlyMap<string, PlacementSnapshot>;
   /** Artifacts that are complete and verified on this disk. */
   readonly complete: ReadonlySet<string>;
   /** Artifacts to keep for a way back, newest first. */
@@ -49,16 +42,16 @@ export interface LocalPlan {
  * view that needs nothing gives no steps. A placement whose host is changing is left alone until that has ended.
  */
 export function planLocal(view: LocalView): LocalPlan {
-  const ready = new Set([...view.held].filter(([, { state }]) => state === "ready").map(([id]) => id));
+  const ready = new Set([...view.placements].filter(([, { state }]) => state === "ready").map(([id]) => id));
   const wanted = wantedPlacements(view.desired, view.retained, ready).toSorted(byId);
   const wantedIds = new Set(wanted.map(({ placementId }) => placementId));
-  const unwanted = [...view.held.values()].filter(({ spec }) => !wantedIds.has(spec.placementId));
+  const unwanted = [...view.placements.values()].filter(({ spec }) => !wantedIds.has(spec.placementId));
   const steps = [
     ...unwanted.toSorted((a, b) => byId(a.spec, b.spec)).flatMap(leave),
     ...wanted.flatMap((placement) => approach(placement, view)),
   ];
   const waits = wanted.flatMap(({ placementId }) => {
-    const notBefore = view.held.get(placementId)?.notBefore ?? 0;
+    const notBefore = view.placements.get(placementId)?.notBefore ?? 0;
     return notBefore > view.now && notBefore < Infinity ? [notBefore] : [];
   });
   return { steps, keep: artifactsToKeep(wanted, view), wakeAt: waits.length > 0 ? Math.min(...waits) : undefined };
@@ -66,8 +59,8 @@ export function planLocal(view: LocalView): LocalPlan {
 
 const byId = (a: DesiredPlacement, b: DesiredPlacement): number => (a.placementId < b.placementId ? -1 : 1);
 
-function leave({ spec, host }: HeldPlacement): LocalStep[] {
-  switch (host) {
+function leave({ spec, hostState }: PlacementSnapshot): LocalStep[] {
+  switch (hostState) {
     case "none":
       return [{ kind: "forget", placement: spec }];
     case "stopping":
@@ -80,10 +73,10 @@ function leave({ spec, host }: HeldPlacement): LocalStep[] {
 
 /** The next steps of a placement that is wanted: at most one, but for a change that needs nothing to end first. */
 function approach(placement: DesiredPlacement, view: LocalView): LocalStep[] {
-  const held = view.held.get(placement.placementId);
+  const held = view.placements.get(placement.placementId);
   if (!held) return [{ kind: "adopt", placement }];
-  if (held.host === "stopping" || held.spec.generation > placement.generation) return [];
-  const hasHost = held.host !== "none";
+  if (held.hostState === "stopping" || held.spec.generation > placement.generation) return [];
+  const hasHost = held.hostState !== "none";
   if (held.spec.artifact !== placement.artifact && hasHost)
     return [{ kind: "stop-host", placement: held.spec, why: "it now names another artifact" }];
   if (!isSame(held.spec, placement)) return [{ kind: "adopt", placement }];
@@ -94,7 +87,7 @@ function approach(placement: DesiredPlacement, view: LocalView): LocalStep[] {
 /** One state closer to `ready`, or to `staged` when it is held. */
 function rise(
   placement: DesiredPlacement,
-  { state, notBefore }: HeldPlacement,
+  { state, notBefore }: PlacementSnapshot,
   { complete, now }: LocalView,
 ): LocalStep[] {
   const isHere = complete.has(placement.artifact);
@@ -120,8 +113,10 @@ function rise(
   }
 }
 
-function artifactsToKeep(wanted: readonly DesiredPlacement[], { held, previous }: LocalView): readonly string[] {
-  const used = [...held.values()].filter(({ host }) => host !== "none").map(({ spec }) => spec.artifact);
+function artifactsToKeep(wanted: readonly DesiredPlacement[], { placements, previous }: LocalView): readonly string[] {
+  const used = [...placements.values()]
+    .filter(({ hostState }) => hostState !== "none")
+    .map(({ spec }) => spec.artifact);
   return [...new Set([...wanted.map(({ artifact }) => artifact), ...used, ...previous])].toSorted();
 }
 

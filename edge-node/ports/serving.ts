@@ -42,7 +42,7 @@ export interface WorkerResponse {
   readonly slots: number;
 }
 
-export interface LocalPlacement {
+export interface LocalPlacementView {
   readonly placementId: string;
   readonly deployment: string;
   readonly model: string;
@@ -79,7 +79,7 @@ export interface LocalNode {
   /** True from the moment it is told to stop. */
   isDraining(): boolean;
   /** What it holds, oldest first. */
-  placements(): readonly LocalPlacement[];
+  placements(): readonly LocalPlacementView[];
   /** What the manifest on the disk says of an artifact's model; undefined while the manifest is not here. */
   declaredSignature(artifact: string): Promise<ModelSignature | undefined>;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };

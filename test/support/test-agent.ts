@@ -68,7 +68,7 @@ export class TestAgent {
 
   /** Ids of the placements that serve. */
   get ready(): readonly string[] {
-    return this.agent.held().flatMap(({ spec, state }) => (state === "ready" ? [spec.placementId] : []));
+    return this.agent.placements().flatMap(({ spec, state }) => (state === "ready" ? [spec.placementId] : []));
   }
 
   stop(): Promise<void> {

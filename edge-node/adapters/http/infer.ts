@@ -12,7 +12,7 @@ import { inferenceHeaders } from "../../../shared/inference/http/response-header
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
 import { DEFAULT_DEADLINE_MS, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { traceLine } from "../../app/inference/trace-line.ts";
-import type { LocalNode, LocalPlacement, WorkerResponse } from "../../ports/serving.ts";
+import type { LocalNode, LocalPlacementView, WorkerResponse } from "../../ports/serving.ts";
 import { errorReply, type Reply } from "./answer.ts";
 import { resolvePlacement } from "./resolve-placement.ts";
 
@@ -35,7 +35,7 @@ interface Parts {
 
 /** One inference at the node itself: same admission, queue and deadline as a request that came through the control plane. */
 export async function infer(target: ModelTarget, request: IncomingMessage, parts: Parts): Promise<Answered> {
-  let placement: LocalPlacement | undefined;
+  let placement: LocalPlacementView | undefined;
   try {
     const headers = parseInferenceHeaders(request.headers);
     placement = resolvePlacement(target, parts.node.placements());
@@ -52,7 +52,7 @@ export async function infer(target: ModelTarget, request: IncomingMessage, parts
 const NOBODY: Reply = { status: 499, headers: [], body: new Uint8Array(0) };
 
 async function ask(
-  placement: LocalPlacement,
+  placement: LocalPlacementView,
   request: IncomingMessage,
   parts: Parts & ReturnType<typeof parseInferenceHeaders>,
 ): Promise<{ readonly reply: Reply; readonly code: ErrorCode | undefined }> {
@@ -91,7 +91,7 @@ async function ask(
   }
 }
 
-function replyOf(answer: WorkerResponse, placement: LocalPlacement) {
+function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
   const code = isCatalogued(answer.code) ? answer.code : undefined;
   // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
   const status = code === "MODEL_NOT_READY" ? 503 : answer.status;

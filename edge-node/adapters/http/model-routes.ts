@@ -5,7 +5,7 @@ import * as documents from "../../../shared/inference/http/documents.ts";
 import type { ModelTarget } from "../../../shared/inference/http/path.ts";
 import { flagOf, objectOf } from "../../../shared/inference/json.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
-import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
+import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
 import { jsonReply, type Reply } from "./answer.ts";
 import { isServing, placementsOf, preferred } from "./resolve-placement.ts";
 
@@ -71,7 +71,7 @@ const bestOf = (entries: readonly IndexEntry[]): IndexEntry =>
   entries.reduce((best, each) => (rankOf(each) < rankOf(best) ? each : best));
 const rankOf = ({ state }: IndexEntry): number => INDEX_STATES.indexOf(state);
 
-function indexEntry({ model, version, want, state, detail }: LocalPlacement): IndexEntry {
+function indexEntry({ model, version, want, state, detail }: LocalPlacementView): IndexEntry {
   // Staged bytes that nobody wants to run are no load under way.
   const shown = want === "hold" && state === "staged" ? "UNAVAILABLE" : INDEX_STATE[state];
   return { name: model, version, state: shown, reason: state === "ready" ? "" : (detail ?? state) };

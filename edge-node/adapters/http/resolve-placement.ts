@@ -1,12 +1,12 @@
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { ModelTarget } from "../../../shared/inference/http/path.ts";
-import type { LocalPlacement } from "../../ports/serving.ts";
+import type { LocalPlacementView } from "../../ports/serving.ts";
 
 /** Every placement of the model here, or of that version of it. Throws NOT_FOUND, naming what is here. */
 export function placementsOf(
   { model, version }: ModelTarget,
-  all: readonly LocalPlacement[],
-): readonly LocalPlacement[] {
+  all: readonly LocalPlacementView[],
+): readonly LocalPlacementView[] {
   const ofModel = all.filter((placement) => placement.model === model);
   if (ofModel.length === 0) {
     const held = [...new Set(all.map((placement) => placement.model))].toSorted().join(", ");
@@ -24,11 +24,11 @@ export function placementsOf(
 }
 
 /** E.g. `3 (champion, stable)`. */
-export const versionWithAliases = ({ version, aliases }: Pick<LocalPlacement, "version" | "aliases">): string =>
+export const versionWithAliases = ({ version, aliases }: Pick<LocalPlacementView, "version" | "aliases">): string =>
   aliases.length === 0 ? version : `${version} (${aliases.join(", ")})`;
 
 /** With several and no version in the URL: a ready one; of those the one whose deployment has the model's name, else the oldest. */
-export function preferred({ model }: ModelTarget, found: readonly LocalPlacement[]): LocalPlacement {
+export function preferred({ model }: ModelTarget, found: readonly LocalPlacementView[]): LocalPlacementView {
   const ready = found.filter(({ state }) => state === "ready");
   const pool = ready.length > 0 ? ready : found;
   const chosen = pool.find(({ deployment }) => deployment === model) ?? pool[0];
@@ -37,7 +37,7 @@ export function preferred({ model }: ModelTarget, found: readonly LocalPlacement
 }
 
 /** The placement that answers. Throws NOT_FOUND, or MODEL_NOT_READY with what each is doing. */
-export function resolvePlacement(target: ModelTarget, all: readonly LocalPlacement[]): LocalPlacement {
+export function resolvePlacement(target: ModelTarget, all: readonly LocalPlacementView[]): LocalPlacementView {
   const found = placementsOf(target, all);
   const chosen = preferred(target, found);
   if (chosen.state === "ready") return chosen;
@@ -51,8 +51,8 @@ export function resolvePlacement(target: ModelTarget, all: readonly LocalPlaceme
 }
 
 /** Whether the node does what it is meant to do: all versions that shall serve, or one of them. A node without any does. */
-export function isServing(all: readonly LocalPlacement[], readyWhen: "all" | "any"): boolean {
+export function isServing(all: readonly LocalPlacementView[], readyWhen: "all" | "any"): boolean {
   const wanted = all.filter(({ want }) => want === "serve");
-  const isReady = ({ state }: LocalPlacement): boolean => state === "ready";
+  const isReady = ({ state }: LocalPlacementView): boolean => state === "ready";
   return wanted.length === 0 || (readyWhen === "all" ? wanted.every(isReady) : wanted.some(isReady));
 }

@@ -3,17 +3,19 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { hasRoomForAnother, needsRecycling, nextLimitMiB, type HostMemory } from "../../core/host-recycling.ts";
+import type { LocalPlacement } from "../../core/local-placement.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { NodeLog } from "../session/node-log.ts";
-import type { Held } from "../placements/placements.ts";
 import { hostSpecOf } from "./host-spec.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
 
 const LOOK_MS = 5_000;
-/** A new host that is worn as fast as the old one, or does not start, must not keep the machine busy with loading. */
+/** A new host that grows as fast as the old one, or does not start, must not keep the machine busy with loading. */
 const AT_MOST_EVERY_MS = 600_000;
+
+type Placement = LocalPlacement<ModelHost>;
 
 /** The last try to replace a placement's host, and the limit that the new one was given. */
 interface Try {
@@ -31,8 +33,8 @@ interface Parts {
   readonly log: NodeLog;
   /** Work that a stopping node waits for. */
   readonly own: (work: Promise<void>) => void;
-  /** The placement's process is `host` from now on. */
-  readonly adopt: (held: Held, host: ModelHost) => void;
+  /** `host` has replaced the placement's host: its exit matters from now on. */
+  readonly onReplaced: (placement: Placement, host: ModelHost) => void;
 }
 
 /**
@@ -41,10 +43,12 @@ interface Parts {
  */
 export class HostRecycler {
   readonly #parts: Parts;
-  readonly #tried = new WeakMap<Held, Try>();
-  /** Hosts that were replaced and still answer what they have. */
-  readonly #leaving = new Map<Held, ModelHost>();
-  /** Two at once would count on the same free memory. */
+  readonly #tried = new WeakMap<Placement, Try>();
+  /** Replacements under way, until the old host has ended. */
+  readonly #renewals = new Map<Placement, AbortController>();
+  /** Replaced hosts that still answer the requests that they have. */
+  readonly #draining = new Map<Placement, ModelHost>();
+  /** One replacement at a time: two would count on the same free memory. */
   #isBusy = false;
 
   constructor(parts: Parts) {
@@ -52,82 +56,83 @@ export class HostRecycler {
   }
 
   /** Looks at `host` from time to time, for as long as it is the placement's. `readyMiB`: what it held at first. */
-  watch(held: Held, host: ModelHost, readyMiB = host.memory().privateMiB): void {
+  watch(placement: Placement, host: ModelHost, readyMiB = host.memory().privateMiB): void {
     const { clock, own } = this.#parts;
     const look = (): void => {
-      if (held.process !== host || held.state !== "ready") return;
-      const memory = { ...host.memory(), wantedMiB: held.spec.limits.memMiB, readyMiB };
-      if (this.#isDue(held, memory)) own(this.#renew(held, host, readyMiB));
+      if (placement.host !== host || placement.state !== "ready") return;
+      const memory = { ...host.memory(), wantedMiB: placement.spec.limits.memMiB, readyMiB };
+      if (this.#isDue(placement, memory)) own(this.#renew(placement, host, readyMiB));
       else cancel = clock.after(LOOK_MS, look);
     };
     let cancel = clock.after(LOOK_MS, look);
     void host.exited.then(() => cancel());
   }
 
-  /** The placement's process has ended or is about to: a renewal is too late, and a host on its way out gets `graceMs`. */
-  cancel(held: Held, graceMs: number): void {
-    held.abort?.abort();
-    const leaving = this.#leaving.get(held);
-    if (leaving) this.#parts.own(leaving.stop(graceMs));
+  /** The placement's host has ended or is about to: a replacement is given up, and a draining host is stopped after `graceMs`. */
+  cancel(placement: Placement, graceMs: number): void {
+    this.#renewals.get(placement)?.abort();
+    const draining = this.#draining.get(placement);
+    if (draining) this.#parts.own(draining.stop(graceMs));
   }
 
-  #isDue(held: Held, memory: HostMemory): boolean {
+  #isDue(placement: Placement, memory: HostMemory): boolean {
     const { clock, probe } = this.#parts;
-    const last = this.#tried.get(held);
+    const last = this.#tried.get(placement);
     const isRested = last?.limitMiB !== memory.wantedMiB || clock.now() - last.at >= AT_MOST_EVERY_MS;
     return !this.#isBusy && isRested && needsRecycling(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
   }
 
-  async #renew(held: Held, old: ModelHost, readyMiB: number): Promise<void> {
+  async #renew(placement: Placement, old: ModelHost, readyMiB: number): Promise<void> {
     const { hosts, clock, log, logger } = this.#parts;
-    const { placementId, limits } = held.spec;
+    const { placementId, limits } = placement.spec;
     const abort = new AbortController();
-    held.abort = abort;
+    this.#renewals.set(placement, abort);
     this.#isBusy = true;
-    this.#tried.set(held, { at: clock.now(), limitMiB: limits.memMiB });
+    this.#tried.set(placement, { at: clock.now(), limitMiB: limits.memMiB });
     try {
-      const spec = await hostSpecOf(held.spec, this.#parts);
-      const given = { ...limits, memMiB: nextLimitOf(held, old) };
+      const spec = await hostSpecOf(placement.spec, this.#parts);
+      const given = { ...limits, memMiB: nextLimitOf(placement, old) };
       const next = await hosts.start({ ...spec, limits: given }, () => undefined, abort.signal);
-      if (abort.signal.aborted || held.process !== old) return await next.stop(0);
-      await this.#change(held, { old, next, abort });
+      if (abort.signal.aborted || placement.host !== old) return await next.stop(0);
+      await this.#change(placement, { old, next, abort });
     } catch (error) {
       if (abort.signal.aborted) return;
       logger.warn({ placementId, error: messageOf(error) }, "a model host near its limit could not be replaced");
-      log.add("warn", `${near(held, old)} and could not be replaced: ${messageOf(error)}`);
-      this.watch(held, old, readyMiB);
+      log.add("warn", `${near(placement, old)} and could not be replaced: ${messageOf(error)}`);
+      this.watch(placement, old, readyMiB);
     } finally {
       this.#isBusy = false;
-      if (held.abort === abort) held.abort = undefined;
+      if (this.#renewals.get(placement) === abort) this.#renewals.delete(placement);
     }
   }
 
-  /** New requests go to `next`; `old` answers those that it has and ends, at the latest when the placement is called off. */
+  /** New requests go to `next`; `old` answers those that it has and ends, at the latest when the placement is stopped. */
   async #change(
-    held: Held,
+    placement: Placement,
     { old, next, abort }: { readonly old: ModelHost; readonly next: ModelHost; readonly abort: AbortController },
   ): Promise<void> {
-    const { serving, clock, log, adopt } = this.#parts;
-    const why = near(held, old);
-    const emptied = serving.replace(held.spec, next);
-    this.#leaving.set(held, old);
-    adopt(held, next);
+    const { serving, clock, log, onReplaced } = this.#parts;
+    const why = near(placement, old);
+    const emptied = serving.replace(placement.spec, next);
+    this.#draining.set(placement, old);
+    placement.hostReplaced(next);
+    onReplaced(placement, next);
     log.add("info", `${why} and was replaced while it served`);
     await Promise.race([emptied, sleep(clock, DRAIN_MS, abort.signal).catch(() => undefined)]);
     const graceMs = abort.signal.aborted ? 0 : DRAIN_MS;
     abort.abort(); // ends the sleep
     if (graceMs > 0) await old.stop(graceMs);
-    this.#leaving.delete(held);
+    this.#draining.delete(placement);
   }
 }
 
-const nextLimitOf = ({ spec }: Held, host: ModelHost): number =>
+const nextLimitOf = ({ spec }: Placement, host: ModelHost): number =>
   nextLimitMiB({ ...host.memory(), wantedMiB: spec.limits.memMiB });
 
-function near(held: Held, host: ModelHost): string {
-  const { model, version } = held.spec;
+function near(placement: Placement, host: ModelHost): string {
+  const { model, version } = placement.spec;
   const { limitMiB, privateMiB } = host.memory();
-  const nextMiB = nextLimitOf(held, host);
+  const nextMiB = nextLimitOf(placement, host);
   const changed = nextMiB === limitMiB ? "" : ` (${nextMiB === 0 ? "no limit" : `${nextMiB} MiB`} for the next)`;
   return `the model host of ${model}:${version} had come to ${Math.round(privateMiB)} of its ${limitMiB} MiB${changed}`;
 }

@@ -3,22 +3,23 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
-import { afterCrash, MAX_CRASHES } from "../../core/restart-policy.ts";
+import type { CrashVerdict, LocalPlacement } from "../../core/local-placement.ts";
+import { MAX_CRASHES } from "../../core/restart-policy.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { HostExit, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import { isHostFailure } from "./host-failure.ts";
 import { HostRecycler } from "./host-recycler.ts";
 import type { NodeLog } from "../session/node-log.ts";
-import type { Held, Placements } from "../placements/placements.ts";
 import { hostSpecOf } from "./host-spec.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
+
+type Placement = LocalPlacement<ModelHost>;
 
 interface Parts {
   readonly hosts: ModelHosts;
   readonly disk: ArtifactDisk;
   readonly serving: RequestExecutor;
-  readonly placements: Placements;
   readonly probe: Pick<SystemProbe, "memFreeMiB">;
   readonly clock: Clock;
   readonly random: Random;
@@ -29,47 +30,51 @@ interface Parts {
 }
 
 /**
- * Starts and stops the model host of one placement after another, and answers crashes: restart with back-off, and
- * after 3 in 60 s `failed`. `Held.host` says what is under way, so nothing is started or stopped twice.
+ * Starts and stops the model host of one placement after another, and passes what happens to a host to its placement as
+ * an event. What follows (a restart with back-off, a failure) the placement decides; `hostState` says what is under way,
+ * so nothing is started or stopped twice.
  */
 export class HostSupervisor {
   readonly #parts: Parts;
   readonly #work = new Set<Promise<void>>();
-  readonly #renewal: HostRecycler;
+  /** Starts under way. */
+  readonly #starts = new Map<Placement, AbortController>();
+  readonly #recycler: HostRecycler;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#renewal = new HostRecycler({
+    this.#recycler = new HostRecycler({
       ...parts,
       own: (work) => this.#own(work),
-      adopt: (held, host) => this.#adopt(held, host),
+      onReplaced: (placement, host) => this.#watch(placement, host),
     });
   }
 
   /** From `staged`: check the files, load, warm up, serve. Returns at once. */
-  start(held: Held): void {
-    held.host = "starting";
-    held.abort = new AbortController();
-    this.#own(this.#start(held, held.abort.signal));
+  start(placement: Placement): void {
+    const { mustVerify } = placement.hostStarting();
+    const abort = new AbortController();
+    this.#starts.set(placement, abort);
+    const started = this.#start(placement, { mustVerify, signal: abort.signal });
+    this.#own(
+      started.finally(() => {
+        if (this.#starts.get(placement) === abort) this.#starts.delete(placement);
+      }),
+    );
   }
 
-  /** Takes the placement out of service, lets its requests end, ends its process. Returns at once. */
-  stop(held: Held, graceMs: number): void {
-    if (held.host === "starting") {
-      held.host = "stopping";
-      held.abort?.abort();
-    } else if (held.host === "running" && held.process) {
-      held.host = "stopping";
-      this.#renewal.cancel(held, graceMs);
-      this.#parts.serving.remove(held.spec.placementId);
-      this.announceStop(held);
-      this.#own(this.#stop(held, held.process, graceMs));
+  /** Takes the placement out of service, lets its requests end for at most `graceMs`, ends its process. Returns at once. */
+  stop(placement: Placement, graceMs: number): void {
+    const { hostState, host } = placement;
+    if (hostState === "starting") {
+      placement.hostStopping();
+      this.#starts.get(placement)?.abort();
+    } else if (hostState === "running" && host) {
+      this.#recycler.cancel(placement, graceMs);
+      this.#parts.serving.remove(placement.spec.placementId);
+      placement.hostStopping();
+      this.#own(host.stop(graceMs).then(() => placement.hostStopped()));
     }
-  }
-
-  /** Says that the placement takes no new requests, while those that it took go on. */
-  announceStop(held: Held): void {
-    if (held.state === "ready") this.#parts.placements.change(held, (machine) => machine.becomeDraining());
   }
 
   /** When every start and stop that is under way has ended. */
@@ -77,105 +82,88 @@ export class HostSupervisor {
     while (this.#work.size > 0) await Promise.all(this.#work);
   }
 
-  async #start(held: Held, signal: AbortSignal): Promise<void> {
-    const { placements, disk, hosts, serving, logger } = this.#parts;
-    const { placementId, model, version, artifact } = held.spec;
+  async #start(
+    placement: Placement,
+    { mustVerify, signal }: { readonly mustVerify: boolean; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { disk, hosts, serving, logger } = this.#parts;
+    const { placementId, model, version, artifact } = placement.spec;
     try {
-      if (!held.isFresh) {
+      if (mustVerify) {
         // A byte that went bad on the disk is found here and not as a wrong answer.
-        placements.change(held, (machine) => machine.becomeVerifying());
-        if (!(await disk.verify(artifact))) return this.#damaged(held);
+        placement.becomeVerifying();
+        if (!(await disk.verify(artifact))) return this.#damaged(placement);
       }
-      held.isFresh = false;
-      const spec = await hostSpecOf(held.spec, this.#parts);
-      if (signal.aborted) return placements.change(held, (machine) => machine.becomeStaged());
-      placements.change(held, (machine) => machine.becomeLoading());
+      const spec = await hostSpecOf(placement.spec, this.#parts);
+      if (signal.aborted) return placement.hostStopped();
+      placement.hostLoading();
       const onPhase = (phase: "loading" | "warming"): void => {
-        if (phase === "warming" && held.state === "loading")
-          placements.change(held, (machine) => machine.becomeWarming());
+        if (phase === "warming") placement.hostWarming();
       };
       const host = await hosts.start(spec, onPhase, signal);
       if (signal.aborted) {
         await host.stop(0);
-        return placements.change(held, (machine) => machine.becomeStaged());
+        return placement.hostStopped();
       }
-      serving.serve(held.spec, host);
-      this.#adopt(held, host);
+      serving.serve(placement.spec, host);
       const { noBatchReason } = host;
       if (noBatchReason !== undefined)
         logger.info({ placementId, model, version, noBatchReason }, "runs are not shared");
-      const measured = { rssMiB: Math.round(host.rssMiB()), warmUs: Math.round(host.warmUs) };
-      placements.change(held, (machine) => machine.becomeReady(measured));
+      placement.hostReady(host, { rssMiB: Math.round(host.rssMiB()), warmUs: Math.round(host.warmUs) });
+      this.#watch(placement, host);
     } catch (error) {
-      if (signal.aborted) placements.change(held, (machine) => machine.becomeStaged());
-      else this.#startFailed(held, error);
-    } finally {
-      held.abort = undefined;
-      if (held.process === undefined) held.host = "none";
+      if (signal.aborted) placement.hostStopped();
+      else this.#startFailed(placement, error);
     }
   }
 
-  #adopt(held: Held, host: ModelHost): void {
-    held.process = host;
-    held.host = "running";
-    void host.exited.then((exit) => this.#exited(held, host, exit));
-    this.#renewal.watch(held, host);
+  #watch(placement: Placement, host: ModelHost): void {
+    void host.exited.then((exit) => this.#exited(placement, host, exit));
+    this.#recycler.watch(placement, host);
   }
 
-  #damaged(held: Held): void {
-    const { placements, log, logger } = this.#parts;
-    const { placementId, artifact } = held.spec;
+  #damaged(placement: Placement): void {
+    const { log, logger } = this.#parts;
+    const { placementId, artifact } = placement.spec;
     logger.error({ placementId, artifact }, "a stored model is damaged; its bad chunks are fetched again");
-    log.add("error", `${nameOf(held)} is damaged on disk; its bad chunks are fetched again`);
-    placements.change(held, (machine) => machine.becomeOffered());
+    log.add("error", `${nameOf(placement)} is damaged on disk; its bad chunks are fetched again`);
+    placement.bytesDamaged();
   }
 
-  #startFailed(held: Held, error: unknown): void {
-    const { placements, clock, logger } = this.#parts;
+  #startFailed(placement: Placement, error: unknown): void {
+    const { clock, random, logger } = this.#parts;
     const code = isHostFailure(error) ? error.code : "LOAD_FAILED";
     const detail = messageOf(error);
-    logger.warn({ placementId: held.spec.placementId, code, detail }, "a model host did not start");
-    if (code === "HOST_CRASHED") return this.#crashed(held, { code, reason: detail });
-    placements.fail(held, { code, detail, now: clock.now() });
+    logger.warn({ placementId: placement.spec.placementId, code, detail }, "a model host did not start");
+    if (code === "HOST_CRASHED")
+      this.#logCrash(placement, detail, placement.hostStartCrashed({ code, detail }, clock.now(), random));
+    else placement.hostStartFailed({ code, detail }, clock.now());
   }
 
-  async #stop(held: Held, host: ModelHost, graceMs: number): Promise<void> {
-    await host.stop(graceMs);
-    held.process = undefined;
-    held.host = "none";
-  }
-
-  /** The process of a serving placement ended and nobody asked for it. */
-  #exited(held: Held, host: ModelHost, exit: HostExit): void {
-    if (held.process !== host || held.host !== "running") return;
-    const { serving, placements, onSettled } = this.#parts;
-    this.#renewal.cancel(held, DRAIN_MS);
-    held.process = undefined;
-    held.host = "none";
-    serving.remove(held.spec.placementId);
-    if (held.state === "draining") placements.change(held, (machine) => machine.becomeStaged());
-    else this.#crashed(held, exit);
+  /** A process ended. An exit that was asked for, or of a replaced host, changes nothing. */
+  #exited(placement: Placement, host: ModelHost, { code, reason }: HostExit): void {
+    if (placement.host !== host || placement.hostState !== "running") return;
+    const { serving, clock, random, onSettled } = this.#parts;
+    this.#recycler.cancel(placement, DRAIN_MS);
+    serving.remove(placement.spec.placementId);
+    const verdict = placement.hostExited(host, { code, detail: reason }, clock.now(), random);
+    if (verdict !== null && verdict !== "drained") this.#logCrash(placement, reason, verdict);
     onSettled();
   }
 
-  #crashed(held: Held, { code, reason }: HostExit): void {
-    const { placements, clock, random, logger, log } = this.#parts;
-    const now = clock.now();
-    const { history, next } = afterCrash(held.crashes, now, random);
-    held.crashes = history;
-    logger.warn({ placementId: held.spec.placementId, reason, crashes: history.length }, "a model host crashed");
-    if (next.kind === "give-up") {
-      log.add("error", `the model host of ${nameOf(held)} ended ${MAX_CRASHES} times within a minute: ${reason}`);
-      return placements.fail(held, { code, detail: reason, now });
-    }
-    log.add("warn", `the model host of ${nameOf(held)} ended: ${reason}; it is started again`);
-    held.notBefore = next.at;
-    placements.change(held, (machine) => machine.becomeStaged());
+  #logCrash(placement: Placement, reason: string, { kind, crashes }: CrashVerdict): void {
+    const { logger, log } = this.#parts;
+    logger.warn({ placementId: placement.spec.placementId, reason, crashes }, "a model host crashed");
+    if (kind === "give-up")
+      log.add("error", `the model host of ${nameOf(placement)} ended ${MAX_CRASHES} times within a minute: ${reason}`);
+    else log.add("warn", `the model host of ${nameOf(placement)} ended: ${reason}; it is started again`);
   }
 
   #own(work: Promise<void>): void {
     const owned = work
-      .catch((error: unknown) => this.#parts.logger.error({ error: messageOf(error) }, "a model host got lost"))
+      .catch((error: unknown) =>
+        this.#parts.logger.error({ error: messageOf(error) }, "a start or stop of a model host failed"),
+      )
       .then(() => {
         this.#work.delete(owned);
         this.#parts.onSettled();
@@ -184,4 +172,4 @@ export class HostSupervisor {
   }
 }
 
-const nameOf = ({ spec }: Held): string => `${spec.model}:${spec.version}`;
+const nameOf = ({ spec }: Placement): string => `${spec.model}:${spec.version}`;

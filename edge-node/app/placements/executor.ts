@@ -2,12 +2,15 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
+import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import type { LocalPlacement } from "../../core/local-placement.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../core/local-plan.ts";
 import { previousAfter, stillRetained } from "../../core/retention.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
+import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { HostSupervisor } from "../hosts/host-supervisor.ts";
 import type { LocalState } from "./local-state.ts";
-import type { Held, Placements } from "./placements.ts";
+import type { Placements } from "./placements.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
 
 interface Parts {
@@ -75,8 +78,14 @@ export class Executor {
     const { memory, placements, disk, clock } = this.#parts;
     await memory.update((old) => (old.previous.length === 0 ? old : { ...old, previous: [] }));
     const { desired, retained } = memory.current;
-    const held = placements.all();
-    const view = { desired, retained, previous: [], held, complete: new Set<string>(), now: clock.now() };
+    const view = {
+      desired,
+      retained,
+      previous: [],
+      placements: placements.all(),
+      complete: new Set<string>(),
+      now: clock.now(),
+    };
     await disk.collect(new Set(planLocal(view).keep));
   }
 
@@ -90,10 +99,10 @@ export class Executor {
     this.#cancelWake();
     await this.#running;
     serving.drain();
-    for (const held of placements.all().values()) supervisor.announceStop(held);
+    for (const placement of placements.all().values()) if (placement.state === "ready") placement.becomeDraining();
     const until = clock.now() + graceMs;
     while (serving.load().rif > 0 && clock.now() < until) await sleep(clock, DRAIN_LOOK_MS);
-    for (const held of placements.all().values()) supervisor.stop(held, Math.max(0, until - clock.now()));
+    for (const placement of placements.all().values()) supervisor.stop(placement, Math.max(0, until - clock.now()));
     await supervisor.settled();
   }
 
@@ -114,7 +123,7 @@ export class Executor {
     const { memory, placements, disk, clock, logger } = this.#parts;
     const complete = await disk.complete();
     const { desired, retained, previous } = memory.current;
-    const plan = planLocal({ desired, retained, previous, held: placements.all(), complete, now: clock.now() });
+    const plan = planLocal({ desired, retained, previous, placements: placements.all(), complete, now: clock.now() });
     for (const step of plan.steps) {
       logger.info({ step: describeStep(step) }, "next step");
       this.#perform(step, { complete });
@@ -132,43 +141,29 @@ export class Executor {
   }
 
   readonly #effects: Effects = {
-    adopt: ({ placement }, { complete }) => {
+    adopt: ({ placement: spec }, { complete }) => {
       const { placements, serving } = this.#parts;
-      const known = placements.all().get(placement.placementId);
-      const held = known ?? placements.add(placement);
-      const isHere = complete.has(placement.artifact);
-      const isFresh = known === undefined || held.spec.artifact !== placement.artifact;
-      const isNewAttempt = held.spec.generation !== placement.generation;
-      if (isFresh || isNewAttempt) {
-        held.notBefore = 0;
-        held.crashes = [];
-        held.isFresh = false;
-      }
-      held.spec = placement;
-      if (held.process && held.host === "running") serving.serve(placement, held.process);
-      placements.change(held, (machine) => {
-        machine.adopt(placement.generation);
-        if (isFresh && isHere) machine.becomeStaged();
-        else if (isFresh) machine.becomeOffered();
-      });
+      const isHere = complete.has(spec.artifact);
+      const placement = placements.all().get(spec.placementId);
+      if (!placement) return placements.add(spec, { isHere });
+      if (placement.host && placement.hostState === "running") serving.serve(spec, placement.host);
+      placement.adopt(spec, { isHere });
     },
-    "await-transfer": ({ placement }) => this.#with(placement.placementId, (held) => held.machine.becomeOffered()),
-    stage: ({ placement }) => this.#with(placement.placementId, (held) => held.machine.becomeStaged()),
+    "await-transfer": ({ placement }) => this.#find(placement)?.becomeOffered(),
+    stage: ({ placement }) => this.#find(placement)?.becomeStaged(),
     "start-host": ({ placement }) => {
-      const held = this.#parts.placements.all().get(placement.placementId);
-      if (held) this.#parts.supervisor.start(held);
+      const found = this.#find(placement);
+      if (found) this.#parts.supervisor.start(found);
     },
     "stop-host": ({ placement }) => {
-      const held = this.#parts.placements.all().get(placement.placementId);
-      if (held) this.#parts.supervisor.stop(held, DRAIN_MS);
+      const found = this.#find(placement);
+      if (found) this.#parts.supervisor.stop(found, DRAIN_MS);
     },
-    forget: ({ placement }) => this.#with(placement.placementId, (held) => held.machine.becomeGone()),
+    forget: ({ placement }) => this.#find(placement)?.becomeGone(),
   };
 
-  #with(placementId: string, change: (held: Held) => void): void {
-    const { placements } = this.#parts;
-    const held = placements.all().get(placementId);
-    if (held) placements.change(held, () => change(held));
+  #find({ placementId }: DesiredPlacement): LocalPlacement<ModelHost> | undefined {
+    return this.#parts.placements.all().get(placementId);
   }
 
   /** Placements that were kept until their successor was ready are forgotten on the disk too, once it is. */

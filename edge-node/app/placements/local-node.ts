@@ -1,11 +1,12 @@
 import type { ArtifactDisk } from "../../ports/disk.ts";
+import type { LocalPlacement } from "../../core/local-placement.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
-import type { LocalNode, LocalPlacement } from "../../ports/serving.ts";
+import type { ModelHost } from "../../ports/model-hosts.ts";
+import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
 import type { Agent } from "../agent.ts";
-import type { Held } from "./placements.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
 
-/** The node as its own API shows it: identity, placements and figures in one place, read when somebody asks. */
+/** The node as its own API shows it: identity, placements and figures in one place, read at each request. */
 export function localNode(
   { name, kind }: Pick<NodeIdentity, "name" | "kind">,
   {
@@ -26,18 +27,19 @@ export function localNode(
     version,
     isConnected: () => agent.isConnected,
     isDraining: () => agent.isStopping,
-    placements: () => agent.held().map(localPlacement),
+    placements: () => agent.placements().map(localPlacement),
     declaredSignature: (artifact) =>
-      // A manifest that is missing or damaged is the transfer's business; here it only says nothing.
+      // A missing or damaged manifest is repaired by a transfer; here the signature is then unknown.
       disk.manifest(artifact).catch(() => undefined),
     load: () => serving.load(),
     infer: (request) => serving.infer(request),
   };
 }
 
-function localPlacement({ spec, state, machine, process }: Held): LocalPlacement {
+function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementView {
+  const { spec, state, host } = placement;
   const { placementId, deployment, model, version, artifact, want, limits } = spec;
-  const { code, detail } = machine.report();
+  const { code, detail } = placement.report();
   return {
     placementId,
     deployment,
@@ -50,6 +52,6 @@ function localPlacement({ spec, state, machine, process }: Held): LocalPlacement
     isEdgeOnly: spec.residency === "edge-only",
     artifact,
     detail: code === undefined ? detail : [code, detail].filter((word) => word !== undefined).join(": "),
-    signature: process && { inputs: process.inputs, outputs: process.outputs },
+    signature: host && { inputs: host.inputs, outputs: host.outputs },
   };
 }

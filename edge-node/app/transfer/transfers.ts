@@ -104,11 +104,11 @@ export class Transfers {
       dial: (onFrame) => session.dial(offer.ticket, onFrame, abort.signal),
       stage: (manifest) => this.#stage(artifact, manifest),
       onProgress: (done, total) => {
-        for (const held of waiting())
-          if (held.state !== "verifying") placements.change(held, (machine) => machine.becomeDownloading(done, total));
+        for (const placement of waiting())
+          if (placement.state !== "verifying") placement.becomeDownloading(done, total);
       },
       onVerifying: () => {
-        for (const held of waiting()) placements.change(held, (machine) => machine.becomeVerifying());
+        for (const placement of waiting()) placement.becomeVerifying();
       },
     });
     const active: Active = { offer, receiver, abort, ended: Promise.resolve() };
@@ -139,7 +139,7 @@ export class Transfers {
       case "done": {
         const { received, reused } = outcome;
         this.#fruitless = 0;
-        for (const held of placements.waitingFor(artifact)) held.isFresh = true;
+        for (const placement of placements.waitingFor(artifact)) placement.bytesVerified();
         logger.info({ artifact, received, reused }, "an artifact is complete");
         if (isPresent) session.send({ type: "transfer.done", transferId, received, reused });
         return onSettled();
@@ -148,7 +148,7 @@ export class Transfers {
         const { code, detail } = outcome;
         logger.error({ artifact, code, detail }, "a transfer failed");
         log.add("error", `the transfer of ${artifact.slice(0, 19)} failed: ${code}: ${detail}`);
-        for (const held of placements.waitingFor(artifact)) placements.fail(held, { code, detail, now: clock.now() });
+        for (const placement of placements.waitingFor(artifact)) placement.becomeFailed({ code, detail }, clock.now());
         if (isPresent) session.send({ type: "transfer.failed", transferId, code, detail: detail.slice(0, 500) });
         return onSettled();
       }
@@ -167,9 +167,8 @@ export class Transfers {
   }
 
   #waitAgain(artifact: string): void {
-    const { placements } = this.#parts;
-    for (const held of placements.waitingFor(artifact))
-      if (held.state !== "offered") placements.change(held, (machine) => machine.becomeOffered());
+    for (const placement of this.#parts.placements.waitingFor(artifact))
+      if (placement.state !== "offered") placement.becomeOffered();
   }
 
   async #cancel(why: string): Promise<void> {

@@ -10,7 +10,7 @@ import { LocalKeys } from "../../../edge-node/adapters/http/local-keys.ts";
 import { NodeMetrics } from "../../../edge-node/adapters/http/metrics.ts";
 import { InferenceWorker } from "../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
-import type { LocalNode, LocalPlacement, ModelSignature } from "../../../edge-node/ports/serving.ts";
+import type { LocalNode, LocalPlacementView, ModelSignature } from "../../../edge-node/ports/serving.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
@@ -46,7 +46,7 @@ afterAll(async () => {
 const LIMITS = { memMiB: 512, maxBatch: 8, queue: 64, timeoutMs: 20_000 };
 const agent = new HttpAgent({ keepAlive: false });
 
-const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacement> = {}): LocalPlacement => ({
+const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacementView> = {}): LocalPlacementView => ({
   placementId: name,
   deployment: name,
   model: name,
@@ -67,7 +67,7 @@ interface Facts {
   connected: boolean;
   draining: boolean;
   readyWhen: "all" | "any";
-  placements: LocalPlacement[];
+  placements: LocalPlacementView[];
   /** What the manifests on the disk say, by artifact. */
   declared: Record<string, ModelSignature>;
 }

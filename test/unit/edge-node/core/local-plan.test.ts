@@ -1,6 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { describeStep, planLocal, type HeldPlacement, type LocalView } from "../../../../edge-node/core/local-plan.ts";
+import {
+  describeStep,
+  planLocal,
+  type PlacementSnapshot,
+  type LocalView,
+} from "../../../../edge-node/core/local-plan.ts";
 import type { DesiredPlacement } from "../../../../shared/protocol/messages.ts";
 import { PLACEMENT_STATES } from "../../../../shared/protocol/placement.ts";
 
@@ -19,18 +24,20 @@ const wish = (placementId: string, version: number, overrides: Partial<DesiredPl
   ...overrides,
 });
 
-const held = (spec: DesiredPlacement, overrides: Partial<HeldPlacement> = {}): HeldPlacement => ({
+const held = (spec: DesiredPlacement, overrides: Partial<PlacementSnapshot> = {}): PlacementSnapshot => ({
   spec,
   state: "ready",
-  host: "running",
+  hostState: "running",
   notBefore: 0,
   ...overrides,
 });
 
-const view = (overrides: Partial<LocalView> & { wanted?: DesiredPlacement[]; here?: HeldPlacement[] }): LocalView => ({
+const view = (
+  overrides: Partial<LocalView> & { wanted?: DesiredPlacement[]; here?: PlacementSnapshot[] },
+): LocalView => ({
   desired: { cordoned: false, placements: overrides.wanted ?? [] },
   retained: [],
-  held: new Map((overrides.here ?? []).map((each) => [each.spec.placementId, each])),
+  placements: new Map((overrides.here ?? []).map((each) => [each.spec.placementId, each])),
   complete: new Set([artifact(1), artifact(2)]),
   previous: [],
   now: 1_000,
@@ -43,7 +50,7 @@ describe("planLocal", () => {
   it("takes up what is new, then stages it, then starts it", () => {
     const wanted = [wish("p-1", 1)];
     expect(describePlan(view({ wanted }))).toEqual(["adopt p-1 (digits:1)"]);
-    const offered = held(wish("p-1", 1), { state: "offered", host: "none" });
+    const offered = held(wish("p-1", 1), { state: "offered", hostState: "none" });
     expect(describePlan(view({ wanted, here: [offered] }))).toEqual(["stage p-1 (digits:1)"]);
     expect(describePlan(view({ wanted, here: [{ ...offered, state: "staged" }] }))).toEqual(["start p-1 (digits:1)"]);
   });
@@ -51,15 +58,15 @@ describe("planLocal", () => {
   it("waits for the bytes that are missing, and says so again when they went bad", () => {
     const wanted = [wish("p-1", 1)];
     const complete = new Set<string>();
-    const waiting = held(wish("p-1", 1), { state: "offered", host: "none" });
+    const waiting = held(wish("p-1", 1), { state: "offered", hostState: "none" });
     expect(describePlan(view({ wanted, complete, here: [waiting] }))).toEqual([]);
-    const staged = held(wish("p-1", 1), { state: "staged", host: "none" });
+    const staged = held(wish("p-1", 1), { state: "staged", hostState: "none" });
     expect(describePlan(view({ wanted, complete, here: [staged] }))).toEqual(["await the bytes of p-1 (digits:1)"]);
   });
 
   it("leaves a held placement staged, and stops it when it ran", () => {
     const wanted = [wish("p-1", 1, { want: "hold" })];
-    const staged = held(wish("p-1", 1, { want: "hold" }), { state: "staged", host: "none" });
+    const staged = held(wish("p-1", 1, { want: "hold" }), { state: "staged", hostState: "none" });
     expect(describePlan(view({ wanted, here: [staged] }))).toEqual([]);
     const running = held(wish("p-1", 1, { want: "hold" }));
     expect(describePlan(view({ wanted, here: [running] }))).toEqual(["stop p-1 (digits:1): it is to be held only"]);
@@ -69,15 +76,15 @@ describe("planLocal", () => {
     expect(describePlan(view({ here: [held(wish("p-1", 1))] }))).toEqual([
       "stop p-1 (digits:1): it is not wanted here any more",
     ]);
-    const stopped = held(wish("p-1", 1), { state: "draining", host: "none" });
+    const stopped = held(wish("p-1", 1), { state: "draining", hostState: "none" });
     expect(describePlan(view({ here: [stopped] }))).toEqual(["forget p-1 (digits:1)"]);
   });
 
   it("waits out a restart's back-off, and a failure for ever unless a time is set", () => {
     const wanted = [wish("p-1", 1)];
-    const crashed = held(wish("p-1", 1), { state: "staged", host: "none", notBefore: 1_300 });
+    const crashed = held(wish("p-1", 1), { state: "staged", hostState: "none", notBefore: 1_300 });
     expect(planLocal(view({ wanted, here: [crashed] }))).toMatchObject({ steps: [], wakeAt: 1_300 });
-    const failed = held(wish("p-1", 1), { state: "failed", host: "none", notBefore: Infinity });
+    const failed = held(wish("p-1", 1), { state: "failed", hostState: "none", notBefore: Infinity });
     expect(planLocal(view({ wanted, here: [failed] }))).toMatchObject({ steps: [], wakeAt: undefined });
     expect(describePlan(view({ wanted: [wish("p-1", 1, { generation: 2 })], here: [failed] }))).toEqual([
       "adopt p-1 (digits:1)",
@@ -88,19 +95,19 @@ describe("planLocal", () => {
     const wanted = [wish("p-2", 2)];
     const retained = [wish("p-1", 1)];
     const old = held(wish("p-1", 1));
-    const loading = held(wish("p-2", 2), { state: "loading", host: "starting" });
+    const loading = held(wish("p-2", 2), { state: "loading", hostState: "starting" });
     expect(describePlan(view({ wanted, retained, here: [old, loading] }))).toEqual([]);
     const ready = held(wish("p-2", 2));
     expect(describePlan(view({ wanted, retained, here: [old, ready] }))).toEqual([
       "stop p-1 (digits:1): it is not wanted here any more",
     ]);
-    const failed = held(wish("p-2", 2), { state: "failed", host: "none", notBefore: Infinity });
+    const failed = held(wish("p-2", 2), { state: "failed", hostState: "none", notBefore: Infinity });
     expect(describePlan(view({ wanted, retained, here: [old, failed] }))).toEqual([]);
   });
 
   it("starts a retained placement again when its host crashes", () => {
-    const crashed = held(wish("p-1", 1), { state: "staged", host: "none" });
-    const waiting = held(wish("p-2", 2), { state: "offered", host: "none" });
+    const crashed = held(wish("p-1", 1), { state: "staged", hostState: "none" });
+    const waiting = held(wish("p-2", 2), { state: "offered", hostState: "none" });
     const complete = new Set([artifact(1)]);
     const crash = view({ wanted: [wish("p-2", 2)], retained: [wish("p-1", 1)], here: [crashed, waiting], complete });
     expect(describePlan(crash)).toEqual(["start p-1 (digits:1)"]);
@@ -128,7 +135,7 @@ describe("planLocal", () => {
   });
 
   it("keeps the files of what is wanted, what runs and what is kept for a way back", () => {
-    const running = held(wish("p-1", 1), { host: "stopping", state: "draining" });
+    const running = held(wish("p-1", 1), { hostState: "stopping", state: "draining" });
     const { keep } = planLocal(view({ wanted: [wish("p-3", 3)], here: [running], previous: [artifact(2)] }));
     expect(keep).toEqual([artifact(1), artifact(2), artifact(3)]);
   });
@@ -151,7 +158,7 @@ describe("planLocal", () => {
   const anyHeld = fc
     .tuple(anyWish, fc.constantFrom(...PLACEMENT_STATES.filter((state) => state !== "gone")), fc.nat({ max: 2_000 }))
     .map(([spec, state, notBefore]) =>
-      held(spec, { state, host: state in HOSTS ? HOSTS[state as keyof typeof HOSTS] : "none", notBefore }),
+      held(spec, { state, hostState: state in HOSTS ? HOSTS[state as keyof typeof HOSTS] : "none", notBefore }),
     );
   const anyView = fc
     .record({
@@ -176,14 +183,14 @@ describe("planLocal", () => {
   it("never stops the last ready host of a deployment before the next is ready, when it was retained", () => {
     fc.assert(
       fc.property(anyView, (any) => {
-        const retained = [...any.held.values()]
+        const retained = [...any.placements.values()]
           .filter(({ state, spec }) => state === "ready" && spec.want === "serve")
           .map(({ spec }) => spec)
           .filter(({ placementId }) => !any.desired.placements.some((each) => each.placementId === placementId));
         const plan = planLocal({ ...any, retained });
         for (const { deployment, placementId } of retained) {
           const next = any.desired.placements.filter((each) => each.deployment === deployment && each.want === "serve");
-          const isReplaced = next.some((each) => any.held.get(each.placementId)?.state === "ready");
+          const isReplaced = next.some((each) => any.placements.get(each.placementId)?.state === "ready");
           const isStopped = plan.steps.some(
             (step) => step.kind === "stop-host" && step.placement.placementId === placementId,
           );
@@ -198,10 +205,10 @@ describe("planLocal", () => {
       fc.property(anyView, (any) => {
         const now = 10_000;
         let present: LocalView = { ...any, now, complete: new Set([artifact(1), artifact(2), artifact(3)]) };
-        for (let turn = 0; turn < 30; turn += 1) present = { ...present, held: carryOut(present) };
+        for (let turn = 0; turn < 30; turn += 1) present = { ...present, placements: carryOut(present) };
         expect(planLocal(present).steps).toEqual([]);
         for (const { placementId, generation } of present.desired.placements) {
-          const here = present.held.get(placementId);
+          const here = present.placements.get(placementId);
           if (here?.spec.generation === generation && here.spec.want === "serve") expect(here.state).toBe("ready");
         }
       }),
@@ -210,24 +217,24 @@ describe("planLocal", () => {
 });
 
 /** What a perfect executor makes of a view: every step succeeds, everything under way ends. */
-function carryOut(of: LocalView): Map<string, HeldPlacement> {
-  const next = new Map(of.held);
+function carryOut(of: LocalView): Map<string, PlacementSnapshot> {
+  const next = new Map(of.placements);
   for (const [id, each] of next) {
-    if (each.host === "starting") next.set(id, { ...each, state: "ready", host: "running" });
-    if (each.host === "stopping") next.set(id, { ...each, host: "none" });
+    if (each.hostState === "starting") next.set(id, { ...each, state: "ready", hostState: "running" });
+    if (each.hostState === "stopping") next.set(id, { ...each, hostState: "none" });
   }
   for (const { kind, placement } of planLocal(of).steps) {
     const id = placement.placementId;
-    const each = of.held.get(id);
+    const each = of.placements.get(id);
     if (kind === "forget") next.delete(id);
     else if (kind === "adopt")
       next.set(
         id,
-        each ? { ...each, spec: placement, notBefore: 0 } : held(placement, { state: "offered", host: "none" }),
+        each ? { ...each, spec: placement, notBefore: 0 } : held(placement, { state: "offered", hostState: "none" }),
       );
     else if (each && kind === "stage") next.set(id, { ...each, state: "staged" });
-    else if (each && kind === "start-host") next.set(id, { ...each, state: "loading", host: "starting" });
-    else if (each && kind === "stop-host") next.set(id, { ...each, state: "draining", host: "stopping" });
+    else if (each && kind === "start-host") next.set(id, { ...each, state: "loading", hostState: "starting" });
+    else if (each && kind === "stop-host") next.set(id, { ...each, state: "draining", hostState: "stopping" });
   }
   return next;
 }

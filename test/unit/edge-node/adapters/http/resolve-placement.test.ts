@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { isServing, resolvePlacement } from "../../../../../edge-node/adapters/http/resolve-placement.ts";
-import type { LocalPlacement } from "../../../../../edge-node/ports/serving.ts";
+import type { LocalPlacementView } from "../../../../../edge-node/ports/serving.ts";
 import { refusal } from "../../../shared/inference/refusal.ts";
 
-const placement = (placementId: string, over: Partial<LocalPlacement> = {}): LocalPlacement => ({
+const placement = (placementId: string, over: Partial<LocalPlacementView> = {}): LocalPlacementView => ({
   placementId,
   deployment: "lyon",
   model: "digits",
