@@ -31,7 +31,11 @@ export function stillRetained(
     const successors = desired.placements.filter(
       ({ deployment, want }) => deployment === old.deployment && want === "serve",
     );
-    const isWantedAgain = successors.some(({ placementId }) => placementId === old.placementId);
+    // The document decides about the placements that it names: an older spec of one must not take its place.
+    const isWantedAgain = desired.placements.some(
+      ({ placementId, want, generation }) =>
+        placementId === old.placementId && (want === "serve" || generation > old.generation),
+    );
     return successors.length > 0 && !isWantedAgain && !successors.some(({ placementId }) => ready.has(placementId));
   });
 }
