@@ -64,7 +64,7 @@ export async function composeControlPlane(
       .append([event])
       .catch((error: unknown) => logger.warn({ event, error: messageOf(error) }, "an event was not kept"));
   };
-  const fleet = new FleetCache({ replica, store: postgres.fleet, doorbell: postgres.doorbell, clock, logger });
+  const fleet = new FleetCache({ replica, store: postgres.fleet, notifier: postgres.notifier, clock, logger });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.current(), clock.now(), timings),
     inFlight: inference.inFlight(),

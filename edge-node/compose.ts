@@ -35,7 +35,7 @@ interface Parts {
 export interface Node {
   /** Listens, serves what the disk holds, dials. */
   start(): Promise<void>;
-  /** Drains for at most `graceMs`, stops the model hosts, says goodbye. */
+  /** Drains for at most `graceMs`, stops the model hosts, closes the session. */
   stop(graceMs: number): Promise<void>;
 }
 

@@ -55,7 +55,7 @@ const settings = z.object({
   SKERRY_READY: z
     .enum(["all", "any"])
     .default("all")
-    .describe("When /v2/health/ready says yes: all: everything that shall serve here does; any: one of it does."),
+    .describe("When /v2/health/ready says yes: all: every desired model is ready; any: at least one is."),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")

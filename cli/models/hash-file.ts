@@ -25,7 +25,7 @@ export async function fileSize(path: string): Promise<number> {
   return found.size;
 }
 
-/** Reads the file once, piece by piece; a model of 2 GiB never stands in memory. */
+/** Reads the file once, piece by piece; a model of 2 GiB is never held in memory. */
 export async function hashFile(
   path: string,
   onProgress: (done: number) => void,

@@ -62,7 +62,7 @@ export async function uploadFile(file: HashedFile, path: string, processEnv: Upl
   }
 }
 
-/** Waits, then asks the server where the upload stands. Throws when it is no use. */
+/** Waits, then asks the server how many bytes it has. Throws when it is no use. */
 async function recover(
   error: unknown,
   path: string,

@@ -25,7 +25,7 @@ export interface ArtifactStore {
   discardUpload(uploadId: string): Promise<void>;
   /** Every upload that has bytes here, whether or not anybody still knows it. */
   uploadIds(): Promise<readonly string[]>;
-  /** Deletes a file that no version refers to. No effect when there is none; whoever reads it now reads on. */
+  /** Deletes a file that no version refers to. No effect when there is none; a reader that has it open reads on. */
   remove(sha256: string): Promise<void>;
   /** Throws `NOT_FOUND`, as does `stream` with its first piece. */
   open(sha256: string): Promise<ArtifactFile>;

@@ -135,7 +135,7 @@ export class Agent {
     return this.#isStopping;
   }
 
-  /** Takes no new work, lets the running requests end for at most `graceMs`, stops the hosts, says goodbye. */
+  /** Takes no new work, lets the running requests end for at most `graceMs`, stops the hosts, closes the session. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     await this.#executor.stop(graceMs);

@@ -11,7 +11,7 @@ export interface HostMemory {
 
 /** From this part of its limit on the next large request may be the one that ends it. */
 const NEAR_LIMIT = 0.8;
-/** A model that fills its limit from the start would be replaced for ever, and for nothing. */
+/** A model that fills its limit from the start would be replaced again and again without effect. */
 const GROWN = 1.25;
 
 /**

@@ -157,7 +157,7 @@ export class LocalPlacement<Host = unknown> {
     this.#enter("gone", ["offered", "downloading", "verifying", "staged", "draining", "failed"]);
   }
 
-  /** An attempt ended at `now` without a host. What may heal is tried again late; the rest waits for a new generation. */
+  /** An attempt ended at `now` without a host. A cause that may pass is tried again later; the rest waits for a new generation. */
   becomeFailed(failure: Failure, now: number): void {
     this.#expectHost("fail", ["none"]);
     this.#fail(failure, now);

@@ -3,7 +3,7 @@ import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 
 /**
  * Make before break across a change of the desired document: a placement that serves and is no longer wanted stays
- * until the deployment's next one is ready, or until nothing of that deployment shall serve here any more.
+ * until the deployment's next one is ready, or until nothing of that deployment is desired here any more.
  */
 
 /** The placements to keep serving beside `next`. `before`: what was wanted or retained until now. `ready`: ids that serve. */

@@ -21,7 +21,7 @@ export class RunStatistics {
   #next = 0;
   #sinceRefresh = 0;
 
-  /** `firstGuessMs`: the mean of the warm runs stands in until the first run. */
+  /** `firstGuessMs`: the mean of the warm runs, used until the first run. */
   constructor(firstGuessMs: number) {
     this.#firstGuessMs = firstGuessMs;
     this.#runMs = firstGuessMs;

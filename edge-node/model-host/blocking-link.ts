@@ -25,7 +25,7 @@ export type LinkAnswer = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly bod
 
 /** What one read can bring at most is what the kernel holds of a socket's stream: 208 KiB on Linux. */
 const FIRST_CAPACITY = 256 * 1_024;
-/** A buffer grown for one large request is given back after it. */
+/** A buffer grown for one large request is freed after it. */
 const KEPT_CAPACITY = 1_048_576;
 /** Of the widest number. */
 const ALIGNMENT = 8;

@@ -12,7 +12,7 @@ import { warmUp } from "./warm-up.ts";
 
 /**
  * The model host: one process, one model. It loads, warms up, and answers requests turn by turn until the agent closes
- * the link: a turn is what has come while the last one was on, and nobody waits for company. The agent wrote its
+ * the link: a turn is what has come while the last one was on, and an idle host starts at once. The agent wrote its
  * argument and kills it when it takes too long, so it has no timers of its own.
  */
 async function main(task: HostTask): Promise<void> {

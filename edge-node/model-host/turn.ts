@@ -15,7 +15,7 @@ export interface Served {
 }
 
 export interface TurnAnswer extends Answer {
-  /** Decoding it, the run that answered it (whoever shared it), and encoding the answer. */
+  /** Decoding it, the run that answered it (with all that shared it), and encoding the answer. */
   readonly computeUs: number;
   readonly decodeUs: number;
   readonly encodeUs: number;
@@ -31,8 +31,8 @@ interface Entry {
 }
 
 /**
- * The requests that the host takes up at once. Each is decoded on its own, so one that is refused spoils no other; those
- * that fit together share a run, and when that run fails each has its own, so that only the guilty one fails.
+ * The requests that the host takes up at once. Each is decoded on its own, so a refused one does not affect the others; those
+ * that fit together share a run, and when that run fails each has its own, so that only the failing one fails.
  */
 export class Batch {
   readonly #served: Served;

@@ -58,7 +58,7 @@ export interface HostExit {
   readonly code: PlacementFailure;
 }
 
-/** One running child process with one loaded model. Owned by whoever started it, who must `stop` it. */
+/** One running child process with one loaded model. Its starter owns it and must `stop` it. */
 export interface ModelHost {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

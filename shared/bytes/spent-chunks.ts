@@ -13,12 +13,12 @@ interface WebSocket {
 }
 
 /**
- * Gives back (see `release`) what a WebSocket of ws has read from the socket below it, as soon as its messages have been
+ * Releases (see `release`) what a WebSocket of ws has read from the socket below it, as soon as its messages have been
  * cut out. Attach it before another listener takes a message.
  *
  * When a message has ended, every chunk before the one that it ended in has been used up: ws cuts messages out and emits
  * them while it is given a chunk, as it has no compression to wait for. A message in one piece is a view of its chunk, and
- * where messages are kept beyond their event that chunk is left to the collector. Nothing is given back on a ping or pong:
+ * where messages are kept beyond their event that chunk is left to the collector. Nothing is released on a ping or pong:
  * either may come between the parts of a message, and ws sends a ping's data back.
  */
 export function releaseSpentChunks(

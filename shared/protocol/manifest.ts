@@ -72,7 +72,7 @@ export interface ChunkRef {
   /** Number of the chunk across all files of the manifest. */
   readonly index: number;
   readonly file: number;
-  /** Where it stands in its file, in bytes. */
+  /** Its offset in its file, in bytes. */
   readonly offset: number;
   readonly length: number;
   readonly sha256: string;

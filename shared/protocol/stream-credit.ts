@@ -1,5 +1,5 @@
 /**
- * The sender's side of one streamed body: how many bytes it may still send. Whoever sends takes credit first; the
+ * The sender's side of one streamed body: how many bytes it may still send. The sender takes credit first; the
  * receiver grants more as it passes bytes on, so a slow reader stops this stream and no other.
  */
 export class StreamCredit {

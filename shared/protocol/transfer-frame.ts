@@ -14,7 +14,7 @@ export interface TransferFrame {
   /** No frame follows in this round. */
   readonly end: boolean;
   readonly chunk: number;
-  /** Where the payload stands in its chunk (or in the manifest), in bytes. */
+  /** The payload's offset in its chunk (or in the manifest), in bytes. */
   readonly offset: number;
   readonly payload: Uint8Array;
 }

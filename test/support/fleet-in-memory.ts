@@ -25,7 +25,7 @@ export async function fleetOf(rows: Partial<FleetRows>, clock: Clock): Promise<F
   const holder = new FleetCache({
     replica: "r-1",
     store: livingStore(() => all),
-    doorbell: { listen: () => Promise.resolve(), stop: () => Promise.resolve() },
+    notifier: { listen: () => Promise.resolve(), stop: () => Promise.resolve() },
     clock,
     logger: silentLogger,
   });

@@ -7,7 +7,7 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** Waits for a slot and returns the way to give it back, to be called once. Rejects with the signal's reason. */
+  /** Waits for a slot and returns a function that releases it, to be called once. Rejects with the signal's reason. */
   async take(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.#free > 0) this.#free -= 1;

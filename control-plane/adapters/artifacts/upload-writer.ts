@@ -88,7 +88,7 @@ export class UploadWriter {
     const { id, offset } = this.#request;
     const { size } = await file.stat();
     if (size !== offset)
-      throw new SkerryError("UPLOAD_OFFSET", `upload ${id} stands at ${size} bytes and these begin at ${offset}`);
+      throw new SkerryError("UPLOAD_OFFSET", `upload ${id} has ${size} bytes and these begin at ${offset}`);
     this.#isOffsetRight = true;
   }
 

@@ -64,7 +64,7 @@ export class PostgresChangeNotifier implements ChangeNotifier {
   async #connect(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.#parts.url,
-      application_name: "skerry doorbell",
+      application_name: "skerry notifications",
       connectionTimeoutMillis: CONNECT_MS,
       query_timeout: CONNECT_MS,
       keepAlive: true,
@@ -86,7 +86,7 @@ export class PostgresChangeNotifier implements ChangeNotifier {
   #becomeListening(client: pg.Client): void {
     this.#client = client;
     if (this.#attempts > 0) {
-      this.#parts.logger.info({}, "the doorbell of PostgreSQL is heard again");
+      this.#parts.logger.info({}, "notifications of PostgreSQL arrive again");
       this.#notify(TOPICS);
     }
     this.#attempts = 0;
@@ -107,7 +107,7 @@ export class PostgresChangeNotifier implements ChangeNotifier {
     if (this.#attempts === 0)
       this.#parts.logger.warn(
         { error: messageOf(cause) },
-        "the doorbell of PostgreSQL is not heard; changes wait for the next poll",
+        "notifications of PostgreSQL do not arrive; changes wait for the next poll",
       );
     const delayMs = fullJitter(RECONNECT, this.#attempts, this.#parts.random);
     this.#attempts += 1;

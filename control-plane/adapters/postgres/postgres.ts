@@ -28,7 +28,7 @@ export interface PostgresOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
-  /** Connections beside the doorbell's one. */
+  /** Connections beside the notifier's one. */
   readonly poolSize?: number;
   /** `false`: the role may not alter tables; throw when a migration is pending. */
   readonly migrate?: boolean;
@@ -47,9 +47,9 @@ export interface PostgresStores {
   readonly events: EventStore;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
-  /** Silent until `listen`; whoever called that calls `stop`, before `close`. */
-  readonly doorbell: ChangeNotifier;
-  /** One more who hears the doorbell, from its `listen` on. */
+  /** Silent until `listen`; its caller calls `stop`, before `close`. */
+  readonly notifier: ChangeNotifier;
+  /** Adds a listener for notifications, from `listen` on. */
   onNotify(listener: (topic: ChangeTopic) => void): void;
   /** `cp-…`: the same for every replica on this database, made by the first. */
   controlPlaneId(): Promise<string>;
@@ -66,7 +66,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   const applied = await migrate({ url, apply: options.migrate ?? true });
   if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
   const database = new Database({ url, poolSize, logger, random });
-  const doorbell = new PostgresChangeNotifier({ url, clock, random, logger });
+  const notifier = new PostgresChangeNotifier({ url, clock, random, logger });
   return {
     leadership: new PostgresLeadershipStore(database),
     plans: new PostgresPlanStore(database),
@@ -79,8 +79,8 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     events: new PostgresEventStore(database),
     audit: new PostgresAuditStore(database),
     idempotency: new PostgresIdempotencyStore(database),
-    doorbell,
-    onNotify: (listener) => doorbell.onChange(listener),
+    notifier,
+    onNotify: (listener) => notifier.onChange(listener),
     controlPlaneId: () => controlPlaneId(database, random),
     close: () => database.close(),
   };

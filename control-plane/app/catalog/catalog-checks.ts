@@ -8,7 +8,7 @@ import { reclaimFiles } from "./catalog-reclaim.ts";
 
 /** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */
 const MAX_CHECKS = 256;
-/** Times that the check itself may fail before the version does: a file that kills its check must not be tried for ever. */
+/** Times that the check itself may fail before the version does: a file that kills its check must not be tried without end. */
 const MAX_FAILURES = 3;
 
 /**

@@ -4,7 +4,7 @@ import type { CatalogStore } from "../../ports/catalogue.ts";
 /**
  * Deletes those of the files that no version needs any more. It asks the catalogue instead of believing its caller,
  * because versions of other models may have the same bytes, also ones that are being uploaded now. Only called for files
- * of something that was deleted: a sweep over all files would empty the store of whoever points at the wrong database.
+ * of something that was deleted: a sweep over all files would empty the store of an operator who names the wrong database.
  */
 export async function reclaimFiles(
   { catalog, artifacts }: { readonly catalog: CatalogStore; readonly artifacts: ArtifactStore },

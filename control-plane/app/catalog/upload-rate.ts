@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 
-/** An upload that is slower than 64 KiB/s over 30 s is cut off: a drip would hold its connection for ever. It may continue. */
+/** An upload that is slower than 64 KiB/s over 30 s is cut off: a drip would hold its connection without end. It may continue. */
 export const RATE_WINDOW_MS = 30_000;
 export const MIN_WINDOW_BYTES = 64 * 1024 * 30;
 

@@ -3,7 +3,7 @@ import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import { placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../core/fleet/types.ts";
 
-/** Where a caller may go without the control plane: every placement that shall serve, on a node that is still one. */
+/** Where a caller may go without the control plane: every placement that is desired, on a node that is not revoked. */
 export function endpointsOf(
   fleet: Fleet,
   deployment: FleetDeployment,

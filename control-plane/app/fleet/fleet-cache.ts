@@ -10,7 +10,7 @@ import type { ChangeNotifier, FleetStore } from "../../ports/plan.ts";
 
 /** How often it is read what other replicas recorded of their sessions: one statement. */
 const LIVENESS_MS = 5_000;
-/** A notification may be lost while its connection is renewed: then this heals. After a failed read it is tried sooner. */
+/** A notification may be lost while its connection is renewed: then this poll covers it. After a failed read it is tried sooner. */
 const RELOAD_MS = 60_000;
 
 type ChangeListener = (change: ChangeSet, fleet: Fleet) => void;
@@ -36,10 +36,10 @@ export class FleetCache {
   #lastReadFailed = false;
   #cancelPoll: () => void = () => undefined;
 
-  constructor(ports: { replica: string; store: FleetStore; doorbell: ChangeNotifier; clock: Clock; logger: Logger }) {
+  constructor(ports: { replica: string; store: FleetStore; notifier: ChangeNotifier; clock: Clock; logger: Logger }) {
     this.#replica = ports.replica;
     this.#store = ports.store;
-    this.#notifier = ports.doorbell;
+    this.#notifier = ports.notifier;
     this.#clock = ports.clock;
     this.#logger = ports.logger;
   }

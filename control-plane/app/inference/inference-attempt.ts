@@ -34,7 +34,7 @@ export interface AttemptResult {
 export interface Attempt {
   /** Never rejects. */
   readonly ended: Promise<AttemptResult>;
-  /** Nobody waits any more: the node is told to forget the request, and a body that has begun ends. Does nothing after the end. */
+  /** Cancels the attempt: the node drops the request, and a body that has begun ends. Does nothing after the end. */
   cancel(): void;
 }
 
@@ -44,14 +44,14 @@ export interface Attempt {
  */
 export function attempt(
   candidate: ServingCandidate,
-  errand: AttemptContext,
+  context: AttemptContext,
   {
     route,
     giveUpAt,
     clock,
   }: { readonly route: RouteNote; readonly giveUpAt: number | undefined; readonly clock: Clock },
 ): Attempt {
-  const { request, deadline } = errand;
+  const { request, deadline } = context;
   const { session, stats } = candidate;
   const sentAt = clock.now();
   stats.begin(sentAt);
@@ -80,7 +80,7 @@ export function attempt(
   };
   request.cancellation.onCancel(cancel);
   const ended = outcome.then((how) =>
-    recordAndTranslate(how, errand, { candidate, route, sentAt, endedAt: clock.now(), clock }),
+    recordAndTranslate(how, context, { candidate, route, sentAt, endedAt: clock.now(), clock }),
   );
   return { ended, cancel };
 }
@@ -94,22 +94,22 @@ interface SentAttempt {
 }
 
 /** Notes what the attempt says about its placement, and makes it an answer. */
-function recordAndTranslate(outcome: AttemptOutcome, errand: AttemptContext, sending: SentAttempt): AttemptResult {
-  const { candidate, route, sentAt, endedAt, clock } = sending;
+function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, sent: SentAttempt): AttemptResult {
+  const { candidate, route, sentAt, endedAt, clock } = sent;
   const { stats, node } = candidate;
   switch (outcome.kind) {
     case "answered": {
       const { response } = outcome;
-      if (isFault(response, errand, sending)) stats.failed(endedAt);
+      if (isFault(response, context, sent)) stats.failed(endedAt);
       else stats.answered(figuresOf(response), endedAt);
-      const { request, version, startedAt } = errand;
+      const { request, version, startedAt } = context;
       const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
       return { kind: kindOf(response), answer };
     }
     case "streaming": {
       const { head, stream } = outcome;
       void stream.ended.then((end) => recordStream(end, candidate, clock.now()));
-      const { request, version, startedAt } = errand;
+      const { request, version, startedAt } = context;
       const begun = { ...head, notStarted: false, body: stream };
       const answer = answerFrom(begun, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
       return { kind: "answer", answer };

@@ -32,7 +32,7 @@ export interface InferenceResponse {
   readonly retryAfterMs: number | undefined;
   readonly headerLength: number;
   /**
-   * An Open Inference Protocol body; on an error `{"error": "…"}`. Whoever takes the answer owns it, and reads a stream to
+   * An Open Inference Protocol body; on an error `{"error": "…"}`. The receiver of the answer owns it, and reads a stream to
    * its end or cancels it.
    */
   readonly body: Uint8Array | NodeStream;

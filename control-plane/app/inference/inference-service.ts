@@ -80,7 +80,7 @@ export class InferenceService {
     const resolved = resolve(this.#view.table(), { model, version, site }, random);
     if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
     const { ready, terms } = resolved;
-    const journey: RequestState = {
+    const state: RequestState = {
       request,
       version: resolved.version,
       startedAt,
@@ -90,25 +90,25 @@ export class InferenceService {
       stats: telemetry.ofModel(model),
       asked: [],
     };
-    const answer = await this.#execute(journey);
-    if (answer.status === 200) journey.stats.answerTimes.add(clock.now() - startedAt);
+    const answer = await this.#execute(state);
+    if (answer.status === 200) state.stats.answerTimes.add(clock.now() - startedAt);
     return answer;
   }
 
-  async #execute(journey: RequestState): Promise<InferenceResponse> {
-    const { request, stats, asked, terms } = journey;
+  async #execute(state: RequestState): Promise<InferenceResponse> {
+    const { request, stats, asked, terms } = state;
     stats.retries.earn();
-    const choice = this.#choose(journey);
-    if (choice.kind === "refused") return refused(choice, journey);
-    const first = this.#send(choice, journey, { reason: choice.reason, mayGiveUp: true });
-    const tried = await (terms.hedge ? this.#orHedge(first, journey) : first.ended);
+    const choice = this.#choose(state);
+    if (choice.kind === "refused") return refused(choice, state);
+    const first = this.#send(choice, state, { reason: choice.reason, mayGiveUp: true });
+    const tried = await (terms.hedge ? this.#orHedge(first, state) : first.ended);
     const isFinal =
       tried.kind === "answer" || asked.length > 1 || isPinned(request) || request.cancellation.isCancelled;
     // A refusal cost no run, so asking again is free; a failure may be the sign of too much load.
     if (isFinal || (tried.kind === "failed" && !stats.retries.spend())) return tried.answer;
-    const other = this.#choose(journey);
+    const other = this.#choose(state);
     if (other.kind === "refused") return tried.answer;
-    return (await this.#send(other, journey, { reason: "retry", mayGiveUp: false }).ended).answer;
+    return (await this.#send(other, state, { reason: "retry", mayGiveUp: false }).ended).answer;
   }
 
   #choose({ request, ready, terms, deadline, asked }: RequestState): Pick<ServingCandidate> {
@@ -132,15 +132,15 @@ export class InferenceService {
   /** `mayGiveUp`: when the node is silent for too long, ask another while there is time. */
   #send(
     { candidate, etaMs, considered, reason: why }: Picked,
-    journey: RequestState,
+    state: RequestState,
     { reason, mayGiveUp }: { readonly reason: RouteReason; readonly mayGiveUp: boolean },
   ): Attempt {
     const { clock } = this.#parts;
-    const { asked, deadline, stats, request } = journey;
+    const { asked, deadline, stats, request } = state;
     asked.push(candidate.nodeId);
     const isPatient = !mayGiveUp || considered === 1 || why === "only" || isPinned(request) || !stats.retries.hasCredit;
     const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
-    return attempt(candidate, journey, {
+    return attempt(candidate, state, {
       route: {
         placement: candidate.placementId,
         reason: isPinned(request) ? "pinned" : reason,
@@ -154,16 +154,16 @@ export class InferenceService {
   }
 
   /** The end of `first`; when it is late, that of the better of two. */
-  async #orHedge(first: Attempt, journey: RequestState): Promise<AttemptResult> {
-    const { stats, request } = journey;
+  async #orHedge(first: Attempt, state: RequestState): Promise<AttemptResult> {
+    const { stats, request } = state;
     const afterMs = isPinned(request) ? undefined : stats.answerTimes.hedgeAfterMs;
     if (afterMs === undefined) return first.ended;
     stats.hedges.earn();
     const inTime = await this.#endWithin(first, afterMs);
     if (inTime) return inTime;
-    const choice = this.#choose(journey);
+    const choice = this.#choose(state);
     if (choice.kind === "refused" || request.cancellation.isCancelled || !stats.hedges.spend()) return first.ended;
-    return firstAnswer(first, this.#send(choice, journey, { reason: "hedge", mayGiveUp: false }));
+    return firstAnswer(first, this.#send(choice, state, { reason: "hedge", mayGiveUp: false }));
   }
 
   #endWithin({ ended }: Attempt, ms: number): Promise<AttemptResult | undefined> {

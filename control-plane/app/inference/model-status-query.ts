@@ -68,7 +68,7 @@ export class ModelStatusQuery {
       .every(({ name }) => serving.has(name));
   }
 
-  /** Every version and how it stands, by name and number. */
+  /** Every version and its state, by name and number. */
   index(): IndexEntry[] {
     const fleet = this.#fleet.current();
     const byVersion = Map.groupBy(fleet.placements.values(), ({ model, version }) => `${model}:${version}`);

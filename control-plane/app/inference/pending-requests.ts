@@ -19,7 +19,7 @@ export type AttemptOutcome =
   | { readonly kind: "lost" }
   /** Nothing came within the time; the node was told to forget it. */
   | { readonly kind: "timed-out" }
-  /** Nobody waits for the answer any more; the node was told to forget it. */
+  /** The caller has gone; the node was told to drop it. */
   | { readonly kind: "cancelled" };
 
 interface Pending {
@@ -92,7 +92,7 @@ export class PendingRequests {
     this.#pending.delete(requestId);
   }
 
-  /** Nobody waits for it any more, whether its head has come or not. False when it had ended: the node need not be told. */
+  /** Ends a request whose caller has gone, whether its head has come or not. False when it had ended: the node need not be told. */
   cancel(requestId: number): boolean {
     const stream = this.streamOf(requestId);
     if (stream === undefined) return this.settle(requestId, { kind: "cancelled" });

@@ -13,7 +13,7 @@ import type { ModelPush } from "../transfer/model-push.ts";
 import type { NodeSession } from "./node-session.ts";
 import { StatusWriter } from "./status-writer.ts";
 
-/** What one session's node says of its placements: into the fleet at once, into Postgres when it is news. */
+/** What one session's node says of its placements: into the fleet at once, into Postgres when it changes something. */
 export class PlacementReports {
   readonly #session: NodeSession;
   readonly #fleet: FleetCache;

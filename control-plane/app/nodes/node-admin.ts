@@ -101,7 +101,7 @@ export class NodeAdmin {
     return this.#update(name, { cordoned: true, draining: true }, { ...change, event });
   }
 
-  /** Voids the node's identity, for ever. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  /** Voids the node's identity; this cannot be undone. Throws `NOT_FOUND`, `STALE_ETAG`. */
   async revoke(name: string, { actor, ifMatch }: Change): Promise<void> {
     const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
     // Not atomic with the revocation, which ends the row's history: a change that slips in between is void with it.

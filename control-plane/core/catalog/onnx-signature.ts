@@ -21,7 +21,7 @@ export interface DeclaredValue {
 }
 
 interface DeclaredType {
-  /** `tensor`, or what stands in its place. */
+  /** `tensor`, or the kind that is declared instead. */
   readonly kind: string;
   /** Number of `TensorProto.DataType`. */
   readonly datatype: number;

@@ -14,7 +14,7 @@ export interface NodeTimings {
   readonly lostMs: number;
 }
 
-/** Its session stands, and both directions of it have worked. Silence, which needs a clock, is left out. */
+/** Its session is open, and both directions of it have worked. Silence, which needs a clock, is left out. */
 export function isBidirectional({ session, observed }: FleetNode): boolean {
   if (!session?.open) return false;
   return observed ? observed.confirmedHeartbeats >= CONFIRMED_HEARTBEATS_FOR_READY : session.isReady;

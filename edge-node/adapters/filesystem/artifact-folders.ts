@@ -196,7 +196,7 @@ export async function readMainFile(directory: string): Promise<string> {
   return mainFile(manifestSchema.parse(JSON.parse(text)));
 }
 
-/** The folders of a bundle's files, each after the one that it stands in. */
+/** The folders of a bundle's files, each after its parent. */
 function foldersOf({ files }: Manifest): string[] {
   const folders = new Set<string>();
   for (const { name } of files)

@@ -22,7 +22,7 @@ export class HostProcess {
   readonly #memMiB: number;
   #memory: MemoryWatch | undefined;
   #stderr = "";
-  /** Why it ends, once that is known: the first reason stands. */
+  /** Why it ends, once that is known: the first reason is kept. */
   #known: HostExit | undefined;
 
   constructor(

@@ -36,9 +36,9 @@ import { statusPage } from "./status-page.ts";
 interface Parts {
   readonly node: LocalNode;
   readonly metrics: NodeMetrics;
-  /** Undefined on loopback: whoever may run a program on this machine may ask. */
+  /** Undefined on loopback: every program on this machine may ask. */
   readonly keys: LocalKeys | undefined;
-  /** How much of what shall serve here has to, for `/v2/health/ready`. */
+  /** How many of the desired models have to be ready, for `/v2/health/ready`. */
   readonly readyWhen: "all" | "any";
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,7 +46,7 @@ interface Parts {
 
 /** A device's LAN, not the internet. An idle one costs 11 KiB (measured with 4,000), and bodies have a bound of their own. */
 const MAX_CONNECTIONS = 4_096;
-/** Asked by whoever looks after the machine, who has no key: they tell nothing about models. */
+/** For the people who run the machine and have no key: they say nothing about models. */
 const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
   "live",
   "ready",

@@ -50,7 +50,7 @@ export function resolvePlacement(target: ModelTarget, all: readonly LocalPlaceme
   );
 }
 
-/** Whether the node does what it is meant to do: all versions that shall serve, or one of them. A node without any does. */
+/** Whether the desired versions are ready: all of them, or at least one. True for a node without any. */
 export function isServing(all: readonly LocalPlacementView[], readyWhen: "all" | "any"): boolean {
   const wanted = all.filter(({ want }) => want === "serve");
   const isReady = ({ state }: LocalPlacementView): boolean => state === "ready";

@@ -3,7 +3,7 @@ import { parseTraceparent } from "../../../shared/base/trace-context.ts";
 import type { WorkerResponse } from "../../ports/serving.ts";
 
 /**
- * Writes a line about a request whose trace is sampled, with the trace's id and the span of whoever sent it here. The
+ * Writes a line about a request whose trace is sampled, with the trace's id and the span of its sender. The
  * model host has no log: its part of the way is told here too.
  */
 export function traceLine(

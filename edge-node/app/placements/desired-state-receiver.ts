@@ -85,7 +85,7 @@ export class DesiredStateReceiver {
       });
       return true;
     } catch (error) {
-      logger.error({ rev, error: messageOf(error) }, "the desired state could not be written; the old one stands");
+      logger.error({ rev, error: messageOf(error) }, "the desired state could not be written; the old one stays");
       return false;
     }
   }

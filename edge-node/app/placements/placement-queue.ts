@@ -182,7 +182,7 @@ export class PlacementQueue {
 
   /**
    * Whether the host stays idle a little longer so that more requests can share its next run: `maxDelayUs` at most, and
-   * never more than half of anybody's deadline. Without that limit nobody waits: what comes while a run is on shares the next.
+   * never more than half of anybody's deadline. Without that limit an idle host starts at once: what arrives during a run shares the next.
    */
   #isGathering(): boolean {
     const delayMs = (this.placement.limits.maxDelayUs ?? 0) / 1_000;

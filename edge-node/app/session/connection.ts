@@ -17,7 +17,7 @@ interface Parts extends SessionParts {
   readonly bootId: string;
 }
 
-/** Keeps one session with the control plane open, for ever: dials, hands over, waits with jitter, dials again. */
+/** Keeps one session with the control plane open until it is stopped: dials, hands over, waits with jitter, dials again. */
 export class Connection {
   readonly #parts: Parts;
   readonly #reconnect: Reconnect;
@@ -39,7 +39,7 @@ export class Connection {
     this.#loop = this.#run(this.#stop.signal);
   }
 
-  /** Says goodbye and dials no more. */
+  /** Closes the session and stops reconnecting. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#stopped.resolve("stopped");
@@ -96,7 +96,7 @@ export class Connection {
     const { dialer, memory, desired, placements, statuses, capabilities, bootId, logger } = this.#parts;
     const reports = placements.reports();
     statuses.inHello(reports);
-    // What arrives right behind `welcome` waits until the session stands.
+    // What arrives right behind `welcome` waits until the session is open.
     const early: ControlPlaneMessage[] = [];
     let deliver = (message: ControlPlaneMessage): void => void early.push(message);
     const link = await dialer.control(

@@ -19,7 +19,7 @@ interface JoinParts {
 /**
  * Makes this machine a node: proves that it holds its key and the token's secret, and stores what comes back. The key
  * is on the disk before the first attempt, so a join whose answer was lost is repeated and gives the same identity.
- * Retries for ever while the control plane is unavailable. Throws `SkerryError` JOIN_REFUSED, NAME_TAKEN or
+ * Retries without a limit while the control plane is unavailable. Throws `SkerryError` JOIN_REFUSED, NAME_TAKEN or
  * INVALID_REQUEST when it said no.
  */
 export async function join(

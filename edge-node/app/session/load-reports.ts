@@ -78,7 +78,7 @@ export class LoadReports {
     this.#diskAskedAt = clock.now();
     return disk.freeMiB().then(
       (free) => (this.#diskFreeMiB = Math.max(0, Math.floor(free))),
-      () => undefined, // the last figure stands
+      () => undefined, // the last figure stays
     );
   }
 }

@@ -43,7 +43,7 @@ interface Parts {
   readonly onSettled: () => void;
 }
 
-/** Takes offers, one transfer at a time; a higher priority interrupts. A cut is answered with `transfer.resume`, for ever. */
+/** Takes offers, one transfer at a time; a higher priority interrupts. A cut is answered with `transfer.resume`, without a limit. */
 export class Transfers {
   readonly #parts: Parts;
   #session: TransferSession | undefined;

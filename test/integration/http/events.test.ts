@@ -39,7 +39,7 @@ describe("the list of events", () => {
 });
 
 describe("the stream of events", () => {
-  it("tells what happens from now on, as soon as the doorbell rings", async () => {
+  it("tells what happens from now on, as soon as the notifier rings", async () => {
     door.stores.happen(anEvent("node/before"));
     const stream = await openStream();
     expect(stream.type).toBe("text/event-stream");
@@ -64,7 +64,7 @@ describe("the stream of events", () => {
     second.close();
   });
 
-  it("finds what a lost doorbell did not tell within a second", async () => {
+  it("finds what a lost notifier did not tell within a second", async () => {
     const stream = await openStream();
     door.stores.happen(anEvent("node/a"));
     await door.clock.advance(1_000);

@@ -127,7 +127,7 @@ describe("the HTTP door over PostgreSQL", () => {
   });
 
   it("shows the node that joined, and changes it on condition", async () => {
-    // The doorbell of the join and this question race; whoever is late finds it a moment later.
+    // The notifier of the join and this question race; whoever is late finds it a moment later.
     const stream = await openEvents({ "Last-Event-ID": "0.0" });
     await untilHappened(stream, "NodeJoined");
     stream.close();

@@ -16,13 +16,13 @@ beforeAll(async () => {
   stores = await openStores(database.url);
   sql = await connect(database.url);
   stores.onNotify(() => otherRings++);
-  await stores.doorbell.listen(() => rings++);
+  await stores.notifier.listen(() => rings++);
 });
 afterEach(() => {
   rings = 0;
 });
 afterAll(async () => {
-  await stores.doorbell.stop();
+  await stores.notifier.stop();
   await sql.end();
   await stores.close();
   await database.stop();
@@ -31,12 +31,12 @@ afterAll(async () => {
 const listener = async () =>
   (
     await sql.query<{ pid: number }>(
-      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'skerry doorbell'",
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'skerry notifications'",
     )
   ).rows[0]?.pid;
-const rung = () => until("the doorbell rings", () => rings > 0);
+const rung = () => until("the notifier rings", () => rings > 0);
 
-describe("the doorbell", () => {
+describe("the notifier", () => {
   it("rings everybody after a commit, once for a transaction with many events", async () => {
     await stores.events.append([event("a"), event("b")]);
     await rung();
@@ -55,7 +55,7 @@ describe("the doorbell", () => {
   });
 
   it("is silent and gone after it was stopped", async () => {
-    await stores.doorbell.stop();
+    await stores.notifier.stop();
     await until("its connection is gone", async () => (await listener()) === undefined);
     await stores.events.append([event("d")]);
     expect(rings).toBe(0);

@@ -18,10 +18,10 @@ beforeAll(async () => {
   server = await startEmbeddedPostgres({ directory });
   stores = await openStores(server.url);
   await stores.catalog.createModel({ name: "digits", labels: {} }, alice);
-  await stores.doorbell.listen(() => rings++);
+  await stores.notifier.listen(() => rings++);
 });
 afterAll(async () => {
-  await stores.doorbell.stop();
+  await stores.notifier.stop();
   await stores.close();
   await server.stop();
   await rm(directory, { recursive: true });
@@ -67,7 +67,7 @@ describe("while PostgreSQL is down after a crash", () => {
     await restart();
     await answers();
     expect(await messagesOf(stores)).toContain("before the crash");
-    await until("the doorbell is heard again", () => rings > 0);
+    await until("the notifier is heard again", () => rings > 0);
   });
 
   it("a call that was under way ends with the refusal, too", async () => {

@@ -42,6 +42,7 @@ export async function startReplica(
     readonly clock: TestClock;
     readonly queue: CallQueue;
     readonly print: (line: string) => void;
+    readonly printUntimed: (line: string) => void;
   },
 ): Promise<Replica> {
   const clock = new MortalClock(story.clock);
@@ -64,7 +65,7 @@ export async function startReplica(
     replica: name,
     store: ordered(postgres.fleet),
     // A notification every 3 s, so that each story happens at the same times.
-    doorbell: {
+    notifier: {
       listen: (onChange) => {
         const ring = (): void => {
           onChange("fleet");
@@ -108,7 +109,8 @@ export async function startReplica(
     clock,
     logger,
     onElected: () => {
-      story.print(`${name} leads`);
+      // The lease ends by the time of the database, which runs on beside the story's clock.
+      story.printUntimed(`${name} leads`);
       loop.trigger("elected");
     },
   });

@@ -77,7 +77,13 @@ export class Story {
   async start(name: string): Promise<void> {
     const { postgres, directory } = this.#parts;
     const story = { postgres, directory, clock: this.#clock, queue: this.#queue };
-    this.#replicas.push(await startReplica(name, { ...story, print: (line) => this.print(line) }));
+    this.#replicas.push(
+      await startReplica(name, {
+        ...story,
+        print: (line) => this.print(line),
+        printUntimed: (line) => this.printUntimed(line),
+      }),
+    );
   }
 
   async stop(name: string): Promise<void> {
@@ -163,6 +169,10 @@ export class Story {
       if (passed % HEARTBEAT_SECONDS === 0) for (const node of this.#nodes.values()) node.heartbeat();
       await this.#refresh();
     }
+  }
+
+  printUntimed(line: string): void {
+    this.#lines.push(line);
   }
 
   print(line: string): void {

@@ -23,7 +23,7 @@ const FAILURES: Rate = { perSecond: 2, burst: 20 };
 
 /**
  * One line about a request that is sampled, failed or was tried twice: who asked for what, who answered, where the time
- * went. Never a tensor. The same trace id stands in the node's log.
+ * went. Never a tensor. The node's log has the same trace id.
  */
 export class InferenceLog {
   readonly #logger: Logger;

@@ -32,7 +32,7 @@ import { INVOKERS, unknownModel } from "../server/route.ts";
 import { sendError } from "../server/send.ts";
 
 export interface InferenceParts {
-  readonly doorkeeper: Authenticator;
+  readonly authenticator: Authenticator;
   readonly infer: (request: InferenceRequest) => Promise<InferenceResponse>;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -101,8 +101,8 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       trace,
     }: { cancellation: Cancellation; startedAt: number; trace: TraceContext | undefined },
   ): Promise<InferenceResponse> {
-    const { clock, doorkeeper, limits, trustedProxies } = parts;
-    const caller = await doorkeeper.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
+    const { clock, authenticator, limits, trustedProxies } = parts;
+    const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
     authorize(caller, INVOKERS, "inference");
     if (!isWellFormed(target) || !maySee(caller, target.model)) throw unknownModel(target.model);
     const wishes = parseInferenceHeaders(request.headers);
@@ -174,7 +174,7 @@ function measuredOf(
   };
 }
 
-/** The caller counts from when he asked: a slow upload is part of his time. Throws `DEADLINE_EXCEEDED`. */
+/** The deadline counts from the request's arrival: a slow upload is part of it. Throws `DEADLINE_EXCEEDED`. */
 function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {
   if (timeoutMs === undefined) return undefined;
   if (spentMs >= timeoutMs)

@@ -24,11 +24,11 @@ const auditQuery = pageQuery.extend({
 export interface EventParts {
   readonly events: EventFeed;
   readonly audit: AuditStore;
-  readonly doorkeeper: Authenticator;
+  readonly authenticator: Authenticator;
   readonly clock: Clock;
 }
 
-export function eventRoutes({ events, audit, doorkeeper, clock }: EventParts): Route[] {
+export function eventRoutes({ events, audit, authenticator, clock }: EventParts): Route[] {
   return [
     defineRoute({
       method: "GET",
@@ -85,7 +85,7 @@ export function eventRoutes({ events, audit, doorkeeper, clock }: EventParts): R
 
   async function isKeyGood(authorization: string | undefined, address: string): Promise<boolean> {
     try {
-      await doorkeeper.authenticate(authorization, address);
+      await authenticator.authenticate(authorization, address);
       return true;
     } catch (error) {
       return isSkerryError(error) && error.code === "DATABASE_UNAVAILABLE";

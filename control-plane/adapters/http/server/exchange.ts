@@ -4,7 +4,7 @@ import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 /**
  * The caller's address for limits and the audit. Behind `trustedProxies` proxies it is what the outermost of them saw;
- * further left in `X-Forwarded-For` stands what the caller made up.
+ * entries further left in `X-Forwarded-For` are the caller's own claims.
  */
 export function addressOf(request: IncomingMessage, trustedProxies: number): string {
   const peer = request.socket.remoteAddress ?? "unknown";

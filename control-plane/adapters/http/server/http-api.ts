@@ -71,7 +71,7 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
   const limits: Limits = { ...LIMITS, ...parts.limits };
   const { clock, logger, metrics, trustedProxies = 0, checkAnswers = false } = parts;
   const stopping = new AbortController();
-  const doorkeeper = new Authenticator({ keys: parts.keys, clock, limits });
+  const authenticator = new Authenticator({ keys: parts.keys, clock, limits });
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),
@@ -79,14 +79,14 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
     ...nodeRoutes(parts),
     ...joinRoutes({ ...parts, limits }),
     ...deploymentRoutes(parts),
-    ...eventRoutes({ ...parts, doorkeeper }),
+    ...eventRoutes({ ...parts, authenticator }),
     ...keyRoutes(parts),
     ...protocolRoutes({ ...parts, isReady: () => parts.readiness().ready }),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
   ];
   const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });
   const page = referencePage(routes, parts.version);
-  const common = { doorkeeper, metrics, logger, clock, limits, trustedProxies };
+  const common = { authenticator, metrics, logger, clock, limits, trustedProxies };
   const inference = createInferenceHandler({ ...common, random: parts.random, infer: parts.infer });
   const router = createRouter(routes, {
     ...common,

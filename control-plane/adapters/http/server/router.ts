@@ -22,7 +22,7 @@ import { sendError, sendReply } from "./send.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 
 export interface RouterParts {
-  readonly doorkeeper: Authenticator;
+  readonly authenticator: Authenticator;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -103,7 +103,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
 
   async function admit(route: Route, request: Request): Promise<Caller | undefined> {
     if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
-    const caller = await parts.doorkeeper.authenticate(
+    const caller = await parts.authenticator.authenticate(
       request.headers.authorization,
       addressOf(request, parts.trustedProxies),
     );

@@ -16,7 +16,7 @@ export async function sendReply(
     response.writeHead(status, { "Cache-Control": "no-store", ...reply.headers }).end();
   } else if ("stream" in reply) {
     response.writeHead(status, { "Cache-Control": "no-store", ...reply.headers });
-    // Readers of a stream that is quiet at first want to see that it stands.
+    // Readers of a stream that is quiet at first want to see that it is open.
     response.flushHeaders();
     if (response.req.method === "HEAD") {
       response.end();
@@ -42,7 +42,7 @@ function sendJson(
   response.writeHead(status, { ...headers, "Content-Length": bytes.length }).end(bytes);
 }
 
-/** Piece by piece, waiting for the reader. One who takes nothing for `stallMs` is cut off: he would hold memory for ever. */
+/** Piece by piece, waiting for the reader. A reader that takes nothing for `stallMs` is cut off: it would hold memory without end. */
 async function pump(
   response: ServerResponse,
   pieces: AsyncIterable<Uint8Array>,

@@ -40,8 +40,8 @@ export async function moveAlias(
 
 function requireTarget({ model, alias }: AliasMove, present: number | null, expected: number | null | undefined): void {
   if (expected === undefined || expected === present) return;
-  const stands = present === null ? "does not exist" : `names ${model}:${present}`;
-  throw new SkerryError("STALE_ETAG", `the alias ${alias} of ${model} ${stands}: somebody moved it since you read it`);
+  const current = present === null ? "does not exist" : `names ${model}:${present}`;
+  throw new SkerryError("STALE_ETAG", `the alias ${alias} of ${model} ${current}: somebody moved it since you read it`);
 }
 
 async function requireRoom(tx: Transaction, model: string, version: number): Promise<void> {

@@ -52,7 +52,7 @@ async function insertNode(
   token: UsedToken,
 ): Promise<void> {
   const { kind, site, zone, labels } = token;
-  // A revoked node's row only remembers the name; whoever joins under it next starts anew.
+  // A revoked node's row only remembers the name; the next node of that name starts anew.
   await tx.node.deleteMany({ where: { name, revoked: true } });
   const inserted = await tx.$executeRaw`
     INSERT INTO nodes (id, name, kind, site, zone, labels, public_key)

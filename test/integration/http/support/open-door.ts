@@ -67,7 +67,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   const fleet = new FleetCache({
     replica: "r-1",
     store: livingStore(() => stores.rows),
-    doorbell: { listen: async () => undefined, stop: async () => undefined },
+    notifier: { listen: async () => undefined, stop: async () => undefined },
     clock,
     logger: silentLogger,
   });

@@ -14,11 +14,11 @@ function holderOfGrowing(during: (holder: FleetCache) => void = () => undefined)
     const nodes = Array.from({ length: reads }, (_, index) => aNode(`n-${index}`));
     return Promise.resolve({ nodes, deployments: [], versions: [], aliases: [], placements: [] });
   };
-  const doorbell = { listen: () => Promise.resolve(), stop: () => Promise.resolve() };
+  const notifier = { listen: () => Promise.resolve(), stop: () => Promise.resolve() };
   const holder = new FleetCache({
     replica: "r-1",
     store: { load, liveness: async () => [] },
-    doorbell,
+    notifier,
     clock: new TestClock(),
     logger: silentLogger,
   });
