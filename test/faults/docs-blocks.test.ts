@@ -61,10 +61,12 @@ const program = async (name: string, script: string): Promise<void> => {
   await chmod(file, 0o755);
 };
 
-/** The fenced blocks of a page, without the comments behind their commands. */
+/** The fenced blocks of a page that name no language or YAML, without the comments behind their commands. */
 async function blocksOf(page: string): Promise<readonly string[]> {
   const text = await readFile(path.join(ROOT, page), "utf8");
-  return [...text.matchAll(/^```(?:yaml)?\n(.*?)^```$/gms)].map(([, block = ""]) =>
+  const blocks = text.matchAll(/^```(?<language>\w*)\n(?<block>.*?)^```$/gms).map(({ groups }) => groups);
+  const executed = blocks.filter((groups) => ["", "yaml"].includes(groups?.["language"] ?? ""));
+  return [...executed].map(({ block = "" } = {}) =>
     here.reduce((script, [said, is]) => script.replaceAll(said, is), block.replaceAll(/ {2,}# .*$/gm, "")),
   );
 }

@@ -48,15 +48,19 @@ export class NodeSession {
     return this.#inference;
   }
 
-  /** From now on requests are sent on `channel`; an older one is closed. */
+  /** From now on requests are sent on `channel`; an older one is closed, and the requests on it are lost. */
   attachInference(channel: InferenceLink): void {
-    this.#inference?.close(CLOSE.NEWER_SESSION, "a newer inference channel has opened");
+    const older = this.#inference;
     this.#inference = channel;
+    if (!older) return;
+    this.pending.loseAll();
+    older.close(CLOSE.NEWER_SESSION, "a newer inference channel has opened");
   }
 
-  /** `channel` has closed: the requests that wait for a response on it are lost. */
+  /** `channel` has closed: the requests on it are lost. One that was replaced has no requests any more. */
   detachInference(channel: InferenceLink): void {
-    if (this.#inference === channel) this.#inference = undefined;
+    if (this.#inference !== channel) return;
+    this.#inference = undefined;
     this.pending.loseAll();
   }
 }
