@@ -58,7 +58,7 @@ describe("an upload in the artifact store", () => {
     for (const offset of [0, 9, 11]) {
       await expect(store.append(upload(offset, 30), pieces(noise(1, 1)))).rejects.toMatchObject({
         code: "UPLOAD_OFFSET",
-        message: `upload u-1 stands at 10 bytes and these begin at ${offset}`,
+        message: `upload u-1 has 10 bytes and these begin at ${offset}`,
       });
     }
     expect(await store.uploadOffset("u-1")).toBe(10);
