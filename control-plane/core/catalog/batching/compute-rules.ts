@@ -1,3 +1,4 @@
+import { whyNotBroadcast } from "./elementwise.ts";
 import { attribute, refused, type Rule, type RuleInput } from "./rule.ts";
 import { axisOf, integersOf, isFixed, rankOf, rows, type Rows, type Value } from "./value.ts";
 
@@ -99,7 +100,12 @@ export const softmax: Rule = ({ node, inputs: [data], opset }) => {
 /** `LayerNormalization` and its kin: from an axis on. */
 export const normalization: Rule = (input) => {
   const [data] = input.inputs;
-  if (data?.kind !== "rows" || !othersAreFixed(input)) return NOT_ROWS;
+  if (data?.kind !== "rows") return NOT_ROWS;
+  // The runtime broadcasts scale and bias over the whole tensor, not only over the dimensions that are normalised.
+  for (const parameter of input.inputs.slice(1)) {
+    const reason = parameter && (parameter.kind === "rows" ? NOT_ROWS.refused : whyNotBroadcast(parameter, data));
+    if (reason !== undefined) return refused(reason);
+  }
   const axis = axisOf(attribute(input.node, "axis") ?? -1, rankOf(data));
   return axis === undefined || axis === 0 ? ALONG_ROWS : [data];
 };

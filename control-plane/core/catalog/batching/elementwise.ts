@@ -22,6 +22,9 @@ function arithmetic(present: readonly Value[]): RuleResult {
   const item: SizeItem = present.every(isFixed) ? "fixed" : "mixed";
   const [only] = present;
   if (present.length === 1 && only) return only;
+  // The result has the shape of the larger operand, and a list of sizes has one dimension.
+  if (present.some((value) => (dimsOf(value)?.length ?? Infinity) > 1))
+    return refused("it combines a dimension with a tensor");
   return sizes(Array.from({ length }, () => item));
 }
 
@@ -48,7 +51,7 @@ function isWide(present: readonly Value[], dimension: number, rank: number): boo
 }
 
 /** Why a fixed operand may give rows different values; undefined when all rows get the same. */
-function whyNotBroadcast(other: Value, of: Rows): string | undefined {
+export function whyNotBroadcast(other: Value, of: Rows): string | undefined {
   if (!isFixed(other)) return "it computes with the number of rows";
   const dims = dimsOf(other);
   if (dims === undefined) return "the shape of a constant is not known";
