@@ -47,16 +47,16 @@ function follow(node: GraphNode, values: Map<string, Value>, opset: number): str
   const { operator } = node;
   const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)));
   const isMissing = inputs.some((value, i) => value === undefined && node.inputs[i] !== "");
-  if (isMissing) return describe(node, "reads a tensor that nothing before it computes");
-  if (node.hasSubgraph) return describe(node, "runs a graph of its own");
-  if (RANDOM.has(operator)) return describe(node, "draws random numbers");
+  if (isMissing) return describe(node, "it reads a tensor that nothing before it computes");
+  if (node.hasSubgraph) return describe(node, "it runs a graph of its own");
+  if (RANDOM.has(operator)) return describe(node, "it draws random numbers");
   if (operator === "Constant") return set(node, values, [constant(node.tensor ?? listFacts(node))]);
   if (inputs.every((value) => value === undefined || value.kind === "constant")) {
-    if (operator === "Dropout" && inputs.length > 2) return describe(node, "may drop values at random");
+    if (operator === "Dropout" && inputs.length > 2) return describe(node, "it may drop values at random");
     return set(node, values, constant(fold(node, inputs)));
   }
   const rule = RULES.get(`${node.domain}/${operator}`);
-  if (!rule) return describe(node, "is not known to keep rows apart");
+  if (!rule) return describe(node, "it is not known to keep rows apart");
   const result = rule({ node, inputs, opset });
   if ("refused" in result) return describe(node, result.refused);
   return set(node, values, result);
