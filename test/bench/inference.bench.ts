@@ -2,16 +2,16 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { openModel } from "../../edge-node/model-host/model.ts";
-import { startTestDatabase } from "../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { quantile } from "../support/quantile.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { type ClusterNode, SkerryCluster } from "../support/skerry-cluster.ts";
 import { type BenchModel, digits, millisecond, negative, picture, softmax } from "./support/bench-models.ts";
 import { keepOn } from "./support/cores.ts";
 import { childrenOf, cpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { inferTarget } from "./support/infer-target.ts";
 import { startNginx } from "./support/nginx.ts";
-import { type Cell, printRounds, type Way } from "./support/ways.ts";
+import { type Cell, printRounds, type Way, WAYS } from "./support/ways.ts";
 
 /**
  * What the way through the control plane costs, and what batching gives: the same request to the control plane, to the
@@ -21,9 +21,12 @@ import { type Cell, printRounds, type Way } from "./support/ways.ts";
  *   npm run bench -- inference
  *   ROUNDS=3 MODELS=digits ENCODINGS=binary CONCURRENCY=1,32 npm run bench -- inference
  *   CORES=apart npm run bench -- inference
+ *   BASELINE=../before WAYS="control plane,baseline" npm run bench -- inference
  *
  * CORES=apart: two machines of one core each, as far as one machine can show it. Callers, control plane and nginx have the
  * one, the worker and its model hosts the other. Without it five processes share the cores as the system sees fit.
+ *
+ * BASELINE: the folder of another build, with what `npm ci` installs: its control plane and worker take turns with these.
  */
 const { env } = process;
 const ROUNDS = Number(env["ROUNDS"] ?? 7);
@@ -31,6 +34,8 @@ const MODELS = (env["MODELS"] ?? "softmax,digits,millisecond,picture,negative").
 const ENCODINGS = (["binary", "json"] as const).filter((each) => (env["ENCODINGS"] ?? "binary,json").includes(each));
 const CONCURRENCY = (env["CONCURRENCY"] ?? "1,8,32,128").split(",").map(Number);
 const ARE_CORES_APART = env["CORES"] === "apart";
+/** WAYS: only these are asked. */
+const ONLY = (env["WAYS"] ?? WAYS.join(",")).split(",");
 const CELL_MS = 1_000;
 /** Each way is asked for so long before anything is measured: until then V8 compiles, and what is asked more is faster. */
 const WARM_MS = 3_000;
@@ -41,6 +46,7 @@ const database = await startTestDatabase();
 const cluster = await SkerryCluster.start(database.url);
 const directory = await mkdtemp(path.join(tmpdir(), "skerry-bench-"));
 const node = await cluster.addNode("edge-a");
+const baseline = env["BASELINE"] === undefined ? undefined : await startBaseline(path.resolve(env["BASELINE"]));
 const workerPort = Number(new URL(node.localUrl).port);
 const nginx = await startNginx(workerPort);
 if (ARE_CORES_APART) {
@@ -56,11 +62,24 @@ try {
     await benchModel(model);
 } finally {
   await nginx?.stop();
+  await baseline?.cluster.stop();
   await cluster.stop();
   await database.stop();
+  await baseline?.database.stop();
   await rm(directory, { recursive: true, force: true });
 }
 process.exit();
+
+interface Build {
+  readonly cluster: SkerryCluster;
+  readonly node: ClusterNode;
+}
+
+async function startBaseline(checkout: string): Promise<Build & { readonly database: TestDatabase }> {
+  const own = await startTestDatabase({ isEmpty: true });
+  const other = await SkerryCluster.start(own.url, {}, checkout);
+  return { cluster: other, node: await other.addNode("edge-a"), database: own };
+}
 
 async function benchModel(model: BenchModel): Promise<void> {
   const alone = `${model.name}-alone`;
@@ -68,14 +87,20 @@ async function benchModel(model: BenchModel): Promise<void> {
     [model.name, undefined],
     [alone, 1],
   ] as const) {
-    await cluster.publish(name, model.file);
-    await cluster.deploy({ name, model: name, version: 1, limits: { memMiB: 1_024, maxBatch } });
-    await cluster.whenDeploymentReady(name);
+    for (const build of [cluster, baseline?.cluster]) {
+      await build?.publish(name, model.file);
+      await build?.deploy({ name, model: name, version: 1, limits: { memMiB: 1_024, maxBatch } });
+      await build?.whenDeploymentReady(name);
+    }
   }
   const inProcess = await runInProcess(model);
   for (const encoding of ENCODINGS) {
     const target = (port: number, name = model.name): HttpTarget =>
       inferTarget(model, { port, key: cluster.adminKey, encoding, model: name });
+    const before = baseline && {
+      build: baseline,
+      target: inferTarget(model, { port: baseline.cluster.port, key: baseline.cluster.adminKey, encoding }),
+    };
     console.log(`\n${model.name}, ${encoding}, ${target(workerPort).body.byteLength} bytes`);
     const targets: readonly (readonly [Way, HttpTarget])[] = [
       ["unbatched", target(workerPort, alone)],
@@ -83,11 +108,15 @@ async function benchModel(model: BenchModel): Promise<void> {
       ...(nginx ? [["nginx", target(nginx.port)] as const] : []),
       ["control plane", target(cluster.port)],
     ];
-    await warmUp(targets.map(([, each]) => each));
+    await warmUp([...targets.map(([, each]) => each), ...(before ? [before.target] : [])]);
     for (const connections of CONCURRENCY) {
       const ways: (readonly [Way, Run])[] = [["in process", inProcess]];
-      for (const [way, each] of targets) ways.push([way, await runLoad(each, connections)]);
-      await benchRounds(`c=${String(connections).padEnd(3)}`, ways);
+      for (const [way, each] of targets) ways.push([way, await runLoad({ cluster, node }, each, connections)]);
+      if (before) ways.push(["baseline", await runLoad(before.build, before.target, connections)]);
+      await benchRounds(
+        `c=${String(connections).padEnd(3)}`,
+        ways.filter(([way]) => ONLY.includes(way)),
+      );
     }
   }
 }
@@ -144,9 +173,9 @@ async function warmUp(targets: readonly HttpTarget[]): Promise<void> {
     await httpLoad(target, { connections, requests: await requestsIn(WARM_MS, target, connections) });
 }
 
-async function runLoad(target: HttpTarget, connections: number): Promise<Run> {
+async function runLoad(build: Build, target: HttpTarget, connections: number): Promise<Run> {
   const requests = await requestsIn(CELL_MS, target, connections);
-  const pids = { controlPlane: cluster.controlPlane.child.pid ?? 0, worker: node.process.child.pid ?? 0 };
+  const pids = { controlPlane: build.cluster.controlPlane.child.pid ?? 0, worker: build.node.process.child.pid ?? 0 };
   const cpu = (): Cell["cpuUs"] => ({
     controlPlane: cpuMs(pids.controlPlane) * 1_000,
     worker: cpuMs(pids.worker) * 1_000,

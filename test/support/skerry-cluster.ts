@@ -39,29 +39,31 @@ export interface ClusterNode {
 export class SkerryCluster {
   readonly #directory: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #checkout: string | undefined;
   readonly port: number;
   readonly url: string;
   readonly nodes = new Map<string, ClusterNode>();
   #controlPlane: SkerryProcess;
   #adminKey = "";
 
-  private constructor(directory: string, port: number, env: NodeJS.ProcessEnv) {
+  private constructor(directory: string, port: number, env: NodeJS.ProcessEnv, checkout: string | undefined) {
     this.#directory = directory;
+    this.#checkout = checkout;
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.#env = env;
     this.#controlPlane = this.#spawnControlPlane();
   }
 
-  /** Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings. */
-  static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}): Promise<SkerryCluster> {
+  /**
+   * Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings. `checkout`: the
+   * folder of another build, which a benchmark compares with this one.
+   */
+  static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}, checkout?: string): Promise<SkerryCluster> {
     const directory = await mkdtemp(path.join(tmpdir(), "skerry-cluster-"));
     const port = Number(env["SKERRY_PORT"] ?? (await freePort()));
-    const cluster = new SkerryCluster(directory, port, {
-      DATABASE_URL: databaseUrl,
-      SKERRY_PORT: String(port),
-      ...env,
-    });
+    const settings = { DATABASE_URL: databaseUrl, SKERRY_PORT: String(port), ...env };
+    const cluster = new SkerryCluster(directory, port, settings, checkout);
     await cluster.whenControlPlaneReady();
     cluster.#adminKey = (await readFile(path.join(directory, "admin.key"), "utf8")).trim();
     return cluster;
@@ -117,6 +119,7 @@ export class SkerryCluster {
           ...env,
         },
         log: path.join(this.#directory, `${name}.log`),
+        checkout: this.#checkout,
       });
     const node: ClusterNode = {
       name,
@@ -288,6 +291,7 @@ export class SkerryCluster {
         ...this.#env,
       },
       log: path.join(this.#directory, "control-plane.log"),
+      checkout: this.#checkout,
     });
   }
 }

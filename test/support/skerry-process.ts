@@ -22,10 +22,18 @@ export class SkerryProcess {
 
   constructor(
     program: keyof typeof PROGRAMS,
-    options: { args?: readonly string[]; env: NodeJS.ProcessEnv; log: string },
+    options: {
+      args?: readonly string[];
+      env: NodeJS.ProcessEnv;
+      log: string;
+      /** The folder of another build of Skerry to run, with what `npm ci` installs. */
+      checkout?: string | undefined;
+    },
   ) {
-    const child = spawn(process.execPath, [...PROGRAMS[program], ...(options.args ?? [])], {
-      cwd: ROOT,
+    const { checkout = ROOT } = options;
+    const command = PROGRAMS[program].map((word) => word.replace(ROOT, checkout));
+    const child = spawn(process.execPath, [...command, ...(options.args ?? [])], {
+      cwd: checkout,
       env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SKERRY_EXIT_WITH_PARENT: "1", ...options.env },
       stdio: ["pipe", "pipe", "pipe"],
     });
