@@ -55,7 +55,10 @@ async function echo(base: string, bytes: Buffer, signal: AbortSignal): Promise<s
     body: Buffer.concat([Buffer.from(head), bytes]),
     signal,
   });
-  const body = await answer.arrayBuffer().then(Buffer.from, () => undefined);
+  const body = await answer.arrayBuffer().then(
+    (bytes) => Buffer.from(bytes),
+    () => undefined,
+  );
   if (body === undefined) return signal.aborted ? "vanished" : "cut after its head";
   if (answer.status !== 200) return `${answer.status} ${answer.headers.get("skerry-error")}`;
   const output = body.subarray(Number(answer.headers.get("inference-header-content-length")));
