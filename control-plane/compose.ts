@@ -66,7 +66,7 @@ export async function composeControlPlane(
   };
   const fleet = new FleetCache({ replica, store: postgres.fleet, notifier: postgres.notifier, clock, logger });
   const metrics = new PrometheusMetrics(() => ({
-    ...fleetCounts(fleet.current(), clock.now(), timings),
+    ...fleetCounts(fleet.snapshot(), clock.now(), timings),
     inFlight: inference.inFlight(),
   }));
   const artifacts = await FileStore.open(config.dataDir);

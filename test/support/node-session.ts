@@ -11,12 +11,12 @@ export function aSession(
     control,
     clock,
     epoch = 1,
-    fleet = { current: unused },
+    fleet = { snapshot: unused },
   }: {
     readonly control: ControlLink;
     readonly clock: Clock;
     readonly epoch?: number;
-    readonly fleet?: Pick<FleetCache, "current">;
+    readonly fleet?: Pick<FleetCache, "snapshot">;
   },
 ): NodeSession {
   return new NodeSession({ nodeId: id, name, kind, epoch, control, fleet, clock });

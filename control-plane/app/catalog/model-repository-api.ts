@@ -48,13 +48,13 @@ export class ModelRepositoryApi {
    */
   async load(model: string, change: Change): Promise<void> {
     const deadline = this.#parts.clock.now() + change.timeoutMs;
-    const fleet = this.#parts.fleet.current();
+    const fleet = this.#parts.fleet.snapshot();
     const latest = latestVersion(fleet, model);
     const deployments = deploymentsOf(fleet, model);
     const asking = deployments.find(({ spec }) => asksForReplica(spec));
     const name = asking?.name ?? (await this.#askForOne(model, latest, deployments, change.actor));
     for (;;) {
-      const now = this.#parts.fleet.current();
+      const now = this.#parts.fleet.snapshot();
       const placements = [...now.placements.values()].filter(
         ({ deployment, wanted }) => deployment === name && wanted === "serve",
       );
@@ -71,12 +71,12 @@ export class ModelRepositoryApi {
    */
   async unload(model: string, change: Change): Promise<void> {
     const deadline = this.#parts.clock.now() + change.timeoutMs;
-    latestVersion(this.#parts.fleet.current(), model);
-    for (const { name, spec } of deploymentsOf(this.#parts.fleet.current(), model)) {
+    latestVersion(this.#parts.fleet.snapshot(), model);
+    for (const { name, spec } of deploymentsOf(this.#parts.fleet.snapshot(), model)) {
       if (asksForReplica(spec)) await this.#replicate(name, { edge: 0, cloud: 0 }, change.actor);
     }
     for (;;) {
-      const fleet = this.#parts.fleet.current();
+      const fleet = this.#parts.fleet.snapshot();
       const left = [...fleet.placements.values()].filter(
         (placement) => placement.model === model && placement.state !== "gone" && this.#isReachable(fleet, placement),
       );
@@ -96,7 +96,7 @@ export class ModelRepositoryApi {
     deployments: readonly FleetDeployment[],
     actor: Actor,
   ): Promise<string> {
-    const fleet = this.#parts.fleet.current();
+    const fleet = this.#parts.fleet.snapshot();
     const mine = deployments.find(({ name }) => name === model) ?? deployments[0];
     if (mine === undefined && fleet.deployments.has(model)) {
       throw new SkerryError(
@@ -122,7 +122,7 @@ export class ModelRepositoryApi {
   async #replicate(name: string, count: Replicas, actor: Actor): Promise<void> {
     const ifMatch = (await this.#parts.deployments.rowVersion(name)) ?? undefined;
     await this.#parts.fleet.refresh();
-    const deployment = this.#parts.fleet.current().deployments.get(name);
+    const deployment = this.#parts.fleet.snapshot().deployments.get(name);
     if (deployment === undefined) return; // deleted meanwhile
     await this.#parts.deployments.put(withReplicas(deployment.spec, count), { actor, ifMatch });
   }

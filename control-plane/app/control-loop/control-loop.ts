@@ -100,7 +100,7 @@ export class ControlLoop {
   async #reconcile(trigger: string): Promise<void> {
     const lead = this.#leadership.current();
     if (!lead || !this.#fleet.isFresh) return;
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     const context: PlanContext = { now: this.#clock.now(), timings: this.#timings, trigger, leaderSince: lead.since };
 
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });

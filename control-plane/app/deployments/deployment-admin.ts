@@ -46,7 +46,7 @@ export class DeploymentAdmin {
   }
 
   list(): Deployment[] {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     const time = this.#time();
     return [...fleet.deployments.values()].map((deployment) => toDeploymentDto(fleet, deployment, time));
   }
@@ -74,7 +74,7 @@ export class DeploymentAdmin {
     const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));
     const { created, generation, rowVersion } = await this.#store.put(spec, { actor, ifMatch: expected });
     await this.#fleet.refresh();
-    const known = this.#fleet.current().deployments.get(spec.name);
+    const known = this.#fleet.snapshot().deployments.get(spec.name);
     // The fleet may be behind (a failed read): then the answer is what was declared, with a status to come.
     const declared = {
       name: spec.name,
@@ -96,29 +96,29 @@ export class DeploymentAdmin {
   /** Throws `NOT_FOUND`. */
   placements(name: string): Placement[] {
     this.#find(name);
-    return placementsOfDeployment(this.#fleet.current(), name).map((placement) => this.#placement(placement));
+    return placementsOfDeployment(this.#fleet.snapshot(), name).map((placement) => this.#placement(placement));
   }
 
   /** Which nodes answer for it on their own address. Throws `NOT_FOUND`. */
   endpoints(name: string): Endpoint[] {
-    return endpointsOf(this.#fleet.current(), this.#find(name), { now: this.#fleet.now(), timings: this.#timings });
+    return endpointsOf(this.#fleet.snapshot(), this.#find(name), { now: this.#fleet.now(), timings: this.#timings });
   }
 
   /** Where a version runs, whichever deployment wants it there. */
   placementsOfVersion(model: string, version: number): Placement[] {
-    return [...this.#fleet.current().placements.values()]
+    return [...this.#fleet.snapshot().placements.values()]
       .filter((placement) => placement.model === model && placement.version === version)
       .map((placement) => this.#placement(placement));
   }
 
   /** Why here, what would be decided now and, for one node, why not there. Throws `NOT_FOUND` for the deployment or the node. */
   explain(name: string, node: string | undefined): ExplainAnswer {
-    return explainDeployment(this.#fleet.current(), this.#find(name), { ...this.#context("explain"), node });
+    return explainDeployment(this.#fleet.snapshot(), this.#find(name), { ...this.#context("explain"), node });
   }
 
   /** What applying `spec` would do, now. Changes nothing. */
   plan(spec: DeploymentSpec): PlanAnswer {
-    return dryRun(this.#fleet.current(), spec, this.#context("dry-run"));
+    return dryRun(this.#fleet.snapshot(), spec, this.#context("dry-run"));
   }
 
   #context(trigger: string): PlanContext {
@@ -135,16 +135,16 @@ export class DeploymentAdmin {
   }
 
   #find(name: string): FleetDeployment {
-    const deployment = this.#fleet.current().deployments.get(name);
+    const deployment = this.#fleet.snapshot().deployments.get(name);
     if (!deployment) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
     return deployment;
   }
 
   #view(deployment: FleetDeployment): Deployment {
-    return toDeploymentDto(this.#fleet.current(), deployment, this.#time());
+    return toDeploymentDto(this.#fleet.snapshot(), deployment, this.#time());
   }
 
   #placement(placement: Parameters<typeof toPlacementDto>[1]): Placement {
-    return toPlacementDto(this.#fleet.current(), placement, { now: this.#fleet.now(), timings: this.#timings });
+    return toPlacementDto(this.#fleet.snapshot(), placement, { now: this.#fleet.now(), timings: this.#timings });
   }
 }

@@ -55,7 +55,7 @@ export class FleetCache {
   }
 
   /** The fleet as it is now: an immutable value, so a caller that awaits looks at the same fleet afterwards. */
-  current(): Fleet {
+  snapshot(): Fleet {
     return this.#state.snapshot();
   }
 
@@ -85,7 +85,7 @@ export class FleetCache {
   apply(event: FleetEvent): void {
     const change = reduce(this.#state, event);
     if (isEmptyChange(change)) return;
-    for (const listener of this.#listeners) listener(change, this.current());
+    for (const listener of this.#listeners) listener(change, this.snapshot());
   }
 
   /** Reads Postgres again. Resolves when a read that began after the call has ended, well or badly. */

@@ -28,12 +28,12 @@ export class ModelStatusQuery {
 
   /** Models with a version that can be placed, sorted. */
   models(): string[] {
-    return [...new Set(readyVersions(this.#fleet.current()).map(({ model }) => model))].toSorted();
+    return [...new Set(readyVersions(this.#fleet.snapshot()).map(({ model }) => model))].toSorted();
   }
 
   /** Throws `NOT_FOUND`. */
   metadata(wish: ModelStatusRequest): ModelMetadata {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     const version = this.#resolve(fleet, wish).version;
     const versions = readyVersions(fleet).filter(({ model }) => model === wish.model);
     return modelMetadata({
@@ -48,13 +48,13 @@ export class ModelStatusQuery {
 
   /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
   isModelReady(wish: ModelStatusRequest): boolean {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     return this.#resolve(fleet, wish).ready.some((placement) => this.#isNodeReady(fleet, placement));
   }
 
   /** True when every deployment that asks for a replica has one that accepts requests. */
   isEveryDeploymentReady(): boolean {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     const serving = new Set(
       [...fleet.placements.values()]
         .filter(
@@ -70,7 +70,7 @@ export class ModelStatusQuery {
 
   /** Every version and its state, by name and number. */
   index(): IndexEntry[] {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     const byVersion = Map.groupBy(fleet.placements.values(), ({ model, version }) => `${model}:${version}`);
     return sortedIndex(
       fleet.versions.values().map((version) => ({

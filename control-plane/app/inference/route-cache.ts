@@ -50,8 +50,8 @@ export class RouteCache {
   table(): RouteTable {
     if (this.#isTableStale) {
       const { fleet, telemetry } = this.#parts;
-      const { placements } = fleet.current();
-      this.#table = buildRouteTable(fleet.current());
+      const { placements } = fleet.snapshot();
+      this.#table = buildRouteTable(fleet.snapshot());
       // A placement that is ready again after a restart of its host is another process: what the old one did is forgotten.
       telemetry.keepOnly({
         placement: (id) => placements.get(id)?.state === "ready",
@@ -81,7 +81,7 @@ export class RouteCache {
 
   #serving(ready: readonly ReadyPlacement[], now: number): ServingCandidate[] {
     const { fleet, registry, telemetry, timings } = this.#parts;
-    const { nodes } = fleet.current();
+    const { nodes } = fleet.snapshot();
     const serving: ServingCandidate[] = [];
     for (const { placement, isEdgeOnly } of ready) {
       const node = nodes.get(placement.nodeId);

@@ -24,7 +24,7 @@ interface Position {
 export class DesiredStateSync {
   readonly #nodeId: string;
   readonly #control: ControlLink;
-  readonly #fleet: Pick<FleetCache, "current">;
+  readonly #fleet: Pick<FleetCache, "snapshot">;
   readonly #clock: Clock;
   /** The document that the node holds or was sent last; undefined before the first. */
   #sent: (Position & { readonly state: DesiredState }) | undefined;
@@ -34,7 +34,7 @@ export class DesiredStateSync {
   constructor(parts: {
     readonly nodeId: string;
     readonly control: ControlLink;
-    readonly fleet: Pick<FleetCache, "current">;
+    readonly fleet: Pick<FleetCache, "snapshot">;
     readonly clock: Clock;
   }) {
     this.#nodeId = parts.nodeId;
@@ -50,9 +50,9 @@ export class DesiredStateSync {
 
   /** `hello` names the document on the node's disk. Sends a snapshot when it is not the fleet's. */
   adopt(onDisk: Position): void {
-    const node = this.#fleet.current().nodes.get(this.#nodeId);
+    const node = this.#fleet.snapshot().nodes.get(this.#nodeId);
     if (!node) return;
-    const state = desiredFor(this.#fleet.current(), node);
+    const state = desiredFor(this.#fleet.snapshot(), node);
     if (desiredDigest(state) !== onDisk.digest) return this.#sendSnapshot();
     this.#sent = { rev: onDisk.rev, state, digest: onDisk.digest };
   }
@@ -61,9 +61,9 @@ export class DesiredStateSync {
   sync(): void {
     const sent = this.#sent;
     if (!sent || this.#unackedSince !== undefined) return;
-    const node = this.#fleet.current().nodes.get(this.#nodeId);
+    const node = this.#fleet.snapshot().nodes.get(this.#nodeId);
     if (!node) return;
-    const state = desiredFor(this.#fleet.current(), node);
+    const state = desiredFor(this.#fleet.snapshot(), node);
     const digest = desiredDigest(state);
     if (digest === sent.digest) return;
     const rev = Math.max(node.desiredRev, sent.rev + 1);
@@ -107,9 +107,9 @@ export class DesiredStateSync {
 
   /** The whole document, unless the same one was sent and its ack is not overdue. */
   #sendSnapshot(): void {
-    const node = this.#fleet.current().nodes.get(this.#nodeId);
+    const node = this.#fleet.snapshot().nodes.get(this.#nodeId);
     if (!node) return;
-    const state = desiredFor(this.#fleet.current(), node);
+    const state = desiredFor(this.#fleet.snapshot(), node);
     const digest = desiredDigest(state);
     const sent = this.#sent;
     const isSame = sent?.digest === digest;

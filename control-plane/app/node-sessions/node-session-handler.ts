@@ -98,8 +98,8 @@ export class NodeSessions implements NodeSessionHandler {
       capabilities: hello.capabilities,
     });
     if (!opened) throw new SkerryError("UNAUTHENTICATED", `node ${nodeId} is revoked or has another generation`);
-    if (!fleet.current().nodes.has(nodeId) || opened.regressed) await fleet.refresh();
-    const node = fleet.current().nodes.get(nodeId);
+    if (!fleet.snapshot().nodes.has(nodeId) || opened.regressed) await fleet.refresh();
+    const node = fleet.snapshot().nodes.get(nodeId);
     if (!node) throw new SkerryError("DATABASE_UNAVAILABLE", `node ${nodeId} is not in the inventory yet`);
 
     const { epoch } = opened;
@@ -249,7 +249,7 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   #syncDesired(session: NodeSession): void {
-    const node = this.#parts.fleet.current().nodes.get(session.nodeId);
+    const node = this.#parts.fleet.snapshot().nodes.get(session.nodeId);
     if (!node) return;
     if (node.revoked) return session.control.close(CLOSE.BAD_PROOF, "this node was revoked");
     session.desired.sync();

@@ -31,7 +31,7 @@ export class NodeSession {
     readonly kind: NodeKind;
     readonly epoch: number;
     readonly control: ControlLink;
-    readonly fleet: Pick<FleetCache, "current">;
+    readonly fleet: Pick<FleetCache, "snapshot">;
     readonly clock: Clock;
   }) {
     this.nodeId = parts.nodeId;

@@ -54,7 +54,7 @@ export class PlacementReports {
   afterHello(reported: Hello["placements"]): void {
     for (const report of reported) this.#take(report, { isNewsToPostgres: true });
     const named = new Set(reported.map(({ placementId }) => placementId));
-    for (const { id, generation, wanted } of placementsOn(this.#fleet.current(), this.#session.nodeId)) {
+    for (const { id, generation, wanted } of placementsOn(this.#fleet.snapshot(), this.#session.nodeId)) {
       if (named.has(id)) continue;
       const state = wanted === "gone" ? "gone" : "offered";
       this.#take({ placementId: id, generation, state }, { isNewsToPostgres: true });
@@ -80,7 +80,7 @@ export class PlacementReports {
       ...(rssMiB !== undefined && { rssMiB }),
       ...(warmUs !== undefined && { warmUs }),
     };
-    const placement = this.#fleet.current().placements.get(placementId);
+    const placement = this.#fleet.snapshot().placements.get(placementId);
     this.#session.transfers.reported(placementId, { isOffered: state === "offered" });
     const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
     this.#fleet.apply({ type: "placement-reported", nodeId: this.#session.nodeId, report, at: this.#clock.now() });

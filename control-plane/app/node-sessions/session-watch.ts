@@ -61,7 +61,7 @@ export class SessionWatch {
 
   #record(now: number): void {
     const { replica, registry, fleet, sessions } = this.#parts;
-    const { nodes } = fleet.current();
+    const { nodes } = fleet.snapshot();
     let hasTurned = false;
     const seen: TouchedSession[] = [];
     for (const session of registry.all()) {

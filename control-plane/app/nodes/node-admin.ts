@@ -36,13 +36,13 @@ export class NodeAdmin {
   }
 
   list(): Node[] {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     return [...fleet.nodes.values()].map((node) => this.#view(node, placementsOn(fleet, node.id)));
   }
 
   /** Throws `NOT_FOUND`. */
   get(name: string): Node {
-    const fleet = this.#fleet.current();
+    const fleet = this.#fleet.snapshot();
     const node = nodeByName(fleet, name);
     if (!node) throw noSuchNode(name);
     return this.#view(node, placementsOn(fleet, node.id));

@@ -131,7 +131,7 @@ export class ModelPush {
       isReceiving: this.#transfers.has(session.nodeId),
       notBefore: session.transfers.notBefore,
     }));
-    for (const offer of planOffers(fleet.current(), targets, clock.now())) {
+    for (const offer of planOffers(fleet.snapshot(), targets, clock.now())) {
       const session = registry.get(offer.nodeId);
       if (!session) continue;
       const transferId = newId<TransferId>("t", random);
@@ -180,7 +180,7 @@ export class ModelPush {
   #tellDone(transfer: Transfer, { received, reused }: { received: number; reused: number }): void {
     const { offer, session, startedAt } = transfer;
     const seconds = (this.#parts.clock.now() - startedAt) / 1_000;
-    const model = this.#parts.fleet.current().placements.get(offer.placements[0] ?? "");
+    const model = this.#parts.fleet.snapshot().placements.get(offer.placements[0] ?? "");
     const name = model ? `${model.model}:${model.version}` : offer.artifact.slice(0, 19);
     this.#parts.onPushed({ received, reused, seconds });
     this.#parts.tell({

@@ -80,7 +80,10 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   const common = { fleet, clock, timings: TIMINGS, publicUrl: "http://skerry.test" };
   const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
   const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
-  const metrics = new PrometheusMetrics(() => ({ ...fleetCounts(fleet.current(), clock.now(), TIMINGS), inFlight: 0 }));
+  const metrics = new PrometheusMetrics(() => ({
+    ...fleetCounts(fleet.snapshot(), clock.now(), TIMINGS),
+    inFlight: 0,
+  }));
   const deployments = new DeploymentAdmin({ store: stores.deployments, ...common });
   const parts: HttpDoorParts = {
     keys,

@@ -165,7 +165,7 @@ describe("what the inference protocol shows", () => {
   const serving = (parts: Parameters<typeof aFleet>[0]) => {
     const fleet = aFleet({ nodes: [a, b], ...parts });
     return new ModelStatusQuery({
-      fleet: { current: () => fleet, now: () => NOW, refresh: async () => undefined },
+      fleet: { snapshot: () => fleet, now: () => NOW, refresh: async () => undefined },
       timings: TIMINGS,
     });
   };

@@ -25,7 +25,7 @@ function holderOfGrowing(during: (holder: FleetCache) => void = () => undefined)
   return holder;
 }
 
-const sizeOf = (holder: FleetCache): number => holder.current().nodes.size;
+const sizeOf = (holder: FleetCache): number => holder.snapshot().nodes.size;
 
 describe("refresh", () => {
   it("reads once for all who ask at the same time", async () => {

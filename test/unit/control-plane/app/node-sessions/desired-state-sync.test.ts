@@ -23,7 +23,7 @@ async function setUp() {
   const desired = new DesiredStateSync({
     nodeId: node.id,
     control,
-    fleet: { current: () => scene.fleet.current() },
+    fleet: { snapshot: () => scene.fleet.snapshot() },
     clock,
   });
   /** The documents sent so far, in words; the node acknowledges none by itself. */

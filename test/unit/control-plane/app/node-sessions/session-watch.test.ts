@@ -63,6 +63,6 @@ describe("the session watch", () => {
     inference.heardAt = clock.now();
     await clock.advance(10_000);
     expect(control.closedWith).toEqual([]);
-    expect(fleet.current().nodes.get(node.id)?.observed?.lastSeen).toBe(NOW + 10_000);
+    expect(fleet.snapshot().nodes.get(node.id)?.observed?.lastSeen).toBe(NOW + 10_000);
   });
 });
