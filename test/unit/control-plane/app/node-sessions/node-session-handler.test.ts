@@ -1,0 +1,215 @@
+import { describe, expect, it } from "@jest/globals";
+import { NodeSessions } from "../../../../../control-plane/app/node-sessions/node-session-handler.ts";
+import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
+import type { NewEvent } from "../../../../../control-plane/ports/journal.ts";
+import type { ControlSession, InferenceLink } from "../../../../../control-plane/ports/sockets.ts";
+import type { NodeId } from "../../../../../shared/base/ids.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
+import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
+import type { Hello, NodeMessage } from "../../../../../shared/protocol/messages.ts";
+import { aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { silentLogger } from "../../../../support/silent-logger.ts";
+import { TestClock } from "../../../../support/test-clock.ts";
+
+const node = aNode("edge-a", { session: undefined });
+const DIGEST = `sha256:${"0".repeat(64)}` as Hello["desired"]["digest"];
+
+/** One channel of a node: what was sent on it, and the codes with which it was closed. */
+class Channel {
+  readonly sent: { readonly type: string; readonly [field: string]: unknown }[] = [];
+  readonly closedWith: number[] = [];
+  /** The welcome had the id 1. */
+  readonly send = (message: never): number => this.sent.push(message) + 1;
+  readonly close = (code: number): void => void this.closedWith.push(code);
+  readonly lastByteAt = (): number => NOW;
+  /** Id of the newest message that a heartbeat can confirm. */
+  newestAck(): number {
+    return this.sent.findLastIndex(({ type }) => type === "heartbeat.ack") + 2;
+  }
+}
+
+/** Sessions as PostgreSQL keeps them: each opening has the next epoch, a revoked node has none. */
+class Sessions {
+  isRevoked = false;
+  epoch = 0;
+  readonly closed: number[] = [];
+  readonly open = (): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> =>
+    Promise.resolve(this.isRevoked ? null : { epoch: (this.epoch += 1), desiredRev: 0, regressed: false });
+  readonly close = (_nodeId: NodeId, epoch: number): Promise<boolean> => {
+    this.closed.push(epoch);
+    return Promise.resolve(true);
+  };
+  readonly report = (): Promise<boolean> => Promise.resolve(true);
+}
+
+const hello = {
+  type: "hello",
+  id: 1,
+  nodeId: node.id,
+  generation: 1,
+  signature: "",
+  bootId: "b-1",
+  agentVersion: "0.1.0",
+  features: ["response-streams"],
+  clock: "",
+  capabilities: node.capabilities,
+  lastEpoch: 0,
+  desired: { rev: 0, digest: DIGEST },
+  placements: [],
+} as unknown as Hello;
+
+async function setUp() {
+  const clock = new TestClock(NOW);
+  const fleet = await fleetOf({ nodes: [node] }, clock);
+  const registry = new SessionRegistry();
+  const sessions = new Sessions();
+  const events: NewEvent[] = [];
+  const forgotten: number[] = [];
+  const redeemed: string[] = [];
+  const handler = new NodeSessions({
+    replica: "r-1",
+    sessions: sessions as never,
+    registry,
+    fleet,
+    push: {
+      offerSoon: () => undefined,
+      onMessage: () => undefined,
+      forget: ({ epoch }: { epoch: number }) => forgotten.push(epoch),
+      redeem: (_session: unknown, ticket: string) => (redeemed.push(ticket), () => undefined),
+    } as never,
+    telemetry: { report: () => undefined } as never,
+    timings: TIMINGS,
+    heartbeatMs: 5_000,
+    clock,
+    random: seededRandom(1),
+    logger: silentLogger,
+    tell: (event) => events.push(event),
+  });
+  handler.start();
+  /** A node whose proof held opens its session. */
+  const connect = async (): Promise<{ channel: Channel; session: ControlSession; say: (message: object) => void }> => {
+    const channel = new Channel();
+    const session = await handler.openControl(hello, node.id, () => channel as never);
+    session.started(1);
+    let id = 1;
+    const say = (message: object): void =>
+      session.onMessage({ id: (id += 1), epoch: session.epoch, ...message } as unknown as NodeMessage);
+    return { channel, session, say };
+  };
+  const state = (): string => {
+    const found = fleet.current().nodes.get(node.id);
+    return found ? nodeState(found, clock.now(), TIMINGS) : "unknown";
+  };
+  const reasons = (): readonly string[] => events.map(({ reason }) => reason);
+  return { clock, fleet, registry, sessions, events, forgotten, redeemed, handler, connect, state, reasons };
+}
+
+describe("a node that opens a session", () => {
+  it("is welcomed with the epoch, the timings and the features that both sides have", async () => {
+    const { connect, reasons } = await setUp();
+    const { session } = await connect();
+    expect(session.epoch).toBe(1);
+    expect(session.welcome).toMatchObject({
+      type: "welcome",
+      heartbeatMs: 5_000,
+      suspectMs: TIMINGS.suspectMs,
+      lostMs: TIMINGS.lostMs,
+      features: ["response-streams"],
+    });
+    expect(reasons()).toEqual(["NodeConnected"]);
+  });
+
+  it("is refused when its identity is void, and when this control plane is about to stop", async () => {
+    const { connect, handler, sessions, registry } = await setUp();
+    sessions.isRevoked = true;
+    await expect(connect()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    sessions.isRevoked = false;
+    handler.stop(0);
+    await expect(connect()).rejects.toMatchObject({ code: "DRAINING" });
+    expect(registry.all()).toEqual([]);
+  });
+
+  it("takes the place of its older session, whose end is then no event", async () => {
+    const { connect, registry, reasons, sessions } = await setUp();
+    const older = await connect();
+    const newer = await connect();
+    expect(older.channel.closedWith).toEqual([CLOSE.NEWER_SESSION]);
+    older.session.onClosed();
+    expect(registry.get(node.id)?.epoch).toBe(newer.session.epoch);
+    expect(sessions.closed).toEqual([]);
+    expect(reasons()).toEqual(["NodeConnected", "NodeConnected"]);
+  });
+});
+
+describe("a session", () => {
+  it("answers each heartbeat with the revision that the node should hold", async () => {
+    const { connect } = await setUp();
+    const { channel, say } = await connect();
+    say({ type: "heartbeat", acked: 1, desiredRev: 0, digest: DIGEST });
+    expect(channel.sent.find(({ type }) => type === "heartbeat.ack")).toMatchObject({ re: 2, desiredRev: 0 });
+  });
+
+  it("is ready after two heartbeats that prove that messages arrive in both directions", async () => {
+    const { connect, state } = await setUp();
+    const { channel, say } = await connect();
+    const states = [state()];
+    for (const isConfirmed of [true, false, true, true]) {
+      const acked = isConfirmed ? channel.newestAck() : 0;
+      say({ type: "heartbeat", acked, desiredRev: 0, digest: DIGEST });
+      states.push(state());
+    }
+    expect(states).toEqual(["pending", "pending", "pending", "pending", "ready"]);
+  });
+
+  it("records the load that the node reports, with the time at which it came", async () => {
+    const { connect, fleet, clock } = await setUp();
+    const { say } = await connect();
+    await clock.advance(2_000);
+    say({ type: "load", cpuPct: 12, memFreeMiB: 100, diskFreeMiB: 200, rttMs: 3, rif: 0, placements: [] });
+    expect(fleet.current().nodes.get(node.id)?.load).toMatchObject({ cpuPct: 12, memFreeMiB: 100, at: NOW + 2_000 });
+  });
+
+  it("is closed by a second hello", async () => {
+    const { connect } = await setUp();
+    const { channel, say } = await connect();
+    say(hello);
+    expect(channel.closedWith).toEqual([CLOSE.INVALID_MESSAGE]);
+  });
+
+  it("attaches channels of its own epoch only", async () => {
+    const { connect, handler, redeemed } = await setUp();
+    await connect();
+    const link: InferenceLink = { send: () => true, close: () => undefined, lastByteAt: () => NOW };
+    expect(handler.openInference(node.id, 2, link)).toBeNull();
+    expect(handler.openTransfer(node.id, 2, "ticket")).toBeNull();
+    expect(handler.openInference(node.id, 1, link)).not.toBeNull();
+    expect(handler.openTransfer(node.id, 1, "ticket")).not.toBeNull();
+    expect(redeemed).toEqual(["ticket"]);
+  });
+});
+
+describe("a session that ends", () => {
+  it("takes its inference channel and its transfers with it, and is announced once", async () => {
+    const { connect, handler, forgotten, sessions, reasons, registry } = await setUp();
+    const { session } = await connect();
+    const inference = new Channel();
+    handler.openInference(node.id, 1, inference as never);
+    session.onClosed();
+    expect(inference.closedWith).toEqual([CLOSE.SESSION_ENDED]);
+    expect([forgotten, sessions.closed, registry.all()]).toEqual([[1], [1], []]);
+    expect(reasons()).toEqual(["NodeConnected", "NodeDisconnected"]);
+  });
+
+  it("ends for all nodes at different times when the control plane stops", async () => {
+    const { connect, handler } = await setUp();
+    const { channel } = await connect();
+    handler.stop(4_000);
+    expect(channel.sent.find(({ type }) => type === "goaway")).toMatchObject({
+      reason: "shutdown",
+      reconnectMs: 4_000,
+    });
+    expect(channel.closedWith).toEqual([CLOSE.RESTART]);
+  });
+});
