@@ -99,7 +99,7 @@ async function setUp() {
     return { channel, session, say };
   };
   const state = (): string => {
-    const found = fleet.current().nodes.get(node.id);
+    const found = fleet.snapshot().nodes.get(node.id);
     return found ? nodeState(found, clock.now(), TIMINGS) : "unknown";
   };
   const reasons = (): readonly string[] => events.map(({ reason }) => reason);
@@ -168,7 +168,7 @@ describe("a session", () => {
     const { say } = await connect();
     await clock.advance(2_000);
     say({ type: "load", cpuPct: 12, memFreeMiB: 100, diskFreeMiB: 200, rttMs: 3, rif: 0, placements: [] });
-    expect(fleet.current().nodes.get(node.id)?.load).toMatchObject({ cpuPct: 12, memFreeMiB: 100, at: NOW + 2_000 });
+    expect(fleet.snapshot().nodes.get(node.id)?.load).toMatchObject({ cpuPct: 12, memFreeMiB: 100, at: NOW + 2_000 });
   });
 
   it("is closed by a second hello", async () => {
