@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { regressorModel } from "../support/onnx-models.ts";
 import { freePort, SkerryProcess, until } from "../support/skerry-process.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -12,6 +13,9 @@ const LAN =
   Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .find(({ internal, family }) => !internal && family === "IPv4")?.address ?? "127.0.0.1";
+
+/** Sum of the row in `examples/your-model/request.json`. */
+const ROW_SUM = 0.04954862;
 
 let directory: string;
 let skerry: SkerryProcess;
@@ -32,6 +36,9 @@ beforeAll(async () => {
     ["10.0.0.7", LAN],
   ];
   await mkdir(path.join(directory, "bin"));
+  await symlink(path.join(ROOT, "examples"), path.join(directory, "examples"));
+  for (const [file, intercept] of Object.entries({ "diabetes.onnx": 100, "diabetes-2.onnx": 200 }))
+    await writeFile(path.join(directory, file), regressorModel({ features: 10, intercept }));
   await program("skerry", `exec "${process.execPath}" "${path.join(ROOT, "cli/main.ts")}" "$@"`);
   await program("npm", 'shift 4; exec skerry "$@"'); // run -s skerry --
   skerry = new SkerryProcess("cli/main.ts", {
@@ -61,11 +68,14 @@ const program = async (name: string, script: string): Promise<void> => {
   await chmod(file, 0o755);
 };
 
-/** The fenced blocks of a page that name no language or YAML, without the comments behind their commands. */
-async function blocksOf(page: string): Promise<readonly string[]> {
+/**
+ * The fenced blocks of a page that name one of `languages`, without the comments behind their commands. A page that
+ * shows what is printed calls its commands `sh`.
+ */
+async function blocksOf(page: string, languages: readonly string[] = ["", "yaml"]): Promise<readonly string[]> {
   const text = await readFile(path.join(ROOT, page), "utf8");
   const blocks = text.matchAll(/^```(?<language>\w*)\n(?<block>.*?)^```$/gms).map(({ groups }) => groups);
-  const executed = blocks.filter((groups) => ["", "yaml"].includes(groups?.["language"] ?? ""));
+  const executed = blocks.filter((groups) => languages.includes(groups?.["language"] ?? ""));
   return [...executed].map(({ block = "" } = {}) =>
     here.reduce((script, [said, is]) => script.replaceAll(said, is), block.replaceAll(/ {2,}# .*$/gm, "")),
   );
@@ -150,4 +160,31 @@ describe("the commands of the pages", () => {
     expect(await run("skerry apply -f limits.yaml")).toContain("tuned");
     expect(await run("skerry deployments get tuned -o json")).toContain('"maxBatch": 32');
   });
+
+  it("README.md: your own model in three commands", async () => {
+    const [block = ""] = await blocksOf("README.md", ["sh"]);
+    const { outputs } = JSON.parse((await run(block)).split("\n").findLast((line) => line.startsWith("{")) ?? "{}");
+    const [sum = Number.NaN] = outputs[0].data;
+    expect(outputs).toEqual([{ name: "variable", shape: [1, 1], datatype: "FP32", data: [sum] }]);
+    expect(sum).toBeCloseTo(100 + ROW_SUM, 4);
+    await run("skerry deployments rm diabetes --wait && skerry models ls");
+  }, 120_000);
+
+  it("docs/getting-started.md: from a file to a second version, another node and away again", async () => {
+    const page = "docs/getting-started.md";
+    const [, look = "", push = "", deploy = "", ask = "", second = "", join = "", stop = ""] = await blocksOf(page, [
+      "sh",
+    ]);
+    const [yaml = ""] = await blocksOf(page, ["yaml"]);
+    await writeFile(path.join(directory, "diabetes.yaml"), yaml);
+    expect(await run(look)).toContain("digits:1");
+    expect(await run(push)).toContain("is ready");
+    expect(await run(deploy.replace("plan -f diabetes.yaml", "plan -f diabetes.yaml || [ $? = 3 ]"))).toContain(
+      "deployment diabetes is ready",
+    );
+    expect(await run(ask)).toContain('"variable"');
+    await run(second);
+    expect(await run(join)).toContain("skj1.");
+    await run(stop);
+  }, 180_000);
 });

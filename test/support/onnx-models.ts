@@ -122,6 +122,27 @@ export const identityModel = (datatype: ElementType, shape: readonly (number | s
     outputs: [{ name: "y", datatype, shape }],
   });
 
+/** variable = Σ X + `intercept` for [any, features] → [any, 1], with the names that skl2onnx gives. */
+export const regressorModel = ({
+  features,
+  intercept,
+}: {
+  readonly features: number;
+  readonly intercept: number;
+}): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "MatMul", input: ["X", "ones"], output: ["sum"] },
+      { opType: "Add", input: ["sum", "intercept"], output: ["variable"] },
+    ],
+    inputs: [{ name: "X", datatype: "FP32", shape: ["n", features] }],
+    outputs: [{ name: "variable", datatype: "FP32", shape: ["n", 1] }],
+    constants: [
+      constant("ones", "FP32", [features, 1], new Float32Array(features).fill(1)),
+      constant("intercept", "FP32", [1], Float32Array.of(intercept)),
+    ],
+  });
+
 /** y = softmax(x · w) for [any, 784] → [any, 10]; `w` is the same small ramp on every run. */
 export function softmaxModel(): Uint8Array {
   const weights = Float32Array.from({ length: 784 * 10 }, (_, i) => ((i * 37) % 101) / 1_000);
