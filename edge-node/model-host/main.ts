@@ -5,6 +5,7 @@ import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
 import { type HostTask, LINK_FD } from "./link-frame.ts";
 import { openModel } from "./model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
+import { OutputText } from "./output-text.ts";
 import { RunSharing } from "./run-sharing.ts";
 import { runtimeWords } from "./runtime-words.ts";
 import { type Served, Batch } from "./turn.ts";
@@ -52,7 +53,7 @@ async function start(
       isAllowed: unbatched === undefined,
       onStopped: (reason) => link.tell({ event: "sharing-stopped", reason }),
     });
-    return { model, name, version, sharing };
+    return { model, name, version, sharing, texts: new OutputText(file) };
   } catch (error) {
     const message = messageOf(error);
     const detail = runtimeWords(message, 500);

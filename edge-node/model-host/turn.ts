@@ -4,6 +4,7 @@ import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
 import { batchKey, rowsOf, split, stack } from "./batch.ts";
 import { differingOutput } from "./equal-outputs.ts";
+import type { OutputText } from "./output-text.ts";
 import type { RunSharing } from "./run-sharing.ts";
 import type { LoadedModel } from "./model.ts";
 
@@ -12,6 +13,7 @@ export interface Served {
   readonly name: string;
   readonly version: string;
   readonly sharing: RunSharing;
+  readonly texts: OutputText;
 }
 
 export interface TurnAnswer extends Answer {
@@ -149,6 +151,7 @@ export class Batch {
   #answer(entry: Entry, tensors: readonly Tensor[], runMs: number): void {
     const before = performance.now();
     try {
+      this.#served.texts.check(tensors, entry.request.inputs);
       entry.answer = answerOf(this.#served, entry.request, tensors);
     } catch (error) {
       entry.answer = faultOf(error);

@@ -1,7 +1,7 @@
 import { DATATYPES, type Datatype, type Tensor, type TensorData } from "./datatypes.ts";
 import { invalid } from "./faults.ts";
+import { decodeText, runtimeText } from "./text.ts";
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const LENGTH_BYTES = 4;
 
@@ -11,10 +11,16 @@ const LENGTH_BYTES = 4;
  */
 export function decodeBinaryData(
   bytes: Uint8Array,
-  target: { readonly label: string; readonly datatype: Datatype; readonly elements: number },
+  target: {
+    readonly label: string;
+    readonly datatype: Datatype;
+    readonly elements: number;
+    /** Whether a model will get it: the runtime does not take every text. */
+    readonly isInput: boolean;
+  },
 ): TensorData {
   const { label, datatype, elements } = target;
-  if (datatype === "BYTES") return readStrings(bytes, label, elements);
+  if (datatype === "BYTES") return readStrings(bytes, target);
   const type = DATATYPES[datatype];
   if (bytes.byteLength !== elements * type.bytes) {
     throw invalid(
@@ -29,7 +35,10 @@ export function decodeBinaryData(
   return type.view(new Uint8Array(bytes).buffer, 0, elements);
 }
 
-function readStrings(bytes: Uint8Array, label: string, elements: number): string[] {
+function readStrings(
+  bytes: Uint8Array,
+  { label, elements, isInput }: { readonly label: string; readonly elements: number; readonly isInput: boolean },
+): string[] {
   if (elements * LENGTH_BYTES > bytes.byteLength) {
     throw invalid(
       `${label} has ${bytes.byteLength} bytes; ${elements} elements of BYTES need at least ${elements * LENGTH_BYTES}`,
@@ -45,7 +54,8 @@ function readStrings(bytes: Uint8Array, label: string, elements: number): string
       throw invalid(
         `element ${out.length} of ${label} is longer than the bytes that are there; each is a uint32 length and that many bytes`,
       );
-    out.push(decodeText(bytes.subarray(start, at), out.length, label));
+    const text = decodeText(bytes.subarray(start, at), out.length, label);
+    out.push(isInput ? runtimeText(text, out.length, label) : text);
   }
   if (out.length !== elements || at !== bytes.byteLength) {
     throw invalid(
@@ -53,15 +63,6 @@ function readStrings(bytes: Uint8Array, label: string, elements: number): string
     );
   }
   return out;
-}
-
-/** One element of BYTES. The runtime's strings are UTF-8, so other bytes cannot reach the model unchanged. */
-export function decodeText(bytes: Uint8Array, index: number, label: string): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw invalid(`element ${index} of ${label} is not UTF-8; this runtime takes only UTF-8 strings`);
-  }
 }
 
 /** The bytes of a tensor as they travel: little-endian, row-major; a view of the tensor where that is possible. */

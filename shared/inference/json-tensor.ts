@@ -10,6 +10,7 @@ import {
 } from "./datatypes.ts";
 import { invalid, kindOf } from "./faults.ts";
 import { shapeText } from "./shape.ts";
+import { runtimeText } from "./text.ts";
 
 /** Where the data comes from and what it must fill. `label` names the tensor, as in `input "x"`. */
 interface Target {
@@ -17,13 +18,15 @@ interface Target {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly elements: number;
+  /** Whether a model will get it: the runtime does not take every text. */
+  readonly isInput: boolean;
 }
 
 /** Reads the `data` of a JSON tensor, nested as its shape says or flat. Counts before it allocates. */
 export function decodeJsonData(data: unknown, target: Target): TensorData {
-  const { label, datatype, elements } = target;
+  const { label, datatype, elements, isInput } = target;
   const rows = rowsOf(data, target);
-  if (datatype === "BYTES") return readStrings(rows, label);
+  if (datatype === "BYTES") return readStrings(rows, label, { isInput });
   const out = zeroNumbers(datatype, elements);
   if (out instanceof BigInt64Array || out instanceof BigUint64Array) fillBig(out, rows, target);
   else if (DATATYPES[datatype].kind === "bool") fillBooleans(out, rows, label);
@@ -67,12 +70,16 @@ function collectRows(
   for (const part of data) collectRows(part, depth + 1, into);
 }
 
-function readStrings(rows: readonly (readonly unknown[])[], label: string): string[] {
+function readStrings(
+  rows: readonly (readonly unknown[])[],
+  label: string,
+  { isInput }: { readonly isInput: boolean },
+): string[] {
   const out: string[] = [];
   for (const row of rows) {
     for (const value of row) {
       if (typeof value !== "string") throw wrongKind(label, out.length, value, "a string");
-      out.push(value);
+      out.push(isInput ? runtimeText(value, out.length, label) : value);
     }
   }
   return out;

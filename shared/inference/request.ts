@@ -1,10 +1,11 @@
-import { decodeBinaryData, decodeText } from "./binary-tensor.ts";
+import { decodeBinaryData } from "./binary-tensor.ts";
 import { type EncodedBody, joinBody, splitBody } from "./body.ts";
 import { DATATYPES, isDatatype, type Tensor } from "./datatypes.ts";
 import { invalid } from "./faults.ts";
 import { arrayOf, flagOf, given, type JsonObject, objectOf, textOf } from "./json.ts";
 import { deriveShape, type TensorSignature } from "./shape.ts";
 import { decodeTensor, encodeTensor, parametersOf, refuseUnserved } from "./tensor.ts";
+import { decodeText, runtimeText } from "./text.ts";
 
 export interface Signature {
   readonly inputs: readonly TensorSignature[];
@@ -124,7 +125,11 @@ function decodeRaw(body: Uint8Array, signature: Signature): InferRequest {
   const outputs = signature.outputs.map((output) => ({ name: output.name, binary: true }));
   if (!isDatatype(datatype)) throw invalid(`${label} has a datatype that raw bytes cannot stand for`);
   if (datatype === "BYTES") {
-    return { id: undefined, inputs: [{ name, datatype, shape: [1], data: [decodeText(body, 0, label)] }], outputs };
+    return {
+      id: undefined,
+      inputs: [{ name, datatype, shape: [1], data: [runtimeText(decodeText(body, 0, label), 0, label)] }],
+      outputs,
+    };
   }
   const { bytes } = DATATYPES[datatype];
   if (body.byteLength % bytes !== 0)
@@ -133,7 +138,7 @@ function decodeRaw(body: Uint8Array, signature: Signature): InferRequest {
   const shape = deriveShape(spec, elements, label);
   return {
     id: undefined,
-    inputs: [{ name, datatype, shape, data: decodeBinaryData(body, { label, datatype, elements }) }],
+    inputs: [{ name, datatype, shape, data: decodeBinaryData(body, { label, datatype, elements, isInput: true }) }],
     outputs,
   };
 }

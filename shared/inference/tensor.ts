@@ -20,13 +20,14 @@ export function refuseUnserved(parameters: JsonObject, label: string, names: rea
   }
 }
 
-/** Reads one entry of `inputs` or `outputs`, held against the model's signature when there is one. */
+/** Reads one entry of `inputs` or `outputs`, held against the model's signature when it is an input. */
 export function decodeTensor(
   entry: JsonObject,
   blobs: Blobs,
   expected: { readonly label: string; readonly spec?: TensorSignature },
 ): Tensor {
   const { label, spec } = expected;
+  const isInput = spec !== undefined;
   const parameters = parametersOf(entry, label);
   refuseUnserved(parameters, label, ["shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"]);
   const datatype = decodeDatatype(entry["datatype"], label, spec);
@@ -36,12 +37,22 @@ export function decodeTensor(
   const size = parameters["binary_data_size"];
   const name = textOf(entry["name"], "the name of a tensor");
   if (size === undefined)
-    return { name, datatype, shape, data: decodeJsonData(entry["data"], { label, datatype, shape, elements }) };
+    return {
+      name,
+      datatype,
+      shape,
+      data: decodeJsonData(entry["data"], { label, datatype, shape, elements, isInput }),
+    };
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
     throw invalid(`\`binary_data_size\` of ${label} must be a whole number of bytes`);
   if (given(entry, "data") !== undefined)
     throw invalid(`${label} has both \`data\` and \`binary_data_size\`; send one of them`);
-  return { name, datatype, shape, data: decodeBinaryData(blobs.take(size, label), { label, datatype, elements }) };
+  return {
+    name,
+    datatype,
+    shape,
+    data: decodeBinaryData(blobs.take(size, label), { label, datatype, elements, isInput }),
+  };
 }
 
 function decodeDatatype(value: unknown, label: string, spec: TensorSignature | undefined): Datatype {

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
+import { OutputText } from "../../edge-node/model-host/output-text.ts";
 import { RunSharing } from "../../edge-node/model-host/run-sharing.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
 import { Batch } from "../../edge-node/model-host/turn.ts";
@@ -41,6 +42,7 @@ const served = {
   name: "softmax",
   version: "1",
   sharing: new RunSharing({ isAllowed: false, onStopped: () => undefined }),
+  texts: new OutputText(file),
 };
 const blocking = await startHost();
 const eventLoop = await startHost(path.join(import.meta.dirname, "support/event-loop-host.ts"));

@@ -16,7 +16,7 @@ const { root } = protobuf.parse(`
     repeated Attribute attribute = 5; optional string domain = 7;
   }
   message Attribute { optional string name = 1; optional int64 i = 3; optional TensorProto t = 5; optional GraphProto g = 6; repeated int64 ints = 8; optional int32 type = 20; }
-  message TensorProto { repeated int64 dims = 1; optional int32 dataType = 2; optional string name = 8; optional bytes rawData = 9; }
+  message TensorProto { repeated int64 dims = 1; optional int32 dataType = 2; repeated bytes stringData = 6; optional string name = 8; optional bytes rawData = 9; }
   message ValueInfo { optional string name = 1; optional TypeProto type = 2; }
   message TypeProto { optional TensorType tensorType = 1; }
   message TensorType { optional int32 elemType = 1; optional Shape shape = 2; }
@@ -197,6 +197,24 @@ export const reciprocalModel = (): Uint8Array =>
     nodes: [{ opType: "Reciprocal", input: ["x"], output: ["y"] }],
     inputs: [{ name: "x", datatype: "FP32", shape: ["n"] }],
     outputs: [{ name: "y", datatype: "FP32", shape: ["n"] }],
+  });
+
+/** `label` = one of the texts, given as bytes; `echo` = `text`. */
+export const labelModel = (labels: readonly Uint8Array[]): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "Gather", input: ["labels", "index"], output: ["label"] },
+      { opType: "Identity", input: ["text"], output: ["echo"] },
+    ],
+    inputs: [
+      { name: "index", datatype: "INT64", shape: ["n"] },
+      { name: "text", datatype: "BYTES", shape: ["m"] },
+    ],
+    outputs: [
+      { name: "label", datatype: "BYTES", shape: ["n"] },
+      { name: "echo", datatype: "BYTES", shape: ["m"] },
+    ],
+    constants: [{ name: "labels", dims: [labels.length], dataType: ELEMENT_TYPE.BYTES, stringData: labels }],
   });
 
 /** y = x reshaped to [2, 2]: fails at run on any other count of elements. */

@@ -12,7 +12,7 @@ import {
 } from "./limits.ts";
 import { skimValue, type DeclaredValue } from "./onnx-signature.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
-import { skimTensor } from "./onnx-tensor.ts";
+import { notUtf8, skimTensor } from "./onnx-tensor.ts";
 import { quote, SkimRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
@@ -210,7 +210,9 @@ export class GraphWalk {
     const reader = this.#reader;
     const integers: number[] = [];
     let name = "";
-    let text = "";
+    let text: string | undefined;
+    let texts = 0;
+    let brokenText: number | undefined;
     while (reader.next(end)) {
       switch (reader.field) {
         case ATTRIBUTE.name:
@@ -223,7 +225,10 @@ export class GraphWalk {
           });
           break;
         case ATTRIBUTE.string:
-          text = reader.smallText("an attribute's text", MAX_ATTRIBUTE_TEXT) ?? "";
+        case ATTRIBUTE.strings:
+          text = reader.label("an attribute's text");
+          if (text === undefined) brokenText ??= texts;
+          texts += 1;
           break;
         case ATTRIBUTE.tensor:
         case ATTRIBUTE.tensors:
@@ -237,7 +242,6 @@ export class GraphWalk {
         case ATTRIBUTE.sparseTensor:
         case ATTRIBUTE.sparseTensors:
           throw sparse();
-        case ATTRIBUTE.strings:
         case ATTRIBUTE.docString:
           reader.skipText("a text of an attribute");
           break;
@@ -246,7 +250,9 @@ export class GraphWalk {
       }
     }
     if (integers.length > 0 && integers.length <= MAX_KEPT_INTEGERS) node.integers.set(name, integers);
-    if (text !== "") node.texts.set(name, text);
+    if (brokenText !== undefined)
+      throw notUtf8(`element ${brokenText} of attribute ${quote(name)} of an operator ${quote(node.operator)}`);
+    if (text && text.length <= MAX_ATTRIBUTE_TEXT) node.texts.set(name, text);
   }
 }
 

@@ -39,6 +39,8 @@ interface Found {
   readonly dims: number[];
   readonly counts: Map<TensorStore, number>;
   readonly external: ExternalEntries;
+  /** Index of its first string that is not UTF-8. */
+  brokenText: number | undefined;
 }
 
 /** A tensor as the graph's checks need it. */
@@ -69,6 +71,7 @@ export function skimTensor(reader: WireReader, end: number, files: ExternalFiles
     dims: [],
     counts: new Map(),
     external,
+    brokenText: undefined,
   };
   while (reader.next(end)) {
     switch (reader.field) {
@@ -106,6 +109,7 @@ export function skimTensor(reader: WireReader, end: number, files: ExternalFiles
         count(reader, found);
     }
   }
+  if (found.brokenText !== undefined) throw notUtf8(`element ${found.brokenText} of tensor ${quote(found.name)}`);
   if (external.isAnnounced || external.entries.size > 0) checkBeside(found, files);
   else checkSize(found);
   return { name: found.name, dims: found.dims, integers: integersOf(found) };
@@ -143,7 +147,7 @@ function count(reader: WireReader, found: Found): void {
   if (!store) return reader.skip();
   const before = found.counts.get(store.name) ?? 0;
   if (store.wire === WIRE.BYTES) {
-    reader.skipText("a tensor's string");
+    if (reader.label("a tensor's string") === undefined) found.brokenText ??= before;
     found.counts.set(store.name, before + 1);
   } else if (WHOLE_NUMBERS.has(store.name) && found.elements <= MAX_KEPT_INTEGERS) {
     let added = 0;
@@ -168,6 +172,10 @@ function checkSize({ name, elements, datatype: number, rawBytes, counts }: Found
       throw misfit(name, type, `its shape needs ${needed} numbers in ${type.store} and it has ${present}`);
   }
 }
+
+/** The runtime writes U+FFFD for what is not UTF-8, so that two such labels would be one. */
+export const notUtf8 = (what: string): SkimRefused =>
+  new SkimRefused(`${what} is a text that is not UTF-8: write the labels in UTF-8 and export again`);
 
 const misfit = (name: string, type: Datatype, why: string): SkimRefused =>
   new SkimRefused(`tensor ${quote(name)} (${type.onnx}): ${why}`);

@@ -90,12 +90,15 @@ export class WireReader {
     return length;
   }
 
-  /** A string of at most `maxBytes`; a longer one, or one that is not UTF-8, is passed over. */
-  smallText(what: string, maxBytes: number): string | undefined {
-    const { length, bytes } = this.smallBytes(what, maxBytes);
+  /** A string; undefined when it is not UTF-8. */
+  label(what: string): string | undefined {
+    const end = this.enter(what);
+    const start = this.#position;
+    const length = end - start;
     if (length > MAX_STRING_BYTES) throw tooLong(what, length, MAX_STRING_BYTES);
+    this.#position = end;
     try {
-      return bytes && this.#utf8.decode(bytes);
+      return this.#utf8.decode(this.#bytes(start, length));
     } catch {
       return undefined;
     }

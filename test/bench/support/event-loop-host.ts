@@ -8,6 +8,7 @@ import {
   REQUEST_HEADER,
   writeReplyHead,
 } from "../../../edge-node/model-host/link-frame.ts";
+import { OutputText } from "../../../edge-node/model-host/output-text.ts";
 import { RunSharing } from "../../../edge-node/model-host/run-sharing.ts";
 import { openModel } from "../../../edge-node/model-host/model.ts";
 import { Batch } from "../../../edge-node/model-host/turn.ts";
@@ -15,7 +16,13 @@ import { Batch } from "../../../edge-node/model-host/turn.ts";
 /** The design that the model host does not use: the same work behind an event-loop socket. Only for host-hop.bench.ts. */
 const { file, model: name, version } = JSON.parse(process.argv[2] ?? "") as HostTask;
 const model = await openModel(file);
-const served = { model, name, version, sharing: new RunSharing({ isAllowed: false, onStopped: () => undefined }) };
+const served = {
+  model,
+  name,
+  version,
+  sharing: new RunSharing({ isAllowed: false, onStopped: () => undefined }),
+  texts: new OutputText(file),
+};
 const socket = new Socket({ fd: LINK_FD });
 
 function send(kind: number, fields: { code: number; requestId: number; headerLength: number }, body: Uint8Array): void {

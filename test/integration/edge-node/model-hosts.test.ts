@@ -13,6 +13,7 @@ import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   type ElementType,
   identityModel,
+  labelModel,
   loadBombModel,
   loopModel,
   reciprocalModel,
@@ -174,6 +175,43 @@ describe("a model host", () => {
     expect(refused).toMatchObject({ status: 500, code: "RUN_FAILED" });
     expect(errorOf(refused)).toMatch(/"y".*binary/);
     expect(shown(await ask(host, zero))).toEqual(["y FP32 [1] = Infinity"]);
+  });
+
+  const labels = [Buffer.from("a\0b"), Buffer.from([0xff]), Buffer.from("é")];
+  const pick = (index: bigint, text = "t"): Tensor[] => [
+    tensor("index", "INT64", [1], BigInt64Array.of(index)),
+    tensor("text", "BYTES", [1], [text]),
+  ];
+
+  it.each([false, true])("answers labels as the file has them, U+0000 included; binary: %s", async (binary) => {
+    const host = await start(labelModel(labels));
+    expect(outputsOf(await ask(host, pick(0n, "\uFFFD é"), { binary })).map(({ data }) => data)).toEqual([
+      ["a\0b"],
+      ["\uFFFD é"],
+    ]);
+    expect(outputsOf(await ask(host, pick(2n), { binary }))[0]?.data).toEqual(["é"]);
+  });
+
+  it.each([false, true])("refuses an output string that is not UTF-8, and names it; binary: %s", async (binary) => {
+    const host = await start(labelModel(labels));
+    const refused = await ask(host, pick(1n), { binary });
+    expect(refused).toMatchObject({ status: 500, code: "RUN_FAILED" });
+    expect(errorOf(refused)).toMatch(/element 0 of output "label" is not UTF-8/);
+  });
+
+  it("answers U+FFFD when the file holds it", async () => {
+    const host = await start(labelModel([Buffer.from("\uFFFD")]));
+    expect(outputsOf(await ask(host, pick(0n)))[0]?.data).toEqual(["\uFFFD"]);
+  });
+
+  it.each([
+    ["U+0000", "a\0b", /element 0 of input "text" holds the character U\+0000/],
+    ["half a surrogate pair", "\ud800x", /element 0 of input "text" holds half of a surrogate pair/],
+  ])("refuses an input text with %s", async (_what, text, words) => {
+    const host = await start(labelModel(labels));
+    const refused = await ask(host, pick(0n, text), { binary: false });
+    expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
+    expect(errorOf(refused)).toMatch(words);
   });
 
   it("quotes the runtime when a run fails, and answers the next request", async () => {

@@ -55,6 +55,24 @@ describe("decodeRequest, JSON", () => {
     expect(decode({ inputs: [input({ shape: [0, 2], data: [] })] }).inputs[0]?.data).toEqual(new Float32Array(0));
   });
 
+  it.each([
+    ["U+0000", String.raw`"ok", "a\u0000b"`, /element 1 of input "x" holds the character U\+0000/],
+    [
+      "the first half of a surrogate pair",
+      String.raw`"ok", "\ud83d"`,
+      /element 1 of input "x" holds half of a surrogate/,
+    ],
+    ["its second half", String.raw`"\ude00", "ok"`, /element 0 of input "x" holds half of a surrogate pair/],
+  ])("refuses a text with %s", (_what, data, words) => {
+    const body = bytesOf(`{"inputs": [{"name": "x", "datatype": "BYTES", "shape": [2], "data": [${data}]}]}`);
+    const signature: Signature = { inputs: [{ name: "x", datatype: "BYTES", shape: [-1] }], outputs: [] };
+    expect(refusal(() => decodeRequest(body, JSON_BODY, signature)).text).toMatch(words);
+  });
+
+  it("keeps a whole surrogate pair, and text that holds U+FFFD", () => {
+    expect(one("BYTES", ["😀", "\uFFFD"], [2])).toEqual(["😀", "\uFFFD"]);
+  });
+
   it("reads a scalar with and without brackets", () => {
     expect(one("FP32", [5], [])).toEqual(Float32Array.of(5));
     expect(one("FP32", 5, [])).toEqual(Float32Array.of(5));
@@ -365,6 +383,8 @@ describe("decodeRequest, binary", () => {
   it.each<[string, number[], RegExp]>([
     ["an element longer than what is left", [9, 0, 0, 0, 1], /element 0 of input "t" is longer/],
     ["bytes that are not UTF-8", [1, 0, 0, 0, 0xff], /element 0 of input "t" is not UTF-8/],
+    ["a surrogate", [3, 0, 0, 0, 0xed, 0xa0, 0x80], /element 0 of input "t" is not UTF-8/],
+    ["a zero byte", [2, 0, 0, 0, 0x61, 0], /element 0 of input "t" holds the character U\+0000/],
     ["one element too many", [0, 0, 0, 0, 0, 0, 0, 0], /do not hold exactly 1/],
     ["no element", [], /need at least 4/],
   ])("refuses BYTES with %s", (_what, blob, text) => {
@@ -414,6 +434,12 @@ describe("decodeRequest, raw bytes", () => {
       shape: [1],
       data: ["hi"],
     });
+  });
+
+  it("refuses a body of text with a zero byte", () => {
+    expect(refusal(() => raw(bytesOf("h\0i"), [{ name: "t", datatype: "BYTES", shape: [-1] }])).text).toMatch(
+      /element 0 of input "t" holds the character U\+0000/,
+    );
   });
 
   it.each<[string, number, Signature["inputs"], RegExp]>([

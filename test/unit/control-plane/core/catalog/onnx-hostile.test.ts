@@ -149,6 +149,18 @@ describe("a file made to do harm", () => {
     expect(refusalOf({ initializers: [int64s, single, strings] })).toBeUndefined();
   });
 
+  it("is refused when a label is not UTF-8, in an initializer and in an attribute, which it names", () => {
+    const broken = Uint8Array.of(0x61, 0xff);
+    const labels = message(field(1, 2), field(2, 8), field(6, "a"), field(6, broken), field(8, "labels"));
+    expect(refusalOf({ initializers: [labels] })).toMatch(/element 1 of tensor "labels" is a text that is not UTF-8/);
+    const list = message(field(1, "keys_strings"), field(9, "a"), field(9, "b\0"), field(9, broken), field(20, 8));
+    expect(refusalOf({ nodes: [node("LabelEncoder", field(5, list))] })).toMatch(
+      /element 2 of attribute "keys_strings" of an operator "LabelEncoder" is a text that is not UTF-8/,
+    );
+    const single = message(field(1, "default_string"), field(4, broken), field(20, 3));
+    expect(refusalOf({ nodes: [node("LabelEncoder", field(5, single))] })).toMatch(/attribute "default_string"/);
+  });
+
   it("is refused with a length beyond its message, a key that is none, or a number without end", () => {
     expect(refusal(message(field(1, 8), Uint8Array.of(0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f)))).toMatch(
       /the graph claims 4294967295 bytes where 0 are left/,
