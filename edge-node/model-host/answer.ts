@@ -5,7 +5,7 @@ import { invalid } from "../../shared/inference/faults.ts";
 import type { InferRequest } from "../../shared/inference/request.ts";
 import { encodeResponse, errorBody } from "../../shared/inference/response.ts";
 import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
-import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
+import { MAX_ANSWER_BYTES } from "../../shared/protocol/limits.ts";
 import { ANSWER_CODES } from "./link-frame.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
@@ -22,10 +22,10 @@ export function answerOf(
 ): Answer {
   const outputs = tensors.map((tensor, i) => ({ tensor, binary: request.outputs[i]?.binary === true }));
   const answer = encodeResponse({ modelName: name, modelVersion: version, id: request.id, outputs });
-  if (answer.body.byteLength > MAX_BODY_BYTES) {
+  if (answer.body.byteLength > MAX_ANSWER_BYTES) {
     throw new SkerryError(
       "RUN_FAILED",
-      `the answer of ${name}:${version} has ${answer.body.byteLength} bytes; the limit is ${MAX_BODY_BYTES}; ask for fewer rows or outputs, or for binary outputs`,
+      `the answer of ${name}:${version} has ${answer.body.byteLength} bytes; the limit is ${MAX_ANSWER_BYTES}; ask for fewer rows or outputs, or for binary outputs`,
     );
   }
   return { code: 0, ...answer };

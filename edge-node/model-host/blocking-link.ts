@@ -1,8 +1,12 @@
 import { readSync, writeSync } from "node:fs";
 import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
 import { release } from "../../shared/bytes/release.ts";
+import { errorBody } from "../../shared/inference/response.ts";
+import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
+import { HeldAnswers } from "./held-answers.ts";
 import {
   ANSWER_CODES,
+  ASK,
   type HostEvent,
   readRequestHead,
   REPLY,
@@ -10,10 +14,16 @@ import {
   type ReplyHead,
   REQUEST_HEADER,
   type RequestHead,
+  WHOLE_ANSWER_BYTES,
   writeReplyHead,
 } from "./link-frame.ts";
 
 const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
+const QUEUE_FULL = ANSWER_CODES.indexOf("QUEUE_FULL");
+
+const NO_ROOM = errorBody(
+  "the answer is there, but answers that wait for their readers fill the room for them. Ask again later, or for fewer rows or outputs",
+);
 
 /** A request as it lies in the read buffer: untouched until the next call of `next`. */
 export interface LinkRequest extends RequestHead {
@@ -54,6 +64,7 @@ export class BlockingLink {
    */
   readonly #out = Buffer.allocUnsafeSlow(OUT_CAPACITY);
   #outLength = 0;
+  readonly #held = new HeldAnswers((head, body) => this.#put(head, body));
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -86,10 +97,16 @@ export class BlockingLink {
     return undefined;
   }
 
-  /** False for a cancellation, and for a request that one in the buffer takes back: that is answered here. */
-  #isWanted({ isCancel, requestId }: RequestHead): boolean {
-    if (isCancel) {
+  /** False for what is no request, which is dealt with here, and for one that a cancellation in the buffer takes back. */
+  #isWanted({ kind, requestId, headerLength }: RequestHead): boolean {
+    if (kind === ASK.CREDIT) {
+      this.#held.grant(requestId, headerLength);
+      this.#flush();
+      return false;
+    }
+    if (kind === ASK.CANCEL) {
       this.#cancelled.delete(requestId);
+      if (this.#held.cancel(requestId)) this.#flush();
       return false;
     }
     this.#scan();
@@ -105,7 +122,7 @@ export class BlockingLink {
     this.#scanned = Math.max(this.#scanned, this.#start);
     while (this.#scanned + REQUEST_HEADER <= this.#end) {
       const head = this.#headAt(this.#scanned);
-      if (head.isCancel) this.#cancelled.add(head.requestId);
+      if (head.kind === ASK.CANCEL) this.#cancelled.add(head.requestId);
       this.#scanned += REQUEST_HEADER + head.bodyLength;
     }
   }
@@ -172,24 +189,42 @@ export class BlockingLink {
     this.#flush();
   }
 
-  /** Small bodies go out in one write: the agent wakes once for a whole turn. */
+  /**
+   * Small bodies go out in one write: the agent wakes once for a whole turn. A large one is taken over, and sent in pieces as
+   * far as it is granted: behind the others, and never so that the host waits for its reader.
+   */
   answer(answers: readonly LinkAnswer[]): void {
-    for (const { body, ...head } of answers) this.#put({ ...head, kind: REPLY.ANSWER }, body);
+    const begun: number[] = [];
+    for (const { body, ...head } of answers) {
+      if (body.byteLength <= WHOLE_ANSWER_BYTES) this.#put({ ...head, kind: REPLY.ANSWER }, body);
+      else if (!this.#held.hasRoom(body.byteLength))
+        this.#put({ ...head, kind: REPLY.ANSWER, code: QUEUE_FULL, headerLength: JSON_BODY }, NO_ROOM);
+      else {
+        this.#putHead({ ...head, kind: REPLY.HEAD, bodyLength: body.byteLength });
+        this.#held.hold(head, body);
+        begun.push(head.requestId);
+      }
+    }
     this.#flush();
+    for (const requestId of begun) this.#held.sendGranted(requestId);
+    if (begun.length > 0) this.#flush();
   }
 
   #put(head: Omit<ReplyHead, "bodyLength">, body: Uint8Array): void {
     const isSmall = REPLY_HEADER + body.byteLength <= SMALL_BYTES;
-    if (this.#outLength + SMALL_BYTES > this.#out.byteLength) this.#flush();
-    const view = new DataView(this.#out.buffer, this.#outLength, REPLY_HEADER);
-    writeReplyHead(view, { ...head, bodyLength: body.byteLength });
-    this.#outLength += REPLY_HEADER;
+    this.#putHead({ ...head, bodyLength: body.byteLength });
     if (!isSmall) {
       this.#flush();
       return this.#write(body);
     }
     this.#out.set(body, this.#outLength);
     this.#outLength += body.byteLength;
+  }
+
+  #putHead(head: ReplyHead): void {
+    if (this.#outLength + SMALL_BYTES > this.#out.byteLength) this.#flush();
+    writeReplyHead(new DataView(this.#out.buffer, this.#outLength, REPLY_HEADER), head);
+    this.#outLength += REPLY_HEADER;
   }
 
   #flush(): void {

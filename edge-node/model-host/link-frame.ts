@@ -1,15 +1,24 @@
 import type { TensorSignature } from "../../shared/inference/shape.ts";
+import { MAX_MESSAGE_BYTES } from "../../shared/protocol/limits.ts";
+import { DATA_HEADER } from "../../shared/protocol/stream-frame.ts";
 
 /**
  * What agent and model host say to each other, on one pair of connected sockets. Integers are little-endian, as both ends
- * run on one machine. The agent sends requests; the host first tells how it starts, in events, then answers each
- * request in the order in which they came.
+ * run on one machine. The agent sends requests; the host first tells how it starts, in events, then begins the answers
+ * in the order in which the requests came.
  *
  *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u16 0; body
  *   cancel:  u32 request id, u32 0, u32 0, u16 0, u16 1. Nobody wants the answer any more: a request that has not been taken
- *            up is answered CANCELLED, with no body, and does not run; for any other it means nothing
+ *            up is answered CANCELLED, with no body, and does not run; an answer in pieces ends with CANCELLED; for any
+ *            other it means nothing
+ *   credit:  u32 request id, u32 bytes, u32 0, u16 0, u16 2. So many bytes of the answer in pieces may be sent beyond
+ *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
  *   reply:   u8 kind, u8 code, u16 turn, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
+ *
+ * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A HEAD carries no
+ * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
+ * times of the whole run, and a code when the pieces are not all. Pieces of several answers may interleave.
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
@@ -18,17 +27,23 @@ export const LINK_FD = 3;
 export const REQUEST_HEADER = 16;
 export const REPLY_HEADER = 28;
 
-export const REPLY = { EVENT: 1, ANSWER: 2 } as const;
+export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2 } as const;
+export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5 } as const;
+
+/** The host sends an answer that is no longer in one reply. */
+export const WHOLE_ANSWER_BYTES = 1_048_576;
+/** Most bytes in one PIECE: as many as fit one DATA frame of the inference channel. */
+export const PIECE_BYTES = MAX_MESSAGE_BYTES - DATA_HEADER;
 
 export interface RequestHead {
+  /** One of `ASK`. */
+  readonly kind: number;
   readonly requestId: number;
-  /** Bytes of the JSON part of the body; `JSON_BODY` for all of it, 0 for raw bytes. */
+  /** Bytes of the JSON part of the body; `JSON_BODY` for all of it, 0 for raw bytes. Of a credit: the bytes granted. */
   readonly headerLength: number;
   readonly bodyLength: number;
   /** Rows that may share a run with it. On each request, so that a changed limit needs no new host. */
   readonly maxRows: number;
-  /** Not a request: takes one back. */
-  readonly isCancel: boolean;
 }
 
 export interface ReplyHead {
@@ -46,8 +61,12 @@ export interface ReplyHead {
   readonly bodyLength: number;
 }
 
+/** Bytes of a reply's body that follow its header. */
+export const bytesBehind = ({ kind, bodyLength }: Pick<ReplyHead, "kind" | "bodyLength">): number =>
+  kind === REPLY.HEAD ? 0 : bodyLength;
+
 /** What an answer says in its code byte: 0 is success. */
-export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED", "CANCELLED"] as const;
+export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED", "CANCELLED", "QUEUE_FULL"] as const;
 
 /** How a start goes on, and what the host found while it serves, as JSON in the body of an EVENT. */
 export type HostEvent =
@@ -83,7 +102,7 @@ export function writeRequestHead(view: DataView, head: RequestHead): void {
   view.setUint32(4, head.headerLength, true);
   view.setUint32(8, head.bodyLength, true);
   view.setUint16(12, head.maxRows, true);
-  view.setUint16(14, head.isCancel ? 1 : 0, true);
+  view.setUint16(14, head.kind, true);
 }
 
 export const readRequestHead = (view: DataView): RequestHead => ({
@@ -91,7 +110,7 @@ export const readRequestHead = (view: DataView): RequestHead => ({
   headerLength: view.getUint32(4, true),
   bodyLength: view.getUint32(8, true),
   maxRows: view.getUint16(12, true),
-  isCancel: view.getUint16(14, true) === 1,
+  kind: view.getUint16(14, true),
 });
 
 export function writeReplyHead(view: DataView, head: ReplyHead): void {

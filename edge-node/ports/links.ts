@@ -8,6 +8,8 @@ import type {
   Unsent,
 } from "../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../shared/protocol/transfer-frame.ts";
+import type { HostStream } from "./model-hosts.ts";
+import type { LoadFigures } from "./serving.ts";
 
 export interface LinkClosed {
   readonly code: number;
@@ -38,9 +40,17 @@ export interface ControlLink {
   lastByteAt(): number;
 }
 
+/** A response without its body. */
+export type ResponseHead = Omit<ResponseFrame, "end" | "bodyLength" | "body">;
+
 export interface InferenceLink {
   /** Sends a response of any size in frames; resolves when the socket took it, or nobody wants it any more. */
-  respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void>;
+  respond(head: ResponseHead & Pick<ResponseFrame, "body">): Promise<void>;
+  /**
+   * Sends a response as its pieces come, as fast as they are taken there. `figures`: those of its end. Resolves when all of it
+   * is out, or nobody wants it any more: then the stream is cancelled.
+   */
+  respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void>;
   close(code: number, reason: string): void;
   readonly closed: Promise<LinkClosed>;
 }

@@ -1,4 +1,5 @@
 import type { Cancellation } from "../../shared/base/cancellation.ts";
+import type { ResponseStream } from "../../shared/inference/response-stream.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
@@ -33,15 +34,24 @@ export interface HostRequest {
   readonly timeoutMs: number;
   /** Rows that may share one run with it, at most 65,535. */
   readonly maxRows: number;
-  /** Cancelled when nobody wants the answer: the host drops it unless it runs already. Answered `CANCELLED` then. */
+  /**
+   * Cancelled when nobody wants the answer: the host drops it unless it runs already, and ends an answer in pieces before
+   * the next one. Answered `CANCELLED` then.
+   */
   readonly cancellation?: Cancellation;
 }
 
+/** What the whole run took, known at the end of an answer in pieces. */
+export type HostTrailer = Pick<HostResponse, "computeUs" | "decodeUs" | "encodeUs">;
+/** An answer that comes in pieces. Its reader reads it to its end or cancels it: until then the host holds it. */
+export type HostStream = ResponseStream<HostTrailer>;
+
 export interface HostResponse {
-  /** 200, or 400 (input), 500 (run failed), 501 (extension not served). */
+  /** 200, or 400 (input), 429 (no room for a large answer), 500 (run failed), 501 (extension not served). */
   readonly status: number;
   readonly headerLength: number;
-  readonly body: Uint8Array;
+  /** A stream when it is large, then the run is over; or when it has no length yet, then the run goes on until its end. */
+  readonly body: Uint8Array | HostStream;
   /** Decoding it, the run that answered it, encoding the answer. */
   readonly computeUs: number;
   readonly decodeUs: number;

@@ -2,7 +2,7 @@ import type { Cancellation } from "../../shared/base/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
-import type { HostRequest } from "./model-hosts.ts";
+import type { HostRequest, HostStream } from "./model-hosts.ts";
 
 /** Without limits: a host is killed after its placement's limit, never because one caller is in a hurry. */
 export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"> {
@@ -24,22 +24,30 @@ export interface HostParts {
   readonly turn: number;
 }
 
-export interface WorkerResponse {
-  readonly status: number;
-  readonly code: string | undefined;
-  /** The model did not run: another node may be asked. */
-  readonly notStarted: boolean;
-  readonly headerLength: number;
-  readonly body: Uint8Array;
-  readonly queueUs: number;
-  readonly computeUs: number;
-  /** Where `computeUs` went, for who traces the request; undefined when the model host did not answer it. */
-  readonly inHost: HostParts | undefined;
+/** What a response tells about the load of its node and placement. */
+export interface LoadFigures {
   readonly nodeRif: number;
   readonly placementRif: number;
   readonly meanUs: number;
   readonly p95Us: number;
   readonly slots: number;
+}
+
+export interface WorkerResponse extends LoadFigures {
+  readonly status: number;
+  readonly code: string | undefined;
+  /** The model did not run: another node may be asked. */
+  readonly notStarted: boolean;
+  readonly headerLength: number;
+  /** Its receiver reads a stream to its end or cancels it. Until then the request counts as under way. */
+  readonly body: Uint8Array | HostStream;
+  /** The load figures of a stream's end, when it is called then. With a stream only. */
+  readonly figuresAtEnd?: () => LoadFigures;
+  readonly queueUs: number;
+  /** Of the whole run; 0 when it goes on, then a stream's trailer has it. */
+  readonly computeUs: number;
+  /** Where `computeUs` went, for who traces the request; undefined when the model host did not answer it. */
+  readonly inHost: HostParts | undefined;
 }
 
 export interface LocalPlacementView {

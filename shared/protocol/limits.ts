@@ -42,9 +42,11 @@ export const MAX_PLACEMENTS_PER_NODE = 64;
 /** So that 64 placements, each with the longest names, fit one message. */
 export const MAX_ALIASES_PER_VERSION = 8;
 
-/** Largest body of one inference, and of all bodies under way on one inference channel, in bytes. */
+/** Largest body of one request, and of all bodies under way on one inference channel, in bytes. */
 export const MAX_BODY_BYTES = 8 * 1_048_576;
 export const MAX_BODIES_IN_FLIGHT_BYTES = 64 * 1_048_576;
+/** Largest answer of one inference, in bytes: it is passed on in pieces, so only the model host holds all of it. */
+export const MAX_ANSWER_BYTES = 128 * 1_048_576;
 /**
  * Bytes of one streamed response that may be under way or unread at the control plane. A reader that is slow holds no
  * more; over a link of 20 ms one stream moves 25 MiB/s at most.

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { ERRORS, messageOf } from "../../../shared/base/errors.ts";
 import {
   ANSWER_CODES,
+  ASK,
   REPLY,
   REQUEST_HEADER,
   type RequestHead,
@@ -9,6 +10,7 @@ import {
 } from "../../model-host/link-frame.ts";
 import type { HostResponse, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
+import { HostStreams } from "./host-streams.ts";
 import { type Reply, ReplyReader } from "./reply-reader.ts";
 
 interface Waiting {
@@ -21,27 +23,31 @@ interface Waiting {
 
 interface Watcher {
   onEvent(event: CheckedHostEvent): void;
-  /** The oldest request has run for its `timeoutMs`. */
+  /** The oldest request has run for its `timeoutMs`, or an answer has begun and nothing has come of it for so long. */
   onOverdue(timeoutMs: number): void;
   /** The host said something that is not of the link's language. */
   onNonsense(why: string): void;
 }
 
 /**
- * The agent's end of a link. The host answers in order and takes up at most `maxRows` requests at once, so only the
+ * The agent's end of a link. The host begins its answers in order and takes up at most `maxRows` requests at once, so only the
  * oldest can be running. The time of the oldest is measured: a request that waits behind a slow one is not blamed for it.
  */
 export class ProcessLink {
   readonly #socket: Socket;
   readonly #watcher: Watcher;
   readonly #reader = new ReplyReader();
+  /** Asked, and no answer has begun. */
   readonly #waiting: Waiting[] = [];
+  readonly #streams: HostStreams;
+  #isFinishing = false;
   #lastId = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, watcher: Watcher) {
     this.#socket = socket;
     this.#watcher = watcher;
+    this.#streams = new HostStreams({ ask: (fields) => this.#say(fields), onSilent: (ms) => watcher.onOverdue(ms) });
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", () => undefined); // the host is gone: its exit tells the rest
   }
@@ -57,7 +63,7 @@ export class ProcessLink {
       this.#waiting.push({ requestId, timeoutMs, maxRows, resolve, reject });
       if (this.#waiting.length === 1) this.#watchOldest();
       this.#gather();
-      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, isCancel: false });
+      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, kind: ASK.REQUEST });
       this.#socket.write(body);
       cancellation?.onCancel(() => this.#cancel(requestId));
     });
@@ -65,9 +71,16 @@ export class ProcessLink {
 
   /** The host answers it all the same: at once when it waits there, after its run when it runs. */
   #cancel(requestId: number): void {
-    if (this.#socket.writableEnded || this.#waiting.every((waiting) => waiting.requestId !== requestId)) return;
+    if (this.#waiting.some((waiting) => waiting.requestId === requestId))
+      this.#say({ requestId, headerLength: 0, bodyLength: 0, maxRows: 0, kind: ASK.CANCEL });
+    else this.#streams.cancel(requestId);
+  }
+
+  /** Something without a body. */
+  #say(fields: RequestHead): void {
+    if (this.#socket.writableEnded) return;
     this.#gather();
-    this.#writeHead({ requestId, headerLength: 0, bodyLength: 0, maxRows: 0, isCancel: true });
+    this.#writeHead(fields);
   }
 
   #writeHead(fields: RequestHead): void {
@@ -83,9 +96,15 @@ export class ProcessLink {
     process.nextTick(() => this.#socket.uncork());
   }
 
-  /** No more requests: the host ends when it has answered those that it has. */
+  /** No more requests: the host ends when it has answered those that it has, and they were read. */
   finish(): void {
-    this.#socket.end();
+    this.#isFinishing = true;
+    this.#endIfIdle();
+  }
+
+  /** Not sooner: an answer in pieces needs credit. */
+  #endIfIdle(): void {
+    if (this.#isFinishing && this.#waiting.length === 0 && this.#streams.size === 0) this.#socket.end();
   }
 
   /**
@@ -94,6 +113,7 @@ export class ProcessLink {
    */
   fail(failureOf: (position: { readonly started: boolean }) => HostFailure): void {
     clearTimeout(this.#timer);
+    this.#streams.fail("HOST_CRASHED", failureOf({ started: true }).message);
     const together = this.#waiting[0]?.maxRows ?? 1;
     this.#waiting.splice(0).forEach((waiting, i) => waiting.reject(failureOf({ started: i < together })));
   }
@@ -110,6 +130,7 @@ export class ProcessLink {
       const [oldest] = this.#waiting;
       for (const reply of this.#reader.push(chunk)) this.#take(reply);
       if (this.#waiting[0] !== oldest) this.#watchOldest();
+      this.#endIfIdle();
     } catch (error) {
       this.#watcher.onNonsense(messageOf(error));
     }
@@ -119,16 +140,20 @@ export class ProcessLink {
     if (reply.kind === REPLY.EVENT) {
       return this.#watcher.onEvent(hostEvent.parse(JSON.parse(Buffer.from(reply.body).toString("utf8"))));
     }
+    if (reply.kind === REPLY.PIECE) return this.#streams.piece(reply);
+    if (reply.kind === REPLY.END) return this.#streams.end(reply);
     const code = ANSWER_CODES[reply.code];
     // One that was taken back is answered before those that run.
     const at = code === "CANCELLED" ? this.#waiting.findIndex(({ requestId }) => requestId === reply.requestId) : 0;
     const asked = this.#waiting[at];
-    if (reply.kind !== REPLY.ANSWER || asked?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
+    const isAnswer = reply.kind === REPLY.ANSWER || reply.kind === REPLY.HEAD;
+    if (!isAnswer || asked?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
       throw new Error(`an answer of kind ${reply.kind} and code ${reply.code} to request ${reply.requestId}`);
     }
     this.#waiting.splice(at, 1);
     const status = code === undefined ? 200 : ERRORS[code].status;
-    const { headerLength, body, computeUs, decodeUs, encodeUs, turn } = reply;
+    const { headerLength, computeUs, decodeUs, encodeUs, turn } = reply;
+    const body = reply.kind === REPLY.HEAD ? this.#streams.begin(reply, asked.timeoutMs) : reply.body;
     asked.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn });
   }
 }

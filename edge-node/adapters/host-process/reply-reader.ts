@@ -1,6 +1,5 @@
-import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { release } from "../../../shared/bytes/release.ts";
-import { readReplyHead, REPLY_HEADER, type ReplyHead } from "../../model-host/link-frame.ts";
+import { bytesBehind, readReplyHead, REPLY_HEADER, type ReplyHead, WHOLE_ANSWER_BYTES } from "../../model-host/link-frame.ts";
 
 export interface Reply extends ReplyHead {
   readonly body: Uint8Array;
@@ -39,13 +38,14 @@ export class ReplyReader {
         break;
       }
       const head = readReplyHead(new DataView(bytes.buffer, bytes.byteOffset, REPLY_HEADER));
-      if (head.bodyLength > MAX_BODY_BYTES) throw new RangeError(`a body of ${head.bodyLength} bytes`);
-      const end = REPLY_HEADER + head.bodyLength;
+      const length = bytesBehind(head);
+      if (length > WHOLE_ANSWER_BYTES) throw new RangeError(`a reply of ${length} bytes`);
+      const end = REPLY_HEADER + length;
       if (end <= bytes.byteLength) {
         replies.push({ ...head, body: bytes.subarray(REPLY_HEADER, end) });
         bytes = bytes.subarray(end);
       } else {
-        this.#unfinished = { head, body: Buffer.allocUnsafeSlow(head.bodyLength), filled: 0 };
+        this.#unfinished = { head, body: Buffer.allocUnsafeSlow(length), filled: 0 };
         bytes = bytes.subarray(REPLY_HEADER);
       }
     }

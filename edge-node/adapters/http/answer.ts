@@ -1,15 +1,19 @@
 import type { ServerResponse } from "node:http";
+import type { Clock } from "../../../shared/base/clock.ts";
 import type { SkerryError } from "../../../shared/base/errors.ts";
 import { releasing } from "../../../shared/bytes/release.ts";
 import { inferenceError } from "../../../shared/inference/http/error-response.ts";
+import { forwardStream } from "../../../shared/inference/http/forward-stream.ts";
 import { JSON_TYPE } from "../../../shared/inference/http/request-headers.ts";
+import type { HostStream } from "../../ports/model-hosts.ts";
 
 /** What a route answers. */
 export interface Reply {
   readonly status: number;
   /** Names and values in turn. */
   readonly headers: readonly string[];
-  readonly body: Uint8Array;
+  /** A stream goes out as its pieces come. */
+  readonly body: Uint8Array | HostStream;
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -41,11 +45,22 @@ export const errorReply = (error: SkerryError, headers: Headers = {}): Reply => 
   return jsonReply({ ...answer, headers: { ...answer.headers, ...headers } });
 };
 
-/** `common`: headers of every response, names and values in turn. */
-export function send(response: ServerResponse, { status, headers, body }: Reply, common: readonly string[]): void {
-  if (response.destroyed) return;
-  response.writeHead(status, [...common, ...headers, "Content-Length", String(body.byteLength)]);
-  response.end(body, releasing(body));
+/**
+ * `common`: headers of every response, names and values in turn. A stream that fails cuts the connection, as its head is
+ * out; a caller that goes away cancels it.
+ */
+export function send(
+  response: ServerResponse,
+  { status, headers, body }: Reply,
+  { common, clock }: { readonly common: readonly string[]; readonly clock: Clock },
+): void {
+  const isWhole = body instanceof Uint8Array;
+  if (response.destroyed) return isWhole ? undefined : void body.cancel();
+  // A stream whose length is not known goes out chunked.
+  const length = body.length === undefined ? [] : ["Content-Length", String(body.length)];
+  response.writeHead(status, [...common, ...headers, ...length]);
+  if (isWhole) response.end(body, releasing(body));
+  else void forwardStream(body, response, clock);
 }
 
 const listed = (headers: Headers): string[] => Object.entries(headers).flat();

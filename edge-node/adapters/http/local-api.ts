@@ -4,6 +4,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
 import { asSkerryError } from "../../../shared/inference/http/error-response.ts";
+import { codeOf } from "../../../shared/inference/http/forward-stream.ts";
 import { JSON_BOUNDS, readJson } from "../../../shared/inference/http/json-body.ts";
 import { pathOf } from "../../../shared/inference/http/path.ts";
 import {
@@ -104,13 +105,13 @@ export class LocalApi {
       if (response.writableFinished) dropRest(request, { clock, lingerMs: LINGER_MS });
     });
     try {
-      send(response, await this.#route(request, response), common);
+      send(response, await this.#route(request, response), { common, clock });
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       if (error.code === "INTERNAL" && !response.destroyed)
         logger.error({ requestId, err: error.cause ?? thrown }, "the local API failed");
       if (error.code === "CANCELLED") response.destroy();
-      else send(response, errorReply(error), common);
+      else send(response, errorReply(error), { common, clock });
     }
   }
 
@@ -168,7 +169,9 @@ export class LocalApi {
     const { clock, metrics } = this.#parts;
     const startedAt = clock.now();
     const { model, code, reply } = await ask();
-    metrics.answered(model, code, (clock.now() - startedAt) / 1_000);
+    const seconds = (clock.now() - startedAt) / 1_000;
+    if (reply.body instanceof Uint8Array) metrics.answered(model, code, seconds);
+    else void reply.body.ended.then((end) => metrics.answered(model, codeOf(end), seconds));
     return reply;
   }
 }

@@ -1,10 +1,8 @@
-import { ChurnMap } from "../../../shared/base/churn-map.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { type Assembled, BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
   decodeInferenceFrame,
-  encodeMessages,
   INFERENCE_FRAME,
   JSON_BODY,
   type CancelFrame,
@@ -13,28 +11,15 @@ import {
   type ResponseFrame,
 } from "../../../shared/protocol/inference-frame.ts";
 import { release } from "../../../shared/bytes/release.ts";
-import {
-  INFERENCE_PING_MS,
-  INFERENCE_SILENCE_MS,
-  INITIAL_CREDIT_BYTES,
-  MAX_MESSAGE_BYTES,
-} from "../../../shared/protocol/limits.ts";
-import { StreamCredit } from "../../../shared/protocol/stream-credit.ts";
-import {
-  type CreditFrame,
-  DATA_HEADER,
-  type DataFrame,
-  encodeResponseHead,
-  encodeStreamData,
-  encodeTrailers,
-} from "../../../shared/protocol/stream-frame.ts";
-import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
+import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
+import type { CreditFrame, DataFrame } from "../../../shared/protocol/stream-frame.ts";
+import type { InferenceLink, LinkClosed, ResponseHead } from "../../ports/links.ts";
+import type { HostStream } from "../../ports/model-hosts.ts";
+import type { LoadFigures } from "../../ports/serving.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { bytesOf } from "./parse-message.ts";
+import { ResponseSender } from "./response-sender.ts";
 import { watchSilence } from "./silence-watch.ts";
-
-/** Bytes of a body in one DATA frame; a response that is no longer needs no stream. */
-const STREAMED_BYTES = MAX_MESSAGE_BYTES - DATA_HEADER;
 
 type ControlPlaneFrame = RequestFrame | DataFrame | CancelFrame | CreditFrame;
 
@@ -47,8 +32,7 @@ export interface InferenceHandlers {
 export class InferenceSocket implements InferenceLink {
   readonly #socket: NodeSocket;
   readonly #bodies = new BodyAssembly<RequestFrame>();
-  readonly #streamsResponses: boolean;
-  readonly #streams = new ChurnMap<StreamCredit>();
+  readonly #sender: ResponseSender;
 
   /** `streamsResponses`: the control plane understands streamed responses. */
   constructor(
@@ -56,7 +40,7 @@ export class InferenceSocket implements InferenceLink {
     { clock, streamsResponses }: { readonly clock: Clock; readonly streamsResponses: boolean },
   ) {
     this.#socket = socket;
-    this.#streamsResponses = streamsResponses;
+    this.#sender = new ResponseSender(socket, { streamsResponses });
     const stop = watchSilence(
       clock,
       () => socket.lastByteAt(),
@@ -66,44 +50,19 @@ export class InferenceSocket implements InferenceLink {
         if (silentMs >= INFERENCE_PING_MS) socket.ping();
       },
     );
-    void socket.closed.then(() => {
-      stop();
-      for (const [, credit] of this.#streams.entries()) credit.close();
-    });
+    void socket.closed.then(stop);
   }
 
   get closed(): Promise<LinkClosed> {
     return this.#socket.closed;
   }
 
-  /**
-   * One frame when it fits. A larger response goes out frame by frame, so that small ones pass between the parts of it: as
-   * a stream within the credit of its request, or to an older control plane in DATA frames without bounds.
-   */
-  async respond(head: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {
-    if (this.#streamsResponses && head.body.byteLength > STREAMED_BYTES) return this.#stream(head);
-    const messages = encodeMessages(head, [head.body], MAX_MESSAGE_BYTES);
-    const [only] = messages;
-    if (only && messages.length === 1 && this.#socket.hasRoom()) return this.#socket.send(only);
-    for (const message of messages) await this.#socket.sendAndWait(message);
+  respond(head: ResponseHead & Pick<ResponseFrame, "body">): Promise<void> {
+    return this.#sender.respond(head);
   }
 
-  async #stream({ body, ...head }: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {
-    const { requestId } = head;
-    const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
-    this.#streams.set(requestId, credit);
-    try {
-      await this.#socket.sendAndWait(encodeResponseHead({ ...head, bodyLength: body.byteLength }));
-      for (let offset = 0; offset < body.byteLength;) {
-        const taken = await credit.take(Math.min(STREAMED_BYTES, body.byteLength - offset));
-        if (taken === 0) return; // nobody reads it any more
-        await this.#socket.sendAndWait(encodeStreamData(requestId, offset, body.subarray(offset, offset + taken)));
-        offset += taken;
-      }
-      await this.#socket.sendAndWait(encodeTrailers({ ...head, meta: {} }));
-    } finally {
-      this.#streams.delete(requestId);
-    }
+  respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void> {
+    return this.#sender.respondInPieces(head, stream, figures);
   }
 
   close(code: number, reason: string): void {
@@ -129,10 +88,10 @@ export class InferenceSocket implements InferenceLink {
         return this.#assembled(this.#bodies.continue(frame), handlers);
       case INFERENCE_FRAME.CANCEL:
         this.#bodies.drop(frame.requestId);
-        this.#streams.get(frame.requestId)?.close();
+        this.#sender.cancel(frame.requestId);
         return handlers.onCancel(frame.requestId);
       case INFERENCE_FRAME.CREDIT:
-        return this.#streams.get(frame.requestId)?.grant(frame.bytes);
+        return this.#sender.grant(frame.requestId, frame.bytes);
     }
   }
 
@@ -161,7 +120,7 @@ const isFromControlPlane = (frame: InferenceFrame): frame is ControlPlaneFrame =
   frame.type !== INFERENCE_FRAME.TRAILERS;
 
 /** Over a bound before any model saw it. */
-function refusal(requestId: number, status: 413 | 429): Omit<ResponseFrame, "end" | "bodyLength"> {
+function refusal(requestId: number, status: 413 | 429): ResponseHead & Pick<ResponseFrame, "body"> {
   const nothing = { nodeRif: 0, queueUs: 0, computeUs: 0, placementRif: 0, meanUs: 0, p95Us: 0, slots: 0 };
   return {
     type: INFERENCE_FRAME.RESPONSE,

@@ -6,10 +6,10 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/release.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import { INFERENCE_FRAME, type RequestFrame, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { INFERENCE_FRAME, type RequestFrame } from "../../../shared/protocol/inference-frame.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { Reconnect } from "../../core/reconnect.ts";
-import type { InferenceLink, LinkClosed } from "../../ports/links.ts";
+import type { InferenceLink, LinkClosed, ResponseHead } from "../../ports/links.ts";
 import type { WorkerResponse } from "../../ports/serving.ts";
 import { isLinkRefused } from "../session/link-refused.ts";
 import type { RequestExecutor } from "./request-executor.ts";
@@ -147,8 +147,7 @@ export class InferenceChannel {
         cancellation,
       });
       traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);
-      await (await link).respond(responseOf(frame.requestId, answer));
-      release(answer.body);
+      await respond(await link, frame.requestId, answer);
       // The host has read what it has answered; what it has not, a socket may still be writing.
       if (answer.code === undefined) release(frame.body);
     } catch (error) {
@@ -161,8 +160,16 @@ export class InferenceChannel {
   }
 }
 
-function responseOf(requestId: number, answer: WorkerResponse): Omit<ResponseFrame, "end" | "bodyLength"> {
-  const { status, code, notStarted, headerLength, body, queueUs, computeUs } = answer;
+async function respond(link: InferenceLink, requestId: number, answer: WorkerResponse): Promise<void> {
+  const { body, figuresAtEnd = () => answer } = answer;
+  const head = headOf(requestId, answer);
+  if (!(body instanceof Uint8Array)) return link.respondInPieces(head, body, figuresAtEnd);
+  await link.respond({ ...head, body });
+  release(body);
+}
+
+function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
+  const { status, code, notStarted, headerLength, queueUs, computeUs } = answer;
   const { nodeRif, placementRif, meanUs, p95Us, slots } = answer;
   return {
     type: INFERENCE_FRAME.RESPONSE,
@@ -178,6 +185,5 @@ function responseOf(requestId: number, answer: WorkerResponse): Omit<ResponseFra
     p95Us,
     slots,
     meta: code === undefined ? {} : { code },
-    body,
   };
 }

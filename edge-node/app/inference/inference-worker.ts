@@ -6,8 +6,8 @@ import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
-import type { WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
-import { type Outcome, PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
+import type { LoadFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
+import { type Outcome, PlacementQueue, type ServedPlacement, streamOf } from "../placements/placement-queue.ts";
 import type { RequestExecutor } from "./request-executor.ts";
 
 interface Parts {
@@ -87,7 +87,9 @@ export class InferenceWorker implements RequestExecutor {
       return this.#refuse(refusal ?? { status: 404, code: "MODEL_NOT_READY" }, request, queue);
     }
     const outcome = await queue.submit(request);
-    this.#count(request.placementId, outcome);
+    const stream = streamOf(outcome);
+    if (stream === undefined) this.#count(request.placementId, endOf(outcome));
+    else void stream.ended.then(({ kind }) => this.#count(request.placementId, STREAM_ENDS[kind]));
     return this.#answer(outcome, queue);
   }
 
@@ -103,24 +105,23 @@ export class InferenceWorker implements RequestExecutor {
     return { rif: this.rif, placements };
   }
 
-  #count(placementId: string, outcome: Outcome): void {
-    if (outcome.kind === "dropped" && !outcome.started) return;
+  #count(placementId: string, end: "done" | "failed" | undefined): void {
+    if (end === undefined) return;
     const counts = this.#counts.get(placementId) ?? { done: 0, failed: 0 };
     this.#counts.set(placementId, counts);
-    // A fault of the input is the caller's, and the model did what it should.
-    if (outcome.kind === "answered" && outcome.answer.status < 500) counts.done += 1;
-    else if (outcome.kind === "answered" || outcome.code !== "CANCELLED") counts.failed += 1;
+    counts[end] += 1;
     const [oldest] = this.#counts.keys();
     if (this.#counts.size > MAX_COUNTED && oldest !== undefined) this.#counts.delete(oldest);
   }
 
   #answer(outcome: Outcome, queue: PlacementQueue): WorkerResponse {
     const queueUs = toUs(outcome.queueMs);
-    const figures = { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif, queueUs };
+    const figures = { ...this.#figures(queue), queueUs };
     if (outcome.kind === "answered") {
       const { status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, turn };
-      return { status, code, notStarted: false, headerLength, body, computeUs, inHost, ...figures };
+      const answer = { status, code, notStarted: false, headerLength, body, computeUs, inHost, ...figures };
+      return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;
     const { model, version } = queue.placement;
@@ -135,6 +136,10 @@ export class InferenceWorker implements RequestExecutor {
       inHost: undefined,
       ...figures,
     };
+  }
+
+  #figures(queue: PlacementQueue): LoadFigures {
+    return { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif };
   }
 
   #refuse({ status, code }: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerResponse {
@@ -164,6 +169,14 @@ export class InferenceWorker implements RequestExecutor {
     if (code === "EDGE_ONLY") return `${nodeName} is a cloud node, and the request may only run at the edge`;
     return `${model} is not ready on ${nodeName}`;
   }
+}
+
+const STREAM_ENDS = { complete: "done", failed: "failed", cancelled: undefined } as const;
+
+/** What a request counts as. A fault of the input is the caller's, and the model did what it should. */
+function endOf(outcome: Outcome): "done" | "failed" | undefined {
+  if (outcome.kind === "answered") return outcome.answer.status < 500 ? "done" : "failed";
+  return outcome.started && outcome.code !== "CANCELLED" ? "failed" : undefined;
 }
 
 /** The status in a frame: 404 says that this placement is not ready, whatever the model is elsewhere. */

@@ -3,7 +3,7 @@ import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
 import { RunStatistics } from "../../core/run-statistics.ts";
-import type { HostResponse, ModelHost } from "../../ports/model-hosts.ts";
+import type { HostResponse, HostStream, ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerRequest } from "../../ports/serving.ts";
 import { isHostFailure } from "../hosts/host-failure.ts";
 
@@ -17,6 +17,12 @@ export type Outcome =
       readonly started: boolean;
       readonly queueMs: number;
     };
+
+/** The body of an answer that comes in pieces. */
+export function streamOf(outcome: Outcome): HostStream | undefined {
+  if (outcome.kind === "dropped" || outcome.answer.body instanceof Uint8Array) return undefined;
+  return outcome.answer.body;
+}
 
 interface Entry {
   readonly request: WorkerRequest;
@@ -117,8 +123,9 @@ export class PlacementQueue {
         if (entry.isSettled) return;
         entry.isSettled = true;
         cancelTimer();
-        this.#rif -= 1;
-        if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+        const stream = streamOf(outcome);
+        if (stream === undefined) this.#leave();
+        else void stream.ended.then(() => this.#leave());
         resolve(outcome);
       };
       const entry: Entry = { request, arrivedAt: this.#clock.now(), isStarted: false, isSettled: false, settle };
@@ -132,7 +139,12 @@ export class PlacementQueue {
     });
   }
 
-  /** Resolves when no request is waiting or running. */
+  #leave(): void {
+    this.#rif -= 1;
+    if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+  }
+
+  /** Resolves when no request is waiting or running, and no answer is on its way. */
   emptied(): Promise<void> {
     if (this.#rif === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onEmpty.push(resolve));
@@ -206,6 +218,12 @@ export class PlacementQueue {
     try {
       const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch, cancellation });
       if (answer.code === "CANCELLED") return; // settled when it was cancelled, and no run to learn from
+      const stream = answer.body instanceof Uint8Array ? undefined : answer.body;
+      if (entry.isSettled) stream?.cancel(); // its deadline passed while it ran: nobody reads it
+      if (stream !== undefined && stream.length === undefined) {
+        entry.settle({ kind: "answered", answer, queueMs });
+        return await this.#learnAtEnd(stream);
+      }
       const inHostMs = this.#learn(startedAt, answer.turn);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
@@ -216,6 +234,15 @@ export class PlacementQueue {
       this.#handed -= 1;
       this.#startNext();
     }
+  }
+
+  /** The run of an answer without a length goes on until its end. Resolves then. */
+  async #learnAtEnd(stream: HostStream): Promise<void> {
+    const end = await stream.ended;
+    const now = this.#clock.now();
+    this.#lastEndAt = now;
+    // Not the time that passed: part of that is the reader's.
+    if (end.kind === "complete") this.statistics.add(end.trailer.computeUs / 1_000, 1, now);
   }
 
   /**

@@ -22,6 +22,7 @@ import {
   softmaxModel,
   statefulModel,
 } from "../../support/onnx-models.ts";
+import { bytesOf } from "../../support/answer-bytes.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -59,16 +60,18 @@ interface Body {
 const askTogether = (host: ModelHost, bodies: readonly Body[], maxRows: number): Promise<readonly HostResponse[]> =>
   Promise.all(bodies.map((body) => host.infer({ ...body, timeoutMs: 5_000, maxRows })));
 
-const told = ({ status, code, headerLength, body }: HostResponse): string =>
-  JSON.stringify({ status, code, headerLength, body: Buffer.from(body).toString("latin1") });
+const told = (answer: HostResponse): string => {
+  const { status, code, headerLength } = answer;
+  return JSON.stringify({ status, code, headerLength, body: Buffer.from(bytesOf(answer)).toString("latin1") });
+};
 
 const embed = (index: bigint): Body =>
   encodeRequest({
     inputs: [{ tensor: { name: "index", datatype: "INT64", shape: [1], data: BigInt64Array.of(index) }, binary: true }],
     binaryOutput: true,
   });
-const row = ({ body, headerLength }: HostResponse): readonly number[] =>
-  [...(decodeResponse(body, headerLength).outputs[0]?.data ?? [])].map(Number);
+const row = (answer: HostResponse): readonly number[] =>
+  [...(decodeResponse(bytesOf(answer), answer.headerLength).outputs[0]?.data ?? [])].map(Number);
 
 /** Requests of every shape to a + b and a · b: other sizes of rows, other outputs, JSON and binary, and some nonsense. */
 const requestTo = (datatype: NumericDatatype): fc.Arbitrary<Body> => {
@@ -187,7 +190,7 @@ describe("batching", () => {
     );
     const answers = await askTogether(host, bodies, 8);
     expect(answers.map(({ turn }) => turn)).toEqual([3, 3, 3]);
-    expect(answers.map(({ body, headerLength }) => decodeResponse(body, headerLength).outputs[0]?.data)).toEqual([
+    expect(answers.map((answer) => decodeResponse(bytesOf(answer), answer.headerLength).outputs[0]?.data)).toEqual([
       ["ä", "z"],
       ["", "z"],
       ["b", "z"],

@@ -23,6 +23,7 @@ import {
   statefulModel,
   unknownOperatorModel,
 } from "../../support/onnx-models.ts";
+import { bytesOf } from "../../support/answer-bytes.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -80,13 +81,13 @@ function ask(
   return host.infer({ ...request, timeoutMs, maxRows: host.noBatchReason === undefined ? 8 : 1 });
 }
 
-const outputsOf = ({ body, headerLength }: HostResponse): readonly Tensor[] =>
-  decodeResponse(body, headerLength).outputs;
+const outputsOf = (answer: HostResponse): readonly Tensor[] =>
+  decodeResponse(bytesOf(answer), answer.headerLength).outputs;
 /** As text, because Jest sends what failed between its processes as JSON, which has no BigInt. */
 const shown = (answer: HostResponse): readonly string[] =>
   outputsOf(answer).map(({ name, datatype, shape, data }) => `${name} ${datatype} [${shape.join()}] = ${data.join()}`);
-const errorOf = ({ body }: HostResponse): string =>
-  (JSON.parse(Buffer.from(body).toString("utf8")) as { error: string }).error;
+const errorOf = (answer: HostResponse): string =>
+  (JSON.parse(Buffer.from(bytesOf(answer)).toString("utf8")) as { error: string }).error;
 
 const PAIRS = {
   FP16: Float16Array.of(-65_504, 2 ** -24),

@@ -5,6 +5,7 @@ import type { Clock } from "../../../../shared/base/clock.ts";
 import { type ErrorCode, SkerryError } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
+import { forwardStream } from "../../../../shared/inference/http/forward-stream.ts";
 import { type ModelTarget, parseModelPath, pathOf } from "../../../../shared/inference/http/path.ts";
 import { readBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders, refuseShortBody } from "../../../../shared/inference/http/request-headers.ts";
@@ -21,11 +22,11 @@ import {
 } from "../../../../shared/base/trace-context.ts";
 import { maySee } from "../../../app/access/api-keys.ts";
 import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
+import { knownCode } from "../../../app/inference/inference-responses.ts";
 import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
 import { authorize, type Authenticator } from "../auth/authenticator.ts";
 import { addressOf } from "../server/exchange.ts";
 import { InferenceAdmission } from "./inference-admission.ts";
-import { forwardStream } from "./forward-stream.ts";
 import { InferenceLog } from "./inference-log.ts";
 import type { Limits } from "../server/limits.ts";
 import { INVOKERS, unknownModel } from "../server/route.ts";
@@ -77,7 +78,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       else {
         response.writeHead(status, headersOf(answered, requestId));
         if (body instanceof Uint8Array) response.end(body, releasing(body));
-        else code = await forwardStream(body, response, parts.clock);
+        else code = outcomeOf(await forwardStream(body, response, parts.clock));
       }
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
@@ -137,6 +138,8 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     }
   }
 }
+
+const outcomeOf = (code: string): ErrorCode | "OK" => (code === "OK" ? code : knownCode(code));
 
 /** Whether the target can exist at all. What cannot is answered like what does not. */
 const isWellFormed = ({ model, version }: ModelTarget): boolean =>

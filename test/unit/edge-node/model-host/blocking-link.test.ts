@@ -8,6 +8,7 @@ import path from "node:path";
 import { BlockingLink } from "../../../../edge-node/model-host/blocking-link.ts";
 import {
   ANSWER_CODES,
+  ASK,
   readReplyHead,
   REPLY_HEADER,
   REQUEST_HEADER,
@@ -30,7 +31,7 @@ const frame = (requestId: number, body: string, isCancel = false): Buffer => {
     headerLength: 7,
     bodyLength: body.length,
     maxRows: 32,
-    isCancel,
+    kind: isCancel ? ASK.CANCEL : ASK.REQUEST,
   });
   return Buffer.concat([head, Buffer.from(body)]);
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { forwardStream } from "../../../../../control-plane/adapters/http/inference/forward-stream.ts";
+import { forwardStream } from "../../../../../shared/inference/http/forward-stream.ts";
 import { type NodeStream, PendingRequests } from "../../../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../../../control-plane/app/inference/response-receiver.ts";
 import type { InferenceLink } from "../../../../../control-plane/ports/sockets.ts";

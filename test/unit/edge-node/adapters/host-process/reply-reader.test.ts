@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { ReplyReader } from "../../../../../edge-node/adapters/host-process/reply-reader.ts";
-import { REPLY, REPLY_HEADER, writeReplyHead } from "../../../../../edge-node/model-host/link-frame.ts";
-import { MAX_BODY_BYTES } from "../../../../../shared/protocol/limits.ts";
+import { REPLY, REPLY_HEADER, WHOLE_ANSWER_BYTES, writeReplyHead } from "../../../../../edge-node/model-host/link-frame.ts";
+
 
 function encode(requestId: number, body: Uint8Array, bodyLength = body.byteLength): Buffer {
   const head = Buffer.alloc(REPLY_HEADER);
@@ -45,6 +45,6 @@ describe("ReplyReader", () => {
 
   it("refuses a body beyond the limit before it makes room for it", () => {
     const reader = new ReplyReader();
-    expect(() => reader.push(encode(1, new Uint8Array(0), MAX_BODY_BYTES + 1))).toThrow("a body of 8388609 bytes");
+    expect(() => reader.push(encode(1, new Uint8Array(0), WHOLE_ANSWER_BYTES + 1))).toThrow("a reply of 1048577 bytes");
   });
 });

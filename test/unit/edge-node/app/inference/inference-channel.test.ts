@@ -47,6 +47,7 @@ async function anOpenChannel() {
   const link: InferenceLink = {
     closed: closed.promise,
     respond: ({ requestId }) => Promise.resolve(void answered.push(requestId)),
+    respondInPieces: ({ requestId }) => Promise.resolve(void answered.push(requestId)),
     close: () => closed.resolve({ code: 1000, reason: "", retryAfterMs: 0 }),
   };
   const reached = Promise.withResolvers<(frame: RequestFrame) => void>();

@@ -6,6 +6,7 @@ import type { HostResponse, HostExit, HostRequest, ModelHost } from "../../../..
 import type { WorkerResponse, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
 import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
+import { bytesOf } from "../../../../support/answer-bytes.ts";
 
 const ANSWER: HostResponse = {
   status: 200,
@@ -107,8 +108,8 @@ const request = (text: string, over: Partial<WorkerRequest> = {}): WorkerRequest
   ...over,
 });
 
-const errorOf = ({ body }: WorkerResponse): string =>
-  (JSON.parse(new TextDecoder().decode(body)) as { error: string }).error;
+const errorOf = (answer: WorkerResponse): string =>
+  (JSON.parse(new TextDecoder().decode(bytesOf(answer))) as { error: string }).error;
 
 describe("InferenceWorker", () => {
   it("leaves nothing of a thousand callers that vanish but the run that is on", async () => {
@@ -162,7 +163,7 @@ describe("InferenceWorker", () => {
       slots: 1,
     });
     expect(answer.inHost).toEqual({ decodeUs: 1, runUs: 75, encodeUs: 1, turn: 1 });
-    expect(new TextDecoder().decode(answer.body)).toBe("nor this");
+    expect(new TextDecoder().decode(bytesOf(answer))).toBe("nor this");
   });
 
   it("gives the host the placement's limit, not the caller's deadline", async () => {

@@ -1,23 +1,28 @@
-import type { ServerResponse } from "node:http";
-import type { Clock } from "../../../../shared/base/clock.ts";
-import type { ErrorCode } from "../../../../shared/base/errors.ts";
-import { release } from "../../../../shared/bytes/release.ts";
-import { STREAM_STALL_MS } from "../../../../shared/protocol/limits.ts";
-import { knownCode } from "../../../app/inference/inference-responses.ts";
-import type { NodeStream } from "../../../app/inference/pending-requests.ts";
+import type { Clock } from "../../base/clock.ts";
+import { release } from "../../bytes/release.ts";
+import { STREAM_STALL_MS } from "../../protocol/limits.ts";
+import type { ResponseStream, StreamEnd } from "../response-stream.ts";
 
 /** The part of an HTTP response that a body is written to. */
-type Outlet = Pick<ServerResponse, "write" | "end" | "destroy">;
+interface Outlet {
+  write(bytes: Uint8Array, sent: (error?: Error | null) => void): unknown;
+  end(): unknown;
+  destroy(): unknown;
+}
 
 /**
- * Writes the pieces of a stream as they come. A piece is freed, and its bytes granted to the node again, when the system
+ * Writes the pieces of a stream as they come. A piece is freed, and its bytes granted to its sender again, when the system
  * has taken it: what is here unsent never exceeds the stream's window. The response's head must be out.
  *
  * Resolves with `OK`, or the code of what went wrong: then the connection is cut, which is the only way left to say that
  * the body is not whole. Never rejects. A reader that takes nothing for `STREAM_STALL_MS` is cut off; the cut connection
  * cancels the request, and with it the stream.
  */
-export async function forwardStream(stream: NodeStream, response: Outlet, clock: Clock): Promise<ErrorCode | "OK"> {
+export async function forwardStream<Trailer>(
+  stream: ResponseStream<Trailer>,
+  response: Outlet,
+  clock: Clock,
+): Promise<string> {
   let cancelStall: (() => void) | undefined;
   let unsent = 0;
   const watchReader = (): void => {
@@ -38,11 +43,16 @@ export async function forwardStream(stream: NodeStream, response: Outlet, clock:
     });
   }
   const end = await stream.ended;
-  if (end.kind === "complete") {
-    response.end();
-    return "OK";
+  if (end.kind === "complete") response.end();
+  else {
+    cancelStall?.();
+    response.destroy();
   }
-  cancelStall?.();
-  response.destroy();
-  return end.kind === "failed" ? knownCode(end.code) : "CANCELLED";
+  return codeOf(end);
+}
+
+/** `OK`, or why a stream is not whole. */
+export function codeOf(end: StreamEnd<unknown>): string {
+  if (end.kind === "complete") return "OK";
+  return end.kind === "failed" ? end.code : "CANCELLED";
 }

@@ -1,0 +1,155 @@
+import { ChurnMap } from "../../../shared/base/churn-map.ts";
+import { ERRORS } from "../../../shared/base/errors.ts";
+import { release } from "../../../shared/bytes/release.ts";
+import { errorBody } from "../../../shared/inference/response.ts";
+import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { INITIAL_CREDIT_BYTES, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { StreamCredit } from "../../../shared/protocol/stream-credit.ts";
+import {
+  DATA_HEADER,
+  encodeResponseHead,
+  encodeStreamData,
+  encodeTrailers,
+  type TrailersFrame,
+  UNKNOWN_LENGTH,
+} from "../../../shared/protocol/stream-frame.ts";
+import type { ResponseHead } from "../../ports/links.ts";
+import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
+import type { LoadFigures } from "../../ports/serving.ts";
+import type { NodeSocket } from "./node-socket.ts";
+
+/** Bytes of a body in one DATA frame; a response that is no longer needs no stream. */
+const STREAMED_BYTES = MAX_MESSAGE_BYTES - DATA_HEADER;
+
+type Trailers = Omit<TrailersFrame, "type">;
+
+/**
+ * Sends the responses of one inference channel: a small one in one frame, a larger one frame by frame, so that small ones
+ * pass between the parts of it. Those go out as streams within the credit of their request; to a control plane that
+ * knows no streams in DATA frames without bounds.
+ */
+export class ResponseSender {
+  readonly #socket: NodeSocket;
+  readonly #streamsResponses: boolean;
+  readonly #credits = new ChurnMap<StreamCredit>();
+
+  /** `streamsResponses`: the control plane understands streamed responses. */
+  constructor(socket: NodeSocket, { streamsResponses }: { readonly streamsResponses: boolean }) {
+    this.#socket = socket;
+    this.#streamsResponses = streamsResponses;
+    void socket.closed.then(() => {
+      for (const [, credit] of this.#credits.entries()) credit.close();
+    });
+  }
+
+  grant(requestId: number, bytes: number): void {
+    this.#credits.get(requestId)?.grant(bytes);
+  }
+
+  /** The control plane wants no more of the response. */
+  cancel(requestId: number): void {
+    this.#credits.get(requestId)?.close();
+  }
+
+  /** Resolves when the socket has taken it, or nobody wants it any more. */
+  async respond(head: ResponseHead & Pick<ResponseFrame, "body">): Promise<void> {
+    const { body } = head;
+    if (this.#streamsResponses && body.byteLength > STREAMED_BYTES)
+      return this.#stream(head, body.byteLength, async (credit) =>
+        (await this.#send(head.requestId, { offset: 0, bytes: body, credit })) ? { ...head, meta: {} } : undefined,
+      );
+    return this.#whole(head, [body]);
+  }
+
+  /**
+   * Sends a response piece by piece as the model host makes it; none is read before the one ahead of it was sent. Resolves
+   * when it is out, or was cancelled. `figures`: those of its end.
+   */
+  async respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void> {
+    if (!this.#streamsResponses) return this.#collect(head, stream);
+    return this.#stream(head, stream.length ?? UNKNOWN_LENGTH, (credit) => this.#pieces(head, { stream, credit, figures }));
+  }
+
+  async #pieces(
+    head: ResponseHead,
+    { stream, credit, figures }: { stream: HostStream; credit: StreamCredit; figures: () => LoadFigures },
+  ): Promise<Trailers | undefined> {
+    let offset = 0;
+    for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
+      const { byteLength } = piece;
+      if (!(await this.#send(head.requestId, { offset, bytes: piece, credit }))) return void stream.cancel();
+      release(piece);
+      offset += byteLength;
+      stream.passed(byteLength);
+    }
+    const end = await stream.ended;
+    if (end.kind === "cancelled") return undefined;
+    const computeUs = end.kind === "complete" ? end.trailer.computeUs : head.computeUs;
+    return { ...head, ...figures(), computeUs, meta: end.kind === "failed" ? { code: end.code } : {} };
+  }
+
+  /** Head, what `body` sends, and the trailers that it returns; none when nobody reads the response any more. */
+  async #stream(
+    head: ResponseHead,
+    bodyLength: number,
+    body: (credit: StreamCredit) => Promise<Trailers | undefined>,
+  ): Promise<void> {
+    const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
+    this.#credits.set(head.requestId, credit);
+    try {
+      await this.#socket.sendAndWait(encodeResponseHead({ ...head, bodyLength }));
+      const trailers = await body(credit);
+      if (trailers !== undefined) await this.#socket.sendAndWait(encodeTrailers(trailers));
+    } finally {
+      this.#credits.delete(head.requestId);
+    }
+  }
+
+  /** Sends `bytes`, which lie at `offset` of the body, as they are granted. False when nobody reads it any more. */
+  async #send(
+    requestId: number,
+    { offset, bytes, credit }: { readonly offset: number; readonly bytes: Uint8Array; readonly credit: StreamCredit },
+  ): Promise<boolean> {
+    for (let at = 0; at < bytes.byteLength;) {
+      const taken = await credit.take(Math.min(STREAMED_BYTES, bytes.byteLength - at));
+      if (taken === 0) return false;
+      await this.#socket.sendAndWait(encodeStreamData(requestId, offset + at, bytes.subarray(at, at + taken)));
+      at += taken;
+    }
+    return true;
+  }
+
+  async #whole(head: ResponseHead, pieces: readonly Uint8Array[]): Promise<void> {
+    const messages = encodeMessages(head, pieces, MAX_MESSAGE_BYTES);
+    const [only] = messages;
+    if (only && messages.length === 1 && this.#socket.hasRoom()) return this.#socket.send(only);
+    for (const message of messages) await this.#socket.sendAndWait(message);
+  }
+
+  /** For a control plane that knows no streams, and takes no more than `MAX_BODY_BYTES` of a response. */
+  async #collect(head: ResponseHead, stream: HostStream): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
+      if (stream.receivedBytes > MAX_BODY_BYTES) stream.fail("RUN_FAILED", TOO_LARGE);
+      else pieces.push(piece);
+      stream.passed(piece.byteLength);
+    }
+    const end = await stream.ended;
+    if (end.kind === "complete") return this.#whole(withTimes(head, end.trailer), pieces);
+    const [code, detail] = end.kind === "failed" ? [end.code, end.detail] : ["CANCELLED", "its caller went away"];
+    return this.#whole(failed(head, code), [errorBody(detail)]);
+  }
+}
+
+const TOO_LARGE = `the answer has more than the ${MAX_BODY_BYTES} bytes that a control plane of this version takes; upgrade it, or ask for fewer rows or outputs`;
+
+const withTimes = (head: ResponseHead, { computeUs }: HostTrailer): ResponseHead => ({ ...head, computeUs });
+
+const failed = (head: ResponseHead, code: string): ResponseHead => ({
+  ...head,
+  status: isKnown(code) ? ERRORS[code].status : ERRORS.INTERNAL.status,
+  headerLength: JSON_BODY,
+  meta: { code },
+});
+
+const isKnown = (code: string): code is keyof typeof ERRORS => Object.hasOwn(ERRORS, code);

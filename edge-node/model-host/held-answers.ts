@@ -1,0 +1,79 @@
+import { release } from "../../shared/bytes/release.ts";
+import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../shared/protocol/limits.ts";
+import { ANSWER_CODES, PIECE_BYTES, REPLY, type ReplyHead } from "./link-frame.ts";
+
+type Times = Pick<ReplyHead, "code" | "turn" | "requestId" | "headerLength" | "computeUs" | "decodeUs" | "encodeUs">;
+
+interface Held {
+  readonly times: Times;
+  readonly body: Uint8Array;
+  sentBytes: number;
+  creditBytes: number;
+}
+
+/** Puts one reply on the link. */
+type Send = (head: Omit<ReplyHead, "bodyLength">, body: Uint8Array) => void;
+
+const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Answers that are sent in pieces: each holds its bytes until they have been granted, so that a caller who reads slowly
+ * keeps no other answer from leaving. Together they hold at most `MAX_ANSWER_BYTES`; who finds no room is refused.
+ */
+export class HeldAnswers {
+  readonly #send: Send;
+  readonly #held = new Map<number, Held>();
+  #heldBytes = 0;
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.#heldBytes + bytes <= MAX_ANSWER_BYTES;
+  }
+
+  /** Owns `body` from now on. Its head is out; `sendGranted` sends what needs no grant. */
+  hold(times: Times, body: Uint8Array): void {
+    this.#held.set(times.requestId, { times, body, sentBytes: 0, creditBytes: INITIAL_CREDIT_BYTES });
+    this.#heldBytes += body.byteLength;
+  }
+
+  /** Does nothing for an answer that is out. */
+  grant(requestId: number, bytes: number): void {
+    const held = this.#held.get(requestId);
+    if (held === undefined) return;
+    held.creditBytes += bytes;
+    this.sendGranted(requestId);
+  }
+
+  /** Ends an answer that nobody reads any more. False when it is none of these. */
+  cancel(requestId: number): boolean {
+    const held = this.#held.get(requestId);
+    if (held === undefined) return false;
+    this.#end(held, CANCELLED);
+    return true;
+  }
+
+  /** Sends as many pieces as were granted, and the end behind the last one. */
+  sendGranted(requestId: number): void {
+    const held = this.#held.get(requestId);
+    if (held === undefined) return;
+    const { times, body } = held;
+    while (held.creditBytes > 0 && held.sentBytes < body.byteLength) {
+      const bytes = Math.min(PIECE_BYTES, held.creditBytes, body.byteLength - held.sentBytes);
+      this.#send({ ...times, kind: REPLY.PIECE }, body.subarray(held.sentBytes, held.sentBytes + bytes));
+      held.sentBytes += bytes;
+      held.creditBytes -= bytes;
+    }
+    if (held.sentBytes === body.byteLength) this.#end(held, times.code);
+  }
+
+  #end({ times, body }: Held, code: number): void {
+    this.#held.delete(times.requestId);
+    this.#heldBytes -= body.byteLength;
+    this.#send({ ...times, kind: REPLY.END, code }, NOTHING);
+    release(body);
+  }
+}
