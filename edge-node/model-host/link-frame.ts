@@ -66,7 +66,14 @@ export const bytesBehind = ({ kind, bodyLength }: Pick<ReplyHead, "kind" | "body
   kind === REPLY.HEAD ? 0 : bodyLength;
 
 /** What an answer says in its code byte: 0 is success. */
-export const ANSWER_CODES = [undefined, "INVALID_REQUEST", "NOT_SERVED", "RUN_FAILED", "CANCELLED", "QUEUE_FULL"] as const;
+export const ANSWER_CODES = [
+  undefined,
+  "INVALID_REQUEST",
+  "NOT_SERVED",
+  "RUN_FAILED",
+  "CANCELLED",
+  "QUEUE_FULL",
+] as const;
 
 /** How a start goes on, and what the host found while it serves, as JSON in the body of an EVENT. */
 export type HostEvent =

@@ -143,6 +143,14 @@ export const regressorModel = ({
     ],
   });
 
+/** y = as many zeros as `x` says, FP32: a large answer to a small request. */
+export const zerosModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "ConstantOfShape", input: ["x"], output: ["y"] }],
+    inputs: [{ name: "x", datatype: "INT64", shape: [1] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n"] }],
+  });
+
 /** y = softmax(x · w) for [any, 784] → [any, 10]; `w` is the same small ramp on every run. */
 export function softmaxModel(): Uint8Array {
   const weights = Float32Array.from({ length: 784 * 10 }, (_, i) => ((i * 37) % 101) / 1_000);

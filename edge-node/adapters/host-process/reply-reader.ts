@@ -1,5 +1,11 @@
 import { release } from "../../../shared/bytes/release.ts";
-import { bytesBehind, readReplyHead, REPLY_HEADER, type ReplyHead, WHOLE_ANSWER_BYTES } from "../../model-host/link-frame.ts";
+import {
+  bytesBehind,
+  readReplyHead,
+  REPLY_HEADER,
+  type ReplyHead,
+  WHOLE_ANSWER_BYTES,
+} from "../../model-host/link-frame.ts";
 
 export interface Reply extends ReplyHead {
   readonly body: Uint8Array;

@@ -67,7 +67,9 @@ export class ResponseSender {
    */
   async respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void> {
     if (!this.#streamsResponses) return this.#collect(head, stream);
-    return this.#stream(head, stream.length ?? UNKNOWN_LENGTH, (credit) => this.#pieces(head, { stream, credit, figures }));
+    return this.#stream(head, stream.length ?? UNKNOWN_LENGTH, (credit) =>
+      this.#pieces(head, { stream, credit, figures }),
+    );
   }
 
   async #pieces(

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { ReplyReader } from "../../../../../edge-node/adapters/host-process/reply-reader.ts";
-import { REPLY, REPLY_HEADER, WHOLE_ANSWER_BYTES, writeReplyHead } from "../../../../../edge-node/model-host/link-frame.ts";
-
+import {
+  REPLY,
+  REPLY_HEADER,
+  WHOLE_ANSWER_BYTES,
+  writeReplyHead,
+} from "../../../../../edge-node/model-host/link-frame.ts";
 
 function encode(requestId: number, body: Uint8Array, bodyLength = body.byteLength): Buffer {
   const head = Buffer.alloc(REPLY_HEADER);
