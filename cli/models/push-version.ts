@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { declaredVersion, model, type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
+import { model, type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemRandom } from "../../shared/base/random.ts";
 import { bundleDigest } from "../../shared/protocol/bundle.ts";
@@ -13,6 +13,7 @@ import type { CommandContext } from "../run.ts";
 import { waitUntil } from "../wait/wait-until.ts";
 import { findFiles } from "./find-files.ts";
 import { fileSize, type HashedFile, hashFile } from "./hash-file.ts";
+import { openUpload } from "./open-upload.ts";
 import { modelPath, readModel, readVersion } from "./reference.ts";
 import { uploadFile } from "./upload.ts";
 
@@ -33,7 +34,7 @@ export interface Pushed {
 
 /**
  * Brings an ONNX file, with the files in which its tensors lie, or a folder to the control plane as a new version; its
- * check goes on afterwards. Equal bytes are never sent twice.
+ * check goes on afterwards. Equal bytes are never sent twice, also when the push before this one was cut off.
  */
 export async function pushVersion(run: CommandContext, api: ApiClient, request: PushRequest): Promise<Pushed> {
   const { main, files } = await findFiles(request.file);
@@ -41,19 +42,18 @@ export async function pushVersion(run: CommandContext, api: ApiClient, request: 
   for (const { local } of files) hashed.push(await hashWithProgress(run, local));
   const listed = hashed.map(({ bytes, sha256 }, at) => ({ path: files[at]?.path ?? "", bytes, sha256 }));
   await ensureModel(api, request.model);
-  const same = await findSame(api, request.model, bundleDigest(listed, main));
-  if (same !== undefined) return { ...(await readVersion(api, request.model, same)), uploaded: false };
-  const [only, ...more] = hashed;
-  const content = only && more.length === 0 ? { bytes: only.bytes, sha256: only.sha256 } : { main, files: listed };
-  const { labels, metrics } = request;
-  const { body } = await api.post(`${modelPath(request.model)}/versions`, { ...content, labels, metrics });
-  const { version, uploadUrl, uploads } = decode(declaredVersion, body, "a declared version");
+  const versions = (await readList(api, `${modelPath(request.model)}/versions`, modelVersion)).items;
+  const same = versions.filter(({ digest }) => digest === bundleDigest(listed, main));
+  const done = same.findLast(({ state }) => state === "ready" || state === "checking");
+  if (done !== undefined) return { ...(await readVersion(api, request.model, done.version)), uploaded: false };
+  const open = await openUpload(run, api, { ...request, main, files: listed }, same);
   for (const [at, file] of hashed.entries()) {
-    const url = at === 0 ? uploadUrl : (uploads[at]?.uploadUrl ?? "");
-    await uploadWithProgress(run, api, file, uploadPath(url, api.target.server));
+    const { uploadUrl = "", offset = 0 } = open.uploads[at] ?? {};
+    if (offset < file.bytes)
+      await uploadWithProgress(run, api, file, { path: uploadPath(uploadUrl, api.target.server), offset });
   }
-  await api.post(`${uploadPath(uploadUrl, api.target.server)}/complete`);
-  return { ...(await readVersion(api, request.model, version.version)), uploaded: true };
+  await api.post(`${uploadPath(open.uploadUrl, api.target.server)}/complete`);
+  return { ...(await readVersion(api, request.model, open.version)), uploaded: true };
 }
 
 /** Waits until the check of a version has ended; `rejected` is a failure that says why. */
@@ -110,10 +110,15 @@ async function hashWithProgress(run: CommandContext, path: string): Promise<Hash
   }
 }
 
-async function uploadWithProgress(run: CommandContext, api: ApiClient, file: HashedFile, path: string): Promise<void> {
+async function uploadWithProgress(
+  run: CommandContext,
+  api: ApiClient,
+  file: HashedFile,
+  target: { readonly path: string; readonly offset: number },
+): Promise<void> {
   const bar = await startProgress(run.output, "uploading", file.bytes);
   try {
-    await uploadFile(file, path, {
+    await uploadFile(file, target, {
       api,
       clock: systemClock,
       random: systemRandom,
@@ -138,13 +143,6 @@ async function ensureModel(api: ApiClient, name: string): Promise<void> {
       if (!isApiFailure(creating) || creating.status !== 409) throw creating;
     }
   }
-}
-
-async function findSame(api: ApiClient, name: string, digest: string): Promise<number | undefined> {
-  const { items } = await readList(api, `${modelPath(name)}/versions`, modelVersion);
-  return items.findLast(
-    (version) => version.digest === digest && (version.state === "ready" || version.state === "checking"),
-  )?.version;
 }
 
 const uploadUrl = z.string().min(1);

@@ -30,14 +30,20 @@ export interface UploadSurroundings {
 }
 
 /**
- * Sends a file in pieces. After a failure the server is asked how much it has, and the upload goes on there; the
+ * Sends a file in pieces, from `offset` on: what the server has of it already. After a failure the server is asked how much it has, and the upload goes on there; the
  * budget of failures is full again after every byte of progress.
  */
-export async function uploadFile(file: HashedFile, path: string, processEnv: UploadSurroundings): Promise<void> {
+export async function uploadFile(
+  file: HashedFile,
+  target: { readonly path: string; readonly offset: number },
+  processEnv: UploadSurroundings,
+): Promise<void> {
   const { api, onProgress } = processEnv;
+  const { path } = target;
   const handle = await open(file.path, "r");
   try {
-    let offset = 0;
+    let { offset } = target;
+    onProgress(offset);
     let failures = 0;
     while (offset < file.bytes) {
       const content = await readPiece(handle, offset, Math.min(PIECE_BYTES, file.bytes - offset), file.path);
@@ -87,7 +93,8 @@ async function recover(
 }
 
 function mayPass(error: unknown): boolean {
-  if (isApiFailure(error)) return PASSING.has(error.status) || error.code === "UPLOAD_OFFSET";
+  // CONFLICT: another connection still writes, perhaps that of a push that was killed; the server's offset tells how far.
+  if (isApiFailure(error)) return PASSING.has(error.status) || ["UPLOAD_OFFSET", "CONFLICT"].includes(error.code);
   return Error.isError(error) && error.name === "CliFailure" && "exitCode" in error && error.exitCode === EXIT.error;
 }
 

@@ -53,6 +53,8 @@ export interface CatalogStore {
   listVersions(model: string): Promise<readonly ModelVersion[]>;
   getVersion(model: string, version: number): Promise<ModelVersion | null>;
   upload(id: string): Promise<UploadRow | null>;
+  /** The upload of a version; null when it has ended or there is no such version. */
+  uploadOf(model: string, version: number): Promise<UploadRow | null>;
   /** uploading → checking. False unless it was uploading. */
   beginCheck(uploadId: string): Promise<boolean>;
   /** checking → ready, with artifact and chunks; forgets the upload. */

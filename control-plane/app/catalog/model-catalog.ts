@@ -1,4 +1,4 @@
-import type { FileUpload, Model, ModelVersion } from "../../../shared/api/v1/models.ts";
+import type { FileUpload, Model, ModelVersion, UnfinishedUpload } from "../../../shared/api/v1/models.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { newId } from "../../../shared/base/ids.ts";
@@ -204,6 +204,19 @@ export class ModelCatalog {
       uploadUrl: urlOf(partId(uploadId, index)),
     }));
     return { version, uploadUrl: urlOf(uploadId), uploads };
+  }
+
+  /** How far each file of a version got, and where the rest goes. Throws `NOT_FOUND`, and `CONFLICT` when the version is not `uploading`. */
+  async unfinishedUpload(model: string, version: number): Promise<UnfinishedUpload> {
+    const { state } = await this.getVersion(model, version);
+    const upload = state === "uploading" ? await this.#catalog.uploadOf(model, version) : null;
+    if (!upload) throw new SkerryError("CONFLICT", `${model}:${version} is ${state}: there is no upload to go on with`);
+    const uploads = [];
+    for (const [index, { path, bytes }] of upload.files.entries()) {
+      const part = partId(upload.id, index);
+      uploads.push({ path, bytes, uploadUrl: urlOf(part), offset: await this.#artifacts.uploadOffset(part) });
+    }
+    return { uploadUrl: urlOf(upload.id), uploads };
   }
 
   /** Of one file. Throws `NOT_FOUND` when the upload has ended, either way. */

@@ -10,7 +10,7 @@ const PERIOD_MS = 60_000;
 
 /**
  * What happens to uploads that nobody finishes, at the start and every minute:
- * - `uploading` and past its life (1 h, by the database's clock): rejected, unless bytes are arriving right now;
+ * - `uploading` and past its life (a day, by the database's clock): rejected, unless bytes are arriving right now;
  * - `checking`, and not here: a stop or a crash interrupted the check, so it begins again;
  * - bytes without an upload in the catalogue: deleted.
  */

@@ -142,6 +142,16 @@ export const declaredVersion = z.object({
   /** One for each file, in the order in which they were declared. */
   uploads: z.array(fileUpload).default([]),
 });
+
+/** The upload of a version that is `uploading`: what is there already, to go on with. */
+export const unfinishedUpload = z.object({
+  /** Of the first file. `POST {uploadUrl}/complete` ends the upload of all. */
+  uploadUrl: z.string(),
+  /** One for each file, in the order in which they were declared; `offset` is the number of its bytes that are durable. */
+  uploads: z.array(fileUpload.extend({ offset: z.number().int() })),
+});
+export type UnfinishedUpload = z.infer<typeof unfinishedUpload>;
+
 export const moveAlias = z.strictObject({ version: versionNumber });
 export const alias = z.object({ model: objectName, alias: aliasName, version: versionNumber });
 

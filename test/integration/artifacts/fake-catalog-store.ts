@@ -94,6 +94,11 @@ export class FakeCatalogStore implements CatalogStore {
     return { id, model: row.model, version: row.version, bytes, main, files, state };
   }
 
+  async uploadOf(model: string, version: number): Promise<UploadRow | null> {
+    const found = [...this.uploads].find(([, row]) => row.model === model && row.version === version);
+    return found ? this.upload(found[0]) : null;
+  }
+
   async beginCheck(uploadId: string): Promise<boolean> {
     if (this.#versionOf(uploadId).state !== "uploading") return false;
     this.#change(uploadId, { state: "checking" });

@@ -146,6 +146,29 @@ describe("a model's bytes", () => {
     expect(stderr).toContain("nothing was sent");
   });
 
+  it("are sent from where an earlier push of the same version was cut off", async () => {
+    stored = content.subarray(0, 5 * MIB);
+    const digest = `sha256:${sha256(content)}`;
+    const begun = versionOf("digits", { state: "uploading", digest, bytes: content.length, metrics: { accuracy: 1 } });
+    api.on("GET /api/v1/models/digits/versions", listOf(begun));
+    api.on("GET /api/v1/models/digits/versions/1/upload", {
+      uploadUrl: "/api/v1/uploads/u1",
+      uploads: [
+        { path: "model.onnx", bytes: content.length, uploadUrl: "/api/v1/uploads/u1", offset: stored.length },
+      ],
+    });
+    const push = ["models", "push", file, "--model", "digits"];
+    const { exitCode, stderr } = await cli(...push, "--metric", "accuracy=1");
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain("digits:1 was begun before: 5.0 MiB of 9.0 MiB are there, the rest is sent.");
+    expect(sha256(stored)).toBe(sha256(content));
+    const asked = api.asked.filter(({ method }) => method === "PUT" || method === "POST").map(({ path }) => path);
+    expect(asked).toEqual([`/api/v1/uploads/u1?offset=${5 * MIB}`, "/api/v1/uploads/u1/complete"]);
+
+    await cli(...push, "--metric", "accuracy=0.5");
+    expect(api.asked.filter(({ method, path }) => method === "POST" && path.endsWith("/versions"))).toHaveLength(1);
+  });
+
   it("that cannot be read are named", async () => {
     expect((await cli("models", "push", join(folder, "none.onnx"), "--model", "digits")).stderr).toContain(
       "there is no such file",

@@ -44,6 +44,22 @@ describe("an upload", () => {
     expect(Buffer.compare(Buffer.from(upload?.received ?? []), FILE)).toBe(0);
   });
 
+  it("is found again by its version, with how far each file got", async () => {
+    const key = door.keyOf.operator;
+    const url = await declare();
+    await door.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
+    const [version] = (await door.call("GET", "/api/v1/models/digits/versions?limit=500", { key })).body.items.filter(
+      ({ state }: { state: string }) => state === "uploading",
+    );
+    const path = `/api/v1/models/digits/versions/${version.version}/upload`;
+    const found = await door.call("GET", path, { key });
+    const file = { path: "model.onnx", bytes: FILE.length, uploadUrl: url, offset: 70_000 };
+    expect([found.status, found.body]).toEqual([200, { uploadUrl: url, uploads: [file] }]);
+    await door.call("PUT", `${url}?offset=70000`, { key, bytes: FILE.subarray(70_000), headers: OCTETS });
+    await door.call("POST", `${url}/complete`, { key });
+    expect((await door.call("GET", path, { key })).body.code).toBe("CONFLICT");
+  });
+
   it("refuses bytes at another offset and to be completed early", async () => {
     const url = await declare();
     const wrong = await door.call("PUT", `${url}?offset=5`, { key: door.keyOf.operator, bytes: FILE, headers: OCTETS });

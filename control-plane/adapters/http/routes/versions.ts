@@ -6,6 +6,7 @@ import {
   declareVersion,
   modelVersion,
   toBundle,
+  unfinishedUpload,
   versionDiff,
 } from "../../../../shared/api/v1/models.ts";
 import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
@@ -79,6 +80,19 @@ export function versionRoutes({
       async handle({ params, caller }) {
         refuseOutsideScope(caller, params.model);
         return { body: await catalog.getVersion(params.model, params.version) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${PATH}/{version}/upload`,
+      summary: "The upload of a version that is `uploading`: where each file goes and how far it got",
+      tag: TAG,
+      access: OPERATORS,
+      params: versionParams,
+      answer: unfinishedUpload,
+      statuses: [200],
+      async handle({ params }) {
+        return { body: await catalog.unfinishedUpload(params.model, params.version) };
       },
     }),
     defineRoute({

@@ -11,6 +11,7 @@ export type Catalog = Pick<
   | "declareVersion"
   | "listVersions"
   | "getVersion"
+  | "unfinishedUpload"
   | "uploadProgress"
   | "append"
   | "complete"

@@ -87,6 +87,12 @@ export class PostgresCatalogStore implements CatalogStore {
     return row && toUploadRow(row);
   }
 
+  async uploadOf(modelName: string, version: number): Promise<UploadRow | null> {
+    const where = { modelName_version: { modelName, version } };
+    const row = await this.#database.run((client) => client.upload.findUnique({ where, include: { of: true } }));
+    return row && toUploadRow(row);
+  }
+
   async unfinishedUploads(): Promise<readonly { id: string; state: ModelVersion["state"]; expired: boolean }[]> {
     const rows = await this.#database.run(
       (client) => client.$queryRaw<{ id: string; state: string; expired: boolean }[]>`

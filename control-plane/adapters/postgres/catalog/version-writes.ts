@@ -11,8 +11,8 @@ import { lockModel } from "./model-writes.ts";
 
 export type NewVersion = Parameters<CatalogStore["declareVersion"]>[0];
 
-/** How long an upload may take before it is rejected. */
-const UPLOAD_LIFE = "1 hour";
+/** How long an upload may take before it is rejected: long enough to go on the next morning with what a cut left. */
+const UPLOAD_LIFE = "24 hours";
 
 /** Assigns the next number: the model's lock makes parallel declarations take turns. */
 export async function declareVersion(tx: Transaction, declared: NewVersion, actor: Actor): Promise<ModelVersion> {

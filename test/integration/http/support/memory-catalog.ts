@@ -1,5 +1,5 @@
 import { toInstant } from "../../../../shared/api/v1/common.ts";
-import type { FileUpload, Model, ModelVersion } from "../../../../shared/api/v1/models.ts";
+import type { FileUpload, Model, ModelVersion, UnfinishedUpload } from "../../../../shared/api/v1/models.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
@@ -89,6 +89,18 @@ export class MemoryCatalog implements Catalog {
     const found = (await this.#versionsOf(model)).find((each) => each.version === version);
     if (!found) throw new SkerryError("NOT_FOUND", `there is no version ${model}:${version}`);
     return found;
+  }
+
+  async unfinishedUpload(model: string, version: number): Promise<UnfinishedUpload> {
+    const { state } = await this.getVersion(model, version);
+    const parts = [...this.uploads].filter(([, upload]) => upload.model === model && upload.version === version);
+    const files = (await this.getVersion(model, version)).files;
+    if (state !== "uploading") throw new SkerryError("CONFLICT", `${model}:${version} is ${state}`);
+    const uploads = parts.map(([id, { bytes, received }], index) => {
+      const path = files[index]?.path ?? "";
+      return { path, bytes, uploadUrl: `/api/v1/uploads/${id}`, offset: received.length };
+    });
+    return { uploadUrl: uploads[0]?.uploadUrl ?? "", uploads };
   }
 
   async uploadProgress(id: string): Promise<{ offset: number; bytes: number }> {
