@@ -153,9 +153,7 @@ describe("a model's bytes", () => {
     api.on("GET /api/v1/models/digits/versions", listOf(begun));
     api.on("GET /api/v1/models/digits/versions/1/upload", {
       uploadUrl: "/api/v1/uploads/u1",
-      uploads: [
-        { path: "model.onnx", bytes: content.length, uploadUrl: "/api/v1/uploads/u1", offset: stored.length },
-      ],
+      uploads: [{ path: "model.onnx", bytes: content.length, uploadUrl: "/api/v1/uploads/u1", offset: stored.length }],
     });
     const push = ["models", "push", file, "--model", "digits"];
     const { exitCode, stderr } = await cli(...push, "--metric", "accuracy=1");
