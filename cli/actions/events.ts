@@ -1,6 +1,7 @@
 import { event, type SkerryEvent } from "../../shared/api/v1/events.ts";
 import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { type ApiClient, decode } from "../api/client.ts";
+import { parseExactly } from "../api/exact-json.ts";
 import { readEventStream } from "../api/event-stream.ts";
 import { readList } from "../api/lists.ts";
 import { isApiFailure } from "../api/problem.ts";
@@ -71,7 +72,7 @@ async function watch(
       for await (const message of readEventStream(response.body ?? new ReadableStream())) {
         failures = 0;
         last = message.id ?? last;
-        const body: unknown = JSON.parse(message.data);
+        const body = parseExactly(message.data);
         const one = decode(event, body, "an event");
         if (options.object === undefined || one.object === options.object) await printOne(run, run.globals.format, one);
       }

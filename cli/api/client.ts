@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure, interruptedFailure } from "../failure.ts";
+import { parseExactly, stringifyExactly } from "./exact-json.ts";
 import { isCutConnection, networkFailure } from "./network-failure.ts";
 import { ApiFailure } from "./problem.ts";
 
@@ -119,7 +120,7 @@ export class ApiClient {
       init.body = call.bytes.content;
     } else if (call.body !== undefined) {
       headers.set("Content-Type", "application/json");
-      init.body = JSON.stringify(call.body);
+      init.body = stringifyExactly(call.body);
     }
     return fetch(this.url(path, call.query), init);
   }
@@ -162,7 +163,7 @@ async function readBody(response: Response): Promise<unknown> {
   if (text === "") return undefined;
   if (!(response.headers.get("content-type") ?? "").includes("json")) return text;
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch {
     return text;
   }

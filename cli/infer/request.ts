@@ -4,9 +4,10 @@ import { messageOf } from "../../shared/base/errors.ts";
 import { modelMetadata } from "../../shared/api/v1/inference.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import { type ApiClient, decode } from "../api/client.ts";
+import { parseExactly, stringifyExactly } from "../api/exact-json.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure, usageFailure } from "../failure.ts";
-import { readSource } from "../spec/read-documents.ts";
+import { decodeUtf8, readSource } from "../spec/read-documents.ts";
 import { type InputSource, shapeOfBytes, shapeOfData } from "./parse-input.ts";
 
 /** A request as it travels: JSON, then the bytes of the binary inputs (open-inference.md §3). */
@@ -71,7 +72,7 @@ export async function buildRequest(
 
 /** JSON header and blobs, one behind the other. */
 export function encodeRequest(header: object, blobs: readonly Uint8Array[]): EncodedRequest {
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(stringifyExactly(header));
   if (blobs.length === 0) return { content: json, headerLength: undefined };
   const content = new Uint8Array(json.length + blobs.reduce((sum, { length }) => sum + length, 0));
   content.set(json, 0);
@@ -84,9 +85,9 @@ export function encodeRequest(header: object, blobs: readonly Uint8Array[]): Enc
 }
 
 async function jsonInput(spec: TensorSpec, file: string): Promise<object> {
-  const text = (await readInputFile(file)).toString("utf8");
+  const text = decodeUtf8(await readInputFile(file), file);
   try {
-    const data = z.array(z.unknown()).parse(JSON.parse(text));
+    const data = z.array(z.unknown()).parse(parseExactly(text));
     return { name: spec.name, datatype: spec.datatype, shape: shapeOfData(spec, data), data };
   } catch (error) {
     if (Error.isError(error) && error.name === "CliFailure") throw error;

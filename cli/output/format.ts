@@ -1,3 +1,4 @@
+import { stringifyExactly } from "../api/exact-json.ts";
 import type { Output } from "./output.ts";
 import type { Column } from "./table.ts";
 
@@ -63,7 +64,7 @@ export const isMachineFormat = (format: OutputFormat): format is "json" | "yaml"
   format === "json" || format === "yaml";
 
 export async function printRaw(output: Output, format: "json" | "yaml", raw: unknown): Promise<void> {
-  if (format === "json") return output.data(JSON.stringify(raw, null, 2));
+  if (format === "json") return output.data(stringifyExactly(raw, 2));
   const { stringify } = await import("yaml");
   output.data(stringify(raw, { lineWidth: 0 }).trimEnd());
 }

@@ -11,20 +11,30 @@ export interface SpecDocument {
   readonly where: string;
 }
 
-/** Reads a file, or stdin for `-`. */
+/** Reads a file, or stdin for `-`. Text that is not UTF-8 is refused: its characters would be lost. */
 export async function readSource(file: string, stdin: AsyncIterable<Uint8Array | string>): Promise<string> {
   if (file !== "-") {
-    return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
       throw new CliFailure(
         EXIT.error,
         { what: `cannot read ${file}`, why: [error.code === "ENOENT" ? "there is no such file" : messageOf(error)] },
         { cause: error },
       );
     });
+    return decodeUtf8(bytes, file);
   }
   const pieces: Buffer[] = [];
   for await (const piece of stdin) pieces.push(Buffer.from(piece));
-  return Buffer.concat(pieces).toString("utf8");
+  return decodeUtf8(Buffer.concat(pieces), "stdin");
+}
+
+/** The text of bytes. `name`: where they come from, for the message. */
+export function decodeUtf8(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new CliFailure(EXIT.error, { what: `${name} is not UTF-8`, fix: "save it as UTF-8" });
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Answer, decode } from "../../api/client.ts";
+import { stringifyExactly } from "../../api/exact-json.ts";
 import { usageFailure } from "../../failure.ts";
 import { parseInputSource } from "../../infer/parse-input.ts";
 import { buildRequest, type EncodedRequest, readRequest } from "../../infer/request.ts";
@@ -111,7 +112,7 @@ function elements(data: readonly unknown[], shown: number): string {
     .map((value) =>
       typeof value === "number" && !Number.isInteger(value)
         ? String(Number(value.toPrecision(5)))
-        : JSON.stringify(value),
+        : stringifyExactly(value),
     );
   return `${texts.join(" ")}${flat.length > shown ? ` … ${flat.length - shown} more` : ""}`;
 }
