@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments.ts";
+import { unknownFieldMessage } from "../../shared/api/v1/known-fields.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 import type { SpecDocument } from "./read-documents.ts";
@@ -43,7 +44,8 @@ type Issue = z.core.$ZodIssue;
 function inWords(issue: Issue, where: string): readonly string[] {
   const path = issue.path.map(String).join(".");
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => `${where}: ${path === "" ? key : `${path}.${key}`} is not a known field`);
+    const message = unknownFieldMessage(deploymentSpec, issue.path);
+    return issue.keys.map((key) => `${where}: ${path === "" ? key : `${path}.${key}`} ${message}`);
   }
   if (issue.code === "invalid_union")
     return [`${where}: ${path} must be a version number or an alias such as champion`];

@@ -9,6 +9,17 @@ export const objectName = z
 export const aliasName = z.string().regex(/^[a-z][a-z0-9._-]{0,62}$/, "1–63 characters, beginning with a letter");
 export const versionNumber = z.number().int().min(1).max(2_147_483_647);
 export const labelMap = z.record(z.string().max(128), z.string().max(256));
+/** As many as a person reads. Each label is compared for every node whenever the fleet is planned. */
+const MAX_ENTRIES = 64;
+
+/** A map as a caller may send it: of bounded size. */
+export const boundedMap = <Value extends z.ZodType>(value: Value, { keyCharacters }: { keyCharacters: number }) =>
+  z
+    .record(z.string().min(1).max(keyCharacters), value)
+    .refine((map) => Object.keys(map).length <= MAX_ENTRIES, `must have at most ${MAX_ENTRIES} entries`)
+    .meta({ maxProperties: MAX_ENTRIES });
+/** Labels as a caller may send them. */
+export const labels = boundedMap(z.string().max(256), { keyCharacters: 128 });
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits");
 /** An instant, RFC 3339. */
 export const instant = z.string();

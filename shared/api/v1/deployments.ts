@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { aliasName, instant, objectName, versionNumber } from "./common.ts";
+import { aliasName, instant, labels, objectName, versionNumber } from "./common.ts";
 import { placementFailure, placementState } from "../../protocol/placement.ts";
 
 const matchExpression = z.strictObject({
@@ -11,7 +11,7 @@ export type MatchExpression = z.infer<typeof matchExpression>;
 
 /** A selector as Kubernetes writes it, over a node's labels and its `kind`, `site`, `zone` and `name`. */
 export const nodeSelector = z.strictObject({
-  matchLabels: z.record(z.string().max(128), z.string().max(256)).default({}),
+  matchLabels: labels.default({}),
   matchExpressions: z.array(matchExpression).max(32).default([]),
 });
 export type NodeSelector = z.infer<typeof nodeSelector>;

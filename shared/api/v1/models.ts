@@ -11,7 +11,7 @@ import {
   type Runtime,
 } from "../../protocol/bundle.ts";
 import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
-import { aliasName, instant, labelMap, objectName, sha256Hex, versionNumber } from "./common.ts";
+import { boundedMap, aliasName, instant, labelMap, labels, objectName, sha256Hex, versionNumber } from "./common.ts";
 
 export const model = z
   .object({
@@ -25,8 +25,8 @@ export const model = z
   .meta({ id: "Model" });
 export type Model = z.infer<typeof model>;
 
-export const createModel = z.strictObject({ name: objectName, labels: labelMap.default({}) });
-export const patchModel = z.strictObject({ labels: labelMap });
+export const createModel = z.strictObject({ name: objectName, labels: labels.default({}) });
+export const patchModel = z.strictObject({ labels });
 
 /** `uploading → checking → ready | rejected(reason)`, later `archived`. Only `ready` can be placed. */
 export const versionState = z.enum(["uploading", "checking", "ready", "rejected", "archived"]);
@@ -76,8 +76,8 @@ export const declareVersion = z
     files: z.array(bundleFile).min(1).max(MAX_BUNDLE_FILES).optional(),
     /** Path of the file that the runtime loads; needed when not exactly one ends in `.onnx`. */
     main: z.string().optional(),
-    labels: labelMap.default({}),
-    metrics: z.record(z.string().max(64), z.number()).default({}),
+    labels: labels.default({}),
+    metrics: boundedMap(z.number(), { keyCharacters: 64 }).default({}),
   })
   .superRefine((declared, context) => {
     const fault = declarationFault(declared);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { capabilities, NODE_NAME } from "../../protocol/messages.ts";
-import { instant, labelMap } from "./common.ts";
+import { instant, labelMap, labels } from "./common.ts";
 
 /**
  * pending   joined, never connected
@@ -66,7 +66,7 @@ const placeName = z
 
 /** What is left out stays; `labels` replaces all labels. */
 export const patchNode = z.strictObject({
-  labels: labelMap.optional(),
+  labels: labels.optional(),
   site: placeName.optional(),
   zone: placeName.optional(),
 });
@@ -76,7 +76,7 @@ export const createJoinToken = z.strictObject({
   site: placeName.default("default"),
   /** Without it, the site is its own failure domain. */
   zone: placeName.optional(),
-  labels: labelMap.default({}),
+  labels: labels.default({}),
   /** Fixes the node's name; otherwise the node proposes one. */
   name: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens").optional(),
   ttlSeconds: z.number().int().min(30).max(86_400).default(600),

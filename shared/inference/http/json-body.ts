@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { SkerryError } from "../../base/errors.ts";
 import { invalidFields } from "../../base/invalid-fields.ts";
+import { textCauses } from "../../base/plain-text.ts";
 import { jsonComplaint } from "./json-guard.ts";
 import type { HttpRequest } from "./message.ts";
 import { readBody } from "./read-body.ts";
@@ -29,9 +30,25 @@ export async function readJson(
   else if (hasBody(request)) refuseOtherThanJson(mediaTypeOf(request.headers));
   const { pieces, length } = await readBody(request, { maxBytes: limits.jsonBytes, withinMs: limits.bodyMs, clock });
   if (length === 0) return {};
-  const text = Buffer.concat(pieces, length).toString("utf8");
+  const text = textOf(Buffer.concat(pieces, length));
   const complaint = jsonComplaint(text, limits.jsonDepth);
   if (complaint !== undefined) throw invalidFields("body", [{ field: "", message: complaint }]);
+  const value = valueOf(text);
+  // Under the inference protocol nothing of such a body is kept.
+  const causes = isInferenceProtocol ? [] : textCauses(value);
+  if (causes.length > 0) throw invalidFields("body", causes);
+  return value;
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw invalidFields("body", [{ field: "", message: "is not UTF-8" }]);
+  }
+}
+
+function valueOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

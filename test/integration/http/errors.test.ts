@@ -155,10 +155,65 @@ describe("errors of /api/v1", () => {
     });
   }
 
+  const NUL = String.raw`\u0000`;
+  const HALF = String.raw`\ud800`;
+  it.each([
+    ["a model's label", "POST", "/api/v1/models", `{"name":"m","labels":{"a":"x${NUL}"}}`, "labels.a"],
+    ["a name of a label", "PATCH", "/api/v1/models/digits", `{"labels":{"a${HALF}":"x"}}`, "labels"],
+    ["a node's label", "PATCH", "/api/v1/nodes/edge-a", `{"labels":{"a":"x${HALF}"}}`, "labels.a"],
+    ["a token's site", "POST", "/api/v1/join-tokens", `{"site":"x${NUL}"}`, "site"],
+    ["a key's name", "POST", "/api/v1/api-keys", `{"name":"x${NUL}","role":"viewer"}`, "name"],
+    ["a version's file", "POST", "/api/v1/models/digits/versions", `{"main":"x${HALF}.onnx"}`, "main"],
+    [
+      "a deployment's selector",
+      "PUT",
+      "/api/v1/deployments/digits",
+      `{"name":"digits","model":"digits","version":1,"placement":{"where":{"matchLabels":{"a":"${NUL}"}}}}`,
+      "placement.where.matchLabels.a",
+    ],
+  ])("refuses what cannot be stored in %s", async (_what, method, path, json, field) => {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await door.call(method, path, { key: door.keyOf.admin, bytes: Buffer.from(json), headers });
+    expect(problemOf(answer)).toEqual({ code: "INVALID_REQUEST", status: 400 });
+    expect(answer.body.causes[0].field).toBe(field);
+  });
+
+  it("refuses a body that is not UTF-8, and U+0000 in a query", async () => {
+    const headers = { "Content-Type": "application/json" };
+    const bytes = Buffer.from([...Buffer.from('{"name":"'), 0xff, ...Buffer.from('"}')]);
+    const body = await door.call("POST", "/api/v1/models", { key: door.keyOf.admin, bytes, headers });
+    expect(body.body).toMatchObject({ status: 400, detail: "the body was refused: the body is not UTF-8" });
+    const query = await door.call("GET", "/api/v1/nodes?labelSelector=a%3Db%00", { key: door.keyOf.admin });
+    expect(query.body).toMatchObject({ status: 400, causes: [{ field: "labelSelector" }] });
+  });
+
+  it.each([
+    ["POST", "/api/v1/models", { name: "m" }],
+    ["PATCH", "/api/v1/nodes/edge-a", {}],
+    ["POST", "/api/v1/join-tokens", {}],
+    ["POST", "/api/v1/models/digits/versions", { bytes: 1, sha256: "a".repeat(64) }],
+  ])("refuses 10,000 labels at %s %s", async (method, path, body) => {
+    const labels = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`l${i}`, ""]));
+    const answer = await door.call(method, path, { key: door.keyOf.admin, body: { ...body, labels } });
+    expect(answer.body).toMatchObject({
+      status: 400,
+      causes: [{ field: "labels", message: "must have at most 64 entries" }],
+    });
+  });
+
+  it("answers a model name under /v2 that cannot be stored like one that nobody has", async () => {
+    for (const path of ["/v2/models/a%00b", "/v2/models/a%00b/ready"])
+      expect(await door.call("GET", path, { key: door.keyOf.admin })).toMatchObject({ status: 404 });
+    for (const path of ["/v2/models/a%00b/infer", "/v2/repository/models/a%00b/load"])
+      expect(await door.call("POST", path, { key: door.keyOf.admin, body: {} })).toMatchObject({ status: 404 });
+  });
+
   it("names the unknown field, by its whole path", async () => {
     const body = { ...SPEC, placement: { edge: { minimum: 1 } } };
     const answer = await door.call("PUT", "/api/v1/deployments/digits", { key: door.keyOf.admin, body });
-    expect(answer.body.causes).toEqual([{ field: "placement.edge.minimum", message: "is not a known field" }]);
+    expect(answer.body.causes).toEqual([
+      { field: "placement.edge.minimum", message: "is not a known field; known are `min`, `every`" },
+    ]);
     expect(answer.body.detail).toContain("`placement.edge.minimum` is not a known field");
   });
 

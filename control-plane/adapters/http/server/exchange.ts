@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestFacts } from "./route.ts";
+import { textCauses } from "../../../../shared/base/plain-text.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 /**
@@ -31,6 +32,8 @@ export function queryOf(request: IncomingMessage): Record<string, string> {
     if (name in query) throw invalidFields("query", [{ field: name.slice(0, 64), message: "is there twice" }]);
     query[name] = value;
   }
+  const causes = textCauses(query);
+  if (causes.length > 0) throw invalidFields("query", causes);
   return query;
 }
 

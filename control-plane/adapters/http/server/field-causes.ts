@@ -1,14 +1,19 @@
 import type { z } from "zod";
+import { unknownFieldMessage } from "../../../../shared/api/v1/known-fields.ts";
 import type { Cause } from "../../../../shared/base/invalid-fields.ts";
 
 type Issue = z.core.$ZodIssue;
 
+/** Characters of a caller's own field name that an error repeats. */
+const MAX_SHOWN = 64;
+
 /** What zod found wrong, as a person would say it, one entry for each field. */
-export function causesOfIssues(issues: readonly Issue[], input: unknown): Cause[] {
+export function causesOfIssues(schema: z.ZodType, issues: readonly Issue[], input: unknown): Cause[] {
   return issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({ field: [...path, key].join("."), message: "is not a known field" }));
+      const message = unknownFieldMessage(schema, issue.path);
+      return issue.keys.map((key) => ({ field: [...path, key.slice(0, MAX_SHOWN)].join("."), message }));
     }
     return [{ field: path.join("."), message: inWords(issue, valueAt(input, issue.path)) }];
   });

@@ -190,7 +190,7 @@ function decoderOf<Params extends z.ZodType, Query extends z.ZodType, Body exten
 function checked(schema: z.ZodType, value: unknown, where: "path" | "query" | "body"): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw invalidFields(where, causesOfIssues(result.error.issues, value));
+  throw invalidFields(where, causesOfIssues(schema, result.error.issues, value));
 }
 
 const actorOf = (caller: Caller, { address, requestId }: RequestFacts): Actor => ({

@@ -8,7 +8,7 @@ function causes(schema: z.ZodType, value: unknown): string[] {
   const result = schema.safeParse(value);
   return result.success
     ? []
-    : causesOfIssues(result.error.issues, value).map(({ field, message }) => `${field}: ${message}`);
+    : causesOfIssues(schema, result.error.issues, value).map(({ field, message }) => `${field}: ${message}`);
 }
 
 describe("the causes of a refusal", () => {
@@ -16,7 +16,7 @@ describe("the causes of a refusal", () => {
     expect(causes(z.strictObject({ a: z.string(), b: z.number() }), { b: "1", c: 1 })).toEqual([
       "a: is missing",
       "b: must be a number, not a string",
-      "c: is not a known field",
+      "c: is not a known field; known are `a`, `b`",
     ]);
   });
 
@@ -36,6 +36,16 @@ describe("the causes of a refusal", () => {
       "list: must have at least 2 items",
       "number: must be at most 3",
     ]);
+  });
+
+  it("list the fields that are known where the unknown one is", () => {
+    const spec = { name: "d", model: "m", version: 1 };
+    const where = { matchExpressions: [{ key: "a", operator: "Exists", value: "1" }] };
+    expect(causes(deploymentSpec, { ...spec, placement: { edge: { minimum: 1 }, where } })).toEqual([
+      "placement.where.matchExpressions.0.value: is not a known field; known are `key`, `operator`, `values`",
+      "placement.edge.minimum: is not a known field; known are `min`, `every`",
+    ]);
+    expect(causes(z.strictObject({}), { a: 1 })).toEqual(["a: is not a known field; none is known here"]);
   });
 
   it("say what a name must look like", () => {
