@@ -16,6 +16,7 @@ export function aCandidate(over: Partial<Candidate> & { of?: Partial<FleetNode> 
     state: "ready",
     placements: [],
     reservedMiB: 0,
+    reservedBy: new Map(),
     usableMiB: 1_000,
     usableDiskMiB: 1_000,
     evictionFloorDiskMiB: 50,

@@ -108,7 +108,9 @@ function progressing({ moving, plan, failed }: Found): Condition {
     const states = [...Map.groupBy(moving, ({ state }) => state)]
       .map(([state, group]) => `${group.length} ${state}`)
       .toSorted();
-    return { type: "Progressing", status: "True", reason: "PlacementsMoving", message: states.join(", ") };
+    const reason = plan.waiting.length > 0 ? "OldVersionInTheWay" : "PlacementsMoving";
+    const message = [states.join(", "), ...plan.waiting.toSorted()].join("; ");
+    return { type: "Progressing", status: "True", reason, message };
   }
   const planned = plan.create.length + plan.retry.length;
   if (planned > 0) {

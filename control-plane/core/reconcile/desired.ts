@@ -4,6 +4,7 @@ import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
+import { heldOn } from "../scheduling/held.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 
 /** Requests that may wait at one placement. */
@@ -17,15 +18,20 @@ const MAX_BATCH = 32;
 /** What one node should hold, as its desired document says it. */
 export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
   const placements: DesiredPlacement[] = [];
+  const held = heldOn(fleet, node);
   for (const placement of placementsOn(fleet, node.id)) {
     if (!isWanted(placement)) continue;
-    const wish = desiredPlacement(fleet, placement);
+    const wish = desiredPlacement(fleet, placement, held.has(placement.id) ? "hold" : "serve");
     if (wish) placements.push(wish);
   }
   return sortedDesired({ cordoned: node.cordoned, placements });
 }
 
-function desiredPlacement(fleet: Fleet, placement: FleetPlacement): DesiredPlacement | undefined {
+function desiredPlacement(
+  fleet: Fleet,
+  placement: FleetPlacement,
+  want: DesiredPlacement["want"],
+): DesiredPlacement | undefined {
   const version = versionOf(fleet, placement.model, placement.version);
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
@@ -39,7 +45,7 @@ function desiredPlacement(fleet: Fleet, placement: FleetPlacement): DesiredPlace
     version: String(placement.version),
     ...(aliases !== undefined && { aliases: aliases.slice(0, MAX_ALIASES_PER_VERSION) }),
     artifact: version.artifact,
-    want: "serve",
+    want,
     residency,
     limits: {
       memMiB: memoryNeedMiB(version, deployment),

@@ -10,6 +10,11 @@ export interface FleetPlan {
   readonly steps: readonly Step<keyof PlacementSteps>[];
   /** What was decided for each deployment, by its name: the deployments' statuses follow from it. */
   readonly decisions: ReadonlyMap<string, DeploymentPlan>;
+  /**
+   * When this plan may differ though nothing has changed, in ms of the fleet's clock; undefined: never. The silence of
+   * nodes is not in it.
+   */
+  readonly wakeAt: number | undefined;
 }
 
 /** Plans for the whole fleet. Pure and deterministic: the same fleet and context give the same plan. */
@@ -50,10 +55,11 @@ export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
       });
     }
     for (const placement of plan.retry) steps.push({ kind: "placement.retry", placement, node: nodeName(placement) });
-    for (const { placement, why } of plan.remove)
-      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why });
+    for (const { placement, why, isBreak = false } of plan.remove)
+      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, isBreak });
   }
-  return { steps, decisions };
+  const waits = [...decisions.values()].map(({ wakeAt }) => wakeAt).filter((at) => at !== undefined);
+  return { steps, decisions, wakeAt: waits.length > 0 ? Math.min(...waits) : undefined };
 }
 
 /** The node said so, or it will never say anything again. */

@@ -18,7 +18,13 @@ export interface PlacementSteps {
   /** A failed placement is started again. */
   readonly "placement.retry": { readonly placement: FleetPlacement; readonly node: string };
   /** Its desired state becomes absent; the row stays until the node has removed it. */
-  readonly "placement.remove": { readonly placement: FleetPlacement; readonly node: string; readonly why: string };
+  readonly "placement.remove": {
+    readonly placement: FleetPlacement;
+    readonly node: string;
+    readonly why: string;
+    /** It leaves before its successor is ready. */
+    readonly isBreak?: boolean;
+  };
   /** Its row is deleted: nothing of it is left on the node. */
   readonly "placement.delete": { readonly placement: FleetPlacement; readonly node: string };
 }

@@ -2,7 +2,8 @@ import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../fleet/node-status.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { memoryNeedMiB } from "./memory.ts";
+import { heldOn } from "./held.ts";
+import { reservedMiB, usableMemoryMiB } from "./memory.ts";
 
 /** What has to be placed. */
 export interface PlacementRequest {
@@ -21,6 +22,8 @@ export interface Candidate {
   readonly placements: readonly FleetPlacement[];
   /** Memory that its placements may use, in MiB: reserved by their limits, not by today's use. */
   readonly reservedMiB: number;
+  /** The same by the name of the deployment. */
+  readonly reservedBy: ReadonlyMap<string, number>;
   /** Memory that models may use in all: 90 % of the machine, the rest is the system's and the agent's. */
   readonly usableMiB: number;
   readonly usableDiskMiB: number;
@@ -29,7 +32,6 @@ export interface Candidate {
   readonly silentMs: number;
 }
 
-const MODELS_SHARE = 0.9;
 /** Share of the disk that no artifact may fill: the node itself refuses beyond it. */
 const DISK_FLOOR = 0.05;
 
@@ -41,13 +43,14 @@ export function candidatesOf(
   return [...fleet.nodes.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
-      const placements = placementsOn(fleet, node.id).filter(isWanted);
+      const reservedBy = reservations(fleet, node);
       return {
         node,
         state: context.stateOf(node),
-        placements,
-        reservedMiB: placements.reduce((sum, placement) => sum + reservedFor(fleet, placement), 0),
-        usableMiB: Math.floor((node.capabilities?.memMiB ?? 0) * MODELS_SHARE),
+        placements: placementsOn(fleet, node.id).filter(isWanted),
+        reservedBy,
+        reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
+        usableMiB: usableMemoryMiB(node),
         usableDiskMiB: node.load?.diskFreeMiB ?? node.capabilities?.diskMiB ?? 0,
         evictionFloorDiskMiB: Math.ceil((node.capabilities?.diskMiB ?? 0) * DISK_FLOOR),
         silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
@@ -55,15 +58,40 @@ export function candidatesOf(
     });
 }
 
-function reservedFor(fleet: Fleet, placement: FleetPlacement): number {
-  const version = fleet.versions.get(`${placement.model}:${placement.version}`);
-  const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
-  return version ? memoryNeedMiB(version, deployment) : (placement.rssMiB ?? 0);
+/**
+ * What each deployment may use on a node, in MiB. A placement that leaves counts until the node says that it is gone. A
+ * version that is held until another one has left uses the same memory after it.
+ */
+function reservations(fleet: Fleet, node: FleetNode): ReadonlyMap<string, number> {
+  const held = heldOn(fleet, node);
+  const present = placementsOn(fleet, node.id).filter((placement) => isWanted(placement) || placement.state !== "gone");
+  const byDeployment = Map.groupBy(present, ({ deployment }) => deployment ?? "");
+  const sum = (placements: readonly FleetPlacement[]): number =>
+    placements.reduce((total, placement) => total + reservedMiB(fleet, placement), 0);
+  return new Map(
+    [...byDeployment].map(([deployment, placements]) => {
+      const later = placements.filter(({ id }) => held.has(id));
+      const now = placements.filter(({ id }) => !held.has(id));
+      return [deployment, Math.max(sum(later), sum(now))] as const;
+    }),
+  );
 }
 
 /** The same candidate after it was given one more placement. */
-export const withPlacement = (candidate: Candidate, placement: FleetPlacement, memMiB: number): Candidate => ({
-  ...candidate,
-  placements: [...candidate.placements, placement],
-  reservedMiB: candidate.reservedMiB + memMiB,
-});
+export function withPlacement(candidate: Candidate, placement: FleetPlacement, memMiB: number): Candidate {
+  const name = placement.deployment ?? "";
+  return {
+    ...candidate,
+    placements: [...candidate.placements, placement],
+    reservedMiB: candidate.reservedMiB + memMiB,
+    reservedBy: new Map(candidate.reservedBy).set(name, (candidate.reservedBy.get(name) ?? 0) + memMiB),
+  };
+}
+
+/** The same candidate without the memory that a deployment's placements may use there. */
+export function withoutReservation(candidate: Candidate, deployment: string): Candidate {
+  const ownMiB = candidate.reservedBy.get(deployment) ?? 0;
+  if (ownMiB === 0) return candidate;
+  const reservedBy = new Map(candidate.reservedBy).set(deployment, 0);
+  return { ...candidate, reservedMiB: candidate.reservedMiB - ownMiB, reservedBy };
+}

@@ -1,4 +1,5 @@
-import type { FleetDeployment, FleetVersion } from "../fleet/types.ts";
+import { versionOf } from "../fleet/queries.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 
 const MIB = 1_048_576;
 /** Node, ONNX Runtime and its arenas before a model is loaded: 80 MiB resident measured, and room to run. */
@@ -17,3 +18,16 @@ export function estimateMemMiB(bytes: number): number {
 /** What a placement is given: the deployment's word, else the estimate. It is the host's limit, so it is also what is reserved. */
 export const memoryNeedMiB = (version: FleetVersion, deployment: FleetDeployment | undefined): number =>
   deployment?.spec.limits.memMiB ?? estimateMemMiB(version.bytes);
+
+/** What a placement may use of its node's memory, in MiB. */
+export function reservedMiB(fleet: Fleet, placement: FleetPlacement): number {
+  const version = versionOf(fleet, placement.model, placement.version);
+  const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
+  return version ? memoryNeedMiB(version, deployment) : (placement.rssMiB ?? 0);
+}
+
+const MODELS_SHARE = 0.9;
+
+/** Memory of a node that models may use, in MiB: the rest is the system's and the agent's. */
+export const usableMemoryMiB = ({ capabilities }: FleetNode): number =>
+  Math.floor((capabilities?.memMiB ?? 0) * MODELS_SHARE);

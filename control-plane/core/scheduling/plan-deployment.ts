@@ -2,13 +2,14 @@ import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { candidatesOf, withPlacement, type Candidate, type PlacementRequest } from "./candidate.ts";
-import { isEvacuationHeld, profileOf, stateFor, type PlanContext } from "./context.ts";
-import { explainDecision, shortfallSentence } from "./explain.ts";
+import { candidatesOf, type Candidate, type PlacementRequest } from "./candidate.ts";
+import { isEvacuationHeld, stateFor, type PlanContext } from "./context.ts";
 import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
 import { memoryNeedMiB } from "./memory.ts";
+import { replaceOldVersions } from "./old-versions.ts";
+import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
 import { STATIC_FILTERS } from "./profile.ts";
-import { firstRefusal, rank, type Ranked } from "./rank.ts";
+import { firstRefusal } from "./rank.ts";
 
 export interface DeploymentPlan {
   /** Undefined while the alias does not exist. */
@@ -16,25 +17,31 @@ export interface DeploymentPlan {
   readonly wanted: { readonly edge: number; readonly cloud: number };
   /** Its placements that are wanted, of any version. */
   readonly placements: readonly FleetPlacement[];
-  readonly create: readonly {
-    readonly nodeId: FleetPlacement["nodeId"];
-    readonly node: string;
-    readonly record: ExplainRecord;
-  }[];
+  readonly create: readonly PlannedPlacement[];
   /** Failed long enough ago to be tried again. */
   readonly retry: readonly FleetPlacement[];
-  readonly remove: readonly { readonly placement: FleetPlacement; readonly why: string }[];
+  readonly remove: readonly {
+    readonly placement: FleetPlacement;
+    readonly why: string;
+    /** It leaves before its successor is ready, since both do not fit. */
+    readonly isBreak?: boolean;
+  }[];
   /** One for each decision made now, those that found no node included. */
   readonly records: readonly ExplainRecord[];
   /** A sentence for every replica that cannot be placed; the same while its cause is. */
   readonly shortfall: readonly string[];
+  /** A sentence for every replica that waits on its node until an older version has left it. */
+  readonly waiting: readonly string[];
+  /** When this plan may differ though nothing has changed, in ms of the fleet's clock; undefined: never. */
+  readonly wakeAt: number | undefined;
   /** The candidates with the new placements on them, for the next deployment's plan. */
   readonly candidates: readonly Candidate[];
 }
 
 /**
  * What to create, retry and remove so that a deployment has its replicas: make before break. Replicas that stand
- * (alive, on a node that may keep them) count; whatever else there is leaves only when enough ready ones stand.
+ * (alive, on a node that may keep them) count; what else there is of the version leaves only when enough ready ones stand.
+ * Replicas of other versions leave by the rules of `replaceOldVersions`.
  */
 export function planDeployment(
   fleet: Fleet,
@@ -54,6 +61,8 @@ export function planDeployment(
     retry: [],
     remove: [],
     records: [],
+    waiting: [],
+    wakeAt: undefined,
     candidates,
   };
   if (!version || version.state !== "ready") return { ...nothing, shortfall: [missingVersion(deployment, version)] };
@@ -61,23 +70,23 @@ export function planDeployment(
   const need = needOf(deployment, version, context.now);
   const edge = planKind("edge", { fleet, need, placements, candidates, context });
   const cloud = planKind("cloud", { fleet, need, placements, candidates: edge.candidates, context });
-  const isCovered = edge.isCovered && cloud.isCovered;
-  const outdated = placements.filter((placement) => placement.version !== version.version);
+  const create = [...edge.create, ...cloud.create];
+  const retry = [...edge.retry, ...cloud.retry];
+  const wanted = { edge: edge.wanted, cloud: cloud.wanted };
+  const isPlacing = create.length + retry.length > 0;
+  const update = replaceOldVersions({ fleet, need, placements, wanted, candidates, isPlacing });
+  const waits = [edge.wakeAt, cloud.wakeAt, update.wakeAt].filter((at) => at !== undefined);
   return {
     targetVersion: target,
     placements,
-    wanted: { edge: edge.wanted, cloud: cloud.wanted },
-    create: [...edge.create, ...cloud.create],
-    retry: [...edge.retry, ...cloud.retry],
-    remove: [
-      ...edge.remove,
-      ...cloud.remove,
-      ...(isCovered
-        ? outdated.map((placement) => ({ placement, why: `${version.model}:${version.version} took over` }))
-        : []),
-    ],
+    wanted,
+    create,
+    retry,
+    remove: [...edge.remove, ...cloud.remove, ...update.remove],
     records: [...edge.records, ...cloud.records],
     shortfall: [...edge.shortfall, ...cloud.shortfall],
+    waiting: update.waiting,
+    wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
     candidates: cloud.candidates,
   };
 }
@@ -122,10 +131,14 @@ function planKind(kind: NodeKind, input: KindInput) {
   const retry = due.slice(0, Math.max(0, wanted - standing.length));
   const placing = placeReplicas(wanted - standing.length - retry.length, kind, { ...input, need });
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
+  const retryAt = rest
+    .filter(({ state }) => state === "failed")
+    .map(({ stateSince }) => stateSince + FAILURE_BACKOFF_MS)
+    .filter((at) => at > context.now);
   return {
     wanted,
-    isCovered,
     retry,
+    wakeAt: retryAt.length > 0 ? Math.min(...retryAt) : undefined,
     ...placing,
     remove: [
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
@@ -174,75 +187,3 @@ function whyLeaving(placement: FleetPlacement, candidate: Candidate | undefined)
 /** Those that do not serve yet go first, then the youngest. */
 const leastUsefulFirst = (a: FleetPlacement, b: FleetPlacement): number =>
   Number(a.state === "ready") - Number(b.state === "ready") || b.decidedAt - a.decidedAt;
-
-/** Chooses nodes one by one, since each choice changes the spread and the room of the next. */
-function placeReplicas(count: number, kind: NodeKind, { need, candidates, context }: KindInput) {
-  const profile = profileOf(context);
-  let present = candidates;
-  const create: { nodeId: FleetPlacement["nodeId"]; node: string; record: ExplainRecord }[] = [];
-  const records: ExplainRecord[] = [];
-  const shortfall: string[] = [];
-  for (let replica = 0; replica < count; replica += 1) {
-    const ranking = rank(
-      present.filter(({ node }) => node.kind === kind),
-      need,
-      profile,
-    );
-    const chosen = preferFreeZone(ranking.feasible, present, need);
-    const record = explainDecision(ranking, need, { chosen, kind, profile: profile.name, trigger: context.trigger });
-    records.push(record);
-    if (!chosen) {
-      shortfall.push(shortfallSentence(`${need.version.model}:${need.version.version}`, ranking.rejections, kind));
-      break; // nor would the next replica find a node
-    }
-    const { node } = chosen.candidate;
-    create.push({ nodeId: node.id, node: node.name, record });
-    present = present.map((candidate) =>
-      candidate.node === node
-        ? withPlacement(candidate, plannedPlacement(need, node.id, record), need.memMiB)
-        : candidate,
-    );
-  }
-  return { create, records, shortfall, candidates: present };
-}
-
-/** Never all replicas in one zone while another is free: the best of the free zones then goes before a better total. */
-function preferFreeZone(
-  feasible: readonly Ranked[],
-  candidates: readonly Candidate[],
-  { deployment }: PlacementRequest,
-): Ranked | undefined {
-  if (deployment.spec.placement.spread === "none") return feasible[0];
-  const zones = new Set(
-    candidates
-      .filter(({ placements }) => placements.some((placement) => placement.deployment === deployment.name))
-      .map(({ node }) => node.zone),
-  );
-  const inFreeZone = zones.size === 1 ? feasible.find(({ candidate }) => !zones.has(candidate.node.zone)) : undefined;
-  return inFreeZone ?? feasible[0];
-}
-
-/** Stands for a placement that is only planned, so that the next choice sees it. It never leaves the plan. */
-function plannedPlacement(
-  { deployment, version, now }: PlacementRequest,
-  nodeId: FleetPlacement["nodeId"],
-  explain: ExplainRecord,
-): FleetPlacement {
-  return {
-    id: "" as FleetPlacement["id"],
-    deployment: deployment.name,
-    model: version.model,
-    version: version.version,
-    nodeId,
-    generation: 1,
-    wanted: "serve",
-    explain,
-    decidedAt: now,
-    state: "offered",
-    stateSince: now,
-    failure: undefined,
-    progress: undefined,
-    rssMiB: undefined,
-    warmUs: undefined,
-  };
-}

@@ -53,6 +53,16 @@ export const deploymentSpec = z
         hedge: z.boolean().default(false),
       })
       .optional(),
+    update: z
+      .strictObject({
+        breakFirst: z
+          .boolean()
+          .default(false)
+          .describe(
+            "On a node that has another version, unload it before the new one loads; the bytes of the new one come first. Default: only where both do not fit into the node's memory.",
+          ),
+      })
+      .optional(),
     limits: z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),

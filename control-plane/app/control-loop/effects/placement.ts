@@ -22,9 +22,9 @@ export const placementEffects = (store: PlanStore, random: Random): EffectTable<
       object: `deployment/${placement.deployment ?? ""}`,
       message: `${placement.model}:${placement.version} is tried on ${node} again after ${placement.failure?.code ?? "a failure"}`,
     }),
-  "placement.remove": ({ placement, node, why }, fence) =>
+  "placement.remove": ({ placement, node, why, isBreak }, fence) =>
     store.removePlacement(fence, placement, {
-      type: "Normal",
+      type: isBreak === true ? "Warning" : "Normal",
       reason: "PlacementRemoved",
       object: `deployment/${placement.deployment ?? placement.model}`,
       message: `${placement.model}:${placement.version} leaves ${node}: ${why}`,

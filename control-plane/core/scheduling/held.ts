@@ -1,0 +1,35 @@
+import { placementsOn, targetVersion } from "../fleet/queries.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { reservedMiB, usableMemoryMiB } from "./memory.ts";
+
+/** States of a placement that uses the disk of its node and none of its memory. */
+const WITHOUT_MEMORY: readonly FleetPlacement["state"][] = ["offered", "downloading", "verifying", "staged"];
+
+/**
+ * Ids of the placements on a node that are brought to its disk and not loaded while an older version of their deployment
+ * is on the node: both do not fit into its memory, or the deployment asks for one at a time. The old version serves until
+ * the bytes of the new one are there, so that only the load interrupts it.
+ */
+export function heldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
+  const present = placementsOn(fleet, node.id);
+  const successors = present.filter((placement) => isSuccessor(fleet, placement, present));
+  if (successors.length === 0) return NONE;
+  const neededMiB = present.reduce((sum, placement) => sum + reservedMiB(fleet, placement), 0);
+  const isTooMuch = neededMiB > usableMemoryMiB(node);
+  const held = successors.filter((placement) => isTooMuch || breaksFirst(fleet, placement));
+  return new Set(held.map(({ id }) => id));
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Wanted, not loaded yet, and on a node that has another version of the same deployment. */
+function isSuccessor(fleet: Fleet, placement: FleetPlacement, present: readonly FleetPlacement[]): boolean {
+  if (placement.wanted === "gone" || placement.deployment === undefined) return false;
+  if (!WITHOUT_MEMORY.includes(placement.state)) return false;
+  const deployment = fleet.deployments.get(placement.deployment);
+  if (!deployment || targetVersion(fleet, deployment) !== placement.version) return false;
+  return present.some((other) => other.deployment === placement.deployment && other.version !== placement.version);
+}
+
+const breaksFirst = (fleet: Fleet, { deployment }: FleetPlacement): boolean =>
+  fleet.deployments.get(deployment ?? "")?.spec.update?.breakFirst === true;

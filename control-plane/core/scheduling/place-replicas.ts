@@ -1,0 +1,141 @@
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { FleetPlacement } from "../fleet/types.ts";
+import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "./candidate.ts";
+import { profileOf, type PlanContext } from "./context.ts";
+import { explainDecision, shortfallSentence } from "./explain.ts";
+import { rank, type Ranked, type Ranking } from "./rank.ts";
+
+export interface PlannedPlacement {
+  readonly nodeId: FleetPlacement["nodeId"];
+  readonly node: string;
+  readonly record: ExplainRecord;
+}
+
+interface Placing {
+  readonly create: readonly PlannedPlacement[];
+  /** One for each decision, those that found no node included. */
+  readonly records: readonly ExplainRecord[];
+  readonly shortfall: readonly string[];
+  readonly candidates: readonly Candidate[];
+}
+
+interface Choice {
+  readonly chosen: Ranked | undefined;
+  readonly ranking: Ranking;
+  /** The chosen node has no room for two versions: the other one has to leave before this one loads. */
+  readonly isBreak: boolean;
+}
+
+/** Chooses nodes one by one, since each choice changes the spread and the room of the next. */
+export function placeReplicas(
+  count: number,
+  kind: NodeKind,
+  { need, candidates, context }: { need: PlacementRequest; candidates: readonly Candidate[]; context: PlanContext },
+): Placing {
+  const profile = profileOf(context);
+  let present = candidates;
+  const create: PlannedPlacement[] = [];
+  const records: ExplainRecord[] = [];
+  const shortfall: string[] = [];
+  for (let replica = 0; replica < count; replica += 1) {
+    const { chosen, ranking, isBreak } = choose(present, kind, { need, context });
+    const decision = { chosen, kind, profile: profile.name, trigger: context.trigger };
+    const record = withBreak(explainDecision(ranking, need, decision), isBreak ? chosen?.candidate : undefined, need);
+    records.push(record);
+    if (!chosen) {
+      shortfall.push(shortfallSentence(`${need.version.model}:${need.version.version}`, ranking.rejections, kind));
+      break; // nor would the next replica find a node
+    }
+    const { node } = chosen.candidate;
+    create.push({ nodeId: node.id, node: node.name, record });
+    present = present.map((candidate) =>
+      candidate.node === node
+        ? withPlacement(candidate, plannedPlacement(need, node.id, record), addedMiB(candidate, need, { isBreak }))
+        : candidate,
+    );
+  }
+  return { create, records, shortfall, candidates: present };
+}
+
+/** The best node with room beside what is there; where none has any, the best of those that have it once another version has left. */
+function choose(
+  present: readonly Candidate[],
+  kind: NodeKind,
+  { need, context }: { readonly need: PlacementRequest; readonly context: PlanContext },
+): Choice {
+  const { name, spec } = need.deployment;
+  const ofKind = present.filter(({ node }) => node.kind === kind);
+  const pick = (candidates: readonly Candidate[], isBreak: boolean): Choice => {
+    const ranking = rank(candidates, need, profileOf(context));
+    return { chosen: preferFreeZone(ranking.feasible, present, need), ranking, isBreak };
+  };
+  const beside = pick(ofKind, false);
+  if (beside.chosen && spec.update?.breakFirst !== true) return beside;
+  const instead = pick(
+    ofKind.map((candidate) => withoutReservation(candidate, name)),
+    beside.chosen === undefined,
+  );
+  return instead.chosen ? instead : beside;
+}
+
+/** The record of a choice that makes another version leave first says so. */
+function withBreak(
+  record: ExplainRecord,
+  candidate: Candidate | undefined,
+  { deployment }: PlacementRequest,
+): ExplainRecord {
+  if (!candidate) return record;
+  const others = candidate.placements
+    .filter((placement) => placement.deployment === deployment.name)
+    .map(({ model, version }) => `${model}:${version}`);
+  const who = others.length === 0 ? "the version before it" : others.toSorted().join(", ");
+  const sentence = `${record.sentence}; no ${record.kind} node has room for both versions, so ${who} leaves ${candidate.node.name} first`;
+  return { ...record, sentence };
+}
+
+/** Never all replicas in one zone while another is free: the best of the free zones then goes before a better total. */
+function preferFreeZone(
+  feasible: readonly Ranked[],
+  candidates: readonly Candidate[],
+  { deployment }: PlacementRequest,
+): Ranked | undefined {
+  if (deployment.spec.placement.spread === "none") return feasible[0];
+  const zones = new Set(
+    candidates
+      .filter(({ placements }) => placements.some((placement) => placement.deployment === deployment.name))
+      .map(({ node }) => node.zone),
+  );
+  const inFreeZone = zones.size === 1 ? feasible.find(({ candidate }) => !zones.has(candidate.node.zone)) : undefined;
+  return inFreeZone ?? feasible[0];
+}
+
+/** Of two versions that follow each other only the larger need counts. */
+function addedMiB(candidate: Candidate, { deployment, memMiB }: PlacementRequest, of: { isBreak: boolean }): number {
+  return of.isBreak ? Math.max(0, memMiB - (candidate.reservedBy.get(deployment.name) ?? 0)) : memMiB;
+}
+
+/** Stands for a placement that is only planned, so that the next choice sees it. It never leaves the plan. */
+function plannedPlacement(
+  { deployment, version, now }: PlacementRequest,
+  nodeId: FleetPlacement["nodeId"],
+  explain: ExplainRecord,
+): FleetPlacement {
+  return {
+    id: "" as FleetPlacement["id"],
+    deployment: deployment.name,
+    model: version.model,
+    version: version.version,
+    nodeId,
+    generation: 1,
+    wanted: "serve",
+    explain,
+    decidedAt: now,
+    state: "offered",
+    stateSince: now,
+    failure: undefined,
+    progress: undefined,
+    rssMiB: undefined,
+    warmUs: undefined,
+  };
+}
