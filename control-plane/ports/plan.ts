@@ -59,7 +59,7 @@ export interface PlanStore {
     event: NewEvent,
   ): Promise<PlanOutcome>;
   /** Replaces a deployment's status. Its row version stays: an operator's `If-Match` is about the spec. */
-  writeStatus(fence: LeaderFence, status: NewStatus): Promise<PlanOutcome>;
+  writeStatus(fence: LeaderFence, status: NewStatus, event?: NewEvent): Promise<PlanOutcome>;
   /**
    * Records what each node is announced as, and keeps the events, in one transaction. Passes over those of which something
    * else was announced meanwhile; `stale` when that leaves none.

@@ -6,7 +6,7 @@ import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/plan-deployment.ts";
-import type { Step } from "./steps.ts";
+import type { StatusEvent, Step } from "./steps.ts";
 
 interface Found {
   readonly edge: ReplicaCounts;
@@ -35,9 +35,25 @@ export function statusSteps(
     const { name, generation, status } = deployment;
     const isRecorded =
       status?.observedGeneration === generation && canonicalJson(status.findings) === canonicalJson(findings);
-    if (!isRecorded) steps.push({ kind: "status.write", deployment: name, generation, findings });
+    if (isRecorded) continue;
+    const event = stalledEvent(name, status?.findings, findings);
+    steps.push({ kind: "status.write", deployment: name, generation, findings, event });
   }
   return steps;
+}
+
+/** What is in the way is an event once, when it comes or changes, and so is its end. */
+function stalledEvent(
+  name: string,
+  before: DeploymentFindings | undefined,
+  after: DeploymentFindings,
+): StatusEvent | undefined {
+  const stalledIn = (findings: DeploymentFindings | undefined): Condition | undefined =>
+    findings?.conditions.find(({ type, status }) => type === "Stalled" && status === "True");
+  const [was, is] = [stalledIn(before), stalledIn(after)];
+  if (was?.message === is?.message) return undefined;
+  if (is) return { type: "Warning", reason: "DeploymentStalled", message: `${name} cannot go on: ${is.message}` };
+  return { type: "Normal", reason: "DeploymentRecovered", message: `nothing is in the way of ${name} any more` };
 }
 
 /** What is so of a deployment: counts, conditions and a sentence for everything that is missing. */
@@ -60,7 +76,7 @@ export function deploymentFindings(
     edge: countsOf("edge"),
     cloud: countsOf("cloud"),
     moving: placements.filter(({ state }) => state !== "ready" && state !== "failed"),
-    failed: placements.filter(({ state }) => state === "failed"),
+    failed: placements.filter((placement) => placement.state === "failed" && !plan.retry.includes(placement)),
     plan,
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };

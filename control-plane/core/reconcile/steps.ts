@@ -29,6 +29,12 @@ export interface PlacementSteps {
   readonly "placement.delete": { readonly placement: FleetPlacement; readonly node: string };
 }
 
+export interface StatusEvent {
+  readonly type: "Normal" | "Warning";
+  readonly reason: "DeploymentStalled" | "DeploymentRecovered";
+  readonly message: string;
+}
+
 /** What the API shows of a deployment, found by the plan itself. */
 export interface StatusSteps {
   readonly "status.write": {
@@ -36,6 +42,8 @@ export interface StatusSteps {
     /** The generation that was planned for: another one makes the write `stale`. */
     readonly generation: number;
     readonly findings: DeploymentFindings;
+    /** Set when something came in the way of the deployment, is another thing than before, or is gone. */
+    readonly event: StatusEvent | undefined;
   };
 }
 

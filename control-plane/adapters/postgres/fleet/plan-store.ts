@@ -74,10 +74,14 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
-  writeStatus(fence: LeaderFence, { deployment, generation, findings }: NewStatus): Promise<PlanOutcome> {
+  writeStatus(
+    fence: LeaderFence,
+    { deployment, generation, findings }: NewStatus,
+    event?: NewEvent,
+  ): Promise<PlanOutcome> {
     return this.#fenced(
       fence,
-      [],
+      event ? [event] : [],
       (tx) => tx.$executeRaw`
         UPDATE deployments
         SET status = ${JSON.stringify(findings)}::jsonb, observed_generation = ${generation}, status_at = now()

@@ -210,6 +210,25 @@ describe("the steps that write statuses", () => {
     expect(stepsOf(waiting, { nodes: [fuller] })).toEqual([]);
   });
 
+  it("tell in an event what is in the way, when it changes and when it is gone, each once", () => {
+    const eventOf = (...of: Parameters<typeof stepsOf>) => stepsOf(...of)[0]?.event;
+    const noRoom = { placements: [on(a)], nodes: [a] };
+    expect(eventOf(digits(1), noRoom)).toBeUndefined();
+    expect(eventOf(digits(2), noRoom)).toEqual({
+      type: "Warning",
+      reason: "DeploymentStalled",
+      message: "digits cannot go on: digits:1: 0 of 1 edge node fit: 1 one-per-node (edge-a already holds digits:1)",
+    });
+    const stalled = recorded(digits(2), noRoom);
+    expect(eventOf({ ...stalled, generation: 2 }, noRoom)).toBeUndefined();
+    const cordoned = aNode("edge-b", { cordoned: true });
+    expect(eventOf(stalled, { ...noRoom, nodes: [a, cordoned] })).toMatchObject({ reason: "DeploymentStalled" });
+    expect(eventOf(stalled, { placements: [on(a), on(b)] })).toMatchObject({
+      type: "Normal",
+      reason: "DeploymentRecovered",
+    });
+  });
+
   it("write when a node falls silent", () => {
     const placements = [on(a), on(b)];
     const before = recorded(digits(2), { placements });
