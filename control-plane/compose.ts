@@ -18,6 +18,7 @@ import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { createEffects } from "./app/control-loop/effects/effects.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
+import { createFleetWatches } from "./app/fleet/fleet-watches.ts";
 import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { Leadership } from "./app/control-loop/leadership.ts";
@@ -68,6 +69,7 @@ export async function composeControlPlane(
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
     inFlight: inference.inFlight(),
+    watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
   const artifacts = await FileStore.open(config.dataDir);
   const registry = new SessionRegistry();
@@ -129,11 +131,20 @@ export async function composeControlPlane(
   const events = new EventFeed({ store: postgres.events, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, tell });
   const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
+  const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
+  const watches = createFleetWatches({
+    instance: replica,
+    fleet,
+    listNodes: () => nodes.list(),
+    listDeployments: () => deployments.list(),
+    timings,
+    clock,
+  });
   let isStopping = false;
   const door = createHttpApi({
     keys: apiKeys,
     catalog,
-    nodes: new NodeAdmin({ store: postgres.nodes, fleet, clock, timings }),
+    nodes,
     tokens: new TokenAdmin({
       store: postgres.nodes,
       keys,
@@ -145,6 +156,7 @@ export async function composeControlPlane(
     serving: new ModelStatusQuery({ fleet, timings }),
     repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,
+    watches,
     audit: postgres.audit,
     idempotency: postgres.idempotency,
     metrics,

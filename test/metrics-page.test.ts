@@ -11,9 +11,11 @@ const documented = (heading: string): readonly string[] => {
 const shown = (text: string): readonly string[] =>
   [...text.matchAll(/^# TYPE (skerry_\w+) /gm)].map(([, name = ""]) => name).toSorted();
 
+const NO_WATCHES = { nodes: 0, deployments: 0, events: 0 };
+
 describe("docs/metrics.md", () => {
   it("names exactly the metrics of a control plane", async () => {
-    const nothing = { nodes: new Map(), placements: new Map(), deployments: 0, inFlight: 0 };
+    const nothing = { nodes: new Map(), placements: new Map(), deployments: 0, inFlight: 0, watches: NO_WATCHES };
     const { text } = await new PrometheusMetrics(() => nothing).render();
     expect(documented("Control plane")).toEqual(shown(text));
   });

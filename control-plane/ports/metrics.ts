@@ -43,4 +43,6 @@ export interface FleetCounts {
   readonly deployments: number;
   /** Requests that are at nodes now. */
   readonly inFlight: number;
+  /** Open streams of changes. */
+  readonly watches: { readonly nodes: number; readonly deployments: number; readonly events: number };
 }

@@ -116,6 +116,15 @@ export class PrometheusMetrics implements Metrics {
       },
     });
     new Gauge({
+      name: "skerry_watches",
+      help: "Open streams of changes, by what is followed",
+      labelNames: ["of"],
+      registers,
+      collect() {
+        for (const [of, count] of Object.entries(counts().watches)) this.set({ of }, count);
+      },
+    });
+    new Gauge({
       name: "skerry_deployments",
       help: "Declared deployments",
       registers,

@@ -38,6 +38,10 @@ export class EventFeed {
     this.#logger = parts.logger;
   }
 
+  get followers(): number {
+    return this.#followers;
+  }
+
   async list({
     limit,
     cursor,

@@ -5,7 +5,11 @@ import type { Fleet } from "../../core/fleet/types.ts";
 import type { FleetCounts } from "../../ports/metrics.ts";
 
 /** How many nodes and placements are in each state, for the metrics. Every state is there, also with 0. */
-export function fleetCounts(fleet: Fleet, now: number, timings: NodeTimings): Omit<FleetCounts, "inFlight"> {
+export function fleetCounts(
+  fleet: Fleet,
+  now: number,
+  timings: NodeTimings,
+): Omit<FleetCounts, "inFlight" | "watches"> {
   const nodes = new Map<NodeState, number>(stateSchema.options.map((state) => [state, 0]));
   const placements = new Map<PlacementState, number>(PLACEMENT_STATES.map((state) => [state, 0]));
   for (const node of fleet.nodes.values()) {

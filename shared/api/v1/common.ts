@@ -49,12 +49,37 @@ export type Problem = z.infer<typeof problem>;
 export const listOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() });
 
-const limit = z.coerce.number().int().min(1).max(500).default(100);
+const pageSize = z.coerce.number().int().min(1).max(500);
+const limit = pageSize.default(100);
 const cursor = z.string().max(200).optional();
+/** As Kubernetes writes it: `site=harbour,gpu!=none,zone in (a, b),!spare`. */
+const labelSelector = z.string().max(500).optional();
 
-/** `labelSelector` as Kubernetes writes it: `site=harbour,gpu!=none,zone in (a, b),!spare`. */
-export const listQuery = z.strictObject({ limit, cursor, labelSelector: z.string().max(500).optional() });
+export const listQuery = z.strictObject({ limit, cursor, labelSelector });
 export type ListQuery = z.infer<typeof listQuery>;
+
+/** For lists that can be followed. */
+export const watchableListQuery = z
+  .strictObject({
+    limit: pageSize.optional().describe("Items of a page, 100 unless given. Not together with `watch`."),
+    cursor: cursor.describe("The `nextCursor` of the page before. Not together with `watch`."),
+    labelSelector,
+    watch: z
+      .enum(["", "true", "false"])
+      .default("false")
+      .describe(
+        "`true`, or without a value: the answer is a stream of server-sent events (`text/event-stream`). " +
+          "First `added` for each object and a `bookmark`, then `added`, `modified` or `deleted` for each change, with the object as `data`. " +
+          "`Last-Event-ID` resumes after a message; where that is not possible, `reset` comes first and the whole list follows.",
+      ),
+  })
+  .superRefine(({ watch, ...page }, context) => {
+    if (watch === "false") return;
+    for (const name of ["limit", "cursor"] as const)
+      if (page[name] !== undefined)
+        context.addIssue({ code: "custom", path: [name], message: "does not go together with `watch`" });
+  });
+export type WatchableListQuery = z.infer<typeof watchableListQuery>;
 
 /** For lists whose items carry no labels. */
 export const pageQuery = z.strictObject({ limit, cursor });

@@ -158,6 +158,12 @@ export const deployment = z
   .meta({ id: "Deployment" });
 export type Deployment = z.infer<typeof deployment>;
 
+/** What of a deployment makes a change for those who watch it: all but ages, which differ each second. */
+export const lastingDeployment = (of: Deployment): Deployment => ({
+  ...of,
+  status: { ...of.status, recordedAgeMs: null, changedAgeMs: null },
+});
+
 export const placement = z
   .object({
     id: z.string(),

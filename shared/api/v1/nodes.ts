@@ -59,6 +59,15 @@ export const node = z
   .meta({ id: "Node" });
 export type Node = z.infer<typeof node>;
 
+/** What of a node makes a change for those who watch it: all but ages and measured figures, which differ each second. */
+export const lastingNode = (of: Node): Node => ({
+  ...of,
+  lastSeen: null,
+  lastSeenAgeMs: null,
+  load: null,
+  placements: of.placements.map((placement) => ({ ...placement, stateAgeMs: 0 })),
+});
+
 /** Names of sites and zones. */
 const placeName = z
   .string()

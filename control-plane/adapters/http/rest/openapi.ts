@@ -8,6 +8,7 @@ import {
 import { problem } from "../../../../shared/api/v1/common.ts";
 import { inferenceError } from "../../../../shared/api/v1/inference.ts";
 import { isInferenceProtocol } from "../../../../shared/inference/http/path.ts";
+import { STREAM_TYPE } from "../server/event-stream.ts";
 import type { Route } from "../server/route.ts";
 
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
@@ -66,8 +67,9 @@ function objectOf(place: "path" | "query", schema: z.ZodType): Partial<Record<"p
     : { [place]: z.object(Object.fromEntries(names.map((name) => [name, schema.shape[name]]))) };
 }
 
-function headerParams({ method, path }: Route): { header?: z.ZodObject } {
+function headerParams({ method, path, streams }: Route): { header?: z.ZodObject } {
   if (!path.startsWith("/api/v1")) return {};
+  if (streams.includes(STREAM_TYPE)) return { header: z.object({ "Last-Event-ID": z.string().optional() }) };
   if (method === "POST") return { header: z.object({ "Idempotency-Key": z.string().optional() }) };
   if (method === "PUT" || method === "PATCH" || method === "DELETE")
     return { header: z.object({ "If-Match": z.string().optional() }) };

@@ -3,7 +3,7 @@ import { unmetRequirement } from "../../../core/scheduling/selector.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
-interface Listing<Item> {
+export interface Listing<Item> {
   /** Sorts the list and says where a page ends, so a page boundary survives what comes and goes in between. Unique. */
   readonly keyOf: (item: Item) => string;
   /** What a selector may name; left out: the list takes none. */
@@ -17,18 +17,23 @@ export function paginate<Item>(
   { keyOf, labelsOf }: Listing<Item>,
 ): { items: Item[]; nextCursor: string | null } {
   const after = cursor === undefined ? undefined : decodeCursor(cursor);
-  const selector = labelSelector === undefined ? undefined : parseLabelSelector(labelSelector);
+  const isSelected = selectorOf(labelSelector, labelsOf);
   const following = all
-    .filter(
-      (item) =>
-        (after === undefined || keyOf(item) > after) &&
-        (!selector || !labelsOf || unmetRequirement(selector, labelsOf(item)) === undefined),
-    )
+    .filter((item) => (after === undefined || keyOf(item) > after) && isSelected(item))
     .map((item) => ({ item, key: keyOf(item) }))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const page = following.slice(0, limit);
   const last = following.length > limit ? page.at(-1) : undefined;
   return { items: page.map(({ item }) => item), nextCursor: last ? encodeCursor(last.key) : null };
+}
+
+/** Whether an item has the labels that `labelSelector` asks for. Throws `INVALID_REQUEST` when that is no selector. */
+export function selectorOf<Item>(
+  labelSelector: string | undefined,
+  labelsOf: Listing<Item>["labelsOf"],
+): (item: Item) => boolean {
+  const selector = labelSelector === undefined ? undefined : parseLabelSelector(labelSelector);
+  return (item) => !selector || !labelsOf || unmetRequirement(selector, labelsOf(item)) === undefined;
 }
 
 const encodeCursor = (key: string): string => Buffer.from(key).toString("base64url");

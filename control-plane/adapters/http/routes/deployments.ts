@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
 import { deployment, deploymentSpec, placement } from "../../../../shared/api/v1/deployments.ts";
 import { explainAnswer } from "../../../../shared/api/v1/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
@@ -8,11 +8,14 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
+import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import { endpointLabels } from "../../../app/deployments/deployment-endpoints.ts";
 import { deploymentLabels } from "../../../app/deployments/deployment-dto.ts";
 import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
+import { WatchableList } from "../rest/watchable-list.ts";
+import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
 import { deploymentParams } from "./params.ts";
@@ -22,20 +25,32 @@ const PATH = "/api/v1/deployments/{deployment}";
 
 const explainQuery = z.strictObject({ node: z.string().regex(NODE_NAME, "the name of a node").optional() });
 
-export function deploymentRoutes({ deployments }: { deployments: DeploymentAdmin }): Route[] {
+interface DeploymentParts {
+  readonly deployments: DeploymentAdmin;
+  readonly watches: Pick<FleetWatches, "deployments">;
+  readonly streams: EventStreams;
+}
+
+export function deploymentRoutes({ deployments, watches, streams }: DeploymentParts): Route[] {
+  const list = new WatchableList({
+    list: () => deployments.list(),
+    watch: watches.deployments,
+    streams,
+    listing: { keyOf: ({ name }) => name, labelsOf: deploymentLabels },
+  });
   return [
     defineRoute({
       method: "GET",
       path: "/api/v1/deployments",
-      summary: "List deployments with their status",
+      summary: "List deployments with their status; with `watch`, what changes of them",
       tag: TAG,
       access: EVERY_ROLE,
-      query: listQuery,
+      query: watchableListQuery,
       answer: listOf(deployment),
+      streams: [STREAM_TYPE],
       statuses: [200],
-      async handle({ query, caller }) {
-        const visible = deployments.list().filter(({ spec }) => maySee(caller, spec.model));
-        return { body: paginate(visible, query, { keyOf: ({ name }) => name, labelsOf: deploymentLabels }) };
+      async handle(request) {
+        return list.answer(request, ({ spec }) => maySee(request.caller, spec.model));
       },
     }),
     defineRoute({

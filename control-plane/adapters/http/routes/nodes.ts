@@ -1,9 +1,11 @@
-import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
+import { listOf, watchableListQuery } from "../../../../shared/api/v1/common.ts";
 import { node, patchNode } from "../../../../shared/api/v1/nodes.ts";
+import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
 import { nodeLabels } from "../../../app/nodes/node-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
-import { paginate } from "../rest/paginate.ts";
+import { WatchableList } from "../rest/watchable-list.ts";
+import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
 import { defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
 import { nodeParams } from "./params.ts";
 
@@ -17,19 +19,32 @@ const VERBS = {
 } as const;
 const VERB_NAMES = ["cordon", "uncordon", "drain"] as const;
 
-export function nodeRoutes({ nodes }: { nodes: NodeAdmin }): Route[] {
+interface NodeParts {
+  readonly nodes: NodeAdmin;
+  readonly watches: Pick<FleetWatches, "nodes">;
+  readonly streams: EventStreams;
+}
+
+export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
+  const list = new WatchableList({
+    list: () => nodes.list(),
+    watch: watches.nodes,
+    streams,
+    listing: { keyOf: ({ name }) => name, labelsOf: nodeLabels },
+  });
   return [
     defineRoute({
       method: "GET",
       path: "/api/v1/nodes",
-      summary: "List nodes with state, age, load and what they hold",
+      summary: "List nodes with state, age, load and what they hold; with `watch`, what changes of them",
       tag: TAG,
       access: READERS,
-      query: listQuery,
+      query: watchableListQuery,
       answer: listOf(node),
+      streams: [STREAM_TYPE],
       statuses: [200],
-      async handle({ query }) {
-        return { body: paginate(nodes.list(), query, { keyOf: ({ name }) => name, labelsOf: nodeLabels }) };
+      async handle(request) {
+        return list.answer(request);
       },
     }),
     defineRoute({

@@ -5,6 +5,7 @@ import type { Random } from "../../../../shared/base/random.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
+import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
 import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
@@ -14,6 +15,7 @@ import type { AuditStore, IdempotencyStore } from "../../../ports/journal.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
 import { Authenticator } from "../auth/authenticator.ts";
+import { EventStreams } from "./event-stream.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
@@ -41,6 +43,7 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly serving: ModelStatusQuery;
   readonly repository: ModelRepositoryApi;
   readonly events: EventFeed;
+  readonly watches: FleetWatches;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
@@ -72,14 +75,15 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
   const { clock, logger, metrics, trustedProxies = 0, checkAnswers = false } = parts;
   const stopping = new AbortController();
   const authenticator = new Authenticator({ keys: parts.keys, clock, limits });
+  const streams = new EventStreams({ authenticator, clock });
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),
     ...uploadRoutes(parts),
-    ...nodeRoutes(parts),
+    ...nodeRoutes({ ...parts, streams }),
     ...joinRoutes({ ...parts, limits }),
-    ...deploymentRoutes(parts),
-    ...eventRoutes({ ...parts, authenticator }),
+    ...deploymentRoutes({ ...parts, streams }),
+    ...eventRoutes({ ...parts, streams }),
     ...keyRoutes(parts),
     ...protocolRoutes({ ...parts, isReady: () => parts.readiness().ready }),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),

@@ -53,6 +53,15 @@ export class EventStream {
     return /^id: (\d+)$/m.exec((await this.next()) ?? "")?.[1] ?? "";
   }
 
+  /** Reads nothing more from the connection until `resume`. */
+  pause(): void {
+    this.#response.pause();
+  }
+
+  resume(): void {
+    this.#response.resume();
+  }
+
   close(): void {
     this.#response.destroy();
   }

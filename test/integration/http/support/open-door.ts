@@ -14,6 +14,7 @@ import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
 import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
+import { createFleetWatches } from "../../../../control-plane/app/fleet/fleet-watches.ts";
 import { livingStore } from "../../../support/fleet-in-memory.ts";
 import { FleetCache } from "../../../../control-plane/app/fleet/fleet-cache.ts";
 import type { InferenceResponse } from "../../../../control-plane/app/inference/inference-request.ts";
@@ -80,15 +81,23 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
   const common = { fleet, clock, timings: TIMINGS, publicUrl: "http://skerry.test" };
   const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
   const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
+  const deployments = new DeploymentAdmin({ store: stores.deployments, ...common });
+  const nodes = new NodeAdmin({ store: stores.nodes, ...common });
+  const watches = createFleetWatches({
+    instance: "r-1",
+    ...common,
+    listNodes: () => nodes.list(),
+    listDeployments: () => deployments.list(),
+  });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), TIMINGS),
     inFlight: 0,
+    watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: feed.followers },
   }));
-  const deployments = new DeploymentAdmin({ store: stores.deployments, ...common });
   const parts: HttpDoorParts = {
     keys,
     catalog,
-    nodes: new NodeAdmin({ store: stores.nodes, ...common }),
+    nodes,
     tokens: new TokenAdmin({
       store: stores.nodes,
       keys: secrets,
@@ -100,6 +109,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     serving: new ModelStatusQuery(common),
     repository: new ModelRepositoryApi({ deployments, ...common }),
     events: feed,
+    watches,
     audit: stores.audit,
     idempotency: stores.idempotency,
     metrics,

@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { deployment } from "../../../shared/api/v1/deployments.ts";
+import { node } from "../../../shared/api/v1/nodes.ts";
+import { aNode } from "../../support/fleet-builder.ts";
+import { eventually } from "../../support/eventually.ts";
+import { settle } from "../../support/test-clock.ts";
+import { EventStream } from "./support/event-stream.ts";
+import { openDoor, type OpenDoor } from "./support/open-door.ts";
+
+let door: OpenDoor;
+beforeEach(async () => {
+  door = await openDoor();
+});
+afterEach(() => door.close());
+
+interface Message {
+  readonly id: string | undefined;
+  readonly event: string;
+  readonly name: string | undefined;
+  readonly data: unknown;
+}
+
+function parse(text: string): Message {
+  const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1];
+  const data = JSON.parse(field("data") ?? "{}") as { readonly name?: string };
+  return { id: field("id"), event: field("event") ?? text, name: data.name, data };
+}
+
+async function next(stream: EventStream): Promise<Message | undefined> {
+  const text = await stream.next();
+  return text === undefined ? undefined : parse(text);
+}
+
+/** The messages up to the next bookmark, and the place that it marks. */
+async function untilBookmark(stream: EventStream): Promise<{ seen: readonly string[]; id: string }> {
+  const seen: string[] = [];
+  for (let message = await next(stream); message; message = await next(stream)) {
+    if (message.event === "bookmark") return { seen, id: message.id ?? "" };
+    seen.push(message.name === undefined ? message.event : `${message.event} ${message.name}`);
+  }
+  throw new Error("the stream ended before a bookmark");
+}
+
+const follow = (path: string, headers: Record<string, string> = {}, key = door.keyOf.admin): Promise<EventStream> =>
+  EventStream.open(door.open("GET", path, { key, headers }));
+const put = (name: string, model = "digits") =>
+  door.call("PUT", `/api/v1/deployments/${name}`, { key: door.keyOf.admin, body: { name, model, version: 1 } });
+const cordon = (name: string) => door.call("POST", `/api/v1/nodes/${name}/cordon`, { key: door.keyOf.admin });
+/** Lets a change of the fleet reach the followers. */
+const pass = () => door.clock.advance(200);
+
+describe("a watch of deployments", () => {
+  it("sends what there is, then each change with the whole object", async () => {
+    const stream = await follow("/api/v1/deployments?watch");
+    expect(stream.type).toBe("text/event-stream");
+    expect((await untilBookmark(stream)).seen).toEqual(["added digits"]);
+    await put("other");
+    await pass();
+    const added = await next(stream);
+    expect([added?.event, deployment.parse(added?.data).spec.name]).toEqual(["added", "other"]);
+    await door.call("DELETE", "/api/v1/deployments/other", { key: door.keyOf.admin });
+    await pass();
+    expect(await next(stream)).toMatchObject({ event: "deleted", name: "other" });
+    stream.close();
+  });
+
+  it("shows an application the deployments of its models, and says nothing of the others", async () => {
+    const stream = await follow("/api/v1/deployments?watch=true", {}, door.keyOf.application);
+    expect((await untilBookmark(stream)).seen).toEqual(["added digits"]);
+    await put("hidden", "secret");
+    await pass();
+    await put("shown");
+    await pass();
+    expect(await next(stream)).toMatchObject({ event: "added", name: "shown" });
+    stream.close();
+  });
+
+  it("follows the status that the leader records", async () => {
+    const stream = await follow("/api/v1/deployments?watch=true");
+    await untilBookmark(stream);
+    const [row] = door.stores.rows.deployments;
+    if (!row) throw new Error("there is no deployment");
+    const findings = {
+      conditions: [],
+      activeVersion: 1,
+      targetVersion: 1,
+      edge: { wanted: 1, placed: 1, ready: 1 },
+      cloud: { wanted: 0, placed: 0, ready: 0 },
+      unplaced: [],
+    };
+    door.stores.rows.deployments = [{ ...row, status: { observedGeneration: 1, findings, at: 0 } }];
+    await cordon("edge-b"); // reads the rows again
+    await pass();
+    const changed = await next(stream);
+    expect([changed?.event, deployment.parse(changed?.data).status.edge.ready]).toEqual(["modified", 1]);
+    stream.close();
+  });
+});
+
+describe("a watch of nodes", () => {
+  it("takes the selector of the list: a node comes and goes with its labels", async () => {
+    const stream = await follow("/api/v1/nodes?watch=true&labelSelector=gpu%3Dtrue");
+    expect((await untilBookmark(stream)).seen).toEqual(["added edge-b"]);
+    const label = (name: string, labels: Record<string, string>) =>
+      door.call("PATCH", `/api/v1/nodes/${name}`, { key: door.keyOf.admin, body: { labels } });
+    await label("edge-a", { gpu: "true" });
+    await pass();
+    expect(await next(stream)).toMatchObject({ event: "added", name: "edge-a" });
+    await label("edge-b", {});
+    await pass();
+    expect(await next(stream)).toMatchObject({ event: "deleted", name: "edge-b" });
+    stream.close();
+  });
+
+  it("says that a node fell silent, which no change of the fleet says", async () => {
+    const stream = await follow("/api/v1/nodes?watch=true");
+    await untilBookmark(stream);
+    // The replica that holds its session is another one, and it records nothing more.
+    door.stores.rows.nodes = door.stores.rows.nodes.map((row) => ({
+      ...row,
+      session: row.session && { ...row.session, replica: "r-gone", open: false },
+    }));
+    await cordon("edge-b");
+    await door.clock.advance(70_000);
+    for (;;) {
+      const message = await next(stream);
+      if (message?.name === "edge-a" && node.parse(message.data).state === "lost") break;
+    }
+    stream.close();
+  });
+
+  it("resumes after Last-Event-ID, without a gap and without a repetition", async () => {
+    const first = await follow("/api/v1/nodes?watch=true");
+    const { id } = await untilBookmark(first);
+    first.close();
+    await cordon("edge-a");
+    await cordon("edge-b");
+    const second = await follow("/api/v1/nodes?watch=true", { "Last-Event-ID": id });
+    const seen = [await next(second), await next(second)];
+    expect(seen.map((message) => message?.name)).toEqual(["edge-a", "edge-b"]);
+    second.close();
+    const third = await follow("/api/v1/nodes?watch=true", { "Last-Event-ID": seen[0]?.id ?? "" });
+    expect(await next(third)).toMatchObject({ event: "modified", name: "edge-b" });
+    third.close();
+  });
+
+  it("says `reset` and begins anew for a place of another replica", async () => {
+    const stream = await follow("/api/v1/nodes?watch=true", { "Last-Event-ID": "r-other.5" });
+    expect((await untilBookmark(stream)).seen).toEqual(["reset", "added edge-a", "added edge-b"]);
+    stream.close();
+  });
+
+  it("says by a comment that it is open, ends for a revoked key and when the server stops", async () => {
+    const { body } = await door.call("POST", "/api/v1/api-keys", {
+      key: door.keyOf.admin,
+      body: { name: "watcher", role: "viewer" },
+    });
+    const [revoked, stopped] = [
+      await follow("/api/v1/nodes?watch=true", {}, body.key),
+      await follow("/api/v1/nodes?watch=true"),
+    ];
+    await Promise.all([untilBookmark(revoked), untilBookmark(stopped)]);
+    await door.call("DELETE", `/api/v1/api-keys/${body.id}`, { key: door.keyOf.admin });
+    await settle();
+    await door.clock.advance(6_000);
+    expect(await revoked.next()).toBeUndefined();
+    expect(await stopped.next()).toBe(": heartbeat");
+    await door.door.http.stop();
+    expect(await stopped.next()).toBeUndefined();
+  });
+
+  it("holds no more for a slow reader than its connection does: it is sent a reset, and the list again", async () => {
+    const nodes = Array.from({ length: 1_500 }, (_, index) =>
+      aNode(`n-${index}`, { labels: { padding: "x".repeat(4_000) } }),
+    );
+    door.stores.rows.nodes.push(...nodes);
+    await cordon("edge-a");
+    const slow = await follow("/api/v1/nodes?watch=true");
+    slow.pause();
+    await settle();
+    const [edges, rest] = [door.stores.rows.nodes.slice(0, 2), door.stores.rows.nodes.slice(2)];
+    door.stores.rows.nodes = [...edges, ...rest.map((row) => ({ ...row, cordoned: true }))];
+    await cordon("edge-b");
+    await pass();
+    slow.resume();
+    const first = await untilBookmark(slow);
+    expect([first.seen.length, first.seen.includes("reset")]).toEqual([1_502, false]);
+    const second = await untilBookmark(slow);
+    expect([second.seen[0], second.seen.length]).toEqual(["reset", 1_503]);
+    slow.close();
+  }, 60_000);
+
+  it("refuses a page of a stream, an unknown value and a selector that is none", async () => {
+    for (const query of ["watch=true&limit=5", "watch&cursor=abc", "watch=maybe", "watch=true&labelSelector=%3D"]) {
+      const { status, body } = await door.call("GET", `/api/v1/nodes?${query}`, { key: door.keyOf.admin });
+      expect([query, status, body.code]).toEqual([query, 400, "INVALID_REQUEST"]);
+    }
+    expect(
+      (await door.call("GET", "/api/v1/nodes?watch=false&limit=1", { key: door.keyOf.admin })).body.items.length,
+    ).toBe(1);
+    const forbidden = await door.call("GET", "/api/v1/nodes?watch=true", { key: door.keyOf.application });
+    expect(forbidden.status).toBe(403);
+  });
+
+  it("is counted while it is open, and leaves nothing behind when its reader goes away", async () => {
+    const shown = async (): Promise<string> =>
+      (await door.call("GET", "/metrics", { key: door.keyOf.viewer })).bytes.toString();
+    const stream = await follow("/api/v1/nodes?watch=true");
+    expect(await shown()).toContain('skerry_watches{of="nodes"} 1');
+    const head = await door.call("HEAD", "/api/v1/nodes?watch=true", { key: door.keyOf.admin });
+    expect(head.headers["content-type"]).toBe("text/event-stream");
+    stream.close();
+    await eventually("the watch is gone", async () => (await shown()).includes('skerry_watches{of="nodes"} 0'));
+  });
+});
