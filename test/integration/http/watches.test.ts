@@ -6,40 +6,13 @@ import { eventually } from "../../support/eventually.ts";
 import { settle } from "../../support/test-clock.ts";
 import { EventStream } from "./support/event-stream.ts";
 import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { nextMessage, untilBookmark } from "./support/watch-messages.ts";
 
 let door: OpenDoor;
 beforeEach(async () => {
   door = await openDoor();
 });
 afterEach(() => door.close());
-
-interface Message {
-  readonly id: string | undefined;
-  readonly event: string;
-  readonly name: string | undefined;
-  readonly data: unknown;
-}
-
-function parse(text: string): Message {
-  const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1];
-  const data = JSON.parse(field("data") ?? "{}") as { readonly name?: string };
-  return { id: field("id"), event: field("event") ?? text, name: data.name, data };
-}
-
-async function next(stream: EventStream): Promise<Message | undefined> {
-  const text = await stream.next();
-  return text === undefined ? undefined : parse(text);
-}
-
-/** The messages up to the next bookmark, and the place that it marks. */
-async function untilBookmark(stream: EventStream): Promise<{ seen: readonly string[]; id: string }> {
-  const seen: string[] = [];
-  for (let message = await next(stream); message; message = await next(stream)) {
-    if (message.event === "bookmark") return { seen, id: message.id ?? "" };
-    seen.push(message.name === undefined ? message.event : `${message.event} ${message.name}`);
-  }
-  throw new Error("the stream ended before a bookmark");
-}
 
 const follow = (path: string, headers: Record<string, string> = {}, key = door.keyOf.admin): Promise<EventStream> =>
   EventStream.open(door.open("GET", path, { key, headers }));
@@ -56,11 +29,11 @@ describe("a watch of deployments", () => {
     expect((await untilBookmark(stream)).seen).toEqual(["added digits"]);
     await put("other");
     await pass();
-    const added = await next(stream);
+    const added = await nextMessage(stream);
     expect([added?.event, deployment.parse(added?.data).spec.name]).toEqual(["added", "other"]);
     await door.call("DELETE", "/api/v1/deployments/other", { key: door.keyOf.admin });
     await pass();
-    expect(await next(stream)).toMatchObject({ event: "deleted", name: "other" });
+    expect(await nextMessage(stream)).toMatchObject({ event: "deleted", name: "other" });
     stream.close();
   });
 
@@ -71,7 +44,7 @@ describe("a watch of deployments", () => {
     await pass();
     await put("shown");
     await pass();
-    expect(await next(stream)).toMatchObject({ event: "added", name: "shown" });
+    expect(await nextMessage(stream)).toMatchObject({ event: "added", name: "shown" });
     stream.close();
   });
 
@@ -91,7 +64,7 @@ describe("a watch of deployments", () => {
     door.stores.rows.deployments = [{ ...row, status: { observedGeneration: 1, findings, at: 0 } }];
     await cordon("edge-b"); // reads the rows again
     await pass();
-    const changed = await next(stream);
+    const changed = await nextMessage(stream);
     expect([changed?.event, deployment.parse(changed?.data).status.edge.ready]).toEqual(["modified", 1]);
     stream.close();
   });
@@ -105,10 +78,10 @@ describe("a watch of nodes", () => {
       door.call("PATCH", `/api/v1/nodes/${name}`, { key: door.keyOf.admin, body: { labels } });
     await label("edge-a", { gpu: "true" });
     await pass();
-    expect(await next(stream)).toMatchObject({ event: "added", name: "edge-a" });
+    expect(await nextMessage(stream)).toMatchObject({ event: "added", name: "edge-a" });
     await label("edge-b", {});
     await pass();
-    expect(await next(stream)).toMatchObject({ event: "deleted", name: "edge-b" });
+    expect(await nextMessage(stream)).toMatchObject({ event: "deleted", name: "edge-b" });
     stream.close();
   });
 
@@ -123,7 +96,7 @@ describe("a watch of nodes", () => {
     await cordon("edge-b");
     await door.clock.advance(70_000);
     for (;;) {
-      const message = await next(stream);
+      const message = await nextMessage(stream);
       if (message?.name === "edge-a" && node.parse(message.data).state === "lost") break;
     }
     stream.close();
@@ -136,11 +109,11 @@ describe("a watch of nodes", () => {
     await cordon("edge-a");
     await cordon("edge-b");
     const second = await follow("/api/v1/nodes?watch=true", { "Last-Event-ID": id });
-    const seen = [await next(second), await next(second)];
+    const seen = [await nextMessage(second), await nextMessage(second)];
     expect(seen.map((message) => message?.name)).toEqual(["edge-a", "edge-b"]);
     second.close();
     const third = await follow("/api/v1/nodes?watch=true", { "Last-Event-ID": seen[0]?.id ?? "" });
-    expect(await next(third)).toMatchObject({ event: "modified", name: "edge-b" });
+    expect(await nextMessage(third)).toMatchObject({ event: "modified", name: "edge-b" });
     third.close();
   });
 
