@@ -137,6 +137,12 @@ describe("the commands of the pages", () => {
       expect(output).toContain(expected);
   }, 120_000);
 
+  it("docs/watching.md: what is there, and what changes", async () => {
+    const [watch = "", ...others] = await blocksOf("docs/watching.md", ["sh"]);
+    expect(await runUntil(watch, (printed) => printed.includes("event: bookmark"))).toContain('data: {"name":"cloud-a"');
+    for (const block of others) await runUntil(block, (printed) => printed.includes("cloud-a"));
+  }, 120_000);
+
   it("docs/nodes.md: a machine joins, and serves its LAN with keys of its own", async () => {
     const [joining = "", serving = ""] = await blocksOf("docs/nodes.md");
     const [create = "", join = ""] = joining.trim().split("\n");
