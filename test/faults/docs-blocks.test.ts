@@ -139,7 +139,9 @@ describe("the commands of the pages", () => {
 
   it("docs/watching.md: what is there, and what changes", async () => {
     const [watch = "", ...others] = await blocksOf("docs/watching.md", ["sh"]);
-    expect(await runUntil(watch, (printed) => printed.includes("event: bookmark"))).toContain('data: {"name":"cloud-a"');
+    expect(await runUntil(watch, (printed) => printed.includes("event: bookmark"))).toContain(
+      'data: {"name":"cloud-a"',
+    );
     for (const block of others) await runUntil(block, (printed) => printed.includes("cloud-a"));
   }, 120_000);
 
