@@ -14,10 +14,17 @@ export function registerModels(program: Command, shell: CommandRunner): void {
     models
       .command("push")
       .description(
-        "upload an ONNX file, with its external data, as a new version; continues where a broken connection stopped",
+        "upload an ONNX file or a folder as a new version; continues where a broken connection or a killed push stopped",
       )
-      .argument("<file>", "the ONNX file, or a folder with one and what it needs")
-      .requiredOption("--model <name>", "the model it is a version of; made if missing")
+      .argument(
+        "<path>",
+        "an ONNX file (its external data goes along), or a folder: an MLflow model, a Triton model, an Optimum export, any with an ONNX file",
+      )
+      .option(
+        "--model <name>",
+        "the model it is a version of, made if missing; needed unless a Triton model names itself",
+      )
+      .option("--main <path>", "the graph in a folder that holds several, e.g. onnx/model_quantized.onnx")
       .option("--label <name=value>", "a label of the version; may be repeated", collectPair)
       .option("--metric <name=number>", "what you claim of it, e.g. accuracy=0.98; may be repeated", collectPair)
       .option("--alias <alias>", "move this alias to the version when it is ready")

@@ -2,6 +2,7 @@ import { deployment, deploymentSpec, type Deployment } from "../../shared/api/v1
 import { applySpec } from "../actions/deployments/apply.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";
+import { findFiles } from "../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../models/push-version.ts";
 import { readModel } from "../models/reference.ts";
 import { formatBytes } from "../output/units.ts";
@@ -30,7 +31,7 @@ export async function publishModels(run: CommandContext, api: ApiClient): Promis
     const pushed = await waitForCheck(
       run,
       api,
-      await pushVersion(run, api, { file, model: name, labels, metrics: { accuracy } }),
+      await pushVersion(run, api, { bundle: await findFiles(file), model: name, labels, metrics: { accuracy } }),
     );
     const { version } = pushed.version;
     const words = `${name}:${version} (${formatBytes(pushed.version.bytes)}, ${(accuracy * 100).toFixed(1)} % of held-out digits right)`;

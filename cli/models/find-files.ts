@@ -1,9 +1,12 @@
-import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { open, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { FORMAT_HEAD_BYTES, foreignFormat } from "../../shared/protocol/foreign-format.ts";
 import { mainFileOf, MODEL_FILE, pathFault, pathsFault } from "../../shared/protocol/bundle.ts";
-import { EXIT } from "../exit-codes.ts";
-import { CliFailure } from "../failure.ts";
 import { externalLocations } from "./external-locations.ts";
+import { noGraph } from "./folders/checkpoint.ts";
+import { type FoundGraph, listed, listFolder, unfit } from "./folders/folder.ts";
+import { findMlflowGraph, MLMODEL } from "./folders/mlflow.ts";
+import { findTritonGraph, isTritonModel, tritonModels } from "./folders/triton.ts";
 import { fileSize } from "./hash-file.ts";
 
 /** A file to push: where it is here, and its path in the bundle. */
@@ -16,27 +19,35 @@ export interface LocalFile {
 export interface LocalBundle {
   readonly main: string;
   readonly files: readonly LocalFile[];
+  /** The model's name, when the folder says one. */
+  readonly name?: string;
+  /** What was found and what of it is not sent, in sentences. */
+  readonly notes: readonly string[];
 }
 
 /**
- * The files behind a path: an ONNX file with the files in which its tensors lie, or all files of a folder but hidden ones.
- * Throws a `CliFailure` that names the file at fault.
+ * The files behind a path: an ONNX file with the files in which its tensors lie, or what a folder holds. Of an MLflow
+ * model or a Triton model it is the graph with its external data; of any other folder the graph with all files that are
+ * no other graph's. `main` names the graph in a folder. Throws a `CliFailure` that names what is there instead.
  */
-export async function findFiles(path: string): Promise<LocalBundle> {
+export async function findFiles(path: string, main?: string): Promise<LocalBundle> {
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  const bundle = isFolder ? await folder(path) : await graph(path);
+  if (!isFolder && main !== undefined)
+    throw unfit(`${path} is a file`, "--main names the graph in a folder", "push the folder, or leave --main out");
+  const bundle = isFolder ? await folder(path, main) : { ...(await graph(path)), notes: [] };
   if (bundle.files.length === 1) return bundle;
   for (const file of bundle.files) {
     const fault = pathFault(file.path);
-    if (fault !== undefined) throw unfit(`${file.local} cannot be part of a bundle`, fault);
+    if (fault !== undefined) throw notInBundle(`${file.local} cannot be part of a bundle`, fault);
   }
   const fault = pathsFault(bundle.files.map((file) => file.path));
-  if (fault !== undefined) throw unfit(`${path} cannot be pushed as a bundle`, fault);
+  if (fault !== undefined) throw notInBundle(`${path} cannot be pushed as a bundle`, fault);
   return bundle;
 }
 
-async function graph(path: string): Promise<LocalBundle> {
+async function graph(path: string): Promise<Pick<LocalBundle, "main" | "files">> {
   await fileSize(path);
+  await refuseForeign(path);
   const locations = externalLocations(path);
   if (locations.length === 0) return { main: MODEL_FILE, files: [{ local: path, path: MODEL_FILE }] };
   const main = basename(path);
@@ -44,10 +55,10 @@ async function graph(path: string): Promise<LocalBundle> {
   for (const location of locations) {
     const fault = pathFault(location);
     if (fault !== undefined)
-      throw unfit(`${path} has tensors in ${JSON.stringify(location)}, which cannot be part of a bundle`, fault);
+      throw notInBundle(`${path} has tensors in ${JSON.stringify(location)}, which cannot be part of a bundle`, fault);
     const local = join(dirname(path), location);
     if ((await stat(local).catch(() => undefined)) === undefined)
-      throw unfit(
+      throw notInBundle(
         `${path} has tensors in ${location}, and ${local} does not exist`,
         "a graph is pushed with its external data",
       );
@@ -56,29 +67,99 @@ async function graph(path: string): Promise<LocalBundle> {
   return { main, files };
 }
 
-async function folder(root: string): Promise<LocalBundle> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((local) => ({ local, path: local.slice(join(root, sep).length).split(sep).join("/") }))
-    .filter(({ path }) => !path.split("/").some((part) => part.startsWith(".")))
-    .toSorted((a, b) => (a.path < b.path ? -1 : 1));
-  if (files.length === 0) throw unfit(`${root} holds no files`, "a folder is pushed with all files in it");
-  const found = mainFileOf(
-    files.map(({ path }) => path),
-    undefined,
-  );
-  if ("fault" in found)
-    throw unfit(`${root} cannot be pushed as a bundle`, found.fault.replace(/: name the graph.*/, ""));
-  const [only, ...more] = files;
-  if (only && more.length === 0) return { main: MODEL_FILE, files: [{ local: only.local, path: MODEL_FILE }] };
-  return { main: found.main, files };
+async function folder(root: string, main: string | undefined): Promise<LocalBundle> {
+  const paths = await listFolder(root);
+  if (paths.length === 0) throw notInBundle(`${root} holds no files`, "a folder is pushed with all files in it");
+  if (main === undefined) {
+    const found = await describedGraph(root, paths);
+    if (found !== undefined) {
+      const { graph: at, ...rest } = found;
+      return { ...(await graph(join(root, at))), ...rest };
+    }
+    const [model, ...more] = tritonModels(paths);
+    if (model !== undefined && more.length === 0) return folder(join(root, model), undefined);
+    if (model !== undefined)
+      throw unfit(
+        `${root} is a Triton model repository with ${more.length + 1} models: ${listed([model, ...more])}`,
+        "a push publishes one model",
+        `push one of them, for example ${join(root, model)}`,
+      );
+  }
+  return wholeFolder(root, paths, main);
 }
 
-const unfit = (what: string, why: string): CliFailure =>
-  new CliFailure(EXIT.error, {
-    what,
-    why: [why],
-    fix: "push a folder with one .onnx file and what it needs, or the .onnx file itself",
-  });
+/** The graph as the folder's own description names it; undefined when it has none. */
+async function describedGraph(root: string, paths: readonly string[]): Promise<FoundGraph | undefined> {
+  if (paths.includes(MLMODEL)) return findMlflowGraph(root, paths);
+  if (isTritonModel(paths)) return findTritonGraph(root, paths);
+  return undefined;
+}
+
+/** A graph with everything that stands beside it but the other graphs and what belongs to them. */
+async function wholeFolder(root: string, paths: readonly string[], named: string | undefined): Promise<LocalBundle> {
+  const graphs = paths.filter((path) => path.endsWith(".onnx"));
+  if (named === undefined && graphs.length === 0) throw noGraph(root, paths);
+  const found = mainFileOf(paths, named);
+  if ("fault" in found)
+    throw unfit(
+      `${root} cannot be pushed as a bundle`,
+      named === undefined ? `it holds several graphs: ${listed(graphs)}` : `it has no file ${named}`,
+      `name the graph with --main, for example --main ${graphs[0] ?? paths[0] ?? "model.onnx"}`,
+    );
+  const { main } = found;
+  const own = await graph(join(root, main));
+  const [only, ...more] = paths;
+  if (only !== undefined && more.length === 0) return { ...own, notes: [] };
+  const prefix = main.slice(0, main.lastIndexOf("/") + 1);
+  const needed = new Set(own.files.length === 1 ? [main] : own.files.map(({ path }) => prefix + path));
+  const others = new Set(graphs.filter((path) => path !== main).flatMap((path) => [path, ...dataOf(root, path)]));
+  const left = [...others].filter((path) => !needed.has(path));
+  const sent = [...new Set([...paths, ...needed])].filter((path) => needed.has(path) || !others.has(path)).toSorted();
+  return {
+    main,
+    files: sent.map((path) => ({ local: join(root, path), path })),
+    notes: left.length === 0 ? [] : [`Not sent, as they are other graphs: ${listed(left)}.`],
+  };
+}
+
+/** Paths of a graph's external data in the folder. */
+function dataOf(root: string, path: string): readonly string[] {
+  const prefix = path.slice(0, path.lastIndexOf("/") + 1);
+  return externalLocations(join(root, path)).map((location) => prefix + location);
+}
+
+/** Refuses a file whose beginning, name or neighbour tells that it is no ONNX model, before any of it is sent. */
+async function refuseForeign(path: string): Promise<void> {
+  const format = foreignFormat(await headOf(path));
+  if (format !== undefined) throw unfit(`${path} is no ONNX file`, `it is ${format.is}`, format.fix);
+  if (path.endsWith(".onnx")) return;
+  const name = basename(path);
+  const graphs = (await readdir(dirname(path))).filter((entry) => entry.endsWith(".onnx"));
+  const owner = graphs.find((entry) => externalLocations(join(dirname(path), entry)).includes(name));
+  if (owner !== undefined)
+    throw unfit(
+      `${path} is the data half of an export`,
+      `it holds the tensors of ${owner}`,
+      `push ${join(dirname(path), owner)}: its data is sent along`,
+    );
+  if (/\.onnx[._-]?data$|\.data$/.test(name))
+    throw unfit(
+      `${path} looks like the data half of an export`,
+      "its graph, the .onnx file that the exporter wrote with it, is not beside it",
+      "put both into one folder and push the .onnx file",
+    );
+}
+
+async function headOf(path: string): Promise<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    const head = new Uint8Array(FORMAT_HEAD_BYTES);
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+const notInBundle = (what: string, why: string): Error =>
+  unfit(what, why, "push a folder with one .onnx file and what it needs, or the .onnx file itself");

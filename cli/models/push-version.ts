@@ -11,15 +11,14 @@ import { CliFailure } from "../failure.ts";
 import { startProgress } from "../output/progress.ts";
 import type { CommandContext } from "../run.ts";
 import { waitUntil } from "../wait/wait-until.ts";
-import { findFiles } from "./find-files.ts";
+import type { LocalBundle } from "./find-files.ts";
 import { fileSize, type HashedFile, hashFile } from "./hash-file.ts";
 import { openUpload } from "./open-upload.ts";
 import { modelPath, readModel, readVersion } from "./reference.ts";
 import { uploadFile } from "./upload.ts";
 
 export interface PushRequest {
-  /** An ONNX file or a folder. */
-  readonly file: string;
+  readonly bundle: LocalBundle;
   readonly model: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly metrics: Readonly<Record<string, number>>;
@@ -33,11 +32,11 @@ export interface Pushed {
 }
 
 /**
- * Brings an ONNX file, with the files in which its tensors lie, or a folder to the control plane as a new version; its
+ * Brings the files of a bundle to the control plane as a new version; its
  * check goes on afterwards. Equal bytes are never sent twice, also when the push before this one was cut off.
  */
 export async function pushVersion(run: CommandContext, api: ApiClient, request: PushRequest): Promise<Pushed> {
-  const { main, files } = await findFiles(request.file);
+  const { main, files } = request.bundle;
   const hashed: HashedFile[] = [];
   for (const { local } of files) hashed.push(await hashWithProgress(run, local));
   const listed = hashed.map(({ bytes, sha256 }, at) => ({ path: files[at]?.path ?? "", bytes, sha256 }));

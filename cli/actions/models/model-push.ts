@@ -1,5 +1,6 @@
 import { declareVersion } from "../../../shared/api/v1/models.ts";
 import { usageFailure } from "../../failure.ts";
+import { findFiles } from "../../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
 import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
@@ -7,22 +8,23 @@ import { formatBytes } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 
 export interface PushOptions {
-  readonly model: string;
+  /** May be left out when the folder names the model. */
+  readonly model?: string;
+  /** The graph in a folder. */
+  readonly main?: string;
   readonly label?: Readonly<Record<string, string>>;
   readonly metric?: Readonly<Record<string, string>>;
   readonly alias?: string;
 }
 
 export async function pushModel(run: CommandContext, file: string, options: PushOptions): Promise<void> {
-  const { model, version } = parseModelReference(options.model);
-  if (version !== undefined)
-    throw usageFailure(
-      `--model ${options.model}: the version's number is assigned`,
-      `give the model alone: --model ${model}`,
-    );
   const metrics = parseMetrics(options.metric ?? {});
+  if (options.model !== undefined) nameOf(options.model);
+  const bundle = await findFiles(file, options.main);
+  const model = nameOf(options.model ?? bundle.name ?? missingName(file));
   const api = await run.api();
-  let pushed = await pushVersion(run, api, { file, model, labels: options.label ?? {}, metrics });
+  for (const note of bundle.notes) run.output.say(note);
+  let pushed = await pushVersion(run, api, { bundle, model, labels: options.label ?? {}, metrics });
   const name = `${model}:${pushed.version.version}`;
   run.output.say(
     pushed.uploaded
@@ -44,6 +46,19 @@ export async function pushModel(run: CommandContext, file: string, options: Push
   }
   await printPushed(run, pushed.raw, name);
   run.output.next(pushed.version.state === "ready" ? "apply -f FILE --wait" : `models inspect ${name}`);
+}
+
+function nameOf(reference: string): string {
+  const { model, version } = parseModelReference(reference);
+  if (version === undefined) return model;
+  throw usageFailure(
+    `--model ${reference}: the version's number is assigned`,
+    `give the model alone: --model ${model}`,
+  );
+}
+
+function missingName(file: string): never {
+  throw usageFailure(`${file} does not say what the model is called`, "name it with --model NAME");
 }
 
 async function printPushed(run: CommandContext, raw: unknown, name: string): Promise<void> {

@@ -1,8 +1,8 @@
+import { FORMAT_HEAD_BYTES, foreignFormat } from "../../../shared/protocol/foreign-format.ts";
 import type { RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { proveRowIndependence } from "./batching/prove.ts";
 import type { ExternalFiles } from "./external-data.ts";
-import { knownFormat } from "./known-formats.ts";
 import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
 import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
 import { toTensorSpec, type DeclaredValue } from "./onnx-signature.ts";
@@ -53,11 +53,8 @@ export function inspectOnnx(source: ByteSource, external: ExternalFiles = new Ma
     return { kind: "model", model: skimModel(source, external) };
   } catch (error) {
     if (!isSkimRefused(error)) throw error;
-    const instead = knownFormat(source);
-    return {
-      kind: "refused",
-      reason: instead === undefined ? error.message : `this is ${instead}: export the model as ONNX`,
-    };
+    const instead = foreignFormat(source.read(0, Math.min(FORMAT_HEAD_BYTES, source.size)));
+    return { kind: "refused", reason: instead === undefined ? error.message : `this is ${instead.is}: ${instead.fix}` };
   }
 }
 

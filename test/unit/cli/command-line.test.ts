@@ -12,7 +12,7 @@ describe("the command line", () => {
   it("shows arguments, options, global options and examples of a command", async () => {
     const { exitCode, stdout } = await runCli(["models", "push", "--help"]);
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("Usage: skerry models push [options] <file>");
+    expect(stdout).toContain("Usage: skerry models push [options] <path>");
     expect(stdout).toContain("-o, --output <format>");
     expect(stdout).toContain("Example:\n  skerry models push digits.onnx");
   });

@@ -43,6 +43,7 @@ describe("the files of a push", () => {
     await expect(findFiles(join(root, "net.onnx"))).rejects.toThrow(
       /has tensors in more\/two.bin, and .* does not exist/,
     );
+    await writeFile(join(root, "more/two.bin"), "x");
     await writeFile(join(root, "a b"), "x");
     await expect(findFiles(root)).rejects.toThrow(/a b cannot be part of a bundle/);
   });

@@ -1,0 +1,168 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { findFiles } from "../../../cli/models/find-files.ts";
+import { largeBundle } from "../../support/large-model.ts";
+import { onnx } from "../control-plane/core/catalog/onnx-bytes.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "skerry-folders-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+type Content = Uint8Array | string;
+
+async function write(files: Readonly<Record<string, Content>>): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), content);
+  }
+}
+
+const found = async (path = ".", main?: string) => {
+  const { files, ...rest } = await findFiles(join(root, path), main);
+  return { ...rest, files: files.map((file) => [file.local.slice(root.length + 1), file.path]) };
+};
+const sayings = async (path = ".", main?: string): Promise<string> =>
+  findFiles(join(root, path), main).then(
+    () => "found",
+    (error: unknown) => JSON.stringify((error as { parts?: unknown }).parts ?? String(error)).replaceAll(root, "ROOT"),
+  );
+
+const GRAPH = onnx();
+const DATA = largeBundle(1, 3);
+
+describe("an MLflow model", () => {
+  const mlmodel = (flavors: string): string => `artifact_path: model\nflavors:\n${flavors}\nmlflow_version: 3.4.0\n`;
+
+  it("with the ONNX flavour is its graph with the data", async () => {
+    const flavors =
+      "  onnx:\n    data: net.onnx\n    onnx_version: 1.19.0\n  python_function:\n    loader_module: mlflow.onnx";
+    await write({ MLmodel: mlmodel(flavors), "conda.yaml": "x", "python env.yaml": "x", ...DATA });
+    expect(await found()).toEqual({
+      main: "net.onnx",
+      files: ["net.onnx", "net.onnx.data", "more/two.bin"].map((path) => [path, path]),
+      notes: [`${root} is an MLflow model with the ONNX flavour: net.onnx is pushed.`],
+    });
+  });
+
+  it("of another flavour is named with the way to ONNX", async () => {
+    await write({
+      MLmodel: mlmodel("  sklearn:\n    pickled_model: model.pkl\n  python_function:\n    data: model.pkl"),
+    });
+    const said = await sayings();
+    expect(said).toContain("ROOT is an MLflow model of the flavour sklearn, and only the ONNX flavour can be served");
+    expect(said).toContain("skl2onnx.to_onnx(model, X[:1])");
+    await write({ MLmodel: mlmodel("  prophet:\n    data: x") });
+    expect(await sayings()).toContain("of the flavour prophet");
+    await write({ MLmodel: "flavors: [" });
+    expect(await sayings()).toContain("is not the description of an MLflow model");
+  });
+});
+
+describe("a Triton model", () => {
+  const CONFIG = `# made by hand
+name: "densenet"
+platform: "onnxruntime_onnx"
+max_batch_size : 8
+input [ { name: "data_0" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] } ]
+instance_group [ { count: 2 kind: KIND_CPU } ]
+dynamic_batching { preferred_batch_size: [ 4, 8 ] }
+`;
+
+  it("is the graph of its newest version, under its own name", async () => {
+    await write({ "config.pbtxt": CONFIG, "1/model.onnx": GRAPH, "10/model.onnx": GRAPH, "2/model.onnx": GRAPH });
+    expect(await found()).toEqual({
+      main: "model.onnx",
+      name: "densenet",
+      files: [["10/model.onnx", "model.onnx"]],
+      notes: [
+        `${root} is a Triton model: 10/model.onnx is pushed, its newest version.`,
+        "Settings of config.pbtxt without effect here: instance_group and dynamic_batching.",
+      ],
+    });
+  });
+
+  it("has its external data in a folder of the file's name", async () => {
+    const { "net.onnx": graph = GRAPH, ...data } = DATA;
+    const inside = Object.entries({ "model.onnx": graph, ...data }).map(([path, bytes]) => [
+      `1/model.onnx/${path}`,
+      bytes,
+    ]);
+    await write(Object.fromEntries(inside));
+    expect((await found()).files.map(([, path]) => path)).toEqual(["model.onnx", "net.onnx.data", "more/two.bin"]);
+  });
+
+  it("is found in a repository of one, and asked for in one of several", async () => {
+    await write({ "a/config.pbtxt": CONFIG, "a/1/model.onnx": GRAPH });
+    expect(await found()).toMatchObject({ name: "densenet", files: [["a/1/model.onnx", "model.onnx"]] });
+    await write({ "b/config.pbtxt": CONFIG, "b/1/model.onnx": GRAPH });
+    expect(await sayings()).toContain("ROOT is a Triton model repository with 2 models: a and b");
+  });
+
+  it("for another backend is named", async () => {
+    await write({ "config.pbtxt": 'backend: "python"', "1/model.py": "" });
+    expect(await sayings()).toContain("ROOT is a Triton model for python, and only onnxruntime_onnx can be served");
+  });
+});
+
+describe("a folder of an exporter", () => {
+  it("is the graph with its tokenizer and configuration", async () => {
+    await write({ "model.onnx": GRAPH, "config.json": "{}", "tokenizer.json": "{}" });
+    expect(await found()).toMatchObject({
+      main: "model.onnx",
+      files: ["config.json", "model.onnx", "tokenizer.json"].map((path) => [path, path]),
+      notes: [],
+    });
+  });
+
+  it("with several graphs wants --main, and leaves the others and their data out", async () => {
+    const { "net.onnx": graph = GRAPH, ...data } = DATA;
+    const inOnnx = Object.fromEntries(Object.entries(data).map(([path, bytes]) => [`onnx/${path}`, bytes]));
+    await write({ "onnx/model.onnx": graph, ...inOnnx, "onnx/model_q4.onnx": GRAPH, "config.json": "{}" });
+    const said = await sayings();
+    expect(said).toContain("it holds several graphs: onnx/model.onnx and onnx/model_q4.onnx");
+    expect(said).toContain("--main onnx/model.onnx");
+    expect(await found(".", "onnx/model_q4.onnx")).toEqual({
+      main: "onnx/model_q4.onnx",
+      files: ["config.json", "onnx/model_q4.onnx"].map((path) => [path, path]),
+      notes: ["Not sent, as they are other graphs: onnx/model.onnx, onnx/net.onnx.data, and onnx/more/two.bin."],
+    });
+    expect((await found(".", "onnx/model.onnx")).files).toHaveLength(4);
+    expect(await sayings(".", "model_q8.onnx")).toContain("it has no file model_q8.onnx");
+  });
+
+  it.each([
+    ["model.safetensors", "a Hugging Face checkpoint", "optimum-cli export onnx --model ROOT OUT"],
+    ["saved_model.pb", "a TensorFlow SavedModel", "tf2onnx.convert --saved-model ROOT"],
+    ["best.pt", "a folder with PyTorch files", "torch.onnx.export"],
+    ["model.pkl", "a folder with Python pickles", "skl2onnx"],
+    ["notes.txt", "holds no ONNX file", "name the graph with --main"],
+  ])("without a graph but with %s is named with what to do", async (file, is, fix) => {
+    await write({ [file]: "x", "config.json": "{}" });
+    const said = await sayings();
+    expect(said).toContain(is);
+    expect(said).toContain(fix);
+  });
+});
+
+describe("a file", () => {
+  it("that is the data half of an export is named with its graph", async () => {
+    await write(DATA);
+    expect(await sayings("net.onnx.data")).toContain("it holds the tensors of net.onnx");
+    await rm(join(root, "net.onnx"));
+    expect(await sayings("net.onnx.data")).toContain("looks like the data half of an export");
+  });
+
+  it("of another format is refused before it is sent", async () => {
+    await write({ "model.onnx": Buffer.from([0x80, 0x04, 0x95, ...Buffer.from("csklearn.ensemble")]) });
+    expect(await sayings("model.onnx")).toContain("a scikit-learn model in a Python pickle");
+  });
+
+  it("takes no --main", async () => {
+    await write({ "model.onnx": GRAPH });
+    expect(await sayings("model.onnx", "model.onnx")).toContain("--main names the graph in a folder");
+  });
+});
