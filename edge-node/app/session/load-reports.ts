@@ -12,8 +12,8 @@ interface Parts {
   readonly link: ControlLink;
   readonly clock: Clock;
   readonly probe: SystemProbe;
-  readonly disk: ArtifactDisk;
-  readonly serving: RequestExecutor;
+  readonly disk: Pick<ArtifactDisk, "freeMiB">;
+  readonly serving: Pick<RequestExecutor, "load">;
   readonly isServing: () => boolean;
   readonly rttMs: () => number;
 }

@@ -1,0 +1,179 @@
+import { createPrivateKey, sign } from "node:crypto";
+import { pinnedConnect } from "../../../edge-node/adapters/system/pinned-connect.ts";
+import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts";
+import { Heartbeat } from "../../../edge-node/app/session/heartbeat.ts";
+import { LoadReports } from "../../../edge-node/app/session/load-reports.ts";
+import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/desired-document.ts";
+import type { ControlLink } from "../../../edge-node/ports/links.ts";
+import { systemClock as clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { systemRandom as random } from "../../../shared/base/random.ts";
+import { desiredDigest, EMPTY_DESIRED } from "../../../shared/protocol/desired.ts";
+import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import { nodeIdOf, placementIdOf } from "./fleet-rows.ts";
+import type { SwarmCommand, SwarmOptions, SwarmReport } from "./node-swarm.ts";
+
+/**
+ * The process of the nodes: the node's own session code (channels, heartbeats, load reports) without disks and model hosts.
+ * Each node serves and is idle. Run by node-swarm.ts.
+ */
+const AT_ONCE = 20;
+const CAPABILITIES: Capabilities = {
+  arch: "x64",
+  os: "linux",
+  cpus: 4,
+  memMiB: 8_192,
+  diskMiB: 100_000,
+  runtime: "onnxruntime 1.30.0",
+  maxOpset: 24,
+  maxIrVersion: 12,
+  providers: ["cpu"],
+};
+
+const options = JSON.parse(process.argv[2] ?? "") as SwarmOptions;
+const key = createPrivateKey(options.privateKey);
+const signal = new AbortController().signal;
+const links = new Map<number, ControlLink>();
+const report = (message: SwarmReport): void => void process.send?.(message);
+
+const waiting = Array.from({ length: options.nodes }, (_, index) => index);
+await Promise.all(Array.from({ length: AT_ONCE }, openInTurn));
+report({ kind: "connected" });
+
+process.on("message", (message) => {
+  const { node } = message as SwarmCommand;
+  links.get(node)?.send({
+    type: "log",
+    seq: 1,
+    dropped: 0,
+    lines: [{ level: "info", ageMs: 0, msg: `a line of ${nodeIdOf(node)}` }],
+  });
+});
+process.on("disconnect", () => process.exit());
+
+async function openInTurn(): Promise<void> {
+  for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+    try {
+      await open(node);
+    } catch (error) {
+      report({ kind: "closed", node, reason: messageOf(error) });
+      waiting.push(node);
+    }
+  }
+}
+
+/** Resolves when the session has been confirmed in both directions. */
+async function open(node: number): Promise<void> {
+  const nodeId = nodeIdOf(node);
+  const dialer = new WebSocketDialer({
+    identity: {
+      nodeId,
+      name: nodeId,
+      kind: "edge",
+      site: "",
+      zone: "",
+      generation: 1,
+      cpId: options.cpId,
+      urls: [options.url],
+      pin: "none",
+      publicKey: "",
+      sign: (text) => sign(null, Buffer.from(text), key).toString("base64url"),
+    },
+    agentVersion: "0.1.0",
+    connect: (url, abort) => pinnedConnect({ pin: "none", isNetworkTrusted: false }, url, abort),
+    clock,
+  });
+  const ids = Array.from({ length: options.placementsPerNode }, (_, slot) => placementIdOf(node, slot));
+  const desired = desiredOf(node);
+  const proven = Promise.withResolvers<void>();
+  let heartbeat: Heartbeat | undefined;
+  const early: ControlPlaneMessage[] = [];
+  let receive = (message: ControlPlaneMessage): void => void early.push(message);
+  const link = await dialer.control(
+    {
+      epoch: 0,
+      capabilities: CAPABILITIES,
+      bootId: "boot",
+      desired: desired.position(),
+      placements: ids.map((placementId) => ({ placementId, generation: 1, state: "ready", rssMiB: 40, warmUs: 100 })),
+    },
+    (message) => receive(message),
+    signal,
+  );
+  receive = (message) => {
+    if (message.type === "heartbeat.ack") heartbeat?.onAck(message);
+    if (message.type === "desired.snapshot" || message.type === "desired.delta") desired.take(message, link);
+  };
+  early.forEach(receive);
+  links.set(node, link);
+  void link.closed.then(({ code, reason }) => report({ kind: "closed", node, reason: `${code} ${reason}` }));
+  const { epoch = 0, replica } = link.welcome;
+  await dialer.inference(
+    { epoch, replica, streamsResponses: true },
+    { onRequest: () => undefined, onCancel: () => undefined },
+    signal,
+  );
+  const loads = new LoadReports({
+    link,
+    clock,
+    probe: { capabilities: async () => CAPABILITIES, cpuPct: () => 3, memFreeMiB: () => 4_000 },
+    disk: { freeMiB: async () => 50_000 },
+    serving: {
+      load: () => ({
+        rif: 0,
+        placements: ids.map((placementId) => ({
+          placementId,
+          rif: 0,
+          queued: 0,
+          slots: 1,
+          meanUs: 100,
+          p95Us: 120,
+          done: 10,
+          failed: 0,
+          rssMiB: 40,
+        })),
+      }),
+    },
+    isServing: () => true,
+    rttMs: () => heartbeat?.rttMs ?? 0,
+  });
+  heartbeat = new Heartbeat({
+    link,
+    clock,
+    random,
+    telemetry: { heartbeatAnswered: () => undefined },
+    desired: desired.position,
+    beforeReady: () => loads.start(),
+    onProven: proven.resolve,
+  });
+  heartbeat.start();
+  await proven.promise;
+}
+
+interface DesiredOf {
+  readonly position: () => { readonly rev: number; readonly digest: ReturnType<typeof desiredDigest> };
+  readonly take: (
+    message: Extract<ControlPlaneMessage, { type: "desired.snapshot" | "desired.delta" }>,
+    link: ControlLink,
+  ) => void;
+}
+
+/** The desired document of one node, as it would lie on its disk. */
+function desiredOf(node: number): DesiredOf {
+  let document: DesiredRevision = { rev: 0, state: EMPTY_DESIRED };
+  let digest = desiredDigest(document.state);
+  return {
+    position: () => ({ rev: document.rev, digest }),
+    take(message, link) {
+      const verdict = judgeDesired(document, message);
+      if (verdict.kind === "lost") return void link.send({ type: "desired.get", haveRev: document.rev });
+      if (verdict.kind === "apply") {
+        ({ document } = verdict);
+        digest = desiredDigest(document.state);
+        const { cordoned } = document.state;
+        report({ kind: "desired", node, isCordoned: cordoned, at: performance.timeOrigin + performance.now() });
+      }
+      link.send({ type: "desired.ack", rev: document.rev, digest });
+    },
+  };
+}
