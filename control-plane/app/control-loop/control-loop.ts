@@ -5,16 +5,19 @@ import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { transitions } from "../../core/fleet/transitions.ts";
 import { statusSteps } from "../../core/reconcile/deployment-status.ts";
 import { planFleet } from "../../core/reconcile/plan.ts";
+import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, type Step } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Execute } from "./effects/effects.ts";
 import type { Leadership } from "./leadership.ts";
 
-/** Silence turns into loss, and a failure into a retry, without an event: so the loop also runs every second. */
+/** Silence turns into loss, and a failure into a retry, without an event: so the loop also looks every second. */
 const PERIOD_MS = 1_000;
 /** Changes come in bursts (a reconnect storm, a batch of deployments): one plan serves them all. */
 const SETTLE_MS = 20;
+/** The trigger of a run that nothing asked for. */
+const PERIODIC = "periodic";
 
 /**
  * The leader's loop. One run is a pipeline:
@@ -26,7 +29,8 @@ const SETTLE_MS = 20;
  *   steps        all of these as one list of values                            (core/reconcile/steps.ts)
  *   effects      each step by the table of its domain, fenced by the lease     (effects/)
  *
- * Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second.
+ * Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second. It
+ * ends at `observe` when the plan before had no step and what it was made of still holds (core/reconcile/plan-basis.ts).
  * One run at a time: triggers during a run lead to exactly one more. A step that finds another leader ends the run and
  * the leadership. A step that fails ends the run; the next run plans from what is then.
  */
@@ -40,6 +44,8 @@ export class ControlLoop {
   #running: Promise<void> = Promise.resolve();
   #isScheduled = false;
   #trigger = "started";
+  /** Of the newest plan, when it had no step. */
+  #basis: PlanBasis | undefined;
   #isStopped = false;
   #cancel: () => void = () => undefined;
 
@@ -88,7 +94,7 @@ export class ControlLoop {
 
   async #runOnce(): Promise<void> {
     const trigger = this.#trigger;
-    this.#trigger = "periodic";
+    this.#trigger = PERIODIC;
     try {
       await this.#reconcile(trigger);
     } catch (error) {
@@ -102,6 +108,8 @@ export class ControlLoop {
     if (!lead || !this.#fleet.isFresh) return;
     const fleet = this.#fleet.snapshot();
     const context: PlanContext = { now: this.#clock.now(), timings: this.#timings, trigger, leaderSince: lead.since };
+    if (this.#basis && trigger === PERIODIC && holds(this.#basis, fleet, context)) return;
+    this.#basis = undefined;
 
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
     const announce: readonly Step[] = found.length === 0 ? [] : [{ kind: "node.announce", transitions: found }];
@@ -116,5 +124,6 @@ export class ControlLoop {
       }
     }
     if (steps.length > 0) await this.#fleet.refresh();
+    else this.#basis = basisOf(fleet, plan, context);
   }
 }

@@ -1,4 +1,5 @@
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { memo } from "../memo.ts";
 import {
   aliasKey,
   versionKey,
@@ -18,8 +19,13 @@ export function targetVersion(fleet: Fleet, deployment: FleetDeployment): number
 export const versionOf = (fleet: Fleet, model: string, version: number): FleetVersion | undefined =>
   fleet.versions.get(versionKey(model, version));
 
+/** A plan asks for each deployment: walking all placements for each of them was a third of a plan for 5,000 placements. */
+const byDeployment = memo((placements: Fleet["placements"]) =>
+  Map.groupBy(placements.values(), ({ deployment }) => deployment),
+);
+
 export const placementsOfDeployment = (fleet: Fleet, name: string): readonly FleetPlacement[] =>
-  [...fleet.placements.values()].filter((placement) => placement.deployment === name);
+  byDeployment(fleet.placements).get(name) ?? [];
 
 export const placementsOn = (fleet: Fleet, nodeId: string): readonly FleetPlacement[] =>
   fleet.placementsOn.get(nodeId) ?? [];

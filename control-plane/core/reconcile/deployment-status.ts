@@ -1,6 +1,6 @@
 import type { Condition, DeploymentFindings, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { canonicalJson } from "../../../shared/base/digest.ts";
+import { isEqual } from "../fleet/equal.ts";
 import { activeVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
@@ -33,8 +33,7 @@ export function statusSteps(
     if (!plan) continue;
     const findings = deploymentFindings(fleet, deployment, { ...context, plan });
     const { name, generation, status } = deployment;
-    const isRecorded =
-      status?.observedGeneration === generation && canonicalJson(status.findings) === canonicalJson(findings);
+    const isRecorded = status?.observedGeneration === generation && isEqual(status.findings, findings);
     if (isRecorded) continue;
     const event = stalledEvent(name, status?.findings, findings);
     steps.push({ kind: "status.write", deployment: name, generation, findings, event });

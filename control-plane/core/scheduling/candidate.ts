@@ -2,6 +2,7 @@ import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../fleet/node-status.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import { memo } from "../memo.ts";
 import { heldOn } from "./held.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
 
@@ -95,3 +96,9 @@ export function withoutReservation(candidate: Candidate, deployment: string): Ca
   const reservedBy = new Map(candidate.reservedBy).set(deployment, 0);
   return { ...candidate, reservedMiB: candidate.reservedMiB - ownMiB, reservedBy };
 }
+
+/** By the id of the node. Each deployment of a plan asks. */
+export const candidatesById = memo(
+  (candidates: readonly Candidate[]): ReadonlyMap<string, Candidate> =>
+    new Map(candidates.map((candidate) => [candidate.node.id, candidate])),
+);

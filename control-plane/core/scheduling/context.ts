@@ -1,6 +1,7 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
 import type { Fleet, FleetNode } from "../fleet/types.ts";
+import { memo } from "../memo.ts";
 import { DEFAULT_PROFILE, type Profile } from "./profile.ts";
 
 /** What a plan depends on beside the fleet. */
@@ -31,8 +32,17 @@ const BREAKER_SHARE = 0.55;
  * The breaker: when more than 55 % of a fleet of at least five is gone at once, the likelier fault is ours (or the
  * network's), and moving everything would make it worse. Nothing is evacuated then.
  */
-export function isEvacuationHeld(fleet: Fleet, context: PlanContext): boolean {
-  const known = [...fleet.nodes.values()].filter((node) => node.session !== undefined && !node.revoked);
-  const lost = known.filter((node) => stateFor(node, context) === "lost");
-  return known.length >= BREAKER_FLEET && lost.length > BREAKER_SHARE * known.length;
-}
+export const isEvacuationHeld = (fleet: Fleet, context: PlanContext): boolean => breakerOf(fleet.nodes)(context);
+
+const breakerOf = memo((nodes: Fleet["nodes"]) =>
+  memo((context: PlanContext): boolean => {
+    let known = 0;
+    let lost = 0;
+    for (const node of nodes.values()) {
+      if (node.session === undefined || node.revoked) continue;
+      known += 1;
+      if (stateFor(node, context) === "lost") lost += 1;
+    }
+    return known >= BREAKER_FLEET && lost > BREAKER_SHARE * known;
+  }),
+);

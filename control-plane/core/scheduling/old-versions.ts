@@ -1,6 +1,6 @@
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { Fleet, FleetPlacement } from "../fleet/types.ts";
-import type { Candidate, PlacementRequest } from "./candidate.ts";
+import { candidatesById, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { residencyFilter } from "./filters/residency.ts";
 import { heldOn } from "./held.ts";
 import { STATIC_FILTERS } from "./profile.ts";
@@ -91,7 +91,7 @@ class UpdateView {
     this.need = need;
     this.wanted = wanted;
     this.#placements = placements;
-    this.#candidates = new Map(candidates.map((candidate) => [candidate.node.id, candidate]));
+    this.#candidates = candidatesById(candidates);
     this.fresh = placements.filter(({ version }) => version === need.version.version);
     const heldIds = new Set(
       this.fresh.flatMap(({ nodeId }) => {

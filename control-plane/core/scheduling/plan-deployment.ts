@@ -2,7 +2,7 @@ import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { candidatesOf, type Candidate, type PlacementRequest } from "./candidate.ts";
+import { candidatesById, candidatesOf, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { isEvacuationHeld, stateFor, type PlanContext } from "./context.ts";
 import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
 import { memoryNeedMiB } from "./memory.ts";
@@ -117,13 +117,14 @@ interface KindInput {
 function planKind(kind: NodeKind, input: KindInput) {
   const { fleet, need, context } = input;
   const wanted = wantedReplicas(kind, input.candidates, need);
-  const byId = new Map(input.candidates.map((candidate) => [candidate.node.id as string, candidate]));
+  const byId = candidatesById(input.candidates);
   const mine = input.placements.filter(
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
   );
   const isHeld = isEvacuationHeld(fleet, context);
   const standing = mine.filter((placement) => isStanding(placement, byId.get(placement.nodeId), { need, isHeld }));
-  const rest = mine.filter((placement) => !standing.includes(placement));
+  const stays = new Set(standing);
+  const rest = mine.filter((placement) => !stays.has(placement));
   const readyCount = standing.filter(({ state }) => state === "ready").length;
   const isCovered = readyCount >= wanted;
 

@@ -5,7 +5,7 @@ import { Leadership } from "../../../../../control-plane/app/control-loop/leader
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanOutcome } from "../../../../../control-plane/ports/plan.ts";
-import { aDeployment, aNode, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet-in-memory.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
@@ -60,6 +60,24 @@ describe("the control loop", () => {
     });
     await clock.advance(1_000);
     expect(placed(executed)).toBeGreaterThanOrEqual(1);
+    await loop.stop();
+    await fleet.stop();
+  });
+
+  it("retries a failed placement when its pause is over, though nothing else happens", async () => {
+    const node = aNode("edge-a");
+    const failed = aPlacement(node, { state: "failed", stateSince: NOW });
+    const { clock, fleet, loop, executed } = await startLoop(() => "committed", {
+      ...rows,
+      nodes: [node],
+      placements: [failed],
+    });
+    const retries = (): number => executed.filter((step) => step === "retry digits:1 on edge-a").length;
+    loop.trigger("test");
+    await clock.advance(15 * 60_000 - 1_000);
+    expect(retries()).toBe(0);
+    await clock.advance(2_000);
+    expect(retries()).toBeGreaterThanOrEqual(1);
     await loop.stop();
     await fleet.stop();
   });

@@ -1,0 +1,36 @@
+import type { NodeState } from "../../../shared/api/v1/nodes.ts";
+import type { Fleet } from "../fleet/types.ts";
+import { stateFor, type PlanContext } from "../scheduling/context.ts";
+import type { FleetPlan } from "./plan.ts";
+
+/** Load reports change what fits on a node, and are no change of the fleet: what could not be placed is tried again. */
+const SHORTFALL_MS = 5_000;
+/** A plan at least this often, so that a rule that forgets to ask for its time is late, and not dead. */
+const MAX_AGE_MS = 30_000;
+
+/** What a plan was made of. While it holds, the same plan would be made again. */
+export interface PlanBasis {
+  readonly revision: number;
+  readonly leaderSince: number | undefined;
+  /** By node id. Silence changes them without an event. */
+  readonly states: ReadonlyMap<string, NodeState>;
+  /** When time alone may change the plan, in ms of the fleet's clock. */
+  readonly until: number;
+}
+
+export function basisOf(fleet: Fleet, plan: FleetPlan, context: PlanContext): PlanBasis {
+  const { now, leaderSince } = context;
+  const isShort = plan.decisions.values().some(({ shortfall }) => shortfall.length > 0);
+  return {
+    revision: fleet.revision,
+    leaderSince,
+    states: new Map(fleet.nodes.values().map((node) => [node.id, stateFor(node, context)])),
+    until: Math.min(plan.wakeAt ?? Infinity, now + (isShort ? SHORTFALL_MS : MAX_AGE_MS)),
+  };
+}
+
+export function holds(basis: PlanBasis, fleet: Fleet, context: PlanContext): boolean {
+  if (basis.revision !== fleet.revision || basis.leaderSince !== context.leaderSince) return false;
+  if (context.now >= basis.until) return false;
+  return fleet.nodes.values().every((node) => basis.states.get(node.id) === stateFor(node, context));
+}
