@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Clock } from "../shared/base/clock.ts";
+import { sleep, type Clock } from "../shared/base/clock.ts";
 import { messageOf } from "../shared/base/errors.ts";
 import { newId } from "../shared/base/ids.ts";
 import type { Logger } from "../shared/base/logger.ts";
@@ -28,6 +28,7 @@ import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-session-handler.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
+import { Readiness } from "./app/fleet/readiness.ts";
 import { SessionWatch } from "./app/node-sessions/session-watch.ts";
 import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
@@ -36,8 +37,8 @@ import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import type { Config } from "./config.ts";
 import type { NewEvent } from "./ports/journal.ts";
 
-/** Nodes that are sent away come back spread over this time, in ms. */
-const GOAWAY_SPREAD_MS = 5_000;
+/** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */
+const HAND_OVER_MS = 10_000;
 
 export interface ControlPlane {
   readonly http: HttpApi["http"];
@@ -140,7 +141,7 @@ export async function composeControlPlane(
     timings,
     clock,
   });
-  let isStopping = false;
+  const readiness = new Readiness({ fleet, registry, timings, clock });
   const door = createHttpApi({
     keys: apiKeys,
     catalog,
@@ -161,7 +162,7 @@ export async function composeControlPlane(
     idempotency: postgres.idempotency,
     metrics,
     renderMetrics: () => metrics.render(),
-    readiness: () => readinessOf({ isStopping, isLoaded: fleet.isLoaded, isFresh: fleet.isFresh }),
+    readiness: (purpose) => readiness.of(purpose),
     infer: (request) => inference.infer(request),
     join: (request) => join.join(request),
     clock,
@@ -189,17 +190,25 @@ export async function composeControlPlane(
       loop.start();
       catalog.start();
       sockets.attach(door.http.server);
+      readiness.start();
     },
     async stop() {
-      isStopping = true;
-      await door.http.stop();
-      inference.drain();
-      gateway.stop(GOAWAY_SPREAD_MS);
-      watch.stop();
-      sockets.terminateAll();
+      // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await loop.stop();
       await leadership.stop();
       await catalog.stop();
+      if (await postgres.sessions.hasOthers(replica).catch(() => false)) {
+        gateway.handOver();
+        await whenever(() => gateway.isHandedOver, { atMostMs: HAND_OVER_MS, clock });
+        readiness.stop();
+        await sleep(clock, config.drainNoticeMs);
+      }
+      readiness.stop();
+      await door.http.stop();
+      inference.drain();
+      gateway.stop();
+      watch.stop();
+      sockets.terminateAll();
       inference.stop();
       await postgres.sessions.leave(replica).catch(() => undefined); // its silence says the same a little later
       await fleet.stop();
@@ -207,13 +216,8 @@ export async function composeControlPlane(
   };
 }
 
-function readinessOf(state: { isStopping: boolean; isLoaded: boolean; isFresh: boolean }): {
-  ready: boolean;
-  reasons: string[];
-} {
-  const reasons: string[] = [];
-  if (state.isStopping) reasons.push("stopping");
-  if (!state.isLoaded) reasons.push("the fleet is not loaded yet");
-  else if (!state.isFresh) reasons.push("PostgreSQL does not answer");
-  return { ready: reasons.length === 0, reasons };
+/** Resolves when `holds`, looked at every 50 ms, or after `atMostMs`. */
+async function whenever(holds: () => boolean, { atMostMs, clock }: { atMostMs: number; clock: Clock }): Promise<void> {
+  const end = clock.now() + atMostMs;
+  while (!holds() && clock.now() < end) await sleep(clock, 50);
 }

@@ -42,6 +42,15 @@ const settings = z.object({
     .min(2_000)
     .default(LOST_MS)
     .describe("Time without a message after which a node's placements may move, in ms."),
+  SKERRY_DRAIN_NOTICE_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(2_000)
+    .describe(
+      "How long a control plane that stops goes on serving after /readyz says no, in ms, so that a load balancer sees it; not when it is the only one.",
+    ),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -66,6 +75,7 @@ export interface Config {
   readonly heartbeatMs: number;
   readonly suspectMs: number;
   readonly lostMs: number;
+  readonly drainNoticeMs: number;
   readonly logLevel: string;
   readonly exitWithParent: boolean;
 }
@@ -85,6 +95,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     heartbeatMs: Math.min(data.SKERRY_HEARTBEAT_MS, data.SKERRY_SUSPECT_MS / 3),
     suspectMs: data.SKERRY_SUSPECT_MS,
     lostMs: data.SKERRY_LOST_MS,
+    drainNoticeMs: data.SKERRY_DRAIN_NOTICE_MS,
     logLevel: data.SKERRY_LOG_LEVEL,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
   };

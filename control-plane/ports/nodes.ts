@@ -69,6 +69,8 @@ export interface SessionStore {
   close(nodeId: NodeId, epoch: number): Promise<boolean>;
   /** Records that `replica` lives and listens at `address`, where no other one can: the row of an earlier one goes. */
   enter(replica: Replica): Promise<void>;
+  /** Whether another replica recorded within 16 s that it lives. */
+  hasOthers(replicaId: string): Promise<boolean>;
   /** The replica stops: its row goes. */
   leave(replicaId: string): Promise<void>;
   /**

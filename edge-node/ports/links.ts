@@ -63,6 +63,8 @@ export interface TransferLink {
 
 /** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `LinkRefused`. */
 export interface Dialer {
+  /** The next control dial goes to the next URL: the control plane that was dialled last is about to stop. */
+  tryNextUrl(): void;
   control(
     hello: {
       epoch: number;

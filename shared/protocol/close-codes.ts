@@ -21,8 +21,17 @@ export const CLOSE = {
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
 
 /** What a node does after a close: the last column of the protocol's table of close codes. The node serves on in every case. */
-export type AfterClose = { readonly kind: "reconnect"; readonly atLeastMs: number } | { readonly kind: "stop" };
+export type AfterClose =
+  | {
+      readonly kind: "reconnect";
+      readonly atLeastMs: number;
+      /** The control plane is not there, restarts or is full: nothing is wrong with the node. */
+      readonly isAway: boolean;
+    }
+  | { readonly kind: "stop" };
 
+/** WebSocket's code for a connection that was lost or never came about. No close frame carries it. */
+const NO_CONNECTION = 1006;
 const REFUSED_MS = 5 * 60_000;
 const FAULT_MS = 5_000;
 
@@ -31,13 +40,19 @@ export function afterClose(code: number): AfterClose {
     case CLOSE.NODE_DELETED:
       return { kind: "stop" };
     case CLOSE.BAD_PROOF:
-      return { kind: "reconnect", atLeastMs: REFUSED_MS };
-    case CLOSE.FAULT:
+      return { kind: "reconnect", atLeastMs: REFUSED_MS, isAway: false };
     case CLOSE.CAPACITY:
+      return { kind: "reconnect", atLeastMs: FAULT_MS, isAway: true };
+    case CLOSE.FAULT:
     case CLOSE.TOO_SLOW:
     case CLOSE.TOO_MANY_MESSAGES:
-      return { kind: "reconnect", atLeastMs: FAULT_MS };
+      return { kind: "reconnect", atLeastMs: FAULT_MS, isAway: false };
+    case CLOSE.DONE:
+    case CLOSE.RESTART:
+    case CLOSE.SESSION_ENDED:
+    case NO_CONNECTION:
+      return { kind: "reconnect", atLeastMs: 0, isAway: true };
     default:
-      return { kind: "reconnect", atLeastMs: 0 };
+      return { kind: "reconnect", atLeastMs: 0, isAway: false };
   }
 }

@@ -1,5 +1,5 @@
 import { nodeCost } from "../../core/fleet/node-cost.ts";
-import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { candidateSet, type CandidateSet } from "../../core/routing/candidate-set.ts";
 import type { RouteCandidate } from "../../core/routing/estimate.ts";
 import { buildRouteTable, type ReadyPlacement, type RouteTable } from "../../core/routing/table.ts";
@@ -87,10 +87,9 @@ export class RouteCache {
       const node = nodes.get(placement.nodeId);
       const session = registry.get(placement.nodeId);
       const stats = telemetry.of(placement.id);
-      const isServing =
-        session?.inference !== undefined && node !== undefined && nodeState(node, now, timings) === "ready";
+      const isServing = node !== undefined && registry.isRoutable(node, now, timings);
       stats.setServing(isServing, now);
-      if (!isServing) continue;
+      if (!isServing || !session) continue;
       serving.push({
         placementId: placement.id,
         nodeId: node.id,

@@ -9,7 +9,7 @@ import { LOAD_MS } from "../../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/change-set.ts";
-import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type {
@@ -44,6 +44,9 @@ interface Parts {
   readonly tell: (event: NewEvent) => void;
 }
 
+/** Nodes that are sent away at one moment come back one after the other, a thousand of them within 5 s. */
+const GOAWAY_SPACING_MS = 5;
+
 /**
  * The door of the nodes: opens sessions and answers their messages. What a message means for planning
  * goes into the fleet; what it means for a transfer goes to the push. The node id comes only from the authenticated socket.
@@ -65,16 +68,30 @@ export class NodeSessions implements NodeSessionHandler {
     });
   }
 
-  /** Sends every node away for a time of its own within `spreadMs`, and closes what is left. */
-  stop(spreadMs: number): void {
+  /** Takes no new sessions, and asks every node for a time of its own to open its next one elsewhere. Closes nothing. */
+  handOver(): void {
     this.#isStopped = true;
-    const sessions = this.#parts.registry.all();
-    sessions.forEach((session, index) => {
-      session.control.send({
-        type: "goaway",
-        reason: "shutdown",
-        reconnectMs: Math.round((spreadMs * (index + 1)) / sessions.length),
-      });
+    this.#parts.registry
+      .all()
+      .filter(({ isHandedOver }) => !isHandedOver)
+      .forEach((session, index) => session.handOver((index + 1) * GOAWAY_SPACING_MS));
+  }
+
+  /** Whether every node that was handed over is ready at another control plane. */
+  get isHandedOver(): boolean {
+    const { registry, fleet, timings, clock } = this.#parts;
+    const { nodes } = fleet.current();
+    return registry.all().every(({ nodeId, epoch }) => {
+      const node = nodes.get(nodeId);
+      if (!node || node.revoked) return true;
+      return (node.session?.epoch ?? 0) > epoch && nodeState(node, clock.now(), timings) === "ready";
+    });
+  }
+
+  /** Hands over what is left, and closes every session. */
+  stop(): void {
+    this.handOver();
+    this.#parts.registry.all().forEach((session) => {
       session.inference?.close(CLOSE.RESTART, "the control plane stops");
       session.control.close(CLOSE.RESTART, "the control plane stops");
     });
@@ -218,13 +235,17 @@ export class NodeSessions implements NodeSessionHandler {
     if (!registry.remove(session)) return;
     const { nodeId, epoch, name } = session;
     fleet.apply({ type: "session-closed", nodeId, epoch, at: clock.now() });
-    logger.warn({ node: name, epoch }, "node disconnected");
-    tell({
-      type: "Warning",
-      reason: "NodeDisconnected",
-      object: `node/${name}`,
-      message: `${name} lost its control channel; it gets no new requests`,
-    });
+    if (session.isHandedOver) {
+      logger.info({ node: name, epoch }, "node sent away");
+    } else {
+      logger.warn({ node: name, epoch }, "node disconnected");
+      tell({
+        type: "Warning",
+        reason: "NodeDisconnected",
+        object: `node/${name}`,
+        message: `${name} lost its control channel; it gets no new requests`,
+      });
+    }
     await sessions.close(nodeId, epoch).catch(() => undefined); // the poll sees it by its age
   }
 

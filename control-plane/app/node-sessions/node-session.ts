@@ -2,6 +2,8 @@ import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { FleetNode } from "../../core/fleet/types.ts";
 import type { ControlLink, InferenceLink } from "../../ports/sockets.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
@@ -24,6 +26,7 @@ export class NodeSession {
   readonly liveness: Liveness;
   readonly transfers = new TransferState();
   #inference: InferenceLink | undefined;
+  #isHandedOver = false;
 
   constructor(parts: {
     readonly nodeId: NodeId;
@@ -46,6 +49,17 @@ export class NodeSession {
   /** The open inference channel; undefined when requests cannot be sent to the node. */
   get inference(): InferenceLink | undefined {
     return this.#inference;
+  }
+
+  /** Its node was asked to open a session at another control plane. It still answers on this one until that closes. */
+  get isHandedOver(): boolean {
+    return this.#isHandedOver;
+  }
+
+  /** Asks the node to open its next session elsewhere in `reconnectMs`. */
+  handOver(reconnectMs: number): void {
+    this.#isHandedOver = true;
+    this.control.send({ type: "goaway", reason: "shutdown", reconnectMs });
   }
 
   /** From now on requests are sent on `channel`; an older one is closed, and the requests on it are lost. */
@@ -73,6 +87,15 @@ export class SessionRegistry {
 
   get(nodeId: string): NodeSession | undefined {
     return this.#sessions.get(nodeId);
+  }
+
+  /**
+   * Whether requests can be sent to the node from here. One that was handed over answers on its old session until that is
+   * closed, however far its next one is.
+   */
+  isRoutable(node: FleetNode, now: number, timings: NodeTimings): boolean {
+    const session = this.#sessions.get(node.id);
+    return session?.inference !== undefined && (session.isHandedOver || nodeState(node, now, timings) === "ready");
   }
 
   all(): readonly NodeSession[] {

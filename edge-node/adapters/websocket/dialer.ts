@@ -30,6 +30,10 @@ export class WebSocketDialer implements Dialer {
     this.#parts = parts;
   }
 
+  tryNextUrl(): void {
+    this.#url += 1;
+  }
+
   async control(
     hello: Parameters<Dialer["control"]>[0],
     onMessage: (message: ControlPlaneMessage) => void,
@@ -60,7 +64,7 @@ export class WebSocketDialer implements Dialer {
       link.listen(onMessage);
       return link;
     } catch (error) {
-      this.#url += 1;
+      this.tryNextUrl();
       throw error;
     }
   }

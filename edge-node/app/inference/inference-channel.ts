@@ -100,7 +100,7 @@ export class InferenceChannel {
       if (signal.aborted || this.#isOver) return;
       logger.warn({ code: closed.code, reason: closed.reason }, "the inference channel is not open");
       if (clock.now() - openedAt >= PROVEN_MS) this.#reconnect.proven();
-      const redial = this.#reconnect.after(closed);
+      const redial = this.#reconnect.after(closed, clock.now());
       if (redial.kind === "never") return; // the control channel learns the same
       await sleep(clock, redial.waitMs, signal).catch(() => undefined);
     }

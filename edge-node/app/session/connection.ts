@@ -1,6 +1,7 @@
 import { sleep } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { Reconnect } from "../../core/reconnect.ts";
 import type { LinkClosed } from "../../ports/links.ts";
@@ -63,7 +64,7 @@ export class Connection {
       const closed = await this.#once(signal);
       if (signal.aborted) break;
       if (closed === "take over") continue;
-      const redial = this.#reconnect.after(closed);
+      const redial = this.#reconnect.after(closed, clock.now());
       if (redial.kind === "never") {
         logger.error({ code: closed.code }, "this node was deleted; it serves on, and dials no more");
         break;
@@ -86,7 +87,11 @@ export class Connection {
       return closed;
     }
     const end = await Promise.race([session.ended, this.#stopped.promise]);
-    if (end === "stopped" || end.kind === "goaway") return "take over";
+    if (end === "stopped") return "take over";
+    if (end.kind === "goaway") {
+      this.#parts.dialer.tryNextUrl();
+      return "take over";
+    }
     this.#complain(end.closed);
     await this.#leave(end.closed.reason);
     return end.closed;
@@ -131,14 +136,26 @@ export class Connection {
     return session;
   }
 
-  /** Ends the present session; its last requests may take 5 s more. */
+  /**
+   * Ends the present session; its last requests may take 5 s more. A control plane that hands its nodes over goes on sending
+   * requests until its callers know: then it closes the session itself.
+   */
   async #leave(reason: string): Promise<void> {
     const session = this.#session;
     if (!session) return;
     this.#session = undefined;
     session.detach();
-    const closing = session.close(reason).finally(() => this.#closing.delete(closing));
+    const closing = (session.isSentAway ? this.#untilClosed(session) : Promise.resolve())
+      .then(() => session.close(reason))
+      .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+  }
+
+  async #untilClosed(session: Session): Promise<void> {
+    const deadline = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.after(DRAIN_MS, deadline.resolve);
+    await Promise.race([session.linkClosed, this.#stopped.promise, deadline.promise]);
+    cancel();
   }
 
   #complain({ code, reason }: LinkClosed): void {

@@ -48,6 +48,7 @@ export class Session {
   readonly #heartbeat: Heartbeat;
   readonly #load: LoadReports;
   readonly #inference: InferenceChannel;
+  #isSentAway = false;
   readonly #end = Promise.withResolvers<SessionEnd>();
   #cancelGoaway: () => void = () => undefined;
   /** Not to be back before this, when the control plane said so. */
@@ -85,6 +86,16 @@ export class Session {
   /** Resolves when the session is over, or a new one should take over. */
   get ended(): Promise<SessionEnd> {
     return this.#end.promise;
+  }
+
+  /** Whether the control plane asked for a new session elsewhere: it still sends requests on this one until it closes it. */
+  get isSentAway(): boolean {
+    return this.#isSentAway;
+  }
+
+  /** Resolves when the control channel is closed. */
+  get linkClosed(): Promise<unknown> {
+    return this.#link.closed;
   }
 
   start(): void {
@@ -157,6 +168,7 @@ export class Session {
     const { clock, logger } = this.#parts;
     logger.info({ reason, reconnectMs }, "the control plane asks this node to open a new session");
     this.#backAt = clock.now() + reconnectMs;
+    this.#isSentAway = true;
     this.#cancelGoaway();
     this.#cancelGoaway = clock.after(reconnectMs, () => this.#end.resolve({ kind: "goaway", reason }));
   }

@@ -137,7 +137,7 @@ export async function startReplica(
       publicUrl: "http://skerry",
     }),
     async stop() {
-      gateway.stop(5_000);
+      gateway.stop();
       watch.stop();
       await loop.stop();
       await leadership.stop();

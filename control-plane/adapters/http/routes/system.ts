@@ -7,8 +7,8 @@ const TAG = "Operation";
 const anything = z.object({});
 
 export interface SystemParts {
-  /** Whether this process takes requests, and if not, why. */
-  readonly readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** Whether this process takes requests of this kind, and if not, why. */
+  readonly readiness: (purpose: Purpose) => { readonly ready: boolean; readonly reasons: readonly string[] };
   /** The metrics as text, and of which type. */
   readonly renderMetrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   readonly openApi: () => object;
@@ -16,6 +16,15 @@ export interface SystemParts {
   readonly reference: () => string;
 }
 
+/** What a load balancer sends here: `inference` is all of `/v2`; `admin` is `/api/v1`, which needs PostgreSQL. */
+const purpose = z.enum(["inference", "admin"]);
+export type Purpose = z.infer<typeof purpose>;
+
+const readinessQuery = z.object({
+  for: purpose
+    .default("inference")
+    .describe("inference: whether /v2 is served here; admin: whether /api/v1 is, which needs PostgreSQL."),
+});
 const readiness = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
 
 export function systemRoutes({ readiness: ask, renderMetrics, openApi, reference }: SystemParts): Route[] {
@@ -37,11 +46,11 @@ export function systemRoutes({ readiness: ask, renderMetrics, openApi, reference
       path: "/readyz",
       summary: "The process takes requests; a model that is not ready is no reason",
       tag: TAG,
-      query: anything,
+      query: readinessQuery,
       answer: readiness,
       statuses: [200, 503],
-      async handle() {
-        const { ready, reasons } = ask();
+      async handle({ query }) {
+        const { ready, reasons } = ask(query.for);
         return { status: ready ? 200 : 503, body: { ready, reasons: [...reasons] } };
       },
     }),

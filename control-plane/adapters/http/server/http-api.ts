@@ -85,7 +85,7 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
     ...deploymentRoutes({ ...parts, streams }),
     ...eventRoutes({ ...parts, streams }),
     ...keyRoutes(parts),
-    ...protocolRoutes({ ...parts, isReady: () => parts.readiness().ready }),
+    ...protocolRoutes({ ...parts, isReady: () => parts.readiness("inference").ready }),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
   ];
   const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });

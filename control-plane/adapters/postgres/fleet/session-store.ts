@@ -3,6 +3,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
+import { OWNER_GONE_MS } from "../../../core/fleet/node-status.ts";
 import type { FleetLoad } from "../../../core/fleet/types.ts";
 import type {
   JoinAttempt,
@@ -78,6 +79,15 @@ export class PostgresSessionStore implements SessionStore {
       await tx.$executeRaw`INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})`;
       await tell(tx, []);
     });
+  }
+
+  async hasOthers(replicaId: string): Promise<boolean> {
+    const rows = await this.#database.run(
+      (client) => client.$queryRaw<unknown[]>`
+        SELECT 1 AS other FROM control_plane_replicas
+        WHERE id <> ${replicaId} AND last_seen_at > now() - ${OWNER_GONE_MS} * interval '1 millisecond' LIMIT 1`,
+    );
+    return rows.length > 0;
   }
 
   leave(replicaId: string): Promise<void> {
