@@ -42,7 +42,7 @@ export class Readiness {
     if (!fleet.isLoaded) return ["the fleet is not loaded yet"];
     if (purpose === "admin") return fleet.isFresh ? [] : ["PostgreSQL does not answer"];
     const now = clock.now();
-    return whyNotRouting(fleet.current(), {
+    return whyNotRouting(fleet.snapshot(), {
       now,
       startedAt: this.#startedAt,
       timings,

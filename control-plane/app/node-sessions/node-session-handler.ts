@@ -80,7 +80,7 @@ export class NodeSessions implements NodeSessionHandler {
   /** Whether every node that was handed over is ready at another control plane. */
   get isHandedOver(): boolean {
     const { registry, fleet, timings, clock } = this.#parts;
-    const { nodes } = fleet.current();
+    const { nodes } = fleet.snapshot();
     return registry.all().every(({ nodeId, epoch }) => {
       const node = nodes.get(nodeId);
       if (!node || node.revoked) return true;

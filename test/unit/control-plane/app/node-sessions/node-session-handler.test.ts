@@ -126,7 +126,7 @@ describe("a node that opens a session", () => {
     sessions.isRevoked = true;
     await expect(connect()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     sessions.isRevoked = false;
-    handler.stop(0);
+    handler.stop();
     await expect(connect()).rejects.toMatchObject({ code: "DRAINING" });
     expect(registry.all()).toEqual([]);
   });
@@ -202,13 +202,23 @@ describe("a session that ends", () => {
     expect(reasons()).toEqual(["NodeConnected", "NodeDisconnected"]);
   });
 
+  it("is handed over without being closed, and its end is then no event", async () => {
+    const { connect, handler, reasons } = await setUp();
+    const { channel, session } = await connect();
+    handler.handOver();
+    await expect(connect()).rejects.toMatchObject({ code: "DRAINING" });
+    expect([channel.sent.at(-1)?.type, channel.closedWith, handler.isHandedOver]).toEqual(["goaway", [], false]);
+    session.onClosed();
+    expect([reasons(), handler.isHandedOver]).toEqual([["NodeConnected"], true]);
+  });
+
   it("ends for all nodes at different times when the control plane stops", async () => {
     const { connect, handler } = await setUp();
     const { channel } = await connect();
-    handler.stop(4_000);
+    handler.stop();
     expect(channel.sent.find(({ type }) => type === "goaway")).toMatchObject({
       reason: "shutdown",
-      reconnectMs: 4_000,
+      reconnectMs: 5,
     });
     expect(channel.closedWith).toEqual([CLOSE.RESTART]);
   });
