@@ -46,7 +46,12 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const keys = await localKeys(config);
   const identity = await identify(config, { ...parts, stateDir });
-  const serving = new InferenceWorker({ clock, nodeName: identity.name, nodeKind: identity.kind });
+  const serving = new InferenceWorker({
+    clock,
+    nodeName: identity.name,
+    nodeKind: identity.kind,
+    maxHeldBytes: config.bodiesBytes,
+  });
   const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted };
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
@@ -68,7 +73,15 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     logger,
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
-  const api = new LocalApi({ node, metrics, keys, readyWhen: config.readyWhen, clock, logger });
+  const api = new LocalApi({
+    node,
+    metrics,
+    keys,
+    readyWhen: config.readyWhen,
+    maxHeldBytes: config.bodiesBytes,
+    clock,
+    logger,
+  });
   return {
     async start() {
       // First what it holds: a caller who comes at once must not hear that there is nothing.

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
+import { DEFAULT_BODIES_BYTES } from "../shared/protocol/limits.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
 
@@ -56,6 +57,13 @@ const settings = z.object({
     .enum(["all", "any"])
     .default("all")
     .describe("When /v2/health/ready says yes: all: every desired model is ready; any: at least one is."),
+  SKERRY_BODIES_MIB: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(DEFAULT_BODIES_BYTES / 1_048_576)
+    .describe("Request bodies that the node holds together, in MiB. Beyond it: 429."),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -87,6 +95,8 @@ export interface Config {
   readonly localUrl: string | undefined;
   readonly localKeysFile: string | undefined;
   readonly readyWhen: "all" | "any";
+  /** Bytes of request bodies that are held together. */
+  readonly bodiesBytes: number;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -118,6 +128,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     localUrl: data.SKERRY_LOCAL_URL,
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
     readyWhen: data.SKERRY_READY,
+    bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,

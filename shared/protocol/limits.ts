@@ -47,6 +47,10 @@ export const MAX_BODY_BYTES = 8 * 1_048_576;
 export const MAX_BODIES_IN_FLIGHT_BYTES = 64 * 1_048_576;
 /** Largest answer of one inference, in bytes: it is passed on in pieces, so only the model host holds all of it. */
 export const MAX_ANSWER_BYTES = 128 * 1_048_576;
+/** Bytes of the request bodies that a process holds together, unless it is set otherwise. */
+export const DEFAULT_BODIES_BYTES = 256 * 1_048_576;
+/** Requests that may wait at one placement, unless its deployment says otherwise. */
+export const DEFAULT_QUEUE = 1_024;
 /**
  * Bytes of one streamed response that may be under way or unread at the control plane. A reader that is slow holds no
  * more; over a link of 20 ms one stream moves 25 MiB/s at most.

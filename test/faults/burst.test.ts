@@ -13,7 +13,7 @@ const BURST_S = 10;
 const ROUNDS = 4;
 /** Slow enough that the node, and not the load generator beside it, is the bottleneck of two cores. */
 const SERVICE_MS = 12;
-/** As many as the node of a slow model holds: one runs, three wait. */
+/** Enough that the model never waits for the next request. */
 const CLOSED_LOOP = { callers: 4, forMs: 2_000 };
 const RECOVERY_MS = 1_000;
 /** What a burst may add to a process. Bodies are small here; without a bound on the queue 4,000 requests would wait. */

@@ -7,6 +7,7 @@ import {
 } from "../../../shared/protocol/inference-frame.ts";
 import type { StreamEnd } from "../../../shared/inference/response-stream.ts";
 import type { TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
+import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
 import { answerFrom, figuresOf, refusal } from "./inference-responses.ts";
@@ -104,7 +105,7 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
       else stats.answered(figuresOf(response), endedAt);
       const { request, version, startedAt } = context;
       const answer = answerFrom(response, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
-      return { kind: kindOf(response), answer };
+      return { kind: kindOf(response), answer: { ...answer, retryAfterMs: retryAfterMsOf(answer, response) } };
     }
     case "streaming": {
       const { head, stream } = outcome;
@@ -135,6 +136,13 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
     }
   }
 }
+
+/** Of a full queue: when it is worked off, as far as `Retry-After` can say it. */
+const retryAfterMsOf = (
+  { code, retryAfterMs }: InferenceResponse,
+  { placementRif, meanUs, slots }: ResponseFrame,
+): number | undefined =>
+  code === "QUEUE_FULL" ? retryAfterQueueMs((placementRif * meanUs) / 1_000 / Math.max(1, slots)) : retryAfterMs;
 
 /** A streamed answer counts as in flight, and its figures are known, when its body has ended. */
 function recordStream(end: StreamEnd<TrailersFrame>, { stats }: ServingCandidate, now: number): void {

@@ -1,14 +1,12 @@
 import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
-import { MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
+import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
 import { heldOn } from "../scheduling/held.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 
-/** Requests that may wait at one placement. */
-const QUEUE = 64;
 /**
  * Rows of one run. With 32 requests in flight, 8 rows gave half to three quarters of the answers that 32 gave, and 64 gave
  * 0.9–1.1 times as many for models of 50 µs and 1 ms, for twice the memory (test/bench/batching.bench.ts).
@@ -50,7 +48,7 @@ function desiredPlacement(
     limits: {
       memMiB: memoryNeedMiB(version, deployment),
       maxBatch: deployment.spec.limits.maxBatch ?? MAX_BATCH,
-      queue: QUEUE,
+      queue: deployment.spec.limits.queue ?? DEFAULT_QUEUE,
       timeoutMs: deployment.spec.limits.timeoutMs,
       maxDelayUs: deployment.spec.limits.maxDelayUs ?? 0,
       ...(deployment.spec.limits.rowsAreIndependent === true && { rowsAreIndependent: true }),

@@ -72,9 +72,14 @@ const reportWeight = ({ reportedAt }: PlacementStats, { now }: RouterContext): n
 /** A candidate and what is expected of it at this moment. */
 export interface ScoredCandidate<Candidate extends RouteCandidate = RouteCandidate> {
   readonly candidate: Candidate;
-  /** When its answer may be expected, in ms: decides who is asked at all. */
+  /** When its answer may be expected by what is known, in ms: decides who is asked. */
   readonly expected: number;
-  /** The same with what is supposed, and with the penalty for failures and for silence, in ms: decides who is preferred. */
+  /**
+   * The same at the least, in ms: more than the time left, and the node would refuse the request too. A mean that fell
+   * counts at once, and of an idle placement, which always takes one, only the way there and back.
+   */
+  readonly atLeast: number;
+  /** With what is supposed, and with the penalty for failures and for silence, in ms: decides who is preferred. */
   readonly eta: number;
   /** The same as `eta` if nobody else were there. */
   readonly idleEta: number;
@@ -82,6 +87,14 @@ export interface ScoredCandidate<Candidate extends RouteCandidate = RouteCandida
   readonly runMs: number;
   /** Requests/ms that the placement can do. */
   readonly capacity: number;
+}
+
+const IDLE = 0.5;
+
+function atLeastMs({ stats, warmUs, rttMs }: RouteCandidate, requests: number): number {
+  if (requests < IDLE) return rttMs;
+  const runMs = Math.min(stats.meanUs ?? warmUs, stats.newestMeanUs ?? Infinity) / 1_000;
+  return rttMs + (runMs * Math.max(stats.slots, requests + 1)) / stats.slots;
 }
 
 export function scoreCandidate<Candidate extends RouteCandidate>(
@@ -98,6 +111,7 @@ export function scoreCandidate<Candidate extends RouteCandidate>(
   return {
     candidate,
     expected,
+    atLeast: atLeastMs(candidate, there),
     eta: supposed + penaltyMs + lateMs,
     idleEta: rttMs + runMs + penaltyMs,
     runMs,

@@ -49,7 +49,9 @@ export function pick<Candidate extends RouteCandidate>(
 
   const timed = healthyCandidates(set, context);
   if (timed.length === 0) return { kind: "refused", reason: "none-ready", considered: 0 };
-  const inTime = timed.filter(({ expected }) => expected <= context.timeLeftMs);
+  const expected = timed.filter((entry) => entry.expected <= context.timeLeftMs);
+  // Nobody is refused here whom a node might take: its own figures are newer.
+  const inTime = expected.length > 0 ? expected : timed.filter(({ atLeast }) => atLeast <= context.timeLeftMs);
   if (inTime.length === 0) return { kind: "refused", reason: "late", considered: timed.length };
   const { pool, reason } = applyPreference(applySlowStart(inTime, context), context);
   const found = timed.length === 1 ? "only" : reason;

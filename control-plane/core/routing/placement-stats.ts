@@ -137,6 +137,12 @@ export class PlacementStats {
     return this.#reportedMeanUs;
   }
 
+  /** The newest mean as it was reported, in µs; undefined before the first. Follows a mean that falls without delay. */
+  get newestMeanUs(): number | undefined {
+    const meanUs = this.#figures?.meanUs ?? 0;
+    return meanUs > 0 ? meanUs : undefined;
+  }
+
   /** When the newest figures came; -Infinity before the first. */
   get reportedAt(): number {
     return this.#reportedAt;

@@ -4,6 +4,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { type ErrorCode, ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { release } from "../../../shared/bytes/release.ts";
+import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";
 import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
 import type { ModelTarget } from "../../../shared/inference/http/path.ts";
 import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts";
@@ -98,7 +99,10 @@ function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
   const facts = {
     status,
     code,
-    retryAfterMs: undefined,
+    retryAfterMs:
+      code === "QUEUE_FULL"
+        ? retryAfterQueueMs((answer.placementRif * answer.meanUs) / 1_000 / answer.slots)
+        : undefined,
     headerLength: answer.headerLength,
     node: undefined, // `LocalApi` names it in every response
     modelVersion: `${placement.model}:${placement.version}`,

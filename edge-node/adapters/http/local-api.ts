@@ -14,7 +14,7 @@ import {
   SERVER_BOUNDS,
   serverOptions,
 } from "../../../shared/inference/http/server-options.ts";
-import { MAX_BODIES_IN_FLIGHT_BYTES } from "../../../shared/protocol/limits.ts";
+import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
@@ -41,6 +41,8 @@ interface Parts {
   readonly keys: LocalKeys | undefined;
   /** How many of the desired models have to be ready, for `/v2/health/ready`. */
   readonly readyWhen: "all" | "any";
+  /** Bytes of the bodies of all requests under way here. Default: `DEFAULT_BODIES_BYTES`. */
+  readonly maxHeldBytes?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -63,10 +65,11 @@ const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
 export class LocalApi {
   readonly #parts: Parts;
   readonly #server: Server;
-  readonly #bodies = new ByteBudget(MAX_BODIES_IN_FLIGHT_BYTES);
+  readonly #bodies: ByteBudget;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#bodies = new ByteBudget(parts.maxHeldBytes ?? DEFAULT_BODIES_BYTES);
     parts.metrics.watch(parts.node);
     this.#server = createServer(
       serverOptions(SERVER_BOUNDS),

@@ -3,8 +3,9 @@ import type { ErrorCode } from "../../../shared/base/errors.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
-import { type Refusal, refusalOf } from "../../core/admission.ts";
+import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { LoadFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { type Outcome, PlacementQueue, type ServedPlacement, streamOf } from "../placements/placement-queue.ts";
@@ -15,6 +16,8 @@ interface Parts {
   /** For the sentences of refusals. */
   readonly nodeName: string;
   readonly nodeKind: "edge" | "cloud";
+  /** Bytes of request bodies that the node holds together. Default: `DEFAULT_BODIES_BYTES`. */
+  readonly maxHeldBytes?: number;
 }
 
 interface Counts {
@@ -38,6 +41,8 @@ export class InferenceWorker implements RequestExecutor {
   /** By placement, since the node booted: they survive a restart of the host. */
   readonly #counts = new Map<string, Counts>();
   #isDraining = false;
+  /** Of the bodies of all requests that were taken and not answered. */
+  #heldBytes = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -82,11 +87,16 @@ export class InferenceWorker implements RequestExecutor {
   /** Always answers: what goes wrong has a status, a code and an `{"error"}` body. */
   async infer(request: WorkerRequest): Promise<WorkerResponse> {
     const queue = this.#queues.get(request.placementId);
-    const refusal = refusalOf(request, { kind: this.#parts.nodeKind, isDraining: this.#isDraining }, queue?.view());
+    const bytes = request.body.byteLength;
+    const { nodeKind: kind, maxHeldBytes: maxBytes = DEFAULT_BODIES_BYTES } = this.#parts;
+    const node = { kind, isDraining: this.#isDraining, heldBytes: this.#heldBytes, maxBytes };
+    const refusal = refusalOf({ ...request, bytes }, node, queue?.view());
     if (queue === undefined || refusal !== undefined) {
       return this.#refuse(refusal ?? { status: 404, code: "MODEL_NOT_READY" }, request, queue);
     }
+    this.#heldBytes += bytes;
     const outcome = await queue.submit(request);
+    this.#heldBytes -= bytes;
     const stream = streamOf(outcome);
     if (stream === undefined) this.#count(request.placementId, endOf(outcome));
     else void stream.ended.then(({ kind }) => this.#count(request.placementId, STREAM_ENDS[kind]));
@@ -142,14 +152,15 @@ export class InferenceWorker implements RequestExecutor {
     return { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif };
   }
 
-  #refuse({ status, code }: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerResponse {
+  #refuse(refusal: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerResponse {
+    const { status, code } = refusal;
     const figures = queue === undefined ? { slots: 1, meanUs: 0, p95Us: 0 } : figuresOf(queue);
     return {
       status,
       code,
       notStarted: true,
       headerLength: JSON_BODY,
-      body: errorBody(`${this.#why(code, request, queue)}. ${ERRORS[code].fix}`),
+      body: errorBody(`${this.#why(refusal, request, queue)}. ${ERRORS[code].fix}`),
       queueUs: 0,
       computeUs: 0,
       inHost: undefined,
@@ -159,12 +170,18 @@ export class InferenceWorker implements RequestExecutor {
     };
   }
 
-  #why(code: ErrorCode, { placementId }: WorkerRequest, queue: PlacementQueue | undefined): string {
-    const { nodeName } = this.#parts;
+  #why({ code, full }: Refusal, { placementId, deadlineMs }: WorkerRequest, queue: PlacementQueue | undefined): string {
+    const { nodeName, maxHeldBytes = DEFAULT_BODIES_BYTES } = this.#parts;
     const model =
       queue === undefined ? `placement ${placementId}` : `${queue.placement.model}:${queue.placement.version}`;
-    if (code === "QUEUE_FULL")
-      return `${model} on ${nodeName} has ${queue?.rif ?? 0} requests in flight already, and more would only wait`;
+    if (full === "bytes")
+      return `${nodeName} holds ${toMiB(this.#heldBytes)} MiB of requests; its limit is ${toMiB(maxHeldBytes)} MiB (SKERRY_BODIES_MIB)`;
+    if (full === "count")
+      return `${model} on ${nodeName} holds ${queue?.rif ?? 0} requests; more than ${queue?.placement.limits.queue ?? 0} may not wait (limits.queue)`;
+    if (full === "time") {
+      const needMs = queue === undefined ? 0 : expectedMs(queue.view());
+      return `${model} on ${nodeName} has ${queue?.rif ?? 0} requests in flight and would answer in about ${needMs.toFixed(0)} ms, too late for the ${deadlineMs.toFixed(0)} ms that are left`;
+    }
     if (code === "DRAINING") return `${nodeName} is stopping and takes no new requests`;
     if (code === "EDGE_ONLY") return `${nodeName} is a cloud node, and the request may only run at the edge`;
     return `${model} is not ready on ${nodeName}`;
@@ -181,6 +198,8 @@ function endOf(outcome: Outcome): "done" | "failed" | undefined {
 
 /** The status in a frame: 404 says that this placement is not ready, whatever the model is elsewhere. */
 const statusOf = (code: ErrorCode): number => (code === "MODEL_NOT_READY" ? 404 : ERRORS[code].status);
+
+const toMiB = (bytes: number): number => Math.round(bytes / 1_048_576);
 
 const toUs = (ms: number): number => Math.min(MAX_U32, Math.round(ms * 1_000));
 

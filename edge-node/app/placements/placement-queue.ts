@@ -102,6 +102,7 @@ export class PlacementQueue {
   view(): QueueView {
     return {
       rif: this.#rif,
+      ahead: this.#waiting.length + this.#handed,
       slots: SLOTS,
       meanMs: this.meanMs,
       batch: this.#batch,

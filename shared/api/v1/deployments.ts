@@ -76,6 +76,15 @@ export const deploymentSpec = z
           .describe(
             "Most rows that requests may share in one run of the model; 1 switches sharing off. Default: 32. Applies where every input and output has a variable first dimension and rows do not depend on each other: where the graph proves it, or `rowsAreIndependent` declares it.",
           ),
+        queue: z
+          .number()
+          .int()
+          .min(0)
+          .max(65_536)
+          .optional()
+          .describe(
+            "Most requests that may wait at one replica, whatever their deadlines. Default: 1024. A request that would be answered after its deadline is refused before that.",
+          ),
         rowsAreIndependent: z
           .boolean()
           .optional()

@@ -37,6 +37,12 @@ export function retryAfterOf(status: number, retryAfterMs: number | undefined): 
   return String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)));
 }
 
+/**
+ * When to come back to a queue that takes `queueMs`: not later than it is worked off, in the whole seconds that the header
+ * has; at once would bring everybody back together, so a second at least.
+ */
+export const retryAfterQueueMs = (queueMs: number): number => Math.max(1, Math.floor(queueMs / 1_000)) * 1_000;
+
 /** Any thrown value as an error of the catalogue. An unexpected one becomes `INTERNAL`, without its text. */
 export function asSkerryError(thrown: unknown, requestId: string): SkerryError {
   if (isSkerryError(thrown)) return thrown;

@@ -30,7 +30,32 @@ describe("RunStatistics", () => {
     const statistics = new RunStatistics(0);
     statistics.add(3.2, 32, NOW);
     statistics.add(103.2, 32, NOW);
-    expect(statistics.meanMs(NOW)).toBeCloseTo(13.2 / 32);
+    expect(statistics.meanMs(NOW)).toBeCloseTo(0.3);
+    for (let i = 0; i < 3; i += 1) statistics.add(3.2, 32, NOW);
+    expect(statistics.meanMs(NOW)).toBeLessThan(0.31);
+  });
+
+  it("is not spoiled by a cold first run, nor by an outlier", () => {
+    const statistics = new RunStatistics(5);
+    statistics.add(900, 1, NOW);
+    statistics.add(5, 1, NOW);
+    expect(statistics.meanMs(NOW)).toBe(15);
+    for (let i = 0; i < 100; i += 1) statistics.add(5, 1, NOW);
+    statistics.add(4_000, 1, NOW);
+    expect(statistics.meanMs(NOW)).toBe(15);
+  });
+
+  it("follows a model that has become slower within the runs that it remembers", () => {
+    const statistics = new RunStatistics(5);
+    for (let i = 0; i < 100; i += 1) statistics.add(5, 1, NOW);
+    for (let i = 0; i < 16; i += 1) statistics.add(50, 1, NOW);
+    expect(statistics.meanMs(NOW)).toBeGreaterThan(40);
+  });
+
+  it("shows the mean of service times that vary", () => {
+    const statistics = new RunStatistics(5);
+    for (let i = 0; i < 200; i += 1) statistics.add([4, 5, 6, 25][i % 4] ?? 0, 1, NOW);
+    expect(statistics.meanMs(NOW)).toBeCloseTo(10, -1);
   });
 
   it("counts a shared run whole for the 95th percentile, since nobody has his answer before it ends", () => {

@@ -4,7 +4,11 @@ import { deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
 
 const node = aNode("edge-a");
-const limitsOf = (limits: { readonly maxBatch?: number; readonly maxDelayUs?: number }): object | undefined => {
+const limitsOf = (limits: {
+  readonly queue?: number;
+  readonly maxBatch?: number;
+  readonly maxDelayUs?: number;
+}): object | undefined => {
   const fleet = aFleet({
     nodes: [node],
     versions: [aVersion("digits", 1)],
@@ -45,16 +49,22 @@ describe("the aliases that a node is told", () => {
 });
 
 describe("the limits that a node is told", () => {
-  it("are 32 rows a run without a wait, unless the deployment says otherwise", () => {
-    expect(limitsOf({})).toMatchObject({ maxBatch: 32, maxDelayUs: 0, queue: 64 });
+  it("are 32 rows a run without a wait and 1,024 that wait, unless the deployment says otherwise", () => {
+    expect(limitsOf({})).toMatchObject({ maxBatch: 32, maxDelayUs: 0, queue: 1_024 });
     expect(limitsOf({ maxBatch: 1, maxDelayUs: 2_000 })).toMatchObject({ maxBatch: 1, maxDelayUs: 2_000 });
+    expect(limitsOf({ queue: 8 })).toMatchObject({ queue: 8 });
   });
 
-  it.each([{ maxBatch: 0 }, { maxBatch: 257 }, { maxBatch: 1.5 }, { maxDelayUs: -1 }, { maxDelayUs: 100_001 }])(
-    "are refused beyond their range: %j",
-    (limits) => {
-      const { success } = deploymentSpec.safeParse({ name: "digits", model: "digits", version: 1, limits });
-      expect(success).toBe(false);
-    },
-  );
+  it.each([
+    { queue: -1 },
+    { queue: 65_537 },
+    { maxBatch: 0 },
+    { maxBatch: 257 },
+    { maxBatch: 1.5 },
+    { maxDelayUs: -1 },
+    { maxDelayUs: 100_001 },
+  ])("are refused beyond their range: %j", (limits) => {
+    const { success } = deploymentSpec.safeParse({ name: "digits", model: "digits", version: 1, limits });
+    expect(success).toBe(false);
+  });
 });

@@ -90,9 +90,9 @@ const PLACEMENT = {
   limits: { queue: 64, timeoutMs: 2_000, maxBatch: 4 },
 };
 
-function setUp({ kind = "edge" as "edge" | "cloud", host = new ScriptedHost() } = {}) {
+function setUp({ kind = "edge" as "edge" | "cloud", host = new ScriptedHost(), maxHeldBytes = 1_000_000 } = {}) {
   const clock = new TestClock();
-  const worker = new InferenceWorker({ clock, nodeName: "dock-7", nodeKind: kind });
+  const worker = new InferenceWorker({ clock, nodeName: "dock-7", nodeKind: kind, maxHeldBytes });
   worker.serve(PLACEMENT, host);
   return { clock, worker, host };
 }
@@ -265,10 +265,10 @@ describe("InferenceWorker", () => {
     expect(host.seen).toEqual(["running", "high", "low"]);
   });
 
-  it("refuses the fifth request of a slow model at once, with its figures", async () => {
+  it("refuses at once what would be answered too late, with its figures", async () => {
     const { worker } = setUp();
     for (const text of ["a", "b", "c", "d"]) void worker.infer(request(text));
-    const answer = await worker.infer(request("e"));
+    const answer = await worker.infer(request("e", { deadlineMs: 60 }));
     expect(answer).toMatchObject({
       status: 429,
       code: "QUEUE_FULL",
@@ -278,7 +278,28 @@ describe("InferenceWorker", () => {
       meanUs: 10_000,
       slots: 1,
     });
-    expect(errorOf(answer)).toMatch(/^digits:3 on dock-7 has 4 requests in flight/);
+    expect(errorOf(answer)).toMatch(
+      /^digits:3 on dock-7 has 4 requests in flight and would answer in about 50 ms, too late for the 60 ms/,
+    );
+  });
+
+  it("takes 32 callers who have the time for a queue of a slow model", async () => {
+    const { worker, host } = setUp();
+    const answers = Array.from({ length: 32 }, (_, i) => worker.infer(request(`${i}`)));
+    for (let i = 0; i < 32; i += 1) await host.answer();
+    expect((await Promise.all(answers)).filter(({ status }) => status !== 200)).toEqual([]);
+  });
+
+  it("holds no more bytes of bodies than the node may, and takes more when some are answered", async () => {
+    const { worker, host } = setUp({ maxHeldBytes: 10 });
+    const first = worker.infer(request("12345678"));
+    const refused = await worker.infer(request("abc"));
+    expect(refused).toMatchObject({ status: 429, code: "QUEUE_FULL", notStarted: true });
+    expect(errorOf(refused)).toContain("SKERRY_BODIES_MIB");
+    await host.answer();
+    expect(await first).toMatchObject({ status: 200 });
+    void worker.infer(request("abc"));
+    expect(host.seen).toEqual(["12345678", "abc"]);
   });
 
   it("refuses a placement that it does not serve", async () => {
