@@ -28,6 +28,9 @@ const SLOW_RUN_MS = 50;
  */
 const RUNS_HELD = 2;
 
+/** A request that is handed over at once has waited for some µs by a real clock. */
+const NO_WAIT_MS = 1;
+
 export interface Refusal {
   readonly status: 403 | 404 | 429 | 503;
   readonly code: ErrorCode;
@@ -105,6 +108,6 @@ export function isWorthStarting(request: {
   readonly ahead: number;
 }): boolean {
   const { waitedMs, deadlineMs, meanMs, ahead } = request;
-  if (waitedMs === 0 && ahead === 0) return deadlineMs > 0;
+  if (waitedMs < NO_WAIT_MS && ahead === 0) return deadlineMs > waitedMs;
   return waitedMs <= deadlineMs - (ahead + 1) * meanMs;
 }

@@ -134,7 +134,7 @@ export const ERRORS = {
   QUEUE_FULL: {
     status: 429,
     retryable: true,
-    message: "Every placement of the model has a full queue.",
+    message: "Every placement of the model would answer too late for the deadline, or its queue is full.",
     fix: "Slow down and retry after `Retry-After`; more replicas help.",
   },
   DEADLINE_EXCEEDED: {

@@ -105,6 +105,7 @@ describe("starting a request at its turn", () => {
 
   it("starts what neither waited nor waits, however slow the model was lately", () => {
     expect(isWorthStarting({ ...run, waitedMs: 0, meanMs: 10_000 })).toBe(true);
+    expect(isWorthStarting({ ...run, waitedMs: 0.003, meanMs: 10_000 })).toBe(true);
   });
 
   it("never starts what has no time left", () => {
