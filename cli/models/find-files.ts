@@ -95,7 +95,7 @@ async function describedGraph(root: string, paths: readonly string[]): Promise<F
   return undefined;
 }
 
-/** A graph with everything that stands beside it but the other graphs and what belongs to them. */
+/** A graph with everything beside it but the other graphs and what belongs to them. */
 async function wholeFolder(root: string, paths: readonly string[], named: string | undefined): Promise<LocalBundle> {
   const graphs = paths.filter((path) => path.endsWith(".onnx"));
   if (named === undefined && graphs.length === 0) throw noGraph(root, paths);

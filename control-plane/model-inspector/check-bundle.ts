@@ -1,10 +1,12 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { artifactDigest, manifestBytes } from "../../shared/protocol/manifest.ts";
+import { artifactDigest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
-import { buildManifest, type NamedFile } from "../core/catalog/build-manifest.ts";
+import { buildManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
 import { externalFilesOf } from "../core/catalog/external-data.ts";
 import { inspectOnnx, type Skim } from "../core/catalog/onnx-inspect.ts";
+import { cutZipMaps, type ZipMapCut } from "../core/catalog/zip-map.ts";
 import { digestFile } from "./digest-file.ts";
+import { writeEdited } from "./write-edited.ts";
 import { fileSource } from "./file-reader.ts";
 import type { CheckRequest, CheckResult } from "./messages.ts";
 
@@ -22,11 +24,14 @@ export function checkBundle(request: CheckRequest): CheckResult {
   }
   const graph = request.files.find(({ name }) => name === request.main);
   if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
-  const skim = inspectGraph(graph, request);
+  const cut = cutGraph(graph, request.editedPath);
+  const edited = cut && { name: request.main, ...cut.file };
+  const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
+  const skim = inspectGraph(edited ? request.editedPath : graph.path, request);
   if (skim.kind === "refused")
     return rejected("INVALID_MODEL", request.files.length === 1 ? skim.reason : `${request.main}: ${skim.reason}`);
-  const { model } = skim;
-  const manifest = buildManifest(request, files, model);
+  const model = { ...skim.model, outputs: withClasses(skim.model.outputs, cut?.classes) };
+  const manifest = buildManifest(request, served, model);
   const manifestLength = Buffer.byteLength(manifestBytes(manifest));
   if (manifestLength > MAX_MANIFEST_BYTES) {
     const chunks = files.reduce((sum, file) => sum + file.chunks.length, 0);
@@ -37,8 +42,11 @@ export function checkBundle(request: CheckRequest): CheckResult {
   }
   const { opset, irVersion, producer } = model;
   const { inputs, outputs } = manifest;
-  const checked = { manifest, artifact: artifactDigest(manifest), opset, irVersion, producer, inputs, outputs };
-  return { kind: "accepted", checked };
+  const artifact = artifactDigest(manifest);
+  const checked = { manifest, artifact, opset, irVersion, producer, inputs, outputs };
+  if (!edited) return { kind: "accepted", checked };
+  const { name: path, bytes, sha256 } = edited;
+  return { kind: "accepted", checked: { ...checked, edited: { path, bytes, sha256 } } };
 }
 
 function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Rejected {
@@ -55,8 +63,27 @@ function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Reje
   });
 }
 
-const inspectGraph = (graph: RequestedFile, { main, files }: CheckRequest): Skim =>
-  withFile(graph.path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files)));
+const inspectGraph = (path: string, { main, files }: CheckRequest): Skim =>
+  withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files)));
+
+/** Writes the graph without its ZipMaps to `editedPath`; undefined when it has none. */
+function cutGraph(
+  graph: RequestedFile,
+  editedPath: string,
+): { readonly file: DigestedFile; readonly classes: ZipMapCut["classes"] } | undefined {
+  const cut = withFile(graph.path, (fd) => {
+    const found = cutZipMaps(fileSource(fd));
+    if (found) writeEdited(fd, editedPath, found.pieces);
+    return found;
+  });
+  return cut && { classes: cut.classes, file: withFile(editedPath, (fd) => digestFile(fd, fstatSync(fd).size)) };
+}
+
+const withClasses = (outputs: readonly TensorSpec[], classes: ZipMapCut["classes"] = new Map()): TensorSpec[] =>
+  outputs.map((output) => {
+    const known = classes.get(output.name);
+    return known ? { ...output, parameters: { classes: [...known] } } : output;
+  });
 
 function withFile<Result>(path: string, work: (fd: number) => Result): Result {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bundleFile } from "../../shared/protocol/bundle.ts";
 import { digest, manifest, tensorSpec } from "../../shared/protocol/manifest.ts";
 
 /** The one line that the check process reads. */
@@ -20,6 +21,8 @@ export const checkRequest = z.strictObject({
       }),
     )
     .min(1),
+  /** Where the check may write the graph when it has to be changed to be served. */
+  editedPath: z.string(),
 });
 export type CheckRequest = z.infer<typeof checkRequest>;
 
@@ -35,6 +38,8 @@ export const checkResult = z.discriminatedUnion("kind", [
       producer: z.string(),
       inputs: z.array(tensorSpec),
       outputs: z.array(tensorSpec),
+      /** The graph as it was changed; it lies at `editedPath`. */
+      edited: bundleFile.optional(),
     }),
   }),
   z.strictObject({

@@ -47,6 +47,8 @@ export interface UploadedBundle {
     readonly bytes: number;
     readonly sha256: string;
   }[];
+  /** Where the check may write the graph when it has to be changed to be served. */
+  readonly editedPath: string;
 }
 
 /** Looks at uploaded files in a process of its own: digests, chunks, signature. */

@@ -26,6 +26,8 @@ export interface CheckedModel {
   readonly producer: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** The graph as the check changed it; undefined when it is served as it came. */
+  readonly edited?: BundleFile | undefined;
 }
 
 export interface CatalogStore {

@@ -12,6 +12,12 @@ export const tensorSpec = z.object({
   name: z.string().min(1).max(256),
   datatype: z.string().max(8),
   shape: z.array(z.number().int().min(-1)).max(8),
+  parameters: z
+    .object({
+      /** Of an output of a classifier: the class of each column. */
+      classes: z.array(z.union([z.string(), z.number().int()])),
+    })
+    .optional(),
 });
 export type TensorSpec = z.infer<typeof tensorSpec>;
 

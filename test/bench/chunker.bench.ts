@@ -76,7 +76,13 @@ async function reportCheck(megabytes: number): Promise<void> {
     for (let round = 1; round <= 3; round += 1) {
       const startedAt = performance.now();
       const files = [{ name: MODEL_FILE, path, bytes: bytes.length, sha256 }];
-      const result = await checks.check({ model: "bench", version: 1, main: MODEL_FILE, files });
+      const result = await checks.check({
+        model: "bench",
+        version: 1,
+        main: MODEL_FILE,
+        files,
+        editedPath: `${path}.edited`,
+      });
       const seconds = (performance.now() - startedAt) / 1_000;
       const chunks = result.kind === "accepted" ? result.checked.manifest.files[0]?.chunks.length : result.reason;
       console.log(

@@ -20,11 +20,11 @@ export async function pullModel(
   const api = await run.api();
   const parsed = parseModelReference(reference);
   const { version: of } = await readVersion(api, parsed.model, await resolveVersion(api, parsed));
-  const [, ...more] = of.files;
+  const [only, ...more] = of.files;
   const isBundle = more.length > 0;
   const target = options.to ?? `${of.model}-${of.version}${isBundle ? "" : ".onnx"}`;
   if (isBundle) await pullFiles(run, of, target);
-  else await pullFile(run, of, { target, bytes: of.bytes, digest: of.digest });
+  else await pullFile(run, of, { target, bytes: of.bytes, digest: only ? `sha256:${only.sha256}` : of.digest });
   const place = target === "-" ? "stdout" : target;
   run.output.say(
     isBundle

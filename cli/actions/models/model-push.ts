@@ -1,4 +1,4 @@
-import { declareVersion } from "../../../shared/api/v1/models.ts";
+import { declareVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { usageFailure } from "../../failure.ts";
 import { findFiles } from "../../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
@@ -6,6 +6,8 @@ import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { formatBytes } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
+
+const MAX_SHOWN = 10;
 
 export interface PushOptions {
   /** May be left out when the folder names the model. */
@@ -35,6 +37,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
   if (run.globals.wait || options.alias !== undefined) {
     pushed = await waitForCheck(run, api, pushed);
     run.output.say(`${name} is ready.`);
+    for (const output of pushed.version.outputs) sayClasses(run, output);
   }
   if (options.alias !== undefined) {
     const { moved, from } = await moveAlias(api, { model, alias: options.alias, version: pushed.version.version });
@@ -59,6 +62,16 @@ function nameOf(reference: string): string {
 
 function missingName(file: string): never {
   throw usageFailure(`${file} does not say what the model is called`, "name it with --model NAME");
+}
+
+/** The control plane replaces the ZipMap at the end of a classifier by a tensor. */
+function sayClasses(run: CommandContext, { name, parameters }: ModelVersion["outputs"][number]): void {
+  if (parameters === undefined) return;
+  const { classes } = parameters;
+  const shown = classes.length > MAX_SHOWN ? [...classes.slice(0, MAX_SHOWN), "…"] : classes;
+  run.output.say(
+    `The ZipMap before ${name} was cut: it is a tensor with a column for each of ${classes.length} classes (${shown.join(", ")}).`,
+  );
 }
 
 async function printPushed(run: CommandContext, raw: unknown, name: string): Promise<void> {

@@ -150,6 +150,9 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
           { header: "NAME", value: (row) => row.name },
           { header: "DATATYPE", value: (row) => row.datatype },
           { header: "SHAPE", value: (row) => `[${row.shape.map((size) => (size === -1 ? "any" : size)).join(", ")}]` },
+          ...(tensors.some(({ parameters }) => parameters)
+            ? [{ header: "CLASSES", value: (row: (typeof tensors)[number]) => formatClasses(row.parameters?.classes) }]
+            : []),
         ],
         { wide: true, paint },
       );
@@ -157,6 +160,11 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
     },
   });
 }
+
+const MAX_CLASSES_SHOWN = 10;
+
+const formatClasses = (classes: readonly (string | number)[] = []): string =>
+  [...classes.slice(0, MAX_CLASSES_SHOWN), ...(classes.length > MAX_CLASSES_SHOWN ? ["…"] : [])].join(", ");
 
 /** Placements as rows, wherever they are listed. */
 export const placementView: View<Placement> = {

@@ -1,8 +1,8 @@
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { partId } from "../../core/catalog/upload-part.ts";
+import { editedPartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
-import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalogue.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
 
@@ -84,7 +84,8 @@ export class CatalogChecks {
       sha256,
     }));
     try {
-      return await this.#check.check({ model, version, main, files }, this.#abort.signal);
+      const editedPath = this.#artifacts.uploadPath(editedPartId(id));
+      return await this.#check.check({ model, version, main, files, editedPath }, this.#abort.signal);
     } catch (error) {
       if (this.isStopped) return undefined;
       const failures = (this.#failures.get(id) ?? 0) + 1;
@@ -103,14 +104,17 @@ export class CatalogChecks {
   }
 
   /** The bytes get their final name before the version becomes `ready`: what may be placed can be read. */
-  async #accept(upload: UploadRow, checked: Parameters<CatalogStore["accept"]>[1]): Promise<void> {
+  async #accept(upload: UploadRow, checked: CheckedModel): Promise<void> {
     const { id, model, version, files } = upload;
-    for (const [index, { sha256 }] of files.entries()) await this.#artifacts.adopt(partId(id, index), sha256);
+    const { edited } = checked;
+    for (const [index, { path, sha256 }] of files.entries())
+      if (path !== edited?.path) await this.#artifacts.adopt(partId(id, index), sha256);
+    if (edited) await this.#artifacts.adopt(editedPartId(id), edited.sha256);
     await this.#catalog.accept(id, checked, {
       type: "Normal",
       reason: "ModelVersionReady",
       object: `model/${model}`,
-      message: `${model}:${version} was checked and may be placed`,
+      message: `${model}:${version} was checked and may be placed${describeEdit(checked)}`,
     });
     await this.#forget(upload);
   }
@@ -130,6 +134,7 @@ export class CatalogChecks {
   async #forget({ id, files }: UploadRow): Promise<void> {
     this.#failures.delete(id);
     for (const index of files.keys()) await this.#artifacts.discardUpload(partId(id, index));
+    await this.#artifacts.discardUpload(editedPartId(id));
   }
 
   /** The verdict could not be written. Either the model was deleted meanwhile, or the sweep tries again. */
@@ -151,4 +156,11 @@ export class CatalogChecks {
       "the verdict on an upload could not be kept; it is checked again",
     );
   }
+}
+
+/** What was changed in the graph; empty when nothing was. */
+function describeEdit({ edited, outputs }: CheckedModel): string {
+  if (!edited) return "";
+  const cut = outputs.filter(({ parameters }) => parameters !== undefined).map(({ name }) => name);
+  return `; the ZipMap before ${new Intl.ListFormat("en").format(cut)} was cut: it is a tensor with a column for each class`;
 }

@@ -109,7 +109,8 @@ export function toTensorSpec({ name, type }: DeclaredValue, side: "input" | "out
     throw new SkimRefused(`the name of ${what} has ${name.length} characters; at most ${MAX_TENSOR_NAME} are allowed`);
   if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new SkimRefused(`the name of ${what} holds control characters`);
   if (!type) throw new SkimRefused(`${what} has no type`);
-  if (type.kind !== "tensor") throw new SkimRefused(`${what} is ${article(type.kind)}; only tensors can be served`);
+  if (type.kind !== "tensor")
+    throw new SkimRefused(`${what} is ${article(type.kind)}; only tensors can be served${wayOut(type.kind)}`);
   const datatype = datatypeOf(type.datatype);
   if (!datatype) throw new SkimRefused(`${what} has the unknown datatype ${type.datatype}`);
   if (datatype.oip === undefined)
@@ -126,5 +127,11 @@ function shapeOf(shape: readonly number[] | undefined, what: string, side: "inpu
   if (side === "output") return [-1];
   throw new SkimRefused(`${what} has no shape: export it with one, variable dimensions by name`);
 }
+
+/** The exporters of classifiers write sequences of maps unless told otherwise; a final ZipMap is cut, others are not. */
+const wayOut = (kind: string): string =>
+  kind === "sequence" || kind === "map"
+    ? ": export a classifier with tensors (skl2onnx: options={'zipmap': False}; onnxmltools: zipmap=False)"
+    : "";
 
 const article = (kind: string): string => (/^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`);

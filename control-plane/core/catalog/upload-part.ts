@@ -4,6 +4,10 @@
  */
 export const partId = (uploadId: string, index: number): string => (index === 0 ? uploadId : `${uploadId}_${index}`);
 
+/** The number of the part for a graph that the check changed: behind those of all files that a bundle can have. */
+const EDITED_PART = 999;
+export const editedPartId = (uploadId: string): string => partId(uploadId, EDITED_PART);
+
 /** What a part's id says; null for text that is none. */
 export function parsePartId(text: string): { readonly uploadId: string; readonly index: number } | null {
   const [, uploadId, index = "0"] = /^([A-Za-z0-9-]{1,50})(?:_([1-9][0-9]{0,2}))?$/.exec(text) ?? [];

@@ -22,12 +22,12 @@ export const serverReady = (node: LocalNode, readyWhen: "all" | "any"): Reply =>
 export const modelNames = (node: LocalNode): Reply =>
   jsonReply({ body: { models: [...new Set(node.placements().map(({ model }) => model))].toSorted() } });
 
-/** Of a model that is not loaded yet, what its manifest says. Throws NOT_FOUND, or MODEL_NOT_READY before that is here. */
+/** What the manifest says, as the control plane answers it. Throws NOT_FOUND, or MODEL_NOT_READY before that is here. */
 export async function modelMetadata(node: LocalNode, target: ModelTarget): Promise<Reply> {
   const all = node.placements();
   const chosen = preferred(target, placementsOf(target, all));
   const { model, version, artifact } = chosen;
-  const signature = chosen.signature ?? (await node.declaredSignature(artifact));
+  const signature = (await node.declaredSignature(artifact)) ?? chosen.signature;
   if (signature === undefined)
     throw new SkerryError("MODEL_NOT_READY", `${model}:${version} has not arrived yet: it is ${chosen.state}`);
   const versions = placementsOf({ model, version: undefined }, all).map((placement) => placement.version);

@@ -36,6 +36,7 @@ const bundleOf = (...files: readonly UploadedBundle["files"][number][]) => ({
   version: 3,
   main: MODEL_FILE,
   files,
+  editedPath: join(directory, "edited.part"),
 });
 
 async function fileOf(bytes: Uint8Array, declared: { bytes?: number; sha256?: string } = {}) {

@@ -118,6 +118,9 @@ export class FakeCatalogStore implements CatalogStore {
         inputs: [...inputs],
         outputs: [...outputs],
         rows: checked.manifest.rows ?? null,
+        ...(checked.edited && {
+          files: checked.manifest.files.map(({ name, size, sha256 }) => ({ path: name, bytes: size, sha256 })),
+        }),
       },
       event,
     );

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { classifier, noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
 import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;
@@ -38,6 +38,32 @@ describe("a version on its way into the catalogue", () => {
     expect(rig.eventTexts()).toEqual(["ModelVersionReady model/digits: digits:1 was checked and may be placed"]);
     expect(await rig.artifacts.uploadIds()).toEqual([]);
     await expect(catalog.uploadProgress(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("of a classifier gets tensors for its maps, keeps the digest of what was sent, and leaves the edited file behind alone", async () => {
+    const catalog = rig.start();
+    const bytes = classifier(["no", "maybe", "yes"]);
+    await rig.push(catalog, bytes);
+    await catalog.idle();
+    const version = await catalog.getVersion("digits", 1);
+    expect(version).toMatchObject({
+      state: "ready",
+      digest: `sha256:${sha256(bytes)}`,
+      outputs: [
+        { name: "probabilities", shape: [-1, 3], parameters: { classes: ["no", "maybe", "yes"] } },
+        { name: "y", shape: [-1, 3] },
+      ],
+    });
+    expect(rig.eventTexts()).toEqual([
+      "ModelVersionReady model/digits: digits:1 was checked and may be placed; the ZipMap before probabilities was cut: it is a tensor with a column for each class",
+    ]);
+    const [file] = version.files;
+    expect(file?.sha256).not.toBe(sha256(bytes));
+    const blocks: Uint8Array[] = [];
+    for await (const block of (await catalog.artifact("digits", 1)).bytes) blocks.push(block);
+    expect(sha256(Buffer.concat(blocks))).toBe(file?.sha256);
+    expect(await readdir(join(rig.root, "files"))).toEqual([file?.sha256]);
+    expect(await rig.artifacts.uploadIds()).toEqual([]);
   });
 
   it("can be downloaded once it is ready, and not before", async () => {

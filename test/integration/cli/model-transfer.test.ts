@@ -198,7 +198,7 @@ describe("a model's bytes", () => {
     it("take their name when their digest is right", async () => {
       api.on(
         "GET /api/v1/models/digits/versions/1",
-        versionOf("digits", { digest: `sha256:${sha256(small)}`, bytes: 4 }),
+        versionOf("digits", { bytes: 4, files: [{ path: "model.onnx", bytes: 4, sha256: sha256(small) }] }),
       );
       const to = join(folder, "pulled.onnx");
       expect((await cli("models", "pull", "digits:1", "--to", to)).exitCode).toBe(0);

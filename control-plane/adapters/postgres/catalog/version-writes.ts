@@ -51,8 +51,10 @@ export async function acceptVersion(
   { uploadId, checked }: { uploadId: string; checked: CheckedModel },
   event: NewEvent,
 ): Promise<void> {
-  const { manifest, artifact, opset, irVersion, producer, inputs, outputs } = checked;
+  const { manifest, artifact, opset, irVersion, producer, inputs, outputs, edited } = checked;
   await insertArtifact(tx, artifact, manifest);
+  // The list says what is in the store; the row's digest stays that of what was sent, so that the same bytes are known again.
+  const files = manifest.files.map(({ name, size, sha256 }) => ({ path: name, bytes: size, sha256 }));
   const accepted = await tx.modelVersion.updateMany({
     where: { upload: { id: uploadId }, state: "checking" },
     data: {
@@ -64,6 +66,7 @@ export async function acceptVersion(
       inputs: [...inputs],
       outputs: [...outputs],
       ...(manifest.rows && { rows: manifest.rows }),
+      ...(edited && { files, bytes: files.reduce((sum, file) => sum + file.bytes, 0) }),
     },
   });
   if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);

@@ -131,3 +131,38 @@ export function noise(length: number, seed: number): Uint8Array<ArrayBuffer> {
   }
   return new Uint8Array(words.buffer, 0, length);
 }
+
+/** A ZipMap: a list of maps from class to value out of a matrix. */
+export function zipMap(input: string, output: string, classes: readonly (string | number)[]): Uint8Array {
+  const isText = typeof classes[0] === "string";
+  const labels = classes.map((each) => field(isText ? 9 : 8, each));
+  const name = isText ? "classlabels_strings" : "classlabels_int64s";
+  const attribute = message(field(1, name), ...labels, field(20, isText ? 8 : 7));
+  return message(field(1, input), field(2, output), field(4, "ZipMap"), field(5, attribute), field(7, "ai.onnx.ml"));
+}
+
+/** What exporters make of a classifier: `y` are normalised rows of `x` FP32 [n, 3], `probabilities` the same as maps. */
+export function classifier(classes: readonly (string | number)[], parts: ModelParts = {}): Uint8Array<ArrayBuffer> {
+  const norm = message(field(1, "norm"), field(4, "L1"), field(20, 3));
+  const normalizer = message(
+    field(1, "x"),
+    field(2, "y"),
+    field(4, "Normalizer"),
+    field(5, norm),
+    field(7, "ai.onnx.ml"),
+  );
+  const map = message(field(1, typeof classes[0] === "string" ? 8 : INT64), field(2, tensorType(FLOAT)));
+  return onnx({
+    opsets: [
+      ["", 13],
+      ["ai.onnx.ml", 2],
+    ],
+    nodes: [normalizer, zipMap("y", "probabilities", classes)],
+    inputs: [value("x", tensorType(FLOAT, ["n", 3]))],
+    outputs: [
+      value("probabilities", message(field(4, message(field(1, message(field(5, map))))))),
+      value("y", tensorType(FLOAT, ["n", 3])),
+    ],
+    ...parts,
+  });
+}
