@@ -18,7 +18,7 @@ const BATCH = 50;
 /** `id` is the place to resume after. An initial object has none: half a list is no place to resume after. */
 export type WatchMessage<Item> =
   | { readonly event: "added" | "modified" | "deleted"; readonly id?: string; readonly item: Item }
-  /** Nothing that the follower knows counts any more: the whole list follows. */
+  /** The whole list follows: nothing that the follower knows counts any more. */
   | { readonly event: "reset" }
   /** The whole list has been sent, or nothing that the follower sees has changed for a while. */
   | { readonly event: "bookmark"; readonly id: string };
@@ -79,8 +79,8 @@ export class ListWatch<Item> {
   }
 
   /**
-   * Until `signal` is aborted, batches of messages: what changed after the place `after`, or first the whole list where
-   * that place is unknown or too old. An empty batch or a bookmark every 5 s when nothing happens.
+   * Until `signal` is aborted, batches of messages: what changed after the place `after`, or first `reset` and the whole
+   * list where there is no such place, or it is too old. An empty batch or a bookmark every 5 s when nothing happens.
    * Throws `RATE_LIMITED` when too many follow.
    */
   follow(request: WatchRequest<Item>): AsyncGenerator<readonly WatchMessage<Item>[]> {
@@ -101,11 +101,11 @@ export class ListWatch<Item> {
 
   async *#batches({ after, isVisible, signal }: WatchRequest<Item>): AsyncGenerator<readonly WatchMessage<Item>[]> {
     let cursor = this.#placeOf(after);
-    if (after !== undefined && cursor === undefined) yield [{ event: "reset" }];
     let sent = cursor;
     while (!signal.aborted) {
       if (cursor === undefined) {
         cursor = sent = this.#log.revision;
+        yield [{ event: "reset" }];
         yield* this.#wholeList(isVisible);
         yield [this.#bookmark(cursor)];
         continue;
@@ -115,7 +115,6 @@ export class ListWatch<Item> {
       if (changes === undefined) {
         this.#compare();
         cursor = undefined;
-        yield [{ event: "reset" }];
       } else if (last !== undefined) {
         cursor = last;
         const messages = changes.flatMap((change) => messageOf(change, isVisible) ?? []);

@@ -69,8 +69,8 @@ export const watchableListQuery = z
       .default("false")
       .describe(
         "`true`, or without a value: the answer is a stream of server-sent events (`text/event-stream`). " +
-          "First `added` for each object and a `bookmark`, then `added`, `modified` or `deleted` for each change, with the object as `data`. " +
-          "`Last-Event-ID` resumes after a message; where that is not possible, `reset` comes first and the whole list follows.",
+          "First `reset`, `added` for each object and a `bookmark`, then `added`, `modified` or `deleted` for each change, with the object as `data`. " +
+          "`Last-Event-ID` resumes after a message; where that is not possible, the stream begins with `reset` again.",
       ),
   })
   .superRefine(({ watch, ...page }, context) => {

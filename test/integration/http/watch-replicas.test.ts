@@ -77,7 +77,7 @@ describe("two control planes on one database", () => {
 
   it("show at one what was declared at the other, and what the leader found", async () => {
     const streams = await Promise.all([followAt(0), followAt(1)]);
-    for (const stream of streams) expect((await untilBookmark(stream)).seen).toEqual([]);
+    for (const stream of streams) expect((await untilBookmark(stream)).seen).toEqual(["reset"]);
     await at(0, "PUT", "/api/v1/deployments/digits", spec);
     for (const stream of streams) {
       const events: string[] = [];

@@ -58,6 +58,13 @@ class Follower {
     return value.map((message) => ("item" in message ? `${message.event} ${message.item.name}` : message.event));
   }
 
+  /** Everything up to the end of the whole list. */
+  async begin(): Promise<readonly string[]> {
+    const seen: string[] = [];
+    while (seen.at(-1) !== "bookmark") seen.push(...(await this.next()));
+    return seen;
+  }
+
   leave(): void {
     this.#end.abort();
   }
@@ -71,8 +78,7 @@ describe("a watched list", () => {
     const rig = new Rig();
     rig.set(["a", "red"], ["b", "red"]);
     const follower = rig.follow();
-    expect(await follower.next()).toEqual(["added a", "added b"]);
-    expect(await follower.next()).toEqual(["bookmark"]);
+    expect(await follower.begin()).toEqual(["reset", "added a", "added b", "bookmark"]);
     const next = follower.next();
     rig.set(["a", "blue"], ["c", "red"]);
     rig.watch.wake();
@@ -104,7 +110,7 @@ describe("a watched list", () => {
     const rig = new Rig();
     rig.set(["a", "red"]);
     const follower = rig.follow();
-    expect([await follower.next(), await follower.next()]).toEqual([["added a"], ["bookmark"]]);
+    expect(await follower.begin()).toEqual(["reset", "added a", "bookmark"]);
     const next = follower.next();
     rig.set(["a", "blue"]);
     await rig.clock.advance(1_000);
@@ -115,7 +121,7 @@ describe("a watched list", () => {
   it("sends an empty batch every 5 s while nothing changes, and compares nothing for it", async () => {
     const rig = new Rig();
     const follower = rig.follow();
-    expect(await follower.next()).toEqual(["bookmark"]);
+    expect(await follower.begin()).toEqual(["reset", "bookmark"]);
     for (let count = 0; count < 3; count += 1) {
       const next = follower.next();
       await rig.clock.advance(5_000);
@@ -128,7 +134,7 @@ describe("a watched list", () => {
   it("moves the place of a follower on by a bookmark when only others saw what changed", async () => {
     const rig = new Rig();
     const follower = rig.follow(undefined, ({ colour }) => colour === "blue");
-    expect(await follower.next()).toEqual(["bookmark"]);
+    expect(await follower.begin()).toEqual(["reset", "bookmark"]);
     const first = follower.lastId;
     rig.set(["a", "red"]);
     const next = follower.next();
@@ -142,7 +148,7 @@ describe("a watched list", () => {
     const rig = new Rig();
     rig.set(["a", "red"], ["b", "red"]);
     const first = rig.follow();
-    expect([await first.next(), await first.next()]).toEqual([["added a", "added b"], ["bookmark"]]);
+    expect(await first.begin()).toEqual(["reset", "added a", "added b", "bookmark"]);
     first.leave();
     rig.set(["a", "red"], ["b", "blue"]);
     const second = rig.follow(first.lastId);
@@ -158,11 +164,7 @@ describe("a watched list", () => {
     const rig = new Rig();
     rig.set(["a", "red"]);
     const follower = rig.follow(after);
-    expect([await follower.next(), await follower.next(), await follower.next()]).toEqual([
-      ["reset"],
-      ["added a"],
-      ["bookmark"],
-    ]);
+    expect(await follower.begin()).toEqual(["reset", "added a", "bookmark"]);
     follower.leave();
   });
 
@@ -171,6 +173,7 @@ describe("a watched list", () => {
     rig.set(...many(120));
     const slow = rig.follow();
     const quick = rig.follow();
+    expect(await slow.next()).toEqual(["reset"]);
     const first = await slow.next();
     expect([first.length, first[0]]).toEqual([50, "added n-0"]);
     for (let index = 0; index < 30; index += 1) {
@@ -193,7 +196,7 @@ describe("a watched list", () => {
     const rig = new Rig();
     rig.set(...many(60));
     const follower = rig.follow();
-    await follower.next();
+    expect([(await follower.next()).length, (await follower.next()).length]).toEqual([1, 50]);
     expect(follower.lastId).toBeUndefined();
     follower.leave();
   });
@@ -203,7 +206,7 @@ describe("a watched list", () => {
     const followers = Array.from({ length: 200 }, () => rig.follow());
     expect(() => rig.follow()).toThrow(expect.objectContaining({ code: "RATE_LIMITED" }));
     const waiting = followers[0];
-    expect(await waiting?.next()).toEqual(["bookmark"]);
+    expect(await waiting?.begin()).toEqual(["reset", "bookmark"]);
     const next = waiting?.next();
     for (const follower of followers) follower.leave();
     expect(await next).toBe("end");
