@@ -76,3 +76,7 @@ export function collectPair(
   if (at <= 0) throw new InvalidArgumentError("Give it as name=value.");
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
+
+/** `-w` of the lists that can be followed. */
+export const watchOption = (): Option =>
+  new Option("-w, --watch", "print the list, then a line for each change, until Ctrl-C").conflicts("limit");

@@ -1,10 +1,8 @@
 import { event, type SkerryEvent } from "../../shared/api/v1/events.ts";
-import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { parseExactly } from "../api/exact-json.ts";
-import { readEventStream } from "../api/event-stream.ts";
+import { followStream } from "../api/follow-stream.ts";
 import { readList } from "../api/lists.ts";
-import { isApiFailure } from "../api/problem.ts";
 import { isMachineFormat, type OutputFormat, printList, printRaw, type View } from "../output/format.ts";
 import type { Style } from "../output/paint.ts";
 import { formatSince } from "../output/units.ts";
@@ -60,32 +58,16 @@ async function watch(
   options: EventOptions,
   after: string | undefined,
 ): Promise<never> {
-  let last = after;
-  let failures = 0;
+  const messages = followStream(run, api, {
+    path: "/api/v1/events",
+    query: (last) => ({ object: options.object, ...(last === undefined && { from: "oldest" }) }),
+    after,
+    what: "events",
+  });
   for (;;) {
-    try {
-      const headers = { Accept: "text/event-stream", ...(last === undefined ? {} : { "Last-Event-ID": last }) };
-      const response = await api.stream("/api/v1/events", {
-        headers,
-        query: { object: options.object, ...(last === undefined ? { from: "oldest" } : {}) },
-      });
-      for await (const message of readEventStream(response.body ?? new ReadableStream())) {
-        failures = 0;
-        last = message.id ?? last;
-        const body = parseExactly(message.data);
-        const one = decode(event, body, "an event");
-        if (options.object === undefined || one.object === options.object) await printOne(run, run.globals.format, one);
-      }
-    } catch (error) {
-      run.signal.throwIfAborted();
-      const isPassing = isApiFailure(error)
-        ? error.status >= 500 || error.status === 429
-        : failures > 0 || last !== undefined;
-      if (!isPassing) throw error;
-      if (failures === 0) run.output.say("The stream of events broke; trying again.");
-    }
-    failures += 1;
-    await sleep(systemClock, Math.min(5000, 250 * 2 ** Math.min(failures, 5)), run.signal);
+    const { value } = await messages.next();
+    const one = decode(event, parseExactly(value.data), "an event");
+    if (options.object === undefined || one.object === options.object) await printOne(run, run.globals.format, one);
   }
 }
 

@@ -13,6 +13,13 @@ export interface ListQuery {
   readonly [parameter: string]: string | number | undefined;
 }
 
+/** The options of `ls`. */
+export interface ListOptions {
+  readonly selector?: string;
+  readonly limit?: number;
+  readonly watch?: boolean;
+}
+
 export interface Listed<Item> {
   /** The answer as it came; several pages are joined into one. */
   readonly raw: { readonly items: readonly unknown[]; readonly nextCursor: string | null };

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
-import { wholeNumber } from "../globals.ts";
+import type { ListOptions } from "../api/lists.ts";
+import { watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
 
 const actions = () => import("../actions/deployments/deployments.ts");
@@ -12,11 +13,14 @@ export function registerDeployments(program: Command, shell: CommandRunner): voi
     deployments
       .command("ls")
       .description("list deployments")
+      .option("-l, --selector <selector>", "only these, by name, model, version or residency")
       .option("--limit <count>", "one page of this size instead of everything", wholeNumber(1))
-      .action((options: { limit?: number }, command: Command) =>
+      .addOption(watchOption())
+      .action((options: ListOptions, command: Command) =>
         shell.run(command, async (run) => (await actions()).listDeployments(run, options)),
       ),
     "skerry deployments ls -o wide",
+    "skerry deployments ls -w",
   );
   withExamples(
     deployments

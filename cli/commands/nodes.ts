@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
-import { collectPair, wholeNumber } from "../globals.ts";
+import type { ListOptions } from "../api/lists.ts";
+import { collectPair, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
 import type { TokenOptions } from "../actions/nodes/tokens.ts";
 
@@ -16,10 +17,12 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
       .description("list nodes, how they are and what they hold")
       .option("-l, --selector <labels>", "only nodes with these labels, e.g. gpu=true,site=harbour")
       .option("--limit <count>", "one page of this size instead of everything", wholeNumber(1))
-      .action((options: { selector?: string; limit?: number }, command: Command) =>
+      .addOption(watchOption())
+      .action((options: ListOptions, command: Command) =>
         shell.run(command, async (run) => (await actions()).listNodes(run, options)),
       ),
     "skerry nodes ls -o wide",
+    "skerry nodes ls -w",
     "skerry nodes ls -l site=harbour -o name",
   );
   withExamples(

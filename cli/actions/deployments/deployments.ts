@@ -1,10 +1,12 @@
-import { deployment, type Deployment, placement } from "../../../shared/api/v1/deployments.ts";
+import { deployment, type Deployment, lastingDeployment, placement } from "../../../shared/api/v1/deployments.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
-import { readList } from "../../api/lists.ts";
+import { type ListOptions, readList } from "../../api/lists.ts";
+import { watchList } from "../../api/watch-list.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
+import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
 import { formatAge, formatSince } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
@@ -48,17 +50,28 @@ const view: View<Deployment> = {
   ],
 };
 
-export async function listDeployments(run: CommandContext, options: { readonly limit?: number }): Promise<void> {
-  const { raw, items } = await readList(await run.api(), "/api/v1/deployments", deployment, options);
-  await printList({
-    output: run.output,
-    format: run.globals.format,
-    raw,
-    rows: items,
-    view,
-    empty: "Nothing is deployed. Declare something with `skerry apply -f FILE`.",
+const EMPTY = "Nothing is deployed. Declare something with `skerry apply -f FILE`.";
+
+export async function listDeployments(run: CommandContext, options: ListOptions): Promise<void> {
+  const api = await run.api();
+  const { output, globals } = run;
+  const common = { output, format: globals.format, view, empty: EMPTY };
+  if (options.watch === true)
+    return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
+  const { raw, items } = await readList(api, watched.path, deployment, {
+    selector: options.selector,
+    limit: options.limit,
   });
+  await printList({ ...common, raw, rows: items });
 }
+
+const watched = {
+  path: "/api/v1/deployments",
+  schema: deployment,
+  nameOf: ({ name }: Deployment) => name,
+  lasting: lastingDeployment,
+  what: "deployments",
+} as const;
 
 /** Exit code 2 while something of it cannot be placed: a script may ask and decide. */
 export async function getDeployment(run: CommandContext, name: string): Promise<ExitCode> {

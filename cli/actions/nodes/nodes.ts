@@ -1,8 +1,10 @@
 import { event } from "../../../shared/api/v1/events.ts";
-import { node, type Node } from "../../../shared/api/v1/nodes.ts";
+import { lastingNode, node, type Node } from "../../../shared/api/v1/nodes.ts";
 import { decode } from "../../api/client.ts";
-import { readList } from "../../api/lists.ts";
+import { type ListOptions, readList } from "../../api/lists.ts";
+import { watchList } from "../../api/watch-list.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
+import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
 import { count, formatAge, formatSince } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
@@ -52,20 +54,25 @@ const view: View<Node> = {
   ],
 };
 
-export async function listNodes(
-  run: CommandContext,
-  options: { readonly selector?: string; readonly limit?: number },
-): Promise<void> {
-  const { raw, items } = await readList(await run.api(), "/api/v1/nodes", node, options);
-  await printList({
-    output: run.output,
-    format: run.globals.format,
-    raw,
-    rows: items,
-    view,
-    empty: "No node has joined yet. Make a token with `skerry token create --print-join`.",
-  });
+const EMPTY = "No node has joined yet. Make a token with `skerry token create --print-join`.";
+
+export async function listNodes(run: CommandContext, options: ListOptions): Promise<void> {
+  const api = await run.api();
+  const { output, globals } = run;
+  const common = { output, format: globals.format, view, empty: EMPTY };
+  if (options.watch === true)
+    return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
+  const { raw, items } = await readList(api, watched.path, node, { selector: options.selector, limit: options.limit });
+  await printList({ ...common, raw, rows: items });
 }
+
+const watched = {
+  path: "/api/v1/nodes",
+  schema: node,
+  nameOf: ({ name }: Node) => name,
+  lasting: lastingNode,
+  what: "nodes",
+} as const;
 
 export async function getNode(run: CommandContext, name: string): Promise<void> {
   const { body } = await (await run.api()).get(`/api/v1/nodes/${encodeURIComponent(name)}`);
