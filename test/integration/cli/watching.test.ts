@@ -1,0 +1,128 @@
+import { EventEmitter } from "node:events";
+import type { ServerResponse } from "node:http";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
+import { FakeApi, type Asked } from "./support/fake-api.ts";
+import { deploymentNamed, nodeNamed } from "./support/objects.ts";
+
+let api: FakeApi;
+let env: NodeJS.ProcessEnv;
+beforeEach(async () => {
+  api = new FakeApi();
+  env = { SKERRY_SERVER: await api.start(), SKERRY_API_KEY: "sk_test" };
+});
+afterEach(() => api.stop());
+
+const message = (event: string, data: unknown = {}, id?: string): string =>
+  `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+const whole = (id: string, ...items: readonly unknown[]): string =>
+  [message("reset"), ...items.map((item) => message("added", item)), message("bookmark", {}, id)].join("");
+
+/** Answers the watches of `path` with these streams, one after the other. All but the last are cut at their end. */
+function stream(path: string, ...streams: readonly string[]): void {
+  let count = 0;
+  api.on(`GET ${path}`, (_: Asked, response: ServerResponse) => {
+    const text = streams[count] ?? "";
+    count += 1;
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write(`retry: 2000\n\n: heartbeat\n\n${text}`);
+    if (count < streams.length) response.end();
+  });
+}
+
+/** Runs until `enough` lines are printed, then presses Ctrl-C. */
+function cli(enough: number, ...args: readonly string[]): Promise<CliResult> {
+  const signals = new EventEmitter();
+  const onOutput = (text: string): void => {
+    if (text.split("\n").length > enough) signals.emit("SIGINT");
+  };
+  return runCli(args, { env, signals, onOutput });
+}
+
+const eventsOf = (stdout: string): readonly string[] =>
+  stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const { event, item } = JSON.parse(line);
+      return `${event} ${item.name}`;
+    });
+const resumedAt = (): readonly unknown[] => api.asked.map(({ headers }) => headers["last-event-id"]);
+
+describe("ls -w", () => {
+  it("prints the list, and a line for each change under the same headers", async () => {
+    const text = [
+      whole("r.2", nodeNamed("edge-b"), nodeNamed("edge-a")),
+      message("modified", nodeNamed("edge-a", { state: "suspect" }), "r.3"),
+      message("added", nodeNamed("a-node-with-a-long-name"), "r.4"),
+      message("deleted", nodeNamed("edge-b"), "r.5"),
+    ];
+    stream("/api/v1/nodes", text.join(""));
+    const { exitCode, stdout } = await cli(6, "nodes", "ls", "-w", "-l", "site=harbour");
+    expect(exitCode).toBe(130);
+    expect(stdout.split("\n").map((line) => line.replace(/ {2}2s .*/, ""))).toEqual([
+      "EVENT  NAME    KIND  SITE     STATE  SEEN  RTT  CPU  HOLDS",
+      "added  edge-a  edge  harbour  ready",
+      "added  edge-b  edge  harbour  ready",
+      "modified  edge-a  edge  harbour  suspect",
+      "added     a-node-with-a-long-name  edge  harbour  ready  ",
+      "deleted   edge-b                   edge  harbour  ready  ",
+      "",
+    ]);
+    const { searchParams } = new URL(api.asked[0]?.path ?? "", "http://x");
+    expect([searchParams.get("watch"), searchParams.get("labelSelector")]).toEqual(["true", "site=harbour"]);
+  });
+
+  it("goes on after the last change when the connection breaks", async () => {
+    stream(
+      "/api/v1/deployments",
+      whole("r.1", deploymentNamed("digits", false)),
+      message("modified", deploymentNamed("digits", true), "r.2"),
+    );
+    const { stdout } = await cli(2, "deployments", "ls", "-w", "-o", "json");
+    expect(eventsOf(stdout)).toEqual(["added digits", "modified digits"]);
+    expect(resumedAt()).toEqual([undefined, "r.1"]);
+  });
+
+  it("prints only what is different when the stream begins anew", async () => {
+    const node = (name: string, age: number, cordoned = false) => nodeNamed(name, { lastSeenAgeMs: age, cordoned });
+    stream(
+      "/api/v1/nodes",
+      whole("r.1", node("same", 1), node("changed", 1), node("gone", 1)),
+      whole("s.9", node("same", 2), node("changed", 2, true), node("new", 2)),
+    );
+    const { stdout } = await cli(6, "nodes", "ls", "-w", "-o", "json");
+    expect(eventsOf(stdout)).toEqual([
+      "added changed",
+      "added gone",
+      "added same",
+      "modified changed",
+      "deleted gone",
+      "added new",
+    ]);
+  });
+
+  it("begins anew when the connection breaks in the middle of the list", async () => {
+    const cut = message("reset") + message("added", nodeNamed("gone"));
+    stream("/api/v1/nodes", cut, whole("r.1", nodeNamed("edge-a")));
+    const { stdout, stderr } = await cli(1, "nodes", "ls", "-w", "-o", "name");
+    expect([stdout, resumedAt()]).toEqual(["edge-a\n", [undefined, undefined]]);
+    expect(stderr).toContain("The stream of nodes broke; trying again.");
+  });
+
+  it("prints what the server sent, unknown fields and large numbers included", async () => {
+    const raw = JSON.stringify({ ...nodeNamed("edge-a"), newField: 0 }).replace(/0}$/, "9007199254740993}");
+    stream(
+      "/api/v1/nodes",
+      `event: reset\ndata: {}\n\nevent: added\ndata: ${raw}\n\n${message("bookmark", {}, "r.1")}`,
+    );
+    const { stdout } = await cli(1, "nodes", "ls", "-w", "-o", "json");
+    expect(stdout).toBe(`{"event":"added","item":${raw}}\n`);
+  });
+
+  it("ends when the server refuses the stream, and takes no page", async () => {
+    api.problem("GET /api/v1/nodes", 403, "FORBIDDEN", "no");
+    expect((await runCli(["nodes", "ls", "-w"], { env })).exitCode).toBe(4);
+    expect((await runCli(["nodes", "ls", "-w", "--limit", "3"], { env })).exitCode).toBe(64);
+  });
+});
