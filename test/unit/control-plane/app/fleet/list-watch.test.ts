@@ -51,9 +51,9 @@ class Follower {
   }
 
   /** The next batch in words. */
-  async next(): Promise<readonly string[] | "end"> {
+  async next(): Promise<readonly string[]> {
     const { done, value } = await this.#batches.next();
-    if (done === true) return "end";
+    if (done === true) return ["end"];
     for (const message of value) if ("id" in message && message.id !== undefined) this.lastId = message.id;
     return value.map((message) => ("item" in message ? `${message.event} ${message.item.name}` : message.event));
   }
@@ -209,7 +209,7 @@ describe("a watched list", () => {
     expect(await waiting?.begin()).toEqual(["reset", "bookmark"]);
     const next = waiting?.next();
     for (const follower of followers) follower.leave();
-    expect(await next).toBe("end");
+    expect(await next).toEqual(["end"]);
     await settle();
     expect(rig.watch.followers).toBe(0);
   });
