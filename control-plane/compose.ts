@@ -110,6 +110,8 @@ export async function composeControlPlane(
     clock,
     logger,
     onElected: () => loop.trigger("elected"),
+    // A fleet of one replica reads nothing while nothing changes: this is how it learns that PostgreSQL is away.
+    onUnanswered: () => void fleet.refresh(),
   });
   const loop = new ControlLoop({
     fleet,

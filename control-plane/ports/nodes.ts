@@ -74,10 +74,10 @@ export interface SessionStore {
   /** The replica stops: its row goes. */
   leave(replicaId: string): Promise<void>;
   /**
-   * Records in one statement that the replica lives and what it observed of all its sessions. Those with another epoch are
-   * passed over; sessions that the rows call open and that are not among these are closed.
+   * Records in one statement that the replica lives and what it observed of these sessions. Those with another epoch are
+   * passed over. `areAll`: the replica has no others, so what else the rows call an open session of it is closed.
    */
-  touch(replica: Replica, sessions: readonly TouchedSession[]): Promise<void>;
+  touch(replica: Replica, sessions: readonly TouchedSession[], about: { readonly areAll: boolean }): Promise<void>;
   /**
    * Writes what a node reports of its placements. A report with another generation, or of a placement that is not this
    * node's, changes nothing. False when the session's epoch is not the newest: the caller closes the socket 4409.

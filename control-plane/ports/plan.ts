@@ -14,7 +14,8 @@ export interface LeaderFence {
 export interface LeadershipStore {
   /**
    * Takes the lease when it is free or expired, or renews it when `holder` has it. The token rises with every new
-   * holder. Returns the fence, or null while somebody else holds the lease. Lease times are the database's.
+   * holder. Returns the fence, or null while somebody else holds the lease. Lease times are the database's. Records in the
+   * same statement that the replica `holder` lives, also when it gets no lease.
    */
   acquire(holder: string, leaseMs: number): Promise<LeaderFence | null>;
   /** Gives the lease up early, so that the next leader need not wait. No effect without the lease. */

@@ -5,19 +5,19 @@ import { isEmptyChange, type ChangeSet } from "../../core/fleet/change-set.ts";
 import type { FleetEvent } from "../../core/fleet/events.ts";
 import { FleetState } from "../../core/fleet/fleet-state.ts";
 import { reduce } from "../../core/fleet/reduce.ts";
-import type { Fleet } from "../../core/fleet/types.ts";
+import type { Fleet, FleetNode } from "../../core/fleet/types.ts";
 import type { ChangeNotifier, FleetStore } from "../../ports/plan.ts";
 
-/** How often it is read what other replicas recorded of their sessions: one statement. */
+/** How often it is read what other replicas recorded of their sessions, while they have any: one statement. */
 const LIVENESS_MS = 5_000;
-/** A notification may be lost while its connection is renewed: then this poll covers it. After a failed read it is tried sooner. */
-const RELOAD_MS = 60_000;
+/** A connection for notifications that is renewed leads to a read, so this one covers faults alone. After a failed read it is tried sooner. */
+const RELOAD_MS = 5 * 60_000;
 
 type ChangeListener = (change: ChangeSet, fleet: Fleet) => void;
 
 /**
- * Owns the fleet in memory. Reads Postgres when a notification says that the fleet changed, every minute, and every 5 s
- * the little that other replicas record of their sessions; applies what the nodes of this replica say. One read at a time;
+ * Owns the fleet in memory. Reads Postgres when a notification says that the fleet changed, every 5 minutes, and every 5 s
+ * the little that other replicas record of their open sessions; applies what the nodes of this replica say. One read at a time;
  * requests for a read during a read lead to exactly one more. While Postgres is away the last fleet stays and serves.
  */
 export class FleetCache {
@@ -115,10 +115,11 @@ export class FleetCache {
   async #poll(): Promise<void> {
     const now = this.#clock.now();
     if (this.#reading || this.#lastReadFailed || now - this.#loadedAt >= RELOAD_MS) return this.refresh();
-    await this.#read(async () => ({
-      type: "liveness-loaded",
-      sessions: await this.#store.liveness(this.#replica, now),
-    }));
+    if (this.#state.nodes.values().some(isOfAnotherReplica))
+      await this.#read(async () => ({
+        type: "liveness-loaded",
+        sessions: await this.#store.liveness(this.#replica, now),
+      }));
     this.#schedulePoll();
   }
 
@@ -143,3 +144,6 @@ export class FleetCache {
     if (!this.#isStopped) this.#cancelPoll = this.#clock.after(LIVENESS_MS, () => void this.#poll());
   }
 }
+
+/** Another replica holds its open session, so that one's records say how the node is. */
+const isOfAnotherReplica = ({ session, observed }: FleetNode): boolean => session?.open === true && !observed;

@@ -1,14 +1,13 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
-import { isBidirectional, type NodeTimings } from "../../core/fleet/node-status.ts";
-import type { Replica, SessionStore, TouchedSession } from "../../ports/nodes.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import type { Replica, SessionStore } from "../../ports/nodes.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import type { NodeSession, SessionRegistry } from "./node-session.ts";
+import type { SessionRegistry } from "./node-session.ts";
+import { SessionRecords } from "./session-records.ts";
 
 const TICK_MS = 500;
-/** What is observed of all sessions is recorded in one statement this often, and when a node turned ready or unready. */
-const TOUCH_MS = 5_000;
 
 interface Parts {
   readonly replica: Replica;
@@ -19,11 +18,13 @@ interface Parts {
   readonly clock: Clock;
 }
 
-/** Checks every session twice a second: when its node was last heard, and whether an ack of its document is overdue. */
+/**
+ * Checks every session twice a second: when its node was last heard, and whether an ack of its document is overdue. Records
+ * what other replicas need to know of the sessions.
+ */
 export class SessionWatch {
   readonly #parts: Parts;
-  readonly #recorded = new WeakMap<NodeSession, boolean>();
-  #touchedAt = -Infinity;
+  readonly #records = new SessionRecords();
   #cancel: () => void = () => undefined;
 
   constructor(parts: Parts) {
@@ -42,12 +43,15 @@ export class SessionWatch {
   }
 
   #look(): void {
-    const { registry, clock, fleet, timings } = this.#parts;
+    const { replica, registry, clock, fleet, sessions, timings } = this.#parts;
     const now = clock.now();
+    const { nodes } = fleet.snapshot();
     for (const session of registry.all()) {
       const { control, inference, liveness, nodeId, epoch } = session;
       liveness.heard(Math.max(control.lastByteAt(), inference?.lastByteAt() ?? 0));
-      fleet.apply({ type: "node-heard", nodeId, epoch, at: liveness.lastHeard });
+      // Heartbeats tell the fleet too, and sooner: the sockets tell it of a node whose heartbeats do not get through.
+      if (now - (nodes.get(nodeId)?.observed?.lastSeen ?? 0) > timings.suspectMs / 2)
+        fleet.apply({ type: "node-heard", nodeId, epoch, at: liveness.lastHeard });
       const isSilent = liveness.silentMs > timings.suspectMs;
       if (isSilent) control.close(CLOSE.TOO_SLOW, "no byte within the limit");
       // With its channel the requests inside are lost, so those with time left go elsewhere now.
@@ -56,24 +60,7 @@ export class SessionWatch {
       }
       session.desired.resendOverdue();
     }
-    this.#record(now);
-  }
-
-  #record(now: number): void {
-    const { replica, registry, fleet, sessions } = this.#parts;
-    const { nodes } = fleet.snapshot();
-    let hasTurned = false;
-    const seen: TouchedSession[] = [];
-    for (const session of registry.all()) {
-      const { nodeId, epoch, liveness } = session;
-      const node = nodes.get(nodeId);
-      const isReady = node !== undefined && isBidirectional(node);
-      hasTurned ||= isReady !== (this.#recorded.get(session) ?? false);
-      seen.push({ nodeId, epoch, ageMs: liveness.silentMs, isReady, load: node?.load });
-      this.#recorded.set(session, isReady);
-    }
-    if (!hasTurned && now - this.#touchedAt < TOUCH_MS) return;
-    this.#touchedAt = now;
-    void sessions.touch(replica, seen).catch(() => undefined); // the next round writes it
+    const due = this.#records.take(registry.all(), nodes, now);
+    if (due) void sessions.touch(replica, due.sessions, due).catch(() => this.#records.failed(now));
   }
 }

@@ -18,13 +18,18 @@ interface Parts {
   readonly rttMs: () => number;
 }
 
-/** Tells how busy the node is: each `loadMs` while it serves, else each `heartbeatMs`. */
+/**
+ * Reports how busy the node is: each `loadMs` while requests come, else each `heartbeatMs`. An idle node has nothing new to
+ * report in between, and a thousand of them cost the control plane more than all their heartbeats.
+ */
 export class LoadReports {
   readonly #parts: Parts;
   #cancel: () => void = () => undefined;
   #isStopped = false;
   #diskFreeMiB = 0;
   #diskAskedAt = -Infinity;
+  #reportedAt = -Infinity;
+  #reportedWork = -1;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -51,15 +56,25 @@ export class LoadReports {
 
   #next(): void {
     const { link, clock, isServing } = this.#parts;
-    this.#cancel = clock.after(isServing() ? link.welcome.loadMs : link.welcome.heartbeatMs, () => {
-      this.#report();
+    const { loadMs, heartbeatMs } = link.welcome;
+    this.#cancel = clock.after(isServing() ? loadMs : heartbeatMs, () => {
+      // Half an interval early rather than one late: timers do not fire to the millisecond.
+      if (this.#isBusy() || clock.now() - this.#reportedAt >= heartbeatMs - loadMs / 2) this.#report();
       this.#next();
     });
+  }
+
+  /** Requests are here, or have been since the last report. */
+  #isBusy(): boolean {
+    const { rif, placements } = this.#parts.serving.load();
+    return rif > 0 || workOf(placements) !== this.#reportedWork;
   }
 
   #report(): void {
     const { link, clock, probe, serving, rttMs } = this.#parts;
     const { rif, placements } = serving.load();
+    this.#reportedAt = clock.now();
+    this.#reportedWork = workOf(placements);
     link.send({
       type: "load",
       cpuPct: Math.round(probe.cpuPct()),
@@ -82,3 +97,7 @@ export class LoadReports {
     );
   }
 }
+
+/** Differs when a request has ended since, or a placement has come or gone. */
+const workOf = (placements: ReturnType<RequestExecutor["load"]>["placements"]): number =>
+  placements.reduce((sum, { done, failed }) => sum + done + failed + 1, 0);

@@ -32,7 +32,7 @@ let count = 0;
 /** As `openingOf` names it. */
 const SELF = { id: "r-1", address: "a:7070" };
 const touch = (seen: { nodeId: NodeId; epoch: number; ageMs: number }): Promise<void> =>
-  stores.sessions.touch(SELF, [{ ...seen, isReady: false, load: undefined }]);
+  stores.sessions.touch(SELF, [{ ...seen, isReady: false, load: undefined }], { areAll: true });
 
 beforeAll(async () => {
   database = await startTestDatabase();
@@ -144,7 +144,7 @@ describe("touch", () => {
     expect(await silence()).toBeLessThan(10_000);
     await touch({ nodeId, epoch: 1, ageMs: 60_000 });
     expect(await silence()).toBeLessThan(10_000);
-    await stores.sessions.touch(SELF, []);
+    await stores.sessions.touch(SELF, [], { areAll: true });
   });
 
   it("records readiness and load, which other replicas read in one statement", async () => {
@@ -153,7 +153,7 @@ describe("touch", () => {
       (await stores.fleet.liveness(replica, 0)).find((recorded) => recorded.nodeId === nodeId);
     expect(await seen("r-other")).toMatchObject({ session: { open: true, isReady: false }, load: undefined });
     const load = { at: 0, cpuPct: 40, memFreeMiB: 10, diskFreeMiB: 20, rttMs: 3.5, rif: 1, placements: [] };
-    await stores.sessions.touch(SELF, [{ nodeId, epoch: 1, ageMs: 0, isReady: true, load }]);
+    await stores.sessions.touch(SELF, [{ nodeId, epoch: 1, ageMs: 0, isReady: true, load }], { areAll: true });
     const { at: _at, ...figures } = load;
     expect(await seen("r-other")).toMatchObject({ session: { isReady: true, replica: SELF.id }, load: figures });
     expect((await seen("r-other"))?.session.ownerSeen).toBeDefined();
@@ -165,12 +165,14 @@ describe("touch", () => {
   it("closes sessions of its own that it does not name, but none that has just been opened", async () => {
     await opened();
     const isOpen = async () => (await nodeOf(stores, name)).session?.open;
-    await stores.sessions.touch(SELF, []);
+    await stores.sessions.touch(SELF, [], { areAll: true });
     expect(await isOpen()).toBe(true);
     await sql.query("UPDATE node_sessions SET opened_at = now() - interval '1 minute' WHERE node_id = $1", [nodeId]);
-    await stores.sessions.touch({ id: "r-other", address: "b:1" }, []);
+    await stores.sessions.touch(SELF, [], { areAll: false });
     expect(await isOpen()).toBe(true);
-    await stores.sessions.touch(SELF, []);
+    await stores.sessions.touch({ id: "r-other", address: "b:1" }, [], { areAll: true });
+    expect(await isOpen()).toBe(true);
+    await stores.sessions.touch(SELF, [], { areAll: true });
     expect(await isOpen()).toBe(false);
   });
 });
@@ -180,11 +182,11 @@ describe("a replica", () => {
 
   it("is gone when it leaves, and when another one has taken its address", async () => {
     await opened();
-    await stores.sessions.touch(SELF, []);
+    await stores.sessions.touch(SELF, [], { areAll: true });
     expect(await ownerSeen()).toBeDefined();
     await stores.sessions.leave(SELF.id);
     expect(await ownerSeen()).toBeUndefined();
-    await stores.sessions.touch(SELF, []);
+    await stores.sessions.touch(SELF, [], { areAll: true });
     await stores.sessions.enter({ id: "r-elsewhere", address: "b:1" });
     expect(await ownerSeen()).toBeDefined();
     await stores.sessions.enter({ id: "r-next", address: SELF.address });

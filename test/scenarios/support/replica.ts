@@ -113,6 +113,7 @@ export async function startReplica(
       story.printUntimed(`${name} leads`);
       loop.trigger("elected");
     },
+    onUnanswered: () => void fleet.refresh(),
   });
   const execute = createEffects({ plans: ordered(postgres.plans), random });
   const loop = new ControlLoop({ fleet, leadership, execute, timings: TIMINGS, clock, logger });

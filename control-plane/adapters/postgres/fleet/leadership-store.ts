@@ -16,6 +16,7 @@ export class PostgresLeadershipStore implements LeadershipStore {
   async acquire(holder: string, leaseMs: number): Promise<LeaderFence | null> {
     const rows = await this.#database.run(
       (client) => client.$queryRaw<{ token: bigint }[]>`
+        WITH lives AS (UPDATE control_plane_replicas SET last_seen_at = now() WHERE id = ${holder})
         INSERT INTO leadership AS lease (name, holder, token, expires_at)
         VALUES (${NAME}, ${holder}, 1, now() + ${leaseMs} * interval '1 millisecond')
         ON CONFLICT (name) DO UPDATE SET

@@ -97,7 +97,11 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 
-  async touch({ id, address }: Replica, sessions: readonly TouchedSession[]): Promise<void> {
+  async touch(
+    { id, address }: Replica,
+    sessions: readonly TouchedSession[],
+    { areAll }: { readonly areAll: boolean },
+  ): Promise<void> {
     const nodeIds = sessions.map(({ nodeId }) => nodeId);
     const epochs = sessions.map(({ epoch }) => epoch);
     const agesMs = sessions.map(({ ageMs }) => Math.round(ageMs));
@@ -120,7 +124,7 @@ export class PostgresSessionStore implements SessionStore {
           FROM t WHERE s.node_id = t.node_id AND s.epoch = t.epoch
         ), closed AS (
           UPDATE node_sessions SET open = false
-          WHERE replica = ${id} AND open AND opened_at < now() - ${OPENING_LASTS} AND node_id NOT IN (SELECT node_id FROM t)
+          WHERE ${areAll} AND replica = ${id} AND open AND opened_at < now() - ${OPENING_LASTS} AND node_id NOT IN (SELECT node_id FROM t)
           RETURNING 1
         )
         SELECT pg_notify(${CHANNEL}, 'fleet') WHERE EXISTS (SELECT FROM turned) OR EXISTS (SELECT FROM closed)`,

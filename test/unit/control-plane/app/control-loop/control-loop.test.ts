@@ -26,6 +26,7 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
     clock,
     logger: silentLogger,
     onElected: () => undefined,
+    onUnanswered: () => undefined,
   });
   leadership.start();
   await settle();

@@ -11,6 +11,8 @@ class FakeLease implements LeadershipStore {
   #token = 0n;
   #expiresAt = 0;
   readonly released: LeaderFence[] = [];
+  /** A replica that was killed: it says nothing more. */
+  dead = "";
   /** What a call to the database meets: an answer, an error, or silence. */
   mood: "answers" | "fails" | "hangs" = "answers";
 
@@ -19,7 +21,7 @@ class FakeLease implements LeadershipStore {
   }
 
   acquire(holder: string, leaseMs: number): Promise<LeaderFence | null> {
-    if (this.mood === "hangs") return new Promise(() => undefined);
+    if (this.mood === "hangs" || holder === this.dead) return new Promise(() => undefined);
     if (this.mood === "fails") return Promise.reject(new Error("the database is away"));
     if (this.#holder !== holder && this.#expiresAt > this.#clock.now()) return Promise.resolve(null);
     if (this.#holder !== holder || this.#expiresAt <= this.#clock.now()) this.#token += 1n;
@@ -39,6 +41,7 @@ class FakeLease implements LeadershipStore {
 let clock: TestClock;
 let lease: FakeLease;
 let elected: string[];
+let unanswered: number;
 
 const replica = (name: string): Leadership =>
   new Leadership({
@@ -47,6 +50,7 @@ const replica = (name: string): Leadership =>
     clock,
     logger: silentLogger,
     onElected: () => elected.push(name),
+    onUnanswered: () => void (unanswered += 1),
   });
 async function started(name: string): Promise<Leadership> {
   const leadership = replica(name);
@@ -60,6 +64,7 @@ beforeEach(() => {
   clock = new TestClock(0);
   lease = new FakeLease(clock);
   elected = [];
+  unanswered = 0;
 });
 
 describe("leadership", () => {
@@ -102,10 +107,19 @@ describe("leadership", () => {
     },
   );
 
+  it("goes to another replica within 13.5 s of the last renewal of a dead one", async () => {
+    await started("r-1");
+    const second = await started("r-2");
+    await clock.advance(4_500);
+    lease.dead = "r-1";
+    await clock.advance(13_500);
+    expect(tokenOf(second)).toBe(2n);
+  });
+
   it("ends before another replica can win the lease", async () => {
     const first = await started("r-1");
     lease.mood = "hangs";
-    await clock.advance(3_000);
+    await clock.advance(4_500);
     lease.mood = "answers";
     const second = await started("r-2");
     for (let seconds = 0; seconds < 10; seconds += 1) {
@@ -123,6 +137,18 @@ describe("leadership", () => {
     await clock.advance(10_000);
     expect(tokenOf(leadership)).toBe(1n);
     expect(elected).toEqual(["r-1"]);
+  });
+
+  it("tells of each renewal that the database did not answer, and tries again after a second", async () => {
+    await started("r-1");
+    lease.mood = "fails";
+    await clock.advance(4_500);
+    expect(unanswered).toBe(1);
+    await clock.advance(2_000);
+    expect(unanswered).toBe(3);
+    lease.mood = "answers";
+    await clock.advance(60_000);
+    expect(unanswered).toBe(3);
   });
 
   it("is won anew with a higher token when the lease ran out in between", async () => {
@@ -148,7 +174,7 @@ describe("leadership", () => {
     await first.stop();
     expect(first.current()).toBeUndefined();
     expect(lease.released).toEqual([{ holder: "r-1", token: 1n }]);
-    await clock.advance(3_000);
+    await clock.advance(4_500);
     expect(tokenOf(second)).toBe(2n);
   });
 

@@ -1,0 +1,22 @@
+import type { FleetLoad } from "./types.ts";
+
+/** Percent of all cores. Below that the headroom of a node scores the same to within a few points. */
+const CPU_PCT = 10;
+/** Share of what was free. */
+const FREE_SHARE = 0.05;
+const RTT_MS = 2;
+const RTT_SHARE = 0.5;
+
+/** Whether another replica would plan or route differently with `after` than with `before`. */
+export function isLoadChanged(before: FleetLoad | undefined, after: FleetLoad | undefined): boolean {
+  if (before === after || !after) return false;
+  if (!before) return true;
+  return (
+    Math.abs(after.cpuPct - before.cpuPct) >= CPU_PCT ||
+    differs(before.memFreeMiB, after.memFreeMiB, FREE_SHARE) ||
+    differs(before.diskFreeMiB, after.diskFreeMiB, FREE_SHARE) ||
+    (Math.abs(after.rttMs - before.rttMs) >= RTT_MS && differs(before.rttMs, after.rttMs, RTT_SHARE))
+  );
+}
+
+const differs = (before: number, after: number, share: number): boolean => Math.abs(after - before) > share * before;

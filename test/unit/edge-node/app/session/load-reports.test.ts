@@ -1,0 +1,96 @@
+import { describe, expect, it } from "@jest/globals";
+import { LoadReports } from "../../../../../edge-node/app/session/load-reports.ts";
+import type { ControlLink } from "../../../../../edge-node/ports/links.ts";
+import type { PlacementLoad } from "../../../../../shared/protocol/messages.ts";
+import { TestClock } from "../../../../support/test-clock.ts";
+
+const aLoad = (over: Partial<PlacementLoad> = {}): PlacementLoad => ({
+  placementId: "p-1",
+  rif: 0,
+  queued: 0,
+  slots: 1,
+  meanUs: 0,
+  p95Us: 0,
+  done: 0,
+  failed: 0,
+  rssMiB: 0,
+  ...over,
+});
+
+async function reporting(isServing: boolean) {
+  const clock = new TestClock();
+  const sent: string[] = [];
+  const link: ControlLink = {
+    welcome: {
+      type: "welcome",
+      id: 1,
+      heartbeatMs: 5_000,
+      loadMs: 1_000,
+      suspectMs: 15_000,
+      lostMs: 60_000,
+      desiredRev: 0,
+      replica: "r-1",
+      features: [],
+    },
+    closed: new Promise(() => undefined),
+    send: ({ type }) => sent.push(type),
+    waitMs: () => 0,
+    close: () => undefined,
+    lastByteAt: () => 0,
+  };
+  const work = { rif: 0, placements: [aLoad()] };
+  const reports = new LoadReports({
+    link,
+    clock,
+    probe: { capabilities: () => Promise.reject(new Error("not asked")), cpuPct: () => 1, memFreeMiB: () => 1 },
+    disk: { freeMiB: () => Promise.resolve(1) },
+    serving: { load: () => work },
+    isServing: () => isServing,
+    rttMs: () => 1,
+  });
+  await reports.start();
+  /** Reports within the next `ms`. */
+  const during = async (ms: number): Promise<number> => {
+    const before = sent.length;
+    await clock.advance(ms);
+    return sent.length - before;
+  };
+  return { reports, work, during };
+}
+
+describe("load reports", () => {
+  it("come with each heartbeat's interval while no request comes", async () => {
+    const { reports, during } = await reporting(true);
+    expect(await during(60_000)).toBe(12);
+    reports.stop();
+  });
+
+  it("come each second while requests come or wait, and once more after them", async () => {
+    const { reports, work, during } = await reporting(true);
+    for (let done = 1; done <= 10; done += 1) {
+      work.placements = [aLoad({ done })];
+      expect(await during(1_000)).toBe(1);
+    }
+    work.rif = 1;
+    expect(await during(10_000)).toBe(10);
+    work.rif = 0;
+    work.placements = [aLoad({ done: 11 })];
+    expect(await during(2_000)).toBe(1);
+    reports.stop();
+  });
+
+  it("come within a second when a placement has come or gone", async () => {
+    const { reports, work, during } = await reporting(true);
+    work.placements = [aLoad(), aLoad({ placementId: "p-2" })];
+    expect(await during(1_000)).toBe(1);
+    work.placements = [];
+    expect(await during(1_000)).toBe(1);
+    reports.stop();
+  });
+
+  it("come with each heartbeat's interval from a node that serves nothing", async () => {
+    const { reports, during } = await reporting(false);
+    expect(await during(60_000)).toBe(12);
+    reports.stop();
+  });
+});
