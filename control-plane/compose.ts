@@ -42,6 +42,7 @@ const HAND_OVER_MS = 10_000;
 
 export interface ControlPlane {
   readonly http: HttpApi["http"];
+  readonly grpc: HttpApi["grpc"];
   readonly keys: ApiKeys;
   start(): Promise<void>;
   /** Unready, nodes sent away, running requests finished, lease given up. */
@@ -176,6 +177,7 @@ export async function composeControlPlane(
 
   return {
     http: door.http,
+    grpc: door.grpc,
     keys: apiKeys,
     async start() {
       postgres.onNotify((topic) => {
@@ -206,7 +208,7 @@ export async function composeControlPlane(
         await sleep(clock, config.drainNoticeMs);
       }
       readiness.stop();
-      await door.http.stop();
+      await Promise.all([door.http.stop(), door.grpc.stop()]);
       inference.drain();
       gateway.stop();
       watch.stop();

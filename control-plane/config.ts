@@ -12,6 +12,9 @@ const settings = z.object({
   DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
   SKERRY_HOST: z.string().default("127.0.0.1").describe("Address to listen on."),
   SKERRY_PORT: port.default(7070).describe("Port to listen on."),
+  SKERRY_GRPC_PORT: port
+    .optional()
+    .describe("Port of the Open Inference Protocol over gRPC, usually 8081; 0 for any free one. Default: not served."),
   SKERRY_DATA_DIR: z.string().default(".skerry/control-plane").describe("Folder for model files."),
   SKERRY_NODE_URLS: z
     .string()
@@ -69,6 +72,8 @@ export interface Config {
   readonly databaseUrl: string;
   readonly host: string;
   readonly port: number;
+  /** Undefined: gRPC is not served. */
+  readonly grpcPort: number | undefined;
   readonly dataDir: string;
   readonly nodeUrls: readonly string[] | undefined;
   readonly adminKeyFile: string | undefined;
@@ -89,6 +94,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     databaseUrl: data.DATABASE_URL,
     host: data.SKERRY_HOST,
     port: data.SKERRY_PORT,
+    grpcPort: data.SKERRY_GRPC_PORT,
     dataDir: data.SKERRY_DATA_DIR,
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,

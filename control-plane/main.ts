@@ -32,7 +32,11 @@ async function main(): Promise<void> {
   await controlPlane.start();
   await writeFirstKey(config, controlPlane);
   const port = await controlPlane.http.listen({ host: config.host, port: config.port });
-  logger.info({ host: config.host, port }, "the control plane listens");
+  const grpcPort =
+    config.grpcPort === undefined
+      ? undefined
+      : await controlPlane.grpc.listen({ host: config.host, port: config.grpcPort });
+  logger.info({ host: config.host, port, grpcPort }, "the control plane listens");
 
   let isStopping = false;
   const stop = async (why: string): Promise<void> => {

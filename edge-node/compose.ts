@@ -4,11 +4,15 @@ import type { Clock } from "../shared/base/clock.ts";
 import { SkerryError } from "../shared/base/errors.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
+import { ByteBudget } from "../shared/inference/http/byte-budget.ts";
+import { InferenceStatistics } from "../shared/inference/statistics.ts";
 import { VERSION } from "../shared/base/version.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "./adapters/filesystem/state-file.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
+import { GrpcServer } from "./adapters/http/grpc/grpc-server.ts";
+import { LocalFront } from "./adapters/http/grpc/local-front.ts";
 import { LocalApi } from "./adapters/http/local-api.ts";
 import { LocalKeys } from "./adapters/http/local-keys.ts";
 import { NodeMetrics } from "./adapters/http/metrics.ts";
@@ -73,24 +77,23 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     logger,
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
-  const api = new LocalApi({
-    node,
-    metrics,
-    keys,
-    readyWhen: config.readyWhen,
-    maxHeldBytes: config.bodiesBytes,
-    clock,
-    logger,
-  });
+  const bodies = new ByteBudget(config.bodiesBytes);
+  const statistics = new InferenceStatistics();
+  const serves = { node, metrics, keys, readyWhen: config.readyWhen, bodies, statistics, clock, logger };
+  const api = new LocalApi(serves);
+  const grpc = new GrpcServer({ front: new LocalFront(serves), logger });
   return {
     async start() {
       // First what it holds: a caller who comes at once must not hear that there is nothing.
       await agent.restore();
-      await listen(api, config);
+      await listen(config.localHost, config.localPort, { api, setting: "SKERRY_LOCAL_PORT" });
+      if (config.grpcPort !== undefined)
+        await listen(config.localHost, config.grpcPort, { api: grpc, setting: "SKERRY_GRPC_PORT" });
       await agent.start();
     },
     async stop(graceMs) {
       await agent.stop(graceMs);
+      grpc.stop();
       await api.close();
     },
   };
@@ -121,18 +124,25 @@ async function localKeys({ localHost, localKeysFile }: Config): Promise<LocalKey
   );
 }
 
-async function listen(api: LocalApi, { localHost: host, localPort: port }: Config): Promise<void> {
+async function listen(
+  host: string,
+  port: number,
+  { api, setting }: { readonly api: Pick<LocalApi, "listen">; readonly setting: string },
+): Promise<void> {
   try {
     await api.listen({ host, port });
   } catch (error) {
-    const isTaken = Error.isError(error) && "code" in error && error.code === "EADDRINUSE";
-    if (!isTaken) throw error;
+    if (!isAddressTaken(error)) throw error;
     throw new Error(
-      `${host}:${port} is taken by another program: end it, or set SKERRY_LOCAL_PORT to another port (0: any free one)`,
+      `${host}:${port} is taken by another program: end it, or set ${setting} to another port (0: any free one)`,
       { cause: error },
     );
   }
 }
+
+/** grpc-js tells it by its text alone. */
+const isAddressTaken = (error: unknown): boolean =>
+  Error.isError(error) && (("code" in error && error.code === "EADDRINUSE") || error.message.includes("EADDRINUSE"));
 
 /** Where others reach this node's own API: what was said, else what follows from host and port. An address for all interfaces is nobody's. */
 function localUrl({ localUrl: said, localHost: host, localPort: port }: Config): string | undefined {

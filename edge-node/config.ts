@@ -41,6 +41,15 @@ const settings = z.object({
     .max(65_535)
     .default(7090)
     .describe("Port on which the node's own /v2 listens; 0 for any free one."),
+  SKERRY_GRPC_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe(
+      "Port on which the node serves its models over gRPC, at SKERRY_LOCAL_HOST, usually 8081; 0 for any free one. Default: not served.",
+    ),
   SKERRY_LOCAL_URL: z
     .url({ protocol: /^https?$/ })
     .max(256)
@@ -91,6 +100,8 @@ export interface Config {
   readonly kind: "edge" | "cloud";
   readonly localHost: string;
   readonly localPort: number;
+  /** Undefined: gRPC is not served. */
+  readonly grpcPort: number | undefined;
   /** Without a slash at the end. */
   readonly localUrl: string | undefined;
   readonly localKeysFile: string | undefined;
@@ -125,6 +136,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     kind: data.SKERRY_NODE_KIND,
     localHost: data.SKERRY_LOCAL_HOST,
     localPort: data.SKERRY_LOCAL_PORT,
+    grpcPort: data.SKERRY_GRPC_PORT,
     localUrl: data.SKERRY_LOCAL_URL,
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
     readyWhen: data.SKERRY_READY,

@@ -67,11 +67,13 @@ function readStrings(
 
 /** The bytes of a tensor as they travel: little-endian, row-major; a view of the tensor where that is possible. */
 export function encodeBinaryData({ data }: Tensor): Uint8Array {
-  return Array.isArray(data) ? joinStrings(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return Array.isArray(data)
+    ? joinElements(data.map((text) => encoder.encode(text)))
+    : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function joinStrings(texts: readonly string[]): Uint8Array {
-  const parts = texts.map((text) => encoder.encode(text));
+/** Elements of BYTES one behind the other, each after its length. */
+export function joinElements(parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + LENGTH_BYTES + part.byteLength, 0));
   const view = new DataView(out.buffer);
   let at = 0;

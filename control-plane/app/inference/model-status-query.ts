@@ -46,6 +46,15 @@ export class ModelStatusQuery {
     });
   }
 
+  /** Numbers of the versions that can be placed, or the one that is named. Throws `NOT_FOUND`. */
+  versions({ model, version }: ModelStatusRequest): string[] {
+    const fleet = this.#fleet.snapshot();
+    if (version !== undefined) return [String(this.#resolve(fleet, { model, version }).version.version)];
+    const found = readyVersions(fleet).filter((each) => each.model === model);
+    if (found.length === 0) throw new SkerryError("NOT_FOUND", `model ${model} has no version that could serve`);
+    return found.map((each) => String(each.version)).toSorted((a, b) => Number(a) - Number(b));
+  }
+
   /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
   isModelReady(wish: ModelStatusRequest): boolean {
     const fleet = this.#fleet.snapshot();

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { cancellationOf } from "../../../shared/base/cancellation.ts";
+import { type Cancellation, cancellationOf } from "../../../shared/base/cancellation.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { type ErrorCode, ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
@@ -11,6 +11,7 @@ import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts
 import { parseInferenceHeaders, refuseShortBody } from "../../../shared/inference/http/request-headers.ts";
 import { inferenceHeaders } from "../../../shared/inference/http/response-headers.ts";
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
+import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import { DEFAULT_DEADLINE_MS, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { traceLine } from "../../app/inference/trace-line.ts";
 import type { LocalNode, LocalPlacementView, WorkerResponse } from "../../ports/serving.ts";
@@ -30,6 +31,7 @@ interface Parts {
   readonly response: ServerResponse;
   readonly node: LocalNode;
   readonly bodies: ByteBudget;
+  readonly statistics: InferenceStatistics;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -57,39 +59,73 @@ async function ask(
   request: IncomingMessage,
   parts: Parts & ReturnType<typeof parseInferenceHeaders>,
 ): Promise<{ readonly reply: Reply; readonly code: ErrorCode | undefined }> {
-  const { node, bodies, clock, logger, response, headerLength } = parts;
-  const edgeOnly = parts.residency === "edge-only";
-  if ((edgeOnly || placement.isEdgeOnly) && node.kind === "cloud")
-    throw new SkerryError("EDGE_ONLY", `${node.name} is a cloud node, and the request may only run at the edge`);
+  const { bodies, clock, response, headerLength } = parts;
+  refuseCloud(placement, parts);
   const startedAt = clock.now();
-  const timeoutMs = parts.timeoutMs ?? (placement.timeoutMs || DEFAULT_DEADLINE_MS);
   const { take, leave } = bodies.enter();
   try {
     const arrived = await readBody(request, { maxBytes: MAX_BODY_BYTES, withinMs: BODY_MS, clock, take });
     refuseShortBody(headerLength, arrived.length);
     const body = wholeBody(arrived);
-    // The caller counts from the start of the request: a slow upload is part of its time.
-    const leftMs = timeoutMs - (clock.now() - startedAt);
-    if (leftMs <= 0)
-      throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
-    const { placementId } = placement;
+    const traceparent = request.headers["traceparent"];
     const cancellation = cancellationOf(response);
-    const answer = await node.infer({
-      placementId,
-      body,
-      headerLength,
-      deadlineMs: leftMs,
-      edgeOnly,
-      priority: 0,
-      cancellation,
-    });
-    traceLine(logger, { placementId, traceparent: request.headers["traceparent"] }, answer);
+    const asked = { body, headerLength, startedAt, traceparent, cancellation };
+    const answer = await askHere(placement, { ...parts, ...asked }, parts);
     // The host has read what it has answered; what it has not, a socket may still be writing.
     if (answer.code === undefined) release(body);
     return replyOf(answer, placement);
   } finally {
     leave();
   }
+}
+
+interface Asked extends Pick<ReturnType<typeof parseInferenceHeaders>, "timeoutMs" | "residency" | "headerLength"> {
+  readonly body: Uint8Array;
+  /** When the request began to arrive, by the clock's `now`. */
+  readonly startedAt: number;
+  readonly traceparent: string | string[] | undefined;
+  readonly cancellation: Cancellation;
+}
+
+/** One run of a whole request at this node, whichever transport brought it. Throws EDGE_ONLY, DEADLINE_EXCEEDED. */
+export async function askHere(
+  placement: LocalPlacementView,
+  asked: Asked,
+  parts: Omit<Parts, "response" | "bodies">,
+): Promise<WorkerResponse> {
+  const { node, clock, logger, statistics } = parts;
+  const { placementId, model, version } = placement;
+  const edgeOnly = refuseCloud(placement, { ...asked, node });
+  const timeoutMs = asked.timeoutMs ?? (placement.timeoutMs || DEFAULT_DEADLINE_MS);
+  // The caller counts from the start of the request: a slow upload is part of its time.
+  const leftMs = timeoutMs - (clock.now() - asked.startedAt);
+  if (leftMs <= 0)
+    throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);
+  const { body, headerLength, cancellation, traceparent } = asked;
+  const question = { placementId, body, headerLength, deadlineMs: leftMs, edgeOnly, priority: 0, cancellation };
+  const answer = await node.infer(question);
+  traceLine(logger, { placementId, traceparent }, answer);
+  statistics.add({
+    model,
+    version,
+    isOk: answer.code === undefined,
+    totalMs: clock.now() - asked.startedAt,
+    queueMs: answer.queueUs / 1_000,
+    inferMs: answer.computeUs / 1_000,
+    at: clock.wallNow(),
+  });
+  return answer;
+}
+
+/** Whether the request may run at the edge alone. Throws EDGE_ONLY at a cloud node. */
+function refuseCloud(
+  { isEdgeOnly }: LocalPlacementView,
+  { node, residency }: Pick<Parts, "node"> & Pick<Asked, "residency">,
+): boolean {
+  const edgeOnly = residency === "edge-only";
+  if ((edgeOnly || isEdgeOnly) && node.kind === "cloud")
+    throw new SkerryError("EDGE_ONLY", `${node.name} is a cloud node, and the request may only run at the edge`);
+  return edgeOnly;
 }
 
 function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
@@ -115,4 +151,5 @@ function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
   return { reply: { status, headers, body: answer.body }, code };
 }
 
-const isCatalogued = (code: string | undefined): code is ErrorCode => code !== undefined && Object.hasOwn(ERRORS, code);
+export const isCatalogued = (code: string | undefined): code is ErrorCode =>
+  code !== undefined && Object.hasOwn(ERRORS, code);

@@ -2,10 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
+import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
+import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
 import { asSkerryError } from "../../../shared/inference/http/error-response.ts";
 import { codeOf } from "../../../shared/inference/http/forward-stream.ts";
 import { JSON_BOUNDS, readJson } from "../../../shared/inference/http/json-body.ts";
+import { modelConfig, modelReadiness, serverReadiness } from "../../../shared/inference/http/documents.ts";
 import { pathOf } from "../../../shared/inference/http/path.ts";
 import {
   BODY_MS,
@@ -14,7 +16,6 @@ import {
   SERVER_BOUNDS,
   serverOptions,
 } from "../../../shared/inference/http/server-options.ts";
-import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
@@ -24,12 +25,13 @@ import type { NodeMetrics } from "./metrics.ts";
 import {
   modelMetadata,
   modelNames,
-  modelReady,
+  isModelReady,
+  isServerReady,
+  modelStatistics,
   repositoryChange,
   repositoryIndex,
   serverLive,
   serverMetadata,
-  serverReady,
 } from "./model-routes.ts";
 import { methodsOf, type Route, routeOf } from "./routes.ts";
 import { statusPage } from "./status-page.ts";
@@ -41,10 +43,11 @@ interface Parts {
   readonly keys: LocalKeys | undefined;
   /** How many of the desired models have to be ready, for `/v2/health/ready`. */
   readonly readyWhen: "all" | "any";
-  /** Bytes of the bodies of all requests under way here. Default: `DEFAULT_BODIES_BYTES`. */
-  readonly maxHeldBytes?: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Bytes of requests under way, of every transport. */
+  readonly bodies: ByteBudget;
+  readonly statistics: InferenceStatistics;
 }
 
 /** A device's LAN, not the internet. An idle one costs 11 KiB (measured with 4,000), and bodies have a bound of their own. */
@@ -65,11 +68,9 @@ const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
 export class LocalApi {
   readonly #parts: Parts;
   readonly #server: Server;
-  readonly #bodies: ByteBudget;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#bodies = new ByteBudget(parts.maxHeldBytes ?? DEFAULT_BODIES_BYTES);
     parts.metrics.watch(parts.node);
     this.#server = createServer(
       serverOptions(SERVER_BOUNDS),
@@ -147,24 +148,29 @@ export class LocalApi {
       case "server-live":
         return serverLive();
       case "server-ready":
-        return serverReady(node, this.#parts.readyWhen);
+        return jsonReply(serverReadiness(isServerReady(node, this.#parts.readyWhen)));
       case "model-names":
         return modelNames(node);
       case "model-metadata":
-        return modelMetadata(node, route.target);
+        return jsonReply({ body: await modelMetadata(node, route.target) });
+      case "model-config":
+        return jsonReply({ body: modelConfig(await modelMetadata(node, route.target)) });
+      case "model-stats":
+        return jsonReply({ body: { model_stats: modelStatistics(node, route.target, this.#parts.statistics) } });
       case "model-ready":
-        return modelReady(node, route.target);
-      case "repository-index":
-        return repositoryIndex(
-          node,
-          await readJson(request, { limits: { ...JSON_BOUNDS, bodyMs: BODY_MS }, clock, isInferenceProtocol: true }),
-        );
+        return jsonReply(modelReadiness(route.target.model, isModelReady(node, route.target)));
+      case "repository-index": {
+        const limits = { ...JSON_BOUNDS, bodyMs: BODY_MS };
+        return jsonReply({
+          body: repositoryIndex(node, await readJson(request, { limits, clock, isInferenceProtocol: true })),
+        });
+      }
       case "repository-change":
         return repositoryChange();
       case "explain":
         throw new SkerryError("NOT_SERVED", "no model here declares an explainer; ask /infer");
       case "infer":
-        return this.#measured(() => infer(route.target, request, { ...this.#parts, response, bodies: this.#bodies }));
+        return this.#measured(() => infer(route.target, request, { ...this.#parts, response }));
     }
   }
 

@@ -1,9 +1,10 @@
-import type { IndexEntry } from "../../../shared/api/v1/inference.ts";
+import type { IndexEntry, ModelMetadata } from "../../../shared/api/v1/inference.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { notServed } from "../../../shared/inference/faults.ts";
 import * as documents from "../../../shared/inference/http/documents.ts";
 import type { ModelTarget } from "../../../shared/inference/http/path.ts";
 import { flagOf, objectOf } from "../../../shared/inference/json.ts";
+import type { InferenceStatistics, VersionStatistics } from "../../../shared/inference/statistics.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
 import { jsonReply, type Reply } from "./answer.ts";
@@ -16,14 +17,14 @@ export const serverMetadata = (node: LocalNode): Reply =>
 
 export const serverLive = (): Reply => jsonReply({ body: { live: true } });
 
-export const serverReady = (node: LocalNode, readyWhen: "all" | "any"): Reply =>
-  jsonReply(documents.serverReadiness(!node.isDraining() && isServing(node.placements(), readyWhen)));
+export const isServerReady = (node: LocalNode, readyWhen: "all" | "any"): boolean =>
+  !node.isDraining() && isServing(node.placements(), readyWhen);
 
 export const modelNames = (node: LocalNode): Reply =>
   jsonReply({ body: { models: [...new Set(node.placements().map(({ model }) => model))].toSorted() } });
 
 /** What the manifest says, as the control plane answers it. Throws NOT_FOUND, or MODEL_NOT_READY before that is here. */
-export async function modelMetadata(node: LocalNode, target: ModelTarget): Promise<Reply> {
+export async function modelMetadata(node: LocalNode, target: ModelTarget): Promise<ModelMetadata> {
   const all = node.placements();
   const chosen = preferred(target, placementsOf(target, all));
   const { model, version, artifact } = chosen;
@@ -33,13 +34,21 @@ export async function modelMetadata(node: LocalNode, target: ModelTarget): Promi
   const versions = placementsOf({ model, version: undefined }, all).map((placement) => placement.version);
   const inputs = [...signature.inputs];
   const outputs = [...signature.outputs];
-  return jsonReply({ body: documents.modelMetadata({ name: model, version, artifact, versions, inputs, outputs }) });
+  return documents.modelMetadata({ name: model, version, artifact, versions, inputs, outputs });
 }
 
-export function modelReady(node: LocalNode, target: ModelTarget): Reply {
-  const ready = placementsOf(target, node.placements()).some(({ state }) => state === "ready");
-  return jsonReply(documents.modelReadiness(target.model, ready));
+/** Of every version here that the target names. Throws NOT_FOUND. */
+export function modelStatistics(
+  node: LocalNode,
+  target: ModelTarget,
+  statistics: InferenceStatistics,
+): readonly VersionStatistics[] {
+  const versions = new Set(placementsOf(target, node.placements()).map(({ version }) => version));
+  return [...versions].map((version) => statistics.of(target.model, version));
 }
+
+export const isModelReady = (node: LocalNode, target: ModelTarget): boolean =>
+  placementsOf(target, node.placements()).some(({ state }) => state === "ready");
 
 /** The best first: what stands for a version that is here twice, for two deployments. */
 const INDEX_STATES = ["READY", "LOADING", "UNLOADING", "UNAVAILABLE"] as const;
@@ -59,12 +68,12 @@ const INDEX_STATE: Readonly<Record<PlacementState, IndexState>> = {
 };
 
 /** `{}` asks for all; `{"ready": true}` for those that answer. Throws INVALID_REQUEST. */
-export function repositoryIndex(node: LocalNode, body: unknown): Reply {
+export function repositoryIndex(node: LocalNode, body: unknown): readonly IndexEntry[] {
   const wishes = objectOf(body, "the body");
   const readyOnly = wishes["ready"] !== undefined && flagOf(wishes["ready"], "`ready`");
   const byVersion = Map.groupBy(node.placements(), ({ model, version }) => `${model}:${version}`);
   const entries = documents.sortedIndex(byVersion.values().map((placements) => bestOf(placements.map(indexEntry))));
-  return jsonReply({ body: readyOnly ? entries.filter(({ state }) => state === "READY") : entries });
+  return readyOnly ? entries.filter(({ state }) => state === "READY") : entries;
 }
 
 const bestOf = (entries: readonly IndexEntry[]): IndexEntry =>

@@ -13,7 +13,10 @@ export type Route =
         | "repository-change"
         | "explain";
     }
-  | { readonly kind: "model-metadata" | "model-ready" | "infer"; readonly target: ModelTarget };
+  | {
+      readonly kind: "model-metadata" | "model-config" | "model-stats" | "model-ready" | "infer";
+      readonly target: ModelTarget;
+    };
 
 const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/", { kind: "status" }],
@@ -39,6 +42,10 @@ export function routeOf(path: string): Route | undefined {
   switch (operation) {
     case "metadata":
       return { kind: "model-metadata", target };
+    case "config":
+      return { kind: "model-config", target };
+    case "stats":
+      return { kind: "model-stats", target };
     case "ready":
       return { kind: "model-ready", target };
     case "infer":

@@ -7,6 +7,7 @@ import { tensorSpec } from "../../protocol/manifest.ts";
 export const serverMetadata = z
   .object({ name: z.literal("skerry"), version: z.string(), extensions: z.array(z.string()) })
   .meta({ id: "ServerMetadata" });
+export type ServerMetadata = z.infer<typeof serverMetadata>;
 
 export const serverLive = z.object({ live: z.boolean() });
 export const serverReady = z.object({ ready: z.boolean() });
@@ -24,6 +25,44 @@ export const modelMetadata = z
   })
   .meta({ id: "ModelMetadata" });
 export type ModelMetadata = z.infer<typeof modelMetadata>;
+
+const configTensor = z.object({ name: z.string(), data_type: z.string(), dims: z.array(z.number().int()) });
+/** The part of Triton's model configuration that its clients read. */
+export const modelConfig = z
+  .object({
+    name: z.string(),
+    platform: z.string(),
+    backend: z.string(),
+    max_batch_size: z.number().int(),
+    input: z.array(configTensor),
+    output: z.array(configTensor),
+  })
+  .meta({ id: "ModelConfig" });
+export type ModelConfig = z.infer<typeof modelConfig>;
+
+const statisticDuration = z.object({ count: z.number(), ns: z.number() });
+/** What this process has answered since it started; times count in ns. */
+export const modelStatistics = z
+  .object({
+    model_stats: z.array(
+      z.object({
+        name: z.string(),
+        version: z.string(),
+        last_inference: z.number(),
+        inference_count: z.number(),
+        execution_count: z.number(),
+        inference_stats: z.object({
+          success: statisticDuration,
+          fail: statisticDuration,
+          queue: statisticDuration,
+          compute_input: statisticDuration,
+          compute_infer: statisticDuration,
+          compute_output: statisticDuration,
+        }),
+      }),
+    ),
+  })
+  .meta({ id: "ModelStatistics" });
 
 const indexState = z.enum(["READY", "LOADING", "UNLOADING", "UNAVAILABLE"]);
 

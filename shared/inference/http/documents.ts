@@ -1,11 +1,13 @@
-import type { IndexEntry, ModelMetadata } from "../../api/v1/inference.ts";
+import type { IndexEntry, ModelConfig, ModelMetadata } from "../../api/v1/inference.ts";
 
 /** The documents of the Open Inference Protocol that control plane and node answer alike. */
+
+const EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"];
 
 export const serverMetadata = (version: string, { hasRepository }: { readonly hasRepository: boolean }) => ({
   name: "skerry" as const,
   version,
-  extensions: hasRepository ? ["binary_tensor_data", "model_repository"] : ["binary_tensor_data"],
+  extensions: hasRepository ? [...EXTENSIONS, "model_repository"] : EXTENSIONS,
 });
 
 /** `readyDocument` and `modelReadyDocument` are no errors to the protocol, but scripts look for the catalogue's code. */
@@ -48,6 +50,22 @@ export function modelMetadata(facts: {
     },
   };
 }
+
+/** A model's configuration in the form of Triton's clients: shapes in full, so there is no batch dimension beside them. */
+export const modelConfig = ({ name, inputs, outputs }: ModelMetadata): ModelConfig => ({
+  name,
+  platform: "onnxruntime_onnx",
+  backend: "onnxruntime",
+  max_batch_size: 0,
+  input: inputs.map(configTensor),
+  output: outputs.map(configTensor),
+});
+
+const configTensor = ({ name, datatype, shape }: ModelMetadata["inputs"][number]): ModelConfig["input"][number] => ({
+  name,
+  data_type: `TYPE_${datatype === "BYTES" ? "STRING" : datatype}`,
+  dims: shape,
+});
 
 /** By name and version, as the repository index lists them. */
 export const sortedIndex = (entries: Iterable<IndexEntry>): IndexEntry[] =>

@@ -8,11 +8,11 @@ export interface ModelTarget {
 }
 
 export interface ModelPath {
-  readonly operation: "metadata" | "ready" | "infer" | "explain";
+  readonly operation: "metadata" | "config" | "stats" | "ready" | "infer" | "explain";
   readonly target: ModelTarget;
 }
 
-const PATTERN = /^\/v2\/models\/([^/]+?)(?:\/versions\/([^/]+?))?(\/infer|\/ready|:explain)?$/;
+const PATTERN = /^\/v2\/models\/([^/]+?)(?:\/versions\/([^/]+?))?(\/infer|\/ready|\/config|\/stats|:explain)?$/;
 
 /** Undefined when the path (of `pathOf`) names no model. */
 export function parseModelPath(path: string): ModelPath | undefined {
@@ -23,8 +23,18 @@ export function parseModelPath(path: string): ModelPath | undefined {
 }
 
 function operationOf(suffix: string): ModelPath["operation"] {
-  if (suffix === "/infer") return "infer";
-  return suffix === "/ready" ? "ready" : "explain";
+  switch (suffix) {
+    case "/infer":
+      return "infer";
+    case "/ready":
+      return "ready";
+    case "/config":
+      return "config";
+    case "/stats":
+      return "stats";
+    default:
+      return "explain";
+  }
 }
 
 /** The path of a URL without its query and without a slash at the end. */

@@ -44,7 +44,7 @@ export function inferenceHeaders(
 }
 
 /** A structured field (RFC 9651): `placement="pl_7k2", reason=near-tie, eta=7, candidates=3, attempt=1`. */
-function routeHeader({ placement, reason, etaMs, candidates, attempt }: InferenceFacts["route"]): string {
+export function routeHeader({ placement, reason, etaMs, candidates, attempt }: InferenceFacts["route"]): string {
   const who = placement === undefined ? "" : `placement="${placement}", `;
   const when = etaMs === undefined ? "" : `eta=${Math.round(etaMs)}, `;
   return `${who}reason=${reason}, ${when}candidates=${candidates}, attempt=${attempt}`;

@@ -13,6 +13,12 @@ import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import type { LocalNode, LocalPlacementView, ModelSignature } from "../../../edge-node/ports/serving.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
+import { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
+import { InferenceStatistics } from "../../../shared/inference/statistics.ts";
+import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
+import { GrpcServer } from "../../../edge-node/adapters/http/grpc/grpc-server.ts";
+import { LocalFront } from "../../../edge-node/adapters/http/grpc/local-front.ts";
+import { GrpcClient } from "../../support/grpc-client.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -73,6 +79,7 @@ interface Facts {
 }
 
 let api: LocalApi;
+let grpc: GrpcServer;
 let worker: InferenceWorker;
 let port: number;
 let facts: Facts;
@@ -106,11 +113,19 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
   const { readyWhen } = facts;
   lines = [];
   const logger = { ...silentLogger, info: (fields: object) => void lines.push(fields) };
-  api = new LocalApi({ node, metrics: new NodeMetrics(), keys, readyWhen, clock: systemClock, logger });
+  const bodies = new ByteBudget(DEFAULT_BODIES_BYTES);
+  const statistics = new InferenceStatistics();
+  const metrics = new NodeMetrics();
+  api = new LocalApi({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
   port = await api.listen({ host: "127.0.0.1", port: 0 });
+  const front = new LocalFront({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
+  grpc = new GrpcServer({ front, logger });
 }
 
-afterEach(() => api.close());
+afterEach(async () => {
+  grpc.stop();
+  await api.close();
+});
 
 interface Answered {
   readonly status: number;
@@ -160,7 +175,11 @@ describe("a node's own API", () => {
   beforeEach(() => open());
 
   it("tells what it is and what it holds", async () => {
-    expect((await call("/v2")).json).toEqual({ name: "skerry", version: "1.2.3", extensions: ["binary_tensor_data"] });
+    expect((await call("/v2")).json).toEqual({
+      name: "skerry",
+      version: "1.2.3",
+      extensions: ["binary_tensor_data", "model_configuration", "statistics"],
+    });
     expect((await call("/v2/models")).json).toEqual({ models: ["loop", "same"] });
     expect((await call("/v2/models/same")).json).toMatchObject({
       name: "same",
@@ -401,6 +420,60 @@ describe("a cloud node's own API", () => {
     expect([asked.status, asked.headers["skerry-error"]]).toEqual([403, "EDGE_ONLY"]);
     facts.placements = [aPlacement("same", identity, { isEdgeOnly: true })];
     expect((await infer(pair)).status).toBe(403);
+  });
+});
+
+describe("a node's API over gRPC", () => {
+  let client: GrpcClient;
+  const floats = Buffer.from(Float32Array.of(1, -2.5).buffer);
+  const request = (over: object = {}): object => ({
+    model_name: "same",
+    inputs: [{ name: "x", datatype: "FP32", shape: [1, 2] }],
+    raw_input_contents: [floats],
+    ...over,
+  });
+
+  const openGrpc = async (over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> => {
+    await open(over, keys);
+    client = new GrpcClient(await grpc.listen({ host: "127.0.0.1", port: 0 }));
+  };
+  afterEach(() => client.close());
+
+  it("runs requests, tells about its models, and counts what it answered", async () => {
+    await openGrpc();
+    const { message, headers } = await client.call("ModelInfer", request({ id: "a" }));
+    expect(message).toMatchObject({ model_name: "same", model_version: "3", id: "a", raw_output_contents: [floats] });
+    expect(headers).toMatchObject({ "skerry-node": "dock-7", "skerry-model-version": "same:3" });
+    expect((await client.call("ModelReady", { name: "same" })).message).toEqual({ ready: true });
+    expect((await client.call("ModelMetadata", { name: "same" })).message).toMatchObject({ versions: ["3"] });
+    expect((await client.call("ModelConfig", { name: "same" })).message.config.input).toMatchObject([{ name: "x" }]);
+    expect((await client.call("ModelStatistics", {})).message.model_stats).toMatchObject([
+      { name: "same", inference_count: "1" },
+      { name: "loop", inference_count: "0" },
+    ]);
+    expect((await client.call("RepositoryIndex", {})).message.models).toHaveLength(2);
+    expect((await client.call("RepositoryModelLoad", { model_name: "same" })).error?.code).toBe(12);
+    expect((await call("/v2/models/same/stats")).json).toMatchObject({ model_stats: [{ inference_count: 1 }] });
+    expect((await call("/v2/models/same/config")).json).toMatchObject({ input: [{ data_type: "TYPE_FP32" }] });
+  });
+
+  it("answers a refusal with its status and the model's words", async () => {
+    await openGrpc();
+    const wrong = await client.call("ModelInfer", request({ raw_input_contents: [Buffer.alloc(4)] }));
+    expect(wrong.error).toMatchObject({ code: 3, details: expect.stringContaining('input "x" has 4 bytes') });
+    expect((await client.call("ModelInfer", request({ model_name: "none" }))).error?.code).toBe(5);
+    const turns = [{ name: "turns", datatype: "INT64", shape: [], contents: { int64_contents: ["1000000000000"] } }];
+    const late = request({ model_name: "loop", inputs: turns, raw_input_contents: [] });
+    expect((await client.call("ModelInfer", late, { timeoutMs: 200 })).error?.code).toBe(4);
+  });
+
+  it("asks for the node's keys", async () => {
+    const file = path.join(directory, "grpc-keys");
+    await writeFile(file, createHash("sha256").update("first").digest("hex"));
+    await openGrpc({}, await LocalKeys.open(file));
+    expect((await client.call("ModelInfer", request())).error?.code).toBe(16);
+    expect((await client.call("ModelInfer", request(), { key: "first" })).error).toBeUndefined();
+    expect((await client.call("ServerReady", {})).message).toEqual({ ready: true });
   });
 });
 

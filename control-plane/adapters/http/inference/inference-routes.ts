@@ -26,7 +26,7 @@ import { knownCode } from "../../../app/inference/inference-responses.ts";
 import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
 import { authorize, type Authenticator } from "../auth/authenticator.ts";
 import { addressOf } from "../server/exchange.ts";
-import { InferenceAdmission } from "./inference-admission.ts";
+import type { InferenceAdmission } from "./inference-admission.ts";
 import { InferenceLog } from "./inference-log.ts";
 import type { Limits } from "../server/limits.ts";
 import { INVOKERS, unknownModel } from "../server/route.ts";
@@ -41,6 +41,8 @@ export interface InferenceParts {
   readonly random: Random;
   readonly limits: Limits;
   readonly trustedProxies: number;
+  /** Shared with the other transports. */
+  readonly admission: InferenceAdmission;
 }
 
 /** Answers the request and returns true when it is an inference; false leaves it to Express. */
@@ -51,7 +53,6 @@ export type InferenceHandler = (request: IncomingMessage, response: ServerRespon
  * Rights, headers, bytes, one call; the body is neither parsed nor copied more than once.
  */
 export function createInferenceHandler(parts: InferenceParts): InferenceHandler {
-  const gate = new InferenceAdmission(parts.limits);
   const log = new InferenceLog(parts);
   return (request, response) => {
     if (request.method !== "POST") return false;
@@ -107,7 +108,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     authorize(caller, INVOKERS, "inference");
     if (!isWellFormed(target) || !maySee(caller, target.model)) throw unknownModel(target.model);
     const wishes = parseInferenceHeaders(request.headers);
-    const admission = gate.enter(caller.keyId);
+    const admission = parts.admission.enter(caller.keyId);
     let pieces: readonly Uint8Array[] = [];
     let leavesLater = false;
     try {
@@ -142,7 +143,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
 const outcomeOf = (code: string): ErrorCode | "OK" => (code === "OK" ? code : knownCode(code));
 
 /** Whether the target can exist at all. What cannot is answered like what does not. */
-const isWellFormed = ({ model, version }: ModelTarget): boolean =>
+export const isWellFormed = ({ model, version }: ModelTarget): boolean =>
   OBJECT_NAME.test(model) && (version === undefined || OBJECT_NAME.test(version));
 
 function headersOf(answer: InferenceResponse, requestId: string): string[] {
@@ -160,7 +161,7 @@ function headersOf(answer: InferenceResponse, requestId: string): string[] {
 }
 
 /** What the metrics count. A model that does not exist is not named: callers must not make up series. */
-function measuredOf(
+export function measuredOf(
   target: ModelTarget,
   { code, ms, answered }: { code: ErrorCode | "OK"; ms: number; answered: InferenceResponse | undefined },
 ): MeasuredInference {

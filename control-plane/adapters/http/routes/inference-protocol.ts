@@ -2,9 +2,11 @@ import { z } from "zod";
 import {
   changeRequest,
   indexRequest,
+  modelConfig,
   modelMetadata,
   modelNames,
   modelReady,
+  modelStatistics,
   repositoryIndex,
   serverLive,
   serverMetadata,
@@ -13,10 +15,12 @@ import {
 import { objectName } from "../../../../shared/api/v1/common.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import {
+  modelConfig as configDocument,
   modelReadiness,
   serverMetadata as serverDocument,
   serverReadiness,
 } from "../../../../shared/inference/http/documents.ts";
+import type { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import { parseTimeout } from "../../../../shared/inference/http/request-headers.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
@@ -37,6 +41,7 @@ const TAG = "Open Inference Protocol";
 export interface ProtocolParts {
   readonly serving: ModelStatusQuery;
   readonly repository: ModelRepositoryApi;
+  readonly statistics: InferenceStatistics;
   /** Of this program. */
   readonly version: string;
   /** Whether this process takes requests: fleet loaded, not draining. */
@@ -160,7 +165,7 @@ function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
 }
 
 /** The same routes with and without a version in the path. */
-function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
+function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Route[] {
   const path = `/v2/models/{model}${suffix}`;
   const params = suffix === "" ? modelParams.extend({ version: z.undefined().optional() }) : versionParams;
   return [
@@ -177,6 +182,37 @@ function modelRoutes(suffix: string, { serving }: ProtocolParts): Route[] {
       async handle({ params: { model, version }, caller }) {
         refuseOutsideScope(caller, model);
         return { body: serving.metadata({ model, version }) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${path}/config`,
+      summary: "Inputs and outputs of a model in the form of Triton's configuration",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params,
+      query: anything,
+      answer: modelConfig,
+      statuses: [200],
+      async handle({ params: { model, version }, caller }) {
+        refuseOutsideScope(caller, model);
+        return { body: configDocument(serving.metadata({ model, version })) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${path}/stats`,
+      summary: "What this process answered for a model since it started",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params,
+      query: anything,
+      answer: modelStatistics,
+      statuses: [200],
+      async handle({ params: { model, version }, caller }) {
+        refuseOutsideScope(caller, model);
+        const versions = serving.versions({ model, version });
+        return { body: { model_stats: versions.map((each) => statistics.of(model, each)) } };
       },
     }),
     defineRoute({
@@ -232,7 +268,7 @@ function refuseOutsideScope(caller: Caller, model: string): void {
 }
 
 /** A load may bring a model along in Triton. Here bytes come in through the admin API alone, where they are checked. */
-function refuseContents(parameters: Readonly<Record<string, unknown>>, model: string): void {
+export function refuseContents(parameters: Readonly<Record<string, unknown>>, model: string): void {
   const name = Object.keys(parameters).find((key) => key === "config" || key.startsWith("file:"));
   if (name === undefined) return;
   throw new SkerryError(

@@ -1,6 +1,7 @@
 import type { JoinRequest, JoinResponse } from "../../../../shared/protocol/messages.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
+import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
@@ -21,6 +22,9 @@ import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
 import type { Route } from "./route.ts";
 import { createRouter } from "./router.ts";
+import { GrpcServer } from "../grpc/grpc-server.ts";
+import { RoutedFront } from "../grpc/routed-front.ts";
+import { InferenceAdmission } from "../inference/inference-admission.ts";
 import { createInferenceHandler } from "../inference/inference-routes.ts";
 import { deploymentRoutes } from "../routes/deployments.ts";
 import { eventRoutes } from "../routes/events.ts";
@@ -65,6 +69,7 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
 
 export interface HttpApi {
   readonly http: HttpServer;
+  readonly grpc: GrpcServer;
   /** What is registered: the role matrix and the OpenAPI document are made of it. */
   readonly routes: readonly Route[];
 }
@@ -72,7 +77,10 @@ export interface HttpApi {
 /** The control plane's HTTP side, not listening yet. */
 export function createHttpApi(parts: HttpDoorParts): HttpApi {
   const limits: Limits = { ...LIMITS, ...parts.limits };
-  const { clock, logger, metrics, trustedProxies = 0, checkAnswers = false } = parts;
+  const { clock, logger, trustedProxies = 0, checkAnswers = false } = parts;
+  const statistics = new InferenceStatistics();
+  const metrics = counting(parts.metrics, statistics, clock);
+  const isReady = (): boolean => parts.readiness("inference").ready;
   const stopping = new AbortController();
   const authenticator = new Authenticator({ keys: parts.keys, clock, limits });
   const streams = new EventStreams({ authenticator, clock });
@@ -85,13 +93,20 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
     ...deploymentRoutes({ ...parts, streams }),
     ...eventRoutes({ ...parts, streams }),
     ...keyRoutes(parts),
-    ...protocolRoutes({ ...parts, isReady: () => parts.readiness("inference").ready }),
+    ...protocolRoutes({ ...parts, statistics, isReady }),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
   ];
   const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });
   const page = referencePage(routes, parts.version);
   const common = { authenticator, metrics, logger, clock, limits, trustedProxies };
-  const inference = createInferenceHandler({ ...common, random: parts.random, infer: parts.infer });
+  const { random, infer } = parts;
+  const invocation = { ...common, random, infer, admission: new InferenceAdmission(limits) };
+  const inference = createInferenceHandler(invocation);
+  const grpc = new GrpcServer({
+    front: new RoutedFront({ ...parts, ...invocation, statistics, isReady }),
+    clock,
+    logger,
+  });
   const router = createRouter(routes, {
     ...common,
     idempotency: parts.idempotency,
@@ -104,5 +119,27 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
     },
     { clock, limits, stopping },
   );
-  return { http, routes };
+  return { http, grpc, routes };
+}
+
+/** The metrics, and beside them the protocol's statistics of the same answers. */
+function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Clock): Metrics {
+  return {
+    requestAnswered: (request) => metrics.requestAnswered(request),
+    bytesPushed: (bytes) => metrics.bytesPushed(bytes),
+    inferenceAnswered(inference) {
+      metrics.inferenceAnswered(inference);
+      const [model, version] = inference.modelVersion?.split(":") ?? [];
+      if (model === undefined || version === undefined) return;
+      statistics.add({
+        model,
+        version,
+        isOk: inference.code === "OK",
+        totalMs: inference.seconds * 1_000,
+        queueMs: (inference.queueSeconds ?? 0) * 1_000,
+        inferMs: (inference.computeSeconds ?? 0) * 1_000,
+        at: clock.wallNow(),
+      });
+    },
+  };
 }

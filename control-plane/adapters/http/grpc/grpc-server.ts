@@ -1,0 +1,64 @@
+import {
+  loadPackageDefinition,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceClientConstructor,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../../../../shared/base/clock.ts";
+import type { Logger } from "../../../../shared/base/logger.ts";
+import type { InferenceFront } from "../../../../shared/inference/grpc/front.ts";
+import { createService } from "../../../../shared/inference/grpc/service.ts";
+import { DRAIN_MS } from "../../../../shared/protocol/limits.ts";
+import { LOADER_OPTIONS, serverOptions } from "../../../../shared/inference/grpc/server-options.ts";
+
+const PROTO = fileURLToPath(new URL("../../../../shared/inference/grpc/open-inference.proto", import.meta.url));
+
+interface Parts {
+  readonly front: InferenceFront;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The Open Inference Protocol over gRPC, on a port of its own and without TLS, as the HTTP API is. */
+export class GrpcServer {
+  readonly #server = new Server(serverOptions);
+
+  readonly #clock: Clock;
+
+  constructor(parts: Parts) {
+    this.#clock = parts.clock;
+    const toMetadata = (entries: Readonly<Record<string, string>>): Metadata => Metadata.fromHttp2Headers(entries);
+    this.#server.addService(serviceDefinition(), createService({ ...parts, toMetadata, calendar: () => Date.now() }));
+  }
+
+  /** Resolves with the port, which is the system's choice for `port` 0. Rejects when it is taken. */
+  listen({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
+    const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+  }
+
+  /** Accepts nothing more and lets running calls end, for 25 s at most. */
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(DRAIN_MS, () => this.#server.forceShutdown());
+      this.#server.tryShutdown(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+}
+
+function serviceDefinition() {
+  const { inference } = loadPackageDefinition(loadSync(PROTO, LOADER_OPTIONS));
+  const { GRPCInferenceService } = inference as Readonly<Record<string, ServiceClientConstructor>>;
+  if (GRPCInferenceService === undefined) throw new Error(`${PROTO} defines no GRPCInferenceService`);
+  return GRPCInferenceService.service;
+}
