@@ -44,12 +44,16 @@ export function faultOf(error: unknown): Answer {
 
 /** What the runtime says of inputs that do not fit; the signature cannot show all of it (a rank that the model leaves open). */
 const INPUT_FAULT = /^(Got invalid dimensions for input|Invalid rank for input|Unexpected input data type)/;
+/** The operators that look something up, of an index that is not in their table. */
+const INDEX_FAULT =
+  /indices element out of data bounds|invalid index found|index out of (range|bounds)|out of bounds of|\b(index|indices)\b.{0,80}\b(out of range|out of bounds|within the inclusive range)/i;
 
 export function runtimeFault(
   error: unknown,
   { name, version }: { readonly name: string; readonly version: string },
 ): SkerryError {
   const text = runtimeWords(messageOf(error), 500);
-  if (INPUT_FAULT.test(text)) return invalid(`${name}:${version} does not take this input: ${text}`);
+  if (INPUT_FAULT.test(text) || INDEX_FAULT.test(text))
+    return invalid(`${name}:${version} does not take this input: ${text}`);
   return new SkerryError("RUN_FAILED", `${name}:${version} failed on this input: ${text}`);
 }

@@ -1,12 +1,5 @@
 import { messageOf } from "../../shared/base/errors.ts";
-import {
-  DATATYPES,
-  type Datatype,
-  isDatatype,
-  type Tensor,
-  type TensorData,
-  zeroNumbers,
-} from "../../shared/inference/datatypes.ts";
+import { isDatatype, type Tensor } from "../../shared/inference/datatypes.ts";
 import { elementCount } from "../../shared/inference/shape.ts";
 import { split, stack } from "./batch.ts";
 import { noBenefitReason, whyTooSlow } from "./batch-benefit.ts";
@@ -14,6 +7,7 @@ import { whySignatureForbids } from "./batchable.ts";
 import { differingOutput } from "./equal-outputs.ts";
 import type { LoadedModel } from "./model.ts";
 import { runtimeWords } from "./runtime-words.ts";
+import { sampleData } from "./sample-data.ts";
 
 /** Rows of the two requests that are tried: one alone, and one that is a batch itself. */
 const TRIED_ROWS = [1, 2] as const;
@@ -99,11 +93,7 @@ interface Range {
 const samplesOf = (model: LoadedModel, range: Range): readonly (readonly Tensor[])[] =>
   TRIED_ROWS.map((rows, i) => model.inputs.map((input) => sample(input, { rows, seed: i, ...range })));
 
-/**
- * Made-up rows, no two alike, the same on every start. Narrow whole numbers are 0 or 1, as they may be indices; the second
- * request's numbers are larger, so that a scale taken over the batch is not the first one's. Wide numbers differ by orders
- * of magnitude, wide texts in length.
- */
+/** Made-up rows, no two alike. */
 function sample(
   { name, datatype, shape }: LoadedModel["inputs"][number],
   { rows, seed, isWide, round }: Range & { readonly rows: number; readonly seed: number },
@@ -112,35 +102,4 @@ function sample(
   const sizes = [rows, ...shape.slice(1).map((size) => (size === -1 ? 1 : size))];
   const length = elementCount(sizes, `input "${name}"`);
   return { name, datatype, shape: sizes, data: sampleData(datatype, length, { seed, isWide, round }) };
-}
-
-function sampleData(
-  datatype: Datatype,
-  length: number,
-  { seed, isWide, round }: Range & { readonly seed: number },
-): TensorData {
-  const noise = noiseFrom(seed + 1 + 2 * round);
-  if (datatype === "BYTES")
-    return Array.from({ length }, () => (noise() < 0 ? "a" : "b").repeat(isWide ? 1 + 15 * seed : 1));
-  const out = zeroNumbers(datatype, length);
-  const { kind } = DATATYPES[datatype];
-  const isFloat = kind === "float" || kind === "half";
-  const isFlag = datatype === "BOOL";
-  for (let i = 0; i < length; i += 1) {
-    const value = noise();
-    const whole = isWide && !isFlag ? Math.floor(((value + 1) / 2) * 100) : value < 0 ? 0 : 1;
-    if (out instanceof BigInt64Array || out instanceof BigUint64Array) out[i] = BigInt(whole);
-    else if (!isFloat) out[i] = whole;
-    else out[i] = isWide ? Math.sign(value) * (0.5 + Math.abs(value) / 2) * 10 ** (3 * seed) : value * (1 + 2 * seed);
-  }
-  return out;
-}
-
-/** Numbers in [−1, 1): a linear congruential generator with the constants of Numerical Recipes. */
-function noiseFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
 }

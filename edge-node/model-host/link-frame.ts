@@ -75,6 +75,13 @@ export const ANSWER_CODES = [
   "QUEUE_FULL",
 ] as const;
 
+/** Something that an operator should know of a model that serves. */
+export interface HostWarning {
+  /** The reason of the event that it becomes. */
+  readonly reason: "WarmRunFailed" | "NotDeterministic";
+  readonly message: string;
+}
+
 /** How a start goes on, and what the host found while it serves, as JSON in the body of an EVENT. */
 export type HostEvent =
   | {
@@ -84,7 +91,12 @@ export type HostEvent =
       readonly loadMs: number;
     }
   /** `unbatched`: why requests do not share runs; absent when they do. */
-  | { readonly event: "ready"; readonly warmUs: number; readonly unbatched?: string }
+  | {
+      readonly event: "ready";
+      readonly warmUs: number;
+      readonly unbatched?: string;
+      readonly warnings: readonly HostWarning[];
+    }
   /** From now on requests do not share runs. */
   | { readonly event: "sharing-stopped"; readonly reason: string }
   | {

@@ -2,7 +2,8 @@ import { flushCompileCache } from "node:module";
 import { messageOf } from "../../shared/base/errors.ts";
 import { batchCheck } from "./batch-check.ts";
 import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
-import { type HostTask, LINK_FD } from "./link-frame.ts";
+import { whyNotDeterministic } from "./determinism.ts";
+import { type HostTask, type HostWarning, LINK_FD } from "./link-frame.ts";
 import { openModel } from "./model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { OutputText } from "./output-text.ts";
@@ -46,9 +47,13 @@ async function start(
     const loadMs = Math.round(performance.now() - before);
     link.tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
-    const warmUs = await warmUp(model);
-    const unbatched = noBatchReason ?? (await batchCheck(model, warmUs));
-    link.tell({ event: "ready", warmUs, ...(unbatched === undefined ? {} : { unbatched }) });
+    const { warmUs, failure } = await warmUp(model);
+    const changing = await whyNotDeterministic(model, warmUs);
+    const unbatched = changing ?? noBatchReason ?? (await batchCheck(model, warmUs));
+    const warnings: HostWarning[] = [];
+    if (failure !== undefined) warnings.push({ reason: "WarmRunFailed", message: warmRunFailed(failure) });
+    if (changing !== undefined) warnings.push({ reason: "NotDeterministic", message: changing });
+    link.tell({ event: "ready", warmUs, warnings, ...(unbatched === undefined ? {} : { unbatched }) });
     const sharing = new RunSharing({
       isAllowed: unbatched === undefined,
       onStopped: (reason) => link.tell({ event: "sharing-stopped", reason }),
@@ -61,6 +66,9 @@ async function start(
     return undefined;
   }
 }
+
+const warmRunFailed = (failure: string): string =>
+  `it did not take the made-up values of the warm run and serves all the same: ${runtimeWords(failure, 300)}`;
 
 // Node keeps compiled sources when a process ends well, and most hosts end by SIGKILL.
 flushCompileCache();

@@ -8,30 +8,38 @@ import { isOutOfMemory } from "./out-of-memory.ts";
 const MAX_RUNS = 5;
 const ENOUGH_MS = 50;
 
+export interface WarmUp {
+  /** Mean of the runs after the first, or of that one, in µs. */
+  readonly warmUs: number;
+  /** What the model said to the made-up values; undefined when it took them. */
+  readonly failure: string | undefined;
+}
+
 /**
- * Runs the model on zeros, variable dimensions 1. Resolves to the mean of the runs after the first (or of that one), in
- * µs. Throws what a run throws, unless a size had to be guessed: a model that reshapes to [2, 2] takes no single row,
- * and is none the worse for it.
+ * Runs the model on zeros, variable dimensions 1. Values are made up, so a model that refuses them (a text that is no
+ * number, a category that it does not know) is none the worse for it: only one that ran out of memory throws.
  */
-export async function warmUp(model: LoadedModel): Promise<number> {
+export async function warmUp(model: LoadedModel): Promise<WarmUp> {
   const inputs = model.inputs.map(zeroTensor);
-  const isGuess = model.inputs.some(({ shape }) => shape.includes(-1));
   const outputs = model.outputs.map(({ name }) => name);
   const took: number[] = [];
+  let failure: string | undefined;
   const start = performance.now();
-  while (took.length < MAX_RUNS && (took.length === 0 || performance.now() - start < ENOUGH_MS)) {
+  while (
+    failure === undefined &&
+    took.length < MAX_RUNS &&
+    (took.length === 0 || performance.now() - start < ENOUGH_MS)
+  ) {
     const before = performance.now();
-    const failure = await model.run(inputs, outputs).then(
+    failure = await model.run(inputs, outputs).then(
       () => undefined,
       (error: unknown) => messageOf(error),
     );
     took.push(performance.now() - before);
-    if (failure === undefined) continue;
-    if (!isGuess || isOutOfMemory(failure)) throw new Error(failure);
-    break;
   }
+  if (failure !== undefined && isOutOfMemory(failure)) throw new Error(failure);
   const counted = took.length > 1 ? took.slice(1) : took;
-  return Math.round((counted.reduce((sum, ms) => sum + ms, 0) / counted.length) * 1_000);
+  return { warmUs: Math.round((counted.reduce((sum, ms) => sum + ms, 0) / counted.length) * 1_000), failure };
 }
 
 function zeroTensor({ name, datatype, shape }: LoadedModel["inputs"][number]): Tensor {

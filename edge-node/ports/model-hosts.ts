@@ -15,6 +15,8 @@ export interface HostSpec {
   readonly noBatchReason?: string;
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
+  /** Something that an operator should know of a model that serves: the reason of an event, and a sentence. */
+  readonly onWarning?: (reason: string, message: string) => void;
 }
 
 /** The one exception a host port throws: a placement failure with its code. Recognised by `name`. */

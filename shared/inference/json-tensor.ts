@@ -165,7 +165,4 @@ export function encodeJsonData({ name, datatype, data }: Tensor): string {
 }
 
 const onlyBinary = (name: string, why: string): SkerryError =>
-  new SkerryError(
-    "RUN_FAILED",
-    `output "${name}" cannot be sent as JSON: ${why}; ask for it with \`binary_data_output\`: true`,
-  );
+  invalid(`output "${name}" cannot be sent as JSON: ${why}; ask for it with \`binary_data_output\`: true`);

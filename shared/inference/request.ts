@@ -74,6 +74,15 @@ function refuseUndeclared(parameters: JsonObject): void {
   }
 }
 
+/** An output in the form that was asked for. Throws INVALID_REQUEST when its datatype has no JSON form: before the run, not after it. */
+function inForm({ name, datatype }: TensorSignature, binary: boolean): RequestedOutput {
+  if (!binary && datatype === "FP16")
+    throw invalid(
+      `output "${name}" is FP16, which has no JSON form; ask for it with \`binary_data_output\`: true, or leave it out of \`outputs\``,
+    );
+  return { name, binary };
+}
+
 function decodeOutputs(
   value: unknown,
   parameters: JsonObject,
@@ -84,22 +93,19 @@ function decodeOutputs(
       ? false
       : flagOf(parameters["binary_data_output"], "`binary_data_output`");
   const entries = value === undefined ? [] : arrayOf(value, "`outputs`");
-  if (entries.length === 0) return specs.map(({ name }) => ({ name, binary: allBinary }));
+  if (entries.length === 0) return specs.map((spec) => inForm(spec, allBinary));
   const names = new Set<string>();
   return entries.map((item) => {
     const entry = objectOf(item, "an entry of `outputs`");
-    const { name } = specOf(entry, specs, "output");
+    const spec = specOf(entry, specs, "output");
+    const { name } = spec;
     if (names.has(name)) throw invalid(`output "${name}" is asked for twice; ask for it once`);
     names.add(name);
     const own = parametersOf(entry, `output "${name}"`);
     refuseUnserved(own, `output "${name}"`, ["classification", "shared_memory_region"]);
-    return {
-      name,
-      binary:
-        own["binary_data"] === undefined
-          ? allBinary
-          : flagOf(own["binary_data"], `\`binary_data\` of output "${name}"`),
-    };
+    const binary =
+      own["binary_data"] === undefined ? allBinary : flagOf(own["binary_data"], `\`binary_data\` of output "${name}"`);
+    return inForm(spec, binary);
   });
 }
 

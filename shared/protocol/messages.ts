@@ -174,7 +174,20 @@ const transferFailed = message("transfer.failed", {
 const nodeLog = message("log", {
   seq: count,
   dropped: count,
-  lines: z.array(z.object({ level: z.enum(["info", "warn", "error"]), ageMs: ms, msg: words(500) })).max(32),
+  lines: z
+    .array(
+      z.object({
+        level: z.enum(["info", "warn", "error"]),
+        ageMs: ms,
+        msg: words(500),
+        /** Of the event that it becomes, when it has one of its own. */
+        reason: z
+          .string()
+          .regex(/^[A-Z][A-Za-z]{1,39}$/)
+          .optional(),
+      }),
+    )
+    .max(32),
 });
 
 export const nodeMessage = z.discriminatedUnion("type", [

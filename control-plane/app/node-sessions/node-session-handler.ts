@@ -208,10 +208,10 @@ export class NodeSessions implements NodeSessionHandler {
       case "transfer.failed":
         return push.onMessage(session, message);
       case "log":
-        for (const { level, msg } of message.lines) {
+        for (const { level, msg, reason = "NodeReported" } of message.lines) {
           tell({
             type: level === "info" ? "Normal" : "Warning",
-            reason: "NodeReported",
+            reason,
             object: `node/${session.name}`,
             message: msg,
           });

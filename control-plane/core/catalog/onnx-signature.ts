@@ -115,6 +115,10 @@ export function toTensorSpec({ name, type }: DeclaredValue, side: "input" | "out
   if (!datatype) throw new SkimRefused(`${what} has the unknown datatype ${type.datatype}`);
   if (datatype.oip === undefined)
     throw new SkimRefused(`${what} has datatype ${datatype.onnx}, which the Open Inference Protocol does not know`);
+  if (datatype.oip === "BF16")
+    throw new SkimRefused(
+      `${what} has datatype BFLOAT16, which the runtime cannot take or give: export it with FLOAT there, for example after model.float()`,
+    );
   return { name, datatype: datatype.oip, shape: shapeOf(type.shape, what, side) };
 }
 

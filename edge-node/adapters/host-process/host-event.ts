@@ -9,7 +9,14 @@ export const hostEvent = z.discriminatedUnion("event", [
     outputs: z.array(tensorSpec).max(1_024),
     loadMs: z.number(),
   }),
-  z.object({ event: z.literal("ready"), warmUs: z.number(), unbatched: z.string().max(500).optional() }),
+  z.object({
+    event: z.literal("ready"),
+    warmUs: z.number(),
+    unbatched: z.string().max(500).optional(),
+    warnings: z
+      .array(z.object({ reason: z.enum(["WarmRunFailed", "NotDeterministic"]), message: z.string().max(500) }))
+      .max(8),
+  }),
   z.object({ event: z.literal("sharing-stopped"), reason: z.string().max(500) }),
   z.object({
     event: z.literal("failed"),

@@ -153,6 +153,7 @@ class HostStart {
         return this.#onPhase("warming");
       }
       case "ready":
+        for (const { reason, message } of event.warnings) this.#spec.onWarning?.(reason, message);
         return this.#ready.resolve(event);
       case "sharing-stopped":
         return this.#spec.onSharingStopped?.(event.reason);

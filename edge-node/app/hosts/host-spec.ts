@@ -22,6 +22,10 @@ export async function hostSpecOf(placement: DesiredPlacement, { disk, log, logge
     directory: disk.directory(artifact),
     limits,
     ...(noBatchReason !== undefined && { noBatchReason }),
+    onWarning: (reason, message) => {
+      logger.warn({ placementId, model, version, reason }, message);
+      log.add("warn", `${model}:${version}: ${message}`, reason);
+    },
     onSharingStopped: (reason) => {
       logger.warn({ placementId, model, version, reason }, "runs are not shared any more");
       log.add("warn", `${model}:${version} does not share runs any more: ${reason}`);

@@ -7,6 +7,8 @@ interface Line {
   readonly level: Level;
   readonly at: number;
   readonly msg: string;
+  /** Of the event that it becomes, when it has one of its own. */
+  readonly reason?: string;
 }
 
 /** Lines kept while nobody listens. */
@@ -31,8 +33,9 @@ export class NodeLog {
     this.#clock = clock;
   }
 
-  add(level: Level, msg: string): void {
-    this.#lines.push({ level, at: this.#clock.now(), msg: msg.slice(0, 500) });
+  add(level: Level, msg: string, reason?: string): void {
+    const line = { level, at: this.#clock.now(), msg: msg.slice(0, 500) };
+    this.#lines.push(reason === undefined ? line : { ...line, reason });
     if (this.#lines.length > MAX_LINES) {
       this.#lines.shift();
       this.#dropped += 1;
@@ -65,7 +68,7 @@ export class NodeLog {
     const now = this.#clock.now();
     const lines = this.#lines
       .splice(0, LINES_PER_MESSAGE)
-      .map(({ level, at, msg }) => ({ level, ageMs: Math.round(now - at), msg }));
+      .map(({ at, ...line }) => ({ ...line, ageMs: Math.round(now - at) }));
     this.#seq += 1;
     this.#send({ type: "log", seq: this.#seq, dropped: this.#dropped, lines });
     this.#dropped = 0;
