@@ -114,6 +114,8 @@ export interface HostTask {
   readonly file: string;
   /** Why requests may not share a run; absent: trials decide. */
   readonly noBatchReason?: string;
+  /** No run on made-up values: the last start died of one. */
+  readonly withoutTrials?: boolean;
 }
 
 export function writeRequestHead(view: DataView, head: RequestHead): void {

@@ -4,7 +4,7 @@ import { batchCheck } from "./batch-check.ts";
 import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
 import { whyNotDeterministic } from "./determinism.ts";
 import { type HostTask, type HostWarning, LINK_FD } from "./link-frame.ts";
-import { openModel } from "./model.ts";
+import { type LoadedModel, openModel } from "./model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { OutputText } from "./output-text.ts";
 import { RunSharing } from "./run-sharing.ts";
@@ -38,7 +38,7 @@ async function takeTurn(link: BlockingLink, served: Served, first: LinkRequest):
 
 async function start(
   link: BlockingLink,
-  { file, model: name, version, noBatchReason }: HostTask,
+  { file, model: name, version, noBatchReason, withoutTrials = false }: HostTask,
 ): Promise<Served | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
@@ -47,12 +47,7 @@ async function start(
     const loadMs = Math.round(performance.now() - before);
     link.tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
-    const { warmUs, failure } = await warmUp(model);
-    const changing = await whyNotDeterministic(model, warmUs);
-    const unbatched = changing ?? noBatchReason ?? (await batchCheck(model, warmUs));
-    const warnings: HostWarning[] = [];
-    if (failure !== undefined) warnings.push({ reason: "WarmRunFailed", message: warmRunFailed(failure) });
-    if (changing !== undefined) warnings.push({ reason: "NotDeterministic", message: changing });
+    const { warmUs, unbatched, warnings } = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
     link.tell({ event: "ready", warmUs, warnings, ...(unbatched === undefined ? {} : { unbatched }) });
     const sharing = new RunSharing({
       isAllowed: unbatched === undefined,
@@ -65,6 +60,26 @@ async function start(
     link.tell({ event: "failed", phase, outOfMemory: isOutOfMemory(message), detail });
     return undefined;
   }
+}
+
+/** What is known of a model after runs on made-up values. */
+interface Trials {
+  readonly warmUs: number;
+  /** Why requests may not share a run. */
+  readonly unbatched: string | undefined;
+  readonly warnings: readonly HostWarning[];
+}
+
+/** One millisecond is a guess: the first requests correct it. */
+const UNTRIED: Trials = { warmUs: 1_000, unbatched: "no run on made-up values was possible", warnings: [] };
+
+async function tryOut(model: LoadedModel, noBatchReason: string | undefined): Promise<Trials> {
+  const { warmUs, failure } = await warmUp(model);
+  const changing = await whyNotDeterministic(model, warmUs);
+  const warnings: HostWarning[] = [];
+  if (failure !== undefined) warnings.push({ reason: "WarmRunFailed", message: warmRunFailed(failure) });
+  if (changing !== undefined) warnings.push({ reason: "NotDeterministic", message: changing });
+  return { warmUs, unbatched: changing ?? noBatchReason ?? (await batchCheck(model, warmUs)), warnings };
 }
 
 const warmRunFailed = (failure: string): string =>

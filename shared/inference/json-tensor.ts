@@ -1,4 +1,4 @@
-import { SkerryError } from "../base/errors.ts";
+import type { SkerryError } from "../base/errors.ts";
 import {
   DATATYPES,
   type Datatype,

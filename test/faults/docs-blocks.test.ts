@@ -4,6 +4,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { regressorModel } from "../support/onnx-models.ts";
+import { largeModel } from "../support/large-model.ts";
 import { freePort, SkerryProcess, until } from "../support/skerry-process.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -195,4 +196,11 @@ describe("the commands of the pages", () => {
     expect(await run(join)).toContain("skj1.");
     await run(stop);
   }, 180_000);
+
+  it("docs/models.md: an upload by curl", async () => {
+    const [block = ""] = await blocksOf("docs/models.md", ["sh"]);
+    await writeFile(path.join(directory, "model.onnx"), largeModel(4, 1));
+    expect(await run(block)).toContain('"state":"checking"');
+    await until("it is ready", async () => (await run("skerry models inspect by-curl:1")).includes("ready"));
+  }, 120_000);
 });

@@ -396,3 +396,31 @@ export const arithmeticModel = (datatype: ElementType): Uint8Array =>
     inputs: ["a", "b"].map((name) => ({ name, datatype, shape: ["n", "width"] })),
     outputs: ["sum", "product"].map((name) => ({ name, datatype, shape: ["n", "width"] })),
   });
+
+/** number = the text as FP32: a text that is no number is an error. */
+export const textToNumberModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Cast", input: ["text"], output: ["number"], attribute: [{ name: "to", type: 2, i: 1 }] }],
+    inputs: [{ name: "text", datatype: "BYTES", shape: [1] }],
+    outputs: [{ name: "number", datatype: "FP32", shape: [1] }],
+  });
+
+/** value = the table's row at `index`, of three. */
+export const lookUpModel = (): Uint8Array =>
+  model({
+    nodes: [{ opType: "Gather", input: ["table", "index"], output: ["value"], attribute: axis(0) }],
+    inputs: [{ name: "index", datatype: "INT64", shape: [1] }],
+    outputs: [{ name: "value", datatype: "FP32", shape: [1] }],
+    constants: [constant("table", "FP32", [3], Float32Array.of(1, 2, 3))],
+  });
+
+/** y = x + noise that is another in each run. */
+export const randomModel = (): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "RandomNormalLike", input: ["x"], output: ["noise"] },
+      { opType: "Add", input: ["x", "noise"], output: ["y"] },
+    ],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 3] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 3] }],
+  });

@@ -4,6 +4,7 @@ import type { ByteSource } from "./byte-source.ts";
 import { proveRowIndependence } from "./batching/prove.ts";
 import type { ExternalFiles } from "./external-data.ts";
 import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
+import { withLabelShapes } from "./label-shapes.ts";
 import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
 import { toTensorSpec, type DeclaredValue } from "./onnx-signature.ts";
 import { isSkimRefused, printable, quote, SkimRefused } from "./inspection-refused.ts";
@@ -85,7 +86,7 @@ function skimModel(source: ByteSource, external: ExternalFiles): OnnxModel {
     opset: opsets.get(DEFAULT_DOMAIN) ?? 1,
     producer: printable(`${parts.producerName} ${parts.producerVersion}`.trim()).slice(0, MAX_PRODUCER_CHARACTERS),
     inputs: signature(inputs, "input"),
-    outputs: signature(graph.outputs, "output"),
+    outputs: withLabelShapes(signature(graph.outputs, "output"), graph.nodes ?? []),
     rows: rowsOf(graph, inputs, opsets.get(DEFAULT_DOMAIN) ?? 1),
   };
 }

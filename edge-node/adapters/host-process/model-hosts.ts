@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import { hostFailure } from "../../app/hosts/host-failure.ts";
+import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostTask } from "../../model-host/link-frame.ts";
 import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
@@ -40,17 +40,49 @@ export class ProcessModelHosts implements ModelHosts {
 
   async start(
     spec: HostSpec,
-    onPhase: (phase: "loading" | "warming") => void,
+    onPhaseOfCaller: (phase: "loading" | "warming") => void,
     signal: AbortSignal,
   ): Promise<ModelHost> {
     signal.throwIfAborted();
+    const phases: string[] = [];
+    const onPhase = (phase: "loading" | "warming"): void => {
+      phases.push(phase);
+      onPhaseOfCaller(phase);
+    };
     // Nothing lies in the working directory, so a model cannot read it: external data is looked up beside the model
     // and, for models loaded from bytes, here.
     const cwd = path.join(this.#options.workDirectory, "empty");
     await mkdir(cwd, { recursive: true, mode: 0o500 });
     const main = (await this.#options.mainFile?.(spec.directory)) ?? MODEL_FILE;
+    try {
+      return await this.#startOnce(spec, { cwd, main, onPhase, signal });
+    } catch (error) {
+      // A whole number divided by a made-up zero ends the process. Values that no caller sent decide nothing: load it alone.
+      if (signal.aborted || !isHostFailure(error) || error.code !== "HOST_CRASHED" || phases.at(-1) !== "warming")
+        throw error;
+      const onPhaseAgain = (): void => undefined;
+      const host = await this.#startOnce(spec, { cwd, main, signal, onPhase: onPhaseAgain, withoutTrials: true });
+      spec.onWarning?.(
+        "WarmRunFailed",
+        `made-up values ended its process (${error.message}); it serves without a warm run`,
+      );
+      return host;
+    }
+  }
+
+  async #startOnce(
+    spec: HostSpec,
+    how: {
+      readonly cwd: string;
+      readonly main: string;
+      readonly onPhase: (phase: "loading" | "warming") => void;
+      readonly signal: AbortSignal;
+      readonly withoutTrials?: boolean;
+    },
+  ): Promise<ModelHost> {
+    const { cwd, main, onPhase, signal, withoutTrials = false } = how;
     signal.throwIfAborted();
-    const start = new HostStart(this.#launch(spec, main), {
+    const start = new HostStart(this.#launch(spec, main, { withoutTrials }), {
       cwd,
       spec,
       onPhase,
@@ -65,7 +97,7 @@ export class ProcessModelHosts implements ModelHosts {
     }
   }
 
-  #launch(spec: HostSpec, main: string): Launch {
+  #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
     const { workDirectory, entry = ENTRY } = this.#options;
     const { model, version, noBatchReason } = spec;
     const task: HostTask = {
@@ -73,6 +105,7 @@ export class ProcessModelHosts implements ModelHosts {
       version,
       file: path.resolve(spec.directory, main),
       ...(noBatchReason !== undefined && { noBatchReason }),
+      ...(withoutTrials && { withoutTrials }),
     };
     return launchOf({
       execPath: process.execPath,

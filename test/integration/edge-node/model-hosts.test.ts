@@ -15,12 +15,15 @@ import {
   identityModel,
   labelModel,
   loadBombModel,
+  lookUpModel,
   loopModel,
+  randomModel,
   reciprocalModel,
   reshapeModel,
   runBombModel,
   softmaxModel,
   statefulModel,
+  textToNumberModel,
   unknownOperatorModel,
 } from "../../support/onnx-models.ts";
 import { bytesOf } from "../../support/answer-bytes.ts";
@@ -173,7 +176,7 @@ describe("a model host", () => {
     const host = await start(reciprocalModel());
     const zero = [tensor("x", "FP32", [1], Float32Array.of(0))];
     const refused = await ask(host, zero, { binary: false });
-    expect(refused).toMatchObject({ status: 500, code: "RUN_FAILED" });
+    expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
     expect(errorOf(refused)).toMatch(/"y".*binary/);
     expect(shown(await ask(host, zero))).toEqual(["y FP32 [1] = Infinity"]);
   });
@@ -215,6 +218,22 @@ describe("a model host", () => {
     expect(errorOf(refused)).toMatch(words);
   });
 
+  it("refuses an output without a JSON form before the run", async () => {
+    const host = await start(identityModel("FP16", ["n"]));
+    const half = [tensor("x", "FP16", [1], Float16Array.of(1))];
+    const body = encodeRequest({ inputs: half.map((each) => ({ tensor: each, binary: true })), binaryOutput: false });
+    const refused = await host.infer({ ...body, timeoutMs: 5_000, maxRows: 1 });
+    expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
+    expect(errorOf(refused)).toMatch(/output "y" is FP16, which has no JSON form/);
+  });
+
+  it("calls an index outside of a table the caller's fault", async () => {
+    const host = await start(lookUpModel());
+    const refused = await ask(host, [tensor("index", "INT64", [1], BigInt64Array.of(3n))]);
+    expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
+    expect(errorOf(refused)).toMatch(/m:7 does not take this input: .*idx=3/);
+  });
+
   it("quotes the runtime when a run fails, and answers the next request", async () => {
     const host = await start(reshapeModel());
     const failed = await ask(host, [tensor("x", "FP32", [3], Float32Array.of(1, 2, 3))]);
@@ -249,6 +268,46 @@ describe("a model host", () => {
     const slow = ask(host, [tensor("turns", "INT64", [], BigInt64Array.of(100n))]);
     await host.stop(10_000);
     expect((await slow).status).toBe(200);
+  });
+});
+
+describe("a model that made-up values do not suit", () => {
+  async function startWith(
+    file: Uint8Array,
+    by = hosts,
+  ): Promise<{ readonly host: ModelHost; readonly warnings: readonly string[] }> {
+    const warnings: string[] = [];
+    const onWarning = (reason: string, message: string): number => warnings.push(`${reason}: ${message}`);
+    const host = await by.start({ ...(await specOf(file)), onWarning }, () => {}, new AbortController().signal);
+    running.add(host);
+    return { host, warnings };
+  }
+
+  it("serves with a warning when they are an error", async () => {
+    const { host, warnings } = await startWith(textToNumberModel());
+    expect(warnings).toEqual([expect.stringMatching(/^WarmRunFailed: it did not take the made-up values/)]);
+    expect(shown(await ask(host, [tensor("text", "BYTES", [1], ["2.5"])]))).toEqual(["number FP32 [1] = 2.5"]);
+  });
+
+  it("serves with a warning when they end its process", async () => {
+    const entry = path.join(import.meta.dirname, "../../support/host-that-dies-of-trials.ts");
+    const dying = new ProcessModelHosts({ workDirectory: path.join(directory, "work"), entry });
+    const { host, warnings } = await startWith(lookUpModel(), dying);
+    expect(warnings).toEqual([expect.stringMatching(/^WarmRunFailed: made-up values ended its process \(.*SIGSEGV/)]);
+    expect(shown(await ask(host, [tensor("index", "INT64", [1], BigInt64Array.of(2n))]))).toEqual([
+      "value FP32 [1] = 3",
+    ]);
+  });
+
+  it("warns of two answers to one input, and shares no runs then", async () => {
+    const { host, warnings } = await startWith(randomModel());
+    const reason = 'two runs of the same input differ in output "y"';
+    expect(warnings).toEqual([`NotDeterministic: ${reason}`]);
+    expect(host.noBatchReason).toBe(reason);
+  });
+
+  it("warns of nothing else", async () => {
+    expect((await startWith(identityModel("FP32", ["n"]))).warnings).toEqual([]);
   });
 });
 

@@ -182,7 +182,7 @@ describe("encodeResponse", () => {
 
   it.each([NaN, Infinity, -Infinity])("refuses %d in JSON and asks for binary", (value) => {
     const found = refusal(() => encode(tensor("FP32", Float32Array.of(1, value)), { binary: false }));
-    expect(found).toMatchObject({ code: "RUN_FAILED", text: expect.stringContaining("binary_data_output") });
+    expect(found).toMatchObject({ code: "INVALID_REQUEST", text: expect.stringContaining("binary_data_output") });
     expect(encode(tensor("FP32", Float32Array.of(value)), { binary: true }).headerLength).not.toBe(JSON_BODY);
   });
 

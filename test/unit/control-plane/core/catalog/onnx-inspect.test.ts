@@ -107,7 +107,6 @@ describe("the skim of an ONNX file", () => {
     [11, "FP64"],
     [12, "UINT32"],
     [13, "UINT64"],
-    [16, "BF16"],
   ])("calls ONNX datatype %i %s", (datatype, name) => {
     expect(skimmed(onnx({ inputs: [value("x", tensorType(datatype, [1]))] })).inputs[0]?.datatype).toBe(name);
   });
@@ -219,6 +218,37 @@ describe("the skim's refusals", () => {
     const bytes = onnx({ initializers: [tensor("w", [100])] });
     expect(refusal(bytes.subarray(0, 200))).toMatch(
       /^not a whole ONNX file: at byte \d+ of 200, the graph claims \d+ bytes where \d+ are left$/,
+    );
+  });
+});
+
+describe("what an exporter declares wrongly", () => {
+  const classifier = (output: string) =>
+    message(
+      field(1, "x"),
+      field(2, "label"),
+      field(2, "scores"),
+      field(4, output === "label" ? "TreeEnsembleClassifier" : "TreeEnsembleRegressor"),
+      field(7, "ai.onnx.ml"),
+    );
+  const cast = message(field(1, "label"), field(2, "y"), field(4, "Cast"));
+
+  it("is mended where the operator tells: a classifier has a label for each row", () => {
+    const opsets = [
+      ["", 17],
+      ["ai.onnx.ml", 3],
+    ] as const;
+    const outputs = [value("y", tensorType(INT64, [1]))];
+    expect(skimmed(onnx({ opsets, nodes: [classifier("label"), cast], outputs })).outputs).toEqual([
+      { name: "y", datatype: "INT64", shape: [-1] },
+    ]);
+    expect(skimmed(onnx({ opsets, nodes: [classifier("value"), cast], outputs })).outputs[0]?.shape).toEqual([1]);
+  });
+
+  it("is refused where the runtime has no way: BFLOAT16 as input or output", () => {
+    const BFLOAT16 = 16;
+    expect(refusalOf({ outputs: [value("y", tensorType(BFLOAT16, ["n", 2]))] })).toBe(
+      'output "y" has datatype BFLOAT16, which the runtime cannot take or give: export it with FLOAT there, for example after model.float()',
     );
   });
 });
