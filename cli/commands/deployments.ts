@@ -48,6 +48,16 @@ export function registerDeployments(program: Command, shell: CommandRunner): voi
   );
   withExamples(
     deployments
+      .command("retry")
+      .description("try the failed replicas of a deployment again at once; with --wait until it is ready")
+      .argument("<deployment>", "name of the deployment")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/deployments/retry.ts")).retryDeployment(run, name)),
+      ),
+    "skerry deployments retry digits --wait",
+  );
+  withExamples(
+    deployments
       .command("rm")
       .description("take a deployment away; with --wait until its replicas are gone")
       .argument("<deployment>", "name of the deployment")

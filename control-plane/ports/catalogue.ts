@@ -85,6 +85,8 @@ export interface DeploymentStore {
   ): Promise<{ created: boolean; changed: boolean; generation: number; rowVersion: number }>;
   /** Its placements become `gone`. Throws `NOT_FOUND`, `STALE_ETAG`. */
   delete(name: string, context: { actor: Actor; ifMatch: number | undefined }): Promise<void>;
+  /** Starts its failed placements anew: generation + 1, state `offered`. Returns how many. Throws `NOT_FOUND`. */
+  retry(name: string, actor: Actor): Promise<number>;
   /** The row's version, for ETags. Null when unknown. */
   rowVersion(name: string): Promise<number | null>;
 }

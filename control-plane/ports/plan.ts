@@ -2,7 +2,7 @@ import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
-import type { FleetRows, RecordedSession } from "../core/fleet/types.ts";
+import type { FleetRows, PlacementAttempt, RecordedSession } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";
 
 /** Proof of leadership: compared inside every transaction that executes a step. */
@@ -31,6 +31,7 @@ export interface NewPlacement {
   readonly version: number;
   readonly nodeId: NodeId;
   readonly explain: ExplainRecord;
+  readonly attempt: PlacementAttempt;
 }
 
 /** `fenced`: leadership was lost, stop leading. `stale`: the row moved on, plan again. Neither changed anything. */
@@ -50,7 +51,7 @@ export interface PlanStore {
   /** Starts a failed placement anew: generation + 1, state `offered`. `stale` unless it is at `generation`. */
   retryPlacement(
     fence: LeaderFence,
-    placement: { id: PlacementId; generation: number },
+    placement: { id: PlacementId; generation: number; attempt: PlacementAttempt },
     event: NewEvent,
   ): Promise<PlanOutcome>;
   /** Sets `wanted` to `gone`; the generation stays. `stale` unless it is at `generation`. */

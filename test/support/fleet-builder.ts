@@ -24,6 +24,7 @@ export const TIMINGS = { suspectMs: 15_000, lostMs: 60_000 };
 export const aFleetSession = (over: Partial<FleetSession> = {}): FleetSession => ({
   epoch: 1,
   open: true,
+  openedAt: NOW - 7_200_000,
   replica: "r-1",
   agentVersion: "0.1.0",
   lastSeen: NOW,
@@ -112,7 +113,9 @@ export function aPlacement(node: FleetNode, over: Partial<FleetPlacement> = {}):
     state: "ready",
     stateSince: NOW - 500_000,
     failure: undefined,
+    attempt: undefined,
     progress: undefined,
+    progressSince: over.stateSince ?? NOW - 500_000,
     rssMiB: undefined,
     warmUs: 1_000,
     ...over,

@@ -17,6 +17,8 @@ export function aCandidate(over: Partial<Candidate> & { of?: Partial<FleetNode> 
     placements: [],
     reservedMiB: 0,
     reservedBy: new Map(),
+    held: new Set(),
+    stallTimes: new Map(),
     usableMiB: 1_000,
     usableDiskMiB: 1_000,
     evictionFloorDiskMiB: 50,

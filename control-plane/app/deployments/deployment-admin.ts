@@ -93,6 +93,13 @@ export class DeploymentAdmin {
     await this.#fleet.refresh();
   }
 
+  /** Tries its failed placements again at once, whatever made them fail. Throws `NOT_FOUND`. */
+  async retry(name: string, actor: Actor): Promise<{ readonly retried: number }> {
+    const retried = await this.#store.retry(name, actor);
+    await this.#fleet.refresh();
+    return { retried };
+  }
+
   /** Throws `NOT_FOUND`. */
   placements(name: string): Placement[] {
     this.#find(name);

@@ -32,8 +32,8 @@ export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext)
             version: targetVersion,
             why: record.sentence,
           })),
-    retry: plan.retry.map((placement) =>
-      describe(placement, `it failed there (${placement.failure?.code ?? "unknown"}) and is tried again`),
+    retry: plan.retry.map(({ placement, why }) =>
+      describe(placement, `it failed there (${placement.failure?.code ?? "unknown"}) and is tried again: ${why}`),
     ),
     retire: plan.remove.map(({ placement, why }) => describe(placement, why)),
     // Not the shortfall: a dry run is about now, so its sentences have ages and free sizes.

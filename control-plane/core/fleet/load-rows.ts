@@ -9,6 +9,7 @@ import {
   type FleetRows,
   type FleetSession,
   type RecordedNode,
+  type RecordedPlacement,
   type RecordedSession,
 } from "./types.ts";
 import type { ValueMap } from "./value-map.ts";
@@ -100,11 +101,12 @@ function loadPlacements(state: FleetState, rows: FleetRows["placements"], change
  * A report is written to Postgres first and to memory second, so a row read in between may be older than memory:
  * of the same generation, the later state wins.
  */
-function mergePlacement(known: FleetPlacement | undefined, row: Omit<FleetPlacement, "progress">): FleetPlacement {
-  if (!known || known.generation !== row.generation) return { ...row, progress: undefined };
-  if (known.stateSince < row.stateSince && known.state !== row.state) return { ...row, progress: undefined };
-  const { state, stateSince, failure, progress, rssMiB, warmUs } = known;
-  return { ...row, state, stateSince, failure, progress, rssMiB, warmUs };
+function mergePlacement(known: FleetPlacement | undefined, row: RecordedPlacement): FleetPlacement {
+  const recorded = { ...row, progress: undefined, progressSince: row.stateSince };
+  if (!known || known.generation !== row.generation) return recorded;
+  if (known.stateSince < row.stateSince && known.state !== row.state) return recorded;
+  const { state, stateSince, failure, progress, progressSince, rssMiB, warmUs } = known;
+  return { ...row, state, stateSince, failure, progress, progressSince, rssMiB, warmUs };
 }
 
 /** Makes `map` equal to `rows`; an entry of equal value stays the same object. */

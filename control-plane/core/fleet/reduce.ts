@@ -64,7 +64,17 @@ function openSession(
   if (!node || (node.session && node.session.epoch > event.epoch)) return;
   const { epoch, replica, agentVersion, capabilities, at } = event;
   const announced = node.session?.announced;
-  const session = { epoch, replica, agentVersion, open: true, lastSeen: at, isReady: false, ownerSeen: at, announced };
+  const session = {
+    epoch,
+    replica,
+    agentVersion,
+    open: true,
+    openedAt: at,
+    lastSeen: at,
+    isReady: false,
+    ownerSeen: at,
+    announced,
+  };
   state.nodes.set(node.id, { ...node, capabilities, session, observed: { lastSeen: at, confirmedHeartbeats: 0 } });
   change.nodes.add(node.id);
 }
@@ -120,6 +130,7 @@ function reportPlacement(
     stateSince: isNews ? at : placement.stateSince,
     failure:
       report.state === "failed" ? { code: report.code ?? "HOST_CRASHED", detail: report.detail ?? "" } : undefined,
+    progressSince: isNews || report.done !== placement.progress?.done ? at : placement.progressSince,
     progress:
       report.state === "downloading" && report.done !== undefined && report.total !== undefined
         ? { done: report.done, total: report.total }

@@ -57,6 +57,7 @@ export interface FleetSession {
   /** Rises with every new session of the node; an older one changes nothing. */
   readonly epoch: number;
   readonly open: boolean;
+  readonly openedAt: number;
   /** The control-plane replica that holds the node's control channel: its owner. Only the owner's observations count. */
   readonly replica: string;
   readonly agentVersion: string;
@@ -135,11 +136,21 @@ export interface FleetPlacement {
   readonly state: PlacementState;
   readonly stateSince: number;
   readonly failure: { readonly code: PlacementFailure; readonly detail: string } | undefined;
-  /** Bytes there and bytes in all, while downloading. Only in memory. */
+  /** What the present attempt began with; undefined when it was not recorded. */
+  readonly attempt: PlacementAttempt | undefined;
+  /** Bytes there and bytes in all, while downloading. Only in memory, as `progressSince`, when that last changed. */
   readonly progress: { readonly done: number; readonly total: number } | undefined;
+  readonly progressSince: number;
   readonly rssMiB: number | undefined;
   /** Mean service time of the warm runs, in µs. */
   readonly warmUs: number | undefined;
+}
+
+/** What an attempt to run a placement depends on beside the model: where one of these changes, a failure says nothing any more. */
+export interface PlacementAttempt {
+  readonly memMiB: number;
+  /** Version of the agent and of its runtime. */
+  readonly agent: string;
 }
 
 export type RecordedNode = Omit<FleetNode, "observed">;
@@ -151,13 +162,15 @@ export interface RecordedSession {
   readonly load: FleetLoad | undefined;
 }
 
+export type RecordedPlacement = Omit<FleetPlacement, "progress" | "progressSince">;
+
 /** What Postgres knows, as one consistent snapshot. */
 export interface FleetRows {
   readonly nodes: readonly RecordedNode[];
   readonly deployments: readonly FleetDeployment[];
   readonly versions: readonly FleetVersion[];
   readonly aliases: readonly { readonly model: string; readonly alias: string; readonly version: number }[];
-  readonly placements: readonly Omit<FleetPlacement, "progress">[];
+  readonly placements: readonly RecordedPlacement[];
 }
 
 export const versionKey = (model: string, version: number): string => `${model}:${version}`;

@@ -74,8 +74,12 @@ export function deploymentFindings(
   const found: Found = {
     edge: countsOf("edge"),
     cloud: countsOf("cloud"),
-    moving: placements.filter(({ state }) => state !== "ready" && state !== "failed"),
-    failed: placements.filter((placement) => placement.state === "failed" && !plan.retry.includes(placement)),
+    moving: placements.filter(
+      (placement) => !["ready", "failed"].includes(placement.state) && !plan.stalled.includes(placement),
+    ),
+    failed: placements.filter(
+      (placement) => placement.state === "failed" && !plan.retry.some((retry) => retry.placement === placement),
+    ),
     plan,
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
@@ -136,7 +140,7 @@ function progressing({ moving, plan, failed }: Found): Condition {
       message: `${counted(planned, "placement")} about to start`,
     };
   }
-  const isDone = failed.length === 0 && plan.shortfall.length === 0;
+  const isDone = failed.length + plan.shortfall.length + plan.stalled.length === 0;
   return {
     type: "Progressing",
     status: "False",
@@ -154,10 +158,17 @@ function stalled({ failed, plan, nameOf }: Found, versionReason: string | undefi
         `${placement.model}:${placement.version} failed on ${nameOf(placement)}: ${placement.failure?.code ?? "unknown"}`,
     )
     .toSorted();
-  const message = [...plan.shortfall, ...failures].join("; ");
+  const silent = plan.stalled
+    .map(
+      (placement) =>
+        `${placement.model}:${placement.version} makes no progress on ${nameOf(placement)}, where it is ${placement.state}`,
+    )
+    .toSorted();
+  const message = [...plan.shortfall, ...failures, ...silent].join("; ");
   if (message === "")
     return { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "nothing is in the way" };
-  const reason = versionReason ?? (plan.shortfall.length > 0 ? "NoEligibleNode" : "PlacementFailed");
+  const cause = silent.length > 0 ? "PlacementStalled" : undefined;
+  const reason = versionReason ?? cause ?? (plan.shortfall.length > 0 ? "NoEligibleNode" : "PlacementFailed");
   return { type: "Stalled", status: "True", reason, message };
 }
 

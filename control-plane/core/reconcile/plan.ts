@@ -39,7 +39,7 @@ export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
     const plan = planDeployment(fleet, deployment, context, candidates);
     candidates = plan.candidates;
     decisions.set(deployment.name, plan);
-    for (const { nodeId, node, record } of plan.create) {
+    for (const { nodeId, node, record, attempt } of plan.create) {
       const { name, generation, spec } = deployment;
       const version = plan.targetVersion;
       if (version === undefined) continue;
@@ -52,9 +52,11 @@ export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
         nodeId,
         node,
         record,
+        attempt,
       });
     }
-    for (const placement of plan.retry) steps.push({ kind: "placement.retry", placement, node: nodeName(placement) });
+    for (const { placement, why, attempt } of plan.retry)
+      steps.push({ kind: "placement.retry", placement, node: nodeName(placement), why, attempt });
     for (const { placement, why, isBreak = false } of plan.remove)
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, isBreak });
   }

@@ -2,7 +2,7 @@ import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Transition } from "../fleet/transitions.ts";
-import type { FleetPlacement } from "../fleet/types.ts";
+import type { FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
 
 /** What becomes of the rows of placements. */
 export interface PlacementSteps {
@@ -14,9 +14,15 @@ export interface PlacementSteps {
     readonly nodeId: NodeId;
     readonly node: string;
     readonly record: ExplainRecord;
+    readonly attempt: PlacementAttempt;
   };
   /** A failed placement is started again. */
-  readonly "placement.retry": { readonly placement: FleetPlacement; readonly node: string };
+  readonly "placement.retry": {
+    readonly placement: FleetPlacement;
+    readonly node: string;
+    readonly why: string;
+    readonly attempt: PlacementAttempt;
+  };
   /** Its desired state becomes absent; the row stays until the node has removed it. */
   readonly "placement.remove": {
     readonly placement: FleetPlacement;

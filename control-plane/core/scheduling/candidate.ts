@@ -4,6 +4,7 @@ import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
 import { heldOn } from "./held.ts";
+import { stallTimes } from "./stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
 
 /** What has to be placed. */
@@ -28,6 +29,10 @@ export interface Candidate {
   /** Memory that models may use in all: 90 % of the machine, the rest is the system's and the agent's. */
   readonly usableMiB: number;
   readonly usableDiskMiB: number;
+  /** Ids of placements that wait until an older version has left. */
+  readonly held: ReadonlySet<string>;
+  /** When each of its placements that is not ready counts as stalled, in ms; empty while the node is not there. */
+  readonly stallTimes: ReadonlyMap<string, number>;
   readonly evictionFloorDiskMiB: number;
   /** Longest silence of its heartbeat so far, in ms, for sentences. */
   readonly silentMs: number;
@@ -35,6 +40,10 @@ export interface Candidate {
 
 /** Share of the disk that no artifact may fill: the node itself refuses beyond it. */
 const DISK_FLOOR = 0.05;
+
+/** Whether a placement of the candidate has made no progress for too long. */
+export const isStalled = ({ stallTimes: times }: Candidate, { id }: FleetPlacement, now: number): boolean =>
+  (times.get(id) ?? Infinity) <= now;
 
 /** Every node of the fleet as a candidate, in the order of their names, so that a plan does not depend on the order of rows. */
 export function candidatesOf(
@@ -44,11 +53,15 @@ export function candidatesOf(
   return [...fleet.nodes.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
-      const reservedBy = reservations(fleet, node);
+      const state = context.stateOf(node);
+      const held = heldOn(fleet, node);
+      const reservedBy = reservations(fleet, node, held);
       return {
         node,
-        state: context.stateOf(node),
+        state,
         placements: placementsOn(fleet, node.id).filter(isWanted),
+        held,
+        stallTimes: state === "ready" ? stallTimes(fleet, node) : new Map<string, number>(),
         reservedBy,
         reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
         usableMiB: usableMemoryMiB(node),
@@ -63,8 +76,7 @@ export function candidatesOf(
  * What each deployment may use on a node, in MiB. A placement that leaves counts until the node says that it is gone. A
  * version that is held until another one has left uses the same memory after it.
  */
-function reservations(fleet: Fleet, node: FleetNode): ReadonlyMap<string, number> {
-  const held = heldOn(fleet, node);
+function reservations(fleet: Fleet, node: FleetNode, held: ReadonlySet<string>): ReadonlyMap<string, number> {
   const present = placementsOn(fleet, node.id).filter((placement) => isWanted(placement) || placement.state !== "gone");
   const byDeployment = Map.groupBy(present, ({ deployment }) => deployment ?? "");
   const sum = (placements: readonly FleetPlacement[]): number =>

@@ -1,8 +1,7 @@
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { Fleet, FleetPlacement } from "../fleet/types.ts";
+import type { FleetPlacement } from "../fleet/types.ts";
 import { candidatesById, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { residencyFilter } from "./filters/residency.ts";
-import { heldOn } from "./held.ts";
 import { STATIC_FILTERS } from "./profile.ts";
 import { firstRefusal } from "./rank.ts";
 
@@ -12,7 +11,6 @@ const PATIENCE_MS = 10 * 60_000;
 const BREAK_SHARE = 0.1;
 
 interface UpdateInput {
-  readonly fleet: Fleet;
   readonly need: PlacementRequest;
   /** All wanted placements of the deployment, of any version. */
   readonly placements: readonly FleetPlacement[];
@@ -87,28 +85,23 @@ class UpdateView {
   readonly #placements: readonly FleetPlacement[];
   readonly #servedBy: Readonly<Record<NodeKind, ReadonlySet<string>>>;
 
-  constructor({ fleet, need, placements, wanted, candidates, isPlacing }: UpdateInput) {
+  constructor({ need, placements, wanted, candidates, isPlacing }: UpdateInput) {
     this.need = need;
     this.wanted = wanted;
     this.#placements = placements;
     this.#candidates = candidatesById(candidates);
     this.fresh = placements.filter(({ version }) => version === need.version.version);
-    const heldIds = new Set(
-      this.fresh.flatMap(({ nodeId }) => {
-        const node = fleet.nodes.get(nodeId);
-        return node ? [...heldOn(fleet, node)] : [];
-      }),
-    );
-    this.held = this.fresh.filter((placement) => heldIds.has(placement.id) && this.isThere(placement));
+    this.held = this.fresh.filter((each) => this.isThere(each) && this.candidateOf(each)?.held.has(each.id) === true);
     this.#servedBy = { edge: this.#served("edge"), cloud: this.#served("cloud") };
     this.isCovered = nodeKind.options.every(
       (kind) => this.fresh.filter((each) => this.answers(each) && this.kindOf(each) === kind).length >= wanted[kind],
     );
     const deadlines = this.fresh
-      .filter(
-        (each) => this.isThere(each) && !heldIds.has(each.id) && each.state !== "ready" && each.state !== "failed",
-      )
-      .map(({ decidedAt }) => decidedAt + PATIENCE_MS)
+      .filter((each) => this.isThere(each) && !this.held.includes(each))
+      .flatMap((each) => {
+        const stallsAt = this.candidateOf(each)?.stallTimes.get(each.id);
+        return stallsAt === undefined ? [] : [Math.min(stallsAt, each.decidedAt + PATIENCE_MS)];
+      })
       .filter((at) => at > need.now);
     this.isSettled = !isPlacing && deadlines.length === 0;
     this.wakeAt = deadlines.length > 0 ? Math.min(...deadlines) : undefined;

@@ -1,6 +1,7 @@
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { FleetPlacement } from "../fleet/types.ts";
+import type { FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
+import { attemptOn } from "./attempts.ts";
 import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { profileOf, type PlanContext } from "./context.ts";
 import { explainDecision, shortfallSentence } from "./explain.ts";
@@ -10,6 +11,7 @@ export interface PlannedPlacement {
   readonly nodeId: FleetPlacement["nodeId"];
   readonly node: string;
   readonly record: ExplainRecord;
+  readonly attempt: PlacementAttempt;
 }
 
 interface Placing {
@@ -48,7 +50,7 @@ export function placeReplicas(
       break; // nor would the next replica find a node
     }
     const { node } = chosen.candidate;
-    create.push({ nodeId: node.id, node: node.name, record });
+    create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
     present = present.map((candidate) =>
       candidate.node === node
         ? withPlacement(candidate, plannedPlacement(need, node.id, record), addedMiB(candidate, need, { isBreak }))
@@ -134,7 +136,9 @@ function plannedPlacement(
     state: "offered",
     stateSince: now,
     failure: undefined,
+    attempt: undefined,
     progress: undefined,
+    progressSince: now,
     rssMiB: undefined,
     warmUs: undefined,
   };

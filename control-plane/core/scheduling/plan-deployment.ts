@@ -2,9 +2,9 @@ import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { candidatesById, candidatesOf, type Candidate, type PlacementRequest } from "./candidate.ts";
+import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
+import { candidatesById, candidatesOf, isStalled, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { isEvacuationHeld, stateFor, type PlanContext } from "./context.ts";
-import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
 import { memoryNeedMiB } from "./memory.ts";
 import { replaceOldVersions } from "./old-versions.ts";
 import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
@@ -18,8 +18,8 @@ export interface DeploymentPlan {
   /** Its placements that are wanted, of any version. */
   readonly placements: readonly FleetPlacement[];
   readonly create: readonly PlannedPlacement[];
-  /** Failed long enough ago to be tried again. */
-  readonly retry: readonly FleetPlacement[];
+  /** Failed, and due to be tried again. */
+  readonly retry: readonly Retry[];
   readonly remove: readonly {
     readonly placement: FleetPlacement;
     readonly why: string;
@@ -30,6 +30,8 @@ export interface DeploymentPlan {
   readonly records: readonly ExplainRecord[];
   /** A sentence for every replica that cannot be placed; the same while its cause is. */
   readonly shortfall: readonly string[];
+  /** Those that make no progress on a node that is there. */
+  readonly stalled: readonly FleetPlacement[];
   /** A sentence for every replica that waits on its node until an older version has left it. */
   readonly waiting: readonly string[];
   /** When this plan may differ though nothing has changed, in ms of the fleet's clock; undefined: never. */
@@ -61,6 +63,7 @@ export function planDeployment(
     retry: [],
     remove: [],
     records: [],
+    stalled: [],
     waiting: [],
     wakeAt: undefined,
     candidates,
@@ -74,7 +77,7 @@ export function planDeployment(
   const retry = [...edge.retry, ...cloud.retry];
   const wanted = { edge: edge.wanted, cloud: cloud.wanted };
   const isPlacing = create.length + retry.length > 0;
-  const update = replaceOldVersions({ fleet, need, placements, wanted, candidates, isPlacing });
+  const update = replaceOldVersions({ need, placements, wanted, candidates, isPlacing });
   const waits = [edge.wakeAt, cloud.wakeAt, update.wakeAt].filter((at) => at !== undefined);
   return {
     targetVersion: target,
@@ -85,6 +88,7 @@ export function planDeployment(
     remove: [...edge.remove, ...cloud.remove, ...update.remove],
     records: [...edge.records, ...cloud.records],
     shortfall: [...edge.shortfall, ...cloud.shortfall],
+    stalled: [...edge.stalled, ...cloud.stalled],
     waiting: update.waiting,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
     candidates: cloud.candidates,
@@ -128,23 +132,26 @@ function planKind(kind: NodeKind, input: KindInput) {
   const readyCount = standing.filter(({ state }) => state === "ready").length;
   const isCovered = readyCount >= wanted;
 
-  const due = rest.filter((placement) => isRetryDue(placement, byId.get(placement.nodeId), context));
+  const due = rest.flatMap((placement) => retryOf(placement, byId.get(placement.nodeId), need) ?? []);
   const retry = due.slice(0, Math.max(0, wanted - standing.length));
   const placing = placeReplicas(wanted - standing.length - retry.length, kind, { ...input, need });
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
-  const retryAt = rest
-    .filter(({ state }) => state === "failed")
-    .map(({ stateSince }) => stateSince + FAILURE_BACKOFF_MS)
-    .filter((at) => at > context.now);
+  const waits = [
+    ...rest.filter(({ state }) => state === "failed").map((placement) => retryAt(placement, context.now)),
+    ...standing.map((placement) => byId.get(placement.nodeId)?.stallTimes.get(placement.id) ?? Infinity),
+    // Room on a disk is no change that causes a plan.
+    placing.shortfall.length > 0 ? context.now + DISK_LOOK_MS : Infinity,
+  ].filter((at) => at > context.now && at < Infinity);
   return {
     wanted,
     retry,
-    wakeAt: retryAt.length > 0 ? Math.min(...retryAt) : undefined,
+    wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
+    stalled: rest.filter((placement) => hasStalled(placement, byId.get(placement.nodeId), context)),
     ...placing,
     remove: [
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
       ...(isCovered
-        ? rest.map((placement) => ({ placement, why: whyLeaving(placement, byId.get(placement.nodeId)) }))
+        ? rest.map((placement) => ({ placement, why: whyLeaving(placement, byId.get(placement.nodeId), context) }))
         : []),
     ],
   };
@@ -170,18 +177,21 @@ function isStanding(
   if (!candidate || placement.state === "failed") return false;
   if (candidate.state === "revoked" || candidate.node.draining) return false;
   if (candidate.state === "lost" && !isHeld) return false;
+  if (isStalled(candidate, placement, need.now)) return false;
   return firstRefusal(STATIC_FILTERS, candidate, need) === undefined;
 }
 
-const isRetryDue = (placement: FleetPlacement, candidate: Candidate | undefined, { now }: PlanContext): boolean =>
-  placement.state === "failed" && candidate?.state === "ready" && now - placement.stateSince >= FAILURE_BACKOFF_MS;
+const hasStalled = (placement: FleetPlacement, candidate: Candidate | undefined, { now }: PlanContext): boolean =>
+  candidate !== undefined && isStalled(candidate, placement, now);
 
-function whyLeaving(placement: FleetPlacement, candidate: Candidate | undefined): string {
+function whyLeaving(placement: FleetPlacement, candidate: Candidate | undefined, context: PlanContext): string {
   if (!candidate) return "its node is gone";
   if (placement.state === "failed")
     return `it failed there (${placement.failure?.code ?? "unknown"}) and enough replicas are ready elsewhere`;
   if (candidate.state === "lost") return `${candidate.node.name} is lost and enough replicas are ready elsewhere`;
   if (candidate.node.draining) return `${candidate.node.name} is draining`;
+  if (hasStalled(placement, candidate, context))
+    return `it makes no progress there and enough replicas are ready elsewhere`;
   return `${candidate.node.name} no longer matches the deployment`;
 }
 

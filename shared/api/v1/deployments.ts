@@ -173,6 +173,10 @@ export const lastingDeployment = (of: Deployment): Deployment => ({
   status: { ...of.status, recordedAgeMs: null, changedAgeMs: null },
 });
 
+export const retryAnswer = z
+  .object({ retried: z.number().int().describe("How many failed placements begin a new attempt.") })
+  .meta({ id: "RetryAnswer" });
+
 export const placement = z
   .object({
     id: z.string(),

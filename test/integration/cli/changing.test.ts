@@ -43,6 +43,17 @@ describe("changing commands", () => {
     expect([exitCode, api.asked.at(-1)?.headers["if-match"]]).toEqual([6, '"7"']);
   });
 
+  it("retry the failed replicas of a deployment and say how many there are", async () => {
+    api.on("POST /api/v1/deployments/digits/retry", { retried: 2 });
+    const { exitCode, stdout, stderr } = await cli("deployments", "retry", "digits");
+    expect([exitCode, stdout, stderr]).toEqual([
+      0,
+      "",
+      "2 replicas of digits are tried again\nNext: skerry deployments get digits\n",
+    ]);
+    expect((await cli("deployments", "retry", "digits", "-o", "json")).stdout).toBe('{\n  "retried": 2\n}\n');
+  });
+
   it("print the join line alone on stdout, with the address that was spoken to", async () => {
     const token = { id: "t1", kind: "edge", site: "harbour", zone: "harbour", name: null, usedAt: null, usedBy: null };
     const times = { createdAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 600_000).toISOString() };

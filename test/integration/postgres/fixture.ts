@@ -171,11 +171,14 @@ const explainOf = (node: string): ExplainRecord => ({
   sentence: `${node} was the only one`,
 });
 
+export const anAttempt = { memMiB: 512, agent: "agent 0.1.0" };
+
 /** A placement of `digits:1` for the deployment `digits`. */
 export const placementOn = (nodeId: NodeId, over: Partial<NewPlacement> = {}): NewPlacement => ({
   id: newId<PlacementId>("p", systemRandom),
   deployment: "digits",
   deploymentGeneration: 1,
+  attempt: anAttempt,
   model: "digits",
   version: 1,
   nodeId,

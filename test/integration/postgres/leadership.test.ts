@@ -4,6 +4,7 @@ import type { PostgresStores } from "../../../control-plane/adapters/postgres/po
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {
   alice,
+  anAttempt,
   connect,
   event,
   joinNode,
@@ -85,7 +86,7 @@ describe("a write of a leader that lost the lease", () => {
     await lead(stores, "r-2");
 
     const before = { rows: await placementsOf(stores), rev: (await nodeOf(stores, "edge-a")).desiredRev };
-    const held = { id: placement.id, generation: 1 };
+    const held = { id: placement.id, generation: 1, attempt: anAttempt };
     expect(await stores.plans.createPlacement(old, placementOn(node, { version: 2 }), event("too late"))).toBe(
       "fenced",
     );

@@ -6,6 +6,7 @@ import type { PlacementId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
 import {
   alice,
+  anAttempt,
   connect,
   event,
   joinNode,
@@ -137,22 +138,50 @@ describe("the later steps of a placement", () => {
   it("retries one that failed: next generation, offered again, without its failure", async () => {
     const placement = placementOn(await joinNode(stores, "edge-retry"));
     await stores.plans.createPlacement(fence, placement, event("placed"));
-    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("no reason"))).toBe(
-      "stale",
-    );
+    expect(
+      await stores.plans.retryPlacement(
+        fence,
+        { id: placement.id, generation: 1, attempt: { ...anAttempt, memMiB: 600 } },
+        event("no reason"),
+      ),
+    ).toBe("stale");
     await report("edge-retry", { id: placement.id, generation: 1 }, "failed");
     expect(await find(placement.id)).toMatchObject({
       state: "failed",
       failure: { code: "LOAD_FAILED", detail: "no such operator" },
     });
-    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("again"))).toBe(
-      "committed",
-    );
-    expect(await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1 }, event("too old"))).toBe(
-      "stale",
-    );
-    expect(await find(placement.id)).toMatchObject({ generation: 2, state: "offered", failure: undefined });
+    expect(
+      await stores.plans.retryPlacement(
+        fence,
+        { id: placement.id, generation: 1, attempt: { ...anAttempt, memMiB: 600 } },
+        event("again"),
+      ),
+    ).toBe("committed");
+    expect(
+      await stores.plans.retryPlacement(
+        fence,
+        { id: placement.id, generation: 1, attempt: { ...anAttempt, memMiB: 600 } },
+        event("too old"),
+      ),
+    ).toBe("stale");
+    expect(await find(placement.id)).toMatchObject({
+      generation: 2,
+      state: "offered",
+      failure: undefined,
+      attempt: { memMiB: 600, agent: anAttempt.agent },
+    });
     expect((await nodeOf(stores, "edge-retry")).desiredRev).toBe(2);
+  });
+
+  it("retries all that failed of a deployment when an operator asks for it", async () => {
+    const placement = placementOn(await joinNode(stores, "edge-asked"));
+    await stores.plans.createPlacement(fence, placement, event("placed"));
+    await report("edge-asked", { id: placement.id, generation: 1 }, "failed");
+    expect(await stores.deployments.retry("digits", alice)).toBe(1);
+    expect(await find(placement.id)).toMatchObject({ generation: 2, state: "offered", failure: undefined });
+    expect((await nodeOf(stores, "edge-asked")).desiredRev).toBe(2);
+    expect(await stores.deployments.retry("digits", alice)).toBe(0);
+    await expect(stores.deployments.retry("nothing", alice)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("removes one, and deletes its row only then", async () => {

@@ -29,8 +29,8 @@ const COMMANDS: readonly Entry[] = [
     run: (story, { node = "", version = "", state = "", code }) => story.node(node).report(version, state, code),
   },
   {
-    form: /^deploy (?<model>\w+):(?<version>\w+)(?: edge (?<edge>\d+))?(?: cloud (?<cloud>\d+))?(?<every> on every edge node)?$/,
-    run: (story, { model = "", version = "", edge = "0", cloud = "0", every }) =>
+    form: /^deploy (?<model>\w+):(?<version>\w+)(?: edge (?<edge>\d+))?(?: cloud (?<cloud>\d+))?(?<every> on every edge node)?(?: within (?<limit>\d+) MiB)?$/,
+    run: (story, { model = "", version = "", edge = "0", cloud = "0", every, limit }) =>
       story.deploy({
         name: model,
         model,
@@ -39,8 +39,10 @@ const COMMANDS: readonly Entry[] = [
           edge: { min: Number(edge), every: every !== undefined },
           cloud: { min: Number(cloud) },
         },
+        ...(limit !== undefined && { limits: { memMiB: Number(limit) } }),
       }),
   },
+  { form: /^retry (?<name>\w+)$/, run: (story, { name = "" }) => story.retry(name) },
   { form: /^undeploy (?<name>\w+)$/, run: (story, { name = "" }) => story.undeploy(name) },
   { form: /^revoke (?<node>\S+)$/, run: (story, { node = "" }) => story.revoke(node) },
   { form: /^cordon (?<node>\S+)$/, run: (story, { node = "" }) => story.administer("cordon", node) },

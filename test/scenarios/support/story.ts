@@ -137,6 +137,10 @@ export class Story {
     await this.#anyReplica().deployments.put(deploymentSpec.parse(spec), CHANGE);
   }
 
+  async retry(name: string): Promise<void> {
+    await this.#anyReplica().deployments.retry(name, alice);
+  }
+
   async undeploy(name: string): Promise<void> {
     await this.#anyReplica().deployments.delete(name, CHANGE);
   }

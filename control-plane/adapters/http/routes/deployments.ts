@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
-import { deployment, deploymentSpec, placement } from "../../../../shared/api/v1/deployments.ts";
+import { deployment, deploymentSpec, placement, retryAnswer } from "../../../../shared/api/v1/deployments.ts";
 import { explainAnswer } from "../../../../shared/api/v1/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
 import { planAnswer, planRequest } from "../../../../shared/api/v1/plan.ts";
@@ -101,6 +101,19 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       async handle({ params, actor, header }) {
         await deployments.delete(params.deployment, { actor, ifMatch: ifMatchOf({ header }) });
         return { status: 204, empty: true };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${PATH}/retry`,
+      summary: "Try the failed placements of a deployment again at once",
+      tag: TAG,
+      access: OPERATORS,
+      params: deploymentParams,
+      answer: retryAnswer,
+      statuses: [200],
+      async handle({ params, actor }) {
+        return { body: await deployments.retry(params.deployment, actor) };
       },
     }),
     defineRoute({

@@ -60,6 +60,24 @@ export class PostgresDeploymentStore implements DeploymentStore {
     });
   }
 
+  retry(name: string, actor: Actor): Promise<number> {
+    return this.#database.transaction(async (tx) => {
+      if (!(await lock(tx, name))) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+      const failed = Prisma.sql`deployment_name = ${name} AND state = 'failed' AND wanted <> 'gone'`;
+      await raiseDesiredRev(tx, failed);
+      const retried = await tx.$executeRaw`
+        UPDATE placements SET generation = generation + 1, state = 'offered', state_since = now(),
+          failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL
+        WHERE ${failed}`;
+      if (retried === 0) return 0;
+      await audit(tx, actor, { action: "deployment.retry", target: `deployment/${name}`, detail: { retried } });
+      const replicas = retried === 1 ? "1 failed replica" : `${retried} failed replicas`;
+      const message = `${actor.name} had ${replicas} of ${name} tried again`;
+      await tell(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }]);
+      return retried;
+    });
+  }
+
   async rowVersion(name: string): Promise<number | null> {
     const row = await this.#database.run((client) =>
       client.deployment.findUnique({ where: { name }, select: { rowVersion: true } }),

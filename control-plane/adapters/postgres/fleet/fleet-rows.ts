@@ -40,6 +40,7 @@ export interface SessionRow {
   readonly nodeId: NodeId;
   readonly epoch: number;
   readonly open: boolean;
+  readonly openedAt: number;
   readonly replica: string;
   readonly agentVersion: string;
   readonly seenAt: number;
@@ -88,6 +89,8 @@ export interface PlacementRow {
   readonly failureDetail: string | null;
   readonly rssMiB: number | null;
   readonly warmUs: number | null;
+  readonly attemptMemMiB: number | null;
+  readonly attemptAgent: string | null;
 }
 
 /** What is stored of a load report. */
@@ -101,13 +104,14 @@ export const storedLoad = z.object({
 
 /** `offset`: what the caller's monotonic clock shows when the database's calendar shows 1970. */
 export function toRecordedSession(row: SessionRow, offset: number): RecordedSession {
-  const { nodeId, epoch, open, replica, agentVersion, seenAt, isReady, load, announced, ownerSeenAt } = row;
+  const { nodeId, epoch, open, openedAt, replica, agentVersion, seenAt, isReady, load, announced, ownerSeenAt } = row;
   const lastSeen = offset + seenAt;
   return {
     nodeId,
     session: {
       epoch,
       open,
+      openedAt: offset + openedAt,
       replica,
       agentVersion,
       lastSeen,
@@ -177,7 +181,7 @@ export function toFleetPlacement(
   offset: number,
 ): FleetRows["placements"][number] {
   const { id, deployment, model, version, nodeId, generation, wanted, decidedAt, state, stateAt } = row;
-  const { failureCode, failureDetail, rssMiB, warmUs } = row;
+  const { failureCode, failureDetail, rssMiB, warmUs, attemptMemMiB: memMiB, attemptAgent: agent } = row;
   return {
     id,
     deployment: deployment ?? undefined,
@@ -191,6 +195,7 @@ export function toFleetPlacement(
     state,
     stateSince: offset + stateAt,
     failure: failureCode === null ? undefined : { code: failureCode, detail: failureDetail ?? "" },
+    attempt: memMiB === null || agent === null ? undefined : { memMiB, agent },
     rssMiB: rssMiB ?? undefined,
     warmUs: warmUs ?? undefined,
   };

@@ -151,7 +151,7 @@ async function readSnapshot(tx: Transaction): Promise<Snapshot> {
 const READ_AT = Prisma.sql`(extract(epoch FROM now()) * 1000)::float8`;
 
 const SESSION_COLUMNS = Prisma.sql`
-  s.epoch, s.open, s.replica, s.agent_version AS "agentVersion",
+  s.epoch, s.open, (extract(epoch FROM s.opened_at) * 1000)::float8 AS "openedAt", s.replica, s.agent_version AS "agentVersion",
   (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS "seenAt",
   s.ready AS "isReady", s.load::text AS load, s.announced,
   (extract(epoch FROM r.last_seen_at) * 1000)::float8 AS "ownerSeenAt"`;
@@ -185,5 +185,6 @@ const readPlacements = (tx: Transaction): Promise<PlacementRow[]> => tx.$queryRa
   SELECT id, deployment_name AS deployment, model_name AS model, version, node_id AS "nodeId", generation, wanted,
     (extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", state,
     (extract(epoch FROM state_since) * 1000)::float8 AS "stateAt",
-    failure_code AS "failureCode", failure_detail AS "failureDetail", rss_mib AS "rssMiB", warm_us AS "warmUs"
+    failure_code AS "failureCode", failure_detail AS "failureDetail", rss_mib AS "rssMiB", warm_us AS "warmUs",
+    attempt_mem_mib AS "attemptMemMiB", attempt_agent AS "attemptAgent"
   FROM placements`;

@@ -1,5 +1,6 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
+import type { PlacementAttempt } from "../../../core/fleet/types.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
 import type { LeaderFence, NewPlacement, NewStatus, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
@@ -24,7 +25,7 @@ export class PostgresPlanStore implements PlanStore {
   }
 
   createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
-    const { id, deployment, deploymentGeneration, model, version, nodeId, explain } = placement;
+    const { id, deployment, deploymentGeneration, model, version, nodeId, explain, attempt } = placement;
     return this.#fenced(fence, [event], async (tx) => {
       const accepting = await tx.$queryRaw<unknown[]>`
         SELECT 1 AS accepting FROM deployments d, nodes n
@@ -34,21 +35,26 @@ export class PostgresPlanStore implements PlanStore {
       if (accepting.length === 0) return 0;
       return tx.$executeRaw`
         WITH changed AS (
-          INSERT INTO placements (id, deployment_name, model_name, version, node_id, explain)
-          VALUES (${id}, ${deployment}, ${model}, ${version}, ${nodeId}, ${JSON.stringify(explain)}::jsonb)
+          INSERT INTO placements (id, deployment_name, model_name, version, node_id, explain, attempt_mem_mib, attempt_agent)
+          VALUES (${id}, ${deployment}, ${model}, ${version}, ${nodeId}, ${JSON.stringify(explain)}::jsonb, ${attempt.memMiB}, ${attempt.agent})
           ON CONFLICT DO NOTHING
           RETURNING node_id
         ) ${RAISE_DESIRED_REV}`;
     });
   }
 
-  retryPlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  retryPlacement(
+    fence: LeaderFence,
+    placement: Held & { readonly attempt: PlacementAttempt },
+    event: NewEvent,
+  ): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
         UPDATE placements
         SET generation = generation + 1, state = 'offered', state_since = now(),
-          failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL
+          failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL,
+          attempt_mem_mib = ${placement.attempt.memMiB}, attempt_agent = ${placement.attempt.agent}
         WHERE id = ${placement.id} AND generation = ${placement.generation} AND state = 'failed' AND wanted <> 'gone'`,
     });
   }

@@ -7,21 +7,23 @@ import type { EffectTable } from "./effect-table.ts";
 /** Changes rows of placements, each with its event, in one fenced transaction. */
 export const placementEffects = (store: PlanStore, random: Random): EffectTable<keyof PlacementSteps> => ({
   "placement.create": (step, fence) => {
-    const { deployment, deploymentGeneration, model, version, nodeId, record } = step;
+    const { deployment, deploymentGeneration, model, version, nodeId, record, attempt } = step;
     const id = newId<PlacementId>("p", random);
     return store.createPlacement(
       fence,
-      { id, deployment, deploymentGeneration, model, version, nodeId, explain: record },
+      { id, deployment, deploymentGeneration, model, version, nodeId, explain: record, attempt },
       { type: "Normal", reason: "PlacementScheduled", object: `deployment/${deployment}`, message: record.sentence },
     );
   },
-  "placement.retry": ({ placement, node }, fence) =>
-    store.retryPlacement(fence, placement, {
-      type: "Normal",
-      reason: "PlacementRetried",
-      object: `deployment/${placement.deployment ?? ""}`,
-      message: `${placement.model}:${placement.version} is tried on ${node} again after ${placement.failure?.code ?? "a failure"}`,
-    }),
+  "placement.retry": ({ placement, node, why, attempt }, fence) => {
+    const { id, generation, deployment = "", model, version, failure } = placement;
+    const message = `${model}:${version} is tried on ${node} again after ${failure?.code ?? "a failure"}: ${why}`;
+    return store.retryPlacement(
+      fence,
+      { id, generation, attempt },
+      { type: "Normal", reason: "PlacementRetried", object: `deployment/${deployment}`, message },
+    );
+  },
   "placement.remove": ({ placement, node, why, isBreak }, fence) =>
     store.removePlacement(fence, placement, {
       type: isBreak === true ? "Warning" : "Normal",

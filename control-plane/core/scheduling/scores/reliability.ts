@@ -1,12 +1,15 @@
+import { isStalled } from "../candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
-/** Failed placements on the node, whatever the model. */
+/** Placements on the node that failed or make no progress, whatever the model. */
 export const reliability: Score = {
   name: "reliability",
-  zeroMeans: "four or more placements have failed there",
+  zeroMeans: "four or more placements have failed or make no progress there",
   hundredMeans: "none has",
-  of({ placements }) {
-    const failed = placements.filter((placement) => placement.state === "failed").length;
-    return { score: clampScore(100 - 25 * failed), raw: `${failed} failed` };
+  of(candidate, { now }) {
+    const failed = candidate.placements.filter(({ state }) => state === "failed").length;
+    const stalled = candidate.placements.filter((placement) => isStalled(candidate, placement, now)).length;
+    const raw = stalled === 0 ? `${failed} failed` : `${failed} failed, ${stalled} without progress`;
+    return { score: clampScore(100 - 25 * (failed + stalled)), raw };
   },
 };

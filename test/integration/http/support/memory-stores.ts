@@ -163,6 +163,19 @@ export class MemoryStores {
       this.rows.deployments = this.rows.deployments.filter((deployment) => deployment.name !== name);
       this.onCommit();
     },
+    retry: async (name, actor) => {
+      if (!this.rows.deployments.some((deployment) => deployment.name === name))
+        throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+      const isFailed = ({ deployment, state }: FleetRows["placements"][number]): boolean =>
+        deployment === name && state === "failed";
+      const retried = this.rows.placements.filter(isFailed).length;
+      this.rows.placements = this.rows.placements.map((row) =>
+        isFailed(row) ? { ...row, generation: row.generation + 1, state: "offered", failure: undefined } : row,
+      );
+      this.#audit(actor, "retry", `deployment/${name}`);
+      this.onCommit();
+      return retried;
+    },
     rowVersion: async (name) => {
       this.#reach();
       return this.rows.deployments.some((deployment) => deployment.name === name)

@@ -54,6 +54,8 @@ const lost: Transition = {
   event: { type: "Warning", reason: "NodeLost", object: "node/edge-a", message: "silent" },
 };
 
+const attempt = { memMiB: 320, agent: "agent 0.1.0" };
+
 const create: Step = {
   kind: "placement.create",
   deployment: "digits",
@@ -63,13 +65,14 @@ const create: Step = {
   nodeId,
   node: "edge-a",
   record,
+  attempt,
 };
 
 describe("effects", () => {
   it.each<[Step, string]>([
     [create, "create fenced by 7: PlacementScheduled of deployment/digits"],
     [
-      { kind: "placement.retry", placement, node: "edge-a" },
+      { kind: "placement.retry", placement, node: "edge-a", why: "that is 15 min ago", attempt },
       "retry fenced by 7: PlacementRetried of deployment/digits",
     ],
     [

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { reliability } from "../../../../../../control-plane/core/scheduling/scores/reliability.ts";
+import { NOW } from "../../../../../support/fleet-builder.ts";
 import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
 
 describe("reliability", () => {
@@ -13,6 +14,13 @@ describe("reliability", () => {
     const failed = Array.from({ length: count }, () => onEdgeA({ model: "faces", state: "failed" }));
     const placements = [onEdgeA(), onEdgeA({ state: "loading" }), ...failed];
     expect(reliability.of(aCandidate({ placements }), aRequest(), [])).toEqual({ score, raw: `${count} failed` });
+  });
+
+  it("falls with each placement that makes no progress", () => {
+    const silent = onEdgeA({ state: "offered" });
+    const candidate = aCandidate({ placements: [silent], stallTimes: new Map([[silent.id, NOW]]) });
+    expect(reliability.of(candidate, aRequest(), [])).toEqual({ score: 75, raw: "0 failed, 1 without progress" });
+    expect(reliability.of(candidate, aRequest({ now: NOW - 1 }), []).score).toBe(100);
   });
 
   it("is 100 for a node that was never given anything", () => {

@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "placements" ADD COLUMN     "attempt_agent" TEXT,
+ADD COLUMN     "attempt_mem_mib" INTEGER;
