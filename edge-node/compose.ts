@@ -34,6 +34,8 @@ interface Parts {
   readonly logger: Logger;
   /** Aborted when the process is told to stop before the node is up. */
   readonly signal: AbortSignal;
+  /** Run model hosts as this program. For tests. */
+  readonly hostEntry?: string;
 }
 
 export interface Node {
@@ -68,7 +70,11 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
     }),
     memoryFile: new JsonMemoryFile(stateDir, logger),
     disk,
-    hosts: new ProcessModelHosts({ workDirectory: path.join(stateDir, "work"), mainFile: readMainFile }),
+    hosts: new ProcessModelHosts({
+      workDirectory: path.join(stateDir, "work"),
+      mainFile: readMainFile,
+      ...(parts.hostEntry !== undefined && { entry: parts.hostEntry }),
+    }),
     serving,
     probe: new MachineProbe(stateDir, { url: localUrl(config), asksForKey: keys !== undefined }),
     telemetry: metrics,

@@ -39,7 +39,7 @@ export interface WorkerResponse extends LoadFigures {
   /** The model did not run: another node may be asked. */
   readonly notStarted: boolean;
   readonly headerLength: number;
-  /** Its receiver reads a stream to its end or cancels it. Until then the request counts as under way. */
+  /** Its receiver reads a stream to its end or cancels it. */
   readonly body: Uint8Array | HostStream;
   /** The load figures of a stream's end, when it is called then. With a stream only. */
   readonly figuresAtEnd?: () => LoadFigures;

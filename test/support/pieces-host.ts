@@ -19,7 +19,8 @@ import { UNKNOWN_LENGTH } from "../../shared/protocol/stream-frame.ts";
 
 /**
  * A model host whose answers are made piece by piece, as those of a runtime that generates. It speaks the real link, and
- * instead of a model it has what each request asks for: `{"pieces":1000,"bytes":20,"everyMs":10}`, all of them numbers.
+ * instead of a model it has what each request asks for: `{"pieces":1000,"bytes":20,"everyMs":10}`. The first piece takes
+ * its time, too, and the head leaves with it.
  * Each time that nothing runs any more it writes when that was, in ms since 1970, on a line of `FILE.idle`.
  */
 const { file } = JSON.parse(process.argv[2] ?? "") as HostTask;
@@ -60,21 +61,24 @@ const tell = (event: object): void => send(REPLY.EVENT, {}, Buffer.from(JSON.str
 async function generate(requestId: number, { pieces, bytes, everyMs }: Wish): Promise<void> {
   const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
   running.set(requestId, credit);
-  send(REPLY.HEAD, { requestId, bodyLength: UNKNOWN_LENGTH });
   const startedAt = performance.now();
-  for (let i = 0; i < pieces && !credit.isClosed; i += 1) {
+  let hasBegun = false;
+  for (let i = 0; i < pieces; i += 1) {
+    const dueMs = startedAt + (i + 1) * everyMs - performance.now();
+    if (dueMs > 0) await sleep(dueMs);
+    if (credit.isClosed) break;
+    if (!hasBegun) send(REPLY.HEAD, { requestId, bodyLength: UNKNOWN_LENGTH });
+    hasBegun = true;
     for (let left = bytes; left > 0 && !credit.isClosed;) {
       const granted = await credit.take(left);
       if (granted > 0) send(REPLY.PIECE, { requestId }, Buffer.alloc(granted, `${i} `));
       left -= granted;
     }
-    const dueMs = startedAt + (i + 1) * everyMs - performance.now();
-    if (dueMs > 0 && i + 1 < pieces) await sleep(dueMs);
   }
   running.delete(requestId);
   if (running.size === 0) appendFileSync(`${file}.idle`, `${performance.timeOrigin + performance.now()}\n`);
   const computeUs = Math.round((performance.now() - startedAt) * 1_000);
-  send(REPLY.END, { requestId, computeUs, code: credit.isClosed ? CANCELLED : 0 });
+  send(hasBegun ? REPLY.END : REPLY.ANSWER, { requestId, computeUs, code: credit.isClosed ? CANCELLED : 0 });
 }
 
 let rest: Buffer = NOTHING;

@@ -23,6 +23,8 @@ interface NodeOptions {
   readonly kind?: "edge" | "cloud";
   /** More of its settings. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Its models answer piece by piece, as each request asks (`pieces-host.ts`). */
+  readonly answersInPieces?: boolean;
 }
 
 /** One node process of a cluster, on a state folder that outlives it. */
@@ -107,7 +109,7 @@ export class SkerryCluster {
     const port = await freePort();
     const stateDir = await ensureDirectory(path.join(this.#directory, name));
     const spawn = (): SkerryProcess =>
-      new SkerryProcess("edge-node/main.ts", {
+      new SkerryProcess(options.answersInPieces === true ? "test/support/pieces-node.ts" : "edge-node/main.ts", {
         env: {
           SKERRY_STATE_DIR: stateDir,
           SKERRY_LOCAL_PORT: String(port),

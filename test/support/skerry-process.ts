@@ -11,6 +11,7 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 const PROGRAMS = {
   "control-plane/main.ts": [...CONTROL_PLANE.nodeFlags, CONTROL_PLANE.script],
   "edge-node/main.ts": [...EDGE_NODE.nodeFlags, EDGE_NODE.script],
+  "test/support/pieces-node.ts": [...EDGE_NODE.nodeFlags, path.join(ROOT, "test/support/pieces-node.ts")],
   "cli/main.ts": [path.join(ROOT, "cli/main.ts")],
 };
 

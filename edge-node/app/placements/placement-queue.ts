@@ -125,7 +125,8 @@ export class PlacementQueue {
         entry.isSettled = true;
         cancelTimer();
         const stream = streamOf(outcome);
-        if (stream === undefined) this.#leave();
+        // While an answer that has its length is read, the host is free for others: it bounds what waits there in bytes.
+        if (stream === undefined || stream.length !== undefined) this.#leave();
         else void stream.ended.then(() => this.#leave());
         resolve(outcome);
       };
@@ -145,7 +146,7 @@ export class PlacementQueue {
     if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
   }
 
-  /** Resolves when no request is waiting or running, and no answer is on its way. */
+  /** Resolves when no request is waiting or running. A large answer may still be read: the host stays until it was. */
   emptied(): Promise<void> {
     if (this.#rif === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onEmpty.push(resolve));

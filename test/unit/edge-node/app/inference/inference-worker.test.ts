@@ -2,8 +2,16 @@ import { describe, expect, it } from "@jest/globals";
 import { Cancellation } from "../../../../../shared/base/cancellation.ts";
 import { hostFailure } from "../../../../../edge-node/app/hosts/host-failure.ts";
 import { InferenceWorker } from "../../../../../edge-node/app/inference/inference-worker.ts";
-import type { HostResponse, HostExit, HostRequest, ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
+import type {
+  HostExit,
+  HostRequest,
+  HostResponse,
+  HostStream,
+  HostTrailer,
+  ModelHost,
+} from "../../../../../edge-node/ports/model-hosts.ts";
 import type { WorkerResponse, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
+import { ResponseStream } from "../../../../../shared/inference/response-stream.ts";
 import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 import { bytesOf } from "../../../../support/answer-bytes.ts";
@@ -111,6 +119,14 @@ const request = (text: string, over: Partial<WorkerRequest> = {}): WorkerRequest
 const errorOf = (answer: WorkerResponse): string =>
   (JSON.parse(new TextDecoder().decode(bytesOf(answer))) as { error: string }).error;
 
+const aStream = (length: number | undefined): HostStream =>
+  new ResponseStream<HostTrailer>({ length, windowBytes: 1_024, grant: () => undefined });
+
+function doneAndFailed(worker: InferenceWorker): readonly number[] {
+  const [load] = worker.load().placements;
+  return [load?.done ?? 0, load?.failed ?? 0];
+}
+
 describe("InferenceWorker", () => {
   it("leaves nothing of a thousand callers that vanish but the run that is on", async () => {
     const { worker, host } = setUp({ host: new ScriptedHost(100, { turns: true }) });
@@ -126,6 +142,44 @@ describe("InferenceWorker", () => {
     }
     await host.answer();
     expect(host.held).toBe(0);
+  });
+
+  it("counts a large answer as under way until its run is over, not until its slow reader has it", async () => {
+    const { worker, host } = setUp();
+    const asked = worker.infer(request("large"));
+    const stream = aStream(1_000_000);
+    await host.answer({ body: stream });
+    expect((await asked).body).toBe(stream);
+    expect([worker.rif, doneAndFailed(worker)]).toEqual([0, [0, 0]]);
+    stream.fail("HOST_CRASHED", "gone");
+    await settle();
+    expect(doneAndFailed(worker)).toEqual([0, 1]);
+  });
+
+  it("counts an answer without a length as under way until its end, and takes its time from there", async () => {
+    const { worker, host } = setUp();
+    const [asked, behind] = [worker.infer(request("made bit by bit")), worker.infer(request("next"))];
+    const stream = aStream(undefined);
+    await host.answer({ body: stream, computeUs: 0 });
+    const answer = await asked;
+    expect([worker.rif, host.seen]).toEqual([2, ["made bit by bit"]]);
+    stream.finish({ computeUs: 10_000, decodeUs: 0, encodeUs: 0 });
+    await settle();
+    expect(answer.figuresAtEnd?.()).toMatchObject({ placementRif: 1, meanUs: 10_000 });
+    expect([host.seen.at(-1), doneAndFailed(worker)]).toEqual(["next", [1, 0]]);
+    await host.answer();
+    await behind;
+  });
+
+  it("cancels an answer in pieces that begins when its deadline has passed", async () => {
+    const { worker, host, clock } = setUp();
+    const asked = worker.infer(request("late"));
+    clock.advance(1_000);
+    expect((await asked).code).toBe("DEADLINE_EXCEEDED");
+    const stream = aStream(undefined);
+    await host.answer({ body: stream });
+    expect(await stream.ended).toEqual({ kind: "cancelled" });
+    expect(worker.rif).toBe(0);
   });
 
   it("gives new requests to a host that takes over, and waits for the old one's, queued ones too", async () => {
