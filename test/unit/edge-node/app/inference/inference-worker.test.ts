@@ -174,7 +174,7 @@ describe("InferenceWorker", () => {
   it("cancels an answer in pieces that begins when its deadline has passed", async () => {
     const { worker, host, clock } = setUp();
     const asked = worker.infer(request("late"));
-    clock.advance(1_000);
+    await clock.advance(1_000);
     expect((await asked).code).toBe("DEADLINE_EXCEEDED");
     const stream = aStream(undefined);
     await host.answer({ body: stream });
