@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   ANSWER_CODES,
   ASK,
+  type HostEvent,
   type HostTask,
   LINK_FD,
   readRequestHead,
@@ -56,7 +57,7 @@ function send(
   socket.write(body.byteLength === 0 ? head : Buffer.concat([head, body]));
 }
 
-const tell = (event: object): void => send(REPLY.EVENT, {}, Buffer.from(JSON.stringify(event)));
+const tell = (event: HostEvent): void => send(REPLY.EVENT, {}, Buffer.from(JSON.stringify(event)));
 
 async function generate(requestId: number, { pieces, bytes, everyMs }: Wish): Promise<void> {
   const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
@@ -98,4 +99,4 @@ socket.on("data", (chunk: Buffer) => {
 });
 socket.on("end", () => process.exit(0));
 tell({ event: "loaded", inputs: [], outputs: [], loadMs: 1 });
-tell({ event: "ready", warmUs: 10, unbatched: "its answers are made piece by piece" });
+tell({ event: "ready", warmUs: 10, unbatched: "its answers are made piece by piece", warnings: [] });
