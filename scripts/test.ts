@@ -8,6 +8,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   faults: ["test/faults/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
+  clients: ["test/clients/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
 };
 
