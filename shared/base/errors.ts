@@ -75,7 +75,7 @@ export const ERRORS = {
     status: 415,
     retryable: false,
     message: "The content type or encoding is not accepted here.",
-    fix: "Send the content type that is named, without compression.",
+    fix: "Send the content type or encoding that is named.",
   },
   IDEMPOTENCY_MISMATCH: {
     status: 422,

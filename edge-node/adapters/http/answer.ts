@@ -3,6 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { SkerryError } from "../../../shared/base/errors.ts";
 import { releasing } from "../../../shared/bytes/release.ts";
 import { inferenceError } from "../../../shared/inference/http/error-response.ts";
+import { isWorthGzip, sendGzipped } from "../../../shared/inference/http/compression.ts";
 import { forwardStream } from "../../../shared/inference/http/forward-stream.ts";
 import { JSON_TYPE } from "../../../shared/inference/http/request-headers.ts";
 import type { HostStream } from "../../ports/model-hosts.ts";
@@ -48,14 +49,17 @@ export const errorReply = (error: SkerryError, headers: Headers = {}): Reply => 
 /**
  * `common`: headers of every response, names and values in turn. A stream that fails cuts the connection, as its head is
  * out; a caller that goes away cancels it.
+ * `gzip`: the caller asks for it.
  */
 export function send(
   response: ServerResponse,
   { status, headers, body }: Reply,
-  { common, clock }: { readonly common: readonly string[]; readonly clock: Clock },
+  { common, clock, gzip }: { readonly common: readonly string[]; readonly clock: Clock; readonly gzip: boolean },
 ): void {
   const isWhole = body instanceof Uint8Array;
   if (response.destroyed) return isWhole ? undefined : void body.cancel();
+  if (gzip && status === 200 && isWorthGzip(body.length))
+    return void sendGzipped(response, { status, headers: [...common, ...headers], body }, clock);
   // A stream whose length is not known goes out chunked.
   const length = body.length === undefined ? [] : ["Content-Length", String(body.length)];
   response.writeHead(status, [...common, ...headers, ...length]);

@@ -4,6 +4,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
+import { acceptsGzip } from "../../../shared/inference/http/compression.ts";
 import { asSkerryError } from "../../../shared/inference/http/error-response.ts";
 import { codeOf } from "../../../shared/inference/http/forward-stream.ts";
 import { JSON_BOUNDS, readJson } from "../../../shared/inference/http/json-body.ts";
@@ -109,13 +110,13 @@ export class LocalApi {
       if (response.writableFinished) dropRest(request, { clock, lingerMs: LINGER_MS });
     });
     try {
-      send(response, await this.#route(request, response), { common, clock });
+      send(response, await this.#route(request, response), { common, clock, gzip: acceptsGzip(request.headers) });
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
       if (error.code === "INTERNAL" && !response.destroyed)
         logger.error({ requestId, err: error.cause ?? thrown }, "the local API failed");
       if (error.code === "CANCELLED") response.destroy();
-      else send(response, errorReply(error), { common, clock });
+      else send(response, errorReply(error), { common, clock, gzip: false });
     }
   }
 

@@ -4,7 +4,7 @@ import { STREAM_STALL_MS } from "../../protocol/limits.ts";
 import type { ResponseStream, StreamEnd } from "../response-stream.ts";
 
 /** The part of an HTTP response that a body is written to. */
-interface Outlet {
+export interface Outlet {
   write(bytes: Uint8Array, sent: (error?: Error | null) => void): unknown;
   end(): unknown;
   destroy(): unknown;

@@ -5,7 +5,7 @@ import { textCauses } from "../../base/plain-text.ts";
 import { jsonComplaint } from "./json-guard.ts";
 import type { HttpRequest } from "./message.ts";
 import { readBody } from "./read-body.ts";
-import { JSON_TYPE, mediaTypeOf, refuseEncoding, refuseMediaType } from "./request-headers.ts";
+import { JSON_TYPE, mediaTypeOf, refuseMediaType } from "./request-headers.ts";
 
 export interface JsonBounds {
   readonly jsonBytes: number;
@@ -18,14 +18,12 @@ export const JSON_BOUNDS = { jsonBytes: 262_144, jsonDepth: 32 } as const;
 
 /**
  * The body as JSON; `{}` when there is none at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `INVALID_REQUEST`.
- * Nothing is ever inflated: 1 KiB of gzip can be 1 MiB of text. Under the
- * inference protocol each of its types is read as JSON, and none, too.
+ * Under the inference protocol each of its types is read as JSON, and none, too.
  */
 export async function readJson(
   request: HttpRequest,
   { limits, clock, isInferenceProtocol }: { limits: JsonBounds; clock: Clock; isInferenceProtocol: boolean },
 ): Promise<unknown> {
-  refuseEncoding(request.headers);
   if (isInferenceProtocol) refuseMediaType(request.headers);
   else if (hasBody(request)) refuseOtherThanJson(mediaTypeOf(request.headers));
   const { pieces, length } = await readBody(request, { maxBytes: limits.jsonBytes, withinMs: limits.bodyMs, clock });

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { SkerryError } from "../../base/errors.ts";
 import { release } from "../../bytes/release.ts";
+import { inflate, isCompressed } from "./compression.ts";
 import { headerOf, type HttpRequest } from "./message.ts";
 
 export interface BodyBounds {
@@ -18,13 +19,24 @@ export interface Body {
 }
 
 /**
- * The whole body. Throws `TOO_LARGE` before anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when
+ * The whole body, inflated when it came compressed. Throws `TOO_LARGE` before anything is read when the length says so, `REQUEST_TIMEOUT`, `CANCELLED` when
  * the caller goes away.
  */
 export function readBody(request: HttpRequest, bounds: BodyBounds): Body | Promise<Body> {
   const declared = Number(headerOf(request.headers, "content-length") ?? Number.NaN);
+  const isInflated = isCompressed(request.headers);
   if (declared > bounds.maxBytes) throw tooLarge(bounds.maxBytes);
+  if (isInflated) return inflated(request, bounds);
   return request.readableLength === declared ? arrived(request, bounds) : arriving(request, bounds);
+}
+
+/** Bounded twice: what arrives, and what comes out of it. Both count until the answer is there. */
+async function inflated(request: HttpRequest, bounds: BodyBounds): Promise<Body> {
+  const { pieces } = await arriving(request, bounds);
+  const body = await inflate(pieces, bounds.maxBytes);
+  for (const piece of pieces) release(piece);
+  if (bounds.take && !bounds.take(body.length)) throw tooManyBytes();
+  return { pieces: [body], length: body.length };
 }
 
 /**

@@ -30,7 +30,6 @@ export type Preference =
 
 /** Throws `UNSUPPORTED_MEDIA_TYPE`, and `INVALID_REQUEST` that names the header. */
 export function parseInferenceHeaders(headers: HttpHeaders): InferenceHeaders {
-  refuseEncoding(headers);
   refuseMediaType(headers);
   return {
     headerLength: parseHeaderLength(headerOf(headers, "inference-header-content-length")),
@@ -45,16 +44,6 @@ export function parseInferenceHeaders(headers: HttpHeaders): InferenceHeaders {
 export function refuseShortBody(headerLength: number, bodyLength: number): void {
   if (headerLength !== JSON_BODY && headerLength > bodyLength)
     throw invalid(`Inference-Header-Content-Length is ${headerLength}, more than the body's ${bodyLength} bytes`);
-}
-
-/** Throws `UNSUPPORTED_MEDIA_TYPE` for a compressed body: 1 KiB of gzip can be 1 MiB of text. */
-export function refuseEncoding(headers: HttpHeaders): void {
-  const encoding = headerOf(headers, "content-encoding");
-  if (encoding === undefined || encoding === "identity") return;
-  throw new SkerryError(
-    "UNSUPPORTED_MEDIA_TYPE",
-    `the body is encoded as ${encoding.slice(0, 32)}; send it without Content-Encoding`,
-  );
 }
 
 /** The header length alone tells JSON from bytes, as in Triton. Throws `UNSUPPORTED_MEDIA_TYPE`. */

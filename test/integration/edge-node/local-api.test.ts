@@ -259,7 +259,7 @@ describe("a node's own API", () => {
     ],
     ["a missing input", 400, "INVALID_REQUEST", () => infer({ inputs: [] })],
     ["a media type of a web form", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-type": "text/plain" })],
-    ["a compressed body", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-encoding": "gzip" })],
+    ["an encoding that is not served", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-encoding": "br" })],
     ["a deadline of no time", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-timeout-ms": "0" })],
     ["a residency that is misspelt", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-residency": "edge" })],
     ["a body over 8 MiB", 413, "TOO_LARGE", () => infer(`"${"x".repeat(8 * 1_048_576)}"`)],

@@ -116,9 +116,19 @@ const REFUSALS: readonly {
     ],
   },
   {
-    what: "a compressed body",
+    what: "a body in an encoding that is not served",
     code: "UNSUPPORTED_MEDIA_TYPE",
+    ask: ["POST", "/api/v1/models", { body: { name: "m" }, headers: { "Content-Encoding": "br" } }],
+  },
+  {
+    what: "a body that is not compressed as it says",
+    code: "INVALID_REQUEST",
     ask: ["POST", "/api/v1/models", { body: { name: "m" }, headers: { "Content-Encoding": "gzip" } }],
+  },
+  {
+    what: "a compressed upload",
+    code: "UNSUPPORTED_MEDIA_TYPE",
+    ask: ["PUT", "/api/v1/uploads/up-1?offset=0", { bytes: Buffer.from("x"), headers: { "Content-Encoding": "gzip" } }],
   },
   {
     what: "a form",

@@ -6,6 +6,7 @@ import { type ErrorCode, SkerryError } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
 import { forwardStream } from "../../../../shared/inference/http/forward-stream.ts";
+import { acceptsGzip, isWorthGzip, sendGzipped } from "../../../../shared/inference/http/compression.ts";
 import { type ModelTarget, parseModelPath, pathOf } from "../../../../shared/inference/http/path.ts";
 import { readBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders, refuseShortBody } from "../../../../shared/inference/http/request-headers.ts";
@@ -77,9 +78,16 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       begunAt = parts.clock.now();
       if (code === "CANCELLED") response.destroy();
       else {
-        response.writeHead(status, headersOf(answered, requestId));
-        if (body instanceof Uint8Array) response.end(body, releasing(body));
-        else code = outcomeOf(await forwardStream(body, response, parts.clock));
+        const headers = headersOf(answered, requestId);
+        if (code === "OK" && acceptsGzip(request.headers) && isWorthGzip(body.length)) {
+          code = outcomeOf(await sendGzipped(response, { status, headers, body }, parts.clock));
+        } else {
+          // A stream whose length is not known goes out chunked.
+          if (body.length !== undefined) headers.push("Content-Length", String(body.length));
+          response.writeHead(status, headers);
+          if (body instanceof Uint8Array) response.end(body, releasing(body));
+          else code = outcomeOf(await forwardStream(body, response, parts.clock));
+        }
       }
     } catch (thrown) {
       const error = asSkerryError(thrown, requestId);
@@ -155,8 +163,6 @@ function headersOf(answer: InferenceResponse, requestId: string): string[] {
     ["infer", inferMs],
   ]);
   headers.push("X-Request-Id", requestId);
-  // A stream whose length is not known goes out chunked.
-  if (answer.body.length !== undefined) headers.push("Content-Length", String(answer.body.length));
   return headers;
 }
 

@@ -5,9 +5,9 @@ import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import { requestIdFrom } from "../../../../shared/base/request-id.ts";
 import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
+import { isCompressed } from "../../../../shared/inference/http/compression.ts";
 import { readJson } from "../../../../shared/inference/http/json-body.ts";
 import { isInferenceProtocol, pathOf } from "../../../../shared/inference/http/path.ts";
-import { refuseEncoding } from "../../../../shared/inference/http/request-headers.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { IdempotencyStore } from "../../../ports/journal.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
@@ -132,7 +132,8 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       signal: callerSignal(response, stopping),
       bytes: () => bodyStream(request),
     });
-    if (route.takesBytes) refuseEncoding(request.headers);
+    if (route.takesBytes && isCompressed(request.headers))
+      throw new SkerryError("UNSUPPORTED_MEDIA_TYPE", "an upload is taken as it is; send it without Content-Encoding");
     // The inference protocol knows neither a query nor a body of GET: both are ignored, at the node too.
     const isV2 = isInferenceProtocol(route.path);
     const query = isV2 ? {} : queryOf(request);
