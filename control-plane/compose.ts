@@ -27,6 +27,8 @@ import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-session-handler.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
+import { PodJoin } from "./app/nodes/pod-join.ts";
+import { PodSweep } from "./app/nodes/pod-sweep.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
 import { Readiness } from "./app/fleet/readiness.ts";
 import { SessionWatch } from "./app/node-sessions/session-watch.ts";
@@ -36,6 +38,7 @@ import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import type { Config } from "./config.ts";
 import type { NewEvent } from "./ports/journal.ts";
+import type { PodCluster } from "./ports/pods.ts";
 
 /** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */
 const HAND_OVER_MS = 10_000;
@@ -133,6 +136,19 @@ export async function composeControlPlane(
   });
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
+  const pods = await podCluster(config);
+  const podJoin = new PodJoin({
+    pods,
+    store: postgres.pods,
+    keys,
+    random,
+    cpId,
+    urls: nodeUrls,
+    site: config.podSite,
+    tell,
+  });
+  const isLeading = (): boolean => leadership.current() !== undefined;
+  const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, tell });
   const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
@@ -168,6 +184,7 @@ export async function composeControlPlane(
     readiness: (purpose) => readiness.of(purpose),
     infer: (request) => inference.infer(request),
     join: (request) => join.join(request),
+    joinPod: (request) => podJoin.join(request),
     clock,
     random,
     logger,
@@ -193,11 +210,13 @@ export async function composeControlPlane(
       leadership.start();
       loop.start();
       catalog.start();
+      podSweep?.start();
       sockets.attach(door.http.server);
       readiness.start();
     },
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
+      await podSweep?.stop();
       await loop.stop();
       await leadership.stop();
       await catalog.stop();
@@ -224,4 +243,12 @@ export async function composeControlPlane(
 async function whenever(holds: () => boolean, { atMostMs, clock }: { atMostMs: number; clock: Clock }): Promise<void> {
   const end = clock.now() + atMostMs;
   while (!holds() && clock.now() < end) await sleep(clock, 50);
+}
+
+/** The client of the API server takes 20 MB: it is loaded only where pods join. */
+async function podCluster({ podServiceAccounts }: Config): Promise<PodCluster | undefined> {
+  if (podServiceAccounts.length === 0) return undefined;
+  const { KubernetesApi } = await import("./adapters/kubernetes/api-client.ts");
+  const { KubernetesPods } = await import("./adapters/kubernetes/pod-cluster.ts");
+  return new KubernetesPods(KubernetesApi.fromDefault(), podServiceAccounts);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
+import { NODE_NAME } from "../shared/protocol/messages.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z
@@ -26,6 +27,18 @@ const settings = z.object({
     .string()
     .optional()
     .describe("Where the first admin key is written (mode 0600) when there is no key yet."),
+  SKERRY_POD_SERVICE_ACCOUNTS: z
+    .string()
+    .regex(/^[a-z0-9-]+\/[a-z0-9.-]+(,\s*[a-z0-9-]+\/[a-z0-9.-]+)*$/, "not a list of namespace/name")
+    .optional()
+    .describe(
+      "Service accounts whose Kubernetes pods join as cloud nodes without a join token: namespace/name, comma-separated.",
+    ),
+  SKERRY_POD_SITE: z
+    .string()
+    .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
+    .default("cloud")
+    .describe("The site of all nodes that are pods."),
   SKERRY_HEARTBEAT_MS: z.coerce
     .number()
     .int()
@@ -77,6 +90,9 @@ export interface Config {
   readonly dataDir: string;
   readonly nodeUrls: readonly string[] | undefined;
   readonly adminKeyFile: string | undefined;
+  /** `namespace/name` of each; none: pods do not join. */
+  readonly podServiceAccounts: readonly string[];
+  readonly podSite: string;
   readonly heartbeatMs: number;
   readonly suspectMs: number;
   readonly lostMs: number;
@@ -98,6 +114,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: data.SKERRY_DATA_DIR,
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
+    podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
+    podSite: data.SKERRY_POD_SITE,
     heartbeatMs: Math.min(data.SKERRY_HEARTBEAT_MS, data.SKERRY_SUSPECT_MS / 3),
     suspectMs: data.SKERRY_SUSPECT_MS,
     lostMs: data.SKERRY_LOST_MS,

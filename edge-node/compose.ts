@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Clock } from "../shared/base/clock.ts";
 import { SkerryError } from "../shared/base/errors.ts";
@@ -22,7 +22,7 @@ import { pinnedConnect } from "./adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "./adapters/websocket/dialer.ts";
 import { Agent } from "./app/agent.ts";
 import { InferenceWorker } from "./app/inference/inference-worker.ts";
-import { join } from "./app/session/join.ts";
+import { type Admission, join } from "./app/session/join.ts";
 import { localNode } from "./app/placements/local-node.ts";
 import type { Config } from "./config.ts";
 import { isLoopback } from "./core/loopback.ts";
@@ -110,14 +110,23 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
   const store = new IdentityFiles(parts.stateDir);
   const known = await store.load();
   if (known !== null) return known;
-  const { url, joinToken: token, name, kind, isNetworkTrusted } = config;
-  if (url === undefined || token === undefined)
+  const { url, name, kind, isNetworkTrusted } = config;
+  const admission = admissionOf(config);
+  if (url === undefined || admission === undefined)
     throw new SkerryError(
       "INVALID_REQUEST",
-      `${parts.stateDir} holds no identity, so this node has to join first: set SKERRY_URL and SKERRY_JOIN_TOKEN, or run \`skerry join\``,
+      `${parts.stateDir} holds no identity, so this node has to join first: set SKERRY_URL and SKERRY_JOIN_TOKEN (in a pod SKERRY_POD_TOKEN_FILE), or run \`skerry join\``,
     );
-  const door = new HttpJoinClient(url, (to, signal) => pinnedConnect({ pin: token.pin, isNetworkTrusted }, to, signal));
-  return join({ token, name, kind }, { ...parts, store, door }, parts.signal);
+  const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
+  const door = new HttpJoinClient(url, (to, signal) => pinnedConnect({ pin, isNetworkTrusted }, to, signal));
+  return join({ admission, name, kind }, { ...parts, store, door }, parts.signal);
+}
+
+function admissionOf({ joinToken: token, podTokenFile }: Config): Admission | undefined {
+  if (podTokenFile !== undefined)
+    // The control plane of the same cluster has no certificate of its own yet, so there is nothing to pin.
+    return { kind: "pod", read: () => readFile(podTokenFile, "utf8"), pin: "none" };
+  return token && { kind: "token", token };
 }
 
 /** Beyond loopback nobody is asked for nothing: without a file of keys the node does not listen there. */

@@ -24,6 +24,12 @@ const settings = z.object({
     .optional()
     .describe("The line that `skerry token create --print-join` prints; needed for the first start only."),
   SKERRY_JOIN_TOKEN_FILE: z.string().optional().describe("A file with the join token, in place of SKERRY_JOIN_TOKEN."),
+  SKERRY_POD_TOKEN_FILE: z
+    .string()
+    .optional()
+    .describe(
+      "In a Kubernetes pod: the projected service-account token (audience skerry-join), in place of a join token. The node is then a cloud node.",
+    ),
   SKERRY_NODE_NAME: z
     .string()
     .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
@@ -96,6 +102,7 @@ export interface Config {
   readonly stateDir: string;
   readonly url: string | undefined;
   readonly joinToken: JoinToken | undefined;
+  readonly podTokenFile: string | undefined;
   readonly name: string;
   readonly kind: "edge" | "cloud";
   readonly localHost: string;
@@ -132,8 +139,9 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     stateDir: data.SKERRY_STATE_DIR,
     url: data.SKERRY_URL,
     joinToken: token,
+    podTokenFile: data.SKERRY_POD_TOKEN_FILE,
     name: data.SKERRY_NODE_NAME,
-    kind: data.SKERRY_NODE_KIND,
+    kind: data.SKERRY_POD_TOKEN_FILE === undefined ? data.SKERRY_NODE_KIND : "cloud",
     localHost: data.SKERRY_LOCAL_HOST,
     localPort: data.SKERRY_LOCAL_PORT,
     grpcPort: data.SKERRY_GRPC_PORT,

@@ -14,6 +14,23 @@ export interface JoinAttempt {
   readonly newNodeId: NodeId;
 }
 
+/** A pod that Kubernetes vouches for and whose key is proved. */
+export interface PodJoinAttempt {
+  readonly podUid: string;
+  readonly name: string;
+  readonly site: string;
+  readonly zone: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly publicKey: string;
+  readonly newNodeId: NodeId;
+}
+
+/** A node that a pod became. */
+export interface PodNode {
+  readonly name: string;
+  readonly podUid: string;
+}
+
 export interface JoinedNode {
   readonly nodeId: NodeId;
   readonly generation: number;
@@ -87,6 +104,23 @@ export interface SessionStore {
     reports: readonly PlacementReport[],
     events: readonly NewEvent[],
   ): Promise<boolean>;
+}
+
+/** The nodes that are pods of a Kubernetes cluster. */
+export interface PodNodeStore {
+  /**
+   * Makes the node of a pod, or returns the same node when the same pod comes again with the same key. Null when the pod
+   * is a node with another key. A node that an earlier pod of the same name left is replaced. Throws `NAME_TAKEN` when the
+   * name is a node's that is no pod.
+   */
+  joinPod(attempt: PodJoinAttempt): Promise<JoinedNode | null>;
+  /** The nodes that pods became. */
+  podNodes(): Promise<readonly PodNode[]>;
+  /**
+   * The node's pod is gone. The first call makes the identity void, which closes its sockets on every replica, and
+   * announces `event`; the next one deletes the row. Changes nothing when it is not the node of that pod any more.
+   */
+  removePodNode(node: PodNode, event: NewEvent): Promise<void>;
 }
 
 export interface NodeAdminStore {

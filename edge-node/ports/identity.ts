@@ -1,4 +1,4 @@
-import type { JoinRequest, JoinResponse } from "../../shared/protocol/messages.ts";
+import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../shared/protocol/messages.ts";
 
 /** Who this node is. The private key never leaves its file (mode 0600). */
 export interface NodeIdentity {
@@ -40,6 +40,6 @@ export type JoinAnswer =
   | { readonly kind: "unavailable"; readonly detail: string; readonly retryAfterMs: number };
 
 export interface JoinClient {
-  /** Sends one join request. Never throws. */
-  join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer>;
+  /** Sends one request of a machine with a join token, or of a pod. Never throws. */
+  join(request: JoinRequest | PodJoinRequest, signal: AbortSignal): Promise<JoinAnswer>;
 }

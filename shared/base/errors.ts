@@ -107,6 +107,12 @@ export const ERRORS = {
     message: "The file is not an ONNX model that Skerry can serve.",
     fix: "Export the model again without what was found.",
   },
+  CLUSTER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: "The Kubernetes API server did not answer, or refused the control plane.",
+    fix: "Retry; if it lasts, look at the API server, and at the Role of the control plane's service account.",
+  },
   JOIN_REFUSED: {
     status: 401,
     retryable: false,

@@ -297,6 +297,16 @@ export const joinRequest = z.strictObject({
 });
 export type JoinRequest = z.infer<typeof joinRequest>;
 
+/** A pod of a Kubernetes cluster becomes a cloud node: its service account's projected token takes the place of a join token. */
+export const podJoinRequest = z.strictObject({
+  podToken: z.string().min(1).max(8_192),
+  /** The pod's own name. */
+  name: joinRequest.shape.name,
+  publicKey: joinRequest.shape.publicKey,
+  proof: joinRequest.shape.proof,
+});
+export type PodJoinRequest = z.infer<typeof podJoinRequest>;
+
 export const joinResponse = z.object({
   nodeId: id,
   generation: count,

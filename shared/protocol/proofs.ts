@@ -8,6 +8,10 @@ export const joinProofText = (join: {
   name: string;
 }): string => `skerry-join-v1\n${join.tokenId}\n${join.secretHashHex}\n${join.publicKey}\n${join.name}`;
 
+/** What a joining pod signs: it holds the key and the token, and wants this name. `tokenHashHex` is hex SHA-256(token). */
+export const podJoinProofText = (join: { tokenHashHex: string; publicKey: string; name: string }): string =>
+  `skerry-join-pod-v1\n${join.tokenHashHex}\n${join.publicKey}\n${join.name}`;
+
 /** What a node signs on every socket; the nonce makes it worthless on any other. */
 export const sessionProofText = (proof: {
   cpId: string;

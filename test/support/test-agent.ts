@@ -41,7 +41,7 @@ export class TestAgent {
     const identity =
       (await store.load()) ??
       (await join(
-        { token: tokenOf(JOIN_TOKEN), name: "edge-a", kind: "edge" },
+        { admission: { kind: "token", token: tokenOf(JOIN_TOKEN) }, name: "edge-a", kind: "edge" },
         { store, door: new HttpJoinClient(controlPlane.url, connect), clock, random, logger },
         new AbortController().signal,
       ));

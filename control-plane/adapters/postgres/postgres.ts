@@ -4,7 +4,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
 import type { AuditStore, EventStore, IdempotencyStore } from "../../ports/journal.ts";
 import type { KeyStore } from "../../ports/keys.ts";
-import type { NodeAdminStore, SessionStore } from "../../ports/nodes.ts";
+import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
 import type { ChangeNotifier, ChangeTopic, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
 import { PostgresAuditStore } from "./events/audit-store.ts";
 import { PostgresCatalogStore } from "./catalog/catalog-store.ts";
@@ -19,6 +19,7 @@ import { PostgresLeadershipStore } from "./fleet/leadership-store.ts";
 import { migrate } from "./migrate.ts";
 import { PostgresNodeAdminStore } from "./fleet/node-admin-store.ts";
 import { PostgresPlanStore } from "./fleet/plan-store.ts";
+import { PostgresPodNodeStore } from "./fleet/pod-nodes.ts";
 import { PostgresSessionStore } from "./fleet/session-store.ts";
 import { controlPlaneId } from "./settings.ts";
 
@@ -40,6 +41,7 @@ export interface PostgresStores {
   readonly plans: PlanStore;
   readonly fleet: FleetStore;
   readonly sessions: SessionStore;
+  readonly pods: PodNodeStore;
   readonly nodes: NodeAdminStore;
   readonly catalog: CatalogStore;
   readonly deployments: DeploymentStore;
@@ -72,6 +74,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     plans: new PostgresPlanStore(database),
     fleet: new PostgresFleetStore(database),
     sessions: new PostgresSessionStore(database),
+    pods: new PostgresPodNodeStore(database),
     nodes: new PostgresNodeAdminStore(database),
     catalog: new PostgresCatalogStore(database),
     deployments: new PostgresDeploymentStore(database),

@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { z } from "zod";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { joinResponse, type JoinRequest } from "../../../shared/protocol/messages.ts";
+import { joinResponse, type JoinRequest, type PodJoinRequest } from "../../../shared/protocol/messages.ts";
 import type { JoinAnswer, JoinClient } from "../../ports/identity.ts";
 
 const MAX_ANSWER_BYTES = 65_536;
@@ -17,31 +17,32 @@ interface Answered {
   readonly body: string;
 }
 
-/** `POST /api/v1/join` over a connection that was checked against the pin first. */
+/** `POST /api/v1/join` and `/api/v1/join/pod` over a connection that was checked against the pin first. */
 export class HttpJoinClient implements JoinClient {
-  readonly #url: URL;
+  readonly #server: string;
   readonly #connect: (url: URL, signal: AbortSignal) => Promise<Socket>;
 
   /** `server`: the control plane's http or https URL. */
   constructor(server: string, connect: (url: URL, signal: AbortSignal) => Promise<Socket>) {
-    this.#url = new URL("/api/v1/join", server);
+    this.#server = server;
     this.#connect = connect;
   }
 
-  async join(request: JoinRequest, signal: AbortSignal): Promise<JoinAnswer> {
+  async join(request: JoinRequest | PodJoinRequest, signal: AbortSignal): Promise<JoinAnswer> {
+    const url = new URL("podToken" in request ? "/api/v1/join/pod" : "/api/v1/join", this.#server);
     try {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-      return judge(await this.#post(JSON.stringify(request), limited));
+      return judge(await this.#post(url, JSON.stringify(request), limited));
     } catch (error) {
       return { kind: "unavailable", detail: messageOf(error), retryAfterMs: 0 };
     }
   }
 
-  async #post(body: string, signal: AbortSignal): Promise<Answered> {
-    const socket = await this.#connect(this.#url, signal);
-    const send = this.#url.protocol === "https:" ? httpsRequest : httpRequest;
+  async #post(url: URL, body: string, signal: AbortSignal): Promise<Answered> {
+    const socket = await this.#connect(url, signal);
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      const request = send(this.#url, {
+      const request = send(url, {
         method: "POST",
         createConnection: () => socket,
         headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body), connection: "close" },

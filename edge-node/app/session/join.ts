@@ -3,10 +3,10 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { digestOf } from "../../../shared/base/digest.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { JoinRequest } from "../../../shared/protocol/messages.ts";
-import { joinProofText, type JoinToken } from "../../../shared/protocol/proofs.ts";
+import type { JoinRequest, PodJoinRequest } from "../../../shared/protocol/messages.ts";
+import { joinProofText, type JoinToken, podJoinProofText } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { IdentityStore, JoinClient, NodeIdentity } from "../../ports/identity.ts";
+import type { IdentityStore, JoinClient, NodeIdentity, NodeKey } from "../../ports/identity.ts";
 
 interface JoinParts {
   readonly store: IdentityStore;
@@ -16,6 +16,12 @@ interface JoinParts {
   readonly logger: Logger;
 }
 
+/** What lets this machine in: an operator's token, or the token that Kubernetes gives to a pod and renews. */
+export type Admission =
+  | { readonly kind: "token"; readonly token: JoinToken }
+  /** `read` gives the newest token; it rejects when there is none. */
+  | { readonly kind: "pod"; readonly read: () => Promise<string>; readonly pin: string };
+
 /**
  * Makes this machine a node: proves that it holds its key and the token's secret, and stores what comes back. The key
  * is on the disk before the first attempt, so a join whose answer was lost is repeated and gives the same identity.
@@ -23,29 +29,20 @@ interface JoinParts {
  * INVALID_REQUEST when it said no.
  */
 export async function join(
-  wish: { readonly token: JoinToken; readonly name: string; readonly kind: "edge" | "cloud" },
+  wish: { readonly admission: Admission; readonly name: string; readonly kind: "edge" | "cloud" },
   parts: JoinParts,
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
   const { store, door, clock, random, logger } = parts;
-  const { token, name, kind } = wish;
+  const { admission, name } = wish;
   const key = await store.joinKey();
-  const secretHashHex = digestOf(token.secret).slice("sha256:".length);
-  const proof = key.sign(joinProofText({ tokenId: token.id, secretHashHex, publicKey: key.publicKey, name }));
-  const request: JoinRequest = {
-    tokenId: token.id,
-    secret: token.secret,
-    name,
-    kind,
-    publicKey: key.publicKey,
-    proof,
-  };
+  const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
   let told: string | undefined;
   for (let attempt = 0; ; attempt += 1) {
-    const answer = await door.join(request, signal);
+    const answer = await door.join(await requestOf(wish, key), signal);
     switch (answer.kind) {
       case "joined": {
-        const identity = await store.store(answer.response, { name, pin: token.pin });
+        const identity = await store.store(answer.response, { name, pin });
         logger.info({ nodeId: identity.nodeId, name, site: identity.site }, "joined");
         return identity;
       }
@@ -60,10 +57,26 @@ export async function join(
   }
 }
 
+async function requestOf(
+  { admission, name, kind }: Parameters<typeof join>[0],
+  { publicKey, sign }: NodeKey,
+): Promise<JoinRequest | PodJoinRequest> {
+  if (admission.kind === "pod") {
+    const podToken = (await admission.read()).trim();
+    const proof = sign(podJoinProofText({ tokenHashHex: hashHex(podToken), publicKey, name }));
+    return { podToken, name, publicKey, proof };
+  }
+  const { id: tokenId, secret } = admission.token;
+  const proof = sign(joinProofText({ tokenId, secretHashHex: hashHex(secret), publicKey, name }));
+  return { tokenId, secret, name, kind, publicKey, proof };
+}
+
+const hashHex = (text: string): string => digestOf(text).slice("sha256:".length);
+
 function refusal({ code, detail }: { readonly code: string; readonly detail: string }, name: string): SkerryError {
   switch (code) {
     case "JOIN_REFUSED":
-      return new SkerryError("JOIN_REFUSED", `the control plane refused the join token of node ${name}: ${detail}`);
+      return new SkerryError("JOIN_REFUSED", `the control plane refused the token of node ${name}: ${detail}`);
     case "NAME_TAKEN":
       return new SkerryError("NAME_TAKEN", `there is a node named ${name} already: ${detail}`);
     default:

@@ -7,6 +7,8 @@ import {
   joinResponse,
   type JoinRequest,
   type JoinResponse,
+  podJoinRequest,
+  type PodJoinRequest,
 } from "../../../../shared/protocol/messages.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { Limits } from "../server/limits.ts";
@@ -20,13 +22,29 @@ const TAG = "Enrolment";
 export interface JoinParts {
   readonly tokens: TokenAdmin;
   /** Throws `JOIN_REFUSED`, `NAME_TAKEN`. */
-  readonly join: (request: JoinRequest, address: string) => Promise<JoinResponse>;
+  readonly join: (request: JoinRequest) => Promise<JoinResponse>;
+  /** Throws `JOIN_REFUSED`, `NAME_TAKEN`, `CLUSTER_UNAVAILABLE`. */
+  readonly joinPod: (request: PodJoinRequest) => Promise<JoinResponse>;
   readonly clock: Clock;
   readonly limits: Limits;
 }
 
-export function joinRoutes({ tokens, join, clock, limits }: JoinParts): Route[] {
+export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts): Route[] {
   const failures = new TokenBuckets(limits.failuresPerAddress, clock);
+  /** Refuses an address that was refused too often, before anything is looked up for it. */
+  const limited = async (address: string, joined: () => Promise<JoinResponse>): Promise<{ body: JoinResponse }> => {
+    if (!failures.hasToken(address)) {
+      throw new SkerryError("RATE_LIMITED", "too many refused joins came from this address", {
+        retryAfterMs: failures.waitMs(address),
+      });
+    }
+    try {
+      return { body: await joined() };
+    } catch (error) {
+      if (isSkerryError(error) && error.code === "JOIN_REFUSED") failures.take(address);
+      throw error;
+    }
+  };
   return [
     definePublicRoute({
       method: "POST",
@@ -36,19 +54,17 @@ export function joinRoutes({ tokens, join, clock, limits }: JoinParts): Route[] 
       body: joinRequest,
       answer: joinResponse,
       statuses: [201],
-      async handle({ body, address }) {
-        if (!failures.hasToken(address)) {
-          throw new SkerryError("RATE_LIMITED", "too many refused joins came from this address", {
-            retryAfterMs: failures.waitMs(address),
-          });
-        }
-        try {
-          return { body: await join(body, address) };
-        } catch (error) {
-          if (isSkerryError(error) && error.code === "JOIN_REFUSED") failures.take(address);
-          throw error;
-        }
-      },
+      handle: ({ body, address }) => limited(address, () => join(body)),
+    }),
+    definePublicRoute({
+      method: "POST",
+      path: "/api/v1/join/pod",
+      summary: "Become a cloud node, with the projected service-account token of a Kubernetes pod",
+      tag: TAG,
+      body: podJoinRequest,
+      answer: joinResponse,
+      statuses: [201],
+      handle: ({ body, address }) => limited(address, () => joinPod(body)),
     }),
     defineRoute({
       method: "POST",

@@ -1,4 +1,4 @@
-import type { JoinRequest, JoinResponse } from "../../../../shared/protocol/messages.ts";
+import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../../../shared/protocol/messages.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
@@ -52,7 +52,8 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
   readonly infer: (request: InferenceRequest) => Promise<InferenceResponse>;
-  readonly join: (request: JoinRequest, address: string) => Promise<JoinResponse>;
+  readonly join: (request: JoinRequest) => Promise<JoinResponse>;
+  readonly joinPod: (request: PodJoinRequest) => Promise<JoinResponse>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

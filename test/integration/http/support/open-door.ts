@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
 import { role, type Role } from "../../../../shared/api/v1/keys.ts";
 import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
 import {
   createHttpApi,
@@ -125,6 +126,9 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
       zone: "harbour",
       urls: ["ws://skerry.test"],
     }),
+    joinPod: async () => {
+      throw new SkerryError("JOIN_REFUSED", "this control plane takes no pods");
+    },
     clock,
     random,
     logger: silentLogger,
