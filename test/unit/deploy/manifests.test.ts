@@ -1,0 +1,92 @@
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "@jest/globals";
+import { parseAllDocuments } from "yaml";
+import { CONTROL_PLANE, EDGE_NODE } from "../../../cli/processes/programs.ts";
+import { SETTINGS as CONTROL_PLANE_SETTINGS } from "../../../control-plane/config.ts";
+import { SETTINGS as NODE_SETTINGS } from "../../../edge-node/config.ts";
+import { VERSION } from "../../../shared/base/version.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../../..");
+const DEPLOY = path.join(ROOT, "deploy/kustomize");
+
+interface Container {
+  readonly name: string;
+  readonly command?: readonly string[];
+  readonly env?: readonly { readonly name: string }[];
+  readonly readinessProbe?: unknown;
+  readonly resources?: { readonly requests?: object; readonly limits?: { readonly memory?: string } };
+  readonly securityContext?: object;
+}
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec?: {
+    readonly template?: {
+      readonly spec: { readonly containers: readonly Container[]; readonly securityContext?: object };
+    };
+  };
+}
+
+const manifests = globSync("**/*.yaml", { cwd: DEPLOY })
+  .toSorted((a, b) => a.localeCompare(b))
+  .flatMap((file) =>
+    parseAllDocuments(readFileSync(path.join(DEPLOY, file), "utf8"), { strict: true }).map((document) => {
+      if (document.errors.length > 0) throw new Error(`${file}: ${document.errors.join("; ")}`);
+      return document.toJS() as Manifest;
+    }),
+  );
+const workloads = manifests.flatMap(({ metadata, spec }) =>
+  spec?.template ? [{ name: metadata.name, ...spec.template.spec }] : [],
+);
+const containers = workloads.flatMap(({ name, containers: all }) =>
+  all.map((container) => ({ of: name, ...container })),
+);
+
+describe("the manifests in deploy/", () => {
+  it("run both programs", () => {
+    expect(workloads.map(({ name }) => name)).toEqual(expect.arrayContaining(["skerry-control-plane", "skerry-node"]));
+  });
+
+  it.each(workloads)(
+    "run $name as an ordinary user under the restricted profile",
+    ({ securityContext, containers: all }) => {
+      expect(securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+      for (const container of all)
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        });
+    },
+  );
+
+  it.each(containers)("bound the memory of $of and say when it is ready", ({ resources, readinessProbe }) => {
+    expect(resources).toMatchObject({ requests: expect.any(Object), limits: { memory: expect.any(String) } });
+    expect(readinessProbe).toBeDefined();
+  });
+
+  it.each([
+    ["skerry-control-plane", CONTROL_PLANE, CONTROL_PLANE_SETTINGS],
+    ["skerry-node", EDGE_NODE, NODE_SETTINGS],
+  ] as const)("start %s as the command line does, with settings that it has", (name, program, settings) => {
+    const [container] = containers.filter(({ of }) => of === name);
+    expect(container?.command).toEqual(["node", ...program.nodeFlags, path.relative(ROOT, program.script)]);
+    expect(container?.env?.map((variable) => variable.name).filter((each) => !settings.has(each))).toEqual([]);
+  });
+
+  it("name the version of this checkout", () => {
+    const base = readFileSync(path.join(DEPLOY, "base/kustomization.yaml"), "utf8");
+    expect(base).toContain(`newTag: ${VERSION}\n`);
+  });
+});
+
+describe("the systemd unit", () => {
+  it("starts the node as the command line does, with settings that it has", () => {
+    const unit = readFileSync(path.join(ROOT, "deploy/systemd/skerry-node.service"), "utf8");
+    const command = ["node", ...EDGE_NODE.nodeFlags, path.relative(ROOT, EDGE_NODE.script)].join(" ");
+    expect(unit).toContain(`ExecStart=/usr/bin/${command}\n`);
+    const named = [...unit.matchAll(/\bSKERRY_[A-Z_]+/g)].map(([name]) => name);
+    expect(named.filter((name) => !NODE_SETTINGS.has(name))).toEqual([]);
+  });
+});
