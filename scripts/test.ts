@@ -10,6 +10,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   chaos: ["test/chaos/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
+  kubernetes: ["test/kubernetes/**/*.test.ts"],
 };
 
 const root = join(import.meta.dirname, "..");
@@ -27,6 +28,6 @@ if (patterns === undefined) {
   // The globs come last: Jest takes everything after --testMatch for a glob.
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
-  if (suite === "faults") jestArgs.unshift("--maxWorkers=1");
+  if (suite === "faults" || suite === "kubernetes") jestArgs.unshift("--maxWorkers=1");
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
 }

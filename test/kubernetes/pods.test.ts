@@ -1,0 +1,218 @@
+import path from "node:path";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { KubernetesPods } from "../../control-plane/adapters/kubernetes/pod-cluster.ts";
+import type { Node } from "../../shared/api/v1/nodes.ts";
+import { digestOf } from "../../shared/base/digest.ts";
+import { podJoinProofText } from "../../shared/protocol/proofs.ts";
+import { identityModel } from "../support/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { until } from "../support/skerry-process.ts";
+import { apiOf, Kubernetes } from "./support/kubernetes.ts";
+import { ProcessKubelet } from "./support/process-kubelet.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const BASE = path.join(ROOT, "deploy/kustomize/base");
+const ACCOUNT = "skerry/skerry-node";
+
+let kubernetes: Kubernetes;
+let database: TestDatabase;
+let cluster: SkerryCluster;
+let kubelets: ProcessKubelet[] = [];
+
+beforeAll(async () => {
+  kubernetes = await Kubernetes.start();
+  await kubernetes.kubectl(["apply", "-k", BASE]);
+  // The control plane runs beside the cluster with the rights of its service account, and no others.
+  await kubernetes.kubectl(["-n", "skerry", "scale", "deployment/skerry-control-plane", "--replicas=0"]);
+  database = await startTestDatabase();
+  const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
+  cluster = await SkerryCluster.start(database.url, {
+    KUBECONFIG: await kubernetes.kubeconfig("control-plane", token),
+    SKERRY_POD_SERVICE_ACCOUNTS: ACCOUNT,
+  });
+  for (const [name, zone] of [
+    ["machine-1", "north"],
+    ["machine-2", "south"],
+  ] as const)
+    kubelets.push(
+      await ProcessKubelet.start(kubernetes, { name, zone, image: ROOT, env: { SKERRY_URL: cluster.url } }),
+    );
+}, 180_000);
+
+afterAll(async () => {
+  await Promise.all(kubelets.map((kubelet) => kubelet.stop()));
+  await cluster?.stop();
+  await database?.stop();
+  await kubernetes?.stop();
+}, 60_000);
+
+const nodes = async (): Promise<readonly Node[]> => (await cluster.get<{ items: Node[] }>("/nodes")).items;
+const ready = async (): Promise<readonly Node[]> => (await nodes()).filter(({ state }) => state === "ready");
+const podNames = async (): Promise<readonly string[]> =>
+  (await kubernetes.kubectl(["-n", "skerry", "get", "pods", "-l", "app.kubernetes.io/name=skerry-node", "-o", "name"]))
+    .trim()
+    .split("\n")
+    .map((line) => line.replace("pod/", ""));
+
+/** What a program with this token and name is answered: 201, or the code of the refusal. */
+async function join(podToken: string, name: string): Promise<number | string> {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const key = publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64url");
+  const text = podJoinProofText({ tokenHashHex: digestOf(podToken).slice("sha256:".length), publicKey: key, name });
+  const proof = sign(null, Buffer.from(text), privateKey).toString("base64url");
+  const answer = await fetch(`${cluster.url}/api/v1/join/pod`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ podToken, name, publicKey: key, proof }),
+  });
+  return answer.status === 201 ? 201 : ((await answer.json()) as { code: string }).code;
+}
+
+describe("pods of a cluster", () => {
+  it("join as cloud nodes of their machine's zone, without a join token", async () => {
+    await until("two nodes are ready", async () => (await ready()).length === 2, 90_000);
+    const names = await podNames();
+    const found = await ready();
+    expect(found.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
+    expect(found.map(({ zone }) => zone).toSorted()).toEqual(["north", "south"]);
+    expect(
+      found.every(({ kind, site, labels }) => kind === "cloud" && site === "cloud" && labels["pool"] === "default"),
+    ).toBe(true);
+  }, 120_000);
+
+  it("are ready for Kubernetes too, and serve what is deployed on cloud nodes", async () => {
+    await kubernetes.kubectl(["-n", "skerry", "rollout", "status", "deployment/skerry-node", "--timeout=60s"]);
+    await cluster.publish("echo", identityModel("FP32", ["n", 2]));
+    await cluster.deploy({ name: "echo", model: "echo", version: 1, placement: { cloud: { min: 2 } } });
+    await cluster.whenDeploymentReady("echo", 60_000);
+    expect(new Set((await cluster.placements("echo")).map(({ node }) => node))).toEqual(new Set(await podNames()));
+  }, 150_000);
+
+  it("are the same node when their container starts again", async () => {
+    const [name = ""] = await podNames();
+    const { id: before } = (await nodes()).find((node) => node.name === name) ?? {};
+    for (const kubelet of kubelets) {
+      try {
+        kubelet.process(name).kill("SIGKILL");
+      } catch {
+        // It runs on the other machine.
+      }
+    }
+    await until("it is not ready", async () => !(await ready()).some((node) => node.name === name));
+    await until("it is ready again", async () => (await ready()).some((node) => node.name === name), 60_000);
+    expect((await nodes()).find((node) => node.name === name)?.id).toBe(before);
+    expect((await nodes()).filter(({ state }) => state !== "revoked")).toHaveLength(2);
+  }, 120_000);
+
+  it("are no nodes any more when they are gone, and their successors take over", async () => {
+    const before = await podNames();
+    const [gone = ""] = before;
+    await kubernetes.kubectl(["-n", "skerry", "delete", "pod", gone]);
+    await until(
+      "another pod is a ready node",
+      async () => {
+        const names = (await ready()).map(({ name }) => name);
+        return names.length === 2 && !names.includes(gone);
+      },
+      90_000,
+    );
+    await until("the old one is not listed", async () => !(await nodes()).some(({ name }) => name === gone), 60_000);
+    const events = await cluster.events();
+    expect(events.find(({ reason, object }) => reason === "NodeRemoved" && object === `node/${gone}`)).toMatchObject({
+      type: "Normal",
+      message: `${gone} was removed: its pod is gone`,
+    });
+    await cluster.whenDeploymentReady("echo", 60_000);
+  }, 240_000);
+});
+
+describe("tokens that make no node", () => {
+  const bound = async (name: string): Promise<object> => {
+    const pod = (await kubernetes.get(`/api/v1/namespaces/skerry/pods/${name}`)) as { metadata: { uid: string } };
+    return { boundObjectRef: { apiVersion: "v1", kind: "Pod", name, uid: pod.metadata.uid } };
+  };
+
+  it("are refused: of another audience, bound to no pod, of another account, changed, of a pod that is a node", async () => {
+    const [pod = ""] = await podNames();
+    const forNodes = { audiences: ["skerry-join"] };
+    const tokens = {
+      "another audience": await kubernetes.tokenOf(ACCOUNT, await bound(pod)),
+      "no pod": await kubernetes.tokenOf(ACCOUNT, forNodes),
+      "another account": await kubernetes.tokenOf("skerry/default", forNodes),
+      "the pod's own, with a key of somebody else": await kubernetes.tokenOf(ACCOUNT, {
+        ...forNodes,
+        ...(await bound(pod)),
+      }),
+      "no token at all": "x",
+    };
+    const answers: Record<string, number | string> = {};
+    for (const [which, token] of Object.entries(tokens)) answers[which] = await join(token, pod);
+    expect(answers).toEqual(Object.fromEntries(Object.keys(tokens).map((which) => [which, "JOIN_REFUSED"])));
+  }, 60_000);
+
+  it("are worthless once their pod is gone", async () => {
+    const [pod = ""] = await podNames();
+    const stolen = await kubernetes.tokenOf(ACCOUNT, { audiences: ["skerry-join"], ...(await bound(pod)) });
+    await kubernetes.kubectl(["-n", "skerry", "delete", "pod", pod]);
+    await until("its pod is gone", async () => !(await podNames()).includes(pod), 60_000);
+    expect(await join(stolen, pod)).toBe("JOIN_REFUSED");
+  }, 120_000);
+});
+
+describe("an API server that is away", () => {
+  it("keeps nobody from serving: pods are asked to try again, and no node is removed", async () => {
+    await until("two nodes are ready", async () => (await ready()).length === 2, 90_000);
+    const before = (await ready()).map(({ name }) => name).toSorted();
+    await kubernetes.killApiServer();
+    expect(await join("x", "some-pod")).toBe("CLUSTER_UNAVAILABLE");
+    expect((await ready()).map(({ name }) => name).toSorted()).toEqual(before);
+    kubernetes.startApiServer();
+    await kubernetes.whenReady();
+    await until("tokens are judged again", async () => (await join("x", "some-pod")) === "JOIN_REFUSED", 30_000);
+  }, 180_000);
+});
+
+describe("the rights of the control plane", () => {
+  it("are enough for what it asks, and taken away they are named", async () => {
+    const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
+    const pods = new KubernetesPods(apiOf(kubernetes.url, token), [ACCOUNT]);
+    expect((await pods.podUids()).size).toBeGreaterThan(0);
+    await kubernetes.kubectl(["-n", "skerry", "delete", "rolebinding", "skerry-control-plane"]);
+    await until("it may not list pods", () =>
+      pods.podUids().then(
+        () => false,
+        () => true,
+      ),
+    );
+    await expect(pods.podUids()).rejects.toMatchObject({
+      code: "CLUSTER_UNAVAILABLE",
+      message: expect.stringContaining('cannot list resource "pods"'),
+    });
+    await kubernetes.kubectl(["apply", "-k", BASE]);
+    await until("it may list pods again", () =>
+      pods.podUids().then(
+        () => true,
+        () => false,
+      ),
+    );
+  }, 60_000);
+
+  it("are no more than it uses", async () => {
+    const rules = await kubernetes.kubectl([
+      "auth",
+      "can-i",
+      "--list",
+      "--as=system:serviceaccount:skerry:skerry-control-plane",
+      "-n",
+      "skerry",
+    ]);
+    const own = rules.split("\n").filter((line) => /^(nodes|pods|tokenreviews\S*|\S*secrets|\*)\s/.test(line));
+    expect(own.map((line) => line.replace(/\s+\[\]\s+\[\]\s+/, " ").trim()).toSorted()).toEqual([
+      "nodes [get]",
+      "pods [get list]",
+      "tokenreviews.authentication.k8s.io [create]",
+    ]);
+  });
+});
