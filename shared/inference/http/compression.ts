@@ -90,7 +90,7 @@ const gzipped = (bytes: Uint8Array): Promise<Buffer> =>
     gzip(bytes, OPTIONS, (error, compressed) => (error ? reject(error) : resolve(compressed))),
   );
 
-/** Stands before a response and compresses what is written to it. */
+/** An outlet that compresses what is written to it into a response. */
 function compressingOutlet(response: NodeJS.WritableStream & { destroy(): unknown }): Outlet {
   const compressor = createGzip(OPTIONS);
   compressor.pipe(response);
