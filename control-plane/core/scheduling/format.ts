@@ -1,5 +1,5 @@
 /** A duration as people say it: `3 s`, `14 min`, `2 h`, `5 d`. */
-export function formatAge(ms: number): string {
+export function formatDuration(ms: number): string {
   const seconds = Math.max(0, ms) / 1_000;
   if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;

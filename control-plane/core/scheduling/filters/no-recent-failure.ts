@@ -1,4 +1,4 @@
-import { formatAge } from "../format.ts";
+import { formatDuration } from "../format.ts";
 import type { Filter } from "./filter.ts";
 
 /** How long a node is left alone with a version that failed on it, in ms. */
@@ -17,6 +17,6 @@ export const noRecentFailure: Filter = {
     if (leftMs <= 0) return undefined;
     const code = failed.failure?.code ?? "unknown";
     const cause = `${version.model}:${version.version} failed on ${node.name} (${code})`;
-    return { verdict: "not now", sentence: `${cause}; retry in ${formatAge(leftMs)}`, cause };
+    return { verdict: "not now", sentence: `${cause}; retry in ${formatDuration(leftMs)}`, cause };
   },
 };

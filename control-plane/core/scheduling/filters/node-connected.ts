@@ -1,4 +1,4 @@
-import { formatAge } from "../format.ts";
+import { formatDuration } from "../format.ts";
 import type { Filter } from "./filter.ts";
 
 /** The node is ready: connected, and heard in both directions. */
@@ -17,7 +17,7 @@ export const nodeConnected: Filter = {
       case "lost":
         return {
           verdict: "not now",
-          sentence: `${node.name} is ${state} (heard ${formatAge(silentMs)} ago)`,
+          sentence: `${node.name} is ${state} (heard ${formatDuration(silentMs)} ago)`,
           cause: `${node.name} is ${state}`,
         };
     }
