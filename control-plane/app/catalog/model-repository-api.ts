@@ -1,3 +1,4 @@
+import { isServing } from "../../core/fleet/queries.ts";
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
@@ -58,7 +59,7 @@ export class ModelRepositoryApi {
       const placements = [...now.placements.values()].filter(
         ({ deployment, wanted }) => deployment === name && wanted === "serve",
       );
-      if (placements.some((placement) => placement.state === "ready" && this.#isReachable(now, placement))) return;
+      if (placements.some((placement) => this.#isServing(now, placement))) return;
       const hasFailed = placements.length > 0 && placements.every(({ state }) => state === "failed");
       if (hasFailed || this.#parts.clock.now() >= deadline) throw this.#notReady(model, name, placements);
       await this.#pause(change.signal);
@@ -138,6 +139,10 @@ export class ModelRepositoryApi {
   #isReachable(fleet: Fleet, { nodeId }: FleetPlacement): boolean {
     const node = fleet.nodes.get(nodeId);
     return node !== undefined && nodeState(node, this.#parts.fleet.now(), this.#parts.timings) === "ready";
+  }
+
+  #isServing(fleet: Fleet, placement: FleetPlacement): boolean {
+    return isServing(fleet, placement, { now: this.#parts.fleet.now(), timings: this.#parts.timings });
   }
 
   #notReady(model: string, deployment: string, placements: readonly FleetPlacement[]): SkerryError {

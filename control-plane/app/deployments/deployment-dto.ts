@@ -1,8 +1,8 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Deployment, DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
-import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
-import { isWanted, placementsOfDeployment } from "../../core/fleet/queries.ts";
-import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import { isServing, isWanted, placementsOfDeployment } from "../../core/fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import { age, type ViewTime } from "../nodes/node-dto.ts";
 
 /** A deployment as the API shows it: what was declared, and what the leader recorded of it last. Plans nothing. */
@@ -19,12 +19,8 @@ export function toDeploymentDto(
   const { name, spec, generation, createdAt, status } = deployment;
   const changes = placementsOfDeployment(fleet, name).filter(isWanted);
   const newest = Math.max(...changes.map(({ stateSince }) => stateSince));
-  const isServing = ({ version, state, nodeId }: FleetPlacement): boolean => {
-    const node = fleet.nodes.get(nodeId);
-    const isCurrent = state === "ready" && version === status?.findings.targetVersion;
-    return isCurrent && node !== undefined && nodeState(node, now, context.timings) === "ready";
-  };
-  const serving = changes.filter(isServing).length;
+  const current = changes.filter(({ version }) => version === status?.findings.targetVersion);
+  const serving = current.filter((placement) => isServing(fleet, placement, context)).length;
   return {
     name,
     spec,

@@ -1,3 +1,4 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 import { JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import type { PlacementFigures } from "../../core/routing/placement-stats.ts";
@@ -54,7 +55,7 @@ export function answerFrom(
     headerLength: response.headerLength,
     body: response.body,
     node,
-    modelVersion: `${model}:${version}`,
+    modelVersion: versionKey(model, version),
     route: response.notStarted ? { ...route, reason: refusalReason(response.status) } : route,
     timing: {
       routeMs: sentAt - startedAt,

@@ -1,8 +1,9 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { IndexEntry, ModelMetadata } from "../../../shared/api/v1/inference.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { modelMetadata, sortedIndex } from "../../../shared/inference/http/documents.ts";
-import { isWanted, targetVersion, versionOf } from "../../core/fleet/queries.ts";
-import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import { isServing, isWanted, targetVersion, versionOf } from "../../core/fleet/queries.ts";
+import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
 import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
@@ -58,7 +59,7 @@ export class ModelStatusQuery {
   /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
   isModelReady(wish: ModelStatusRequest): boolean {
     const fleet = this.#fleet.snapshot();
-    return this.#resolve(fleet, wish).ready.some((placement) => this.#isNodeReady(fleet, placement));
+    return this.#resolve(fleet, wish).ready.some((placement) => this.#isServing(fleet, placement));
   }
 
   /** True when every deployment that asks for a replica has one that accepts requests. */
@@ -66,10 +67,7 @@ export class ModelStatusQuery {
     const fleet = this.#fleet.snapshot();
     const serving = new Set(
       [...fleet.placements.values()]
-        .filter(
-          (placement) =>
-            placement.state === "ready" && placement.wanted === "serve" && this.#isNodeReady(fleet, placement),
-        )
+        .filter((placement) => this.#isServing(fleet, placement))
         .map(({ deployment }) => deployment),
     );
     return [...fleet.deployments.values()]
@@ -80,12 +78,12 @@ export class ModelStatusQuery {
   /** Every version and its state, by name and number. */
   index(): IndexEntry[] {
     const fleet = this.#fleet.snapshot();
-    const byVersion = Map.groupBy(fleet.placements.values(), ({ model, version }) => `${model}:${version}`);
+    const byVersion = Map.groupBy(fleet.placements.values(), ({ model, version }) => versionKey(model, version));
     return sortedIndex(
       fleet.versions.values().map((version) => ({
         name: version.model,
         version: String(version.version),
-        ...this.#stateOf(fleet, version, byVersion.get(`${version.model}:${version.version}`) ?? []),
+        ...this.#stateOf(fleet, version, byVersion.get(versionKey(version.model, version.version)) ?? []),
       })),
     );
   }
@@ -97,8 +95,7 @@ export class ModelStatusQuery {
   ): Pick<IndexEntry, "state" | "reason"> {
     if (version.state !== "ready") return { state: "UNAVAILABLE", reason: `the version is ${version.state}` };
     const wanted = placements.filter(isWanted);
-    if (wanted.some((placement) => placement.state === "ready" && this.#isNodeReady(fleet, placement)))
-      return { state: "READY", reason: "" };
+    if (wanted.some((placement) => this.#isServing(fleet, placement))) return { state: "READY", reason: "" };
     const moving = wanted.filter(({ state }) => state !== "failed" && state !== "ready");
     if (moving.length > 0) return { state: "LOADING", reason: `${moving.length} on the way` };
     if (placements.some((placement) => !isWanted(placement) && placement.state !== "gone"))
@@ -119,9 +116,8 @@ export class ModelStatusQuery {
     return { version, ready: resolved.ready.map(({ placement }) => placement) };
   }
 
-  #isNodeReady(fleet: Fleet, placement: FleetPlacement): boolean {
-    const node = fleet.nodes.get(placement.nodeId);
-    return node !== undefined && nodeState(node, this.#fleet.now(), this.#timings) === "ready";
+  #isServing(fleet: Fleet, placement: FleetPlacement): boolean {
+    return isServing(fleet, placement, { now: this.#fleet.now(), timings: this.#timings });
   }
 }
 

@@ -1,3 +1,4 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { Fleet } from "./types.ts";
 
 /**
@@ -34,7 +35,7 @@ export function documentsTouched(fleet: Fleet, change: ChangeSet): ReadonlySet<s
   if (change.deployments.size + change.versions.size === 0) return touched;
   for (const { nodeId, deployment, model, version } of fleet.placements.values()) {
     const isOfDeployment = deployment !== undefined && change.deployments.has(deployment);
-    if (isOfDeployment || change.versions.has(`${model}:${version}`)) touched.add(nodeId);
+    if (isOfDeployment || change.versions.has(versionKey(model, version))) touched.add(nodeId);
   }
   return touched;
 }

@@ -1,9 +1,9 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { ChangeCollector } from "./change-set.ts";
 import { isEqual, isEqualBut } from "./equal.ts";
 import type { FleetState } from "./fleet-state.ts";
 import {
   aliasKey,
-  versionKey,
   type FleetNode,
   type FleetPlacement,
   type FleetRows,

@@ -1,8 +1,9 @@
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { versionKey } from "../../../shared/base/version-key.ts";
 import { memo } from "../memo.ts";
+import { nodeState, type NodeTimings } from "./node-status.ts";
 import {
   aliasKey,
-  versionKey,
   type Fleet,
   type FleetDeployment,
   type FleetNode,
@@ -35,6 +36,17 @@ export const nodeByName = (fleet: Fleet, name: string): FleetNode | undefined =>
 
 /** True while the placement should run or stay ready to run. */
 export const isWanted = (placement: FleetPlacement): boolean => placement.wanted !== "gone";
+
+/** True while the placement should answer requests and can: it is ready, and its node too. */
+export function isServing(
+  fleet: Fleet,
+  placement: FleetPlacement,
+  { now, timings }: { readonly now: number; readonly timings: NodeTimings },
+): boolean {
+  const node = fleet.nodes.get(placement.nodeId);
+  const isReady = placement.state === "ready" && isWanted(placement);
+  return isReady && node !== undefined && nodeState(node, now, timings) === "ready";
+}
 
 /**
  * The version that answers, of a deployment's serving placements: the target as soon as it has the replicas that the spec

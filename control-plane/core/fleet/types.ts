@@ -173,5 +173,4 @@ export interface FleetRows {
   readonly placements: readonly RecordedPlacement[];
 }
 
-export const versionKey = (model: string, version: number): string => `${model}:${version}`;
 export const aliasKey = (model: string, alias: string): string => `${model}@${alias}`;

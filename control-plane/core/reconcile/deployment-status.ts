@@ -1,9 +1,9 @@
 import type { Condition, DeploymentFindings, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/equal.ts";
-import { activeVersion, versionOf } from "../fleet/queries.ts";
+import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
-import { stateFor, type PlanContext } from "../scheduling/context.ts";
+import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/plan-deployment.ts";
 import type { StatusEvent, Step } from "./steps.ts";
@@ -62,14 +62,11 @@ export function deploymentFindings(
   { plan, ...context }: PlanContext & { readonly plan: DeploymentPlan },
 ): DeploymentFindings {
   const { placements } = plan;
-  const isServing = (placement: FleetPlacement): boolean => {
-    const node = fleet.nodes.get(placement.nodeId);
-    return placement.state === "ready" && node !== undefined && stateFor(node, context) === "ready";
-  };
+  const serves = (placement: FleetPlacement): boolean => isServing(fleet, placement, context);
   const countsOf = (kind: NodeKind): ReplicaCounts => {
     const ofKind = placements.filter((placement) => fleet.nodes.get(placement.nodeId)?.kind === kind);
     const current = ofKind.filter((placement) => placement.version === plan.targetVersion);
-    return { wanted: plan.wanted[kind], placed: current.length, ready: current.filter(isServing).length };
+    return { wanted: plan.wanted[kind], placed: current.length, ready: current.filter(serves).length };
   };
   const found: Found = {
     edge: countsOf("edge"),
@@ -83,7 +80,7 @@ export function deploymentFindings(
     plan,
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
-  const active = activeVersion(fleet, deployment, placements.filter(isServing));
+  const active = activeVersion(fleet, deployment, placements.filter(serves));
   return {
     conditions: [ready(found, active), progressing(found), stalled(found, missingVersion(fleet, deployment, plan))],
     activeVersion: active ?? null,

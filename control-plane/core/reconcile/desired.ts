@@ -1,9 +1,10 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
-import { versionKey, type Fleet, type FleetNode, type FleetPlacement } from "../fleet/types.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { heldOn } from "../scheduling/held.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 

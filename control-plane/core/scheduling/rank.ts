@@ -1,3 +1,4 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Candidate, PlacementRequest } from "./candidate.ts";
@@ -91,6 +92,6 @@ export function scoreOf(
 /** Higher total first; equal ones by rendezvous hash (Thaler, Ravishankar 1998), so that different versions spread over equal nodes. */
 function betterFirst({ version }: PlacementRequest): (a: Ranked, b: Ranked) => number {
   const tieValue = ({ candidate }: Ranked): number =>
-    stableHash(`${version.model}:${version.version}|${candidate.node.id}`);
+    stableHash(`${versionKey(version.model, version.version)}|${candidate.node.id}`);
   return (a, b) => b.total - a.total || tieValue(b) - tieValue(a);
 }

@@ -1,3 +1,4 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Cancellation, cancellationOf } from "../../../shared/base/cancellation.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
@@ -141,7 +142,7 @@ function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
         : undefined,
     headerLength: answer.headerLength,
     node: undefined, // `LocalApi` names it in every response
-    modelVersion: `${placement.model}:${placement.version}`,
+    modelVersion: versionKey(placement.model, placement.version),
     route: { placement: placement.placementId, reason: "local", etaMs: undefined, candidates: 1, attempt: 1 },
   };
   const headers = inferenceHeaders(facts, [

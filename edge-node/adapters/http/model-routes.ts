@@ -1,3 +1,4 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
 import type { IndexEntry, ModelMetadata } from "../../../shared/api/v1/inference.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { notServed } from "../../../shared/inference/faults.ts";
@@ -8,7 +9,7 @@ import type { InferenceStatistics, VersionStatistics } from "../../../shared/inf
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
 import { jsonReply, type Reply } from "./answer.ts";
-import { isServing, placementsOf, preferred } from "./resolve-placement.ts";
+import { hasReadyPlacements, placementsOf, preferred } from "./resolve-placement.ts";
 
 /** The metadata half of the Open Inference Protocol, for what this node holds. */
 
@@ -18,7 +19,7 @@ export const serverMetadata = (node: LocalNode): Reply =>
 export const serverLive = (): Reply => jsonReply({ body: { live: true } });
 
 export const isServerReady = (node: LocalNode, readyWhen: "all" | "any"): boolean =>
-  !node.isDraining() && isServing(node.placements(), readyWhen);
+  !node.isDraining() && hasReadyPlacements(node.placements(), readyWhen);
 
 export const modelNames = (node: LocalNode): Reply =>
   jsonReply({ body: { models: [...new Set(node.placements().map(({ model }) => model))].toSorted() } });
@@ -71,7 +72,7 @@ const INDEX_STATE: Readonly<Record<PlacementState, IndexState>> = {
 export function repositoryIndex(node: LocalNode, body: unknown): readonly IndexEntry[] {
   const wishes = objectOf(body, "the body");
   const readyOnly = wishes["ready"] !== undefined && flagOf(wishes["ready"], "`ready`");
-  const byVersion = Map.groupBy(node.placements(), ({ model, version }) => `${model}:${version}`);
+  const byVersion = Map.groupBy(node.placements(), ({ model, version }) => versionKey(model, version));
   const entries = documents.sortedIndex(byVersion.values().map((placements) => bestOf(placements.map(indexEntry))));
   return readyOnly ? entries.filter(({ state }) => state === "READY") : entries;
 }

@@ -51,7 +51,7 @@ export function resolvePlacement(target: ModelTarget, all: readonly LocalPlaceme
 }
 
 /** Whether the desired versions are ready: all of them, or at least one. True for a node without any. */
-export function isServing(all: readonly LocalPlacementView[], readyWhen: "all" | "any"): boolean {
+export function hasReadyPlacements(all: readonly LocalPlacementView[], readyWhen: "all" | "any"): boolean {
   const wanted = all.filter(({ want }) => want === "serve");
   const isReady = ({ state }: LocalPlacementView): boolean => state === "ready";
   return wanted.length === 0 || (readyWhen === "all" ? wanted.every(isReady) : wanted.some(isReady));

@@ -1,3 +1,4 @@
+import { versionKey } from "../../../../shared/base/version-key.ts";
 import { z } from "zod";
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
@@ -107,7 +108,7 @@ export class PostgresFleetStore implements FleetStore {
   }
 
   #toVersion(row: VersionRow): FleetRows["versions"][number] {
-    const key = `${row.model}:${row.version}`;
+    const key = versionKey(row.model, row.version);
     return toFleetVersion(row, {
       inputs: this.#signatures.get(`${key}/inputs`, row.inputs),
       outputs: this.#signatures.get(`${key}/outputs`, row.outputs),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { isServing, resolvePlacement } from "../../../../../edge-node/adapters/http/resolve-placement.ts";
+import { hasReadyPlacements, resolvePlacement } from "../../../../../edge-node/adapters/http/resolve-placement.ts";
 import type { LocalPlacementView } from "../../../../../edge-node/ports/serving.ts";
 import { refusal } from "../../../shared/inference/refusal.ts";
 
@@ -77,19 +77,19 @@ describe("resolvePlacement", () => {
   });
 });
 
-describe("isServing", () => {
+describe("hasReadyPlacements", () => {
   const staged = placement("p-0", { want: "hold", state: "staged" });
   const [ready, warming] = [placement("p-1"), placement("p-2", { state: "warming" })];
 
   it("asks of every version that shall serve that it does", () => {
-    expect(isServing([], "all")).toBe(true);
-    expect(isServing([ready, staged], "all")).toBe(true);
-    expect(isServing([ready, warming], "all")).toBe(false);
+    expect(hasReadyPlacements([], "all")).toBe(true);
+    expect(hasReadyPlacements([ready, staged], "all")).toBe(true);
+    expect(hasReadyPlacements([ready, warming], "all")).toBe(false);
   });
 
   it("asks of one of them, when any will do", () => {
-    expect(isServing([], "any")).toBe(true);
-    expect(isServing([ready, warming], "any")).toBe(true);
-    expect(isServing([warming, staged], "any")).toBe(false);
+    expect(hasReadyPlacements([], "any")).toBe(true);
+    expect(hasReadyPlacements([ready, warming], "any")).toBe(true);
+    expect(hasReadyPlacements([warming, staged], "any")).toBe(false);
   });
 });
