@@ -59,7 +59,7 @@ describe("the catalogue of errors", () => {
     }
   });
 
-  it("tells when to come back wherever the call may succeed soon", () => {
+  it("says when to retry wherever the call may succeed soon", () => {
     for (const code of codes) {
       const isSoon = [429, 503].includes(ERRORS[code].status);
       expect([code, "Retry-After" in problemAnswer(new SkerryError(code, "x"), "r").headers]).toEqual([code, isSoon]);

@@ -30,6 +30,9 @@ const BANNED_WORDS = [
   /\bstands\b(?! (?:in )?for\b)/i,
 ];
 
+/** Beside these, in titles of tests: programs neither tell nor ring. */
+const BANNED_IN_TITLES = [...BANNED_WORDS, /\btold\b/i, /\brings?\b/i, /\bdoors?\b/i];
+
 /** Names that were replaced by the field's words. */
 const OLD_NAMES = [
   /doorbell|doorkeeper|(?:http|node|join)door\b|inferencegate|\bonring\b/i,
@@ -49,6 +52,18 @@ function bannedIn(text: string): readonly string[] {
   );
 }
 
+/** The titles of tests and groups of tests: the first text after `it(` or `describe(`, or after their `each`. */
+const TITLE = /\b(?:it|describe)(?:\.\w+)*(?:\([^"`]*\))?\(\s*(?:"([^"]*)"|`([^`]*)`)/g;
+
+const bannedTitles: readonly string[] = globSync("test/**/*.test.ts", { cwd: ROOT })
+  .toSorted()
+  .flatMap((file) =>
+    [...readFileSync(join(ROOT, file), "utf8").matchAll(TITLE)]
+      .map(([, plain, template]) => plain ?? template ?? "")
+      .filter((title) => BANNED_IN_TITLES.some((pattern) => pattern.test(title)))
+      .map((title) => `${file}: ${title}`),
+  );
+
 const found: readonly string[] = globSync(TEXTS, { cwd: ROOT })
   .filter((file) => !EXEMPT.test(file))
   .toSorted()
@@ -57,6 +72,10 @@ const found: readonly string[] = globSync(TEXTS, { cwd: ROOT })
 describe("the prose of Skerry", () => {
   it("has no banned word", () => {
     expect(found).toEqual([]);
+  });
+
+  it("has none in the titles of its tests", () => {
+    expect(bannedTitles).toEqual([]);
   });
 });
 

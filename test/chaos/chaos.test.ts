@@ -130,7 +130,7 @@ async function seenDuring(acts: () => Promise<void>): Promise<readonly LoadSampl
 
 describe("a cluster to which anything happens, one after the other", () => {
   it.each(SEEDS)(
-    "is as declared when it is over, and told its callers no nonsense meanwhile (seed %d)",
+    "is as declared when it is over, and answered no nonsense meanwhile (seed %d)",
     async (seed) => {
       const random = seededRandom(seed);
       const scene: ChaosScene = { cluster, proxy, databaseUrl: database.url, models: MODELS, random };

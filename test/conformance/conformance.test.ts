@@ -69,7 +69,7 @@ function runOwn(): void {
     beforeAll(() => server.whenNodeServes());
     runAll(select(cases, ["node", "-broken"]), () => server.node, true);
 
-    it("tells the same metadata of every model as the control plane", async () => {
+    it("shows the same metadata of every model as the control plane", async () => {
       const { controlPlane, node } = server;
       const { models } = await read<{ models: string[] }>(node, "/v2/models");
       expect(models.length).toBeGreaterThan(10);

@@ -58,7 +58,7 @@ describe("hostile models: the node goes on serving its other model", () => {
     expect(failure.detail.length).toBeGreaterThan(20);
   }, 60_000);
 
-  it("tells each of the three in the events, with code and reason", async () => {
+  it("reports each of the three as an event, with code and reason", async () => {
     const codes = ["WARMUP_TIMEOUT", "OUT_OF_MEMORY", "LOAD_FAILED"];
     // A placement shows its failure a moment before the event of it is written.
     const told = await until("every failure is told", async () => {

@@ -66,7 +66,7 @@ async function echo(base: string, bytes: Buffer, signal: AbortSignal): Promise<s
   return digest(output) === digest(bytes) ? "same" : `${output.byteLength} other bytes`;
 }
 
-describe("bodies whose memory is given back as soon as they have passed", () => {
+describe("bodies whose memory is freed as soon as they are forwarded", () => {
   it("come back as they went, while callers vanish in the middle and a node is killed", async () => {
     const outcomes = new Map<string, number>();
     let sent = 0;

@@ -58,7 +58,7 @@ describe("proc-agent-kill: a node that serves is killed under a steady load", ()
     expect(digitOf(answer)).toBe(first.label);
   }, 90_000);
 
-  it("is told by the events: disconnected, lost, decided anew, pushed, ready, retired", async () => {
+  it("is reported as events: disconnected, lost, scheduled again, pushed, ready, removed", async () => {
     const told = (await cluster.events()).map(({ reason }) => reason);
     for (const reason of [
       "NodeDisconnected",

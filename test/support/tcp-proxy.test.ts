@@ -62,7 +62,7 @@ describe("the TCP proxy", () => {
     expect(proxy.counters).toEqual({ accepted: 1, open: 1, bytesUp: 5, bytesDown: 8 });
   });
 
-  it("keeps bytes and the end of a broken link from the other side, and hands them over when it heals", async () => {
+  it("keeps bytes and the end of a broken link from the other side, and delivers them when it works again", async () => {
     const { client, heard } = await talk();
     await serverHears("hello");
     proxy.break({ blackhole: "both" }, "hello");

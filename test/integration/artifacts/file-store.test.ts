@@ -39,7 +39,7 @@ async function contentOf(sha: string): Promise<Uint8Array> {
 const upload = (offset: number, maxBytes: number, id = "u-1") => ({ id, offset, maxBytes });
 
 describe("an upload in the artifact store", () => {
-  it("grows piece by piece and tells how far it got", async () => {
+  it("grows piece by piece and reports its length", async () => {
     expect(await store.uploadOffset("u-1")).toBe(0);
     expect(await store.append(upload(0, 30), pieces(noise(10, 1), noise(5, 2)))).toBe(15);
     expect(await store.append(upload(15, 30), pieces(noise(15, 3)))).toBe(30);

@@ -152,7 +152,7 @@ describe("a started program", () => {
     await child.stop(1000, systemClock);
   });
 
-  it("tells that it could not be started", async () => {
+  it("says that it could not be started", async () => {
     const child = new Child({
       name: "x",
       script: join(folder, "missing.mjs"),

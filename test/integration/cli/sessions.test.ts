@@ -115,7 +115,7 @@ describe("a session", () => {
     expect(api.asked.slice(1).map(({ headers }) => headers["last-event-id"])).toEqual(["1", "2"]);
   });
 
-  it("asks a model with raw bytes and tells who answered, why and how long it took", async () => {
+  it("asks a model with raw bytes and prints which node answered, why and how long it took", async () => {
     const input = join(folder, "digit.f32");
     await writeFile(input, Buffer.from(Float32Array.of(1, -2.5).buffer));
     api.on("GET /v2/models/demo", {

@@ -166,7 +166,7 @@ describe("Agent", () => {
     expect(resumes[0]?.retryMs).toBeGreaterThan(0);
   });
 
-  it("tells of a transfer that it called off, so that others may come", async () => {
+  it("reports a transfer that it cancelled, so that others may start", async () => {
     const fixtures = [11, 12, 13, 14, 15].map((seed) => anArtifact(randomBytesOf(MIB, seed)));
     for (const fixture of fixtures) controlPlane.add(fixture);
     const wishes = fixtures.map((fixture, index) => aWish(`p-${index}`, fixture));
@@ -200,7 +200,7 @@ describe("Agent", () => {
     expect(again.hello).toMatchObject({ desired: { rev: 1 }, placements: [{ placementId: "p-1", state: "ready" }] });
   });
 
-  it("restarts a model host that crashed and tells why, and gives up after the third crash", async () => {
+  it("restarts a model host that crashed and reports why, and stops after the third crash", async () => {
     const present = await session();
     present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
     await whenState("p-1", "ready");
@@ -259,7 +259,7 @@ describe("Agent", () => {
     expect(second.isOpen).toBe(false);
   });
 
-  it("lets go of a placement that is dropped, and deletes what nothing needs", async () => {
+  it("releases a placement that is dropped, and deletes what nothing needs", async () => {
     const present = await session();
     present.snapshot({ cordoned: false, placements: [aWish("p-1", v1, { want: "hold" })] });
     await whenState("p-1", "staged");

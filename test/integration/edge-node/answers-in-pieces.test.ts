@@ -111,7 +111,7 @@ describe("a large answer of a model host", () => {
     expect(Buffer.concat(await piecesOf(await zeros(host, 5 * MEBI))).byteLength).toBeGreaterThan(20 * MEBI);
   });
 
-  it("is read to its end from a host that is told to stop", async () => {
+  it("is read to its end from a host that has to stop", async () => {
     const host = await start();
     const answer = await zeros(host, 4 * MEBI);
     const stopped = host.stop(10_000);

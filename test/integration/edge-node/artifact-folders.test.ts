@@ -188,7 +188,7 @@ if (process.getuid?.() === 0) {
       rmdirSync(small);
     });
 
-    it("is told as DISK_FULL by the write that meets it", async () => {
+    it("is reported as DISK_FULL by the write that meets it", async () => {
       const fixture = anArtifact(randomBytesOf(2 * MIB, 14));
       const tight = new ArtifactFolders(small, { freeShare: -10 }); // looks away, so that the write itself fails
       const staging = await tight.stage(fixture.artifact, fixture.manifest);

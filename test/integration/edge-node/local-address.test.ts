@@ -45,7 +45,7 @@ describe("a node beyond its own machine", () => {
     await expect(compose({ SKERRY_LOCAL_HOST: "0.0.0.0", SKERRY_LOCAL_KEYS_FILE: file })).rejects.toThrow(/line 1/);
   });
 
-  it("tells the address that it was told, without a slash at the end", () => {
+  it("reports the configured address, without a slash at the end", () => {
     expect(readConfig({ SKERRY_LOCAL_URL: "http://dock-7.example:7090/" }).localUrl).toBe("http://dock-7.example:7090");
     expect(() => readConfig({ SKERRY_LOCAL_URL: "ftp://dock-7" })).toThrow(/SKERRY_LOCAL_URL/);
   });

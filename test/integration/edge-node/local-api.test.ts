@@ -174,7 +174,7 @@ const turns = (count: number): object => ({ inputs: [{ name: "turns", datatype: 
 describe("a node's own API", () => {
   beforeEach(() => open());
 
-  it("tells what it is and what it holds", async () => {
+  it("says what it is and what it holds", async () => {
     expect((await call("/v2")).json).toEqual({
       name: "skerry",
       version: "1.2.3",
@@ -305,7 +305,7 @@ describe("a node's own API", () => {
     expect((await call("/v2/health/ready")).json).toEqual({ ready: true });
   });
 
-  it("lists a version that two deployments placed here once, as the better of the two stands", async () => {
+  it("lists a version that two deployments placed here once, in the better state of the two", async () => {
     facts.placements = [
       aPlacement("same", identity, { state: "warming" }),
       aPlacement("same", identity, { deployment: "canary" }),
@@ -314,7 +314,7 @@ describe("a node's own API", () => {
     expect(index.json).toEqual([{ name: "same", version: "3", state: "READY", reason: "" }]);
   });
 
-  it("tells the signature of a model that is not loaded yet from its manifest", async () => {
+  it("shows the signature of a model that is not loaded yet, from its manifest", async () => {
     const loading = { state: "loading", signature: undefined } as const;
     facts.placements = [aPlacement("same", identity, loading)];
     expect((await call("/v2/models/same")).headers["skerry-error"]).toBe("MODEL_NOT_READY");

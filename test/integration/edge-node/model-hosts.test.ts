@@ -108,7 +108,7 @@ const PAIRS = {
 } as const satisfies Partial<Record<ElementType, Tensor["data"]>>;
 
 describe("a model host", () => {
-  it("tells its signature, its phases, its memory and its warm time", async () => {
+  it("reports its signature, its phases, its memory and its warm time", async () => {
     const host = await start(softmaxModel());
     expect(host.inputs).toEqual([{ name: "x", datatype: "FP32", shape: [-1, 784] }]);
     expect(host.outputs).toEqual([{ name: "y", datatype: "FP32", shape: [-1, 10] }]);
@@ -161,7 +161,7 @@ describe("a model host", () => {
     expect(await infer()).toMatchObject({ status: 200 });
   });
 
-  it("tells how much of its time it read and wrote", async () => {
+  it("reports how much of its time it read and wrote", async () => {
     const host = await start(identityModel("FP32", ["n"]));
     const data = Array.from({ length: 20_000 }, (_, i) => i / 7);
     const json = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [data.length], data }] });

@@ -23,7 +23,7 @@ const memory: NodeState = {
 };
 
 describe("JsonMemoryFile", () => {
-  it("gives back what was saved, and null on a new node", async () => {
+  it("reads what was saved, and null on a new node", async () => {
     const file = new JsonMemoryFile(stateDir, silentLogger);
     expect(await file.load()).toBeNull();
     await file.save(memory);

@@ -29,7 +29,7 @@ describe("ETag and If-Match of deployments", () => {
     expect(changed.body.generation).toBe(before.body.generation + 1);
   });
 
-  it("lets the second of two writers know that he is late", async () => {
+  it("refuses the second of two writers", async () => {
     const { headers } = await ask("GET", "/api/v1/deployments/digits");
     const etag = headers.etag;
     const [first, second] = [{ edge: { min: 2 } }, { edge: { min: 3 } }].map((placement) => ({ ...SPEC, placement }));

@@ -278,7 +278,7 @@ describe("errors of /api/v1", () => {
     expect(made.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it("tells when to come back while PostgreSQL is away", async () => {
+  it("says when to retry while PostgreSQL is away", async () => {
     const away = await openDoor();
     try {
       await away.call("GET", "/api/v1/whoami", { key: away.keyOf.operator });

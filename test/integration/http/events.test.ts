@@ -39,7 +39,7 @@ describe("the list of events", () => {
 });
 
 describe("the stream of events", () => {
-  it("tells what happens from now on, as soon as the notifier rings", async () => {
+  it("shows what happens from now on, as soon as it is notified", async () => {
     door.stores.happen(anEvent("node/before"));
     const stream = await openStream();
     expect(stream.type).toBe("text/event-stream");
@@ -64,7 +64,7 @@ describe("the stream of events", () => {
     second.close();
   });
 
-  it("finds what a lost notifier did not tell within a second", async () => {
+  it("finds within a second what a lost notification did not announce", async () => {
     const stream = await openStream();
     door.stores.happen(anEvent("node/a"));
     await door.clock.advance(1_000);
@@ -72,7 +72,7 @@ describe("the stream of events", () => {
     stream.close();
   });
 
-  it("narrows to one object, and says by a comment that it stands", async () => {
+  it("narrows to one object, and sends a comment while nothing happens", async () => {
     const stream = await openStream("/api/v1/events?object=node/b");
     for (const name of ["a", "b"]) door.stores.happen(anEvent(`node/${name}`));
     door.feed.wake();

@@ -236,7 +236,7 @@ describe("inference over HTTP", () => {
     expect(asked.length).toBe(2);
   });
 
-  it("tells a viewer that he may not, and a stranger that he is none", async () => {
+  it("refuses a viewer with 403, and a request without a key with 401", async () => {
     await recordingDoor();
     const viewer = await door.call("POST", PATH, { key: door.keyOf.viewer, bytes: Buffer.from("{}") });
     expect([viewer.status, viewer.headers["skerry-error"]]).toEqual([403, "FORBIDDEN"]);

@@ -59,7 +59,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("stands as a page that asks nobody else for anything", async () => {
+  it("is shown as a page that loads nothing from elsewhere", async () => {
     const { headers, bytes } = await door.call("GET", "/docs/api");
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
     expect(headers["content-security-policy"]).toContain("default-src 'none'");

@@ -85,7 +85,7 @@ describe("the HTTP server", () => {
     expect(headers.get("keep-alive")).toBe("timeout=75");
   });
 
-  it("leaves upgrades to whoever attaches himself", async () => {
+  it("leaves upgrades to the attached handler", async () => {
     door = await openDoor();
     door.door.http.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
     expect(
@@ -141,7 +141,7 @@ describe("rate limits", () => {
     expect((await ask(door.keyOf.operator)).status).toBe(200);
   });
 
-  it("slow down refused joins of one address, and tell all refusals alike", async () => {
+  it("slow down refused joins of one address, and word all refusals alike", async () => {
     door = await openDoor({
       join: () => Promise.reject(new SkerryError("JOIN_REFUSED", "the join token is wrong, used or expired")),
       limits: { failuresPerAddress: { perSecond: 10, burst: 2 } },

@@ -58,13 +58,13 @@ const openEvents = (headers: Record<string, string> = {}): Promise<EventStream> 
   );
 
 // One story: each test goes on where the one before it stopped.
-describe("the HTTP door over PostgreSQL", () => {
+describe("the HTTP API over PostgreSQL", () => {
   it("mints the first admin key once", async () => {
     expect((await ask("GET", "/api/v1/whoami")).body).toMatchObject({ name: "first-admin", role: "admin" });
     expect(await controlPlane.keys.mintFirstKey()).toBeNull();
   });
 
-  it("turns an uploaded file into a ready version, and tells so in the stream", async () => {
+  it("turns an uploaded file into a ready version, and announces it in the stream", async () => {
     const stream = await openEvents();
     const file = await readFile(new URL("../../../examples/digits/models/digits-small.onnx", import.meta.url));
     const declared = {

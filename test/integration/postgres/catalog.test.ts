@@ -219,7 +219,7 @@ describe("moveAlias", () => {
     expect((await stores.fleet.load(0)).aliases).toContainEqual({ model: "digits", alias: "champion", version: 1 });
   });
 
-  it("lets a version have eight aliases, names them to whoever wants a ninth, and lets one that is there stay", async () => {
+  it("lets a version have eight aliases, names them when a ninth is refused, and lets one that is there stay", async () => {
     await readyVersion(stores);
     for (let index = 1; index <= 8; index += 1) await move(3, null, `name-${index}`);
     await expect(move(3, null, "name-9")).rejects.toMatchObject({

@@ -67,7 +67,7 @@ describe("put", () => {
     });
   });
 
-  it("of an equal spec changes nothing and tells nothing", async () => {
+  it("of an equal spec changes nothing and notifies nobody", async () => {
     await stores.deployments.put(specOf("two"), any);
     expect(await stores.deployments.put(specOf("two"), any)).toEqual({
       created: false,
@@ -113,7 +113,7 @@ describe("put", () => {
 });
 
 describe("delete", () => {
-  it("makes its placements gone and tells their nodes", async () => {
+  it("makes its placements absent and notifies their nodes", async () => {
     const nodeId = await joinNode(stores, "edge-a");
     await stores.deployments.put(specOf("digits"), any);
     const placement = placementOn(nodeId);

@@ -37,14 +37,14 @@ const listener = async () =>
 const rung = () => until("the notifier rings", () => rings > 0);
 
 describe("the notifier", () => {
-  it("rings everybody after a commit, once for a transaction with many events", async () => {
+  it("notifies everybody after a commit, once for a transaction with many events", async () => {
     await stores.events.append([event("a"), event("b")]);
     await rung();
     expect(rings).toBe(1);
     expect(otherRings).toBe(1);
   });
 
-  it("rings after it listens again, and for what is committed from then on", async () => {
+  it("notifies after it listens again, and for what is committed from then on", async () => {
     const before = await listener();
     await sql.query("SELECT pg_terminate_backend($1)", [before]);
     await rung();

@@ -89,7 +89,7 @@ describe("migrate", () => {
     expect(await migrate({ url: database.url, directory })).toEqual([]);
   });
 
-  it("only checks when it is told not to apply", async () => {
+  it("only checks when it must not apply", async () => {
     await expect(migrate({ url: database.url, directory, apply: false })).rejects.toThrow(
       /lacks the migrations 1_events, 2_function/,
     );

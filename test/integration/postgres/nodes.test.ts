@@ -34,7 +34,7 @@ const auditOf = async (target: string) =>
 const context = (name: string, ifMatch?: number) => ({ actor: alice, ifMatch, event: event(`${name} was changed`) });
 
 describe("update", () => {
-  it("changes a flag, tells the node and keeps event and audit row", async () => {
+  it("changes a flag, notifies the node and keeps event and audit row", async () => {
     await joinNode(stores, "edge-a");
     await stores.nodes.update("edge-a", { cordoned: true }, context("edge-a"));
     expect(await nodeOf(stores, "edge-a")).toMatchObject({ cordoned: true, draining: false, desiredRev: 1 });

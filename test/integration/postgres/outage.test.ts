@@ -115,7 +115,7 @@ describe("while PostgreSQL is frozen", () => {
 });
 
 describe("a database that is not there", () => {
-  it("is told as unavailable at the start", async () => {
+  it("is reported as unavailable at the start", async () => {
     const nowhere = new URL(server.url);
     nowhere.port = "1";
     await expect(openStores(nowhere.href)).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });

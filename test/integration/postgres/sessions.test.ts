@@ -72,7 +72,7 @@ describe("a session", () => {
     expect(new Set(openings.map((opening) => opening?.epoch)).size).toBe(20);
   });
 
-  it("shows in the fleet with what the node told", async () => {
+  it("shows in the fleet with what the node reported", async () => {
     const before = performance.now();
     await opened({ replica: "r-7" });
     const rows = await stores.fleet.load(performance.now());
@@ -195,7 +195,7 @@ describe("a replica", () => {
 });
 
 describe("announce", () => {
-  it("keeps the event of a transition once, whoever announces it", async () => {
+  it("keeps the event of a transition once, whichever replica announces it", async () => {
     await opened();
     const fence = await lead(stores);
     const told = { nodeId, from: undefined, to: "lost", event: { ...event("lost"), reason: "NodeLost" } } as const;
@@ -229,7 +229,7 @@ describe("report", () => {
     expect(await stored()).toMatchObject({ state: "offered", wanted: "gone" });
   });
 
-  it("of another generation, or of another node's placement, changes nothing and tells nothing", async () => {
+  it("of another generation, or of another node's placement, changes nothing and reports nothing", async () => {
     await opened();
     const other = await joinNode(stores, `${name}-other`);
     await stores.sessions.open(openingOf(other));
@@ -265,7 +265,7 @@ describe("report", () => {
     expect(await stored()).toMatchObject({ state: "draining", rssMiB: 200, warmUs: 900 });
   });
 
-  it("of what is known already writes no row, and tells nothing", async () => {
+  it("of what is known already writes no row, and reports nothing", async () => {
     await opened();
     const session = { nodeId, epoch: 1 };
     const rowVersion = async (): Promise<unknown> =>

@@ -54,7 +54,7 @@ describe("an --input", () => {
     expect(() => shapeOfData({ name: "x", datatype: "INT64", shape: [-1, -1] }, [1, 2])).toThrow("does not fit");
   });
 
-  it("stands behind the JSON header when it is binary", () => {
+  it("comes after the JSON header when it is binary", () => {
     const { content, headerLength = 0 } = encodeRequest({ inputs: [] }, [Uint8Array.of(1, 2), Uint8Array.of(3)]);
     expect(new TextDecoder().decode(content.subarray(0, headerLength))).toBe('{"inputs":[]}');
     expect([...content.subarray(headerLength)]).toEqual([1, 2, 3]);

@@ -21,7 +21,7 @@ describe("admission", () => {
     expect(refusalOf({ ...ask, deadlineMs: 1_000 }, EDGE, { ...holding(31), meanMs: 5 })).toBeUndefined();
   });
 
-  it("counts a run that nobody waits for any more", () => {
+  it("counts a run whose callers have all gone", () => {
     expect(refusalOf({ ...ask, deadlineMs: 30 }, EDGE, { ...slow, rif: 0, ahead: 1 })).toEqual({
       ...FULL,
       full: "time",

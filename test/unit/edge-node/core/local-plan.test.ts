@@ -80,7 +80,7 @@ describe("planLocal", () => {
     expect(describePlan(view({ here: [stopped] }))).toEqual(["forget p-1 (digits:1)"]);
   });
 
-  it("waits out a restart's back-off, and a failure for ever unless a time is set", () => {
+  it("waits out a restart's back-off, and a failure without end unless a time is set", () => {
     const wanted = [wish("p-1", 1)];
     const crashed = held(wish("p-1", 1), { state: "staged", hostState: "none", notBefore: 1_300 });
     expect(planLocal(view({ wanted, here: [crashed] }))).toMatchObject({ steps: [], wakeAt: 1_300 });

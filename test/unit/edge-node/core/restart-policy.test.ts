@@ -18,7 +18,7 @@ describe("afterCrash", () => {
     expect([first.next.kind, second.next.kind, third.next.kind]).toEqual(["restart", "restart", "give-up"]);
   });
 
-  it("goes on for ever when the crashes are far apart, and never earlier than now", () => {
+  it("goes on without end when the crashes are far apart, and never earlier than now", () => {
     const gaps = fc.array(fc.integer({ min: CRASH_WINDOW_MS / 2 + 1, max: 200_000 }), { minLength: 1, maxLength: 50 });
     fc.assert(
       fc.property(gaps, fc.integer(), (waits, seed) => {

@@ -42,7 +42,7 @@ describe("retainedAfter", () => {
 });
 
 describe("stillRetained", () => {
-  it("lets go of a placement that is wanted again", () => {
+  it("forgets the end of a placement that is wanted again", () => {
     expect(stillRetained([wish(1)], document(wish(1)), new Set())).toEqual([]);
     expect(stillRetained([wish(1)], document(wish(2)), new Set())).toEqual([wish(1)]);
   });

@@ -58,7 +58,7 @@ describe("RunStatistics", () => {
     expect(statistics.meanMs(NOW)).toBeCloseTo(10, -1);
   });
 
-  it("counts a shared run whole for the 95th percentile, since nobody has his answer before it ends", () => {
+  it("counts a shared run whole for the 95th percentile, since no answer comes before its end", () => {
     const statistics = new RunStatistics(0);
     statistics.add(8, 4, NOW);
     expect(statistics.p95Ms).toBe(8);

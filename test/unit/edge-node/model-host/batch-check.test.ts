@@ -53,7 +53,7 @@ describe("batchCheck", () => {
     expect(now()).toBe(0);
   });
 
-  it("tells a trial that failed", async () => {
+  it("reports a trial that failed", async () => {
     const { model, now } = setUp(() => 1);
     const failing = { ...model, run: () => Promise.reject(new Error("no such size")) };
     expect(await batchCheck(failing, 1_000, now)).toBe("a trial failed: no such size");

@@ -59,7 +59,7 @@ describe.each(models)("the exported $name", ({ name, network, bytes }) => {
     );
   });
 
-  it("tells ONNX Runtime its names and shapes, with the batch left open", async () => {
+  it("gives ONNX Runtime its names and shapes, with the batch left open", async () => {
     const session = await InferenceSession.create(bytes);
     const [input, output] = [session.inputMetadata[0], session.outputMetadata[0]];
     await session.release();

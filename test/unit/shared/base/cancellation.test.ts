@@ -37,7 +37,7 @@ describe("Cancellation", () => {
     expect([cancellation.isCancelled, called]).toEqual([true, ["first", "second"]]);
   });
 
-  it("calls at once whoever listens too late", () => {
+  it("calls a late listener at once", () => {
     const cancellation = new Cancellation();
     cancellation.cancel();
     const called: string[] = [];

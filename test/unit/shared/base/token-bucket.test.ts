@@ -40,7 +40,7 @@ describe("TokenBucket", () => {
     );
   });
 
-  it("lets through whoever keeps to a node's pace, though any second's messages come late and all at once", () => {
+  it("lets through a node that keeps to its rate, though any second's messages come late and all at once", () => {
     fc.assert(
       fc.property(gaps, fc.array(fc.integer({ min: 0, max: 10_000 }), { maxLength: 5 }), (waits, hitches) => {
         const sender = new TokenBucket(CONTROL_PACE, 0);

@@ -61,7 +61,7 @@ const bitsOf = ({ data }: Tensor, { binary }: { binary: boolean }): unknown =>
       : [...data].map((value) => (value === 0 ? 0 : value));
 
 describe("the codec", () => {
-  it("gives back any request that it encoded, JSON and binary mixed", () => {
+  it("decodes any request that it encoded, JSON and binary mixed", () => {
     fc.assert(
       fc.property(some, fc.option(fc.string(), { nil: undefined }), (inputs, id) => {
         const { body, headerLength } = encodeRequest({ ...(id !== undefined && { id }), inputs });
@@ -79,7 +79,7 @@ describe("the codec", () => {
     );
   });
 
-  it("gives back any response that it encoded", () => {
+  it("decodes any response that it encoded", () => {
     fc.assert(
       fc.property(some, (outputs) => {
         const { body, headerLength } = encodeResponse({ modelName: "m", modelVersion: "3", id: "a", outputs });

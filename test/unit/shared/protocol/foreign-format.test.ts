@@ -37,7 +37,7 @@ describe("the format of a file that is no ONNX", () => {
     expect(format?.fix.length).toBeGreaterThan(10);
   });
 
-  it("is not told of ONNX files, short files and noise", () => {
+  it("is not taken from ONNX files, short files and noise", () => {
     for (const bytes of [
       onnx(),
       new Uint8Array(0),

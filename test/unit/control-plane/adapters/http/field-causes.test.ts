@@ -68,7 +68,7 @@ describe("the causes of a refusal", () => {
     ]);
   });
 
-  it("tell what contradicts itself", () => {
+  it("name what contradicts itself", () => {
     const spec = { name: "d", model: "m", version: 1 };
     expect(
       causes(deploymentSpec, { ...spec, placement: { residency: "edge-only", edge: { min: 1 }, cloud: { min: 1 } } }),

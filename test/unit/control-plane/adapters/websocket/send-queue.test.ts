@@ -41,7 +41,7 @@ describe("SendQueue", () => {
     expect(queue.waitingBytes).toBe(0);
   });
 
-  it("tells of each message that the network took", () => {
+  it("reports each message that the network took", () => {
     const outlet = new Outlet();
     let progress = 0;
     new SendQueue(outlet, () => (progress += 1)).add(request(1, 3));

@@ -40,7 +40,7 @@ describe("the cache of API keys", () => {
     expect(store.reads).toBe(1);
   });
 
-  it("renews a busy key beside its use, so that nobody waits", async () => {
+  it("renews a busy key beside its use, so that no request waits", async () => {
     const { cache, clock, store } = aCache();
     await cache.find("k");
     await clock.advance(3_000);
@@ -59,7 +59,7 @@ describe("the cache of API keys", () => {
     expect(await cache.find("k")).toBeNull();
   });
 
-  it("after a ring lets nobody in by a key that was read more than 1 s ago", async () => {
+  it("after a notification admits nobody by a key that was read more than 1 s ago", async () => {
     const { cache, clock, store } = aCache();
     await cache.find("k");
     store.key = null;

@@ -49,7 +49,7 @@ describe("the endpoints of a deployment", () => {
     expect(endpoints(nodeAt(url, false))).toMatchObject([{ reach, key: "none" }]);
   });
 
-  it("show a node that tells no address, and send nobody there", () => {
+  it("show a node that reports no address, and send nobody there", () => {
     expect(endpoints(nodeAt(undefined))).toMatchObject([{ node: "edge-a", url: null, reach: "none", key: null }]);
   });
 

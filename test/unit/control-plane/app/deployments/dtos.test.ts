@@ -63,7 +63,7 @@ describe("the view of a node", () => {
 });
 
 describe("the view of a placement", () => {
-  it("tells progress, age and why", () => {
+  it("shows progress, age and why", () => {
     const fleet = aFleet({ nodes: [a], placements: [aPlacement(a)] });
     const placement = aPlacement(a, {
       state: "downloading",
@@ -81,7 +81,7 @@ describe("the view of a placement", () => {
     });
   });
 
-  it("stands when its node and deployment are gone", () => {
+  it("is shown when its node and deployment are gone", () => {
     const view = toPlacementDto(aFleet({}), aPlacement(a, { deployment: undefined }), time);
     expect(view).toMatchObject({ node: "n-edge-a", nodeState: "revoked", deployment: "" });
   });
@@ -278,7 +278,7 @@ describe("the diff of two versions", () => {
     ["a missing output", { outputs: [] }, false, "output y removed: callers of 1 break on 2"],
   ];
   for (const [what, over, compatible, sentence] of cases) {
-    it(`tells what ${what} means for a caller`, () => {
+    it(`says what ${what} means for a caller`, () => {
       expect(versionDiff(version(1), version(2, over))).toMatchObject({ compatible, sentence });
     });
   }

@@ -44,7 +44,7 @@ describe("refresh", () => {
     await holder.stop();
   });
 
-  it("reads again for whoever asks in the moment in which a read ends", async () => {
+  it("reads again for a caller that asks in the moment in which a read ends", async () => {
     const holder = holderOfGrowing();
     const asked = new Promise<number>((resolve) => {
       let isFirst = true;

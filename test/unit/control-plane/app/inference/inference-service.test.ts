@@ -210,7 +210,7 @@ describe("InferenceService", () => {
     expect(await service.infer(request())).toMatchObject({ status: 503, code: "MODEL_NOT_READY" });
   });
 
-  it("answers at the deadline, and tells the node to forget the request", async () => {
+  it("answers at the deadline, and cancels the request at the node", async () => {
     const { clock, service, asked } = await aService();
     const pending = service.infer(request({ timeoutMs: 200 }));
     await settle();
@@ -246,7 +246,7 @@ describe("InferenceService", () => {
     expect(await failed).toMatchObject({ status: 500, code: "RUN_FAILED", route: { attempt: 1 } });
   });
 
-  it("tells the node when the caller goes away", async () => {
+  it("cancels at the node when the caller goes away", async () => {
     const { service, asked } = await aService();
     const caller = new Cancellation();
     const pending = service.infer(request({ cancellation: caller }));
@@ -287,7 +287,7 @@ describe("InferenceService", () => {
     expect(await service.infer(request())).toMatchObject({ status: 503, code: "DRAINING" });
   });
 
-  it("says `busy` for two full queues, and tells the caller 503 where a placement said that it is not ready", async () => {
+  it("says `busy` for two full queues, and answers 503 where a placement said that it is not ready", async () => {
     const { service, asked, other } = await aService();
     const full = service.infer(request());
     await settle();
@@ -321,7 +321,7 @@ describe("InferenceService", () => {
     expect(asked().frames[0]).toMatchObject({ deadlineMs: 700 });
   });
 
-  it("asks another node when the first is silent for a second, and tells the first to forget the request", async () => {
+  it("asks another node when the first is silent for a second, and cancels the request at the first", async () => {
     const { clock, service, asked, other, inFlight } = await aService();
     const pending = service.infer(request({ timeoutMs: 10_000 }));
     await settle();
@@ -400,7 +400,7 @@ describe("InferenceService, residency", () => {
     expect(named("cloud-a").frames).toEqual([]);
   });
 
-  it("tells nodes that a deployment is edge-only, so that they check it too", async () => {
+  it("sends nodes that a deployment is edge-only, so that they check it too", async () => {
     const spec = {
       name: "digits",
       model: "digits",

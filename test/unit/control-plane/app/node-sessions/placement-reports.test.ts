@@ -84,7 +84,7 @@ describe("what a node says of its placements", () => {
     expect(store.told).toEqual([{ epoch: 1, reports: [newer], events: [] }]);
   });
 
-  it("tells that what hello leaves out has to come again, whatever was known of it", async () => {
+  it("says that what hello leaves out has to come again, whatever was known of it", async () => {
     const { store, reportsOf } = await setUp();
     reportsOf(1).afterHello([]);
     reportsOf(2).afterHello([]);

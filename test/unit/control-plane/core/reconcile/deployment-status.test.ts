@@ -101,7 +101,7 @@ describe("the status of a deployment", () => {
     });
   });
 
-  it("tells that the old version still answers", () => {
+  it("says that the old version still answers", () => {
     const status = statusOf(
       { placements: [on(a), on(b, { version: 2, state: "loading", id: "p-2" as PlacementId })] },
       digits(1, 2),
@@ -210,7 +210,7 @@ describe("the steps that write statuses", () => {
     expect(stepsOf(waiting, { nodes: [fuller] })).toEqual([]);
   });
 
-  it("tell in an event what is in the way, when it changes and when it is gone, each once", () => {
+  it("report as an event what is in the way, when it changes and when it is gone, each once", () => {
     const eventOf = (...of: Parameters<typeof stepsOf>) => stepsOf(...of)[0]?.event;
     const noRoom = { placements: [on(a)], nodes: [a] };
     expect(eventOf(digits(1), noRoom)).toBeUndefined();

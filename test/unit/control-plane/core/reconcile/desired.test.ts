@@ -18,7 +18,7 @@ const limitsOf = (limits: {
   return desiredFor(fleet, node).placements[0]?.limits;
 };
 
-describe("the aliases that a node is told", () => {
+describe("the aliases that a node is sent", () => {
   const aliasesOf = (aliases: readonly (readonly [string, number])[]): readonly string[] | undefined => {
     const fleet = aFleet({
       nodes: [node],
@@ -48,7 +48,7 @@ describe("the aliases that a node is told", () => {
   });
 });
 
-describe("the limits that a node is told", () => {
+describe("the limits that a node is sent", () => {
   it("are 32 rows a run without a wait and 1,024 that wait, unless the deployment says otherwise", () => {
     expect(limitsOf({})).toMatchObject({ maxBatch: 32, maxDelayUs: 0, queue: 1_024 });
     expect(limitsOf({ maxBatch: 1, maxDelayUs: 2_000 })).toMatchObject({ maxBatch: 1, maxDelayUs: 2_000 });

@@ -71,7 +71,7 @@ describe("expectedMs", () => {
     expect(expectedMs(busy, { now: NOW + 60_000, ...two })).toBeCloseTo(50, 6);
   });
 
-  it("does not suppose what nobody has told lately: a request is refused for what is known", () => {
+  it("does not suppose what no report has said lately: a request is refused for what is known", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
     expect(expectedMs(busy, { now: NOW + 3_000, routers: 1 })).toBeLessThan(12);
   });
@@ -170,7 +170,7 @@ describe("pick", () => {
     expect(pick([flaky, sound], context({ now: NOW + 100_000 }))).toMatchObject({ candidate: { node: "flaky" } });
   });
 
-  it("turns away from a placement that owes an answer and stays silent, and back to it once it answers", () => {
+  it("avoids a placement with an overdue answer, and uses it again once it answers", () => {
     const [near, far] = [candidate("near", { rttMs: 1 }), candidate("far", { rttMs: 30 })];
     near.stats.begin(NOW);
     const choose = (now: number) => pick([near, far], context({ now }));

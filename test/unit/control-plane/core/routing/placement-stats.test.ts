@@ -90,7 +90,7 @@ describe("PlacementStats", () => {
     );
   });
 
-  it("knows how long a placement has been silent that owes an answer", () => {
+  it("knows how long a placement with outstanding answers has been silent", () => {
     const stats = new PlacementStats();
     expect(stats.silentMs(NOW)).toBe(0);
     stats.begin(NOW);

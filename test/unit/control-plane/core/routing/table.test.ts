@@ -93,7 +93,7 @@ describe("resolve", () => {
     expect(idsOf(ask(aFleet({ nodes: [a], versions, deployments: [other, older], placements })))).toEqual(["p-edge-a"]);
   });
 
-  it("tells what the deployment promises, also when the version is named", () => {
+  it("says what the deployment promises, also when the version is named", () => {
     const spec = {
       name: "digits",
       model: "digits",

@@ -113,7 +113,7 @@ function planSafely(world: UpdateWorld, wanted: number): void {
 }
 
 describe("the laws of an update", () => {
-  it("never fewer served nodes, one old version for each node, and an end when the fleet stands still", () => {
+  it("never fewer served nodes, one old version for each node, and an end when the fleet does not change", () => {
     fc.assert(
       fc.property(anyNodes, anyWanted, fc.array(anyEvent, { maxLength: 40 }), (memory, range, events) => {
         const world = new UpdateWorld(memory, range);

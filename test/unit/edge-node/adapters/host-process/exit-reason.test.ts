@@ -4,7 +4,7 @@ import { type Ending, exitReason } from "../../../../../edge-node/adapters/host-
 const ENDING: Ending = { known: undefined, exitCode: null, signal: null, stderr: "", memMiB: 256 };
 
 describe("exitReason", () => {
-  it("keeps the reason of whoever ended it", () => {
+  it("keeps the reason of the first end", () => {
     const known = { code: "WARMUP_TIMEOUT", reason: "killed after 1000 ms of its warm run" } as const;
     expect(exitReason({ ...ENDING, known, signal: "SIGKILL" })).toBe(known);
   });

@@ -40,7 +40,7 @@ describe("HostStreams", () => {
     expect(host.size).toBe(0);
   });
 
-  it("tells the host once that nobody reads an answer, and drops what was under way", async () => {
+  it("notifies the host once that nobody reads an answer, and drops what was under way", async () => {
     const { streams: host, asked } = streams();
     const stream = host.begin(reply(REPLY.HEAD, {}), 1_000);
     host.cancel(1);

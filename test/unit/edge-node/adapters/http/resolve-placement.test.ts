@@ -65,7 +65,7 @@ describe("resolvePlacement", () => {
     expect(ask("latest").text).toContain("not latest");
   });
 
-  it("tells what a model that is not ready is doing", () => {
+  it("says what a model that is not ready is doing", () => {
     const all = [
       placement("p-1", { state: "failed", detail: "the model hangs" }),
       placement("p-2", { version: "4", state: "downloading" }),
@@ -81,7 +81,7 @@ describe("hasReadyPlacements", () => {
   const staged = placement("p-0", { want: "hold", state: "staged" });
   const [ready, warming] = [placement("p-1"), placement("p-2", { state: "warming" })];
 
-  it("asks of every version that shall serve that it does", () => {
+  it("needs every desired version to be ready", () => {
     expect(hasReadyPlacements([], "all")).toBe(true);
     expect(hasReadyPlacements([ready, staged], "all")).toBe(true);
     expect(hasReadyPlacements([ready, warming], "all")).toBe(false);

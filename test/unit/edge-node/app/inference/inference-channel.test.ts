@@ -66,7 +66,7 @@ async function anOpenChannel() {
 }
 
 describe("InferenceChannel", () => {
-  it("tells of a sampled request how its way went on, into the model host", async () => {
+  it("logs the path of a sampled request into the model host", async () => {
     const { send, answered, lines, channel } = await anOpenChannel();
     send(request(1, `00-${TRACE}-00f067aa0ba902b7-01`));
     await settle();

@@ -280,7 +280,7 @@ describe("InferenceWorker", () => {
     expect((await Promise.all(all)).map(({ queueUs }) => queueUs)).toEqual([0, 8_000, 8_000]);
   });
 
-  it("lets requests wait for company as long as it is told, and no longer", async () => {
+  it("lets requests wait for others as long as is configured, and no longer", async () => {
     const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
     worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxDelayUs: 5_000 } }, host);
     void worker.infer(request("a"));
@@ -433,7 +433,7 @@ describe("InferenceWorker", () => {
     expect(host.seen).toEqual([]);
   });
 
-  it("tells a crash to the request that ran, and lets the others go elsewhere", async () => {
+  it("fails the request that ran with the crash, and lets the others go elsewhere", async () => {
     const { worker, host } = setUp({ host: new ScriptedHost(50) });
     const all = ["a", "b"].map((text) => worker.infer(request(text)));
     await host.crash();
@@ -473,7 +473,7 @@ describe("InferenceWorker", () => {
     expect(worker.load().rif).toBe(1);
   });
 
-  it("tells a running host its new size of a batch with the next request", () => {
+  it("sends a running host its new size of a batch with the next request", () => {
     const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
     void worker.infer(request("a"));
     worker.serve({ ...PLACEMENT, limits: { ...PLACEMENT.limits, maxBatch: 1 } }, host);

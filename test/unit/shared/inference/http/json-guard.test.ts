@@ -21,7 +21,7 @@ describe("the guard before JSON.parse", () => {
     expect(jsonComplaint('["__proto__",{"a":"__proto__"}]', 32)).toBeUndefined();
   });
 
-  it("is not confused by what stands in strings", () => {
+  it("is not confused by what is in strings", () => {
     expect(jsonComplaint('{"a":"{[\\"","b":"}]\\\\"}', 1)).toBeUndefined();
   });
 
