@@ -2,7 +2,7 @@ import type { FleetNode, FleetPlacement, PlacementAttempt } from "../fleet/types
 import type { Candidate, PlacementRequest } from "./candidate.ts";
 import { fitsDisk } from "./filters/fits-disk.ts";
 import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
-import { formatAge } from "./format.ts";
+import { formatDuration } from "./format.ts";
 
 /** Whether there is room on a disk is a figure of its load reports, which cause no plan: it is looked at this often, in ms. */
 export const DISK_LOOK_MS = 60_000;
@@ -39,7 +39,7 @@ function whyAgain(
   { candidate, need, attempt }: { candidate: Candidate; need: PlacementRequest; attempt: PlacementAttempt },
 ): string | undefined {
   const sinceMs = need.now - stateSince;
-  if (sinceMs >= FAILURE_BACKOFF_MS) return `that is ${formatAge(sinceMs)} ago`;
+  if (sinceMs >= FAILURE_BACKOFF_MS) return `that is ${formatDuration(sinceMs)} ago`;
   if (failed && failed.agent !== attempt.agent) return `${candidate.node.name} runs ${attempt.agent} now`;
   if (failed && failed.memMiB !== attempt.memMiB) return `it may use ${attempt.memMiB} MiB now`;
   if (isOfDisk(failure) && sinceMs >= DISK_LOOK_MS && !fitsDisk.refuse(candidate, need))
