@@ -88,7 +88,7 @@ describe("a pod that joins", () => {
     expect(reviewed).toEqual([]);
   });
 
-  it("is told which setting lets pods in, where none may join", async () => {
+  it("learns from the error which setting lets pods in, where none may join", async () => {
     const { parts } = setUp();
     const closed = new PodJoin({ ...parts, pods: undefined });
     await expect(closed.join(request())).rejects.toMatchObject({
