@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import { sleep, type Clock } from "../shared/base/clock.ts";
-import { messageOf } from "../shared/base/errors.ts";
 import { newId } from "../shared/base/ids.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
@@ -15,6 +14,7 @@ import { NodeSockets } from "./adapters/websocket/node-sockets.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
+import { EventRecorder } from "./app/events/event-recorder.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { createEffects } from "./app/control-loop/effects/effects.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
@@ -65,11 +65,13 @@ export async function composeControlPlane(
   const publicUrl = `http://${config.host}:${config.port}`;
   const nodeUrls = config.nodeUrls ?? [`ws://${config.host}:${config.port}`];
 
-  const tell = (event: NewEvent): void => {
-    postgres.events
-      .append([event])
-      .catch((error: unknown) => logger.warn({ event, error: messageOf(error) }, "an event was not kept"));
-  };
+  const recorder = new EventRecorder({
+    store: postgres.events,
+    clock,
+    logger,
+    onDropped: (count) => metrics.eventsDropped(count),
+  });
+  const tell = (event: NewEvent): void => recorder.record(event);
   const fleet = new FleetCache({ replica, store: postgres.fleet, notifier: postgres.notifier, clock, logger });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
@@ -103,7 +105,7 @@ export async function composeControlPlane(
     clock,
     random,
     logger,
-    tell,
+    recorder,
   });
   const watch = new SessionWatch({ replica: self, registry, fleet, sessions: postgres.sessions, timings, clock });
   const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
@@ -233,6 +235,7 @@ export async function composeControlPlane(
       watch.stop();
       sockets.terminateAll();
       inference.stop();
+      recorder.stop();
       await postgres.sessions.leave(replica).catch(() => undefined); // its silence says the same a little later
       await fleet.stop();
     },

@@ -1,3 +1,4 @@
+import { escapeControls } from "../../shared/base/plain-text.ts";
 import { choosePaint, type Style } from "./paint.ts";
 
 /** The part of a stream that is used here; a test passes a recorder. */
@@ -14,7 +15,7 @@ export interface Streams {
 
 /**
  * Where everything that the command line prints goes through: data on stdout, words on stderr, so that
- * `skerry … | jq` never meets a sentence.
+ * `skerry … | jq` never meets a sentence. Control characters that came from elsewhere are shown and not obeyed.
  */
 export class Output {
   /** Colours for what goes to stdout. */
@@ -39,17 +40,17 @@ export class Output {
 
   /** What was asked for. */
   data(text: string): void {
-    this.streams.out.write(`${text}\n`);
+    this.streams.out.write(`${escapeControls(text)}\n`);
   }
 
   /** What happens meanwhile; `-q` silences it. */
   say(text: string): void {
-    if (!this.#quiet) this.streams.err.write(`${text}\n`);
+    if (!this.#quiet) this.streams.err.write(`${escapeControls(text)}\n`);
   }
 
   /** What must be known even with `-q`. */
   warn(text: string): void {
-    this.streams.err.write(`${this.wordPaint.warn("warning:")} ${text}\n`);
+    this.streams.err.write(`${this.wordPaint.warn("warning:")} ${escapeControls(text)}\n`);
   }
 
   /** The last line of every change: what one would ask for next. */

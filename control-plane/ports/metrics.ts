@@ -14,6 +14,8 @@ export interface Metrics {
     readonly seconds: number;
   }): void;
   inferenceAnswered(inference: MeasuredInference): void;
+  /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
+  eventsDropped(count: number): void;
   /** Bytes of artifacts that were sent to nodes. */
   bytesPushed(bytes: number): void;
 }

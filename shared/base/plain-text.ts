@@ -21,3 +21,17 @@ function textFault(text: string): string | undefined {
   if (text.includes("\0")) return "holds the character U+0000, which cannot be stored";
   return text.isWellFormed() ? undefined : "holds half of a surrogate pair, which is no character";
 }
+
+const CONTROLS = /[^\P{Cc}\n\t]|\p{Bidi_Control}/gu;
+
+/**
+ * `text` without characters that steer a terminal or turn the direction of writing; line breaks and tabs stay. For what
+ * somebody else wrote and an operator reads.
+ */
+export const withoutControls = (text: string): string => text.replaceAll(CONTROLS, "");
+
+/** The same characters as `\u001b`, which is what they are in JSON too. Colours stay: they are ours. */
+export const escapeControls = (text: string): string =>
+  text.replaceAll(/\u001b\[[0-9;]*m|[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, (found) =>
+    found.length > 1 ? found : `\\u${(found.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
+  );

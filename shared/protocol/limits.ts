@@ -15,7 +15,6 @@ export const MAX_MESSAGE_BYTES = 65_536;
 export const MAX_TRANSFER_MESSAGE_BYTES = 1_048_576 + 64;
 
 export const AUTHENTICATION_DEADLINE_MS = 5_000;
-export const MAX_HANDSHAKES_IN_PROGRESS = 50;
 
 /** Messages of a node on its control channel. More closes it: 4429. */
 export const CONTROL_RATE: Rate = { perSecond: 50, burst: 100 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withoutControls } from "../base/plain-text.ts";
 import { placementFailure, placementState } from "./placement.ts";
 import { digest } from "./manifest.ts";
 
@@ -10,12 +11,15 @@ import { digest } from "./manifest.ts";
 const id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const count = z.number().int().min(0);
 const ms = z.number().min(0);
-/** For a person to read. A text that was cut in the middle of a character, or holds a NUL, could not be stored in PostgreSQL. */
+/**
+ * For a person to read. Control characters go: they would steer the terminal that shows them. A text that was cut in the
+ * middle of a character could not be stored in PostgreSQL.
+ */
 const words = (max: number) =>
   z
     .string()
     .max(max)
-    .transform((text) => text.replaceAll("\0", "").toWellFormed());
+    .overwrite((text) => withoutControls(text).toWellFormed());
 
 const envelope = {
   /** Rises by 1 for each sender and socket. */
@@ -32,17 +36,17 @@ const message = <Type extends string, Shape extends z.ZodRawShape>(type: Type, s
 
 /** What a node can do: sent in `hello`, shown by `skerry nodes get`, read by the filters. */
 export const capabilities = z.object({
-  arch: z.string().max(32),
-  os: z.string().max(32),
+  arch: words(32),
+  os: words(32),
   cpus: z.number().int().min(1),
   memMiB: count,
   diskMiB: count,
-  runtime: z.string().max(64),
+  runtime: words(64),
   maxOpset: count,
   maxIrVersion: count,
-  providers: z.array(z.string().max(32)).max(16),
+  providers: z.array(words(32)).max(16),
   /** Where its local `/v2` answers, when it has one. */
-  localUrl: z.string().max(256).optional(),
+  localUrl: words(256).optional(),
   /** Whether that address asks callers for a key of the node's own. */
   localKeys: z.boolean().optional(),
 });
@@ -107,7 +111,7 @@ export type PlacementLoad = z.infer<typeof placementLoad>;
 
 // ── both sides ────────────────────────────────────────────────────────────────────────────────────────────────────
 const ok = message("ok", {});
-const error = message("error", { code: z.string().max(64), detail: z.string().max(500).optional() });
+const error = message("error", { code: words(64), detail: words(500).optional() });
 
 // ── node → control plane ──────────────────────────────────────────────────────────────────────────────────────────
 /** Answers the challenge on the control channel: who I am, what I can do, what I hold. */
@@ -116,7 +120,7 @@ export const hello = message("hello", {
   generation: count,
   signature: z.string().max(128),
   bootId: id,
-  agentVersion: z.string().max(32),
+  agentVersion: words(32),
   features: z.array(z.string().max(32)).max(64),
   clock: z.string().max(40),
   capabilities,

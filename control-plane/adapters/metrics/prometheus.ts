@@ -30,6 +30,7 @@ export class PrometheusMetrics implements Metrics {
   /** The series of a model, by its name. */
   readonly #seriesOf = new Map<string, ModelSeries>();
   readonly #pushed: Counter;
+  readonly #eventsDropped: Counter;
 
   /** `counts` is asked on every scrape. */
   constructor(counts: () => FleetCounts) {
@@ -85,6 +86,11 @@ export class PrometheusMetrics implements Metrics {
       help: "From the arrival of an inference until its answer",
       labelNames: ["model"],
       buckets: SECONDS,
+      registers,
+    });
+    this.#eventsDropped = new Counter({
+      name: "skerry_events_dropped_total",
+      help: "Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away",
       registers,
     });
     this.#pushed = new Counter({
@@ -166,6 +172,10 @@ export class PrometheusMetrics implements Metrics {
 
   bytesPushed(bytes: number): void {
     this.#pushed.inc(bytes);
+  }
+
+  eventsDropped(count: number): void {
+    this.#eventsDropped.inc(count);
   }
 
   async render(): Promise<{ contentType: string; text: string }> {

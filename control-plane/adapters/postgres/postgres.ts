@@ -29,11 +29,17 @@ export interface PostgresOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
-  /** Connections beside the notifier's one. */
+  /** Connections beside those of the other lanes and the notifier's one. */
   readonly poolSize?: number;
   /** `false`: the role may not alter tables; throw when a migration is pending. */
   readonly migrate?: boolean;
 }
+
+/**
+ * Connections that other work cannot take: what nodes cause (their identity, sessions, reports and events), and what must
+ * never wait (the lease, and the record that this replica and its nodes live). Everything else shares the first pool.
+ */
+const LANES = { nodes: 4, vital: 2 } as const;
 
 /** Every database port of the control plane. */
 export interface PostgresStores {
@@ -68,23 +74,25 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   const applied = await migrate({ url, apply: options.migrate ?? true });
   if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
   const database = new Database({ url, poolSize, logger, random });
+  const ofNodes = new Database({ url, poolSize: LANES.nodes, logger, random });
+  const vital = new Database({ url, poolSize: LANES.vital, logger, random });
   const notifier = new PostgresChangeNotifier({ url, clock, random, logger });
   return {
-    leadership: new PostgresLeadershipStore(database),
+    leadership: new PostgresLeadershipStore(vital),
     plans: new PostgresPlanStore(database),
     fleet: new PostgresFleetStore(database),
-    sessions: new PostgresSessionStore(database),
-    pods: new PostgresPodNodeStore(database),
+    sessions: new PostgresSessionStore({ ofNodes, vital }),
+    pods: new PostgresPodNodeStore(ofNodes),
     nodes: new PostgresNodeAdminStore(database),
     catalog: new PostgresCatalogStore(database),
     deployments: new PostgresDeploymentStore(database),
     keys: new PostgresKeyStore(database),
-    events: new PostgresEventStore(database),
+    events: new PostgresEventStore({ reads: database, writes: ofNodes }),
     audit: new PostgresAuditStore(database),
     idempotency: new PostgresIdempotencyStore(database),
     notifier,
     onNotify: (listener) => notifier.onChange(listener),
     controlPlaneId: () => controlPlaneId(database, random),
-    close: () => database.close(),
+    close: async () => void (await Promise.all([database.close(), ofNodes.close(), vital.close()])),
   };
 }

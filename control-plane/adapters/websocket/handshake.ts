@@ -35,6 +35,10 @@ interface Greeting extends NodeSocketsOptions {
   readonly socket: Duplex;
   readonly nodeId: string;
   readonly identity: NodeIdentityRow;
+  /** Called when the socket owes us nothing more: it answered, or it is closed. */
+  readonly onAnswered: () => void;
+  /** Runs what asks PostgreSQL when it is this address's turn. */
+  readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;
 }
 
 /**
@@ -47,6 +51,7 @@ export async function authenticate(webSocket: WebSocket, greeting: Greeting): Pr
   const nonce = keys.secret();
   sendJson(webSocket, { type: "challenge", id: 1, nonce, cpId, cpTime: new Date(clock.wallNow()).toISOString() });
   const data = await firstMessage(webSocket, greeting);
+  greeting.onAnswered();
   if (data === undefined) return;
   const answer = channel === "control" ? parseMessage(helloSchema, data) : parseMessage(attachSchema, data);
   if (!answer) return webSocket.close(CLOSE.INVALID_MESSAGE, "the first message was not the answer to the challenge");
@@ -72,7 +77,7 @@ async function openControl(webSocket: WebSocket, hello: Hello, greeting: Greetin
   let socket: ControlSocket | undefined;
   const connect = (epoch: number): ControlLink =>
     (socket = new ControlSocket(webSocket, { below: greeting.socket, epoch, clock, logger }));
-  const session = await door.openControl(hello, greeting.nodeId as NodeId, connect);
+  const session = await greeting.inTurn(() => door.openControl(hello, greeting.nodeId as NodeId, connect));
   if (!socket) throw new Error("the door opened no control link");
   session.started(socket.send({ ...session.welcome, re: hello.id }));
   socket.listen(session);

@@ -5,7 +5,6 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import {
   CHANNELS,
   channelPath,
-  MAX_HANDSHAKES_IN_PROGRESS,
   MAX_MESSAGE_BYTES,
   MAX_TRANSFER_MESSAGE_BYTES,
   SUBPROTOCOL,
@@ -13,15 +12,19 @@ import {
 } from "../../../shared/protocol/limits.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
 import { authenticate, type NodeSocketsOptions } from "./handshake.ts";
+import { HandshakeQueue } from "./handshake-queue.ts";
+import { UnprovenSockets } from "./unproven-sockets.ts";
 
 /**
  * Takes the nodes' three channels off an http server's upgrade requests. What can be refused is refused before the
- * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown or revoked node, 503 too many at once.
+ * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown or revoked node, 503 too many of one address.
+ * What one address or node id does in excess is bounded by itself, and waits or goes before anything of another's.
  */
 export class NodeSockets {
   readonly #options: NodeSocketsOptions;
   readonly #servers: Record<Channel, WebSocketServer>;
-  #handshakes = 0;
+  readonly #queue = new HandshakeQueue();
+  readonly #unproven = new UnprovenSockets();
 
   constructor(options: NodeSocketsOptions) {
     this.#options = options;
@@ -33,7 +36,7 @@ export class NodeSockets {
   attach(server: Server): void {
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on("error", () => socket.destroy());
-      void this.#upgrade(request, socket, head);
+      this.#upgrade(request, socket, head);
     });
   }
 
@@ -42,7 +45,7 @@ export class NodeSockets {
     for (const server of Object.values(this.#servers)) for (const client of server.clients) client.terminate();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const path = (request.url ?? "").split("?", 1)[0];
     const channel = CHANNELS.find((each) => channelPath(each) === path);
     if (!channel) return refuse(socket, "404 Not Found");
@@ -50,19 +53,31 @@ export class NodeSockets {
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
     if (!offered.includes(SUBPROTOCOL))
       return refuse(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
-    if (this.#handshakes >= MAX_HANDSHAKES_IN_PROGRESS)
-      return refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
-
-    this.#handshakes += 1;
-    try {
+    const address = request.socket.remoteAddress ?? "unknown";
+    const isQueued = this.#queue.add(address, async () => {
+      if (socket.destroyed) return; // it has waited for too long
       const identity = await this.#identify(request);
       if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
       if (!identity) return refuse(socket, "401 Unauthorized");
       const webSocket = await this.#accept(channel, { request, socket, head });
-      await authenticate(webSocket, { channel, socket, ...identity, ...this.#options });
-    } finally {
-      this.#handshakes -= 1;
-    }
+      void this.#authenticate(webSocket, { address, channel, socket, ...identity });
+    });
+    if (!isQueued) refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
+  }
+
+  /** Waits for the node's answer without holding a turn. */
+  async #authenticate(
+    webSocket: WebSocket,
+    from: { address: string; channel: Channel; socket: Duplex; nodeId: string; identity: NodeIdentityRow },
+  ): Promise<void> {
+    const { address, nodeId } = from;
+    const onAnswered = this.#unproven.add(address, nodeId, () => webSocket.terminate());
+    await authenticate(webSocket, {
+      ...from,
+      ...this.#options,
+      onAnswered,
+      inTurn: (work) => this.#queue.run(address, work),
+    });
   }
 
   async #identify(

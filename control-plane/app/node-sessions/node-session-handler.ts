@@ -10,7 +10,6 @@ import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
-import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type {
   ControlLink,
@@ -21,6 +20,7 @@ import type {
   TransferLink,
   TransferSession,
 } from "../../ports/sockets.ts";
+import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
@@ -41,7 +41,7 @@ interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly tell: (event: NewEvent) => void;
+  readonly recorder: Pick<EventRecorder, "record" | "recordLog">;
 }
 
 /** Nodes that are sent away at one moment come back one after the other, a thousand of them within 5 s. */
@@ -180,7 +180,7 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   #onMessage(session: NodeSession, message: NodeMessage, reports: PlacementReports): void {
-    const { fleet, clock, telemetry, push, tell } = this.#parts;
+    const { fleet, clock, telemetry, push } = this.#parts;
     const { nodeId, epoch, desired, liveness } = session;
     switch (message.type) {
       case "heartbeat": {
@@ -208,15 +208,7 @@ export class NodeSessions implements NodeSessionHandler {
       case "transfer.failed":
         return push.onMessage(session, message);
       case "log":
-        for (const { level, msg, reason = "NodeReported" } of message.lines) {
-          tell({
-            type: level === "info" ? "Normal" : "Warning",
-            reason,
-            object: `node/${session.name}`,
-            message: msg,
-          });
-        }
-        return;
+        return this.#parts.recorder.recordLog(session.name, message);
       case "hello":
         return session.control.close(CLOSE.INVALID_MESSAGE, "hello was said already");
       case "ok":
@@ -228,7 +220,7 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {
-    const { registry, fleet, clock, push, sessions, tell, logger } = this.#parts;
+    const { registry, fleet, clock, push, sessions, recorder, logger } = this.#parts;
     reports.close();
     push.forget(session);
     session.inference?.close(CLOSE.SESSION_ENDED, "the control channel closed");
@@ -239,7 +231,7 @@ export class NodeSessions implements NodeSessionHandler {
       logger.info({ node: name, epoch }, "node sent away");
     } else {
       logger.warn({ node: name, epoch }, "node disconnected");
-      tell({
+      recorder.record({
         type: "Warning",
         reason: "NodeDisconnected",
         object: `node/${name}`,
@@ -250,17 +242,17 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   #tellConnection(session: NodeSession, { regressed }: { regressed: boolean }): void {
-    const { tell, logger } = this.#parts;
+    const { recorder, logger } = this.#parts;
     const object = `node/${session.name}`;
     logger.info({ node: session.name, epoch: session.epoch }, "node connected");
-    tell({
+    recorder.record({
       type: "Normal",
       reason: "NodeConnected",
       object,
       message: `${session.name} opened session ${session.epoch}`,
     });
     if (regressed) {
-      tell({
+      recorder.record({
         type: "Warning",
         reason: "StateRegressed",
         object,

@@ -100,7 +100,7 @@ export async function startReplica(
     telemetry: new Telemetry(),
     heartbeatMs: HEARTBEAT_MS,
     random,
-    tell,
+    recorder: { record: tell, recordLog: () => undefined },
   });
   const watch = new SessionWatch({ ...shared, replica: { id: name, address: name } });
   const leadership = new Leadership({

@@ -16,21 +16,34 @@ export interface KeyCheck {
 export class Authenticator {
   readonly #keys: KeyCheck;
   readonly #failures: TokenBuckets;
+  readonly #maxLookUps: number;
+  /** Keys of an address that are being looked up in PostgreSQL. */
+  readonly #lookUps = new Map<string, number>();
 
   constructor({ keys, clock, limits }: { keys: KeyCheck; clock: Clock; limits: Limits }) {
     this.#keys = keys;
     this.#failures = new TokenBuckets(limits.failuresPerAddress, clock);
+    this.#maxLookUps = limits.failuresPerAddress.burst;
   }
 
   /** Who calls. Throws `UNAUTHENTICATED`, `RATE_LIMITED`, `DATABASE_UNAVAILABLE` for a key that is not in memory. */
   authenticate(authorization: string | undefined, address: string): Caller | Promise<Caller> {
     const key = bearerOf(authorization);
     if (key === undefined) throw new SkerryError("UNAUTHENTICATED", "the request carries no API key");
-    if (!this.#failures.hasToken(address) && !this.#keys.isCached(key)) throw this.#slowDown(address);
+    const lookUps = this.#lookUps.get(address) ?? 0;
+    // Failures count when they are known: without the second bound, any number of guesses could ask PostgreSQL at once.
+    const isOver = !this.#failures.hasToken(address) || lookUps >= this.#maxLookUps;
+    if (isOver && !this.#keys.isCached(key)) throw this.#slowDown(address);
     const caller = this.#keys.authenticate(key);
-    return caller instanceof Promise
-      ? caller.then((found) => this.#admitted(found, address))
-      : this.#admitted(caller, address);
+    if (!(caller instanceof Promise)) return this.#admitted(caller, address);
+    this.#lookUps.set(address, lookUps + 1);
+    return caller.finally(() => this.#lookedUp(address)).then((found) => this.#admitted(found, address));
+  }
+
+  #lookedUp(address: string): void {
+    const left = (this.#lookUps.get(address) ?? 1) - 1;
+    if (left === 0) this.#lookUps.delete(address);
+    else this.#lookUps.set(address, left);
   }
 
   #admitted(caller: Caller | null, address: string): Caller {
@@ -41,7 +54,7 @@ export class Authenticator {
 
   #slowDown(address: string): SkerryError {
     return new SkerryError("RATE_LIMITED", "too many requests with a wrong API key came from this address", {
-      retryAfterMs: this.#failures.waitMs(address),
+      retryAfterMs: Math.max(100, this.#failures.waitMs(address)),
     });
   }
 }

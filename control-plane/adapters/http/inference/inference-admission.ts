@@ -2,11 +2,19 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import { ByteBudget, type HeldBytes } from "../../../../shared/inference/http/byte-budget.ts";
 import type { Limits } from "../server/limits.ts";
 
-/** Bounds what inferences hold together: requests of one key, bytes of all. Both bounds are hard. */
+/** Of the bytes of all, what one key may hold: the rest stays for others, however large its bodies are. */
+const SHARE_OF_ONE_KEY = 0.5;
+
+interface KeyUse {
+  running: number;
+  readonly bytes: ByteBudget;
+}
+
+/** Bounds what inferences hold: requests and bytes of one key, and bytes of all. All bounds are hard. */
 export class InferenceAdmission {
   readonly #limits: Limits;
-  /** By key id. Only valid keys come here, so there are no more entries than keys. */
-  readonly #running = new Map<string, number>();
+  /** By key id, while it has requests under way. */
+  readonly #uses = new Map<string, KeyUse>();
   readonly #bytes: ByteBudget;
 
   constructor(limits: Limits) {
@@ -16,17 +24,27 @@ export class InferenceAdmission {
 
   /** Throws `RATE_LIMITED` when the key has too many requests under way. */
   enter(keyId: string): HeldBytes {
-    const running = this.#running.get(keyId) ?? 0;
-    if (running >= this.#limits.inferencesPerKey) {
-      throw new SkerryError("RATE_LIMITED", `${running} requests of this key are under way`, { retryAfterMs: 1_000 });
+    const use = this.#uses.get(keyId) ?? {
+      running: 0,
+      bytes: new ByteBudget(this.#limits.inferenceBytes * SHARE_OF_ONE_KEY),
+    };
+    if (use.running >= this.#limits.inferencesPerKey) {
+      throw new SkerryError("RATE_LIMITED", `${use.running} requests of this key are under way`, {
+        retryAfterMs: 1_000,
+      });
     }
-    this.#running.set(keyId, running + 1);
-    const { take, leave } = this.#bytes.enter();
+    use.running += 1;
+    this.#uses.set(keyId, use);
+    const ofKey = use.bytes.enter();
+    const ofAll = this.#bytes.enter();
     return {
-      take,
+      // What the key took and all together had no room for goes with the request, which is refused.
+      take: (bytes) => ofKey.take(bytes) && ofAll.take(bytes),
       leave: () => {
-        leave();
-        this.#running.set(keyId, (this.#running.get(keyId) ?? 1) - 1);
+        ofKey.leave();
+        ofAll.leave();
+        use.running -= 1;
+        if (use.running === 0) this.#uses.delete(keyId);
       },
     };
   }

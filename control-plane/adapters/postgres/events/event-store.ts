@@ -15,14 +15,17 @@ interface EventRow extends EventCursor {
 
 /** What happened, in an order that never changes behind a reader's back. */
 export class PostgresEventStore implements EventStore {
-  readonly #database: Database;
+  readonly #reads: Database;
+  readonly #writes: Database;
 
-  constructor(database: Database) {
-    this.#database = database;
+  /** `writes`: the lane of events that are not part of a change. */
+  constructor({ reads, writes }: { readonly reads: Database; readonly writes: Database }) {
+    this.#reads = reads;
+    this.#writes = writes;
   }
 
   async append(events: readonly NewEvent[]): Promise<void> {
-    if (events.length > 0) await this.#database.transaction((tx) => tell(tx, events, "events"));
+    if (events.length > 0) await this.#writes.transaction((tx) => tell(tx, events, "events"));
   }
 
   /**
@@ -36,7 +39,7 @@ export class PostgresEventStore implements EventStore {
       ...(object === undefined ? [] : [Prisma.sql`object = ${object}`]),
     ];
     const order = newest ? Prisma.sql`tx DESC, id DESC` : Prisma.sql`tx, id`;
-    const rows = await this.#database.run(
+    const rows = await this.#reads.run(
       (client) => client.$queryRaw<EventRow[]>`
         SELECT tx, id, at, type, reason, object, message FROM events
         WHERE ${Prisma.join(conditions, " AND ")} ORDER BY ${order} LIMIT ${limit}`,

@@ -21,18 +21,21 @@ import type { storedLoad } from "./fleet-rows.ts";
 
 /** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */
 export class PostgresSessionStore implements SessionStore {
-  readonly #database: Database;
+  readonly #ofNodes: Database;
+  readonly #vital: Database;
 
-  constructor(database: Database) {
-    this.#database = database;
+  /** `ofNodes`: the lane of what nodes cause. `vital`: the lane of what this replica records of itself. */
+  constructor({ ofNodes, vital }: { readonly ofNodes: Database; readonly vital: Database }) {
+    this.#ofNodes = ofNodes;
+    this.#vital = vital;
   }
 
   join(attempt: JoinAttempt): Promise<JoinedNode | null> {
-    return this.#database.transaction((tx) => joinNode(tx, attempt));
+    return this.#ofNodes.transaction((tx) => joinNode(tx, attempt));
   }
 
   async identity(nodeId: string): Promise<NodeIdentityRow | null> {
-    const rows = await this.#database.run(
+    const rows = await this.#ofNodes.run(
       (client) => client.$queryRaw<NodeIdentityRow[]>`
         SELECT name, kind, public_key AS "publicKey", generation, revoked FROM nodes WHERE id = ${nodeId}`,
     );
@@ -41,7 +44,7 @@ export class PostgresSessionStore implements SessionStore {
 
   open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> {
     const { nodeId, generation, lastEpoch, desiredRev, replica, bootId, agentVersion, capabilities } = opening;
-    return this.#database.transaction(async (tx) => {
+    return this.#ofNodes.transaction(async (tx) => {
       const [node] = await tx.$queryRaw<{ desiredRev: number }[]>`
         SELECT desired_rev AS "desiredRev" FROM nodes
         WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked
@@ -64,7 +67,7 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   close(nodeId: NodeId, epoch: number): Promise<boolean> {
-    return this.#database.transaction(async (tx) => {
+    return this.#ofNodes.transaction(async (tx) => {
       const closed = await tx.nodeSession.updateMany({ where: { nodeId, epoch, open: true }, data: { open: false } });
       if (closed.count === 0) return (await tx.nodeSession.count({ where: { nodeId, epoch } })) === 1;
       await tell(tx, []);
@@ -73,7 +76,7 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   enter({ id, address }: Replica): Promise<void> {
-    return this.#database.transaction(async (tx) => {
+    return this.#vital.transaction(async (tx) => {
       await tx.$executeRaw`
         DELETE FROM control_plane_replicas WHERE address = ${address} OR last_seen_at < now() - interval '1 day'`;
       await tx.$executeRaw`INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})`;
@@ -82,7 +85,7 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   async hasOthers(replicaId: string): Promise<boolean> {
-    const rows = await this.#database.run(
+    const rows = await this.#vital.run(
       (client) => client.$queryRaw<unknown[]>`
         SELECT 1 AS other FROM control_plane_replicas
         WHERE id <> ${replicaId} AND last_seen_at > now() - ${OWNER_GONE_MS} * interval '1 millisecond' LIMIT 1`,
@@ -91,7 +94,7 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   leave(replicaId: string): Promise<void> {
-    return this.#database.transaction(async (tx) => {
+    return this.#vital.transaction(async (tx) => {
       await tx.$executeRaw`DELETE FROM control_plane_replicas WHERE id = ${replicaId}`;
       await tell(tx, []);
     });
@@ -107,7 +110,7 @@ export class PostgresSessionStore implements SessionStore {
     const agesMs = sessions.map(({ ageMs }) => Math.round(ageMs));
     const readiness = sessions.map(({ isReady }) => isReady);
     const loads = sessions.map(({ load }) => (load ? JSON.stringify(withoutPlacements(load)) : null));
-    await this.#database.run(
+    await this.#vital.run(
       (client) => client.$executeRaw`
         WITH lives AS (
           INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})
@@ -137,7 +140,7 @@ export class PostgresSessionStore implements SessionStore {
     reports: readonly PlacementReport[],
     events: readonly NewEvent[],
   ): Promise<boolean> {
-    return this.#database.transaction(async (tx) => {
+    return this.#ofNodes.transaction(async (tx) => {
       if (!(await isNewest(tx, session))) return false;
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newestOfEach(reports))) > 0;
       if (isNews) await tell(tx, events);

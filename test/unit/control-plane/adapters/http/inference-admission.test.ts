@@ -18,9 +18,18 @@ describe("the gate of inferences", () => {
 
   it("bounds the bytes of all together, and takes them back", () => {
     const gate = gateOf(9, 10);
-    const [first, second] = [gate.enter("a"), gate.enter("b")];
-    expect([first.take(6), second.take(4), second.take(1)]).toEqual([true, true, false]);
+    const [first, second, third] = [gate.enter("a"), gate.enter("b"), gate.enter("c")];
+    expect([first.take(5), second.take(4), third.take(2)]).toEqual([true, true, false]);
     first.leave();
-    expect([second.take(6), second.take(1)]).toEqual([true, false]);
+    expect([second.take(1), third.take(3)]).toEqual([true, true]);
+  });
+
+  it("leaves half of the bytes to others, however many requests one key has under way", () => {
+    const gate = gateOf(9, 10);
+    const [first, second] = [gate.enter("a"), gate.enter("a")];
+    expect([first.take(4), second.take(2)]).toEqual([true, false]);
+    expect(gate.enter("b").take(5)).toBe(true);
+    first.leave();
+    expect(second.take(4)).toBe(true);
   });
 });

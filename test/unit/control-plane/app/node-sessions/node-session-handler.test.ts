@@ -66,6 +66,7 @@ async function setUp() {
   const registry = new SessionRegistry();
   const sessions = new Sessions();
   const events: NewEvent[] = [];
+  const logs: [string, number][] = [];
   const forgotten: number[] = [];
   const redeemed: string[] = [];
   const handler = new NodeSessions({
@@ -85,7 +86,10 @@ async function setUp() {
     clock,
     random: seededRandom(1),
     logger: silentLogger,
-    tell: (event) => events.push(event),
+    recorder: {
+      record: (event) => void events.push(event),
+      recordLog: (node, { lines }) => logs.push([node, lines.length]),
+    },
   });
   handler.start();
   /** A node whose proof held opens its session. */

@@ -1,0 +1,55 @@
+/** How many upgrades are worked on at a time: each asks PostgreSQL who the node is, and then opens its session. */
+const AT_ONCE = 25;
+/** Upgrades of one address that wait for their turn. A site behind one router comes back as one address. */
+const WAITING_PER_ADDRESS = 2_000;
+
+/** Work of one upgrade; `done` when it needs PostgreSQL no more. */
+type Work = () => Promise<void>;
+
+/**
+ * Gives upgrades their turn, one address after the other: an address that dials a thousand times waits behind itself and not
+ * before others. Only work of ours holds a turn, never the time that the other side takes.
+ */
+export class HandshakeQueue {
+  /** By address, in the order of their turns. */
+  readonly #waiting = new Map<string, Work[]>();
+  #running = 0;
+
+  /** Runs `work` in its turn. False when too many of this address wait: it was not taken. */
+  add(address: string, work: Work): boolean {
+    const queue = this.#waiting.get(address) ?? [];
+    if (queue.length >= WAITING_PER_ADDRESS) return false;
+    queue.push(work);
+    this.#waiting.set(address, queue);
+    this.#next();
+    return true;
+  }
+
+  /** Runs `work` in its turn. Rejects as it does; the bound on those that wait does not hold for it. */
+  run<Result>(address: string, work: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const queue = this.#waiting.get(address) ?? [];
+      queue.push(() => work().then(resolve, reject));
+      this.#waiting.set(address, queue);
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    while (this.#running < AT_ONCE) {
+      const [first] = this.#waiting;
+      if (!first) return;
+      const [address, queue] = first;
+      const work = queue.shift();
+      // To the end of the row: the next turn is another address's.
+      this.#waiting.delete(address);
+      if (queue.length > 0) this.#waiting.set(address, queue);
+      if (!work) continue;
+      this.#running += 1;
+      void work().finally(() => {
+        this.#running -= 1;
+        this.#next();
+      });
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "@jest/globals";
+import { Authenticator } from "../../../../../control-plane/adapters/http/auth/authenticator.ts";
+import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits.ts";
+import type { Caller } from "../../../../../control-plane/app/access/api-keys.ts";
+import { TestClock } from "../../../../support/test-clock.ts";
+
+describe("Authenticator", () => {
+  it("bounds the look-ups of one address that are under way, and not those of another or of known keys", async () => {
+    const asked = Promise.withResolvers<Caller | null>();
+    const authenticator = new Authenticator({
+      keys: { authenticate: () => asked.promise, isCached: (key) => key === "known" },
+      clock: new TestClock(),
+      limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
+    });
+    const ask = async (key: string, address: string): Promise<string> => {
+      try {
+        await authenticator.authenticate(`Bearer ${key}`, address);
+        return "ok";
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    const guesses = Array.from({ length: 5 }, (_, index) => ask(`guess-${index}`, "bad"));
+    const known = ask("known", "bad");
+    const other = ask("other", "good");
+    expect(await Promise.all(guesses.slice(3))).toEqual(["RATE_LIMITED", "RATE_LIMITED"]);
+    asked.resolve(null);
+    expect(await Promise.all([...guesses.slice(0, 3), known, other])).toEqual([
+      "UNAUTHENTICATED",
+      "UNAUTHENTICATED",
+      "UNAUTHENTICATED",
+      "RATE_LIMITED",
+      "UNAUTHENTICATED",
+    ]);
+  });
+});
