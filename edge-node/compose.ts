@@ -8,6 +8,7 @@ import { ByteBudget } from "../shared/inference/http/byte-budget.ts";
 import { InferenceStatistics } from "../shared/inference/statistics.ts";
 import { VERSION } from "../shared/base/version.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
+import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "./adapters/filesystem/state-file.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
@@ -47,11 +48,24 @@ export interface Node {
 
 /** Puts the node together; joins first when this state folder has no identity yet. Nothing listens before `start`. */
 export async function composeNode(config: Config, parts: Parts): Promise<Node> {
-  const { clock, random, logger } = parts;
   const stateDir = path.resolve(config.stateDir);
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const unlock = await lockFolder(stateDir);
+  try {
+    return await composeLocked(config, { ...parts, stateDir, unlock });
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function composeLocked(
+  config: Config,
+  parts: Parts & { readonly stateDir: string; readonly unlock: () => Promise<void> },
+): Promise<Node> {
+  const { clock, random, logger, stateDir, unlock } = parts;
   const keys = await localKeys(config);
-  const identity = await identify(config, { ...parts, stateDir });
+  const identity = await identify(config, parts);
   const serving = new InferenceWorker({
     clock,
     nodeName: identity.name,
@@ -101,6 +115,7 @@ export async function composeNode(config: Config, parts: Parts): Promise<Node> {
       await agent.stop(graceMs);
       grpc.stop();
       await api.close();
+      await unlock();
     },
   };
 }

@@ -82,6 +82,8 @@ export interface SessionStore {
    * + 1 and `regressed` is true. Null when the node is unknown, revoked or of another generation.
    */
   open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null>;
+  /** Whether another replica that lives heard another process with this identity within 10 s. */
+  isHeldElsewhere(opening: Pick<SessionOpening, "nodeId" | "bootId" | "replica">): Promise<boolean>;
   /** Marks the session closed. False when a newer one has taken over. */
   close(nodeId: NodeId, epoch: number): Promise<boolean>;
   /** Records that `replica` lives and listens at `address`, where no other one can: the row of an earlier one goes. */

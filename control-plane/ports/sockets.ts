@@ -22,6 +22,15 @@ export interface ControlLink {
   close(code: CloseCode, reason: string): void;
   /** When a byte last arrived, in ms of the replica's clock. */
   lastByteAt(): number;
+  /** Asks the peer for a byte. */
+  ping(): void;
+}
+
+/** An authenticated peer that asks for a session. */
+export interface ControlPeer {
+  /** `10.0.0.7:51234`. */
+  readonly address: string;
+  readonly connect: (epoch: number) => ControlLink;
 }
 
 export interface InferenceLink {
@@ -42,7 +51,7 @@ export interface NodeSessionHandler {
   /** What is needed to check a signature; null when the node is unknown. */
   identity(nodeId: string): Promise<NodeIdentityRow | null>;
   /** A control channel whose proof held. Throws to refuse. */
-  openControl(hello: Hello, nodeId: NodeId, connect: (epoch: number) => ControlLink): Promise<ControlSession>;
+  openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession>;
   /** An inference channel whose proof held; null when `epoch` is not the present session's. */
   openInference(nodeId: NodeId, epoch: number, link: InferenceLink): InferenceSession | null;
   /** A transfer channel whose proof held; null when the ticket is unknown, used, expired or another node's. */

@@ -43,7 +43,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
   for (const { id, name, kind } of nodes) {
-    const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0 };
+    const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
     const session = aSession({ id, name, kind }, { control, clock, fleet });
     session.attachInference({ send: () => true, close: () => undefined, lastByteAt: () => 0 });
     registry.add(session);

@@ -19,7 +19,17 @@ export function aSession(
     readonly fleet?: Pick<FleetCache, "snapshot">;
   },
 ): NodeSession {
-  return new NodeSession({ nodeId: id, name, kind, epoch, control, fleet, clock });
+  return new NodeSession({
+    nodeId: id,
+    name,
+    kind,
+    epoch,
+    bootId: "b-1",
+    address: "127.0.0.1:1",
+    control,
+    fleet,
+    clock,
+  });
 }
 
 function unused(): never {

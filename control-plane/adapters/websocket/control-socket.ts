@@ -57,6 +57,10 @@ export class ControlSocket implements ControlLink {
     return this.#watch.lastByteAt();
   }
 
+  ping(): void {
+    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#webSocket.ping();
+  }
+
   listen(session: ControlSession): void {
     this.#webSocket.on("close", () => session.onClosed());
     this.#webSocket.on("message", (data, isBinary) => {

@@ -1,10 +1,11 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { AUTHENTICATION_DEADLINE_MS, type Channel } from "../../../shared/protocol/limits.ts";
 import {
   attach as attachSchema,
@@ -54,17 +55,31 @@ export async function authenticate(webSocket: WebSocket, greeting: Greeting): Pr
   greeting.onAnswered();
   if (data === undefined) return;
   const answer = channel === "control" ? parseMessage(helloSchema, data) : parseMessage(attachSchema, data);
-  if (!answer) return webSocket.close(CLOSE.INVALID_MESSAGE, "the first message was not the answer to the challenge");
+  if (!answer) return refuse(webSocket, CLOSE.INVALID_MESSAGE, "the first message was not the answer to the challenge");
   if (!isProven(answer, nonce, greeting))
-    return webSocket.close(CLOSE.BAD_PROOF, "the signature or the identity does not hold");
+    return refuse(webSocket, CLOSE.BAD_PROOF, "the signature or the identity does not hold");
   try {
     if (answer.type === "hello") await openControl(webSocket, answer, greeting);
     else openData(webSocket, answer, greeting);
   } catch (error) {
-    const isRefusal = isSkerryError(error) && error.code === "UNAUTHENTICATED";
-    webSocket.close(isRefusal ? CLOSE.BAD_PROOF : CLOSE.CAPACITY, messageOf(error).slice(0, 100));
+    refuse(webSocket, closeCodeOf(error), messageOf(error).slice(0, 120));
   }
 }
+
+/** A paused socket would never read that the other side has closed too: that one would wait until its deadline. */
+function refuse(webSocket: WebSocket, code: CloseCode, reason: string): void {
+  webSocket.resume();
+  webSocket.close(code, reason);
+}
+
+function closeCodeOf(error: unknown): CloseCode {
+  if (!isSkerryError(error)) return CLOSE.CAPACITY;
+  if (error.code === "UNAUTHENTICATED") return CLOSE.BAD_PROOF;
+  return error.code === "CONFLICT" ? CLOSE.NEWER_SESSION : CLOSE.CAPACITY;
+}
+
+const addressOf = (socket: Duplex): string =>
+  socket instanceof Socket ? `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}` : "unknown";
 
 function isProven(answer: Hello | Attach, nonce: string, { nodeId, identity, keys, cpId, channel }: Greeting): boolean {
   if (answer.nodeId !== nodeId || answer.generation !== identity.generation) return false;
@@ -77,7 +92,9 @@ async function openControl(webSocket: WebSocket, hello: Hello, greeting: Greetin
   let socket: ControlSocket | undefined;
   const connect = (epoch: number): ControlLink =>
     (socket = new ControlSocket(webSocket, { below: greeting.socket, epoch, clock, logger }));
-  const session = await greeting.inTurn(() => door.openControl(hello, greeting.nodeId as NodeId, connect));
+  const session = await greeting.inTurn(() =>
+    door.openControl(hello, greeting.nodeId as NodeId, { address: addressOf(greeting.socket), connect }),
+  );
   if (!socket) throw new Error("the door opened no control link");
   session.started(socket.send({ ...session.welcome, re: hello.id }));
   socket.listen(session);
@@ -91,12 +108,12 @@ function openData(webSocket: WebSocket, attach: Attach, greeting: Greeting): voi
   if (channel === "inference") {
     const socket = new InferenceSocket(webSocket, { below: greeting.socket, clock });
     const session = door.openInference(nodeId, epoch, socket);
-    if (!session) return webSocket.close(CLOSE.SESSION_ENDED, "not the present session");
+    if (!session) return refuse(webSocket, CLOSE.SESSION_ENDED, "not the present session");
     sendJson(webSocket, attached);
     return socket.listen(session);
   }
   const redeem = door.openTransfer(nodeId, epoch, attach.ticket ?? "");
-  if (!redeem) return webSocket.close(CLOSE.NOT_YOURS, "the ticket is unknown, used or expired");
+  if (!redeem) return refuse(webSocket, CLOSE.NOT_YOURS, "the ticket is unknown, used or expired");
   sendJson(webSocket, attached);
   const socket = new TransferSocket(webSocket, { below: greeting.socket, clock });
   socket.listen(redeem(socket));

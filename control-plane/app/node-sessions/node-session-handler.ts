@@ -12,7 +12,7 @@ import { documentsTouched } from "../../core/fleet/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type {
-  ControlLink,
+  ControlPeer,
   ControlSession,
   InferenceLink,
   InferenceSession,
@@ -23,6 +23,7 @@ import type {
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
+import { IdentityConflicts } from "./identity-conflicts.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
 import { ResponseReceiver } from "../inference/response-receiver.ts";
@@ -53,10 +54,12 @@ const GOAWAY_SPACING_MS = 5;
  */
 export class NodeSessions implements NodeSessionHandler {
   readonly #parts: Parts;
+  readonly #conflicts: IdentityConflicts;
   #isStopped = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#conflicts = new IdentityConflicts(parts);
   }
 
   start(): void {
@@ -101,9 +104,10 @@ export class NodeSessions implements NodeSessionHandler {
     return this.#parts.sessions.identity(nodeId);
   }
 
-  async openControl(hello: Hello, nodeId: NodeId, connect: (epoch: number) => ControlLink): Promise<ControlSession> {
+  async openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession> {
     const { sessions, replica, registry, fleet, timings, clock } = this.#parts;
     if (this.#isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop");
+    await this.#conflicts.refuseClone(hello, nodeId, peer.address);
     const opened = await sessions.open({
       nodeId,
       generation: hello.generation,
@@ -125,7 +129,9 @@ export class NodeSessions implements NodeSessionHandler {
       name: node.name,
       kind: node.kind,
       epoch,
-      control: connect(epoch),
+      bootId: hello.bootId,
+      address: peer.address,
+      control: peer.connect(epoch),
       fleet,
       clock,
     });

@@ -20,6 +20,10 @@ export class NodeSession {
   readonly name: string;
   readonly kind: NodeKind;
   readonly epoch: number;
+  /** Of the process that opened it. */
+  readonly bootId: string;
+  /** Where that process is: `10.0.0.7:51234`. */
+  readonly address: string;
   readonly control: ControlLink;
   readonly pending = new PendingRequests();
   readonly desired: DesiredStateSync;
@@ -33,6 +37,8 @@ export class NodeSession {
     readonly name: string;
     readonly kind: NodeKind;
     readonly epoch: number;
+    readonly bootId: string;
+    readonly address: string;
     readonly control: ControlLink;
     readonly fleet: Pick<FleetCache, "snapshot">;
     readonly clock: Clock;
@@ -41,6 +47,8 @@ export class NodeSession {
     this.name = parts.name;
     this.kind = parts.kind;
     this.epoch = parts.epoch;
+    this.bootId = parts.bootId;
+    this.address = parts.address;
     this.control = parts.control;
     this.desired = new DesiredStateSync(parts);
     this.liveness = new Liveness(parts.clock);

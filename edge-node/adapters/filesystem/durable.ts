@@ -44,7 +44,7 @@ export function diskFull(error: unknown): unknown {
 }
 
 /** The system's name for what went wrong, such as `ENOENT`. */
-function codeOf(error: unknown): string | undefined {
+export function codeOf(error: unknown): string | undefined {
   const isObject = typeof error === "object" && error !== null; // not `instanceof`: realms differ under Jest
   return isObject && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

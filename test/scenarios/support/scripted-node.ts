@@ -60,11 +60,15 @@ export class ScriptedNode {
       placements: [...this.#states.values()],
     });
     if (hello.type !== "hello") throw new Error("no hello");
-    const session = await gateway.openControl(hello, this.id, () => ({
-      send: (message) => this.#receive(message),
-      close: () => this.#closed(session),
-      lastByteAt: () => this.#lastByteAt,
-    }));
+    const session = await gateway.openControl(hello, this.id, {
+      address: `${this.name}:1`,
+      connect: () => ({
+        send: (message) => this.#receive(message),
+        close: () => this.#closed(session),
+        lastByteAt: () => this.#lastByteAt,
+        ping: () => undefined,
+      }),
+    });
     this.#session = session;
     this.#epoch = session.epoch;
     this.#receivedId += 1;

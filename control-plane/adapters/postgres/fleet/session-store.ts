@@ -66,6 +66,18 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 
+  /** A replica records every 5 s which sessions it has heard: the process there lives, and it is not this one. */
+  async isHeldElsewhere({ nodeId, bootId, replica }: Parameters<SessionStore["isHeldElsewhere"]>[0]): Promise<boolean> {
+    const rows = await this.#ofNodes.run(
+      (client) => client.$queryRaw<unknown[]>`
+        SELECT 1 AS held FROM node_sessions s JOIN control_plane_replicas r ON r.id = s.replica
+        WHERE s.node_id = ${nodeId} AND s.open AND s.boot_id <> ${bootId} AND s.replica <> ${replica}
+          AND s.last_seen_at > now() - interval '10 seconds'
+          AND r.last_seen_at > now() - ${OWNER_GONE_MS} * interval '1 millisecond'`,
+    );
+    return rows.length > 0;
+  }
+
   close(nodeId: NodeId, epoch: number): Promise<boolean> {
     return this.#ofNodes.transaction(async (tx) => {
       const closed = await tx.nodeSession.updateMany({ where: { nodeId, epoch, open: true }, data: { open: false } });

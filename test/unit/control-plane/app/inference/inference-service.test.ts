@@ -35,7 +35,12 @@ class RecordingNode implements InferenceLink {
 
   constructor(node: FleetNode, order: RecordingNode[], clock: TestClock) {
     this.#order = order;
-    const control: ControlLink = { send: () => 1, close: () => undefined, lastByteAt: () => NOW };
+    const control: ControlLink = {
+      send: () => 1,
+      close: () => undefined,
+      lastByteAt: () => NOW,
+      ping: () => undefined,
+    };
     this.session = aSession(node, { control, clock });
     this.session.attachInference(this);
   }

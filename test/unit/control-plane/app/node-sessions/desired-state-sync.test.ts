@@ -19,6 +19,7 @@ async function setUp() {
     send: (message: Unsent<ControlPlaneMessage>) => scene.sent.push(message),
     close: () => undefined,
     lastByteAt: () => 0,
+    ping: () => undefined,
   };
   const desired = new DesiredStateSync({
     nodeId: node.id,

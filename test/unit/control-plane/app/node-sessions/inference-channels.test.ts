@@ -4,7 +4,7 @@ import type { ControlLink, InferenceLink } from "../../../../../control-plane/po
 import { aSession } from "../../../../support/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
-const control: ControlLink = { send: () => 1, close: () => undefined, lastByteAt: () => 0 };
+const control: ControlLink = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
 
 const aChannel = (): InferenceLink & { readonly closed: string[] } => {
   const closed: string[] = [];

@@ -23,7 +23,10 @@ class Channel {
   /** The welcome had the id 1. */
   readonly send = (message: never): number => this.sent.push(message) + 1;
   readonly close = (code: number): void => void this.closedWith.push(code);
-  readonly lastByteAt = (): number => NOW;
+  pings = 0;
+  isAlive = false;
+  readonly lastByteAt = (): number => NOW + (this.isAlive ? this.pings : 0);
+  readonly ping = (): void => void (this.pings += 1);
   /** Id of the newest message that a heartbeat can confirm. */
   newestAck(): number {
     return this.sent.findLastIndex(({ type }) => type === "heartbeat.ack") + 2;
@@ -93,9 +96,14 @@ async function setUp() {
   });
   handler.start();
   /** A node whose proof held opens its session. */
-  const connect = async (): Promise<{ channel: Channel; session: ControlSession; say: (message: object) => void }> => {
+  const connect = async (
+    over: Partial<Hello> = {},
+  ): Promise<{ channel: Channel; session: ControlSession; say: (message: object) => void }> => {
     const channel = new Channel();
-    const session = await handler.openControl(hello, node.id, () => channel as never);
+    const session = await handler.openControl({ ...hello, ...over }, node.id, {
+      address: "10.0.0.7:1",
+      connect: () => channel as never,
+    });
     session.started(1);
     let id = 1;
     const say = (message: object): void =>
@@ -133,6 +141,21 @@ describe("a node that opens a session", () => {
     handler.stop();
     await expect(connect()).rejects.toMatchObject({ code: "DRAINING" });
     expect(registry.all()).toEqual([]);
+  });
+
+  it("is refused while another process with its identity lives, which is an event once", async () => {
+    const { connect, registry, reasons, clock } = await setUp();
+    const { channel } = await connect();
+    channel.isAlive = true;
+    const clones = [connect({ bootId: "b-2" }), connect({ bootId: "b-3" })];
+    await Promise.all(clones.map((clone) => expect(clone).rejects.toMatchObject({ code: "CONFLICT" })));
+    expect([registry.all().map(({ bootId }) => bootId), channel.closedWith]).toEqual([["b-1"], []]);
+    expect(reasons()).toEqual(["NodeConnected", "IdentityConflict"]);
+    channel.isAlive = false;
+    const restarted = connect({ bootId: "b-4" });
+    await clock.advance(5_000);
+    await restarted;
+    expect(registry.all().map(({ bootId }) => bootId)).toEqual(["b-4"]);
   });
 
   it("takes the place of its older session, whose end is then no event", async () => {

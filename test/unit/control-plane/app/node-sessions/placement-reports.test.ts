@@ -38,7 +38,7 @@ async function setUp() {
   );
   const store = new FakeStore();
   const reportsOf = (epoch: number): PlacementReports => {
-    const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0 };
+    const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
     const session = aSession(node, { control, clock, epoch });
     const sessions = store as unknown as SessionStore;
     const push = { offerSoon: () => undefined } as never;

@@ -16,6 +16,7 @@ class Channel {
     throw new Error("the watch sends nothing");
   };
   lastByteAt = (): number => this.heardAt;
+  ping = (): void => undefined;
   close = (code: number): void => void this.closedWith.push(code);
 }
 

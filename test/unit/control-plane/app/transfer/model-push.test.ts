@@ -34,6 +34,7 @@ beforeEach(async () => {
     send: (message: Unsent<ControlPlaneMessage>) => (message.type === "transfer.offer" ? offers.push(message) : 0),
     close: () => undefined,
     lastByteAt: () => clock.now(),
+    ping: () => undefined,
   };
   session = aSession(node, { control, clock });
   session.transfers.restart(placements.map(({ id }) => id));
