@@ -128,6 +128,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
   return {
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
+    eventsDropped: (count) => metrics.eventsDropped(count),
     inferenceAnswered(inference) {
       metrics.inferenceAnswered(inference);
       const [model, version] = inference.modelVersion?.split(":") ?? [];
