@@ -36,7 +36,7 @@ interface Greeting extends NodeSocketsOptions {
   readonly socket: Duplex;
   readonly nodeId: string;
   readonly identity: NodeIdentityRow;
-  /** Called when the socket owes us nothing more: it answered, or it is closed. */
+  /** Called when the socket is no longer waited for: it answered, or it is closed. */
   readonly onAnswered: () => void;
   /** Runs what asks PostgreSQL when it is this address's turn. */
   readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;

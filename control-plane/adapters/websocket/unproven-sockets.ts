@@ -10,7 +10,7 @@ interface Unproven {
 }
 
 /**
- * Bounds sockets that owe the answer to their challenge. The owner of a key answers within a round trip, so of too many those
+ * Bounds sockets that have not answered their challenge. The owner of a key answers within a round trip, so of too many those
  * go that have waited longest, and always at the address that has too many: of the same node id first, of the address
  * next, and of the address with the most when all are too many. Nobody is refused for what another address does.
  */

@@ -26,7 +26,7 @@ interface Parts {
 
 /**
  * Two processes with one identity, as after a copied disk image or state folder. If each new session ended the other's, they
- * would take turns for ever and serve nothing; so the one that is there stays for as long as it lives. A process that was
+ * would alternate without end and serve nothing; so the one that is there stays for as long as it lives. A process that was
  * restarted has another boot id too, but then the old one answers no more.
  */
 export class IdentityConflicts {
