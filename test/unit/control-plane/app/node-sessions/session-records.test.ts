@@ -14,7 +14,7 @@ const load: FleetLoad = {
   rif: 0,
   placements: [],
 };
-const CHANNEL = { send: () => 0, close: () => undefined, lastByteAt: () => NOW };
+const CHANNEL = { send: () => 0, close: () => undefined, lastByteAt: () => NOW, ping: () => undefined };
 const ready = { lastSeen: NOW, confirmedHeartbeats: 2 };
 const nodeWith = (over: Partial<FleetNode>): FleetNode => aNode("edge-a", { observed: ready, load, ...over });
 
