@@ -32,6 +32,12 @@ export const withoutControls = (text: string): string => text.replaceAll(CONTROL
 
 /** The same characters as `\u001b`, which is what they are in JSON too. Colours stay: they are ours. */
 export const escapeControls = (text: string): string =>
-  text.replaceAll(/\u001b\[[0-9;]*m|[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, (found) =>
-    found.length > 1 ? found : `\\u${(found.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`,
-  );
+  text
+    .split(OWN_COLOURS)
+    .map((part, index) => (index % 2 === 1 ? part : part.replaceAll(CONTROLS, escaped)))
+    .join("");
+
+const ESCAPE = String.fromCharCode(0x1b);
+const OWN_COLOURS = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
+
+const escaped = (char: string): string => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;

@@ -36,7 +36,11 @@ export async function lockFolder(stateDir: string): Promise<() => Promise<void>>
 async function create(file: string, text: string): Promise<boolean> {
   try {
     const handle = await open(file, "wx", 0o600);
-    await handle.writeFile(text).finally(() => handle.close());
+    try {
+      await handle.writeFile(text);
+    } finally {
+      await handle.close();
+    }
     return true;
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;
