@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Clock } from "../shared/base/clock.ts";
-import { SkerryError } from "../shared/base/errors.ts";
+import { messageOf, SkerryError } from "../shared/base/errors.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
 import { ByteBudget } from "../shared/inference/http/byte-budget.ts";
@@ -33,6 +33,8 @@ interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Called when this node was removed and its configuration has a token to join with anew: stop it and compose again. */
+  readonly rejoin: () => void;
   /** Aborted when the process is told to stop before the node is up. */
   readonly signal: AbortSignal;
   /** Run model hosts as this program. For tests. */
@@ -65,7 +67,7 @@ async function composeLocked(
 ): Promise<Node> {
   const { clock, random, logger, stateDir, unlock } = parts;
   const keys = await localKeys(config);
-  const identity = await identify(config, parts);
+  const identity = withUrl(await identify(config, parts), config.url);
   const serving = new InferenceWorker({
     clock,
     nodeName: identity.name,
@@ -95,6 +97,7 @@ async function composeLocked(
     clock,
     random,
     logger,
+    onRemoved: () => void onRemoved(identity, config, parts),
   });
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
   const bodies = new ByteBudget(config.bodiesBytes);
@@ -124,7 +127,8 @@ async function composeLocked(
 async function identify(config: Config, parts: Parts & { readonly stateDir: string }): Promise<NodeIdentity> {
   const store = new IdentityFiles(parts.stateDir);
   const known = await store.load();
-  if (known !== null) return known;
+  if (known !== null && !(known.isRemoved && mayRejoin(known, config))) return known;
+  if (known !== null) await store.setAside();
   const { url, name, kind, isNetworkTrusted } = config;
   const admission = admissionOf(config);
   if (url === undefined || admission === undefined)
@@ -142,6 +146,31 @@ function admissionOf({ joinToken: token, podTokenFile }: Config): Admission | un
     // The control plane of the same cluster has no certificate of its own yet, so there is nothing to pin.
     return { kind: "pod", read: () => readFile(podTokenFile, "utf8"), pin: "none" };
   return token && { kind: "token", token };
+}
+
+/** A token that is left over from the first start makes no second node. */
+const mayRejoin = ({ tokenId }: NodeIdentity, { url, joinToken }: Config): boolean =>
+  url !== undefined && joinToken !== undefined && joinToken.id !== tokenId;
+
+async function onRemoved(
+  identity: NodeIdentity,
+  config: Config,
+  { stateDir, rejoin, logger }: Pick<Parts, "rejoin" | "logger"> & { readonly stateDir: string },
+): Promise<void> {
+  try {
+    await new IdentityFiles(stateDir).markRemoved();
+    // Of an older agent's identity the token is not known: the next start tries what is configured then.
+    if (identity.tokenId !== undefined && mayRejoin(identity, config)) rejoin();
+  } catch (error) {
+    logger.warn({ error: messageOf(error) }, "the removal could not be written");
+  }
+}
+
+/** After those of the join, which a dial that fails leaves behind: so a node follows a control plane that has moved. */
+function withUrl(identity: NodeIdentity, url: string | undefined): NodeIdentity {
+  if (url === undefined) return identity;
+  const own = url.replace(/^http/, "ws").replace(/\/+$/, "");
+  return { ...identity, urls: [...identity.urls.filter((each) => each !== own), own] };
 }
 
 /** Beyond loopback nobody is asked for nothing: without a file of keys the node does not listen there. */

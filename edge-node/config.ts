@@ -18,11 +18,15 @@ const settings = z.object({
   SKERRY_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe("The control plane's http or https URL; needed for the first start only."),
+    .describe(
+      "The control plane's http or https URL; needed for the first start. A node that has joined dials it when the URLs that it was given do not answer: set it when the control plane has moved.",
+    ),
   SKERRY_JOIN_TOKEN: z
     .string()
     .optional()
-    .describe("The line that `skerry token create --print-join` prints; needed for the first start only."),
+    .describe(
+      "The join token that `skerry token create` makes; needed for the first start, and to join again after a removal.",
+    ),
   SKERRY_JOIN_TOKEN_FILE: z.string().optional().describe("A file with the join token, in place of SKERRY_JOIN_TOKEN."),
   SKERRY_POD_TOKEN_FILE: z
     .string()

@@ -32,16 +32,25 @@ async function main(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
   if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
 
-  try {
-    node = await composeNode(config, { clock: systemClock, random: systemRandom, logger, signal: stopping.signal });
-    await node.start();
-  } catch (error) {
-    if (stopping.signal.aborted) return; // `stop` ends the process
-    logger.error({ error: messageOf(error) }, "the node cannot start");
-    return exit(isFinal(error) ? EXIT_CONFIG : 1);
-  }
-  const { localHost: host, localPort: port, stateDir } = config;
-  logger.info({ host, port, stateDir: path.resolve(stateDir) }, "the node is up");
+  const start = async (): Promise<void> => {
+    const parts = { clock: systemClock, random: systemRandom, logger, signal: stopping.signal };
+    try {
+      node = await composeNode(config, { ...parts, rejoin: () => void again() });
+      await node.start();
+    } catch (error) {
+      if (stopping.signal.aborted) return; // `stop` ends the process
+      logger.error({ error: messageOf(error) }, "the node cannot start");
+      return exit(isFinal(error) ? EXIT_CONFIG : 1);
+    }
+    const { localHost: host, localPort: port, stateDir } = config;
+    logger.info({ host, port, stateDir: path.resolve(stateDir) }, "the node is up");
+  };
+  const again = async (): Promise<void> => {
+    logger.info({}, "this node was removed, and there is a new join token: it joins again");
+    await node?.stop(DRAIN_MS);
+    if (!stopping.signal.aborted) await start();
+  };
+  await start();
 }
 
 /** A join that was refused stays refused; a port that is taken may be free in a moment. */

@@ -27,6 +27,7 @@ describe("docs/metrics.md", () => {
       kind: "edge",
       version: "0.0.0",
       isConnected: () => false,
+      isRemoved: () => false,
       isDraining: () => false,
       placements: () => [],
       declaredSignature: async () => undefined,

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join as joinPath, resolve } from "node:path";
+import { z } from "zod";
 import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { DRAIN_MS } from "../../shared/protocol/limits.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -22,6 +23,7 @@ export interface JoinOptions {
   readonly kind: string;
 }
 
+const readiness = z.object({ reasons: z.array(z.string()) });
 const FIRST_LOCAL_PORT = 7090;
 /** The node drains first, then it is killed. */
 const KILL_MS = DRAIN_MS + 5_000;
@@ -170,6 +172,21 @@ async function announce(run: CommandContext, node: JoiningNode, signal: AbortSig
   run.output.say(`${node.name} is up; its own API is ${local}/v2, also while the control plane is away`);
   await untilTrue(() => answersOk(`${local}/readyz`, signal), signal);
   run.output.say(`${node.name} is ready. Ctrl-C drains it and ends; its log is ${node.logFile}`);
+  await untilTrue(async () => (await reasonsOf(`${local}/readyz`, signal)).some(isRemoval), signal);
+  run.output.warn((await reasonsOf(`${local}/readyz`, signal)).find(isRemoval) ?? "");
+}
+
+const isRemoval = (reason: string): boolean => reason.startsWith("this node was removed");
+
+/** Why a probe says no; empty when it says yes or nothing. */
+async function reasonsOf(url: string, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) });
+    return readiness.parse(await response.json()).reasons;
+  } catch {
+    signal.throwIfAborted();
+    return [];
+  }
 }
 
 async function untilTrue(isTrue: () => Promise<boolean>, signal: AbortSignal): Promise<void> {

@@ -32,6 +32,8 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Called once, when the control plane has said that this node's identity is void. */
+  readonly onRemoved: () => void;
 }
 
 /** A model that takes longer to load must not keep the node away. */
@@ -93,6 +95,7 @@ export class Agent {
       logger,
       memory,
       bootId: newId("b", random),
+      onRemoved: parts.onRemoved,
       capabilities: () => this.#capabilitiesNow(),
     });
     this.#memory = memory;
@@ -129,6 +132,10 @@ export class Agent {
 
   get isConnected(): boolean {
     return this.#connection.isOpen;
+  }
+
+  get isRemoved(): boolean {
+    return this.#connection.isRemoved;
   }
 
   get isStopping(): boolean {

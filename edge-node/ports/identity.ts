@@ -15,6 +15,10 @@ export interface NodeIdentity {
   readonly pin: string;
   /** Raw Ed25519 public key, base64url. */
   readonly publicKey: string;
+  /** Of the token that it joined with; undefined when an older agent joined. */
+  readonly tokenId: string | undefined;
+  /** The control plane has said that this identity is void for good. */
+  readonly isRemoved: boolean;
   /** Signs UTF-8 text; base64url. */
   sign(text: string): string;
 }
@@ -28,7 +32,14 @@ export interface IdentityStore {
   /** The key to join with: made once and durable, so that a join whose answer was lost is repeated with the same key. */
   joinKey(): Promise<NodeKey>;
   /** Keeps what the control plane answered, durably. */
-  store(joined: JoinResponse, details: { readonly name: string; readonly pin: string }): Promise<NodeIdentity>;
+  store(
+    joined: JoinResponse,
+    details: { readonly name: string; readonly pin: string; readonly tokenId: string | undefined },
+  ): Promise<NodeIdentity>;
+  /** The identity is void: remembered, durably. */
+  markRemoved(): Promise<void>;
+  /** Sets identity, key and memory aside, so that the next join makes another node. Models stay. */
+  setAside(): Promise<void>;
 }
 
 /** The control plane's answer to one attempt to join. */

@@ -84,6 +84,8 @@ export interface LocalNode {
   readonly version: string;
   /** For the status page: whether there is a session with the control plane. */
   isConnected(): boolean;
+  /** Whether the control plane has said that this node's identity is void. */
+  isRemoved(): boolean;
   /** True from the moment it is told to stop. */
   isDraining(): boolean;
   /** What it holds, oldest first. */

@@ -59,6 +59,7 @@ export class TestAgent {
           clock,
           random,
           logger,
+          onRemoved: () => undefined,
         }),
     );
     await test.agent.restore();

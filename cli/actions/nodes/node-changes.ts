@@ -39,7 +39,11 @@ export async function removeNode(run: CommandContext, name: string): Promise<voi
   const { headers } = await api.get(pathOf(name));
   const { body } = await api.delete(pathOf(name), headers.get("etag"));
   await printAnswer(run, body);
-  run.output.say(`${name} is revoked: its sockets are closed and its key is void.`);
+  run.output.say(`${name} is removed: its connections are closed and its key is void.`);
+  run.output.say(
+    "Its machine keeps the models and serves them on its own address until the node is stopped; delete its state folder there. " +
+      "To join again in the same folder it needs a new token.",
+  );
   run.output.next("nodes ls");
 }
 

@@ -17,7 +17,7 @@ import { UnprovenSockets } from "./unproven-sockets.ts";
 
 /**
  * Takes the nodes' three channels off an http server's upgrade requests. What can be refused is refused before the
- * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown or revoked node, 503 too many of one address.
+ * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown node, 410 a removed one, 503 too many of one address.
  * What one address or node id does in excess is bounded by itself, and waits or goes before anything of another's.
  */
 export class NodeSockets {
@@ -58,6 +58,7 @@ export class NodeSockets {
       if (socket.destroyed) return; // it has waited for too long
       const identity = await this.#identify(request);
       if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
+      if (identity === "removed") return refuse(socket, "410 Gone");
       if (!identity) return refuse(socket, "401 Unauthorized");
       const webSocket = await this.#accept(channel, { request, socket, head });
       void this.#authenticate(webSocket, { address, channel, socket, ...identity });
@@ -82,12 +83,13 @@ export class NodeSockets {
 
   async #identify(
     request: IncomingMessage,
-  ): Promise<{ nodeId: string; identity: NodeIdentityRow } | "unavailable" | null> {
+  ): Promise<{ nodeId: string; identity: NodeIdentityRow } | "unavailable" | "removed" | null> {
     const nodeId = request.headers["skerry-node-id"];
     if (typeof nodeId !== "string") return null;
     try {
       const identity = await this.#options.door.identity(nodeId);
-      return identity && !identity.revoked ? { nodeId, identity } : null;
+      if (identity?.revoked) return "removed";
+      return identity && { nodeId, identity };
     } catch (error) {
       this.#options.logger.debug({ error: messageOf(error) }, "a node could not be identified");
       return "unavailable";

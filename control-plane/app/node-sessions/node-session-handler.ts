@@ -270,7 +270,7 @@ export class NodeSessions implements NodeSessionHandler {
   #syncDesired(session: NodeSession): void {
     const node = this.#parts.fleet.snapshot().nodes.get(session.nodeId);
     if (!node) return;
-    if (node.revoked) return session.control.close(CLOSE.BAD_PROOF, "this node was revoked");
+    if (node.revoked) return session.control.close(CLOSE.NODE_DELETED, "this node was removed");
     session.desired.sync();
   }
 }

@@ -35,9 +35,11 @@ export class NodeAdmin {
     this.#timings = parts.timings;
   }
 
+  /** All that were not removed. */
   list(): Node[] {
     const fleet = this.#fleet.snapshot();
-    return [...fleet.nodes.values()].map((node) => this.#view(node, placementsOn(fleet, node.id)));
+    const nodes = [...fleet.nodes.values()].filter(({ revoked }) => !revoked);
+    return nodes.map((node) => this.#view(node, placementsOn(fleet, node.id)));
   }
 
   /** Throws `NOT_FOUND`. */
@@ -110,7 +112,10 @@ export class NodeAdmin {
     }
     await this.#store.revoke(name, {
       actor,
-      event: eventAbout(name, { reason: "NodeRevoked", message: `${name} was revoked by ${actor.name}` }),
+      event: eventAbout(name, {
+        reason: "NodeRevoked",
+        message: `${name} was removed by ${actor.name}: its key is void`,
+      }),
     });
     await this.#fleet.refresh();
   }

@@ -1,12 +1,18 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import { chmod, mkdir, readFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { joinResponse, type JoinResponse } from "../../../shared/protocol/messages.ts";
 import type { IdentityStore, NodeIdentity, NodeKey } from "../../ports/identity.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 
-const identitySchema = joinResponse.extend({ name: z.string(), pin: z.string(), publicKey: z.string() });
+const identitySchema = joinResponse.extend({
+  name: z.string(),
+  pin: z.string(),
+  publicKey: z.string(),
+  tokenId: z.string().optional(),
+  removed: z.boolean().optional(),
+});
 
 /** `node.key` (mode 0600, never leaves the disk) and `identity.json` (what the control plane answered) in the state folder. */
 export class IdentityFiles implements IdentityStore {
@@ -28,7 +34,7 @@ export class IdentityFiles implements IdentityStore {
     try {
       const identity = identitySchema.parse(JSON.parse(text));
       if (identity.publicKey !== key.publicKey) throw new Error("the key is another one");
-      return { ...identity, ...key };
+      return { ...identity, tokenId: identity.tokenId, isRemoved: identity.removed === true, ...key };
     } catch (error) {
       throw new Error(`${this.#identityPath} is damaged; restore it, or delete it and join again`, { cause: error });
     }
@@ -45,12 +51,25 @@ export class IdentityFiles implements IdentityStore {
 
   async store(
     joined: JoinResponse,
-    { name, pin }: { readonly name: string; readonly pin: string },
+    { name, pin, tokenId }: { readonly name: string; readonly pin: string; readonly tokenId: string | undefined },
   ): Promise<NodeIdentity> {
     const key = await this.joinKey();
-    const identity = { ...joined, name, pin, publicKey: key.publicKey };
+    const identity = { ...joined, name, pin, tokenId, publicKey: key.publicKey };
     await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
-    return { ...identity, ...key };
+    return { ...identity, isRemoved: false, ...key };
+  }
+
+  async markRemoved(): Promise<void> {
+    const text = await unlessMissing(readFile(this.#identityPath, "utf8"));
+    if (text === undefined) return;
+    const identity = { ...identitySchema.parse(JSON.parse(text)), removed: true };
+    await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
+  }
+
+  async setAside(): Promise<void> {
+    // In this order: whatever a crash leaves, the next start joins.
+    for (const file of [join(this.#stateDir, "memory.json"), this.#identityPath, this.#keyPath])
+      await unlessMissing(rename(file, `${file}.removed`));
   }
 
   async #readKey(): Promise<NodeKey | undefined> {

@@ -18,6 +18,7 @@ import {
   serverOptions,
 } from "../../../shared/inference/http/server-options.ts";
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
+import { REMOVED } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
 import { type Answered, infer } from "./infer.ts";
@@ -194,6 +195,7 @@ function readiness(node: LocalNode): Reply {
   const isUseful = node.isConnected() || node.placements().some(({ state }) => state === "ready");
   const reasons = [
     ...(node.isDraining() ? ["draining"] : []),
+    ...(node.isRemoved() ? [REMOVED] : []),
     ...(isUseful ? [] : ["not connected to a control plane, and nothing is ready here"]),
   ];
   return jsonReply({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });

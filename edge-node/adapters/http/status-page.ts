@@ -1,11 +1,10 @@
 import type { LocalNode } from "../../ports/serving.ts";
+import { REMOVED } from "../../app/session/connection.ts";
 import { versionWithAliases } from "./resolve-placement.ts";
 
 /** A page that a technician opens on the device: who it is, whether the control plane is there, what runs. Needs no network. */
 export function statusPage(node: LocalNode): string {
-  const connection = node.isConnected()
-    ? "connected to the control plane"
-    : "the control plane is away; this node serves on";
+  const connection = connectionOf(node);
   const rows = node
     .placements()
     .map(
@@ -20,6 +19,11 @@ export function statusPage(node: LocalNode): string {
 <p>${node.kind} node, ${connection}. Skerry ${escape(node.version)}.</p>
 ${rows.length === 0 ? "<p>Nothing is placed here yet.</p>" : table}
 </html>`;
+}
+
+function connectionOf(node: LocalNode): string {
+  if (node.isRemoved()) return escape(REMOVED);
+  return node.isConnected() ? "connected to the control plane" : "the control plane is away; this node serves on";
 }
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);

@@ -174,10 +174,15 @@ export function closedByStatus(status: number, retryAfter: string | undefined): 
     429: CLOSE.TOO_MANY_MESSAGES,
     503: CLOSE.CAPACITY,
   };
+  const reasons: Readonly<Record<number, string>> = {
+    401: "the control plane does not know this node (HTTP 401): it was removed long ago, or this is another database",
+    410: "this node was removed from the control plane (HTTP 410)",
+    503: "the control plane takes no session now (HTTP 503)",
+  };
   const seconds = Number(retryAfter ?? 0);
   return {
     code: codes[status] ?? CLOSE.FAULT,
-    reason: `the control plane answered HTTP ${status}`,
+    reason: reasons[status] ?? `the control plane answered HTTP ${status}`,
     retryAfterMs: Number.isFinite(seconds) ? Math.max(0, Math.min(seconds, 3_600)) * 1_000 : 0,
   };
 }

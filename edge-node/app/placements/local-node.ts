@@ -26,6 +26,7 @@ export function localNode(
     kind,
     version,
     isConnected: () => agent.isConnected,
+    isRemoved: () => agent.isRemoved,
     isDraining: () => agent.isStopping,
     placements: () => agent.placements().map(localPlacement),
     declaredSignature: (artifact) =>

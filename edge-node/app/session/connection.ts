@@ -16,7 +16,13 @@ interface Parts extends SessionParts {
   readonly memory: LocalState;
   readonly capabilities: () => Promise<Capabilities>;
   readonly bootId: string;
+  /** Called once, when the control plane has said that this identity is void. */
+  readonly onRemoved: () => void;
 }
+
+export const REMOVED =
+  "this node was removed from its control plane, and its key is void. Its models serve on at its own address. " +
+  "To join again, stop it and run `skerry join` with a new token and the same folder; to end it for good, stop it and delete the folder";
 
 /** Keeps one session with the control plane open until it is stopped: dials, hands over, waits with jitter, dials again. */
 export class Connection {
@@ -25,6 +31,7 @@ export class Connection {
   readonly #stop = new AbortController();
   readonly #stopped = Promise.withResolvers<"stopped">();
   #session: Session | undefined;
+  #isRemoved = false;
   #loop: Promise<void> = Promise.resolve();
   /** Sessions that are on their way out. */
   readonly #closing = new Set<Promise<void>>();
@@ -53,6 +60,11 @@ export class Connection {
     return this.#session !== undefined;
   }
 
+  /** Whether the control plane has said that this identity is void. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
   /** A placement became ready, or ceased to be. */
   placementsChanged(): void {
     this.#session?.placementsChanged();
@@ -66,7 +78,9 @@ export class Connection {
       if (closed === "take over") continue;
       const redial = this.#reconnect.after(closed, clock.now());
       if (redial.kind === "never") {
-        logger.error({ code: closed.code }, "this node was deleted; it serves on, and dials no more");
+        logger.error({ code: closed.code }, REMOVED);
+        this.#isRemoved = true;
+        this.#parts.onRemoved();
         break;
       }
       await sleep(clock, redial.waitMs, signal).catch(() => undefined);

@@ -42,7 +42,8 @@ export async function join(
     const answer = await door.join(await requestOf(wish, key), signal);
     switch (answer.kind) {
       case "joined": {
-        const identity = await store.store(answer.response, { name, pin });
+        const tokenId = admission.kind === "token" ? admission.token.id : undefined;
+        const identity = await store.store(answer.response, { name, pin, tokenId });
         logger.info({ nodeId: identity.nodeId, name, site: identity.site }, "joined");
         return identity;
       }

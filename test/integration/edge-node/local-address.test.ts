@@ -21,6 +21,7 @@ describe("a node beyond its own machine", () => {
       clock: systemClock,
       random: seededRandom(1),
       logger: silentLogger,
+      rejoin: () => undefined,
       signal: new AbortController().signal,
     });
 

@@ -71,6 +71,7 @@ const aPlacement = (name: string, host: ModelHost, over: Partial<LocalPlacementV
 interface Facts {
   kind: "edge" | "cloud";
   connected: boolean;
+  removed: boolean;
   draining: boolean;
   readyWhen: "all" | "any";
   placements: LocalPlacementView[];
@@ -90,6 +91,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
   facts = {
     kind: "edge",
     connected: true,
+    removed: false,
     draining: false,
     readyWhen: "all",
     placements: [aPlacement("same", identity), aPlacement("loop", loop)],
@@ -104,6 +106,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
     kind: facts.kind,
     version: "1.2.3",
     isConnected: () => facts.connected,
+    isRemoved: () => facts.removed,
     isDraining: () => facts.draining,
     placements: () => facts.placements,
     declaredSignature: async (artifact) => facts.declared[artifact],
@@ -371,6 +374,18 @@ describe("a node's own API", () => {
       ready: false,
       reasons: ["not connected to a control plane, and nothing is ready here"],
     });
+  });
+
+  it("says to probes and on its page that it was removed, and what to do", async () => {
+    facts.removed = true;
+    const { status, json } = await call("/readyz");
+    expect([status, JSON.stringify(json)]).toEqual([
+      503,
+      expect.stringContaining("was removed from its control plane"),
+    ]);
+    expect((await call("/")).bytes.toString("utf8")).toContain(
+      "run `skerry join` with a new token and the same folder",
+    );
   });
 
   it("keeps an idle connection for longer than the proxies in front do", async () => {

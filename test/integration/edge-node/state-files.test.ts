@@ -67,17 +67,27 @@ describe("IdentityFiles", () => {
     const key = await store.joinKey();
     expect((await new IdentityFiles(stateDir).joinKey()).publicKey).toBe(key.publicKey);
     expect((await stat(path.join(stateDir, "node.key"))).mode & 0o777).toBe(0o600);
-    await store.store(joined, { name: "edge-a", pin: "none" });
+    await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
     const identity = await new IdentityFiles(stateDir).load();
     expect(identity).toMatchObject({ ...joined, name: "edge-a", pin: "none", publicKey: key.publicKey });
     expect(keys.verify(key.publicKey, "a text", identity?.sign("a text") ?? "")).toBe(true);
     expect(await readFile(path.join(stateDir, "identity.json"), "utf8")).not.toContain("PRIVATE");
   });
 
+  it("is set aside after a removal, so that the next join makes another node with a key of its own", async () => {
+    const store = new IdentityFiles(stateDir);
+    const { publicKey } = await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
+    await store.markRemoved();
+    expect(await new IdentityFiles(stateDir).load()).toMatchObject({ isRemoved: true, tokenId: "t-1", publicKey });
+    await store.setAside();
+    expect(await store.load()).toBeNull();
+    expect((await store.joinKey()).publicKey).not.toBe(publicKey);
+  });
+
   it("is null before the first join, and refuses to be another node when its files are damaged", async () => {
     const store = new IdentityFiles(stateDir);
     expect(await store.load()).toBeNull();
-    await store.store(joined, { name: "edge-a", pin: "none" });
+    await store.store(joined, { name: "edge-a", pin: "none", tokenId: "t-1" });
     await rm(path.join(stateDir, "node.key"));
     await expect(store.load()).rejects.toThrow("node.key");
     await store.joinKey();
