@@ -76,6 +76,8 @@ async function open(node: number): Promise<void> {
       cpId: options.cpId,
       urls: [options.url],
       pin: "none",
+      tokenId: undefined,
+      isRemoved: false,
       publicKey: "",
       sign: (text) => sign(null, Buffer.from(text), key).toString("base64url"),
     },
