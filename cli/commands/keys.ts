@@ -50,6 +50,15 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
   );
   withExamples(
     keys
+      .command("recover")
+      .description("make an admin key in the database of DATABASE_URL, when no admin key is left")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/access/recover-key.ts")).recoverKey(run)),
+      ),
+    "skerry keys recover",
+  );
+  withExamples(
+    keys
       .command("rm")
       .description("revoke a key")
       .argument("<id>", "id of the key, as `keys ls` shows it")

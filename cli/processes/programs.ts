@@ -18,6 +18,9 @@ export const EDGE_NODE = {
   nodeFlags: youngHalf(8),
 };
 
+/** Makes an admin key in the database. */
+export const RECOVER_KEY = fileURLToPath(new URL("../../control-plane/recover-key.ts", import.meta.url));
+
 /** Settings of the programs themselves that an operator may give to all of them through us. */
 const PASSED_ON = new Set(["SKERRY_LOG_LEVEL", "SKERRY_SUSPECT_MS", "SKERRY_LOST_MS", "SKERRY_TRUSTED_NETWORK"]);
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { runCli } from "../../unit/cli/support/run-cli.ts";
 import { alice, connect, openStores } from "./fixture.ts";
 
 let database: TestDatabase;
@@ -119,4 +120,24 @@ describe("the audit log", () => {
     await create("k5");
     expect(await count()).toBe(before + 1);
   });
+});
+
+describe("skerry keys recover", () => {
+  it("makes an admin key with the database at hand, and an audit entry of it", async () => {
+    const { exitCode, stdout, stderr } = await runCli(["keys", "recover"], { env: { DATABASE_URL: database.url } });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Next: skerry keys ls")]);
+    const [, id = ""] = /^sk_([0-9a-f]{12})_\S{43}\n$/.exec(stdout) ?? [];
+    expect(await stores.keys.find(id)).toMatchObject({ name: "recovered-admin", role: "admin", revokedAt: null });
+    const [entry] = await stores.audit.list({ before: null, limit: 1 });
+    expect(entry).toMatchObject({ action: "api-key.create", target: `api-key/${id}` });
+    expect(entry?.actor).toMatch(/^keys recover \(/);
+  }, 60_000);
+
+  it("says what is missing, and which database does not answer", async () => {
+    expect((await runCli(["keys", "recover"], { env: {} })).stderr).toContain("DATABASE_URL is not set");
+    const env = { DATABASE_URL: "postgresql://nobody@127.0.0.1:1/nothing" };
+    const { exitCode, stdout, stderr } = await runCli(["keys", "recover"], { env });
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("no key was made");
+  }, 60_000);
 });
