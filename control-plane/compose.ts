@@ -14,6 +14,7 @@ import { NodeSockets } from "./adapters/websocket/node-sockets.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
+import { RetentionSweep } from "./app/events/retention-sweep.ts";
 import { EventRecorder } from "./app/events/event-recorder.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { createEffects } from "./app/control-loop/effects/effects.ts";
@@ -128,6 +129,13 @@ export async function composeControlPlane(
     logger,
   });
 
+  const retention = new RetentionSweep({
+    store: postgres.retention,
+    retention: config.retention,
+    isLeading: () => leadership.current() !== undefined,
+    clock,
+    logger,
+  });
   const catalog = new ModelCatalog({
     catalog: postgres.catalog,
     artifacts,
@@ -214,11 +222,13 @@ export async function composeControlPlane(
       catalog.start();
       podSweep?.start();
       sockets.attach(door.http.server);
+      retention.start();
       readiness.start();
     },
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await podSweep?.stop();
+      await retention.stop();
       await loop.stop();
       await leadership.stop();
       await catalog.stop();

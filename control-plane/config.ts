@@ -1,8 +1,10 @@
 import { z } from "zod";
+import type { Retention } from "./ports/retention.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
+const days = z.coerce.number().int().min(1).max(36_500);
 const flag = z
   .enum(["0", "1"])
   .default("0")
@@ -67,6 +69,16 @@ const settings = z.object({
     .describe(
       "How long a control plane that stops goes on serving after /readyz says no, in ms, so that a load balancer sees it; not when it is the only one.",
     ),
+  SKERRY_EVENT_DAYS: days.default(30).describe("How long events are kept, in days."),
+  SKERRY_AUDIT_DAYS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe("How long audit entries are kept, in days; 0: without a limit."),
+  SKERRY_LEFTOVER_DAYS: days
+    .default(30)
+    .describe("How long expired join tokens and rejected versions are kept, in days."),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -97,6 +109,7 @@ export interface Config {
   readonly suspectMs: number;
   readonly lostMs: number;
   readonly drainNoticeMs: number;
+  readonly retention: Retention;
   readonly logLevel: string;
   readonly exitWithParent: boolean;
 }
@@ -120,6 +133,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     suspectMs: data.SKERRY_SUSPECT_MS,
     lostMs: data.SKERRY_LOST_MS,
     drainNoticeMs: data.SKERRY_DRAIN_NOTICE_MS,
+    retention: {
+      eventDays: data.SKERRY_EVENT_DAYS,
+      auditDays: data.SKERRY_AUDIT_DAYS,
+      leftoverDays: data.SKERRY_LEFTOVER_DAYS,
+    },
     logLevel: data.SKERRY_LOG_LEVEL,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
   };

@@ -60,6 +60,10 @@ export class ApiClient {
     return this.call("PUT", path, { body, headers: etag === null ? {} : { "If-Match": etag } });
   }
 
+  patch(path: string, body: object, etag: string | null = null): Promise<Answer> {
+    return this.call("PATCH", path, { body, headers: etag === null ? {} : { "If-Match": etag } });
+  }
+
   delete(path: string, etag: string | null = null): Promise<Answer> {
     return this.call("DELETE", path, { headers: etag === null ? {} : { "If-Match": etag } });
   }

@@ -4,6 +4,7 @@ import { collectPair, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
 import type { PushOptions } from "../actions/models/model-push.ts";
 
+const removals = () => import("../actions/models/removals.ts");
 const actions = () => import("../actions/models/models.ts");
 const transfers = () => import("../actions/models/model-push.ts");
 
@@ -77,6 +78,41 @@ export function registerModels(program: Command, shell: CommandRunner): void {
         ),
       ),
     "skerry models alias digits champion 2",
+  );
+  withExamples(
+    models
+      .command("unalias")
+      .description("delete an alias; refused while a deployment asks for it")
+      .argument("<model>", "name of the model")
+      .argument("<alias>", "e.g. champion")
+      .action((model: string, alias: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await removals()).removeAlias(run, model, alias)),
+      ),
+    "skerry models unalias digits champion",
+  );
+  withExamples(
+    models
+      .command("rm")
+      .description("delete a version, or a model with all its versions; refused while something needs it")
+      .argument("<model[:version]>", "name of the model, or a number after a colon for one version")
+      .action((reference: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await removals()).removeModel(run, reference)),
+      ),
+    "skerry models rm digits:1",
+    "skerry models rm digits",
+  );
+  withExamples(
+    models
+      .command("label")
+      .description("set labels of a model with NAME=VALUE, remove them with NAME-")
+      .argument("<model>", "name of the model")
+      .argument("<labels...>", "e.g. team=vision owner-")
+      .action((model: string, labels: string[], _options: object, command: Command) =>
+        shell.run(command, async (run) =>
+          (await import("../actions/labels.ts")).changeLabels(run, { kind: "models", name: model }, labels),
+        ),
+      ),
+    "skerry models label digits team=vision owner-",
   );
   withExamples(
     models

@@ -77,6 +77,19 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
   );
   withExamples(
     nodes
+      .command("label")
+      .description("set labels of a node with NAME=VALUE, remove them with NAME-")
+      .argument("<node>", "name of the node")
+      .argument("<labels...>", "e.g. floor=2 pilot-")
+      .action((node: string, labels: string[], _options: object, command: Command) =>
+        shell.run(command, async (run) =>
+          (await import("../actions/labels.ts")).changeLabels(run, { kind: "nodes", name: node }, labels),
+        ),
+      ),
+    "skerry nodes label edge-a floor=2 pilot-",
+  );
+  withExamples(
+    nodes
       .command("rm")
       .description("revoke a node: its identity is void and its models move elsewhere")
       .argument("<node>", "name of the node")

@@ -52,7 +52,9 @@ export interface CatalogStore {
     },
     actor: Actor,
   ): Promise<ModelVersion>;
+  /** Those that were not deleted. */
   listVersions(model: string): Promise<readonly ModelVersion[]>;
+  /** Null when there is none, or it was deleted. */
   getVersion(model: string, version: number): Promise<ModelVersion | null>;
   upload(id: string): Promise<UploadRow | null>;
   /** The upload of a version; null when it has ended or there is no such version. */
@@ -70,6 +72,10 @@ export interface CatalogStore {
     move: { model: string; alias: string; version: number; ifMatch: number | null | undefined },
     context: { actor: Actor; event: NewEvent },
   ): Promise<void>;
+  /** Throws `NOT_FOUND`, and `CONFLICT` naming what needs it. Its number is never given again. */
+  deleteVersion(version: { model: string; version: number }, actor: Actor): Promise<void>;
+  /** Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that ask for it. */
+  deleteAlias(alias: { model: string; alias: string }, actor: Actor): Promise<void>;
   /** The manifest's exact bytes; null when unknown. */
   manifest(artifact: string): Promise<string | null>;
 }

@@ -5,6 +5,7 @@ import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
 import type { AuditStore, EventStore, IdempotencyStore } from "../../ports/journal.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
+import type { RetentionStore } from "../../ports/retention.ts";
 import type { ChangeNotifier, ChangeTopic, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
 import { PostgresAuditStore } from "./events/audit-store.ts";
 import { PostgresCatalogStore } from "./catalog/catalog-store.ts";
@@ -12,6 +13,7 @@ import { Database } from "./database.ts";
 import { PostgresDeploymentStore } from "./fleet/deployment-store.ts";
 import { PostgresChangeNotifier } from "./change-notifier.ts";
 import { PostgresEventStore } from "./events/event-store.ts";
+import { PostgresRetentionStore } from "./events/retention-store.ts";
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
 import { PostgresKeyStore } from "./access/key-store.ts";
@@ -55,6 +57,7 @@ export interface PostgresStores {
   readonly events: EventStore;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
+  readonly retention: RetentionStore;
   /** Silent until `listen`; its caller calls `stop`, before `close`. */
   readonly notifier: ChangeNotifier;
   /** Adds a listener for notifications, from `listen` on. */
@@ -89,6 +92,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     keys: new PostgresKeyStore(database),
     events: new PostgresEventStore({ reads: database, writes: ofNodes }),
     audit: new PostgresAuditStore(database),
+    retention: new PostgresRetentionStore(database),
     idempotency: new PostgresIdempotencyStore(database),
     notifier,
     onNotify: (listener) => notifier.onChange(listener),

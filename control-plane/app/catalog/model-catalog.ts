@@ -132,6 +132,19 @@ export class ModelCatalog {
     await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, digests);
   }
 
+  /** Deletes a version and the files that nothing else needs. Throws `NOT_FOUND`, and `CONFLICT` naming what needs it. */
+  async deleteVersion(model: string, version: number, actor: Actor): Promise<void> {
+    const { files } = await this.getVersion(model, version);
+    await this.#catalog.deleteVersion({ model, version }, actor);
+    const digests = files.map(({ sha256 }) => sha256);
+    await reclaimFiles({ catalog: this.#catalog, artifacts: this.#artifacts }, digests);
+  }
+
+  /** Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that ask for it. */
+  deleteAlias(model: string, alias: string, actor: Actor): Promise<void> {
+    return this.#catalog.deleteAlias({ model, alias }, actor);
+  }
+
   // ── versions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Newest first. Throws `NOT_FOUND` when there is no such model. */

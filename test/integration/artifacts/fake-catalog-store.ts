@@ -148,6 +148,17 @@ export class FakeCatalogStore implements CatalogStore {
     this.events.push(event);
   }
 
+  async deleteVersion({ model, version }: { model: string; version: number }): Promise<void> {
+    if (!this.versions.delete(`${model}:${version}`)) throw new SkerryError("NOT_FOUND", `no version ${version}`);
+  }
+
+  async deleteAlias({ model, alias }: { model: string; alias: string }): Promise<void> {
+    const row = this.#model(model);
+    const { [alias]: gone, ...aliases } = row.aliases;
+    if (gone === undefined) throw new SkerryError("NOT_FOUND", `no alias ${alias}`);
+    this.#put({ ...row, aliases });
+  }
+
   async manifest(): Promise<string | null> {
     return null;
   }

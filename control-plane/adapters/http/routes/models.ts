@@ -110,6 +110,19 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
         return { body: moved, headers: { ETag: `"${moved.version}"` } };
       },
     }),
+    defineRoute({
+      method: "DELETE",
+      path: "/api/v1/models/{model}/aliases/{alias}",
+      summary: "Delete an alias; refused while a deployment asks for it",
+      tag: TAG,
+      access: OPERATORS,
+      params: aliasParams,
+      statuses: [204],
+      async handle({ params, actor }) {
+        await catalog.deleteAlias(params.model, params.alias, actor);
+        return { status: 204, empty: true };
+      },
+    }),
   ];
 }
 

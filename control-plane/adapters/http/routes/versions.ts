@@ -15,7 +15,7 @@ import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
 import type { Catalog } from "../server/route-catalog.ts";
 import { numberKey, paginate } from "../rest/paginate.ts";
-import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
+import { ADMINS, defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
 import { refuseOutsideScope } from "./models.ts";
 import { diffParams, modelParams, versionParams } from "./params.ts";
 
@@ -80,6 +80,19 @@ export function versionRoutes({
       async handle({ params, caller }) {
         refuseOutsideScope(caller, params.model);
         return { body: await catalog.getVersion(params.model, params.version) };
+      },
+    }),
+    defineRoute({
+      method: "DELETE",
+      path: `${PATH}/{version}`,
+      summary: "Delete a version and its files; refused while an alias, a deployment or a placement needs it",
+      tag: TAG,
+      access: ADMINS,
+      params: versionParams,
+      statuses: [204],
+      async handle({ params, actor }) {
+        await catalog.deleteVersion(params.model, params.version, actor);
+        return { status: 204, empty: true };
       },
     }),
     defineRoute({

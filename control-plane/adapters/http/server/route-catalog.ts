@@ -8,6 +8,8 @@ export type Catalog = Pick<
   | "getModel"
   | "patchModel"
   | "deleteModel"
+  | "deleteVersion"
+  | "deleteAlias"
   | "declareVersion"
   | "listVersions"
   | "getVersion"

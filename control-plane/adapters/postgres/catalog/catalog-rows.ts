@@ -9,7 +9,12 @@ import type { UploadRow } from "../../../ports/catalogue.ts";
 /** What a model is read with, for `toModel`. */
 export const WITH_MODEL = {
   aliases: true,
-  versions: { select: { version: true }, orderBy: { version: "desc" }, take: 1 },
+  versions: {
+    select: { version: true },
+    where: { state: { not: "archived" } },
+    orderBy: { version: "desc" },
+    take: 1,
+  },
 } as const;
 
 const signature = z.array(tensorSpec);

@@ -1,3 +1,4 @@
+import { deleteAlias, deleteVersion } from "./removals.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import type { CatalogStore, CheckedModel, UploadRow } from "../../../ports/catalogue.ts";
 import type { Actor, NewEvent } from "../../../ports/journal.ts";
@@ -53,7 +54,7 @@ export class PostgresCatalogStore implements CatalogStore {
 
   /** Oldest first. */
   async listVersions(model: string): Promise<readonly ModelVersion[]> {
-    const where = { modelName: model };
+    const where = { modelName: model, state: { not: "archived" } };
     const rows = await this.#database.run((client) =>
       client.modelVersion.findMany({ where, orderBy: { version: "asc" } }),
     );
@@ -63,7 +64,15 @@ export class PostgresCatalogStore implements CatalogStore {
   async getVersion(model: string, version: number): Promise<ModelVersion | null> {
     const where = { modelName_version: { modelName: model, version } };
     const row = await this.#database.run((client) => client.modelVersion.findUnique({ where }));
-    return row && toModelVersion(row);
+    return row && row.state !== "archived" ? toModelVersion(row) : null;
+  }
+
+  deleteVersion(version: { model: string; version: number }, actor: Actor): Promise<void> {
+    return this.#database.bulkTransaction((tx) => deleteVersion(tx, version, actor));
+  }
+
+  deleteAlias(alias: { model: string; alias: string }, actor: Actor): Promise<void> {
+    return this.#database.transaction((tx) => deleteAlias(tx, alias, actor));
   }
 
   beginCheck(uploadId: string): Promise<boolean> {

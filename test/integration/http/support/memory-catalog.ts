@@ -61,6 +61,21 @@ export class MemoryCatalog implements Catalog {
     this.versions.delete(name);
   }
 
+  async deleteVersion(model: string, version: number): Promise<void> {
+    await this.getVersion(model, version);
+    this.versions.set(
+      model,
+      (this.versions.get(model) ?? []).filter((each) => each.version !== version),
+    );
+  }
+
+  async deleteAlias(model: string, alias: string): Promise<void> {
+    const found = await this.getModel(model);
+    const { [alias]: gone, ...aliases } = found.aliases;
+    if (gone === undefined) throw new SkerryError("NOT_FOUND", `the model ${model} has no alias ${alias}`);
+    this.#put({ ...found, aliases });
+  }
+
   async declareVersion(
     model: string,
     declared: Parameters<Catalog["declareVersion"]>[1],

@@ -1,0 +1,77 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Actor } from "../../../ports/journal.ts";
+import type { Transaction } from "../database.ts";
+import { audit, tell } from "../events/journal.ts";
+import { raiseDesiredRev } from "../fleet/desired-rev.ts";
+import { lockModel } from "./model-writes.ts";
+
+/**
+ * Forgets what a version is made of. Its row stays `archived`, so that its number is never given again. Throws `NOT_FOUND`, and
+ * `CONFLICT` that names what needs it: an alias, a deployment, a placement, an upload in its check.
+ */
+export async function deleteVersion(
+  tx: Transaction,
+  { model, version }: { readonly model: string; readonly version: number },
+  actor: Actor,
+): Promise<void> {
+  const name = `${model}:${version}`;
+  await lockModel(tx, model);
+  const [row] = await tx.$queryRaw<{ state: string; artifact: string | null }[]>`
+    SELECT state, artifact_digest AS artifact FROM model_versions
+    WHERE model_name = ${model} AND version = ${version} FOR UPDATE`;
+  if (!row || row.state === "archived")
+    throw new SkerryError("NOT_FOUND", `the model ${model} has no version ${version}`);
+  if (row.state === "checking") throw new SkerryError("CONFLICT", `${name} is in its check: wait until that has ended`);
+  await refuseIfNeeded(tx, { model, version });
+  await tx.$executeRaw`DELETE FROM uploads WHERE model_name = ${model} AND version = ${version}`;
+  await tx.$executeRaw`
+    UPDATE model_versions SET state = 'archived', artifact_digest = NULL, files = '[]'::jsonb
+    WHERE model_name = ${model} AND version = ${version}`;
+  await tx.$executeRaw`
+    DELETE FROM artifacts a WHERE digest = ${row.artifact}
+      AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.artifact_digest = a.digest)`;
+  await audit(tx, actor, { action: "version.delete", target: `model/${model}`, detail: { version } });
+  const message = `${actor.name} deleted ${name}`;
+  await tell(tx, [{ type: "Normal", reason: "ModelVersionDeleted", object: `model/${model}`, message }]);
+}
+
+async function refuseIfNeeded(tx: Transaction, { model, version }: { model: string; version: number }): Promise<void> {
+  const needs = await tx.$queryRaw<{ what: string }[]>`
+    SELECT 'the alias ' || alias AS what FROM aliases WHERE model_name = ${model} AND version = ${version}
+    UNION ALL
+    SELECT 'the deployment ' || name FROM deployments
+    WHERE spec->>'model' = ${model} AND spec->>'version' = ${String(version)}
+    UNION ALL
+    SELECT DISTINCT 'a placement on ' || n.name FROM placements p JOIN nodes n ON n.id = p.node_id
+    WHERE p.model_name = ${model} AND p.version = ${version} AND p.wanted <> 'gone' AND NOT n.revoked
+    LIMIT 10`;
+  if (needs.length === 0) return;
+  const names = needs.map(({ what }) => what).join(", ");
+  throw new SkerryError("CONFLICT", `${model}:${version} is needed by ${names}: change or delete them first`);
+}
+
+/** Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that ask for it. */
+export async function deleteAlias(
+  tx: Transaction,
+  { model, alias }: { readonly model: string; readonly alias: string },
+  actor: Actor,
+): Promise<void> {
+  await lockModel(tx, model);
+  const users = await tx.$queryRaw<{ name: string }[]>`
+    SELECT name FROM deployments WHERE spec->>'model' = ${model} AND spec->>'version' = ${alias} ORDER BY name`;
+  if (users.length > 0) {
+    const names = users.map(({ name }) => name).join(", ");
+    throw new SkerryError(
+      "CONFLICT",
+      `the alias ${alias} of ${model} is used by the deployments ${names}: change them first`,
+    );
+  }
+  const [gone] = await tx.$queryRaw<{ version: number }[]>`
+    DELETE FROM aliases WHERE model_name = ${model} AND alias = ${alias} RETURNING version`;
+  if (!gone) throw new SkerryError("NOT_FOUND", `the model ${model} has no alias ${alias}`);
+  await raiseDesiredRev(tx, Prisma.sql`model_name = ${model} AND version = ${gone.version}`);
+  await audit(tx, actor, { action: "alias.delete", target: `model/${model}`, detail: { alias, before: gone.version } });
+  const message = `${actor.name} deleted the alias ${alias} of ${model}, which named version ${gone.version}`;
+  await tell(tx, [{ type: "Normal", reason: "AliasDeleted", object: `model/${model}`, message }]);
+}

@@ -1,0 +1,13 @@
+/** How long rows are kept that nothing needs any more, in days. */
+export interface Retention {
+  readonly eventDays: number;
+  /** 0: without a limit. */
+  readonly auditDays: number;
+  /** Expired join tokens and rejected versions. */
+  readonly leftoverDays: number;
+}
+
+export interface RetentionStore {
+  /** Deletes at most a thousand rows of each kind. Returns how many went. */
+  sweep(retention: Retention): Promise<number>;
+}

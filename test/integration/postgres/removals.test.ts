@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type pg from "pg";
+import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { alice, connect, event, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
+
+let database: TestDatabase;
+let stores: PostgresStores;
+let sql: pg.Client;
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  stores = await openStores(database.url);
+  sql = await connect(database.url);
+});
+afterAll(async () => {
+  await sql.end();
+  await stores.close();
+  await database.stop();
+});
+
+const count = async (table: string): Promise<number> =>
+  Number((await sql.query(`SELECT count(*) AS n FROM ${table}`)).rows[0].n);
+const moveTo = (model: string, alias: string, version: number): Promise<void> =>
+  stores.catalog.moveAlias({ model, alias, version, ifMatch: undefined }, { actor: alice, event: event("moved") });
+
+describe("deleteVersion", () => {
+  it("is refused while an alias or a deployment needs it, and names them", async () => {
+    const version = await readyVersion(stores, "busy");
+    await moveTo("busy", "champion", version);
+    await stores.deployments.put(specOf("shop", { model: "busy", version }), { actor: alice, ifMatch: undefined });
+    const refused = stores.catalog.deleteVersion({ model: "busy", version }, alice);
+    await expect(refused).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringMatching(/the alias champion.*the deployment shop/),
+    });
+  });
+
+  it("takes the artifact along, and its number is never given again", async () => {
+    const version = await readyVersion(stores, "gone");
+    const artifact = (await stores.catalog.getVersion("gone", version))?.artifact ?? "";
+    await stores.catalog.deleteVersion({ model: "gone", version }, alice);
+    expect(await stores.catalog.manifest(artifact)).toBeNull();
+    expect([await stores.catalog.listVersions("gone"), await stores.catalog.getVersion("gone", version)]).toEqual([
+      [],
+      null,
+    ]);
+    expect((await stores.catalog.getModel("gone"))?.latestVersion).toBeNull();
+    expect(await readyVersion(stores, "gone")).toBe(version + 1);
+    await expect(stores.catalog.deleteVersion({ model: "gone", version }, alice)).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    expect((await stores.audit.list({ before: null, limit: 50 })).map(({ action }) => action)).toContain(
+      "version.delete",
+    );
+  });
+});
+
+describe("deleteAlias", () => {
+  it("is refused while a deployment asks for it", async () => {
+    const version = await readyVersion(stores, "named");
+    await moveTo("named", "champion", version);
+    await moveTo("named", "trial", version);
+    const spec = specOf("asks", { model: "named", version: "champion" });
+    await stores.deployments.put(spec, { actor: alice, ifMatch: undefined });
+    await expect(stores.catalog.deleteAlias({ model: "named", alias: "champion" }, alice)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("asks"),
+    });
+    await stores.catalog.deleteAlias({ model: "named", alias: "trial" }, alice);
+    expect((await stores.catalog.getModel("named"))?.aliases).toEqual({ champion: version });
+  });
+});
+
+describe("retention", () => {
+  const KEEP = { eventDays: 30, auditDays: 365, leftoverDays: 30 };
+
+  it("deletes what is older than the operator keeps, in batches, and nothing else", async () => {
+    await sql.query(`INSERT INTO events (at, type, reason, object, message)
+      SELECT now() - interval '31 days', 'Normal', 'Old', 'test/it', 'old' FROM generate_series(1, 1500)`);
+    await sql.query(`INSERT INTO audit_log (at, actor, address, request_id, action, target, detail)
+      VALUES (now() - interval '366 days', 'old', '', '', 'x', 'y', '{}')`);
+    const token = await makeToken(stores);
+    await sql.query(`UPDATE join_tokens SET expires_at = now() - interval '31 days' WHERE id = $1`, [token]);
+    await makeToken(stores);
+    const [events, audit] = [await count("events"), await count("audit_log")];
+    expect(await stores.retention.sweep(KEEP)).toBe(1_002);
+    expect(await stores.retention.sweep(KEEP)).toBe(500);
+    expect(await stores.retention.sweep(KEEP)).toBe(0);
+    expect([await count("events"), await count("audit_log"), await count("join_tokens")]).toEqual([
+      events - 1_500,
+      audit - 1,
+      1,
+    ]);
+  });
+
+  it("keeps audit entries without a limit when it is 0, and the log stays closed to everybody else", async () => {
+    await sql.query(`INSERT INTO audit_log (at, actor, address, request_id, action, target, detail)
+      VALUES (now() - interval '3660 days', 'old', '', '', 'x', 'y', '{}')`);
+    expect(await stores.retention.sweep({ ...KEEP, auditDays: 0 })).toBe(0);
+    await expect(sql.query("DELETE FROM audit_log")).rejects.toThrow("append-only");
+  });
+});
