@@ -84,6 +84,11 @@ describe("a control plane that has moved", () => {
     });
     started.push(moved);
     const restarted = start({ SKERRY_URL: `http://127.0.0.1:${port}` });
-    await until("the node is connected", () => restarted.output.includes("connected to the control plane"), 30_000);
+    const connected = await until(
+      "the node is connected",
+      () => restarted.output.includes('"msg":"connected to the control plane"'),
+      30_000,
+    );
+    expect(connected).toBe(true);
   }, 60_000);
 });
