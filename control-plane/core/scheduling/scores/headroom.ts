@@ -9,6 +9,11 @@ export const headroom: Score = {
     const memoryLeft = usableMiB === 0 ? 0 : 1 - (reservedMiB + memMiB) / usableMiB;
     const cpuLeft = 1 - (node.load?.cpuPct ?? 50) / 100;
     const left = 100 * Math.min(memoryLeft, cpuLeft);
-    return { score: clampScore(node.kind === "cloud" ? 100 - left : left), raw: `${Math.round(left)} % left` };
+    // The raw value alone would read as a contradiction beside the score: the same room is worst on an edge node, best on a cloud node.
+    const scarcer = memoryLeft <= cpuLeft ? "memory" : "CPU";
+    const raw = `${Math.round(left)} % of ${scarcer} left`;
+    return node.kind === "cloud"
+      ? { score: clampScore(100 - left), raw: `${raw}; cloud nodes are packed` }
+      : { score: clampScore(left), raw };
   },
 };
