@@ -11,6 +11,7 @@ const node = await composeNode(readConfig(process.env, []), {
   random: systemRandom,
   logger: silentLogger,
   signal: new AbortController().signal,
+  rejoin: () => undefined,
   hostEntry: path.join(import.meta.dirname, "pieces-host.ts"),
 });
 const stop = async (): Promise<void> => {
