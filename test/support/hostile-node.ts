@@ -31,7 +31,7 @@ export class HostileNode {
     const parsed = parseJoinToken(token);
     if (!parsed) throw new Error("the control plane made a token that is none");
     const identity = await join(
-      { token: parsed, name, kind: "edge" },
+      { admission: { kind: "token", token: parsed }, name, kind: "edge" },
       {
         store: new IdentityFiles(stateDir),
         door: new HttpJoinClient(cluster.url, connect),
