@@ -17,9 +17,13 @@ import type { ResponseHead } from "../../ports/links.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { LoadFigures } from "../../ports/serving.ts";
 import type { NodeSocket } from "./node-socket.ts";
+import { SendTurns } from "./send-turns.ts";
 
 /** Bytes of a body in one DATA frame; a response that is no longer needs no stream. */
 const STREAMED_BYTES = MAX_MESSAGE_BYTES - DATA_HEADER;
+
+/** Frames of large responses that wait in the socket: 256 KiB. */
+const FRAMES_WAITING = 4;
 
 type Trailers = Omit<TrailersFrame, "type">;
 
@@ -31,6 +35,7 @@ type Trailers = Omit<TrailersFrame, "type">;
 export class ResponseSender {
   readonly #socket: NodeSocket;
   readonly #streamsResponses: boolean;
+  readonly #turns = new SendTurns(FRAMES_WAITING);
   readonly #credits = new ChurnMap<StreamCredit>();
 
   /** `streamsResponses`: the control plane understands streamed responses. */
@@ -115,7 +120,9 @@ export class ResponseSender {
     for (let at = 0; at < bytes.byteLength;) {
       const taken = await credit.take(Math.min(STREAMED_BYTES, bytes.byteLength - at));
       if (taken === 0) return false;
-      await this.#socket.sendAndWait(encodeStreamData(requestId, offset + at, bytes.subarray(at, at + taken)));
+      await this.#turns.take();
+      const frame = encodeStreamData(requestId, offset + at, bytes.subarray(at, at + taken));
+      void this.#socket.sendAndWait(frame).then(() => this.#turns.leave());
       at += taken;
     }
     return true;

@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import {
+  type HostEvent,
   type HostTask,
   LINK_FD,
   readRequestHead,
@@ -40,11 +41,11 @@ function send(kind: number, fields: { code: number; requestId: number; headerLen
   socket.write(Buffer.concat([head, body]));
 }
 
-const tell = (event: object): void =>
+const tell = (event: HostEvent): void =>
   send(REPLY.EVENT, { code: 0, requestId: 0, headerLength: 0 }, Buffer.from(JSON.stringify(event)));
 
 tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs: 0 });
-tell({ event: "ready", warmUs: 0 });
+tell({ event: "ready", warmUs: 0, warnings: [] });
 
 let rest: Buffer = Buffer.alloc(0);
 let last: Promise<void> = Promise.resolve();

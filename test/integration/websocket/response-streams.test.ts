@@ -104,6 +104,23 @@ describe("a large response over a real socket", () => {
     expect([begun.stream.heldBytes, pending.size]).toEqual([0, 0]);
   });
 
+  it("leaves the socket to others when there are many at once", async () => {
+    const node = await aNode({ streamsResponses: true });
+    const many = Array.from({ length: 60 }, () => pending.begin(Infinity));
+    const sent = many.map(({ requestId }) => node.respond(responseTo(requestId, aBody(100_000))));
+    await settle();
+    // Of one frame each 3.9 MiB would wait here, and at 4 MiB a socket is taken for stalled.
+    expect(webSocket.bufferedAmount).toBeLessThan(512 * 1_024);
+    for (const { outcome } of many) {
+      const begun = await outcome;
+      if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+      let bytes = 0;
+      for (let piece = await begun.stream.next(); piece; piece = await begun.stream.next()) bytes += piece.byteLength;
+      expect(bytes).toBe(100_000);
+    }
+    await Promise.all(sent);
+  });
+
   it("fails when the socket goes, at both ends", async () => {
     const node = await aNode({ streamsResponses: true });
     const { requestId, outcome } = pending.begin(Infinity);
