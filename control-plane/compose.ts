@@ -3,6 +3,7 @@ import { sleep, type Clock } from "../shared/base/clock.ts";
 import { newId } from "../shared/base/ids.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
+import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { VERSION } from "../shared/base/version.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
 import { FileStore } from "./adapters/artifacts/file-store.ts";
@@ -63,8 +64,8 @@ export async function composeControlPlane(
   const self = { id: replica, address: config.port === 0 ? replica : `${hostname()}:${config.port}` };
   const cpId = await postgres.controlPlaneId();
   const timings = { suspectMs: config.suspectMs, lostMs: config.lostMs };
-  const publicUrl = `http://${config.host}:${config.port}`;
-  const nodeUrls = config.nodeUrls ?? [`ws://${config.host}:${config.port}`];
+  const { publicUrl } = config;
+  const nodeUrls = config.nodeUrls ?? [publicUrl.replace(/^http/, "ws")];
 
   const recorder = new EventRecorder({
     store: postgres.events,
@@ -200,6 +201,8 @@ export async function composeControlPlane(
     logger,
     version: VERSION,
     publicUrl,
+    trustedProxies: config.trustedProxies,
+    cors: new CorsPolicy(config.corsOrigins),
   });
 
   return {

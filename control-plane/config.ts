@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Retention } from "./ports/retention.ts";
+import { parseOrigins } from "../shared/inference/http/cors.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 
@@ -10,6 +11,12 @@ const flag = z
   .default("0")
   .transform((text) => text === "1");
 
+function originsOrComplain(text: string | undefined, context: z.RefinementCtx): readonly string[] {
+  const origins = text === undefined ? [] : parseOrigins(text);
+  if (origins === undefined) context.addIssue({ code: "custom", message: "an origin is a scheme and a host, no path" });
+  return origins ?? [];
+}
+
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
   DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
@@ -18,12 +25,33 @@ const settings = z.object({
   SKERRY_GRPC_PORT: port
     .optional()
     .describe("Port of the Open Inference Protocol over gRPC, usually 8081; 0 for any free one. Default: not served."),
+  SKERRY_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((text) => text.replace(/\/+$/, ""))
+    .optional()
+    .describe(
+      "Where callers and nodes reach this control plane, e.g. https://skerry.example. Default: the address it listens on.",
+    ),
+  SKERRY_TRUSTED_PROXIES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe("How many proxies in front add to X-Forwarded-For; 0: the header is not believed."),
+  SKERRY_CORS_ORIGINS: z
+    .string()
+    .optional()
+    .transform(originsOrComplain)
+    .describe(
+      "Origins whose pages may call the API from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
+    ),
   SKERRY_DATA_DIR: z.string().default(".skerry/control-plane").describe("Folder for model files."),
   SKERRY_NODE_URLS: z
     .string()
     .optional()
     .describe(
-      "Where nodes reach this control plane: ws:// or wss:// URLs, comma-separated. Default: the address it listens on.",
+      "Where nodes reach this control plane: ws:// or wss:// URLs, comma-separated. Default: that of SKERRY_PUBLIC_URL.",
     ),
   SKERRY_ADMIN_KEY_FILE: z
     .string()
@@ -97,6 +125,10 @@ export interface Config {
   readonly databaseUrl: string;
   readonly host: string;
   readonly port: number;
+  /** Without a slash at the end. */
+  readonly publicUrl: string;
+  readonly trustedProxies: number;
+  readonly corsOrigins: readonly string[];
   /** Undefined: gRPC is not served. */
   readonly grpcPort: number | undefined;
   readonly dataDir: string;
@@ -123,6 +155,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     databaseUrl: data.DATABASE_URL,
     host: data.SKERRY_HOST,
     port: data.SKERRY_PORT,
+    publicUrl: data.SKERRY_PUBLIC_URL ?? `http://${data.SKERRY_HOST}:${data.SKERRY_PORT}`,
+    trustedProxies: data.SKERRY_TRUSTED_PROXIES,
+    corsOrigins: data.SKERRY_CORS_ORIGINS,
     grpcPort: data.SKERRY_GRPC_PORT,
     dataDir: data.SKERRY_DATA_DIR,
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),

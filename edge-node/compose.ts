@@ -5,6 +5,7 @@ import { messageOf, SkerryError } from "../shared/base/errors.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
 import { ByteBudget } from "../shared/inference/http/byte-budget.ts";
+import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../shared/inference/statistics.ts";
 import { VERSION } from "../shared/base/version.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
@@ -74,7 +75,7 @@ async function composeLocked(
     nodeKind: identity.kind,
     maxHeldBytes: config.bodiesBytes,
   });
-  const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted };
+  const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted, proxyFor: config.proxyFor };
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
   const agent = new Agent({
@@ -103,7 +104,7 @@ async function composeLocked(
   const bodies = new ByteBudget(config.bodiesBytes);
   const statistics = new InferenceStatistics();
   const serves = { node, metrics, keys, readyWhen: config.readyWhen, bodies, statistics, clock, logger };
-  const api = new LocalApi(serves);
+  const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
   const grpc = new GrpcServer({ front: new LocalFront(serves), logger });
   return {
     async start() {
@@ -137,7 +138,8 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
       `${parts.stateDir} holds no identity, so this node has to join first: set SKERRY_URL and SKERRY_JOIN_TOKEN (in a pod SKERRY_POD_TOKEN_FILE), or run \`skerry join\``,
     );
   const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
-  const door = new HttpJoinClient(url, (to, signal) => pinnedConnect({ pin, isNetworkTrusted }, to, signal));
+  const policy = { pin, isNetworkTrusted, proxyFor: config.proxyFor };
+  const door = new HttpJoinClient(url, (to, signal) => pinnedConnect(policy, to, signal));
   return join({ admission, name, kind }, { ...parts, store, door }, parts.signal);
 }
 

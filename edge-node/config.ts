@@ -4,6 +4,8 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
 import { DEFAULT_BODIES_BYTES } from "../shared/protocol/limits.ts";
+import { parseOrigins } from "../shared/inference/http/cors.ts";
+import { proxyFor } from "./adapters/system/proxy-setting.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
 
@@ -11,6 +13,12 @@ const flag = z
   .enum(["0", "1"])
   .default("0")
   .transform((text) => text === "1");
+
+function originsOrComplain(text: string | undefined, context: z.RefinementCtx): readonly string[] {
+  const origins = text === undefined ? [] : parseOrigins(text);
+  if (origins === undefined) context.addIssue({ code: "custom", message: "an origin is a scheme and a host, no path" });
+  return origins ?? [];
+}
 
 /** Every setting of the node, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
@@ -72,6 +80,13 @@ const settings = z.object({
     .describe(
       "A file with the SHA-256 of one key a line; callers of the node's own /v2 must send one. Needed beyond loopback.",
     ),
+  SKERRY_CORS_ORIGINS: z
+    .string()
+    .optional()
+    .transform(originsOrComplain)
+    .describe(
+      "Origins whose pages may call the node's own /v2 from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
+    ),
   SKERRY_READY: z
     .enum(["all", "any"])
     .default("all")
@@ -116,12 +131,15 @@ export interface Config {
   /** Without a slash at the end. */
   readonly localUrl: string | undefined;
   readonly localKeysFile: string | undefined;
+  readonly corsOrigins: readonly string[];
   readonly readyWhen: "all" | "any";
   /** Bytes of request bodies that are held together. */
   readonly bodiesBytes: number;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
+  /** By HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. */
+  readonly proxyFor: (url: URL) => URL | undefined;
 }
 
 /** Secrets come from the environment or from files, never from arguments, which every process of the machine can read. */
@@ -151,11 +169,13 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     grpcPort: data.SKERRY_GRPC_PORT,
     localUrl: data.SKERRY_LOCAL_URL,
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
+    corsOrigins: data.SKERRY_CORS_ORIGINS,
     readyWhen: data.SKERRY_READY,
     bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
+    proxyFor: (url) => proxyFor(url, env),
   };
 }
 

@@ -4,6 +4,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
+import type { CorsPolicy } from "../../../shared/inference/http/cors.ts";
 import { acceptsGzip } from "../../../shared/inference/http/compression.ts";
 import { asSkerryError } from "../../../shared/inference/http/error-response.ts";
 import { codeOf } from "../../../shared/inference/http/forward-stream.ts";
@@ -50,6 +51,8 @@ interface Parts {
   /** Bytes of requests under way, of every transport. */
   readonly bodies: ByteBudget;
   readonly statistics: InferenceStatistics;
+  /** Left out: pages of other origins cannot read answers. */
+  readonly cors?: CorsPolicy;
 }
 
 /** A device's LAN, not the internet. An idle one costs 11 KiB (measured with 4,000), and bodies have a bound of their own. */
@@ -106,6 +109,7 @@ export class LocalApi {
     const { node, clock, logger } = this.#parts;
     const common = ["X-Request-Id", requestId, "Skerry-Node", node.name];
     if (node.isDraining()) common.push("Connection", "close");
+    if (this.#parts.cors?.apply(request, response) === true) return;
     response.on("error", () => undefined); // "close" reports a caller that goes away
     response.on("close", () => {
       if (response.writableFinished) dropRest(request, { clock, lingerMs: LINGER_MS });

@@ -1,6 +1,7 @@
 import { createHash, type X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { openTunnel } from "./proxy-tunnel.ts";
 import { isLoopback } from "../../core/loopback.ts";
 
 /** Pin of a control plane that is reached without TLS. */
@@ -11,6 +12,8 @@ export interface PinPolicy {
   readonly pin: string;
   /** Allows `none` beyond loopback: only on a network that nobody else can read. */
   readonly isNetworkTrusted: boolean;
+  /** The proxy through which a URL is reached; undefined: directly. Left out: all are. */
+  readonly proxyFor?: (url: URL) => URL | undefined;
 }
 
 /** Why a URL may not be dialled under this policy, as a sentence; undefined when it may. */
@@ -29,19 +32,21 @@ export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSi
   const isTls = url.protocol === "wss:" || url.protocol === "https:";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
+  const proxy = policy.proxyFor?.(url);
+  const tunnel = proxy && (await openTunnel(proxy, { host, port }, signal));
+  const below = tunnel ? { socket: tunnel } : { host, port };
   // With a pin, the pin takes the place of the machine's list of authorities; the chain is checked below.
   const socket: Socket | TLSSocket = isTls
     ? connectTls({
-        host,
-        port,
+        ...below,
         rejectUnauthorized: policy.pin === NO_PIN,
         ...(isIP(host) === 0 && { servername: host }),
         ALPNProtocols: ["http/1.1"],
       })
-    : connectTcp({ host, port });
+    : (tunnel ?? connectTcp({ host, port }));
   socket.setNoDelay(true);
   try {
-    await connected(socket, { event: isTls ? "secureConnect" : "connect", signal });
+    if (isTls || !tunnel) await connected(socket, { event: isTls ? "secureConnect" : "connect", signal });
     if (isTls && policy.pin !== NO_PIN) {
       const refusal = whyNotPinned((socket as TLSSocket).getPeerX509Certificate(), { host, pin: policy.pin });
       if (refusal !== undefined) throw new Error(`${url.origin}: ${refusal}`);

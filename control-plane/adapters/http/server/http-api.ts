@@ -1,6 +1,7 @@
 import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../../../shared/protocol/messages.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
+import type { CorsPolicy } from "../../../../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
@@ -63,6 +64,8 @@ export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMe
   readonly publicUrl: string;
   /** Proxies in front that set `X-Forwarded-For`; 0: none, the header is not believed. */
   readonly trustedProxies?: number;
+  /** Left out: pages of other origins cannot read answers. */
+  readonly cors?: CorsPolicy;
   /** Check every answer against its schema: for tests and dev mode. */
   readonly checkAnswers?: boolean;
   readonly limits?: Partial<Limits>;
@@ -116,6 +119,7 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
   });
   const http = new HttpServer(
     (request, response) => {
+      if (parts.cors?.apply(request, response) === true) return;
       if (!inference(request, response)) router(request, response);
     },
     { clock, limits, stopping },
