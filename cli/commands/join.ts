@@ -10,7 +10,11 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
     program
       .command("join")
       .description("make this machine a node and serve models until Ctrl-C, which drains it")
-      .argument("[token]", "a join token; not needed when the node has joined before")
+      .argument(
+        "[token]",
+        "a join token, or - to read it from standard input; not needed when the node has joined before",
+      )
+      .option("--token-file <file>", "a file with the join token, which keeps it out of the list of processes")
       .option("--name <name>", "name of the node (default: this machine's name)")
       .option("--dir <directory>", "where the node keeps its identity and models (default: ~/.local/state/skerry/NAME)")
       .option(
@@ -27,7 +31,7 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
       .action((token: string | undefined, options: JoinOptions, command: Command) =>
         shell.run(command, async (run) => (await import("../join/join.ts")).join(run, token, options)),
       ),
-    "skerry join skj1.… --server http://127.0.0.1:7070 --name dock-7",
+    "skerry join --token-file dock-7.token --server http://127.0.0.1:7070 --name dock-7",
     "skerry join --name dock-7",
     "skerry join --name dock-7 --local-host 10.0.0.7 --local-keys callers.keys",
   );

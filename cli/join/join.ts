@@ -12,10 +12,13 @@ import { Child, type Ended } from "../processes/child.ts";
 import { lastLines } from "../processes/log-file.ts";
 import { firstFreePort, isPortFree } from "../processes/ports.ts";
 import { EDGE_NODE, programEnvironment } from "../processes/programs.ts";
+import { readSecret } from "../read-secret.ts";
 import type { CommandContext } from "../run.ts";
+import { readSource } from "../spec/read-documents.ts";
 
 export interface JoinOptions {
   readonly name?: string;
+  readonly tokenFile?: string;
   readonly dir?: string;
   readonly localPort?: number;
   readonly localHost?: string;
@@ -72,7 +75,7 @@ async function prepare(run: CommandContext, token: string | undefined, options: 
     throw usageFailure(`--kind ${options.kind}: there are edge and cloud nodes`);
   const directory = options.dir === undefined ? defaultDirectory(env, name) : resolve(cwd, options.dir);
   const hasIdentity = existsSync(joinPath(directory, "identity.json"));
-  const given = token ?? env["SKERRY_JOIN_TOKEN"];
+  const given = await tokenFrom(run, token, options);
   if (given === undefined && !hasIdentity) {
     throw usageFailure(
       `${name} has not joined yet (there is no identity in ${directory}), and there is no token`,
@@ -94,6 +97,25 @@ async function prepare(run: CommandContext, token: string | undefined, options: 
     token: given,
     hasIdentity,
   };
+}
+
+/**
+ * The token, from a file or stdin (`-`), the argument or the environment. Every process of a machine can read the arguments
+ * of the others, so an argument that is a token is taken with a warning.
+ */
+async function tokenFrom(
+  run: CommandContext,
+  token: string | undefined,
+  { tokenFile }: JoinOptions,
+): Promise<string | undefined> {
+  const { env, cwd, stdin, streams } = run.processEnv;
+  if (token !== undefined && token !== "-" && tokenFile !== undefined)
+    throw usageFailure("a token and --token-file exclude one another", "give one of them");
+  if (token === "-" || tokenFile === "-") return (await readSecret(stdin, streams.err, "Join token: ")).trim();
+  if (tokenFile !== undefined) return (await readSource(resolve(cwd, tokenFile), stdin)).trim();
+  if (token !== undefined)
+    run.output.warn("other users of this machine can read the token in the list of processes; --token-file hides it");
+  return token ?? env["SKERRY_JOIN_TOKEN"];
 }
 
 const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;

@@ -8,7 +8,8 @@ export interface StoredKey {
   readonly models: readonly string[];
   /** Hex SHA-256 of the secret. */
   readonly secretHash: string;
-  readonly expiresAt: number | null;
+  /** Until it expires, by the store's clock when it was read; null: it does not. Machines' clocks differ. */
+  readonly expiresInMs: number | null;
   readonly revokedAt: number | null;
 }
 
@@ -22,7 +23,8 @@ export interface KeyStore {
       secretHash: string;
       role: Role;
       models: readonly string[];
-      expiresAt: number | null;
+      /** Until it expires, by the store's clock; null: never. */
+      ttlMs: number | null;
     },
     actor: Actor,
   ): Promise<ApiKeyInfo>;

@@ -127,7 +127,7 @@ describe("the commands of the pages", () => {
       const isEndless = line.includes("events -w");
       outputs.push(await (isEndless ? runUntil(line, (printed) => printed.includes("PlacementReady")) : run(line)));
     }
-    for (const [i, expected] of ["cloud-a", "digits", "cloud-a", "PlacementReady", "join skj1."].entries())
+    for (const [i, expected] of ["cloud-a", "digits", "cloud-a", "PlacementReady", "echo skj1."].entries())
       expect(outputs[i]).toContain(expected);
   }, 120_000);
 

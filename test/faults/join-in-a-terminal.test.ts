@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
 import { SkerryCluster } from "../support/skerry-cluster.ts";
@@ -33,9 +34,12 @@ describe("skerry join", () => {
 
     const startedAt = performance.now();
     const directory = path.join(cluster.directory, "dock-7");
+    const tokenFile = path.join(cluster.directory, "dock-7.token");
+    await writeFile(tokenFile, `${token}\n`);
     const join = skerry([
       "join",
-      token,
+      "--token-file",
+      tokenFile,
       "--server",
       cluster.url,
       "--name",

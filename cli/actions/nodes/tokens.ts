@@ -24,7 +24,7 @@ export interface TokenOptions {
 
 /** The line that a technician pastes. From a clone this is how the tool is started: `npx skerry` would look for a stranger's package. */
 export const joinLine = (token: string, server: string): string =>
-  `npm run -s skerry -- join ${token} --server ${server}`;
+  `echo ${token} | npm run -s skerry -- join - --server ${server}`;
 
 export async function createToken(run: CommandContext, options: TokenOptions): Promise<void> {
   const api = await run.api();

@@ -4,9 +4,9 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Actor } from "../../ports/journal.ts";
-import type { Keys, KeyStore, StoredKey } from "../../ports/keys.ts";
+import type { Keys, KeyStore } from "../../ports/keys.ts";
 import { formatApiKey, parseApiKey } from "./api-key-format.ts";
-import { KeyCache } from "./key-cache.ts";
+import { type CachedKey, KeyCache } from "./key-cache.ts";
 import { isSame, secretHash } from "./secrets.ts";
 
 /** Who calls: what a valid key says of its holder. */
@@ -33,7 +33,7 @@ export class ApiKeys {
   /** When the last use of a key was written. */
   readonly #touched = new Map<string, number>();
   /** The secret that was found right for a key as it was read: to hash it again on every request costs 7 µs. */
-  readonly #proven = new WeakMap<StoredKey, string>();
+  readonly #proven = new WeakMap<CachedKey, string>();
 
   constructor(parts: { store: KeyStore; clock: Clock; keys: Pick<Keys, "secret">; random: Random; logger: Logger }) {
     this.#store = parts.store;
@@ -54,15 +54,15 @@ export class ApiKeys {
       : this.#callerWith(parts.secret, key);
   }
 
-  #callerWith(secret: string, key: StoredKey | null): Caller | null {
+  #callerWith(secret: string, key: CachedKey | null): Caller | null {
     if (!this.#isRight(secret, key) || !key || key.revokedAt !== null) return null;
-    if (key.expiresAt !== null && key.expiresAt <= this.#clock.wallNow()) return null;
+    if (key.validUntil <= this.#clock.now()) return null;
     this.#touch(key.id);
     return { keyId: key.id, name: key.name, role: key.role, models: key.models };
   }
 
   /** Hashes and compares also when the id is unknown, so that the time of the answer does not tell. */
-  #isRight(secret: string, key: StoredKey | null): boolean {
+  #isRight(secret: string, key: CachedKey | null): boolean {
     const proven = key === null ? undefined : this.#proven.get(key);
     if (proven !== undefined && isSame(secret, proven)) return true;
     const isRight = isSame(secretHash(secret), key?.secretHash ?? "0".repeat(64));
@@ -83,10 +83,10 @@ export class ApiKeys {
   /** The key is in this answer and nowhere else. */
   async create({ name, role, models, ttlDays }: CreateApiKey, actor: Actor): Promise<ApiKeyInfo & { key: string }> {
     const { id, secret } = this.#newKey();
-    const expiresAt = ttlDays === undefined ? null : this.#clock.wallNow() + ttlDays * DAY_MS;
+    const ttlMs = ttlDays === undefined ? null : ttlDays * DAY_MS;
     const scope = role === "application" ? models : [];
     const info = await this.#store.create(
-      { id, name, secretHash: secretHash(secret), role, models: scope, expiresAt },
+      { id, name, secretHash: secretHash(secret), role, models: scope, ttlMs },
       actor,
     );
     return { ...info, key: formatApiKey({ id, secret }) };

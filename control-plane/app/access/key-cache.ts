@@ -14,9 +14,14 @@ const OUTAGE_MS = 3_600_000;
 const RETRY_MS = 1_000;
 const MAX_ENTRIES = 10_000;
 
+export interface CachedKey extends StoredKey {
+  /** When it expires, by this process's clock (`now`), which only goes forward; `Infinity`: never. */
+  readonly validUntil: number;
+}
+
 interface Entry {
   /** Null: there is no such key. */
-  readonly key: StoredKey | null;
+  readonly key: CachedKey | null;
   readonly readAt: number;
 }
 
@@ -40,7 +45,7 @@ export class KeyCache {
   }
 
   /** At once when it is in memory and fresh: this is on the way of every request. */
-  find(id: string): StoredKey | null | Promise<StoredKey | null> {
+  find(id: string): CachedKey | null | Promise<CachedKey | null> {
     const entry = this.#entries.get(id);
     if (!entry) return this.#read(id).then(({ key }) => key);
     const now = this.#clock.now();
@@ -100,7 +105,8 @@ export class KeyCache {
     // Before the query: a revocation that commits while it runs must not look newer than it is.
     const readAt = this.#clock.now();
     try {
-      const entry: Entry = { key: await this.#store.find(id), readAt };
+      const found = await this.#store.find(id);
+      const entry: Entry = { key: found && { ...found, validUntil: readAt + (found.expiresInMs ?? Infinity) }, readAt };
       if (this.#failedAt !== undefined) this.#logger.info({}, "API keys can be read again");
       this.#failedAt = undefined;
       return entry;

@@ -49,7 +49,7 @@ export class TokenAdmin {
       actor,
     );
     const token = formatJoinToken({ ...this.#trust, id, secret });
-    return { ...info, token, joinCommand: `npm run -s skerry -- join ${token} --server ${this.#publicUrl}` };
+    return { ...info, token, joinCommand: `echo ${token} | npm run -s skerry -- join - --server ${this.#publicUrl}` };
   }
 
   list(): Promise<readonly JoinTokenInfo[]> {

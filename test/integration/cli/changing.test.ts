@@ -63,7 +63,7 @@ describe("changing commands", () => {
       { status: 201 },
     );
     const { stdout, stderr } = await cli("token", "create", "--print-join", "--site", "harbour");
-    expect(stdout).toBe(`npm run -s skerry -- join skj1.a.b.c.d --server ${env["SKERRY_SERVER"]}\n`);
+    expect(stdout).toBe(`echo skj1.a.b.c.d | npm run -s skerry -- join - --server ${env["SKERRY_SERVER"]}\n`);
     expect(stderr).toContain("Good for one edge node at harbour, for 10m");
   });
 

@@ -105,9 +105,11 @@ describe("load", () => {
     await sql.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} SET TimeZone = 'Asia/Kolkata'`);
     const elsewhere = await openStores(database.url);
     expect(await elsewhere.catalog.getModel("digits")).toEqual(await stores.catalog.getModel("digits"));
-    const expiresAt = Date.UTC(2040, 5, 1);
-    await elsewhere.keys.create({ id: "k", name: "k", secretHash: "", role: "viewer", models: [], expiresAt }, alice);
-    expect((await stores.keys.find("k"))?.expiresAt).toBe(expiresAt);
+    const ttlMs = 86_400_000;
+    await elsewhere.keys.create({ id: "k", name: "k", secretHash: "", role: "viewer", models: [], ttlMs }, alice);
+    const { expiresInMs } = (await stores.keys.find("k")) ?? {};
+    expect(expiresInMs).toBeGreaterThan(ttlMs - 60_000);
+    expect(expiresInMs).toBeLessThanOrEqual(ttlMs);
     await elsewhere.close();
   });
 });

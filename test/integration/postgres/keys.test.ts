@@ -20,24 +20,23 @@ afterAll(async () => {
   await database.stop();
 });
 
-const create = (id: string, expiresAt: number | null = null) =>
+const create = (id: string, ttlMs: number | null = null) =>
   stores.keys.create(
-    { id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], expiresAt },
+    { id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], ttlMs },
     alice,
   );
 
 describe("API keys", () => {
   it("are made, found and listed; the list has no hash", async () => {
     expect(await stores.keys.isEmpty()).toBe(true);
-    const expiresAt = Date.UTC(2040, 0, 1);
-    const info = await create("k1", expiresAt);
+    const info = await create("k1", 86_400_000);
     expect(info).toEqual({
       id: "k1",
       name: "key-k1",
       role: "application",
       models: ["digits"],
       createdAt: expect.any(String),
-      expiresAt: "2040-01-01T00:00:00.000Z",
+      expiresAt: expect.any(String),
       lastUsedAt: null,
       revokedAt: null,
     });
@@ -48,11 +47,23 @@ describe("API keys", () => {
       role: "application",
       models: ["digits"],
       secretHash: "ab".repeat(32),
-      expiresAt,
+      expiresInMs: expect.any(Number),
       revokedAt: null,
     });
+    expect(Date.parse(info.expiresAt ?? "") - Date.parse(info.createdAt)).toBe(86_400_000);
     expect(await stores.keys.find("k2")).toBeNull();
     expect(await stores.keys.list()).toEqual([info]);
+  });
+
+  it("expire by the database's clock, whatever this machine's says", async () => {
+    await create("k5", 60_000);
+    await sql.query("UPDATE api_keys SET expires_at = now() + interval '2 seconds' WHERE id = 'k5'");
+    const { expiresInMs } = (await stores.keys.find("k5")) ?? {};
+    expect(expiresInMs).toBeGreaterThan(0);
+    expect(expiresInMs).toBeLessThanOrEqual(2_000);
+    await sql.query("UPDATE api_keys SET expires_at = now() - interval '2 seconds' WHERE id = 'k5'");
+    expect((await stores.keys.find("k5"))?.expiresInMs).toBeLessThan(-1_000);
+    await sql.query("DELETE FROM api_keys WHERE id = 'k5'");
   });
 
   it("are revoked once, with one audit row", async () => {
@@ -70,11 +81,11 @@ describe("API keys", () => {
   });
 
   it("keep the last admin key that is valid, also when two are revoked at once", async () => {
-    const admin = (id: string, expiresAt: number | null = null) =>
-      stores.keys.create({ id, name: id, secretHash: "ab".repeat(32), role: "admin", models: [], expiresAt }, alice);
+    const admin = (id: string, ttlMs: number | null = null) =>
+      stores.keys.create({ id, name: id, secretHash: "ab".repeat(32), role: "admin", models: [], ttlMs }, alice);
     await admin("a1");
     await admin("a2");
-    await admin("expired", Date.UTC(2020, 0, 1));
+    await admin("expired", -1_000);
     const ended = await Promise.allSettled(["a1", "a2"].map((id) => stores.keys.revoke(id, alice)));
     expect(ended.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
     const left = (await stores.keys.list()).filter(

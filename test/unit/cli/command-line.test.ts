@@ -40,12 +40,21 @@ describe("the command line", () => {
       ["join", "--name", "n", "--dir", "/nonexistent/x", "skj1.a.b.c.d", "--local-host", "10.0.0.7"],
       "there is no file of keys",
     ],
+    [["join", "skj1.a.b.c.d", "--token-file", "x", "--name", "n"], "exclude one another"],
     [["join", "nonsense", "--name", "n", "--dir", "/nonexistent/x"], "this is not a join token"],
     [["nodes", "ls", "--server", "ftp://x"], "is not the address of a server"],
   ])("refuses %j with exit code 64", async (args, message) => {
     const { exitCode, stdout, stderr } = await runCli(args);
     expect(stderr).toContain(message);
     expect([exitCode, stdout]).toEqual([64, ""]);
+  });
+
+  it("reads a join token from standard input, and warns of one among the arguments", async () => {
+    const fromStdin = await runCli(["join", "-", "--name", "n", "--dir", "/nonexistent/x"], { stdin: "nonsense\n" });
+    expect(fromStdin.stderr).toContain("this is not a join token");
+    expect(fromStdin.stderr).not.toContain("warning:");
+    const fromArguments = await runCli(["join", "nonsense", "--name", "n", "--dir", "/nonexistent/x"]);
+    expect(fromArguments.stderr).toContain("other users of this machine can read the token");
   });
 
   it("takes global options before and after the command", async () => {

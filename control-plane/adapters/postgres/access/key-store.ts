@@ -3,7 +3,7 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { ApiKey } from "../../../../prisma/generated/client.ts";
 import type { Actor } from "../../../ports/journal.ts";
 import type { KeyStore, StoredKey } from "../../../ports/keys.ts";
-import type { Database } from "../database.ts";
+import type { Database, Transaction } from "../database.ts";
 import { audit, tell } from "../events/journal.ts";
 
 type NewKey = Parameters<KeyStore["create"]>[0];
@@ -17,8 +17,13 @@ export class PostgresKeyStore implements KeyStore {
   }
 
   async find(id: string): Promise<StoredKey | null> {
-    const row = await this.#database.run((client) => client.apiKey.findUnique({ where: { id } }));
-    return row && toStoredKey(row);
+    const [row] = await this.#database.run(
+      (client) => client.$queryRaw<KeyRow[]>`
+        SELECT id, name, role, models, secret_hash AS "secretHash", revoked_at AS "revokedAt",
+          (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs"
+        FROM api_keys WHERE id = ${id}`,
+    );
+    return row ? toStoredKey(row) : null;
   }
 
   async list(): Promise<readonly ApiKeyInfo[]> {
@@ -28,16 +33,12 @@ export class PostgresKeyStore implements KeyStore {
     return rows.map(toApiKeyInfo);
   }
 
-  create({ id, name, secretHash, role, models, expiresAt }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
+  create({ id, name, secretHash, role, models, ttlMs }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
     return this.#database.transaction(async (tx) => {
-      const data = {
-        id,
-        name,
-        secretHash,
-        role,
-        models: [...models],
-        expiresAt: expiresAt === null ? null : new Date(expiresAt),
-      };
+      // Prisma would take this machine's clock.
+      const now = await nowOf(tx);
+      const times = { createdAt: new Date(now), expiresAt: ttlMs === null ? null : new Date(now + ttlMs) };
+      const data = { id, name, secretHash, role, models: [...models], ...times };
       const row = await tx.apiKey.create({ data });
       await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, models } });
       const message = `${actor.name} made the API key ${name} with the role ${role}`;
@@ -80,16 +81,21 @@ export class PostgresKeyStore implements KeyStore {
   }
 }
 
-function toStoredKey({ id, name, role: text, models, secretHash, expiresAt, revokedAt }: ApiKey): StoredKey {
-  return {
-    id,
-    name,
-    role: role.parse(text),
-    models,
-    secretHash,
-    expiresAt: expiresAt?.getTime() ?? null,
-    revokedAt: revokedAt?.getTime() ?? null,
-  };
+interface KeyRow extends Pick<ApiKey, "id" | "name" | "role" | "models" | "secretHash" | "revokedAt"> {
+  readonly expiresInMs: number | null;
+}
+
+const toStoredKey = ({ role: text, revokedAt, ...row }: KeyRow): StoredKey => ({
+  ...row,
+  role: role.parse(text),
+  revokedAt: revokedAt?.getTime() ?? null,
+});
+
+/** The database's clock, in ms since 1970. */
+async function nowOf(tx: Transaction): Promise<number> {
+  const [row] = await tx.$queryRaw<{ now: Date }[]>`SELECT now() AS now`;
+  if (!row) throw new Error("the database told no time");
+  return row.now.getTime();
 }
 
 function toApiKeyInfo({

@@ -73,8 +73,8 @@ export class MemoryStores {
       return this.keyRows.get(id) ?? null;
     },
     list: async () => [...this.keyRows.values()].map(keyInfo),
-    create: async (key, actor) => {
-      const row: StoredKey = { ...key, revokedAt: null };
+    create: async ({ ttlMs, ...key }, actor) => {
+      const row: StoredKey = { ...key, expiresInMs: ttlMs, revokedAt: null };
       this.keyRows.set(key.id, row);
       this.#audit(actor, "create", `api-key/${key.id}`);
       return keyInfo(row);
@@ -244,13 +244,13 @@ export class MemoryStores {
   }
 }
 
-const keyInfo = ({ id, name, role, models, expiresAt, revokedAt }: StoredKey): ApiKeyInfo => ({
+const keyInfo = ({ id, name, role, models, expiresInMs, revokedAt }: StoredKey): ApiKeyInfo => ({
   id,
   name,
   role,
   models: [...models],
   createdAt: toInstant(WALL),
-  expiresAt: expiresAt === null ? null : toInstant(expiresAt),
+  expiresAt: expiresInMs === null ? null : toInstant(WALL + expiresInMs),
   lastUsedAt: null,
   revokedAt: revokedAt === null ? null : toInstant(revokedAt),
 });
