@@ -7,6 +7,7 @@ import { encodeResponse, errorBody } from "../../shared/inference/response.ts";
 import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../shared/protocol/limits.ts";
 import { ANSWER_CODES } from "./link-frame.ts";
+import { isOutOfMemory } from "./out-of-memory.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
 export interface Answer extends EncodedBody {
@@ -55,5 +56,10 @@ export function runtimeFault(
   const text = runtimeWords(messageOf(error), 500);
   if (INPUT_FAULT.test(text) || INDEX_FAULT.test(text))
     return invalid(`${name}:${version} does not take this input: ${text}`);
+  if (isOutOfMemory(text))
+    return new SkerryError(
+      "OUT_OF_MEMORY",
+      `${name}:${version} needs more memory for this input than it may have: ${text}`,
+    );
   return new SkerryError("RUN_FAILED", `${name}:${version} failed on this input: ${text}`);
 }

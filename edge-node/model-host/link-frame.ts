@@ -73,6 +73,7 @@ export const ANSWER_CODES = [
   "RUN_FAILED",
   "CANCELLED",
   "QUEUE_FULL",
+  "OUT_OF_MEMORY",
 ] as const;
 
 /** Something that an operator should know of a model that serves. */

@@ -25,7 +25,14 @@ export interface HostFailure extends Error {
   readonly code: PlacementFailure;
   /** Of a request: false when it was still waiting for its turn, so that another node may run it. */
   readonly started?: boolean;
+  /** Of a request: the fault that is its own, if it was this one that ended the process. Undefined: the model's fault. */
+  readonly blames?: RequestFault | undefined;
+  /** Of a request: how many may have ended the process. Of one alone it is known. */
+  readonly suspects?: number;
 }
+
+/** What one request can do to a model host. */
+export type RequestFault = "OUT_OF_MEMORY" | "RUN_TOO_LONG";
 
 export interface HostRequest {
   /** An Open Inference Protocol body as the caller sent it. */
@@ -68,6 +75,8 @@ export interface HostExit {
   /** Why it ended, for a person: `killed after 10000 ms without an answer`, `signal SIGSEGV`, `memory limit of 512 MiB`. */
   readonly reason: string;
   readonly code: PlacementFailure;
+  /** What a request did that ended it; undefined: it was the model's or the machine's fault, or asked for. */
+  readonly blames?: RequestFault;
 }
 
 /** One running child process with one loaded model. Its starter owns it and must `stop` it. */
@@ -83,6 +92,8 @@ export interface ModelHost {
   rssMiB(): number;
   /** The limit that it was started with, 0: none, and what it holds of it, in MiB. */
   memory(): { readonly limitMiB: number; readonly privateMiB: number };
+  /** Raises the limit of the running process, in MiB; 0: none. A lowered one waits for the next start. Resolves when it holds. */
+  raiseMemory(memMiB: number): Promise<void>;
   /** Answers; rejects with `HostFailure` when the process ends first or the time runs out. Requests may overlap. */
   infer(request: HostRequest): Promise<HostResponse>;
   /** Lets the running requests end for at most `graceMs`, then kills. Resolves when the process is gone. */

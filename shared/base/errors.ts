@@ -71,6 +71,18 @@ export const ERRORS = {
     message: "The body is larger than the limit.",
     fix: "Send a smaller body, for example fewer rows at once.",
   },
+  OUT_OF_MEMORY: {
+    status: 413,
+    retryable: false,
+    message: "The model needs more memory for this request than its limit allows.",
+    fix: "Send fewer rows or smaller inputs, or raise `limits.memMiB` of the deployment.",
+  },
+  RUN_TOO_LONG: {
+    status: 422,
+    retryable: false,
+    message: "The run of this request alone took longer than a run may.",
+    fix: "Send fewer rows or smaller inputs, or raise `limits.timeoutMs` of the deployment.",
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     retryable: false,

@@ -2,7 +2,14 @@ import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import { hostFailure } from "../../edge-node/app/hosts/host-failure.ts";
 import type { RequestExecutor } from "../../edge-node/app/inference/request-executor.ts";
-import type { HostResponse, HostExit, HostSpec, ModelHost, ModelHosts } from "../../edge-node/ports/model-hosts.ts";
+import type {
+  HostResponse,
+  HostExit,
+  HostSpec,
+  ModelHost,
+  ModelHosts,
+  RequestFault,
+} from "../../edge-node/ports/model-hosts.ts";
 import type { WorkerResponse, WorkerRequest } from "../../edge-node/ports/serving.ts";
 
 /** A model host without a process: answers each body with itself, and ends when it is told to. */
@@ -32,6 +39,14 @@ export class FakeHost implements ModelHost {
     return { limitMiB: this.spec.limits.memMiB, privateMiB: this.ownMiBNow };
   }
 
+  /** What it was raised to, in turn. */
+  readonly raised: number[] = [];
+
+  raiseMemory(memMiB: number): Promise<void> {
+    this.raised.push(memMiB);
+    return Promise.resolve();
+  }
+
   infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostResponse> {
     return Promise.resolve({
       status: 200,
@@ -54,9 +69,14 @@ export class FakeHost implements ModelHost {
     this.end("signal SIGSEGV", "HOST_CRASHED");
   }
 
-  private end(reason: string, code: PlacementFailure): void {
+  /** A request ended it. */
+  overwhelm(): void {
+    this.end("memory limit of 256 MiB: it held 300 MiB", "OUT_OF_MEMORY", "OUT_OF_MEMORY");
+  }
+
+  private end(reason: string, code: PlacementFailure, blames?: RequestFault): void {
     this.isRunning = false;
-    this.#exit({ reason, code });
+    this.#exit({ reason, code, ...(blames !== undefined && { blames }) });
   }
 }
 

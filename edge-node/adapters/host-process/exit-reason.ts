@@ -16,7 +16,10 @@ export interface Ending {
 export function exitReason({ known, exitCode, signal, stderr, memMiB }: Ending): HostExit {
   if (known !== undefined) return known;
   const said = lastWords(stderr);
-  if (isOutOfMemory(stderr)) return { code: "OUT_OF_MEMORY", reason: withWords(`memory limit of ${memMiB} MiB`, said) };
+  if (isOutOfMemory(stderr)) {
+    const reason = withWords(`memory limit of ${memMiB} MiB`, said);
+    return { code: "OUT_OF_MEMORY", reason, blames: "OUT_OF_MEMORY" };
+  }
   if (signal === "SIGKILL")
     return { code: "HOST_CRASHED", reason: "signal SIGKILL, not from the agent: the machine may be out of memory" };
   if (signal !== null) return { code: "HOST_CRASHED", reason: withWords(`signal ${signal}`, said) };

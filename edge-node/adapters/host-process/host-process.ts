@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostResponse, HostExit, HostRequest } from "../../ports/model-hosts.ts";
+import { limitAddressSpace } from "./address-space.ts";
 import { exitReason } from "./exit-reason.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import type { Launch } from "./launch.ts";
@@ -19,7 +20,7 @@ export class HostProcess {
   readonly exited: Promise<HostExit>;
   readonly #child: ChildProcess;
   readonly #link: ProcessLink;
-  readonly #memMiB: number;
+  #memMiB: number;
   #memory: MemoryWatch | undefined;
   #stderr = "";
   /** Why it ends, once that is known: the first reason is kept. */
@@ -41,7 +42,11 @@ export class HostProcess {
     this.#link = new ProcessLink(present(link), {
       onEvent: options.onEvent,
       onOverdue: (timeoutMs) =>
-        this.kill({ code: "HOST_CRASHED", reason: `killed after ${timeoutMs} ms without an answer` }),
+        this.kill({
+          code: "HOST_CRASHED",
+          reason: `killed after ${timeoutMs} ms without an answer`,
+          blames: "RUN_TOO_LONG",
+        }),
       onNonsense: (why) => this.kill({ code: "HOST_CRASHED", reason: `killed because it answered nonsense: ${why}` }),
     });
     present(stderr).on("data", (bytes: Buffer) => {
@@ -57,7 +62,8 @@ export class HostProcess {
     const onOver = (privateMiB: number): void =>
       this.kill({
         code: "OUT_OF_MEMORY",
-        reason: `memory limit of ${memMiB} MiB: it held ${Math.round(privateMiB)} MiB`,
+        reason: `memory limit of ${this.#memMiB} MiB: it held ${Math.round(privateMiB)} MiB`,
+        blames: "OUT_OF_MEMORY",
       });
     this.#memory = new MemoryWatch(pid, { limitMiB: memMiB, platform, onOver });
   }
@@ -77,8 +83,10 @@ export class HostProcess {
         this.#memory?.stop();
         const exit = exitReason({ known: this.#known, exitCode, signal, stderr: this.#stderr, memMiB: this.#memMiB });
         this.#known = exit;
-        this.#link.fail(({ started }) => Object.assign(hostFailure(exit.code, exit.reason), { started }));
-        resolve(exit);
+        const { code, reason, blames } = exit;
+        const suspects = this.#link.fail((started) => Object.assign(hostFailure(code, reason), { started, blames }));
+        // Nobody's request: then it is the model's own fault.
+        resolve(suspects > 0 ? exit : { code, reason });
       });
     });
   }
@@ -86,6 +94,21 @@ export class HostProcess {
   /** Looks now instead of at the next turn of the watch. */
   async lookAtMemory(): Promise<void> {
     await this.#memory?.look();
+  }
+
+  /** Holds it to `memMiB` from now on (0: to nothing), in address space too as far as the system allows. */
+  async holdTo(memMiB: number): Promise<void> {
+    const { pid } = this.#child;
+    await this.lookAtMemory();
+    this.#memMiB = memMiB;
+    if (this.#memory) this.#memory.limitMiB = memMiB;
+    const { addressMiB, privateMiB } = this.#memory?.latest ?? { privateMiB: 0 };
+    if (pid === undefined || addressMiB === undefined || this.#known !== undefined) return;
+    await limitAddressSpace(pid, memMiB === 0 ? 0 : addressMiB + Math.max(0, memMiB - privateMiB));
+  }
+
+  get memMiB(): number {
+    return this.#memMiB;
   }
 
   get residentMiB(): number {

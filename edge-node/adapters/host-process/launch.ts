@@ -41,7 +41,7 @@ const NODE_FLAGS = [
 ];
 
 /**
- * `$1` KiB of address space (0: no cap), `$2` whether to leave a guard behind, then the command.
+ * `$1` KiB of address space (0: no cap; soft, since it is set anew when the model is loaded and when its limit is raised), `$2` whether to leave a guard behind, then the command.
  * - No core files: they would hold inputs and fill the disk.
  * - When the machine runs out of memory, a host goes before the agent.
  * - The guard ends the host when the agent dies, even while the model hangs and cannot notice. It waits on the
@@ -50,7 +50,7 @@ const NODE_FLAGS = [
  */
 const SCRIPT = `
 ulimit -c 0
-if [ "$1" != 0 ]; then ulimit -v "$1"; fi
+if [ "$1" != 0 ]; then ulimit -S -v "$1"; fi
 { echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null
 if [ "$2" = guard ]; then ( read -r _ <&4 || kill -9 $$ ) 3>&- >/dev/null 2>&1 & fi
 shift 2

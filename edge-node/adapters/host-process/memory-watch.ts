@@ -11,7 +11,8 @@ const EVERY_MS_BY_PS = 1_000;
 export class MemoryWatch {
   readonly #pid: number;
   readonly #platform: string;
-  readonly #limitMiB: number;
+  /** 0: only looks. May change. */
+  limitMiB: number;
   readonly #onOver: (privateMiB: number) => void;
   #latest: ProcessMemory = { residentMiB: 0, privateMiB: 0 };
   #timer: NodeJS.Timeout | undefined;
@@ -21,7 +22,7 @@ export class MemoryWatch {
   constructor(pid: number, options: { limitMiB: number; platform: string; onOver: (privateMiB: number) => void }) {
     this.#pid = pid;
     this.#platform = options.platform;
-    this.#limitMiB = options.limitMiB;
+    this.limitMiB = options.limitMiB;
     this.#onOver = options.onOver;
     void this.look();
   }
@@ -31,7 +32,7 @@ export class MemoryWatch {
     const memory = await readMemory(this.#pid, this.#platform);
     if (this.#isStopped || memory === undefined) return;
     this.#latest = memory;
-    if (this.#limitMiB > 0 && memory.privateMiB > this.#limitMiB) return this.#onOver(memory.privateMiB);
+    if (this.limitMiB > 0 && memory.privateMiB > this.limitMiB) return this.#onOver(memory.privateMiB);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.look(), this.#platform === "linux" ? EVERY_MS : EVERY_MS_BY_PS);
   }

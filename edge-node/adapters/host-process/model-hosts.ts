@@ -154,6 +154,7 @@ class HostStart {
     clearTimeout(this.#timer);
     await process.lookAtMemory();
     if ("reason" in outcome) throw hostFailure(outcome.code, outcome.reason);
+    await process.holdTo(this.#spec.limits.memMiB);
     const { inputs, outputs, loadMs } = present(this.#loaded);
     return {
       inputs,
@@ -162,7 +163,10 @@ class HostStart {
       warmUs: outcome.warmUs,
       noBatchReason: outcome.unbatched,
       rssMiB: () => process.residentMiB,
-      memory: () => ({ limitMiB: this.#spec.limits.memMiB, privateMiB: process.privateMiB }),
+      memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
+      raiseMemory: async (memMiB) => {
+        if (process.memMiB > 0 && (memMiB === 0 || memMiB > process.memMiB)) await process.holdTo(memMiB);
+      },
       infer: (request) => process.ask(request),
       stop: (graceMs) => process.stop(graceMs),
       exited: process.exited,

@@ -109,13 +109,15 @@ export class ProcessLink {
 
   /**
    * The process is gone: every request fails. Those that may have shared the last run count as started, since any of
-   * them may be what ended it; one that comes back as not started is tried on another node.
+   * them may be what ended it; one that comes back as not started is tried again. Returns how many those are.
    */
-  fail(failureOf: (position: { readonly started: boolean }) => HostFailure): void {
+  fail(failureOf: (started: boolean) => HostFailure): number {
     clearTimeout(this.#timer);
-    this.#streams.fail("HOST_CRASHED", failureOf({ started: true }).message);
-    const together = this.#waiting[0]?.maxRows ?? 1;
-    this.#waiting.splice(0).forEach((waiting, i) => waiting.reject(failureOf({ started: i < together })));
+    this.#streams.fail("HOST_CRASHED", failureOf(true).message);
+    const waiting = this.#waiting.splice(0);
+    const suspects = Math.min(waiting.length, waiting[0]?.maxRows ?? 1);
+    waiting.forEach(({ reject }, i) => reject(Object.assign(failureOf(i < suspects), { suspects })));
+    return suspects;
   }
 
   #watchOldest(): void {

@@ -9,14 +9,21 @@ export interface ProcessMemory {
    * resident, 63 are pages of the Node binary and of ONNX Runtime, which all hosts share.
    */
   readonly privateMiB: number;
+  /** Its address space, most of which holds nothing; undefined where the system does not tell. */
+  readonly addressMiB?: number;
 }
 
 /** `/proc/<pid>/status`. Not `statm`: that counts in pages, whose size Node cannot tell (16 KiB on a Raspberry Pi 5). */
 export function parseStatus(text: string): ProcessMemory | undefined {
   const resident = /^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1];
   const own = /^RssAnon:\s+(\d+) kB$/m.exec(text)?.[1];
+  const address = /^VmSize:\s+(\d+) kB$/m.exec(text)?.[1];
   if (resident === undefined || own === undefined) return undefined;
-  return { residentMiB: Number(resident) / 1_024, privateMiB: Number(own) / 1_024 };
+  return {
+    residentMiB: Number(resident) / 1_024,
+    privateMiB: Number(own) / 1_024,
+    ...(address !== undefined && { addressMiB: Number(address) / 1_024 }),
+  };
 }
 
 /** What `ps -o rss=` prints: KiB. It does not tell shared pages apart, so the limit is held against all of them. */

@@ -56,6 +56,10 @@ class ScriptedHost implements ModelHost {
     return { limitMiB: 100, privateMiB: 21.3 };
   }
 
+  raiseMemory(): Promise<void> {
+    return Promise.resolve();
+  }
+
   infer({ body, timeoutMs, maxRows, cancellation }: HostRequest): Promise<HostResponse> {
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);

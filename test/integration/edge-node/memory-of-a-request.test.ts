@@ -1,0 +1,58 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
+import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
+import { encodeRequest } from "../../../shared/inference/request.ts";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { runBombModel } from "../../support/onnx-models.ts";
+
+let directory: string;
+let hosts: ProcessModelHosts;
+const running: ModelHost[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "skerry-memory-"));
+  await mkdir(path.join(directory, "model"));
+  await writeFile(path.join(directory, "model", MODEL_FILE), runBombModel());
+  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work") });
+});
+
+afterEach(() => Promise.all(running.splice(0).map((host) => host.stop(0))));
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function start(memMiB: number): Promise<ModelHost> {
+  const limits = { memMiB, maxBatch: 1, queue: 64, timeoutMs: 20_000 };
+  const spec = { placementId: "p", model: "bomb", version: "1", directory: path.join(directory, "model"), limits };
+  const host = await hosts.start(spec, () => undefined, new AbortController().signal);
+  running.push(host);
+  return host;
+}
+
+function ask(host: ModelHost, mebibytes: number): Promise<HostResponse> {
+  const data = BigInt64Array.of(BigInt(mebibytes));
+  const tensor = { name: "mebibytes", datatype: "INT64", shape: [1], data } as const;
+  const request = encodeRequest({ inputs: [{ tensor, binary: true }] });
+  return host.infer({ ...request, timeoutMs: 20_000, maxRows: 1 });
+}
+
+describe("a request that needs more memory than its model's limit", () => {
+  it("fails by itself, while its host goes on and answers the others", async () => {
+    const host = await start(256);
+    for (const mebibytes of [300, 200, 2_000, 200]) {
+      expect(await ask(host, 8)).toMatchObject({ status: 200 });
+      expect(await ask(host, mebibytes)).toMatchObject({ status: 413, code: "OUT_OF_MEMORY" });
+    }
+    expect(await ask(host, 8)).toMatchObject({ status: 200 });
+  });
+
+  it("is answered as soon as the limit of the running host was raised", async () => {
+    const host = await start(256);
+    expect(await ask(host, 200)).toMatchObject({ status: 413 });
+    await host.raiseMemory(1_024);
+    expect(host.memory()).toMatchObject({ limitMiB: 1_024 });
+    expect(await ask(host, 200)).toMatchObject({ status: 200 });
+  });
+});
