@@ -24,6 +24,7 @@ export interface CrashVerdict {
 }
 
 const MAX_DETAIL = 1_000;
+const BETWEEN_HOSTS: ReadonlySet<PlacementState> = new Set(["staged", "verifying", "loading", "warming"]);
 
 /**
  * One placement on this node: what it should be (`spec`), what it is (`state`), its model host (`hostState`, `host`), and
@@ -49,6 +50,7 @@ const MAX_DETAIL = 1_000;
  * also be stopped, fail, crash or find damaged bytes; a running host may exit by itself or be replaced by another. There
  * is one host at a time; while the recycler replaces it, the old one is the recycler's.
  *
+ * A host that a single request ended is renewed: the states are passed through as after a crash, and it stays `ready` for others.
  * `verifying` to `warming` with a host state, `ready` and the end of `draining` are events of the host. A crash consults
  * the restart policy: back to `staged` with a back-off, or `failed` after too many within its window.
  */
@@ -65,6 +67,8 @@ export class LocalPlacement<Host = unknown> {
   #failure: Failure | undefined;
   #progress: { readonly done: number; readonly total: number } | undefined;
   #measured: Measured | undefined;
+  /** A request ended its host, and the next one starts: it counts as ready, and its requests wait. */
+  #isRenewing = false;
 
   constructor(spec: DesiredPlacement, onChange: (placement: LocalPlacement<Host>) => void) {
     this.#spec = spec;
@@ -83,6 +87,11 @@ export class LocalPlacement<Host = unknown> {
     return this.#hostState;
   }
 
+  /** The state as others see it: between two hosts of a renewal it stays ready. */
+  get announcedState(): PlacementState {
+    return this.#isRenewing ? "ready" : this.#state;
+  }
+
   /** The host that serves, or that is about to stop; undefined in `none`, `starting`, and while a start is stopped. */
   get host(): Host | undefined {
     return this.#host;
@@ -96,7 +105,14 @@ export class LocalPlacement<Host = unknown> {
   /** What the control plane receives. */
   report(): PlacementReport {
     const { placementId, generation } = this.#spec;
-    return { placementId, generation, state: this.#state, ...this.#failure, ...this.#progress, ...this.#measured };
+    return {
+      placementId,
+      generation,
+      state: this.announcedState,
+      ...this.#failure,
+      ...this.#progress,
+      ...this.#measured,
+    };
   }
 
   /**
@@ -112,6 +128,7 @@ export class LocalPlacement<Host = unknown> {
       this.#notBefore = 0;
       this.#crashes = [];
       this.#isVerified = false;
+      this.#isRenewing = false;
     }
     this.#spec = spec;
     if (!isOtherArtifact) this.#onChange(this);
@@ -210,6 +227,7 @@ export class LocalPlacement<Host = unknown> {
   /** Its start or its host is being stopped on purpose. A serving placement drains. */
   hostStopping(): void {
     this.#expectHost("stop", ["starting", "running"]);
+    this.#isRenewing = false;
     this.#hostState = "stopping";
     if (this.#state === "ready") this.becomeDraining();
   }
@@ -249,7 +267,23 @@ export class LocalPlacement<Host = unknown> {
     return "drained";
   }
 
+  /**
+   * One request ended `host`, which is neither the model's fault nor the other callers': it counts as no crash, and the
+   * next host starts at once from the bytes that this one had. False, without effect, when it does not serve with `host`.
+   */
+  hostOverwhelmed(host: Host): boolean {
+    if (this.#hostState !== "running" || this.#host !== host || this.#state !== "ready") return false;
+    this.#hostState = "none";
+    this.#host = undefined;
+    this.#notBefore = 0;
+    this.#isVerified = true;
+    this.#isRenewing = true;
+    this.#enter("staged", ["ready"]);
+    return true;
+  }
+
   #crashed(failure: Failure, now: number, random: Random): CrashVerdict {
+    this.#isRenewing = false;
     const { history, next } = afterCrash(this.#crashes, now, random);
     this.#crashes = history;
     if (next.kind === "give-up") {
@@ -279,9 +313,10 @@ export class LocalPlacement<Host = unknown> {
   ): void {
     this.#expect(`become ${state}`, origins);
     this.#state = state;
+    if (!BETWEEN_HOSTS.has(state)) this.#isRenewing = false;
     this.#failure = facts.failure;
     this.#progress = facts.progress;
-    if (state !== "draining") this.#measured = facts.measured;
+    if (state !== "draining" && !this.#isRenewing) this.#measured = facts.measured;
     this.#onChange(this);
   }
 

@@ -11,6 +11,8 @@ export interface WorkerRequest extends Omit<HostRequest, "timeoutMs" | "maxRows"
   readonly deadlineMs: number;
   readonly edgeOnly: boolean;
   readonly priority: number;
+  /** It may have ended the host that it shared with others: it has the next one for itself while it runs. */
+  readonly isAlone?: boolean;
   /** Cancelled when the caller goes away: queued work is dropped. */
   readonly cancellation: Cancellation;
 }

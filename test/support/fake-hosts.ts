@@ -137,6 +137,10 @@ export class FakeServing implements RequestExecutor {
     this.hosts.delete(placementId);
   }
 
+  renew(placementId: string): void {
+    this.hosts.delete(placementId);
+  }
+
   drain(): void {
     this.hosts.clear();
   }

@@ -121,7 +121,8 @@ export class HostProcess {
 
   ask(request: HostRequest): Promise<HostResponse> {
     if (this.#known === undefined) return this.#link.ask(request);
-    return Promise.reject(Object.assign(hostFailure(this.#known.code, this.#known.reason), { started: false }));
+    const { code, reason, blames } = this.#known;
+    return Promise.reject(Object.assign(hostFailure(code, reason), { started: false, blames }));
   }
 
   /** Ends it at once. SIGKILL, because no other signal reaches a process whose model runs. */

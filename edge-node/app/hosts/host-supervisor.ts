@@ -67,6 +67,7 @@ export class HostSupervisor {
   stop(placement: Placement, graceMs: number): void {
     const { hostState, host } = placement;
     if (hostState === "starting") {
+      this.#parts.serving.remove(placement.spec.placementId);
       placement.hostStopping();
       this.#starts.get(placement)?.abort();
     } else if (hostState === "running" && host) {
@@ -132,6 +133,7 @@ export class HostSupervisor {
 
   #startFailed(placement: Placement, error: unknown): void {
     const { clock, random, logger } = this.#parts;
+    this.#parts.serving.remove(placement.spec.placementId); // no more requests wait for it
     const code = isHostFailure(error) ? error.code : "LOAD_FAILED";
     const detail = messageOf(error);
     logger.warn({ placementId: placement.spec.placementId, code, detail }, "a model host did not start");
@@ -141,14 +143,25 @@ export class HostSupervisor {
   }
 
   /** A process ended. An exit that was asked for, or of a replaced host, changes nothing. */
-  #exited(placement: Placement, host: ModelHost, { code, reason }: HostExit): void {
+  #exited(placement: Placement, host: ModelHost, { code, reason, blames }: HostExit): void {
     if (placement.host !== host || placement.hostState !== "running") return;
     const { serving, clock, random, onSettled } = this.#parts;
     this.#recycler.cancel(placement, DRAIN_MS);
+    if (blames !== undefined && placement.hostOverwhelmed(host)) {
+      serving.renew(placement.spec.placementId);
+      this.#logOverwhelmed(placement, reason);
+      return onSettled();
+    }
     serving.remove(placement.spec.placementId);
     const verdict = placement.hostExited(host, { code, detail: reason }, clock.now(), random);
     if (verdict !== null && verdict !== "drained") this.#logCrash(placement, reason, verdict);
     onSettled();
+  }
+
+  #logOverwhelmed(placement: Placement, reason: string): void {
+    const { logger, log } = this.#parts;
+    logger.warn({ placementId: placement.spec.placementId, reason }, "a request ended a model host");
+    log.add("warn", `a request ended the model host of ${nameOf(placement)}: ${reason}; it is started again`);
   }
 
   #logCrash(placement: Placement, reason: string, { kind, crashes }: CrashVerdict): void {

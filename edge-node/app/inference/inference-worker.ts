@@ -3,12 +3,13 @@ import type { ErrorCode } from "../../../shared/base/errors.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
-import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
+import { DEFAULT_BODIES_BYTES, DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { LoadFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { type Outcome, PlacementQueue, type ServedPlacement, streamOf } from "../placements/placement-queue.ts";
+import { Renewals } from "./renewals.ts";
 import type { RequestExecutor } from "./request-executor.ts";
 
 interface Parts {
@@ -40,6 +41,7 @@ export class InferenceWorker implements RequestExecutor {
   readonly #leaving = new Set<PlacementQueue>();
   /** By placement, since the node booted: they survive a restart of the host. */
   readonly #counts = new Map<string, Counts>();
+  readonly #renewals = new Renewals();
   #isDraining = false;
   /** Of the bodies of all requests that were taken and not answered. */
   #heldBytes = 0;
@@ -55,7 +57,17 @@ export class InferenceWorker implements RequestExecutor {
       return;
     }
     current?.close();
-    this.#queues.set(placement.placementId, new PlacementQueue(placement, host, this.#parts.clock));
+    const queue = new PlacementQueue(placement, host, this.#parts.clock);
+    this.#queues.set(placement.placementId, queue);
+    this.#renewals.end(placement.placementId, queue);
+  }
+
+  renew(placementId: string): void {
+    const queue = this.#queues.get(placementId);
+    if (queue === undefined) return;
+    this.#queues.delete(placementId);
+    this.#renewals.begin(placementId, queue.placement.limits.queue);
+    queue.close({ isRenewed: true });
   }
 
   async replace(placement: ServedPlacement, host: ModelHost): Promise<void> {
@@ -70,6 +82,7 @@ export class InferenceWorker implements RequestExecutor {
   remove(placementId: string): void {
     this.#queues.get(placementId)?.close();
     this.#queues.delete(placementId);
+    this.#renewals.end(placementId, undefined);
   }
 
   /** From now on every request is refused with 503; what is queued still runs. */
@@ -90,17 +103,44 @@ export class InferenceWorker implements RequestExecutor {
     const bytes = request.body.byteLength;
     const { nodeKind: kind, maxHeldBytes: maxBytes = DEFAULT_BODIES_BYTES } = this.#parts;
     const node = { kind, isDraining: this.#isDraining, heldBytes: this.#heldBytes, maxBytes };
-    const refusal = refusalOf({ ...request, bytes }, node, queue?.view());
-    if (queue === undefined || refusal !== undefined) {
-      return this.#refuse(refusal ?? { status: 404, code: "MODEL_NOT_READY" }, request, queue);
-    }
+    const view = queue?.view() ?? this.#renewals.view(request.placementId);
+    const refusal = refusalOf({ ...request, bytes }, node, view);
+    if (refusal !== undefined) return this.#refuse(refusal, request, queue);
     this.#heldBytes += bytes;
-    const outcome = await queue.submit(request);
+    const { outcome, queue: last } = await this.#submit(request, queue);
     this.#heldBytes -= bytes;
+    if (last === undefined || outcome === undefined)
+      return this.#refuse({ status: 404, code: "MODEL_NOT_READY" }, request, last);
     const stream = streamOf(outcome);
     if (stream === undefined) this.#count(request.placementId, endOf(outcome));
     else void stream.ended.then(({ kind }) => this.#count(request.placementId, STREAM_ENDS[kind]));
-    return this.#answer(outcome, queue);
+    return this.#answer(outcome, last);
+  }
+
+  /** Gives a request to its queue; when another request ends the host, to the queue of the next host, while its time lasts. */
+  async #submit(
+    request: WorkerRequest,
+    first: PlacementQueue | undefined,
+  ): Promise<{ readonly outcome: Outcome | undefined; readonly queue: PlacementQueue | undefined }> {
+    const { clock } = this.#parts;
+    const { placementId } = request;
+    const arrivedAt = clock.now();
+    const leftMs = (): number => request.deadlineMs - (clock.now() - arrivedAt);
+    let outcome: Outcome | undefined;
+    let queue = first;
+    let ask = request;
+    for (;;) {
+      const last: PlacementQueue | undefined = queue;
+      const current = this.#queues.get(placementId);
+      // The one that it was in may be known here still, while its host is gone.
+      queue = outcome !== undefined && current !== last ? current : queue;
+      if (queue === undefined || (outcome !== undefined && queue === last))
+        queue = await this.#renewals.next(placementId, { ...ask, deadlineMs: leftMs() }, clock);
+      if (queue === undefined) return { outcome: leftMs() > 0 ? outcome : outlived(outcome, request), queue: last };
+      outcome = await queue.submit({ ...ask, deadlineMs: Math.max(0, leftMs()) });
+      if (outcome.kind === "answered" || outcome.again === undefined || leftMs() <= 0) return { outcome, queue };
+      ask = { ...request, isAlone: outcome.again === "alone" };
+    }
   }
 
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] } {
@@ -128,13 +168,18 @@ export class InferenceWorker implements RequestExecutor {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...this.#figures(queue), queueUs };
     if (outcome.kind === "answered") {
-      const { status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
+      const { status, code, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
+      const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, turn };
       const answer = { status, code, notStarted: false, headerLength, body, computeUs, inHost, ...figures };
       return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;
     const { model, version } = queue.placement;
+    if (code === "OUT_OF_MEMORY" || code === "RUN_TOO_LONG") {
+      const body = this.#tooLarge(code, why, queue);
+      return { status: statusOf(code), code, notStarted: false, ...body, computeUs: 0, inHost: undefined, ...figures };
+    }
     const detail = `${model}:${version} on ${this.#parts.nodeName} did not answer: ${why}. ${ERRORS[code].fix}`;
     return {
       status: statusOf(code),
@@ -146,6 +191,18 @@ export class InferenceWorker implements RequestExecutor {
       inHost: undefined,
       ...figures,
     };
+  }
+
+  /** Why one request cannot be answered, with the limit that it does not keep to. */
+  #tooLarge(code: "OUT_OF_MEMORY" | "RUN_TOO_LONG", why: string, { placement, host }: PlacementQueue) {
+    const { model, version, limits } = placement;
+    const limit =
+      code === "OUT_OF_MEMORY"
+        ? `needs more memory than the ${host.memory().limitMiB} MiB of limits.memMiB`
+        : `takes longer than the ${limits.timeoutMs || DEFAULT_DEADLINE_MS} ms of limits.timeoutMs`;
+    const told = why === "" ? "" : ` (${why})`;
+    const detail = `this request ${limit} of ${model}:${version} on ${this.#parts.nodeName}${told}. ${ERRORS[code].fix}`;
+    return { headerLength: JSON_BODY, body: errorBody(detail) };
   }
 
   #figures(queue: PlacementQueue): LoadFigures {
@@ -187,6 +244,16 @@ export class InferenceWorker implements RequestExecutor {
     return `${model} is not ready on ${nodeName}`;
   }
 }
+
+/** Its time ended before the next host came. */
+const outlived = (outcome: Outcome | undefined, { deadlineMs }: WorkerRequest): Outcome | undefined =>
+  outcome?.kind === "dropped"
+    ? {
+        ...outcome,
+        code: "DEADLINE_EXCEEDED",
+        why: `its ${deadlineMs} ms passed while the model host was started again`,
+      }
+    : outcome;
 
 const STREAM_ENDS = { complete: "done", failed: "failed", cancelled: undefined } as const;
 

@@ -146,7 +146,10 @@ export class Executor {
       const isHere = complete.has(spec.artifact);
       const placement = placements.all().get(spec.placementId);
       if (!placement) return placements.add(spec, { isHere });
-      if (placement.host && placement.hostState === "running") serving.serve(spec, placement.host);
+      if (placement.host && placement.hostState === "running") {
+        serving.serve(spec, placement.host);
+        void placement.host.raiseMemory(spec.limits.memMiB);
+      }
       placement.adopt(spec, { isHere });
     },
     "await-transfer": ({ placement }) => this.#find(placement)?.becomeOffered(),

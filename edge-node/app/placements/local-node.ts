@@ -38,7 +38,7 @@ export function localNode(
 }
 
 function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementView {
-  const { spec, state, host } = placement;
+  const { spec, announcedState: state, host } = placement;
   const { placementId, deployment, model, version, artifact, want, limits } = spec;
   const { code, detail } = placement.report();
   return {

@@ -16,6 +16,11 @@ export type Outcome =
       readonly why: string;
       readonly started: boolean;
       readonly queueMs: number;
+      /**
+       * A request ended the host. `any`: it was not this one, and the renewed host may answer it. `alone`: it may have been
+       * this one, and a run of its own tells. Undefined: the end.
+       */
+      readonly again?: "any" | "alone";
     };
 
 /** The body of an answer that comes in pieces. */
@@ -65,6 +70,8 @@ export class PlacementQueue {
   readonly #waiting: Entry[] = [];
   /** Handed to the host and not answered. */
   #handed = 0;
+  /** What is handed is one request that must not share the host with another. */
+  #isAlone = false;
   #rif = 0;
   #isClosed = false;
   readonly #onEmpty: (() => void)[] = [];
@@ -152,12 +159,16 @@ export class PlacementQueue {
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
-  /** No request is started any more; those that wait are settled as not started. What runs goes on. */
-  close(): void {
+  /**
+   * No request is started any more; those that wait are settled as not started. What runs goes on. `isRenewed`: another
+   * host takes this one's place.
+   */
+  close({ isRenewed = false }: { readonly isRenewed?: boolean } = {}): void {
     this.#isClosed = true;
     this.#cancelGathering?.();
     for (const entry of this.#waiting.splice(0)) {
-      this.#settleDropped(entry, "DRAINING", "the model was taken out of service here");
+      if (isRenewed) this.#settleDropped(entry, "MODEL_NOT_READY", "its model host is started again", "any");
+      else this.#settleDropped(entry, "DRAINING", "the model was taken out of service here");
     }
   }
 
@@ -172,14 +183,16 @@ export class PlacementQueue {
     this.#settleDropped(entry, code, why);
   }
 
-  #settleDropped(entry: Entry, code: ErrorCode, why: string): void {
+  #settleDropped(entry: Entry, code: ErrorCode, why: string, again?: "any"): void {
     const queueMs = this.#clock.now() - entry.arrivedAt;
-    entry.settle({ kind: "dropped", code, why, started: entry.isStarted, queueMs });
+    const outcome = { kind: "dropped", code, why, started: entry.isStarted, queueMs } as const;
+    entry.settle(again === undefined ? outcome : { ...outcome, again });
   }
 
   #startNext(): void {
     if (this.#isClosed || this.#waiting.length === 0 || this.#isGathering()) return;
     while (this.#handed < handLimit(this.view())) {
+      if (this.#isAlone || (this.#handed > 0 && this.#waiting[0]?.request.isAlone === true)) return;
       const entry = this.#waiting.shift();
       if (entry === undefined) return;
       const waitedMs = this.#clock.now() - entry.arrivedAt;
@@ -217,8 +230,10 @@ export class PlacementQueue {
     const startedAt = this.#clock.now();
     entry.isStarted = true;
     this.#handed += 1;
+    this.#isAlone = entry.request.isAlone === true;
+    const maxRows = this.#isAlone ? 1 : this.#batch;
     try {
-      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows: this.#batch, cancellation });
+      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows, cancellation });
       if (answer.code === "CANCELLED") return; // settled when it was cancelled, and no run to learn from
       const stream = answer.body instanceof Uint8Array ? undefined : answer.body;
       if (entry.isSettled) stream?.cancel(); // its deadline passed while it ran: nobody reads it
@@ -229,11 +244,10 @@ export class PlacementQueue {
       const inHostMs = this.#learn(startedAt, answer.turn);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
-      const started = !isHostFailure(error) || error.started !== false;
-      const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
-      entry.settle({ kind: "dropped", code, why: messageOf(error), started, queueMs });
+      entry.settle({ kind: "dropped", why: messageOf(error), queueMs, ...blameOf(error) });
     } finally {
       this.#handed -= 1;
+      this.#isAlone = false;
       this.#startNext();
     }
   }
@@ -264,6 +278,18 @@ export class PlacementQueue {
     }
     return Math.max(0, turn.freeAt - startedAt);
   }
+}
+
+/** What the end of the host means for a request that it had. Of several that may have ended it, none is blamed yet. */
+function blameOf(error: unknown): {
+  readonly code: ErrorCode;
+  readonly started: boolean;
+  readonly again?: "any" | "alone";
+} {
+  const { started = true, blames, suspects = 0 } = isHostFailure(error) ? error : {};
+  if (started && blames !== undefined && suspects === 1) return { code: blames, started };
+  const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
+  return blames === undefined ? { code, started } : { code, started, again: started ? "alone" : "any" };
 }
 
 const lateAt = ({ isStarted, request }: Entry): string =>

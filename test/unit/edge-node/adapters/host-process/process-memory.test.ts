@@ -5,7 +5,7 @@ describe("process memory", () => {
   it("takes apart what is resident and what belongs to the process alone", () => {
     const status =
       "Name:\tnode\nVmSize:\t 1273108 kB\nVmRSS:\t  109056 kB\nRssAnon:\t   36864 kB\nRssFile:\t   72192 kB\n";
-    expect(parseStatus(status)).toEqual({ residentMiB: 106.5, privateMiB: 36 });
+    expect(parseStatus(status)).toEqual({ residentMiB: 106.5, privateMiB: 36, addressMiB: 1_273_108 / 1_024 });
   });
 
   it("knows nothing of a zombie, whose status has no memory", () => {

@@ -40,6 +40,7 @@ class ScriptedHost implements ModelHost {
   readonly seen: string[] = [];
   readonly limits: number[] = [];
   readonly rows: number[] = [];
+  #end: ((position: number) => Error) | undefined;
   readonly #running: { resolve(answer: HostResponse): void; reject(error: unknown): void }[] = [];
 
   /** `turns`: its requests share runs. */
@@ -61,6 +62,7 @@ class ScriptedHost implements ModelHost {
   }
 
   infer({ body, timeoutMs, maxRows, cancellation }: HostRequest): Promise<HostResponse> {
+    if (this.#end !== undefined) return Promise.reject(this.#end(Infinity));
     this.seen.push(new TextDecoder().decode(body));
     this.limits.push(timeoutMs);
     this.rows.push(maxRows);
@@ -85,6 +87,19 @@ class ScriptedHost implements ModelHost {
 
   async answer(over: Partial<HostResponse> = {}): Promise<void> {
     this.#running.shift()?.resolve({ ...ANSWER, ...over });
+    await settle();
+  }
+
+  /** Memory ends it; the first `suspects` of its requests may have been the cause. */
+  async overwhelm(suspects: number): Promise<void> {
+    const failure = (i: number): Error =>
+      Object.assign(hostFailure("OUT_OF_MEMORY", "it held 300 MiB"), {
+        started: i < suspects,
+        blames: "OUT_OF_MEMORY",
+        suspects,
+      });
+    this.#end = failure;
+    for (const [i, waiting] of this.#running.splice(0).entries()) waiting.reject(failure(i));
     await settle();
   }
 
@@ -445,6 +460,62 @@ describe("InferenceWorker", () => {
     expect(ran).toMatchObject({ status: 503, code: "HOST_CRASHED", notStarted: false });
     expect(waited).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
     if (ran) expect(errorOf(ran)).toContain("signal SIGSEGV");
+  });
+
+  describe("when a request ends its host", () => {
+    it("refuses that one for good and names the limit, and gives the others to the next host", async () => {
+      const { worker, host } = setUp();
+      const guilty = worker.infer(request("guilty"));
+      const other = worker.infer(request("other"));
+      await host.overwhelm(1);
+      worker.renew("p-1");
+      const late = worker.infer(request("late"));
+      const answer = await guilty;
+      expect(answer).toMatchObject({ status: 413, code: "OUT_OF_MEMORY", notStarted: false });
+      expect(errorOf(answer)).toMatch(/100 MiB of limits\.memMiB of digits:3 on dock-7 \(it held 300 MiB\)/);
+      const next = new ScriptedHost();
+      worker.serve(PLACEMENT, next);
+      await settle();
+      await next.answer();
+      await next.answer();
+      expect([(await other).status, (await late).status]).toEqual([200, 200]);
+      expect(next.seen.toSorted()).toEqual(["late", "other"]);
+    });
+
+    it("runs each of those that shared the run alone, once, and refuses the one that ends the host again", async () => {
+      const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
+      const all = ["a", "b", "c"].map((text) => worker.infer(request(text)));
+      await host.overwhelm(3);
+      worker.renew("p-1");
+      const second = new ScriptedHost(50, { turns: true });
+      worker.serve(PLACEMENT, second);
+      await settle();
+      expect([second.seen, second.rows]).toEqual([["a"], [1]]);
+      await second.answer();
+      expect(second.seen).toEqual(["a", "b"]);
+      await second.overwhelm(1);
+      worker.renew("p-1");
+      const third = new ScriptedHost(50, { turns: true });
+      worker.serve(PLACEMENT, third);
+      await settle();
+      await third.answer();
+      expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 413, 200]);
+      expect(third.seen).toEqual(["c"]);
+    });
+
+    it("lets nobody wait longer than his deadline, nor for a host that will not come", async () => {
+      const { worker, host, clock } = setUp();
+      void worker.infer(request("guilty"));
+      const hurried = worker.infer(request("hurried", { deadlineMs: 100 }));
+      const patient = worker.infer(request("patient"));
+      await host.overwhelm(1);
+      worker.renew("p-1");
+      await clock.advance(100);
+      expect(await hurried).toMatchObject({ status: 504, notStarted: true });
+      worker.remove("p-1");
+      expect(await patient).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
+      expect(await worker.infer(request("new"))).toMatchObject({ status: 404 });
+    });
   });
 
   it("settles the queue of a removed placement as not started, and its running request by its answer", async () => {
