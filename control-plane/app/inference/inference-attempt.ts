@@ -9,7 +9,7 @@ import type { StreamEnd } from "../../../shared/inference/response-stream.ts";
 import type { TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
 import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
-import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
+import { attemptTimeoutMs, longRunUntil } from "../../core/routing/attempt-timeout.ts";
 import { answerFrom, figuresOf, refusal } from "./inference-responses.ts";
 import type { InferenceResponse, InferenceRequest, RouteNote } from "./inference-request.ts";
 import type { AttemptOutcome } from "./pending-requests.ts";
@@ -56,7 +56,16 @@ export function attempt(
   const { session, stats } = candidate;
   const sentAt = clock.now();
   stats.begin(sentAt);
-  const { requestId, outcome } = session.pending.begin(giveUpAt ?? deadline + NODE_GRACE_MS);
+  const token = {};
+  stats.underWay.add(token);
+  const lastAt = deadline + NODE_GRACE_MS;
+  const moreTime = (now: number): number | undefined => {
+    const isFirst = stats.underWay.values().next().value === token;
+    const until = longRunUntil({ isFirst, reportedAt: stats.reportedAt }, now);
+    return until === undefined || now >= lastAt ? undefined : Math.min(until, lastAt);
+  };
+  const { requestId, outcome } =
+    giveUpAt === undefined ? session.pending.begin(lastAt) : session.pending.begin(giveUpAt, moreTime);
   const isSent = session.inference?.send(
     encodeMessages(
       {
@@ -80,9 +89,10 @@ export function attempt(
     if (session.pending.cancel(requestId)) session.inference?.send([encodeCancel(requestId)]);
   };
   request.cancellation.onCancel(cancel);
-  const ended = outcome.then((how) =>
-    recordAndTranslate(how, context, { candidate, route, sentAt, endedAt: clock.now(), clock }),
-  );
+  const ended = outcome.then((how) => {
+    stats.underWay.delete(token);
+    return recordAndTranslate(how, context, { candidate, route, sentAt, endedAt: clock.now(), clock });
+  });
   return { ended, cancel };
 }
 

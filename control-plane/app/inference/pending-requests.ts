@@ -23,7 +23,9 @@ export type AttemptOutcome =
   | { readonly kind: "cancelled" };
 
 interface Pending {
-  readonly deadline: number;
+  deadline: number;
+  /** At the deadline: until when it may wait longer; undefined: not. */
+  readonly moreTime: ((now: number) => number | undefined) | undefined;
   readonly settle: (outcome: AttemptOutcome) => void;
   /** Set from the head on. */
   stream: NodeStream | undefined;
@@ -51,12 +53,15 @@ export class PendingRequests {
     return this.#pending.size;
   }
 
-  /** Registers a request; `deadline` in ms of the caller's clock. */
-  begin(deadline: number): { readonly requestId: number; readonly outcome: Promise<AttemptOutcome> } {
+  /** Registers a request; `deadline` in ms of the caller's clock, at which `moreTime` may tell another one. */
+  begin(
+    deadline: number,
+    moreTime?: (now: number) => number | undefined,
+  ): { readonly requestId: number; readonly outcome: Promise<AttemptOutcome> } {
     this.#lastId = (this.#lastId % 0xffff_fffe) + 1;
     const requestId = this.#lastId;
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
-    this.#pending.set(requestId, { deadline, settle: resolve, stream: undefined, seen: undefined });
+    this.#pending.set(requestId, { deadline, moreTime, settle: resolve, stream: undefined, seen: undefined });
     return { requestId, outcome: promise };
   }
 
@@ -104,6 +109,7 @@ export class PendingRequests {
   expire(now: number): readonly number[] {
     const late: number[] = [];
     for (const [requestId, entry] of this.#pending.entries()) {
+      if (entry.stream === undefined && entry.deadline <= now) entry.deadline = entry.moreTime?.(now) ?? entry.deadline;
       const isLate = entry.stream === undefined ? entry.deadline <= now : isSilent(entry, entry.stream, now);
       if (isLate) late.push(requestId);
     }

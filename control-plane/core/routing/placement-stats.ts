@@ -34,6 +34,8 @@ const RAMP_MS = 30_000;
 export class PlacementStats {
   /** Our own requests under way there. */
   inFlight = 0;
+  /** The same, one by one, in the order in which they were sent: the first is the one that runs. */
+  readonly underWay = new Set<object>();
   #figures: PlacementFigures | undefined;
   #reportedMeanUs: number | undefined;
   #reportedAt = -Infinity;

@@ -11,6 +11,10 @@ import { ProcessLink } from "./process-link.ts";
 
 /** The end of stderr that is kept: enough for a stack trace. */
 const STDERR_BYTES = 16_384;
+/** Address space above the limit: the runtime takes it in powers of two and fills less. The watch holds the limit itself. */
+const SLACK_MIB = 32;
+/** A host that holds so many times what it held at first keeps the memory of earlier runs. */
+const GROWN = 1.25;
 
 /**
  * One child process and everything that must end with it: link, lifeline, memory watch, stderr. Knows nothing of phases;
@@ -22,6 +26,10 @@ export class HostProcess {
   readonly #link: ProcessLink;
   #memMiB: number;
   #memory: MemoryWatch | undefined;
+  /** What it held when it was held to its limit first. */
+  #readyMiB = Infinity;
+  /** The request that was too much has its answer. */
+  #isAnswered = false;
   #stderr = "";
   /** Why it ends, once that is known: the first reason is kept. */
   #known: HostExit | undefined;
@@ -84,9 +92,12 @@ export class HostProcess {
         const exit = exitReason({ known: this.#known, exitCode, signal, stderr: this.#stderr, memMiB: this.#memMiB });
         this.#known = exit;
         const { code, reason, blames } = exit;
-        const suspects = this.#link.fail((started) => Object.assign(hostFailure(code, reason), { started, blames }));
+        const suspects = this.#link.fail((mayBe) => {
+          const started = mayBe && !this.#isAnswered;
+          return Object.assign(hostFailure(code, reason), { started, blames });
+        });
         // Nobody's request: then it is the model's own fault.
-        resolve(suspects > 0 ? exit : { code, reason });
+        resolve(suspects > 0 || this.#isAnswered ? exit : { code, reason });
       });
     });
   }
@@ -103,8 +114,9 @@ export class HostProcess {
     this.#memMiB = memMiB;
     if (this.#memory) this.#memory.limitMiB = memMiB;
     const { addressMiB, privateMiB } = this.#memory?.latest ?? { privateMiB: 0 };
+    if (this.#readyMiB === Infinity) this.#readyMiB = privateMiB;
     if (pid === undefined || addressMiB === undefined || this.#known !== undefined) return;
-    await limitAddressSpace(pid, memMiB === 0 ? 0 : addressMiB + Math.max(0, memMiB - privateMiB));
+    await limitAddressSpace(pid, memMiB === 0 ? 0 : addressMiB + Math.max(0, memMiB - privateMiB) + SLACK_MIB);
   }
 
   get memMiB(): number {
@@ -120,9 +132,25 @@ export class HostProcess {
   }
 
   ask(request: HostRequest): Promise<HostResponse> {
-    if (this.#known === undefined) return this.#link.ask(request);
+    if (this.#known === undefined) return this.#link.ask(request).then((answer) => this.#checked(answer));
     const { code, reason, blames } = this.#known;
     return Promise.reject(Object.assign(hostFailure(code, reason), { started: false, blames }));
+  }
+
+  /**
+   * An allocation failed at the limit. The host is not of use any more: after that the runtime's arena takes all that is
+   * left of the address space for its next small buffer, and the runs behind it fail. In one that had grown, what others
+   * left there may be what was too much: then nobody is blamed yet.
+   */
+  #checked(answer: HostResponse): HostResponse {
+    if (answer.code !== "OUT_OF_MEMORY") return answer;
+    const reason = `memory limit of ${this.#memMiB} MiB: a run needed more`;
+    const hadGrown = this.privateMiB >= GROWN * this.#readyMiB;
+    this.#isAnswered = true;
+    // The answers to others that came with this one are read first.
+    setImmediate(() => this.kill({ code: "OUT_OF_MEMORY", reason, blames: "OUT_OF_MEMORY" }));
+    if (!hadGrown) return answer;
+    throw Object.assign(hostFailure("OUT_OF_MEMORY", reason), { started: true, blames: "OUT_OF_MEMORY", suspects: 2 });
   }
 
   /** Ends it at once. SIGKILL, because no other signal reaches a process whose model runs. */

@@ -106,6 +106,7 @@ export class HostSupervisor {
         await host.stop(0);
         return placement.hostStopped();
       }
+      await host.raiseMemory(placement.spec.limits.memMiB); // it may have been raised during the start
       serving.serve(placement.spec, host);
       const { noBatchReason } = host;
       if (noBatchReason !== undefined)

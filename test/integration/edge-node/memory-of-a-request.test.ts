@@ -6,6 +6,7 @@ import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/mode
 import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { until } from "../../support/skerry-process.ts";
 import { runBombModel } from "../../support/onnx-models.ts";
 
 let directory: string;
@@ -39,18 +40,27 @@ function ask(host: ModelHost, mebibytes: number): Promise<HostResponse> {
 }
 
 describe("a request that needs more memory than its model's limit", () => {
-  it("fails by itself, while its host goes on and answers the others", async () => {
-    const host = await start(256);
-    for (const mebibytes of [300, 200, 2_000, 200]) {
+  it("fails by itself, its host ends for it, and what was behind it may run again", async () => {
+    for (const mebibytes of [300, 2_000]) {
+      const host = await start(256);
       expect(await ask(host, 8)).toMatchObject({ status: 200 });
-      expect(await ask(host, mebibytes)).toMatchObject({ status: 413, code: "OUT_OF_MEMORY" });
+      const [guilty, behind] = await Promise.allSettled([ask(host, mebibytes), ask(host, 8)]);
+      expect(guilty).toMatchObject({ value: { status: 413, code: "OUT_OF_MEMORY" } });
+      if (behind?.status === "rejected")
+        expect(behind.reason).toMatchObject({ started: false, blames: "OUT_OF_MEMORY" });
+      expect(await host.exited).toMatchObject({ code: "OUT_OF_MEMORY", blames: "OUT_OF_MEMORY" });
     }
-    expect(await ask(host, 8)).toMatchObject({ status: 200 });
+  });
+
+  it("is not blamed for what earlier runs left in the host", async () => {
+    const host = await start(256);
+    expect(await ask(host, 60)).toMatchObject({ status: 200 });
+    await until("the host was looked at", async () => host.memory().privateMiB > 120);
+    await expect(ask(host, 100)).rejects.toMatchObject({ started: true, blames: "OUT_OF_MEMORY", suspects: 2 });
   });
 
   it("is answered as soon as the limit of the running host was raised", async () => {
     const host = await start(256);
-    expect(await ask(host, 200)).toMatchObject({ status: 413 });
     await host.raiseMemory(1_024);
     expect(host.memory()).toMatchObject({ limitMiB: 1_024 });
     expect(await ask(host, 200)).toMatchObject({ status: 200 });

@@ -337,6 +337,36 @@ describe("InferenceService", () => {
     expect(inFlight()).toBe(0);
   });
 
+  it("does not repeat a long run of a node that still reports, and passes on what the node says of it", async () => {
+    const { clock, service, asked, order, telemetry } = await aService();
+    const pending = service.infer(request({ timeoutMs: 20_000 }));
+    await settle();
+    const [frame] = asked().frames;
+    const placementId = frame?.type === INFERENCE_FRAME.REQUEST ? frame.meta.placementId : "";
+    for (let second = 0; second < 8; second += 1) {
+      telemetry.of(placementId).report({ rif: 1, slots: 1, meanUs: 900, p95Us: 1_000 }, clock.now());
+      await clock.advance(1_000);
+    }
+    asked().answer({ status: 422, meta: { code: "RUN_TOO_LONG" } });
+    expect(await pending).toMatchObject({
+      status: 422,
+      code: "RUN_TOO_LONG",
+      retryAfterMs: undefined,
+      route: { attempt: 1 },
+    });
+    expect(order).toHaveLength(1);
+  });
+
+  it("passes a request that needs too much memory on as an error that no other try mends", async () => {
+    const { service, asked, order, telemetry } = await aService();
+    const pending = service.infer(request());
+    await settle();
+    asked().answer({ status: 413, meta: { code: "OUT_OF_MEMORY" } });
+    expect(await pending).toMatchObject({ status: 413, code: "OUT_OF_MEMORY", retryAfterMs: undefined });
+    expect(order).toHaveLength(1);
+    expect(telemetry.ofModel("digits").retries.hasCredit).toBe(true);
+  });
+
   it("waits for the only node until the deadline", async () => {
     const { clock, service, asked } = await aService({ fleetNodes: [a] });
     const pending = service.infer(request({ timeoutMs: 10_000 }));

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { Deployment } from "../../shared/api/v1/deployments.ts";
+import { loopModel, runBombModel } from "../support/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { until } from "../support/skerry-process.ts";
+import { steadyLoad, type LoadSample } from "../support/steady-load.ts";
+
+const TIMES = 5;
+
+let database: TestDatabase;
+let cluster: SkerryCluster;
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  cluster = await SkerryCluster.start(database.url);
+  await cluster.addNode("edge-a");
+  await cluster.addNode("edge-b");
+  await cluster.publish("hungry", runBombModel());
+  await cluster.publish("loop", loopModel({ forever: false }));
+  await deploy("hungry", { memMiB: 160 });
+  await deploy("loop", { memMiB: 160, timeoutMs: 1_000 });
+}, 60_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+  await database?.stop();
+});
+
+async function deploy(model: string, limits: object): Promise<void> {
+  const placement = { edge: { min: 2 } };
+  await cluster.deploy({ name: model, model, version: 1, limits, placement });
+  // As `--wait` does.
+  await until("the deployment was looked at and is ready", async () => {
+    const { generation, status } = await cluster.get<Deployment>(`/deployments/${model}`);
+    const isReady = status.conditions.some((each) => each.type === "Ready" && each.status === "True");
+    return isReady && status.observedGeneration >= generation;
+  });
+}
+
+const ask = (model: "hungry" | "loop", value: number): Promise<Response> => {
+  const [name, shape] = model === "hungry" ? ["mebibytes", [1]] : ["turns", []];
+  const body = { inputs: [{ name, datatype: "INT64", shape, data: [value] }] };
+  return cluster.infer(model, body, { headers: { "skerry-timeout-ms": "20000" } });
+};
+
+/** What everybody else saw while the same request was sent `TIMES` times, and its answers. */
+async function besideOthers(model: "hungry" | "loop", value: number) {
+  const others = steadyLoad(10, () => ask(model, 1));
+  const answers: Response[] = [];
+  while (answers.length < TIMES || others.sent() < 20) answers.push(await ask(model, value));
+  return { answers, others: await others.stop() };
+}
+
+const answered = (samples: readonly LoadSample[]): number =>
+  samples.filter(({ status }) => status === 200).length / samples.length;
+
+async function expectNoFailure(model: string): Promise<void> {
+  expect((await cluster.placements(model)).map(({ failure }) => failure ?? null)).toEqual([null, null]);
+  const reasons = (await cluster.events()).map(({ reason }) => reason);
+  expect(reasons).not.toContain("PlacementFailed");
+}
+
+describe("a request that a model cannot answer within its limits", () => {
+  it("fails for good when it needs too much memory, is not repeated, and takes the model from nobody", async () => {
+    const { answers, others } = await besideOthers("hungry", 500);
+    for (const answer of answers) {
+      expect([answer.status, answer.headers.get("skerry-error"), answer.headers.get("retry-after")]).toEqual([
+        413,
+        "OUT_OF_MEMORY",
+        null,
+      ]);
+      expect(answer.headers.get("skerry-route")).toContain("attempt=1");
+      expect(((await answer.json()) as { error: string }).error).toContain("160 MiB of limits.memMiB");
+    }
+    expect(answered(others)).toBeGreaterThanOrEqual(0.95);
+    await expectNoFailure("hungry");
+  }, 60_000);
+
+  it("fails for good when its run takes longer than a run may, whatever the caller's deadline", async () => {
+    const { answers, others } = await besideOthers("loop", 100_000_000);
+    for (const answer of answers) {
+      expect([answer.status, answer.headers.get("skerry-error"), answer.headers.get("retry-after")]).toEqual([
+        422,
+        "RUN_TOO_LONG",
+        null,
+      ]);
+      expect(((await answer.json()) as { error: string }).error).toContain("1000 ms of limits.timeoutMs");
+    }
+    expect(answered(others)).toBeGreaterThanOrEqual(0.95);
+    await expectNoFailure("loop");
+  }, 60_000);
+
+  it("is answered as soon as the deployment with a raised limit is ready", async () => {
+    expect((await ask("hungry", 150)).status).toBe(413);
+    await deploy("hungry", { memMiB: 600 });
+    expect(
+      (await Promise.all(Array.from({ length: 8 }, () => ask("hungry", 150)))).map(({ status }) => status),
+    ).toEqual(Array.from({ length: 8 }, () => 200));
+  }, 60_000);
+});
