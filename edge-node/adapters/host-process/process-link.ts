@@ -116,7 +116,7 @@ export class ProcessLink {
     this.#streams.fail("HOST_CRASHED", failureOf(true).message);
     const waiting = this.#waiting.splice(0);
     const suspects = Math.min(waiting.length, waiting[0]?.maxRows ?? 1);
-    waiting.forEach(({ reject }, i) => reject(Object.assign(failureOf(i < suspects), { suspects })));
+    waiting.forEach((each, i) => each.reject(Object.assign(failureOf(i < suspects), { suspects })));
     return suspects;
   }
 
