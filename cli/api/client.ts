@@ -85,6 +85,21 @@ export class ApiClient {
     }
   }
 
+  /** Asks and reads the whole answer as bytes. */
+  async exchange(
+    method: string,
+    path: string,
+    call: Call = {},
+  ): Promise<{ readonly body: Uint8Array; readonly headers: Headers }> {
+    try {
+      const response = await this.#fetch(method, path, call);
+      if (response.ok) return { body: new Uint8Array(await response.arrayBuffer()), headers: response.headers };
+      throw new ApiFailure(response.status, await readBody(response), { method, url: response.url }, response.headers);
+    } catch (error) {
+      throw this.#inWords(error, call);
+    }
+  }
+
   /** Asks and hands over the body as it arrives. The caller reads or cancels it. */
   async stream(path: string, call: Call & { readonly signal?: AbortSignal } = {}): Promise<Response> {
     try {

@@ -28,7 +28,11 @@ export function registerModels(program: Command, shell: CommandRunner): void {
       .option("--main <path>", "the graph in a folder that holds several, e.g. onnx/model_quantized.onnx")
       .option("--label <name=value>", "a label of the version; may be repeated", collectPair)
       .option("--metric <name=number>", "what you claim of it, e.g. accuracy=0.98; may be repeated", collectPair)
-      .option("--alias <alias>", "move this alias to the version when it is ready")
+      .option("--alias <alias>", "move this alias to the version when it is ready, and right if there are samples")
+      .option(
+        "--check <samples>",
+        "an .npz file with inputs and the outputs that they gave in training, under the model's names: serve the version and compare",
+      )
       .action((file: string, options: PushOptions, command: Command) =>
         shell.run(command, async (run) => (await transfers()).pushModel(run, file, options)),
       ),

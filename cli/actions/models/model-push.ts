@@ -2,6 +2,8 @@ import { declareVersion, type ModelVersion } from "../../../shared/api/v1/models
 import { usageFailure } from "../../failure.ts";
 import { findFiles } from "../../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
+import { checkSamples } from "../../models/samples/check-samples.ts";
+import { readNpz } from "../../models/samples/read-npz.ts";
 import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { formatBytes } from "../../output/units.ts";
@@ -17,6 +19,8 @@ export interface PushOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly metric?: Readonly<Record<string, string>>;
   readonly alias?: string;
+  /** A file of `numpy.savez` with inputs and the outputs that the trainer saw. */
+  readonly check?: string;
 }
 
 export async function pushModel(run: CommandContext, file: string, options: PushOptions): Promise<void> {
@@ -24,6 +28,8 @@ export async function pushModel(run: CommandContext, file: string, options: Push
   if (options.model !== undefined) nameOf(options.model);
   const bundle = await findFiles(file, options.main);
   const model = nameOf(options.model ?? bundle.name ?? missingName(file));
+  const samples =
+    options.check === undefined ? undefined : { path: options.check, arrays: await readNpz(options.check) };
   const api = await run.api();
   for (const note of bundle.notes) run.output.say(note);
   let pushed = await pushVersion(run, api, { bundle, model, labels: options.label ?? {}, metrics });
@@ -33,12 +39,13 @@ export async function pushModel(run: CommandContext, file: string, options: Push
       ? `Uploaded ${file} as ${name} (${formatBytes(pushed.version.bytes)}).`
       : `${name} has the same bytes already: nothing was sent.`,
   );
-  // An alias may only name a version that is ready, so it implies the wait.
-  if (run.globals.wait || options.alias !== undefined) {
+  // An alias may only name a version that is ready, and only such a version can be run, so both imply the wait.
+  if (run.globals.wait || options.alias !== undefined || samples !== undefined) {
     pushed = await waitForCheck(run, api, pushed);
     run.output.say(`${name} is ready.`);
     for (const output of pushed.version.outputs) sayClasses(run, output);
   }
+  if (samples !== undefined) await checkSamples(run, api, pushed.version, samples);
   if (options.alias !== undefined) {
     const { moved, from } = await moveAlias(api, { model, alias: options.alias, version: pushed.version.version });
     run.output.say(

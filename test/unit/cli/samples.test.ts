@@ -1,0 +1,130 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { compareOutput } from "../../../cli/models/samples/compare-outputs.ts";
+import { readNpz } from "../../../cli/models/samples/read-npz.ts";
+import { sampleRequests } from "../../../cli/models/samples/sample-requests.ts";
+import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import { floats, npy, npz } from "./support/npz.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "skerry-samples-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+async function read(content: Uint8Array): ReturnType<typeof readNpz> {
+  const path = join(root, "samples.npz");
+  await writeFile(path, content);
+  return readNpz(path);
+}
+
+describe("samples in an .npz file", () => {
+  it.each([false, true])("are read with their dtypes and shapes; compressed: %s", async (isCompressed) => {
+    const letters = Buffer.from(
+      Uint32Array.from(Array.from("aé\0b\0\0", (letter) => letter.codePointAt(0) ?? 0)).buffer,
+    );
+    const content = {
+      X: floats([2, 3], [1, 2, 3, 4, 5, 6]),
+      label: npy("<i8", [2], new Uint8Array(BigInt64Array.of(7n, -1n).buffer)),
+      name: npy("<U3", [2], letters),
+      flag: npy("|b1", [2], Uint8Array.of(1, 0)),
+    };
+    expect(Object.fromEntries(await read(npz(content, { isCompressed })))).toEqual({
+      X: { datatype: "FP32", shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+      label: { datatype: "INT64", shape: [2], data: BigInt64Array.of(7n, -1n) },
+      name: { datatype: "BYTES", shape: [2], data: ["aé", "b"] },
+      flag: { datatype: "BOOL", shape: [2], data: Uint8Array.of(1, 0) },
+    });
+  });
+
+  it("in the order of Fortran are turned round", async () => {
+    const data = new Uint8Array(Float64Array.of(1, 4, 2, 5, 3, 6).buffer);
+    const arrays = await read(npz({ X: npy("<f8", [2, 3], data, { isFortran: true }) }));
+    expect(arrays.get("X")?.data).toEqual(Float64Array.of(1, 2, 3, 4, 5, 6));
+  });
+
+  it("are refused when they hold Python objects, are cut off or no archive", async () => {
+    await expect(read(npz({ X: npy("|O", [1], Uint8Array.of(1)) }))).rejects.toThrow(/it holds Python objects/);
+    await expect(read(npz({ X: npy("<f4", [3], Uint8Array.of(1)) }))).rejects.toThrow(/it is cut off/);
+    await expect(read(Buffer.from("no archive at all, really"))).rejects.toThrow(/it is no ZIP archive/);
+  });
+});
+
+describe("requests of samples", () => {
+  const outputs = [{ name: "y", datatype: "FP32", shape: [-1] }];
+  const array = (rows: number) => ({
+    datatype: "FP64" as const,
+    shape: [rows, 2],
+    data: Float64Array.from({ length: rows * 2 }, (_, i) => i),
+  });
+  const input = (first: number) => [{ name: "input", datatype: "FP32", shape: [first, 2] }];
+
+  it("have the model's datatype, and all rows where they fit", () => {
+    const [[tensor] = [], ...more] = sampleRequests(
+      input(-1),
+      outputs,
+      new Map([
+        ["X", array(3)],
+        ["y", array(3)],
+      ]),
+    );
+    expect([tensor, more]).toEqual([
+      { name: "input", datatype: "FP32", shape: [3, 2], data: Float32Array.of(0, 1, 2, 3, 4, 5) },
+      [],
+    ]);
+  });
+
+  it("have as many rows as a model with a fixed first dimension takes", () => {
+    const requests = sampleRequests(input(2), outputs, new Map([["input", array(4)]]));
+    expect(requests.map(([tensor]) => tensor?.shape)).toEqual([
+      [2, 2],
+      [2, 2],
+    ]);
+    expect(() => sampleRequests(input(3), outputs, new Map([["input", array(4)]]))).toThrow(/takes 3 at a time/);
+  });
+
+  it("name the input that no array is for", () => {
+    expect(() => sampleRequests(input(-1), outputs, new Map([["y", array(3)]]))).toThrow(
+      /no array for input "input"; they have y/,
+    );
+  });
+});
+
+describe("the comparison with samples", () => {
+  const served = (datatype: "FP32" | "BYTES", data: Tensor["data"]): Tensor => ({
+    name: "y",
+    datatype,
+    shape: [data.length],
+    data,
+  });
+  const expected = (data: readonly number[]) => ({
+    datatype: "FP64" as const,
+    shape: [data.length],
+    data: Float64Array.from(data),
+  });
+
+  it("calls roundings equal and says how large they are", () => {
+    expect(compareOutput(served("FP32", Float32Array.of(1, NaN)), expected([1, NaN]))).toMatchObject({
+      isEqual: true,
+      sentence: "y is equal",
+    });
+    expect(compareOutput(served("FP32", Float32Array.of(100, 0.001)), expected([100, 0.002]))).toMatchObject({
+      isEqual: true,
+      sentence: "y differs by at most 0.001",
+    });
+  });
+
+  it("names the element that differs most", () => {
+    expect(compareOutput(served("FP32", Float32Array.of(1, 2, 3)), expected([1, 2.5, 3]))).toMatchObject({
+      isEqual: false,
+      sentence: "y differs by 0.5: element 1 is 2 where the samples have 2.5",
+    });
+    expect(compareOutput(served("FP32", Float32Array.of(NaN)), expected([1])).isEqual).toBe(false);
+    expect(compareOutput(served("FP32", Float32Array.of(1)), expected([1, 2])).sentence).toContain("has the shape [1]");
+    expect(
+      compareOutput(served("BYTES", ["a", "b"]), { datatype: "BYTES", shape: [2], data: ["a", "c"] }).sentence,
+    ).toBe('y is "b" at element 1 where the samples have "c"');
+  });
+});
