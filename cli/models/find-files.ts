@@ -115,11 +115,21 @@ async function wholeFolder(root: string, paths: readonly string[], named: string
   const others = new Set(graphs.filter((path) => path !== main).flatMap((path) => [path, ...dataOf(root, path)]));
   const left = [...others].filter((path) => !needed.has(path));
   const sent = [...new Set([...paths, ...needed])].filter((path) => needed.has(path) || !others.has(path)).toSorted();
+  const empty = await emptyOf(root, sent);
   return {
     main,
-    files: sent.map((path) => ({ local: join(root, path), path })),
-    notes: left.length === 0 ? [] : [`Not sent, as they are other graphs: ${listed(left)}.`],
+    files: sent.filter((path) => !empty.includes(path)).map((path) => ({ local: join(root, path), path })),
+    notes: [
+      ...(left.length === 0 ? [] : [`Not sent, as they are other graphs: ${listed(left)}.`]),
+      ...(empty.length === 0 ? [] : [`Not sent, as they are empty: ${listed(empty)}.`]),
+    ],
   };
+}
+
+/** PyTorch's exporter writes an empty data file beside a graph that holds its few weights itself. */
+async function emptyOf(root: string, paths: readonly string[]): Promise<readonly string[]> {
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(join(root, path))).size));
+  return paths.filter((_, at) => sizes[at] === 0);
 }
 
 /** Paths of a graph's external data in the folder. */

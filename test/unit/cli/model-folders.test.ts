@@ -118,6 +118,14 @@ describe("a folder of an exporter", () => {
     });
   });
 
+  it("is sent without its empty files, and says so", async () => {
+    await write({ "model.onnx": GRAPH, "model.onnx.data": "", "config.json": "{}" });
+    expect(await found()).toMatchObject({
+      files: ["config.json", "model.onnx"].map((path) => [path, path]),
+      notes: ["Not sent, as they are empty: model.onnx.data."],
+    });
+  });
+
   it("with several graphs wants --main, and leaves the others and their data out", async () => {
     const { "net.onnx": graph = GRAPH, ...data } = DATA;
     const inOnnx = Object.fromEntries(Object.entries(data).map(([path, bytes]) => [`onnx/${path}`, bytes]));

@@ -12,6 +12,8 @@ describe("the format of a file that is no ONNX", () => {
   it.each<[string, Uint8Array, string]>([
     ["torch.save", zip("archive/data.pkl"), "a PyTorch file"],
     ["torch.export.save", zip("model/archive_format"), "a PyTorch file"],
+    ["torch.export.save of 2.15", zip("e/data/weights/weight_0"), "a PyTorch file"],
+    ["torch.jit.save", zip("s/data/0"), "a PyTorch file"],
     ["Keras 3", zip("metadata.json"), "a Keras model"],
     ["numpy.savez", zip("arr_0.npy"), "a NumPy archive"],
     ["any ZIP", zip("readme.txt"), "a ZIP archive"],
