@@ -7,6 +7,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   test: ["test/*.test.ts", "test/{support,unit,integration,scenarios}/**/*.test.ts"],
   faults: ["test/faults/**/*.test.ts"],
   conformance: ["test/conformance/**/*.test.ts"],
+  zoo: ["test/zoo/**/*.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
