@@ -92,7 +92,11 @@ export function foreignFormat(head: Uint8Array): ForeignFormat | undefined {
 function archive(words: string): ForeignFormat {
   const nameLength = words.charCodeAt(26) + 256 * words.charCodeAt(27);
   const name = words.slice(30, 30 + nameLength);
-  if (/(^|\/)(data\.pkl|byteorder|version|archive_format|archive_version)$|\.data\/|\/data\/(\d+$|weights\/|constants\/)/.test(name))
+  if (
+    /(^|\/)(data\.pkl|byteorder|version|archive_format|archive_version)$|\.data\/|\/data\/(\d+$|weights\/|constants\/)/.test(
+      name,
+    )
+  )
     return { is: "a PyTorch file (.pt, .pth, .bin)", fix: FROM_TORCH };
   if (/^(config|metadata)\.json$|\.weights\.h5$/.test(name)) return { is: "a Keras model (.keras)", fix: FROM_KERAS };
   if (name.endsWith(".npy")) return { is: "a NumPy archive (.npz)", fix: AS_ONNX };
