@@ -94,8 +94,8 @@ describe("the zoo", () => {
       // A shared run may round as Python's own does for so many rows, and no more.
       if (alone !== 0 || together > rounding) wrong.push(line);
     }
-    console.log(
-      [`${"model".padEnd(52)} alone      8 callers                Python, alone and in a batch`, ...lines].join("\n"),
+    process.stdout.write(
+      `${[`${"model".padEnd(52)} alone      8 callers                Python, alone and in a batch`, ...lines].join("\n")}\n`,
     );
     expect(wrong).toEqual([]);
   }, 1_800_000);
@@ -108,7 +108,7 @@ interface Differences {
 }
 
 function failed(name: string, error: unknown): Differences {
-  console.error(`${name}: ${String(error)}`);
+  process.stderr.write(`${name}: ${String(error)}\n`);
   return { alone: Infinity, together: Infinity, rounding: 0 };
 }
 
