@@ -10,6 +10,7 @@ import {
 } from "./datatypes.ts";
 import { invalid, kindOf } from "./faults.ts";
 import { shapeText } from "./shape.ts";
+import { shortestDoubles } from "./shortest-float.ts";
 import { runtimeText } from "./text.ts";
 
 /** Where the data comes from and what it must fill. `label` names the tensor, as in `input "x"`. */
@@ -150,7 +151,7 @@ const outOfRange = (label: string, at: number, datatype: Datatype): SkerryError 
   invalid(`element ${at} of ${label} is outside the range of ${datatype}`);
 
 /**
- * The `data` of an output as JSON text, flat. Floats keep every digit of the double. JSON has no word for infinity or
+ * The `data` of an output as JSON text, flat. Doubles keep every digit; floats have the fewest that give the same float again. JSON has no word for infinity or
  * NaN, so an output that holds one is an error that asks for binary.
  */
 export function encodeJsonData({ name, datatype, data }: Tensor): string {
@@ -160,7 +161,8 @@ export function encodeJsonData({ name, datatype, data }: Tensor): string {
   if (!(data instanceof BigInt64Array || data instanceof BigUint64Array) && !data.every(Number.isFinite)) {
     throw onlyBinary(name, "it holds NaN or an infinity, which JSON cannot say");
   }
-  // 29 µs for 784 floats, against 103 µs for JSON.stringify(Array.from(data)).
+  if (data instanceof Float32Array) return `[${shortestDoubles(data).join(",")}]`;
+  // 29 µs for 784 doubles, against 103 µs for JSON.stringify(Array.from(data)).
   return `[${data.join(",")}]`;
 }
 
