@@ -203,6 +203,7 @@ export async function composeControlPlane(
     publicUrl,
     trustedProxies: config.trustedProxies,
     cors: new CorsPolicy(config.corsOrigins),
+    limits: { inferenceBodyBytes: config.bodyBytes, inferenceBytes: config.bodiesBytes },
   });
 
   return {

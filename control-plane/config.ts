@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Retention } from "./ports/retention.ts";
 import { parseOrigins } from "../shared/inference/http/cors.ts";
-import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
+import { DEFAULT_BODY_BYTES, HEARTBEAT_MS, MAX_BODY_BYTES, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const days = z.coerce.number().int().min(1).max(36_500);
@@ -107,6 +107,20 @@ const settings = z.object({
   SKERRY_LEFTOVER_DAYS: days
     .default(30)
     .describe("How long expired join tokens and rejected versions are kept, in days."),
+  SKERRY_BODY_MIB: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_BODY_BYTES / 1_048_576)
+    .default(DEFAULT_BODY_BYTES / 1_048_576)
+    .describe("Largest body of an inference over HTTP, in MiB, 256 at most. Beyond it: 413."),
+  SKERRY_BODIES_MIB: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(512)
+    .describe("Bodies of inferences that the control plane holds together, in MiB. Beyond it: 429."),
   SKERRY_LOG_LEVEL: z
     .enum(["debug", "info", "warn", "error", "silent"])
     .default("info")
@@ -142,6 +156,9 @@ export interface Config {
   readonly lostMs: number;
   readonly drainNoticeMs: number;
   readonly retention: Retention;
+  /** Bytes of one inference's body, and of those of all under way. */
+  readonly bodyBytes: number;
+  readonly bodiesBytes: number;
   readonly logLevel: string;
   readonly exitWithParent: boolean;
 }
@@ -173,6 +190,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       auditDays: data.SKERRY_AUDIT_DAYS,
       leftoverDays: data.SKERRY_LEFTOVER_DAYS,
     },
+    bodyBytes: data.SKERRY_BODY_MIB * 1_048_576,
+    bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     logLevel: data.SKERRY_LOG_LEVEL,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
   };

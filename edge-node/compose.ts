@@ -103,7 +103,8 @@ async function composeLocked(
   const node = localNode(identity, { agent, disk, serving, version: VERSION });
   const bodies = new ByteBudget(config.bodiesBytes);
   const statistics = new InferenceStatistics();
-  const serves = { node, metrics, keys, readyWhen: config.readyWhen, bodies, statistics, clock, logger };
+  const { readyWhen, bodyBytes: maxBodyBytes } = config;
+  const serves = { node, metrics, keys, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
   const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
   const grpc = new GrpcServer({ front: new LocalFront(serves), logger });
   return {

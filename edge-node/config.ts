@@ -3,9 +3,9 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
-import { DEFAULT_BODIES_BYTES } from "../shared/protocol/limits.ts";
 import { parseOrigins } from "../shared/inference/http/cors.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
+import { DEFAULT_BODIES_BYTES, DEFAULT_BODY_BYTES, MAX_BODY_BYTES } from "../shared/protocol/limits.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
 
@@ -91,6 +91,13 @@ const settings = z.object({
     .enum(["all", "any"])
     .default("all")
     .describe("When /v2/health/ready says yes: all: every desired model is ready; any: at least one is."),
+  SKERRY_BODY_MIB: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_BODY_BYTES / 1_048_576)
+    .default(DEFAULT_BODY_BYTES / 1_048_576)
+    .describe("Largest body of an inference over HTTP, in MiB, 256 at most. Beyond it: 413."),
   SKERRY_BODIES_MIB: z.coerce
     .number()
     .int()
@@ -135,6 +142,8 @@ export interface Config {
   readonly readyWhen: "all" | "any";
   /** Bytes of request bodies that are held together. */
   readonly bodiesBytes: number;
+  /** Bytes of one body over HTTP. */
+  readonly bodyBytes: number;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -171,6 +180,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     localKeysFile: data.SKERRY_LOCAL_KEYS_FILE,
     corsOrigins: data.SKERRY_CORS_ORIGINS,
     readyWhen: data.SKERRY_READY,
+    bodyBytes: data.SKERRY_BODY_MIB * 1_048_576,
     bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,

@@ -8,6 +8,7 @@ const FEWEST_DIGITS = 6;
 const MOST_DIGITS = 9;
 /** Floats up to here that are whole print as they are. */
 const WHOLE = 2 ** 24;
+const MAX_FLOAT = (2 - 2 ** -23) * 2 ** 127;
 /** Decimal exponent of the numbers with each binary exponent, or one less. */
 const DECIMAL_EXPONENT = Int8Array.from({ length: 256 }, (_, biased) => Math.floor((biased - 127) * Math.log10(2)));
 
@@ -31,16 +32,14 @@ export function shortestDoubles(floats: Float32Array): Float64Array {
 function shortestDouble(float: number, exponent: number): number {
   for (let digits = FEWEST_DIGITS; digits <= MOST_DIGITS; digits += 1) {
     const double = roundedTo(float, { digits, places: digits - 1 - exponent });
-    if (Math.fround(double) === float) return double;
+    // The largest float is rounded up by its eight digits: a strict reader would find that out of range.
+    if (Math.fround(double) === float && Math.abs(double) <= MAX_FLOAT) return double;
   }
   return float;
 }
 
 /** The nearest decimal with so many digits, of which `places` are behind the point. */
-function roundedTo(
-  float: number,
-  { digits, places }: { readonly digits: number; readonly places: number },
-): number {
+function roundedTo(float: number, { digits, places }: { readonly digits: number; readonly places: number }): number {
   if (places >= 0 && places <= LARGEST_POWER) {
     const power = POWERS[places] ?? 1;
     return (float * power + ROUNDER - ROUNDER) / power;

@@ -41,9 +41,11 @@ export const MAX_PLACEMENTS_PER_NODE = 64;
 /** So that 64 placements, each with the longest names, fit one message. */
 export const MAX_ALIASES_PER_VERSION = 8;
 
-/** Largest body of one request, and of all bodies under way on one inference channel, in bytes. */
-export const MAX_BODY_BYTES = 8 * 1_048_576;
-export const MAX_BODIES_IN_FLIGHT_BYTES = 64 * 1_048_576;
+/** Largest body of one request that a setting may allow, and of all bodies that arrive on one inference channel, in bytes. */
+export const MAX_BODY_BYTES = 256 * 1_048_576;
+export const MAX_BODIES_IN_FLIGHT_BYTES = 256 * 1_048_576;
+/** Largest body of one request, unless it is set otherwise, in bytes. */
+export const DEFAULT_BODY_BYTES = 64 * 1_048_576;
 /** Largest answer of one inference, in bytes: it is passed on in pieces, so only the model host holds all of it. */
 export const MAX_ANSWER_BYTES = 128 * 1_048_576;
 /** Bytes of the request bodies that a process holds together, unless it is set otherwise. */

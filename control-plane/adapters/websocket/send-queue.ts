@@ -19,9 +19,11 @@ export class SendQueue {
   /** The rest of each request that has begun or waits to. */
   readonly #waiting: Uint8Array[][] = [];
   #waitingBytes = 0;
+  readonly #maxWaitingBytes: number;
 
   /** `onProgress`: called each time the network took a message. */
-  constructor(outlet: Outlet, onProgress: () => void) {
+  constructor(outlet: Outlet, onProgress: () => void, maxWaitingBytes = MAX_BODIES_IN_FLIGHT_BYTES) {
+    this.#maxWaitingBytes = maxWaitingBytes;
     this.#outlet = outlet;
     this.#onProgress = onProgress;
   }
@@ -30,10 +32,10 @@ export class SendQueue {
     return this.#waitingBytes;
   }
 
-  /** Takes the messages of one request; false, and none of them, when 64 MiB are waiting: a node takes no more either. */
+  /** Takes the messages of one request; false, and none of them, when so many are waiting: by default what a node takes. */
   add(messages: readonly Uint8Array[]): boolean {
     const bytes = messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    if (this.#waitingBytes + bytes > MAX_BODIES_IN_FLIGHT_BYTES) return false;
+    if (this.#waitingBytes + bytes > this.#maxWaitingBytes) return false;
     this.#waiting.push([...messages]);
     this.#waitingBytes += bytes;
     this.#pump();

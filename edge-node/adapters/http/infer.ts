@@ -13,7 +13,7 @@ import { parseInferenceHeaders, refuseShortBody } from "../../../shared/inferenc
 import { inferenceHeaders } from "../../../shared/inference/http/response-headers.ts";
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
 import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
-import { DEFAULT_DEADLINE_MS, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { DEFAULT_DEADLINE_MS, DEFAULT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { traceLine } from "../../app/inference/trace-line.ts";
 import type { LocalNode, LocalPlacementView, WorkerResponse } from "../../ports/serving.ts";
 import { errorReply, type Reply } from "./answer.ts";
@@ -32,6 +32,8 @@ interface Parts {
   readonly response: ServerResponse;
   readonly node: LocalNode;
   readonly bodies: ByteBudget;
+  /** Bytes of one body. Default: `DEFAULT_BODY_BYTES`. */
+  readonly maxBodyBytes?: number;
   readonly statistics: InferenceStatistics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -60,12 +62,12 @@ async function ask(
   request: IncomingMessage,
   parts: Parts & ReturnType<typeof parseInferenceHeaders>,
 ): Promise<{ readonly reply: Reply; readonly code: ErrorCode | undefined }> {
-  const { bodies, clock, response, headerLength } = parts;
+  const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response, headerLength } = parts;
   refuseCloud(placement, parts);
   const startedAt = clock.now();
   const { take, leave } = bodies.enter();
   try {
-    const arrived = await readBody(request, { maxBytes: MAX_BODY_BYTES, withinMs: BODY_MS, clock, take });
+    const arrived = await readBody(request, { maxBytes: maxBodyBytes, withinMs: BODY_MS, clock, take });
     refuseShortBody(headerLength, arrived.length);
     const body = wholeBody(arrived);
     const traceparent = request.headers["traceparent"];

@@ -50,6 +50,8 @@ interface Parts {
   readonly logger: Logger;
   /** Bytes of requests under way, of every transport. */
   readonly bodies: ByteBudget;
+  /** Bytes of one body. Default: `DEFAULT_BODY_BYTES`. */
+  readonly maxBodyBytes?: number;
   readonly statistics: InferenceStatistics;
   /** Left out: pages of other origins cannot read answers. */
   readonly cors?: CorsPolicy;

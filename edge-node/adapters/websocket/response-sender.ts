@@ -3,7 +3,7 @@ import { ERRORS } from "../../../shared/base/errors.ts";
 import { release } from "../../../shared/bytes/release.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
-import { INITIAL_CREDIT_BYTES, MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { INITIAL_CREDIT_BYTES, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { StreamCredit } from "../../../shared/protocol/stream-credit.ts";
 import {
   DATA_HEADER,
@@ -19,6 +19,8 @@ import type { LoadFigures } from "../../ports/serving.ts";
 import type { NodeSocket } from "./node-socket.ts";
 import { SendTurns } from "./send-turns.ts";
 
+/** What a control plane that knows no streams takes of a response. */
+const OLD_MAX_BODY_BYTES = 8 * 1_048_576;
 /** Bytes of a body in one DATA frame; a response that is no longer needs no stream. */
 const STREAMED_BYTES = MAX_MESSAGE_BYTES - DATA_HEADER;
 
@@ -135,11 +137,11 @@ export class ResponseSender {
     for (const message of messages) await this.#socket.sendAndWait(message);
   }
 
-  /** For a control plane that knows no streams, and takes no more than `MAX_BODY_BYTES` of a response. */
+  /** For a control plane that knows no streams, and takes no more than `OLD_MAX_BODY_BYTES` of a response. */
   async #collect(head: ResponseHead, stream: HostStream): Promise<void> {
     const pieces: Uint8Array[] = [];
     for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
-      if (stream.receivedBytes > MAX_BODY_BYTES) stream.fail("RUN_FAILED", TOO_LARGE);
+      if (stream.receivedBytes > OLD_MAX_BODY_BYTES) stream.fail("RUN_FAILED", TOO_LARGE);
       else pieces.push(piece);
       stream.passed(piece.byteLength);
     }
@@ -150,7 +152,7 @@ export class ResponseSender {
   }
 }
 
-const TOO_LARGE = `the answer has more than the ${MAX_BODY_BYTES} bytes that a control plane of this version takes; upgrade it, or ask for fewer rows or outputs`;
+const TOO_LARGE = `the answer has more than the ${OLD_MAX_BODY_BYTES} bytes that a control plane of this version takes; upgrade it, or ask for fewer rows or outputs`;
 
 const withTimes = (head: ResponseHead, { computeUs }: HostTrailer): ResponseHead => ({ ...head, computeUs });
 

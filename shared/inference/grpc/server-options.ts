@@ -1,11 +1,11 @@
-import { MAX_BODY_BYTES } from "../../protocol/limits.ts";
+import { DEFAULT_BODY_BYTES } from "../../protocol/limits.ts";
 
 /** Names, parameters and the frame of a message, beside its tensors. */
 const MESSAGE_OVERHEAD_BYTES = 65_536;
 
 /** How grpc-js serves at the control plane and at the node. */
 export const serverOptions = {
-  "grpc.max_receive_message_length": MAX_BODY_BYTES + MESSAGE_OVERHEAD_BYTES,
+  "grpc.max_receive_message_length": DEFAULT_BODY_BYTES + MESSAGE_OVERHEAD_BYTES,
   /** An answer is as long as its model makes it; the model host bounds it. */
   "grpc.max_send_message_length": -1,
   /** Calls of one connection at once; the client queues what is beyond. */

@@ -119,7 +119,17 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
   const bodies = new ByteBudget(DEFAULT_BODIES_BYTES);
   const statistics = new InferenceStatistics();
   const metrics = new NodeMetrics();
-  api = new LocalApi({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
+  api = new LocalApi({
+    node,
+    metrics,
+    keys,
+    readyWhen,
+    bodies,
+    maxBodyBytes: 8 * 1_048_576,
+    statistics,
+    clock: systemClock,
+    logger,
+  });
   port = await api.listen({ host: "127.0.0.1", port: 0 });
   const front = new LocalFront({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
   grpc = new GrpcServer({ front, logger });
@@ -265,7 +275,7 @@ describe("a node's own API", () => {
     ["an encoding that is not served", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-encoding": "br" })],
     ["a deadline of no time", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-timeout-ms": "0" })],
     ["a residency that is misspelt", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-residency": "edge" })],
-    ["a body over 8 MiB", 413, "TOO_LARGE", () => infer(`"${"x".repeat(8 * 1_048_576)}"`)],
+    ["a body over the limit, here of 8 MiB", 413, "TOO_LARGE", () => infer(`"${"x".repeat(8 * 1_048_576)}"`)],
     [
       "a header length beyond the body",
       400,

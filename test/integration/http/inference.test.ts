@@ -158,11 +158,11 @@ describe("inference over HTTP", () => {
     });
   }
 
-  it("refuses a body over 8 MiB by its length, without reading it", async () => {
+  it("refuses a body over 64 MiB by its length, without reading it", async () => {
     const asked = await recordingDoor();
     const request = door.open("POST", PATH, {
       key: door.keyOf.operator,
-      headers: { "Content-Length": String(8 * 1_048_576 + 1) },
+      headers: { "Content-Length": String(64 * 1_048_576 + 1) },
     });
     const answer = answerOf(request);
     request.write(noise(10));
@@ -171,8 +171,8 @@ describe("inference over HTTP", () => {
     expect(asked).toEqual([]);
   });
 
-  it("takes exactly 8 MiB, and not one byte more without a stated length", async () => {
-    const asked = await recordingDoor();
+  it("takes exactly what the setting says, and not one byte more without a stated length", async () => {
+    const asked = await recordingDoor(() => anAnswer(), { limits: { inferenceBodyBytes: 8 * 1_048_576 } });
     expect((await infer(noise(8 * 1_048_576))).status).toBe(200);
     expect(Buffer.concat(asked[0]?.body ?? []).length).toBe(8 * 1_048_576);
     const request = door.open("POST", PATH, { key: door.keyOf.operator, headers: { "Transfer-Encoding": "chunked" } });

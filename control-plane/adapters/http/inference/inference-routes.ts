@@ -11,7 +11,6 @@ import { type ModelTarget, parseModelPath, pathOf } from "../../../../shared/inf
 import { readBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders, refuseShortBody } from "../../../../shared/inference/http/request-headers.ts";
 import { inferenceHeaders } from "../../../../shared/inference/http/response-headers.ts";
-import { MAX_BODY_BYTES } from "../../../../shared/protocol/limits.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import { release, releasing } from "../../../../shared/bytes/release.ts";
 import { requestIdFrom } from "../../../../shared/base/request-id.ts";
@@ -121,7 +120,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     let leavesLater = false;
     try {
       const body = await readBody(request, {
-        maxBytes: MAX_BODY_BYTES,
+        maxBytes: limits.inferenceBodyBytes,
         withinMs: limits.bodyMs,
         clock,
         take: admission.take,

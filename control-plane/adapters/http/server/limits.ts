@@ -1,7 +1,7 @@
 import { JSON_BOUNDS } from "../../../../shared/inference/http/json-body.ts";
 import { BODY_MS, LINGER_MS, SERVER_BOUNDS } from "../../../../shared/inference/http/server-options.ts";
 import type { Rate } from "../../../../shared/base/token-bucket.ts";
-import { DRAIN_MS } from "../../../../shared/protocol/limits.ts";
+import { DEFAULT_BODY_BYTES, DRAIN_MS } from "../../../../shared/protocol/limits.ts";
 
 /** The bounds of the HTTP API (security.md §7), in one place. */
 export const LIMITS = {
@@ -13,6 +13,8 @@ export const LIMITS = {
   connections: 40_000,
   /** A reader of a streamed answer that takes nothing for so long is cut off, in ms. */
   readerStallMs: 30_000,
+  /** Bytes of one inference body. Beyond it: 413. */
+  inferenceBodyBytes: DEFAULT_BODY_BYTES,
   /** Bytes of inference bodies that are held at once. Beyond it: 429. */
   inferenceBytes: 512 * 1_048_576,
   inferencesPerKey: 1_024,

@@ -83,7 +83,7 @@ describe("SendQueue", () => {
 
   it("refuses a request whole when 64 MiB are waiting, and takes it later", () => {
     const outlet = new Outlet();
-    const queue = new SendQueue(outlet, () => undefined);
+    const queue = new SendQueue(outlet, () => undefined, 64 * 1_024 * KIB);
     for (let mark = 0; mark < 8; mark += 1) expect(queue.add(request(mark, 128))).toBe(true);
     const waiting = queue.waitingBytes;
     expect(queue.add(request(9, 128))).toBe(false);
