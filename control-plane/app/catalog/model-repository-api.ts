@@ -32,8 +32,8 @@ interface Change {
 }
 
 /**
- * The Open Inference Protocol's `load` and `unload`, as what they mean here: a deployment with one replica, and one
- * with none. Both declare and then wait, for at most the caller's time, until the fleet is so.
+ * The Open Inference Protocol's `load` and `unload`, as what they mean here: a deployment that asks for replicas, and one
+ * that is paused. Both declare and then wait, for at most the caller's time, until the fleet is so.
  */
 export class ModelRepositoryApi {
   readonly #parts: Parts;
@@ -43,7 +43,7 @@ export class ModelRepositoryApi {
   }
 
   /**
-   * Makes sure that a deployment of the model asks for a replica, and waits for a ready one. Throws `NOT_FOUND` for the
+   * Ends the pause of the model's deployments, makes sure that one asks for a replica, and waits for a ready one. Throws `NOT_FOUND` for the
    * model, `CONFLICT` when its name is taken by another model's deployment, `STALE_ETAG` when somebody changes the
    * deployment at the same moment, `MODEL_NOT_READY` with the reason when none becomes ready in time.
    */
@@ -52,7 +52,9 @@ export class ModelRepositoryApi {
     const fleet = this.#parts.fleet.snapshot();
     const latest = latestVersion(fleet, model);
     const deployments = deploymentsOf(fleet, model);
-    const asking = deployments.find(({ spec }) => asksForReplica(spec));
+    for (const { name, spec } of deployments)
+      if (spec.paused === true) await this.#change(name, withoutPause, change.actor);
+    const asking = deployments.find(({ spec }) => asksForReplica(withoutPause(spec)));
     const name = asking?.name ?? (await this.#askForOne(model, latest, deployments, change.actor));
     for (;;) {
       const now = this.#parts.fleet.snapshot();
@@ -67,14 +69,14 @@ export class ModelRepositoryApi {
   }
 
   /**
-   * Sets the replicas of the model's deployments to none and waits until their placements have drained. Throws
+   * Pauses the model's deployments, whose replica counts stay declared, and waits until their placements have drained. Throws
    * `NOT_FOUND`, `STALE_ETAG`, and `DEADLINE_EXCEEDED` while one still drains: it goes on.
    */
   async unload(model: string, change: Change): Promise<void> {
     const deadline = this.#parts.clock.now() + change.timeoutMs;
     latestVersion(this.#parts.fleet.snapshot(), model);
     for (const { name, spec } of deploymentsOf(this.#parts.fleet.snapshot(), model)) {
-      if (asksForReplica(spec)) await this.#replicate(name, { edge: 0, cloud: 0 }, change.actor);
+      if (asksForReplica(spec)) await this.#change(name, (is) => ({ ...is, paused: true }), change.actor);
     }
     for (;;) {
       const fleet = this.#parts.fleet.snapshot();
@@ -115,17 +117,18 @@ export class ModelRepositoryApi {
     }
     const { residency } = mine.spec.placement;
     const isCloud = residency === "cloud-only" || (residency === "any" && !hasEdge(fleet));
-    await this.#replicate(mine.name, isCloud ? { edge: 0, cloud: 1 } : { edge: 1, cloud: 0 }, actor);
+    const count = isCloud ? { edge: 0, cloud: 1 } : { edge: 1, cloud: 0 };
+    await this.#change(mine.name, (spec) => withReplicas(spec, count), actor);
     return mine.name;
   }
 
   /** The row's version is read before its spec, so that a change in between is refused and not overwritten. */
-  async #replicate(name: string, count: Replicas, actor: Actor): Promise<void> {
+  async #change(name: string, change: (spec: DeploymentSpec) => DeploymentSpec, actor: Actor): Promise<void> {
     const ifMatch = (await this.#parts.deployments.rowVersion(name)) ?? undefined;
     await this.#parts.fleet.refresh();
     const deployment = this.#parts.fleet.snapshot().deployments.get(name);
     if (deployment === undefined) return; // deleted meanwhile
-    await this.#parts.deployments.put(withReplicas(deployment.spec, count), { actor, ifMatch });
+    await this.#parts.deployments.put(change(deployment.spec), { actor, ifMatch });
   }
 
   /** Throws `CANCELLED` when the caller goes away. */
@@ -171,8 +174,12 @@ const deploymentsOf = (fleet: Fleet, model: string): readonly FleetDeployment[] 
     .filter(({ spec }) => spec.model === model)
     .toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1));
 
-const asksForReplica = ({ placement: { edge, cloud } }: DeploymentSpec): boolean =>
-  edge.every || cloud.every || edge.min > 0 || cloud.min > 0;
+const asksForReplica = ({ paused, placement: { edge, cloud } }: DeploymentSpec): boolean =>
+  paused !== true && (edge.every || cloud.every || edge.min > 0 || cloud.min > 0);
+
+function withoutPause({ paused: _paused, ...spec }: DeploymentSpec): DeploymentSpec {
+  return spec;
+}
 
 function withReplicas(spec: DeploymentSpec, count: Replicas): DeploymentSpec {
   const { edge, cloud } = spec.placement;

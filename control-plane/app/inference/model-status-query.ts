@@ -71,7 +71,9 @@ export class ModelStatusQuery {
         .map(({ deployment }) => deployment),
     );
     return [...fleet.deployments.values()]
-      .filter(({ spec: { placement } }) => placement.edge.min > 0 || placement.cloud.min > 0)
+      .filter(
+        ({ spec: { placement, paused } }) => paused !== true && (placement.edge.min > 0 || placement.cloud.min > 0),
+      )
       .every(({ name }) => serving.has(name));
   }
 

@@ -15,6 +15,7 @@ interface Found {
   readonly moving: readonly FleetPlacement[];
   readonly failed: readonly FleetPlacement[];
   readonly plan: DeploymentPlan;
+  readonly isPaused: boolean;
   readonly nameOf: (placement: FleetPlacement) => string;
 }
 
@@ -78,6 +79,7 @@ export function deploymentFindings(
       (placement) => placement.state === "failed" && !plan.retry.some((retry) => retry.placement === placement),
     ),
     plan,
+    isPaused: deployment.spec.paused === true,
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
   const active = activeVersion(fleet, deployment, placements.filter(serves));
@@ -92,7 +94,7 @@ export function deploymentFindings(
 }
 
 /** True only when the version that is asked for also is the one that answers. */
-function ready({ edge, cloud, plan }: Found, active: number | undefined): Condition {
+function ready({ edge, cloud, plan, isPaused }: Found, active: number | undefined): Condition {
   const wanted = edge.wanted + cloud.wanted;
   const there = Math.min(edge.ready, edge.wanted) + Math.min(cloud.ready, cloud.wanted);
   const message = `${there} of ${counted(wanted, "replica")} ready`;
@@ -104,8 +106,10 @@ function ready({ edge, cloud, plan }: Found, active: number | undefined): Condit
       message: plan.shortfall[0] ?? "the version is not available",
     };
   }
-  if (wanted === 0)
-    return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: "the spec asks for no replica" };
+  if (wanted === 0) {
+    const why = isPaused ? "the deployment is paused" : "the spec asks for no replica";
+    return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: why };
+  }
   const isActive = active === plan.targetVersion;
   if (there === wanted && isActive) return { type: "Ready", status: "True", reason: "AllReplicasReady", message };
   if (there > 0 && there < wanted) return { type: "Ready", status: "False", reason: "ReplicasMissing", message };

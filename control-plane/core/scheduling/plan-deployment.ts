@@ -158,7 +158,8 @@ function planKind(kind: NodeKind, input: KindInput) {
 }
 
 function wantedReplicas(kind: NodeKind, candidates: readonly Candidate[], need: PlacementRequest): number {
-  const { placement } = need.deployment.spec;
+  const { placement, paused } = need.deployment.spec;
+  if (paused === true) return 0;
   if (placement.residency !== "any" && placement.residency !== `${kind}-only`) return 0;
   const range = placement[kind];
   if (!range.every) return range.min;

@@ -46,6 +46,12 @@ export const deploymentSpec = z
         cloud: { min: 0, every: false },
         spread: "zone",
       }),
+    paused: z
+      .boolean()
+      .optional()
+      .describe(
+        "No replica is wanted, whatever `placement` says. `unload` of the Open Inference Protocol sets it, `load` removes it. Default: false.",
+      ),
     slo: z
       .strictObject({
         p95Ms: z.number().min(1).max(60_000),

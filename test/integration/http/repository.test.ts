@@ -96,13 +96,20 @@ describe("unload", () => {
     const answer = await overtime(change("unload", "digits", { "Skerry-Timeout-Ms": "1000" }));
     expect([answer.status, answer.headers["skerry-error"]]).toEqual([504, "DEADLINE_EXCEEDED"]);
     expect(answer.body.error).toContain("digits still drains on edge-a");
-    expect(replicasOf("digits")).toEqual([0, 0]);
+    expect(specOf("digits")).toMatchObject({ paused: true });
   });
 
   it("answers when the last placement is gone, and does not wait for a node that is away", async () => {
     door.stores.rows.placements = [];
     await door.clock.advance(61_000); // the fleet is read again
     expect((await change("unload", "digits")).status).toBe(200);
-    expect(replicasOf("digits")).toEqual([0, 0]);
+    expect(specOf("digits")).toMatchObject({ paused: true });
+  });
+
+  it("and load after it bring back what was declared", async () => {
+    const before = specOf("digits");
+    await overtime(change("unload", "digits", { "Skerry-Timeout-Ms": "1000" }));
+    expect((await change("load", "digits")).status).toBe(200);
+    expect(specOf("digits")).toEqual(before);
   });
 });

@@ -156,6 +156,13 @@ describe("the status of a deployment", () => {
     );
   });
 
+  it("asks for nothing while it is paused, and keeps what is declared", () => {
+    const paused = aDeployment({ ...digits(2).spec, paused: true });
+    const status = statusOf({ placements: [on(a)] }, paused);
+    expect(status.text[0]).toBe("Ready=True NoReplicasWanted");
+    expect(status.edge).toMatchObject({ wanted: 0 });
+  });
+
   it("is ready when nothing is asked for", () => {
     expect(statusOf({}, digits(0)).text).toEqual([
       "Ready=True NoReplicasWanted",
