@@ -32,6 +32,16 @@ export async function startTestDatabase(options: { readonly isEmpty?: boolean } 
   return { url: url.href, stop: () => onServer(server, `DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
+/** A database with what another one holds now, as a backup and its restore would give. Nothing may be connected to that one. */
+export async function copyTestDatabase({ url }: TestDatabase): Promise<TestDatabase> {
+  const server = await serverUrl();
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  await onServer(server, `CREATE DATABASE ${name} TEMPLATE ${new URL(url).pathname.slice(1)} STRATEGY file_copy`);
+  const copy = new URL(server);
+  copy.pathname = `/${name}`;
+  return { url: copy.href, stop: () => onServer(server, `DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
 /** The note may be of an earlier process that had our pid: then its server is gone. */
 async function serverUrl(): Promise<string> {
   const noted = await readFile(NOTE, "utf8").catch(() => undefined);

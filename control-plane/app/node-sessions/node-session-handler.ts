@@ -26,6 +26,7 @@ import type { ModelPush } from "../transfer/model-push.ts";
 import { IdentityConflicts } from "./identity-conflicts.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
+import { UnknownNodes } from "./unknown-nodes.ts";
 import { ResponseReceiver } from "../inference/response-receiver.ts";
 import type { Telemetry } from "../inference/telemetry.ts";
 
@@ -55,11 +56,13 @@ const GOAWAY_SPACING_MS = 5;
 export class NodeSessions implements NodeSessionHandler {
   readonly #parts: Parts;
   readonly #conflicts: IdentityConflicts;
+  readonly #unknown: UnknownNodes;
   #isStopped = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#conflicts = new IdentityConflicts(parts);
+    this.#unknown = new UnknownNodes(parts);
   }
 
   start(): void {
@@ -100,8 +103,10 @@ export class NodeSessions implements NodeSessionHandler {
     });
   }
 
-  identity(nodeId: string): ReturnType<SessionStore["identity"]> {
-    return this.#parts.sessions.identity(nodeId);
+  async identity(nodeId: string): ReturnType<SessionStore["identity"]> {
+    const identity = await this.#parts.sessions.identity(nodeId);
+    if (!identity) this.#unknown.refused(nodeId);
+    return identity;
   }
 
   async openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession> {

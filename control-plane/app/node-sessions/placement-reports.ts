@@ -5,6 +5,7 @@ import type { Hello, PlacementReport } from "../../../shared/protocol/messages.t
 import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";
+import { missingMessage } from "../../core/fleet/report-verdicts.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
@@ -20,6 +21,7 @@ export class PlacementReports {
   readonly #push: ModelPush;
   readonly #clock: Clock;
   readonly #writer: StatusWriter;
+  readonly #tell: (event: NewEvent) => void;
 
   constructor(
     session: NodeSession,
@@ -30,12 +32,14 @@ export class PlacementReports {
       clock: Clock;
       random: Random;
       logger: Logger;
+      tell: (event: NewEvent) => void;
     },
   ) {
     this.#session = session;
     this.#fleet = parts.fleet;
     this.#push = parts.push;
     this.#clock = parts.clock;
+    this.#tell = parts.tell;
     this.#writer = new StatusWriter({
       session,
       store: parts.sessions,
@@ -54,13 +58,21 @@ export class PlacementReports {
   afterHello(reported: Hello["placements"]): void {
     for (const report of reported) this.#take(report, { isNewsToPostgres: true });
     const named = new Set(reported.map(({ placementId }) => placementId));
-    for (const { id, generation, wanted } of placementsOn(this.#fleet.snapshot(), this.#session.nodeId)) {
-      if (named.has(id)) continue;
+    for (const placement of placementsOn(this.#fleet.snapshot(), this.#session.nodeId)) {
+      if (named.has(placement.id)) continue;
+      this.#tellMissing(placement);
+      const { id, generation, wanted } = placement;
       const state = wanted === "gone" ? "gone" : "offered";
       this.#take({ placementId: id, generation, state }, { isNewsToPostgres: true });
     }
     const offered = reported.filter(({ state }) => state === "offered");
     this.#session.transfers.restart(offered.map(({ placementId }) => placementId));
+  }
+
+  #tellMissing({ model, version, state, wanted }: FleetPlacement): void {
+    const message = missingMessage(`${model}:${version}`, state, this.#session.name);
+    if (message === undefined || wanted === "gone") return;
+    this.#tell({ type: "Warning", reason: "PlacementMissing", object: `node/${this.#session.name}`, message });
   }
 
   add(message: PlacementReport): void {

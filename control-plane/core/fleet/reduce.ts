@@ -123,10 +123,12 @@ function reportPlacement(
 ): void {
   const placement = state.placements.get(report.placementId);
   if (!placement || placement.nodeId !== nodeId || placement.generation !== report.generation) return;
-  const isNews = placement.state !== report.state;
+  // What the node has removed and is wanted has to come again.
+  const reported = report.state === "gone" && placement.wanted !== "gone" ? "offered" : report.state;
+  const isNews = placement.state !== reported;
   state.setPlacement({
     ...placement,
-    state: report.state,
+    state: reported,
     stateSince: isNews ? at : placement.stateSince,
     failure:
       report.state === "failed" ? { code: report.code ?? "HOST_CRASHED", detail: report.detail ?? "" } : undefined,

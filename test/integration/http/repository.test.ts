@@ -43,7 +43,7 @@ describe("load", () => {
       aVersion("secret", 2),
       aVersion("secret", 3, { state: "rejected" }),
     ];
-    await door.clock.advance(61_000); // the fleet is read again
+    await door.clock.advance(301_000); // the fleet is read again
     const answer = await overtime(change("load", "secret", { "Skerry-Timeout-Ms": "1000" }));
     expect([answer.status, answer.headers["skerry-error"], answer.headers["retry-after"]]).toEqual([
       503,
@@ -57,14 +57,14 @@ describe("load", () => {
 
   it("asks for the replica in the cloud where no edge node is", async () => {
     door.stores.rows.nodes = [aNode("cloud-a", { kind: "cloud" })];
-    await door.clock.advance(61_000); // the fleet is read again
+    await door.clock.advance(301_000); // the fleet is read again
     await overtime(change("load", "secret", { "Skerry-Timeout-Ms": "500" }));
     expect(replicasOf("secret")).toEqual([0, 1]);
   });
 
   it("does not take over another model's deployment", async () => {
     door.stores.rows.deployments = [aDeployment({ name: "secret", model: "digits", version: 1 })];
-    await door.clock.advance(61_000); // the fleet is read again
+    await door.clock.advance(301_000); // the fleet is read again
     const answer = await change("load", "secret");
     expect([answer.status, answer.headers["skerry-error"]]).toEqual([409, "CONFLICT"]);
   });
@@ -101,7 +101,7 @@ describe("unload", () => {
 
   it("answers when the last placement is gone, and does not wait for a node that is away", async () => {
     door.stores.rows.placements = [];
-    await door.clock.advance(61_000); // the fleet is read again
+    await door.clock.advance(301_000); // the fleet is read again
     expect((await change("unload", "digits")).status).toBe(200);
     expect(specOf("digits")).toMatchObject({ paused: true });
   });

@@ -229,15 +229,15 @@ describe("report", () => {
     expect(await stored()).toMatchObject({ state: "offered", wanted: "gone" });
   });
 
-  it("of another generation, or of another node's placement, changes nothing and reports nothing", async () => {
+  it("of an older generation, or of another node's placement, changes nothing and keeps no event of its own", async () => {
     await opened();
     const other = await joinNode(stores, `${name}-other`);
     await stores.sessions.open(openingOf(other));
     expect(
       await stores.sessions.report(
         { nodeId, epoch: 1 },
-        [{ ...readyReport(), generation: 2 }],
-        [event(`${name} from the future`)],
+        [{ ...readyReport(), generation: 0 }],
+        [event(`${name} from the past`)],
       ),
     ).toBe(true);
     expect(await stores.sessions.report({ nodeId: other, epoch: 1 }, [readyReport()], [event(`${name} lies`)])).toBe(
@@ -245,7 +245,7 @@ describe("report", () => {
     );
     expect(await stored()).toMatchObject({ state: "offered" });
     const messages = await messagesOf(stores);
-    expect(messages).not.toContain(`${name} from the future`);
+    expect(messages).not.toContain(`${name} from the past`);
     expect(messages).not.toContain(`${name} lies`);
   });
 

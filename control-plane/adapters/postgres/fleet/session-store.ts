@@ -18,6 +18,7 @@ import type { Database, Transaction } from "../database.ts";
 import { joinNode } from "./join-node.ts";
 import { CHANNEL, tell } from "../events/journal.ts";
 import type { storedLoad } from "./fleet-rows.ts";
+import { reportConflicts } from "./report-conflicts.ts";
 
 /** What replicas write for the nodes whose sockets they hold: always on condition of the session's epoch. */
 export class PostgresSessionStore implements SessionStore {
@@ -154,8 +155,10 @@ export class PostgresSessionStore implements SessionStore {
   ): Promise<boolean> {
     return this.#ofNodes.transaction(async (tx) => {
       if (!(await isNewest(tx, session))) return false;
-      const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newestOfEach(reports))) > 0;
-      if (isNews) await tell(tx, events);
+      const newest = newestOfEach(reports);
+      const conflicts = await reportConflicts(tx, session.nodeId, newest);
+      const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newest)) > 0;
+      if (isNews || conflicts.length > 0) await tell(tx, isNews ? [...conflicts, ...events] : conflicts);
       return true;
     });
   }
@@ -182,7 +185,10 @@ const DETAIL = Prisma.sql`
   CASE WHEN p.state = r.state AND p.failure_code = r.code AND starts_with(p.failure_detail, r.detail)
     THEN p.failure_detail ELSE r.detail END`;
 
-/** Returns how many rows the reports changed: those of a `hello`, most often none. */
+/** A placement that the node has removed and that is wanted has to come again. */
+const STATE = Prisma.sql`CASE WHEN r.state = 'gone' AND p.wanted <> 'gone' THEN 'offered' ELSE r.state END`;
+
+/** Returns how many rows the reports changed: those of a `hello`, most often none. What each kind of report leads to: core/fleet/report-verdicts.ts. */
 async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly PlacementReport[]): Promise<number> {
   return tx.$executeRaw`
     WITH reported AS (
@@ -192,16 +198,22 @@ async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly P
         AS r ("placementId" text, generation int, state text, code text, detail text, "rssMiB" int, "warmUs" int)
     )
     UPDATE placements p SET
-      state = r.state, state_since = CASE WHEN p.state = r.state THEN p.state_since ELSE now() END,
+      generation = r.generation, state = ${STATE},
+      state_since = CASE WHEN p.state = ${STATE} AND p.generation = r.generation THEN p.state_since ELSE now() END,
       failure_code = r.code, failure_detail = ${DETAIL},
       rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us)
     FROM reported r
-    WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation = r.generation
-      AND (p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us)
-        IS DISTINCT FROM (r.state, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
+    WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation <= r.generation
+      AND (p.generation, p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us)
+        IS DISTINCT FROM (r.generation, ${STATE}, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
 }
 
-/** One row is updated at most once by a statement: of several reports on one placement the last counts. */
+/** One row is updated at most once by a statement: of several reports on one placement the last of the newest generation counts. */
 function newestOfEach(reports: readonly PlacementReport[]): readonly PlacementReport[] {
-  return [...new Map(reports.map((report) => [`${report.placementId}/${report.generation}`, report])).values()];
+  const newest = new Map<string, PlacementReport>();
+  for (const report of reports) {
+    const before = newest.get(report.placementId);
+    if (!before || before.generation <= report.generation) newest.set(report.placementId, report);
+  }
+  return [...newest.values()];
 }

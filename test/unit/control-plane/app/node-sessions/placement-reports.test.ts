@@ -37,6 +37,7 @@ async function setUp() {
     clock,
   );
   const store = new FakeStore();
+  const said: string[] = [];
   const reportsOf = (epoch: number): PlacementReports => {
     const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
     const session = aSession(node, { control, clock, epoch });
@@ -49,9 +50,10 @@ async function setUp() {
       clock,
       random: seededRandom(1),
       logger: silentLogger,
+      tell: ({ reason, message }) => said.push(`${reason}: ${message}`),
     });
   };
-  return { store, reportsOf };
+  return { store, reportsOf, said };
 }
 
 describe("what a node says of its placements", () => {
@@ -85,10 +87,13 @@ describe("what a node says of its placements", () => {
   });
 
   it("says that what hello leaves out has to come again, whatever was known of it", async () => {
-    const { store, reportsOf } = await setUp();
+    const { store, reportsOf, said } = await setUp();
     reportsOf(1).afterHello([]);
     reportsOf(2).afterHello([]);
     await eventually("both were told", () => store.told.length === 2);
     expect(store.told.map(({ reports }) => reports)).toMatchObject([[{ state: "offered" }], [{ state: "offered" }]]);
+    expect(said).toEqual([
+      "PlacementMissing: digits:1 is recorded as loading on edge-a, which does not have it: it is offered anew",
+    ]);
   });
 });

@@ -1,0 +1,33 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { NewEvent } from "../../ports/journal.ts";
+
+/** One event an hour for each id, and at most so many ids in an hour: anybody may claim to be a node. */
+const QUIET_MS = 3_600_000;
+const MAX_IDS = 20;
+
+/** Tells of nodes that connect and are not recorded, as after a restored backup: they serve what they have, and nobody sees it. */
+export class UnknownNodes {
+  readonly #clock: Clock;
+  readonly #tell: (event: NewEvent) => void;
+  readonly #toldAt = new Map<string, number>();
+
+  constructor(parts: { readonly clock: Clock; readonly tell: (event: NewEvent) => void }) {
+    this.#clock = parts.clock;
+    this.#tell = parts.tell;
+  }
+
+  /** A node that calls itself `nodeId` was refused because there is none. */
+  refused(nodeId: string): void {
+    const now = this.#clock.now();
+    for (const [id, at] of this.#toldAt) if (now - at >= QUIET_MS) this.#toldAt.delete(id);
+    if (this.#toldAt.has(nodeId) || this.#toldAt.size >= MAX_IDS) return;
+    this.#toldAt.set(nodeId, now);
+    const id = nodeId.slice(0, 64);
+    this.#tell({
+      type: "Warning",
+      reason: "UnknownNode",
+      object: `node/${id}`,
+      message: `a node with the id ${id} connects and is not recorded, so it was refused: it may have joined after the backup that was restored, and still serves what it has; join it again with a new token in an empty folder, or stop it`,
+    });
+  }
+}
