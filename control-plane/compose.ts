@@ -93,6 +93,7 @@ export async function composeControlPlane(
     clock,
     logger,
     tell,
+    onSuspect: (artifact) => catalog.suspect(artifact),
     onPushed: ({ received }) => metrics.bytesPushed(received),
   });
   const gateway = new NodeSessions({

@@ -43,8 +43,13 @@ export async function pushVersion(run: CommandContext, api: ApiClient, request: 
   await ensureModel(api, request.model);
   const versions = (await readList(api, `${modelPath(request.model)}/versions`, modelVersion)).items;
   const same = versions.filter(({ digest }) => digest === bundleDigest(listed, main));
-  const done = same.findLast(({ state }) => state === "ready" || state === "checking");
+  const isWhole = ({ state, damage }: ModelVersion): boolean =>
+    state === "checking" || (state === "ready" && damage === null);
+  const done = same.findLast(isWhole);
   if (done !== undefined) return { ...(await readVersion(api, request.model, done.version)), uploaded: false };
+  for (const { version, damage } of same)
+    if (damage !== null)
+      run.output.say(`${request.model}:${version} has the same bytes, and ${damage}: they are sent again.`);
   const open = await openUpload(run, api, { ...request, main, files: listed }, same);
   for (const [at, file] of hashed.entries()) {
     const { uploadUrl = "", offset = 0 } = open.uploads[at] ?? {};

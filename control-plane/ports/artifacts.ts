@@ -7,6 +7,9 @@ export interface ArtifactFile {
   close(): Promise<void>;
 }
 
+/** `rotten`: its bytes do not have the digest that it is named by. */
+export type FileState = "whole" | "missing" | "cut" | "rotten";
+
 /** Bytes by digest, on disk or in a bucket. An upload here is one file: a bundle's upload has one for each of its files. */
 export interface ArtifactStore {
   /** Bytes of an upload that are durable. 0 when it has none. */
@@ -25,6 +28,13 @@ export interface ArtifactStore {
   discardUpload(uploadId: string): Promise<void>;
   /** Every upload that has bytes here, whether or not anybody still knows it. */
   uploadIds(): Promise<readonly string[]>;
+  /** Whether a file is there with `bytes` bytes; says nothing of what they are. */
+  look(file: { readonly sha256: string; readonly bytes: number }): Promise<FileState>;
+  /** The same after reading all of it; `pace` is awaited after each block with its length. */
+  verify(
+    file: { readonly sha256: string; readonly bytes: number },
+    pace: (bytes: number) => Promise<void>,
+  ): Promise<FileState>;
   /** Deletes a file that no version refers to. No effect when there is none; a reader that has it open reads on. */
   remove(sha256: string): Promise<void>;
   /** Throws `NOT_FOUND`, as does `stream` with its first piece. */

@@ -30,7 +30,23 @@ export interface CheckedModel {
   readonly edited?: BundleFile | undefined;
 }
 
+/** A version that may be placed, with the files that have to be in the artifact store for that. */
+export interface StoredVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly artifact: string;
+  readonly files: readonly BundleFile[];
+  readonly damage: string | null;
+}
+
 export interface CatalogStore {
+  /** Every version that is ready. */
+  storedVersions(): Promise<readonly StoredVersion[]>;
+  /**
+   * Records why the bytes of a version cannot be sent, or, with null, that they are whole again: then its placements that
+   * failed for damaged bytes begin anew. False when that is known already.
+   */
+  setDamage(of: { model: string; version: number }, damage: string | null, event: NewEvent): Promise<boolean>;
   /** Throws `CONFLICT` when the name exists. */
   createModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model>;
   listModels(): Promise<readonly Model[]>;

@@ -81,6 +81,7 @@ export function aVersion(model: string, version: number, over: Partial<FleetVers
     version,
     state: "ready",
     artifact,
+    damage: undefined,
     bytes: 1_048_576,
     opset: 17,
     irVersion: 8,

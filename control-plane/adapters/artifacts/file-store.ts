@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { SkerryError } from "../../../shared/base/errors.ts";
-import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
+import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
+import type { ArtifactFile, ArtifactStore, FileState } from "../../ports/artifacts.ts";
 import type { DiskSpace } from "./disk-room.ts";
 import { hasCode, readFully, syncDirectory, syncFile, unlessMissing } from "./files.ts";
 import { Layout } from "./layout.ts";
@@ -102,6 +103,33 @@ export class FileStore implements ArtifactStore {
   async uploadIds(): Promise<readonly string[]> {
     const entries = await readdir(this.#layout.uploads);
     return entries.map((entry) => Layout.uploadId(entry)).filter((id) => id !== undefined);
+  }
+
+  async look({ sha256, bytes }: { readonly sha256: string; readonly bytes: number }): Promise<FileState> {
+    const found = await unlessMissing(stat(this.#layout.file(sha256)));
+    if (!found) return "missing";
+    return found.size === bytes ? "whole" : "cut";
+  }
+
+  async verify(
+    file: { readonly sha256: string; readonly bytes: number },
+    pace: (bytes: number) => Promise<void>,
+  ): Promise<FileState> {
+    const state = await this.look(file);
+    if (state !== "whole") return state;
+    const hash = createHash("sha256");
+    try {
+      for await (const block of this.stream(file.sha256)) {
+        hash.update(block);
+        await pace(block.length);
+      }
+    } catch (error) {
+      // A block of the disk that cannot be read is as lost as one that was changed.
+      if (hasCode(error, "EIO")) return "rotten";
+      if (isSkerryError(error) && error.code === "NOT_FOUND") return "missing";
+      throw error;
+    }
+    return hash.digest("hex") === file.sha256 ? "whole" : "rotten";
   }
 
   async remove(sha256: string): Promise<void> {

@@ -21,11 +21,20 @@ export class CatalogChecks {
   readonly #artifacts: ArtifactStore;
   readonly #check: ModelCheck;
   readonly #logger: Logger;
+  readonly #onStored: (sha256s: readonly string[]) => void;
   readonly #running = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, number>();
   readonly #abort = new AbortController();
 
-  constructor(parts: { catalog: CatalogStore; artifacts: ArtifactStore; check: ModelCheck; logger: Logger }) {
+  constructor(parts: {
+    catalog: CatalogStore;
+    artifacts: ArtifactStore;
+    check: ModelCheck;
+    logger: Logger;
+    /** These files, by SHA-256, are in the store now. */
+    onStored: (sha256s: readonly string[]) => void;
+  }) {
+    this.#onStored = parts.onStored;
     this.#catalog = parts.catalog;
     this.#artifacts = parts.artifacts;
     this.#check = parts.check;
@@ -110,6 +119,7 @@ export class CatalogChecks {
     for (const [index, { path, sha256 }] of files.entries())
       if (path !== edited?.path) await this.#artifacts.adopt(partId(id, index), sha256);
     if (edited) await this.#artifacts.adopt(editedPartId(id), edited.sha256);
+    this.#onStored(checked.manifest.files.map(({ sha256 }) => sha256));
     await this.#catalog.accept(id, checked, {
       type: "Normal",
       reason: "ModelVersionReady",

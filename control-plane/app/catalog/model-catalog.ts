@@ -9,6 +9,7 @@ import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
 import type { Actor } from "../../ports/journal.ts";
+import { ArtifactScrub } from "./artifact-scrub.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
 import { chooseFile } from "./choose-file.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
@@ -57,6 +58,7 @@ export class ModelCatalog {
   readonly #catalog: CatalogStore;
   readonly #artifacts: ArtifactStore;
   readonly #checks: CatalogChecks;
+  readonly #scrub: ArtifactScrub;
   readonly #upkeep: UploadJanitor;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -75,7 +77,8 @@ export class ModelCatalog {
     this.#artifacts = parts.artifacts;
     this.#clock = parts.clock;
     this.#random = parts.random;
-    this.#checks = new CatalogChecks(parts);
+    this.#scrub = new ArtifactScrub(parts);
+    this.#checks = new CatalogChecks({ ...parts, onStored: (sha256s) => this.#scrub.arrived(sha256s) });
     this.#upkeep = new UploadJanitor({
       ...parts,
       checks: this.#checks,
@@ -86,11 +89,13 @@ export class ModelCatalog {
   /** Takes up what a stop interrupted, and sweeps from then on. Returns at once. */
   start(): void {
     this.#upkeep.start();
+    this.#scrub.start();
   }
 
   /** Resolves when no check is under way; interrupted ones are repeated after the next start. */
   async stop(): Promise<void> {
     await this.#upkeep.stop();
+    await this.#scrub.stop();
     await this.#checks.stop();
   }
 
@@ -98,6 +103,12 @@ export class ModelCatalog {
   async idle(): Promise<void> {
     await this.#upkeep.idle();
     await this.#checks.idle();
+    await this.#scrub.idle();
+  }
+
+  /** An artifact could not be read, or arrived damaged: its files are looked at now. */
+  suspect(artifact: string): void {
+    this.#scrub.suspect(artifact);
   }
 
   // ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import { missingMessage } from "../../core/fleet/report-verdicts.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
+import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import type { NodeSession } from "./node-session.ts";
@@ -21,7 +22,7 @@ export class PlacementReports {
   readonly #push: ModelPush;
   readonly #clock: Clock;
   readonly #writer: StatusWriter;
-  readonly #tell: (event: NewEvent) => void;
+  readonly #recorder: Pick<EventRecorder, "record">;
 
   constructor(
     session: NodeSession,
@@ -32,14 +33,14 @@ export class PlacementReports {
       clock: Clock;
       random: Random;
       logger: Logger;
-      tell: (event: NewEvent) => void;
+      recorder: Pick<EventRecorder, "record">;
     },
   ) {
     this.#session = session;
     this.#fleet = parts.fleet;
     this.#push = parts.push;
     this.#clock = parts.clock;
-    this.#tell = parts.tell;
+    this.#recorder = parts.recorder;
     this.#writer = new StatusWriter({
       session,
       store: parts.sessions,
@@ -72,7 +73,7 @@ export class PlacementReports {
   #tellMissing({ model, version, state, wanted }: FleetPlacement): void {
     const message = missingMessage(`${model}:${version}`, state, this.#session.name);
     if (message === undefined || wanted === "gone") return;
-    this.#tell({ type: "Warning", reason: "PlacementMissing", object: `node/${this.#session.name}`, message });
+    this.#recorder.record({ type: "Warning", reason: "PlacementMissing", object: `node/${this.#session.name}`, message });
   }
 
   add(message: PlacementReport): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { EventRecorder } from "../events/event-recorder.ts";
 
 /** One event an hour for each id, and at most so many ids in an hour: anybody may claim to be a node. */
 const QUIET_MS = 3_600_000;
@@ -8,12 +8,12 @@ const MAX_IDS = 20;
 /** Tells of nodes that connect and are not recorded, as after a restored backup: they serve what they have, and nobody sees it. */
 export class UnknownNodes {
   readonly #clock: Clock;
-  readonly #tell: (event: NewEvent) => void;
+  readonly #recorder: Pick<EventRecorder, "record">;
   readonly #toldAt = new Map<string, number>();
 
-  constructor(parts: { readonly clock: Clock; readonly tell: (event: NewEvent) => void }) {
+  constructor(parts: { readonly clock: Clock; readonly recorder: Pick<EventRecorder, "record"> }) {
     this.#clock = parts.clock;
-    this.#tell = parts.tell;
+    this.#recorder = parts.recorder;
   }
 
   /** A node that calls itself `nodeId` was refused because there is none. */
@@ -23,7 +23,7 @@ export class UnknownNodes {
     if (this.#toldAt.has(nodeId) || this.#toldAt.size >= MAX_IDS) return;
     this.#toldAt.set(nodeId, now);
     const id = nodeId.slice(0, 64);
-    this.#tell({
+    this.#recorder.record({
       type: "Warning",
       reason: "UnknownNode",
       object: `node/${id}`,

@@ -44,6 +44,8 @@ interface Parts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tell: (event: NewEvent) => void;
+  /** An artifact could not be read, or a node found its bytes damaged. */
+  readonly onSuspect: (artifact: string) => void;
   readonly onPushed: (push: { readonly received: number; readonly reused: number; readonly seconds: number }) => void;
 }
 
@@ -107,6 +109,7 @@ export class ModelPush {
       case "transfer.failed": {
         const { code, detail } = message;
         logger.warn({ node: session.name, artifact, code, detail }, "a transfer failed");
+        if (code === "DIGEST_MISMATCH") this.#parts.onSuspect(artifact);
         return this.#endUntil(transfer, FAILED_RETRY_MS);
       }
       default:
@@ -169,6 +172,7 @@ export class ModelPush {
     transfer.stream = stream;
     stream.run().catch((error: unknown) => {
       logger.warn({ node: transfer.session.name, error: messageOf(error) }, "a push ended early");
+      this.#parts.onSuspect(transfer.offer.artifact);
       link.close(CLOSE.FAULT, "the push could not go on");
     });
     return {

@@ -97,6 +97,8 @@ export interface FleetVersion {
   readonly state: "uploading" | "checking" | "ready" | "rejected" | "archived";
   /** Digest of its manifest, once it is `ready`. */
   readonly artifact: Digest | undefined;
+  /** Why its bytes cannot be sent to nodes; undefined while they are whole. */
+  readonly damage: string | undefined;
   readonly bytes: number;
   readonly opset: number | undefined;
   readonly irVersion: number | undefined;

@@ -177,11 +177,12 @@ function stalled({ failed, plan, nameOf }: Found, versionReason: string | undefi
 function missingVersion(
   fleet: Fleet,
   { spec }: FleetDeployment,
-  { targetVersion }: DeploymentPlan,
+  { targetVersion, shortfall }: DeploymentPlan,
 ): string | undefined {
   if (targetVersion === undefined) return "AliasNotFound";
   const version = versionOf(fleet, spec.model, targetVersion);
   if (!version) return "VersionNotFound";
+  if (version.damage !== undefined && shortfall.length > 0) return "VersionDamaged";
   if (version.state === "rejected") return "VersionRejected";
   return version.state === "ready" ? undefined : "VersionNotReady";
 }

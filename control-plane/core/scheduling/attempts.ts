@@ -28,7 +28,8 @@ export function retryOf(
   candidate: Candidate | undefined,
   need: PlacementRequest,
 ): Retry | undefined {
-  if (placement.state !== "failed" || candidate?.state !== "ready") return undefined;
+  if (placement.state !== "failed" || candidate?.state !== "ready" || need.version.damage !== undefined)
+    return undefined;
   const attempt = attemptOn(candidate.node, need.memMiB);
   const why = whyAgain(placement, { candidate, need, attempt });
   return why === undefined ? undefined : { placement, why, attempt };

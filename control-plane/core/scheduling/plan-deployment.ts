@@ -169,6 +169,9 @@ function wantedReplicas(kind: NodeKind, candidates: readonly Candidate[], need: 
   ).length;
 }
 
+/** States in which the node has not received all bytes. */
+const WITHOUT_BYTES: readonly FleetPlacement["state"][] = ["offered", "downloading"];
+
 /** Whether a placement counts as one of the replicas: it runs, or is on its way, where it may stay. */
 function isStanding(
   placement: FleetPlacement,
@@ -179,6 +182,7 @@ function isStanding(
   if (candidate.state === "revoked" || candidate.node.draining) return false;
   if (candidate.state === "lost" && !isHeld) return false;
   if (isStalled(candidate, placement, need.now)) return false;
+  if (need.version.damage !== undefined && WITHOUT_BYTES.includes(placement.state)) return false;
   return firstRefusal(STATIC_FILTERS, candidate, need) === undefined;
 }
 

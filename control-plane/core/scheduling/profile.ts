@@ -1,3 +1,4 @@
+import { bytesWhole } from "./filters/bytes-whole.ts";
 import { fitsDisk } from "./filters/fits-disk.ts";
 import { fitsMemory, nodeLargeEnough } from "./filters/fits-memory.ts";
 import type { Filter } from "./filters/filter.ts";
@@ -30,6 +31,7 @@ export interface Profile {
 export const DEFAULT_PROFILE: Profile = {
   name: "default-1",
   filters: [
+    bytesWhole,
     residencyFilter,
     whereMatches,
     runtimeSupported,

@@ -38,6 +38,11 @@ export const modelVersion = z
     state: versionState,
     /** Why it was rejected, in a sentence; null otherwise. */
     reason: z.string().nullable(),
+    damage: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe("Why its bytes cannot be sent to nodes, in a sentence; null while they are whole."),
     /** SHA-256 of the file, `sha256:` and hex; of several files, that of the list of their digests. */
     digest: z.string(),
     /** Name of the artifact (digest of its manifest), once checked. */

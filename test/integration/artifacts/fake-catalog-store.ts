@@ -1,6 +1,6 @@
 import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { CatalogStore, CheckedModel, UploadRow } from "../../../control-plane/ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, StoredVersion, UploadRow } from "../../../control-plane/ports/catalogue.ts";
 import { bundleDigest } from "../../../shared/protocol/bundle.ts";
 import type { NewEvent } from "../../../control-plane/ports/journal.ts";
 
@@ -52,6 +52,7 @@ export class FakeCatalogStore implements CatalogStore {
     this.uploads.set(uploadId, { model, version, expired: false });
     const unknown = {
       reason: null,
+      damage: null,
       artifact: null,
       opset: null,
       irVersion: null,
@@ -85,6 +86,24 @@ export class FakeCatalogStore implements CatalogStore {
 
   async getVersion(model: string, version: number): Promise<ModelVersion | null> {
     return this.versions.get(`${model}:${version}`) ?? null;
+  }
+
+  async storedVersions(): Promise<readonly StoredVersion[]> {
+    return [...this.versions.values()].flatMap(({ model, version, state, artifact, files, damage }) =>
+      state === "ready" && artifact !== null ? [{ model, version, artifact, files, damage }] : [],
+    );
+  }
+
+  async setDamage(
+    { model, version }: { model: string; version: number },
+    damage: string | null,
+    event: NewEvent,
+  ): Promise<boolean> {
+    const row = this.versions.get(`${model}:${version}`);
+    if (!row || row.damage === damage) return false;
+    this.versions.set(`${model}:${version}`, { ...row, damage });
+    this.events.push(event);
+    return true;
   }
 
   async upload(id: string): Promise<UploadRow | null> {

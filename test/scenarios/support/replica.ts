@@ -90,6 +90,7 @@ export async function startReplica(
     clock,
     logger,
     tell,
+    onSuspect: () => undefined,
     onPushed: () => undefined,
   });
   const shared = { registry, fleet, sessions, timings: TIMINGS, clock, logger };

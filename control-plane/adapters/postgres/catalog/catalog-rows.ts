@@ -32,12 +32,14 @@ export function toModel(row: Rows.Model & { aliases: Rows.Alias[]; versions: { v
 }
 
 export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
-  const { modelName, version, reason, sha256, artifactDigest, bytes, opset, irVersion, producer, createdAt } = row;
+  const { modelName, version, reason, damage, sha256, artifactDigest, bytes, opset, irVersion, producer, createdAt } =
+    row;
   return {
     model: modelName,
     version,
     state: versionState.parse(row.state),
     reason,
+    damage,
     digest: `sha256:${sha256}`,
     artifact: artifactDigest,
     bytes: Number(bytes),

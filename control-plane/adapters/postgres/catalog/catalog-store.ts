@@ -1,10 +1,11 @@
 import { deleteAlias, deleteVersion } from "./removals.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
-import type { CatalogStore, CheckedModel, UploadRow } from "../../../ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, StoredVersion, UploadRow } from "../../../ports/catalogue.ts";
 import type { Actor, NewEvent } from "../../../ports/journal.ts";
 import { moveAlias, type AliasMove } from "./alias-writes.ts";
 import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";
 import type { Database } from "../database.ts";
+import { setDamage } from "./damage-writes.ts";
 import { createModel, deleteModel, patchModel } from "./model-writes.ts";
 import { acceptVersion, beginCheck, declareVersion, rejectVersion, type NewVersion } from "./version-writes.ts";
 
@@ -85,6 +86,19 @@ export class PostgresCatalogStore implements CatalogStore {
 
   reject(uploadId: string, reason: string, event: NewEvent): Promise<void> {
     return this.#database.transaction((tx) => rejectVersion(tx, { uploadId, reason }, event));
+  }
+
+  async storedVersions(): Promise<readonly StoredVersion[]> {
+    const rows = await this.#database.run((client) => client.modelVersion.findMany({ where: { state: "ready" } }));
+    return rows
+      .map(toModelVersion)
+      .flatMap(({ model, version, artifact, files, damage }) =>
+        artifact === null ? [] : [{ model, version, artifact, files, damage }],
+      );
+  }
+
+  setDamage(of: { model: string; version: number }, damage: string | null, event: NewEvent): Promise<boolean> {
+    return this.#database.transaction((tx) => setDamage(tx, of, { damage, event }));
   }
 
   // ── uploads and artifacts ─────────────────────────────────────────────────────────────────────────────────────────

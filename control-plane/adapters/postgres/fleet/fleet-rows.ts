@@ -67,6 +67,7 @@ export interface VersionRow {
   readonly version: number;
   readonly state: FleetVersion["state"];
   readonly artifact: Digest | null;
+  readonly damage: string | null;
   readonly bytes: bigint;
   readonly opset: number | null;
   readonly irVersion: number | null;
@@ -162,12 +163,13 @@ export function toFleetVersion(
   row: VersionRow,
   signature: { inputs: TensorSpec[]; outputs: TensorSpec[] },
 ): FleetVersion {
-  const { model, version, state, artifact, bytes, opset, irVersion } = row;
+  const { model, version, state, artifact, damage, bytes, opset, irVersion } = row;
   return {
     model,
     version,
     state,
     artifact: artifact ?? undefined,
+    damage: damage ?? undefined,
     bytes: Number(bytes),
     opset: opset ?? undefined,
     irVersion: irVersion ?? undefined,

@@ -175,7 +175,7 @@ const readDeployments = (tx: Transaction): Promise<DeploymentRow[]> => tx.$query
   FROM deployments`;
 
 const readVersions = (tx: Transaction): Promise<VersionRow[]> => tx.$queryRaw`
-  SELECT model_name AS model, version, state, artifact_digest AS artifact, bytes, opset, ir_version AS "irVersion",
+  SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes, opset, ir_version AS "irVersion",
     inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions`;
 

@@ -34,6 +34,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     version: 1,
     state: "ready",
     reason: null,
+    damage: null,
     digest: `sha256:${"0".repeat(64)}`,
     artifact: null,
     bytes: 3,

@@ -208,6 +208,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   version,
   state: "ready",
   reason: null,
+  damage: null,
   digest: `sha256:${"a".repeat(64)}`,
   artifact: null,
   bytes: 2_500,

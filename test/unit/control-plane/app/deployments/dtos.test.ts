@@ -225,6 +225,7 @@ describe("the diff of two versions", () => {
     version: number,
     state: "ready",
     reason: null,
+    damage: null,
     digest: `sha256:${number}`,
     artifact: null,
     bytes: 1,

@@ -50,7 +50,7 @@ async function setUp() {
       clock,
       random: seededRandom(1),
       logger: silentLogger,
-      tell: ({ reason, message }) => said.push(`${reason}: ${message}`),
+      recorder: { record: ({ reason, message }) => said.push(`${reason}: ${message}`) },
     });
   };
   return { store, reportsOf, said };

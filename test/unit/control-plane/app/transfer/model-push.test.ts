@@ -53,6 +53,7 @@ beforeEach(async () => {
     clock,
     logger: silentLogger,
     tell: () => undefined,
+    onSuspect: () => undefined,
     onPushed: () => undefined,
   });
   push.offerSoon();

@@ -156,6 +156,16 @@ describe("the status of a deployment", () => {
     );
   });
 
+  it("is stalled when the bytes that a node needs are damaged, and not while every replica has them", () => {
+    const damaged = [aVersion("digits", 1, { damage: "its file model.onnx is missing from the artifact store" })];
+    expect(statusOf({ versions: damaged, placements: [on(a), on(b)] }).text[2]).toBe("Stalled=False NothingInTheWay");
+    const status = statusOf({ versions: damaged, placements: [on(a), on(b, { state: "offered", stateSince: NOW })] });
+    expect(status.text[2]).toBe("Stalled=True VersionDamaged");
+    expect(status.unplaced.join()).toContain(
+      "digits:1 cannot be sent: its file model.onnx is missing from the artifact store; push the same files again",
+    );
+  });
+
   it("asks for nothing while it is paused, and keeps what is declared", () => {
     const paused = aDeployment({ ...digits(2).spec, paused: true });
     const status = statusOf({ placements: [on(a)] }, paused);

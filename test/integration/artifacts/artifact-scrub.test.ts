@@ -1,0 +1,90 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
+import { eventually } from "../../support/eventually.ts";
+import { identityModel } from "../../support/onnx-models.ts";
+import { CatalogRig, sha256 } from "./catalog-rig.ts";
+
+const bytes = identityModel("FP32");
+let rig: CatalogRig;
+let catalog: ModelCatalog;
+beforeEach(async () => {
+  rig = await CatalogRig.open();
+  catalog = rig.start();
+  await rig.push(catalog, bytes);
+  await catalog.idle();
+});
+afterEach(() => rig.close());
+
+const damage = () => rig.rows.versions.get("digits:1")?.damage;
+const file = () => join(rig.root, "files", sha256(bytes));
+const said = () => rig.eventTexts().filter((text) => text.startsWith("ModelBytes"));
+/** Time passes until the file was read. */
+const whenFound = (what: string | null) =>
+  eventually("the file was looked at", async () => {
+    await rig.clock.advance(10);
+    return damage() === what;
+  });
+
+describe("the files of a published version", () => {
+  it("are missed within two minutes when one is deleted, once", async () => {
+    await rm(file());
+    await rig.sweep(catalog);
+    await rig.sweep(catalog);
+    expect(damage()).toBe("its file model.onnx is missing from the artifact store");
+    await rig.sweep(catalog);
+    expect(said()).toEqual([
+      "ModelBytesDamaged model/digits: digits:1 cannot be sent to nodes: its file model.onnx is missing from the artifact store; push the same files again",
+    ]);
+  });
+
+  it("are missed at the start", async () => {
+    await rm(file());
+    await rig.start().idle();
+    expect(damage()).toContain("is missing");
+  });
+
+  it("are whole again when the same bytes are pushed", async () => {
+    await rm(file());
+    await rig.start().idle();
+    await rig.push(catalog, bytes);
+    await catalog.idle();
+    expect(damage()).toBeNull();
+    expect(said().at(-1)).toBe("ModelBytesRestored model/digits: the bytes of digits:1 are whole again");
+  });
+
+  it("are found rotten when a transfer complains, and whole again after a push", async () => {
+    const rotten = new Uint8Array(bytes);
+    rotten[10] = (rotten[10] ?? 0) ^ 1;
+    await writeFile(file(), rotten);
+    catalog.suspect(rig.rows.versions.get("digits:1")?.artifact ?? "");
+    await whenFound("its file model.onnx does not have its digest in the artifact store");
+    await rig.push(catalog, bytes);
+    await catalog.idle();
+    expect(damage()).toBeNull();
+  });
+
+  it("are all read within a day", async () => {
+    const rotten = new Uint8Array(bytes);
+    rotten[10] = (rotten[10] ?? 0) ^ 1;
+    await writeFile(file(), rotten);
+    rig.start();
+    for (let hour = 0; hour < 25 && damage() === null; hour += 1) {
+      await rig.clock.advance(3_600_000);
+      await eventually("one look was taken", async () => {
+        await rig.clock.advance(10);
+        return true;
+      });
+    }
+    await whenFound("its file model.onnx does not have its digest in the artifact store");
+  });
+
+  it("that were put back by hand count once they were read", async () => {
+    await rm(file());
+    await rig.start().idle();
+    await writeFile(file(), bytes);
+    await rig.clock.advance(90_000);
+    await whenFound(null);
+  });
+});
