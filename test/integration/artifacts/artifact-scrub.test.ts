@@ -78,6 +78,7 @@ describe("the files of a published version", () => {
       });
     }
     await whenFound("its file model.onnx does not have its digest in the artifact store");
+    expect(said()).toHaveLength(1);
   });
 
   it("that were put back by hand count once they were read", async () => {
@@ -86,5 +87,6 @@ describe("the files of a published version", () => {
     await writeFile(file(), bytes);
     await rig.clock.advance(90_000);
     await whenFound(null);
+    expect(said()).toHaveLength(2);
   });
 });
