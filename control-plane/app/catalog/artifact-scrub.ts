@@ -45,6 +45,8 @@ export class ArtifactScrub {
   readonly #read = new Map<string, { readonly state: FileState; readonly at: number }>();
   /** When a file that was not read yet is due. */
   readonly #firstDueAt = new Map<string, number>();
+  /** The damage of each version that was recorded when it was looked at last, or that was found here. */
+  readonly #known = new Map<string, string | null>();
   #reading: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
   #cancel: () => void = () => undefined;
@@ -112,6 +114,7 @@ export class ArtifactScrub {
     const versions = await this.#catalog.storedVersions();
     const files = new Map(versions.flatMap((version) => version.files.map((file) => [file.sha256, file] as const)));
     for (const sha256 of this.#read.keys()) if (!files.has(sha256)) this.#read.delete(sha256);
+    this.#forgetContradicted(versions);
     const states = new Map<string, FileState | "unread">();
     for (const file of files.values()) {
       const state = await this.#artifacts.look(file);
@@ -121,6 +124,16 @@ export class ArtifactScrub {
     }
     for (const version of versions) await this.#record(version, states);
     this.#readNext([...files.values()].filter(({ sha256 }) => !isLost(states.get(sha256))));
+  }
+
+  /** Another control plane found damage: what was read here before says nothing about that. */
+  #forgetContradicted(versions: readonly StoredVersion[]): void {
+    for (const { model, version, damage, files } of versions) {
+      const name = `${model}:${version}`;
+      if (damage !== null && this.#known.get(name) !== damage)
+        for (const { sha256 } of files) this.#read.delete(sha256);
+      this.#known.set(name, damage);
+    }
   }
 
   /** Reads the file that is due, if any and if none is being read; the pass after it records what was found. */
@@ -168,6 +181,7 @@ export class ArtifactScrub {
     const object = `model/${model}`;
     const name = `${model}:${version}`;
     const message = `${name} cannot be sent to nodes: ${found ?? ""}; push the same files again`;
+    this.#known.set(name, found);
     await this.#catalog.setDamage(
       { model, version },
       found,

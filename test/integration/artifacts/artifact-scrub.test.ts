@@ -49,8 +49,7 @@ describe("the files of a published version", () => {
     await rm(file());
     await rig.start().idle();
     await rig.push(catalog, bytes);
-    await catalog.idle();
-    expect(damage()).toBeNull();
+    await whenFound(null);
     expect(said().at(-1)).toBe("ModelBytesRestored model/digits: the bytes of digits:1 are whole again");
   });
 
