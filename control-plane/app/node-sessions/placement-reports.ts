@@ -73,7 +73,12 @@ export class PlacementReports {
   #tellMissing({ model, version, state, wanted }: FleetPlacement): void {
     const message = missingMessage(`${model}:${version}`, state, this.#session.name);
     if (message === undefined || wanted === "gone") return;
-    this.#recorder.record({ type: "Warning", reason: "PlacementMissing", object: `node/${this.#session.name}`, message });
+    this.#recorder.record({
+      type: "Warning",
+      reason: "PlacementMissing",
+      object: `node/${this.#session.name}`,
+      message,
+    });
   }
 
   add(message: PlacementReport): void {

@@ -6,7 +6,10 @@ describe("nodes that are not recorded", () => {
   it("are told of once an hour each, and never without end", async () => {
     const clock = new TestClock();
     const told: string[] = [];
-    const nodes = new UnknownNodes({ clock, recorder: { record: ({ reason, object }) => told.push(`${reason} of ${object}`) } });
+    const nodes = new UnknownNodes({
+      clock,
+      recorder: { record: ({ reason, object }) => told.push(`${reason} of ${object}`) },
+    });
     nodes.refused("n-1");
     nodes.refused("n-1");
     expect(told).toEqual(["UnknownNode of node/n-1"]);
