@@ -3,7 +3,7 @@ import { UnknownNodes } from "../../../../../control-plane/app/node-sessions/unk
 import { TestClock } from "../../../../support/test-clock.ts";
 
 describe("nodes that are not recorded", () => {
-  it("are told of once an hour each, and never without end", async () => {
+  it("are reported once an hour each, and at most twenty of them in an hour", async () => {
     const clock = new TestClock();
     const told: string[] = [];
     const nodes = new UnknownNodes({
