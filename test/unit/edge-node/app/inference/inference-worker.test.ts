@@ -503,7 +503,7 @@ describe("InferenceWorker", () => {
       expect(third.seen).toEqual(["c"]);
     });
 
-    it("lets nobody wait longer than his deadline, nor for a host that will not come", async () => {
+    it("answers at the deadline of a request, and at once when its host will not come", async () => {
       const { worker, host, clock } = setUp();
       void worker.infer(request("guilty"));
       const hurried = worker.infer(request("hurried", { deadlineMs: 100 }));
