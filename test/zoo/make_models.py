@@ -149,7 +149,7 @@ def scikit_learn():
         "pca": decomposition.PCA(2),
         "mixture": mixture.GaussianMixture(3, random_state=0),
         "polynomial": preprocessing.PolynomialFeatures(2),
-        "isolation-forest": ensemble.IsolationForest(10, random_state=0),
+        "isolation-forest": ensemble.IsolationForest(n_estimators=10, random_state=0),
     }
     for name, model in others.items():
         model.fit(iris)
