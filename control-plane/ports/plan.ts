@@ -1,6 +1,7 @@
 import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
+import type { FleetKeys } from "../core/fleet/fleet-keys.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
 import type { FleetRows, PlacementAttempt, RecordedSession } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";
@@ -76,8 +77,11 @@ export interface PlanStore {
 }
 
 export interface FleetStore {
-  /** One consistent snapshot; instants are converted to the caller's monotonic clock, whose time is `now`. */
-  load(now: number): Promise<FleetRows>;
+  /**
+   * One consistent snapshot of the whole, or of what `keys` name; instants are converted to the caller's monotonic clock,
+   * whose time is `now`.
+   */
+  load(now: number, keys?: FleetKeys): Promise<FleetRows>;
   /** What other replicas than `replica` recorded of their sessions, and of themselves. One statement. */
   liveness(replica: string, now: number): Promise<readonly RecordedSession[]>;
 }
@@ -85,11 +89,14 @@ export interface FleetStore {
 /** What a committed change was about: rows of the fleet, new events, API keys. */
 export type ChangeTopic = "fleet" | "events" | "keys";
 
+/** `keys`: what of the fleet changed; undefined for other topics, and when anything may have. */
+export type OnChange = (topic: ChangeTopic, keys?: FleetKeys) => void;
+
 /**
  * Calls with the topic after a committed change by any replica, and with every topic after each reconnect. A lost
  * notification is healed by the caller's poll.
  */
 export interface ChangeNotifier {
-  listen(onChange: (topic: ChangeTopic) => void): Promise<void>;
+  listen(onChange: OnChange): Promise<void>;
   stop(): Promise<void>;
 }

@@ -4,14 +4,14 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { ChangeNotifier, ChangeTopic } from "../../ports/plan.ts";
+import type { FleetKeys } from "../../core/fleet/fleet-keys.ts";
+import type { ChangeNotifier, ChangeTopic, OnChange } from "../../ports/plan.ts";
 import { CHANNEL } from "./events/journal.ts";
+import { parsePayload, TOPICS } from "./fleet/change-payload.ts";
 
 const CONNECT_MS = 2_000;
 /** Short, because until it listens again every change waits for a poll. */
 const RECONNECT: BackoffPolicy = { baseMs: 100, maxMs: 2_000 };
-
-const TOPICS: readonly ChangeTopic[] = ["fleet", "events", "keys"];
 
 interface Parts {
   readonly url: string;
@@ -29,7 +29,7 @@ interface Parts {
  */
 export class PostgresChangeNotifier implements ChangeNotifier {
   readonly #parts: Parts;
-  readonly #listeners = new Set<(topic: ChangeTopic) => void>();
+  readonly #listeners = new Set<OnChange>();
   #client: pg.Client | undefined;
   #attempts = 0;
   #isStopped = true;
@@ -41,14 +41,14 @@ export class PostgresChangeNotifier implements ChangeNotifier {
   }
 
   /** Resolves when it listens or the first attempt failed; it never rejects and never gives up. */
-  async listen(onChange: (topic: ChangeTopic) => void): Promise<void> {
+  async listen(onChange: OnChange): Promise<void> {
     this.onChange(onChange);
     this.#isStopped = false;
     this.#connecting = this.#connect();
     await this.#connecting;
   }
 
-  onChange(listener: (topic: ChangeTopic) => void): void {
+  onChange(listener: OnChange): void {
     this.#listeners.add(listener);
   }
 
@@ -70,7 +70,10 @@ export class PostgresChangeNotifier implements ChangeNotifier {
       keepAlive: true,
     });
     client.on("error", () => undefined);
-    client.on("notification", ({ payload }) => this.#notify(TOPICS.filter((topic) => topic === payload)));
+    client.on("notification", ({ payload = "" }) => {
+      const change = parsePayload(payload);
+      if (change) this.#notify(change.topic, change.keys);
+    });
     try {
       await client.connect();
       await client.query(`LISTEN ${CHANNEL}`);
@@ -87,13 +90,13 @@ export class PostgresChangeNotifier implements ChangeNotifier {
     this.#client = client;
     if (this.#attempts > 0) {
       this.#parts.logger.info({}, "notifications of PostgreSQL arrive again");
-      this.#notify(TOPICS);
+      for (const topic of TOPICS) this.#notify(topic);
     }
     this.#attempts = 0;
   }
 
-  #notify(topics: readonly ChangeTopic[]): void {
-    for (const topic of topics) for (const listener of this.#listeners) listener(topic);
+  #notify(topic: ChangeTopic, keys?: FleetKeys): void {
+    for (const listener of this.#listeners) listener(topic, keys);
   }
 
   #onEnd(client: pg.Client): void {

@@ -18,7 +18,7 @@ export class ParseOnce<Value> {
 
   /** The value of the row `key`, whose column holds `text`. */
   get(key: string, text: string): Value {
-    let entry = this.#before.get(key);
+    let entry = this.#now.get(key) ?? this.#before.get(key);
     if (entry?.text !== text) entry = { text, value: this.#parser.parse(JSON.parse(text)) };
     this.#now.set(key, entry);
     return entry.value;

@@ -125,7 +125,7 @@ export class ModelRepositoryApi {
   /** The row's version is read before its spec, so that a change in between is refused and not overwritten. */
   async #change(name: string, change: (spec: DeploymentSpec) => DeploymentSpec, actor: Actor): Promise<void> {
     const ifMatch = (await this.#parts.deployments.rowVersion(name)) ?? undefined;
-    await this.#parts.fleet.refresh();
+    await this.#parts.fleet.refresh({ deployments: [name] });
     const deployment = this.#parts.fleet.snapshot().deployments.get(name);
     if (deployment === undefined) return; // deleted meanwhile
     await this.#parts.deployments.put(change(deployment.spec), { actor, ifMatch });

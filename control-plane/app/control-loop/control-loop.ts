@@ -6,7 +6,7 @@ import { transitions } from "../../core/fleet/transitions.ts";
 import { statusSteps } from "../../core/reconcile/deployment-status.ts";
 import { planFleet } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
-import { describePlan, type Step } from "../../core/reconcile/steps.ts";
+import { describePlan, keysOf, type Step } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Execute } from "./effects/effects.ts";
@@ -123,7 +123,7 @@ export class ControlLoop {
         return;
       }
     }
-    if (steps.length > 0) await this.#fleet.refresh();
+    if (steps.length > 0) await this.#fleet.refresh(keysOf(steps));
     else this.#basis = basisOf(fleet, plan, context);
   }
 }

@@ -73,7 +73,7 @@ export class DeploymentAdmin {
   ): Promise<{ created: boolean; rowVersion: number; deployment: Deployment }> {
     const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));
     const { created, generation, rowVersion } = await this.#store.put(spec, { actor, ifMatch: expected });
-    await this.#fleet.refresh();
+    await this.#fleet.refresh({ deployments: [spec.name] });
     const known = this.#fleet.snapshot().deployments.get(spec.name);
     // The fleet may be behind (a failed read): then the answer is what was declared, with a status to come.
     const declared = {

@@ -3,6 +3,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { isEmptyChange, type ChangeSet } from "../../core/fleet/change-set.ts";
 import type { FleetEvent } from "../../core/fleet/events.ts";
+import { unionOf, type FleetKeys } from "../../core/fleet/fleet-keys.ts";
 import { FleetState } from "../../core/fleet/fleet-state.ts";
 import { reduce } from "../../core/fleet/reduce.ts";
 import type { Fleet, FleetNode } from "../../core/fleet/types.ts";
@@ -16,7 +17,7 @@ const RELOAD_MS = 5 * 60_000;
 type ChangeListener = (change: ChangeSet, fleet: Fleet) => void;
 
 /**
- * Owns the fleet in memory. Reads Postgres when a notification says that the fleet changed, every 5 minutes, and every 5 s
+ * Owns the fleet in memory. Reads of Postgres what a notification says has changed, everything every 5 minutes, and every 5 s
  * the little that other replicas record of their open sessions; applies what the nodes of this replica say. One read at a time;
  * requests for a read during a read lead to exactly one more. While Postgres is away the last fleet stays and serves.
  */
@@ -29,7 +30,8 @@ export class FleetCache {
   readonly #state = new FleetState();
   readonly #listeners = new Set<ChangeListener>();
   #reading: Promise<void> | undefined;
-  #readAgain = false;
+  /** What is to be read next. */
+  #asked: FleetKeys | "all" | undefined;
   #loadedAt = -Infinity;
   #isLoaded = false;
   #isStopped = false;
@@ -64,8 +66,8 @@ export class FleetCache {
   }
 
   async start(): Promise<void> {
-    await this.#notifier.listen((topic) => {
-      if (topic === "fleet") void this.refresh();
+    await this.#notifier.listen((topic, keys) => {
+      if (topic === "fleet") void this.refresh(keys);
     });
     await this.refresh();
   }
@@ -88,26 +90,32 @@ export class FleetCache {
     for (const listener of this.#listeners) listener(change, this.snapshot());
   }
 
-  /** Reads Postgres again. Resolves when a read that began after the call has ended, well or badly. */
-  refresh(): Promise<void> {
-    this.#readAgain = true;
+  /**
+   * Reads Postgres again: what `keys` name, or everything. Resolves when a read that began after the call has ended, well
+   * or badly.
+   */
+  refresh(keys?: FleetKeys): Promise<void> {
+    const { isFresh } = this;
+    if (!keys || !isFresh || this.#asked === "all") this.#asked = "all";
+    else this.#asked = unionOf(this.#asked ?? {}, keys);
     this.#reading ??= this.#readWhileAsked();
     return this.#reading;
   }
 
   async #readWhileAsked(): Promise<void> {
     await Promise.resolve(); // so that it never ends before `#reading` holds it
-    while (this.#readAgain && !this.#isStopped) {
-      this.#readAgain = false;
+    while (this.#asked && !this.#isStopped) {
+      const keys = this.#asked === "all" ? undefined : this.#asked;
+      this.#asked = undefined;
       const now = this.#clock.now();
       await this.#read(async () => {
-        const rows = await this.#store.load(now);
-        this.#loadedAt = now;
+        const rows = await this.#store.load(now, keys);
+        if (!keys) this.#loadedAt = now;
         this.#isLoaded = true;
-        return { type: "rows-loaded", rows };
+        return { type: "rows-loaded", rows, keys };
       });
     }
-    // In the same turn as the last look at `#readAgain`: who asks from now on begins another read.
+    // In the same turn as the last look at `#asked`: who asks from now on begins another read.
     this.#reading = undefined;
     this.#schedulePoll();
   }

@@ -1,3 +1,4 @@
+import type { FleetKeys } from "../../core/fleet/fleet-keys.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
 
 /** The fleet as use-cases see it: what is, when it is, and a way to see one's own writes. */
@@ -5,6 +6,6 @@ export interface FleetReader {
   snapshot(): Fleet;
   /** The fleet's clock, in ms. */
   now(): number;
-  /** Reads Postgres again; resolves when that has ended, well or badly. */
-  refresh(): Promise<void>;
+  /** Reads Postgres again, what `keys` name or everything; resolves when that has ended, well or badly. */
+  refresh(keys?: FleetKeys): Promise<void>;
 }

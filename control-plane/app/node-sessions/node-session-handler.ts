@@ -124,7 +124,7 @@ export class NodeSessions implements NodeSessionHandler {
       capabilities: hello.capabilities,
     });
     if (!opened) throw new SkerryError("UNAUTHENTICATED", `node ${nodeId} is revoked or has another generation`);
-    if (!fleet.snapshot().nodes.has(nodeId) || opened.regressed) await fleet.refresh();
+    if (!fleet.snapshot().nodes.has(nodeId) || opened.regressed) await fleet.refresh({ nodes: [nodeId] });
     const node = fleet.snapshot().nodes.get(nodeId);
     if (!node) throw new SkerryError("DATABASE_UNAVAILABLE", `node ${nodeId} is not in the inventory yet`);
 

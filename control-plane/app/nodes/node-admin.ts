@@ -117,7 +117,7 @@ export class NodeAdmin {
         message: `${name} was removed by ${actor.name}: its key is void`,
       }),
     });
-    await this.#fleet.refresh();
+    await this.#refresh(name);
   }
 
   async #update(
@@ -127,8 +127,13 @@ export class NodeAdmin {
   ): Promise<Node> {
     const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
     await this.#store.update(name, fields, { actor, ifMatch: expected, event: eventAbout(name, event) });
-    await this.#fleet.refresh();
+    await this.#refresh(name);
     return this.get(name);
+  }
+
+  #refresh(name: string): Promise<void> {
+    const node = nodeByName(this.#fleet.snapshot(), name);
+    return this.#fleet.refresh(node && { nodes: [node.id] });
   }
 
   #view(node: FleetNode, placements: Parameters<typeof nodeView>[1]): Node {

@@ -1,11 +1,15 @@
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { FleetKeys } from "./fleet-keys.ts";
 import type { FleetLoad, FleetRows, RecordedSession } from "./types.ts";
 
 /** Everything that can change the fleet in memory. `at` is this replica's monotonic time in ms. */
 export type FleetEvent =
-  /** Postgres was read: inventory and desired state are as it says; what nodes said since stays. */
-  | { readonly type: "rows-loaded"; readonly rows: FleetRows }
+  /**
+   * Postgres was read: inventory and desired state are as it says; what nodes said since stays. With `keys` the rows are
+   * all that there is of these, and nothing is said about the rest.
+   */
+  | { readonly type: "rows-loaded"; readonly rows: FleetRows; readonly keys?: FleetKeys | undefined }
   /** What replicas recorded of their sessions was read. */
   | { readonly type: "liveness-loaded"; readonly sessions: readonly RecordedSession[] }
   /** This replica opened a session of the node. */

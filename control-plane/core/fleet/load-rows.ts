@@ -1,6 +1,7 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
 import type { ChangeCollector } from "./change-set.ts";
 import { isEqual, isEqualBut } from "./equal.ts";
+import { coverageOf, type Coverage, type FleetKeys } from "./fleet-keys.ts";
 import type { FleetState } from "./fleet-state.ts";
 import {
   aliasKey,
@@ -14,29 +15,38 @@ import {
 } from "./types.ts";
 import type { ValueMap } from "./value-map.ts";
 
-/** Makes the fleet what the rows say, but for what was observed since. Rows that say what is known change nothing. */
-export function loadRows(state: FleetState, rows: FleetRows, change: ChangeCollector): void {
+/**
+ * Makes the fleet, or the part of it that `keys` name, what the rows say, but for what was observed since. Rows that say
+ * what is known change nothing.
+ */
+export function loadRows(
+  state: FleetState,
+  { rows, keys }: { readonly rows: FleetRows; readonly keys?: FleetKeys | undefined },
+  change: ChangeCollector,
+): void {
+  const covers = coverageOf(keys);
   const nodes = new Set<string>();
   for (const row of rows.nodes) {
     nodes.add(row.id);
     setNode(state, mergeNode(state.nodes.get(row.id), row), change);
   }
   for (const id of keysBut(state.nodes, nodes)) {
+    if (!covers.node(id)) continue;
     state.nodes.delete(id);
     change.nodes.add(id);
   }
-  loadPlacements(state, rows.placements, change);
-  replace(state.deployments, new Map(rows.deployments.map((row) => [row.name, row])), change.deployments);
-  replace(
-    state.versions,
-    new Map(rows.versions.map((row) => [versionKey(row.model, row.version), row])),
-    change.versions,
-  );
-  const aliases = rows.aliases.map(({ model, alias, version }) => [aliasKey(model, alias), version] as const);
-  replace(state.aliases, new Map(aliases), change.aliases);
+  loadPlacements(state, rows.placements, { change, covers });
+  const deployments = new Map(rows.deployments.map((row) => [row.name, row]));
+  replace(state.deployments, deployments, { changed: change.deployments, isCovered: covers.deployment });
+  const versions = new Map(rows.versions.map((row) => [versionKey(row.model, row.version), row]));
+  const ofModel = (separator: string) => (key: string) => covers.model(key.slice(0, key.lastIndexOf(separator)));
+  replace(state.versions, versions, { changed: change.versions, isCovered: ofModel(":") });
+  const aliases = new Map(rows.aliases.map(({ model, alias, version }) => [aliasKey(model, alias), version]));
+  replace(state.aliases, aliases, { changed: change.aliases, isCovered: ofModel("@") });
   const byVersion = Map.groupBy(rows.aliases, ({ model, version }) => versionKey(model, version));
   const names = [...byVersion].map(([key, of]) => [key, of.map(({ alias }) => alias).toSorted()] as const);
-  replace(state.aliasesOf, new Map<string, readonly string[]>(names), change.versions);
+  const aliasesOf = new Map<string, readonly string[]>(names);
+  replace(state.aliasesOf, aliasesOf, { changed: change.versions, isCovered: ofModel(":") });
 }
 
 /** Takes over what other replicas recorded of their sessions, and of themselves, since the rows were loaded. */
@@ -81,7 +91,11 @@ function mergeNode(known: FleetNode | undefined, row: RecordedNode): FleetNode {
   };
 }
 
-function loadPlacements(state: FleetState, rows: FleetRows["placements"], change: ChangeCollector): void {
+function loadPlacements(
+  state: FleetState,
+  rows: FleetRows["placements"],
+  { change, covers }: { readonly change: ChangeCollector; readonly covers: Coverage },
+): void {
   const ids = new Set<string>();
   for (const row of rows) {
     ids.add(row.id);
@@ -92,7 +106,9 @@ function loadPlacements(state: FleetState, rows: FleetRows["placements"], change
     change.placements.set(row.id, row.nodeId);
   }
   for (const id of keysBut(state.placements, ids)) {
-    change.placements.set(id, state.placements.get(id)?.nodeId ?? "");
+    const nodeId = state.placements.get(id)?.nodeId ?? "";
+    if (!covers.node(nodeId)) continue;
+    change.placements.set(id, nodeId);
     state.deletePlacement(id);
   }
 }
@@ -109,8 +125,12 @@ function mergePlacement(known: FleetPlacement | undefined, row: RecordedPlacemen
   return { ...row, state, stateSince, failure, progress, progressSince, rssMiB, warmUs };
 }
 
-/** Makes `map` equal to `rows`; an entry of equal value stays the same object. */
-function replace<Value>(map: ValueMap<Value>, rows: ReadonlyMap<string, Value>, changed: Set<string>): void {
+/** Makes what `isCovered` of `map` equal to `rows`; an entry of equal value stays the same object. */
+function replace<Value>(
+  map: ValueMap<Value>,
+  rows: ReadonlyMap<string, Value>,
+  { changed, isCovered }: { readonly changed: Set<string>; readonly isCovered: (key: string) => boolean },
+): void {
   for (const [key, row] of rows) {
     const known = map.get(key);
     if (known !== undefined && isEqual(known, row)) continue;
@@ -118,6 +138,7 @@ function replace<Value>(map: ValueMap<Value>, rows: ReadonlyMap<string, Value>, 
     changed.add(key);
   }
   for (const key of keysBut(map, rows)) {
+    if (!isCovered(key)) continue;
     map.delete(key);
     changed.add(key);
   }

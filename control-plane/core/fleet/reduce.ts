@@ -22,7 +22,7 @@ export function reduce(state: FleetState, event: FleetEvent): ChangeSet {
 function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): void {
   switch (event.type) {
     case "rows-loaded":
-      return loadRows(state, event.rows, change);
+      return loadRows(state, event, change);
     case "liveness-loaded":
       return loadLiveness(state, event.sessions, change);
     case "session-opened":

@@ -1,6 +1,7 @@
 import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
+import { unionOf, type FleetKeys } from "../fleet/fleet-keys.ts";
 import type { Transition } from "../fleet/transitions.ts";
 import type { FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
 
@@ -80,6 +81,21 @@ export const dispatch = <Kind extends StepKind, Args extends readonly unknown[],
   step: Step<Kind>,
   ...args: Args
 ): Result => table[step.kind](step, ...args);
+
+/** What of the fleet is another after these steps. */
+export const keysOf = (steps: readonly Step[]): FleetKeys =>
+  steps.map((step) => dispatch(KEYS, step)).reduce(unionOf, {});
+
+const ofNode = ({ placement }: { readonly placement: FleetPlacement }): FleetKeys => ({ nodes: [placement.nodeId] });
+
+const KEYS: StepTable<StepKind, [], FleetKeys> = {
+  "placement.create": ({ nodeId }) => ({ nodes: [nodeId] }),
+  "placement.retry": ofNode,
+  "placement.remove": ofNode,
+  "placement.delete": ofNode,
+  "status.write": ({ deployment }) => ({ deployments: [deployment] }),
+  "node.announce": ({ transitions }) => ({ nodes: transitions.map(({ nodeId }) => nodeId) }),
+};
 
 /** A plan in English, for tests and logs. */
 export const describePlan = (steps: readonly Step[]): readonly string[] =>

@@ -29,13 +29,13 @@ export async function moveAlias(
     update: { version, rowVersion: { increment: 1 } },
   });
   const versions = before === null ? [version] : [before.version, version];
-  await raiseDesiredRev(tx, Prisma.sql`model_name = ${model} AND version = ANY (${versions}::int[])`);
+  const nodes = await raiseDesiredRev(tx, Prisma.sql`model_name = ${model} AND version = ANY (${versions}::int[])`);
   await audit(tx, actor, {
     action: "alias.move",
     target: `model/${model}`,
     detail: { alias, before: before?.version ?? null, after: version },
   });
-  await tell(tx, [event]);
+  await tell(tx, [event], { models: [model], nodes });
 }
 
 function requireTarget({ model, alias }: AliasMove, present: number | null, expected: number | null | undefined): void {

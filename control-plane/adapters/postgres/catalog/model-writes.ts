@@ -59,4 +59,4 @@ export async function lockModel(tx: Transaction, name: string): Promise<void> {
 const noSuchModel = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no model ${name}`);
 
 const tellOf = (tx: Transaction, name: string, event: { reason: string; message: string }): Promise<void> =>
-  tell(tx, [{ type: "Normal", object: `model/${name}`, ...event }]);
+  tell(tx, [{ type: "Normal", object: `model/${name}`, ...event }], { models: [name] });

@@ -31,7 +31,9 @@ export async function declareVersion(tx: Transaction, declared: NewVersion, acto
   await audit(tx, actor, { action: "version.declare", target: `model/${model}`, detail: { version, bytes, sha256 } });
   const inFiles = files.length === 1 ? "" : ` in ${files.length} files`;
   const message = `${actor.name} declared ${model}:${version} with ${bytes} bytes${inFiles}`;
-  await tell(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }]);
+  await tell(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }], {
+    models: [model],
+  });
   return toModelVersion(row);
 }
 
@@ -41,7 +43,8 @@ export async function beginCheck(tx: Transaction, uploadId: string): Promise<boo
     data: { state: "checking" },
   });
   if (changed.count === 0) return false;
-  await tell(tx, []);
+  const { modelName } = await tx.upload.findUniqueOrThrow({ where: { id: uploadId } });
+  await tell(tx, [], { models: [modelName] });
   return true;
 }
 
@@ -70,8 +73,8 @@ export async function acceptVersion(
     },
   });
   if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);
-  await tx.upload.delete({ where: { id: uploadId } });
-  await tell(tx, [event]);
+  const { modelName } = await tx.upload.delete({ where: { id: uploadId } });
+  await tell(tx, [event], { models: [modelName] });
 }
 
 /** No effect when the upload has ended already. */
@@ -85,8 +88,8 @@ export async function rejectVersion(
     data: { state: "rejected", reason },
   });
   if (rejected.count === 0) return;
-  await tx.upload.delete({ where: { id: uploadId } });
-  await tell(tx, [event]);
+  const { modelName } = await tx.upload.delete({ where: { id: uploadId } });
+  await tell(tx, [event], { models: [modelName] });
 }
 
 /** Arrays as parameters: a big model has 30,000 chunks, and a statement takes 65,535 values. */

@@ -1,16 +1,22 @@
+import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
 import type { Actor, NewEvent } from "../../../ports/journal.ts";
-import type { ChangeTopic } from "../../../ports/plan.ts";
 import type { Transaction } from "../database.ts";
+import { fleetPayload } from "../fleet/change-payload.ts";
 
-/** A notification carries the topic alone: the rows say what changed. */
+/** A notification carries the topic and, of the fleet, what changed: the rows say how. */
 export const CHANNEL = "skerry";
 
 /**
  * Keeps the events and notifies every replica when the transaction commits: of `about`, and of
  * `events` if there are any. Once for each writing transaction, also without events.
  */
-export async function tell(tx: Transaction, events: readonly NewEvent[], about: ChangeTopic = "fleet"): Promise<void> {
-  const topics = [...new Set<ChangeTopic>([about, ...(events.length > 0 ? ["events" as const] : [])])];
+export async function tell(
+  tx: Transaction,
+  events: readonly NewEvent[],
+  about: FleetKeys | "events" | "keys" | "fleet",
+): Promise<void> {
+  const payload = typeof about === "string" ? about : fleetPayload(about);
+  const topics = [...new Set([payload, ...(events.length > 0 ? ["events"] : [])])];
   const column = (name: keyof NewEvent): string[] => events.map((event) => event[name]);
   await tx.$executeRaw`
     WITH told AS (

@@ -48,7 +48,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
       const before = await lock(tx, name);
       if (!before) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
       requireVersion(`the deployment ${name}`, before.rowVersion, ifMatch);
-      await removeAll(tx, { deployment: name });
+      const nodes = await removeAll(tx, { deployment: name });
       await tx.deployment.delete({ where: { name } });
       await audit(tx, actor, {
         action: "deployment.delete",
@@ -56,7 +56,10 @@ export class PostgresDeploymentStore implements DeploymentStore {
         detail: { before: digestOfSpec(before.spec), after: null },
       });
       const message = `${actor.name} deleted the deployment ${name}: its placements leave their nodes`;
-      await tell(tx, [{ type: "Normal", reason: "DeploymentDeleted", object: `deployment/${name}`, message }]);
+      await tell(tx, [{ type: "Normal", reason: "DeploymentDeleted", object: `deployment/${name}`, message }], {
+        deployments: [name],
+        nodes,
+      });
     });
   }
 
@@ -64,7 +67,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
     return this.#database.transaction(async (tx) => {
       if (!(await lock(tx, name))) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
       const failed = Prisma.sql`deployment_name = ${name} AND state = 'failed' AND wanted <> 'gone'`;
-      await raiseDesiredRev(tx, failed);
+      const nodes = await raiseDesiredRev(tx, failed);
       const retried = await tx.$executeRaw`
         UPDATE placements SET generation = generation + 1, state = 'offered', state_since = now(),
           failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL
@@ -73,7 +76,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
       await audit(tx, actor, { action: "deployment.retry", target: `deployment/${name}`, detail: { retried } });
       const replicas = retried === 1 ? "1 failed replica" : `${retried} failed replicas`;
       const message = `${actor.name} had ${replicas} of ${name} tried again`;
-      await tell(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }]);
+      await tell(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }], { nodes });
       return retried;
     });
   }
@@ -97,7 +100,9 @@ async function create(tx: Transaction, spec: DeploymentSpec, actor: Actor): Prom
     detail: { before: null, after: digestOfSpec(spec), generation: 1 },
   });
   const message = `${actor.name} declared the deployment ${name} of ${spec.model} at version ${spec.version}`;
-  await tell(tx, [{ type: "Normal", reason: "DeploymentCreated", object: `deployment/${name}`, message }]);
+  await tell(tx, [{ type: "Normal", reason: "DeploymentCreated", object: `deployment/${name}`, message }], {
+    deployments: [name],
+  });
   return { created: true, changed: true, generation: 1, rowVersion: 1 };
 }
 
@@ -113,14 +118,18 @@ async function replace(
   const generation = before.generation + 1;
   const rowVersion = before.rowVersion + 1;
   await tx.deployment.update({ where: { name }, data: { spec, generation, rowVersion } });
-  await raiseDesiredRev(tx, Prisma.sql`deployment_name = ${name}`); // limits and residency stand in the documents
+  // limits and residency stand in the documents
+  const nodes = await raiseDesiredRev(tx, Prisma.sql`deployment_name = ${name}`);
   await audit(tx, actor, {
     action: "deployment.update",
     target: `deployment/${name}`,
     detail: { before: was, after: is, generation },
   });
   const message = `${actor.name} changed the deployment ${name}, which is at generation ${generation} now`;
-  await tell(tx, [{ type: "Normal", reason: "DeploymentChanged", object: `deployment/${name}`, message }]);
+  await tell(tx, [{ type: "Normal", reason: "DeploymentChanged", object: `deployment/${name}`, message }], {
+    deployments: [name],
+    nodes,
+  });
   return { created: false, changed: true, generation, rowVersion };
 }
 

@@ -6,6 +6,7 @@ import { deploymentFindings } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
+import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
 import type { FleetRows, RecordedNode, RecordedSession } from "../../../core/fleet/types.ts";
 import type { FleetStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
@@ -41,7 +42,7 @@ interface Snapshot {
 const CLOCK_TOLERANCE_MS = 250;
 
 /**
- * Reads the fleet in one snapshot, but for the explain records: they never change once written, so they are read beside
+ * Reads the fleet, or a part of it, in one snapshot, but for the explain records: they never change once written, so they are read beside
  * it and only once. What was decoded is remembered, too.
  */
 export class PostgresFleetStore implements FleetStore {
@@ -68,11 +69,16 @@ export class PostgresFleetStore implements FleetStore {
     return rows.map((row) => toRecordedSession(row, this.#offsetAt(now, row.readAt)));
   }
 
-  async load(now: number): Promise<FleetRows> {
+  async load(now: number, keys?: FleetKeys): Promise<FleetRows> {
     for (;;) {
-      const snapshot = await this.#database.snapshot(readSnapshot);
+      const snapshot = await this.#database.snapshot((tx) => (keys ? readPart(tx, keys) : readSnapshot(tx)));
+      if (!keys) this.#forgetRecords(snapshot.placements);
       // A placement that was deleted since has no record any more: then this snapshot is of the past.
-      if (await this.#readRecords(snapshot.placements)) return this.#toRows(snapshot, now);
+      if (await this.#readRecords(snapshot.placements)) {
+        const rows = this.#toRows(snapshot, now);
+        if (!keys) this.#endPass();
+        return rows;
+      }
     }
   }
 
@@ -85,16 +91,18 @@ export class PostgresFleetStore implements FleetStore {
 
   #toRows({ nodes, deployments, versions, aliases, placements, readAt }: Snapshot, now: number): FleetRows {
     const offset = this.#offsetAt(now, readAt);
-    const rows: FleetRows = {
+    return {
       nodes: nodes.map((row) => this.#toNode(row, offset)),
       deployments: deployments.map((row) => this.#toDeployment(row)),
       versions: versions.map((row) => this.#toVersion(row)),
       aliases,
       placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), offset)),
     };
+  }
+
+  #endPass(): void {
     for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
-    return rows;
   }
 
   #toNode(row: NodeRow, offset: number): RecordedNode {
@@ -115,11 +123,14 @@ export class PostgresFleetStore implements FleetStore {
     });
   }
 
-  /** Makes the records known of these placements, and of no others. False when one of them is gone. */
-  async #readRecords(placements: readonly PlacementRow[]): Promise<boolean> {
+  #forgetRecords(placements: readonly PlacementRow[]): void {
     const wanted = new Set<string>(placements.map(({ id }) => id));
     for (const id of this.#explains.keys()) if (!wanted.has(id)) this.#explains.delete(id);
-    const missing = [...wanted].filter((id) => !this.#explains.has(id));
+  }
+
+  /** Makes the records of these placements known. False when one of them is gone. */
+  async #readRecords(placements: readonly PlacementRow[]): Promise<boolean> {
+    const missing: string[] = placements.map(({ id }) => id).filter((id) => !this.#explains.has(id));
     for (let at = 0; at < missing.length; at += RECORDS_PER_READ) {
       const ids = missing.slice(at, at + RECORDS_PER_READ);
       const rows = await this.#database.run(
@@ -128,7 +139,7 @@ export class PostgresFleetStore implements FleetStore {
       );
       for (const { id, explain } of rows) this.#explains.set(id, explainRecord.parse(JSON.parse(explain)));
     }
-    return this.#explains.size === wanted.size;
+    return missing.every((id) => this.#explains.has(id));
   }
 
   #recordOf(id: string): ExplainRecord {
@@ -162,30 +173,55 @@ async function readTime(tx: Transaction): Promise<number> {
   return row?.at ?? 0;
 }
 
-const readNodes = (tx: Transaction): Promise<NodeRow[]> => tx.$queryRaw`
+const NOTHING: Omit<Snapshot, "readAt"> = { nodes: [], deployments: [], versions: [], aliases: [], placements: [] };
+
+/** What `keys` name, with statements for these alone. */
+async function readPart(tx: Transaction, keys: FleetKeys): Promise<Snapshot> {
+  const { nodes = [], deployments = [], models = [] } = keys;
+  return {
+    ...NOTHING,
+    ...(nodes.length > 0 && {
+      nodes: await readNodes(tx, Prisma.sql`WHERE n.id = ANY(${nodes}::text[])`),
+      placements: await readPlacements(tx, Prisma.sql`WHERE node_id = ANY(${nodes}::text[])`),
+    }),
+    ...(deployments.length > 0 && {
+      deployments: await readDeployments(tx, Prisma.sql`WHERE name = ANY(${deployments}::text[])`),
+    }),
+    ...(models.length > 0 && {
+      versions: await readVersions(tx, Prisma.sql`WHERE model_name = ANY(${models}::text[])`),
+      aliases: await readAliases(tx, Prisma.sql`WHERE model_name = ANY(${models}::text[])`),
+    }),
+    readAt: await readTime(tx),
+  };
+}
+
+const readNodes = (tx: Transaction, where = Prisma.empty): Promise<NodeRow[]> => tx.$queryRaw`
   SELECT n.id, n.name, n.kind, n.site, n.zone, n.labels::text AS labels, n.capabilities::text AS capabilities,
     n.generation, n.cordoned, n.draining, n.revoked, n.desired_rev AS "desiredRev",
     (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
     ${SESSION_COLUMNS}
-  FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id LEFT JOIN control_plane_replicas r ON r.id = s.replica`;
+  FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id LEFT JOIN control_plane_replicas r ON r.id = s.replica ${where}`;
 
-const readDeployments = (tx: Transaction): Promise<DeploymentRow[]> => tx.$queryRaw`
+const readDeployments = (tx: Transaction, where = Prisma.empty): Promise<DeploymentRow[]> => tx.$queryRaw`
   SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
     status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt"
-  FROM deployments`;
+  FROM deployments ${where}`;
 
-const readVersions = (tx: Transaction): Promise<VersionRow[]> => tx.$queryRaw`
+const readVersions = (tx: Transaction, where = Prisma.empty): Promise<VersionRow[]> => tx.$queryRaw`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes, opset, ir_version AS "irVersion",
     inputs::text AS inputs, outputs::text AS outputs
-  FROM model_versions`;
+  FROM model_versions ${where}`;
 
-const readAliases = (tx: Transaction): Promise<{ model: string; alias: string; version: number }[]> => tx.$queryRaw`
-  SELECT model_name AS model, alias, version FROM aliases`;
+const readAliases = (
+  tx: Transaction,
+  where = Prisma.empty,
+): Promise<{ model: string; alias: string; version: number }[]> => tx.$queryRaw`
+  SELECT model_name AS model, alias, version FROM aliases ${where}`;
 
-const readPlacements = (tx: Transaction): Promise<PlacementRow[]> => tx.$queryRaw`
+const readPlacements = (tx: Transaction, where = Prisma.empty): Promise<PlacementRow[]> => tx.$queryRaw`
   SELECT id, deployment_name AS deployment, model_name AS model, version, node_id AS "nodeId", generation, wanted,
     (extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", state,
     (extract(epoch FROM state_since) * 1000)::float8 AS "stateAt",
     failure_code AS "failureCode", failure_detail AS "failureDetail", rss_mib AS "rssMiB", warm_us AS "warmUs",
     attempt_mem_mib AS "attemptMemMiB", attempt_agent AS "attemptAgent"
-  FROM placements`;
+  FROM placements ${where}`;

@@ -53,7 +53,7 @@ async function insertNode(
 ): Promise<void> {
   const { kind, site, zone, labels } = token;
   // A revoked node's row only remembers the name; the next node of that name starts anew.
-  await tx.node.deleteMany({ where: { name, revoked: true } });
+  const replaced = await tx.node.deleteMany({ where: { name, revoked: true } });
   const inserted = await tx.$executeRaw`
     INSERT INTO nodes (id, name, kind, site, zone, labels, public_key)
     VALUES (${newNodeId}, ${name}, ${kind}, ${site}, ${zone}, ${labels}::jsonb, ${publicKey})
@@ -69,5 +69,5 @@ async function insertNode(
     requestId: "",
   } as const;
   await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail: { nodeId: newNodeId, kind, site } });
-  await tell(tx, []);
+  await tell(tx, [], replaced.count > 0 ? "fleet" : { nodes: [newNodeId] });
 }

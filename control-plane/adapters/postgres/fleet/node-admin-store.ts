@@ -43,7 +43,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
         target: `node/${name}`,
         detail: { before: pick(before), after: pick(change) },
       });
-      await tell(tx, event ? [event] : []);
+      await tell(tx, event ? [event] : [], { nodes: [before.id] });
     });
   }
 
@@ -59,7 +59,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
       await tx.nodeSession.updateMany({ where: { nodeId: node.id }, data: { open: false } });
       await removeAll(tx, { nodeId: node.id });
       await audit(tx, actor, { action: "node.revoke", target: `node/${name}`, detail: { nodeId: node.id } });
-      await tell(tx, [event]);
+      await tell(tx, [event], { nodes: [node.id] });
     });
   }
 

@@ -1,5 +1,6 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
+import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
 import type { PlacementAttempt } from "../../../core/fleet/types.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/journal.ts";
@@ -32,14 +33,15 @@ export class PostgresPlanStore implements PlanStore {
         WHERE d.name = ${deployment} AND d.generation = ${deploymentGeneration}
           AND n.id = ${nodeId} AND NOT n.cordoned AND NOT n.draining AND NOT n.revoked
         FOR SHARE OF d FOR NO KEY UPDATE OF n`;
-      if (accepting.length === 0) return 0;
-      return tx.$executeRaw`
+      if (accepting.length === 0) return undefined;
+      const changed = await tx.$executeRaw`
         WITH changed AS (
           INSERT INTO placements (id, deployment_name, model_name, version, node_id, explain, attempt_mem_mib, attempt_agent)
           VALUES (${id}, ${deployment}, ${model}, ${version}, ${nodeId}, ${JSON.stringify(explain)}::jsonb, ${attempt.memMiB}, ${attempt.agent})
           ON CONFLICT DO NOTHING
           RETURNING node_id
         ) ${RAISE_DESIRED_REV}`;
+      return changed > 0 ? { nodes: [nodeId] } : undefined;
     });
   }
 
@@ -85,14 +87,13 @@ export class PostgresPlanStore implements PlanStore {
     { deployment, generation, findings }: NewStatus,
     event?: NewEvent,
   ): Promise<PlanOutcome> {
-    return this.#fenced(
-      fence,
-      event ? [event] : [],
-      (tx) => tx.$executeRaw`
+    return this.#fenced(fence, event ? [event] : [], async (tx) => {
+      const changed = await tx.$executeRaw`
         UPDATE deployments
         SET status = ${JSON.stringify(findings)}::jsonb, observed_generation = ${generation}, status_at = now()
-        WHERE name = ${deployment} AND generation = ${generation}`,
-    );
+        WHERE name = ${deployment} AND generation = ${generation}`;
+      return changed > 0 ? { deployments: [deployment] } : undefined;
+    });
   }
 
   announce(fence: LeaderFence, transitions: readonly Transition[]): Promise<PlanOutcome> {
@@ -109,6 +110,7 @@ export class PostgresPlanStore implements PlanStore {
       await tell(
         tx,
         transitions.filter(({ nodeId }) => announced.has(nodeId)).map(({ event }) => event),
+        { nodes: [...announced] },
       );
       return "committed";
     });
@@ -122,20 +124,23 @@ export class PostgresPlanStore implements PlanStore {
     return this.#fenced(fence, [event], async (tx) => {
       await tx.$queryRaw`
         SELECT n.id FROM placements p JOIN nodes n ON n.id = p.node_id WHERE p.id = ${id} FOR NO KEY UPDATE OF n`;
-      return tx.$executeRaw`WITH changed AS (${change} RETURNING node_id) ${RAISE_DESIRED_REV}`;
+      const nodes = await tx.$queryRaw<{ id: string }[]>`
+        WITH changed AS (${change} RETURNING node_id) ${RAISE_DESIRED_REV} RETURNING nodes.id`;
+      return nodes.length > 0 ? { nodes: nodes.map((node) => node.id) } : undefined;
     });
   }
 
-  /** `work` returns how many rows it changed: none is `stale`, and none it must be then. */
+  /** `work` returns what it changed: undefined is `stale`, and then it must have changed nothing. */
   #fenced(
     fence: LeaderFence,
     events: readonly NewEvent[],
-    work: (tx: Transaction) => Promise<number>,
+    work: (tx: Transaction) => Promise<FleetKeys | undefined>,
   ): Promise<PlanOutcome> {
     return this.#database.transaction(async (tx) => {
       if (!(await holdsLease(tx, fence))) return "fenced";
-      if ((await work(tx)) === 0) return "stale";
-      await tell(tx, events);
+      const changed = await work(tx);
+      if (!changed) return "stale";
+      await tell(tx, events, changed);
       return "committed";
     });
   }

@@ -17,6 +17,7 @@ import type {
 import type { Database, Transaction } from "../database.ts";
 import { joinNode } from "./join-node.ts";
 import { CHANNEL, tell } from "../events/journal.ts";
+import { MAX_PAYLOAD } from "./change-payload.ts";
 import type { storedLoad } from "./fleet-rows.ts";
 import { reportConflicts } from "./report-conflicts.ts";
 
@@ -62,7 +63,7 @@ export class PostgresSessionStore implements SessionStore {
           agent_version = excluded.agent_version, open = true, ready = false, opened_at = now(), last_seen_at = now()
         RETURNING epoch`;
       if (!session) return null;
-      await tell(tx, []);
+      await tell(tx, [], { nodes: [nodeId] });
       return { epoch: session.epoch, desiredRev: continued, regressed };
     });
   }
@@ -83,7 +84,7 @@ export class PostgresSessionStore implements SessionStore {
     return this.#ofNodes.transaction(async (tx) => {
       const closed = await tx.nodeSession.updateMany({ where: { nodeId, epoch, open: true }, data: { open: false } });
       if (closed.count === 0) return (await tx.nodeSession.count({ where: { nodeId, epoch } })) === 1;
-      await tell(tx, []);
+      await tell(tx, [], { nodes: [nodeId] });
       return true;
     });
   }
@@ -93,7 +94,7 @@ export class PostgresSessionStore implements SessionStore {
       await tx.$executeRaw`
         DELETE FROM control_plane_replicas WHERE address = ${address} OR last_seen_at < now() - interval '1 day'`;
       await tx.$executeRaw`INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})`;
-      await tell(tx, []);
+      await tell(tx, [], "fleet");
     });
   }
 
@@ -109,7 +110,7 @@ export class PostgresSessionStore implements SessionStore {
   leave(replicaId: string): Promise<void> {
     return this.#vital.transaction(async (tx) => {
       await tx.$executeRaw`DELETE FROM control_plane_replicas WHERE id = ${replicaId}`;
-      await tell(tx, []);
+      await tell(tx, [], "fleet");
     });
   }
 
@@ -132,7 +133,7 @@ export class PostgresSessionStore implements SessionStore {
           SELECT * FROM unnest(${nodeIds}::text[], ${epochs}::int[], ${agesMs}::float8[], ${readiness}::bool[], ${loads}::text[])
             AS t (node_id, epoch, age_ms, ready, load)
         ), turned AS (
-          SELECT 1 FROM node_sessions s JOIN t ON s.node_id = t.node_id AND s.epoch = t.epoch AND s.ready <> t.ready
+          SELECT s.node_id FROM node_sessions s JOIN t ON s.node_id = t.node_id AND s.epoch = t.epoch AND s.ready <> t.ready
         ), touched AS (
           UPDATE node_sessions s SET
             last_seen_at = greatest(s.last_seen_at, now() - t.age_ms * interval '1 millisecond'),
@@ -141,9 +142,13 @@ export class PostgresSessionStore implements SessionStore {
         ), closed AS (
           UPDATE node_sessions SET open = false
           WHERE ${areAll} AND replica = ${id} AND open AND opened_at < now() - ${OPENING_LASTS} AND node_id NOT IN (SELECT node_id FROM t)
-          RETURNING 1
+          RETURNING node_id
+        ), changed AS (
+          SELECT 'fleet ' || jsonb_build_object('nodes', jsonb_agg(node_id)) AS payload
+          FROM (SELECT node_id FROM turned UNION SELECT node_id FROM closed) AS nodes
+          HAVING count(*) > 0
         )
-        SELECT pg_notify(${CHANNEL}, 'fleet') WHERE EXISTS (SELECT FROM turned) OR EXISTS (SELECT FROM closed)`,
+        SELECT pg_notify(${CHANNEL}, CASE WHEN length(payload) <= ${MAX_PAYLOAD} THEN payload ELSE 'fleet' END) FROM changed`,
     );
   }
 
@@ -158,7 +163,7 @@ export class PostgresSessionStore implements SessionStore {
       const newest = newestOfEach(reports);
       const conflicts = await reportConflicts(tx, session.nodeId, newest);
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newest)) > 0;
-      if (isNews || conflicts.length > 0) await tell(tx, isNews ? [...conflicts, ...events] : conflicts);
+      if (isNews || conflicts.length > 0) await tell(tx, isNews ? [...conflicts, ...events] : conflicts, { nodes: [session.nodeId] });
       return true;
     });
   }

@@ -1,0 +1,35 @@
+import { z } from "zod";
+import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
+import type { ChangeTopic } from "../../../ports/plan.ts";
+
+/** PostgreSQL takes 7,999 bytes. Names and ids are ASCII. */
+export const MAX_PAYLOAD = 7_900;
+
+const names = z.array(z.string()).optional();
+const fleetKeys = z.object({ nodes: names, deployments: names, models: names });
+
+export const TOPICS: readonly ChangeTopic[] = ["fleet", "events", "keys"];
+
+/** `fleet {"nodes":["n-1"]}`; `fleet` alone when anything may have changed, or too much to name. */
+export function fleetPayload(keys: FleetKeys): string {
+  const payload = `fleet ${JSON.stringify(keys)}`;
+  return payload.length <= MAX_PAYLOAD ? payload : "fleet";
+}
+
+/** Undefined when it is no notification of ours. One that another version wrote and that cannot be read names everything. */
+export function parsePayload(
+  payload: string,
+): { readonly topic: ChangeTopic; readonly keys: FleetKeys | undefined } | undefined {
+  const [name = "", json] = payload.split(/ (.*)/s, 2);
+  const topic = TOPICS.find((each) => each === name);
+  if (!topic) return undefined;
+  return { topic, keys: json === undefined ? undefined : parseKeys(json) };
+}
+
+function parseKeys(json: string): FleetKeys | undefined {
+  try {
+    return fleetKeys.safeParse(JSON.parse(json)).data;
+  } catch {
+    return undefined;
+  }
+}
