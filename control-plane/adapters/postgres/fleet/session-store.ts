@@ -144,7 +144,7 @@ export class PostgresSessionStore implements SessionStore {
           WHERE ${areAll} AND replica = ${id} AND open AND opened_at < now() - ${OPENING_LASTS} AND node_id NOT IN (SELECT node_id FROM t)
           RETURNING node_id
         ), changed AS (
-          SELECT 'fleet ' || jsonb_build_object('nodes', jsonb_agg(node_id)) AS payload
+          SELECT 'fleet ' || jsonb_build_object('nodes', jsonb_agg(node_id))::text AS payload
           FROM (SELECT node_id FROM turned UNION SELECT node_id FROM closed) AS nodes
           HAVING count(*) > 0
         )

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
+import type { FleetKeys } from "../../../../../control-plane/core/fleet/fleet-keys.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
+import type { OnChange } from "../../../../../control-plane/ports/plan.ts";
 import { aNode } from "../../../../support/fleet-builder.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
@@ -67,5 +69,85 @@ describe("refresh", () => {
     await Promise.all(stopped);
     await holder.refresh();
     expect(sizeOf(holder)).toBe(1);
+  });
+});
+
+describe("a notification", () => {
+  /** A holder that was loaded, what it reads from then on, and a way to notify it. */
+  async function listening() {
+    const reads: (FleetKeys | "all")[] = [];
+    let notify: OnChange = () => undefined;
+    let isAway = false;
+    const clock = new TestClock();
+    const holder = new FleetCache({
+      replica: "r-1",
+      store: {
+        load: (_now, keys) => {
+          reads.push(keys ?? "all");
+          if (isAway) return Promise.reject(new Error("away"));
+          return Promise.resolve({ nodes: [], deployments: [], versions: [], aliases: [], placements: [] });
+        },
+        liveness: async () => [],
+      },
+      notifier: {
+        listen: (onChange) => {
+          notify = onChange;
+          return Promise.resolve();
+        },
+        stop: () => Promise.resolve(),
+      },
+      clock,
+      logger: silentLogger,
+    });
+    await holder.start();
+    reads.length = 0;
+    return {
+      clock,
+      holder,
+      reads,
+      notify: (keys?: FleetKeys) => notify("fleet", keys),
+      goAway: () => void (isAway = true),
+      comeBack: () => void (isAway = false),
+    };
+  }
+
+  it("leads to a read of what it names, and several to one read of all that they name", async () => {
+    const { holder, reads, notify } = await listening();
+    notify({ nodes: ["n-1"] });
+    notify({ nodes: ["n-1", "n-2"], deployments: ["digits"] });
+    await holder.refresh({ models: ["digits"] });
+    expect(reads).toEqual([{ nodes: ["n-1", "n-2"], deployments: ["digits"], models: ["digits"] }]);
+    await holder.stop();
+  });
+
+  it("that names nothing leads to a read of everything, whatever others name", async () => {
+    const { holder, reads, notify } = await listening();
+    notify({ nodes: ["n-1"] });
+    notify();
+    await holder.refresh({ nodes: ["n-2"] });
+    expect(reads).toEqual(["all"]);
+    await holder.stop();
+  });
+
+  it("leads to a read of everything after a read that failed, since that one's changes are unknown", async () => {
+    const { clock, holder, reads, notify, goAway, comeBack } = await listening();
+    goAway();
+    await holder.refresh({ nodes: ["n-1"] });
+    expect(holder.isFresh).toBe(false);
+    comeBack();
+    notify({ nodes: ["n-2"] });
+    await clock.advance(0);
+    expect(reads).toEqual([expect.objectContaining({ nodes: ["n-1"] }), "all"]);
+    expect(holder.isFresh).toBe(true);
+    await holder.stop();
+  });
+
+  it("is not needed for a read of everything every 5 minutes, and nothing is read in between", async () => {
+    const { clock, holder, reads } = await listening();
+    await clock.advance(295_000);
+    expect(reads).toEqual([]);
+    await clock.advance(10_000);
+    expect(reads).toEqual(["all"]);
+    await holder.stop();
   });
 });
