@@ -53,7 +53,7 @@ export class InferenceWorker implements RequestExecutor {
   serve(placement: ServedPlacement, host: ModelHost): void {
     const current = this.#queues.get(placement.placementId);
     if (current?.host === host) {
-      current.placement = placement;
+      current.update(placement);
       return;
     }
     current?.close();

@@ -64,7 +64,6 @@ const MAX_ROWS = 65_535;
 export class PlacementQueue {
   readonly host: ModelHost;
   readonly statistics: RunStatistics;
-  placement: ServedPlacement;
   readonly #clock: Clock;
   /** Highest priority first; among equals, first come. */
   readonly #waiting: Entry[] = [];
@@ -72,6 +71,7 @@ export class PlacementQueue {
   #handed = 0;
   /** What is handed is one request that must not share the host with another. */
   #isAlone = false;
+  #placement: ServedPlacement;
   #rif = 0;
   #isClosed = false;
   readonly #onEmpty: (() => void)[] = [];
@@ -83,10 +83,20 @@ export class PlacementQueue {
   #turn = { freeAt: 0, ms: 0, answers: 0 };
 
   constructor(placement: ServedPlacement, host: ModelHost, clock: Clock) {
-    this.placement = placement;
+    this.#placement = placement;
     this.host = host;
     this.#clock = clock;
     this.statistics = new RunStatistics(host.warmUs / 1_000);
+  }
+
+  /** What is served and within which limits. */
+  get placement(): ServedPlacement {
+    return this.#placement;
+  }
+
+  /** The same placement has other limits or names from now on. */
+  update(placement: ServedPlacement): void {
+    this.#placement = placement;
   }
 
   get rif(): number {
@@ -113,13 +123,13 @@ export class PlacementQueue {
       slots: SLOTS,
       meanMs: this.meanMs,
       batch: this.#batch,
-      queueLimit: this.placement.limits.queue,
+      queueLimit: this.#placement.limits.queue,
     };
   }
 
   /** Requests that may share a run. */
   get #batch(): number {
-    const { maxBatch } = this.placement.limits;
+    const { maxBatch } = this.#placement.limits;
     return this.host.noBatchReason === undefined ? Math.max(1, Math.min(maxBatch, MAX_ROWS)) : 1;
   }
 
@@ -212,7 +222,7 @@ export class PlacementQueue {
    * never more than half of anybody's deadline. Without that limit an idle host starts at once: what arrives during a run shares the next.
    */
   #isGathering(): boolean {
-    const delayMs = (this.placement.limits.maxDelayUs ?? 0) / 1_000;
+    const delayMs = (this.#placement.limits.maxDelayUs ?? 0) / 1_000;
     this.#cancelGathering?.();
     this.#cancelGathering = undefined;
     if (delayMs === 0 || this.#handed > 0 || this.#waiting.length >= this.#batch) return false;
@@ -226,7 +236,7 @@ export class PlacementQueue {
   async #run(entry: Entry, queueMs: number): Promise<void> {
     const { body, headerLength, cancellation } = entry.request;
     // The placement's own limit, not the caller's deadline: an impatient caller must not kill the host.
-    const timeoutMs = this.placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
+    const timeoutMs = this.#placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
     const startedAt = this.#clock.now();
     entry.isStarted = true;
     this.#handed += 1;
