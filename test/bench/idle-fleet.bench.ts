@@ -89,7 +89,13 @@ async function measure(database: string, checkout: string): Promise<Figures> {
   });
   cluster.restartControlPlane();
   await cluster.whenControlPlaneReady();
-  const swarm = await NodeSwarm.start({ ...SIZE, url: `ws://127.0.0.1:${cluster.port}`, cpId, privateKey: pem });
+  const swarm = await NodeSwarm.start({
+    ...SIZE,
+    url: `ws://127.0.0.1:${cluster.port}`,
+    cpId,
+    privateKey: pem,
+    checkout,
+  });
   try {
     await until("every node is ready", () => isFleetReady(cluster), 120_000);
     await sleep(SETTLE_MS);

@@ -9,6 +9,8 @@ export interface SwarmOptions extends FleetSize {
   readonly cpId: string;
   /** PKCS#8 in PEM: all nodes sign with it. */
   readonly privateKey: string;
+  /** The folder of the build whose nodes these are: how often a node reports its load is part of what a build costs. */
+  readonly checkout: string;
 }
 
 /** What it does when asked. */

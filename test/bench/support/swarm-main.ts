@@ -1,8 +1,9 @@
 import { createPrivateKey, sign } from "node:crypto";
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { pinnedConnect } from "../../../edge-node/adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts";
 import { Heartbeat } from "../../../edge-node/app/session/heartbeat.ts";
-import { LoadReports } from "../../../edge-node/app/session/load-reports.ts";
 import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/desired-document.ts";
 import type { ControlLink } from "../../../edge-node/ports/links.ts";
 import { systemClock as clock } from "../../../shared/base/clock.ts";
@@ -14,8 +15,8 @@ import { nodeIdOf, placementIdOf } from "./fleet-rows.ts";
 import type { SwarmCommand, SwarmOptions, SwarmReport } from "./node-swarm.ts";
 
 /**
- * The process of the nodes: the node's own session code (channels, heartbeats, load reports) without disks and model hosts.
- * Each node serves and is idle. Run by node-swarm.ts.
+ * The process of the nodes: the node's own session code (channels, heartbeats, and the load reports of the measured build) without
+ * disks and model hosts. Each node serves and is idle. Run by node-swarm.ts.
  */
 const AT_ONCE = 20;
 const CAPABILITIES: Capabilities = {
@@ -30,7 +31,12 @@ const CAPABILITIES: Capabilities = {
   providers: ["cpu"],
 };
 
+/** Where builds have had it. */
+const LOAD_REPORTS = ["edge-node/app/session/load-reports.ts", "edge-node/app/load-reports.ts"];
+
 const options = JSON.parse(process.argv[2] ?? "") as SwarmOptions;
+const loadReports = LOAD_REPORTS.map((file) => path.join(options.checkout, file)).find(existsSync) ?? "";
+const { LoadReports } = (await import(loadReports)) as typeof import("../../../edge-node/app/session/load-reports.ts");
 const key = createPrivateKey(options.privateKey);
 const signal = new AbortController().signal;
 const links = new Map<number, ControlLink>();
