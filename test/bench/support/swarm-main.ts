@@ -4,6 +4,7 @@ import path from "node:path";
 import { pinnedConnect } from "../../../edge-node/adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts";
 import { Heartbeat } from "../../../edge-node/app/session/heartbeat.ts";
+import type { LoadReports as OwnLoadReports } from "../../../edge-node/app/session/load-reports.ts";
 import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/desired-document.ts";
 import type { ControlLink } from "../../../edge-node/ports/links.ts";
 import { systemClock as clock } from "../../../shared/base/clock.ts";
@@ -36,7 +37,7 @@ const LOAD_REPORTS = ["edge-node/app/session/load-reports.ts", "edge-node/app/lo
 
 const options = JSON.parse(process.argv[2] ?? "") as SwarmOptions;
 const loadReports = LOAD_REPORTS.map((file) => path.join(options.checkout, file)).find(existsSync) ?? "";
-const { LoadReports } = (await import(loadReports)) as typeof import("../../../edge-node/app/session/load-reports.ts");
+const { LoadReports } = (await import(loadReports)) as { readonly LoadReports: typeof OwnLoadReports };
 const key = createPrivateKey(options.privateKey);
 const signal = new AbortController().signal;
 const links = new Map<number, ControlLink>();
