@@ -2,7 +2,14 @@ import { nodeCost } from "../../core/fleet/node-cost.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { candidateSet, type CandidateSet } from "../../core/routing/candidate-set.ts";
 import type { RouteCandidate } from "../../core/routing/estimate.ts";
-import { buildRouteTable, type ReadyPlacement, type RouteTable } from "../../core/routing/table.ts";
+import {
+  buildRouteTable,
+  modelsTouched,
+  rebuildRoutes,
+  type ReadyPlacement,
+  type RouteTable,
+} from "../../core/routing/table.ts";
+import type { Fleet } from "../../core/fleet/types.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "../node-sessions/node-session.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -31,12 +38,15 @@ interface Parts {
 
 /**
  * What the router reads on every request, kept ready: looking up nodes and sessions for each of them measured most of a
- * route. The table lives until the fleet changes, the candidates of a version 100 ms.
+ * route. The routes of a model live until the fleet changes in something of that model, the candidates of a version 100 ms.
  */
 export class RouteCache {
   readonly #parts: Parts;
   #table: RouteTable = { byModel: new Map(), aliases: new Map() };
-  #isTableStale = true;
+  /** As it was when the table was built. */
+  #fleet: Fleet | undefined;
+  readonly #stale = new Set<string>();
+  #areAliasesStale = false;
   readonly #kept = new Map<readonly ReadyPlacement[], Kept>();
 
   constructor(parts: Parts) {
@@ -44,23 +54,36 @@ export class RouteCache {
   }
 
   start(): void {
-    this.#parts.fleet.onChange(() => (this.#isTableStale = true));
+    this.#parts.fleet.onChange((change, fleet) => {
+      if (!this.#fleet) return;
+      for (const model of modelsTouched(this.#fleet, fleet, change)) this.#stale.add(model);
+      if (change.aliases.size > 0) this.#areAliasesStale = true;
+    });
   }
 
   table(): RouteTable {
-    if (this.#isTableStale) {
-      const { fleet, telemetry } = this.#parts;
-      const { placements } = fleet.snapshot();
-      this.#table = buildRouteTable(fleet.snapshot());
-      // A placement that is ready again after a restart of its host is another process: what the old one did is forgotten.
-      telemetry.keepOnly({
-        placement: (id) => placements.get(id)?.state === "ready",
-        model: (name) => this.#table.byModel.has(name),
-      });
-      this.#kept.clear();
-      this.#isTableStale = false;
-    }
+    if (!this.#fleet || this.#stale.size > 0 || this.#areAliasesStale) this.#rebuild(this.#parts.fleet.snapshot());
     return this.#table;
+  }
+
+  #rebuild(fleet: Fleet): void {
+    for (const model of this.#fleet ? this.#stale : this.#table.byModel.keys()) this.#forget(model);
+    this.#table = this.#fleet ? rebuildRoutes(this.#table, fleet, this.#stale) : buildRouteTable(fleet);
+    this.#fleet = fleet;
+    this.#stale.clear();
+    this.#areAliasesStale = false;
+    // A placement that is ready again after a restart of its host is another process: what the old one did is forgotten.
+    this.#parts.telemetry.keepOnly({
+      placement: (id) => fleet.placements.get(id)?.state === "ready",
+      model: (name) => this.#table.byModel.has(name),
+    });
+  }
+
+  /** Drops the candidates of a model whose routes are built anew. */
+  #forget(model: string): void {
+    const routes = this.#table.byModel.get(model);
+    for (const { byVersion } of routes ? [routes, ...routes.deployments] : [])
+      for (const ready of byVersion.values()) this.#kept.delete(ready);
   }
 
   /** Those of `ready` whose node is ready and whose channel is open here; residency holds for retries and hedges too. */

@@ -1,8 +1,10 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { isBidirectional } from "../fleet/node-status.ts";
-import { activeVersion } from "../fleet/queries.ts";
+import type { ChangeSet } from "../fleet/change-set.ts";
+import { activeVersion, placementsOfDeployment, placementsOn } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
+import { memo } from "../memo.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
 
 /** Ready placements, ready to be asked: rebuilt when the fleet changes, read on every request. */
@@ -51,25 +53,61 @@ export interface ReadyPlacement {
   readonly isEdgeOnly: boolean;
 }
 
-export function buildRouteTable(fleet: Fleet): RouteTable {
-  const ready = fleet.placements.values().filter(({ state, wanted }) => state === "ready" && wanted === "serve");
-  const byDeployment = Map.groupBy(ready, (placement) => placement.deployment);
-  const deployments = Map.groupBy(fleet.deployments.values(), ({ spec }) => spec.model);
-  const versions = Map.groupBy(fleet.versions.values(), ({ model }) => model);
-  const byModel = new Map<string, ModelRoutes>();
-  for (const [model, ofModel] of versions) {
-    const routes = (deployments.get(model) ?? [])
-      .toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1))
-      .map((deployment) => routesOf(fleet, deployment, byDeployment.get(deployment.name) ?? []));
-    const all = routes.flatMap(({ byVersion }) => [...byVersion.values()].flat());
-    byModel.set(model, {
-      model,
-      deployments: routes,
-      byVersion: Map.groupBy(all, ({ placement }) => placement.version),
-      knownVersions: new Set(ofModel.filter(({ state }) => state === "ready").map(({ version }) => version)),
-    });
+export const buildRouteTable = (fleet: Fleet): RouteTable => ({
+  byModel: new Map(
+    versionsByModel(fleet.versions)
+      .keys()
+      .map((model) => [model, modelRoutes(fleet, model)]),
+  ),
+  aliases: fleet.aliases,
+});
+
+/** `table` for the fleet as it is now, when only what belongs to `models` has changed since it was built, and aliases. */
+export function rebuildRoutes(table: RouteTable, fleet: Fleet, models: ReadonlySet<string>): RouteTable {
+  const byModel = new Map(table.byModel);
+  for (const model of models) {
+    if (versionsByModel(fleet.versions).has(model)) byModel.set(model, modelRoutes(fleet, model));
+    else byModel.delete(model);
   }
   return { byModel, aliases: fleet.aliases };
+}
+
+/** The models whose routes may differ after `change`, which led from `before` to `fleet`. */
+export function modelsTouched(before: Fleet, fleet: Fleet, change: ChangeSet): ReadonlySet<string> {
+  const models = new Set<string>();
+  for (const at of [before, fleet]) {
+    const add = (deployment: string | undefined): void =>
+      void models.add(at.deployments.get(deployment ?? "")?.spec.model ?? "");
+    for (const id of change.nodes) for (const { deployment } of placementsOn(at, id)) add(deployment);
+    for (const id of change.placements.keys()) add(at.placements.get(id)?.deployment);
+    for (const name of change.deployments) add(name);
+  }
+  for (const key of change.versions) models.add(key.slice(0, key.lastIndexOf(":")));
+  models.delete("");
+  return models;
+}
+
+const versionsByModel = memo((versions: Fleet["versions"]) => Map.groupBy(versions.values(), ({ model }) => model));
+const deploymentsByModel = memo((deployments: Fleet["deployments"]) =>
+  Map.groupBy(deployments.values(), ({ spec }) => spec.model),
+);
+
+const isRoutable = ({ state, wanted }: FleetPlacement): boolean => state === "ready" && wanted === "serve";
+
+function modelRoutes(fleet: Fleet, model: string): ModelRoutes {
+  const routes = (deploymentsByModel(fleet.deployments).get(model) ?? [])
+    .toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1))
+    .map((deployment) =>
+      routesOf(fleet, deployment, placementsOfDeployment(fleet, deployment.name).filter(isRoutable)),
+    );
+  const all = routes.flatMap(({ byVersion }) => [...byVersion.values()].flat());
+  const known = (versionsByModel(fleet.versions).get(model) ?? []).filter(({ state }) => state === "ready");
+  return {
+    model,
+    deployments: routes,
+    byVersion: Map.groupBy(all, ({ placement }) => placement.version),
+    knownVersions: new Set(known.map(({ version }) => version)),
+  };
 }
 
 function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonly FleetPlacement[]): DeploymentRoutes {
