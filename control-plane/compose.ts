@@ -110,7 +110,15 @@ export async function composeControlPlane(
     logger,
     recorder,
   });
-  const watch = new SessionWatch({ replica: self, registry, fleet, sessions: postgres.sessions, timings, clock });
+  const watch = new SessionWatch({
+    replica: self,
+    registry,
+    fleet,
+    sessions: postgres.sessions,
+    timings,
+    isLifeRecorded: () => leadership.isRenewing,
+    clock,
+  });
   const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
   const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
   const leadership = new Leadership({

@@ -52,6 +52,11 @@ export class Leadership {
     return { fence: this.#fence, since: this.#since };
   }
 
+  /** Until it is stopped, its renewals record that the replica lives. */
+  get isRenewing(): boolean {
+    return !this.#isStopped;
+  }
+
   /** Tries for the lease now, and goes on every 4.5 s. */
   start(): void {
     this.#round = this.#renew();

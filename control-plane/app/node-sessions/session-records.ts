@@ -29,8 +29,15 @@ export class SessionRecords {
   #touchedAt = -Infinity;
   #touchedAllAt = -Infinity;
 
-  /** What to record at `now`, which then counts as recorded; undefined when nothing is due. */
-  take(sessions: Iterable<NodeSession>, nodes: Fleet["nodes"], now: number): DueRecords | undefined {
+  /**
+   * What to record at `now`, which then counts as recorded; undefined when nothing is due. `isLifeRecorded`: the renewals of
+   * the lease record that this replica lives; otherwise a record is due every 5 s, also of no session.
+   */
+  take(
+    sessions: Iterable<NodeSession>,
+    nodes: Fleet["nodes"],
+    { now, isLifeRecorded }: { readonly now: number; readonly isLifeRecorded: boolean },
+  ): DueRecords | undefined {
     const areAll = now - this.#touchedAllAt >= TOUCH_ALL_MS;
     const areLoadsDue = now - this.#touchedAt >= TOUCH_MS;
     const due: TouchedSession[] = [];
@@ -46,7 +53,7 @@ export class SessionRecords {
     }
     if (areLoadsDue) this.#touchedAt = now;
     if (areAll) this.#touchedAllAt = now;
-    return areAll || due.length > 0 ? { sessions: due, areAll } : undefined;
+    return areAll || due.length > 0 || (areLoadsDue && !isLifeRecorded) ? { sessions: due, areAll } : undefined;
   }
 
   /** What was taken at `now` did not arrive: all sessions are due in 5 s. */

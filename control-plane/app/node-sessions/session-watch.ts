@@ -15,6 +15,8 @@ interface Parts {
   readonly fleet: FleetCache;
   readonly sessions: Pick<SessionStore, "touch">;
   readonly timings: NodeTimings;
+  /** Whether the renewals of the lease record that this replica lives. */
+  readonly isLifeRecorded: () => boolean;
   readonly clock: Clock;
 }
 
@@ -60,7 +62,7 @@ export class SessionWatch {
       }
       session.desired.resendOverdue();
     }
-    const due = this.#records.take(registry.all(), nodes, now);
+    const due = this.#records.take(registry.all(), nodes, { now, isLifeRecorded: this.#parts.isLifeRecorded() });
     if (due) void sessions.touch(replica, due.sessions, due).catch(() => this.#records.failed(now));
   }
 }

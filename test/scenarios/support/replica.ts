@@ -103,7 +103,11 @@ export async function startReplica(
     random,
     recorder: { record: tell, recordLog: () => undefined },
   });
-  const watch = new SessionWatch({ ...shared, replica: { id: name, address: name } });
+  const watch = new SessionWatch({
+    ...shared,
+    replica: { id: name, address: name },
+    isLifeRecorded: () => leadership.isRenewing,
+  });
   const leadership = new Leadership({
     store: ordered(postgres.leadership),
     replica: name,

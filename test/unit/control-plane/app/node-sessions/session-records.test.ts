@@ -21,7 +21,8 @@ const nodeWith = (over: Partial<FleetNode>): FleetNode => aNode("edge-a", { obse
 function records() {
   const taken = new SessionRecords();
   const session = aSession(nodeWith({}), { control: CHANNEL, clock: new TestClock(NOW) });
-  const take = (node: FleetNode, ms: number) => taken.take([session], new Map([[node.id as string, node]]), NOW + ms);
+  const take = (node: FleetNode, ms: number, isLifeRecorded = true) =>
+    taken.take([session], new Map([[node.id as string, node]]), { now: NOW + ms, isLifeRecorded });
   return { taken, take };
 }
 
@@ -57,6 +58,15 @@ describe("the records of sessions", () => {
       sessions: [other].map((figures) => ({ load: figures })),
     });
     expect(take(nodeWith({ load: { ...load, ...other } }), 15_000)).toBeUndefined();
+  });
+
+  it("say every 5 s that the replica lives while the lease is not renewed", () => {
+    const { take } = records();
+    take(nodeWith({}), 0, false);
+    expect(take(nodeWith({}), 4_500, false)).toBeUndefined();
+    expect(take(nodeWith({}), 5_000, false)).toEqual({ areAll: false, sessions: [] });
+    expect(take(nodeWith({}), 9_500, false)).toBeUndefined();
+    expect(take(nodeWith({}), 10_000, true)).toBeUndefined();
   });
 
   it("are of all sessions 5 s after some did not arrive", () => {

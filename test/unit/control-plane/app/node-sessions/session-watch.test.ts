@@ -34,7 +34,15 @@ async function watched(timings = TIMINGS) {
   const opened = { nodeId: node.id, epoch: 1, replica: "r-1", agentVersion: "0.1.0", capabilities, at: NOW };
   fleet.apply({ type: "session-opened", ...opened });
   const sessions = { touch: () => Promise.resolve() };
-  const watch = new SessionWatch({ replica: { id: "r-1", address: "a" }, registry, fleet, sessions, timings, clock });
+  const watch = new SessionWatch({
+    replica: { id: "r-1", address: "a" },
+    registry,
+    fleet,
+    sessions,
+    timings,
+    clock,
+    isLifeRecorded: () => true,
+  });
   watch.start();
   return { clock, control, inference, fleet, node };
 }
