@@ -115,7 +115,12 @@ const WRITES: readonly (readonly [string, () => Promise<unknown>])[] = [
   ],
   [
     "a placement that is retried",
-    async () => stores.plans.retryPlacement(await lead(stores), { id: placement.id, generation: 1 }, event("retried")),
+    async () =>
+      stores.plans.retryPlacement(
+        await lead(stores),
+        { id: placement.id, generation: 1, attempt: placement.attempt },
+        event("retried"),
+      ),
   ],
   ["a deployment that is made", () => put(specOf("second"))],
   ["a deployment that is changed", () => put({ ...specOf("digits"), limits: { timeoutMs: 2_000 } })],

@@ -76,7 +76,9 @@ export class PostgresDeploymentStore implements DeploymentStore {
       await audit(tx, actor, { action: "deployment.retry", target: `deployment/${name}`, detail: { retried } });
       const replicas = retried === 1 ? "1 failed replica" : `${retried} failed replicas`;
       const message = `${actor.name} had ${replicas} of ${name} tried again`;
-      await tell(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }], { nodes });
+      await tell(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }], {
+        nodes,
+      });
       return retried;
     });
   }
