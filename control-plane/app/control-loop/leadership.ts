@@ -3,8 +3,8 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { LeaderFence, LeadershipStore } from "../../ports/plan.ts";
 
-/** With the renewals of the others: another replica leads 13.5 s after the last one of a dead leader. */
-const LEASE_MS = 9_000;
+/** With the renewals of the others: another replica leads 14.5 s at most after the last one of a dead leader. */
+const LEASE_MS = 10_000;
 const RENEW_MS = 4_500;
 /** After a renewal that failed, so that a second one fits before `SELF_STOP_MS`. */
 const RETRY_MS = 1_000;
