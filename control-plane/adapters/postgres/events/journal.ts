@@ -8,12 +8,12 @@ export const CHANNEL = "skerry";
 
 /**
  * Keeps the events and notifies every replica when the transaction commits: of `about`, and of
- * `events` if there are any. Once for each writing transaction, also without events.
+ * `events` if there are any. Once for each writing transaction, also without events. `fleet`: everything may have changed.
  */
 export async function tell(
   tx: Transaction,
   events: readonly NewEvent[],
-  about: FleetKeys | "events" | "keys" | "fleet",
+  about: FleetKeys | "events" | "keys" | "fleet" = "fleet",
 ): Promise<void> {
   const payload = typeof about === "string" ? about : fleetPayload(about);
   const topics = [...new Set([payload, ...(events.length > 0 ? ["events"] : [])])];
