@@ -163,7 +163,8 @@ export class PostgresSessionStore implements SessionStore {
       const newest = newestOfEach(reports);
       const conflicts = await reportConflicts(tx, session.nodeId, newest);
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newest)) > 0;
-      if (isNews || conflicts.length > 0) await tell(tx, isNews ? [...conflicts, ...events] : conflicts, { nodes: [session.nodeId] });
+      if (isNews || conflicts.length > 0)
+        await tell(tx, isNews ? [...conflicts, ...events] : conflicts, { nodes: [session.nodeId] });
       return true;
     });
   }
