@@ -1,3 +1,4 @@
+import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { NodeId } from "../../shared/base/ids.ts";
 import type { CloseCode } from "../../shared/protocol/close-codes.ts";
 import type { ResponseFrame } from "../../shared/protocol/inference-frame.ts";
@@ -35,7 +36,7 @@ export interface ControlPeer {
 
 export interface InferenceLink {
   /** Messages of one request, in order. False when the socket is closed or too much waits for it: nothing was sent. */
-  send(messages: readonly Uint8Array[]): boolean;
+  send(messages: readonly OwnedBytes[]): boolean;
   close(code: CloseCode, reason: string): void;
   lastByteAt(): number;
 }

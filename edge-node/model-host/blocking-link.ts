@@ -1,6 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
-import { release } from "../../shared/bytes/release.ts";
+import { release, own, type OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../shared/inference/response.ts";
 import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
 import { HeldAnswers } from "./held-answers.ts";
@@ -31,7 +31,7 @@ export interface LinkRequest extends RequestHead {
 }
 
 /** An answer without its place in the protocol. */
-export type LinkAnswer = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: Uint8Array };
+export type LinkAnswer = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: OwnedBytes };
 
 /** What one read can bring at most is what the kernel holds of a socket's stream: 208 KiB on Linux. */
 const FIRST_CAPACITY = 256 * 1_024;
@@ -176,7 +176,7 @@ export class BlockingLink {
 
   /** Nobody looks at the old one any more: the turn that did is over. */
   #replace(buffer: Buffer<ArrayBuffer>): void {
-    release(this.#buffer);
+    release(own(this.#buffer));
     this.#buffer = buffer;
   }
 

@@ -1,4 +1,4 @@
-import { release } from "../../shared/bytes/release.ts";
+import { release, type OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../shared/protocol/limits.ts";
 import { ANSWER_CODES, PIECE_BYTES, REPLY, type ReplyHead } from "./link-frame.ts";
 
@@ -6,7 +6,7 @@ type Times = Pick<ReplyHead, "code" | "turn" | "requestId" | "headerLength" | "c
 
 interface Held {
   readonly times: Times;
-  readonly body: Uint8Array;
+  readonly body: OwnedBytes;
   sentBytes: number;
   creditBytes: number;
 }
@@ -35,7 +35,7 @@ export class HeldAnswers {
   }
 
   /** Owns `body` from now on. Its head is out; `sendGranted` sends what needs no grant. */
-  hold(times: Times, body: Uint8Array): void {
+  hold(times: Times, body: OwnedBytes): void {
     this.#held.set(times.requestId, { times, body, sentBytes: 0, creditBytes: INITIAL_CREDIT_BYTES });
     this.#heldBytes += body.byteLength;
   }

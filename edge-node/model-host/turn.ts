@@ -1,5 +1,5 @@
 import { decodeRequest, type InferRequest } from "../../shared/inference/request.ts";
-import { release } from "../../shared/bytes/release.ts";
+import { freeBuffer } from "../../shared/bytes/owned-bytes.ts";
 import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
 import { batchKey, rowsOf, split, stack } from "./batch.ts";
@@ -163,7 +163,7 @@ export class Batch {
 
 /** Inputs that have been run: the answers are in memory of their own. Those that lie in the read buffer stay. */
 function releaseAll(inputs: readonly Tensor[]): void {
-  for (const { data } of inputs) if (!Array.isArray(data)) release(data);
+  for (const { data } of inputs) if (!Array.isArray(data)) freeBuffer(data);
 }
 
 const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.outputs.map(({ name }) => name) ?? [];

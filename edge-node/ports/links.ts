@@ -1,3 +1,4 @@
+import type { Owned } from "../../shared/protocol/body-assembly.ts";
 import type { RequestFrame, ResponseFrame } from "../../shared/protocol/inference-frame.ts";
 import type {
   Attach,
@@ -83,7 +84,7 @@ export interface Dialer {
       /** Whether large responses go out as streams: the control plane has the feature too. */
       streamsResponses: boolean;
     },
-    handlers: { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void },
+    handlers: { onRequest(frame: Owned<RequestFrame>): void; onCancel(requestId: number): void },
     signal: AbortSignal,
   ): Promise<InferenceLink>;
   /** Frames are handed over one at a time: the next is read from the socket when the promise has resolved. */

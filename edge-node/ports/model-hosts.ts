@@ -1,3 +1,4 @@
+import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/base/cancellation.ts";
 import type { ResponseStream } from "../../shared/inference/response-stream.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
@@ -60,7 +61,7 @@ export interface HostResponse {
   readonly status: number;
   readonly headerLength: number;
   /** A stream when it is large, then the run is over; or when it has no length yet, then the run goes on until its end. */
-  readonly body: Uint8Array | HostStream;
+  readonly body: OwnedBytes | HostStream;
   /** Decoding it, the run that answered it, encoding the answer. */
   readonly computeUs: number;
   readonly decodeUs: number;

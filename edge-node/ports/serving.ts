@@ -1,3 +1,4 @@
+import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/base/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
@@ -42,7 +43,7 @@ export interface WorkerResponse extends LoadFigures {
   readonly notStarted: boolean;
   readonly headerLength: number;
   /** Its receiver reads a stream to its end or cancels it. */
-  readonly body: Uint8Array | HostStream;
+  readonly body: OwnedBytes | HostStream;
   /** The load figures of a stream's end, when it is called then. With a stream only. */
   readonly figuresAtEnd?: () => LoadFigures;
   readonly queueUs: number;

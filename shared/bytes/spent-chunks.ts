@@ -1,4 +1,4 @@
-import { release } from "./release.ts";
+import { own, release } from "./owned-bytes.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
@@ -38,7 +38,7 @@ export function releaseSpentChunks(
   webSocket.prependListener("message", (data) => {
     if (!(data instanceof Uint8Array)) return forget();
     const newest = chunks.pop();
-    for (const chunk of chunks) if (chunk.buffer !== data.buffer) release(chunk);
+    for (const chunk of chunks) if (chunk.buffer !== data.buffer) release(own(chunk));
     const isView = data.buffer === newest?.buffer;
     chunks = newest === undefined || (messagesAreKept && isView) ? [] : [newest];
   });

@@ -1,10 +1,11 @@
+import { own, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import { JSON_BODY } from "../protocol/inference-frame.ts";
 import { invalid } from "./faults.ts";
 import { type JsonObject, parseBody } from "./json.ts";
 
 /** A body as it travels: JSON, then the blobs of the binary tensors. */
 export interface EncodedBody {
-  readonly body: Uint8Array;
+  readonly body: OwnedBytes;
   /** Bytes of the JSON part; `JSON_BODY` when nothing follows it. */
   readonly headerLength: number;
 }
@@ -55,9 +56,9 @@ export function splitBody(
 
 /** JSON and blobs, one behind the other. */
 export function joinBody(json: string, blobs: readonly Uint8Array[]): EncodedBody {
-  const header = encoder.encode(json);
+  const header = own(encoder.encode(json));
   if (blobs.length === 0) return { body: header, headerLength: JSON_BODY };
-  const body = new Uint8Array(blobs.reduce((sum, { byteLength }) => sum + byteLength, header.byteLength));
+  const body = own(new Uint8Array(blobs.reduce((sum, { byteLength }) => sum + byteLength, header.byteLength)));
   body.set(header);
   let at = header.byteLength;
   for (const blob of blobs) {

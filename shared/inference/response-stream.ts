@@ -1,4 +1,4 @@
-import { release } from "../bytes/release.ts";
+import { release, type OwnedBytes } from "../bytes/owned-bytes.ts";
 
 /** How a streamed body ended. */
 export type StreamEnd<Trailer> =
@@ -36,7 +36,7 @@ export class ResponseStream<Trailer> {
   readonly #grant: (bytes: number) => void;
   readonly #windowBytes: number;
   readonly #resolveEnd: (end: StreamEnd<Trailer>) => void;
-  #pieces: Uint8Array[] = [];
+  #pieces: OwnedBytes[] = [];
   #end: StreamEnd<Trailer> | undefined;
   #receivedBytes = 0;
   #unreadBytes = 0;
@@ -69,7 +69,7 @@ export class ResponseStream<Trailer> {
   }
 
   /** Takes a piece, which it owns from now on. False when the sender breaks its credit or the length. */
-  push(piece: Uint8Array): boolean {
+  push(piece: OwnedBytes): boolean {
     const { byteLength } = piece;
     const isTooMuch =
       this.#heldBytes + this.#toGrantBytes + byteLength > this.#windowBytes ||
@@ -104,7 +104,7 @@ export class ResponseStream<Trailer> {
   }
 
   /** The next piece; undefined when there is none any more: `ended` tells why. One call at a time. */
-  async next(): Promise<Uint8Array | undefined> {
+  async next(): Promise<OwnedBytes | undefined> {
     while (this.#pieces.length === 0 && this.#end === undefined)
       await new Promise<void>((resolve) => (this.#wake = resolve));
     const piece = this.#pieces.shift();

@@ -1,3 +1,4 @@
+import { own, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import { type EncodedBody, joinBody, splitBody } from "./body.ts";
 import type { Tensor } from "./datatypes.ts";
 import { arrayOf, objectOf, textOf } from "./json.ts";
@@ -42,4 +43,4 @@ export function decodeResponse(body: Uint8Array, headerLength: number): InferRes
 const encoder = new TextEncoder();
 
 /** The body of every refusal under `/v2`. */
-export const errorBody = (detail: string): Uint8Array => encoder.encode(JSON.stringify({ error: detail }));
+export const errorBody = (detail: string): OwnedBytes => own(encoder.encode(JSON.stringify({ error: detail })));

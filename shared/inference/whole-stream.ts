@@ -1,5 +1,5 @@
 import { ERRORS, type ErrorCode, SkerryError } from "../base/errors.ts";
-import { release } from "../bytes/release.ts";
+import { release, own, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import type { ResponseStream } from "./response-stream.ts";
 
 /**
@@ -9,8 +9,8 @@ import type { ResponseStream } from "./response-stream.ts";
 export async function wholeStream<Trailer>(
   stream: ResponseStream<Trailer>,
   take: (bytes: number) => boolean,
-): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
+): Promise<OwnedBytes> {
+  const pieces: OwnedBytes[] = [];
   for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
     pieces.push(piece);
     if (!take(piece.byteLength)) {
@@ -22,7 +22,7 @@ export async function wholeStream<Trailer>(
   const end = await stream.ended;
   if (end.kind === "failed") throw new SkerryError(codeOf(end.code), end.detail);
   if (end.kind === "cancelled") throw new SkerryError("CANCELLED", "the caller went away");
-  const body = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  const body = own(new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)));
   let at = 0;
   for (const piece of pieces) {
     body.set(piece, at);

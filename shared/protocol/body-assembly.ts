@@ -1,18 +1,21 @@
 import { ChurnMap } from "../base/churn-map.ts";
-import { allocate } from "../bytes/release.ts";
+import { allocate, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import { MAX_BODIES_IN_FLIGHT_BYTES, MAX_BODY_BYTES } from "./limits.ts";
 import type { RequestFrame, ResponseFrame } from "./inference-frame.ts";
 import type { DataFrame } from "./stream-frame.ts";
 
 interface Unfinished<Frame> {
   readonly first: Frame;
-  readonly body: Uint8Array;
+  readonly body: OwnedBytes;
   filled: number;
 }
 
+/** A frame with all of its body, which goes with it. */
+export type Owned<Frame> = Frame & { readonly body: OwnedBytes };
+
 /** What a frame led to. `refused`: over a bound, answer 413 or 429. `broken`: not the protocol, close 4400. */
 export type Assembled<Frame> =
-  | { readonly kind: "complete"; readonly frame: Frame }
+  | { readonly kind: "complete"; readonly frame: Owned<Frame> }
   | { readonly kind: "partial" }
   | { readonly kind: "refused"; readonly frame: Frame; readonly status: 413 | 429 }
   | { readonly kind: "ignored" }
@@ -60,7 +63,8 @@ export class BodyAssembly<Frame extends RequestFrame | ResponseFrame> {
     entry.filled = filled;
     if (!data.end) return { kind: "partial" };
     this.drop(data.requestId);
-    return { kind: "complete", frame: { ...entry.first, end: true, body: entry.body } };
+    const whole = { ...entry.first, end: true };
+    return { kind: "complete", frame: { ...whole, body: entry.body } };
   }
 
   /** Forgets an unfinished body and frees its reservation. */

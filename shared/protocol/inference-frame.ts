@@ -1,4 +1,4 @@
-import { allocate } from "../bytes/release.ts";
+import { allocate, own, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import {
   encodeMeta,
   FLAG,
@@ -97,7 +97,7 @@ export function encodeMessages(
   head: HeadOf<RequestFrame> | HeadOf<ResponseFrame>,
   pieces: readonly Uint8Array[],
   maxBytes: number,
-): Uint8Array[] {
+): OwnedBytes[] {
   const isRequest = head.type === INFERENCE_FRAME.REQUEST;
   const meta = encodeMeta(head.meta);
   const fixed = isRequest ? REQUEST_HEADER : RESPONSE_HEADER;
@@ -162,7 +162,7 @@ function writeResponseHeader(
 function dataMessage(
   requestId: number,
   part: { readonly body: PieceReader; readonly offset: number; readonly bodyLength: number; readonly maxBytes: number },
-): Uint8Array {
+): OwnedBytes {
   const { body, offset, bodyLength, maxBytes } = part;
   const bytes = allocate(Math.min(maxBytes, DATA_HEADER + bodyLength - offset));
   const view = viewOf(bytes);
@@ -173,8 +173,8 @@ function dataMessage(
   return bytes;
 }
 
-export function encodeCancel(requestId: number): Uint8Array {
-  const bytes = new Uint8Array(PREFIX_BYTES);
+export function encodeCancel(requestId: number): OwnedBytes {
+  const bytes = own(new Uint8Array(PREFIX_BYTES));
   writePrefix(new DataView(bytes.buffer), INFERENCE_FRAME.CANCEL, 0, requestId);
   return bytes;
 }

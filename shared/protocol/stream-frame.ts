@@ -1,4 +1,4 @@
-import { allocate } from "../bytes/release.ts";
+import { allocate, own, type OwnedBytes } from "../bytes/owned-bytes.ts";
 import { encodeMeta, FLAG, FRAME_TYPE, isEnd, parseMeta, PREFIX_BYTES, viewOf, writePrefix } from "./frame-prefix.ts";
 
 /**
@@ -65,7 +65,7 @@ export interface DataFrame {
 
 export type StreamFrame = ResponseHeadFrame | TrailersFrame | CreditFrame;
 
-export function encodeResponseHead(head: Omit<ResponseHeadFrame, "type">): Uint8Array {
+export function encodeResponseHead(head: Omit<ResponseHeadFrame, "type">): OwnedBytes {
   const meta = encodeMeta(head.meta);
   const bytes = allocate(HEAD_HEADER + meta.byteLength);
   const view = viewOf(bytes);
@@ -80,7 +80,7 @@ export function encodeResponseHead(head: Omit<ResponseHeadFrame, "type">): Uint8
   return bytes;
 }
 
-export function encodeTrailers(trailers: Omit<TrailersFrame, "type">): Uint8Array {
+export function encodeTrailers(trailers: Omit<TrailersFrame, "type">): OwnedBytes {
   const meta = encodeMeta(trailers.meta);
   const bytes = allocate(TRAILERS_HEADER + meta.byteLength);
   const view = viewOf(bytes);
@@ -97,8 +97,8 @@ export function encodeTrailers(trailers: Omit<TrailersFrame, "type">): Uint8Arra
   return bytes;
 }
 
-export function encodeCredit(requestId: number, bytes: number): Uint8Array {
-  const frame = new Uint8Array(CREDIT_BYTES);
+export function encodeCredit(requestId: number, bytes: number): OwnedBytes {
+  const frame = own(new Uint8Array(CREDIT_BYTES));
   const view = viewOf(frame);
   writePrefix(view, FRAME_TYPE.CREDIT, 0, requestId);
   view.setUint32(8, bytes);
@@ -106,7 +106,7 @@ export function encodeCredit(requestId: number, bytes: number): Uint8Array {
 }
 
 /** One DATA frame of a stream; the trailers, not its END flag, tell that the body is over. Copies `body`. */
-export function encodeStreamData(requestId: number, offset: number, body: Uint8Array): Uint8Array {
+export function encodeStreamData(requestId: number, offset: number, body: Uint8Array): OwnedBytes {
   const bytes = allocate(DATA_HEADER + body.byteLength);
   const view = viewOf(bytes);
   writePrefix(view, FRAME_TYPE.DATA, 0, requestId);

@@ -1,3 +1,4 @@
+import { own } from "../../shared/bytes/owned-bytes.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 import { hostFailure } from "../../edge-node/app/hosts/host-failure.ts";
@@ -47,11 +48,11 @@ export class FakeHost implements ModelHost {
     return Promise.resolve();
   }
 
-  infer({ body, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostResponse> {
+  infer({ body: asked, headerLength }: { body: Uint8Array; headerLength: number }): Promise<HostResponse> {
     return Promise.resolve({
       status: 200,
       headerLength,
-      body,
+      body: own(Buffer.from(asked)),
       computeUs: 100,
       decodeUs: 0,
       encodeUs: 0,
@@ -149,7 +150,12 @@ export class FakeServing implements RequestExecutor {
     const figures = { queueUs: 1, nodeRif: 1, placementRif: 1, meanUs: 100, p95Us: 200, slots: 1 };
     const host = this.hosts.get(request.placementId);
     if (!host) {
-      const nothing = { headerLength: request.headerLength, body: new Uint8Array(0), computeUs: 0, inHost: undefined };
+      const nothing = {
+        headerLength: request.headerLength,
+        body: own(new Uint8Array(0)),
+        computeUs: 0,
+        inHost: undefined,
+      };
       return { status: 404, code: "MODEL_NOT_READY", notStarted: true, ...nothing, ...figures };
     }
     const answer = await host.infer({ ...request, timeoutMs: request.deadlineMs, maxRows: 1 });

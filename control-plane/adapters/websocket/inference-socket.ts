@@ -8,7 +8,7 @@ import {
   INFERENCE_FRAME,
   type InferenceFrame,
 } from "../../../shared/protocol/inference-frame.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import type { InferenceLink, InferenceSession, NodeFrame } from "../../ports/sockets.ts";
 import { bytesOf } from "./parse-message.ts";
@@ -29,7 +29,7 @@ export class InferenceSocket implements InferenceLink {
     this.#queue = new SendQueue(webSocket, () => this.#watch.madeProgress());
   }
 
-  send(messages: readonly Uint8Array[]): boolean {
+  send(messages: readonly OwnedBytes[]): boolean {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return false;
     // Ends a socket that has taken nothing for 10 s.
     if (this.#queue.waitingBytes > 0) this.#watch.hasRoom();
@@ -53,7 +53,7 @@ export class InferenceSocket implements InferenceLink {
       const frame = isBinary ? decodeInferenceFrame(bytes) : undefined;
       if (frame === undefined || !isFromNode(frame)) return this.close(CLOSE.INVALID_MESSAGE, "not a response frame");
       session.onFrame(frame);
-      release(bytes);
+      release(own(bytes));
     });
     this.#webSocket.resume();
   }

@@ -1,5 +1,5 @@
 import { MAX_BODIES_IN_FLIGHT_BYTES, OUTBOUND_PAUSE_BYTES } from "../../../shared/protocol/limits.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 
 /** The part of a ws socket that the queue needs. */
 interface Outlet {
@@ -17,7 +17,7 @@ export class SendQueue {
   readonly #outlet: Outlet;
   readonly #onProgress: () => void;
   /** The rest of each request that has begun or waits to. */
-  readonly #waiting: Uint8Array[][] = [];
+  readonly #waiting: OwnedBytes[][] = [];
   #waitingBytes = 0;
   readonly #maxWaitingBytes: number;
 
@@ -33,7 +33,7 @@ export class SendQueue {
   }
 
   /** Takes the messages of one request; false, and none of them, when so many are waiting: by default what a node takes. */
-  add(messages: readonly Uint8Array[]): boolean {
+  add(messages: readonly OwnedBytes[]): boolean {
     const bytes = messages.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (this.#waitingBytes + bytes > this.#maxWaitingBytes) return false;
     this.#waiting.push([...messages]);

@@ -1,3 +1,4 @@
+import type { OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../../shared/base/cancellation.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { Preference } from "../../../shared/inference/http/request-headers.ts";
@@ -35,7 +36,7 @@ export interface InferenceResponse {
    * An Open Inference Protocol body; on an error `{"error": "…"}`. The receiver of the answer owns it, and reads a stream to
    * its end or cancels it.
    */
-  readonly body: Uint8Array | NodeStream;
+  readonly body: OwnedBytes | NodeStream;
   /** Undefined when no node was asked. */
   readonly node: string | undefined;
   /** `digits:3` */

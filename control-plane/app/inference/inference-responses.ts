@@ -1,4 +1,5 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
+import { own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 import { JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import type { PlacementFigures } from "../../core/routing/placement-stats.ts";
@@ -13,7 +14,7 @@ export type NodeAnswer = Pick<
   ResponseFrame,
   "status" | "notStarted" | "headerLength" | "queueUs" | "computeUs" | "meta"
 > & {
-  readonly body: Uint8Array | NodeStream;
+  readonly body: OwnedBytes | NodeStream;
 };
 
 /** The load figures that a response or a trailer carries. */
@@ -87,7 +88,7 @@ export function refusal(
     code,
     retryAfterMs: retryable ? RETRY_AFTER_MS : undefined,
     headerLength: JSON_BODY,
-    body: encoder.encode(JSON.stringify({ error: `${detail}. ${fix}` })),
+    body: own(encoder.encode(JSON.stringify({ error: `${detail}. ${fix}` }))),
     node: undefined,
     modelVersion: undefined,
     route: { placement: undefined, etaMs: undefined, candidates: 0, attempt: 0, ...route },

@@ -1,5 +1,6 @@
 import { ChurnMap } from "../../../shared/base/churn-map.ts";
 import type { ResponseStream } from "../../../shared/inference/response-stream.ts";
+import type { Owned } from "../../../shared/protocol/body-assembly.ts";
 import type { ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import { STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
 import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
@@ -10,7 +11,7 @@ export type NodeStream = ResponseStream<TrailersFrame>;
 /** How one attempt at a node went until its head: from here on there is nothing to retry, or nothing was delivered. */
 export type AttemptOutcome =
   /** The whole answer in one. */
-  | { readonly kind: "answered"; readonly response: ResponseFrame }
+  | { readonly kind: "answered"; readonly response: Owned<ResponseFrame> }
   /** The answer has begun, and its body follows. */
   | { readonly kind: "streaming"; readonly head: ResponseHeadFrame; readonly stream: NodeStream }
   /** More waits for the node's channel than may. */

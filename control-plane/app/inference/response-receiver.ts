@@ -11,7 +11,7 @@ import {
   type TrailersFrame,
   UNKNOWN_LENGTH,
 } from "../../../shared/protocol/stream-frame.ts";
-import { allocate } from "../../../shared/bytes/release.ts";
+import { allocate } from "../../../shared/bytes/owned-bytes.ts";
 import type { InferenceLink, NodeFrame } from "../../ports/sockets.ts";
 import type { NodeStream, PendingRequests } from "./pending-requests.ts";
 

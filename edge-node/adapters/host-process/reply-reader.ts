@@ -1,4 +1,4 @@
-import { release } from "../../../shared/bytes/release.ts";
+import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import {
   bytesBehind,
   readReplyHead,
@@ -8,7 +8,7 @@ import {
 } from "../../model-host/link-frame.ts";
 
 export interface Reply extends ReplyHead {
-  readonly body: Uint8Array;
+  readonly body: OwnedBytes;
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -33,10 +33,10 @@ export class ReplyReader {
         const taken = bytes.copy(body, filled);
         this.#unfinished.filled += taken;
         bytes = bytes.subarray(taken);
-        if (taken === chunk.byteLength) release(chunk);
+        if (taken === chunk.byteLength) release(own(chunk));
         if (this.#unfinished.filled < body.byteLength) break;
         this.#unfinished = undefined;
-        replies.push({ ...head, body });
+        replies.push({ ...head, body: own(body) });
         continue;
       }
       if (bytes.byteLength < REPLY_HEADER) {
@@ -48,7 +48,7 @@ export class ReplyReader {
       if (length > WHOLE_ANSWER_BYTES) throw new RangeError(`a reply of ${length} bytes`);
       const end = REPLY_HEADER + length;
       if (end <= bytes.byteLength) {
-        replies.push({ ...head, body: bytes.subarray(REPLY_HEADER, end) });
+        replies.push({ ...head, body: own(bytes.subarray(REPLY_HEADER, end)) });
         bytes = bytes.subarray(end);
       } else {
         this.#unfinished = { head, body: Buffer.allocUnsafeSlow(length), filled: 0 };

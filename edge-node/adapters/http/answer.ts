@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { SkerryError } from "../../../shared/base/errors.ts";
-import { releasing } from "../../../shared/bytes/release.ts";
+import { releasing, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { inferenceError } from "../../../shared/inference/http/error-response.ts";
 import { isWorthGzip, sendGzipped } from "../../../shared/inference/http/compression.ts";
 import { forwardStream } from "../../../shared/inference/http/forward-stream.ts";
@@ -14,12 +14,13 @@ export interface Reply {
   /** Names and values in turn. */
   readonly headers: readonly string[];
   /** A stream goes out as its pieces come. */
-  readonly body: Uint8Array | HostStream;
+  readonly body: OwnedBytes | HostStream;
 }
 
 type Headers = Readonly<Record<string, string>>;
 
 const encoder = new TextEncoder();
+const ownedText = (text: string): OwnedBytes => own(encoder.encode(text));
 
 export const jsonReply = ({
   status = 200,
@@ -32,13 +33,13 @@ export const jsonReply = ({
 }): Reply => ({
   status,
   headers: listed({ "Content-Type": JSON_TYPE, "Cache-Control": "no-store", ...headers }),
-  body: encoder.encode(JSON.stringify(body)),
+  body: ownedText(JSON.stringify(body)),
 });
 
 export const textReply = (text: string, type: string, headers: Headers = {}): Reply => ({
   status: 200,
   headers: listed({ "Content-Type": type, ...headers }),
-  body: encoder.encode(text),
+  body: ownedText(text),
 });
 
 export const errorReply = (error: SkerryError, headers: Headers = {}): Reply => {

@@ -4,7 +4,7 @@ import { type Cancellation, cancellationOf } from "../../../shared/base/cancella
 import type { Clock } from "../../../shared/base/clock.ts";
 import { type ErrorCode, ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release, own } from "../../../shared/bytes/owned-bytes.ts";
 import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";
 import type { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
 import type { ModelTarget } from "../../../shared/inference/http/path.ts";
@@ -55,7 +55,7 @@ export async function infer(target: ModelTarget, request: IncomingMessage, parts
 }
 
 /** For a caller who went away: nothing is sent. */
-const NOBODY: Reply = { status: 499, headers: [], body: new Uint8Array(0) };
+const NOBODY: Reply = { status: 499, headers: [], body: own(new Uint8Array(0)) };
 
 async function ask(
   placement: LocalPlacementView,

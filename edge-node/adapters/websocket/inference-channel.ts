@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { type Assembled, BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
+import { type Assembled, BodyAssembly, type Owned } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
   decodeInferenceFrame,
@@ -10,7 +10,7 @@ import {
   type RequestFrame,
   type ResponseFrame,
 } from "../../../shared/protocol/inference-frame.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release, own } from "../../../shared/bytes/owned-bytes.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import type { CreditFrame, DataFrame } from "../../../shared/protocol/stream-frame.ts";
 import type { InferenceLink, LinkClosed, ResponseHead } from "../../ports/links.ts";
@@ -24,7 +24,7 @@ import { watchSilence } from "./silence-watch.ts";
 type ControlPlaneFrame = RequestFrame | DataFrame | CancelFrame | CreditFrame;
 
 export interface InferenceHandlers {
-  onRequest(frame: RequestFrame): void;
+  onRequest(frame: Owned<RequestFrame>): void;
   onCancel(requestId: number): void;
 }
 
@@ -76,7 +76,7 @@ export class InferenceSocket implements InferenceLink {
       const frame = isBinary ? decodeInferenceFrame(bytes) : undefined;
       if (!frame || !isFromControlPlane(frame)) return this.#broken();
       this.#take(frame, handlers);
-      release(bytes);
+      release(own(bytes));
     });
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { corkForThisTurn } from "../../../shared/base/cork.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import { bytesOf } from "./parse-message.ts";
 import type { LinkClosed } from "../../ports/links.ts";
@@ -119,7 +119,7 @@ export class NodeSocket {
   }
 
   /** Resolves when the kernel took the message, which is released then, or the socket is gone. */
-  sendAndWait(data: Uint8Array): Promise<void> {
+  sendAndWait(data: OwnedBytes): Promise<void> {
     if (!this.isOpen) return Promise.resolve();
     return new Promise((resolve) => {
       this.#webSocket.send(data, (error) => {

@@ -1,6 +1,6 @@
 import { ChurnMap } from "../../../shared/base/churn-map.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";

@@ -4,7 +4,8 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import { release } from "../../../shared/bytes/release.ts";
+import { release } from "../../../shared/bytes/owned-bytes.ts";
+import type { Owned } from "../../../shared/protocol/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame } from "../../../shared/protocol/inference-frame.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
@@ -15,7 +16,7 @@ import { isLinkRefused } from "../session/link-refused.ts";
 import type { RequestExecutor } from "./request-executor.ts";
 import { traceLine } from "./trace-line.ts";
 
-type Handlers = { onRequest(frame: RequestFrame): void; onCancel(requestId: number): void };
+type Handlers = { onRequest(frame: Owned<RequestFrame>): void; onCancel(requestId: number): void };
 
 interface Parts {
   readonly dial: (handlers: Handlers, signal: AbortSignal) => Promise<InferenceLink>;
@@ -131,7 +132,11 @@ export class InferenceChannel {
     }
   }
 
-  async #answer(frame: RequestFrame, running: ChurnMap<Cancellation>, link: Promise<InferenceLink>): Promise<void> {
+  async #answer(
+    frame: Owned<RequestFrame>,
+    running: ChurnMap<Cancellation>,
+    link: Promise<InferenceLink>,
+  ): Promise<void> {
     const { serving, logger } = this.#parts;
     const cancellation = new Cancellation();
     running.set(frame.requestId, cancellation);

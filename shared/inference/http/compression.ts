@@ -1,7 +1,7 @@
 import { constants, createGzip, gzip, unzip } from "node:zlib";
 import { SkerryError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
-import { release } from "../../bytes/release.ts";
+import { type OwnedBytes, release } from "../../bytes/owned-bytes.ts";
 import { invalid } from "../faults.ts";
 import type { ResponseStream } from "../response-stream.ts";
 import { forwardStream, type Outlet } from "./forward-stream.ts";
@@ -58,7 +58,7 @@ interface Whole<Trailer> {
   readonly status: number;
   /** Names and values in turn, without a length. */
   readonly headers: readonly string[];
-  readonly body: Uint8Array | ResponseStream<Trailer>;
+  readonly body: OwnedBytes | ResponseStream<Trailer>;
 }
 
 interface Response {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import { release } from "../../bytes/release.ts";
+import { release } from "../../bytes/owned-bytes.ts";
 import { STREAM_STALL_MS } from "../../protocol/limits.ts";
 import type { ResponseStream, StreamEnd } from "../response-stream.ts";
 

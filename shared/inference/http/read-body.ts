@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { SkerryError } from "../../base/errors.ts";
-import { release } from "../../bytes/release.ts";
+import { release, own, type OwnedBytes } from "../../bytes/owned-bytes.ts";
 import { inflate, isCompressed } from "./compression.ts";
 import { headerOf, type HttpRequest } from "./message.ts";
 
@@ -14,7 +14,7 @@ export interface BodyBounds {
 
 export interface Body {
   /** As they came from the network. */
-  readonly pieces: readonly Buffer[];
+  readonly pieces: readonly OwnedBytes[];
   readonly length: number;
 }
 
@@ -33,7 +33,7 @@ export function readBody(request: HttpRequest, bounds: BodyBounds): Body | Promi
 /** Bounded twice: what arrives, and what comes out of it. Both count until the answer is there. */
 async function inflated(request: HttpRequest, bounds: BodyBounds): Promise<Body> {
   const { pieces } = await arriving(request, bounds);
-  const body = await inflate(pieces, bounds.maxBytes);
+  const body = own(await inflate(pieces, bounds.maxBytes));
   for (const piece of pieces) release(piece);
   if (bounds.take && !bounds.take(body.length)) throw tooManyBytes();
   return { pieces: [body], length: body.length };
@@ -48,12 +48,12 @@ function arrived(request: HttpRequest, { take }: BodyBounds): Body {
   request.resume(); // to its end, which comes after the last byte
   const length = body?.length ?? 0;
   if (take && !take(length)) throw tooManyBytes();
-  return { pieces: body === null ? [] : [body], length };
+  return { pieces: body === null ? [] : [own(body)], length };
 }
 
 function arriving(request: HttpRequest, { maxBytes, withinMs, clock, take }: BodyBounds): Promise<Body> {
   return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
+    const pieces: OwnedBytes[] = [];
     let length = 0;
     const settle = (finish: () => void): void => {
       cancel();
@@ -68,7 +68,7 @@ function arriving(request: HttpRequest, { maxBytes, withinMs, clock, take }: Bod
       length += piece.length;
       if (length > maxBytes) return fail(tooLarge(maxBytes));
       if (take && !take(piece.length)) return fail(tooManyBytes());
-      pieces.push(piece);
+      pieces.push(own(piece));
     };
     const onEnd = (): void => settle(() => resolve({ pieces, length }));
     const onGone = (): void =>
@@ -84,10 +84,10 @@ function arriving(request: HttpRequest, { maxBytes, withinMs, clock, take }: Bod
 }
 
 /** The body in one piece; the pieces of a longer one are freed. */
-export function wholeBody({ pieces, length }: Body): Uint8Array {
+export function wholeBody({ pieces, length }: Body): OwnedBytes {
   const [only] = pieces;
   if (pieces.length === 1 && only !== undefined) return only;
-  const body = Buffer.concat(pieces, length);
+  const body = own(Buffer.concat(pieces, length));
   for (const piece of pieces) release(piece);
   return body;
 }

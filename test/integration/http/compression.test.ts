@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import { deflateSync, gunzipSync, gzipSync } from "node:zlib";
 import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
 import type { InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
+import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import type { TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
 import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
@@ -17,7 +18,7 @@ async function open(over: Partial<HttpDoorParts> = {}): Promise<InferenceRequest
   door = await openDoor({
     infer: async (request) => {
       asked.push({ ...request, body: request.body.map((piece) => Uint8Array.from(piece)) });
-      return anAnswer({ body: Buffer.from(BODY) });
+      return anAnswer({ body: own(Buffer.from(BODY)) });
     },
     ...over,
   });
@@ -92,8 +93,8 @@ describe("compressed answers", () => {
     });
     await open({ infer: async () => anAnswer({ body: stream }) });
     const answer = infer(BODY, asks);
-    stream.push(Buffer.from(BODY));
-    stream.push(Buffer.from(BODY));
+    stream.push(own(Buffer.from(BODY)));
+    stream.push(own(Buffer.from(BODY)));
     stream.finish({} as TrailersFrame);
     const { headers, bytes } = await answer;
     expect(headers).toMatchObject({ "content-encoding": "gzip", "transfer-encoding": "chunked" });
@@ -112,7 +113,7 @@ describe("compressed answers", () => {
   });
 
   it("are not made of small ones", async () => {
-    await open({ infer: async () => anAnswer({ body: Buffer.from("{}") }) });
+    await open({ infer: async () => anAnswer({ body: own(Buffer.from("{}")) }) });
     expect((await infer(BODY, asks)).headers["content-encoding"]).toBeUndefined();
   });
 });

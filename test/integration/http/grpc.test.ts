@@ -1,3 +1,4 @@
+import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
 import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
@@ -97,7 +98,7 @@ describe("gRPC at the control plane", () => {
     ["NODE_LOST", status.UNAVAILABLE],
     ["RESIDENCY_UNSATISFIABLE", status.UNAVAILABLE],
   ])("answers %s with its status, the node's words and the code", async (code, expected) => {
-    const body = Buffer.from(JSON.stringify({ error: "what the node says" }));
+    const body = own(Buffer.from(JSON.stringify({ error: "what the node says" })));
     await open({ infer: async () => anAnswer({ status: ERRORS[code].status, code, body }) });
     const { error, trailers } = await client.call("ModelInfer", request(), { key: door.keyOf.application });
     expect(error).toMatchObject({ code: expected, details: "what the node says" });

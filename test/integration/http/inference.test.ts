@@ -1,3 +1,4 @@
+import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
@@ -38,7 +39,7 @@ const infer = (bytes: Uint8Array, headers: Record<string, string> = {}, path = P
 describe("inference over HTTP", () => {
   it("hands the body over and the answer back byte for byte", async () => {
     const answer = noise(300_000);
-    const asked = await recordingDoor(() => anAnswer({ body: Buffer.from(answer), headerLength: 12 }));
+    const asked = await recordingDoor(() => anAnswer({ body: own(Buffer.from(answer)), headerLength: 12 }));
     const body = noise(1_000_000);
     const got = await infer(body, {
       "Content-Type": "application/octet-stream",
@@ -54,7 +55,7 @@ describe("inference over HTTP", () => {
   });
 
   it.each([1, 3_000, 65_536])("takes bodies of %d bytes however they arrive on one connection", async (length) => {
-    const asked = await recordingDoor(({ body }) => anAnswer({ body: Buffer.concat(body).subarray(0, 1) }));
+    const asked = await recordingDoor(({ body }) => anAnswer({ body: own(Buffer.concat(body).subarray(0, 1)) }));
     const client = await RawClient.open(door.port);
     const head = postHead(PATH, { Authorization: `Bearer ${door.keyOf.application}`, "Content-Length": length });
     const bodyOf = (letter: string): string => letter.repeat(length);
@@ -128,7 +129,7 @@ describe("inference over HTTP", () => {
         status: 429,
         code: "QUEUE_FULL",
         retryAfterMs: 1_400,
-        body: Buffer.from('{"error":"busy"}'),
+        body: own(Buffer.from('{"error":"busy"}')),
         node: undefined,
       }),
     );

@@ -12,7 +12,7 @@ import { readBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders, refuseShortBody } from "../../../../shared/inference/http/request-headers.ts";
 import { inferenceHeaders } from "../../../../shared/inference/http/response-headers.ts";
 import type { Random } from "../../../../shared/base/random.ts";
-import { release, releasing } from "../../../../shared/bytes/release.ts";
+import { release, releasing, type OwnedBytes } from "../../../../shared/bytes/owned-bytes.ts";
 import { requestIdFrom } from "../../../../shared/base/request-id.ts";
 import {
   formatTraceparent,
@@ -116,7 +116,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     if (!isWellFormed(target) || !maySee(caller, target.model)) throw unknownModel(target.model);
     const wishes = parseInferenceHeaders(request.headers);
     const admission = parts.admission.enter(caller.keyId);
-    let pieces: readonly Uint8Array[] = [];
+    let pieces: readonly OwnedBytes[] = [];
     let leavesLater = false;
     try {
       const body = await readBody(request, {

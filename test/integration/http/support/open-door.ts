@@ -1,3 +1,4 @@
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
 import { role, type Role } from "../../../../shared/api/v1/keys.ts";
@@ -116,7 +117,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     metrics,
     renderMetrics: () => metrics.render(),
     readiness: () => ({ ready: true, reasons: [] }),
-    infer: async ({ body, headerLength }) => anAnswer({ body: Buffer.concat(body), headerLength }),
+    infer: async ({ body, headerLength }) => anAnswer({ body: own(Buffer.concat(body)), headerLength }),
     join: async () => ({
       nodeId: "n-1",
       generation: 1,
@@ -176,7 +177,7 @@ export const anAnswer = (over: Partial<InferenceResponse> = {}): InferenceRespon
   code: undefined,
   retryAfterMs: undefined,
   headerLength: JSON_BODY,
-  body: Buffer.from("{}"),
+  body: own(Buffer.from("{}")),
   node: "edge-a",
   modelVersion: "digits:1",
   route: { placement: "p-edge-a", reason: "only", etaMs: 2.4, candidates: 1, attempt: 1 },

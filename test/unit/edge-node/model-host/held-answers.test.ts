@@ -1,3 +1,4 @@
+import { own, type OwnedBytes } from "../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { HeldAnswers } from "../../../../edge-node/model-host/held-answers.ts";
@@ -22,7 +23,7 @@ function held(): { readonly answers: HeldAnswers; readonly sent: Sent[] } {
   return { answers, sent };
 }
 
-const aBody = (bytes: number, seed: number): Buffer => Buffer.alloc(bytes, `answer ${seed} of a model `);
+const aBody = (bytes: number, seed: number): OwnedBytes => own(Buffer.alloc(bytes, `answer ${seed} of a model `));
 
 describe("HeldAnswers", () => {
   it("sends no byte that was not granted, and every answer whole and in order once all of it was", () => {

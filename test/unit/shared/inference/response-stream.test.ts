@@ -1,3 +1,4 @@
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { ResponseStream } from "../../../../shared/inference/response-stream.ts";
@@ -31,7 +32,7 @@ describe("ResponseStream", () => {
           const send = async (): Promise<void> => {
             for (let at = 0; at < body.length;) {
               const taken = await credit.take(Math.min(most, body.length - at));
-              expect(stream.push(Uint8Array.from(body.slice(at, at + taken)))).toBe(true);
+              expect(stream.push(own(Uint8Array.from(body.slice(at, at + taken))))).toBe(true);
               expect(stream.heldBytes).toBeLessThanOrEqual(WINDOW);
               at += taken;
             }
@@ -52,7 +53,7 @@ describe("ResponseStream", () => {
     let sent = 0;
     const sending = (async () => {
       for (let taken = await credit.take(100); taken > 0; taken = await credit.take(100)) {
-        stream.push(new Uint8Array(taken));
+        stream.push(own(new Uint8Array(taken)));
         sent += taken;
       }
     })();
@@ -66,19 +67,19 @@ describe("ResponseStream", () => {
   });
 
   it("refuses a piece beyond the credit or the length", () => {
-    expect(aStream().push(new Uint8Array(WINDOW + 1))).toBe(false);
-    expect(aStream(5).push(new Uint8Array(6))).toBe(false);
+    expect(aStream().push(own(new Uint8Array(WINDOW + 1)))).toBe(false);
+    expect(aStream(5).push(own(new Uint8Array(6)))).toBe(false);
   });
 
   it("ends once: a failure frees what nobody read, and a body that is too short is no success", async () => {
     const lost = aStream();
-    lost.push(new Uint8Array(10));
+    lost.push(own(new Uint8Array(10)));
     lost.fail("NODE_LOST", "it went away");
     lost.finish("late");
     expect([await lost.next(), lost.heldBytes, lost.cancel()]).toEqual([undefined, 0, false]);
     expect(await lost.ended).toEqual({ kind: "failed", code: "NODE_LOST", detail: "it went away" });
     const short = aStream(3);
-    short.push(new Uint8Array(2));
+    short.push(own(new Uint8Array(2)));
     short.finish("figures");
     expect(await short.ended).toMatchObject({ kind: "failed", code: "NODE_LOST" });
   });

@@ -1,3 +1,4 @@
+import { own, type OwnedBytes } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import { SendQueue } from "../../../../../control-plane/adapters/websocket/send-queue.ts";
 
@@ -29,8 +30,8 @@ class Outlet {
 }
 
 /** `count` messages of 64 KiB, marked with `mark`. */
-const request = (mark: number, count: number): Uint8Array[] =>
-  Array.from({ length: count }, () => new Uint8Array(64 * KIB).fill(mark));
+const request = (mark: number, count: number): OwnedBytes[] =>
+  Array.from({ length: count }, () => own(new Uint8Array(64 * KIB).fill(mark)));
 
 describe("SendQueue", () => {
   it("passes on at once what the socket has room for", () => {

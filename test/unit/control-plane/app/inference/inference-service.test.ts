@@ -1,3 +1,5 @@
+import type { Owned } from "../../../../../shared/protocol/body-assembly.ts";
+import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { InferenceService } from "../../../../../control-plane/app/inference/inference-service.ts";
@@ -62,9 +64,9 @@ class RecordingNode implements InferenceLink {
     return NOW;
   }
 
-  answer(over: Partial<ResponseFrame> = {}): void {
+  answer(over: Partial<Owned<ResponseFrame>> = {}): void {
     const requestId = this.frames.findLast((frame) => frame.type === INFERENCE_FRAME.REQUEST)?.requestId ?? 0;
-    const response: ResponseFrame = {
+    const response = {
       type: INFERENCE_FRAME.RESPONSE,
       requestId,
       end: true,
@@ -80,7 +82,7 @@ class RecordingNode implements InferenceLink {
       p95Us: 1_000,
       slots: 1,
       meta: {},
-      body: new TextEncoder().encode("{}"),
+      body: own(new TextEncoder().encode("{}")),
       ...over,
     };
     this.session.pending.settle(requestId, { kind: "answered", response });

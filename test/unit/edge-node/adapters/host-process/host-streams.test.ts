@@ -1,3 +1,4 @@
+import { own, type OwnedBytes } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import { HostStreams } from "../../../../../edge-node/adapters/host-process/host-streams.ts";
 import { ANSWER_CODES, ASK, REPLY, type RequestHead } from "../../../../../edge-node/model-host/link-frame.ts";
@@ -5,7 +6,9 @@ import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../../../shared/pr
 import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/stream-frame.ts";
 import { settle } from "../../../../support/test-clock.ts";
 
-const reply = (kind: number, over: { requestId?: number; code?: number; bodyLength?: number; body?: Uint8Array }) => ({
+const NOTHING = own(new Uint8Array(0));
+
+const reply = (kind: number, over: { requestId?: number; code?: number; bodyLength?: number; body?: OwnedBytes }) => ({
   kind,
   code: 0,
   turn: 1,
@@ -15,7 +18,7 @@ const reply = (kind: number, over: { requestId?: number; code?: number; bodyLeng
   decodeUs: 1,
   encodeUs: 1,
   bodyLength: over.body?.byteLength ?? UNKNOWN_LENGTH,
-  body: new Uint8Array(0),
+  body: NOTHING,
   ...over,
 });
 
@@ -24,7 +27,7 @@ function streams(): { readonly streams: HostStreams; readonly asked: RequestHead
   return { streams: new HostStreams({ ask: (fields) => asked.push(fields), onSilent: () => undefined }), asked };
 }
 
-const piece = (bytes: number) => reply(REPLY.PIECE, { body: new Uint8Array(bytes) });
+const piece = (bytes: number) => reply(REPLY.PIECE, { body: own(new Uint8Array(bytes)) });
 
 describe("HostStreams", () => {
   it("grants what was passed on, and ends with the figures of the run", async () => {

@@ -1,3 +1,5 @@
+import type { Owned } from "../../../../../shared/protocol/body-assembly.ts";
+import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import { InferenceChannel } from "../../../../../edge-node/app/inference/inference-channel.ts";
 import type { RequestExecutor } from "../../../../../edge-node/app/inference/request-executor.ts";
@@ -15,7 +17,7 @@ const ANSWER: WorkerResponse = {
   code: undefined,
   notStarted: false,
   headerLength: JSON_BODY,
-  body: new Uint8Array(0),
+  body: own(new Uint8Array(0)),
   queueUs: 40,
   computeUs: 900,
   inHost: { decodeUs: 100, runUs: 750, encodeUs: 50, turn: 4 },
@@ -26,7 +28,7 @@ const ANSWER: WorkerResponse = {
   slots: 1,
 };
 
-const request = (requestId: number, traceparent?: string): RequestFrame => ({
+const request = (requestId: number, traceparent?: string): Owned<RequestFrame> => ({
   type: INFERENCE_FRAME.REQUEST,
   requestId,
   end: true,
@@ -36,7 +38,7 @@ const request = (requestId: number, traceparent?: string): RequestFrame => ({
   headerLength: JSON_BODY,
   priority: 0,
   meta: { placementId: "p-1", ...(traceparent === undefined ? {} : { traceparent }) },
-  body: new TextEncoder().encode("{}"),
+  body: own(new TextEncoder().encode("{}")),
 });
 
 /** An open channel: what it answered, what it logged, and the way in for requests. */
@@ -50,7 +52,7 @@ async function anOpenChannel() {
     respondInPieces: ({ requestId }) => Promise.resolve(void answered.push(requestId)),
     close: () => closed.resolve({ code: 1000, reason: "", retryAfterMs: 0 }),
   };
-  const reached = Promise.withResolvers<(frame: RequestFrame) => void>();
+  const reached = Promise.withResolvers<(frame: Owned<RequestFrame>) => void>();
   const channel = new InferenceChannel({
     dial: (handlers) => {
       reached.resolve((frame) => handlers.onRequest(frame));

@@ -1,3 +1,4 @@
+import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import { Cancellation } from "../../../../../shared/base/cancellation.ts";
 import { hostFailure } from "../../../../../edge-node/app/hosts/host-failure.ts";
@@ -20,7 +21,7 @@ const ANSWER: HostResponse = {
   status: 200,
   code: undefined,
   headerLength: JSON_BODY,
-  body: new Uint8Array(0),
+  body: own(new Uint8Array(0)),
   computeUs: 5,
   decodeUs: 1,
   encodeUs: 1,
@@ -223,7 +224,7 @@ describe("InferenceWorker", () => {
   it("passes body and answer through unread", async () => {
     const { worker, host } = setUp();
     const answered = worker.infer(request("not even JSON"));
-    await host.answer({ body: new TextEncoder().encode("nor this"), headerLength: 0, computeUs: 77 });
+    await host.answer({ body: own(new TextEncoder().encode("nor this")), headerLength: 0, computeUs: 77 });
     const answer = await answered;
     expect(host.seen).toEqual(["not even JSON"]);
     expect(answer).toMatchObject({
