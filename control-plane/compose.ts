@@ -11,7 +11,7 @@ import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts"
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { keys } from "./adapters/system/ed25519.ts";
-import { NodeSockets } from "./adapters/websocket/node-sockets.ts";
+import { NodeChannels } from "./adapters/websocket/node-channels.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
@@ -119,7 +119,7 @@ export async function composeControlPlane(
     isLifeRecorded: () => leadership.isRenewing,
     clock,
   });
-  const sockets = new NodeSockets({ door: gateway, keys, clock, logger, cpId });
+  const sockets = new NodeChannels({ door: gateway, keys, clock, logger, cpId });
   const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
   const leadership = new Leadership({
     store: postgres.leadership,

@@ -6,7 +6,7 @@ import type { Capabilities } from "../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../core/local-placement.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
 import type { ArtifactDisk, StateFile } from "../ports/disk.ts";
-import type { Dialer } from "../ports/links.ts";
+import type { Dialer } from "../ports/channels.ts";
 import type { SystemProbe } from "../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../ports/model-hosts.ts";
 import type { NodeTelemetry } from "../ports/serving.ts";

@@ -4,7 +4,7 @@ import { pinnedConnect } from "../../edge-node/adapters/system/pinned-connect.ts
 import { WebSocketDialer } from "../../edge-node/adapters/websocket/dialer.ts";
 import { join } from "../../edge-node/app/session/join.ts";
 import type { NodeIdentity } from "../../edge-node/ports/identity.ts";
-import type { ControlLink } from "../../edge-node/ports/links.ts";
+import type { ControlChannel } from "../../edge-node/ports/channels.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { digestOf } from "../../shared/base/digest.ts";
 import { systemRandom } from "../../shared/base/random.ts";
@@ -44,8 +44,8 @@ export class HostileNode {
     return new HostileNode(identity);
   }
 
-  /** Opens a session. Throws `LinkRefused`. */
-  async dial(): Promise<ControlLink> {
+  /** Opens a session. Throws `ChannelRefused`. */
+  async dial(): Promise<ControlChannel> {
     const link = await this.#dialer.control(
       {
         epoch: this.#epoch,

@@ -1,7 +1,7 @@
 import type { FleetCache } from "../../control-plane/app/fleet/fleet-cache.ts";
 import { NodeSession } from "../../control-plane/app/node-sessions/node-session.ts";
 import type { FleetNode } from "../../control-plane/core/fleet/types.ts";
-import type { ControlLink } from "../../control-plane/ports/sockets.ts";
+import type { ControlChannel } from "../../control-plane/ports/channels.ts";
 import type { Clock } from "../../shared/base/clock.ts";
 
 /** A session of `node`. Without `fleet` its desired document cannot be read. */
@@ -13,7 +13,7 @@ export function aSession(
     epoch = 1,
     fleet = { snapshot: unused },
   }: {
-    readonly control: ControlLink;
+    readonly control: ControlChannel;
     readonly clock: Clock;
     readonly epoch?: number;
     readonly fleet?: Pick<FleetCache, "snapshot">;

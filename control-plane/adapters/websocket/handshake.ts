@@ -16,13 +16,13 @@ import {
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
-import type { ControlLink, NodeSessionHandler } from "../../ports/sockets.ts";
-import { ControlSocket, sendJson } from "./control-socket.ts";
-import { InferenceSocket } from "./inference-socket.ts";
+import type { ControlChannel, NodeSessionHandler } from "../../ports/channels.ts";
+import { WebSocketControlChannel, sendJson } from "./control-channel.ts";
+import { WebSocketInferenceChannel } from "./inference-channel.ts";
 import { parseMessage } from "./parse-message.ts";
-import { TransferSocket } from "./transfer-socket.ts";
+import { WebSocketTransferChannel } from "./transfer-channel.ts";
 
-export interface NodeSocketsOptions {
+export interface NodeChannelsOptions {
   readonly door: NodeSessionHandler;
   readonly keys: Keys;
   readonly clock: Clock;
@@ -30,7 +30,7 @@ export interface NodeSocketsOptions {
   readonly cpId: string;
 }
 
-interface Greeting extends NodeSocketsOptions {
+interface Greeting extends NodeChannelsOptions {
   readonly channel: Channel;
   /** The TCP or TLS socket below. */
   readonly socket: Duplex;
@@ -89,13 +89,13 @@ function isProven(answer: Hello | Attach, nonce: string, { nodeId, identity, key
 
 async function openControl(webSocket: WebSocket, hello: Hello, greeting: Greeting): Promise<void> {
   const { door, clock, logger } = greeting;
-  let socket: ControlSocket | undefined;
-  const connect = (epoch: number): ControlLink =>
-    (socket = new ControlSocket(webSocket, { below: greeting.socket, epoch, clock, logger }));
+  let socket: WebSocketControlChannel | undefined;
+  const connect = (epoch: number): ControlChannel =>
+    (socket = new WebSocketControlChannel(webSocket, { below: greeting.socket, epoch, clock, logger }));
   const session = await greeting.inTurn(() =>
     door.openControl(hello, greeting.nodeId as NodeId, { address: addressOf(greeting.socket), connect }),
   );
-  if (!socket) throw new Error("the door opened no control link");
+  if (!socket) throw new Error("the handler opened no control channel");
   session.started(socket.send({ ...session.welcome, re: hello.id }));
   socket.listen(session);
 }
@@ -106,7 +106,7 @@ function openData(webSocket: WebSocket, attach: Attach, greeting: Greeting): voi
   const epoch = attach.epoch ?? 0;
   const attached = { type: "attached", id: 2, re: attach.id, epoch } as const;
   if (channel === "inference") {
-    const socket = new InferenceSocket(webSocket, { below: greeting.socket, clock });
+    const socket = new WebSocketInferenceChannel(webSocket, { below: greeting.socket, clock });
     const session = door.openInference(nodeId, epoch, socket);
     if (!session) return refuse(webSocket, CLOSE.SESSION_ENDED, "not the present session");
     sendJson(webSocket, attached);
@@ -115,7 +115,7 @@ function openData(webSocket: WebSocket, attach: Attach, greeting: Greeting): voi
   const redeem = door.openTransfer(nodeId, epoch, attach.ticket ?? "");
   if (!redeem) return refuse(webSocket, CLOSE.NOT_YOURS, "the ticket is unknown, used or expired");
   sendJson(webSocket, attached);
-  const socket = new TransferSocket(webSocket, { below: greeting.socket, clock });
+  const socket = new WebSocketTransferChannel(webSocket, { below: greeting.socket, clock });
   socket.listen(redeem(socket));
 }
 

@@ -38,7 +38,7 @@ type Picked = Extract<Pick<ServingCandidate>, { kind: "picked" }>;
 type Refused = Extract<Pick<ServingCandidate>, { kind: "refused" }>;
 
 /**
- * Routes an inference by its URL and forwards the body unchanged. The only place where refusal, lost link and deadline
+ * Routes an inference by its URL and forwards the body unchanged. The only place where refusal, lost channel and deadline
  * are decided: at most two nodes are asked, by a retry or by a hedge, and only within the caller's deadline.
  */
 export class InferenceService {

@@ -12,7 +12,7 @@ import {
   UNKNOWN_LENGTH,
 } from "../../../shared/protocol/stream-frame.ts";
 import { allocate } from "../../../shared/bytes/owned-bytes.ts";
-import type { InferenceLink, NodeFrame } from "../../ports/sockets.ts";
+import type { InferenceChannel, NodeFrame } from "../../ports/channels.ts";
 import type { NodeStream, PendingRequests } from "./pending-requests.ts";
 
 /**
@@ -22,12 +22,12 @@ import type { NodeStream, PendingRequests } from "./pending-requests.ts";
  */
 export class ResponseReceiver {
   readonly #pending: PendingRequests;
-  readonly #link: InferenceLink;
+  readonly #channel: InferenceChannel;
   readonly #bodies = new BodyAssembly<ResponseFrame>();
 
-  constructor(pending: PendingRequests, link: InferenceLink) {
+  constructor(pending: PendingRequests, channel: InferenceChannel) {
     this.#pending = pending;
-    this.#link = link;
+    this.#channel = channel;
   }
 
   /** The frame's body is copied: its message may be freed as soon as this returns. */
@@ -60,7 +60,7 @@ export class ResponseReceiver {
     const stream: NodeStream = new ResponseStream<TrailersFrame>({
       length: bodyLength === UNKNOWN_LENGTH ? undefined : bodyLength,
       windowBytes: INITIAL_CREDIT_BYTES,
-      grant: (bytes) => this.#link.send([encodeCredit(requestId, bytes)]),
+      grant: (bytes) => this.#channel.send([encodeCredit(requestId, bytes)]),
     });
     this.#pending.stream(requestId, head, stream);
   }
@@ -82,6 +82,6 @@ export class ResponseReceiver {
   }
 
   #broken(): void {
-    this.#link.close(CLOSE.INVALID_MESSAGE, "a response broke the framing or its bounds");
+    this.#channel.close(CLOSE.INVALID_MESSAGE, "a response broke the framing or its bounds");
   }
 }

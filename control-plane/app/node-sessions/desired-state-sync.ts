@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { deltaBetween, desiredDigest, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { desiredFor } from "../../core/reconcile/desired.ts";
-import type { ControlLink } from "../../ports/sockets.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 
 const RESEND_MS = 5_000;
@@ -23,7 +23,7 @@ interface Position {
  */
 export class DesiredStateSync {
   readonly #nodeId: string;
-  readonly #control: ControlLink;
+  readonly #control: ControlChannel;
   readonly #fleet: Pick<FleetCache, "snapshot">;
   readonly #clock: Clock;
   /** The document that the node holds or was sent last; undefined before the first. */
@@ -33,7 +33,7 @@ export class DesiredStateSync {
 
   constructor(parts: {
     readonly nodeId: string;
-    readonly control: ControlLink;
+    readonly control: ControlChannel;
     readonly fleet: Pick<FleetCache, "snapshot">;
     readonly clock: Clock;
   }) {

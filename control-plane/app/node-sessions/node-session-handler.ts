@@ -14,12 +14,12 @@ import type { SessionStore } from "../../ports/nodes.ts";
 import type {
   ControlPeer,
   ControlSession,
-  InferenceLink,
+  InferenceChannel,
   InferenceSession,
   NodeSessionHandler,
-  TransferLink,
+  TransferChannel,
   TransferSession,
-} from "../../ports/sockets.ts";
+} from "../../ports/channels.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
@@ -174,18 +174,18 @@ export class NodeSessions implements NodeSessionHandler {
     };
   }
 
-  openInference(nodeId: NodeId, epoch: number, link: InferenceLink): InferenceSession | null {
+  openInference(nodeId: NodeId, epoch: number, channel: InferenceChannel): InferenceSession | null {
     const session = this.#parts.registry.get(nodeId);
     if (!session || session.epoch !== epoch) return null;
-    session.attachInference(link);
-    const receiver = new ResponseReceiver(session.pending, link);
+    session.attachInference(channel);
+    const receiver = new ResponseReceiver(session.pending, channel);
     return {
       onFrame: (frame) => receiver.onFrame(frame),
-      onClosed: () => session.detachInference(link),
+      onClosed: () => session.detachInference(channel),
     };
   }
 
-  openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((link: TransferLink) => TransferSession) | null {
+  openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((channel: TransferChannel) => TransferSession) | null {
     const session = this.#parts.registry.get(nodeId);
     return session && session.epoch === epoch ? this.#parts.push.redeem(session, ticket) : null;
   }

@@ -4,7 +4,7 @@ import type { NodeId } from "../../../shared/base/ids.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
-import type { ControlLink, InferenceLink } from "../../ports/sockets.ts";
+import type { ControlChannel, InferenceChannel } from "../../ports/channels.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
 import { TransferState } from "../transfer/transfer-state.ts";
@@ -24,12 +24,12 @@ export class NodeSession {
   readonly bootId: string;
   /** Where that process is: `10.0.0.7:51234`. */
   readonly address: string;
-  readonly control: ControlLink;
+  readonly control: ControlChannel;
   readonly pending = new PendingRequests();
   readonly desired: DesiredStateSync;
   readonly liveness: Liveness;
   readonly transfers = new TransferState();
-  #inference: InferenceLink | undefined;
+  #inference: InferenceChannel | undefined;
   #isHandedOver = false;
 
   constructor(parts: {
@@ -39,7 +39,7 @@ export class NodeSession {
     readonly epoch: number;
     readonly bootId: string;
     readonly address: string;
-    readonly control: ControlLink;
+    readonly control: ControlChannel;
     readonly fleet: Pick<FleetCache, "snapshot">;
     readonly clock: Clock;
   }) {
@@ -55,7 +55,7 @@ export class NodeSession {
   }
 
   /** The open inference channel; undefined when requests cannot be sent to the node. */
-  get inference(): InferenceLink | undefined {
+  get inference(): InferenceChannel | undefined {
     return this.#inference;
   }
 
@@ -71,7 +71,7 @@ export class NodeSession {
   }
 
   /** From now on requests are sent on `channel`; an older one is closed, and the requests on it are lost. */
-  attachInference(channel: InferenceLink): void {
+  attachInference(channel: InferenceChannel): void {
     const older = this.#inference;
     this.#inference = channel;
     if (!older) return;
@@ -80,7 +80,7 @@ export class NodeSession {
   }
 
   /** `channel` has closed: the requests on it are lost. One that was replaced has no requests any more. */
-  detachInference(channel: InferenceLink): void {
+  detachInference(channel: InferenceChannel): void {
     if (this.#inference !== channel) return;
     this.#inference = undefined;
     this.pending.loseAll();

@@ -12,7 +12,7 @@ import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalogue.ts";
 import type { NewEvent } from "../../ports/journal.ts";
 import type { Keys } from "../../ports/keys.ts";
-import type { TransferLink, TransferSession } from "../../ports/sockets.ts";
+import type { TransferChannel, TransferSession } from "../../ports/channels.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { NodeSession, SessionRegistry } from "../node-sessions/node-session.ts";
 import { PushStream } from "./push-stream.ts";
@@ -117,13 +117,13 @@ export class ModelPush {
     }
   }
 
-  /** Uses up a ticket; null when it is not the one this node was given. The caller hands over the link. */
-  redeem(session: NodeSession, ticket: string): ((link: TransferLink) => TransferSession) | null {
+  /** Uses up a ticket; null when it is not the one this node was given. The caller hands over the channel. */
+  redeem(session: NodeSession, ticket: string): ((channel: TransferChannel) => TransferSession) | null {
     const transfer = this.#transfers.get(session.nodeId);
     const isValid = transfer?.session === session && transfer.ticket === ticket && !transfer.isTicketUsed;
     if (!isValid || this.#parts.clock.now() - transfer.startedAt > TICKET_MS) return null;
     transfer.isTicketUsed = true;
-    return (link) => this.#stream(transfer, link);
+    return (channel) => this.#stream(transfer, channel);
   }
 
   #offerAll(): void {
@@ -166,14 +166,14 @@ export class ModelPush {
     }
   }
 
-  #stream(transfer: Transfer, link: TransferLink): TransferSession {
+  #stream(transfer: Transfer, channel: TransferChannel): TransferSession {
     const { artifacts, catalog, logger } = this.#parts;
-    const stream = new PushStream(link, { artifacts, catalog, artifact: transfer.offer.artifact });
+    const stream = new PushStream(channel, { artifacts, catalog, artifact: transfer.offer.artifact });
     transfer.stream = stream;
     stream.run().catch((error: unknown) => {
       logger.warn({ node: transfer.session.name, error: messageOf(error) }, "a push ended early");
       this.#parts.onSuspect(transfer.offer.artifact);
-      link.close(CLOSE.FAULT, "the push could not go on");
+      channel.close(CLOSE.FAULT, "the push could not go on");
     });
     return {
       onMessage: (message) => stream.onMessage(message),

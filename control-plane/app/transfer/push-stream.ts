@@ -15,13 +15,13 @@ import {
 import { chunksInBitmap, PushProgress } from "../../core/transfer/push-progress.ts";
 import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalogue.ts";
-import type { TransferLink } from "../../ports/sockets.ts";
+import type { TransferChannel } from "../../ports/channels.ts";
 
 const MAX_PAYLOAD = MAX_TRANSFER_MESSAGE_BYTES - TRANSFER_HEADER_BYTES - 52; // 1 MiB: the rest of the limit is head room
 
 /** One transfer's sender: the manifest, then round after round of missing chunks inside the node's credit. */
 export class PushStream {
-  readonly #link: TransferLink;
+  readonly #channel: TransferChannel;
   readonly #artifacts: ArtifactStore;
   readonly #catalog: CatalogStore;
   readonly #artifact: string;
@@ -30,8 +30,8 @@ export class PushStream {
   #isOver = false;
   #wake: () => void = () => undefined;
 
-  constructor(link: TransferLink, parts: { artifacts: ArtifactStore; catalog: CatalogStore; artifact: string }) {
-    this.#link = link;
+  constructor(channel: TransferChannel, parts: { artifacts: ArtifactStore; catalog: CatalogStore; artifact: string }) {
+    this.#channel = channel;
     this.#artifacts = parts.artifacts;
     this.#catalog = parts.catalog;
     this.#artifact = parts.artifact;
@@ -56,7 +56,7 @@ export class PushStream {
     if (message.type === "credit") this.#progress.credit(message.durable, message.window);
     else {
       const missing = chunksInBitmap(fromBase64Url(message.chunks), this.#chunks);
-      if (!missing) return this.#link.close(CLOSE.INVALID_MESSAGE, "need names chunks that do not exist");
+      if (!missing) return this.#channel.close(CLOSE.INVALID_MESSAGE, "need names chunks that do not exist");
       this.#progress.begin(missing, message.partial, message.window);
     }
     this.#wake();
@@ -70,7 +70,7 @@ export class PushStream {
 
   /** Ends the transfer from this side. */
   stop(): void {
-    if (!this.#isOver) this.#link.close(CLOSE.DONE, "");
+    if (!this.#isOver) this.#channel.close(CLOSE.DONE, "");
     this.closed();
   }
 
@@ -78,7 +78,7 @@ export class PushStream {
     for (let offset = 0; offset < bytes.byteLength; offset += MAX_PAYLOAD) {
       const payload = bytes.subarray(offset, offset + MAX_PAYLOAD);
       const end = offset + payload.byteLength === bytes.byteLength;
-      await this.#link.sendFrame(
+      await this.#channel.sendFrame(
         encodeTransferHeader({ type: TRANSFER_FRAME.MANIFEST, end, chunk: 0, offset }),
         payload,
       );
@@ -103,7 +103,7 @@ export class PushStream {
       if (!file) throw new Error(`chunk ${chunk.index} names file ${chunk.file} of ${files.length}`);
       const payload = new Uint8Array(length);
       await file.read(chunk.offset + offset, payload);
-      await this.#link.sendFrame(
+      await this.#channel.sendFrame(
         encodeTransferHeader({ type: TRANSFER_FRAME.CHUNK, end, chunk: chunk.index, offset }),
         payload,
       );

@@ -3,8 +3,8 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, NodeMessage, Unsent, Welcome } from "../../../shared/protocol/messages.ts";
 import { TokenBucket } from "../../../shared/base/token-bucket.ts";
-import type { ControlLink, LinkClosed } from "../../ports/links.ts";
-import type { NodeSocket } from "./node-socket.ts";
+import type { ControlChannel, ChannelClosed } from "../../ports/channels.ts";
+import type { NodeChannel } from "./node-channel.ts";
 import { parseMessage } from "./parse-message.ts";
 import { watchSilence } from "./silence-watch.ts";
 
@@ -23,9 +23,9 @@ interface Parts {
 }
 
 /** A control channel after its handshake: numbers and paces what goes out, checks what comes in, notices silence. */
-export class ControlChannel implements ControlLink {
+export class WebSocketControlChannel implements ControlChannel {
   readonly welcome: Welcome;
-  readonly #socket: NodeSocket;
+  readonly #socket: NodeChannel;
   readonly #epoch: number;
   readonly #clock: Clock;
   readonly #pace: TokenBucket;
@@ -34,7 +34,7 @@ export class ControlChannel implements ControlLink {
   /** `hello` was 1. */
   #lastId = 1;
 
-  constructor(socket: NodeSocket, { welcome, clock, lastByteOnAny }: Parts) {
+  constructor(socket: NodeChannel, { welcome, clock, lastByteOnAny }: Parts) {
     this.#socket = socket;
     this.#clock = clock;
     this.#pace = new TokenBucket(CONTROL_PACE, clock.now());
@@ -60,7 +60,7 @@ export class ControlChannel implements ControlLink {
     void socket.closed.then(() => stops.forEach((stop) => stop()));
   }
 
-  get closed(): Promise<LinkClosed> {
+  get closed(): Promise<ChannelClosed> {
     return this.#socket.closed;
   }
 

@@ -5,13 +5,13 @@ import type { Channel } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
-import type { ControlLink, Dialer, InferenceLink, TransferLink } from "../../ports/links.ts";
-import { linkRefused } from "../../app/session/link-refused.ts";
-import { ControlChannel } from "./control-channel.ts";
-import { InferenceSocket, type InferenceHandlers } from "./inference-channel.ts";
-import type { NodeSocket } from "./node-socket.ts";
-import { openSocket, type Answer, type Connect } from "./open-socket.ts";
-import { TransferChannel } from "./transfer-channel.ts";
+import type { ControlChannel, Dialer, InferenceChannel, TransferChannel } from "../../ports/channels.ts";
+import { channelRefused } from "../../app/session/channel-refused.ts";
+import { WebSocketControlChannel } from "./control-channel.ts";
+import { WebSocketInferenceChannel, type InferenceHandlers } from "./inference-channel.ts";
+import type { NodeChannel } from "./node-channel.ts";
+import { openChannel, type Answer, type Connect } from "./open-channel.ts";
+import { WebSocketTransferChannel } from "./transfer-channel.ts";
 
 interface Parts {
   readonly identity: NodeIdentity;
@@ -23,7 +23,7 @@ interface Parts {
 /** Dials the control plane over ws. After a failure the next control dial goes to the next URL; the other channels follow it. */
 export class WebSocketDialer implements Dialer {
   readonly #parts: Parts;
-  readonly #open = new Set<NodeSocket>();
+  readonly #open = new Set<NodeChannel>();
   #url = 0;
 
   constructor(parts: Parts) {
@@ -38,7 +38,7 @@ export class WebSocketDialer implements Dialer {
     hello: Parameters<Dialer["control"]>[0],
     onMessage: (message: ControlPlaneMessage) => void,
     signal: AbortSignal,
-  ): Promise<ControlLink> {
+  ): Promise<ControlChannel> {
     const { identity, agentVersion, clock } = this.#parts;
     const { epoch: lastEpoch, ...rest } = hello;
     const answer: Answer = (signature) => ({
@@ -56,13 +56,13 @@ export class WebSocketDialer implements Dialer {
     });
     try {
       const { socket, greeting } = await this.#dial("control", { replica: undefined, signal }, answer);
-      const link = new ControlChannel(socket, {
+      const channel = new WebSocketControlChannel(socket, {
         welcome: welcomeOf(greeting),
         clock,
         lastByteOnAny: () => Math.max(...[...this.#open].map((each) => each.lastByteAt())),
       });
-      link.listen(onMessage);
-      return link;
+      channel.listen(onMessage);
+      return channel;
     } catch (error) {
       this.tryNextUrl();
       throw error;
@@ -73,24 +73,27 @@ export class WebSocketDialer implements Dialer {
     session: { epoch: number; replica: string; streamsResponses: boolean },
     handlers: InferenceHandlers,
     signal: AbortSignal,
-  ): Promise<InferenceLink> {
+  ): Promise<InferenceChannel> {
     const { replica } = session;
     const { socket } = await this.#dial("inference", { replica, signal }, this.#attach(session));
-    const link = new InferenceSocket(socket, { clock: this.#parts.clock, streamsResponses: session.streamsResponses });
-    link.listen(handlers);
-    return link;
+    const channel = new WebSocketInferenceChannel(socket, {
+      clock: this.#parts.clock,
+      streamsResponses: session.streamsResponses,
+    });
+    channel.listen(handlers);
+    return channel;
   }
 
   async transfer(
     session: { epoch: number; replica: string; ticket: string },
     onFrame: (frame: TransferFrame) => Promise<void>,
     signal: AbortSignal,
-  ): Promise<TransferLink> {
+  ): Promise<TransferChannel> {
     const { replica } = session;
     const { socket } = await this.#dial("transfer", { replica, signal }, this.#attach(session));
-    const link = new TransferChannel(socket);
-    link.listen(onFrame);
-    return link;
+    const channel = new WebSocketTransferChannel(socket);
+    channel.listen(onFrame);
+    return channel;
   }
 
   #attach({ epoch, ticket }: { readonly epoch: number; readonly ticket?: string }): Answer {
@@ -111,10 +114,10 @@ export class WebSocketDialer implements Dialer {
     channel: Channel,
     { replica, signal }: { readonly replica: string | undefined; readonly signal: AbortSignal },
     answer: Answer,
-  ): ReturnType<typeof openSocket> {
+  ): ReturnType<typeof openChannel> {
     const { identity, connect, clock } = this.#parts;
     const url = identity.urls[this.#url % identity.urls.length] ?? "";
-    const opened = await openSocket({ channel, url, identity, replica, connect, clock, signal }, answer);
+    const opened = await openChannel({ channel, url, identity, replica, connect, clock, signal }, answer);
     const { socket } = opened;
     this.#open.add(socket);
     void socket.closed.then(() => this.#open.delete(socket));
@@ -124,5 +127,5 @@ export class WebSocketDialer implements Dialer {
 
 function welcomeOf(greeting: ControlPlaneMessage): Welcome {
   if (greeting.type === "welcome" && greeting.epoch !== undefined) return greeting;
-  throw linkRefused({ code: CLOSE.INVALID_MESSAGE, reason: "welcome without an epoch", retryAfterMs: 0 });
+  throw channelRefused({ code: CLOSE.INVALID_MESSAGE, reason: "welcome without an epoch", retryAfterMs: 0 });
 }

@@ -13,10 +13,10 @@ import {
 import { release, own } from "../../../shared/bytes/owned-bytes.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import type { CreditFrame, DataFrame } from "../../../shared/protocol/stream-frame.ts";
-import type { InferenceLink, LinkClosed, ResponseHead } from "../../ports/links.ts";
+import type { InferenceChannel, ChannelClosed, ResponseHead } from "../../ports/channels.ts";
 import type { HostStream } from "../../ports/model-hosts.ts";
 import type { LoadFigures } from "../../ports/serving.ts";
-import type { NodeSocket } from "./node-socket.ts";
+import type { NodeChannel } from "./node-channel.ts";
 import { bytesOf } from "./parse-message.ts";
 import { ResponseSender } from "./response-sender.ts";
 import { watchSilence } from "./silence-watch.ts";
@@ -29,14 +29,14 @@ export interface InferenceHandlers {
 }
 
 /** An inference channel after its handshake: puts requests together, answers those over a bound itself. */
-export class InferenceSocket implements InferenceLink {
-  readonly #socket: NodeSocket;
+export class WebSocketInferenceChannel implements InferenceChannel {
+  readonly #socket: NodeChannel;
   readonly #bodies = new BodyAssembly<RequestFrame>();
   readonly #sender: ResponseSender;
 
   /** `streamsResponses`: the control plane understands streamed responses. */
   constructor(
-    socket: NodeSocket,
+    socket: NodeChannel,
     { clock, streamsResponses }: { readonly clock: Clock; readonly streamsResponses: boolean },
   ) {
     this.#socket = socket;
@@ -53,7 +53,7 @@ export class InferenceSocket implements InferenceLink {
     void socket.closed.then(stop);
   }
 
-  get closed(): Promise<LinkClosed> {
+  get closed(): Promise<ChannelClosed> {
     return this.#socket.closed;
   }
 

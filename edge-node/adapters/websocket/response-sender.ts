@@ -13,10 +13,10 @@ import {
   type TrailersFrame,
   UNKNOWN_LENGTH,
 } from "../../../shared/protocol/stream-frame.ts";
-import type { ResponseHead } from "../../ports/links.ts";
+import type { ResponseHead } from "../../ports/channels.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { LoadFigures } from "../../ports/serving.ts";
-import type { NodeSocket } from "./node-socket.ts";
+import type { NodeChannel } from "./node-channel.ts";
 import { SendTurns } from "./send-turns.ts";
 
 /** What a control plane that knows no streams takes of a response. */
@@ -35,13 +35,13 @@ type Trailers = Omit<TrailersFrame, "type">;
  * knows no streams in DATA frames without bounds.
  */
 export class ResponseSender {
-  readonly #socket: NodeSocket;
+  readonly #socket: NodeChannel;
   readonly #streamsResponses: boolean;
   readonly #turns = new SendTurns(FRAMES_WAITING);
   readonly #credits = new ChurnMap<StreamCredit>();
 
   /** `streamsResponses`: the control plane understands streamed responses. */
-  constructor(socket: NodeSocket, { streamsResponses }: { readonly streamsResponses: boolean }) {
+  constructor(socket: NodeChannel, { streamsResponses }: { readonly streamsResponses: boolean }) {
     this.#socket = socket;
     this.#streamsResponses = streamsResponses;
     void socket.closed.then(() => {

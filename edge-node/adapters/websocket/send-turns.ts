@@ -1,7 +1,7 @@
 /**
  * Bounds how many frames of large responses wait in one socket, and lets their responses take turns. Several, so that a
  * response alone need not wait for the system after each frame; few, so that a small response waits behind little, and
- * a hundred large ones over a slow link are not taken for a socket that is stalled.
+ * a hundred large ones over a slow channel are not taken for a socket that is stalled.
  */
 export class SendTurns {
   #free: number;

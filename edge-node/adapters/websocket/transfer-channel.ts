@@ -1,24 +1,24 @@
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { TransferMessage } from "../../../shared/protocol/messages.ts";
 import { decodeTransferFrame, type TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
-import type { LinkClosed, TransferLink } from "../../ports/links.ts";
-import type { NodeSocket } from "./node-socket.ts";
+import type { ChannelClosed, TransferChannel } from "../../ports/channels.ts";
+import type { NodeChannel } from "./node-channel.ts";
 import { bytesOf } from "./parse-message.ts";
 
 /** Frames that may wait for their turn before the socket is not read any more. One, so that reading goes on beside writing. */
 const WAITING_FRAMES = 1;
 
 /** A transfer channel after its handshake. Frames are handed over one at a time; meanwhile the socket pauses. */
-export class TransferChannel implements TransferLink {
-  readonly #socket: NodeSocket;
+export class WebSocketTransferChannel implements TransferChannel {
+  readonly #socket: NodeChannel;
   readonly #waiting: TransferFrame[] = [];
   #isHandling = false;
 
-  constructor(socket: NodeSocket) {
+  constructor(socket: NodeChannel) {
     this.#socket = socket;
   }
 
-  get closed(): Promise<LinkClosed> {
+  get closed(): Promise<ChannelClosed> {
     return this.#socket.closed;
   }
 

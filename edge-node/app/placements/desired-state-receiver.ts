@@ -6,7 +6,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { desiredDigest } from "../../../shared/protocol/desired.ts";
 import { judgeDesired, type DesiredRevision, type DesiredMessage } from "../../core/desired-document.ts";
 import { previousAfter, retainedAfter } from "../../core/retention.ts";
-import type { ControlLink } from "../../ports/links.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
 import type { LocalState } from "./local-state.ts";
 
 /** A snapshot that was asked for gets this long before it is asked for again. */
@@ -48,11 +48,11 @@ export class DesiredStateReceiver {
     this.#askedAt = -Infinity;
   }
 
-  onMessage(message: DesiredMessage, link: ControlLink): void {
-    this.#handling = this.#handling.then(() => this.#handle(message, link));
+  onMessage(message: DesiredMessage, channel: ControlChannel): void {
+    this.#handling = this.#handling.then(() => this.#handle(message, channel));
   }
 
-  async #handle(message: DesiredMessage, link: ControlLink): Promise<void> {
+  async #handle(message: DesiredMessage, channel: ControlChannel): Promise<void> {
     const { memory, logger } = this.#parts;
     const { desiredRev: rev, desired: state } = memory.current;
     const verdict = judgeDesired({ rev, state }, message);
@@ -60,16 +60,16 @@ export class DesiredStateReceiver {
       case "stale":
         return;
       case "known":
-        return this.#acknowledge(link);
+        return this.#acknowledge(channel);
       case "lost":
-        return this.#ask(link);
+        return this.#ask(channel);
       case "broken":
         logger.error({ why: verdict.why }, "the desired state cannot be followed");
-        return link.close(CLOSE.INVALID_MESSAGE, verdict.why.slice(0, 100));
+        return channel.close(CLOSE.INVALID_MESSAGE, verdict.why.slice(0, 100));
       case "apply":
         if (!(await this.#keep(verdict.document))) return; // not acknowledged: it is sent again in 5 s
         this.#askedAt = -Infinity;
-        this.#acknowledge(link);
+        this.#acknowledge(channel);
         return this.#parts.onApplied();
     }
   }
@@ -90,14 +90,14 @@ export class DesiredStateReceiver {
     }
   }
 
-  #acknowledge(link: ControlLink): void {
-    link.send({ type: "desired.ack", ...this.position });
+  #acknowledge(channel: ControlChannel): void {
+    channel.send({ type: "desired.ack", ...this.position });
   }
 
-  #ask(link: ControlLink): void {
+  #ask(channel: ControlChannel): void {
     const now = this.#parts.clock.now();
     if (now - this.#askedAt < ASK_AGAIN_MS) return;
     this.#askedAt = now;
-    link.send({ type: "desired.get", haveRev: this.position.rev });
+    channel.send({ type: "desired.get", haveRev: this.position.rev });
   }
 }

@@ -54,7 +54,7 @@ export interface ServedPlacement {
  * each row of a batch a slot, it would expect n requests to take as long as one.
  */
 const SLOTS = 1;
-/** What the link's frame can say. */
+/** What the channel's frame can say. */
 const MAX_ROWS = 65_535;
 
 /**

@@ -4,8 +4,8 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { Reconnect } from "../../core/reconnect.ts";
-import type { LinkClosed } from "../../ports/links.ts";
-import { isLinkRefused } from "./link-refused.ts";
+import type { ChannelClosed } from "../../ports/channels.ts";
+import { isChannelRefused } from "./channel-refused.ts";
 import type { LocalState } from "../placements/local-state.ts";
 import { Session, type SessionParts } from "./session.ts";
 
@@ -89,12 +89,12 @@ export class Connection {
   }
 
   /** One session from dial to end. */
-  async #once(signal: AbortSignal): Promise<LinkClosed | "take over"> {
+  async #once(signal: AbortSignal): Promise<ChannelClosed | "take over"> {
     let session: Session;
     try {
       session = await this.#open(signal);
     } catch (error) {
-      const closed = isLinkRefused(error)
+      const closed = isChannelRefused(error)
         ? error.closed
         : { code: CLOSE.FAULT as number, reason: messageOf(error), retryAfterMs: 0 };
       if (!signal.aborted) this.#complain(closed);
@@ -118,7 +118,7 @@ export class Connection {
     // What arrives right behind `welcome` waits until the session is open.
     const early: ControlPlaneMessage[] = [];
     let deliver = (message: ControlPlaneMessage): void => void early.push(message);
-    const link = await dialer.control(
+    const channel = await dialer.control(
       {
         epoch: memory.current.epoch,
         capabilities: await capabilities(),
@@ -129,10 +129,10 @@ export class Connection {
       (message) => deliver(message),
       signal,
     );
-    const { epoch = 0, replica } = link.welcome;
+    const { epoch = 0, replica } = channel.welcome;
     const known = memory.current.epoch;
     if (epoch <= known || (known > 0 && epoch - known > MAX_EPOCH_JUMP)) {
-      link.close(CLOSE.INVALID_MESSAGE, `epoch ${epoch} after ${known}`);
+      channel.close(CLOSE.INVALID_MESSAGE, `epoch ${epoch} after ${known}`);
       throw new Error(`the control plane offered epoch ${epoch} after ${known}`);
     }
     // A disk that refuses the epoch must not keep the node away: the session carries it all the same.
@@ -140,7 +140,7 @@ export class Connection {
       .update((old) => ({ ...old, epoch }))
       .catch((error: unknown) => logger.warn({ error: messageOf(error) }, "the epoch could not be written"));
     await this.#leave("a newer session takes over");
-    const session = new Session(link, { epoch, onProven: () => this.#reconnect.proven() }, this.#parts);
+    const session = new Session(channel, { epoch, onProven: () => this.#reconnect.proven() }, this.#parts);
     this.#session = session;
     session.start();
     deliver = (message) => session.onMessage(message);
@@ -172,7 +172,7 @@ export class Connection {
     cancel();
   }
 
-  #complain({ code, reason }: LinkClosed): void {
+  #complain({ code, reason }: ChannelClosed): void {
     const complaint = `${code} ${reason}`;
     if (complaint === this.#complaint) return;
     this.#complaint = complaint;

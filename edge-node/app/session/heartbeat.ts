@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
-import type { ControlLink } from "../../ports/links.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
 import type { NodeTelemetry } from "../../ports/serving.ts";
 
 /** A session that ends sooner was none: the next dial waits longer. */
@@ -13,7 +13,7 @@ const SMOOTHING = 0.3;
 const JITTER = 0.1;
 
 interface Parts {
-  readonly link: ControlLink;
+  readonly channel: ControlChannel;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: NodeTelemetry;
@@ -46,7 +46,7 @@ export class Heartbeat {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#acked = parts.link.welcome.id;
+    this.#acked = parts.channel.welcome.id;
   }
 
   /** Mean round trip, in ms; 0 before the first answer. */
@@ -88,9 +88,9 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    const { link, clock, desired } = this.#parts;
+    const { channel, clock, desired } = this.#parts;
     const { rev, digest } = desired();
-    const id = link.send({ type: "heartbeat", acked: this.#acked, desiredRev: rev, digest });
+    const id = channel.send({ type: "heartbeat", acked: this.#acked, desiredRev: rev, digest });
     if (id !== 0) this.#sent = { id, at: clock.now() };
   }
 
@@ -103,7 +103,7 @@ export class Heartbeat {
   }
 
   #intervalMs(): number {
-    const { random, link } = this.#parts;
-    return link.welcome.heartbeatMs * (1 - JITTER * random.next());
+    const { random, channel } = this.#parts;
+    return channel.welcome.heartbeatMs * (1 - JITTER * random.next());
   }
 }

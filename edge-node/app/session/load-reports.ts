@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
-import type { ControlLink } from "../../ports/links.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
 
@@ -9,7 +9,7 @@ const DISK_MS = 5_000;
 const DISK_PATIENCE_MS = 300;
 
 interface Parts {
-  readonly link: ControlLink;
+  readonly channel: ControlChannel;
   readonly clock: Clock;
   readonly probe: SystemProbe;
   readonly disk: Pick<ArtifactDisk, "freeMiB">;
@@ -55,8 +55,8 @@ export class LoadReports {
   }
 
   #next(): void {
-    const { link, clock, isServing } = this.#parts;
-    const { loadMs, heartbeatMs } = link.welcome;
+    const { channel, clock, isServing } = this.#parts;
+    const { loadMs, heartbeatMs } = channel.welcome;
     this.#cancel = clock.after(isServing() ? loadMs : heartbeatMs, () => {
       // Half an interval early rather than one late: timers do not fire to the millisecond.
       if (this.#isBusy() || clock.now() - this.#reportedAt >= heartbeatMs - loadMs / 2) this.#report();
@@ -71,11 +71,11 @@ export class LoadReports {
   }
 
   #report(): void {
-    const { link, clock, probe, serving, rttMs } = this.#parts;
+    const { channel, clock, probe, serving, rttMs } = this.#parts;
     const { rif, placements } = serving.load();
     this.#reportedAt = clock.now();
     this.#reportedWork = workOf(placements);
-    link.send({
+    channel.send({
       type: "load",
       cpuPct: Math.round(probe.cpuPct()),
       memFreeMiB: Math.max(0, Math.round(probe.memFreeMiB())),

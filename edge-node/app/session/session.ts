@@ -5,13 +5,13 @@ import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
-import type { ControlLink, Dialer, LinkClosed } from "../../ports/links.ts";
+import type { ControlChannel, Dialer, ChannelClosed } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { NodeTelemetry } from "../../ports/serving.ts";
 import { FEATURE } from "../../../shared/protocol/features.ts";
 import type { DesiredStateReceiver } from "../placements/desired-state-receiver.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { InferenceChannel } from "../inference/inference-channel.ts";
+import { InferenceConnection } from "../inference/inference-connection.ts";
 import { LoadReports } from "./load-reports.ts";
 import type { NodeLog } from "./node-log.ts";
 import type { Placements } from "../placements/placements.ts";
@@ -37,32 +37,36 @@ export interface SessionParts {
 
 /** How a session came to its end. After `goaway` its channels are still open: the next session takes over first. */
 export type SessionEnd =
-  | { readonly kind: "closed"; readonly closed: LinkClosed }
+  | { readonly kind: "closed"; readonly closed: ChannelClosed }
   | { readonly kind: "goaway"; readonly reason: string };
 
 /** One authenticated session: its pulse, its reports, its other two channels, one handler for each message. */
 export class Session {
   readonly #parts: SessionParts;
-  readonly #link: ControlLink;
+  readonly #channel: ControlChannel;
   readonly #epoch: number;
   readonly #heartbeat: Heartbeat;
   readonly #load: LoadReports;
-  readonly #inference: InferenceChannel;
+  readonly #inference: InferenceConnection;
   #isSentAway = false;
   readonly #end = Promise.withResolvers<SessionEnd>();
   #cancelGoaway: () => void = () => undefined;
   /** Not to be back before this, when the control plane said so. */
   #backAt = -Infinity;
 
-  constructor(link: ControlLink, { epoch, onProven }: { epoch: number; onProven: () => void }, parts: SessionParts) {
+  constructor(
+    channel: ControlChannel,
+    { epoch, onProven }: { epoch: number; onProven: () => void },
+    parts: SessionParts,
+  ) {
     const { clock, random, telemetry, desired, placements, dialer } = parts;
-    const { replica, features } = link.welcome;
+    const { replica, features } = channel.welcome;
     const streamsResponses = features.includes(FEATURE.RESPONSE_STREAMS);
     this.#parts = parts;
-    this.#link = link;
+    this.#channel = channel;
     this.#epoch = epoch;
     this.#heartbeat = new Heartbeat({
-      link,
+      channel,
       clock,
       random,
       telemetry,
@@ -73,11 +77,11 @@ export class Session {
     });
     this.#load = new LoadReports({
       ...parts,
-      link,
+      channel,
       isServing: () => placements.ready().size > 0,
       rttMs: () => this.#heartbeat.rttMs,
     });
-    this.#inference = new InferenceChannel({
+    this.#inference = new InferenceConnection({
       ...parts,
       dial: (handlers, signal) => dialer.inference({ epoch, replica, streamsResponses }, handlers, signal),
     });
@@ -95,23 +99,23 @@ export class Session {
 
   /** Resolves when the control channel is closed. */
   get linkClosed(): Promise<unknown> {
-    return this.#link.closed;
+    return this.#channel.closed;
   }
 
   start(): void {
     const { desired, statuses, log, transfers, dialer } = this.#parts;
-    const { replica } = this.#link.welcome;
-    const link = this.#link;
+    const { replica } = this.#channel.welcome;
+    const channel = this.#channel;
     desired.reset();
-    statuses.connect(link);
-    log.connect((message) => link.send(message));
+    statuses.connect(channel);
+    log.connect((message) => channel.send(message));
     transfers.connect({
-      send: (message) => link.send(message),
+      send: (message) => channel.send(message),
       dial: (ticket, onFrame, signal) => dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
     });
     this.placementsChanged();
     this.#heartbeat.start();
-    void link.closed.then((closed) => {
+    void channel.closed.then((closed) => {
       const retryAfterMs = Math.max(closed.retryAfterMs, this.#backAt - this.#parts.clock.now());
       this.#end.resolve({ kind: "closed", closed: { ...closed, retryAfterMs } });
     });
@@ -129,7 +133,7 @@ export class Session {
         return this.#heartbeat.onAck(message);
       case "desired.snapshot":
       case "desired.delta":
-        return desired.onMessage(message, this.#link);
+        return desired.onMessage(message, this.#channel);
       case "transfer.offer":
         return void transfers.onOffer(message);
       case "goaway":
@@ -139,7 +143,7 @@ export class Session {
       case "challenge":
       case "welcome":
       case "attached":
-        return this.#link.close(CLOSE.INVALID_MESSAGE, `${message.type} was said already`);
+        return this.#channel.close(CLOSE.INVALID_MESSAGE, `${message.type} was said already`);
       case "ok":
         return;
       default:
@@ -161,7 +165,7 @@ export class Session {
   /** Closes the channels; requests under way get up to 5 s. */
   async close(reason: string): Promise<void> {
     await this.#inference.close();
-    this.#link.close(CLOSE.DONE, reason);
+    this.#channel.close(CLOSE.DONE, reason);
   }
 
   #leave({ reason, reconnectMs }: { readonly reason: string; readonly reconnectMs: number }): void {

@@ -1,11 +1,11 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
-import type { ControlLink } from "../../ports/links.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
 
 /** Progress of one download is told at most this often. */
 const PROGRESS_MS = 1_000;
 
-type Link = Pick<ControlLink, "send" | "waitMs">;
+type Channel = Pick<ControlChannel, "send" | "waitMs">;
 
 interface Told {
   readonly state: PlacementReport["state"];
@@ -13,14 +13,14 @@ interface Told {
 }
 
 /**
- * Tells the control plane what became of each placement, one after the other as the link takes them. A report is a level: a
+ * Tells the control plane what became of each placement, one after the other as the channel takes them. A report is a level: a
  * newer one takes the place of one that has not left yet. While nobody listens they wait, and the next `hello` repeats all.
  */
 export class StatusReports {
   readonly #clock: Clock;
   readonly #pending = new Map<string, PlacementReport>();
   readonly #told = new Map<string, Told>();
-  #link: Link | undefined;
+  #channel: Channel | undefined;
   #isFlushing = false;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
@@ -43,14 +43,14 @@ export class StatusReports {
     for (const { placementId, state } of reports) this.#told.set(placementId, { state, at });
   }
 
-  /** Reports go to `link` until `disconnect`. */
-  connect(link: Link): void {
-    this.#link = link;
+  /** Reports go to `channel` until `disconnect`. */
+  connect(channel: Channel): void {
+    this.#channel = channel;
     this.#flushSoon();
   }
 
   disconnect(): void {
-    this.#link = undefined;
+    this.#channel = undefined;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#timerAt = Infinity;
@@ -58,7 +58,7 @@ export class StatusReports {
 
   /** After the present turn, so that what changes several times within it is told once. */
   #flushSoon(): void {
-    if (this.#isFlushing || !this.#link) return;
+    if (this.#isFlushing || !this.#channel) return;
     this.#isFlushing = true;
     void Promise.resolve().then(() => {
       this.#isFlushing = false;
@@ -67,7 +67,7 @@ export class StatusReports {
   }
 
   #flush(): void {
-    if (!this.#link) return;
+    if (!this.#channel) return;
     const now = this.#clock.now();
     for (const [placementId, report] of this.#pending) {
       const told = this.#told.get(placementId);
@@ -75,12 +75,12 @@ export class StatusReports {
         this.#flushAt(told.at + PROGRESS_MS);
         continue;
       }
-      const waitMs = this.#link.waitMs();
+      const waitMs = this.#channel.waitMs();
       if (waitMs > 0) return this.#flushAt(now + waitMs);
       this.#pending.delete(placementId);
       if (report.state === "gone") this.#told.delete(placementId);
       else this.#told.set(placementId, { state: report.state, at: now });
-      this.#link.send({ type: "placement.status", ...report });
+      this.#channel.send({ type: "placement.status", ...report });
     }
   }
 

@@ -8,7 +8,7 @@ import { TRANSFER_FRAME, type TransferFrame } from "../../../shared/protocol/tra
 import { CreditWindow, GRANT_MS } from "../../core/credit-window.ts";
 import { TransferProgress } from "../../core/transfer.ts";
 import type { Staging } from "../../ports/disk.ts";
-import type { TransferLink } from "../../ports/links.ts";
+import type { TransferChannel } from "../../ports/channels.ts";
 import { isHostFailure } from "../hosts/host-failure.ts";
 import { ManifestAssembly } from "./manifest-assembly.ts";
 
@@ -21,7 +21,7 @@ export type TransferOutcome =
 interface Parts {
   readonly artifact: string;
   readonly clock: Clock;
-  readonly dial: (onFrame: (frame: TransferFrame) => Promise<void>) => Promise<TransferLink>;
+  readonly dial: (onFrame: (frame: TransferFrame) => Promise<void>) => Promise<TransferChannel>;
   readonly stage: (manifest: Manifest) => Promise<Staging>;
   /** Why this node cannot run what the manifest describes; undefined when it can. */
   readonly whyIncompatible: (manifest: Manifest) => string | undefined;
@@ -37,7 +37,7 @@ export class TransferReceiver {
   readonly #parts: Parts;
   readonly #manifest: ManifestAssembly;
   readonly #credit: CreditWindow;
-  readonly #link = Promise.withResolvers<TransferLink>();
+  readonly #channel = Promise.withResolvers<TransferChannel>();
   readonly #outcome = Promise.withResolvers<TransferOutcome>();
   #isOver = false;
   /** All bytes are here: a socket that closes now changes nothing. */
@@ -58,19 +58,19 @@ export class TransferReceiver {
     this.#parts = parts;
     this.#manifest = new ManifestAssembly(parts.artifact);
     this.#credit = new CreditWindow(parts.clock.now());
-    this.#link.promise.catch(() => undefined);
+    this.#channel.promise.catch(() => undefined);
   }
 
   /** Resolves when the transfer ended, whatever way, and the staging is closed. Never rejects. */
   async run(): Promise<TransferOutcome> {
-    let link: TransferLink | undefined;
+    let channel: TransferChannel | undefined;
     try {
-      link = await this.#parts.dial((frame) => this.#onFrame(frame));
-      this.#link.resolve(link);
+      channel = await this.#parts.dial((frame) => this.#onFrame(frame));
+      this.#channel.resolve(channel);
       this.#expectProgress();
-      void link.closed.then(({ code, reason }) => this.#cut(`the transfer channel closed: ${reason} (${code})`));
+      void channel.closed.then(({ code, reason }) => this.#cut(`the transfer channel closed: ${reason} (${code})`));
     } catch (error) {
-      this.#link.reject(error);
+      this.#channel.reject(error);
       this.#cut(messageOf(error));
     }
     const outcome = await this.#outcome.promise;
@@ -80,7 +80,7 @@ export class TransferReceiver {
     this.#cancelGrant();
     this.#cancelSilence();
     await this.#staging?.close();
-    link?.close(CLOSE.DONE, "");
+    channel?.close(CLOSE.DONE, "");
     return outcome;
   }
 
@@ -172,8 +172,8 @@ export class TransferReceiver {
     this.#written = 0;
     this.#credit.begin();
     const { chunks, partial } = progress.need();
-    const link = await this.#link.promise;
-    link.send({ type: "need", chunks, ...(partial && { partial }), window: this.#credit.window });
+    const channel = await this.#channel.promise;
+    channel.send({ type: "need", chunks, ...(partial && { partial }), window: this.#credit.window });
     this.#parts.onProgress(progress.doneBytes, progress.totalBytes);
     this.#grantLater();
   }
@@ -199,7 +199,7 @@ export class TransferReceiver {
         await this.#staging?.sync();
         if (round !== this.#round || this.#isOver) return;
         if (written > this.#credit.durable) this.#expectProgress();
-        (await this.#link.promise).send({ type: "credit", ...this.#credit.grant(written, clock.now()) });
+        (await this.#channel.promise).send({ type: "credit", ...this.#credit.grant(written, clock.now()) });
       } catch (error) {
         this.#broke(error);
       } finally {
@@ -232,7 +232,7 @@ export class TransferReceiver {
   }
 
   #broken(why: string): void {
-    void this.#link.promise.then((link) => link.close(CLOSE.INVALID_MESSAGE, why.slice(0, 100)));
+    void this.#channel.promise.then((channel) => channel.close(CLOSE.INVALID_MESSAGE, why.slice(0, 100)));
     this.#cut(why);
   }
 

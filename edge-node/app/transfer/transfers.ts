@@ -6,7 +6,7 @@ import type { Manifest } from "../../../shared/protocol/manifest.ts";
 import type { NodeMessage, TransferOffer, Unsent } from "../../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
 import type { ArtifactDisk, Staging } from "../../ports/disk.ts";
-import type { TransferLink } from "../../ports/links.ts";
+import type { TransferChannel } from "../../ports/channels.ts";
 import { isHostFailure } from "../hosts/host-failure.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import type { Placements } from "../placements/placements.ts";
@@ -19,7 +19,7 @@ const STALE_RETRY_MS = 10_000;
 /** The session's side of a transfer. */
 export interface TransferSession {
   send(message: Unsent<NodeMessage>): unknown;
-  dial(ticket: string, onFrame: (frame: TransferFrame) => Promise<void>, signal: AbortSignal): Promise<TransferLink>;
+  dial(ticket: string, onFrame: (frame: TransferFrame) => Promise<void>, signal: AbortSignal): Promise<TransferChannel>;
 }
 
 interface Active {

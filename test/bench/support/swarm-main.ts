@@ -6,7 +6,7 @@ import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts
 import { Heartbeat } from "../../../edge-node/app/session/heartbeat.ts";
 import type { LoadReports as OwnLoadReports } from "../../../edge-node/app/session/load-reports.ts";
 import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/desired-document.ts";
-import type { ControlLink } from "../../../edge-node/ports/links.ts";
+import type { ControlChannel } from "../../../edge-node/ports/channels.ts";
 import { systemClock as clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { systemRandom as random } from "../../../shared/base/random.ts";
@@ -40,7 +40,7 @@ const loadReports = LOAD_REPORTS.map((file) => path.join(options.checkout, file)
 const { LoadReports } = (await import(loadReports)) as { readonly LoadReports: typeof OwnLoadReports };
 const key = createPrivateKey(options.privateKey);
 const signal = new AbortController().signal;
-const links = new Map<number, ControlLink>();
+const channels = new Map<number, ControlChannel>();
 const report = (message: SwarmReport): void => void process.send?.(message);
 
 const waiting = Array.from({ length: options.nodes }, (_, index) => index);
@@ -49,7 +49,7 @@ report({ kind: "connected" });
 
 process.on("message", (message) => {
   const { node } = message as SwarmCommand;
-  links.get(node)?.send({
+  channels.get(node)?.send({
     type: "log",
     seq: 1,
     dropped: 0,
@@ -98,7 +98,7 @@ async function open(node: number): Promise<void> {
   let heartbeat: Heartbeat | undefined;
   const early: ControlPlaneMessage[] = [];
   let receive = (message: ControlPlaneMessage): void => void early.push(message);
-  const link = await dialer.control(
+  const channel = await dialer.control(
     {
       epoch: 0,
       capabilities: CAPABILITIES,
@@ -111,19 +111,19 @@ async function open(node: number): Promise<void> {
   );
   receive = (message) => {
     if (message.type === "heartbeat.ack") heartbeat?.onAck(message);
-    if (message.type === "desired.snapshot" || message.type === "desired.delta") desired.take(message, link);
+    if (message.type === "desired.snapshot" || message.type === "desired.delta") desired.take(message, channel);
   };
   early.forEach(receive);
-  links.set(node, link);
-  void link.closed.then(({ code, reason }) => report({ kind: "closed", node, reason: `${code} ${reason}` }));
-  const { epoch = 0, replica } = link.welcome;
+  channels.set(node, channel);
+  void channel.closed.then(({ code, reason }) => report({ kind: "closed", node, reason: `${code} ${reason}` }));
+  const { epoch = 0, replica } = channel.welcome;
   await dialer.inference(
     { epoch, replica, streamsResponses: true },
     { onRequest: () => undefined, onCancel: () => undefined },
     signal,
   );
   const loads = new LoadReports({
-    link,
+    channel,
     clock,
     probe: { capabilities: async () => CAPABILITIES, cpuPct: () => 3, memFreeMiB: () => 4_000 },
     disk: { freeMiB: async () => 50_000 },
@@ -147,7 +147,7 @@ async function open(node: number): Promise<void> {
     rttMs: () => heartbeat?.rttMs ?? 0,
   });
   heartbeat = new Heartbeat({
-    link,
+    channel,
     clock,
     random,
     telemetry: { heartbeatAnswered: () => undefined },
@@ -163,7 +163,7 @@ interface DesiredOf {
   readonly position: () => { readonly rev: number; readonly digest: ReturnType<typeof desiredDigest> };
   readonly take: (
     message: Extract<ControlPlaneMessage, { type: "desired.snapshot" | "desired.delta" }>,
-    link: ControlLink,
+    channel: ControlChannel,
   ) => void;
 }
 
@@ -173,16 +173,16 @@ function desiredOf(node: number): DesiredOf {
   let digest = desiredDigest(document.state);
   return {
     position: () => ({ rev: document.rev, digest }),
-    take(message, link) {
+    take(message, channel) {
       const verdict = judgeDesired(document, message);
-      if (verdict.kind === "lost") return void link.send({ type: "desired.get", haveRev: document.rev });
+      if (verdict.kind === "lost") return void channel.send({ type: "desired.get", haveRev: document.rev });
       if (verdict.kind === "apply") {
         ({ document } = verdict);
         digest = desiredDigest(document.state);
         const { cordoned } = document.state;
         report({ kind: "desired", node, isCordoned: cordoned, at: performance.timeOrigin + performance.now() });
       }
-      link.send({ type: "desired.ack", rev: document.rev, digest });
+      channel.send({ type: "desired.ack", rev: document.rev, digest });
     },
   };
 }

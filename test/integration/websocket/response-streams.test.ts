@@ -2,11 +2,11 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { WebSocket, WebSocketServer } from "ws";
-import { InferenceSocket as ControlPlaneEnd } from "../../../control-plane/adapters/websocket/inference-socket.ts";
+import { WebSocketInferenceChannel as ControlPlaneEnd } from "../../../control-plane/adapters/websocket/inference-channel.ts";
 import { PendingRequests } from "../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../control-plane/app/inference/response-receiver.ts";
-import { InferenceSocket as NodeEnd } from "../../../edge-node/adapters/websocket/inference-channel.ts";
-import { NodeSocket } from "../../../edge-node/adapters/websocket/node-socket.ts";
+import { WebSocketInferenceChannel as NodeEnd } from "../../../edge-node/adapters/websocket/inference-channel.ts";
+import { NodeChannel } from "../../../edge-node/adapters/websocket/node-channel.ts";
 import { encodeCancel, INFERENCE_FRAME, JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -44,7 +44,7 @@ async function aNode({ streamsResponses }: { streamsResponses: boolean }): Promi
   const below = await new Promise<Socket>((resolve) =>
     webSocket.once("upgrade", (response) => resolve(response.socket)),
   );
-  const socket = new NodeSocket(webSocket, { below, clock, messagesAreKept: false });
+  const socket = new NodeChannel(webSocket, { below, clock, messagesAreKept: false });
   const node = new NodeEnd(socket, { clock, streamsResponses });
   node.listen({ onRequest: () => undefined, onCancel: () => undefined });
   await eventually("the channel is open", () => webSocket.readyState === webSocket.OPEN);

@@ -10,7 +10,7 @@ import type {
 import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import type { ControlLink, InferenceLink } from "../../../../../control-plane/ports/sockets.ts";
+import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import { Cancellation } from "../../../../../shared/base/cancellation.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import {
@@ -30,14 +30,14 @@ const deployment = aDeployment({ name: "digits", model: "digits", version: 1, pl
 const [a, b] = [aNode("edge-a"), aNode("edge-b")];
 
 /** A node that keeps what it was sent, and answers when the test says so. */
-class RecordingNode implements InferenceLink {
+class RecordingNode implements InferenceChannel {
   readonly session: NodeSession;
   readonly frames: InferenceFrame[] = [];
   readonly #order: RecordingNode[];
 
   constructor(node: FleetNode, order: RecordingNode[], clock: TestClock) {
     this.#order = order;
-    const control: ControlLink = {
+    const control: ControlChannel = {
       send: () => 1,
       close: () => undefined,
       lastByteAt: () => NOW,

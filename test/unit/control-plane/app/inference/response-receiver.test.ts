@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { forwardStream } from "../../../../../shared/inference/http/forward-stream.ts";
 import { type NodeStream, PendingRequests } from "../../../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../../../control-plane/app/inference/response-receiver.ts";
-import type { InferenceLink } from "../../../../../control-plane/ports/sockets.ts";
+import type { InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../../../shared/protocol/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES, STREAM_STALL_MS } from "../../../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/stream-frame.ts";
@@ -15,7 +15,7 @@ function aChannel() {
   const pending = new PendingRequests();
   const granted = new Map<number, number>();
   const closed: string[] = [];
-  const link: InferenceLink = {
+  const channel: InferenceChannel = {
     send: ([message]) => {
       const frame = message && decodeInferenceFrame(message);
       if (frame?.type === INFERENCE_FRAME.CREDIT)
@@ -25,7 +25,7 @@ function aChannel() {
     close: (_code, reason) => void closed.push(reason),
     lastByteAt: () => 0,
   };
-  const receiver = new ResponseReceiver(pending, link);
+  const receiver = new ResponseReceiver(pending, channel);
   /** A node that keeps to its credit. */
   const aNodeAnswer = async (bodyLength: number) => {
     const { requestId, outcome } = pending.begin(1_000);

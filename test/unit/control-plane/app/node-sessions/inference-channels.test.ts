@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
-import type { ControlLink, InferenceLink } from "../../../../../control-plane/ports/sockets.ts";
+import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import { aSession } from "../../../../support/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
-const control: ControlLink = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
+const control: ControlChannel = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
 
-const aChannel = (): InferenceLink & { readonly closed: string[] } => {
+const aChannel = (): InferenceChannel & { readonly closed: string[] } => {
   const closed: string[] = [];
   return { closed, send: () => true, close: (_code, reason) => closed.push(reason), lastByteAt: () => 0 };
 };

@@ -3,7 +3,7 @@ import { NodeSessions } from "../../../../../control-plane/app/node-sessions/nod
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/journal.ts";
-import type { ControlSession, InferenceLink } from "../../../../../control-plane/ports/sockets.ts";
+import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
@@ -208,10 +208,10 @@ describe("a session", () => {
   it("attaches channels of its own epoch only", async () => {
     const { connect, handler, redeemed } = await setUp();
     await connect();
-    const link: InferenceLink = { send: () => true, close: () => undefined, lastByteAt: () => NOW };
-    expect(handler.openInference(node.id, 2, link)).toBeNull();
+    const channel: InferenceChannel = { send: () => true, close: () => undefined, lastByteAt: () => NOW };
+    expect(handler.openInference(node.id, 2, channel)).toBeNull();
     expect(handler.openTransfer(node.id, 2, "ticket")).toBeNull();
-    expect(handler.openInference(node.id, 1, link)).not.toBeNull();
+    expect(handler.openInference(node.id, 1, channel)).not.toBeNull();
     expect(handler.openTransfer(node.id, 1, "ticket")).not.toBeNull();
     expect(redeemed).toEqual(["ticket"]);
   });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { ModelPush } from "../../../../../control-plane/app/transfer/model-push.ts";
 import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
-import type { ControlLink } from "../../../../../control-plane/ports/sockets.ts";
+import type { ControlChannel } from "../../../../../control-plane/ports/channels.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
@@ -30,7 +30,7 @@ let offers: Unsent<TransferOffer>[];
 beforeEach(async () => {
   clock = new TestClock(NOW);
   offers = [];
-  const control: ControlLink = {
+  const control: ControlChannel = {
     send: (message: Unsent<ControlPlaneMessage>) => (message.type === "transfer.offer" ? offers.push(message) : 0),
     close: () => undefined,
     lastByteAt: () => clock.now(),

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { Heartbeat } from "../../../../../edge-node/app/session/heartbeat.ts";
-import type { ControlLink } from "../../../../../edge-node/ports/links.ts";
+import type { ControlChannel } from "../../../../../edge-node/ports/channels.ts";
 import { EMPTY_DESIRED, desiredDigest } from "../../../../../shared/protocol/desired.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
@@ -20,12 +20,12 @@ beforeEach(() => {
   beats = [];
   proven = 0;
   becomesFit = Promise.withResolvers();
-  const link = {
+  const channel = {
     welcome: { id: WELCOME_ID, heartbeatMs: HEARTBEAT_MS },
     send: (message: { readonly acked: number }) => 100 + beats.push({ acked: message.acked, at: clock.now() }),
-  } as unknown as ControlLink;
+  } as unknown as ControlChannel;
   heartbeat = new Heartbeat({
-    link,
+    channel,
     clock,
     random: seededRandom(1),
     telemetry: { heartbeatAnswered: () => undefined },

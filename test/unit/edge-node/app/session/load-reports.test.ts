@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { LoadReports } from "../../../../../edge-node/app/session/load-reports.ts";
-import type { ControlLink } from "../../../../../edge-node/ports/links.ts";
+import type { ControlChannel } from "../../../../../edge-node/ports/channels.ts";
 import type { PlacementLoad } from "../../../../../shared/protocol/messages.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
@@ -20,7 +20,7 @@ const aLoad = (over: Partial<PlacementLoad> = {}): PlacementLoad => ({
 async function reporting(isServing: boolean) {
   const clock = new TestClock();
   const sent: string[] = [];
-  const link: ControlLink = {
+  const channel: ControlChannel = {
     welcome: {
       type: "welcome",
       id: 1,
@@ -40,7 +40,7 @@ async function reporting(isServing: boolean) {
   };
   const work = { rif: 0, placements: [aLoad()] };
   const reports = new LoadReports({
-    link,
+    channel,
     clock,
     probe: { capabilities: () => Promise.reject(new Error("not asked")), cpuPct: () => 1, memFreeMiB: () => 1 },
     disk: { freeMiB: () => Promise.resolve(1) },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { TransferReceiver } from "../../../../../edge-node/app/transfer/transfer-receiver.ts";
 import type { Staging } from "../../../../../edge-node/ports/disk.ts";
-import type { TransferLink } from "../../../../../edge-node/ports/links.ts";
+import type { TransferChannel } from "../../../../../edge-node/ports/channels.ts";
 import { manifestBytes } from "../../../../../shared/protocol/manifest.ts";
 import { TRANSFER_FRAME, type TransferFrame } from "../../../../../shared/protocol/transfer-frame.ts";
 import { anArtifact, randomBytesOf } from "../../../../support/artifact-fixture.ts";
@@ -16,7 +16,7 @@ const manifestFrame: TransferFrame = {
   payload: Buffer.from(manifestBytes(fixture.manifest)),
 };
 
-const link: TransferLink = {
+const channel: TransferChannel = {
   send: () => undefined,
   close: () => undefined,
   closed: new Promise(() => undefined),
@@ -58,7 +58,7 @@ describe("TransferReceiver", () => {
       clock: new TestClock(),
       dial: (handler) => {
         onFrame = handler;
-        return Promise.resolve(link);
+        return Promise.resolve(channel);
       },
       stage: () => disk.stage(),
       whyIncompatible: () => undefined,

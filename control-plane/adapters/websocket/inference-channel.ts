@@ -10,13 +10,13 @@ import {
 } from "../../../shared/protocol/inference-frame.ts";
 import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
-import type { InferenceLink, InferenceSession, NodeFrame } from "../../ports/sockets.ts";
+import type { InferenceChannel, InferenceSession, NodeFrame } from "../../ports/channels.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
 /** An inference channel after its handshake: binary frames, one for each message. */
-export class InferenceSocket implements InferenceLink {
+export class WebSocketInferenceChannel implements InferenceChannel {
   readonly #webSocket: WebSocket;
   readonly #below: Duplex;
   readonly #watch: SocketWatch;

@@ -11,7 +11,7 @@ import {
   type Channel,
 } from "../../../shared/protocol/limits.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
-import { authenticate, type NodeSocketsOptions } from "./handshake.ts";
+import { authenticate, type NodeChannelsOptions } from "./handshake.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 import { UnprovenSockets } from "./unproven-sockets.ts";
 
@@ -20,13 +20,13 @@ import { UnprovenSockets } from "./unproven-sockets.ts";
  * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown node, 410 a removed one, 503 too many of one address.
  * What one address or node id does in excess is bounded by itself, and waits or goes before anything of another's.
  */
-export class NodeSockets {
-  readonly #options: NodeSocketsOptions;
+export class NodeChannels {
+  readonly #options: NodeChannelsOptions;
   readonly #servers: Record<Channel, WebSocketServer>;
   readonly #queue = new HandshakeQueue();
   readonly #unproven = new UnprovenSockets();
 
-  constructor(options: NodeSocketsOptions) {
+  constructor(options: NodeChannelsOptions) {
     this.#options = options;
     const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 });
     const large = socketServer({ maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 });

@@ -4,12 +4,12 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { transferMessage } from "../../../shared/protocol/messages.ts";
-import type { TransferLink, TransferSession } from "../../ports/sockets.ts";
+import type { TransferChannel, TransferSession } from "../../ports/channels.ts";
 import { parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
 /** A transfer channel after its handshake. Ends by itself when the node grants nothing for 60 s, or does not say within 10 min what it needs. */
-export class TransferSocket implements TransferLink {
+export class WebSocketTransferChannel implements TransferChannel {
   readonly #webSocket: WebSocket;
   readonly #watch: SocketWatch;
   readonly #clock: Clock;

@@ -7,7 +7,7 @@ import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } fro
 import { release, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import { bytesOf } from "./parse-message.ts";
-import type { LinkClosed } from "../../ports/links.ts";
+import type { ChannelClosed } from "../../ports/channels.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
 const CLOSE_GRACE_MS = 2_000;
@@ -17,12 +17,12 @@ const ABNORMAL = 1006;
 type Listener = (data: RawData, isBinary: boolean) => void;
 
 /** What every channel needs of its socket: messages from the very first, when a byte last came, bounds on what waits to go out. */
-export class NodeSocket {
+export class NodeChannel {
   readonly #webSocket: WebSocket;
   readonly #below: Socket;
   readonly #clock: Clock;
   readonly #early: { readonly data: RawData; readonly isBinary: boolean }[] = [];
-  readonly #closed = Promise.withResolvers<LinkClosed>();
+  readonly #closed = Promise.withResolvers<ChannelClosed>();
   #listener: Listener | undefined;
   #bytesRead = 0;
   #heardAt: number;
@@ -61,7 +61,7 @@ export class NodeSocket {
     );
   }
 
-  get closed(): Promise<LinkClosed> {
+  get closed(): Promise<ChannelClosed> {
     return this.#closed.promise;
   }
 
@@ -166,7 +166,7 @@ export class NodeSocket {
 }
 
 /** What a refused upgrade amounts to, in the words of the close codes. */
-export function closedByStatus(status: number, retryAfter: string | undefined): LinkClosed {
+export function closedByStatus(status: number, retryAfter: string | undefined): ChannelClosed {
   const codes: Readonly<Record<number, number>> = {
     401: CLOSE.BAD_PROOF,
     403: CLOSE.NOT_YOURS,

@@ -1,9 +1,9 @@
 import type { Owned } from "../../../../../shared/protocol/body-assembly.ts";
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
-import { InferenceChannel } from "../../../../../edge-node/app/inference/inference-channel.ts";
+import { InferenceConnection } from "../../../../../edge-node/app/inference/inference-connection.ts";
 import type { RequestExecutor } from "../../../../../edge-node/app/inference/request-executor.ts";
-import type { InferenceLink, LinkClosed } from "../../../../../edge-node/ports/links.ts";
+import type { InferenceChannel, ChannelClosed } from "../../../../../edge-node/ports/channels.ts";
 import type { WorkerResponse } from "../../../../../edge-node/ports/serving.ts";
 import { INFERENCE_FRAME, JSON_BODY, type RequestFrame } from "../../../../../shared/protocol/inference-frame.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
@@ -45,15 +45,15 @@ const request = (requestId: number, traceparent?: string): Owned<RequestFrame> =
 async function anOpenChannel() {
   const answered: number[] = [];
   const lines: object[] = [];
-  const closed = Promise.withResolvers<LinkClosed>();
-  const link: InferenceLink = {
+  const closed = Promise.withResolvers<ChannelClosed>();
+  const link: InferenceChannel = {
     closed: closed.promise,
     respond: ({ requestId }) => Promise.resolve(void answered.push(requestId)),
     respondInPieces: ({ requestId }) => Promise.resolve(void answered.push(requestId)),
     close: () => closed.resolve({ code: 1000, reason: "", retryAfterMs: 0 }),
   };
   const reached = Promise.withResolvers<(frame: Owned<RequestFrame>) => void>();
-  const channel = new InferenceChannel({
+  const channel = new InferenceConnection({
     dial: (handlers) => {
       reached.resolve((frame) => handlers.onRequest(frame));
       return Promise.resolve(link);
@@ -67,7 +67,7 @@ async function anOpenChannel() {
   return { send: await reached.promise, answered, lines, channel };
 }
 
-describe("InferenceChannel", () => {
+describe("InferenceConnection", () => {
   it("logs the path of a sampled request into the model host", async () => {
     const { send, answered, lines, channel } = await anOpenChannel();
     send(request(1, `00-${TRACE}-00f067aa0ba902b7-01`));

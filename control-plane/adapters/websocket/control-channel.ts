@@ -7,7 +7,7 @@ import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import { nodeMessage, type ControlPlaneMessage, type Unsent } from "../../../shared/protocol/messages.ts";
 import { TokenBucket } from "../../../shared/base/token-bucket.ts";
-import type { ControlLink, ControlSession } from "../../ports/sockets.ts";
+import type { ControlChannel, ControlSession } from "../../ports/channels.ts";
 import { bytesOf, parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
@@ -18,7 +18,7 @@ export function sendJson(webSocket: WebSocket, message: ControlPlaneMessage): vo
 }
 
 /** A control channel after its handshake: numbers what goes out, checks and counts what comes in. */
-export class ControlSocket implements ControlLink {
+export class WebSocketControlChannel implements ControlChannel {
   readonly #webSocket: WebSocket;
   readonly #watch: SocketWatch;
   readonly #epoch: number;

@@ -15,8 +15,8 @@ import type { NodeIdentityRow } from "./nodes.ts";
 /** What a node sends on its inference channel. */
 export type NodeFrame = ResponseFrame | DataFrame | ResponseHeadFrame | TrailersFrame;
 
-/** An authenticated control channel. Envelope ids and the epoch are the link's business. */
-export interface ControlLink {
+/** An authenticated control channel. Envelope ids and the epoch are the channel's business. */
+export interface ControlChannel {
   /** Returns the id that the message got. */
   send(message: Unsent<ControlPlaneMessage>): number;
   /** Closes politely; terminates when the peer does not answer. */
@@ -31,17 +31,17 @@ export interface ControlLink {
 export interface ControlPeer {
   /** `10.0.0.7:51234`. */
   readonly address: string;
-  readonly connect: (epoch: number) => ControlLink;
+  readonly connect: (epoch: number) => ControlChannel;
 }
 
-export interface InferenceLink {
+export interface InferenceChannel {
   /** Messages of one request, in order. False when the socket is closed or too much waits for it: nothing was sent. */
   send(messages: readonly OwnedBytes[]): boolean;
   close(code: CloseCode, reason: string): void;
   lastByteAt(): number;
 }
 
-export interface TransferLink {
+export interface TransferChannel {
   /** Resolves when the socket has room for more; rejects when it closed. */
   sendFrame(header: Uint8Array, payload: Uint8Array): Promise<void>;
   close(code: CloseCode, reason: string): void;
@@ -54,9 +54,9 @@ export interface NodeSessionHandler {
   /** A control channel whose proof held. Throws to refuse. */
   openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession>;
   /** An inference channel whose proof held; null when `epoch` is not the present session's. */
-  openInference(nodeId: NodeId, epoch: number, link: InferenceLink): InferenceSession | null;
+  openInference(nodeId: NodeId, epoch: number, channel: InferenceChannel): InferenceSession | null;
   /** A transfer channel whose proof held; null when the ticket is unknown, used, expired or another node's. */
-  openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((link: TransferLink) => TransferSession) | null;
+  openTransfer(nodeId: NodeId, epoch: number, ticket: string): ((channel: TransferChannel) => TransferSession) | null;
 }
 
 export interface ControlSession {

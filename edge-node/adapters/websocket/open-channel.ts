@@ -14,10 +14,10 @@ import {
 import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
-import type { LinkClosed, LinkRefused } from "../../ports/links.ts";
-import { isLinkRefused, linkRefused } from "../../app/session/link-refused.ts";
+import type { ChannelClosed, ChannelRefused } from "../../ports/channels.ts";
+import { isChannelRefused, channelRefused } from "../../app/session/channel-refused.ts";
 import { isLoopback } from "../../core/loopback.ts";
-import { closedByStatus, NodeSocket } from "./node-socket.ts";
+import { closedByStatus, NodeChannel } from "./node-channel.ts";
 import { parseMessage } from "./parse-message.ts";
 
 /** DNS, TCP, TLS and the upgrade together. */
@@ -41,11 +41,11 @@ export type Answer = (signature: string) => object;
 
 type Greeting = Extract<ControlPlaneMessage, { type: "welcome" | "attached" }>;
 
-/** Dials one channel and answers its challenge. Resolves when the control plane took the answer; throws `LinkRefused`. */
-export async function openSocket(
+/** Dials one channel and answers its challenge. Resolves when the control plane took the answer; throws `ChannelRefused`. */
+export async function openChannel(
   options: OpenOptions,
   answer: Answer,
-): Promise<{ readonly socket: NodeSocket; readonly greeting: Greeting }> {
+): Promise<{ readonly socket: NodeChannel; readonly greeting: Greeting }> {
   const { clock, signal } = options;
   const socket = await upgrade(options);
   const onAbort = (): void => socket.terminate("called off");
@@ -63,7 +63,11 @@ export async function openSocket(
   }
 }
 
-async function authenticate(socket: NodeSocket, { channel, identity }: OpenOptions, answer: Answer): Promise<Greeting> {
+async function authenticate(
+  socket: NodeChannel,
+  { channel, identity }: OpenOptions,
+  answer: Answer,
+): Promise<Greeting> {
   const challenge = await expectMessage(socket);
   if (challenge.type !== "challenge") throw refused("the first message was not a challenge");
   // The proof names the control plane it is for, so it is worth nothing to another one that relays a nonce.
@@ -79,17 +83,18 @@ async function authenticate(socket: NodeSocket, { channel, identity }: OpenOptio
   return greeting;
 }
 
-async function expectMessage(socket: NodeSocket): Promise<ControlPlaneMessage> {
+async function expectMessage(socket: NodeChannel): Promise<ControlPlaneMessage> {
   const next = await socket.next();
-  if (!next) throw linkRefused(await socket.closed);
+  if (!next) throw channelRefused(await socket.closed);
   const parsed = next.isBinary ? undefined : parseMessage(next.data);
   if (parsed?.kind !== "message") throw refused("the handshake broke the protocol");
   return parsed.message;
 }
 
-const refused = (reason: string): LinkRefused => linkRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
+const refused = (reason: string): ChannelRefused =>
+  channelRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
 
-async function upgrade(options: OpenOptions): Promise<NodeSocket> {
+async function upgrade(options: OpenOptions): Promise<NodeChannel> {
   const { channel, url, identity, replica, connect, clock, signal } = options;
   const deadline = new AbortController();
   const stop = (): void => deadline.abort(signal.reason);
@@ -114,8 +119,8 @@ async function upgrade(options: OpenOptions): Promise<NodeSocket> {
     });
     return await opened(webSocket, { below, clock, messagesAreKept: channel === "transfer", signal: deadline.signal });
   } catch (error) {
-    if (isLinkRefused(error)) throw error;
-    throw linkRefused({ code: 1006, reason: messageOf(error), retryAfterMs: 0 });
+    if (isChannelRefused(error)) throw error;
+    throw channelRefused({ code: 1006, reason: messageOf(error), retryAfterMs: 0 });
   } finally {
     cancel();
     signal.removeEventListener("abort", stop);
@@ -134,9 +139,9 @@ const noMask = (): void => undefined;
 function opened(
   webSocket: WebSocket,
   { signal, ...parts }: { below: Socket; clock: Clock; messagesAreKept: boolean; signal: AbortSignal },
-): Promise<NodeSocket> {
+): Promise<NodeChannel> {
   return new Promise((resolve, reject) => {
-    const refuse = (closed: LinkClosed): void => reject(linkRefused(closed));
+    const refuse = (closed: ChannelClosed): void => reject(channelRefused(closed));
     const onAbort = (): void => {
       refuse({ code: 1006, reason: messageOf(signal.reason), retryAfterMs: 0 });
       webSocket.terminate();
@@ -150,7 +155,7 @@ function opened(
     // In this very event, so that a message that came with the upgrade finds its listener.
     webSocket.once("open", () => {
       signal.removeEventListener("abort", onAbort);
-      resolve(new NodeSocket(webSocket, parts));
+      resolve(new NodeChannel(webSocket, parts));
     });
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();

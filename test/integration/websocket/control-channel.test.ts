@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { WebSocket, WebSocketServer } from "ws";
-import { ControlSocket } from "../../../control-plane/adapters/websocket/control-socket.ts";
-import type { ControlSession } from "../../../control-plane/ports/sockets.ts";
+import { WebSocketControlChannel } from "../../../control-plane/adapters/websocket/control-channel.ts";
+import type { ControlSession } from "../../../control-plane/ports/channels.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";
@@ -43,7 +43,7 @@ beforeEach(async () => {
   sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, below, head) =>
     sockets.handleUpgrade(request, below, head, (webSocket) =>
-      new ControlSocket(webSocket, { below, epoch: 1, clock, logger: silentLogger }).listen(session),
+      new WebSocketControlChannel(webSocket, { below, epoch: 1, clock, logger: silentLogger }).listen(session),
     ),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -63,7 +63,7 @@ function say(messages: number): void {
     node.send(JSON.stringify({ type: "log", id: index + 2, epoch: 1, seq: index, dropped: 0, lines: [] }));
 }
 
-describe("ControlSocket", () => {
+describe("WebSocketControlChannel", () => {
   it("in-flood: closes 4429 at the first message over the burst, and hears none of the rest", async () => {
     say(10 * CONTROL_RATE.burst);
     await eventually("the end", () => closedBy);

@@ -10,16 +10,16 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { INFERENCE_FRAME, type RequestFrame } from "../../../shared/protocol/inference-frame.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { Reconnect } from "../../core/reconnect.ts";
-import type { InferenceLink, LinkClosed, ResponseHead } from "../../ports/links.ts";
+import type { InferenceChannel, ChannelClosed, ResponseHead } from "../../ports/channels.ts";
 import type { WorkerResponse } from "../../ports/serving.ts";
-import { isLinkRefused } from "../session/link-refused.ts";
+import { isChannelRefused } from "../session/channel-refused.ts";
 import type { RequestExecutor } from "./request-executor.ts";
 import { traceLine } from "./trace-line.ts";
 
 type Handlers = { onRequest(frame: Owned<RequestFrame>): void; onCancel(requestId: number): void };
 
 interface Parts {
-  readonly dial: (handlers: Handlers, signal: AbortSignal) => Promise<InferenceLink>;
+  readonly dial: (handlers: Handlers, signal: AbortSignal) => Promise<InferenceChannel>;
   readonly serving: RequestExecutor;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,7 +34,7 @@ const PROVEN_MS = 5_000;
  * The channel on which one session's requests come. Open while it is wanted (a placement loads or is ready); dialled again,
  * with back-off, when it breaks. Every request gets exactly one response, on the socket that it came from.
  */
-export class InferenceChannel {
+export class InferenceConnection {
   readonly #parts: Parts;
   readonly #reconnect: Reconnect;
   #open: AbortController | undefined;
@@ -108,25 +108,25 @@ export class InferenceChannel {
   }
 
   /** One socket from dial to close. */
-  async #once(signal: AbortSignal): Promise<LinkClosed> {
+  async #once(signal: AbortSignal): Promise<ChannelClosed> {
     const running = new ChurnMap<Cancellation>();
-    const opened = Promise.withResolvers<InferenceLink>();
+    const opened = Promise.withResolvers<InferenceChannel>();
     const handlers: Handlers = {
       onRequest: (frame) => void this.#answer(frame, running, opened.promise),
       onCancel: (requestId) => running.get(requestId)?.cancel(),
     };
     try {
-      const link = await this.#parts.dial(handlers, signal);
-      opened.resolve(link);
+      const channel = await this.#parts.dial(handlers, signal);
+      opened.resolve(channel);
       this.#opened.resolve();
-      const letGo = (): void => link.close(CLOSE.DONE, "");
+      const letGo = (): void => channel.close(CLOSE.DONE, "");
       if (signal.aborted) letGo();
       else signal.addEventListener("abort", letGo, { once: true });
-      const closed = await link.closed;
+      const closed = await channel.closed;
       signal.removeEventListener("abort", letGo);
       return closed;
     } catch (error) {
-      return isLinkRefused(error) ? error.closed : { code: CLOSE.FAULT, reason: messageOf(error), retryAfterMs: 0 };
+      return isChannelRefused(error) ? error.closed : { code: CLOSE.FAULT, reason: messageOf(error), retryAfterMs: 0 };
     } finally {
       for (const [, request] of running.entries()) request.cancel(); // nobody is there to take the answers
     }
@@ -135,7 +135,7 @@ export class InferenceChannel {
   async #answer(
     frame: Owned<RequestFrame>,
     running: ChurnMap<Cancellation>,
-    link: Promise<InferenceLink>,
+    channel: Promise<InferenceChannel>,
   ): Promise<void> {
     const { serving, logger } = this.#parts;
     const cancellation = new Cancellation();
@@ -152,7 +152,7 @@ export class InferenceChannel {
         cancellation,
       });
       traceLine(logger, { placementId: frame.meta.placementId, traceparent: frame.meta.traceparent }, answer);
-      await respond(await link, frame.requestId, answer);
+      await respond(await channel, frame.requestId, answer);
       // The host has read what it has answered; what it has not, a socket may still be writing.
       if (answer.code === undefined) release(frame.body);
     } catch (error) {
@@ -165,11 +165,11 @@ export class InferenceChannel {
   }
 }
 
-async function respond(link: InferenceLink, requestId: number, answer: WorkerResponse): Promise<void> {
+async function respond(channel: InferenceChannel, requestId: number, answer: WorkerResponse): Promise<void> {
   const { body, figuresAtEnd = () => answer } = answer;
   const head = headOf(requestId, answer);
-  if (!(body instanceof Uint8Array)) return link.respondInPieces(head, body, figuresAtEnd);
-  await link.respond({ ...head, body });
+  if (!(body instanceof Uint8Array)) return channel.respondInPieces(head, body, figuresAtEnd);
+  await channel.respond({ ...head, body });
   release(body);
 }
 

@@ -12,7 +12,7 @@ import type { TransferFrame } from "../../shared/protocol/transfer-frame.ts";
 import type { HostStream } from "./model-hosts.ts";
 import type { LoadFigures } from "./serving.ts";
 
-export interface LinkClosed {
+export interface ChannelClosed {
   readonly code: number;
   readonly reason: string;
   /** From `Retry-After` when the upgrade was refused, else 0. */
@@ -20,13 +20,13 @@ export interface LinkClosed {
 }
 
 /** What a dialer throws. Recognised by `name`. */
-export interface LinkRefused extends Error {
-  readonly name: "LinkRefused";
-  readonly closed: LinkClosed;
+export interface ChannelRefused extends Error {
+  readonly name: "ChannelRefused";
+  readonly closed: ChannelClosed;
 }
 
-/** An authenticated control channel. Envelope ids and the epoch are the link's business. */
-export interface ControlLink {
+/** An authenticated control channel. Envelope ids and the epoch are the channel's business. */
+export interface ControlChannel {
   readonly welcome: Extract<ControlPlaneMessage, { type: "welcome" }>;
   /**
    * Returns the message's id; 0 when it waits for its turn, as a node may say only so much in a second, or when it was a
@@ -36,7 +36,7 @@ export interface ControlLink {
   /** How long a message would have to wait for its turn, in ms: who has a level to tell, tells what is newest then. */
   waitMs(): number;
   close(code: number, reason: string): void;
-  readonly closed: Promise<LinkClosed>;
+  readonly closed: Promise<ChannelClosed>;
   /** Milliseconds (of the node's clock) at which a byte last arrived. */
   lastByteAt(): number;
 }
@@ -44,7 +44,7 @@ export interface ControlLink {
 /** A response without its body. */
 export type ResponseHead = Omit<ResponseFrame, "end" | "bodyLength" | "body">;
 
-export interface InferenceLink {
+export interface InferenceChannel {
   /** Sends a response of any size in frames; resolves when the socket took it, or nobody wants it any more. */
   respond(head: ResponseHead & Pick<ResponseFrame, "body">): Promise<void>;
   /**
@@ -53,16 +53,16 @@ export interface InferenceLink {
    */
   respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void>;
   close(code: number, reason: string): void;
-  readonly closed: Promise<LinkClosed>;
+  readonly closed: Promise<ChannelClosed>;
 }
 
-export interface TransferLink {
+export interface TransferChannel {
   send(message: TransferMessage): void;
   close(code: number, reason: string): void;
-  readonly closed: Promise<LinkClosed>;
+  readonly closed: Promise<ChannelClosed>;
 }
 
-/** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `LinkRefused`. */
+/** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `ChannelRefused`. */
 export interface Dialer {
   /** The next control dial goes to the next URL: the control plane that was dialled last is about to stop. */
   tryNextUrl(): void;
@@ -76,7 +76,7 @@ export interface Dialer {
     },
     onMessage: (message: ControlPlaneMessage) => void,
     signal: AbortSignal,
-  ): Promise<ControlLink>;
+  ): Promise<ControlChannel>;
   inference(
     session: {
       epoch: number;
@@ -86,11 +86,11 @@ export interface Dialer {
     },
     handlers: { onRequest(frame: Owned<RequestFrame>): void; onCancel(requestId: number): void },
     signal: AbortSignal,
-  ): Promise<InferenceLink>;
+  ): Promise<InferenceChannel>;
   /** Frames are handed over one at a time: the next is read from the socket when the promise has resolved. */
   transfer(
     session: { epoch: number; replica: string; ticket: NonNullable<Attach["ticket"]> },
     onFrame: (frame: TransferFrame) => Promise<void>,
     signal: AbortSignal,
-  ): Promise<TransferLink>;
+  ): Promise<TransferChannel>;
 }
