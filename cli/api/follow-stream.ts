@@ -1,4 +1,4 @@
-import { type BackoffPolicy, fullJitter } from "../../shared/base/backoff.ts";
+import { type BackoffPolicy, fullJitter } from "../../shared/flow/backoff.ts";
 import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { systemRandom } from "../../shared/base/random.ts";
 import type { CommandContext } from "../run.ts";

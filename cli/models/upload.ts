@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { type BackoffPolicy, fullJitter } from "../../shared/base/backoff.ts";
+import { type BackoffPolicy, fullJitter } from "../../shared/flow/backoff.ts";
 import { type Clock, sleep } from "../../shared/base/clock.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { Answer, ApiClient } from "../api/client.ts";

@@ -1,7 +1,7 @@
 import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { NodeId } from "../../shared/base/ids.ts";
 import type { CloseCode } from "../../shared/protocol/close-codes.ts";
-import type { ResponseFrame } from "../../shared/protocol/inference-frame.ts";
+import type { ResponseFrame } from "../../shared/protocol/frames/inference-frame.ts";
 import type {
   ControlPlaneMessage,
   Hello,
@@ -9,7 +9,7 @@ import type {
   TransferMessage,
   Unsent,
 } from "../../shared/protocol/messages.ts";
-import type { DataFrame, ResponseHeadFrame, TrailersFrame } from "../../shared/protocol/stream-frame.ts";
+import type { DataFrame, ResponseHeadFrame, TrailersFrame } from "../../shared/protocol/frames/stream-frame.ts";
 import type { NodeIdentityRow } from "./nodes.ts";
 
 /** What a node sends on its inference channel. */

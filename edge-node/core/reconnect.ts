@@ -1,4 +1,4 @@
-import { fullJitter, RECONNECT } from "../../shared/base/backoff.ts";
+import { fullJitter, RECONNECT } from "../../shared/flow/backoff.ts";
 import { afterClose } from "../../shared/protocol/close-codes.ts";
 import type { Random } from "../../shared/base/random.ts";
 

@@ -1,4 +1,4 @@
-import { fullJitter, type BackoffPolicy } from "../../shared/base/backoff.ts";
+import { fullJitter, type BackoffPolicy } from "../../shared/flow/backoff.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
 

@@ -4,7 +4,7 @@ import type { Tensor } from "../../shared/inference/datatypes.ts";
 import { invalid } from "../../shared/inference/faults.ts";
 import type { InferRequest } from "../../shared/inference/request.ts";
 import { encodeResponse, errorBody } from "../../shared/inference/response.ts";
-import { JSON_BODY } from "../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../shared/protocol/frames/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../shared/protocol/limits.ts";
 import { ANSWER_CODES } from "./link-frame.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";

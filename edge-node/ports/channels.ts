@@ -1,5 +1,5 @@
-import type { Owned } from "../../shared/protocol/body-assembly.ts";
-import type { RequestFrame, ResponseFrame } from "../../shared/protocol/inference-frame.ts";
+import type { Owned } from "../../shared/protocol/frames/body-assembly.ts";
+import type { RequestFrame, ResponseFrame } from "../../shared/protocol/frames/inference-frame.ts";
 import type {
   Attach,
   Capabilities,
@@ -8,7 +8,7 @@ import type {
   TransferMessage,
   Unsent,
 } from "../../shared/protocol/messages.ts";
-import type { TransferFrame } from "../../shared/protocol/transfer-frame.ts";
+import type { TransferFrame } from "../../shared/protocol/frames/transfer-frame.ts";
 import type { HostStream } from "./model-hosts.ts";
 import type { LoadFigures } from "./serving.ts";
 

@@ -1,5 +1,5 @@
 import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
-import type { Cancellation } from "../../shared/base/cancellation.ts";
+import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { ResponseStream } from "../../shared/inference/response-stream.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";

@@ -1,5 +1,5 @@
 import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
-import type { Cancellation } from "../../shared/base/cancellation.ts";
+import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";

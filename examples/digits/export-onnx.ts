@@ -1,5 +1,5 @@
 import { CLASS_COUNT, IMAGE_SIDE } from "./digit.ts";
-import type { Parameter } from "./network.ts";
+import type { Parameter } from "./network/network.ts";
 import { ATTRIBUTE_TYPE, FLOAT, IR_VERSION, ModelProto, OPSET_VERSION } from "./onnx-proto.ts";
 
 /** A tensor at the border of a graph. −1 in the shape is the batch, free from 1 up. */

@@ -1,5 +1,5 @@
 import type { Digit } from "./digit.ts";
-import { mostLikely, type Network, type Parameter } from "./network.ts";
+import { mostLikely, type Network, type Parameter } from "./network/network.ts";
 import type { SeededRandom } from "./random.ts";
 import { shiftImage } from "./shift.ts";
 

@@ -1,10 +1,10 @@
-import { ConvNet } from "./conv-net.ts";
+import { ConvNet } from "./network/conv-net.ts";
 import { CLASS_COUNT, IMAGE_SIDE, PIXELS_PER_DIGIT } from "./digit.ts";
 import { INPUT, type OnnxNode, OUTPUT } from "./export-onnx.ts";
 import type { Recipe } from "./fit.ts";
-import type { Network } from "./network.ts";
+import type { Network } from "./network/network.ts";
 import type { SeededRandom } from "./random.ts";
-import { SoftmaxRegression } from "./softmax-regression.ts";
+import { SoftmaxRegression } from "./network/softmax-regression.ts";
 
 /** 8,000 digits to train on, 2,000 to measure with. */
 export const SPLIT = { heldOutShare: 0.2, seed: 1998 } as const;

@@ -6,7 +6,7 @@ import type { Digit } from "./digit.ts";
 import { exportOnnx, INPUT, OUTPUT } from "./export-onnx.ts";
 import { accuracyOf, countRight, fit } from "./fit.ts";
 import { MODEL_CARDS_FILE, type ModelCard, MODELS_FOLDER, renderModelCards, sha256Of } from "./model-cards.ts";
-import type { Network } from "./network.ts";
+import type { Network } from "./network/network.ts";
 import { IR_VERSION, OPSET_VERSION } from "./onnx-proto.ts";
 import { reportProgress } from "./progress.ts";
 import { SeededRandom } from "./random.ts";

@@ -1,5 +1,5 @@
 import { own, type OwnedBytes } from "../bytes/owned-bytes.ts";
-import { JSON_BODY } from "../protocol/inference-frame.ts";
+import { JSON_BODY } from "../protocol/frames/inference-frame.ts";
 import { invalid } from "./faults.ts";
 import { type JsonObject, parseBody } from "./json.ts";
 

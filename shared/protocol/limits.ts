@@ -1,4 +1,4 @@
-import type { Rate } from "../base/token-bucket.ts";
+import type { Rate } from "../flow/token-bucket.ts";
 
 /** The numbers of protocol `skerry.v1` that both ends enforce. */
 

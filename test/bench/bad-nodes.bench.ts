@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { digitRequests } from "../support/digit-request.ts";
-import { deployAfresh, runFault, type FaultReport } from "../support/fault-run.ts";
-import { NODE_FAULTS } from "../support/node-faults.ts";
-import { startTestDatabase } from "../support/postgres.ts";
+import { digitRequests } from "../support/models/digit-request.ts";
+import { deployAfresh, runFault, type FaultReport } from "../support/processes/fault-run.ts";
+import { NODE_FAULTS } from "../support/processes/node-faults.ts";
+import { startTestDatabase } from "../support/postgres/postgres.ts";
 import { quantile } from "../support/quantile.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
-import type { LoadSample } from "../support/steady-load.ts";
-import { TcpProxy } from "../support/tcp-proxy.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import type { LoadSample } from "../support/processes/steady-load.ts";
+import { TcpProxy } from "../support/network/tcp-proxy.ts";
 
 /**
  * What callers see while one of three nodes goes bad, for 30 s each, under 100 requests a second with the shipped

@@ -1,14 +1,14 @@
 import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Cancellation } from "../../shared/base/cancellation.ts";
+import { Cancellation } from "../../shared/flow/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference/inference-worker.ts";
 import { openModel } from "../../edge-node/model-host/model.ts";
 import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
-import { denseModel, softmaxModel } from "../support/onnx-models.ts";
+import { denseModel, softmaxModel } from "../support/models/onnx-models.ts";
 
 /**
  * Rows a second through one model host, as a node uses it (queue, link, decode, run, encode), with and without batching,

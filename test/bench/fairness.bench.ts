@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cancellation } from "../../shared/base/cancellation.ts";
+import { Cancellation } from "../../shared/flow/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";
-import { denseModel } from "../support/onnx-models.ts";
+import { denseModel } from "../support/models/onnx-models.ts";
 import { quantile } from "../support/quantile.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { startTestDatabase } from "../support/postgres.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
+import { startTestDatabase } from "../support/postgres/postgres.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { softmax } from "./support/bench-models.ts";
 import { childrenOf } from "./support/cpu-time.ts";
 import { httpLoad } from "./support/http-load.ts";

@@ -1,7 +1,7 @@
-import { largeModel } from "../support/large-model.ts";
-import { startTestDatabase } from "../support/postgres.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
-import { until } from "../support/skerry-process.ts";
+import { largeModel } from "../support/models/large-model.ts";
+import { startTestDatabase } from "../support/postgres/postgres.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { until } from "../support/processes/skerry-process.ts";
 
 /**
  * What a push at full speed does to the node that receives it: how soon its heartbeats are answered, against the same

@@ -4,22 +4,22 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { globSync } from "node:fs";
 import { encodeRequest } from "../../shared/inference/request.ts";
-import { inFlightAt } from "../support/node-faults.ts";
-import { zerosModel } from "../support/onnx-models.ts";
-import { startTestDatabase } from "../support/postgres.ts";
+import { inFlightAt } from "../support/processes/node-faults.ts";
+import { zerosModel } from "../support/models/onnx-models.ts";
+import { startTestDatabase } from "../support/postgres/postgres.ts";
 import { quantile } from "../support/quantile.ts";
-import { type ClusterNode, SkerryCluster } from "../support/skerry-cluster.ts";
+import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { millisecond, negative, softmax } from "./support/bench-models.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { inferTarget } from "./support/infer-target.ts";
 import { startNginx } from "./support/nginx.ts";
-import { begin, type Begun } from "../support/pieces-client.ts";
+import { begin, type Begun } from "../support/fakes/pieces-client.ts";
 
 /**
  * Answers in pieces, through the control plane and at the node's own port in turns: how soon the first piece is there, what
  * a reader who takes nothing costs the others, how soon the hosts are idle when callers go away, what a 64 MiB answer adds
  * to the control plane's memory, and what a 602 kB answer costs beside nginx. The pieces come from a host that makes them
- * by the clock (`test/support/pieces-host.ts`); all else is the real thing.
+ * by the clock (`test/support/fakes/pieces-host.ts`); all else is the real thing.
  *
  *   npm run bench -- streams
  *   ROUNDS=3 PARTS=first,vanish npm run bench -- streams

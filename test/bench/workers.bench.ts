@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { startTestDatabase } from "../support/postgres.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
-import { until } from "../support/skerry-process.ts";
+import { startTestDatabase } from "../support/postgres/postgres.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { until } from "../support/processes/skerry-process.ts";
 import { millisecond } from "./support/bench-models.ts";
 import { cpuMs } from "./support/cpu-time.ts";
 import { type CpuQuota, cpuQuota } from "./support/cpu-quota.ts";

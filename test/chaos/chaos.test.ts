@@ -3,15 +3,15 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { messageOf } from "../../shared/base/errors.ts";
 import { seededRandom } from "../../shared/base/random.ts";
-import { aSpec, type ChaosScene, makePeace, wreakHavoc } from "../support/chaos.ts";
-import { largeModel, tableOf } from "../support/large-model.ts";
-import { inFlightAt } from "../support/node-faults.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
-import { modelHostsOf } from "../support/process-facts.ts";
-import { type ClusterNode, SkerryCluster } from "../support/skerry-cluster.ts";
-import { until } from "../support/skerry-process.ts";
-import { steadyLoad, type LoadSample } from "../support/steady-load.ts";
-import { TcpProxy } from "../support/tcp-proxy.ts";
+import { aSpec, type ChaosScene, makePeace, wreakHavoc } from "../support/processes/chaos.ts";
+import { largeModel, tableOf } from "../support/models/large-model.ts";
+import { inFlightAt } from "../support/processes/node-faults.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
+import { modelHostsOf } from "../support/processes/process-facts.ts";
+import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { until } from "../support/processes/skerry-process.ts";
+import { steadyLoad, type LoadSample } from "../support/processes/steady-load.ts";
+import { TcpProxy } from "../support/network/tcp-proxy.ts";
 
 /** Others: `SKERRY_CHAOS_SEEDS=7,8,9 npm run test:chaos`. */
 const SEEDS = (process.env["SKERRY_CHAOS_SEEDS"] ?? "1,2").split(",").map(Number);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { execFileSync } from "node:child_process";
-import { identityModel } from "../support/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
-import { freePort, until } from "../support/skerry-process.ts";
+import { identityModel } from "../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { freePort, until } from "../support/processes/skerry-process.ts";
 import { ended, type Ended, pythonWith } from "./python-environment.ts";
 
 /** The clients that people have, as they come from their registries, against a real control plane and a real node. */

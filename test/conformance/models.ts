@@ -1,4 +1,4 @@
-import type { ElementType } from "../support/onnx-models.ts";
+import type { ElementType } from "../support/models/onnx-models.ts";
 import {
   identityModel,
   loopModel,
@@ -7,7 +7,7 @@ import {
   statefulModel,
   sumAndDifferenceModel,
   unknownOperatorModel,
-} from "../support/onnx-models.ts";
+} from "../support/models/onnx-models.ts";
 
 /** A model that the cases call by name. A server under test has to hold those that its cases need. */
 export interface ConformanceModel {

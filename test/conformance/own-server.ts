@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { startTestDatabase } from "../support/postgres.ts";
-import { type ClusterNode, SkerryCluster } from "../support/skerry-cluster.ts";
-import { until } from "../support/skerry-process.ts";
+import { startTestDatabase } from "../support/postgres/postgres.ts";
+import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { until } from "../support/processes/skerry-process.ts";
 import type { Target } from "./exchange.ts";
 import { MODELS } from "./models.ts";
 

@@ -4,9 +4,9 @@ import { WebSocket } from "ws";
 import { NODE_LOG_RATE } from "../../control-plane/app/events/event-recorder.ts";
 import { CONTROL_PACE } from "../../shared/protocol/limits.ts";
 import { HostileNode } from "../support/hostile-node.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
-import { until } from "../support/skerry-process.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { until } from "../support/processes/skerry-process.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;

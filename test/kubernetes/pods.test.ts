@@ -5,10 +5,10 @@ import { KubernetesPods } from "../../control-plane/adapters/kubernetes/pod-clus
 import type { Node } from "../../shared/api/v1/nodes.ts";
 import { digestOf } from "../../shared/base/digest.ts";
 import { podJoinProofText } from "../../shared/protocol/proofs.ts";
-import { identityModel } from "../support/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres.ts";
-import { SkerryCluster } from "../support/skerry-cluster.ts";
-import { until } from "../support/skerry-process.ts";
+import { identityModel } from "../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
+import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { until } from "../support/processes/skerry-process.ts";
 import { apiOf, Kubernetes } from "./support/kubernetes.ts";
 import { ProcessKubelet } from "./support/process-kubelet.ts";
 

@@ -10,7 +10,7 @@ import { digestOf } from "../../shared/base/digest.ts";
 import { systemRandom } from "../../shared/base/random.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
 import { silentLogger } from "./silent-logger.ts";
-import type { SkerryCluster } from "./skerry-cluster.ts";
+import type { SkerryCluster } from "./processes/skerry-cluster.ts";
 
 const POLICY = { pin: "none", isNetworkTrusted: false };
 const connect = (url: URL, signal: AbortSignal): ReturnType<typeof pinnedConnect> => pinnedConnect(POLICY, url, signal);

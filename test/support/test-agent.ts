@@ -14,9 +14,9 @@ import { systemClock } from "../../shared/base/clock.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
 import { seededRandom } from "../../shared/base/random.ts";
-import type { ArtifactFixture } from "./artifact-fixture.ts";
-import { FakeHosts, FakeServing } from "./fake-hosts.ts";
-import { JOIN_TOKEN, type FakeControlPlane } from "./fake-control-plane.ts";
+import type { ArtifactFixture } from "./models/artifact-fixture.ts";
+import { FakeHosts, FakeServing } from "./fakes/fake-hosts.ts";
+import { JOIN_TOKEN, type FakeControlPlane } from "./fakes/fake-control-plane.ts";
 import { silentLogger } from "./silent-logger.ts";
 
 /** An agent of real parts but for its model hosts, on a state folder of its own. */

@@ -5,7 +5,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import { type Datatype, type Tensor, zeroNumbers } from "../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { readList } from "../../api/lists.ts";
 import { EXIT } from "../../exit-codes.ts";

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { fullJitter, type BackoffPolicy } from "../../../shared/base/backoff.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { PrismaClient, type Prisma } from "../../../prisma/generated/client.ts";
-import { fullJitter, type BackoffPolicy } from "../../../shared/base/backoff.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";

@@ -1,4 +1,4 @@
-import { fullJitter, type BackoffPolicy } from "../../../shared/base/backoff.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";

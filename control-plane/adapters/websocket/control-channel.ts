@@ -6,7 +6,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_RATE } from "../../../shared/protocol/limits.ts";
 import { nodeMessage, type ControlPlaneMessage, type Unsent } from "../../../shared/protocol/messages.ts";
-import { TokenBucket } from "../../../shared/base/token-bucket.ts";
+import { TokenBucket } from "../../../shared/flow/token-bucket.ts";
 import type { ControlChannel, ControlSession } from "../../ports/channels.ts";
 import { bytesOf, parseMessage } from "./parse-message.ts";
 import { SocketWatch } from "./socket-watch.ts";

@@ -1,13 +1,13 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { corkForThisTurn } from "../../../shared/base/cork.ts";
+import { corkForThisTurn } from "../../../shared/flow/cork.ts";
 import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import {
   decodeInferenceFrame,
   INFERENCE_FRAME,
   type InferenceFrame,
-} from "../../../shared/protocol/inference-frame.ts";
+} from "../../../shared/protocol/frames/inference-frame.ts";
 import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import type { InferenceChannel, InferenceSession, NodeFrame } from "../../ports/channels.ts";

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { TokenBucket, type Rate } from "../../../shared/base/token-bucket.ts";
+import { TokenBucket, type Rate } from "../../../shared/flow/token-bucket.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { EventStore, NewEvent } from "../../ports/journal.ts";
 

@@ -4,9 +4,9 @@ import {
   encodeMessages,
   INFERENCE_FRAME,
   type ResponseFrame,
-} from "../../../shared/protocol/inference-frame.ts";
+} from "../../../shared/protocol/frames/inference-frame.ts";
 import type { StreamEnd } from "../../../shared/inference/response-stream.ts";
-import type { TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
+import type { TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import { retryAfterQueueMs } from "../../../shared/inference/http/error-response.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { attemptTimeoutMs, longRunUntil } from "../../core/routing/attempt-timeout.ts";

@@ -1,5 +1,5 @@
 import type { OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
-import type { Cancellation } from "../../../shared/base/cancellation.ts";
+import type { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { Preference } from "../../../shared/inference/http/request-headers.ts";
 import type { NodeStream } from "./pending-requests.ts";

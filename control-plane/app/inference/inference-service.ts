@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { encodeCancel } from "../../../shared/protocol/inference-frame.ts";
+import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";

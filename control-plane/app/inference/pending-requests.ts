@@ -1,9 +1,9 @@
-import { ChurnMap } from "../../../shared/base/churn-map.ts";
+import { ChurnMap } from "../../../shared/bytes/churn-map.ts";
 import type { ResponseStream } from "../../../shared/inference/response-stream.ts";
-import type { Owned } from "../../../shared/protocol/body-assembly.ts";
-import type { ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import type { Owned } from "../../../shared/protocol/frames/body-assembly.ts";
+import type { ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
 import { STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
-import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
+import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 
 /** A body on its way from a node; its trailer carries the figures of the placement. */
 export type NodeStream = ResponseStream<TrailersFrame>;

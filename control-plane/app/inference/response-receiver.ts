@@ -1,8 +1,8 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import { ResponseStream } from "../../../shared/inference/response-stream.ts";
-import { type Assembled, BodyAssembly } from "../../../shared/protocol/body-assembly.ts";
+import { type Assembled, BodyAssembly } from "../../../shared/protocol/frames/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import { INFERENCE_FRAME, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { INFERENCE_FRAME, type ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import {
   type DataFrame,
@@ -10,7 +10,7 @@ import {
   type ResponseHeadFrame,
   type TrailersFrame,
   UNKNOWN_LENGTH,
-} from "../../../shared/protocol/stream-frame.ts";
+} from "../../../shared/protocol/frames/stream-frame.ts";
 import { allocate } from "../../../shared/bytes/owned-bytes.ts";
 import type { InferenceChannel, NodeFrame } from "../../ports/channels.ts";
 import type { NodeStream, PendingRequests } from "./pending-requests.ts";

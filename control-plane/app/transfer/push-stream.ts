@@ -11,7 +11,7 @@ import {
   encodeTransferHeader,
   TRANSFER_FRAME,
   TRANSFER_HEADER_BYTES,
-} from "../../../shared/protocol/transfer-frame.ts";
+} from "../../../shared/protocol/frames/transfer-frame.ts";
 import { chunksInBitmap, PushProgress } from "../../core/transfer/push-progress.ts";
 import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalogue.ts";

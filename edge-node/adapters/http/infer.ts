@@ -1,6 +1,6 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Cancellation, cancellationOf } from "../../../shared/base/cancellation.ts";
+import { type Cancellation, cancellationOf } from "../../../shared/flow/cancellation.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { type ErrorCode, ERRORS, isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";

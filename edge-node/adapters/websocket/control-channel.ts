@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, NodeMessage, Unsent, Welcome } from "../../../shared/protocol/messages.ts";
-import { TokenBucket } from "../../../shared/base/token-bucket.ts";
+import { TokenBucket } from "../../../shared/flow/token-bucket.ts";
 import type { ControlChannel, ChannelClosed } from "../../ports/channels.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { parseMessage } from "./parse-message.ts";

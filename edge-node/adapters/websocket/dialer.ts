@@ -3,7 +3,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { FEATURES } from "../../../shared/protocol/features.ts";
 import type { Channel } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
-import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
+import type { TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type { ControlChannel, Dialer, InferenceChannel, TransferChannel } from "../../ports/channels.ts";
 import { channelRefused } from "../../app/session/channel-refused.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { type Assembled, BodyAssembly, type Owned } from "../../../shared/protocol/body-assembly.ts";
+import { type Assembled, BodyAssembly, type Owned } from "../../../shared/protocol/frames/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import {
   decodeInferenceFrame,
@@ -9,10 +9,10 @@ import {
   type InferenceFrame,
   type RequestFrame,
   type ResponseFrame,
-} from "../../../shared/protocol/inference-frame.ts";
+} from "../../../shared/protocol/frames/inference-frame.ts";
 import { release, own } from "../../../shared/bytes/owned-bytes.ts";
 import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS } from "../../../shared/protocol/limits.ts";
-import type { CreditFrame, DataFrame } from "../../../shared/protocol/stream-frame.ts";
+import type { CreditFrame, DataFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import type { InferenceChannel, ChannelClosed, ResponseHead } from "../../ports/channels.ts";
 import type { HostStream } from "../../ports/model-hosts.ts";
 import type { LoadFigures } from "../../ports/serving.ts";

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { corkForThisTurn } from "../../../shared/base/cork.ts";
+import { corkForThisTurn } from "../../../shared/flow/cork.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { OUTBOUND_PAUSE_BYTES, OUTBOUND_STALL_MS, OUTBOUND_TERMINATE_BYTES } from "../../../shared/protocol/limits.ts";
 import { release, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";

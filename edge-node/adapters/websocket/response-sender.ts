@@ -1,10 +1,10 @@
-import { ChurnMap } from "../../../shared/base/churn-map.ts";
+import { ChurnMap } from "../../../shared/bytes/churn-map.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
-import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/inference-frame.ts";
+import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
-import { StreamCredit } from "../../../shared/protocol/stream-credit.ts";
+import { StreamCredit } from "../../../shared/protocol/frames/stream-credit.ts";
 import {
   DATA_HEADER,
   encodeResponseHead,
@@ -12,7 +12,7 @@ import {
   encodeTrailers,
   type TrailersFrame,
   UNKNOWN_LENGTH,
-} from "../../../shared/protocol/stream-frame.ts";
+} from "../../../shared/protocol/frames/stream-frame.ts";
 import type { ResponseHead } from "../../ports/channels.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { LoadFigures } from "../../ports/serving.ts";

@@ -1,6 +1,6 @@
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { TransferMessage } from "../../../shared/protocol/messages.ts";
-import { decodeTransferFrame, type TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
+import { decodeTransferFrame, type TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import type { ChannelClosed, TransferChannel } from "../../ports/channels.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { bytesOf } from "./parse-message.ts";

@@ -1,13 +1,13 @@
-import { Cancellation } from "../../../shared/base/cancellation.ts";
-import { ChurnMap } from "../../../shared/base/churn-map.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
+import { ChurnMap } from "../../../shared/bytes/churn-map.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
-import type { Owned } from "../../../shared/protocol/body-assembly.ts";
+import type { Owned } from "../../../shared/protocol/frames/body-assembly.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import { INFERENCE_FRAME, type RequestFrame } from "../../../shared/protocol/inference-frame.ts";
+import { INFERENCE_FRAME, type RequestFrame } from "../../../shared/protocol/frames/inference-frame.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { Reconnect } from "../../core/reconnect.ts";
 import type { InferenceChannel, ChannelClosed, ResponseHead } from "../../ports/channels.ts";

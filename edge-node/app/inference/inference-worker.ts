@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { DEFAULT_BODIES_BYTES, DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";

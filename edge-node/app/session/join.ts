@@ -1,4 +1,4 @@
-import { fullJitter, RECONNECT } from "../../../shared/base/backoff.ts";
+import { fullJitter, RECONNECT } from "../../../shared/flow/backoff.ts";
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { digestOf } from "../../../shared/base/digest.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";

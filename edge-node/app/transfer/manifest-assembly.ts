@@ -1,7 +1,7 @@
 import { digestOf } from "../../../shared/base/digest.ts";
 import { MAX_MANIFEST_BYTES } from "../../../shared/protocol/limits.ts";
 import { manifest as manifestSchema, type Manifest } from "../../../shared/protocol/manifest.ts";
-import type { TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
+import type { TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 
 export type ManifestPart =
   | { readonly kind: "partial" }

@@ -4,7 +4,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { chunksOf, type Manifest } from "../../../shared/protocol/manifest.ts";
 import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
-import { TRANSFER_FRAME, type TransferFrame } from "../../../shared/protocol/transfer-frame.ts";
+import { TRANSFER_FRAME, type TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import { CreditWindow, GRANT_MS } from "../../core/credit-window.ts";
 import { TransferProgress } from "../../core/transfer.ts";
 import type { Staging } from "../../ports/disk.ts";

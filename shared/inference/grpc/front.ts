@@ -1,5 +1,5 @@
 import type { IndexEntry, ModelMetadata, ServerMetadata } from "../../api/v1/inference.ts";
-import type { Cancellation } from "../../base/cancellation.ts";
+import type { Cancellation } from "../../flow/cancellation.ts";
 import type { ModelTarget } from "../http/path.ts";
 import type { VersionStatistics } from "../statistics.ts";
 import type { RequestBody } from "./infer-messages.ts";

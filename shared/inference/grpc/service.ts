@@ -1,4 +1,4 @@
-import { Cancellation } from "../../base/cancellation.ts";
+import { Cancellation } from "../../flow/cancellation.ts";
 import { isSkerryError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { requestIdFrom } from "../../base/request-id.ts";

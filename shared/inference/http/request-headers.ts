@@ -1,5 +1,5 @@
 import { SkerryError } from "../../base/errors.ts";
-import { JSON_BODY } from "../../protocol/inference-frame.ts";
+import { JSON_BODY } from "../../protocol/frames/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../protocol/limits.ts";
 import { NODE_NAME } from "../../protocol/messages.ts";
 import { invalid } from "../faults.ts";

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../base/errors.ts";
-import { JSON_BODY } from "../../protocol/inference-frame.ts";
+import { JSON_BODY } from "../../protocol/frames/inference-frame.ts";
 import { retryAfterOf } from "./error-response.ts";
 import { BYTES_TYPE, JSON_TYPE } from "./request-headers.ts";
 

@@ -1,5 +1,5 @@
 import { encodeRequest } from "../../../shared/inference/request.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import type { BenchModel } from "./bench-models.ts";
 import type { HttpTarget } from "./http-load.ts";
 

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { freePort, until } from "../../support/skerry-process.ts";
+import { freePort, until } from "../../support/processes/skerry-process.ts";
 
 export interface ReverseProxy {
   readonly port: number;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
 import { eventually } from "../../support/eventually.ts";
-import { identityModel } from "../../support/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx-models.ts";
 import { CatalogRig, sha256 } from "./catalog-rig.ts";
 
 const bytes = identityModel("FP32");

@@ -11,7 +11,7 @@ import { readSettings } from "../../../cli/dev/settings.ts";
 import { Child } from "../../../cli/processes/child.ts";
 import { lastLines } from "../../../cli/processes/log-file.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
-import { until } from "../../support/skerry-process.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 
 let folder: string;
 beforeEach(async () => {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { MAX_PLACEMENTS_PER_NODE } from "../../../shared/protocol/limits.ts";
-import { anArtifact, randomBytesOf } from "../../support/artifact-fixture.ts";
+import { anArtifact, randomBytesOf } from "../../support/models/artifact-fixture.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FakeControlPlane } from "../../support/fake-control-plane.ts";
-import type { FakeNodeSession } from "../../support/fake-node-session.ts";
+import { FakeControlPlane } from "../../support/fakes/fake-control-plane.ts";
+import type { FakeNodeSession } from "../../support/fakes/fake-node-session.ts";
 import { aWish, removeStateDir, TestAgent } from "../../support/test-agent.ts";
 
 const KIB = 1_024;

@@ -4,18 +4,18 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
 import type { HostResponse, HostStream, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
-import { Cancellation } from "../../../shared/base/cancellation.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
-import { bytesOf, piecesOf } from "../../support/answer-bytes.ts";
+import { bytesOf, piecesOf } from "../../support/models/answer-bytes.ts";
 import { eventually } from "../../support/eventually.ts";
-import { zerosModel } from "../../support/onnx-models.ts";
+import { zerosModel } from "../../support/models/onnx-models.ts";
 
 const MEBI = 1_048_576;
-const PIECES_HOST = path.join(import.meta.dirname, "../../support/pieces-host.ts");
+const PIECES_HOST = path.join(import.meta.dirname, "../../support/fakes/pieces-host.ts");
 
 let directory: string;
 const running = new Set<ModelHost>();

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import fc from "fast-check";
 import { ArtifactFolders } from "../../../edge-node/adapters/filesystem/artifact-folders.ts";
 import type { Staging } from "../../../edge-node/ports/disk.ts";
-import { anArtifact, randomBytesOf, type ArtifactFixture } from "../../support/artifact-fixture.ts";
+import { anArtifact, randomBytesOf, type ArtifactFixture } from "../../support/models/artifact-fixture.ts";
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;

@@ -8,7 +8,7 @@ import type { HostSpec, HostResponse, ModelHost } from "../../../edge-node/ports
 import { zeroNumbers, type NumericDatatype, type Tensor } from "../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   arithmeticModel,
@@ -21,8 +21,8 @@ import {
   ROW_MIXERS,
   softmaxModel,
   statefulModel,
-} from "../../support/onnx-models.ts";
-import { bytesOf } from "../../support/answer-bytes.ts";
+} from "../../support/models/onnx-models.ts";
+import { bytesOf } from "../../support/models/answer-bytes.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;

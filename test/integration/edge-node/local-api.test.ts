@@ -18,12 +18,12 @@ import { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
 import { GrpcServer } from "../../../edge-node/adapters/http/grpc/grpc-server.ts";
 import { LocalFront } from "../../../edge-node/adapters/http/grpc/local-front.ts";
-import { GrpcClient } from "../../support/grpc-client.ts";
+import { GrpcClient } from "../../support/network/grpc-client.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { eventually } from "../../support/eventually.ts";
-import { identityModel, loopModel } from "../../support/onnx-models.ts";
-import { postHead, RawClient } from "../../support/raw-client.ts";
+import { identityModel, loopModel } from "../../support/models/onnx-models.ts";
+import { postHead, RawClient } from "../../support/network/raw-client.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 let directory: string;

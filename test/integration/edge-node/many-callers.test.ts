@@ -5,11 +5,11 @@ import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../edge-node/ports/model-hosts.ts";
-import { Cancellation } from "../../../shared/base/cancellation.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { loopModel } from "../../support/onnx-models.ts";
+import { loopModel } from "../../support/models/onnx-models.ts";
 
 const CALLERS = 32;
 const ROUNDS = 4;

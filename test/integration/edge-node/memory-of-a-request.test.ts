@@ -6,8 +6,8 @@ import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/mode
 import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { until } from "../../support/skerry-process.ts";
-import { runBombModel } from "../../support/onnx-models.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { runBombModel } from "../../support/models/onnx-models.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;

@@ -7,8 +7,8 @@ import type { HostResponse, HostSpec, ModelHost } from "../../../edge-node/ports
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
-import { Cancellation } from "../../../shared/base/cancellation.ts";
-import { JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   type ElementType,
@@ -25,8 +25,8 @@ import {
   statefulModel,
   textToNumberModel,
   unknownOperatorModel,
-} from "../../support/onnx-models.ts";
-import { bytesOf } from "../../support/answer-bytes.ts";
+} from "../../support/models/onnx-models.ts";
+import { bytesOf } from "../../support/models/answer-bytes.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
@@ -290,7 +290,7 @@ describe("a model that made-up values do not suit", () => {
   });
 
   it("serves with a warning when they end its process", async () => {
-    const entry = path.join(import.meta.dirname, "../../support/host-that-dies-of-trials.ts");
+    const entry = path.join(import.meta.dirname, "../../support/fakes/host-that-dies-of-trials.ts");
     const dying = new ProcessModelHosts({ workDirectory: path.join(directory, "work"), entry });
     const { host, warnings } = await startWith(lookUpModel(), dying);
     expect(warnings).toEqual([expect.stringMatching(/^WarmRunFailed: made-up values ended its process \(.*SIGSEGV/)]);

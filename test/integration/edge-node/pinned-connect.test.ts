@@ -6,7 +6,8 @@ import path from "node:path";
 import { createServer } from "node:tls";
 import { pinnedConnect } from "../../../edge-node/adapters/system/pinned-connect.ts";
 
-const read = (name: string): string => readFileSync(path.join(import.meta.dirname, "../../support/tls", name), "utf8");
+const read = (name: string): string =>
+  readFileSync(path.join(import.meta.dirname, "../../support/network/tls", name), "utf8");
 const ca = read("ca.pem");
 const own = { cert: read("server.pem"), key: read("server.key") };
 const stranger = { cert: read("stranger.pem"), key: read("stranger.key") };

@@ -51,7 +51,8 @@ async function send({ peer, below }: Pair, bytes: Buffer, { parts, isReadAlone }
 const bytesOf = (length: number, mark: number): Buffer =>
   Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + mark) % 251));
 
-const read = (name: string): string => readFileSync(path.join(import.meta.dirname, "../../support/tls", name), "utf8");
+const read = (name: string): string =>
+  readFileSync(path.join(import.meta.dirname, "../../support/network/tls", name), "utf8");
 
 describe.each([
   ["TCP", false],

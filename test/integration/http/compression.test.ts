@@ -4,7 +4,7 @@ import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/
 import type { InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
 import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { ResponseStream } from "../../../shared/inference/response-stream.ts";
-import type { TrailersFrame } from "../../../shared/protocol/stream-frame.ts";
+import type { TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;

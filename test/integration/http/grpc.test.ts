@@ -7,7 +7,7 @@ import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 import { decodeRequest } from "../../../shared/inference/request.ts";
 import { encodeResponse } from "../../../shared/inference/response.ts";
 import { eventually } from "../../support/eventually.ts";
-import { GrpcClient } from "../../support/grpc-client.ts";
+import { GrpcClient } from "../../support/network/grpc-client.ts";
 import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;

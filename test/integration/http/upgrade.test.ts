@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { Duplex } from "node:stream";
 import { eventually } from "../../support/eventually.ts";
-import { postHead, RawClient } from "../../support/raw-client.ts";
+import { postHead, RawClient } from "../../support/network/raw-client.ts";
 import { openDoor, type OpenDoor } from "./support/open-door.ts";
 
 let door: OpenDoor;

@@ -8,7 +8,7 @@ import { readConfig } from "../../../control-plane/config.ts";
 import { deployment } from "../../../shared/api/v1/deployments.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { EventStream } from "./support/event-stream.ts";
 import { callAt, openCall } from "./support/http-call.ts";

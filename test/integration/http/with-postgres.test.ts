@@ -12,7 +12,7 @@ import { node } from "../../../shared/api/v1/nodes.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { EventStream } from "./support/event-stream.ts";
 import { callAt, openCall, type Answer, type Call } from "./support/http-call.ts";

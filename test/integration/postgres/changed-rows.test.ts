@@ -6,8 +6,8 @@ import type { FleetNode } from "../../../control-plane/core/fleet/types.ts";
 import { FleetState } from "../../../control-plane/core/fleet/fleet-state.ts";
 import { reduce } from "../../../control-plane/core/fleet/reduce.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
-import { until } from "../../support/skerry-process.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 import {
   alice,
   attemptWith,

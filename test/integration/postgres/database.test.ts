@@ -3,9 +3,9 @@ import type pg from "pg";
 import { Database, type Transaction } from "../../../control-plane/adapters/postgres/database.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
-import { until } from "../../support/skerry-process.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 import { connect } from "./fixture.ts";
 
 let server: TestDatabase;

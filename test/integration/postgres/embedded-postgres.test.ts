@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { startEmbeddedPostgres } from "../../../cli/dev/embedded-postgres.ts";
 import { readPostmasterFile } from "../../../cli/dev/postmaster.ts";
-import { until } from "../../support/skerry-process.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 import { connect } from "./fixture.ts";
 
 const MODULE = path.resolve(import.meta.dirname, "../../../cli/dev/embedded-postgres.ts");

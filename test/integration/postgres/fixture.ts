@@ -13,7 +13,7 @@ import { artifactDigest, manifest, type Manifest } from "../../../shared/protoco
 import { capabilities } from "../../../shared/protocol/messages.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
-import { until } from "../../support/skerry-process.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 
 export const openStores = (url: string): Promise<PostgresStores> =>
   createPostgres({ url, clock: systemClock, random: systemRandom, logger: silentLogger });

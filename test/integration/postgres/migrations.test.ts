@@ -9,7 +9,7 @@ import { role } from "../../../shared/api/v1/keys.ts";
 import { versionState } from "../../../shared/api/v1/models.ts";
 import { nodeKind } from "../../../shared/api/v1/nodes.ts";
 import { PLACEMENT_STATES, WANTED_STATES } from "../../../shared/protocol/placement.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { connect } from "./fixture.ts";
 
 let database: TestDatabase;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "../../../cli/dev/embedded-postgres.ts";
 import { readPostmasterFile } from "../../../cli/dev/postmaster.ts";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { until } from "../../support/skerry-process.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 import { alice, connect, event, messagesOf, openStores, specOf } from "./fixture.ts";
 
 let directory: string;

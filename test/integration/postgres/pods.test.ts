@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { PodJoinAttempt } from "../../../control-plane/ports/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { event, joinNode, messagesOf, nodeOf, openStores } from "./fixture.ts";
 
 let database: TestDatabase;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { alice, connect, event, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
 
 let database: TestDatabase;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import { copyTestDatabase, startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { copyTestDatabase, startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import {
   alice,
   anAttempt,

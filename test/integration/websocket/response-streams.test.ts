@@ -7,7 +7,7 @@ import { PendingRequests } from "../../../control-plane/app/inference/pending-re
 import { ResponseReceiver } from "../../../control-plane/app/inference/response-receiver.ts";
 import { WebSocketInferenceChannel as NodeEnd } from "../../../edge-node/adapters/websocket/inference-channel.ts";
 import { NodeChannel } from "../../../edge-node/adapters/websocket/node-channel.ts";
-import { encodeCancel, INFERENCE_FRAME, JSON_BODY } from "../../../shared/protocol/inference-frame.ts";
+import { encodeCancel, INFERENCE_FRAME, JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import { eventually } from "../../support/eventually.ts";
 import { settle, TestClock } from "../../support/test-clock.ts";

@@ -7,7 +7,7 @@ import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
-import { freePort, until } from "../../support/skerry-process.ts";
+import { freePort, until } from "../../support/processes/skerry-process.ts";
 import { type ApiAnswer, KubernetesApi, messageIn } from "../../../control-plane/adapters/kubernetes/api-client.ts";
 
 const VERSION = "1.36.3";

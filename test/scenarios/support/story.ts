@@ -14,7 +14,7 @@ import {
   openStores,
   readyVersion,
 } from "../../integration/postgres/fixture.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { TestClock } from "../../support/test-clock.ts";
 import { startReplica, type Replica } from "./replica.ts";
 import { ScriptedNode } from "./scripted-node.ts";

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Cancellation, cancellationOf } from "../../../../shared/base/cancellation.ts";
+import { type Cancellation, cancellationOf } from "../../../../shared/flow/cancellation.ts";
 import { OBJECT_NAME } from "../../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { type ErrorCode, SkerryError } from "../../../../shared/base/errors.ts";

@@ -1,6 +1,6 @@
 import { JSON_BOUNDS } from "../../../../shared/inference/http/json-body.ts";
 import { BODY_MS, LINGER_MS, SERVER_BOUNDS } from "../../../../shared/inference/http/server-options.ts";
-import type { Rate } from "../../../../shared/base/token-bucket.ts";
+import type { Rate } from "../../../../shared/flow/token-bucket.ts";
 import { DEFAULT_BODY_BYTES, DRAIN_MS } from "../../../../shared/protocol/limits.ts";
 
 /** The bounds of the HTTP API (security.md §7), in one place. */

@@ -2,7 +2,7 @@ import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
 import { role, type Role } from "../../../../shared/api/v1/keys.ts";
-import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { ConvNet } from "../../../../examples/digits/conv-net.ts";
+import { ConvNet } from "../../../../examples/digits/network/conv-net.ts";
 import type { Digit } from "../../../../examples/digits/digit.ts";
 import { accuracyOf, fit, type FitProgress, type Recipe } from "../../../../examples/digits/fit.ts";
 import { SeededRandom } from "../../../../examples/digits/random.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { ConvNet } from "../../../../examples/digits/conv-net.ts";
-import type { Network, Parameter } from "../../../../examples/digits/network.ts";
+import { ConvNet } from "../../../../examples/digits/network/conv-net.ts";
+import type { Network, Parameter } from "../../../../examples/digits/network/network.ts";
 import { SeededRandom } from "../../../../examples/digits/random.ts";
-import { crossEntropy } from "../../../../examples/digits/softmax.ts";
-import { SoftmaxRegression } from "../../../../examples/digits/softmax-regression.ts";
+import { crossEntropy } from "../../../../examples/digits/network/softmax.ts";
+import { SoftmaxRegression } from "../../../../examples/digits/network/softmax-regression.ts";
 
 interface Example {
   readonly image: Float32Array;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@jest/globals";
 import { z } from "zod";
 import { loadDigits, splitDigits } from "../../../../examples/digits/dataset.ts";
 import { readModelCards, sha256Of } from "../../../../examples/digits/model-cards.ts";
-import { mostLikely, type Network } from "../../../../examples/digits/network.ts";
+import { mostLikely, type Network } from "../../../../examples/digits/network/network.ts";
 import { ModelProto } from "../../../../examples/digits/onnx-proto.ts";
 import { SeededRandom } from "../../../../examples/digits/random.ts";
 import { MODEL_RECIPES, SPLIT } from "../../../../examples/digits/recipes.ts";

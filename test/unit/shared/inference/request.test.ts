@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { decodeRequest, type Signature } from "../../../../shared/inference/request.ts";
-import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { refusal } from "./refusal.ts";
 
 const SIGNATURE: Signature = {

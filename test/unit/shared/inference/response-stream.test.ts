@@ -2,7 +2,7 @@ import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import { ResponseStream } from "../../../../shared/inference/response-stream.ts";
-import { StreamCredit } from "../../../../shared/protocol/stream-credit.ts";
+import { StreamCredit } from "../../../../shared/protocol/frames/stream-credit.ts";
 import { settle } from "../../../support/test-clock.ts";
 
 const WINDOW = 400;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { DATATYPES, type Datatype, type Tensor, type TensorData } from "../../../../shared/inference/datatypes.ts";
 import { decodeRequest, encodeRequest } from "../../../../shared/inference/request.ts";
 import { decodeResponse, encodeResponse } from "../../../../shared/inference/response.ts";
-import { JSON_BODY } from "../../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { refusal } from "./refusal.ts";
 
 /** Any row of elements of a datatype. Floats are finite when JSON must hold them. */

@@ -1,4 +1,4 @@
-import type { Owned } from "../../../../../shared/protocol/body-assembly.ts";
+import type { Owned } from "../../../../../shared/protocol/frames/body-assembly.ts";
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
@@ -11,7 +11,7 @@ import { type NodeSession, SessionRegistry } from "../../../../../control-plane/
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
-import { Cancellation } from "../../../../../shared/base/cancellation.ts";
+import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import {
   decodeInferenceFrame,
@@ -19,7 +19,7 @@ import {
   JSON_BODY,
   type InferenceFrame,
   type ResponseFrame,
-} from "../../../../../shared/protocol/inference-frame.ts";
+} from "../../../../../shared/protocol/frames/inference-frame.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet-in-memory.ts";
 import { aSession } from "../../../../support/node-session.ts";

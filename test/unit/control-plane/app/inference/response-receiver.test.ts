@@ -3,9 +3,9 @@ import { forwardStream } from "../../../../../shared/inference/http/forward-stre
 import { type NodeStream, PendingRequests } from "../../../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../../../control-plane/app/inference/response-receiver.ts";
 import type { InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
-import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../../../shared/protocol/inference-frame.ts";
+import { decodeInferenceFrame, INFERENCE_FRAME } from "../../../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES, STREAM_STALL_MS } from "../../../../../shared/protocol/limits.ts";
-import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/stream-frame.ts";
+import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/frames/stream-frame.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 const PIECE = 65_000;

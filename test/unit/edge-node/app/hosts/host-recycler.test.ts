@@ -3,7 +3,7 @@ import { HostRecycler } from "../../../../../edge-node/app/hosts/host-recycler.t
 import { LocalPlacement } from "../../../../../edge-node/core/local-placement.ts";
 import type { DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
 import type { ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
-import { FakeHosts, FakeServing } from "../../../../support/fake-hosts.ts";
+import { FakeHosts, FakeServing } from "../../../../support/fakes/fake-hosts.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 

@@ -1,11 +1,15 @@
-import type { Owned } from "../../../../../shared/protocol/body-assembly.ts";
+import type { Owned } from "../../../../../shared/protocol/frames/body-assembly.ts";
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import { InferenceConnection } from "../../../../../edge-node/app/inference/inference-connection.ts";
 import type { RequestExecutor } from "../../../../../edge-node/app/inference/request-executor.ts";
 import type { InferenceChannel, ChannelClosed } from "../../../../../edge-node/ports/channels.ts";
 import type { WorkerResponse } from "../../../../../edge-node/ports/serving.ts";
-import { INFERENCE_FRAME, JSON_BODY, type RequestFrame } from "../../../../../shared/protocol/inference-frame.ts";
+import {
+  INFERENCE_FRAME,
+  JSON_BODY,
+  type RequestFrame,
+} from "../../../../../shared/protocol/frames/inference-frame.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";

@@ -1,6 +1,6 @@
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
-import { Cancellation } from "../../../../../shared/base/cancellation.ts";
+import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import { hostFailure } from "../../../../../edge-node/app/hosts/host-failure.ts";
 import { InferenceWorker } from "../../../../../edge-node/app/inference/inference-worker.ts";
 import type {
@@ -13,9 +13,9 @@ import type {
 } from "../../../../../edge-node/ports/model-hosts.ts";
 import type { WorkerResponse, WorkerRequest } from "../../../../../edge-node/ports/serving.ts";
 import { ResponseStream } from "../../../../../shared/inference/response-stream.ts";
-import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../../../shared/protocol/frames/inference-frame.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
-import { bytesOf } from "../../../../support/answer-bytes.ts";
+import { bytesOf } from "../../../../support/models/answer-bytes.ts";
 
 const ANSWER: HostResponse = {
   status: 200,

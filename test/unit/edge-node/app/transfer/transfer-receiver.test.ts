@@ -3,8 +3,8 @@ import { TransferReceiver } from "../../../../../edge-node/app/transfer/transfer
 import type { Staging } from "../../../../../edge-node/ports/disk.ts";
 import type { TransferChannel } from "../../../../../edge-node/ports/channels.ts";
 import { manifestBytes } from "../../../../../shared/protocol/manifest.ts";
-import { TRANSFER_FRAME, type TransferFrame } from "../../../../../shared/protocol/transfer-frame.ts";
-import { anArtifact, randomBytesOf } from "../../../../support/artifact-fixture.ts";
+import { TRANSFER_FRAME, type TransferFrame } from "../../../../../shared/protocol/frames/transfer-frame.ts";
+import { anArtifact, randomBytesOf } from "../../../../support/models/artifact-fixture.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 const fixture = anArtifact(randomBytesOf(100_000, 1));

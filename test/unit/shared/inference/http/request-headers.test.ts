@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { parseInferenceHeaders } from "../../../../../shared/inference/http/request-headers.ts";
-import { JSON_BODY } from "../../../../../shared/protocol/inference-frame.ts";
+import { JSON_BODY } from "../../../../../shared/protocol/frames/inference-frame.ts";
 
 describe("the headers of an inference", () => {
   it("wish for nothing when there are none", () => {

@@ -1,0 +1,299 @@
+import { readFile, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { z } from "zod";
+import type { Deployment, Placement } from "../../../shared/api/v1/deployments.ts";
+import type { SkerryEvent } from "../../../shared/api/v1/events.ts";
+import type { declaredVersion, ModelVersion } from "../../../shared/api/v1/models.ts";
+import type { Node } from "../../../shared/api/v1/nodes.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
+
+const TOO_MANY = 429;
+
+type DeclaredVersion = z.infer<typeof declaredVersion>;
+
+const sha256Of = async (bytes: Uint8Array): Promise<string> =>
+  Buffer.from(await crypto.subtle.digest("SHA-256", new Uint8Array(bytes))).toString("hex");
+
+interface NodeOptions {
+  readonly site?: string;
+  readonly kind?: "edge" | "cloud";
+  /** More of its settings. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Its models answer piece by piece, as each request asks (`pieces-host.ts`). */
+  readonly answersInPieces?: boolean;
+}
+
+/** One node process of a cluster, on a state folder that outlives it. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly localUrl: string;
+  readonly stateDir: string;
+  process: SkerryProcess;
+  /** Starts it again on the same state. */
+  restart(): void;
+}
+
+/** A real control plane and real nodes, each a process of its own, against a real database. */
+export class SkerryCluster {
+  readonly #directory: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #checkout: string | undefined;
+  readonly port: number;
+  readonly url: string;
+  readonly nodes = new Map<string, ClusterNode>();
+  #controlPlane: SkerryProcess;
+  #adminKey = "";
+
+  private constructor(directory: string, port: number, env: NodeJS.ProcessEnv, checkout: string | undefined) {
+    this.#directory = directory;
+    this.#checkout = checkout;
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.#env = env;
+    this.#controlPlane = this.#spawnControlPlane();
+  }
+
+  /**
+   * Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings. `checkout`: the
+   * folder of another build, which a benchmark compares with this one.
+   */
+  static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}, checkout?: string): Promise<SkerryCluster> {
+    const directory = await mkdtemp(path.join(tmpdir(), "skerry-cluster-"));
+    const port = Number(env["SKERRY_PORT"] ?? (await freePort()));
+    const settings = { DATABASE_URL: databaseUrl, SKERRY_PORT: String(port), ...env };
+    const cluster = new SkerryCluster(directory, port, settings, checkout);
+    await cluster.whenControlPlaneReady();
+    cluster.#adminKey = (await readFile(path.join(directory, "admin.key"), "utf8")).trim();
+    return cluster;
+  }
+
+  get controlPlane(): SkerryProcess {
+    return this.#controlPlane;
+  }
+
+  get adminKey(): string {
+    return this.#adminKey;
+  }
+
+  get directory(): string {
+    return this.#directory;
+  }
+
+  restartControlPlane(): void {
+    this.#controlPlane = this.#spawnControlPlane();
+  }
+
+  whenControlPlaneReady(): Promise<true> {
+    return until("the control plane is ready", async () => {
+      const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
+      if (this.#controlPlane.child.exitCode !== null)
+        throw new Error(`the control plane ended: ${this.#controlPlane.output}`);
+      return answer?.ok === true;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.nodes.values()].map((node) => node.process.stop()));
+    await this.#controlPlane.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Joins a node with a token of its own and waits until it is ready. */
+  async addNode(name: string, options: NodeOptions = {}): Promise<ClusterNode> {
+    const { kind = "edge", site = name, env = {} } = options;
+    const { token } = await this.post<{ token: string }>("/join-tokens", { kind, site, name });
+    const port = await freePort();
+    const stateDir = await ensureDirectory(path.join(this.#directory, name));
+    const spawn = (): SkerryProcess =>
+      new SkerryProcess(options.answersInPieces === true ? "test/support/fakes/pieces-node.ts" : "edge-node/main.ts", {
+        env: {
+          SKERRY_STATE_DIR: stateDir,
+          SKERRY_LOCAL_PORT: String(port),
+          SKERRY_LOCAL_URL: `http://127.0.0.1:${port}`,
+          SKERRY_URL: this.url,
+          SKERRY_JOIN_TOKEN: token,
+          SKERRY_NODE_NAME: name,
+          SKERRY_NODE_KIND: kind,
+          ...env,
+        },
+        log: path.join(this.#directory, `${name}.log`),
+        checkout: this.#checkout,
+      });
+    const node: ClusterNode = {
+      name,
+      localUrl: `http://127.0.0.1:${port}`,
+      stateDir,
+      process: spawn(),
+      restart() {
+        node.process = spawn();
+      },
+    };
+    this.nodes.set(name, node);
+    await this.whenNode(name, "ready");
+    return node;
+  }
+
+  whenNode(name: string, state: Node["state"], timeoutMs = 20_000): Promise<Node> {
+    return until(
+      `${name} is ${state}`,
+      async () => (await this.#find<Node>("/nodes", name, (node) => node.state === state)) ?? false,
+      timeoutMs,
+    );
+  }
+
+  /** Waits until the node's own address answers for everything it should serve. */
+  whenLocalReady(node: ClusterNode): Promise<true> {
+    return until(
+      `${node.name} is ready on its own address`,
+      async () => (await fetch(`${node.localUrl}/v2/health/ready`).catch(() => undefined))?.ok === true,
+    );
+  }
+
+  /** Publishes a file as the next version of a model and waits for its check. */
+  async publish(model: string, file: Uint8Array): Promise<ModelVersion> {
+    const { uploadUrl, version } = await this.declare(model, file);
+    await this.upload(uploadUrl, file);
+    return this.#checked(uploadUrl, version);
+  }
+
+  /** Publishes several files, by their paths, as the next version of a model and waits for its check. */
+  async publishBundle(model: string, files: Readonly<Record<string, Uint8Array>>): Promise<ModelVersion> {
+    await this.request("POST", "/models", { name: model }, { accept: [201, 409] });
+    const declared: { path: string; bytes: number; sha256: string }[] = [];
+    for (const [path, bytes] of Object.entries(files))
+      declared.push({ path, bytes: bytes.byteLength, sha256: await sha256Of(bytes) });
+    const { version, uploadUrl, uploads } = await this.post<DeclaredVersion>(`/models/${model}/versions`, {
+      files: declared,
+    });
+    for (const upload of uploads) await this.upload(upload.uploadUrl, files[upload.path] ?? new Uint8Array());
+    return this.#checked(uploadUrl, version);
+  }
+
+  async #checked(uploadUrl: string, version: ModelVersion): Promise<ModelVersion> {
+    await this.request("POST", `${uploadUrl.replace("/api/v1", "")}/complete`);
+    return until("the version is checked", async () => {
+      const found = await this.get<ModelVersion>(`/models/${version.model}/versions/${version.version}`);
+      return found.state === "ready" || found.state === "rejected" ? found : undefined;
+    });
+  }
+
+  async declare(
+    model: string,
+    file: Uint8Array,
+    over: object = {},
+  ): Promise<{ uploadUrl: string; version: ModelVersion }> {
+    await this.request("POST", "/models", { name: model }, { accept: [201, 409] });
+    const sha256 = await sha256Of(file);
+    return this.post(`/models/${model}/versions`, { bytes: file.byteLength, sha256, ...over });
+  }
+
+  async upload(uploadUrl: string, bytes: Uint8Array): Promise<void> {
+    const answer = await fetch(`${this.url}${uploadUrl}?offset=0`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${this.#adminKey}`, "content-type": "application/octet-stream" },
+      body: new Uint8Array(bytes),
+    });
+    if (!answer.ok) throw new Error(`upload: ${answer.status} ${await answer.text()}`);
+  }
+
+  async deploy(spec: {
+    name: string;
+    model: string;
+    version: number | string;
+    [field: string]: unknown;
+  }): Promise<Deployment> {
+    return (await this.request("PUT", `/deployments/${spec.name}`, spec)) as Deployment;
+  }
+
+  whenDeploymentReady(name: string, timeoutMs = 30_000): Promise<Deployment> {
+    let conditions: Deployment["status"]["conditions"] = [];
+    return until(
+      `deployment ${name} is ready`,
+      async () => {
+        const found = await this.get<Deployment>(`/deployments/${name}`);
+        conditions = found.status.conditions;
+        return conditions.some(({ type, status }) => type === "Ready" && status === "True") ? found : undefined;
+      },
+      timeoutMs,
+    ).catch((error: unknown) => {
+      const told = conditions.map(({ type, message }) => `${type}: ${message}`).join("; ");
+      throw new Error(`${messageOf(error)} (${told})`, { cause: error });
+    });
+  }
+
+  async placements(deployment: string): Promise<readonly Placement[]> {
+    return (await this.get<{ items: Placement[] }>(`/deployments/${deployment}/placements`)).items;
+  }
+
+  async events(): Promise<readonly SkerryEvent[]> {
+    return (await this.get<{ items: SkerryEvent[] }>("/events?limit=500")).items;
+  }
+
+  get<Body>(resource: string): Promise<Body> {
+    return this.request("GET", resource) as Promise<Body>;
+  }
+
+  post<Body>(resource: string, body: object): Promise<Body> {
+    return this.request("POST", resource, body) as Promise<Body>;
+  }
+
+  /** Throws on a status that is not of success or in `accept`. Told to come back later, it does: several ask with one key. */
+  async request(method: string, resource: string, body?: object, { accept = [] as number[] } = {}): Promise<unknown> {
+    const answer = await this.#ask(method, resource, body);
+    const text = await answer.text();
+    if (answer.status === TOO_MANY && !accept.includes(TOO_MANY)) {
+      await sleep(1_000 * Math.max(1, Number(answer.headers.get("retry-after"))));
+      return this.request(method, resource, body, { accept });
+    }
+    if (!answer.ok && !accept.includes(answer.status))
+      throw new Error(`${method} ${resource}: ${answer.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  #ask(method: string, resource: string, body: object | undefined): Promise<Response> {
+    return fetch(`${this.url}/api/v1${resource}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#adminKey}`, ...(body && { "content-type": "application/json" }) },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  }
+
+  /** One inference at the control plane, or at `base`. */
+  infer(
+    model: string,
+    body: object,
+    { base = this.url, headers = {} as Record<string, string> } = {},
+  ): Promise<Response> {
+    return fetch(`${base}/v2/models/${model}/infer`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.#adminKey}`, "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(60_000),
+    });
+  }
+
+  async #find<Item extends { name: string }>(
+    list: string,
+    name: string,
+    holds: (item: Item) => boolean,
+  ): Promise<Item | undefined> {
+    const { items } = await this.get<{ items: Item[] }>(list);
+    return items.find((item) => item.name === name && holds(item));
+  }
+
+  #spawnControlPlane(): SkerryProcess {
+    return new SkerryProcess("control-plane/main.ts", {
+      env: {
+        SKERRY_DATA_DIR: path.join(this.#directory, "control-plane"),
+        SKERRY_ADMIN_KEY_FILE: path.join(this.#directory, "admin.key"),
+        ...this.#env,
+      },
+      log: path.join(this.#directory, "control-plane.log"),
+      checkout: this.#checkout,
+    });
+  }
+}

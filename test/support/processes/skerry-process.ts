@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import path from "node:path";
+import { CONTROL_PLANE, EDGE_NODE } from "../../../cli/processes/programs.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../../..");
+
+/** What Node is started with for each program, as the CLI does it. */
+const PROGRAMS = {
+  "control-plane/main.ts": [...CONTROL_PLANE.nodeFlags, CONTROL_PLANE.script],
+  "edge-node/main.ts": [...EDGE_NODE.nodeFlags, EDGE_NODE.script],
+  "test/support/fakes/pieces-node.ts": [...EDGE_NODE.nodeFlags, path.join(ROOT, "test/support/fakes/pieces-node.ts")],
+  "cli/main.ts": [path.join(ROOT, "cli/main.ts")],
+};
+
+/** A real process of ours, with its log in a file. Kill it as you like: it is only told to exit with its parent. */
+export class SkerryProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | NodeJS.Signals>;
+  #output = "";
+
+  constructor(
+    program: keyof typeof PROGRAMS,
+    options: {
+      args?: readonly string[];
+      env: NodeJS.ProcessEnv;
+      log: string;
+      /** The folder of another build of Skerry to run, with what `npm ci` installs. */
+      checkout?: string | undefined;
+    },
+  ) {
+    const { checkout = ROOT } = options;
+    const command = PROGRAMS[program].map((word) => word.replace(ROOT, checkout));
+    const child = spawn(process.execPath, [...command, ...(options.args ?? [])], {
+      cwd: checkout,
+      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SKERRY_EXIT_WITH_PARENT: "1", ...options.env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.child = child;
+    const log = createWriteStream(options.log, { flags: "a" });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (bytes: Buffer) => {
+        this.#output = (this.#output + bytes.toString("utf8")).slice(-200_000);
+        log.write(bytes);
+      });
+    }
+    this.exited = new Promise((resolve) =>
+      child.once("close", (code, signal) => {
+        log.end();
+        resolve(code ?? signal ?? 0);
+      }),
+    );
+  }
+
+  /** The newest 200 kB that it printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Ends at once, as a power cut would. */
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.exited;
+  }
+
+  /** Asks to stop; kills when that takes longer than 10 s. */
+  async stop(): Promise<void> {
+    this.child.kill("SIGTERM");
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
+    await this.exited;
+    clearTimeout(timer);
+  }
+}
+
+/** A loopback port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== "object" || address === null) throw new Error("the system gave no port");
+  return address.port;
+}
+
+/** Waits until `probe` gives something else than undefined or false. Looks every 20 ms; throws with `what` after `timeoutMs`. */
+export async function until<Value>(
+  what: string,
+  probe: () => Promise<Value | undefined | false> | Value | undefined | false,
+  timeoutMs = 20_000,
+): Promise<Value> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export const ensureDirectory = async (directory: string): Promise<string> => {
+  await mkdir(directory, { recursive: true });
+  return directory;
+};
