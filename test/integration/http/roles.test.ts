@@ -61,6 +61,7 @@ describe("the role matrix", () => {
       "GET /v2/health/live",
       "GET /v2/health/ready",
       "POST /api/v1/join",
+      "POST /api/v1/join/pod",
     ]);
   });
 

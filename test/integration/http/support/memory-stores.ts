@@ -3,6 +3,7 @@ import type { SkerryEvent } from "../../../../shared/api/v1/events.ts";
 import type { ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
 import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
+import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { FleetDeployment, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
 import type { DeploymentStore } from "../../../../control-plane/ports/catalogue.ts";
@@ -32,7 +33,11 @@ export class MemoryStores {
   onCommit: () => void = () => undefined;
   isAway = false;
 
-  constructor(rows: FleetRows) {
+  readonly #clock: Clock;
+  readonly #keysMadeAt = new Map<string, number>();
+
+  constructor(rows: FleetRows, clock: Clock) {
+    this.#clock = clock;
     this.rows = {
       nodes: [...rows.nodes],
       deployments: [...rows.deployments],
@@ -70,12 +75,16 @@ export class MemoryStores {
   readonly keys: KeyStore = {
     find: async (id) => {
       this.#reach();
-      return this.keyRows.get(id) ?? null;
+      const row = this.keyRows.get(id);
+      if (!row) return null;
+      const ageMs = this.#clock.now() - (this.#keysMadeAt.get(id) ?? 0);
+      return { ...row, expiresInMs: row.expiresInMs === null ? null : row.expiresInMs - ageMs };
     },
     list: async () => [...this.keyRows.values()].map(keyInfo),
     create: async ({ ttlMs, ...key }, actor) => {
       const row: StoredKey = { ...key, expiresInMs: ttlMs, revokedAt: null };
       this.keyRows.set(key.id, row);
+      this.#keysMadeAt.set(key.id, this.#clock.now());
       this.#audit(actor, "create", `api-key/${key.id}`);
       return keyInfo(row);
     },

@@ -57,16 +57,19 @@ const ACTOR: Actor = { name: "test", role: "admin", keyId: null, models: [], add
 export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenDoor> {
   const clock = new TestClock();
   const [a, b] = [aNode("edge-a"), aNode("edge-b", { labels: { gpu: "true" } })];
-  const stores = new MemoryStores({
-    nodes: [a, b],
-    deployments: [aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } })],
-    versions: [
-      aVersion("digits", 1, { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }] }),
-      aVersion("secret", 1),
-    ],
-    aliases: [{ model: "digits", alias: "champion", version: 1 }],
-    placements: [aPlacement(a)],
-  });
+  const stores = new MemoryStores(
+    {
+      nodes: [a, b],
+      deployments: [aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } })],
+      versions: [
+        aVersion("digits", 1, { inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }] }),
+        aVersion("secret", 1),
+      ],
+      aliases: [{ model: "digits", alias: "champion", version: 1 }],
+      placements: [aPlacement(a)],
+    },
+    clock,
+  );
   const fleet = new FleetCache({
     replica: "r-1",
     store: livingStore(() => stores.rows),
