@@ -108,6 +108,7 @@ export function createHttpApi(parts: HttpDoorParts): HttpApi {
   const inference = createInferenceHandler(invocation);
   const grpc = new GrpcServer({
     front: new RoutedFront({ ...parts, ...invocation, statistics, isReady }),
+    maxBodyBytes: limits.inferenceBodyBytes,
     clock,
     logger,
   });

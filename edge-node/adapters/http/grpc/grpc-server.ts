@@ -16,14 +16,17 @@ const PROTO = fileURLToPath(new URL("../../../../shared/inference/grpc/open-infe
 
 interface Parts {
   readonly front: InferenceFront;
+  /** Of a request's tensors. */
+  readonly maxBodyBytes: number;
   readonly logger: Logger;
 }
 
 /** The Open Inference Protocol over gRPC, on a port of its own and without TLS, as the HTTP API is. */
 export class GrpcServer {
-  readonly #server = new Server(serverOptions);
+  readonly #server: Server;
 
   constructor(parts: Parts) {
+    this.#server = new Server(serverOptions(parts.maxBodyBytes));
     const toMetadata = (entries: Readonly<Record<string, string>>): Metadata => Metadata.fromHttp2Headers(entries);
     this.#server.addService(serviceDefinition(), createService({ ...parts, toMetadata, calendar: () => Date.now() }));
   }
