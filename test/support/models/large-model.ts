@@ -95,3 +95,9 @@ export function largeBundle(mib: number, seed: number): Readonly<Record<string, 
     "more/two.bin": tableBytes(length, seed + 1),
   };
 }
+
+/** The first output of an answer in JSON, whose digits are just enough to name the float. */
+export async function floatsOf(answer: { json(): Promise<unknown> }): Promise<readonly number[]> {
+  const { outputs } = (await answer.json()) as { readonly outputs: readonly { readonly data: readonly number[] }[] };
+  return (outputs[0]?.data ?? []).map((value) => Math.fround(value));
+}
