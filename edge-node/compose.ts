@@ -173,7 +173,7 @@ async function onRemoved(
 function withUrl(identity: NodeIdentity, url: string | undefined): NodeIdentity {
   if (url === undefined) return identity;
   const own = url.replace(/^http/, "ws").replace(/\/+$/, "");
-  return { ...identity, urls: [...identity.urls.filter((each) => each !== own), own] };
+  return identity.urls.includes(own) ? identity : { ...identity, urls: [...identity.urls, own] };
 }
 
 /** Beyond loopback nobody is asked for nothing: without a file of keys the node does not listen there. */
