@@ -122,8 +122,10 @@ async function open(node: number): Promise<void> {
     { onRequest: () => undefined, onCancel: () => undefined },
     signal,
   );
-  const loads = new LoadReports({
+  const parts = {
     channel,
+    // The name that builds before the channels were called channels read.
+    link: channel,
     clock,
     probe: { capabilities: async () => CAPABILITIES, cpuPct: () => 3, memFreeMiB: () => 4_000 },
     disk: { freeMiB: async () => 50_000 },
@@ -145,7 +147,8 @@ async function open(node: number): Promise<void> {
     },
     isServing: () => true,
     rttMs: () => heartbeat?.rttMs ?? 0,
-  });
+  };
+  const loads = new LoadReports(parts);
   heartbeat = new Heartbeat({
     channel,
     clock,
