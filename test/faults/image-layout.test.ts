@@ -10,7 +10,7 @@ import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const run = promisify(execFile);
-/** Of the image without its Node, in MiB; node:24-slim has 230. */
+/** Of the image without its Node, in MiB. */
 const MAX_MIB = 140;
 
 let directory: string;

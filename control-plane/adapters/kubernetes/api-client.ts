@@ -13,8 +13,8 @@ export interface ApiAnswer {
 
 /**
  * Requests to a Kubernetes API server. Where it is and who we are comes from client-node's KubeConfig, which also reads
- * the service account's token again when it has been renewed. The requests themselves go over node:https: the typed
- * client parses every answer into classes and takes 6 times the CPU for the same list.
+ * the service account's token again when it has been renewed. The requests themselves go over node:https, which keeps
+ * one deadline and one bound of the answer for all of them.
  */
 export class KubernetesApi {
   readonly #config: KubeConfig;
