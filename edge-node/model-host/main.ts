@@ -1,16 +1,16 @@
 import { flushCompileCache } from "node:module";
 import { messageOf } from "../../shared/base/errors.ts";
-import { batchCheck } from "./batch-check.ts";
-import { BlockingLink, type LinkRequest } from "./blocking-link.ts";
-import { whyNotDeterministic } from "./determinism.ts";
-import { type HostTask, type HostWarning, LINK_FD } from "./link-frame.ts";
-import { type LoadedModel, openModel } from "./model.ts";
+import { batchCheck } from "./onnx/batching/batch-check.ts";
+import { BlockingLink, type LinkRequest } from "./link/blocking-link.ts";
+import { whyNotDeterministic } from "./onnx/determinism.ts";
+import { type HostTask, type HostWarning, LINK_FD } from "./link/link-frame.ts";
+import { type LoadedModel, openModel } from "./onnx/model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
-import { OutputText } from "./output-text.ts";
-import { RunSharing } from "./run-sharing.ts";
-import { runtimeWords } from "./runtime-words.ts";
-import { type Served, Batch } from "./turn.ts";
-import { warmUp } from "./warm-up.ts";
+import { OutputText } from "./onnx/output-text.ts";
+import { RunSharing } from "./onnx/batching/run-sharing.ts";
+import { runtimeWords } from "./onnx/runtime-words.ts";
+import { type Served, Batch } from "./onnx/batching/batch.ts";
+import { warmUp } from "./onnx/warm-up.ts";
 
 /**
  * The model host: one process, one model. It loads, warms up, and answers requests turn by turn until the agent closes

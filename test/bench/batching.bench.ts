@@ -4,7 +4,7 @@ import path from "node:path";
 import { Cancellation } from "../../shared/flow/cancellation.ts";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { InferenceWorker } from "../../edge-node/app/inference/inference-worker.ts";
-import { openModel } from "../../edge-node/model-host/model.ts";
+import { openModel } from "../../edge-node/model-host/onnx/model.ts";
 import type { ModelHost } from "../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { encodeRequest } from "../../shared/inference/request.ts";

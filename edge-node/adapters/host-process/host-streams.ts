@@ -1,7 +1,7 @@
 import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES, STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
-import { ANSWER_CODES, ASK, type ReplyHead, type RequestHead } from "../../model-host/link-frame.ts";
+import { ANSWER_CODES, ASK, type ReplyHead, type RequestHead } from "../../model-host/link/link-frame.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { Reply } from "./reply-reader.ts";
 

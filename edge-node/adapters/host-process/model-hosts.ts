@@ -4,7 +4,7 @@ import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
-import type { HostTask } from "../../model-host/link-frame.ts";
+import type { HostTask } from "../../model-host/link/link-frame.ts";
 import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import { HostProcess } from "./host-process.ts";

@@ -7,7 +7,7 @@ import {
   REQUEST_HEADER,
   type RequestHead,
   writeRequestHead,
-} from "../../model-host/link-frame.ts";
+} from "../../model-host/link/link-frame.ts";
 import type { HostResponse, HostFailure, HostRequest } from "../../ports/model-hosts.ts";
 import { type CheckedHostEvent, hostEvent } from "./host-event.ts";
 import { HostStreams } from "./host-streams.ts";

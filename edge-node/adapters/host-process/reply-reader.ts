@@ -5,7 +5,7 @@ import {
   REPLY_HEADER,
   type ReplyHead,
   WHOLE_ANSWER_BYTES,
-} from "../../model-host/link-frame.ts";
+} from "../../model-host/link/link-frame.ts";
 
 export interface Reply extends ReplyHead {
   readonly body: OwnedBytes;

@@ -8,11 +8,11 @@ import {
   REPLY_HEADER,
   REQUEST_HEADER,
   writeReplyHead,
-} from "../../../edge-node/model-host/link-frame.ts";
-import { OutputText } from "../../../edge-node/model-host/output-text.ts";
-import { RunSharing } from "../../../edge-node/model-host/run-sharing.ts";
-import { openModel } from "../../../edge-node/model-host/model.ts";
-import { Batch } from "../../../edge-node/model-host/turn.ts";
+} from "../../../edge-node/model-host/link/link-frame.ts";
+import { OutputText } from "../../../edge-node/model-host/onnx/output-text.ts";
+import { RunSharing } from "../../../edge-node/model-host/onnx/batching/run-sharing.ts";
+import { openModel } from "../../../edge-node/model-host/onnx/model.ts";
+import { Batch } from "../../../edge-node/model-host/onnx/batching/batch.ts";
 
 /** The design that the model host does not use: the same work behind an event-loop socket. Only for host-hop.bench.ts. */
 const { file, model: name, version } = JSON.parse(process.argv[2] ?? "") as HostTask;

@@ -1,5 +1,5 @@
-import { BlockingLink } from "../../../edge-node/model-host/blocking-link.ts";
-import { type HostTask, LINK_FD } from "../../../edge-node/model-host/link-frame.ts";
+import { BlockingLink } from "../../../edge-node/model-host/link/blocking-link.ts";
+import { type HostTask, LINK_FD } from "../../../edge-node/model-host/link/link-frame.ts";
 
 /** A model host that ends with SIGSEGV in its first run on made-up values, and is the real one without them. */
 const { withoutTrials } = JSON.parse(process.argv[2] ?? "") as HostTask;

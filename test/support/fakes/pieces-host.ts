@@ -12,7 +12,7 @@ import {
   REPLY_HEADER,
   REQUEST_HEADER,
   writeReplyHead,
-} from "../../../edge-node/model-host/link-frame.ts";
+} from "../../../edge-node/model-host/link/link-frame.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import { StreamCredit } from "../../../shared/protocol/frames/stream-credit.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { noSharingReason } from "../../../../edge-node/core/row-sharing.ts";
-import { RunSharing } from "../../../../edge-node/model-host/run-sharing.ts";
+import { RunSharing } from "../../../../edge-node/model-host/onnx/batching/run-sharing.ts";
 
 const UNPROVED = { rows: { kind: "unproved" as const, reason: "operator ReduceMax (m): it reduces the whole tensor" } };
 

@@ -1,7 +1,7 @@
 import { own, type OwnedBytes } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import { HostStreams } from "../../../../../edge-node/adapters/host-process/host-streams.ts";
-import { ANSWER_CODES, ASK, REPLY, type RequestHead } from "../../../../../edge-node/model-host/link-frame.ts";
+import { ANSWER_CODES, ASK, REPLY, type RequestHead } from "../../../../../edge-node/model-host/link/link-frame.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/frames/stream-frame.ts";
 import { settle } from "../../../../support/test-clock.ts";

@@ -6,7 +6,7 @@ import {
   REPLY_HEADER,
   WHOLE_ANSWER_BYTES,
   writeReplyHead,
-} from "../../../../../edge-node/model-host/link-frame.ts";
+} from "../../../../../edge-node/model-host/link/link-frame.ts";
 
 function encode(requestId: number, body: Uint8Array, bodyLength = body.byteLength): Buffer {
   const head = Buffer.alloc(REPLY_HEADER);

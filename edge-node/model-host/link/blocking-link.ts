@@ -1,8 +1,8 @@
 import { readSync, writeSync } from "node:fs";
-import { MAX_BODY_BYTES } from "../../shared/protocol/limits.ts";
-import { release, own, type OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
-import { errorBody } from "../../shared/inference/response.ts";
-import { JSON_BODY } from "../../shared/protocol/frames/inference-frame.ts";
+import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
+import { errorBody } from "../../../shared/inference/response.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { HeldAnswers } from "./held-answers.ts";
 import {
   ANSWER_CODES,

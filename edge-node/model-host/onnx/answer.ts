@@ -1,13 +1,13 @@
-import { isSkerryError, messageOf, SkerryError } from "../../shared/base/errors.ts";
-import type { EncodedBody } from "../../shared/inference/body.ts";
-import type { Tensor } from "../../shared/inference/datatypes.ts";
-import { invalid } from "../../shared/inference/faults.ts";
-import type { InferRequest } from "../../shared/inference/request.ts";
-import { encodeResponse, errorBody } from "../../shared/inference/response.ts";
-import { JSON_BODY } from "../../shared/protocol/frames/inference-frame.ts";
-import { MAX_ANSWER_BYTES } from "../../shared/protocol/limits.ts";
-import { ANSWER_CODES } from "./link-frame.ts";
-import { isOutOfMemory } from "./out-of-memory.ts";
+import { isSkerryError, messageOf, SkerryError } from "../../../shared/base/errors.ts";
+import type { EncodedBody } from "../../../shared/inference/body.ts";
+import type { Tensor } from "../../../shared/inference/datatypes.ts";
+import { invalid } from "../../../shared/inference/faults.ts";
+import type { InferRequest } from "../../../shared/inference/request.ts";
+import { encodeResponse, errorBody } from "../../../shared/inference/response.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
+import { ANSWER_CODES } from "../link/link-frame.ts";
+import { isOutOfMemory } from "../out-of-memory.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
 export interface Answer extends EncodedBody {

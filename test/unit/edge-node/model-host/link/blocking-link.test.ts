@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { BlockingLink } from "../../../../edge-node/model-host/blocking-link.ts";
+import { BlockingLink } from "../../../../../edge-node/model-host/link/blocking-link.ts";
 import {
   ANSWER_CODES,
   ASK,
@@ -13,7 +13,7 @@ import {
   REPLY_HEADER,
   REQUEST_HEADER,
   writeRequestHead,
-} from "../../../../edge-node/model-host/link-frame.ts";
+} from "../../../../../edge-node/model-host/link/link-frame.ts";
 
 const open: number[] = [];
 const directory = mkdtempSync(path.join(tmpdir(), "skerry-link-"));

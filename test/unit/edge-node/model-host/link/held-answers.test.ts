@@ -1,9 +1,9 @@
-import { own, type OwnedBytes } from "../../../../shared/bytes/owned-bytes.ts";
+import { own, type OwnedBytes } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { HeldAnswers } from "../../../../edge-node/model-host/held-answers.ts";
-import { ANSWER_CODES, PIECE_BYTES, REPLY } from "../../../../edge-node/model-host/link-frame.ts";
-import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../../shared/protocol/limits.ts";
+import { HeldAnswers } from "../../../../../edge-node/model-host/link/held-answers.ts";
+import { ANSWER_CODES, PIECE_BYTES, REPLY } from "../../../../../edge-node/model-host/link/link-frame.ts";
+import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../../../shared/protocol/limits.ts";
 
 const timesOf = (requestId: number) =>
   ({ code: 0, turn: 1, requestId, headerLength: 7, computeUs: 1, decodeUs: 1, encodeUs: 1 }) as const;

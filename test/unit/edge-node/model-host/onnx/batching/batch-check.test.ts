@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { batchCheck } from "../../../../edge-node/model-host/batch-check.ts";
-import type { LoadedModel } from "../../../../edge-node/model-host/model.ts";
+import { batchCheck } from "../../../../../../edge-node/model-host/onnx/batching/batch-check.ts";
+import type { LoadedModel } from "../../../../../../edge-node/model-host/onnx/model.ts";
 
 /** y = x for rows of two, which takes as many ms of a made-up clock as `costMs` says. Models that mix rows are in batching.test.ts. */
 function setUp(costMs: (rows: number) => number): { readonly model: LoadedModel; readonly now: () => number } {

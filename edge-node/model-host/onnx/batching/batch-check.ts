@@ -1,13 +1,13 @@
-import { messageOf } from "../../shared/base/errors.ts";
-import { isDatatype, type Tensor } from "../../shared/inference/datatypes.ts";
-import { elementCount } from "../../shared/inference/shape.ts";
-import { split, stack } from "./batch.ts";
+import { messageOf } from "../../../../shared/base/errors.ts";
+import { isDatatype, type Tensor } from "../../../../shared/inference/datatypes.ts";
+import { elementCount } from "../../../../shared/inference/shape.ts";
+import { split, stack } from "./batch-rows.ts";
 import { noBenefitReason, whyTooSlow } from "./batch-benefit.ts";
 import { whySignatureForbids } from "./batchable.ts";
 import { differingOutput } from "./equal-outputs.ts";
-import type { LoadedModel } from "./model.ts";
-import { runtimeWords } from "./runtime-words.ts";
-import { sampleData } from "./sample-data.ts";
+import type { LoadedModel } from "../model.ts";
+import { runtimeWords } from "../runtime-words.ts";
+import { sampleData } from "../sample-data.ts";
 
 /** Rows of the two requests that are tried: one alone, and one that is a batch itself. */
 const TRIED_ROWS = [1, 2] as const;

@@ -1,6 +1,6 @@
-import type { TensorSignature } from "../../shared/inference/shape.ts";
-import { MAX_MESSAGE_BYTES } from "../../shared/protocol/limits.ts";
-import { DATA_HEADER } from "../../shared/protocol/frames/stream-frame.ts";
+import type { TensorSignature } from "../../../shared/inference/shape.ts";
+import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
 
 /**
  * What agent and model host say to each other, on one pair of connected sockets. Integers are little-endian, as both ends

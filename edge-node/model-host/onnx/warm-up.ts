@@ -1,8 +1,8 @@
-import { messageOf } from "../../shared/base/errors.ts";
-import { isDatatype, type Tensor, zeroData } from "../../shared/inference/datatypes.ts";
-import { elementCount } from "../../shared/inference/shape.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { isDatatype, type Tensor, zeroData } from "../../../shared/inference/datatypes.ts";
+import { elementCount } from "../../../shared/inference/shape.ts";
 import type { LoadedModel } from "./model.ts";
-import { isOutOfMemory } from "./out-of-memory.ts";
+import { isOutOfMemory } from "../out-of-memory.ts";
 
 /** The first run allocates and may be far slower than the rest, so a quick model gets a few more. */
 const MAX_RUNS = 5;

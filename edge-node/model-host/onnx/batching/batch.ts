@@ -1,12 +1,12 @@
-import { decodeRequest, type InferRequest } from "../../shared/inference/request.ts";
-import { freeBuffer } from "../../shared/bytes/owned-bytes.ts";
-import type { Tensor } from "../../shared/inference/datatypes.ts";
-import { type Answer, answerOf, faultOf, runtimeFault } from "./answer.ts";
-import { batchKey, rowsOf, split, stack } from "./batch.ts";
+import { decodeRequest, type InferRequest } from "../../../../shared/inference/request.ts";
+import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
+import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import { type Answer, answerOf, faultOf, runtimeFault } from "../answer.ts";
+import { batchKey, rowsOf, split, stack } from "./batch-rows.ts";
 import { differingOutput } from "./equal-outputs.ts";
-import type { OutputText } from "./output-text.ts";
+import type { OutputText } from "../output-text.ts";
 import type { RunSharing } from "./run-sharing.ts";
-import type { LoadedModel } from "./model.ts";
+import type { LoadedModel } from "../model.ts";
 
 export interface Served {
   readonly model: LoadedModel;

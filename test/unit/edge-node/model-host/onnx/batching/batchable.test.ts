@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { whySignatureForbids } from "../../../../edge-node/model-host/batchable.ts";
+import { whySignatureForbids } from "../../../../../../edge-node/model-host/onnx/batching/batchable.ts";
 
 const tensor = (name: string, shape: readonly number[]) => ({ name, datatype: "FP32", shape });
 

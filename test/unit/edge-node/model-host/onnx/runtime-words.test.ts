@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { isOutOfMemory } from "../../../../edge-node/model-host/out-of-memory.ts";
-import { runtimeWords } from "../../../../edge-node/model-host/runtime-words.ts";
+import { isOutOfMemory } from "../../../../../edge-node/model-host/out-of-memory.ts";
+import { runtimeWords } from "../../../../../edge-node/model-host/onnx/runtime-words.ts";
 
 describe("runtimeWords", () => {
   it("leaves out source file, signature and path", () => {
