@@ -1,7 +1,7 @@
 import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
-import type { FleetKeys } from "../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../core/fleet/changes/fleet-keys.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
 import type { FleetRows, PlacementAttempt, RecordedSession } from "../core/fleet/types.ts";
 import type { NewEvent } from "./journal.ts";

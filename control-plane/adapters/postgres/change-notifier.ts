@@ -4,7 +4,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { FleetKeys } from "../../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../core/fleet/changes/fleet-keys.ts";
 import type { ChangeNotifier, ChangeTopic, OnChange } from "../../ports/plan.ts";
 import { CHANNEL } from "./events/journal.ts";
 import { parsePayload, TOPICS } from "./fleet/change-payload.ts";

@@ -1,9 +1,9 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { isEmptyChange, type ChangeSet } from "../../core/fleet/change-set.ts";
+import { isEmptyChange, type ChangeSet } from "../../core/fleet/changes/change-set.ts";
 import type { FleetEvent } from "../../core/fleet/events.ts";
-import { unionOf, type FleetKeys } from "../../core/fleet/fleet-keys.ts";
+import { unionOf, type FleetKeys } from "../../core/fleet/changes/fleet-keys.ts";
 import { FleetState } from "../../core/fleet/fleet-state.ts";
 import { reduce } from "../../core/fleet/reduce.ts";
 import type { Fleet, FleetNode } from "../../core/fleet/types.ts";

@@ -1,4 +1,4 @@
-import type { FleetKeys } from "../../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../core/fleet/changes/fleet-keys.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
 
 /** The fleet as use-cases see it: what is, when it is, and a way to see one's own writes. */

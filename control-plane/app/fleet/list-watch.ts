@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import { ChangeLog, messageOf } from "../../core/fleet/change-log.ts";
+import { ChangeLog, messageOf } from "../../core/fleet/changes/change-log.ts";
 
 /** Changes come in bursts: one comparison serves them all. */
 const SETTLE_MS = 100;

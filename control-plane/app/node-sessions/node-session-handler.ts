@@ -8,7 +8,7 @@ import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
 import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import { documentsTouched } from "../../core/fleet/change-set.ts";
+import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type {

@@ -1,6 +1,6 @@
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../../shared/protocol/messages.ts";
-import type { FleetKeys } from "./fleet-keys.ts";
+import type { FleetKeys } from "./changes/fleet-keys.ts";
 import type { FleetLoad, FleetRows, RecordedSession } from "./types.ts";
 
 /** Everything that can change the fleet in memory. `at` is this replica's monotonic time in ms. */

@@ -1,4 +1,4 @@
-import { isEmptyChange, type ChangeSet } from "./change-set.ts";
+import { isEmptyChange, type ChangeSet } from "./changes/change-set.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "./types.ts";
 import { ValueMap } from "./value-map.ts";
 

@@ -1,7 +1,7 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
-import type { ChangeCollector } from "./change-set.ts";
-import { isEqual, isEqualBut } from "./equal.ts";
-import { coverageOf, type Coverage, type FleetKeys } from "./fleet-keys.ts";
+import type { ChangeCollector } from "./changes/change-set.ts";
+import { isEqual, isEqualBut } from "./changes/equal.ts";
+import { coverageOf, type Coverage, type FleetKeys } from "./changes/fleet-keys.ts";
 import type { FleetState } from "./fleet-state.ts";
 import {
   aliasKey,

@@ -1,7 +1,7 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
-import { ChangeCollector, type ChangeSet } from "./change-set.ts";
+import { ChangeCollector, type ChangeSet } from "./changes/change-set.ts";
 import type { FleetEvent } from "./events.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { loadLiveness, loadRows } from "./load-rows.ts";

@@ -1,6 +1,6 @@
 import type { Condition, DeploymentFindings, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { isEqual } from "../fleet/equal.ts";
+import { isEqual } from "../fleet/changes/equal.ts";
 import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import type { PlanContext } from "../scheduling/context.ts";

@@ -1,7 +1,7 @@
 import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
-import { unionOf, type FleetKeys } from "../fleet/fleet-keys.ts";
+import { unionOf, type FleetKeys } from "../fleet/changes/fleet-keys.ts";
 import type { Transition } from "../fleet/transitions.ts";
 import type { FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
 

@@ -1,7 +1,7 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { isBidirectional } from "../fleet/node-status.ts";
-import type { ChangeSet } from "../fleet/change-set.ts";
+import type { ChangeSet } from "../fleet/changes/change-set.ts";
 import { activeVersion, placementsOfDeployment, placementsOn } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
 import { memo } from "../memo.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { FleetKeys } from "../../../control-plane/core/fleet/fleet-keys.ts";
-import { isEqual } from "../../../control-plane/core/fleet/equal.ts";
+import type { FleetKeys } from "../../../control-plane/core/fleet/changes/fleet-keys.ts";
+import { isEqual } from "../../../control-plane/core/fleet/changes/equal.ts";
 import type { FleetNode } from "../../../control-plane/core/fleet/types.ts";
 import { FleetState } from "../../../control-plane/core/fleet/fleet-state.ts";
 import { reduce } from "../../../control-plane/core/fleet/reduce.ts";

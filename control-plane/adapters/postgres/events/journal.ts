@@ -1,4 +1,4 @@
-import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { Actor, NewEvent } from "../../../ports/journal.ts";
 import type { Transaction } from "../database.ts";
 import { fleetPayload } from "../fleet/change-payload.ts";

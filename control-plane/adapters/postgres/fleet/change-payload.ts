@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { ChangeTopic } from "../../../ports/plan.ts";
 
 /** PostgreSQL takes 7,999 bytes. Names and ids are ASCII. */

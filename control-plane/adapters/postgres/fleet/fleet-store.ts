@@ -6,7 +6,7 @@ import { deploymentFindings } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
-import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { FleetRows, RecordedNode, RecordedSession } from "../../../core/fleet/types.ts";
 import type { FleetStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";

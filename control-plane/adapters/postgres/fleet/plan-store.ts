@@ -1,6 +1,6 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { PlacementId } from "../../../../shared/base/ids.ts";
-import type { FleetKeys } from "../../../core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { PlacementAttempt } from "../../../core/fleet/types.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/journal.ts";

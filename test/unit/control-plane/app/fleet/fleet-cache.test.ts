@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
-import type { FleetKeys } from "../../../../../control-plane/core/fleet/fleet-keys.ts";
+import type { FleetKeys } from "../../../../../control-plane/core/fleet/changes/fleet-keys.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import type { OnChange } from "../../../../../control-plane/ports/plan.ts";
 import { aNode } from "../../../../support/fleet-builder.ts";

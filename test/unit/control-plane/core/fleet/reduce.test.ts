@@ -1,5 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { documentsTouched, isEmptyChange, type ChangeSet } from "../../../../../control-plane/core/fleet/change-set.ts";
+import {
+  documentsTouched,
+  isEmptyChange,
+  type ChangeSet,
+} from "../../../../../control-plane/core/fleet/changes/change-set.ts";
 import type { FleetEvent } from "../../../../../control-plane/core/fleet/events.ts";
 import type { FleetState } from "../../../../../control-plane/core/fleet/fleet-state.ts";
 import { nodeState, OWNER_GONE_MS } from "../../../../../control-plane/core/fleet/node-status.ts";

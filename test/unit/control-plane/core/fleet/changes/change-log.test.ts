@@ -1,6 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { ChangeLog, messageOf, type ListChange } from "../../../../../control-plane/core/fleet/change-log.ts";
+import {
+  ChangeLog,
+  messageOf,
+  type ListChange,
+} from "../../../../../../control-plane/core/fleet/changes/change-log.ts";
 
 interface Thing {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { FleetLoad } from "./types.ts";
+import type { FleetLoad } from "../types.ts";
 
 /** Percent of all cores. Below that the headroom of a node scores the same to within a few points. */
 const CPU_PCT = 10;

@@ -1,5 +1,5 @@
-import { versionKey } from "../../../shared/base/version-key.ts";
-import type { Fleet } from "./types.ts";
+import { versionKey } from "../../../../shared/base/version-key.ts";
+import type { Fleet } from "../types.ts";
 
 /**
  * What an event changed, of what plans, routes and desired documents may depend on. A sign of life, a load figure or a
