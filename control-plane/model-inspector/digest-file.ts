@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import type { DigestedFile } from "../core/catalog/build-manifest.ts";
-import { Chunker } from "../core/catalog/chunker.ts";
+import { Chunker } from "../core/catalog/chunking/chunker.ts";
 import { readFully } from "./file-reader.ts";
 
 const BLOCK_BYTES = 1024 * 1024;

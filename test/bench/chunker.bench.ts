@@ -3,10 +3,10 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../control-plane/adapters/artifacts/check-process.ts";
-import { Chunker } from "../../control-plane/core/catalog/chunker.ts";
+import { Chunker } from "../../control-plane/core/catalog/chunking/chunker.ts";
 import { MODEL_FILE } from "../../shared/protocol/bundle.ts";
 import { systemClock } from "../../shared/base/clock.ts";
-import { noise, onnxWithWeights } from "../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { noise, onnxWithWeights } from "../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 /**
  * What a check costs: cutting alone, as a ratio to SHA-256 of the same bytes in the same round, and the whole check of a

@@ -1,8 +1,8 @@
 import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
 import type { Manifest } from "../../../shared/protocol/manifest.ts";
-import { CHUNKER } from "./chunker.ts";
+import { CHUNKER } from "./chunking/chunker.ts";
 import { estimateMemMiB } from "../scheduling/memory.ts";
-import type { OnnxModel } from "./onnx-inspect.ts";
+import type { OnnxModel } from "./onnx/inspect.ts";
 
 const MAX_BATCH = 8;
 const TIMEOUT_MS = 10_000;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { chunksOf, mainFile, type Manifest } from "../../../shared/protocol/manifest.ts";
-import { field, message, noise, onnx, tensor } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { field, message, noise, onnx, tensor } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 const DATA = noise(300_000, 9);

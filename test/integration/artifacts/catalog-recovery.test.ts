@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import { onnx } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { onnx } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;

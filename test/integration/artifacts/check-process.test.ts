@@ -18,7 +18,7 @@ import {
   tensor,
   value,
   tensorType,
-} from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+} from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { DiskSpace } from "../../../control-plane/adapters/artifacts/disk-room.ts";
 import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
-import { noise } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { noise } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { classifier, noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { classifier, noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;

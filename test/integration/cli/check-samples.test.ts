@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { encodeResponse } from "../../../shared/inference/response.ts";
 import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
 import { floats, npz } from "../../unit/cli/support/npz.ts";
-import { onnx } from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+import { onnx } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { FakeApi, type Asked } from "./support/fake-api.ts";
 import { deploymentNamed, listOf, nodeNamed, versionOf } from "./support/objects.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Chunker } from "../../../control-plane/core/catalog/chunker.ts";
+import { Chunker } from "../../../control-plane/core/catalog/chunking/chunker.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { artifactDigest, chunksOf, type ChunkRef, type Manifest } from "../../../shared/protocol/manifest.ts";
 

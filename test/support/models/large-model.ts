@@ -5,7 +5,7 @@ import {
   onnx,
   tensorType,
   value,
-} from "../../unit/control-plane/core/catalog/onnx-bytes.ts";
+} from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
 import { ATTRIBUTE_TYPE, FLOAT, IR_VERSION, ModelProto, OPSET_VERSION } from "../../../examples/digits/onnx-proto.ts";
 
 const INT64 = 7;

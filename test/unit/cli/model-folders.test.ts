@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { findFiles } from "../../../cli/models/find-files.ts";
 import { largeBundle } from "../../support/models/large-model.ts";
-import { onnx } from "../control-plane/core/catalog/onnx-bytes.ts";
+import { onnx } from "../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 let root: string;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { bytesSource, type ByteSource } from "../../../../../control-plane/core/catalog/byte-source.ts";
-import { inspectOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
-import { cutZipMaps } from "../../../../../control-plane/core/catalog/zip-map.ts";
+import { bytesSource, type ByteSource } from "../../../../../../control-plane/core/catalog/byte-source.ts";
+import { inspectOnnx } from "../../../../../../control-plane/core/catalog/onnx/inspect.ts";
+import { cutZipMaps } from "../../../../../../control-plane/core/catalog/onnx/zip-map.ts";
 import { classifier, field, FLOAT, message, noise, onnx, tensorType, value, zipMap } from "./onnx-bytes.ts";
 
 /** The edited file; undefined when nothing is cut. */

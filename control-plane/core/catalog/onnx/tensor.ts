@@ -1,4 +1,4 @@
-import { datatypeOf, TENSOR_STORES, type Datatype, type TensorStore } from "./onnx-datatypes.ts";
+import { datatypeOf, TENSOR_STORES, type Datatype, type TensorStore } from "./datatypes.ts";
 import {
   checkExternal,
   EXTERNAL_REASON,

@@ -1,8 +1,12 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { Chunker, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from "../../../../../control-plane/core/catalog/chunker.ts";
-import { message, noise } from "./onnx-bytes.ts";
+import {
+  Chunker,
+  MAX_CHUNK_BYTES,
+  MIN_CHUNK_BYTES,
+} from "../../../../../../control-plane/core/catalog/chunking/chunker.ts";
+import { message, noise } from "../onnx/onnx-bytes.ts";
 
 const MIB = 1024 * 1024;
 const file = fc

@@ -1,4 +1,4 @@
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource } from "../byte-source.ts";
 import { MAX_FIELDS, MAX_STRING_BYTES } from "./limits.ts";
 import { SkimRefused } from "./inspection-refused.ts";
 

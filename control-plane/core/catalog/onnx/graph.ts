@@ -10,9 +10,9 @@ import {
   OPSETS,
   PROCESSOR_DOMAINS,
 } from "./limits.ts";
-import { skimValue, type DeclaredValue } from "./onnx-signature.ts";
+import { skimValue, type DeclaredValue } from "./signature.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
-import { notUtf8, skimTensor } from "./onnx-tensor.ts";
+import { notUtf8, skimTensor } from "./tensor.ts";
 import { quote, SkimRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import type { ConstantFacts, GraphNode } from "../../../../../../control-plane/core/catalog/batching/graph-facts.ts";
-import { proveRowIndependence } from "../../../../../../control-plane/core/catalog/batching/prove.ts";
+import type {
+  ConstantFacts,
+  GraphNode,
+} from "../../../../../../../control-plane/core/catalog/onnx/batching/graph-facts.ts";
+import { proveRowIndependence } from "../../../../../../../control-plane/core/catalog/onnx/batching/prove.ts";
 
 type Attributes = Readonly<Record<string, number | readonly number[] | string>>;
 type NodeLine = readonly [operator: string, inputs: string, outputs: string, attributes?: Attributes];

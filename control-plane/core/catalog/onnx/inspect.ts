@@ -1,12 +1,12 @@
-import { FORMAT_HEAD_BYTES, foreignFormat } from "../../../shared/protocol/foreign-format.ts";
-import type { RowProof, TensorSpec } from "../../../shared/protocol/manifest.ts";
-import type { ByteSource } from "./byte-source.ts";
+import { FORMAT_HEAD_BYTES, foreignFormat } from "../../../../shared/protocol/foreign-format.ts";
+import type { RowProof, TensorSpec } from "../../../../shared/protocol/manifest.ts";
+import type { ByteSource } from "../byte-source.ts";
 import { proveRowIndependence } from "./batching/prove.ts";
 import type { ExternalFiles } from "./external-data.ts";
 import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
 import { withLabelShapes } from "./label-shapes.ts";
-import { GraphWalk, type SkimmedGraph } from "./onnx-graph.ts";
-import { toTensorSpec, type DeclaredValue } from "./onnx-signature.ts";
+import { GraphWalk, type SkimmedGraph } from "./graph.ts";
+import { toTensorSpec, type DeclaredValue } from "./signature.ts";
 import { isSkimRefused, printable, quote, SkimRefused } from "./inspection-refused.ts";
 import { WireReader } from "./wire-reader.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
-import { bytesSource } from "../../../../../control-plane/core/catalog/byte-source.ts";
-import { type OnnxModel, inspectOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
+import { bytesSource } from "../../../../../../control-plane/core/catalog/byte-source.ts";
+import { type OnnxModel, inspectOnnx } from "../../../../../../control-plane/core/catalog/onnx/inspect.ts";
 import { field, FLOAT, INT64, message, node, onnx, tensor, tensorType, value, type ModelParts } from "./onnx-bytes.ts";
 
 function skimmed(bytes: Uint8Array): OnnxModel {

@@ -1,4 +1,4 @@
-import { seededRandom } from "../../../shared/base/random.ts";
+import { seededRandom } from "../../../../shared/base/random.ts";
 
 /**
  * Where the table comes from. Changing it (or `seededRandom`) moves every cut: new uploads would share no chunk with old

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { bytesSource } from "../../../../../control-plane/core/catalog/byte-source.ts";
-import { inspectOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
+import { bytesSource } from "../../../../../../control-plane/core/catalog/byte-source.ts";
+import { inspectOnnx } from "../../../../../../control-plane/core/catalog/onnx/inspect.ts";
 import {
   field,
   graph,
@@ -183,7 +183,7 @@ describe("a file made to do harm", () => {
 
   it("gets an answer when a real model is damaged or cut anywhere", () => {
     const model = new Uint8Array(
-      readFileSync(new URL("../../../../../examples/digits/models/digits-small.onnx", import.meta.url)),
+      readFileSync(new URL("../../../../../../examples/digits/models/digits-small.onnx", import.meta.url)),
     );
     const damage = fc.array(fc.record({ at: fc.nat(model.length - 1), to: fc.nat(255) }), {
       minLength: 1,

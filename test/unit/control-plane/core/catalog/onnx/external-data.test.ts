@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { bytesSource } from "../../../../../control-plane/core/catalog/byte-source.ts";
-import { externalFilesOf } from "../../../../../control-plane/core/catalog/external-data.ts";
-import { inspectOnnx } from "../../../../../control-plane/core/catalog/onnx-inspect.ts";
+import { bytesSource } from "../../../../../../control-plane/core/catalog/byte-source.ts";
+import { externalFilesOf } from "../../../../../../control-plane/core/catalog/onnx/external-data.ts";
+import { inspectOnnx } from "../../../../../../control-plane/core/catalog/onnx/inspect.ts";
 import { field, message, node, onnx, tensor } from "./onnx-bytes.ts";
 
 const entries = (pairs: Readonly<Record<string, string>>): Uint8Array[] =>

@@ -1,4 +1,4 @@
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource } from "../byte-source.ts";
 import { isSkimRefused } from "./inspection-refused.ts";
 import { domainName, DEFAULT_DOMAIN } from "./limits.ts";
 import { bytesField, fieldHead, integerField, join } from "./wire-writer.ts";

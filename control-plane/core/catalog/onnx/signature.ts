@@ -1,6 +1,6 @@
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { MAX_DIMENSIONS, MAX_TENSOR_NAME } from "./limits.ts";
-import { datatypeOf } from "./onnx-datatypes.ts";
+import { datatypeOf } from "./datatypes.ts";
 import { quote, SkimRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
