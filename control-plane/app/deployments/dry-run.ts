@@ -3,7 +3,7 @@ import type { PlanAnswer } from "../../../shared/api/v1/plan.ts";
 import { canonicalJson } from "../../../shared/base/digest.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
-import { planDeployment } from "../../core/scheduling/plan-deployment.ts";
+import { planDeployment } from "../../core/scheduling/planning/plan-deployment.ts";
 
 /** What the leader's next plan would do if `spec` were declared now. Nothing is applied. */
 export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext): PlanAnswer {

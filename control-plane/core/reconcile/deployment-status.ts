@@ -5,7 +5,7 @@ import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
-import type { DeploymentPlan } from "../scheduling/plan-deployment.ts";
+import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import type { StatusEvent, Step } from "./steps.ts";
 
 interface Found {

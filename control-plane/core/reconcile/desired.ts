@@ -5,7 +5,7 @@ import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
-import { heldOn } from "../scheduling/held.ts";
+import { heldOn } from "../scheduling/planning/held.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 
 /**

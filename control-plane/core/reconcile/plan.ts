@@ -2,7 +2,7 @@ import { isWanted } from "../fleet/queries.ts";
 import type { Fleet, FleetPlacement } from "../fleet/types.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { planDeployment, type DeploymentPlan } from "../scheduling/plan-deployment.ts";
+import { planDeployment, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import type { PlacementSteps, Step } from "./steps.ts";
 
 export interface FleetPlan {

@@ -3,8 +3,8 @@ import { lastHeard } from "../fleet/node-status.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
-import { heldOn } from "./held.ts";
-import { stallTimes } from "./stalled.ts";
+import { heldOn } from "./planning/held.ts";
+import { stallTimes } from "./planning/stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
 
 /** What has to be placed. */

@@ -3,7 +3,7 @@ import { isWanted, nodeByName, placementsOfDeployment, targetVersion, versionOf 
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import { candidatesOf } from "./candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "./context.ts";
-import { needOf } from "./plan-deployment.ts";
+import { needOf } from "./planning/plan-deployment.ts";
 import { allRefusals, rank, scoreOf } from "./rank.ts";
 
 /** One node against every filter and score of a deployment. Null when there is no such node. */

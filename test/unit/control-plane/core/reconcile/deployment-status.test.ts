@@ -4,7 +4,7 @@ import { deploymentFindings, statusSteps } from "../../../../../control-plane/co
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
-import { planDeployment } from "../../../../../control-plane/core/scheduling/plan-deployment.ts";
+import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import {
   aDeployment,

@@ -1,9 +1,9 @@
-import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { FleetPlacement } from "../fleet/types.ts";
-import { candidatesById, type Candidate, type PlacementRequest } from "./candidate.ts";
-import { residencyFilter } from "./filters/residency.ts";
-import { STATIC_FILTERS } from "./profile.ts";
-import { firstRefusal } from "./rank.ts";
+import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { FleetPlacement } from "../../fleet/types.ts";
+import { candidatesById, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { residencyFilter } from "../filters/residency.ts";
+import { STATIC_FILTERS } from "../profile.ts";
+import { firstRefusal } from "../rank.ts";
 
 /** A new replica that is on its way for longer than this keeps no old one elsewhere waiting, in ms. */
 const PATIENCE_MS = 10 * 60_000;

@@ -1,11 +1,11 @@
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import type { FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
 import { attemptOn } from "./attempts.ts";
-import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "./candidate.ts";
-import { profileOf, type PlanContext } from "./context.ts";
-import { explainDecision, shortfallSentence } from "./explain.ts";
-import { rank, type Ranked, type Ranking } from "./rank.ts";
+import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { profileOf, type PlanContext } from "../context.ts";
+import { explainDecision, shortfallSentence } from "../explain.ts";
+import { rank, type Ranked, type Ranking } from "../rank.ts";
 
 export interface PlannedPlacement {
   readonly nodeId: FleetPlacement["nodeId"];

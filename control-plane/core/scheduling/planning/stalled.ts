@@ -1,6 +1,6 @@
-import type { PlacementState } from "../../../shared/protocol/placement.ts";
-import { placementsOn, versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import type { PlacementState } from "../../../../shared/protocol/placement.ts";
+import { placementsOn, versionOf } from "../../fleet/queries.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
 import { heldOn } from "./held.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
-import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
-import type { PlacementFailure } from "../../../../../shared/protocol/placement.ts";
+import type { FleetNode, FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
+import { planFleet } from "../../../../../../control-plane/core/reconcile/plan.ts";
+import type { PlacementFailure } from "../../../../../../shared/protocol/placement.ts";
 import {
   aDeployment,
   aFleet,
@@ -11,7 +11,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../../support/fleet-builder.ts";
 
 const HOUR = 3_600_000;
 const AGENT = "agent 0.1.0 with onnxruntime 1.30.0";

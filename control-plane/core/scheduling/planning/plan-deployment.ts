@@ -1,15 +1,15 @@
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
-import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../../fleet/queries.ts";
+import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
-import { candidatesById, candidatesOf, isStalled, type Candidate, type PlacementRequest } from "./candidate.ts";
-import { isEvacuationHeld, stateFor, type PlanContext } from "./context.ts";
-import { memoryNeedMiB } from "./memory.ts";
+import { candidatesById, candidatesOf, isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { isEvacuationHeld, stateFor, type PlanContext } from "../context.ts";
+import { memoryNeedMiB } from "../memory.ts";
 import { replaceOldVersions } from "./old-versions.ts";
 import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
-import { STATIC_FILTERS } from "./profile.ts";
-import { firstRefusal } from "./rank.ts";
+import { STATIC_FILTERS } from "../profile.ts";
+import { firstRefusal } from "../rank.ts";
 
 export interface DeploymentPlan {
   /** Undefined while the alias does not exist. */

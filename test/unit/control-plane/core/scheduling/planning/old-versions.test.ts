@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import type { Step } from "../../../../../control-plane/core/reconcile/steps.ts";
-import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
-import { ROOMY_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../support/update-world.ts";
+import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
+import { describePlan } from "../../../../../../control-plane/core/reconcile/steps.ts";
+import { ROOMY_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../../support/update-world.ts";
 
 const ended = (world: UpdateWorld): UpdateWorld => {
   world.standStill();

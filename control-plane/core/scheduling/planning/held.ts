@@ -1,6 +1,6 @@
-import { placementsOn, targetVersion } from "../fleet/queries.ts";
-import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
-import { reservedMiB, usableMemoryMiB } from "./memory.ts";
+import { placementsOn, targetVersion } from "../../fleet/queries.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { reservedMiB, usableMemoryMiB } from "../memory.ts";
 
 /** States of a placement that uses the disk of its node and none of its memory. */
 const WITHOUT_MEMORY: readonly FleetPlacement["state"][] = ["offered", "downloading", "verifying", "staged"];

@@ -1,8 +1,8 @@
-import type { FleetNode, FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
-import type { Candidate, PlacementRequest } from "./candidate.ts";
-import { fitsDisk } from "./filters/fits-disk.ts";
-import { FAILURE_BACKOFF_MS } from "./filters/no-recent-failure.ts";
-import { formatDuration } from "./format.ts";
+import type { FleetNode, FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
+import type { Candidate, PlacementRequest } from "../candidate.ts";
+import { fitsDisk } from "../filters/fits-disk.ts";
+import { FAILURE_BACKOFF_MS } from "../filters/no-recent-failure.ts";
+import { formatDuration } from "../format.ts";
 
 /** Whether there is room on a disk is a figure of its load reports, which cause no plan: it is looked at this often, in ms. */
 export const DISK_LOOK_MS = 60_000;
