@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import { digitRequests } from "../support/models/digit-request.ts";
-import { HeapProbe } from "../support/processes/heap-probe.ts";
-import { inFlightAt } from "../support/processes/node-faults.ts";
-import { loopModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { openDescriptors, residentMiB } from "../support/processes/process-facts.ts";
-import { postHead, RawClient } from "../support/network/raw-client.ts";
-import { SkerryCluster, type ClusterNode } from "../support/processes/skerry-cluster.ts";
-import { freePort, until } from "../support/processes/skerry-process.ts";
-import { steadyLoad, unanswered } from "../support/processes/steady-load.ts";
+import { digitRequests } from "../../support/models/digit-request.ts";
+import { HeapProbe } from "../../support/processes/heap-probe.ts";
+import { inFlightAt } from "../../support/processes/node-faults.ts";
+import { loopModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { openDescriptors, residentMiB } from "../../support/processes/process-facts.ts";
+import { postHead, RawClient } from "../../support/network/raw-client.ts";
+import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";
+import { freePort, until } from "../../support/processes/skerry-process.ts";
+import { steadyLoad, unanswered } from "../../support/processes/steady-load.ts";
 
 const MIB = 1_048_576;
 const BODY_LIMIT = 64 * MIB;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess } from "../support/processes/skerry-process.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { freePort, SkerryProcess } from "../../support/processes/skerry-process.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;

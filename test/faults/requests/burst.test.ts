@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { loopModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { residentMiB } from "../support/processes/process-facts.ts";
-import { SkerryCluster, type ClusterNode } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
-import { closedLoad, steadyLoad, type LoadSample } from "../support/processes/steady-load.ts";
+import { loopModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { residentMiB } from "../../support/processes/process-facts.ts";
+import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { closedLoad, steadyLoad, type LoadSample } from "../../support/processes/steady-load.ts";
 
 const SLO_MS = 250;
 const OVERLOAD = 10;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import { digitOf, digitRequests } from "../support/models/digit-request.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
+import { digitOf, digitRequests } from "../../support/models/digit-request.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;

@@ -1,11 +1,11 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import { digitRequests } from "../support/models/digit-request.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess, until } from "../support/processes/skerry-process.ts";
-import { steadyLoad } from "../support/processes/steady-load.ts";
+import { digitRequests } from "../../support/models/digit-request.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
+import { steadyLoad } from "../../support/processes/steady-load.ts";
 
 const LEADS_WITHIN_MS = 15_000;
 

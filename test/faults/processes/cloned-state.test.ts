@@ -1,9 +1,9 @@
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess, until } from "../support/processes/skerry-process.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 
 let database: TestDatabase;
 let cluster: SkerryCluster;

@@ -3,9 +3,9 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs
 import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { regressorModel } from "../support/models/onnx-models.ts";
-import { largeModel } from "../support/models/large-model.ts";
-import { freePort, SkerryProcess, until } from "../support/processes/skerry-process.ts";
+import { regressorModel } from "../../support/models/onnx-models.ts";
+import { largeModel } from "../../support/models/large-model.ts";
+import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const PATIENCE_MS = 60_000;

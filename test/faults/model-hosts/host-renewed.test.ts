@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { runBombModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { modelHostsOf } from "../support/processes/process-facts.ts";
-import { SkerryCluster, type ClusterNode } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
-import { type LoadSample, steadyLoad } from "../support/processes/steady-load.ts";
+import { runBombModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { modelHostsOf } from "../../support/processes/process-facts.ts";
+import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { type LoadSample, steadyLoad } from "../../support/processes/steady-load.ts";
 
 const LIMIT_MIB = 160;
 

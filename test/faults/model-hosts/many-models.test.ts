@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
-import { TcpProxy } from "../support/network/tcp-proxy.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments.ts";
+import { identityModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 
 const MODELS = 20;
 const CUTS = 5;

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { ensureDirectory, freePort, SkerryProcess } from "../support/processes/skerry-process.ts";
+import { ensureDirectory, freePort, SkerryProcess } from "../../support/processes/skerry-process.ts";
 
 let directory: string;
 let ports: readonly number[];

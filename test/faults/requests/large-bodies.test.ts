@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { inFlightAt } from "../support/processes/node-faults.ts";
-import { identityModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster, type ClusterNode } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
+import { inFlightAt } from "../../support/processes/node-faults.ts";
+import { identityModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster, type ClusterNode } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 
 const KIB = 1_024;
 const REQUESTS = 400;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import { digitOf, digitRequests } from "../support/models/digit-request.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
-import { steadyLoad } from "../support/processes/steady-load.ts";
+import { digitOf, digitRequests } from "../../support/models/digit-request.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { steadyLoad } from "../../support/processes/steady-load.ts";
 
 const PER_SECOND = 60;
 

@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { digitRequests } from "../support/models/digit-request.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess, until } from "../support/processes/skerry-process.ts";
-import { steadyLoad, type LoadSample } from "../support/processes/steady-load.ts";
+import { digitRequests } from "../../support/models/digit-request.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
+import { steadyLoad, type LoadSample } from "../../support/processes/steady-load.ts";
 
 const PER_SECOND = 30;
 /** How often the caller, as a load balancer does, asks who is ready, in ms. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../shared/api/v1/deployments.ts";
-import { loopModel, runBombModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
-import { steadyLoad, type LoadSample } from "../support/processes/steady-load.ts";
+import type { Deployment } from "../../../shared/api/v1/deployments.ts";
+import { loopModel, runBombModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { steadyLoad, type LoadSample } from "../../support/processes/steady-load.ts";
 
 const TIMES = 5;
 

@@ -1,11 +1,11 @@
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { floatsOf, largeBundle, tableOf } from "../support/models/large-model.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { SkerryProcess, until } from "../support/processes/skerry-process.ts";
-import { TcpProxy } from "../support/network/tcp-proxy.ts";
+import { floatsOf, largeBundle, tableOf } from "../../support/models/large-model.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { SkerryProcess, until } from "../../support/processes/skerry-process.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 
 const MIB = 1_048_576;
 const SIZE_MIB = 300;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment, Placement } from "../../shared/api/v1/deployments.ts";
-import { softmaxModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
+import type { Deployment, Placement } from "../../../shared/api/v1/deployments.ts";
+import { softmaxModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
 
 const NODES = 4;
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
-import { digitRequests } from "../support/models/digit-request.ts";
-import { deployAfresh, runFault, type FaultReport } from "../support/processes/fault-run.ts";
-import { FAULTS, type NodeFault } from "../support/processes/node-faults.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { unanswered, type LoadSample } from "../support/processes/steady-load.ts";
-import { TcpProxy } from "../support/network/tcp-proxy.ts";
+import { digitRequests } from "../../support/models/digit-request.ts";
+import { deployAfresh, runFault, type FaultReport } from "../../support/processes/fault-run.ts";
+import { FAULTS, type NodeFault } from "../../support/processes/node-faults.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { unanswered, type LoadSample } from "../../support/processes/steady-load.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 
 const SUSPECT_MS = 3_000;
 /** Longer than the control plane needs to suspect a silent node: what is inside it then has time left for another. */
