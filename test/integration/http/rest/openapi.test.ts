@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 let document: any; // eslint-disable-line typescript/no-explicit-any -- a foreign format, taken apart below

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { problem } from "../../../shared/api/v1/common.ts";
-import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
-import type { Answer, Call } from "./support/http-call.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { problem } from "../../../../shared/api/v1/common.ts";
+import { ERRORS, type ErrorCode } from "../../../../shared/base/errors.ts";
+import type { Answer, Call } from "../support/http-call.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 const SPEC = { name: "digits", model: "digits", version: 1 };
 

@@ -2,17 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
-import { readConfig } from "../../../control-plane/config.ts";
-import { deployment } from "../../../shared/api/v1/deployments.ts";
-import { systemClock } from "../../../shared/base/clock.ts";
-import { systemRandom } from "../../../shared/base/random.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { silentLogger } from "../../support/silent-logger.ts";
-import { EventStream } from "./support/event-stream.ts";
-import { callAt, openCall } from "./support/http-call.ts";
-import { nextMessage, untilBookmark, type Message } from "./support/watch-messages.ts";
+import { createPostgres, type PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { composeControlPlane, type ControlPlane } from "../../../../control-plane/compose.ts";
+import { readConfig } from "../../../../control-plane/config.ts";
+import { deployment } from "../../../../shared/api/v1/deployments.ts";
+import { systemClock } from "../../../../shared/base/clock.ts";
+import { systemRandom } from "../../../../shared/base/random.ts";
+import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+import { EventStream } from "../support/event-stream.ts";
+import { callAt, openCall } from "../support/http-call.ts";
+import { nextMessage, untilBookmark, type Message } from "../support/watch-messages.ts";
 
 interface Replica {
   readonly controlPlane: ControlPlane;

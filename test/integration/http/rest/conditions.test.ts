@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 const SPEC = { name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } };
 

@@ -1,14 +1,14 @@
-import { own } from "../../../shared/bytes/owned-bytes.ts";
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
-import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
-import type { InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
-import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
-import { decodeRequest } from "../../../shared/inference/request.ts";
-import { encodeResponse } from "../../../shared/inference/response.ts";
-import { eventually } from "../../support/eventually.ts";
-import { GrpcClient } from "../../support/network/grpc-client.ts";
-import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
+import type { HttpDoorParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import type { InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
+import { ERRORS, type ErrorCode } from "../../../../shared/base/errors.ts";
+import { decodeRequest } from "../../../../shared/inference/request.ts";
+import { encodeResponse } from "../../../../shared/inference/response.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { GrpcClient } from "../../../support/network/grpc-client.ts";
+import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 let client: GrpcClient;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { CorsPolicy, parseOrigins } from "../../../shared/inference/http/cors.ts";
-import type { Answer } from "./support/http-call.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { CorsPolicy, parseOrigins } from "../../../../shared/inference/http/cors.ts";
+import type { Answer } from "../support/http-call.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 afterEach(() => door.close());

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { NewEvent } from "../../../control-plane/ports/journal.ts";
-import { settle } from "../../support/test-clock.ts";
-import { EventStream } from "./support/event-stream.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import type { NewEvent } from "../../../../control-plane/ports/journal.ts";
+import { settle } from "../../../support/test-clock.ts";
+import { EventStream } from "../support/event-stream.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 beforeEach(async () => {

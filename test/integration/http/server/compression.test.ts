@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { deflateSync, gunzipSync, gzipSync } from "node:zlib";
-import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
-import type { InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
-import { own } from "../../../shared/bytes/owned-bytes.ts";
-import { ResponseStream } from "../../../shared/inference/response-stream.ts";
-import type { TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
-import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
+import type { HttpDoorParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import type { InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
+import { ResponseStream } from "../../../../shared/inference/response-stream.ts";
+import type { TrailersFrame } from "../../../../shared/protocol/frames/stream-frame.ts";
+import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 afterEach(() => door.close());

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { Duplex } from "node:stream";
-import { eventually } from "../../support/eventually.ts";
-import { postHead, RawClient } from "../../support/network/raw-client.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { postHead, RawClient } from "../../../support/network/raw-client.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 let client: RawClient;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { ERRORS, SkerryError } from "../../../shared/base/errors.ts";
-import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
+import { ERRORS, SkerryError } from "../../../../shared/base/errors.ts";
+import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 afterEach(() => door.close());

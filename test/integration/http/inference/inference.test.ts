@@ -1,15 +1,15 @@
-import { own } from "../../../shared/bytes/owned-bytes.ts";
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
-import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
-import { SkerryError } from "../../../shared/base/errors.ts";
-import type { InferenceResponse, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
-import type { HttpDoorParts } from "../../../control-plane/adapters/http/server/http-api.ts";
-import { eventually } from "../../support/eventually.ts";
-import { postHead, RawClient } from "../../support/network/raw-client.ts";
-import { settle } from "../../support/test-clock.ts";
-import { answerOf } from "./support/http-call.ts";
-import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
+import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { InferenceResponse, InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
+import type { HttpDoorParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { postHead, RawClient } from "../../../support/network/raw-client.ts";
+import { settle } from "../../../support/test-clock.ts";
+import { answerOf } from "../support/http-call.ts";
+import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 afterEach(() => door.close());

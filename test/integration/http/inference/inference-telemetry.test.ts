@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { InferenceResponse, InferenceRequest } from "../../../control-plane/app/inference/inference-request.ts";
-import { SkerryError } from "../../../shared/base/errors.ts";
-import type { Logger } from "../../../shared/base/logger.ts";
-import { silentLogger } from "../../support/silent-logger.ts";
-import { anAnswer, openDoor, type OpenDoor } from "./support/open-door.ts";
+import type { InferenceResponse, InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { Logger } from "../../../../shared/base/logger.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
 
 let door: OpenDoor;
 afterEach(() => door.close());

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { role } from "../../../shared/api/v1/keys.ts";
-import type { Route } from "../../../control-plane/adapters/http/server/route.ts";
-import type { Answer } from "./support/http-call.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { role } from "../../../../shared/api/v1/keys.ts";
+import type { Route } from "../../../../control-plane/adapters/http/server/route.ts";
+import type { Answer } from "../support/http-call.ts";
+import { openDoor, type OpenDoor } from "../support/open-door.ts";
 
 const SAMPLES: Readonly<Record<string, string>> = {
   model: "digits",
