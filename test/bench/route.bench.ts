@@ -7,9 +7,9 @@ import { SessionRegistry } from "../../control-plane/app/node-sessions/node-sess
 import { Telemetry } from "../../control-plane/app/inference/telemetry.ts";
 import { resolve } from "../../control-plane/core/routing/table.ts";
 import { seededRandom } from "../../shared/base/random.ts";
-import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../support/fleet-builder.ts";
-import { fleetOf } from "../support/fleet-in-memory.ts";
-import { aSession } from "../support/node-session.ts";
+import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../support/fleet/fleet-in-memory.ts";
+import { aSession } from "../support/fleet/node-session.ts";
 import { quantile } from "../support/quantile.ts";
 import { TestClock } from "../support/test-clock.ts";
 

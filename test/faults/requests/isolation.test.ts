@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { WebSocket } from "ws";
 import { NODE_LOG_RATE } from "../../../control-plane/app/events/event-recorder.ts";
 import { CONTROL_PACE } from "../../../shared/protocol/limits.ts";
-import { HostileNode } from "../../support/hostile-node.ts";
+import { HostileNode } from "../../support/fakes/hostile-node.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";

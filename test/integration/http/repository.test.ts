@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import { aDeployment, aNode, aVersion } from "../../support/fleet-builder.ts";
+import { aDeployment, aNode, aVersion } from "../../support/fleet/fleet-builder.ts";
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import type { Answer } from "./support/http-call.ts";

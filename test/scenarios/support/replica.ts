@@ -15,7 +15,7 @@ import { ModelPush } from "../../../control-plane/app/transfer/model-push.ts";
 import type { NewEvent } from "../../../control-plane/ports/journal.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
-import { TIMINGS } from "../../support/fleet-builder.ts";
+import { TIMINGS } from "../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import type { TestClock } from "../../support/test-clock.ts";
 import { MortalClock, type CallQueue } from "./time-travel.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { deployment } from "../../../../shared/api/v1/deployments.ts";
 import { node } from "../../../../shared/api/v1/nodes.ts";
-import { aNode } from "../../../support/fleet-builder.ts";
+import { aNode } from "../../../support/fleet/fleet-builder.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { settle } from "../../../support/test-clock.ts";
 import { EventStream } from "../support/event-stream.ts";

@@ -17,7 +17,7 @@ import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deplo
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
 import { createFleetWatches } from "../../../../control-plane/app/fleet/fleet-watches.ts";
-import { livingStore } from "../../../support/fleet-in-memory.ts";
+import { livingStore } from "../../../support/fleet/fleet-in-memory.ts";
 import { FleetCache } from "../../../../control-plane/app/fleet/fleet-cache.ts";
 import type { InferenceResponse } from "../../../../control-plane/app/inference/inference-request.ts";
 import { NodeAdmin } from "../../../../control-plane/app/nodes/node-admin.ts";
@@ -25,7 +25,7 @@ import { ModelRepositoryApi } from "../../../../control-plane/app/catalog/model-
 import { ModelStatusQuery } from "../../../../control-plane/app/inference/model-status-query.ts";
 import { TokenAdmin } from "../../../../control-plane/app/nodes/token-admin.ts";
 import type { Actor } from "../../../../control-plane/ports/journal.ts";
-import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";
 import { callAt, openCall, type Answer, type Call } from "./http-call.ts";

@@ -5,8 +5,8 @@ import { Leadership } from "../../../../../control-plane/app/control-loop/leader
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanOutcome } from "../../../../../control-plane/ports/plan.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 

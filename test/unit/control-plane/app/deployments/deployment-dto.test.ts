@@ -1,6 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import { toDeploymentDto } from "../../../../../control-plane/app/deployments/deployment-dto.ts";
-import { aDeployment, aFleet, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import {
+  aDeployment,
+  aFleet,
+  aNode,
+  aPlacement,
+  aVersion,
+  NOW,
+  TIMINGS,
+} from "../../../../support/fleet/fleet-builder.ts";
 import { OWNER_GONE_MS } from "../../../../../control-plane/core/fleet/node-status.ts";
 import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { endpointsOf } from "../../../../../control-plane/app/deployments/deployment-endpoints.ts";
 import type { FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import type { Endpoint } from "../../../../../shared/api/v1/inference.ts";
-import { aDeployment, aFleet, aNode, aPlacement, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { aDeployment, aFleet, aNode, aPlacement, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 
 const deployment = aDeployment({ name: "digits", model: "digits", version: 1 });
 

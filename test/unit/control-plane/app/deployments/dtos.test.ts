@@ -18,7 +18,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../support/fleet/fleet-builder.ts";
 
 const time = { now: NOW, wallNow: 1_767_225_600_000, timings: TIMINGS };
 const [a, b] = [aNode("edge-a"), aNode("edge-b")];

@@ -3,7 +3,7 @@ import { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.t
 import type { FleetKeys } from "../../../../../control-plane/core/fleet/changes/fleet-keys.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import type { OnChange } from "../../../../../control-plane/ports/plan.ts";
-import { aNode } from "../../../../support/fleet-builder.ts";
+import { aNode } from "../../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

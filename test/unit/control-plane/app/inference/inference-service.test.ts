@@ -20,9 +20,9 @@ import {
   type InferenceFrame,
   type ResponseFrame,
 } from "../../../../../shared/protocol/frames/inference-frame.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
-import { aSession } from "../../../../support/node-session.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
+import { aSession } from "../../../../support/fleet/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 const versions = [aVersion("digits", 1)];

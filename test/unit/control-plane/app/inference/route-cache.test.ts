@@ -3,8 +3,8 @@ import { RouteCache } from "../../../../../control-plane/app/inference/route-cac
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const node = aNode("edge-a");

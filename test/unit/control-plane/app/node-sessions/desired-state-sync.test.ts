@@ -2,8 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { DesiredStateSync } from "../../../../../control-plane/app/node-sessions/desired-state-sync.ts";
 import type { ControlPlaneMessage, Unsent } from "../../../../../shared/protocol/messages.ts";
 import { desiredDigest, EMPTY_DESIRED } from "../../../../../shared/protocol/desired.ts";
-import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const EMPTY = { rev: 0, digest: desiredDigest(EMPTY_DESIRED) };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
 import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
-import { aSession } from "../../../../support/node-session.ts";
+import { aSession } from "../../../../support/fleet/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
 
 const control: ControlChannel = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };

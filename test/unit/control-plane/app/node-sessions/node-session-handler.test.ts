@@ -8,8 +8,8 @@ import type { NodeId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
 import type { Hello, NodeMessage } from "../../../../../shared/protocol/messages.ts";
-import { aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
+import { aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

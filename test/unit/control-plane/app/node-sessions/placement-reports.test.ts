@@ -4,9 +4,9 @@ import type { SessionStore } from "../../../../../control-plane/ports/nodes.ts";
 import type { PlacementReport } from "../../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { eventually } from "../../../../support/eventually.ts";
-import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
-import { aSession } from "../../../../support/node-session.ts";
+import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
+import { aSession } from "../../../../support/fleet/node-session.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { SessionRecords } from "../../../../../control-plane/app/node-sessions/session-records.ts";
 import type { FleetLoad, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import { aNode, NOW } from "../../../../support/fleet-builder.ts";
-import { aSession } from "../../../../support/node-session.ts";
+import { aNode, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { aSession } from "../../../../support/fleet/node-session.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const load: FleetLoad = {

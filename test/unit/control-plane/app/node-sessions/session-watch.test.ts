@@ -3,9 +3,9 @@ import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/
 import { SessionWatch } from "../../../../../control-plane/app/node-sessions/session-watch.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../../../shared/protocol/limits.ts";
-import { aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
-import { aSession } from "../../../../support/node-session.ts";
+import { aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
+import { aSession } from "../../../../support/fleet/node-session.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 /** A channel that is heard when the test says so, and keeps the codes with which it was closed. */

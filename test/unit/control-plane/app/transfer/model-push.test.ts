@@ -5,9 +5,9 @@ import type { ControlChannel } from "../../../../../control-plane/ports/channels
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
-import { aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet-in-memory.ts";
-import { aSession } from "../../../../support/node-session.ts";
+import { aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
+import { aSession } from "../../../../support/fleet/node-session.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 

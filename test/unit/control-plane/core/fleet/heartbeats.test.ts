@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
-import { aFleetState, aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { aFleetState, aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 
 type Acked = "newest" | "late" | "old";
 

@@ -9,7 +9,7 @@ import {
   aSilentNode,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../support/fleet/fleet-builder.ts";
 
 /** As after a restart: the replica that held the session is gone. */
 const aNodeThatWasHere = (name: string): FleetNode =>

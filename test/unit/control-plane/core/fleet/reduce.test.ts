@@ -18,7 +18,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../support/fleet/fleet-builder.ts";
 
 const a = aNode("edge-a");
 const b = aNode("edge-b");

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { transitions } from "../../../../../control-plane/core/fleet/transitions.ts";
 import type { AnnouncedState, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import { stateFor } from "../../../../../control-plane/core/scheduling/context.ts";
-import { aFleet, aFleetSession, aNode, NOW, TIMINGS } from "../../../../support/fleet-builder.ts";
+import { aFleet, aFleetSession, aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 
 /** What the leader of `leaderSince` announces of one node. */
 function announced(node: FleetNode, leaderSince = 0): readonly string[] {

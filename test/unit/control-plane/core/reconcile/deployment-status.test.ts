@@ -15,7 +15,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../support/fleet/fleet-builder.ts";
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
 const [a, b] = [aNode("edge-a"), aNode("edge-b")];

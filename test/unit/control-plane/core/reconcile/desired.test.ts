@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { desiredFor } from "../../../../../control-plane/core/reconcile/desired.ts";
 import { deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
-import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";
 
 const node = aNode("edge-a");
 const limitsOf = (limits: {

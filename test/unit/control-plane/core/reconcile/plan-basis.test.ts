@@ -13,7 +13,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../support/fleet/fleet-builder.ts";
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
 const deployments = [aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } })];

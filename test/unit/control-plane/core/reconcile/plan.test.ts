@@ -14,7 +14,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../support/fleet-builder.ts";
+} from "../../../../support/fleet/fleet-builder.ts";
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
 const plan = (fleet: Fleet, over: Partial<PlanContext> = {}): readonly string[] =>

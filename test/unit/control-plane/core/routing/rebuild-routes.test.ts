@@ -5,7 +5,7 @@ import { reduce } from "../../../../../control-plane/core/fleet/reduce.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";
 
 const MODELS = ["digits", "faces", "words"];
 const STEPS = 300;

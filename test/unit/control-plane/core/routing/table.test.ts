@@ -8,7 +8,14 @@ import {
 import type { Fleet, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { aDeployment, aFleet, aNode, aPlacement, aSilentNode, aVersion } from "../../../../support/fleet-builder.ts";
+import {
+  aDeployment,
+  aFleet,
+  aNode,
+  aPlacement,
+  aSilentNode,
+  aVersion,
+} from "../../../../support/fleet/fleet-builder.ts";
 
 const [a, b] = [aNode("edge-a"), aNode("edge-b", { site: "island" })];
 const versions = [aVersion("digits", 1), aVersion("digits", 2)];

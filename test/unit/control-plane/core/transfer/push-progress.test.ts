@@ -4,7 +4,7 @@ import { planOffers } from "../../../../../control-plane/core/transfer/plan-offe
 import { chunksInBitmap, PushProgress } from "../../../../../control-plane/core/transfer/push-progress.ts";
 import type { ChunkRef } from "../../../../../shared/protocol/manifest.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet-builder.ts";
+import { aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 
 const KIB = 1_024;
 

@@ -4,7 +4,7 @@ import type { Transition } from "../../../../../../control-plane/core/fleet/tran
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
 import type { NewEvent } from "../../../../../../control-plane/ports/journal.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
-import { aNode, aPlacement } from "../../../../../support/fleet-builder.ts";
+import { aNode, aPlacement } from "../../../../../support/fleet/fleet-builder.ts";
 import type { DeploymentFindings } from "../../../../../../shared/api/v1/deployments.ts";
 import { systemRandom } from "../../../../../../shared/base/random.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { bytesWhole } from "../../../../../../control-plane/core/scheduling/filters/bytes-whole.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("bytes-whole", () => {
   it("refuses every node while the bytes of the version are damaged", () => {

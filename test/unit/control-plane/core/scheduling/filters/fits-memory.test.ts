@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { fitsMemory } from "../../../../../../control-plane/core/scheduling/filters/fits-memory.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (memMiB: number, reservedMiB: number, usableMiB = 1_000) =>
   fitsMemory.refuse(aCandidate({ reservedMiB, usableMiB }), aRequest({ memMiB }));

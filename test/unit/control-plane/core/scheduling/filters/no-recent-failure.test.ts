@@ -4,8 +4,8 @@ import {
   noRecentFailure,
 } from "../../../../../../control-plane/core/scheduling/filters/no-recent-failure.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
-import { NOW } from "../../../../../support/fleet-builder.ts";
-import { aCandidate, aRequest, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import { NOW } from "../../../../../support/fleet/fleet-builder.ts";
+import { aCandidate, aRequest, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const failed = (agoMs: number, over: Partial<FleetPlacement> = {}): FleetPlacement =>
   onEdgeA({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeConnected } from "../../../../../../control-plane/core/scheduling/filters/node-connected.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("node-connected", () => {
   it("accepts a ready node", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeLargeEnough } from "../../../../../../control-plane/core/scheduling/filters/fits-memory.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (memMiB: number, usableMiB: number) =>
   nodeLargeEnough.refuse(aCandidate({ usableMiB, reservedMiB: 900 }), aRequest({ memMiB }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeSchedulable } from "../../../../../../control-plane/core/scheduling/filters/node-schedulable.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("node-schedulable", () => {
   it("accepts a node that is neither cordoned nor draining", () => {

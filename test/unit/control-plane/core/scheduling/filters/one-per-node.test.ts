@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { onePerNode } from "../../../../../../control-plane/core/scheduling/filters/one-per-node.ts";
 import { PLACEMENT_STATES } from "../../../../../../shared/protocol/placement.ts";
-import { aCandidate, aRequest, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("one-per-node", () => {
   it.each([

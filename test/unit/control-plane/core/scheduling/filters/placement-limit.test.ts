@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { hasSlot } from "../../../../../../control-plane/core/scheduling/filters/placement-limit.ts";
 import { MAX_PLACEMENTS_PER_NODE } from "../../../../../../shared/protocol/limits.ts";
-import { aCandidate, aRequest, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (count: number) =>
   hasSlot.refuse(aCandidate({ placements: Array.from({ length: count }, () => onEdgeA()) }), aRequest());

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { residencyFilter } from "../../../../../../control-plane/core/scheduling/filters/residency.ts";
 import type { Residency } from "../../../../../../shared/api/v1/deployments.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (residency: Residency, kind: "edge" | "cloud") =>
   residencyFilter.refuse(

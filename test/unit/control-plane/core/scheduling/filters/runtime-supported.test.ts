@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { runtimeSupported } from "../../../../../../control-plane/core/scheduling/filters/runtime-supported.ts";
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 /** The node supports opset 22 and ONNX IR 11. */
 const refusal = (of: Partial<FleetVersion>) => runtimeSupported.refuse(aCandidate(), aRequest({ of }));

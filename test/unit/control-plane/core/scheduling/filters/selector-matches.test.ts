@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { whereMatches } from "../../../../../../control-plane/core/scheduling/filters/selector-matches.ts";
-import { aCandidate, aRequest } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 type Where = NonNullable<NonNullable<NonNullable<Parameters<typeof aRequest>[0]>["spec"]>["placement"]>["where"];
 

@@ -11,7 +11,7 @@ import {
   aVersion,
   NOW,
   TIMINGS,
-} from "../../../../../support/fleet-builder.ts";
+} from "../../../../../support/fleet/fleet-builder.ts";
 
 const HOUR = 3_600_000;
 const AGENT = "agent 0.1.0 with onnxruntime 1.30.0";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
 import { describePlan } from "../../../../../../control-plane/core/reconcile/steps.ts";
-import { ROOMY_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../../support/update-world.ts";
+import { ROOMY_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../../support/fleet/update-world.ts";
 
 const ended = (world: UpdateWorld): UpdateWorld => {
   world.standStill();

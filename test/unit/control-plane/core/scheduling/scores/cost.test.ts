@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { cost } from "../../../../../../control-plane/core/scheduling/scores/cost.ts";
-import { aCandidate, aRequest, unboundedCase } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest, unboundedCase } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const scored = (kind: "edge" | "cloud", label?: string) =>
   cost.of(

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
 import { latency } from "../../../../../../control-plane/core/scheduling/scores/latency.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
-import { aCandidate, aLoad, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import {
+  aCandidate,
+  aLoad,
+  aRequest,
+  unboundedCase,
+  onEdgeA,
+} from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const scored = (rttMs: number, placements: readonly FleetPlacement[] = [], p95Ms?: number) =>
   latency.of(

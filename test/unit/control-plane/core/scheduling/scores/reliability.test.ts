@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { reliability } from "../../../../../../control-plane/core/scheduling/scores/reliability.ts";
-import { NOW } from "../../../../../support/fleet-builder.ts";
-import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import { NOW } from "../../../../../support/fleet/fleet-builder.ts";
+import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("reliability", () => {
   it.each([

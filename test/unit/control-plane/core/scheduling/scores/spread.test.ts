@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { spread } from "../../../../../../control-plane/core/scheduling/scores/spread.ts";
 import type { Candidate } from "../../../../../../control-plane/core/scheduling/candidate.ts";
-import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const inZone = (zone: string, replicas: number): Candidate =>
   aCandidate({ of: { zone }, placements: Array.from({ length: replicas }, () => onEdgeA()) });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { warm } from "../../../../../../control-plane/core/scheduling/scores/warm-start.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
-import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/scheduling-fixture.ts";
+import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const MIB = 1_048_576;
 const scored = (bytes: number, ...placements: readonly FleetPlacement[]) =>

@@ -1,7 +1,7 @@
-import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../control-plane/core/fleet/types.ts";
-import { planFleet } from "../../control-plane/core/reconcile/plan.ts";
-import { heldOn } from "../../control-plane/core/scheduling/planning/held.ts";
-import type { PlacementId } from "../../shared/base/ids.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../../control-plane/core/fleet/types.ts";
+import { planFleet } from "../../../control-plane/core/reconcile/plan.ts";
+import { heldOn } from "../../../control-plane/core/scheduling/planning/held.ts";
+import type { PlacementId } from "../../../shared/base/ids.ts";
 import { aDeployment, aFleet, aFleetSession, aNode, aPlacement, aVersion, NOW, TIMINGS } from "./fleet-builder.ts";
 
 /** Memory of a node with room for one copy of a model, and for two. */

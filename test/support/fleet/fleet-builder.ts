@@ -1,8 +1,8 @@
-import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
-import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
-import { FleetState } from "../../control-plane/core/fleet/fleet-state.ts";
-import { reduce } from "../../control-plane/core/fleet/reduce.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
+import { FleetState } from "../../../control-plane/core/fleet/fleet-state.ts";
+import { reduce } from "../../../control-plane/core/fleet/reduce.ts";
 import type {
   Fleet,
   FleetDeployment,
@@ -12,7 +12,7 @@ import type {
   FleetVersion,
   FleetRows,
   RecordedNode,
-} from "../../control-plane/core/fleet/types.ts";
+} from "../../../control-plane/core/fleet/types.ts";
 import type { z } from "zod";
 
 /** The instant at which every built fleet stands, in ms. */

@@ -1,8 +1,8 @@
-import type { Clock } from "../../shared/base/clock.ts";
-import { FleetCache } from "../../control-plane/app/fleet/fleet-cache.ts";
-import type { FleetStore } from "../../control-plane/ports/plan.ts";
-import type { FleetRows } from "../../control-plane/core/fleet/types.ts";
-import { silentLogger } from "./silent-logger.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { FleetCache } from "../../../control-plane/app/fleet/fleet-cache.ts";
+import type { FleetStore } from "../../../control-plane/ports/plan.ts";
+import type { FleetRows } from "../../../control-plane/core/fleet/types.ts";
+import { silentLogger } from "../silent-logger.ts";
 
 /** A store of these rows in which the owner of every session lives. */
 export const livingStore = (rows: () => FleetRows): FleetStore => {

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import type { z } from "zod";
-import type { Candidate, PlacementRequest } from "../../control-plane/core/scheduling/candidate.ts";
-import type { FleetNode, FleetPlacement, FleetVersion } from "../../control-plane/core/fleet/types.ts";
-import type { Score } from "../../control-plane/core/scheduling/scores/score.ts";
-import type { deploymentSpec } from "../../shared/api/v1/deployments.ts";
-import type { PlacementId } from "../../shared/base/ids.ts";
-import { PLACEMENT_STATES } from "../../shared/protocol/placement.ts";
+import type { Candidate, PlacementRequest } from "../../../control-plane/core/scheduling/candidate.ts";
+import type { FleetNode, FleetPlacement, FleetVersion } from "../../../control-plane/core/fleet/types.ts";
+import type { Score } from "../../../control-plane/core/scheduling/scores/score.ts";
+import type { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { PlacementId } from "../../../shared/base/ids.ts";
+import { PLACEMENT_STATES } from "../../../shared/protocol/placement.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW } from "./fleet-builder.ts";
 
 /** The node `edge-a`, ready and empty, with 1,000 MiB of memory and of disk, unless said otherwise. */
