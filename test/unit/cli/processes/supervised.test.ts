@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import type { Ended, Program } from "../../../cli/processes/child.ts";
-import { Supervised } from "../../../cli/processes/supervised.ts";
-import { settle, TestClock } from "../../support/test-clock.ts";
+import type { Ended, Program } from "../../../../cli/processes/child.ts";
+import { Supervised } from "../../../../cli/processes/supervised.ts";
+import { settle, TestClock } from "../../../support/test-clock.ts";
 
 const program: Program = { name: "edge-a", script: "main.ts", env: {}, logFile: "edge-a.log" };
 

@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { compareOutput } from "../../../cli/models/samples/compare-outputs.ts";
-import { readNpz } from "../../../cli/models/samples/read-npz.ts";
-import { sampleRequests } from "../../../cli/models/samples/sample-requests.ts";
-import type { Tensor } from "../../../shared/inference/datatypes.ts";
-import { floats, npy, npz } from "./support/npz.ts";
+import { compareOutput } from "../../../../cli/models/samples/compare-outputs.ts";
+import { readNpz } from "../../../../cli/models/samples/read-npz.ts";
+import { sampleRequests } from "../../../../cli/models/samples/sample-requests.ts";
+import type { Tensor } from "../../../../shared/inference/datatypes.ts";
+import { floats, npy, npz } from "../support/npz.ts";
 
 let root: string;
 beforeEach(async () => {

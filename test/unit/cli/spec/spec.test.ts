@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { readSpecs } from "../../../cli/spec/deployment-spec.ts";
-import { parseDocuments } from "../../../cli/spec/read-documents.ts";
+import { readSpecs } from "../../../../cli/spec/deployment-spec.ts";
+import { parseDocuments } from "../../../../cli/spec/read-documents.ts";
 
 const specs = (text: string): readonly { name: string; version: string | number }[] =>
   readSpecs(parseDocuments(text, "f.yaml"));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { readEventStream, type StreamMessage } from "../../../cli/api/event-stream.ts";
+import { readEventStream, type StreamMessage } from "../../../../cli/api/event-stream.ts";
 
 async function read(...pieces: readonly string[]): Promise<readonly StreamMessage[]> {
   const bytes = new TextEncoder();

@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { findFiles } from "../../../cli/models/find-files.ts";
-import { largeBundle } from "../../support/models/large-model.ts";
-import { noise, onnx } from "../control-plane/core/catalog/onnx/onnx-bytes.ts";
+import { findFiles } from "../../../../cli/models/find-files.ts";
+import { largeBundle } from "../../../support/models/large-model.ts";
+import { noise, onnx } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 let root: string;
 const bundle = largeBundle(1, 3);

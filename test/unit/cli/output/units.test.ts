@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { count, formatAge, formatBytes, parseDuration } from "../../../cli/output/units.ts";
+import { count, formatAge, formatBytes, parseDuration } from "../../../../cli/output/units.ts";
 
 describe("units", () => {
   it.each([

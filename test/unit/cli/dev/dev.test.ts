@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { type Classified, isConvincing } from "../../../cli/dev/classify.ts";
-import { readDemoModels, readSamples } from "../../../cli/dev/samples.ts";
-import { readSettings } from "../../../cli/dev/settings.ts";
-import { programEnvironment } from "../../../cli/processes/programs.ts";
+import { type Classified, isConvincing } from "../../../../cli/dev/classify.ts";
+import { readDemoModels, readSamples } from "../../../../cli/dev/samples.ts";
+import { readSettings } from "../../../../cli/dev/settings.ts";
+import { programEnvironment } from "../../../../cli/processes/programs.ts";
 
 describe("the settings of `skerry dev`", () => {
   const settings = (options = {}, env = {}) => readSettings(options, env, "/here");

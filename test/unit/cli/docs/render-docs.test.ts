@@ -2,16 +2,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "@jest/globals";
 import type { Command } from "commander";
-import { renderDocs } from "../../../cli/docs/render-docs.ts";
-import { examplesFor } from "../../../cli/examples.ts";
-import { EXIT } from "../../../cli/exit-codes.ts";
-import { buildProgram } from "../../../cli/program.ts";
-import type { CommandRunner } from "../../../cli/shell.ts";
+import { renderDocs } from "../../../../cli/docs/render-docs.ts";
+import { examplesFor } from "../../../../cli/examples.ts";
+import { EXIT } from "../../../../cli/exit-codes.ts";
+import { buildProgram } from "../../../../cli/program.ts";
+import type { CommandRunner } from "../../../../cli/shell.ts";
 
 const silent = { write() {} };
 const shell = { streams: { out: silent, err: silent } } as unknown as CommandRunner;
 const program = buildProgram(shell);
-const page = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8");
+const page = readFileSync(join(import.meta.dirname, "../../../../docs/cli.md"), "utf8");
 
 function leaves(command: Command): readonly Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);

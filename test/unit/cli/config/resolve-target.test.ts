@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { normalizeServer, resolveTarget, type TargetSources } from "../../../cli/config/resolve-target.ts";
+import { normalizeServer, resolveTarget, type TargetSources } from "../../../../cli/config/resolve-target.ts";
 
 const config = {
   current: "prod",

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { printList, printObject, type OutputFormat, type View } from "../../../cli/output/format.ts";
-import { LiveLines } from "../../../cli/output/live-lines.ts";
-import { Output, type Sink } from "../../../cli/output/output.ts";
-import { choosePaint, noPaint } from "../../../cli/output/paint.ts";
-import { renderFields, renderTable } from "../../../cli/output/table.ts";
+import { printList, printObject, type OutputFormat, type View } from "../../../../cli/output/format.ts";
+import { LiveLines } from "../../../../cli/output/live-lines.ts";
+import { Output, type Sink } from "../../../../cli/output/output.ts";
+import { choosePaint, noPaint } from "../../../../cli/output/paint.ts";
+import { renderFields, renderTable } from "../../../../cli/output/table.ts";
 
 interface Row {
   readonly name: string;
