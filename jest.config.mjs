@@ -3,8 +3,8 @@ export default {
   rootDir: import.meta.dirname,
   roots: ["<rootDir>/test"],
   testMatch: ["<rootDir>/test/**/*.test.ts"],
-  testEnvironment: "<rootDir>/test/support/environment.cjs",
-  reporters: ["default", "<rootDir>/test/support/reporter.cjs"],
+  testEnvironment: "<rootDir>/test/support/jest/environment.cjs",
+  reporters: ["default", "<rootDir>/test/support/jest/reporter.cjs"],
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "\\.ts$": [

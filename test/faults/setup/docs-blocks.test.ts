@@ -7,7 +7,7 @@ import { regressorModel } from "../../support/models/onnx-models.ts";
 import { largeModel } from "../../support/models/large-model.ts";
 import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
+const ROOT = path.resolve(import.meta.dirname, "../../..");
 const PATIENCE_MS = 60_000;
 /** An address of this machine that is not loopback, for a node that serves its LAN. */
 const LAN =

@@ -8,7 +8,7 @@ import { identityModel } from "../../support/models/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
+const ROOT = path.resolve(import.meta.dirname, "../../..");
 const run = promisify(execFile);
 /** Of the image without its Node, in MiB. */
 const MAX_MIB = 140;

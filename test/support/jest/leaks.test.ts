@@ -32,7 +32,7 @@ it("closes", async () => {
 `;
 
 describe("the test environment", () => {
-  const root = join(import.meta.dirname, "../..");
+  const root = join(import.meta.dirname, "../../..");
   const tree = mkdtempSync(join(tmpdir(), "skerry-leaks-"));
 
   beforeAll(() => {
