@@ -41,7 +41,9 @@ describe("the skim of an ONNX file", () => {
   });
 
   it.each(["digits", "digits-small"])("reads the trained example %s", (name) => {
-    const model = skimmed(readFileSync(new URL(`../../../../../../examples/digits/models/${name}.onnx`, import.meta.url)));
+    const model = skimmed(
+      readFileSync(new URL(`../../../../../../examples/digits/models/${name}.onnx`, import.meta.url)),
+    );
     expect(model.inputs).toEqual([{ name: "image", datatype: "FP32", shape: [-1, 1, 28, 28] }]);
     expect(model.outputs).toEqual([{ name: "probabilities", datatype: "FP32", shape: [-1, 10] }]);
   });
