@@ -22,7 +22,7 @@ import { NodeSwarm } from "./support/node-swarm.ts";
  *   PROFILE=/tmp/profiles npm run bench -- idle-fleet
  *
  * BASELINE: the folder of another build, with what `npm ci` installs: the builds take turns, each on a database of its own.
- * PROFILE: a folder for the CPU profile of each control plane.
+ * PROFILE: a folder for the CPU profile of each control plane. STATEMENTS=1: prints which statements an idle fleet runs.
  */
 const { env } = process;
 const SIZE: FleetSize = { nodes: Number(env["NODES"] ?? 1_000), placementsPerNode: 5, deployments: 50 };
@@ -109,8 +109,10 @@ async function measure(database: string, checkout: string): Promise<Figures> {
 
 async function measureFleet(cluster: SkerryCluster, swarm: NodeSwarm, database: string): Promise<Figures> {
   const pid = cluster.controlPlane.child.pid ?? 0;
+  if (env["STATEMENTS"]) await withClient(server.url, (client) => client.query("SELECT pg_stat_statements_reset()"));
   const statementsBefore = await statementsOf(database);
   const idle = await cpuDuring(pid, () => sleep(IDLE_MS));
+  if (env["STATEMENTS"]) await printStatements(database);
   const statements = (await statementsOf(database)) - statementsBefore;
   const cpuPct = (idle.cpuMs / idle.ms) * 100;
 
@@ -172,6 +174,17 @@ async function statementsOf(database: string): Promise<number> {
       [database],
     );
     return Number(rows[0]?.calls ?? 0);
+  });
+}
+
+async function printStatements(database: string): Promise<void> {
+  await withClient(server.url, async (client) => {
+    const { rows } = await client.query<{ calls: string; query: string }>(
+      "SELECT calls, query FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid WHERE d.datname = $1 ORDER BY calls DESC",
+      [database],
+    );
+    for (const { calls, query } of rows)
+      console.log(`${calls.padStart(6)}  ${query.replaceAll(/\s+/g, " ").slice(0, 140)}`);
   });
 }
 

@@ -4,7 +4,8 @@ import type { FleetLoad } from "../types.ts";
 const CPU_PCT = 10;
 /** Share of what was free. */
 const FREE_SHARE = 0.05;
-const RTT_MS = 2;
+/** Less than this is how much one node's figure varies by itself: of a thousand idle nodes, some always do. */
+const RTT_MS = 5;
 const RTT_SHARE = 0.5;
 
 /** Whether another replica would plan or route differently with `after` than with `before`. */
