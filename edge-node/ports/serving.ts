@@ -40,7 +40,7 @@ export interface WorkerResponse extends LoadFigures {
   readonly status: number;
   readonly code: string | undefined;
   /** The model did not run: another node may be asked. */
-  readonly notStarted: boolean;
+  readonly wasNotExecuted: boolean;
   readonly headerLength: number;
   /** Its receiver reads a stream to its end or cancels it. */
   readonly body: OwnedBytes | HostStream;

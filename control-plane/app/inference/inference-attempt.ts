@@ -121,7 +121,7 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
       const { head, stream } = outcome;
       void stream.ended.then((end) => recordStream(end, candidate, clock.now()));
       const { request, version, startedAt } = context;
-      const begun = { ...head, notStarted: false, body: stream };
+      const begun = { ...head, wasNotExecuted: false, body: stream };
       const answer = answerFrom(begun, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
       return { kind: "answer", answer };
     }
@@ -165,8 +165,8 @@ function recordStream(end: StreamEnd<TrailersFrame>, { stats }: ServingCandidate
  * Whether another node may be asked. A model host that ended is asked about elsewhere too, within the budget: most who are
  * hit shared the process with the request that ended it, and that one ends at most one more.
  */
-function kindOf({ notStarted, meta }: ResponseFrame): AttemptResult["kind"] {
-  if (notStarted) return "refused";
+function kindOf({ wasNotExecuted, meta }: ResponseFrame): AttemptResult["kind"] {
+  if (wasNotExecuted) return "refused";
   return meta.code === "HOST_CRASHED" ? "failed" : "answer";
 }
 
@@ -175,8 +175,8 @@ function kindOf({ notStarted, meta }: ResponseFrame): AttemptResult["kind"] {
  * does only when there was ample time: else one caller's impossible deadline would eject placements for all.
  */
 function isFault(response: ResponseFrame, { deadline }: AttemptContext, { route, sentAt }: SentAttempt): boolean {
-  const { status, notStarted } = response;
-  if (notStarted) return status === 404 || status === 503;
+  const { status, wasNotExecuted } = response;
+  if (wasNotExecuted) return status === 404 || status === 503;
   if (status === 504) return deadline - sentAt >= attemptTimeoutMs(route.etaMs ?? 0);
   return status >= 500;
 }

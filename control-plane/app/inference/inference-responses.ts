@@ -12,7 +12,7 @@ const RETRY_AFTER_MS = 1_000;
 /** What is taken of a node's answer: all of a RESPONSE frame, or of the head and body of a stream. */
 export type NodeAnswer = Pick<
   ResponseFrame,
-  "status" | "notStarted" | "headerLength" | "queueUs" | "computeUs" | "meta"
+  "status" | "wasNotExecuted" | "headerLength" | "queueUs" | "computeUs" | "meta"
 > & {
   readonly body: OwnedBytes | NodeStream;
 };
@@ -57,7 +57,7 @@ export function answerFrom(
     body: response.body,
     node,
     modelVersion: versionKey(model, version),
-    route: response.notStarted ? { ...route, reason: refusalReason(response.status) } : route,
+    route: response.wasNotExecuted ? { ...route, reason: refusalReason(response.status) } : route,
     timing: {
       routeMs: sentAt - startedAt,
       wireMs: Math.max(0, endedAt - sentAt - queueMs - inferMs),

@@ -125,7 +125,7 @@ function refusal(requestId: number, status: 413 | 429): ResponseHead & Pick<Resp
   return {
     type: INFERENCE_FRAME.RESPONSE,
     requestId,
-    notStarted: true,
+    wasNotExecuted: true,
     status,
     headerLength: JSON_BODY,
     meta: { code: status === 413 ? "TOO_LARGE" : "QUEUE_FULL" },

@@ -174,12 +174,12 @@ async function respond(channel: InferenceChannel, requestId: number, answer: Wor
 }
 
 function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
-  const { status, code, notStarted, headerLength, queueUs, computeUs } = answer;
+  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs } = answer;
   const { nodeRif, placementRif, meanUs, p95Us, slots } = answer;
   return {
     type: INFERENCE_FRAME.RESPONSE,
     requestId,
-    notStarted,
+    wasNotExecuted,
     status,
     nodeRif,
     queueUs,

@@ -171,20 +171,28 @@ export class InferenceWorker implements RequestExecutor {
       const { status, code, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
       const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, turn };
-      const answer = { status, code, notStarted: false, headerLength, body, computeUs, inHost, ...figures };
+      const answer = { status, code, wasNotExecuted: false, headerLength, body, computeUs, inHost, ...figures };
       return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;
     const { model, version } = queue.placement;
     if (code === "OUT_OF_MEMORY" || code === "RUN_TOO_LONG") {
       const body = this.#tooLarge(code, why, queue);
-      return { status: statusOf(code), code, notStarted: false, ...body, computeUs: 0, inHost: undefined, ...figures };
+      return {
+        status: statusOf(code),
+        code,
+        wasNotExecuted: false,
+        ...body,
+        computeUs: 0,
+        inHost: undefined,
+        ...figures,
+      };
     }
     const detail = `${model}:${version} on ${this.#parts.nodeName} did not answer: ${why}. ${ERRORS[code].fix}`;
     return {
       status: statusOf(code),
       code,
-      notStarted: !started,
+      wasNotExecuted: !started,
       headerLength: JSON_BODY,
       body: errorBody(detail),
       computeUs: 0,
@@ -215,7 +223,7 @@ export class InferenceWorker implements RequestExecutor {
     return {
       status,
       code,
-      notStarted: true,
+      wasNotExecuted: true,
       headerLength: JSON_BODY,
       body: errorBody(`${this.#why(refusal, request, queue)}. ${ERRORS[code].fix}`),
       queueUs: 0,

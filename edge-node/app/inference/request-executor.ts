@@ -8,7 +8,7 @@ export interface RequestExecutor {
   serve(placement: DesiredPlacement, host: ModelHost): void;
   /** As `serve`, while the old host answers what it has; resolves when it has. */
   replace(placement: DesiredPlacement, host: ModelHost): Promise<void>;
-  /** No new request is given to the placement's host; what is queued is answered `notStarted`. */
+  /** No new request is given to the placement's host; what is queued is answered `wasNotExecuted`. */
   remove(placementId: string): void;
   /** A request ended the placement's host. Until `serve` or `remove` its other requests, and new ones, wait for the next host. */
   renew(placementId: string): void;

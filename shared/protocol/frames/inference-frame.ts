@@ -65,7 +65,7 @@ export interface ResponseFrame {
   readonly requestId: number;
   readonly end: boolean;
   /** The model did not run: another node may be asked. */
-  readonly notStarted: boolean;
+  readonly wasNotExecuted: boolean;
   readonly status: number;
   readonly nodeRif: number;
   readonly queueUs: number;
@@ -144,7 +144,7 @@ function writeResponseHeader(
   head: HeadOf<ResponseFrame>,
   { end, metaLength, bodyLength }: Lengths,
 ): void {
-  writePrefix(view, head.type, end | (head.notStarted ? FLAG.NOT_STARTED : 0), head.requestId);
+  writePrefix(view, head.type, end | (head.wasNotExecuted ? FLAG.NOT_STARTED : 0), head.requestId);
   view.setUint16(8, head.status);
   view.setUint16(10, Math.min(head.nodeRif, 0xffff));
   view.setUint32(12, head.queueUs);
@@ -238,7 +238,7 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
     type: INFERENCE_FRAME.RESPONSE,
     requestId: view.getUint32(4),
     end: isEnd(view),
-    notStarted: (view.getUint16(2) & FLAG.NOT_STARTED) !== 0,
+    wasNotExecuted: (view.getUint16(2) & FLAG.NOT_STARTED) !== 0,
     status: view.getUint16(8),
     nodeRif: view.getUint16(10),
     queueUs: view.getUint32(12),

@@ -80,9 +80,9 @@ describe("Agent", () => {
     await eventually("an inference channel", () => present.inference);
     const body = randomBytesOf(200 * KIB, 3);
     const response = await present.infer("p-1", body);
-    expect(response).toMatchObject({ status: 200, notStarted: false, bodyLength: 200 * KIB });
+    expect(response).toMatchObject({ status: 200, wasNotExecuted: false, bodyLength: 200 * KIB });
     expect(Buffer.from(response.body).equals(body)).toBe(true);
-    expect(await present.infer("p-none", body)).toMatchObject({ status: 404, notStarted: true });
+    expect(await present.infer("p-none", body)).toMatchObject({ status: 404, wasNotExecuted: true });
   });
 
   it("takes as many models at once as a node may hold, and is not taken for a flood", async () => {

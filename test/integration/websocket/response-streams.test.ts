@@ -57,7 +57,7 @@ const responseTo = (requestId: number, body: Uint8Array) =>
   ({
     type: INFERENCE_FRAME.RESPONSE,
     requestId,
-    notStarted: false,
+    wasNotExecuted: false,
     status: 200,
     headerLength: JSON_BODY,
     meta: {},

@@ -156,11 +156,11 @@ export class FakeServing implements RequestExecutor {
         computeUs: 0,
         inHost: undefined,
       };
-      return { status: 404, code: "MODEL_NOT_READY", notStarted: true, ...nothing, ...figures };
+      return { status: 404, code: "MODEL_NOT_READY", wasNotExecuted: true, ...nothing, ...figures };
     }
     const answer = await host.infer({ ...request, timeoutMs: request.deadlineMs, maxRows: 1 });
     this.done += 1;
-    return { ...answer, notStarted: false, inHost: undefined, ...figures };
+    return { ...answer, wasNotExecuted: false, inHost: undefined, ...figures };
   }
 
   load(): { rif: number; placements: [] } {

@@ -70,7 +70,7 @@ class RecordingNode implements InferenceChannel {
       type: INFERENCE_FRAME.RESPONSE,
       requestId,
       end: true,
-      notStarted: false,
+      wasNotExecuted: false,
       status: 200,
       nodeRif: 0,
       queueUs: 100,
@@ -169,7 +169,7 @@ describe("InferenceService", () => {
       const { service, asked, other } = await aService();
       const pending = service.infer(request());
       await settle();
-      asked().answer({ status, notStarted: true, meta: { code: "QUEUE_FULL" } });
+      asked().answer({ status, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
       await settle();
       other().answer();
       expect(await pending).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
@@ -180,9 +180,9 @@ describe("InferenceService", () => {
     const { service, asked, other } = await aService();
     const pending = service.infer(request());
     await settle();
-    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    asked().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     await settle();
-    other().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    other().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     expect(await pending).toMatchObject({ status: 429, code: "QUEUE_FULL", retryAfterMs: 1_000 });
   });
 
@@ -272,7 +272,7 @@ describe("InferenceService", () => {
     expect(await answered).toMatchObject({ status: 200, route: { reason: "pinned", etaMs: undefined } });
     const full = service.infer(request({ prefer }));
     await settle();
-    named("edge-b").answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    named("edge-b").answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     expect(await full).toMatchObject({ status: 429, route: { reason: "busy" } });
     expect(order).toEqual([named("edge-b")]);
     expect(errorOf(await service.infer(request({ prefer: { kind: "node", name: "edge-z" } })))).toContain(
@@ -298,14 +298,14 @@ describe("InferenceService", () => {
     const { service, asked, other } = await aService();
     const full = service.infer(request());
     await settle();
-    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    asked().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     await settle();
-    other().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    other().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     expect(await full).toMatchObject({ status: 429, route: { reason: "busy", attempt: 2 } });
     const unready = service.infer(request({ prefer: { kind: "node", name: "edge-a" } }));
     await settle();
-    asked().answer({ status: 404, notStarted: true, meta: { code: "MODEL_NOT_READY" } });
-    other().answer({ status: 404, notStarted: true, meta: { code: "MODEL_NOT_READY" } });
+    asked().answer({ status: 404, wasNotExecuted: true, meta: { code: "MODEL_NOT_READY" } });
+    other().answer({ status: 404, wasNotExecuted: true, meta: { code: "MODEL_NOT_READY" } });
     expect(await unready).toMatchObject({ status: 503, code: "MODEL_NOT_READY", route: { reason: "none-ready" } });
   });
 
@@ -383,7 +383,7 @@ describe("InferenceService", () => {
     while (telemetry.ofModel("digits").retries.spend());
     const refused = service.infer(request());
     await settle();
-    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    asked().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     await settle();
     other().answer();
     expect(await refused).toMatchObject({ status: 200, route: { reason: "retry" } });
@@ -432,7 +432,7 @@ describe("InferenceService, residency", () => {
     const pending = service.infer(request({ residency: "edge-only" }));
     await settle();
     expect(asked()).toBe(named("edge-a"));
-    asked().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    asked().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     expect(await pending).toMatchObject({ status: 429, node: "edge-a" });
     expect(named("cloud-a").frames).toEqual([]);
   });
@@ -496,7 +496,7 @@ describe("InferenceService, hedging", () => {
 
   it("leaves it to the other when one refuses or is lost, and asks no third", async () => {
     const { pending, asked, other, order } = await aLateRequest({}, [a, b, aNode("edge-c")]);
-    other().answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+    other().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
     await settle();
     asked().close();
     expect(await pending).toMatchObject({ status: 503, code: "NODE_LOST" });
@@ -542,7 +542,7 @@ describe("InferenceService, law", () => {
           await settle();
           const [first] = order.splice(0, order.length);
           if (how === "answer") first?.answer();
-          if (how === "full") first?.answer({ status: 429, notStarted: true, meta: { code: "QUEUE_FULL" } });
+          if (how === "full") first?.answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
           if (how === "fault") first?.answer({ status: 500, meta: { code: "RUN_FAILED" } });
           if (how === "abort") caller.cancel();
           await clock.advance(2_000);

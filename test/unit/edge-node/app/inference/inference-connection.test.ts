@@ -19,7 +19,7 @@ const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const ANSWER: WorkerResponse = {
   status: 200,
   code: undefined,
-  notStarted: false,
+  wasNotExecuted: false,
   headerLength: JSON_BODY,
   body: own(new Uint8Array(0)),
   queueUs: 40,

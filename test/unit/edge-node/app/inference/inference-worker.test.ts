@@ -229,7 +229,7 @@ describe("InferenceWorker", () => {
     expect(host.seen).toEqual(["not even JSON"]);
     expect(answer).toMatchObject({
       status: 200,
-      notStarted: false,
+      wasNotExecuted: false,
       headerLength: 0,
       computeUs: 77,
       nodeRif: 0,
@@ -346,7 +346,7 @@ describe("InferenceWorker", () => {
     expect(answer).toMatchObject({
       status: 429,
       code: "QUEUE_FULL",
-      notStarted: true,
+      wasNotExecuted: true,
       placementRif: 4,
       nodeRif: 4,
       meanUs: 10_000,
@@ -368,7 +368,7 @@ describe("InferenceWorker", () => {
     const { worker, host } = setUp({ maxHeldBytes: 10 });
     const first = worker.infer(request("12345678"));
     const refused = await worker.infer(request("abc"));
-    expect(refused).toMatchObject({ status: 429, code: "QUEUE_FULL", notStarted: true });
+    expect(refused).toMatchObject({ status: 429, code: "QUEUE_FULL", wasNotExecuted: true });
     expect(errorOf(refused)).toContain("SKERRY_BODIES_MIB");
     await host.answer();
     expect(await first).toMatchObject({ status: 200 });
@@ -379,7 +379,7 @@ describe("InferenceWorker", () => {
   it("refuses a placement that it does not serve", async () => {
     const { worker } = setUp();
     const answer = await worker.infer(request("a", { placementId: "p-9" }));
-    expect(answer).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
+    expect(answer).toMatchObject({ status: 404, code: "MODEL_NOT_READY", wasNotExecuted: true });
     expect(errorOf(answer)).toContain("placement p-9 is not ready on dock-7");
   });
 
@@ -388,7 +388,7 @@ describe("InferenceWorker", () => {
     expect(await worker.infer(request("a", { edgeOnly: true }))).toMatchObject({
       status: 403,
       code: "EDGE_ONLY",
-      notStarted: true,
+      wasNotExecuted: true,
     });
   });
 
@@ -397,7 +397,7 @@ describe("InferenceWorker", () => {
     const taken = worker.infer(request("a"));
     const queued = worker.infer(request("b"));
     worker.drain();
-    expect(await worker.infer(request("c"))).toMatchObject({ status: 503, code: "DRAINING", notStarted: true });
+    expect(await worker.infer(request("c"))).toMatchObject({ status: 503, code: "DRAINING", wasNotExecuted: true });
     await host.answer();
     await host.answer();
     expect([(await taken).status, (await queued).status]).toEqual([200, 200]);
@@ -408,7 +408,12 @@ describe("InferenceWorker", () => {
     void worker.infer(request("a"));
     const late = worker.infer(request("b", { deadlineMs: 100 }));
     await clock.advance(100);
-    expect(await late).toMatchObject({ status: 504, code: "DEADLINE_EXCEEDED", notStarted: true, queueUs: 100_000 });
+    expect(await late).toMatchObject({
+      status: 504,
+      code: "DEADLINE_EXCEEDED",
+      wasNotExecuted: true,
+      queueUs: 100_000,
+    });
     await host.answer();
     expect(host.seen).toEqual(["a"]);
   });
@@ -419,7 +424,7 @@ describe("InferenceWorker", () => {
     const hopeless = worker.infer(request("b", { deadlineMs: 100 }));
     await clock.advance(95);
     await host.answer();
-    expect(await hopeless).toMatchObject({ status: 504, notStarted: true });
+    expect(await hopeless).toMatchObject({ status: 504, wasNotExecuted: true });
     expect(host.seen).toEqual(["a"]);
   });
 
@@ -427,7 +432,7 @@ describe("InferenceWorker", () => {
     const { worker, host, clock } = setUp();
     const late = worker.infer(request("a", { deadlineMs: 100 }));
     await clock.advance(100);
-    expect(await late).toMatchObject({ status: 504, notStarted: false, placementRif: 0 });
+    expect(await late).toMatchObject({ status: 504, wasNotExecuted: false, placementRif: 0 });
     void worker.infer(request("b"));
     expect(host.seen).toEqual(["a"]);
     await host.answer();
@@ -440,7 +445,7 @@ describe("InferenceWorker", () => {
     void worker.infer(request("a"));
     const gone = worker.infer(request("b", { cancellation: caller }));
     caller.cancel();
-    expect(await gone).toMatchObject({ status: 499, code: "CANCELLED", notStarted: true });
+    expect(await gone).toMatchObject({ status: 499, code: "CANCELLED", wasNotExecuted: true });
     await host.answer();
     expect(host.seen).toEqual(["a"]);
   });
@@ -458,8 +463,8 @@ describe("InferenceWorker", () => {
     const all = ["a", "b"].map((text) => worker.infer(request(text)));
     await host.crash();
     const [ran, waited] = await Promise.all(all);
-    expect(ran).toMatchObject({ status: 503, code: "HOST_CRASHED", notStarted: false });
-    expect(waited).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
+    expect(ran).toMatchObject({ status: 503, code: "HOST_CRASHED", wasNotExecuted: false });
+    expect(waited).toMatchObject({ status: 404, code: "MODEL_NOT_READY", wasNotExecuted: true });
     if (ran) expect(errorOf(ran)).toContain("signal SIGSEGV");
   });
 
@@ -472,7 +477,7 @@ describe("InferenceWorker", () => {
       worker.renew("p-1");
       const late = worker.infer(request("late"));
       const answer = await guilty;
-      expect(answer).toMatchObject({ status: 413, code: "OUT_OF_MEMORY", notStarted: false });
+      expect(answer).toMatchObject({ status: 413, code: "OUT_OF_MEMORY", wasNotExecuted: false });
       expect(errorOf(answer)).toMatch(/100 MiB of limits\.memMiB of digits:3 on dock-7 \(it held 300 MiB\)/);
       const next = new ScriptedHost();
       worker.serve(PLACEMENT, next);
@@ -512,9 +517,9 @@ describe("InferenceWorker", () => {
       await host.overwhelm(1);
       worker.renew("p-1");
       await clock.advance(100);
-      expect(await hurried).toMatchObject({ status: 504, notStarted: true });
+      expect(await hurried).toMatchObject({ status: 504, wasNotExecuted: true });
       worker.remove("p-1");
-      expect(await patient).toMatchObject({ status: 404, code: "MODEL_NOT_READY", notStarted: true });
+      expect(await patient).toMatchObject({ status: 404, code: "MODEL_NOT_READY", wasNotExecuted: true });
       expect(await worker.infer(request("new"))).toMatchObject({ status: 404 });
     });
   });
@@ -524,8 +529,8 @@ describe("InferenceWorker", () => {
     const running = worker.infer(request("a"));
     const queued = worker.infer(request("b"));
     worker.remove("p-1");
-    expect(await queued).toMatchObject({ status: 503, code: "DRAINING", notStarted: true });
-    expect(await worker.infer(request("c"))).toMatchObject({ status: 404, notStarted: true });
+    expect(await queued).toMatchObject({ status: 503, code: "DRAINING", wasNotExecuted: true });
+    expect(await worker.infer(request("c"))).toMatchObject({ status: 404, wasNotExecuted: true });
     await host.answer();
     expect(await running).toMatchObject({ status: 200 });
     expect(host.seen).toEqual(["a"]);

@@ -24,7 +24,7 @@ const request = {
 const response = {
   type: INFERENCE_FRAME.RESPONSE,
   requestId: 9,
-  notStarted: false,
+  wasNotExecuted: false,
   status: 200,
   nodeRif: 2,
   queueUs: 10,
