@@ -35,7 +35,7 @@ export function rank(candidates: readonly Candidate[], need: PlacementRequest, p
     else fitting.push(candidate);
   }
   const feasible = fitting
-    .map((candidate) => scoreOf(candidate, need, { profile, rivals: candidates }))
+    .map((candidate) => scoreOf(candidate, need, { profile, candidates }))
     .toSorted(betterFirst(need));
   return { feasible, rejections };
 }
@@ -77,12 +77,12 @@ function ask(filter: Filter, candidate: Candidate, need: PlacementRequest): Refu
 export function scoreOf(
   candidate: Candidate,
   need: PlacementRequest,
-  { profile, rivals }: { readonly profile: Profile; readonly rivals: readonly Candidate[] },
+  { profile, candidates }: { readonly profile: Profile; readonly candidates: readonly Candidate[] },
 ): Ranked {
   const scores: Record<string, { score: number; weight: number; raw: string }> = {};
   let total = 0;
   for (const { score, weight } of profile.scores) {
-    const scored = score.of(candidate, need, rivals);
+    const scored = score.of(candidate, need, candidates);
     scores[score.name] = { ...scored, weight };
     total += weight * scored.score;
   }

@@ -20,18 +20,18 @@ export function whyNot(
   const nothing = { node: node.name, rejections: [], ranked: null, holds: false };
   if (!version) return { ...nothing, sentence: `${deployment.spec.model}:${deployment.spec.version} does not exist` };
 
-  const candidates = candidatesOf(fleet, { stateOf: (each) => stateFor(each, context), now: context.now });
-  const candidate = candidates.find((each) => each.node.id === node.id);
+  const all = candidatesOf(fleet, { stateOf: (each) => stateFor(each, context), now: context.now });
+  const candidate = all.find((each) => each.node.id === node.id);
   if (!candidate) return null;
   const need = needOf(deployment, version, context.now);
   const profile = profileOf(context);
-  const rivals = candidates.filter((each) => each.node.kind === node.kind);
+  const candidates = all.filter((each) => each.node.kind === node.kind);
   const holds = placementsOfDeployment(fleet, deployment.name).some(
     (placement) => placement.nodeId === node.id && isWanted(placement),
   );
   const rejections = allRefusals(profile.filters, candidate, need).map((refusal) => ({ node: node.name, ...refusal }));
-  const ranked = scoreOf(candidate, need, { profile, rivals });
-  const best = rank(rivals, need, profile).feasible.find((each) => each.candidate !== candidate);
+  const ranked = scoreOf(candidate, need, { profile, candidates });
+  const best = rank(candidates, need, profile).feasible.find((each) => each.candidate !== candidate);
   return {
     node: node.name,
     rejections,

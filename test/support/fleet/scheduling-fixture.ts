@@ -107,8 +107,8 @@ const anyRequest = fc
 /** A candidate, others and a request for which the score is not finite, not from 0 to 100, or not the same when asked again. */
 export function unboundedCase(score: Score): unknown {
   const others = fc.array(anyCandidate, { maxLength: 4 });
-  const property = fc.property(anyCandidate, others, anyRequest, (candidate, rivals, request) => {
-    const ask = () => score.of(candidate, request, [candidate, ...rivals]);
+  const property = fc.property(anyCandidate, others, anyRequest, (candidate, others, request) => {
+    const ask = () => score.of(candidate, request, [candidate, ...others]);
     const { score: points, raw } = ask();
     const isBounded = Number.isFinite(points) && points >= 0 && points <= 100;
     return isBounded && !/NaN|undefined/.test(raw) && ask().score === points;

@@ -12,7 +12,7 @@ export interface Score {
   readonly name: string;
   readonly zeroMeans: string;
   readonly hundredMeans: string;
-  of(candidate: Candidate, need: PlacementRequest, rivals: readonly Candidate[]): Scored;
+  of(candidate: Candidate, need: PlacementRequest, candidates: readonly Candidate[]): Scored;
 }
 
 export const UNKNOWN: Scored = { score: 50, raw: "unknown" };

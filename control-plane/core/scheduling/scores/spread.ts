@@ -5,9 +5,9 @@ export const spread: Score = {
   name: "spread",
   zeroMeans: "its zone holds the most replicas of the deployment",
   hundredMeans: "its zone holds none",
-  of(candidate, { deployment }, rivals) {
+  of(candidate, { deployment }, candidates) {
     const byZone = new Map<string, number>();
-    for (const { node, placements } of rivals) {
+    for (const { node, placements } of candidates) {
       const here = placements.filter((placement) => placement.deployment === deployment.name).length;
       byZone.set(node.zone, (byZone.get(node.zone) ?? 0) + here);
     }
