@@ -39,7 +39,7 @@ import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import type { Config } from "./config.ts";
-import type { NewEvent } from "./ports/journal.ts";
+import type { NewEvent } from "./ports/events.ts";
 import type { PodCluster } from "./ports/pods.ts";
 
 /** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */

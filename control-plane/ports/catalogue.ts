@@ -2,7 +2,8 @@ import type { DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
 import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
 import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
-import type { Actor, NewEvent } from "./journal.ts";
+import type { Actor } from "./audit.ts";
+import type { NewEvent } from "./events.ts";
 
 export interface UploadRow {
   readonly id: string;

@@ -1,5 +1,5 @@
 import type { ApiKeyInfo, Role } from "../../shared/api/v1/keys.ts";
-import type { Actor } from "./journal.ts";
+import type { Actor } from "./audit.ts";
 
 export interface StoredKey {
   readonly id: string;

@@ -2,7 +2,8 @@ import type { JoinTokenInfo, NodeKind } from "../../shared/api/v1/nodes.ts";
 import type { NodeId } from "../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../shared/protocol/messages.ts";
 import type { FleetLoad } from "../core/fleet/types.ts";
-import type { Actor, NewEvent } from "./journal.ts";
+import type { Actor } from "./audit.ts";
+import type { NewEvent } from "./events.ts";
 
 export interface JoinAttempt {
   readonly tokenId: string;

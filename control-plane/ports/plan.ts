@@ -4,7 +4,7 @@ import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetKeys } from "../core/fleet/changes/fleet-keys.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
 import type { FleetRows, PlacementAttempt, RecordedSession } from "../core/fleet/types.ts";
-import type { NewEvent } from "./journal.ts";
+import type { NewEvent } from "./events.ts";
 
 /** Proof of leadership: compared inside every transaction that executes a step. */
 export interface LeaderFence {

@@ -6,7 +6,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { FleetKeys } from "../../core/fleet/changes/fleet-keys.ts";
 import type { ChangeNotifier, ChangeTopic, OnChange } from "../../ports/plan.ts";
-import { CHANNEL } from "./events/journal.ts";
+import { CHANNEL } from "./events/events.ts";
 import { parsePayload, TOPICS } from "./fleet/change-payload.ts";
 
 const CONNECT_MS = 2_000;

@@ -3,7 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { Actor } from "../../ports/journal.ts";
+import type { Actor } from "../../ports/audit.ts";
 import type { Keys, KeyStore } from "../../ports/keys.ts";
 import { formatApiKey, parseApiKey } from "./api-key-format.ts";
 import { type CachedKey, KeyCache } from "./key-cache.ts";

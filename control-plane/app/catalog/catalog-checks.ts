@@ -3,7 +3,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import { editedPartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalogue.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { NewEvent } from "../../ports/events.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
 
 /** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */

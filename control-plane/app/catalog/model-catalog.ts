@@ -8,7 +8,7 @@ import type { BundleFile, Runtime } from "../../../shared/protocol/bundle.ts";
 import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
-import type { Actor } from "../../ports/journal.ts";
+import type { Actor } from "../../ports/audit.ts";
 import { ArtifactScrub } from "./artifact-scrub.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
 import { chooseFile } from "./choose-file.ts";

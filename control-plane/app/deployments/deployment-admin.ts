@@ -9,7 +9,7 @@ import { placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import type { DeploymentStore } from "../../ports/catalogue.ts";
-import type { Actor } from "../../ports/journal.ts";
+import type { Actor } from "../../ports/audit.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";
 import { dryRun } from "./dry-run.ts";

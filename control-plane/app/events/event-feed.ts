@@ -2,7 +2,7 @@ import type { EventsQuery, SkerryEvent } from "../../../shared/api/v1/events.ts"
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { EventStore } from "../../ports/journal.ts";
+import type { EventStore } from "../../ports/events.ts";
 import { EventTail } from "./event-tail.ts";
 
 /** Events of a transaction that may be overtaken are held back by the store, and then no notification announces them. */

@@ -3,7 +3,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { TokenBucket, type Rate } from "../../../shared/flow/token-bucket.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";
-import type { EventStore, NewEvent } from "../../ports/journal.ts";
+import type { EventStore, NewEvent } from "../../ports/events.ts";
 
 /** Lines of one node's log that become events. A node that restarts a crashing model host says a few in a minute. */
 export const NODE_LOG_RATE: Rate = { perSecond: 1, burst: 64 };

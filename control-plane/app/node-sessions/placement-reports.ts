@@ -7,7 +7,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";
 import { missingMessage } from "../../core/fleet/report-verdicts.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { NewEvent } from "../../ports/events.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";

@@ -3,7 +3,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { NewEvent } from "../../ports/events.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 import type { NodeSession } from "./node-session.ts";
 

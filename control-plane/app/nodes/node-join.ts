@@ -4,7 +4,7 @@ import { newId, type NodeId } from "../../../shared/base/ids.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { JoinRequest, JoinResponse } from "../../../shared/protocol/messages.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { NewEvent } from "../../ports/events.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 

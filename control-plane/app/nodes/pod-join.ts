@@ -4,7 +4,7 @@ import { newId, type NodeId } from "../../../shared/base/ids.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { JoinResponse, PodJoinRequest } from "../../../shared/protocol/messages.ts";
 import { podJoinProofText } from "../../../shared/protocol/proofs.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { NewEvent } from "../../ports/events.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { PodNodeStore } from "../../ports/nodes.ts";
 import type { PodCluster, PodIdentity } from "../../ports/pods.ts";

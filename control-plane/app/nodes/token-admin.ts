@@ -1,7 +1,7 @@
 import type { JoinTokenInfo, JoinTokenRequest } from "../../../shared/api/v1/nodes.ts";
 import { formatJoinToken } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { Actor } from "../../ports/journal.ts";
+import type { Actor } from "../../ports/audit.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { NodeAdminStore } from "../../ports/nodes.ts";
 import { secretHash } from "../access/secrets.ts";

@@ -10,7 +10,7 @@ import type { NodeMessage } from "../../../shared/protocol/messages.ts";
 import { planOffers, type Offer } from "../../core/transfer/plan-offers.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalogue.ts";
-import type { NewEvent } from "../../ports/journal.ts";
+import type { NewEvent } from "../../ports/events.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { TransferChannel, TransferSession } from "../../ports/channels.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";

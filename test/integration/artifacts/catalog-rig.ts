@@ -6,7 +6,7 @@ import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-pr
 import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
 import { ModelCatalog, type NewVersion } from "../../../control-plane/app/catalog/model-catalog.ts";
 import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
-import type { Actor } from "../../../control-plane/ports/journal.ts";
+import type { Actor } from "../../../control-plane/ports/audit.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";

@@ -2,7 +2,7 @@ import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { CatalogStore, CheckedModel, StoredVersion, UploadRow } from "../../../control-plane/ports/catalogue.ts";
 import { bundleDigest } from "../../../shared/protocol/bundle.ts";
-import type { NewEvent } from "../../../control-plane/ports/journal.ts";
+import type { NewEvent } from "../../../control-plane/ports/events.ts";
 
 const CREATED_AT = "2026-01-05T10:00:00.000Z";
 

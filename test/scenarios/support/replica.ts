@@ -12,7 +12,7 @@ import { SessionRegistry } from "../../../control-plane/app/node-sessions/node-s
 import { SessionWatch } from "../../../control-plane/app/node-sessions/session-watch.ts";
 import { NodeAdmin } from "../../../control-plane/app/nodes/node-admin.ts";
 import { ModelPush } from "../../../control-plane/app/transfer/model-push.ts";
-import type { NewEvent } from "../../../control-plane/ports/journal.ts";
+import type { NewEvent } from "../../../control-plane/ports/events.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { TIMINGS } from "../../support/fleet/fleet-builder.ts";

@@ -1,7 +1,7 @@
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { messageOf, SkerryError } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
-import type { IdempotencyStore } from "../../../ports/journal.ts";
+import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { Reply } from "../server/route.ts";
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
 import { auditEntry, event, eventCursor, eventsQuery } from "../../../../shared/api/v1/events.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
-import type { AuditStore } from "../../../ports/journal.ts";
+import type { AuditStore } from "../../../ports/audit.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
 import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../server/route.ts";

@@ -2,7 +2,7 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import { z } from "zod";
 import type { Role } from "../../../../shared/api/v1/keys.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
-import type { Actor } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
 import { causesOfIssues } from "./field-causes.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 

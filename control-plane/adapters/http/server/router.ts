@@ -9,7 +9,7 @@ import { isCompressed } from "../../../../shared/inference/http/compression.ts";
 import { readJson } from "../../../../shared/inference/http/json-body.ts";
 import { isInferenceProtocol, pathOf } from "../../../../shared/inference/http/path.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
-import type { IdempotencyStore } from "../../../ports/journal.ts";
+import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import { bodyStream } from "./body-stream.ts";
 import { authorize, type Authenticator } from "../auth/authenticator.ts";

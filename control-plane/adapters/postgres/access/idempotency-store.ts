@@ -1,4 +1,4 @@
-import type { IdempotencyStore } from "../../../ports/journal.ts";
+import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Database } from "../database.ts";
 
 /** Status of a claim whose work is under way. */

@@ -1,10 +1,11 @@
 import { role, type ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { ApiKey } from "../../../../prisma/generated/client.ts";
-import type { Actor } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
 import type { KeyStore, StoredKey } from "../../../ports/keys.ts";
 import type { Database, Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 
 type NewKey = Parameters<KeyStore["create"]>[0];
 
@@ -42,7 +43,7 @@ export class PostgresKeyStore implements KeyStore {
       const row = await tx.apiKey.create({ data });
       await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, models } });
       const message = `${actor.name} made the API key ${name} with the role ${role}`;
-      await tell(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }], "keys");
+      await appendEvents(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }], "keys");
       return toApiKeyInfo(row);
     });
   }
@@ -64,7 +65,7 @@ export class PostgresKeyStore implements KeyStore {
       await tx.$executeRaw`UPDATE api_keys SET revoked_at = now() WHERE id = ${id}`;
       await audit(tx, actor, { action: "api-key.revoke", target: `api-key/${id}`, detail: { name: row.name } });
       const message = `${actor.name} revoked the API key ${row.name}`;
-      await tell(tx, [{ type: "Normal", reason: "ApiKeyRevoked", object: `api-key/${id}`, message }], "keys");
+      await appendEvents(tx, [{ type: "Normal", reason: "ApiKeyRevoked", object: `api-key/${id}`, message }], "keys");
     });
   }
 

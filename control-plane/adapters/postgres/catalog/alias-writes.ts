@@ -2,10 +2,12 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { MAX_ALIASES_PER_VERSION } from "../../../../shared/protocol/limits.ts";
 import type { CatalogStore } from "../../../ports/catalogue.ts";
-import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { Transaction } from "../database.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 import { lockModel } from "./model-writes.ts";
 
 export type AliasMove = Parameters<CatalogStore["moveAlias"]>[0];
@@ -35,7 +37,7 @@ export async function moveAlias(
     target: `model/${model}`,
     detail: { alias, before: before?.version ?? null, after: version },
   });
-  await tell(tx, [event], { models: [model], nodes });
+  await appendEvents(tx, [event], { models: [model], nodes });
 }
 
 function requireTarget({ model, alias }: AliasMove, present: number | null, expected: number | null | undefined): void {

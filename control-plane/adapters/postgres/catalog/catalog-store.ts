@@ -1,7 +1,8 @@
 import { deleteAlias, deleteVersion } from "./removals.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import type { CatalogStore, CheckedModel, StoredVersion, UploadRow } from "../../../ports/catalogue.ts";
-import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import { moveAlias, type AliasMove } from "./alias-writes.ts";
 import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";
 import type { Database } from "../database.ts";

@@ -1,7 +1,7 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import type { NewEvent } from "../../../ports/journal.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { Transaction } from "../database.ts";
-import { tell } from "../events/journal.ts";
+import { appendEvents } from "../events/events.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";
 
 /** False when it is known already. */
@@ -23,6 +23,6 @@ export async function setDamage(
         failure_code = NULL, failure_detail = NULL
       WHERE ${failed}`;
   }
-  await tell(tx, [event]);
+  await appendEvents(tx, [event]);
   return true;
 }

@@ -1,9 +1,10 @@
 import type { Model } from "../../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
 import { toModel, WITH_MODEL } from "./catalog-rows.ts";
 import type { Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 
 interface NamedLabels {
   readonly name: string;
@@ -59,4 +60,4 @@ export async function lockModel(tx: Transaction, name: string): Promise<void> {
 const noSuchModel = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no model ${name}`);
 
 const tellOf = (tx: Transaction, name: string, event: { reason: string; message: string }): Promise<void> =>
-  tell(tx, [{ type: "Normal", object: `model/${name}`, ...event }], { models: [name] });
+  appendEvents(tx, [{ type: "Normal", object: `model/${name}`, ...event }], { models: [name] });

@@ -1,8 +1,9 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
 import type { Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";
 import { lockModel } from "./model-writes.ts";
 
@@ -33,7 +34,7 @@ export async function deleteVersion(
       AND NOT EXISTS (SELECT 1 FROM model_versions v WHERE v.artifact_digest = a.digest)`;
   await audit(tx, actor, { action: "version.delete", target: `model/${model}`, detail: { version } });
   const message = `${actor.name} deleted ${name}`;
-  await tell(tx, [{ type: "Normal", reason: "ModelVersionDeleted", object: `model/${model}`, message }]);
+  await appendEvents(tx, [{ type: "Normal", reason: "ModelVersionDeleted", object: `model/${model}`, message }]);
 }
 
 async function refuseIfNeeded(tx: Transaction, { model, version }: { model: string; version: number }): Promise<void> {
@@ -73,5 +74,5 @@ export async function deleteAlias(
   await raiseDesiredRev(tx, Prisma.sql`model_name = ${model} AND version = ${gone.version}`);
   await audit(tx, actor, { action: "alias.delete", target: `model/${model}`, detail: { alias, before: gone.version } });
   const message = `${actor.name} deleted the alias ${alias} of ${model}, which named version ${gone.version}`;
-  await tell(tx, [{ type: "Normal", reason: "AliasDeleted", object: `model/${model}`, message }]);
+  await appendEvents(tx, [{ type: "Normal", reason: "AliasDeleted", object: `model/${model}`, message }]);
 }

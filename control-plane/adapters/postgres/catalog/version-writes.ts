@@ -3,10 +3,12 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
 import { chunksOf, manifestBytes, type Manifest } from "../../../../shared/protocol/manifest.ts";
 import type { CatalogStore, CheckedModel } from "../../../ports/catalogue.ts";
-import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import { toModelVersion } from "./catalog-rows.ts";
 import type { Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 import { lockModel } from "./model-writes.ts";
 
 export type NewVersion = Parameters<CatalogStore["declareVersion"]>[0];
@@ -31,7 +33,7 @@ export async function declareVersion(tx: Transaction, declared: NewVersion, acto
   await audit(tx, actor, { action: "version.declare", target: `model/${model}`, detail: { version, bytes, sha256 } });
   const inFiles = files.length === 1 ? "" : ` in ${files.length} files`;
   const message = `${actor.name} declared ${model}:${version} with ${bytes} bytes${inFiles}`;
-  await tell(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }], {
+  await appendEvents(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }], {
     models: [model],
   });
   return toModelVersion(row);
@@ -44,7 +46,7 @@ export async function beginCheck(tx: Transaction, uploadId: string): Promise<boo
   });
   if (changed.count === 0) return false;
   const { modelName } = await tx.upload.findUniqueOrThrow({ where: { id: uploadId } });
-  await tell(tx, [], { models: [modelName] });
+  await appendEvents(tx, [], { models: [modelName] });
   return true;
 }
 
@@ -74,7 +76,7 @@ export async function acceptVersion(
   });
   if (accepted.count === 0) throw new SkerryError("CONFLICT", `the upload ${uploadId} is not in its check any more`);
   const { modelName } = await tx.upload.delete({ where: { id: uploadId } });
-  await tell(tx, [event], { models: [modelName] });
+  await appendEvents(tx, [event], { models: [modelName] });
 }
 
 /** No effect when the upload has ended already. */
@@ -89,7 +91,7 @@ export async function rejectVersion(
   });
   if (rejected.count === 0) return;
   const { modelName } = await tx.upload.delete({ where: { id: uploadId } });
-  await tell(tx, [event], { models: [modelName] });
+  await appendEvents(tx, [event], { models: [modelName] });
 }
 
 /** Arrays as parameters: a big model has 30,000 chunks, and a statement takes 65,535 values. */

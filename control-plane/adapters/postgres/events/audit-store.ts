@@ -1,6 +1,6 @@
 import { auditEntry } from "../../../../shared/api/v1/events.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { AuditRow, AuditStore } from "../../../ports/journal.ts";
+import type { AuditRow, AuditStore } from "../../../ports/audit.ts";
 import type { Database } from "../database.ts";
 
 /** Reads what the other stores wrote beside their changes. */

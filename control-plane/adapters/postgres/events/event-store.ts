@@ -1,9 +1,9 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { SkerryEvent } from "../../../../shared/api/v1/events.ts";
-import type { EventStore, NewEvent } from "../../../ports/journal.ts";
+import type { EventStore, NewEvent } from "../../../ports/events.ts";
 import type { Database } from "../database.ts";
 import { formatCursor, parseCursor, type EventCursor } from "./event-cursor.ts";
-import { tell } from "./journal.ts";
+import { appendEvents } from "./events.ts";
 
 interface EventRow extends EventCursor {
   readonly at: Date;
@@ -25,7 +25,7 @@ export class PostgresEventStore implements EventStore {
   }
 
   async append(events: readonly NewEvent[]): Promise<void> {
-    if (events.length > 0) await this.#writes.transaction((tx) => tell(tx, events, "events"));
+    if (events.length > 0) await this.#writes.transaction((tx) => appendEvents(tx, events, "events"));
   }
 
   /**

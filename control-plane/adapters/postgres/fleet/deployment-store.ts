@@ -3,11 +3,12 @@ import type { DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { DeploymentStore } from "../../../ports/catalogue.ts";
-import type { Actor } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
 import { RetryTransaction } from "../database-errors.ts";
 import type { Database, Transaction } from "../database.ts";
 import { raiseDesiredRev } from "./desired-rev.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
 import { requireVersion } from "../row-version.ts";
 import { storedSpec } from "./stored-spec.ts";
@@ -56,7 +57,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
         detail: { before: digestOfSpec(before.spec), after: null },
       });
       const message = `${actor.name} deleted the deployment ${name}: its placements leave their nodes`;
-      await tell(tx, [{ type: "Normal", reason: "DeploymentDeleted", object: `deployment/${name}`, message }], {
+      await appendEvents(tx, [{ type: "Normal", reason: "DeploymentDeleted", object: `deployment/${name}`, message }], {
         deployments: [name],
         nodes,
       });
@@ -76,7 +77,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
       await audit(tx, actor, { action: "deployment.retry", target: `deployment/${name}`, detail: { retried } });
       const replicas = retried === 1 ? "1 failed replica" : `${retried} failed replicas`;
       const message = `${actor.name} had ${replicas} of ${name} tried again`;
-      await tell(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }], {
+      await appendEvents(tx, [{ type: "Normal", reason: "PlacementRetried", object: `deployment/${name}`, message }], {
         nodes,
       });
       return retried;
@@ -102,7 +103,7 @@ async function create(tx: Transaction, spec: DeploymentSpec, actor: Actor): Prom
     detail: { before: null, after: digestOfSpec(spec), generation: 1 },
   });
   const message = `${actor.name} declared the deployment ${name} of ${spec.model} at version ${spec.version}`;
-  await tell(tx, [{ type: "Normal", reason: "DeploymentCreated", object: `deployment/${name}`, message }], {
+  await appendEvents(tx, [{ type: "Normal", reason: "DeploymentCreated", object: `deployment/${name}`, message }], {
     deployments: [name],
   });
   return { created: true, changed: true, generation: 1, rowVersion: 1 };
@@ -128,7 +129,7 @@ async function replace(
     detail: { before: was, after: is, generation },
   });
   const message = `${actor.name} changed the deployment ${name}, which is at generation ${generation} now`;
-  await tell(tx, [{ type: "Normal", reason: "DeploymentChanged", object: `deployment/${name}`, message }], {
+  await appendEvents(tx, [{ type: "Normal", reason: "DeploymentChanged", object: `deployment/${name}`, message }], {
     deployments: [name],
     nodes,
   });

@@ -3,7 +3,8 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { JoinAttempt, JoinedNode } from "../../../ports/nodes.ts";
 import type { Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 
 interface UsedToken {
   readonly kind: NodeKind;
@@ -69,5 +70,5 @@ async function insertNode(
     requestId: "",
   } as const;
   await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail: { nodeId: newNodeId, kind, site } });
-  await tell(tx, [], replaced.count > 0 ? "fleet" : { nodes: [newNodeId] });
+  await appendEvents(tx, [], replaced.count > 0 ? "fleet" : { nodes: [newNodeId] });
 }

@@ -1,8 +1,9 @@
 import type { JoinTokenInfo, NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
 import type { Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 
 export interface NewJoinToken {
   readonly id: string;
@@ -42,7 +43,11 @@ export async function createToken(tx: Transaction, token: NewJoinToken, actor: A
     detail: { kind, site, zone, name: name ?? null, ttlSeconds },
   });
   const message = `${actor.name} made a join token for ${kind === "edge" ? "an edge" : "a cloud"} node of site ${site}`;
-  await tell(tx, [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }], "events");
+  await appendEvents(
+    tx,
+    [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }],
+    "events",
+  );
   return toJoinTokenInfo(row);
 }
 
@@ -51,7 +56,11 @@ export async function deleteToken(tx: Transaction, id: string, actor: Actor): Pr
   if (deleted.count === 0) throw new SkerryError("NOT_FOUND", `there is no join token ${id}`);
   await audit(tx, actor, { action: "join-token.delete", target: `join-token/${id}` });
   const message = `${actor.name} deleted the join token ${id}`;
-  await tell(tx, [{ type: "Normal", reason: "JoinTokenDeleted", object: `join-token/${id}`, message }], "events");
+  await appendEvents(
+    tx,
+    [{ type: "Normal", reason: "JoinTokenDeleted", object: `join-token/${id}`, message }],
+    "events",
+  );
 }
 
 export function toJoinTokenInfo({

@@ -1,11 +1,13 @@
 import { nodeKind, type JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
 import { canonicalJson } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { Actor } from "../../../ports/audit.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { NodeAdminStore } from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
 import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./join-tokens.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
 import { requireVersion } from "../row-version.ts";
 
@@ -43,7 +45,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
         target: `node/${name}`,
         detail: { before: pick(before), after: pick(change) },
       });
-      await tell(tx, event ? [event] : [], { nodes: [before.id] });
+      await appendEvents(tx, event ? [event] : [], { nodes: [before.id] });
     });
   }
 
@@ -59,7 +61,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
       await tx.nodeSession.updateMany({ where: { nodeId: node.id }, data: { open: false } });
       await removeAll(tx, { nodeId: node.id });
       await audit(tx, actor, { action: "node.revoke", target: `node/${name}`, detail: { nodeId: node.id } });
-      await tell(tx, [event], { nodes: [node.id] });
+      await appendEvents(tx, [event], { nodes: [node.id] });
     });
   }
 

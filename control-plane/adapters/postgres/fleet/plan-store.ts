@@ -3,10 +3,10 @@ import type { PlacementId } from "../../../../shared/base/ids.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { PlacementAttempt } from "../../../core/fleet/types.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
-import type { NewEvent } from "../../../ports/journal.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { LeaderFence, NewPlacement, NewStatus, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
-import { tell } from "../events/journal.ts";
+import { appendEvents } from "../events/events.ts";
 import { holdsLease } from "./leadership-store.ts";
 
 interface Held {
@@ -107,7 +107,7 @@ export class PostgresPlanStore implements PlanStore {
         RETURNING s.node_id AS "nodeId"`;
       const announced = new Set(rows.map(({ nodeId }) => nodeId));
       if (announced.size === 0) return "stale";
-      await tell(
+      await appendEvents(
         tx,
         transitions.filter(({ nodeId }) => announced.has(nodeId)).map(({ event }) => event),
         { nodes: [...announced] },
@@ -140,7 +140,7 @@ export class PostgresPlanStore implements PlanStore {
       if (!(await holdsLease(tx, fence))) return "fenced";
       const changed = await work(tx);
       if (!changed) return "stale";
-      await tell(tx, events, changed);
+      await appendEvents(tx, events, changed);
       return "committed";
     });
   }

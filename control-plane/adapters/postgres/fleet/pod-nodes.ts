@@ -1,9 +1,10 @@
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { NewEvent } from "../../../ports/journal.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
-import { audit, tell } from "../events/journal.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
 
 const clusterActor = {
   name: "kubernetes",
@@ -58,7 +59,7 @@ async function joinPod(tx: Transaction, attempt: PodJoinAttempt): Promise<Joined
     throw new SkerryError("NAME_TAKEN", `a node named ${name} exists that is no pod: remove that node first`);
   const detail = { nodeId: newNodeId, kind: "cloud", site, podUid };
   await audit(tx, clusterActor, { action: "node.join", target: `node/${name}`, detail });
-  await tell(tx, []);
+  await appendEvents(tx, []);
   return { nodeId: newNodeId, generation: 1, ...joined };
 }
 
@@ -68,7 +69,7 @@ async function removePodNode(tx: Transaction, { name, podUid }: PodNode, event: 
   if (!node) return;
   if (node.revoked) {
     await deleteNode(tx, node.id);
-    return tell(tx, []);
+    return appendEvents(tx, []);
   }
   await tx.node.update({
     where: { id: node.id },
@@ -78,7 +79,7 @@ async function removePodNode(tx: Transaction, { name, podUid }: PodNode, event: 
   // Nothing of it will ever be reported: the placements go at once, and the next plan puts them elsewhere.
   await tx.placement.deleteMany({ where: { nodeId: node.id } });
   await audit(tx, clusterActor, { action: "node.remove", target: `node/${name}`, detail: { nodeId: node.id, podUid } });
-  await tell(tx, [event]);
+  await appendEvents(tx, [event]);
 }
 
 async function deleteNode(tx: Transaction, id: string): Promise<void> {

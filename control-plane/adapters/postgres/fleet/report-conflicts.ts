@@ -2,7 +2,7 @@ import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
 import type { WantedState } from "../../../../shared/protocol/placement.ts";
 import { judgeReport } from "../../../core/fleet/report-verdicts.ts";
-import type { NewEvent } from "../../../ports/journal.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { Transaction } from "../database.ts";
 
 interface RecordedRow {

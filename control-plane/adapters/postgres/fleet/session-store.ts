@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
-import type { NewEvent } from "../../../ports/journal.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import { OWNER_GONE_MS } from "../../../core/fleet/node-status.ts";
 import type { FleetLoad } from "../../../core/fleet/types.ts";
 import type {
@@ -16,7 +16,7 @@ import type {
 } from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
 import { joinNode } from "./join-node.ts";
-import { CHANNEL, tell } from "../events/journal.ts";
+import { CHANNEL, appendEvents } from "../events/events.ts";
 import { MAX_PAYLOAD } from "./change-payload.ts";
 import type { storedLoad } from "./fleet-rows.ts";
 import { reportConflicts } from "./report-conflicts.ts";
@@ -63,7 +63,7 @@ export class PostgresSessionStore implements SessionStore {
           agent_version = excluded.agent_version, open = true, ready = false, opened_at = now(), last_seen_at = now()
         RETURNING epoch`;
       if (!session) return null;
-      await tell(tx, [], { nodes: [nodeId] });
+      await appendEvents(tx, [], { nodes: [nodeId] });
       return { epoch: session.epoch, desiredRev: continued, regressed };
     });
   }
@@ -84,7 +84,7 @@ export class PostgresSessionStore implements SessionStore {
     return this.#ofNodes.transaction(async (tx) => {
       const closed = await tx.nodeSession.updateMany({ where: { nodeId, epoch, open: true }, data: { open: false } });
       if (closed.count === 0) return (await tx.nodeSession.count({ where: { nodeId, epoch } })) === 1;
-      await tell(tx, [], { nodes: [nodeId] });
+      await appendEvents(tx, [], { nodes: [nodeId] });
       return true;
     });
   }
@@ -94,7 +94,7 @@ export class PostgresSessionStore implements SessionStore {
       await tx.$executeRaw`
         DELETE FROM control_plane_replicas WHERE address = ${address} OR last_seen_at < now() - interval '1 day'`;
       await tx.$executeRaw`INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})`;
-      await tell(tx, [], "fleet");
+      await appendEvents(tx, [], "fleet");
     });
   }
 
@@ -110,7 +110,7 @@ export class PostgresSessionStore implements SessionStore {
   leave(replicaId: string): Promise<void> {
     return this.#vital.transaction(async (tx) => {
       await tx.$executeRaw`DELETE FROM control_plane_replicas WHERE id = ${replicaId}`;
-      await tell(tx, [], "fleet");
+      await appendEvents(tx, [], "fleet");
     });
   }
 
@@ -164,7 +164,7 @@ export class PostgresSessionStore implements SessionStore {
       const conflicts = await reportConflicts(tx, session.nodeId, newest);
       const isNews = reports.length === 0 || (await writeReports(tx, session.nodeId, newest)) > 0;
       if (isNews || conflicts.length > 0)
-        await tell(tx, isNews ? [...conflicts, ...events] : conflicts, { nodes: [session.nodeId] });
+        await appendEvents(tx, isNews ? [...conflicts, ...events] : conflicts, { nodes: [session.nodeId] });
       return true;
     });
   }

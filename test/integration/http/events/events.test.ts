@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { NewEvent } from "../../../../control-plane/ports/journal.ts";
+import type { NewEvent } from "../../../../control-plane/ports/events.ts";
 import { settle } from "../../../support/test-clock.ts";
 import { EventStream } from "../support/event-stream.ts";
 import { openDoor, type OpenDoor } from "../support/open-door.ts";

@@ -7,14 +7,9 @@ import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { FleetDeployment, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
 import type { DeploymentStore } from "../../../../control-plane/ports/catalogue.ts";
-import type {
-  Actor,
-  AuditRow,
-  AuditStore,
-  EventStore,
-  IdempotencyStore,
-  NewEvent,
-} from "../../../../control-plane/ports/journal.ts";
+import type { Actor, AuditRow, AuditStore } from "../../../../control-plane/ports/audit.ts";
+import type { EventStore, NewEvent } from "../../../../control-plane/ports/events.ts";
+import type { IdempotencyStore } from "../../../../control-plane/ports/idempotency.ts";
 import type { KeyStore, StoredKey } from "../../../../control-plane/ports/keys.ts";
 import type { NodeAdminStore } from "../../../../control-plane/ports/nodes.ts";
 

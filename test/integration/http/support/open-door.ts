@@ -24,7 +24,7 @@ import { NodeAdmin } from "../../../../control-plane/app/nodes/node-admin.ts";
 import { ModelRepositoryApi } from "../../../../control-plane/app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "../../../../control-plane/app/inference/model-status-query.ts";
 import { TokenAdmin } from "../../../../control-plane/app/nodes/token-admin.ts";
-import type { Actor } from "../../../../control-plane/ports/journal.ts";
+import type { Actor } from "../../../../control-plane/ports/audit.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet/fleet-builder.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";

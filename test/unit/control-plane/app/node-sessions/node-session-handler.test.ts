@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { NodeSessions } from "../../../../../control-plane/app/node-sessions/node-session-handler.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
-import type { NewEvent } from "../../../../../control-plane/ports/journal.ts";
+import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
 import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";

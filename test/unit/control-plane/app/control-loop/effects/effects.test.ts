@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { createEffects } from "../../../../../../control-plane/app/control-loop/effects/effects.ts";
 import type { Transition } from "../../../../../../control-plane/core/fleet/transitions.ts";
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
-import type { NewEvent } from "../../../../../../control-plane/ports/journal.ts";
+import type { NewEvent } from "../../../../../../control-plane/ports/events.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../../../../control-plane/ports/plan.ts";
 import { aNode, aPlacement } from "../../../../../support/fleet/fleet-builder.ts";
 import type { DeploymentFindings } from "../../../../../../shared/api/v1/deployments.ts";

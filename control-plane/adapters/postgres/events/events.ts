@@ -1,5 +1,5 @@
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
-import type { Actor, NewEvent } from "../../../ports/journal.ts";
+import type { NewEvent } from "../../../ports/events.ts";
 import type { Transaction } from "../database.ts";
 import { fleetPayload } from "../fleet/change-payload.ts";
 
@@ -10,7 +10,7 @@ export const CHANNEL = "skerry";
  * Keeps the events and notifies every replica when the transaction commits: of `about`, and of
  * `events` if there are any. Once for each writing transaction, also without events. `fleet`: everything may have changed.
  */
-export async function tell(
+export async function appendEvents(
   tx: Transaction,
   events: readonly NewEvent[],
   about: FleetKeys | "events" | "keys" | "fleet" = "fleet",
@@ -19,28 +19,9 @@ export async function tell(
   const topics = [...new Set([payload, ...(events.length > 0 ? ["events"] : [])])];
   const column = (name: keyof NewEvent): string[] => events.map((event) => event[name]);
   await tx.$executeRaw`
-    WITH told AS (
+    WITH appended AS (
       INSERT INTO events (type, reason, object, message)
       SELECT * FROM unnest(${column("type")}::text[], ${column("reason")}::text[], ${column("object")}::text[], ${column("message")}::text[])
     )
     SELECT pg_notify(${CHANNEL}, topic) FROM unnest(${topics}::text[]) AS topic`;
-}
-
-/** What somebody did through the API: `action` is `<object>.<verb>`, `target` is `<object>/<name>`. */
-export interface AuditedChange {
-  readonly action: string;
-  readonly target: string;
-  readonly detail?: Record<string, unknown>;
-}
-
-/** Writes the audit row of a change, in the change's own transaction. */
-export async function audit(
-  tx: Transaction,
-  actor: Actor,
-  { action, target, detail = {} }: AuditedChange,
-): Promise<void> {
-  const { name, keyId, address, requestId } = actor;
-  await tx.$executeRaw`
-    INSERT INTO audit_log (actor, key_id, address, request_id, action, target, detail)
-    VALUES (${name}, ${keyId}, ${address}, ${requestId}, ${action}, ${target}, ${JSON.stringify(detail)}::jsonb)`;
 }
