@@ -73,7 +73,7 @@ export async function composeControlPlane(
     logger,
     onDropped: (count) => metrics.eventsDropped(count),
   });
-  const tell = (event: NewEvent): void => recorder.record(event);
+  const recordEvent = (event: NewEvent): void => recorder.record(event);
   const fleet = new FleetCache({ replica, store: postgres.fleet, notifier: postgres.notifier, clock, logger });
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
@@ -92,7 +92,7 @@ export async function composeControlPlane(
     random,
     clock,
     logger,
-    tell,
+    recordEvent,
     onSuspect: (artifact) => catalog.suspect(artifact),
     onPushed: ({ received }) => metrics.bytesPushed(received),
   });
@@ -165,11 +165,11 @@ export async function composeControlPlane(
     cpId,
     urls: nodeUrls,
     site: config.podSite,
-    tell,
+    recordEvent,
   });
   const isLeading = (): boolean => leadership.current() !== undefined;
   const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
-  const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, tell });
+  const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
   const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
   const watches = createFleetWatches({

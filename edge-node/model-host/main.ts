@@ -45,19 +45,19 @@ async function start(
     const before = performance.now();
     const model = await openModel(file);
     const loadMs = Math.round(performance.now() - before);
-    link.tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
+    link.sendEvent({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
     const { warmUs, unbatched, warnings } = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
-    link.tell({ event: "ready", warmUs, warnings, ...(unbatched === undefined ? {} : { unbatched }) });
+    link.sendEvent({ event: "ready", warmUs, warnings, ...(unbatched === undefined ? {} : { unbatched }) });
     const sharing = new RunSharing({
       isAllowed: unbatched === undefined,
-      onStopped: (reason) => link.tell({ event: "sharing-stopped", reason }),
+      onStopped: (reason) => link.sendEvent({ event: "sharing-stopped", reason }),
     });
     return { model, name, version, sharing, texts: new OutputText(file) };
   } catch (error) {
     const message = messageOf(error);
     const detail = runtimeWords(message, 500);
-    link.tell({ event: "failed", phase, outOfMemory: isOutOfMemory(message), detail });
+    link.sendEvent({ event: "failed", phase, outOfMemory: isOutOfMemory(message), detail });
     return undefined;
   }
 }

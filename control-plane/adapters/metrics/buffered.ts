@@ -31,7 +31,7 @@ export class Observations {
 
 type Branch = Map<string, Branch | number>;
 
-/** A counter of prom-client that is told how often something happened when it is asked, for the same reason. */
+/** A counter of prom-client whose counts are added when the metrics are read, for the same reason. */
 export class Tally<Label extends string> {
   readonly #counter: Counter<Label>;
   readonly #counts: Branch = new Map();
@@ -55,13 +55,13 @@ export class Tally<Label extends string> {
   }
 
   flush(): void {
-    this.#tell(this.#counts, []);
+    this.#flushBranch(this.#counts, []);
   }
 
-  #tell(branch: Branch, values: readonly string[]): void {
+  #flushBranch(branch: Branch, values: readonly string[]): void {
     for (const [value, below] of branch) {
       if (typeof below !== "number") {
-        this.#tell(below, [...values, value]);
+        this.#flushBranch(below, [...values, value]);
       } else if (below > 0) {
         this.#counter.labels(...values, value).inc(below);
         branch.set(value, 0);

@@ -15,7 +15,7 @@ interface Parts {
   readonly cpId: string;
   /** `ws://` or `wss://` URLs that nodes dial. */
   readonly urls: readonly string[];
-  readonly tell: (event: NewEvent) => void;
+  readonly recordEvent: (event: NewEvent) => void;
 }
 
 /** Makes a node out of a join token and a proof that the joiner holds its key. */
@@ -28,7 +28,7 @@ export class NodeJoin {
 
   /** All faults of the token and the proof look alike: `JOIN_REFUSED`. With a valid token: `NAME_TAKEN`. */
   async join(request: JoinRequest): Promise<JoinResponse> {
-    const { sessions, keys, random, cpId, urls, tell } = this.#parts;
+    const { sessions, keys, random, cpId, urls, recordEvent } = this.#parts;
     const { tokenId, name, kind, publicKey, proof } = request;
     const secretHash = digestOf(request.secret).slice("sha256:".length);
     const text = joinProofText({ tokenId, secretHashHex: secretHash, publicKey, name });
@@ -37,7 +37,7 @@ export class NodeJoin {
       : null;
     if (!joined)
       throw new SkerryError("JOIN_REFUSED", "the join token is wrong, used, expired, or made for another node");
-    tell({
+    recordEvent({
       type: "Normal",
       reason: "NodeJoined",
       object: `node/${name}`,

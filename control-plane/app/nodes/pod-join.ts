@@ -23,7 +23,7 @@ interface Parts {
   readonly urls: readonly string[];
   /** The site of all nodes of the cluster. */
   readonly site: string;
-  readonly tell: (event: NewEvent) => void;
+  readonly recordEvent: (event: NewEvent) => void;
 }
 
 /** Makes a cloud node out of a pod that the cluster vouches for. One pod is one node. */
@@ -36,7 +36,7 @@ export class PodJoin {
 
   /** Throws `JOIN_REFUSED`, `NAME_TAKEN`, `CLUSTER_UNAVAILABLE`. */
   async join(request: PodJoinRequest): Promise<JoinResponse> {
-    const { pods, store, random, cpId, urls, site, tell } = this.#parts;
+    const { pods, store, random, cpId, urls, site, recordEvent } = this.#parts;
     if (!pods)
       throw new SkerryError("JOIN_REFUSED", "this control plane takes no pods: SKERRY_POD_SERVICE_ACCOUNTS is not set");
     const { name, publicKey } = request;
@@ -59,7 +59,7 @@ export class PodJoin {
         "the pod's token is wrong, expired, made for another audience or service account, or its pod is a node already",
       );
     const { nodeId, generation, kind, zone } = joined;
-    tell({
+    recordEvent({
       type: "Normal",
       reason: "NodeJoined",
       object: `node/${name}`,

@@ -43,7 +43,7 @@ interface Parts {
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly tell: (event: NewEvent) => void;
+  readonly recordEvent: (event: NewEvent) => void;
   /** An artifact could not be read, or a node found its bytes damaged. */
   readonly onSuspect: (artifact: string) => void;
   readonly onPushed: (push: { readonly received: number; readonly reused: number; readonly seconds: number }) => void;
@@ -187,7 +187,7 @@ export class ModelPush {
     const model = this.#parts.fleet.snapshot().placements.get(offer.placements[0] ?? "");
     const name = model ? `${model.model}:${model.version}` : offer.artifact.slice(0, 19);
     this.#parts.onPushed({ received, reused, seconds });
-    this.#parts.tell({
+    this.#parts.recordEvent({
       type: "Normal",
       reason: "ModelPushed",
       object: `node/${session.name}`,

@@ -20,7 +20,7 @@ export class Renewals {
     this.#limits.delete(placementId);
     const waiting = this.#waiting.get(placementId);
     this.#waiting.delete(placementId);
-    for (const tell of waiting ?? []) tell(queue);
+    for (const settle of waiting ?? []) settle(queue);
   }
 
   /** What admission sees of a placement between two hosts; undefined when it is not. How long the start takes is not known. */
@@ -40,14 +40,14 @@ export class Renewals {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(placementId) ?? new Set();
       this.#waiting.set(placementId, waiting);
-      const tell: Waiter = (queue) => {
+      const settle: Waiter = (queue) => {
         cancelTimer();
-        waiting.delete(tell);
+        waiting.delete(settle);
         resolve(queue);
       };
-      const cancelTimer = clock.after(Math.max(0, deadlineMs), () => tell(undefined));
-      waiting.add(tell);
-      cancellation.onCancel(() => tell(undefined));
+      const cancelTimer = clock.after(Math.max(0, deadlineMs), () => settle(undefined));
+      waiting.add(settle);
+      cancellation.onCancel(() => settle(undefined));
     });
   }
 }

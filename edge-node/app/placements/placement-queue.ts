@@ -160,7 +160,7 @@ export class PlacementQueue {
 
   #leave(): void {
     this.#rif -= 1;
-    if (this.#rif === 0) for (const tell of this.#onEmpty.splice(0)) tell();
+    if (this.#rif === 0) for (const notify of this.#onEmpty.splice(0)) notify();
   }
 
   /** Resolves when no request is waiting or running. A large answer may still be read: the host stays until it was. */

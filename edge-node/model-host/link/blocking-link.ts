@@ -180,7 +180,7 @@ export class BlockingLink {
     this.#buffer = buffer;
   }
 
-  tell(event: HostEvent): void {
+  sendEvent(event: HostEvent): void {
     const body = Buffer.from(JSON.stringify(event));
     this.#put(
       { kind: REPLY.EVENT, code: 0, turn: 0, requestId: 0, headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 },

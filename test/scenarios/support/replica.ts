@@ -60,7 +60,7 @@ export async function startReplica(
       for (const step of steps) story.print(`${name} plans: ${step}`);
     },
   };
-  const tell = (event: NewEvent): void => void events.append([event]);
+  const recordEvent = (event: NewEvent): void => void events.append([event]);
   const fleet = new FleetCache({
     replica: name,
     store: ordered(postgres.fleet),
@@ -89,7 +89,7 @@ export async function startReplica(
     random,
     clock,
     logger,
-    tell,
+    recordEvent,
     onSuspect: () => undefined,
     onPushed: () => undefined,
   });
@@ -101,7 +101,7 @@ export async function startReplica(
     telemetry: new Telemetry(),
     heartbeatMs: HEARTBEAT_MS,
     random,
-    recorder: { record: tell, recordLog: () => undefined },
+    recorder: { record: recordEvent, recordLog: () => undefined },
   });
   const watch = new SessionWatch({
     ...shared,

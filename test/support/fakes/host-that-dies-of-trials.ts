@@ -4,7 +4,7 @@ import { type HostTask, LINK_FD } from "../../../edge-node/model-host/link/link-
 /** A model host that ends with SIGSEGV in its first run on made-up values, and is the real one without them. */
 const { withoutTrials } = JSON.parse(process.argv[2] ?? "") as HostTask;
 if (withoutTrials !== true) {
-  new BlockingLink(LINK_FD).tell({ event: "loaded", inputs: [], outputs: [], loadMs: 1 });
+  new BlockingLink(LINK_FD).sendEvent({ event: "loaded", inputs: [], outputs: [], loadMs: 1 });
   process.kill(process.pid, "SIGSEGV");
 }
 await import("../../../edge-node/model-host/main.ts");

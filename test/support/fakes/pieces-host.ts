@@ -57,7 +57,7 @@ function send(
   socket.write(body.byteLength === 0 ? head : Buffer.concat([head, body]));
 }
 
-const tell = (event: HostEvent): void => send(REPLY.EVENT, {}, Buffer.from(JSON.stringify(event)));
+const sendEvent = (event: HostEvent): void => send(REPLY.EVENT, {}, Buffer.from(JSON.stringify(event)));
 
 async function generate(requestId: number, { pieces, bytes, everyMs }: Wish): Promise<void> {
   const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
@@ -98,5 +98,5 @@ socket.on("data", (chunk: Buffer) => {
   }
 });
 socket.on("end", () => process.exit(0));
-tell({ event: "loaded", inputs: [], outputs: [], loadMs: 1 });
-tell({ event: "ready", warmUs: 10, unbatched: "its answers are made piece by piece", warnings: [] });
+sendEvent({ event: "loaded", inputs: [], outputs: [], loadMs: 1 });
+sendEvent({ event: "ready", warmUs: 10, unbatched: "its answers are made piece by piece", warnings: [] });

@@ -34,7 +34,7 @@ function setUp(pod: PodIdentity | null = POD) {
     cpId: "cp-1",
     urls: ["ws://control-plane:7070"],
     site: "cloud",
-    tell: () => undefined,
+    recordEvent: () => undefined,
   };
   const identify = (token: string): Promise<PodIdentity | null> => {
     reviewed.push(token);

@@ -52,7 +52,7 @@ beforeEach(async () => {
     random: seededRandom(1),
     clock,
     logger: silentLogger,
-    tell: () => undefined,
+    recordEvent: () => undefined,
     onSuspect: () => undefined,
     onPushed: () => undefined,
   });
