@@ -119,7 +119,7 @@ export async function composeControlPlane(
     isLifeRecorded: () => leadership.isRenewing,
     clock,
   });
-  const sockets = new NodeChannels({ door: gateway, keys, clock, logger, cpId });
+  const sockets = new NodeChannels({ sessions: gateway, keys, clock, logger, cpId });
   const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
   const leadership = new Leadership({
     store: postgres.leadership,
@@ -181,7 +181,7 @@ export async function composeControlPlane(
     clock,
   });
   const readiness = new Readiness({ fleet, registry, timings, clock });
-  const door = createHttpApi({
+  const httpApi = createHttpApi({
     keys: apiKeys,
     catalog,
     nodes,
@@ -216,8 +216,8 @@ export async function composeControlPlane(
   });
 
   return {
-    http: door.http,
-    grpc: door.grpc,
+    http: httpApi.http,
+    grpc: httpApi.grpc,
     keys: apiKeys,
     async start() {
       postgres.onNotify((topic) => {
@@ -234,7 +234,7 @@ export async function composeControlPlane(
       loop.start();
       catalog.start();
       podSweep?.start();
-      sockets.attach(door.http.server);
+      sockets.attach(httpApi.http.server);
       retention.start();
       readiness.start();
     },
@@ -252,7 +252,7 @@ export async function composeControlPlane(
         await sleep(clock, config.drainNoticeMs);
       }
       readiness.stop();
-      await Promise.all([door.http.stop(), door.grpc.stop()]);
+      await Promise.all([httpApi.http.stop(), httpApi.grpc.stop()]);
       inference.drain();
       gateway.stop();
       watch.stop();

@@ -140,8 +140,8 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
     );
   const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
   const policy = { pin, isNetworkTrusted, proxyFor: config.proxyFor };
-  const door = new HttpJoinClient(url, (to, signal) => pinnedConnect(policy, to, signal));
-  return join({ admission, name, kind }, { ...parts, store, door }, parts.signal);
+  const client = new HttpJoinClient(url, (to, signal) => pinnedConnect(policy, to, signal));
+  return join({ admission, name, kind }, { ...parts, store, client }, parts.signal);
 }
 
 function admissionOf({ joinToken: token, podTokenFile }: Config): Admission | undefined {

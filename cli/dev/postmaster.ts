@@ -55,9 +55,9 @@ export async function stopPostmaster(
     ["SIGQUIT", 5_000],
     ["SIGKILL", 5_000],
   ] as const;
-  for (const [signal, patienceMs] of attempts) {
+  for (const [signal, timeoutMs] of attempts) {
     if (!kill(pid, signal)) return;
-    for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += POLL_MS) {
+    for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += POLL_MS) {
       await delay(POLL_MS);
       // An orphan may stay a zombie until init looks: removing its note is the last thing that a server does.
       if (!kill(pid, 0) || (await readPostmasterFile(dataDirectory))?.pid !== pid) return;

@@ -51,7 +51,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   }
   const view = new RouteCache({ fleet, registry, telemetry, timings: TIMINGS });
   const random = seededRandom(1);
-  const wish = { model: "digits", version: undefined, site: "harbour" };
+  const request = { model: "digits", version: undefined, site: "harbour" };
   let now = clock.now();
   const count1 = ({ stats }: RouteCandidate): void => {
     stats.begin(now);
@@ -59,7 +59,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
   };
   const route = (sloMs: number | undefined) => (): void => {
     now += 0.005;
-    const resolved = resolve(view.table(), wish, random);
+    const resolved = resolve(view.table(), request, random);
     if (resolved.kind !== "found") throw new Error(resolved.detail);
     const set = view.candidates(resolved.ready, { residency: undefined, now });
     const asked: string[] = [];

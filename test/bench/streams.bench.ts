@@ -37,8 +37,8 @@ const real = await cluster.addNode("cloud-b", { kind: "cloud" });
 const p = (values: readonly number[], q: number): string => quantile(values, q).toFixed(2);
 const portOf = ({ localUrl }: ClusterNode): number => Number(new URL(localUrl).port);
 
-const generation = (wish: object, port?: number): HttpTarget =>
-  targetOf("pieces", Buffer.from(JSON.stringify(wish)), { "content-type": "application/json" }, port);
+const generation = (request: object, port?: number): HttpTarget =>
+  targetOf("pieces", Buffer.from(JSON.stringify(request)), { "content-type": "application/json" }, port);
 const stillOpen = (asked: readonly Promise<unknown>[]): Promise<boolean> =>
   Promise.race([Promise.all(asked).then(() => false), sleep(0, true)]);
 const verdict = (isMet: boolean): string => (isMet ? "met" : "MISSED");
@@ -88,8 +88,8 @@ function zeros(bytes: number): HttpTarget {
 }
 
 async function firstPieces(): Promise<void> {
-  const wish = { pieces: 1_000, bytes: 20, everyMs: 10 };
-  const ways = { direct: generation(wish, portOf(pieces)), "control plane": generation(wish) };
+  const request = { pieces: 1_000, bytes: 20, everyMs: 10 };
+  const ways = { direct: generation(request, portOf(pieces)), "control plane": generation(request) };
   const firsts = { direct: [] as number[], "control plane": [] as number[] };
   for (let round = 0; round < ROUNDS + 5; round += 1) {
     for (const way of ["direct", "control plane"] as const) {

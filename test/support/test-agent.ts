@@ -42,7 +42,7 @@ export class TestAgent {
       (await store.load()) ??
       (await join(
         { admission: { kind: "token", token: tokenOf(JOIN_TOKEN) }, name: "edge-a", kind: "edge" },
-        { store, door: new HttpJoinClient(controlPlane.url, connect), clock, random, logger },
+        { store, client: new HttpJoinClient(controlPlane.url, connect), clock, random, logger },
         new AbortController().signal,
       ));
     const test = new TestAgent(
@@ -89,7 +89,7 @@ function tokenOf(text: string): NonNullable<ReturnType<typeof parseJoinToken>> {
 const connect = (url: URL, signal: AbortSignal): ReturnType<typeof pinnedConnect> =>
   pinnedConnect({ pin: "none", isNetworkTrusted: false }, url, signal);
 
-export const aWish = (
+export const aDesired = (
   placementId: string,
   fixture: ArtifactFixture,
   overrides: Partial<DesiredPlacement> = {},

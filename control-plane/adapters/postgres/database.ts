@@ -86,10 +86,10 @@ export class Database {
     return this.#repeat(() => this.#prisma.$transaction(work, { ...options, maxWait: ANSWER_MS }), options.timeout);
   }
 
-  async #repeat<Result>(attempt: () => Promise<Result>, patienceMs: number): Promise<Result> {
+  async #repeat<Result>(attempt: () => Promise<Result>, timeoutMs: number): Promise<Result> {
     for (let retries = 0; ; retries++) {
       try {
-        const result = await within(patienceMs, attempt());
+        const result = await within(timeoutMs, attempt());
         if (!this.#isAnswering) this.#logger.info({}, "PostgreSQL answers");
         this.#isAnswering = true;
         return result;
@@ -147,8 +147,8 @@ function boundUse(pool: pg.Pool): void {
 const streamOf = (client: pg.PoolClient): pg.Connection["stream"] =>
   (client as pg.PoolClient & pg.Client).connection.stream;
 
-function within<Result>(patienceMs: number, work: Promise<Result>): Promise<Result> {
+function within<Result>(timeoutMs: number, work: Promise<Result>): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs);
+  const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -23,14 +23,14 @@ import { parseMessage } from "./parse-message.ts";
 import { WebSocketTransferChannel } from "./transfer-channel.ts";
 
 export interface NodeChannelsOptions {
-  readonly door: NodeSessionHandler;
+  readonly sessions: NodeSessionHandler;
   readonly keys: Keys;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly cpId: string;
 }
 
-interface Greeting extends NodeChannelsOptions {
+interface HandshakeContext extends NodeChannelsOptions {
   readonly channel: Channel;
   /** The TCP or TLS socket below. */
   readonly socket: Duplex;
@@ -46,21 +46,21 @@ interface Greeting extends NodeChannelsOptions {
  * The handshake of every channel: our nonce, its signature, then the session. The nonce lives in this call alone, so a
  * recorded signature is worth nothing on another socket. Closes 4401 on a bad proof, 4408 after 5 s, 4400 on nonsense.
  */
-export async function authenticate(webSocket: WebSocket, greeting: Greeting): Promise<void> {
+export async function authenticate(webSocket: WebSocket, context: HandshakeContext): Promise<void> {
   webSocket.on("error", () => undefined); // ws closes by itself; without a listener the process would end
-  const { keys, cpId, clock, channel } = greeting;
+  const { keys, cpId, clock, channel } = context;
   const nonce = keys.secret();
   sendJson(webSocket, { type: "challenge", id: 1, nonce, cpId, cpTime: new Date(clock.wallNow()).toISOString() });
-  const data = await firstMessage(webSocket, greeting);
-  greeting.onAnswered();
+  const data = await firstMessage(webSocket, context);
+  context.onAnswered();
   if (data === undefined) return;
   const answer = channel === "control" ? parseMessage(helloSchema, data) : parseMessage(attachSchema, data);
   if (!answer) return refuse(webSocket, CLOSE.INVALID_MESSAGE, "the first message was not the answer to the challenge");
-  if (!isProven(answer, nonce, greeting))
+  if (!hasValidProof(answer, nonce, context))
     return refuse(webSocket, CLOSE.BAD_PROOF, "the signature or the identity does not hold");
   try {
-    if (answer.type === "hello") await openControl(webSocket, answer, greeting);
-    else openData(webSocket, answer, greeting);
+    if (answer.type === "hello") await openControl(webSocket, answer, context);
+    else openData(webSocket, answer, context);
   } catch (error) {
     refuse(webSocket, closeCodeOf(error), messageOf(error).slice(0, 120));
   }
@@ -81,46 +81,50 @@ function closeCodeOf(error: unknown): CloseCode {
 const addressOf = (socket: Duplex): string =>
   socket instanceof Socket ? `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}` : "unknown";
 
-function isProven(answer: Hello | Attach, nonce: string, { nodeId, identity, keys, cpId, channel }: Greeting): boolean {
+function hasValidProof(
+  answer: Hello | Attach,
+  nonce: string,
+  { nodeId, identity, keys, cpId, channel }: HandshakeContext,
+): boolean {
   if (answer.nodeId !== nodeId || answer.generation !== identity.generation) return false;
   const text = sessionProofText({ cpId, channel, nodeId, generation: answer.generation, nonce });
   return keys.verify(identity.publicKey, text, answer.signature);
 }
 
-async function openControl(webSocket: WebSocket, hello: Hello, greeting: Greeting): Promise<void> {
-  const { door, clock, logger } = greeting;
+async function openControl(webSocket: WebSocket, hello: Hello, context: HandshakeContext): Promise<void> {
+  const { sessions, clock, logger } = context;
   let socket: WebSocketControlChannel | undefined;
   const connect = (epoch: number): ControlChannel =>
-    (socket = new WebSocketControlChannel(webSocket, { below: greeting.socket, epoch, clock, logger }));
-  const session = await greeting.inTurn(() =>
-    door.openControl(hello, greeting.nodeId as NodeId, { address: addressOf(greeting.socket), connect }),
+    (socket = new WebSocketControlChannel(webSocket, { below: context.socket, epoch, clock, logger }));
+  const session = await context.inTurn(() =>
+    sessions.openControl(hello, context.nodeId as NodeId, { address: addressOf(context.socket), connect }),
   );
   if (!socket) throw new Error("the handler opened no control channel");
   session.started(socket.send({ ...session.welcome, re: hello.id }));
   socket.listen(session);
 }
 
-function openData(webSocket: WebSocket, attach: Attach, greeting: Greeting): void {
-  const { door, clock, channel } = greeting;
-  const nodeId = greeting.nodeId as NodeId;
+function openData(webSocket: WebSocket, attach: Attach, context: HandshakeContext): void {
+  const { sessions, clock, channel } = context;
+  const nodeId = context.nodeId as NodeId;
   const epoch = attach.epoch ?? 0;
   const attached = { type: "attached", id: 2, re: attach.id, epoch } as const;
   if (channel === "inference") {
-    const socket = new WebSocketInferenceChannel(webSocket, { below: greeting.socket, clock });
-    const session = door.openInference(nodeId, epoch, socket);
+    const socket = new WebSocketInferenceChannel(webSocket, { below: context.socket, clock });
+    const session = sessions.openInference(nodeId, epoch, socket);
     if (!session) return refuse(webSocket, CLOSE.SESSION_ENDED, "not the present session");
     sendJson(webSocket, attached);
     return socket.listen(session);
   }
-  const redeem = door.openTransfer(nodeId, epoch, attach.ticket ?? "");
+  const redeem = sessions.openTransfer(nodeId, epoch, attach.ticket ?? "");
   if (!redeem) return refuse(webSocket, CLOSE.NOT_YOURS, "the ticket is unknown, used or expired");
   sendJson(webSocket, attached);
-  const socket = new WebSocketTransferChannel(webSocket, { below: greeting.socket, clock });
+  const socket = new WebSocketTransferChannel(webSocket, { below: context.socket, clock });
   socket.listen(redeem(socket));
 }
 
 /** Undefined when the socket closed or the time ran out: then it is closed already. */
-function firstMessage(webSocket: WebSocket, { clock }: Greeting): Promise<RawData | undefined> {
+function firstMessage(webSocket: WebSocket, { clock }: HandshakeContext): Promise<RawData | undefined> {
   return new Promise((resolve) => {
     const cancel = clock.after(AUTHENTICATION_DEADLINE_MS, () => {
       webSocket.close(CLOSE.TOO_SLOW, "no answer to the challenge");

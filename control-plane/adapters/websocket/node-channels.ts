@@ -87,7 +87,7 @@ export class NodeChannels {
     const nodeId = request.headers["skerry-node-id"];
     if (typeof nodeId !== "string") return null;
     try {
-      const identity = await this.#options.door.identity(nodeId);
+      const identity = await this.#options.sessions.identity(nodeId);
       if (identity?.revoked) return "removed";
       return identity && { nodeId, identity };
     } catch (error) {

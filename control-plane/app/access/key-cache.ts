@@ -7,8 +7,8 @@ import type { KeyStore, StoredKey } from "../../ports/keys.ts";
 const REFRESH_MS = 2_500;
 /** No request is let in by a key that was read longer ago: the bound on a revocation whose notification was lost. */
 const MAX_AGE_MS = 5_000;
-/** After a ring that may tell of a revocation. A ring may tell of anything, so it does not void the cache at once. */
-const MAX_AGE_AFTER_RING_MS = 1_000;
+/** After a notification that may mean a revocation. It may mean anything, so it does not void the cache at once. */
+const MAX_AGE_AFTER_NOTIFY_MS = 1_000;
 /** While Postgres is away, inference goes on with the keys that were good when it went. */
 const OUTAGE_MS = 3_600_000;
 const RETRY_MS = 1_000;
@@ -50,7 +50,7 @@ export class KeyCache {
     if (!entry) return this.#read(id).then(({ key }) => key);
     const now = this.#clock.now();
     const ageMs = now - entry.readAt;
-    const maxAgeMs = entry.readAt <= this.#rungAt ? MAX_AGE_AFTER_RING_MS : MAX_AGE_MS;
+    const maxAgeMs = entry.readAt <= this.#rungAt ? MAX_AGE_AFTER_NOTIFY_MS : MAX_AGE_MS;
     const isStoreDown = this.#failedAt !== undefined;
     if (ageMs <= maxAgeMs || (isStoreDown && ageMs <= OUTAGE_MS)) {
       if (ageMs > Math.min(REFRESH_MS, maxAgeMs / 2) && this.#mayRetry(now)) this.#read(id).catch(() => undefined); // told by `#read`

@@ -64,7 +64,7 @@ export class EventFeed {
    * batch every 5 s when nothing happens. Throws `RATE_LIMITED` when too many follow already,
    * `INVALID_REQUEST` when `after` is no event's id.
    */
-  async follow(wish: {
+  async follow(query: {
     after: string | null | undefined;
     object: string | undefined;
     signal: AbortSignal;
@@ -76,13 +76,13 @@ export class EventFeed {
     }
     // Not with the generator's end: one that nobody begins to read never ends.
     this.#followers += 1;
-    if (wish.signal.aborted) this.#leave();
-    else wish.signal.addEventListener("abort", () => this.#leave(), { once: true });
+    if (query.signal.aborted) this.#leave();
+    else query.signal.addEventListener("abort", () => this.#leave(), { once: true });
     const tail = await this.#startTail();
-    const start = wish.after === undefined ? tail.cursor : wish.after;
+    const start = query.after === undefined ? tail.cursor : query.after;
     // While the caller can still be told: a place that is none, or that cannot be read.
     if (!tail.after(start)) await this.#store.read({ after: start, limit: 1, newest: false, object: undefined });
-    return this.#batches(start, tail, wish);
+    return this.#batches(start, tail, query);
   }
 
   async #startTail(): Promise<EventTail> {

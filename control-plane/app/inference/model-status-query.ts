@@ -33,12 +33,12 @@ export class ModelStatusQuery {
   }
 
   /** Throws `NOT_FOUND`. */
-  metadata(wish: ModelStatusRequest): ModelMetadata {
+  metadata(request: ModelStatusRequest): ModelMetadata {
     const fleet = this.#fleet.snapshot();
-    const version = this.#resolve(fleet, wish).version;
-    const versions = readyVersions(fleet).filter(({ model }) => model === wish.model);
+    const version = this.#resolve(fleet, request).version;
+    const versions = readyVersions(fleet).filter(({ model }) => model === request.model);
     return modelMetadata({
-      name: wish.model,
+      name: request.model,
       version: version.version,
       artifact: version.artifact,
       versions: versions.map((each) => each.version),
@@ -57,9 +57,9 @@ export class ModelStatusQuery {
   }
 
   /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
-  isModelReady(wish: ModelStatusRequest): boolean {
+  isModelReady(request: ModelStatusRequest): boolean {
     const fleet = this.#fleet.snapshot();
-    return this.#resolve(fleet, wish).ready.some((placement) => this.#isServing(fleet, placement));
+    return this.#resolve(fleet, request).ready.some((placement) => this.#isServing(fleet, placement));
   }
 
   /** True when every deployment that asks for a replica has one that accepts requests. */
@@ -106,15 +106,15 @@ export class ModelStatusQuery {
     return { state: "UNAVAILABLE", reason: failure ? `${failure.code}: ${failure.detail}` : "no node holds it" };
   }
 
-  #resolve(fleet: Fleet, wish: ModelStatusRequest): { version: FleetVersion; ready: readonly FleetPlacement[] } {
+  #resolve(fleet: Fleet, request: ModelStatusRequest): { version: FleetVersion; ready: readonly FleetPlacement[] } {
     const table = buildRouteTable(fleet);
-    const resolved = resolve(table, { ...wish, site: undefined }, STEADY);
+    const resolved = resolve(table, { ...request, site: undefined }, STEADY);
     if (resolved.kind === "unknown") throw new SkerryError("NOT_FOUND", resolved.detail);
     // Nothing is ready yet: the version that is on its way tells what requests will look like.
-    const number = resolved.version > 0 ? resolved.version : targetOf(fleet, table, wish.model);
-    const version = number === undefined ? undefined : versionOf(fleet, wish.model, number);
+    const number = resolved.version > 0 ? resolved.version : targetOf(fleet, table, request.model);
+    const version = number === undefined ? undefined : versionOf(fleet, request.model, number);
     if (!version)
-      throw new SkerryError("NOT_FOUND", `model ${wish.model} has no version that its deployment could serve`);
+      throw new SkerryError("NOT_FOUND", `model ${request.model} has no version that its deployment could serve`);
     return { version, ready: resolved.ready.map(({ placement }) => placement) };
   }
 

@@ -50,7 +50,7 @@ interface Parts {
 const GOAWAY_SPACING_MS = 5;
 
 /**
- * The door of the nodes: opens sessions and answers their messages. What a message means for planning
+ * Opens the sessions of nodes and answers their messages. What a message means for planning
  * goes into the fleet; what it means for a transfer goes to the push. The node id comes only from the authenticated socket.
  */
 export class NodeSessions implements NodeSessionHandler {

@@ -20,8 +20,8 @@ export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
   const held = heldOn(fleet, node);
   for (const placement of placementsOn(fleet, node.id)) {
     if (!isWanted(placement)) continue;
-    const wish = desiredPlacement(fleet, placement, held.has(placement.id) ? "hold" : "serve");
-    if (wish) placements.push(wish);
+    const desired = desiredPlacement(fleet, placement, held.has(placement.id) ? "hold" : "serve");
+    if (desired) placements.push(desired);
   }
   return sortedDesired({ cordoned: node.cordoned, placements });
 }

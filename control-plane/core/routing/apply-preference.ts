@@ -23,17 +23,17 @@ export function limitOf({ prefer, sloMs }: RoutePreference): number | undefined 
   return prefer === undefined && sloMs !== undefined ? SLO_PART * sloMs : undefined;
 }
 
-/** The candidates that the wish leaves, at least one; all of them when nobody meets it. */
+/** The candidates that the preference leaves, at least one; all of them when nobody meets it. */
 export function applyPreference<Candidate extends RouteCandidate>(
   timed: readonly ScoredCandidate<Candidate>[],
-  wish: RoutePreference,
+  preference: RoutePreference,
 ): Narrowed<Candidate> {
-  const { prefer } = wish;
+  const { prefer } = preference;
   if (prefer === "edge" || prefer === "cloud") {
     const pool = timed.filter(({ candidate }) => candidate.kind === prefer);
     return pool.length > 0 && pool.length < timed.length ? { pool, reason: "preferred" } : whole(timed);
   }
-  const withinMs = limitOf(wish);
+  const withinMs = limitOf(preference);
   if (withinMs === undefined) return whole(timed);
   let least = Infinity;
   let most = -Infinity;

@@ -36,7 +36,7 @@ const SAMPLE = 3;
 const DRAWS = 12;
 
 /**
- * Least expected time of answer, with a random choice by capacity among near ties. The wish, and without one the SLO,
+ * Least expected time of answer, with a random choice by capacity among near ties. The preference, and without one the SLO,
  * first narrows the choice. Pure, but for the chance that it draws.
  */
 export function pick<Candidate extends RouteCandidate>(

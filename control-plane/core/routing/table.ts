@@ -140,7 +140,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
 }
 
 /** Which version a request names, and what decides when it names none. */
-export interface VersionWish {
+export interface VersionRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
@@ -166,16 +166,16 @@ const NO_TERMS: RoutePolicy = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined
  * Which version answers and who has it ready. Without a version the model's deployment decides, by its shares; with
  * several, the one that is ready at the caller's site, else the one named like the model, else the oldest.
  */
-export function resolve(table: RouteTable, wish: VersionWish, random: Chance): Resolved {
-  const routes = table.byModel.get(wish.model);
+export function resolve(table: RouteTable, request: VersionRequest, random: Chance): Resolved {
+  const routes = table.byModel.get(request.model);
   if (!routes)
-    return { kind: "unknown", detail: `model ${wish.model} is not known here; GET /v2/models lists the models` };
-  if (wish.version !== undefined) return resolveVersion(table, routes, wish.version);
-  const deployment = deploymentFor(routes, wish.site);
+    return { kind: "unknown", detail: `model ${request.model} is not known here; GET /v2/models lists the models` };
+  if (request.version !== undefined) return resolveVersion(table, routes, request.version);
+  const deployment = deploymentFor(routes, request.site);
   if (!deployment) {
     return {
       kind: "unknown",
-      detail: `model ${wish.model} has no deployment; create one with \`skerry apply\`, or name a version in the path`,
+      detail: `model ${request.model} has no deployment; create one with \`skerry apply\`, or name a version in the path`,
     };
   }
   const version = chooseVersion(deployment.shares, random) ?? 0;
@@ -188,13 +188,13 @@ function deploymentFor({ model, deployments }: ModelRoutes, site: string | undef
   return atSite ?? deployments.find(({ name }) => name === model) ?? deployments[0];
 }
 
-function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, wish: string): Resolved {
+function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference: string): Resolved {
   const { model } = routes;
-  const version = /^[1-9][0-9]{0,9}$/.test(wish) ? Number(wish) : aliases.get(aliasKey(model, wish));
+  const version = /^[1-9][0-9]{0,9}$/.test(reference) ? Number(reference) : aliases.get(aliasKey(model, reference));
   if (version === undefined || !routes.knownVersions.has(version)) {
     return {
       kind: "unknown",
-      detail: `model ${model} has no version ${wish}; GET /v2/models/${model} lists its versions`,
+      detail: `model ${model} has no version ${reference}; GET /v2/models/${model} lists its versions`,
     };
   }
   const deployment = routes.deployments.find(({ byVersion }) => byVersion.has(version)) ?? routes.deployments[0];

@@ -70,8 +70,8 @@ const INDEX_STATE: Readonly<Record<PlacementState, IndexState>> = {
 
 /** `{}` asks for all; `{"ready": true}` for those that answer. Throws INVALID_REQUEST. */
 export function repositoryIndex(node: LocalNode, body: unknown): readonly IndexEntry[] {
-  const wishes = objectOf(body, "the body");
-  const readyOnly = wishes["ready"] !== undefined && flagOf(wishes["ready"], "`ready`");
+  const filter = objectOf(body, "the body");
+  const readyOnly = filter["ready"] !== undefined && flagOf(filter["ready"], "`ready`");
   const byVersion = Map.groupBy(node.placements(), ({ model, version }) => versionKey(model, version));
   const entries = documents.sortedIndex(byVersion.values().map((placements) => bestOf(placements.map(indexEntry))));
   return readyOnly ? entries.filter(({ state }) => state === "READY") : entries;

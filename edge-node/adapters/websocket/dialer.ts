@@ -55,9 +55,9 @@ export class WebSocketDialer implements Dialer {
       ...rest,
     });
     try {
-      const { socket, greeting } = await this.#dial("control", { replica: undefined, signal }, answer);
+      const { socket, opening } = await this.#dial("control", { replica: undefined, signal }, answer);
       const channel = new WebSocketControlChannel(socket, {
-        welcome: welcomeOf(greeting),
+        welcome: welcomeOf(opening),
         clock,
         lastByteOnAny: () => Math.max(...[...this.#open].map((each) => each.lastByteAt())),
       });
@@ -125,7 +125,7 @@ export class WebSocketDialer implements Dialer {
   }
 }
 
-function welcomeOf(greeting: ControlPlaneMessage): Welcome {
-  if (greeting.type === "welcome" && greeting.epoch !== undefined) return greeting;
+function welcomeOf(opening: ControlPlaneMessage): Welcome {
+  if (opening.type === "welcome" && opening.epoch !== undefined) return opening;
   throw channelRefused({ code: CLOSE.INVALID_MESSAGE, reason: "welcome without an epoch", retryAfterMs: 0 });
 }

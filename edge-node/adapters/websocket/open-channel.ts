@@ -39,13 +39,13 @@ export interface OpenOptions {
 /** What answers the challenge: `hello` or `attach`, with this signature. */
 export type Answer = (signature: string) => object;
 
-type Greeting = Extract<ControlPlaneMessage, { type: "welcome" | "attached" }>;
+type Opening = Extract<ControlPlaneMessage, { type: "welcome" | "attached" }>;
 
 /** Dials one channel and answers its challenge. Resolves when the control plane took the answer; throws `ChannelRefused`. */
 export async function openChannel(
   options: OpenOptions,
   answer: Answer,
-): Promise<{ readonly socket: NodeChannel; readonly greeting: Greeting }> {
+): Promise<{ readonly socket: NodeChannel; readonly opening: Opening }> {
   const { clock, signal } = options;
   const socket = await upgrade(options);
   const onAbort = (): void => socket.terminate("called off");
@@ -53,7 +53,7 @@ export async function openChannel(
   const cancel = clock.after(AUTHENTICATION_DEADLINE_MS, () => socket.terminate("the handshake took over 5 s"));
   try {
     if (signal.aborted) onAbort();
-    return { socket, greeting: await authenticate(socket, options, answer) };
+    return { socket, opening: await authenticate(socket, options, answer) };
   } catch (error) {
     socket.close(CLOSE.INVALID_MESSAGE, messageOf(error));
     throw error;
@@ -63,11 +63,7 @@ export async function openChannel(
   }
 }
 
-async function authenticate(
-  socket: NodeChannel,
-  { channel, identity }: OpenOptions,
-  answer: Answer,
-): Promise<Greeting> {
+async function authenticate(socket: NodeChannel, { channel, identity }: OpenOptions, answer: Answer): Promise<Opening> {
   const challenge = await expectMessage(socket);
   if (challenge.type !== "challenge") throw refused("the first message was not a challenge");
   // The proof names the control plane it is for, so it is worth nothing to another one that relays a nonce.
@@ -76,11 +72,11 @@ async function authenticate(
   const { nonce } = challenge;
   const signature = identity.sign(sessionProofText({ cpId, channel, nodeId, generation, nonce }));
   socket.send(JSON.stringify(answer(signature)));
-  const greeting = await expectMessage(socket);
+  const opening = await expectMessage(socket);
   const expected = channel === "control" ? "welcome" : "attached";
-  if ((greeting.type !== "welcome" && greeting.type !== "attached") || greeting.type !== expected)
-    throw refused(`${greeting.type} came in place of ${expected}`);
-  return greeting;
+  if ((opening.type !== "welcome" && opening.type !== "attached") || opening.type !== expected)
+    throw refused(`${opening.type} came in place of ${expected}`);
+  return opening;
 }
 
 async function expectMessage(socket: NodeChannel): Promise<ControlPlaneMessage> {

@@ -10,7 +10,7 @@ import type { IdentityStore, JoinClient, NodeIdentity, NodeKey } from "../../por
 
 interface JoinParts {
   readonly store: IdentityStore;
-  readonly door: JoinClient;
+  readonly client: JoinClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -29,17 +29,17 @@ export type Admission =
  * INVALID_REQUEST when it said no.
  */
 export async function join(
-  wish: { readonly admission: Admission; readonly name: string; readonly kind: "edge" | "cloud" },
+  request: { readonly admission: Admission; readonly name: string; readonly kind: "edge" | "cloud" },
   parts: JoinParts,
   signal: AbortSignal,
 ): Promise<NodeIdentity> {
-  const { store, door, clock, random, logger } = parts;
-  const { admission, name } = wish;
+  const { store, client, clock, random, logger } = parts;
+  const { admission, name } = request;
   const key = await store.joinKey();
   const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
   let told: string | undefined;
   for (let attempt = 0; ; attempt += 1) {
-    const answer = await door.join(await requestOf(wish, key), signal);
+    const answer = await client.join(await requestOf(request, key), signal);
     switch (answer.kind) {
       case "joined": {
         const tokenId = admission.kind === "token" ? admission.token.id : undefined;

@@ -45,8 +45,8 @@ function ask(model: string, body: Uint8Array, headers: Record<string, string>, p
   return begin({ port, path: `/v2/models/${model}/infer`, body, headers: { authorization, ...headers } });
 }
 
-const generate = (wish: object, port?: number): Promise<Begun> =>
-  ask("pieces", Buffer.from(JSON.stringify(wish)), { "content-type": "application/json" }, port);
+const generate = (request: object, port?: number): Promise<Begun> =>
+  ask("pieces", Buffer.from(JSON.stringify(request)), { "content-type": "application/json" }, port);
 
 /** So many bytes of zeros. */
 function zeros(bytes: number, port?: number): Promise<Begun> {
@@ -65,9 +65,9 @@ const whenIdle = (node: ClusterNode): Promise<true> =>
 
 describe("answers in pieces, from the model host to the caller", () => {
   it("come whole, through the control plane and from the node itself, with or without a length", async () => {
-    const wish = { pieces: 50, bytes: 2_000, everyMs: 2 };
+    const request = { pieces: 50, bytes: 2_000, everyMs: 2 };
     for (const port of [cluster.port, portOf(generating)])
-      expect(await (await generate(wish, port)).rest()).toMatchObject({ bytes: 100_000 });
+      expect(await (await generate(request, port)).rest()).toMatchObject({ bytes: 100_000 });
     for (const port of [cluster.port, portOf(real)]) {
       const answer = await zeros(64 * MEBI, port);
       expect(answer.status).toBe(200);

@@ -4,7 +4,7 @@ import { anArtifact, randomBytesOf } from "../../support/models/artifact-fixture
 import { eventually } from "../../support/eventually.ts";
 import { FakeControlPlane } from "../../support/fakes/fake-control-plane.ts";
 import type { FakeNodeSession } from "../../support/fakes/fake-node-session.ts";
-import { aWish, removeStateDir, TestAgent } from "../../support/test-agent.ts";
+import { aDesired, removeStateDir, TestAgent } from "../../support/test-agent.ts";
 
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
@@ -51,7 +51,7 @@ describe("Agent", () => {
   });
 
   it("opens the channel for its models before the heartbeat that makes it ready again", async () => {
-    (await session()).snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    (await session()).snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     const first = await whenState("p-1", "ready");
     const channels: number[] = [];
     controlPlane.onSession = (present) => {
@@ -64,7 +64,7 @@ describe("Agent", () => {
 
   it("acknowledges what is desired, fetches it, serves it and answers a request", async () => {
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     await whenState("p-1", "ready");
     expect(present.of("desired.ack").at(-1)).toMatchObject({ rev: present.desired.rev });
     expect(present.of("transfer.done")).toMatchObject([{ received: 3 * MIB, reused: 0 }]);
@@ -91,22 +91,22 @@ describe("Agent", () => {
     );
     for (const fixture of fixtures) controlPlane.add(fixture);
     const present = await session();
-    const wishes = fixtures.map((fixture, index) => aWish(`p-${index}`, fixture));
+    const desired = fixtures.map((fixture, index) => aDesired(`p-${index}`, fixture));
     // One after the other, as from an operator's script: each is answered.
-    for (const index of wishes.keys()) present.delta(wishes.slice(0, index + 1));
+    for (const index of desired.keys()) present.delta(desired.slice(0, index + 1));
     const isReady = ({ placementId }: { placementId: string }): boolean =>
       present.reports.get(placementId)?.state === "ready";
-    await eventually("all are ready, and told so", () => wishes.every(isReady), 30_000);
+    await eventually("all are ready, and reported so", () => desired.every(isReady), 30_000);
     expect(controlPlane.sessions).toHaveLength(1);
     expect(present.isOpen).toBe(true);
   }, 40_000);
 
   it("keeps the old version serving until the new one is ready, and takes only the new bytes", async () => {
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     await whenState("p-1", "ready");
     node.hosts.held.add("p-2");
-    present.delta([aWish("p-2", v2)]);
+    present.delta([aDesired("p-2", v2)]);
     await eventually("the new host starts", () => node.hosts.diary.includes("start p-2"));
     expect(node.ready).toEqual(["p-1"]);
     expect(node.hosts.running("p-1")).toBeDefined();
@@ -119,7 +119,7 @@ describe("Agent", () => {
   it("asks for a snapshot when a delta does not continue what it has", async () => {
     const present = await session();
     present.desired = { rev: 5, state: { cordoned: false, placements: [] } };
-    present.delta([aWish("p-1", v1)]);
+    present.delta([aDesired("p-1", v1)]);
     await whenState("p-1", "ready");
     expect(present.of("desired.get")).toHaveLength(1);
     expect(present.of("desired.ack").at(-1)).toMatchObject({ rev: 6 });
@@ -141,7 +141,7 @@ describe("Agent", () => {
       },
     );
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", fixture)] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", fixture)] });
     await whenState("p-1", "ready");
     expect(hits).toBe(1);
     expect(controlPlane.pushes).toHaveLength(3);
@@ -159,7 +159,7 @@ describe("Agent", () => {
   it("asks for a pause after a transfer that brought nothing", async () => {
     controlPlane.pushRules.push({ refuses: true });
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     await whenState("p-1", "ready");
     const resumes = present.of("transfer.resume");
     expect(resumes).toHaveLength(1);
@@ -169,13 +169,13 @@ describe("Agent", () => {
   it("reports a transfer that it cancelled, so that others may start", async () => {
     const fixtures = [11, 12, 13, 14, 15].map((seed) => anArtifact(randomBytesOf(MIB, seed)));
     for (const fixture of fixtures) controlPlane.add(fixture);
-    const wishes = fixtures.map((fixture, index) => aWish(`p-${index}`, fixture));
+    const desired = fixtures.map((fixture, index) => aDesired(`p-${index}`, fixture));
     controlPlane.pushRules.push({ stalls: true });
     const present = await session();
-    present.snapshot({ cordoned: false, placements: wishes.slice(0, 4) });
+    present.snapshot({ cordoned: false, placements: desired.slice(0, 4) });
     await eventually("the first transfer has begun", () => controlPlane.pushes[0]?.needs.length === 1);
     // More leave than are kept for a way back, so nobody wants the first one's bytes any more.
-    present.delta(wishes.slice(4));
+    present.delta(desired.slice(4));
     await whenState("p-4", "ready");
     expect(present.of("transfer.resume")).toMatchObject([{ transferId: "t-1", retryMs: 0 }]);
     expect(controlPlane.sessions).toHaveLength(1);
@@ -183,7 +183,7 @@ describe("Agent", () => {
 
   it("serves with the control plane away, also after a restart, and comes back by itself", async () => {
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     await whenState("p-1", "ready");
     const { port } = controlPlane;
     await controlPlane.stop();
@@ -202,7 +202,7 @@ describe("Agent", () => {
 
   it("restarts a model host that crashed and reports why, and stops after the third crash", async () => {
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     await whenState("p-1", "ready");
     for (const crash of [1, 2]) {
       node.hosts.running("p-1")?.crash();
@@ -213,7 +213,7 @@ describe("Agent", () => {
     expect(present.reports.get("p-1")).toMatchObject({ code: "HOST_CRASHED", detail: "signal SIGSEGV" });
     await eventually("log lines", () => present.of("log").flatMap(({ lines }) => lines).length >= 3);
 
-    present.delta([aWish("p-1", v1, { generation: 2 })]);
+    present.delta([aDesired("p-1", v1, { generation: 2 })]);
     await whenState("p-1", "ready");
     expect(present.reports.get("p-1")).toMatchObject({ generation: 2 });
   });
@@ -221,7 +221,7 @@ describe("Agent", () => {
   it("fails a placement whose model the runtime cannot run, before a chunk travels", async () => {
     const future = anArtifact(randomBytesOf(MIB, 5), { opsets: { "": 99 } });
     controlPlane.add(future);
-    (await session()).snapshot({ cordoned: false, placements: [aWish("p-1", future)] });
+    (await session()).snapshot({ cordoned: false, placements: [aDesired("p-1", future)] });
     const present = await whenState("p-1", "failed");
     expect(present.reports.get("p-1")).toMatchObject({ code: "INCOMPATIBLE" });
     expect(controlPlane.pushes[0]?.sentBytes).toBe(0);
@@ -229,7 +229,7 @@ describe("Agent", () => {
 
   it("opens a new session before it leaves one that says goaway, and keeps serving", async () => {
     const first = await session();
-    first.snapshot({ cordoned: false, placements: [aWish("p-1", v1)] });
+    first.snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     await whenState("p-1", "ready");
     first.send({ type: "goaway", reason: "rebalance", reconnectMs: 20 });
     await eventually("a second session", () => controlPlane.sessions.length === 2);
@@ -261,10 +261,10 @@ describe("Agent", () => {
 
   it("releases a placement that is dropped, and deletes what nothing needs", async () => {
     const present = await session();
-    present.snapshot({ cordoned: false, placements: [aWish("p-1", v1, { want: "hold" })] });
+    present.snapshot({ cordoned: false, placements: [aDesired("p-1", v1, { want: "hold" })] });
     await whenState("p-1", "staged");
     expect(node.hosts.started).toHaveLength(0);
-    present.delta([aWish("p-1", v1)]);
+    present.delta([aDesired("p-1", v1)]);
     await whenState("p-1", "ready");
     present.delta([]);
     await whenState("p-1", "gone");

@@ -67,9 +67,9 @@ const zeros = (host: ModelHost, count: number, cancellation = new Cancellation()
     cancellation,
   });
 
-const pieces = (host: ModelHost, wish: object, cancellation = new Cancellation()): Promise<HostResponse> =>
+const pieces = (host: ModelHost, request: object, cancellation = new Cancellation()): Promise<HostResponse> =>
   host.infer({
-    body: Buffer.from(JSON.stringify(wish)),
+    body: Buffer.from(JSON.stringify(request)),
     headerLength: JSON_BODY,
     timeoutMs: 10_000,
     maxRows: 1,

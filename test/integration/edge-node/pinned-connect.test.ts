@@ -23,7 +23,7 @@ afterEach(async () => {
   server = undefined;
 });
 
-interface Wish {
+interface Target {
   readonly pin: string;
   readonly host?: string;
 }
@@ -31,7 +31,7 @@ interface Wish {
 /** Serves `cert` on loopback and connects to it with the pin. */
 async function dial(
   shown: { readonly cert: string; readonly key: string },
-  { pin, host = "localhost" }: Wish,
+  { pin, host = "localhost" }: Target,
 ): Promise<void> {
   server = createServer(shown, (socket) => socket.on("error", () => undefined).resume());
   await new Promise<void>((resolve) => server?.listen(0, host === "localhost" ? "127.0.0.1" : host, resolve));

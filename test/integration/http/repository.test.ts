@@ -4,27 +4,27 @@ import { aDeployment, aNode, aVersion } from "../../support/fleet/fleet-builder.
 import { eventually } from "../../support/eventually.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import type { Answer } from "./support/http-call.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "./support/open-http-api.ts";
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 beforeEach(async () => {
-  door = await openDoor();
+  api = await openHttpApi();
 });
-afterEach(() => door.close());
+afterEach(() => api.close());
 
 const change = (verb: "load" | "unload", model: string, headers: Record<string, string> = {}): Promise<Answer> =>
-  door.call("POST", `/v2/repository/models/${model}/${verb}`, { key: door.keyOf.operator, headers });
+  api.call("POST", `/v2/repository/models/${model}/${verb}`, { key: api.keyOf.operator, headers });
 
 /** Lets the caller's time pass while the answer is waited for. */
 async function overtime(answer: Promise<Answer>): Promise<Answer> {
   let isThere = false;
   void answer.finally(() => (isThere = true));
-  while (!isThere) await door.clock.advance(500);
+  while (!isThere) await api.clock.advance(500);
   return answer;
 }
 
 const specOf = (name: string): DeploymentSpec | undefined =>
-  door.stores.rows.deployments.find((deployment) => deployment.name === name)?.spec;
+  api.stores.rows.deployments.find((deployment) => deployment.name === name)?.spec;
 const replicasOf = (name: string): readonly (number | undefined)[] => {
   const spec = specOf(name);
   return [spec?.placement.edge.min, spec?.placement.cloud.min];
@@ -38,12 +38,12 @@ describe("load", () => {
   });
 
   it("declares a deployment of the newest version with one replica, and says why it is not ready", async () => {
-    door.stores.rows.versions = [
-      ...door.stores.rows.versions,
+    api.stores.rows.versions = [
+      ...api.stores.rows.versions,
       aVersion("secret", 2),
       aVersion("secret", 3, { state: "rejected" }),
     ];
-    await door.clock.advance(301_000); // the fleet is read again
+    await api.clock.advance(301_000); // the fleet is read again
     const answer = await overtime(change("load", "secret", { "Skerry-Timeout-Ms": "1000" }));
     expect([answer.status, answer.headers["skerry-error"], answer.headers["retry-after"]]).toEqual([
       503,
@@ -56,29 +56,29 @@ describe("load", () => {
   });
 
   it("asks for the replica in the cloud where no edge node is", async () => {
-    door.stores.rows.nodes = [aNode("cloud-a", { kind: "cloud" })];
-    await door.clock.advance(301_000); // the fleet is read again
+    api.stores.rows.nodes = [aNode("cloud-a", { kind: "cloud" })];
+    await api.clock.advance(301_000); // the fleet is read again
     await overtime(change("load", "secret", { "Skerry-Timeout-Ms": "500" }));
     expect(replicasOf("secret")).toEqual([0, 1]);
   });
 
   it("does not take over another model's deployment", async () => {
-    door.stores.rows.deployments = [aDeployment({ name: "secret", model: "digits", version: 1 })];
-    await door.clock.advance(301_000); // the fleet is read again
+    api.stores.rows.deployments = [aDeployment({ name: "secret", model: "digits", version: 1 })];
+    await api.clock.advance(301_000); // the fleet is read again
     const answer = await change("load", "secret");
     expect([answer.status, answer.headers["skerry-error"]]).toEqual([409, "CONFLICT"]);
   });
 
   it("stops waiting when its caller goes away, which is nobody's fault", async () => {
-    await door.close();
+    await api.close();
     const told: string[] = [];
     const logger = {
       ...silentLogger,
       info: (_: object, message: string) => void told.push(message),
       error: (_: object, message: string) => void told.push(message),
     };
-    door = await openDoor({ logger });
-    const request = door.open("POST", "/v2/repository/models/secret/load", { key: door.keyOf.operator });
+    api = await openHttpApi({ logger });
+    const request = api.open("POST", "/v2/repository/models/secret/load", { key: api.keyOf.operator });
     request.on("error", () => undefined).end();
     await eventually("the deployment is declared", () => specOf("secret") !== undefined);
     request.destroy();
@@ -100,8 +100,8 @@ describe("unload", () => {
   });
 
   it("answers when the last placement is gone, and does not wait for a node that is away", async () => {
-    door.stores.rows.placements = [];
-    await door.clock.advance(301_000); // the fleet is read again
+    api.stores.rows.placements = [];
+    await api.clock.advance(301_000); // the fleet is read again
     expect((await change("unload", "digits")).status).toBe(200);
     expect(specOf("digits")).toMatchObject({ paused: true });
   });

@@ -1,70 +1,70 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { answerOf } from "./support/http-call.ts";
-import { openDoor, type OpenDoor } from "./support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "./support/open-http-api.ts";
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 beforeEach(async () => {
-  door = await openDoor();
+  api = await openHttpApi();
 });
-afterEach(() => door.close());
+afterEach(() => api.close());
 
 const FILE = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, at) => at % 251));
 const OCTETS = { "Content-Type": "application/octet-stream" };
 
 async function declare(): Promise<string> {
   const body = { bytes: FILE.length, sha256: createHash("sha256").update(FILE).digest("hex") };
-  const declared = await door.call("POST", "/api/v1/models/digits/versions", { key: door.keyOf.operator, body });
+  const declared = await api.call("POST", "/api/v1/models/digits/versions", { key: api.keyOf.operator, body });
   expect([declared.status, declared.body.version.state]).toEqual([201, "uploading"]);
   return declared.body.uploadUrl;
 }
 
 const offsetOf = async (url: string): Promise<unknown> =>
-  (await door.call("HEAD", url, { key: door.keyOf.operator })).headers["upload-offset"];
+  (await api.call("HEAD", url, { key: api.keyOf.operator })).headers["upload-offset"];
 
 describe("an upload", () => {
   it("goes up in pieces, each at its offset, and is checked aside", async () => {
-    const key = door.keyOf.operator;
+    const key = api.keyOf.operator;
     const url = await declare();
-    const first = await door.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
+    const first = await api.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
     expect([first.status, first.headers["upload-offset"], first.body]).toEqual([
       200,
       "70000",
       { offset: 70_000, bytes: FILE.length },
     ]);
-    const second = await door.call("PUT", `${url}?offset=70000`, {
+    const second = await api.call("PUT", `${url}?offset=70000`, {
       key,
       bytes: FILE.subarray(70_000),
       headers: OCTETS,
     });
     expect(second.headers["upload-offset"]).toBe(String(FILE.length));
-    const complete = await door.call("POST", `${url}/complete`, { key, body: {} });
+    const complete = await api.call("POST", `${url}/complete`, { key, body: {} });
     expect([complete.status, complete.body.state]).toEqual([202, "checking"]);
-    const [upload] = door.catalog.uploads.values();
+    const [upload] = api.catalog.uploads.values();
     expect(Buffer.compare(Buffer.from(upload?.received ?? []), FILE)).toBe(0);
   });
 
   it("is found again by its version, with how far each file got", async () => {
-    const key = door.keyOf.operator;
+    const key = api.keyOf.operator;
     const url = await declare();
-    await door.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
-    const [version] = (await door.call("GET", "/api/v1/models/digits/versions?limit=500", { key })).body.items.filter(
+    await api.call("PUT", `${url}?offset=0`, { key, bytes: FILE.subarray(0, 70_000), headers: OCTETS });
+    const [version] = (await api.call("GET", "/api/v1/models/digits/versions?limit=500", { key })).body.items.filter(
       ({ state }: { state: string }) => state === "uploading",
     );
     const path = `/api/v1/models/digits/versions/${version.version}/upload`;
-    const found = await door.call("GET", path, { key });
+    const found = await api.call("GET", path, { key });
     const file = { path: "model.onnx", bytes: FILE.length, uploadUrl: url, offset: 70_000 };
     expect([found.status, found.body]).toEqual([200, { uploadUrl: url, uploads: [file] }]);
-    await door.call("PUT", `${url}?offset=70000`, { key, bytes: FILE.subarray(70_000), headers: OCTETS });
-    await door.call("POST", `${url}/complete`, { key });
-    expect((await door.call("GET", path, { key })).body.code).toBe("CONFLICT");
+    await api.call("PUT", `${url}?offset=70000`, { key, bytes: FILE.subarray(70_000), headers: OCTETS });
+    await api.call("POST", `${url}/complete`, { key });
+    expect((await api.call("GET", path, { key })).body.code).toBe("CONFLICT");
   });
 
   it("refuses bytes at another offset and to be completed early", async () => {
     const url = await declare();
-    const wrong = await door.call("PUT", `${url}?offset=5`, { key: door.keyOf.operator, bytes: FILE, headers: OCTETS });
+    const wrong = await api.call("PUT", `${url}?offset=5`, { key: api.keyOf.operator, bytes: FILE, headers: OCTETS });
     expect([wrong.status, wrong.body.code]).toEqual([409, "UPLOAD_OFFSET"]);
-    const early = await door.call("POST", `${url}/complete`, { key: door.keyOf.operator });
+    const early = await api.call("POST", `${url}/complete`, { key: api.keyOf.operator });
     expect([early.status, early.body.code]).toEqual([409, "UPLOAD_INCOMPLETE"]);
   });
 
@@ -72,19 +72,19 @@ describe("an upload", () => {
     const url = await declare();
     const arrived = Promise.withResolvers<void>();
     let count = 0;
-    door.catalog.onPiece = (piece) => {
+    api.catalog.onPiece = (piece) => {
       count += piece.length;
       if (count === 1_000) arrived.resolve();
     };
     const headers = { ...OCTETS, "Content-Length": String(FILE.length) };
-    const request = door.open("PUT", `${url}?offset=0`, { key: door.keyOf.operator, headers });
+    const request = api.open("PUT", `${url}?offset=0`, { key: api.keyOf.operator, headers });
     request.on("error", () => undefined);
     request.write(FILE.subarray(0, 1_000));
     await arrived.promise;
     request.destroy();
     expect(await offsetOf(url)).toBe("1000");
-    await door.call("PUT", `${url}?offset=1000`, {
-      key: door.keyOf.operator,
+    await api.call("PUT", `${url}?offset=1000`, {
+      key: api.keyOf.operator,
       bytes: FILE.subarray(1_000),
       headers: OCTETS,
     });
@@ -94,13 +94,13 @@ describe("an upload", () => {
   it("is given up when nothing comes for 30 s, and keeps what is there", async () => {
     const url = await declare();
     const arrived = Promise.withResolvers<void>();
-    door.catalog.onPiece = () => arrived.resolve();
+    api.catalog.onPiece = () => arrived.resolve();
     const headers = { ...OCTETS, "Content-Length": String(FILE.length) };
-    const request = door.open("PUT", `${url}?offset=0`, { key: door.keyOf.operator, headers });
+    const request = api.open("PUT", `${url}?offset=0`, { key: api.keyOf.operator, headers });
     const answer = answerOf(request);
     request.write(FILE.subarray(0, 10));
     await arrived.promise;
-    await door.clock.advance(30_000);
+    await api.clock.advance(30_000);
     expect([(await answer).status, (await answer).body.code]).toEqual([409, "UPLOAD_INCOMPLETE"]);
     request.destroy();
     expect(await offsetOf(url)).toBe("10");
@@ -109,8 +109,8 @@ describe("an upload", () => {
 
 describe("an artifact", () => {
   it("comes down as a stream of its length", async () => {
-    const { status, headers, bytes } = await door.call("GET", "/api/v1/models/digits/versions/1/artifact", {
-      key: door.keyOf.viewer,
+    const { status, headers, bytes } = await api.call("GET", "/api/v1/models/digits/versions/1/artifact", {
+      key: api.keyOf.viewer,
     });
     expect([status, bytes.length, headers["content-length"], headers["content-type"]]).toEqual([
       200,
@@ -122,9 +122,9 @@ describe("an artifact", () => {
 
   it("is not held open by a question for its head", async () => {
     const closed = Promise.withResolvers<void>();
-    door.catalog.onClose = closed.resolve;
-    const { status, headers, bytes } = await door.call("HEAD", "/api/v1/models/digits/versions/1/artifact", {
-      key: door.keyOf.viewer,
+    api.catalog.onClose = closed.resolve;
+    const { status, headers, bytes } = await api.call("HEAD", "/api/v1/models/digits/versions/1/artifact", {
+      key: api.keyOf.viewer,
     });
     expect([status, headers["content-length"], bytes.length]).toEqual([200, "2500", 0]);
     await expect(closed.promise).resolves.toBeUndefined();

@@ -67,11 +67,11 @@ export async function startReplica(
     // A notification every 3 s, so that each story happens at the same times.
     notifier: {
       listen: (onChange) => {
-        const ring = (): void => {
+        const notify = (): void => {
           onChange("fleet");
-          clock.after(NOTIFY_MS, ring);
+          clock.after(NOTIFY_MS, notify);
         };
-        clock.after(NOTIFY_MS, ring);
+        clock.after(NOTIFY_MS, notify);
         return Promise.resolve();
       },
       stop: () => Promise.resolve(),

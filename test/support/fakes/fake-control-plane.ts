@@ -130,10 +130,10 @@ export class FakeControlPlane {
       socket.end(`HTTP/1.1 ${status} No\r\nRetry-After: ${retryAfter}\r\nConnection: close\r\n\r\n`);
       return;
     }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => void this.#greet(webSocket, channel));
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => void this.#authenticate(webSocket, channel));
   }
 
-  async #greet(webSocket: WebSocket, channel: Channel): Promise<void> {
+  async #authenticate(webSocket: WebSocket, channel: Channel): Promise<void> {
     webSocket.on("error", () => undefined);
     const nonce = randomBytes(32).toString("base64url");
     webSocket.send(JSON.stringify({ type: "challenge", id: 1, nonce, cpId: CP_ID, cpTime: "2026-01-01T00:00:00Z" }));

@@ -135,8 +135,8 @@ export class FakeNodeSession {
 
   /** Ids of the placements that are desired and need the artifact. */
   placementsOf(artifact: string): string[] {
-    const wishes = this.desired.state.placements.filter((wish) => wish.artifact === artifact);
-    return wishes.map(({ placementId }) => placementId);
+    const desired = this.desired.state.placements.filter((placement) => placement.artifact === artifact);
+    return desired.map(({ placementId }) => placementId);
   }
 
   snapshot(state: DesiredState, rev = this.desired.rev + 1): void {

@@ -34,7 +34,7 @@ export class HostileNode {
       { admission: { kind: "token", token: parsed }, name, kind: "edge" },
       {
         store: new IdentityFiles(stateDir),
-        door: new HttpJoinClient(cluster.url, connect),
+        client: new HttpJoinClient(cluster.url, connect),
         clock: systemClock,
         random: systemRandom,
         logger: silentLogger,

@@ -30,7 +30,7 @@ const running = new Map<number, StreamCredit>();
 const NOTHING = Buffer.alloc(0);
 const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
 
-interface Wish {
+interface Generation {
   readonly pieces: number;
   readonly bytes: number;
   readonly everyMs: number;
@@ -59,7 +59,7 @@ function send(
 
 const sendEvent = (event: HostEvent): void => send(REPLY.EVENT, {}, Buffer.from(JSON.stringify(event)));
 
-async function generate(requestId: number, { pieces, bytes, everyMs }: Wish): Promise<void> {
+async function generate(requestId: number, { pieces, bytes, everyMs }: Generation): Promise<void> {
   const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
   running.set(requestId, credit);
   const startedAt = performance.now();
@@ -94,7 +94,7 @@ socket.on("data", (chunk: Buffer) => {
     rest = rest.subarray(REQUEST_HEADER + bodyLength);
     if (kind === ASK.CREDIT) running.get(requestId)?.grant(headerLength);
     else if (kind === ASK.CANCEL) running.get(requestId)?.close();
-    else void generate(requestId, JSON.parse(body) as Wish);
+    else void generate(requestId, JSON.parse(body) as Generation);
   }
 });
 socket.on("end", () => process.exit(0));

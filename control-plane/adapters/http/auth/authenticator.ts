@@ -6,7 +6,7 @@ import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Limits } from "../server/limits.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
-/** What the door needs of the keys' owner. */
+/** What authentication needs of the keys. */
 export interface KeyCheck {
   authenticate(key: string): Caller | null | Promise<Caller | null>;
   isCached(key: string): boolean;

@@ -114,7 +114,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
     authorize(caller, INVOKERS, "inference");
     if (!isWellFormed(target) || !maySee(caller, target.model)) throw unknownModel(target.model);
-    const wishes = parseInferenceHeaders(request.headers);
+    const asked = parseInferenceHeaders(request.headers);
     const admission = parts.admission.enter(caller.keyId);
     let pieces: readonly OwnedBytes[] = [];
     let leavesLater = false;
@@ -126,11 +126,11 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
         take: admission.take,
       });
       pieces = body.pieces;
-      refuseShortBody(wishes.headerLength, body.length);
+      refuseShortBody(asked.headerLength, body.length);
       const answered = await parts.infer({
         ...target,
-        ...wishes,
-        timeoutMs: timeLeft(wishes.timeoutMs, clock.now() - startedAt),
+        ...asked,
+        timeoutMs: timeLeft(asked.timeoutMs, clock.now() - startedAt),
         body: body.pieces,
         traceparent: trace && formatTraceparent(trace),
         cancellation,

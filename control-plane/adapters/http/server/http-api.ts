@@ -40,7 +40,7 @@ import { uploadRoutes } from "../routes/uploads.ts";
 import { versionRoutes } from "../routes/versions.ts";
 import { HttpServer } from "./server.ts";
 
-export interface HttpDoorParts extends Pick<SystemParts, "readiness" | "renderMetrics"> {
+export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMetrics"> {
   readonly keys: ApiKeys;
   readonly catalog: Catalog;
   readonly nodes: NodeAdmin;
@@ -80,7 +80,7 @@ export interface HttpApi {
 }
 
 /** The control plane's HTTP side, not listening yet. */
-export function createHttpApi(parts: HttpDoorParts): HttpApi {
+export function createHttpApi(parts: HttpApiParts): HttpApi {
   const limits: Limits = { ...LIMITS, ...parts.limits };
   const { clock, logger, trustedProxies = 0, checkAnswers = false } = parts;
   const statistics = new InferenceStatistics();

@@ -5,22 +5,22 @@ import { aNode } from "../../../support/fleet/fleet-builder.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { settle } from "../../../support/test-clock.ts";
 import { EventStream } from "../support/event-stream.ts";
-import { openDoor, type OpenDoor } from "../support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 import { nextMessage, untilBookmark } from "../support/watch-messages.ts";
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 beforeEach(async () => {
-  door = await openDoor();
+  api = await openHttpApi();
 });
-afterEach(() => door.close());
+afterEach(() => api.close());
 
-const follow = (path: string, headers: Record<string, string> = {}, key = door.keyOf.admin): Promise<EventStream> =>
-  EventStream.open(door.open("GET", path, { key, headers }));
+const follow = (path: string, headers: Record<string, string> = {}, key = api.keyOf.admin): Promise<EventStream> =>
+  EventStream.open(api.open("GET", path, { key, headers }));
 const put = (name: string, model = "digits") =>
-  door.call("PUT", `/api/v1/deployments/${name}`, { key: door.keyOf.admin, body: { name, model, version: 1 } });
-const cordon = (name: string) => door.call("POST", `/api/v1/nodes/${name}/cordon`, { key: door.keyOf.admin });
+  api.call("PUT", `/api/v1/deployments/${name}`, { key: api.keyOf.admin, body: { name, model, version: 1 } });
+const cordon = (name: string) => api.call("POST", `/api/v1/nodes/${name}/cordon`, { key: api.keyOf.admin });
 /** Lets a change of the fleet reach the followers. */
-const pass = () => door.clock.advance(200);
+const pass = () => api.clock.advance(200);
 
 describe("a watch of deployments", () => {
   it("sends what there is, then each change with the whole object", async () => {
@@ -31,14 +31,14 @@ describe("a watch of deployments", () => {
     await pass();
     const added = await nextMessage(stream);
     expect([added?.event, deployment.parse(added?.data).spec.name]).toEqual(["added", "other"]);
-    await door.call("DELETE", "/api/v1/deployments/other", { key: door.keyOf.admin });
+    await api.call("DELETE", "/api/v1/deployments/other", { key: api.keyOf.admin });
     await pass();
     expect(await nextMessage(stream)).toMatchObject({ event: "deleted", name: "other" });
     stream.close();
   });
 
   it("shows an application the deployments of its models, and says nothing of the others", async () => {
-    const stream = await follow("/api/v1/deployments?watch=true", {}, door.keyOf.application);
+    const stream = await follow("/api/v1/deployments?watch=true", {}, api.keyOf.application);
     expect((await untilBookmark(stream)).seen).toEqual(["reset", "added digits"]);
     await put("hidden", "secret");
     await pass();
@@ -51,7 +51,7 @@ describe("a watch of deployments", () => {
   it("follows the status that the leader records", async () => {
     const stream = await follow("/api/v1/deployments?watch=true");
     await untilBookmark(stream);
-    const [row] = door.stores.rows.deployments;
+    const [row] = api.stores.rows.deployments;
     if (!row) throw new Error("there is no deployment");
     const findings = {
       conditions: [],
@@ -61,7 +61,7 @@ describe("a watch of deployments", () => {
       cloud: { wanted: 0, placed: 0, ready: 0 },
       unplaced: [],
     };
-    door.stores.rows.deployments = [{ ...row, status: { observedGeneration: 1, findings, at: 0 } }];
+    api.stores.rows.deployments = [{ ...row, status: { observedGeneration: 1, findings, at: 0 } }];
     await cordon("edge-b"); // reads the rows again
     await pass();
     const changed = await nextMessage(stream);
@@ -75,7 +75,7 @@ describe("a watch of nodes", () => {
     const stream = await follow("/api/v1/nodes?watch=true&labelSelector=gpu%3Dtrue");
     expect((await untilBookmark(stream)).seen).toEqual(["reset", "added edge-b"]);
     const label = (name: string, labels: Record<string, string>) =>
-      door.call("PATCH", `/api/v1/nodes/${name}`, { key: door.keyOf.admin, body: { labels } });
+      api.call("PATCH", `/api/v1/nodes/${name}`, { key: api.keyOf.admin, body: { labels } });
     await label("edge-a", { gpu: "true" });
     await pass();
     expect(await nextMessage(stream)).toMatchObject({ event: "added", name: "edge-a" });
@@ -89,12 +89,12 @@ describe("a watch of nodes", () => {
     const stream = await follow("/api/v1/nodes?watch=true");
     await untilBookmark(stream);
     // The replica that holds its session is another one, and it records nothing more.
-    door.stores.rows.nodes = door.stores.rows.nodes.map((row) => ({
+    api.stores.rows.nodes = api.stores.rows.nodes.map((row) => ({
       ...row,
       session: row.session && { ...row.session, replica: "r-gone", open: false },
     }));
     await cordon("edge-b");
-    await door.clock.advance(70_000);
+    await api.clock.advance(70_000);
     const states = new Set<string>();
     while (!states.has("lost")) {
       const message = await nextMessage(stream);
@@ -126,8 +126,8 @@ describe("a watch of nodes", () => {
   });
 
   it("says by a comment that it is open, ends for a revoked key and when the server stops", async () => {
-    const { body } = await door.call("POST", "/api/v1/api-keys", {
-      key: door.keyOf.admin,
+    const { body } = await api.call("POST", "/api/v1/api-keys", {
+      key: api.keyOf.admin,
       body: { name: "watcher", role: "viewer" },
     });
     const [revoked, stopped] = [
@@ -135,12 +135,12 @@ describe("a watch of nodes", () => {
       await follow("/api/v1/nodes?watch=true"),
     ];
     await Promise.all([untilBookmark(revoked), untilBookmark(stopped)]);
-    await door.call("DELETE", `/api/v1/api-keys/${body.id}`, { key: door.keyOf.admin });
+    await api.call("DELETE", `/api/v1/api-keys/${body.id}`, { key: api.keyOf.admin });
     await settle();
-    await door.clock.advance(6_000);
+    await api.clock.advance(6_000);
     expect(await revoked.next()).toBeUndefined();
     expect(await stopped.next()).toBe(": heartbeat");
-    await door.door.http.stop();
+    await api.api.http.stop();
     expect(await stopped.next()).toBeUndefined();
   });
 
@@ -148,13 +148,13 @@ describe("a watch of nodes", () => {
     const nodes = Array.from({ length: 1_500 }, (_, index) =>
       aNode(`n-${index}`, { labels: { padding: "x".repeat(4_000) } }),
     );
-    door.stores.rows.nodes.push(...nodes);
+    api.stores.rows.nodes.push(...nodes);
     await cordon("edge-a");
     const slow = await follow("/api/v1/nodes?watch=true");
     slow.pause();
     await settle();
-    const [edges, rest] = [door.stores.rows.nodes.slice(0, 2), door.stores.rows.nodes.slice(2)];
-    door.stores.rows.nodes = [...edges, ...rest.map((row) => ({ ...row, cordoned: true }))];
+    const [edges, rest] = [api.stores.rows.nodes.slice(0, 2), api.stores.rows.nodes.slice(2)];
+    api.stores.rows.nodes = [...edges, ...rest.map((row) => ({ ...row, cordoned: true }))];
     await cordon("edge-b");
     await pass();
     slow.resume();
@@ -167,22 +167,22 @@ describe("a watch of nodes", () => {
 
   it("refuses a page of a stream, an unknown value and a selector that is none", async () => {
     for (const query of ["watch=true&limit=5", "watch&cursor=abc", "watch=maybe", "watch=true&labelSelector=%3D"]) {
-      const { status, body } = await door.call("GET", `/api/v1/nodes?${query}`, { key: door.keyOf.admin });
+      const { status, body } = await api.call("GET", `/api/v1/nodes?${query}`, { key: api.keyOf.admin });
       expect([query, status, body.code]).toEqual([query, 400, "INVALID_REQUEST"]);
     }
     expect(
-      (await door.call("GET", "/api/v1/nodes?watch=false&limit=1", { key: door.keyOf.admin })).body.items.length,
+      (await api.call("GET", "/api/v1/nodes?watch=false&limit=1", { key: api.keyOf.admin })).body.items.length,
     ).toBe(1);
-    const forbidden = await door.call("GET", "/api/v1/nodes?watch=true", { key: door.keyOf.application });
+    const forbidden = await api.call("GET", "/api/v1/nodes?watch=true", { key: api.keyOf.application });
     expect(forbidden.status).toBe(403);
   });
 
   it("is counted while it is open, and leaves nothing behind when its reader goes away", async () => {
     const shown = async (): Promise<string> =>
-      (await door.call("GET", "/metrics", { key: door.keyOf.viewer })).bytes.toString();
+      (await api.call("GET", "/metrics", { key: api.keyOf.viewer })).bytes.toString();
     const stream = await follow("/api/v1/nodes?watch=true");
     expect(await shown()).toContain('skerry_watches{of="nodes"} 1');
-    const head = await door.call("HEAD", "/api/v1/nodes?watch=true", { key: door.keyOf.admin });
+    const head = await api.call("HEAD", "/api/v1/nodes?watch=true", { key: api.keyOf.admin });
     expect(head.headers["content-type"]).toBe("text/event-stream");
     stream.close();
     await eventually("the watch is gone", async () => (await shown()).includes('skerry_watches{of="nodes"} 0'));

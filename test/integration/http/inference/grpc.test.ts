@@ -1,16 +1,16 @@
 import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { status } from "@grpc/grpc-js";
-import type { HttpDoorParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import type { HttpApiParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
 import type { InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
 import { ERRORS, type ErrorCode } from "../../../../shared/base/errors.ts";
 import { decodeRequest } from "../../../../shared/inference/request.ts";
 import { encodeResponse } from "../../../../shared/inference/response.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { GrpcClient } from "../../../support/network/grpc-client.ts";
-import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
+import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 let client: GrpcClient;
 let asked: InferenceRequest[];
 
@@ -26,22 +26,22 @@ function echo({ body, headerLength }: InferenceRequest) {
   return anAnswer(encodeResponse({ modelName: "digits", modelVersion: "1", id, outputs }));
 }
 
-async function open(over: Partial<HttpDoorParts> = {}): Promise<void> {
+async function open(over: Partial<HttpApiParts> = {}): Promise<void> {
   asked = [];
-  door = await openDoor({
+  api = await openHttpApi({
     infer: async (request) => {
       asked.push(request);
       return echo(request);
     },
     ...over,
   });
-  client = new GrpcClient(await door.door.grpc.listen({ host: "127.0.0.1", port: 0 }));
+  client = new GrpcClient(await api.api.grpc.listen({ host: "127.0.0.1", port: 0 }));
 }
 
 afterEach(async () => {
   client.close();
-  await door.door.grpc.stop();
-  await door.close();
+  await api.api.grpc.stop();
+  await api.close();
 });
 
 const floats = (...values: readonly number[]): Buffer => Buffer.from(Float32Array.from(values).buffer);
@@ -56,7 +56,7 @@ const request = (over: object = {}): object => ({
 describe("gRPC at the control plane", () => {
   it("answers raw contents with raw contents, and says who answered", async () => {
     await open();
-    const { message, error, headers } = await client.call("ModelInfer", request(), { key: door.keyOf.application });
+    const { message, error, headers } = await client.call("ModelInfer", request(), { key: api.keyOf.application });
     expect(error).toBeUndefined();
     expect(message).toMatchObject({ model_name: "digits", model_version: "1", id: "a1" });
     expect(message.outputs).toMatchObject([{ name: "y", datatype: "FP32", shape: ["1", "2"] }]);
@@ -68,16 +68,16 @@ describe("gRPC at the control plane", () => {
     await open();
     const inputs = [{ name: "x", datatype: "FP32", shape: [1, 2], contents: { fp32_contents: [1, -2.5] } }];
     const { message } = await client.call("ModelInfer", request({ inputs, raw_input_contents: [] }), {
-      key: door.keyOf.application,
+      key: api.keyOf.application,
     });
     expect(message.raw_output_contents).toEqual([floats(1, -2.5)]);
   });
 
-  it("hands on version, deadline and wishes", async () => {
+  it("hands on version, deadline and preferences", async () => {
     await open();
     const metadata = { "skerry-residency": "edge-only", "skerry-prefer": "edge", "skerry-site": "harbour" };
     const version = { model_version: "champion" };
-    await client.call("ModelInfer", request(version), { key: door.keyOf.application, metadata, timeoutMs: 20_000 });
+    await client.call("ModelInfer", request(version), { key: api.keyOf.application, metadata, timeoutMs: 20_000 });
     expect(asked[0]).toMatchObject({
       version: "champion",
       residency: "edge-only",
@@ -100,7 +100,7 @@ describe("gRPC at the control plane", () => {
   ])("answers %s with its status, the node's words and the code", async (code, expected) => {
     const body = own(Buffer.from(JSON.stringify({ error: "what the node says" })));
     await open({ infer: async () => anAnswer({ status: ERRORS[code].status, code, body }) });
-    const { error, trailers } = await client.call("ModelInfer", request(), { key: door.keyOf.application });
+    const { error, trailers } = await client.call("ModelInfer", request(), { key: api.keyOf.application });
     expect(error).toMatchObject({ code: expected, details: "what the node says" });
     expect(trailers["skerry-error"]).toBe(code);
   });
@@ -111,10 +111,10 @@ describe("gRPC at the control plane", () => {
       (await client.call("ModelInfer", request(over), { key })).error?.code;
     expect(await code({}, undefined)).toBe(status.UNAUTHENTICATED);
     expect(await code({}, "sk_wrong")).toBe(status.UNAUTHENTICATED);
-    expect(await code({}, door.keyOf.viewer)).toBe(status.PERMISSION_DENIED);
-    expect(await code({ model_name: "secret" }, door.keyOf.application)).toBe(status.NOT_FOUND);
-    expect(await code({ model_name: "" }, door.keyOf.admin)).toBe(status.NOT_FOUND);
-    const { application: key } = door.keyOf;
+    expect(await code({}, api.keyOf.viewer)).toBe(status.PERMISSION_DENIED);
+    expect(await code({ model_name: "secret" }, api.keyOf.application)).toBe(status.NOT_FOUND);
+    expect(await code({ model_name: "" }, api.keyOf.admin)).toBe(status.NOT_FOUND);
+    const { application: key } = api.keyOf;
     expect((await client.call("RepositoryModelLoad", { model_name: "digits" }, { key })).error?.code).toBe(
       status.PERMISSION_DENIED,
     );
@@ -123,7 +123,7 @@ describe("gRPC at the control plane", () => {
 
   it("tells about server and models", async () => {
     await open();
-    const { application: key } = door.keyOf;
+    const { application: key } = api.keyOf;
     const ask = async (method: string, message: object = {}): Promise<unknown> =>
       (await client.call(method, message, { key })).message;
     expect(await ask("ServerLive")).toEqual({ live: true });
@@ -144,9 +144,9 @@ describe("gRPC at the control plane", () => {
 
   it("counts what it answered, over both transports", async () => {
     await open();
-    const { application: key } = door.keyOf;
+    const { application: key } = api.keyOf;
     await client.call("ModelInfer", request(), { key });
-    await door.call("POST", "/v2/models/digits/infer", {
+    await api.call("POST", "/v2/models/digits/infer", {
       key,
       body: { inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, 2] }] },
     });
@@ -154,9 +154,9 @@ describe("gRPC at the control plane", () => {
     expect(message.model_stats).toMatchObject([
       { name: "digits", version: "1", inference_count: "2", inference_stats: { success: { count: "2" } } },
     ]);
-    const http = await door.call("GET", "/v2/models/digits/stats", { key });
+    const http = await api.call("GET", "/v2/models/digits/stats", { key });
     expect(http.body.model_stats).toMatchObject([{ name: "digits", version: "1", inference_count: 2 }]);
-    expect((await door.call("GET", "/v2/models/digits/config", { key })).body).toMatchObject({
+    expect((await api.call("GET", "/v2/models/digits/config", { key })).body).toMatchObject({
       input: [{ name: "x", data_type: "TYPE_FP32", dims: [-1, 4] }],
     });
   });
@@ -164,7 +164,7 @@ describe("gRPC at the control plane", () => {
   it("answers a stream one to one, in order, and goes on after a refusal", async () => {
     await open();
     const messages = [request({ id: "1" }), request({ id: "2", model_name: "secret" }), request({ id: "3" })];
-    const answers = await client.stream("ModelStreamInfer", messages, { key: door.keyOf.application });
+    const answers = await client.stream("ModelStreamInfer", messages, { key: api.keyOf.application });
     expect(answers).toMatchObject([
       { error_message: "", infer_response: { id: "1" } },
       { error_message: expect.stringContaining("model secret is not known"), infer_response: { id: "2" } },
@@ -182,7 +182,7 @@ describe("gRPC at the control plane", () => {
         return new Promise((answer) => running.cancellation.onCancel(() => answer(anAnswer())));
       },
     });
-    expect(await client.cancelled("ModelInfer", request(), isAsked, { key: door.keyOf.application })).toBe(
+    expect(await client.cancelled("ModelInfer", request(), isAsked, { key: api.keyOf.application })).toBe(
       status.CANCELLED,
     );
     await eventually("the cancellation arrives", () => asked[0]?.cancellation.isCancelled === true);
@@ -190,7 +190,7 @@ describe("gRPC at the control plane", () => {
 
   it("refuses a message beyond the limit of a body", async () => {
     await open();
-    const { application: key } = door.keyOf;
+    const { application: key } = api.keyOf;
     const large = request({ raw_input_contents: [Buffer.alloc(80 * 1_048_576)] });
     expect((await client.call("ModelInfer", large, { key })).error?.code).toBe(status.RESOURCE_EXHAUSTED);
     expect(asked).toEqual([]);

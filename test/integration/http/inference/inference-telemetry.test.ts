@@ -3,17 +3,17 @@ import type { InferenceResponse, InferenceRequest } from "../../../../control-pl
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import { silentLogger } from "../../../support/silent-logger.ts";
-import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
+import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
-afterEach(() => door.close());
+let api: OpenHttpApi;
+afterEach(() => api.close());
 
 interface Line {
   readonly level: string;
   readonly fields: Record<string, unknown>;
 }
 
-/** A door whose inferences end as `reply` says; what it logs about inferences is kept, and what it hands on. */
+/** A api whose inferences end as `reply` says; what it logs about inferences is kept, and what it hands on. */
 async function watchedDoor(reply: () => InferenceResponse): Promise<{ lines: Line[]; asked: InferenceRequest[] }> {
   const lines: Line[] = [];
   const asked: InferenceRequest[] = [];
@@ -22,7 +22,7 @@ async function watchedDoor(reply: () => InferenceResponse): Promise<{ lines: Lin
     (fields, message) => {
       if (message === "inference") lines.push({ level, fields: { ...fields } });
     };
-  door = await openDoor({
+  api = await openHttpApi({
     logger: { ...silentLogger, info: keep("info"), warn: keep("warn") },
     infer: async (request) => {
       asked.push(request);
@@ -33,8 +33,8 @@ async function watchedDoor(reply: () => InferenceResponse): Promise<{ lines: Lin
 }
 
 const infer = (headers: Record<string, string> = {}, model = "digits") =>
-  door.call("POST", `/v2/models/${model}/infer`, {
-    key: door.keyOf.application,
+  api.call("POST", `/v2/models/${model}/infer`, {
+    key: api.keyOf.application,
     bytes: Buffer.from("{}"),
     headers,
   });
@@ -107,7 +107,7 @@ describe("the log of inferences", () => {
 
 describe("the metrics of inferences", () => {
   const metrics = async (): Promise<string> =>
-    (await door.call("GET", "/metrics", { key: door.keyOf.viewer })).bytes.toString("utf8");
+    (await api.call("GET", "/metrics", { key: api.keyOf.viewer })).bytes.toString("utf8");
 
   it("count by model and version, by node and by reason, and measure queue and run", async () => {
     await watchedDoor(() => ANSWERED);

@@ -4,26 +4,26 @@ import { once } from "node:events";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { InferenceResponse, InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
-import type { HttpDoorParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import type { HttpApiParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { postHead, RawClient } from "../../../support/network/raw-client.ts";
 import { settle } from "../../../support/test-clock.ts";
 import { answerOf } from "../support/http-call.ts";
-import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
+import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
-afterEach(() => door.close());
+let api: OpenHttpApi;
+afterEach(() => api.close());
 
 const PATH = "/v2/models/digits/infer";
 const noise = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, at) => (at * 7) % 256));
 
-/** A door whose inferences are kept and answered by `reply`. */
+/** A api whose inferences are kept and answered by `reply`. */
 async function recordingDoor(
   reply: (request: InferenceRequest) => Promise<InferenceResponse> | InferenceResponse = () => anAnswer(),
-  over: Partial<HttpDoorParts> = {},
+  over: Partial<HttpApiParts> = {},
 ): Promise<InferenceRequest[]> {
   const asked: InferenceRequest[] = [];
-  door = await openDoor({
+  api = await openHttpApi({
     infer: async (request) => {
       asked.push({ ...request, body: request.body.map((piece) => Uint8Array.from(piece)) });
       return reply(request);
@@ -34,7 +34,7 @@ async function recordingDoor(
 }
 
 const infer = (bytes: Uint8Array, headers: Record<string, string> = {}, path = PATH) =>
-  door.call("POST", path, { key: door.keyOf.application, bytes, headers });
+  api.call("POST", path, { key: api.keyOf.application, bytes, headers });
 
 describe("inference over HTTP", () => {
   it("hands the body over and the answer back byte for byte", async () => {
@@ -56,8 +56,8 @@ describe("inference over HTTP", () => {
 
   it.each([1, 3_000, 65_536])("takes bodies of %d bytes however they arrive on one connection", async (length) => {
     const asked = await recordingDoor(({ body }) => anAnswer({ body: own(Buffer.concat(body).subarray(0, 1)) }));
-    const client = await RawClient.open(door.port);
-    const head = postHead(PATH, { Authorization: `Bearer ${door.keyOf.application}`, "Content-Length": length });
+    const client = await RawClient.open(api.port);
+    const head = postHead(PATH, { Authorization: `Bearer ${api.keyOf.application}`, "Content-Length": length });
     const bodyOf = (letter: string): string => letter.repeat(length);
     const answers = (): number => client.received.split("HTTP/1.1 200").length - 1;
     await client.send(head + bodyOf("a") + head + bodyOf("b")); // two at once
@@ -92,7 +92,7 @@ describe("inference over HTTP", () => {
     ]);
   });
 
-  it("passes on what the headers wish for", async () => {
+  it("passes on what the headers ask for", async () => {
     const asked = await recordingDoor();
     await infer(Buffer.from("{}"), {
       "Skerry-Timeout-Ms": "250",
@@ -161,8 +161,8 @@ describe("inference over HTTP", () => {
 
   it("refuses a body over 64 MiB by its length, without reading it", async () => {
     const asked = await recordingDoor();
-    const request = door.open("POST", PATH, {
-      key: door.keyOf.operator,
+    const request = api.open("POST", PATH, {
+      key: api.keyOf.operator,
       headers: { "Content-Length": String(64 * 1_048_576 + 1) },
     });
     const answer = answerOf(request);
@@ -176,7 +176,7 @@ describe("inference over HTTP", () => {
     const asked = await recordingDoor(() => anAnswer(), { limits: { inferenceBodyBytes: 8 * 1_048_576 } });
     expect((await infer(noise(8 * 1_048_576))).status).toBe(200);
     expect(Buffer.concat(asked[0]?.body ?? []).length).toBe(8 * 1_048_576);
-    const request = door.open("POST", PATH, { key: door.keyOf.operator, headers: { "Transfer-Encoding": "chunked" } });
+    const request = api.open("POST", PATH, { key: api.keyOf.operator, headers: { "Transfer-Encoding": "chunked" } });
     const answer = answerOf(request);
     request.end(noise(8 * 1_048_576 + 1));
     expect((await answer).status).toBe(413);
@@ -195,7 +195,7 @@ describe("inference over HTTP", () => {
           });
         }),
     );
-    const request = door.open("POST", PATH, { key: door.keyOf.operator });
+    const request = api.open("POST", PATH, { key: api.keyOf.operator });
     request.on("error", () => undefined);
     request.end("{}");
     await reached.promise;
@@ -205,13 +205,13 @@ describe("inference over HTTP", () => {
 
   it("gives up a body that does not arrive within 30 s", async () => {
     await recordingDoor();
-    const request = door.open("POST", PATH, { key: door.keyOf.operator, headers: { "Content-Length": "10" } });
-    const arrived = once(door.door.http.server, "request");
+    const request = api.open("POST", PATH, { key: api.keyOf.operator, headers: { "Content-Length": "10" } });
+    const arrived = once(api.api.http.server, "request");
     const answer = answerOf(request);
     request.write("{");
     await arrived;
     await settle();
-    await door.clock.advance(30_000);
+    await api.clock.advance(30_000);
     expect([(await answer).status, (await answer).headers["skerry-error"]]).toEqual([408, "REQUEST_TIMEOUT"]);
     request.destroy();
   });
@@ -239,19 +239,19 @@ describe("inference over HTTP", () => {
 
   it("refuses a viewer with 403, and a request without a key with 401", async () => {
     await recordingDoor();
-    const viewer = await door.call("POST", PATH, { key: door.keyOf.viewer, bytes: Buffer.from("{}") });
+    const viewer = await api.call("POST", PATH, { key: api.keyOf.viewer, bytes: Buffer.from("{}") });
     expect([viewer.status, viewer.headers["skerry-error"]]).toEqual([403, "FORBIDDEN"]);
-    const stranger = await door.call("POST", PATH, { bytes: Buffer.from("{}") });
+    const stranger = await api.call("POST", PATH, { bytes: Buffer.from("{}") });
     expect([stranger.status, stranger.headers["www-authenticate"]]).toEqual([401, "Bearer"]);
   });
 
   it("goes on while PostgreSQL is away", async () => {
     await recordingDoor();
     await infer(Buffer.from("{}"));
-    door.stores.isAway = true;
-    await door.clock.advance(600_000);
+    api.stores.isAway = true;
+    await api.clock.advance(600_000);
     expect((await infer(Buffer.from("{}"))).status).toBe(200);
-    const unknown = await door.call("POST", PATH, { key: door.keyOf.admin, bytes: Buffer.from("{}") });
+    const unknown = await api.call("POST", PATH, { key: api.keyOf.admin, bytes: Buffer.from("{}") });
     expect(unknown.headers["skerry-error"]).toBe("DATABASE_UNAVAILABLE");
   });
 
@@ -263,7 +263,7 @@ describe("inference over HTTP", () => {
     await infer(Buffer.from("{}"));
     await infer(Buffer.from("{}"), {}, "/v2/models/digits/versions/9/infer");
     await infer(Buffer.from("{}"), {}, "/v2/models/made-up/infer");
-    const { bytes } = await door.call("GET", "/metrics");
+    const { bytes } = await api.call("GET", "/metrics");
     const lines = bytes
       .toString()
       .split("\n")

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { openDoor, type OpenDoor } from "../support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
 const SPEC = { name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } };
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 beforeEach(async () => {
-  door = await openDoor();
+  api = await openHttpApi();
 });
-afterEach(() => door.close());
+afterEach(() => api.close());
 
 const ask = (method: string, path: string, { body, ...headers }: Record<string, unknown> = {}) =>
-  door.call(method, path, {
-    key: door.keyOf.operator,
+  api.call(method, path, {
+    key: api.keyOf.operator,
     ...(body !== undefined && { body }),
     headers: headers as Record<string, string>,
   });
@@ -84,7 +84,7 @@ describe("ETag and If-Match of nodes", () => {
       cordoned: false,
       draining: false,
     });
-    expect(door.stores.happened.map(({ reason }) => reason)).toEqual([
+    expect(api.stores.happened.map(({ reason }) => reason)).toEqual([
       "NodeCordoned",
       "NodeDrainStarted",
       "NodeUncordoned",
@@ -132,14 +132,14 @@ describe("Idempotency-Key", () => {
 
   it("is free again after a failure", async () => {
     expect((await ask("POST", "/api/v1/models", { body: { name: "digits" }, ...key })).status).toBe(409);
-    door.catalog.models.delete("digits");
+    api.catalog.models.delete("digits");
     expect((await ask("POST", "/api/v1/models", { body: { name: "digits" }, ...key })).status).toBe(201);
   });
 
   it("belongs to the API key that sent it", async () => {
     await ask("POST", "/api/v1/models", { body: { name: "fresh" }, ...key });
-    const byAdmin = await door.call("POST", "/api/v1/models", {
-      key: door.keyOf.admin,
+    const byAdmin = await api.call("POST", "/api/v1/models", {
+      key: api.keyOf.admin,
       body: { name: "other" },
       headers: key,
     });
@@ -152,6 +152,6 @@ describe("Idempotency-Key", () => {
     const second = await ask("POST", "/api/v1/join-tokens", { body: {}, ...key });
     expect([second.status, second.body.code]).toEqual([409, "CONFLICT"]);
     expect(second.body.detail).toContain(first.body.id);
-    expect(door.stores.keptReplies()).not.toContain(first.body.token.split(".").at(-1));
+    expect(api.stores.keptReplies()).not.toContain(first.body.token.split(".").at(-1));
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { problem } from "../../../../shared/api/v1/common.ts";
 import { ERRORS, type ErrorCode } from "../../../../shared/base/errors.ts";
 import type { Answer, Call } from "../support/http-call.ts";
-import { openDoor, type OpenDoor } from "../support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
 const SPEC = { name: "digits", model: "digits", version: 1 };
 
@@ -151,16 +151,16 @@ const REFUSALS: readonly {
 ];
 
 describe("errors of /api/v1", () => {
-  let door: OpenDoor;
+  let api: OpenHttpApi;
   beforeAll(async () => {
-    door = await openDoor();
+    api = await openHttpApi();
   });
-  afterAll(() => door.close());
+  afterAll(() => api.close());
 
   for (const { what, code, ask } of REFUSALS) {
     it(`answers ${what} with ${code}`, async () => {
       const [method, path, call] = ask;
-      const answer = await door.call(method, path, { key: door.keyOf.admin, ...call });
+      const answer = await api.call(method, path, { key: api.keyOf.admin, ...call });
       expect(problemOf(answer)).toEqual({ code, status: ERRORS[code].status });
     });
   }
@@ -183,7 +183,7 @@ describe("errors of /api/v1", () => {
     ],
   ])("refuses what cannot be stored in %s", async (_what, method, path, json, field) => {
     const headers = { "Content-Type": "application/json" };
-    const answer = await door.call(method, path, { key: door.keyOf.admin, bytes: Buffer.from(json), headers });
+    const answer = await api.call(method, path, { key: api.keyOf.admin, bytes: Buffer.from(json), headers });
     expect(problemOf(answer)).toEqual({ code: "INVALID_REQUEST", status: 400 });
     expect(answer.body.causes[0].field).toBe(field);
   });
@@ -191,9 +191,9 @@ describe("errors of /api/v1", () => {
   it("refuses a body that is not UTF-8, and U+0000 in a query", async () => {
     const headers = { "Content-Type": "application/json" };
     const bytes = Buffer.from([...Buffer.from('{"name":"'), 0xff, ...Buffer.from('"}')]);
-    const body = await door.call("POST", "/api/v1/models", { key: door.keyOf.admin, bytes, headers });
+    const body = await api.call("POST", "/api/v1/models", { key: api.keyOf.admin, bytes, headers });
     expect(body.body).toMatchObject({ status: 400, detail: "the body was refused: the body is not UTF-8" });
-    const query = await door.call("GET", "/api/v1/nodes?labelSelector=a%3Db%00", { key: door.keyOf.admin });
+    const query = await api.call("GET", "/api/v1/nodes?labelSelector=a%3Db%00", { key: api.keyOf.admin });
     expect(query.body).toMatchObject({ status: 400, causes: [{ field: "labelSelector" }] });
   });
 
@@ -204,7 +204,7 @@ describe("errors of /api/v1", () => {
     ["POST", "/api/v1/models/digits/versions", { bytes: 1, sha256: "a".repeat(64) }],
   ])("refuses 10,000 labels at %s %s", async (method, path, body) => {
     const labels = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`l${i}`, ""]));
-    const answer = await door.call(method, path, { key: door.keyOf.admin, body: { ...body, labels } });
+    const answer = await api.call(method, path, { key: api.keyOf.admin, body: { ...body, labels } });
     expect(answer.body).toMatchObject({
       status: 400,
       causes: [{ field: "labels", message: "must have at most 64 entries" }],
@@ -213,14 +213,14 @@ describe("errors of /api/v1", () => {
 
   it("answers a model name under /v2 that cannot be stored like one that nobody has", async () => {
     for (const path of ["/v2/models/a%00b", "/v2/models/a%00b/ready"])
-      expect(await door.call("GET", path, { key: door.keyOf.admin })).toMatchObject({ status: 404 });
+      expect(await api.call("GET", path, { key: api.keyOf.admin })).toMatchObject({ status: 404 });
     for (const path of ["/v2/models/a%00b/infer", "/v2/repository/models/a%00b/load"])
-      expect(await door.call("POST", path, { key: door.keyOf.admin, body: {} })).toMatchObject({ status: 404 });
+      expect(await api.call("POST", path, { key: api.keyOf.admin, body: {} })).toMatchObject({ status: 404 });
   });
 
   it("names the unknown field, by its whole path", async () => {
     const body = { ...SPEC, placement: { edge: { minimum: 1 } } };
-    const answer = await door.call("PUT", "/api/v1/deployments/digits", { key: door.keyOf.admin, body });
+    const answer = await api.call("PUT", "/api/v1/deployments/digits", { key: api.keyOf.admin, body });
     expect(answer.body.causes).toEqual([
       { field: "placement.edge.minimum", message: "is not a known field; known are `min`, `every`" },
     ]);
@@ -233,7 +233,7 @@ describe("errors of /api/v1", () => {
       version: 0,
       placement: { residency: "moon", edge: { min: -1 }, cloud: { min: 2.5 } },
     };
-    const { body: answer } = await door.call("PUT", "/api/v1/deployments/digits", { key: door.keyOf.admin, body });
+    const { body: answer } = await api.call("PUT", "/api/v1/deployments/digits", { key: api.keyOf.admin, body });
     expect(answer.causes).toEqual([
       { field: "model", message: "is missing" },
       { field: "version", message: "must be at least 1" },
@@ -244,12 +244,12 @@ describe("errors of /api/v1", () => {
   });
 
   it("sends the methods of a path with 405", async () => {
-    const { headers } = await door.call("POST", "/api/v1/nodes/edge-a", { key: door.keyOf.admin });
+    const { headers } = await api.call("POST", "/api/v1/nodes/edge-a", { key: api.keyOf.admin });
     expect(headers.allow).toBe("DELETE, GET, HEAD, PATCH");
   });
 
   it("says nothing of a fault but the request id", async () => {
-    const broken = await openDoor({
+    const broken = await openHttpApi({
       infer: async () => Promise.reject(new Error("secret detail")),
       readiness: () => {
         throw new Error("secret detail");
@@ -271,15 +271,15 @@ describe("errors of /api/v1", () => {
   });
 
   it("echoes a request id that is fit for a log and makes one otherwise", async () => {
-    const echoed = await door.call("GET", "/api/v1/nothing", { headers: { "X-Request-Id": "abc-1" } });
+    const echoed = await api.call("GET", "/api/v1/nothing", { headers: { "X-Request-Id": "abc-1" } });
     expect(echoed.headers["x-request-id"]).toBe("abc-1");
     expect(echoed.body.requestId).toBe("abc-1");
-    const made = await door.call("GET", "/livez", { headers: { "X-Request-Id": "a b" } });
+    const made = await api.call("GET", "/livez", { headers: { "X-Request-Id": "a b" } });
     expect(made.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it("says when to retry while PostgreSQL is away", async () => {
-    const away = await openDoor();
+    const away = await openHttpApi();
     try {
       await away.call("GET", "/api/v1/whoami", { key: away.keyOf.operator });
       away.stores.isAway = true;
@@ -294,11 +294,11 @@ describe("errors of /api/v1", () => {
 });
 
 describe("errors of /v2", () => {
-  let door: OpenDoor;
+  let api: OpenHttpApi;
   beforeAll(async () => {
-    door = await openDoor();
+    api = await openHttpApi();
   });
-  afterAll(() => door.close());
+  afterAll(() => api.close());
 
   const cases = [
     ["GET", "/v2/models/missing", 404, "NOT_FOUND"],
@@ -310,7 +310,7 @@ describe("errors of /v2", () => {
   ] as const;
   for (const [method, path, status, code] of cases) {
     it(`answers ${method} ${path} with ${code} and {"error"}`, async () => {
-      const answer = await door.call(method, path, { key: door.keyOf.operator });
+      const answer = await api.call(method, path, { key: api.keyOf.operator });
       expect(answer.status).toBe(status);
       expect(answer.headers["skerry-error"]).toBe(code);
       expect(Object.keys(answer.body)).toEqual(["error"]);

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { openDoor, type OpenDoor } from "../support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 let document: any; // eslint-disable-line typescript/no-explicit-any -- a foreign format, taken apart below
 beforeAll(async () => {
-  door = await openDoor();
-  document = (await door.call("GET", "/openapi.json")).body;
+  api = await openHttpApi();
+  document = (await api.call("GET", "/openapi.json")).body;
 });
-afterAll(() => door.close());
+afterAll(() => api.close());
 
 describe("the OpenAPI document", () => {
   it("is of version 3.1", () => {
@@ -19,7 +19,7 @@ describe("the OpenAPI document", () => {
     const documented = Object.entries<object>(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
     );
-    expect(documented.toSorted()).toEqual(door.door.routes.map(({ method, path }) => `${method} ${path}`).toSorted());
+    expect(documented.toSorted()).toEqual(api.api.routes.map(({ method, path }) => `${method} ${path}`).toSorted());
   });
 
   it("declares every parameter of every path", () => {
@@ -60,10 +60,10 @@ describe("the OpenAPI document", () => {
   });
 
   it("is shown as a page that loads nothing from elsewhere", async () => {
-    const { headers, bytes } = await door.call("GET", "/docs/api");
+    const { headers, bytes } = await api.call("GET", "/docs/api");
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
     expect(headers["content-security-policy"]).toContain("default-src 'none'");
-    for (const { path } of door.door.routes) expect(bytes.toString()).toContain(`<code>${path}</code>`);
+    for (const { path } of api.api.routes) expect(bytes.toString()).toContain(`<code>${path}</code>`);
     expect(bytes.toString()).not.toMatch(/https?:\/\/(?!json-schema)/);
   });
 

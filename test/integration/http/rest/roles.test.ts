@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { role } from "../../../../shared/api/v1/keys.ts";
 import type { Route } from "../../../../control-plane/adapters/http/server/route.ts";
 import type { Answer } from "../support/http-call.ts";
-import { openDoor, type OpenDoor } from "../support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
 const SAMPLES: Readonly<Record<string, string>> = {
   model: "digits",
@@ -22,17 +22,17 @@ const pathFor = ({ path }: Route): string =>
 const REFUSED_BODY = { thisFieldIsUnknown: true, ready: "no boolean", parameters: "no object" };
 
 describe("the role matrix", () => {
-  let door: OpenDoor;
+  let api: OpenHttpApi;
   beforeAll(async () => {
     // Hundreds of refusals in a row from one address are what this test is made of.
-    door = await openDoor({
+    api = await openHttpApi({
       limits: { failuresPerAddress: { perSecond: 1, burst: 10_000 }, requestsPerKey: { perSecond: 1, burst: 10_000 } },
     });
   });
-  afterAll(() => door.close());
+  afterAll(() => api.close());
 
   const ask = (route: Route, key: string | undefined): Promise<Answer> =>
-    door.call(route.method, pathFor(route), {
+    api.call(route.method, pathFor(route), {
       key,
       ...(route.method !== "GET" && route.method !== "HEAD" && { body: REFUSED_BODY }),
       // A proxy on this machine speaks for somebody elsewhere.
@@ -40,7 +40,7 @@ describe("the role matrix", () => {
     });
 
   it("gives every route a role or declares it public", () => {
-    for (const { access, method, path } of door.door.routes) {
+    for (const { access, method, path } of api.api.routes) {
       expect({ route: `${method} ${path}`, isDecided: access === "public" || access.length > 0 }).toEqual({
         route: `${method} ${path}`,
         isDecided: true,
@@ -49,7 +49,7 @@ describe("the role matrix", () => {
   });
 
   it("has only these public routes", () => {
-    const open = door.door.routes
+    const open = api.api.routes
       .filter(({ access }) => access === "public")
       .map(({ method, path }) => `${method} ${path}`);
     expect(open.toSorted()).toEqual([
@@ -66,7 +66,7 @@ describe("the role matrix", () => {
   });
 
   it("refuses a missing and a wrong key on every other route", async () => {
-    for (const route of door.door.routes.filter(({ access }) => access !== "public")) {
+    for (const route of api.api.routes.filter(({ access }) => access !== "public")) {
       const [without, wrong] = [await ask(route, undefined), await ask(route, `sk_000000000000_${"x".repeat(43)}`)];
       expect({ route: route.path, without: without.status, wrong: wrong.status }).toEqual({
         route: route.path,
@@ -78,8 +78,8 @@ describe("the role matrix", () => {
 
   for (const each of role.options) {
     it(`lets ${each} do what the table says and nothing else`, async () => {
-      for (const route of door.door.routes.filter(({ access }) => access !== "public")) {
-        const { status } = await ask(route, door.keyOf[each]);
+      for (const route of api.api.routes.filter(({ access }) => access !== "public")) {
+        const { status } = await ask(route, api.keyOf[each]);
         const isAllowed = route.access !== "public" && route.access.includes(each);
         expect({
           route: `${route.method} ${route.path}`,
@@ -95,24 +95,24 @@ describe("the role matrix", () => {
   }
 
   it("opens the metrics to this machine, and beyond it to a key", async () => {
-    expect((await door.call("GET", "/metrics")).status).toBe(200);
+    expect((await api.call("GET", "/metrics")).status).toBe(200);
     const beyond = { headers: { "X-Forwarded-For": "192.0.2.7" } };
-    expect((await door.call("GET", "/metrics", beyond)).status).toBe(401);
-    expect((await door.call("GET", "/metrics", { ...beyond, key: door.keyOf.viewer })).status).toBe(200);
+    expect((await api.call("GET", "/metrics", beyond)).status).toBe(401);
+    expect((await api.call("GET", "/metrics", { ...beyond, key: api.keyOf.viewer })).status).toBe(200);
   });
 });
 
 describe("an application's scope", () => {
-  let door: OpenDoor;
+  let api: OpenHttpApi;
   beforeAll(async () => {
-    door = await openDoor();
+    api = await openHttpApi();
   });
-  afterAll(() => door.close());
+  afterAll(() => api.close());
 
   it("shows its models and no others", async () => {
-    const { body } = await door.call("GET", "/api/v1/models", { key: door.keyOf.application });
+    const { body } = await api.call("GET", "/api/v1/models", { key: api.keyOf.application });
     expect(body.items.map(({ name }: { name: string }) => name)).toEqual(["digits"]);
-    expect((await door.call("GET", "/v2/models", { key: door.keyOf.application })).body).toEqual({
+    expect((await api.call("GET", "/v2/models", { key: api.keyOf.application })).body).toEqual({
       models: ["digits"],
     });
   });
@@ -124,9 +124,9 @@ describe("an application's scope", () => {
       "/v2/models/NAME",
       "/v2/models/NAME/ready",
     ]) {
-      const key = door.keyOf.application;
+      const key = api.keyOf.application;
       const [outside, missing] = await Promise.all(
-        ["secret", "missing"].map((name) => door.call("GET", path.replace("NAME", name), { key })),
+        ["secret", "missing"].map((name) => api.call("GET", path.replace("NAME", name), { key })),
       );
       expect(outside?.status).toBe(404);
       expect(
@@ -139,13 +139,13 @@ describe("an application's scope", () => {
   });
 
   it("does not reach inference of another model", async () => {
-    const key = door.keyOf.application;
+    const key = api.keyOf.application;
     const headers = { "Content-Type": "application/json" };
-    expect(
-      (await door.call("POST", "/v2/models/digits/infer", { key, bytes: Buffer.from("{}"), headers })).status,
-    ).toBe(200);
-    expect(
-      (await door.call("POST", "/v2/models/secret/infer", { key, bytes: Buffer.from("{}"), headers })).status,
-    ).toBe(404);
+    expect((await api.call("POST", "/v2/models/digits/infer", { key, bytes: Buffer.from("{}"), headers })).status).toBe(
+      200,
+    );
+    expect((await api.call("POST", "/v2/models/secret/infer", { key, bytes: Buffer.from("{}"), headers })).status).toBe(
+      404,
+    );
   });
 });

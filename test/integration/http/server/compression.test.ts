@@ -1,21 +1,21 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { deflateSync, gunzipSync, gzipSync } from "node:zlib";
-import type { HttpDoorParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import type { HttpApiParts } from "../../../../control-plane/adapters/http/server/http-api.ts";
 import type { InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
 import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { ResponseStream } from "../../../../shared/inference/response-stream.ts";
 import type { TrailersFrame } from "../../../../shared/protocol/frames/stream-frame.ts";
-import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
+import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
-afterEach(() => door.close());
+let api: OpenHttpApi;
+afterEach(() => api.close());
 
 const PATH = "/v2/models/digits/infer";
 const BODY = Buffer.from(`{"inputs":[${" ".repeat(10_000)}]}`);
 
-async function open(over: Partial<HttpDoorParts> = {}): Promise<InferenceRequest[]> {
+async function open(over: Partial<HttpApiParts> = {}): Promise<InferenceRequest[]> {
   const asked: InferenceRequest[] = [];
-  door = await openDoor({
+  api = await openHttpApi({
     infer: async (request) => {
       asked.push({ ...request, body: request.body.map((piece) => Uint8Array.from(piece)) });
       return anAnswer({ body: own(Buffer.from(BODY)) });
@@ -26,7 +26,7 @@ async function open(over: Partial<HttpDoorParts> = {}): Promise<InferenceRequest
 }
 
 const infer = (bytes: Uint8Array, headers: Record<string, string>) =>
-  door.call("POST", PATH, { key: door.keyOf.application, bytes, headers });
+  api.call("POST", PATH, { key: api.keyOf.application, bytes, headers });
 
 describe("compressed requests", () => {
   it.each([
@@ -64,8 +64,8 @@ describe("compressed requests", () => {
   it("are taken by the admin API within its own bound", async () => {
     await open();
     const post = (text: string) =>
-      door.call("POST", "/api/v1/models", {
-        key: door.keyOf.admin,
+      api.call("POST", "/api/v1/models", {
+        key: api.keyOf.admin,
         bytes: gzipSync(text),
         headers: { "Content-Type": "application/json", "Content-Encoding": "gzip" },
       });

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { ERRORS, SkerryError } from "../../../../shared/base/errors.ts";
-import { anAnswer, openDoor, type OpenDoor } from "../support/open-door.ts";
+import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
-afterEach(() => door.close());
+let api: OpenHttpApi;
+afterEach(() => api.close());
 
 const JOIN = {
   tokenId: "a".repeat(16),
@@ -31,20 +31,20 @@ describe("the HTTP server", () => {
   it("lets running requests end when it stops, and takes no new connection", async () => {
     const entered = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
-    door = await openDoor({
+    api = await openHttpApi({
       infer: async () => {
         entered.resolve();
         await release.promise;
         return anAnswer();
       },
     });
-    const running = door.call("POST", "/v2/models/digits/infer", {
-      key: door.keyOf.operator,
+    const running = api.call("POST", "/v2/models/digits/infer", {
+      key: api.keyOf.operator,
       bytes: Buffer.from("{}"),
     });
     await entered.promise;
-    const stopped = door.door.http.stop();
-    await expect(door.call("GET", "/livez")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    const stopped = api.api.http.stop();
+    await expect(api.call("GET", "/livez")).rejects.toMatchObject({ code: "ECONNREFUSED" });
     release.resolve();
     expect((await running).status).toBe(200);
     await stopped;
@@ -52,103 +52,101 @@ describe("the HTTP server", () => {
 
   it("waits 25 s for them and no longer", async () => {
     const entered = Promise.withResolvers<void>();
-    door = await openDoor({
+    api = await openHttpApi({
       infer: ({ cancellation }) =>
         new Promise((resolve) => {
           entered.resolve();
           cancellation.onCancel(() => resolve(anAnswer()));
         }),
     });
-    const running = door.call("POST", "/v2/models/digits/infer", {
-      key: door.keyOf.operator,
+    const running = api.call("POST", "/v2/models/digits/infer", {
+      key: api.keyOf.operator,
       bytes: Buffer.from("{}"),
     });
     running.catch(() => undefined);
     await entered.promise;
-    const stopped = door.door.http.stop();
-    await door.clock.advance(25_000);
+    const stopped = api.api.http.stop();
+    await api.clock.advance(25_000);
     await stopped;
     await expect(running).rejects.toThrow("socket hang up");
   });
 
   it("refuses a header over 16 KiB and what is no HTTP", async () => {
-    door = await openDoor();
-    expect(await raw(door.port, `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(17_000)}\r\n\r\n`)).toMatch(
+    api = await openHttpApi();
+    expect(await raw(api.port, `GET /livez HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(17_000)}\r\n\r\n`)).toMatch(
       /^HTTP\/1.1 431 /,
     );
-    expect(await raw(door.port, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
+    expect(await raw(api.port, "NONSENSE\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
   });
 
   it("keeps an idle connection for longer than the proxies in front do", async () => {
-    door = await openDoor();
-    const { headers } = await fetch(`http://127.0.0.1:${door.port}/livez`);
+    api = await openHttpApi();
+    const { headers } = await fetch(`http://127.0.0.1:${api.port}/livez`);
     expect(headers.get("keep-alive")).toBe("timeout=75");
   });
 
   it("leaves upgrades to the attached handler", async () => {
-    door = await openDoor();
-    door.door.http.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+    api = await openHttpApi();
+    api.api.http.server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
     expect(
       await raw(
-        door.port,
+        api.port,
         "GET /api/v1/node/control HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
       ),
     ).toMatch(/^HTTP\/1.1 101 /);
   });
 
   it("closes the connection of a body that it did not want", async () => {
-    door = await openDoor({ limits: { keepAliveMs: 3_600_000 } });
-    const socket = connect(door.port, "127.0.0.1");
+    api = await openHttpApi({ limits: { keepAliveMs: 3_600_000 } });
+    const socket = connect(api.port, "127.0.0.1");
     const closed = once(socket, "close");
     socket.on("error", () => undefined).resume();
     socket.write("POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc");
     await once(socket, "data");
-    await door.clock.advance(1_000);
+    await api.clock.advance(1_000);
     await expect(closed).resolves.toBeDefined();
   });
 
   it("is ready or says why not", async () => {
-    door = await openDoor({ readiness: () => ({ ready: false, reasons: ["PostgreSQL does not answer"] }) });
-    const { status, body } = await door.call("GET", "/readyz");
+    api = await openHttpApi({ readiness: () => ({ ready: false, reasons: ["PostgreSQL does not answer"] }) });
+    const { status, body } = await api.call("GET", "/readyz");
     expect([status, body]).toEqual([503, { ready: false, reasons: ["PostgreSQL does not answer"] }]);
-    expect((await door.call("GET", "/v2/health/ready")).body).toEqual({ ready: false });
-    expect((await door.call("GET", "/livez")).status).toBe(200);
+    expect((await api.call("GET", "/v2/health/ready")).body).toEqual({ ready: false });
+    expect((await api.call("GET", "/livez")).status).toBe(200);
   });
 });
 
 describe("rate limits", () => {
   it("slow down who guesses keys, and not who has one", async () => {
-    door = await openDoor({ limits: { failuresPerAddress: { perSecond: 10, burst: 3 } } });
-    await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer });
+    api = await openHttpApi({ limits: { failuresPerAddress: { perSecond: 10, burst: 3 } } });
+    await api.call("GET", "/api/v1/whoami", { key: api.keyOf.viewer });
     const statuses: number[] = [];
     for (let at = 0; at < 5; at += 1)
-      statuses.push(
-        (await door.call("GET", "/api/v1/whoami", { key: `sk_00000000000${at}_${"x".repeat(43)}` })).status,
-      );
+      statuses.push((await api.call("GET", "/api/v1/whoami", { key: `sk_00000000000${at}_${"x".repeat(43)}` })).status);
     expect(statuses).toEqual([401, 401, 401, 429, 429]);
-    expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer })).status).toBe(200);
-    await door.clock.advance(100);
-    expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.operator })).status).toBe(200);
+    expect((await api.call("GET", "/api/v1/whoami", { key: api.keyOf.viewer })).status).toBe(200);
+    await api.clock.advance(100);
+    expect((await api.call("GET", "/api/v1/whoami", { key: api.keyOf.operator })).status).toBe(200);
   });
 
   it("slow down one key that asks too much, and no other", async () => {
-    door = await openDoor({ limits: { requestsPerKey: { perSecond: 10, burst: 2 } } });
-    const ask = (key: string) => door.call("GET", "/api/v1/whoami", { key });
-    const statuses = [await ask(door.keyOf.viewer), await ask(door.keyOf.viewer), await ask(door.keyOf.viewer)].map(
+    api = await openHttpApi({ limits: { requestsPerKey: { perSecond: 10, burst: 2 } } });
+    const ask = (key: string) => api.call("GET", "/api/v1/whoami", { key });
+    const statuses = [await ask(api.keyOf.viewer), await ask(api.keyOf.viewer), await ask(api.keyOf.viewer)].map(
       ({ status }) => status,
     );
     expect(statuses).toEqual([200, 200, 429]);
-    expect((await ask(door.keyOf.operator)).status).toBe(200);
+    expect((await ask(api.keyOf.operator)).status).toBe(200);
   });
 
   it("slow down refused joins of one address, and word all refusals alike", async () => {
-    door = await openDoor({
+    api = await openHttpApi({
       join: () => Promise.reject(new SkerryError("JOIN_REFUSED", "the join token is wrong, used or expired")),
       limits: { failuresPerAddress: { perSecond: 10, burst: 2 } },
       trustedProxies: 1,
     });
     const join = (address: string) =>
-      door.call("POST", "/api/v1/join", { body: JOIN, headers: { "X-Forwarded-For": `spoofed, ${address}` } });
+      api.call("POST", "/api/v1/join", { body: JOIN, headers: { "X-Forwarded-For": `spoofed, ${address}` } });
     const answers = [
       await join("192.0.2.1"),
       await join("192.0.2.1"),
@@ -165,35 +163,35 @@ describe("rate limits", () => {
   });
 
   it("let a node join", async () => {
-    door = await openDoor();
-    expect((await door.call("POST", "/api/v1/join", { body: JOIN })).status).toBe(201);
+    api = await openHttpApi();
+    expect((await api.call("POST", "/api/v1/join", { body: JOIN })).status).toBe(201);
   });
 });
 
 describe("API keys", () => {
   beforeEach(async () => {
-    door = await openDoor();
+    api = await openHttpApi();
   });
 
   it("are shown once, listed without their secret, and void at once when revoked", async () => {
-    const made = await door.call("POST", "/api/v1/api-keys", {
-      key: door.keyOf.admin,
+    const made = await api.call("POST", "/api/v1/api-keys", {
+      key: api.keyOf.admin,
       body: { name: "ci", role: "operator", ttlDays: 1 },
     });
     expect(made.body.key).toMatch(/^sk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}$/);
-    expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).body).toMatchObject({
+    expect((await api.call("GET", "/api/v1/whoami", { key: made.body.key })).body).toMatchObject({
       name: "ci",
       role: "operator",
       keyId: made.body.id,
     });
-    const { bytes } = await door.call("GET", "/api/v1/api-keys", { key: door.keyOf.admin });
+    const { bytes } = await api.call("GET", "/api/v1/api-keys", { key: api.keyOf.admin });
     expect(bytes.toString()).not.toContain(made.body.key.split("_")[2]);
-    expect((await door.call("DELETE", `/api/v1/api-keys/${made.body.id}`, { key: door.keyOf.admin })).status).toBe(204);
-    expect((await door.call("GET", "/api/v1/whoami", { key: made.body.key })).status).toBe(401);
+    expect((await api.call("DELETE", `/api/v1/api-keys/${made.body.id}`, { key: api.keyOf.admin })).status).toBe(204);
+    expect((await api.call("GET", "/api/v1/whoami", { key: made.body.key })).status).toBe(401);
   });
 
   it("are no good with another secret, another id or in another form", async () => {
-    const [, id = "", secret = ""] = door.keyOf.viewer.split("_");
+    const [, id = "", secret = ""] = api.keyOf.viewer.split("_");
     const wrong = [
       `sk_${id}_${"A".repeat(43)}`,
       `sk_${"0".repeat(12)}_${secret}`,
@@ -201,19 +199,19 @@ describe("API keys", () => {
       `${id}_${secret}`,
       secret,
     ];
-    for (const key of wrong) expect((await door.call("GET", "/api/v1/whoami", { key })).status).toBe(401);
-    const scheme = { headers: { Authorization: `Basic ${door.keyOf.viewer}` } };
-    expect((await door.call("GET", "/api/v1/whoami", scheme)).status).toBe(401);
-    expect((await door.call("GET", "/api/v1/whoami", { key: door.keyOf.viewer })).status).toBe(200);
+    for (const key of wrong) expect((await api.call("GET", "/api/v1/whoami", { key })).status).toBe(401);
+    const scheme = { headers: { Authorization: `Basic ${api.keyOf.viewer}` } };
+    expect((await api.call("GET", "/api/v1/whoami", scheme)).status).toBe(401);
+    expect((await api.call("GET", "/api/v1/whoami", { key: api.keyOf.viewer })).status).toBe(200);
   });
 
   it("expire", async () => {
-    const { body } = await door.call("POST", "/api/v1/api-keys", {
-      key: door.keyOf.admin,
+    const { body } = await api.call("POST", "/api/v1/api-keys", {
+      key: api.keyOf.admin,
       body: { name: "short", role: "viewer", ttlDays: 1 },
     });
-    expect((await door.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(200);
-    await door.clock.advance(86_400_000);
-    expect((await door.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(401);
+    expect((await api.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(200);
+    await api.clock.advance(86_400_000);
+    expect((await api.call("GET", "/api/v1/whoami", { key: body.key })).status).toBe(401);
   });
 });

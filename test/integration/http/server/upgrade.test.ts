@@ -2,13 +2,13 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import type { Duplex } from "node:stream";
 import { eventually } from "../../../support/eventually.ts";
 import { postHead, RawClient } from "../../../support/network/raw-client.ts";
-import { openDoor, type OpenDoor } from "../support/open-door.ts";
+import { openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
 
-let door: OpenDoor;
+let api: OpenHttpApi;
 let client: RawClient;
 afterEach(async () => {
   client.vanish();
-  await door.close();
+  await api.close();
 });
 
 /** What Java's HttpClient sends with the first request of each connection. */
@@ -20,11 +20,9 @@ const H2C = {
 
 /** With a listener for upgrades, as the nodes' channels have one; what reaches it is answered 426. */
 async function openClient(): Promise<void> {
-  door = await openDoor();
-  door.door.http.server.on("upgrade", (_request, socket: Duplex) =>
-    socket.end("HTTP/1.1 426 Upgrade Required\r\n\r\n"),
-  );
-  client = await RawClient.open(door.port);
+  api = await openHttpApi();
+  api.api.http.server.on("upgrade", (_request, socket: Duplex) => socket.end("HTTP/1.1 426 Upgrade Required\r\n\r\n"));
+  client = await RawClient.open(api.port);
 }
 
 const statuses = (): string => [...client.received.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status).join();
@@ -44,7 +42,7 @@ describe("an offer to upgrade to HTTP/2", () => {
 
   it("is ignored with a body, in one segment or two", async () => {
     await openClient();
-    const key = { Authorization: `Bearer ${door.keyOf.application}` };
+    const key = { Authorization: `Bearer ${api.keyOf.application}` };
     const head = postHead("/v2/models/digits/infer", { ...H2C, ...key, "Content-Length": 2 });
     await client.send(`${head}{}`);
     await until("200");

@@ -15,7 +15,7 @@ import type { NodeAdminStore } from "../../../../control-plane/ports/nodes.ts";
 
 const WALL = 1_767_225_600_000;
 
-/** The tables behind the HTTP door, in memory: the ports' contracts as far as the door can see them. */
+/** The tables behind the HTTP api, in memory: the ports' contracts as far as the api can see them. */
 export class MemoryStores {
   readonly rows: { -readonly [Key in keyof FleetRows]: [...FleetRows[Key]] };
   readonly happened: SkerryEvent[] = [];

@@ -10,7 +10,7 @@ import {
 } from "../../../../shared/protocol/desired.ts";
 import { desiredSnapshot, type DesiredPlacement } from "../../../../shared/protocol/messages.ts";
 
-const wish = (n: number, generation = 1): DesiredPlacement => ({
+const desired = (n: number, generation = 1): DesiredPlacement => ({
   placementId: `p-${n}`,
   generation,
   deployment: "d-1",
@@ -40,10 +40,10 @@ const delta = (baseRev: number, from: DesiredState, to: DesiredState): DesiredMe
 };
 
 describe("judgeDesired", () => {
-  const here = { rev: 7, state: state(wish(1)) };
+  const here = { rev: 7, state: state(desired(1)) };
 
   it("applies a snapshot and a delta that continues", () => {
-    const next = state(wish(1), wish(2));
+    const next = state(desired(1), desired(2));
     expect(judgeDesired(here, snapshot(9, next))).toEqual({ kind: "apply", document: { rev: 9, state: next } });
     expect(judgeDesired(here, delta(7, here.state, next))).toEqual({
       kind: "apply",
@@ -57,29 +57,29 @@ describe("judgeDesired", () => {
   });
 
   it("asks for a snapshot when a delta has another base or another outcome", () => {
-    const next = state(wish(2));
+    const next = state(desired(2));
     expect(judgeDesired(here, delta(8, here.state, next))).toEqual({ kind: "lost" });
-    expect(judgeDesired(here, delta(7, state(wish(3)), state(wish(4))))).toEqual({ kind: "lost" });
+    expect(judgeDesired(here, delta(7, state(desired(3)), state(desired(4))))).toEqual({ kind: "lost" });
   });
 
   it("takes a snapshot of the same revision with other content: the sender knows better", () => {
-    expect(judgeDesired(here, snapshot(7, state(wish(9))))).toMatchObject({ kind: "apply" });
+    expect(judgeDesired(here, snapshot(7, state(desired(9))))).toMatchObject({ kind: "apply" });
   });
 
   it("calls a leap of more than a million broken, but for a node that knows nothing", () => {
     expect(judgeDesired(here, snapshot(1_000_008, state()))).toMatchObject({ kind: "broken" });
-    expect(judgeDesired({ rev: 0, state: EMPTY_DESIRED }, snapshot(2_000_000, state(wish(1))))).toMatchObject({
+    expect(judgeDesired({ rev: 0, state: EMPTY_DESIRED }, snapshot(2_000_000, state(desired(1))))).toMatchObject({
       kind: "apply",
     });
   });
 
   it("calls a snapshot that contradicts its own digest broken", () => {
-    const lie = { ...snapshot(9, state(wish(2))), digest: desiredDigest(state(wish(3))) };
+    const lie = { ...snapshot(9, state(desired(2))), digest: desiredDigest(state(desired(3))) };
     expect(judgeDesired(here, lie)).toMatchObject({ kind: "broken" });
   });
 
   it("keeps fields of a newer control plane, so that digests still agree", () => {
-    const newer = { ...wish(1), colour: "blue", limits: { ...wish(1).limits, watts: 3 } };
+    const newer = { ...desired(1), colour: "blue", limits: { ...desired(1).limits, watts: 3 } };
     const sent = { cordoned: false, placements: [newer] };
     const message = desiredSnapshot.parse(JSON.parse(JSON.stringify(snapshot(9, sent))));
     expect(judgeDesired(here, message)).toMatchObject({ kind: "apply" });
@@ -87,7 +87,9 @@ describe("judgeDesired", () => {
 
   it("arrives at the same document by deltas and by snapshots", () => {
     const documents = fc.array(
-      fc.uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 6 }).map((ids) => state(...ids.map((n) => wish(n)))),
+      fc
+        .uniqueArray(fc.integer({ min: 1, max: 6 }), { maxLength: 6 })
+        .map((ids) => state(...ids.map((n) => desired(n)))),
       { minLength: 1, maxLength: 8 },
     );
     fc.assert(

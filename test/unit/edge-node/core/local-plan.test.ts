@@ -11,7 +11,11 @@ import { PLACEMENT_STATES } from "../../../../shared/protocol/placement.ts";
 
 const artifact = (n: number): `sha256:${string}` => `sha256:${String(n).padStart(64, "0")}`;
 
-const wish = (placementId: string, version: number, overrides: Partial<DesiredPlacement> = {}): DesiredPlacement => ({
+const desired = (
+  placementId: string,
+  version: number,
+  overrides: Partial<DesiredPlacement> = {},
+): DesiredPlacement => ({
   placementId,
   generation: 1,
   deployment: "d-1",
@@ -48,95 +52,102 @@ const describePlan = (of: LocalView): string[] => planLocal(of).steps.map(descri
 
 describe("planLocal", () => {
   it("takes up what is new, then stages it, then starts it", () => {
-    const wanted = [wish("p-1", 1)];
+    const wanted = [desired("p-1", 1)];
     expect(describePlan(view({ wanted }))).toEqual(["adopt p-1 (digits:1)"]);
-    const offered = held(wish("p-1", 1), { state: "offered", hostState: "none" });
+    const offered = held(desired("p-1", 1), { state: "offered", hostState: "none" });
     expect(describePlan(view({ wanted, here: [offered] }))).toEqual(["stage p-1 (digits:1)"]);
     expect(describePlan(view({ wanted, here: [{ ...offered, state: "staged" }] }))).toEqual(["start p-1 (digits:1)"]);
   });
 
   it("waits for the bytes that are missing, and says so again when they went bad", () => {
-    const wanted = [wish("p-1", 1)];
+    const wanted = [desired("p-1", 1)];
     const complete = new Set<string>();
-    const waiting = held(wish("p-1", 1), { state: "offered", hostState: "none" });
+    const waiting = held(desired("p-1", 1), { state: "offered", hostState: "none" });
     expect(describePlan(view({ wanted, complete, here: [waiting] }))).toEqual([]);
-    const staged = held(wish("p-1", 1), { state: "staged", hostState: "none" });
+    const staged = held(desired("p-1", 1), { state: "staged", hostState: "none" });
     expect(describePlan(view({ wanted, complete, here: [staged] }))).toEqual(["await the bytes of p-1 (digits:1)"]);
   });
 
   it("leaves a held placement staged, and stops it when it ran", () => {
-    const wanted = [wish("p-1", 1, { want: "hold" })];
-    const staged = held(wish("p-1", 1, { want: "hold" }), { state: "staged", hostState: "none" });
+    const wanted = [desired("p-1", 1, { want: "hold" })];
+    const staged = held(desired("p-1", 1, { want: "hold" }), { state: "staged", hostState: "none" });
     expect(describePlan(view({ wanted, here: [staged] }))).toEqual([]);
-    const running = held(wish("p-1", 1, { want: "hold" }));
+    const running = held(desired("p-1", 1, { want: "hold" }));
     expect(describePlan(view({ wanted, here: [running] }))).toEqual(["stop p-1 (digits:1): it is to be held only"]);
   });
 
   it("stops and then forgets what is not wanted", () => {
-    expect(describePlan(view({ here: [held(wish("p-1", 1))] }))).toEqual([
+    expect(describePlan(view({ here: [held(desired("p-1", 1))] }))).toEqual([
       "stop p-1 (digits:1): it is not wanted here any more",
     ]);
-    const stopped = held(wish("p-1", 1), { state: "draining", hostState: "none" });
+    const stopped = held(desired("p-1", 1), { state: "draining", hostState: "none" });
     expect(describePlan(view({ here: [stopped] }))).toEqual(["forget p-1 (digits:1)"]);
   });
 
   it("waits out a restart's back-off, and a failure without end unless a time is set", () => {
-    const wanted = [wish("p-1", 1)];
-    const crashed = held(wish("p-1", 1), { state: "staged", hostState: "none", notBefore: 1_300 });
+    const wanted = [desired("p-1", 1)];
+    const crashed = held(desired("p-1", 1), { state: "staged", hostState: "none", notBefore: 1_300 });
     expect(planLocal(view({ wanted, here: [crashed] }))).toMatchObject({ steps: [], wakeAt: 1_300 });
-    const failed = held(wish("p-1", 1), { state: "failed", hostState: "none", notBefore: Infinity });
+    const failed = held(desired("p-1", 1), { state: "failed", hostState: "none", notBefore: Infinity });
     expect(planLocal(view({ wanted, here: [failed] }))).toMatchObject({ steps: [], wakeAt: undefined });
-    expect(describePlan(view({ wanted: [wish("p-1", 1, { generation: 2 })], here: [failed] }))).toEqual([
+    expect(describePlan(view({ wanted: [desired("p-1", 1, { generation: 2 })], here: [failed] }))).toEqual([
       "adopt p-1 (digits:1)",
     ]);
   });
 
   it("keeps a retained placement until its successor is ready", () => {
-    const wanted = [wish("p-2", 2)];
-    const retained = [wish("p-1", 1)];
-    const old = held(wish("p-1", 1));
-    const loading = held(wish("p-2", 2), { state: "loading", hostState: "starting" });
+    const wanted = [desired("p-2", 2)];
+    const retained = [desired("p-1", 1)];
+    const old = held(desired("p-1", 1));
+    const loading = held(desired("p-2", 2), { state: "loading", hostState: "starting" });
     expect(describePlan(view({ wanted, retained, here: [old, loading] }))).toEqual([]);
-    const ready = held(wish("p-2", 2));
+    const ready = held(desired("p-2", 2));
     expect(describePlan(view({ wanted, retained, here: [old, ready] }))).toEqual([
       "stop p-1 (digits:1): it is not wanted here any more",
     ]);
-    const failed = held(wish("p-2", 2), { state: "failed", hostState: "none", notBefore: Infinity });
+    const failed = held(desired("p-2", 2), { state: "failed", hostState: "none", notBefore: Infinity });
     expect(describePlan(view({ wanted, retained, here: [old, failed] }))).toEqual([]);
   });
 
   it("starts a retained placement again when its host crashes", () => {
-    const crashed = held(wish("p-1", 1), { state: "staged", hostState: "none" });
-    const waiting = held(wish("p-2", 2), { state: "offered", hostState: "none" });
+    const crashed = held(desired("p-1", 1), { state: "staged", hostState: "none" });
+    const waiting = held(desired("p-2", 2), { state: "offered", hostState: "none" });
     const complete = new Set([artifact(1)]);
-    const crash = view({ wanted: [wish("p-2", 2)], retained: [wish("p-1", 1)], here: [crashed, waiting], complete });
+    const crash = view({
+      wanted: [desired("p-2", 2)],
+      retained: [desired("p-1", 1)],
+      here: [crashed, waiting],
+      complete,
+    });
     expect(describePlan(crash)).toEqual(["start p-1 (digits:1)"]);
   });
 
   it("ignores the word of an older generation, and takes changed limits to a running host", () => {
-    const here = [held(wish("p-1", 1, { generation: 4 }))];
-    expect(describePlan(view({ wanted: [wish("p-1", 1)], here }))).toEqual([]);
+    const here = [held(desired("p-1", 1, { generation: 4 }))];
+    expect(describePlan(view({ wanted: [desired("p-1", 1)], here }))).toEqual([]);
     for (const changed of [{ queue: 8 }, { maxBatch: 1 }, { maxDelayUs: 500 }, { timeoutMs: 1 }, { memMiB: 1 }]) {
-      const limits = { ...wish("p-1", 1).limits, ...changed };
-      expect(describePlan(view({ wanted: [wish("p-1", 1, { generation: 4, limits })], here }))).toEqual([
+      const limits = { ...desired("p-1", 1).limits, ...changed };
+      expect(describePlan(view({ wanted: [desired("p-1", 1, { generation: 4, limits })], here }))).toEqual([
         "adopt p-1 (digits:1)",
       ]);
     }
   });
 
   it("takes the aliases of a version to a running host, and plans nothing while they stay", () => {
-    const here = [held(wish("p-1", 1, { aliases: ["champion"] }))];
+    const here = [held(desired("p-1", 1, { aliases: ["champion"] }))];
     for (const aliases of [undefined, ["stable"], ["champion", "stable"]])
-      expect(describePlan(view({ wanted: [wish("p-1", 1, aliases && { aliases })], here }))).toEqual([
+      expect(describePlan(view({ wanted: [desired("p-1", 1, aliases && { aliases })], here }))).toEqual([
         "adopt p-1 (digits:1)",
       ]);
-    expect(describePlan(view({ wanted: [wish("p-1", 1, { aliases: ["champion"] })], here }))).toEqual([]);
-    expect(describePlan(view({ wanted: [wish("p-1", 1, { aliases: [] })], here: [held(wish("p-1", 1))] }))).toEqual([]);
+    expect(describePlan(view({ wanted: [desired("p-1", 1, { aliases: ["champion"] })], here }))).toEqual([]);
+    expect(
+      describePlan(view({ wanted: [desired("p-1", 1, { aliases: [] })], here: [held(desired("p-1", 1))] })),
+    ).toEqual([]);
   });
 
   it("keeps the files of what is wanted, what runs and what is kept for a way back", () => {
-    const running = held(wish("p-1", 1), { hostState: "stopping", state: "draining" });
-    const { keep } = planLocal(view({ wanted: [wish("p-3", 3)], here: [running], previous: [artifact(2)] }));
+    const running = held(desired("p-1", 1), { hostState: "stopping", state: "draining" });
+    const { keep } = planLocal(view({ wanted: [desired("p-3", 3)], here: [running], previous: [artifact(2)] }));
     expect(keep).toEqual([artifact(1), artifact(2), artifact(3)]);
   });
 
@@ -148,7 +159,7 @@ describe("planLocal", () => {
       want: fc.constantFrom("serve" as const, "hold" as const),
       deployment: fc.constantFrom("d-1", "d-2"),
     })
-    .map(({ id, version, ...rest }) => wish(`p-${id}`, version, rest));
+    .map(({ id, version, ...rest }) => desired(`p-${id}`, version, rest));
   const HOSTS = {
     loading: "starting",
     warming: "starting",

@@ -3,7 +3,7 @@ import { previousAfter, retainedAfter, stillRetained } from "../../../../edge-no
 import type { DesiredPlacement } from "../../../../shared/protocol/messages.ts";
 
 const artifact = (n: number): `sha256:${string}` => `sha256:${String(n).padStart(64, "0")}`;
-const wish = (n: number, overrides: Partial<DesiredPlacement> = {}): DesiredPlacement => ({
+const desired = (n: number, overrides: Partial<DesiredPlacement> = {}): DesiredPlacement => ({
   placementId: `p-${n}`,
   generation: 1,
   deployment: "d-1",
@@ -19,40 +19,42 @@ const document = (...placements: DesiredPlacement[]) => ({ cordoned: false, plac
 
 describe("retainedAfter", () => {
   it("takes the aliases from what it keeps: they are the document's to give", () => {
-    const old = wish(1, { aliases: ["champion"] });
-    expect(retainedAfter([old], document(wish(2, { aliases: ["champion"] })), new Set(["p-1"]))).toEqual([wish(1)]);
+    const old = desired(1, { aliases: ["champion"] });
+    expect(retainedAfter([old], document(desired(2, { aliases: ["champion"] })), new Set(["p-1"]))).toEqual([
+      desired(1),
+    ]);
   });
 
   it("keeps what serves while the next one of the deployment is not ready", () => {
-    expect(retainedAfter([wish(1)], document(wish(2)), new Set(["p-1"]))).toEqual([wish(1)]);
-    expect(retainedAfter([wish(1)], document(wish(2)), new Set(["p-1", "p-2"]))).toEqual([]);
+    expect(retainedAfter([desired(1)], document(desired(2)), new Set(["p-1"]))).toEqual([desired(1)]);
+    expect(retainedAfter([desired(1)], document(desired(2)), new Set(["p-1", "p-2"]))).toEqual([]);
   });
 
   it("keeps nothing that does not serve, and nothing of a deployment that is gone", () => {
-    expect(retainedAfter([wish(1)], document(wish(2)), new Set())).toEqual([]);
-    expect(retainedAfter([wish(1)], document(), new Set(["p-1"]))).toEqual([]);
-    expect(retainedAfter([wish(1)], document(wish(2, { deployment: "d-2" })), new Set(["p-1"]))).toEqual([]);
+    expect(retainedAfter([desired(1)], document(desired(2)), new Set())).toEqual([]);
+    expect(retainedAfter([desired(1)], document(), new Set(["p-1"]))).toEqual([]);
+    expect(retainedAfter([desired(1)], document(desired(2, { deployment: "d-2" })), new Set(["p-1"]))).toEqual([]);
   });
 
   it("keeps one that is to be held, as long as it is the one that serves", () => {
-    const held = wish(1, { want: "hold" });
-    expect(retainedAfter([wish(1)], document(held, wish(2)), new Set(["p-1"]))).toEqual([wish(1)]);
-    expect(retainedAfter([wish(1)], document(held), new Set(["p-1"]))).toEqual([]);
+    const held = desired(1, { want: "hold" });
+    expect(retainedAfter([desired(1)], document(held, desired(2)), new Set(["p-1"]))).toEqual([desired(1)]);
+    expect(retainedAfter([desired(1)], document(held), new Set(["p-1"]))).toEqual([]);
   });
 });
 
 describe("stillRetained", () => {
   it("forgets the end of a placement that is wanted again", () => {
-    expect(stillRetained([wish(1)], document(wish(1)), new Set())).toEqual([]);
-    expect(stillRetained([wish(1)], document(wish(2)), new Set())).toEqual([wish(1)]);
+    expect(stillRetained([desired(1)], document(desired(1)), new Set())).toEqual([]);
+    expect(stillRetained([desired(1)], document(desired(2)), new Set())).toEqual([desired(1)]);
   });
 });
 
 describe("previousAfter", () => {
   it("remembers the newest two that are not wanted any more", () => {
-    const before = { wanted: [wish(3)], previous: [artifact(2), artifact(1)] };
-    expect(previousAfter(before, [wish(4)])).toEqual([artifact(3), artifact(2)]);
-    expect(previousAfter(before, [wish(3)])).toEqual([artifact(2), artifact(1)]);
-    expect(previousAfter(before, [wish(2)])).toEqual([artifact(3), artifact(1)]);
+    const before = { wanted: [desired(3)], previous: [artifact(2), artifact(1)] };
+    expect(previousAfter(before, [desired(4)])).toEqual([artifact(3), artifact(2)]);
+    expect(previousAfter(before, [desired(3)])).toEqual([artifact(2), artifact(1)]);
+    expect(previousAfter(before, [desired(2)])).toEqual([artifact(3), artifact(1)]);
   });
 });

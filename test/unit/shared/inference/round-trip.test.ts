@@ -40,10 +40,10 @@ const sent = (name: string): fc.Arbitrary<Sent> =>
     .record({
       datatype: fc.constantFrom(...(Object.keys(DATATYPES) as Datatype[])),
       shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
-      wish: fc.boolean(),
+      isBinary: fc.boolean(),
     })
-    .chain(({ datatype, shape, wish }) => {
-      const binary = wish || datatype === "FP16";
+    .chain(({ datatype, shape, isBinary }) => {
+      const binary = isBinary || datatype === "FP16";
       const length = shape.reduce((product, size) => product * size, 1);
       return ELEMENTS[datatype](!binary, length).map((data) => ({ tensor: { name, datatype, shape, data }, binary }));
     });

@@ -32,7 +32,7 @@ describe("planFleet", () => {
     expect(new Set(steps).size).toBe(2);
   });
 
-  it("plans nothing when every wish is met", () => {
+  it("plans nothing when every desired placement is there", () => {
     expect(
       plan(aFleet({ nodes: [a, b], deployments: [two], versions, placements: [aPlacement(a), aPlacement(b)] })),
     ).toEqual([]);

@@ -113,7 +113,7 @@ describe("pick", () => {
     expect(counts.big / counts.small).toBeCloseTo(3, 0);
   });
 
-  it("says so when there is only one, and when the caller's wish decided", () => {
+  it("says so when there is only one, and when the caller's preference decided", () => {
     expect(pick([candidate("a")], context())).toMatchObject({ reason: "only" });
     const both = [candidate("edge"), candidate("cloud", { kind: "cloud", rttMs: 40 })];
     expect(pick(both, context({ prefer: "cloud" }))).toMatchObject({
@@ -122,7 +122,7 @@ describe("pick", () => {
     });
   });
 
-  it("never refuses for a wish that nobody meets", () => {
+  it("never refuses for a preference that nobody meets", () => {
     expect(pick([candidate("a")], context({ prefer: "cloud" }))).toMatchObject({ kind: "picked" });
   });
 
@@ -219,9 +219,9 @@ describe("pick", () => {
     ["`cheap`", { prefer: "cheap" as const }, "edge", "preferred"],
     ["`cloud`", { sloMs: 100, prefer: "cloud" as const }, "cloud", "preferred"],
     ["an SLO that only the dear one meets", { sloMs: 30 }, "cloud", "least-eta"],
-  ])("chooses by %s", (_name, wish, node, reason) => {
+  ])("chooses by %s", (_name, preference, node, reason) => {
     const both = [candidate("edge", { rttMs: 40 }), candidate("cloud", { kind: "cloud", rttMs: 5 })];
-    expect(pick(both, context(wish))).toMatchObject({ candidate: { node }, reason });
+    expect(pick(both, context(preference))).toMatchObject({ candidate: { node }, reason });
   });
 
   it("goes by what a node says that it costs", () => {
@@ -232,10 +232,13 @@ describe("pick", () => {
   it.each([
     ["with an SLO", { sloMs: 100 }],
     ["without one", {}],
-  ])("overflows to the cloud while the edge is busy, %s", (_name, wish) => {
+  ])("overflows to the cloud while the edge is busy, %s", (_name, preference) => {
     const busy = candidate("edge", { rif: 30 });
     const cloud = candidate("cloud", { kind: "cloud", rttMs: 40 });
-    expect(pick([busy, cloud], context(wish))).toMatchObject({ candidate: { node: "cloud" }, reason: "overflow" });
+    expect(pick([busy, cloud], context(preference))).toMatchObject({
+      candidate: { node: "cloud" },
+      reason: "overflow",
+    });
   });
 
   it("does not call it an overflow when the edge could never be as soon", () => {
@@ -295,14 +298,14 @@ describe("pick", () => {
       mayTake: fc.boolean(),
       failures: fc.integer({ min: 0, max: 6 }),
     });
-    const wish = fc.record({
+    const preference = fc.record({
       prefer: fc.constantFrom("fast" as const, "cheap" as const, "edge" as const, "cloud" as const, undefined),
       sloMs: fc.constantFrom(20, 200, undefined),
       timeLeftMs: fc.constantFrom(10, 100, 30_000),
       routers: fc.constantFrom(1, 4, 12),
     });
     fc.assert(
-      fc.property(fc.array(shape, { maxLength: 90 }), wish, fc.integer(), (shapes, how, seed) => {
+      fc.property(fc.array(shape, { maxLength: 90 }), preference, fc.integer(), (shapes, how, seed) => {
         const candidates = shapes.map((each, index) => candidate(`n${index}`, each));
         candidates.forEach(({ stats }, index) => failTimes(stats, shapes[index]?.failures ?? 0));
         const open = candidates.filter((_, index) => shapes[index]?.mayTake);

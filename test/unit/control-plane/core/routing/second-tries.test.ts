@@ -46,7 +46,7 @@ describe("AnswerTimes", () => {
   });
 });
 
-describe("patienceMs", () => {
+describe("attemptTimeoutMs", () => {
   it("is a second, or ten times what was expected if that is more", () => {
     expect([attemptTimeoutMs(5), attemptTimeoutMs(400)]).toEqual([1_000, 4_000]);
   });

@@ -122,7 +122,7 @@ describe("resolve", () => {
     expect(routes?.shares).toEqual([{ version: 2, weight: 1 }]);
     const split = { ...table.byModel.get("digits"), deployments: [{ ...routes, shares: [{ version: 1, weight: 1 }] }] };
     const other = { ...table, byModel: new Map([["digits", split]]) } as RouteTable;
-    const wish = { model: "digits", version: undefined, site: undefined };
-    expect(idsOf(resolve(other, wish, seededRandom(1)))).toEqual(["p-edge-a"]);
+    const request = { model: "digits", version: undefined, site: undefined };
+    expect(idsOf(resolve(other, request, seededRandom(1)))).toEqual(["p-edge-a"]);
   });
 });

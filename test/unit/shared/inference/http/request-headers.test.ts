@@ -3,7 +3,7 @@ import { parseInferenceHeaders } from "../../../../../shared/inference/http/requ
 import { JSON_BODY } from "../../../../../shared/protocol/frames/inference-frame.ts";
 
 describe("the headers of an inference", () => {
-  it("wish for nothing when there are none", () => {
+  it("ask for nothing when there are none", () => {
     expect(parseInferenceHeaders({})).toEqual({
       headerLength: JSON_BODY,
       timeoutMs: undefined,

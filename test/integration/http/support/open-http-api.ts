@@ -8,7 +8,7 @@ import { seededRandom } from "../../../../shared/base/random.ts";
 import {
   createHttpApi,
   type HttpApi,
-  type HttpDoorParts,
+  type HttpApiParts,
 } from "../../../../control-plane/adapters/http/server/http-api.ts";
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
@@ -32,8 +32,8 @@ import { callAt, openCall, type Answer, type Call } from "./http-call.ts";
 import { MemoryCatalog } from "./memory-catalog.ts";
 import { MemoryStores } from "./memory-stores.ts";
 
-export interface OpenDoor {
-  readonly door: HttpApi;
+export interface OpenHttpApi {
+  readonly api: HttpApi;
   readonly port: number;
   readonly clock: TestClock;
   readonly stores: MemoryStores;
@@ -54,7 +54,7 @@ const ACTOR: Actor = { name: "test", role: "admin", keyId: null, models: [], add
  * A real HTTP server on loopback with the real use-cases behind it, over tables in memory: `digits:1` serves on
  * `edge-a`, `secret:1` belongs to nobody's application.
  */
-export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenDoor> {
+export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<OpenHttpApi> {
   const clock = new TestClock();
   const [a, b] = [aNode("edge-a"), aNode("edge-b", { labels: { gpu: "true" } })];
   const stores = new MemoryStores(
@@ -99,7 +99,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     inFlight: 0,
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: feed.followers },
   }));
-  const parts: HttpDoorParts = {
+  const parts: HttpApiParts = {
     keys,
     catalog,
     nodes,
@@ -141,8 +141,8 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     checkAnswers: true,
     ...over,
   };
-  const door = createHttpApi(parts);
-  const port = await door.http.listen({ host: "127.0.0.1", port: 0 });
+  const api = createHttpApi(parts);
+  const port = await api.http.listen({ host: "127.0.0.1", port: 0 });
   const made = await Promise.all(
     role.options.map(
       async (role) =>
@@ -154,7 +154,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     ),
   );
   return {
-    door,
+    api,
     port,
     clock,
     stores,
@@ -165,7 +165,7 @@ export async function openDoor(over: Partial<HttpDoorParts> = {}): Promise<OpenD
     open: (method, path, call = {}) => openCall(port, [method, path], call),
     call: (method, path, call = {}) => callAt(port, [method, path], call),
     close: async () => {
-      const stopped = door.http.stop();
+      const stopped = api.http.stop();
       // A request that a failed test left behind must not hold up the next one.
       await clock.advance(LIMITS.drainMs);
       await stopped;
