@@ -9,37 +9,37 @@ import { isOutOfMemory } from "./out-of-memory.ts";
 import { OutputText } from "./onnx/output-text.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
 import { runtimeWords } from "./onnx/runtime-words.ts";
-import { type Served, Batch } from "./onnx/batching/batch.ts";
+import { type HostedModel, Batch } from "./onnx/batching/batch.ts";
 import { warmUp } from "./onnx/warm-up.ts";
 
 /**
- * The model host: one process, one model. It loads, warms up, and answers requests turn by turn until the agent closes
- * the link: a turn is what has come while the last one was on, and an idle host starts at once. The agent wrote its
+ * The model host: one process, one model. It loads, warms up, and answers requests batch by batch until the agent closes
+ * the link: a batch is what has come while the last one ran, and an idle host starts at once. The agent wrote its
  * argument and kills it when it takes too long, so it has no timers of its own.
  */
 async function main(task: HostTask): Promise<void> {
   const link = new BlockingLink(LINK_FD);
-  const served = await start(link, task);
-  if (served === undefined) return;
-  for (let request = link.next(); request !== undefined; request = link.next()) await takeTurn(link, served, request);
+  const hosted = await start(link, task);
+  if (hosted === undefined) return;
+  for (let request = link.next(); request !== undefined; request = link.next()) await takeBatch(link, hosted, request);
 }
 
-async function takeTurn(link: BlockingLink, served: Served, first: LinkRequest): Promise<void> {
-  const turn = new Batch(served, first.maxRows);
+async function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkRequest): Promise<void> {
+  const batch = new Batch(hosted, first.maxRows);
   const requestIds: number[] = [];
   for (let request: LinkRequest | undefined = first; request !== undefined;) {
-    turn.add(request);
+    batch.add(request);
     requestIds.push(request.requestId);
-    request = turn.hasRoom ? link.ready() : undefined;
+    request = batch.hasRoom ? link.ready() : undefined;
   }
-  const answers = await turn.answers();
-  link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, turn: answers.length })));
+  const answers = await batch.answers();
+  link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, batchSize: answers.length })));
 }
 
 async function start(
   link: BlockingLink,
   { file, model: name, version, noBatchReason, withoutTrials = false }: HostTask,
-): Promise<Served | undefined> {
+): Promise<HostedModel | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
     const before = performance.now();
@@ -47,10 +47,10 @@ async function start(
     const loadMs = Math.round(performance.now() - before);
     link.sendEvent({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
-    const { warmUs, unbatched, warnings } = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
-    link.sendEvent({ event: "ready", warmUs, warnings, ...(unbatched === undefined ? {} : { unbatched }) });
+    const trials = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
+    link.sendEvent({ event: "ready", ...trials });
     const sharing = new RunSharing({
-      isAllowed: unbatched === undefined,
+      isAllowed: trials.noBatchReason === undefined,
       onStopped: (reason) => link.sendEvent({ event: "sharing-stopped", reason }),
     });
     return { model, name, version, sharing, texts: new OutputText(file) };
@@ -66,12 +66,12 @@ async function start(
 interface Trials {
   readonly warmUs: number;
   /** Why requests may not share a run. */
-  readonly unbatched: string | undefined;
+  readonly noBatchReason: string | undefined;
   readonly warnings: readonly HostWarning[];
 }
 
 /** One millisecond is a guess: the first requests correct it. */
-const UNTRIED: Trials = { warmUs: 1_000, unbatched: "no run on made-up values was possible", warnings: [] };
+const UNTRIED: Trials = { warmUs: 1_000, noBatchReason: "no run on made-up values was possible", warnings: [] };
 
 async function tryOut(model: LoadedModel, noBatchReason: string | undefined): Promise<Trials> {
   const { warmUs, failure } = await warmUp(model);
@@ -79,7 +79,7 @@ async function tryOut(model: LoadedModel, noBatchReason: string | undefined): Pr
   const warnings: HostWarning[] = [];
   if (failure !== undefined) warnings.push({ reason: "WarmRunFailed", message: warmRunFailed(failure) });
   if (changing !== undefined) warnings.push({ reason: "NotDeterministic", message: changing });
-  return { warmUs, unbatched: changing ?? noBatchReason ?? (await batchCheck(model, warmUs)), warnings };
+  return { warmUs, noBatchReason: changing ?? noBatchReason ?? (await batchCheck(model, warmUs)), warnings };
 }
 
 const warmRunFailed = (failure: string): string =>

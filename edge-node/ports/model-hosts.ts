@@ -69,7 +69,7 @@ export interface HostResponse {
   /** Error code from the catalogue, when the status is not 200. */
   readonly code: string | undefined;
   /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
-  readonly turn: number;
+  readonly batchSize: number;
 }
 
 export interface HostExit {

@@ -24,7 +24,7 @@ export interface HostParts {
   readonly runUs: number;
   readonly encodeUs: number;
   /** Requests that the host took up together, this one included. */
-  readonly turn: number;
+  readonly batchSize: number;
 }
 
 /** What a response tells about the load of its node and placement. */

@@ -37,7 +37,7 @@ const startHost = (entry?: string): Promise<ModelHost> =>
     ...(entry === undefined ? {} : { entry }),
   }).start(spec, () => undefined, new AbortController().signal);
 
-const served = {
+const hosted = {
   model: await openModel(file),
   name: "softmax",
   version: "1",
@@ -56,9 +56,9 @@ const tensor = {
 const request = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
 const throughHost = (host: ModelHost) => () => host.infer({ ...request, timeoutMs: 10_000, maxRows: 1 });
 function inThisProcess(): Promise<unknown> {
-  const turn = new Batch(served, 1);
-  turn.add(request);
-  return turn.answers();
+  const batch = new Batch(hosted, 1);
+  batch.add(request);
+  return batch.answers();
 }
 
 const variants: Readonly<Record<string, () => Promise<unknown>>> = {

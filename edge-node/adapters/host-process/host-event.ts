@@ -12,7 +12,7 @@ export const hostEvent = z.discriminatedUnion("event", [
   z.object({
     event: z.literal("ready"),
     warmUs: z.number(),
-    unbatched: z.string().max(500).optional(),
+    noBatchReason: z.string().max(500).optional(),
     warnings: z
       .array(z.object({ reason: z.enum(["WarmRunFailed", "NotDeterministic"]), message: z.string().max(500) }))
       .max(8),

@@ -161,7 +161,7 @@ class HostStart {
       outputs,
       loadMs,
       warmUs: outcome.warmUs,
-      noBatchReason: outcome.unbatched,
+      noBatchReason: outcome.noBatchReason,
       rssMiB: () => process.residentMiB,
       memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
       raiseMemory: async (memMiB) => {

@@ -154,8 +154,8 @@ export class ProcessLink {
     }
     this.#waiting.splice(at, 1);
     const status = code === undefined ? 200 : ERRORS[code].status;
-    const { headerLength, computeUs, decodeUs, encodeUs, turn } = reply;
+    const { headerLength, computeUs, decodeUs, encodeUs, batchSize } = reply;
     const body = reply.kind === REPLY.HEAD ? this.#streams.begin(reply, asked.timeoutMs) : reply.body;
-    asked.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, turn });
+    asked.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, batchSize });
   }
 }

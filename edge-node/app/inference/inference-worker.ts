@@ -168,9 +168,9 @@ export class InferenceWorker implements RequestExecutor {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...this.#figures(queue), queueUs };
     if (outcome.kind === "answered") {
-      const { status, code, computeUs, decodeUs, encodeUs, turn } = outcome.answer;
+      const { status, code, computeUs, decodeUs, encodeUs, batchSize } = outcome.answer;
       const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
-      const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, turn };
+      const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, batchSize };
       const answer = { status, code, wasNotExecuted: false, headerLength, body, computeUs, inHost, ...figures };
       return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }

@@ -79,8 +79,8 @@ export class PlacementQueue {
   #cancelGathering: (() => void) | undefined;
   /** When the last answer came: from there the service time of the next one counts. */
   #lastEndAt = 0;
-  /** The answers of the host's turn, as far as they have come, and when the host was free to begin it. */
-  #turn = { freeAt: 0, ms: 0, answers: 0 };
+  /** The answers of the batch in the host, as far as they have come, and when the host was free to begin it. */
+  #batchProgress = { freeAt: 0, ms: 0, answers: 0 };
 
   constructor(placement: ServedPlacement, host: ModelHost, clock: Clock) {
     this.#placement = placement;
@@ -251,7 +251,7 @@ export class PlacementQueue {
         entry.settle({ kind: "answered", answer, queueMs });
         return await this.#learnAtEnd(stream);
       }
-      const inHostMs = this.#learn(startedAt, answer.turn);
+      const inHostMs = this.#learn(startedAt, answer.batchSize);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
       entry.settle({ kind: "dropped", why: messageOf(error), queueMs, ...blameOf(error) });
@@ -272,21 +272,21 @@ export class PlacementQueue {
   }
 
   /**
-   * Takes an answer into the statistics; returns how long its request waited in the host for the turn before. The host
-   * answers in order, so a turn began when its first request was handed over or when the turn before ended. The answers
-   * of a turn come one after the other: the first brings nearly all of its time, the last one closes the sum.
+   * Takes an answer into the statistics; returns how long its request waited in the host for the batch before. The host
+   * answers in order, so a batch began when its first request was handed over or when the batch before ended. The answers
+   * of a batch come one after the other: the first brings nearly all of its time, the last one closes the sum.
    */
   #learn(startedAt: number, requests: number): number {
     const now = this.#clock.now();
-    const turn = this.#turn;
-    turn.ms += now - Math.max(startedAt, this.#lastEndAt);
-    turn.answers += 1;
+    const batch = this.#batchProgress;
+    batch.ms += now - Math.max(startedAt, this.#lastEndAt);
+    batch.answers += 1;
     this.#lastEndAt = now;
-    if (turn.answers >= requests) {
-      this.statistics.add(turn.ms, turn.answers, now);
-      this.#turn = { freeAt: now, ms: 0, answers: 0 };
+    if (batch.answers >= requests) {
+      this.statistics.add(batch.ms, batch.answers, now);
+      this.#batchProgress = { freeAt: now, ms: 0, answers: 0 };
     }
-    return Math.max(0, turn.freeAt - startedAt);
+    return Math.max(0, batch.freeAt - startedAt);
   }
 }
 

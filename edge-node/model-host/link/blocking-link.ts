@@ -112,7 +112,7 @@ export class BlockingLink {
     this.#scan();
     if (!this.#cancelled.has(requestId)) return true;
     const nothing = { headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 };
-    this.#put({ kind: REPLY.ANSWER, code: CANCELLED, turn: 1, requestId, ...nothing }, new Uint8Array(0));
+    this.#put({ kind: REPLY.ANSWER, code: CANCELLED, batchSize: 1, requestId, ...nothing }, new Uint8Array(0));
     this.#flush();
     return false;
   }
@@ -174,7 +174,7 @@ export class BlockingLink {
     this.#start = start;
   }
 
-  /** Nobody looks at the old one any more: the turn that did is over. */
+  /** Nobody looks at the old one any more: the batch that did is over. */
   #replace(buffer: Buffer<ArrayBuffer>): void {
     release(own(this.#buffer));
     this.#buffer = buffer;
@@ -183,14 +183,23 @@ export class BlockingLink {
   sendEvent(event: HostEvent): void {
     const body = Buffer.from(JSON.stringify(event));
     this.#put(
-      { kind: REPLY.EVENT, code: 0, turn: 0, requestId: 0, headerLength: 0, computeUs: 0, decodeUs: 0, encodeUs: 0 },
+      {
+        kind: REPLY.EVENT,
+        code: 0,
+        batchSize: 0,
+        requestId: 0,
+        headerLength: 0,
+        computeUs: 0,
+        decodeUs: 0,
+        encodeUs: 0,
+      },
       body,
     );
     this.#flush();
   }
 
   /**
-   * Small bodies go out in one write: the agent wakes once for a whole turn. A large one is taken over, and sent in pieces as
+   * Small bodies go out in one write: the agent wakes once for a whole batch. A large one is taken over, and sent in pieces as
    * far as it is granted: behind the others, and never so that the host waits for its reader.
    */
   answer(answers: readonly LinkAnswer[]): void {

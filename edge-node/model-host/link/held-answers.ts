@@ -2,7 +2,10 @@ import { release, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
 import { ANSWER_CODES, PIECE_BYTES, REPLY, type ReplyHead } from "./link-frame.ts";
 
-type Times = Pick<ReplyHead, "code" | "turn" | "requestId" | "headerLength" | "computeUs" | "decodeUs" | "encodeUs">;
+type Times = Pick<
+  ReplyHead,
+  "code" | "batchSize" | "requestId" | "headerLength" | "computeUs" | "decodeUs" | "encodeUs"
+>;
 
 interface Held {
   readonly times: Times;

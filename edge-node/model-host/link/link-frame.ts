@@ -13,7 +13,7 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *            other it means nothing
  *   credit:  u32 request id, u32 bytes, u32 0, u16 0, u16 2. So many bytes of the answer in pieces may be sent beyond
  *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
- *   reply:   u8 kind, u8 code, u16 turn, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
+ *   reply:   u8 kind, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  *
  * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A HEAD carries no
@@ -51,7 +51,7 @@ export interface ReplyHead {
   /** Position in `ANSWER_CODES`. */
   readonly code: number;
   /** Requests that the host took up and answered together, this one included. */
-  readonly turn: number;
+  readonly batchSize: number;
   readonly requestId: number;
   readonly headerLength: number;
   readonly computeUs: number;
@@ -91,11 +91,11 @@ export type HostEvent =
       readonly outputs: readonly TensorSignature[];
       readonly loadMs: number;
     }
-  /** `unbatched`: why requests do not share runs; absent when they do. */
+  /** `noBatchReason`: why requests do not share runs; absent when they do. */
   | {
       readonly event: "ready";
       readonly warmUs: number;
-      readonly unbatched?: string;
+      readonly noBatchReason?: string;
       readonly warnings: readonly HostWarning[];
     }
   /** From now on requests do not share runs. */
@@ -138,7 +138,7 @@ export const readRequestHead = (view: DataView): RequestHead => ({
 export function writeReplyHead(view: DataView, head: ReplyHead): void {
   view.setUint8(0, head.kind);
   view.setUint8(1, head.code);
-  view.setUint16(2, head.turn, true);
+  view.setUint16(2, head.batchSize, true);
   view.setUint32(4, head.requestId, true);
   view.setUint32(8, head.headerLength, true);
   view.setUint32(12, head.computeUs, true);
@@ -150,7 +150,7 @@ export function writeReplyHead(view: DataView, head: ReplyHead): void {
 export const readReplyHead = (view: DataView): ReplyHead => ({
   kind: view.getUint8(0),
   code: view.getUint8(1),
-  turn: view.getUint16(2, true),
+  batchSize: view.getUint16(2, true),
   requestId: view.getUint32(4, true),
   headerLength: view.getUint32(8, true),
   computeUs: view.getUint32(12, true),

@@ -17,7 +17,7 @@ import { Batch } from "../../../edge-node/model-host/onnx/batching/batch.ts";
 /** The design that the model host does not use: the same work behind an event-loop socket. Only for host-hop.bench.ts. */
 const { file, model: name, version } = JSON.parse(process.argv[2] ?? "") as HostTask;
 const model = await openModel(file);
-const served = {
+const hosted = {
   model,
   name,
   version,
@@ -32,7 +32,7 @@ function send(kind: number, fields: { code: number; requestId: number; headerLen
   writeReplyHead(view, {
     ...fields,
     kind,
-    turn: 1,
+    batchSize: 1,
     computeUs: 0,
     decodeUs: 0,
     encodeUs: 0,
@@ -58,9 +58,9 @@ socket.on("data", (chunk: Buffer) => {
     const body = rest.subarray(REQUEST_HEADER, end);
     rest = rest.subarray(end);
     last = last.then(async () => {
-      const turn = new Batch(served, 1);
-      turn.add({ body, headerLength: head.headerLength });
-      for (const { code, headerLength, body: answer } of await turn.answers())
+      const batch = new Batch(hosted, 1);
+      batch.add({ body, headerLength: head.headerLength });
+      for (const { code, headerLength, body: answer } of await batch.answers())
         send(REPLY.ANSWER, { code, requestId: head.requestId, headerLength }, answer);
     });
   }

@@ -136,7 +136,7 @@ describe("requests to a model that mixes rows from some value on", () => {
     const host = await start(thresholdModel(5_000), { noBatchReason: "ReduceMax reduces the whole tensor" });
     const answers = await askTogether(host, [9_000, 1, 2, 18].map(number), 8);
     expect(answers.map((answer) => row(answer)[0])).toEqual([1_000, 1, 2, 18]);
-    expect(answers.every(({ turn }) => turn === 1)).toBe(true);
+    expect(answers.every(({ batchSize }) => batchSize === 1)).toBe(true);
     expect(host.noBatchReason).toBe("ReduceMax reduces the whole tensor");
   });
 
@@ -171,8 +171,8 @@ describe("batching", () => {
             const together = await askTogether(host, bodies, maxRows);
             const alone = await askTogether(host, bodies, 1);
             expect(together.map(told)).toEqual(alone.map(told));
-            expect(alone.every(({ turn }) => turn === 1)).toBe(true);
-            shared += together.filter(({ turn }) => turn > 1).length;
+            expect(alone.every(({ batchSize }) => batchSize === 1)).toBe(true);
+            shared += together.filter(({ batchSize }) => batchSize > 1).length;
           },
         ),
         { numRuns: 60 },
@@ -189,7 +189,7 @@ describe("batching", () => {
       }),
     );
     const answers = await askTogether(host, bodies, 8);
-    expect(answers.map(({ turn }) => turn)).toEqual([3, 3, 3]);
+    expect(answers.map(({ batchSize }) => batchSize)).toEqual([3, 3, 3]);
     expect(answers.map((answer) => decodeResponse(bytesOf(answer), answer.headerLength).outputs[0]?.data)).toEqual([
       ["ä", "z"],
       ["", "z"],
@@ -215,7 +215,7 @@ describe("batching", () => {
   it("fails only the request that makes the shared run fail", async () => {
     const host = await start(embeddingModel());
     const answers = await askTogether(host, [embed(1n), embed(9n), embed(3n)], 8);
-    expect(answers.map(({ turn }) => turn)).toEqual([3, 3, 3]);
+    expect(answers.map(({ batchSize }) => batchSize)).toEqual([3, 3, 3]);
     expect(answers.map(({ status, code }) => [status, code])).toEqual([
       [200, undefined],
       [400, "INVALID_REQUEST"],
@@ -239,10 +239,10 @@ describe("batching", () => {
     expect(ended).toMatchObject([true, true, false].map((started) => ({ reason: { code: "HOST_CRASHED", started } })));
   });
 
-  it("puts no more rows into a turn than it may", async () => {
+  it("puts no more rows into a batch than it may", async () => {
     const host = await start(embeddingModel());
     const answers = await askTogether(host, [0n, 1n, 2n, 3n, 0n].map(embed), 2);
-    expect(answers.map(({ turn }) => turn)).toEqual([2, 2, 2, 2, 1]);
+    expect(answers.map(({ batchSize }) => batchSize)).toEqual([2, 2, 2, 2, 1]);
     expect(answers.map(row)).toEqual([
       [0, 1],
       [10, 11],

@@ -167,7 +167,7 @@ describe("a model host", () => {
     const json = JSON.stringify({ inputs: [{ name: "x", datatype: "FP32", shape: [data.length], data }] });
     const body = new TextEncoder().encode(json);
     const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 1 });
-    expect(answer).toMatchObject({ status: 200, turn: 1 });
+    expect(answer).toMatchObject({ status: 200, batchSize: 1 });
     expect(Math.min(answer.decodeUs, answer.encodeUs)).toBeGreaterThan(0);
     expect(answer.decodeUs + answer.encodeUs).toBeLessThanOrEqual(answer.computeUs);
   });

@@ -57,7 +57,7 @@ export class FakeHost implements ModelHost {
       decodeUs: 0,
       encodeUs: 0,
       code: undefined,
-      turn: 1,
+      batchSize: 1,
     });
   }
 

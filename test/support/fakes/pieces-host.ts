@@ -47,7 +47,7 @@ function send(
     code: 0,
     requestId: 0,
     headerLength: JSON_BODY,
-    turn: 1,
+    batchSize: 1,
     computeUs: 0,
     decodeUs: 0,
     encodeUs: 0,
@@ -99,4 +99,4 @@ socket.on("data", (chunk: Buffer) => {
 });
 socket.on("end", () => process.exit(0));
 sendEvent({ event: "loaded", inputs: [], outputs: [], loadMs: 1 });
-sendEvent({ event: "ready", warmUs: 10, unbatched: "its answers are made piece by piece", warnings: [] });
+sendEvent({ event: "ready", warmUs: 10, noBatchReason: "its answers are made piece by piece", warnings: [] });

@@ -8,7 +8,7 @@ import type { OutputText } from "../output-text.ts";
 import type { RunSharing } from "./run-sharing.ts";
 import type { LoadedModel } from "../model.ts";
 
-export interface Served {
+export interface HostedModel {
   readonly model: LoadedModel;
   readonly name: string;
   readonly version: string;
@@ -16,7 +16,7 @@ export interface Served {
   readonly texts: OutputText;
 }
 
-export interface TurnAnswer extends Answer {
+export interface BatchResponse extends Answer {
   /** Decoding it, the run that answered it (with all that shared it), and encoding the answer. */
   readonly computeUs: number;
   readonly decodeUs: number;
@@ -37,15 +37,15 @@ interface Entry {
  * that fit together share a run, and when that run fails each has its own, so that only the failing one fails.
  */
 export class Batch {
-  readonly #served: Served;
+  readonly #hosted: HostedModel;
   readonly #maxRows: number;
-  readonly #entries: (Entry | TurnAnswer)[] = [];
+  readonly #entries: (Entry | BatchResponse)[] = [];
   #rows = 0;
 
   /** `maxRows`: rows that may share a run; 1 switches sharing off. */
-  constructor(served: Served, maxRows: number) {
-    this.#served = served;
-    this.#maxRows = served.sharing.isAllowed ? maxRows : 1;
+  constructor(hosted: HostedModel, maxRows: number) {
+    this.#hosted = hosted;
+    this.#maxRows = hosted.sharing.isAllowed ? maxRows : 1;
   }
 
   /** Whether it is worth while to look for another request. */
@@ -57,20 +57,20 @@ export class Batch {
   add({ body, headerLength }: { readonly body: Uint8Array; readonly headerLength: number }): void {
     const before = performance.now();
     try {
-      const request = decodeRequest(body, headerLength, this.#served.model);
+      const request = decodeRequest(body, headerLength, this.#hosted.model);
       const rows = rowsOf(request);
       this.#rows += rows ?? 1;
       const decodeMs = performance.now() - before;
       this.#entries.push({ request, rows, decodeMs, runMs: 0, encodeMs: 0, answer: undefined });
     } catch (error) {
-      this.#rows += 1; // a stream of nonsense must not make a turn without end
+      this.#rows += 1; // a stream of nonsense must not make a batch without end
       const decodeUs = toUs(performance.now() - before);
       this.#entries.push({ ...faultOf(error), computeUs: decodeUs, decodeUs, encodeUs: 0 });
     }
   }
 
   /** Runs what was added and answers it, in the order in which it came. Never rejects. */
-  async answers(): Promise<readonly TurnAnswer[]> {
+  async answers(): Promise<readonly BatchResponse[]> {
     for (const group of this.#groups()) await this.#runTogether(group);
     for (const entry of this.#entries) if ("request" in entry) releaseAll(entry.request.inputs);
     return this.#entries.map((entry) => ("code" in entry ? entry : finished(entry)));
@@ -101,7 +101,7 @@ export class Batch {
     const [first] = group;
     if (first === undefined) return;
     if (group.length === 1) return this.#runAlone(first);
-    const { isAllowed } = this.#served.sharing;
+    const { isAllowed } = this.#hosted.sharing;
     const before = performance.now();
     const shares = isAllowed ? await this.#share(group).catch(() => undefined) : undefined;
     const runMs = performance.now() - before;
@@ -114,12 +114,12 @@ export class Batch {
 
   async #share(group: readonly Entry[]): Promise<readonly (readonly Tensor[])[] | undefined> {
     const inputs = stack(group.map(({ request }) => request.inputs));
-    const outputs = await this.#served.model.run(inputs, namesOf(group[0])).finally(() => releaseAll(inputs));
+    const outputs = await this.#hosted.model.run(inputs, namesOf(group[0])).finally(() => releaseAll(inputs));
     const shares = split(
       outputs,
       group.map(({ rows }) => rows ?? 0),
     );
-    const { sharing } = this.#served;
+    const { sharing } = this.#hosted;
     if (shares === undefined) sharing.stop("an output has another number of rows than the inputs");
     else if (sharing.isSampled() && !(await this.#isRight(group, shares))) return undefined;
     return shares;
@@ -127,7 +127,7 @@ export class Batch {
 
   /** Repeats one of the requests alone: the second line behind the proof, in operation. */
   async #isRight(group: readonly Entry[], shares: readonly (readonly Tensor[])[]): Promise<boolean> {
-    const { model, sharing } = this.#served;
+    const { model, sharing } = this.#hosted;
     const last = group.length - 1;
     const request = group[last]?.request;
     if (request === undefined) return true;
@@ -140,19 +140,19 @@ export class Batch {
   async #runAlone(entry: Entry): Promise<void> {
     const before = performance.now();
     try {
-      const tensors = await this.#served.model.run(entry.request.inputs, namesOf(entry));
+      const tensors = await this.#hosted.model.run(entry.request.inputs, namesOf(entry));
       this.#answer(entry, tensors, performance.now() - before);
     } catch (error) {
       entry.runMs += performance.now() - before;
-      entry.answer = faultOf(runtimeFault(error, this.#served));
+      entry.answer = faultOf(runtimeFault(error, this.#hosted));
     }
   }
 
   #answer(entry: Entry, tensors: readonly Tensor[], runMs: number): void {
     const before = performance.now();
     try {
-      this.#served.texts.check(tensors, entry.request.inputs);
-      entry.answer = answerOf(this.#served, entry.request, tensors);
+      this.#hosted.texts.check(tensors, entry.request.inputs);
+      entry.answer = answerOf(this.#hosted, entry.request, tensors);
     } catch (error) {
       entry.answer = faultOf(error);
     }
@@ -170,7 +170,7 @@ const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.
 
 const toUs = (ms: number): number => Math.round(ms * 1_000);
 
-const finished = ({ answer, decodeMs, runMs, encodeMs }: Entry): TurnAnswer => ({
+const finished = ({ answer, decodeMs, runMs, encodeMs }: Entry): BatchResponse => ({
   ...(answer ?? faultOf(new Error("the run gave no answer"))),
   computeUs: toUs(decodeMs + runMs + encodeMs),
   decodeUs: toUs(decodeMs),

@@ -11,7 +11,7 @@ const NOTHING = own(new Uint8Array(0));
 const reply = (kind: number, over: { requestId?: number; code?: number; bodyLength?: number; body?: OwnedBytes }) => ({
   kind,
   code: 0,
-  turn: 1,
+  batchSize: 1,
   requestId: 1,
   headerLength: 7,
   computeUs: 3,

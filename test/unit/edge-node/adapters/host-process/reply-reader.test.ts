@@ -13,7 +13,7 @@ function encode(requestId: number, body: Uint8Array, bodyLength = body.byteLengt
   writeReplyHead(new DataView(head.buffer, head.byteOffset, REPLY_HEADER), {
     kind: REPLY.ANSWER,
     code: 0,
-    turn: 1,
+    batchSize: 1,
     requestId,
     headerLength: 7,
     computeUs: 9,

@@ -24,7 +24,7 @@ const ANSWER: WorkerResponse = {
   body: own(new Uint8Array(0)),
   queueUs: 40,
   computeUs: 900,
-  inHost: { decodeUs: 100, runUs: 750, encodeUs: 50, turn: 4 },
+  inHost: { decodeUs: 100, runUs: 750, encodeUs: 50, batchSize: 4 },
   nodeRif: 0,
   placementRif: 0,
   meanUs: 900,
@@ -89,7 +89,7 @@ describe("InferenceConnection", () => {
         decodeUs: 100,
         runUs: 750,
         encodeUs: 50,
-        turn: 4,
+        batchSize: 4,
       },
     ]);
     await channel.close();

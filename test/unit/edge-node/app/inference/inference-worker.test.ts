@@ -25,7 +25,7 @@ const ANSWER: HostResponse = {
   computeUs: 5,
   decodeUs: 1,
   encodeUs: 1,
-  turn: 1,
+  batchSize: 1,
 };
 const CANCELLED = { status: 499, code: "CANCELLED" };
 
@@ -236,7 +236,7 @@ describe("InferenceWorker", () => {
       placementRif: 0,
       slots: 1,
     });
-    expect(answer.inHost).toEqual({ decodeUs: 1, runUs: 75, encodeUs: 1, turn: 1 });
+    expect(answer.inHost).toEqual({ decodeUs: 1, runUs: 75, encodeUs: 1, batchSize: 1 });
     expect(new TextDecoder().decode(bytesOf(answer))).toBe("nor this");
   });
 
@@ -285,7 +285,7 @@ describe("InferenceWorker", () => {
     const { worker, host, clock } = setUp({ host: new ScriptedHost(1_000, { turns: true }) });
     const all = ["a", "b", "c", "d"].map((text) => worker.infer(request(text)));
     await clock.advance(8);
-    for (let i = 0; i < 4; i += 1) await host.answer({ turn: 4 });
+    for (let i = 0; i < 4; i += 1) await host.answer({ batchSize: 4 });
     expect(await all[3]).toMatchObject({ meanUs: 2_000, p95Us: 8_000, slots: 1 });
   });
 
@@ -295,8 +295,8 @@ describe("InferenceWorker", () => {
     await clock.advance(8);
     await host.answer();
     await clock.advance(6);
-    await host.answer({ turn: 2 });
-    await host.answer({ turn: 2 });
+    await host.answer({ batchSize: 2 });
+    await host.answer({ batchSize: 2 });
     expect((await Promise.all(all)).map(({ queueUs }) => queueUs)).toEqual([0, 8_000, 8_000]);
   });
 

@@ -6,7 +6,7 @@ import { ANSWER_CODES, PIECE_BYTES, REPLY } from "../../../../../edge-node/model
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../../../shared/protocol/limits.ts";
 
 const timesOf = (requestId: number) =>
-  ({ code: 0, turn: 1, requestId, headerLength: 7, computeUs: 1, decodeUs: 1, encodeUs: 1 }) as const;
+  ({ code: 0, batchSize: 1, requestId, headerLength: 7, computeUs: 1, decodeUs: 1, encodeUs: 1 }) as const;
 
 interface Sent {
   readonly kind: number;
