@@ -3,7 +3,7 @@ import { artifactDigest, manifestBytes, type TensorSpec } from "../../shared/pro
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
 import { buildManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
-import { inspectOnnx, type Skim } from "../core/catalog/onnx/inspect.ts";
+import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
 import { cutZipMaps, type ZipMapCut } from "../core/catalog/onnx/zip-map.ts";
 import { digestFile } from "./digest-file.ts";
 import { writeEdited } from "./write-edited.ts";
@@ -27,10 +27,13 @@ export function checkBundle(request: CheckRequest): CheckResult {
   const cut = cutGraph(graph, request.editedPath);
   const edited = cut && { name: request.main, ...cut.file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
-  const skim = inspectGraph(edited ? request.editedPath : graph.path, request);
-  if (skim.kind === "refused")
-    return rejected("INVALID_MODEL", request.files.length === 1 ? skim.reason : `${request.main}: ${skim.reason}`);
-  const model = { ...skim.model, outputs: withClasses(skim.model.outputs, cut?.classes) };
+  const inspection = inspectGraph(edited ? request.editedPath : graph.path, request);
+  if (inspection.kind === "refused")
+    return rejected(
+      "INVALID_MODEL",
+      request.files.length === 1 ? inspection.reason : `${request.main}: ${inspection.reason}`,
+    );
+  const model = { ...inspection.model, outputs: withClasses(inspection.model.outputs, cut?.classes) };
   const manifest = buildManifest(request, served, model);
   const manifestLength = Buffer.byteLength(manifestBytes(manifest));
   if (manifestLength > MAX_MANIFEST_BYTES) {
@@ -63,7 +66,7 @@ function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Reje
   });
 }
 
-const inspectGraph = (path: string, { main, files }: CheckRequest): Skim =>
+const inspectGraph = (path: string, { main, files }: CheckRequest): OnnxInspection =>
   withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files)));
 
 /** Writes the graph without its ZipMaps to `editedPath`; undefined when it has none. */

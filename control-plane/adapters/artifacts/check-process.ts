@@ -10,7 +10,7 @@ import { Semaphore } from "./semaphore.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../model-inspector/main.ts", import.meta.url));
 
-/** One check reads 1 MiB at a time; the rest of the heap is for names, which the skim bounds at 16 MiB. */
+/** One check reads 1 MiB at a time; the rest of the heap is for names, which the inspection bounds at 16 MiB. */
 const MAX_HEAP_MIB = 256;
 /** Two, so that a large file does not hold up all others; more would take the processors from routing. */
 const MAX_AT_ONCE = 2;

@@ -3,7 +3,7 @@ import { MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { release, own, type OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
-import { HeldAnswers } from "./held-answers.ts";
+import { StreamedResponses } from "./streamed-responses.ts";
 import {
   ANSWER_CODES,
   ASK,
@@ -31,7 +31,7 @@ export interface LinkRequest extends RequestHead {
 }
 
 /** An answer without its place in the protocol. */
-export type LinkAnswer = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: OwnedBytes };
+export type LinkResponse = Omit<ReplyHead, "kind" | "bodyLength"> & { readonly body: OwnedBytes };
 
 /** What one read can bring at most is what the kernel holds of a socket's stream: 208 KiB on Linux. */
 const FIRST_CAPACITY = 256 * 1_024;
@@ -64,7 +64,7 @@ export class BlockingLink {
    */
   readonly #out = Buffer.allocUnsafeSlow(OUT_CAPACITY);
   #outLength = 0;
-  readonly #held = new HeldAnswers((head, body) => this.#put(head, body));
+  readonly #held = new StreamedResponses((head, body) => this.#put(head, body));
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -202,7 +202,7 @@ export class BlockingLink {
    * Small bodies go out in one write: the agent wakes once for a whole batch. A large one is taken over, and sent in pieces as
    * far as it is granted: behind the others, and never so that the host waits for its reader.
    */
-  answer(answers: readonly LinkAnswer[]): void {
+  answer(answers: readonly LinkResponse[]): void {
     const begun: number[] = [];
     for (const { body, ...head } of answers) {
       if (body.byteLength <= WHOLE_ANSWER_BYTES) this.#put({ ...head, kind: REPLY.ANSWER }, body);

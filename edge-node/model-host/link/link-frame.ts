@@ -95,7 +95,7 @@ export type HostEvent =
   | {
       readonly event: "ready";
       readonly warmUs: number;
-      readonly noBatchReason?: string;
+      readonly noBatchReason?: string | undefined;
       readonly warnings: readonly HostWarning[];
     }
   /** From now on requests do not share runs. */

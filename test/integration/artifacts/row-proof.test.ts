@@ -96,9 +96,9 @@ function chain(links: readonly Link[]): Uint8Array {
 }
 
 function isProved(file: Uint8Array): boolean {
-  const skim = inspectOnnx({ size: file.length, read: (at, length) => file.subarray(at, at + length) });
-  if (skim.kind === "refused") throw new Error(skim.reason);
-  return skim.model.rows.kind === "independent";
+  const inspection = inspectOnnx({ size: file.length, read: (at, length) => file.subarray(at, at + length) });
+  if (inspection.kind === "refused") throw new Error(inspection.reason);
+  return inspection.model.rows.kind === "independent";
 }
 
 const WIDTH = SIZE * SIZE;

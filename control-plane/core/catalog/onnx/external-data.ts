@@ -1,4 +1,4 @@
-import { quote, SkimRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /**
@@ -43,11 +43,11 @@ export function readExternalEntry(reader: WireReader, { entries }: ExternalEntri
     else reader.skip();
   }
   if (value.includes(MEMORY_ADDRESS))
-    throw new SkimRefused(
+    throw new InspectionRefused(
       "a tensor claims to lie in memory (_ORT_MEM_ADDR_), which no file may: export the model again",
     );
-  if (!KEYS.has(key)) throw new SkimRefused(`a tensor's external data has the unknown key ${quote(key)}`);
-  if (entries.has(key)) throw new SkimRefused(`a tensor's external data has the key ${quote(key)} twice`);
+  if (!KEYS.has(key)) throw new InspectionRefused(`a tensor's external data has the unknown key ${quote(key)}`);
+  if (entries.has(key)) throw new InspectionRefused(`a tensor's external data has the key ${quote(key)} twice`);
   entries.set(key, value);
 }
 
@@ -64,23 +64,23 @@ export function checkExternal(
   const size = files.get(location);
   if (!isAnnounced || location === "" || size === undefined) throw missing(tensor.name, location, files);
   const what = `tensor ${quote(tensor.name)} in ${quote(location)}`;
-  if (tensor.hasOwnBytes) throw new SkimRefused(`${what}: it has bytes of its own, too`);
-  if (tensor.needed === undefined) throw new SkimRefused(`${what}: strings may not lie in another file`);
+  if (tensor.hasOwnBytes) throw new InspectionRefused(`${what}: it has bytes of its own, too`);
+  if (tensor.needed === undefined) throw new InspectionRefused(`${what}: strings may not lie in another file`);
   const offset = numberOf(entries, "offset", what) ?? 0;
   const length = numberOf(entries, "length", what) ?? tensor.needed;
   if (length !== tensor.needed)
-    throw new SkimRefused(`${what}: its shape needs ${tensor.needed} bytes and it names ${length}`);
+    throw new InspectionRefused(`${what}: its shape needs ${tensor.needed} bytes and it names ${length}`);
   if (offset + length > size)
-    throw new SkimRefused(`${what}: bytes ${offset} to ${offset + length} are named, and the file has ${size}`);
+    throw new InspectionRefused(`${what}: bytes ${offset} to ${offset + length} are named, and the file has ${size}`);
 }
 
-function missing(name: string, location: string, files: ExternalFiles): SkimRefused {
+function missing(name: string, location: string, files: ExternalFiles): InspectionRefused {
   if (files.size === 0)
-    return new SkimRefused(
+    return new InspectionRefused(
       location === "" ? EXTERNAL_REASON : `${EXTERNAL_REASON}; tensor ${quote(name)} names ${quote(location)}`,
     );
   const known = [...files.keys()].slice(0, 5).map(quote).join(", ");
-  return new SkimRefused(
+  return new InspectionRefused(
     `tensor ${quote(name)} lies in ${location === "" ? "another file without a name" : quote(location)} (external data), which is not a file of the bundle beside its graph: there are ${known}`,
   );
 }
@@ -88,6 +88,7 @@ function missing(name: string, location: string, files: ExternalFiles): SkimRefu
 function numberOf(entries: ReadonlyMap<string, string>, key: string, what: string): number | undefined {
   const text = entries.get(key);
   if (text === undefined) return undefined;
-  if (!NUMBER.test(text)) throw new SkimRefused(`${what}: its ${key} is ${quote(text)}, which is no number of bytes`);
+  if (!NUMBER.test(text))
+    throw new InspectionRefused(`${what}: its ${key} is ${quote(text)}, which is no number of bytes`);
   return Number(text);
 }

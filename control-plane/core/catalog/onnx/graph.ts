@@ -13,7 +13,7 @@ import {
 import { skimValue, type DeclaredValue } from "./signature.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
 import { notUtf8, skimTensor } from "./tensor.ts";
-import { quote, SkimRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 const GRAPH = {
@@ -82,7 +82,7 @@ export class GraphWalk {
   /** A GraphProto that ends at `end`. */
   walk(end: number, depth = 1): SkimmedGraph {
     if (depth > MAX_GRAPH_DEPTH)
-      throw new SkimRefused(`graphs stand inside one another more than ${MAX_GRAPH_DEPTH} deep`);
+      throw new InspectionRefused(`graphs stand inside one another more than ${MAX_GRAPH_DEPTH} deep`);
     const reader = this.#reader;
     const inputs: DeclaredValue[] = [];
     const outputs: DeclaredValue[] = [];
@@ -121,14 +121,14 @@ export class GraphWalk {
 
   #initializer(end: number, into: Map<string, ConstantFacts>): void {
     if ((this.#initializers += 1) > MAX_INITIALIZERS)
-      throw new SkimRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
+      throw new InspectionRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
     const { name, ...facts } = skimTensor(this.#reader, end, this.#external);
     into.set(this.#keep(name), facts);
   }
 
   #value(end: number): DeclaredValue {
     if ((this.#values += 1) > MAX_VALUES)
-      throw new SkimRefused(`the model has more than ${MAX_VALUES} inputs and outputs`);
+      throw new InspectionRefused(`the model has more than ${MAX_VALUES} inputs and outputs`);
     const value = skimValue(this.#reader, end);
     this.#keep(value.name);
     return value;
@@ -137,12 +137,12 @@ export class GraphWalk {
   #keep(name: string): string {
     this.#keptBytes += name.length;
     if (this.#keptBytes > MAX_KEPT_NAME_BYTES)
-      throw new SkimRefused(`the names of the model's tensors hold more than ${MAX_KEPT_NAME_BYTES} characters`);
+      throw new InspectionRefused(`the names of the model's tensors hold more than ${MAX_KEPT_NAME_BYTES} characters`);
     return name;
   }
 
   #node(end: number, depth: number, into: GraphNode[]): void {
-    if ((this.#nodes += 1) > MAX_NODES) throw new SkimRefused(`the model has more than ${MAX_NODES} nodes`);
+    if ((this.#nodes += 1) > MAX_NODES) throw new InspectionRefused(`the model has more than ${MAX_NODES} nodes`);
     const reader = this.#reader;
     const node: MutableNode = {
       operator: "",
@@ -194,12 +194,12 @@ export class GraphWalk {
   #useDomain(domain: string, operator: string): void {
     if (this.#domains.has(domain)) return;
     if (PROCESSOR_DOMAINS.has(domain)) {
-      throw new SkimRefused(
+      throw new InspectionRefused(
         `operator ${quote(operator)} is from domain ${quote(domain)}, a layout for one kind of processor: save the model with graph optimization level ORT_ENABLE_EXTENDED or lower, or publish the one before optimization`,
       );
     }
     if (!OPSETS.has(domain)) {
-      throw new SkimRefused(
+      throw new InspectionRefused(
         `operator ${quote(operator)} is from domain ${quote(domain)}; only ${DOMAINS} are served: export without custom operators`,
       );
     }
@@ -268,5 +268,5 @@ interface MutableNode {
   hasSubgraph: boolean;
 }
 
-const sparse = (): SkimRefused =>
-  new SkimRefused("the model holds a sparse tensor, which is not served: convert it to a dense one");
+const sparse = (): InspectionRefused =>
+  new InspectionRefused("the model holds a sparse tensor, which is not served: convert it to a dense one");

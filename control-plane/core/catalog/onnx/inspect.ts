@@ -7,7 +7,7 @@ import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, O
 import { withLabelShapes } from "./label-shapes.ts";
 import { GraphWalk, type SkimmedGraph } from "./graph.ts";
 import { toTensorSpec, type DeclaredValue } from "./signature.ts";
-import { isSkimRefused, printable, quote, SkimRefused } from "./inspection-refused.ts";
+import { isInspectionRefused, printable, quote, InspectionRefused } from "./inspection-refused.ts";
 import { WireReader } from "./wire-reader.ts";
 
 const MODEL = {
@@ -40,7 +40,7 @@ export interface OnnxModel {
   readonly rows: RowProof;
 }
 
-export type Skim =
+export type OnnxInspection =
   | { readonly kind: "model"; readonly model: OnnxModel }
   | { readonly kind: "refused"; readonly reason: string };
 
@@ -49,11 +49,11 @@ export type Skim =
  * memory, one pass forwards, tensors passed over. Initializers may lie in `external` files, by default in none. Throws only
  * what the source throws.
  */
-export function inspectOnnx(source: ByteSource, external: ExternalFiles = new Map()): Skim {
+export function inspectOnnx(source: ByteSource, external: ExternalFiles = new Map()): OnnxInspection {
   try {
     return { kind: "model", model: skimModel(source, external) };
   } catch (error) {
-    if (!isSkimRefused(error)) throw error;
+    if (!isInspectionRefused(error)) throw error;
     const instead = foreignFormat(source.read(0, Math.min(FORMAT_HEAD_BYTES, source.size)));
     return { kind: "refused", reason: instead === undefined ? error.message : `this is ${instead.is}: ${instead.fix}` };
   }
@@ -69,15 +69,15 @@ interface Parts {
 }
 
 function skimModel(source: ByteSource, external: ExternalFiles): OnnxModel {
-  if (source.size === 0) throw new SkimRefused("the file is empty");
+  if (source.size === 0) throw new InspectionRefused("the file is empty");
   if (source.size > MAX_FILE_BYTES)
-    throw new SkimRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
+    throw new InspectionRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
   const reader = new WireReader(source);
   const walk = new GraphWalk(reader, external);
   const parts: Parts = { irVersion: 0, producerName: "", producerVersion: "", graph: undefined, opsets: new Map() };
   while (reader.next(source.size)) skimModelField(reader, { walk, parts });
   const { graph, irVersion, opsets } = parts;
-  if (!graph) throw new SkimRefused("not an ONNX model: the file holds no graph");
+  if (!graph) throw new InspectionRefused("not an ONNX model: the file holds no graph");
   checkVersions(irVersion, opsets, walk.domains);
   const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
   return {
@@ -126,13 +126,13 @@ function skimModelField(
       break;
     case MODEL.graph:
       // A parser would merge the two; what one of them says alone would mean nothing.
-      if (parts.graph) throw new SkimRefused("the file holds two graphs");
+      if (parts.graph) throw new InspectionRefused("the file holds two graphs");
       parts.graph = walk.walk(reader.enter("the graph"));
       break;
     case MODEL.trainingInfo:
-      throw new SkimRefused("the model holds training information: export it for inference");
+      throw new InspectionRefused("the model holds training information: export it for inference");
     case MODEL.functions:
-      throw new SkimRefused(
+      throw new InspectionRefused(
         "the model defines functions of its own: export it with them inlined, for example with onnx.inliner.inline_local_functions",
       );
     default:
@@ -151,33 +151,35 @@ function skimOpset(reader: WireReader, opsets: Map<string, number>): void {
   }
   const name = domainName(domain);
   if (opsets.has(name) && opsets.get(name) !== version)
-    throw new SkimRefused(`the model imports ${name} in two versions`);
-  if (opsets.size === MAX_IMPORTS) throw new SkimRefused(`the model imports more than ${MAX_IMPORTS} operator sets`);
+    throw new InspectionRefused(`the model imports ${name} in two versions`);
+  if (opsets.size === MAX_IMPORTS)
+    throw new InspectionRefused(`the model imports more than ${MAX_IMPORTS} operator sets`);
   opsets.set(name, version);
 }
 
 function checkVersions(irVersion: number, opsets: ReadonlyMap<string, number>, used: ReadonlySet<string>): void {
   if (irVersion < IR_VERSIONS.from || irVersion > IR_VERSIONS.to) {
-    throw new SkimRefused(`ir_version is ${irVersion}; ${IR_VERSIONS.from} to ${IR_VERSIONS.to} are served`);
+    throw new InspectionRefused(`ir_version is ${irVersion}; ${IR_VERSIONS.from} to ${IR_VERSIONS.to} are served`);
   }
   for (const domain of used)
-    if (!opsets.has(domain)) throw new SkimRefused(`the model uses operators of ${domain} without importing that set`);
+    if (!opsets.has(domain))
+      throw new InspectionRefused(`the model uses operators of ${domain} without importing that set`);
   for (const domain of [DEFAULT_DOMAIN, ...used]) {
     const version = opsets.get(domain);
     const range = OPSETS.get(domain);
     if (version === undefined || (range && version >= range.from && version <= range.to)) continue;
-    throw new SkimRefused(
+    throw new InspectionRefused(
       `version ${version} of the operator set ${domain}; ${range?.from} to ${range?.to} are served: export with another opset_version`,
     );
   }
 }
 
 function signature(values: readonly DeclaredValue[], side: "input" | "output"): readonly TensorSpec[] {
-  if (values.length === 0 && side === "output") throw new SkimRefused("the graph has no outputs");
+  if (values.length === 0 && side === "output") throw new InspectionRefused("the graph has no outputs");
   const specs = values.map((value) => toTensorSpec(value, side));
   const names = new Set<string>();
   for (const { name } of specs) {
-    if (names.has(name)) throw new SkimRefused(`two ${side}s are called ${quote(name)}`);
+    if (names.has(name)) throw new InspectionRefused(`two ${side}s are called ${quote(name)}`);
     names.add(name);
   }
   return specs;

@@ -1,14 +1,14 @@
 /** Why a file is not served, as a sentence for the person who uploaded it. Never leaves `core/catalog`. */
-export class SkimRefused extends Error {
+export class InspectionRefused extends Error {
   constructor(reason: string) {
     super(reason);
-    this.name = "SkimRefused";
+    this.name = "InspectionRefused";
   }
 }
 
 // By name: under Jest the realms differ.
-export const isSkimRefused = (error: unknown): error is SkimRefused =>
-  error instanceof Error && error.name === "SkimRefused";
+export const isInspectionRefused = (error: unknown): error is InspectionRefused =>
+  error instanceof Error && error.name === "InspectionRefused";
 
 const SHOWN_CHARACTERS = 80;
 

@@ -11,10 +11,10 @@ export const MAX_STRING_BYTES = 1024 ** 2;
 
 /**
  * Protobuf fields that we look at. A boosted forest writes a field for each number of its trees, so 10 million are
- * honest; a 2 GiB file of empty fields has a thousand million, which would take the skim half a minute.
+ * honest; a 2 GiB file of empty fields has a thousand million, which would take the inspection half a minute.
  */
 export const MAX_FIELDS = 50_000_000;
-/** Inputs, outputs and names of initializers that are kept to compare them: bounds the skim's memory. */
+/** Inputs, outputs and names of initializers that are kept to compare them: bounds the memory of the inspection. */
 export const MAX_KEPT_NAME_BYTES = 16 * 1024 ** 2;
 export const MAX_DIMENSIONS = 8;
 export const MAX_TENSOR_NAME = 256;

@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { MAX_DIMENSIONS, MAX_TENSOR_NAME } from "./limits.ts";
 import { datatypeOf } from "./datatypes.ts";
-import { quote, SkimRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /** TypeProto's kinds of value that are no dense tensor. */
@@ -36,7 +36,7 @@ export function skimValue(reader: WireReader, end: number): DeclaredValue {
   while (reader.next(end)) {
     if (reader.field === 1) name = reader.text("a tensor's name");
     else if (reader.field === 2) {
-      if (type) throw new SkimRefused(`tensor ${quote(name)} has two types`);
+      if (type) throw new InspectionRefused(`tensor ${quote(name)} has two types`);
       type = skimType(reader, reader.enter("a tensor's type"));
     } else if (reader.field === 3) reader.skipText("a tensor's doc_string");
     else reader.skip();
@@ -53,7 +53,7 @@ function skimType(reader: WireReader, end: number): DeclaredType | undefined {
       continue;
     }
     // Of two kinds a parser keeps the last, or merges them: no exporter writes that.
-    if (type) throw new SkimRefused("a tensor has two types");
+    if (type) throw new InspectionRefused("a tensor has two types");
     if (other === undefined) type = skimTensorType(reader, reader.enter("a tensor's type"));
     else {
       reader.skip();
@@ -69,7 +69,7 @@ function skimTensorType(reader: WireReader, end: number): DeclaredType {
   while (reader.next(end)) {
     if (reader.field === 1) datatype = reader.integer("a tensor's datatype");
     else if (reader.field === 2) {
-      if (shape) throw new SkimRefused("a tensor has two shapes");
+      if (shape) throw new InspectionRefused("a tensor has two shapes");
       shape = skimShape(reader, reader.enter("a tensor's shape"));
     } else reader.skip();
   }
@@ -81,7 +81,7 @@ function skimShape(reader: WireReader, end: number): number[] {
   while (reader.next(end)) {
     if (reader.field !== 1) reader.skip();
     else if (shape.length === MAX_DIMENSIONS)
-      throw new SkimRefused(`a tensor has more than ${MAX_DIMENSIONS} dimensions`);
+      throw new InspectionRefused(`a tensor has more than ${MAX_DIMENSIONS} dimensions`);
     else shape.push(skimDimension(reader, reader.enter("a dimension")));
   }
   return shape;
@@ -97,26 +97,30 @@ function skimDimension(reader: WireReader, end: number): number {
       reader.skip();
     }
   }
-  if (!Number.isSafeInteger(length)) throw new SkimRefused(`a dimension of ${length} is out of range`);
+  if (!Number.isSafeInteger(length)) throw new InspectionRefused(`a dimension of ${length} is out of range`);
   return length;
 }
 
 /** The declared value as callers see it. Refuses what the Open Inference Protocol cannot carry. */
 export function toTensorSpec({ name, type }: DeclaredValue, side: "input" | "output"): TensorSpec {
   const what = `${side} ${quote(name)}`;
-  if (name === "") throw new SkimRefused(`an ${side} has no name`);
+  if (name === "") throw new InspectionRefused(`an ${side} has no name`);
   if (name.length > MAX_TENSOR_NAME)
-    throw new SkimRefused(`the name of ${what} has ${name.length} characters; at most ${MAX_TENSOR_NAME} are allowed`);
-  if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new SkimRefused(`the name of ${what} holds control characters`);
-  if (!type) throw new SkimRefused(`${what} has no type`);
+    throw new InspectionRefused(
+      `the name of ${what} has ${name.length} characters; at most ${MAX_TENSOR_NAME} are allowed`,
+    );
+  if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new InspectionRefused(`the name of ${what} holds control characters`);
+  if (!type) throw new InspectionRefused(`${what} has no type`);
   if (type.kind !== "tensor")
-    throw new SkimRefused(`${what} is ${article(type.kind)}; only tensors can be served${wayOut(type.kind)}`);
+    throw new InspectionRefused(`${what} is ${article(type.kind)}; only tensors can be served${wayOut(type.kind)}`);
   const datatype = datatypeOf(type.datatype);
-  if (!datatype) throw new SkimRefused(`${what} has the unknown datatype ${type.datatype}`);
+  if (!datatype) throw new InspectionRefused(`${what} has the unknown datatype ${type.datatype}`);
   if (datatype.oip === undefined)
-    throw new SkimRefused(`${what} has datatype ${datatype.onnx}, which the Open Inference Protocol does not know`);
+    throw new InspectionRefused(
+      `${what} has datatype ${datatype.onnx}, which the Open Inference Protocol does not know`,
+    );
   if (datatype.oip === "BF16")
-    throw new SkimRefused(
+    throw new InspectionRefused(
       `${what} has datatype BFLOAT16, which the runtime cannot take or give: export it with FLOAT there, for example after model.float()`,
     );
   return { name, datatype: datatype.oip, shape: shapeOf(type.shape, what, side) };
@@ -129,7 +133,7 @@ export function toTensorSpec({ name, type }: DeclaredValue, side: "input" | "out
 function shapeOf(shape: readonly number[] | undefined, what: string, side: "input" | "output"): number[] {
   if (shape) return [...shape];
   if (side === "output") return [-1];
-  throw new SkimRefused(`${what} has no shape: export it with one, variable dimensions by name`);
+  throw new InspectionRefused(`${what} has no shape: export it with one, variable dimensions by name`);
 }
 
 /** The exporters of classifiers write sequences of maps unless told otherwise; a final ZipMap is cut, others are not. */

@@ -6,7 +6,7 @@ import {
   type ExternalEntries,
   type ExternalFiles,
 } from "./external-data.ts";
-import { quote, SkimRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "./inspection-refused.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts } from "./batching/graph-facts.ts";
 import { WIRE, type WireReader } from "./wire-reader.ts";
 
@@ -77,7 +77,7 @@ export function skimTensor(reader: WireReader, end: number, files: ExternalFiles
     switch (reader.field) {
       case FIELD.dims:
         reader.integers("a tensor's dimension", (length) => {
-          if (length < 0) throw new SkimRefused(`tensor ${quote(found.name)} has a dimension of ${length}`);
+          if (length < 0) throw new InspectionRefused(`tensor ${quote(found.name)} has a dimension of ${length}`);
           found.elements *= length;
           found.dims.push(length);
         });
@@ -86,7 +86,7 @@ export function skimTensor(reader: WireReader, end: number, files: ExternalFiles
         found.datatype = reader.integer("a tensor's datatype");
         break;
       case FIELD.segment:
-        throw new SkimRefused("a tensor is written in segments, which no runtime reads");
+        throw new InspectionRefused("a tensor is written in segments, which no runtime reads");
       case FIELD.name:
         found.name = reader.text("a tensor's name");
         break;
@@ -126,7 +126,7 @@ function integersOf({ datatype, dims, elements, raw, numbers }: Found): readonly
 
 /** DEFAULT or EXTERNAL. Any other value is one that a parser may cut down to one of them. */
 function isExternal(location: number): boolean {
-  if (location !== 0 && location !== 1) throw new SkimRefused(EXTERNAL_REASON);
+  if (location !== 0 && location !== 1) throw new InspectionRefused(EXTERNAL_REASON);
   return location === 1;
 }
 
@@ -138,7 +138,7 @@ function checkBeside({ name, elements, datatype, rawBytes, counts, external }: F
 
 function knownType(name: string, datatype: number): Datatype {
   const type = datatypeOf(datatype);
-  if (!type) throw new SkimRefused(`tensor ${quote(name)} has the unknown datatype ${datatype}`);
+  if (!type) throw new InspectionRefused(`tensor ${quote(name)} has the unknown datatype ${datatype}`);
   return type;
 }
 
@@ -174,8 +174,8 @@ function checkSize({ name, elements, datatype: number, rawBytes, counts }: Found
 }
 
 /** The runtime writes U+FFFD for what is not UTF-8, so that two such labels would be one. */
-export const notUtf8 = (what: string): SkimRefused =>
-  new SkimRefused(`${what} is a text that is not UTF-8: write the labels in UTF-8 and export again`);
+export const notUtf8 = (what: string): InspectionRefused =>
+  new InspectionRefused(`${what} is a text that is not UTF-8: write the labels in UTF-8 and export again`);
 
-const misfit = (name: string, type: Datatype, why: string): SkimRefused =>
-  new SkimRefused(`tensor ${quote(name)} (${type.onnx}): ${why}`);
+const misfit = (name: string, type: Datatype, why: string): InspectionRefused =>
+  new InspectionRefused(`tensor ${quote(name)} (${type.onnx}): ${why}`);

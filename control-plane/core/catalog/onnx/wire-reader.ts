@@ -1,6 +1,6 @@
 import type { ByteSource } from "../byte-source.ts";
 import { MAX_FIELDS, MAX_STRING_BYTES } from "./limits.ts";
-import { SkimRefused } from "./inspection-refused.ts";
+import { InspectionRefused } from "./inspection-refused.ts";
 
 /** How a field's value is written. Groups (3 and 4) went out of use before ONNX began. */
 export const WIRE = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const;
@@ -55,7 +55,7 @@ export class WireReader {
   next(end: number): boolean {
     this.#end = end;
     if (this.#position === end) return false;
-    if ((this.#fieldsLeft -= 1) < 0) throw new SkimRefused(`the file has more than ${MAX_FIELDS} fields`);
+    if ((this.#fieldsLeft -= 1) < 0) throw new InspectionRefused(`the file has more than ${MAX_FIELDS} fields`);
     const at = this.#position;
     const key = this.#varint();
     if (key < 8 || key > MAX_KEY) throw this.#damaged(at, `there is no field ${Math.floor(key / 8)}`);
@@ -237,10 +237,10 @@ export class WireReader {
     return this.#window;
   }
 
-  #damaged(at: number, what: string): SkimRefused {
-    return new SkimRefused(`not a whole ONNX file: at byte ${at} of ${this.#source.size}, ${what}`);
+  #damaged(at: number, what: string): InspectionRefused {
+    return new InspectionRefused(`not a whole ONNX file: at byte ${at} of ${this.#source.size}, ${what}`);
   }
 }
 
-const tooLong = (what: string, length: number, limit: number): SkimRefused =>
-  new SkimRefused(`${what} is ${length} bytes long; at most ${limit} are allowed`);
+const tooLong = (what: string, length: number, limit: number): InspectionRefused =>
+  new InspectionRefused(`${what} is ${length} bytes long; at most ${limit} are allowed`);

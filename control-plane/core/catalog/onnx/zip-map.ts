@@ -1,5 +1,5 @@
 import type { ByteSource } from "../byte-source.ts";
-import { isSkimRefused } from "./inspection-refused.ts";
+import { isInspectionRefused } from "./inspection-refused.ts";
 import { domainName, DEFAULT_DOMAIN } from "./limits.ts";
 import { bytesField, fieldHead, integerField, join } from "./wire-writer.ts";
 import { WireReader } from "./wire-reader.ts";
@@ -46,7 +46,7 @@ export function cutZipMaps(source: ByteSource): ZipMapCut | undefined {
   try {
     return cut(source);
   } catch (error) {
-    if (isSkimRefused(error)) return undefined;
+    if (isInspectionRefused(error)) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { decodeRequest, type InferRequest } from "../../../../shared/inference/request.ts";
 import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
-import { type Answer, answerOf, faultOf, runtimeFault } from "../answer.ts";
+import { type EncodedResponse, responseOf, errorResponse, runtimeFault } from "../response.ts";
 import { batchKey, rowsOf, split, stack } from "./batch-rows.ts";
 import { differingOutput } from "./equal-outputs.ts";
 import type { OutputText } from "../output-text.ts";
@@ -16,7 +16,7 @@ export interface HostedModel {
   readonly texts: OutputText;
 }
 
-export interface BatchResponse extends Answer {
+export interface BatchResponse extends EncodedResponse {
   /** Decoding it, the run that answered it (with all that shared it), and encoding the answer. */
   readonly computeUs: number;
   readonly decodeUs: number;
@@ -29,7 +29,7 @@ interface Entry {
   readonly decodeMs: number;
   runMs: number;
   encodeMs: number;
-  answer: Answer | undefined;
+  answer: EncodedResponse | undefined;
 }
 
 /**
@@ -65,7 +65,7 @@ export class Batch {
     } catch (error) {
       this.#rows += 1; // a stream of nonsense must not make a batch without end
       const decodeUs = toUs(performance.now() - before);
-      this.#entries.push({ ...faultOf(error), computeUs: decodeUs, decodeUs, encodeUs: 0 });
+      this.#entries.push({ ...errorResponse(error), computeUs: decodeUs, decodeUs, encodeUs: 0 });
     }
   }
 
@@ -144,7 +144,7 @@ export class Batch {
       this.#answer(entry, tensors, performance.now() - before);
     } catch (error) {
       entry.runMs += performance.now() - before;
-      entry.answer = faultOf(runtimeFault(error, this.#hosted));
+      entry.answer = errorResponse(runtimeFault(error, this.#hosted));
     }
   }
 
@@ -152,9 +152,9 @@ export class Batch {
     const before = performance.now();
     try {
       this.#hosted.texts.check(tensors, entry.request.inputs);
-      entry.answer = answerOf(this.#hosted, entry.request, tensors);
+      entry.answer = responseOf(this.#hosted, entry.request, tensors);
     } catch (error) {
-      entry.answer = faultOf(error);
+      entry.answer = errorResponse(error);
     }
     entry.runMs += runMs;
     entry.encodeMs = performance.now() - before;
@@ -171,7 +171,7 @@ const namesOf = (entry: Entry | undefined): readonly string[] => entry?.request.
 const toUs = (ms: number): number => Math.round(ms * 1_000);
 
 const finished = ({ answer, decodeMs, runMs, encodeMs }: Entry): BatchResponse => ({
-  ...(answer ?? faultOf(new Error("the run gave no answer"))),
+  ...(answer ?? errorResponse(new Error("the run gave no answer"))),
   computeUs: toUs(decodeMs + runMs + encodeMs),
   decodeUs: toUs(decodeMs),
   encodeUs: toUs(encodeMs),

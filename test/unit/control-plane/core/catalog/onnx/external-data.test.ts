@@ -18,8 +18,8 @@ const FILES = externalFilesOf("model.onnx", [
 ]);
 
 function refusalOf(initializer: Uint8Array, files = FILES): string | undefined {
-  const skim = inspectOnnx(bytesSource(onnx({ initializers: [initializer] })), files);
-  return skim.kind === "refused" ? skim.reason : undefined;
+  const inspection = inspectOnnx(bytesSource(onnx({ initializers: [initializer] })), files);
+  return inspection.kind === "refused" ? inspection.reason : undefined;
 }
 
 describe("external data of a bundle", () => {
@@ -85,8 +85,8 @@ describe("external data of a bundle", () => {
   it("is refused in an attribute: only initializers may lie outside", () => {
     const constant = outside({ location: "model.onnx.data" });
     const attribute = message(field(1, "value"), field(5, constant), field(20, 4));
-    const skim = inspectOnnx(bytesSource(onnx({ nodes: [node("Constant", field(5, attribute))] })), FILES);
-    expect(skim).toMatchObject({ kind: "refused", reason: expect.stringContaining("external data") });
+    const inspection = inspectOnnx(bytesSource(onnx({ nodes: [node("Constant", field(5, attribute))] })), FILES);
+    expect(inspection).toMatchObject({ kind: "refused", reason: expect.stringContaining("external data") });
   });
 
   it("lets no tensor through whose bytes do not all lie inside a listed file", () => {

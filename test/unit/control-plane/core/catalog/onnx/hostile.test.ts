@@ -17,8 +17,8 @@ import {
 } from "./onnx-bytes.ts";
 
 function refusal(bytes: Uint8Array): string | undefined {
-  const skim = inspectOnnx(bytesSource(bytes));
-  return skim.kind === "refused" ? skim.reason : undefined;
+  const inspection = inspectOnnx(bytesSource(bytes));
+  return inspection.kind === "refused" ? inspection.reason : undefined;
 }
 
 const refusalOf = (parts: ModelParts): string | undefined => refusal(onnx(parts));
@@ -231,6 +231,6 @@ describe("a file made to do harm", () => {
 });
 
 function isAnswered(bytes: Uint8Array): boolean {
-  const skim = inspectOnnx(bytesSource(bytes));
-  return skim.kind === "refused" ? skim.reason.length > 0 : skim.model.outputs.length > 0;
+  const inspection = inspectOnnx(bytesSource(bytes));
+  return inspection.kind === "refused" ? inspection.reason.length > 0 : inspection.model.outputs.length > 0;
 }

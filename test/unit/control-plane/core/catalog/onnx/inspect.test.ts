@@ -4,24 +4,24 @@ import { bytesSource } from "../../../../../../control-plane/core/catalog/byte-s
 import { type OnnxModel, inspectOnnx } from "../../../../../../control-plane/core/catalog/onnx/inspect.ts";
 import { field, FLOAT, INT64, message, node, onnx, tensor, tensorType, value, type ModelParts } from "./onnx-bytes.ts";
 
-function skimmed(bytes: Uint8Array): OnnxModel {
-  const skim = inspectOnnx(bytesSource(bytes));
-  if (skim.kind === "refused") throw new Error(skim.reason);
-  return skim.model;
+function inspected(bytes: Uint8Array): OnnxModel {
+  const inspection = inspectOnnx(bytesSource(bytes));
+  if (inspection.kind === "refused") throw new Error(inspection.reason);
+  return inspection.model;
 }
 
 /** Why a file is refused; `undefined` when it is not. */
 function refusal(bytes: Uint8Array): string | undefined {
-  const skim = inspectOnnx(bytesSource(bytes));
-  return skim.kind === "refused" ? skim.reason : undefined;
+  const inspection = inspectOnnx(bytesSource(bytes));
+  return inspection.kind === "refused" ? inspection.reason : undefined;
 }
 
 const refusalOf = (parts: ModelParts): string | undefined => refusal(onnx(parts));
 
-describe("the skim of an ONNX file", () => {
+describe("the inspection of an ONNX file", () => {
   it("finds versions, producer, inputs and outputs", () => {
     expect(
-      skimmed(
+      inspected(
         onnx({
           opsets: [
             ["", 17],
@@ -41,7 +41,7 @@ describe("the skim of an ONNX file", () => {
   });
 
   it.each(["digits", "digits-small"])("reads the trained example %s", (name) => {
-    const model = skimmed(
+    const model = inspected(
       readFileSync(new URL(`../../../../../../examples/digits/models/${name}.onnx`, import.meta.url)),
     );
     expect(model.inputs).toEqual([{ name: "image", datatype: "FP32", shape: [-1, 1, 28, 28] }]);
@@ -55,12 +55,12 @@ describe("the skim of an ONNX file", () => {
       ["com.microsoft.nchwc", 1],
       ["org.pytorch.aten", 1],
     ];
-    expect(skimmed(onnx({ opsets })).opsets).toEqual({ "ai.onnx": 17 });
+    expect(inspected(onnx({ opsets })).opsets).toEqual({ "ai.onnx": 17 });
   });
 
   it("takes the runtime's own operators", () => {
     const opsets: [string, number][] = [["com.microsoft", 1]];
-    const model = skimmed(onnx({ opsets, nodes: [node("Gelu", field(7, "com.microsoft"))] }));
+    const model = inspected(onnx({ opsets, nodes: [node("Gelu", field(7, "com.microsoft"))] }));
     expect(model.opsets).toEqual({ "com.microsoft": 1 });
     expect(model.rows).toEqual({ kind: "independent" });
   });
@@ -77,19 +77,19 @@ describe("the skim of an ONNX file", () => {
   it("leaves initializers out of the inputs, as files before IR 4 list them there", () => {
     const inputs = [value("x", tensorType(FLOAT, [2])), value("w", tensorType(FLOAT, [2]))];
     expect(
-      skimmed(onnx({ irVersion: 3, inputs, initializers: [tensor("w", [2])] })).inputs.map(({ name }) => name),
+      inspected(onnx({ irVersion: 3, inputs, initializers: [tensor("w", [2])] })).inputs.map(({ name }) => name),
     ).toEqual(["x"]);
   });
 
   it("shows every length that is not a number as −1", () => {
     const shape = ["batch", undefined, -1, 0, 7];
-    expect(skimmed(onnx({ inputs: [value("x", tensorType(FLOAT, shape))] })).inputs[0]?.shape).toEqual([
+    expect(inspected(onnx({ inputs: [value("x", tensorType(FLOAT, shape))] })).inputs[0]?.shape).toEqual([
       -1, -1, -1, 0, 7,
     ]);
   });
 
   it("shows an output of unknown rank as one variable dimension, and refuses such an input", () => {
-    expect(skimmed(onnx({ outputs: [value("y", tensorType(INT64))] })).outputs).toEqual([
+    expect(inspected(onnx({ outputs: [value("y", tensorType(INT64))] })).outputs).toEqual([
       { name: "y", datatype: "INT64", shape: [-1] },
     ]);
     expect(refusalOf({ inputs: [value("x", tensorType(INT64))] })).toMatch(/input "x" has no shape/);
@@ -110,22 +110,22 @@ describe("the skim of an ONNX file", () => {
     [12, "UINT32"],
     [13, "UINT64"],
   ])("calls ONNX datatype %i %s", (datatype, name) => {
-    expect(skimmed(onnx({ inputs: [value("x", tensorType(datatype, [1]))] })).inputs[0]?.datatype).toBe(name);
+    expect(inspected(onnx({ inputs: [value("x", tensorType(datatype, [1]))] })).inputs[0]?.datatype).toBe(name);
   });
 
   it("says 1 for the opset of a model that only uses ai.onnx.ml", () => {
     const parts: ModelParts = { opsets: [["ai.onnx.ml", 3]], nodes: [node("Scaler", field(7, "ai.onnx.ml"))] };
-    expect(skimmed(onnx(parts)).opset).toBe(1);
+    expect(inspected(onnx(parts)).opset).toBe(1);
   });
 
   it("makes the producer fit for a terminal", () => {
-    expect(skimmed(onnx({ modelFields: [field(2, `\u001b[31m${"x".repeat(500)}`)] })).producer).toMatch(
+    expect(inspected(onnx({ modelFields: [field(2, `\u001b[31m${"x".repeat(500)}`)] })).producer).toMatch(
       /^\uFFFD\[31mx{95}$/,
     );
   });
 });
 
-describe("the skim's refusals", () => {
+describe("refusals of the inspection", () => {
   it.each([
     ["complex numbers", { inputs: [value("x", tensorType(14, [1]))] }, /input "x" has datatype COMPLEX64/],
     [
@@ -241,10 +241,10 @@ describe("what an exporter declares wrongly", () => {
       ["ai.onnx.ml", 3],
     ] as const;
     const outputs = [value("y", tensorType(INT64, [1]))];
-    expect(skimmed(onnx({ opsets, nodes: [classifier("label"), cast], outputs })).outputs).toEqual([
+    expect(inspected(onnx({ opsets, nodes: [classifier("label"), cast], outputs })).outputs).toEqual([
       { name: "y", datatype: "INT64", shape: [-1] },
     ]);
-    expect(skimmed(onnx({ opsets, nodes: [classifier("value"), cast], outputs })).outputs[0]?.shape).toEqual([1]);
+    expect(inspected(onnx({ opsets, nodes: [classifier("value"), cast], outputs })).outputs[0]?.shape).toEqual([1]);
   });
 
   it("is refused where the runtime has no way: BFLOAT16 as input or output", () => {

@@ -1,7 +1,7 @@
 import { own, type OwnedBytes } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { HeldAnswers } from "../../../../../edge-node/model-host/link/held-answers.ts";
+import { StreamedResponses } from "../../../../../edge-node/model-host/link/streamed-responses.ts";
 import { ANSWER_CODES, PIECE_BYTES, REPLY } from "../../../../../edge-node/model-host/link/link-frame.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES } from "../../../../../shared/protocol/limits.ts";
 
@@ -15,9 +15,9 @@ interface Sent {
   readonly body: Buffer;
 }
 
-function held(): { readonly answers: HeldAnswers; readonly sent: Sent[] } {
+function held(): { readonly answers: StreamedResponses; readonly sent: Sent[] } {
   const sent: Sent[] = [];
-  const answers = new HeldAnswers(({ kind, code, requestId }, body) =>
+  const answers = new StreamedResponses(({ kind, code, requestId }, body) =>
     sent.push({ kind, code, requestId, body: Buffer.from(body) }),
   );
   return { answers, sent };
@@ -25,7 +25,7 @@ function held(): { readonly answers: HeldAnswers; readonly sent: Sent[] } {
 
 const aBody = (bytes: number, seed: number): OwnedBytes => own(Buffer.alloc(bytes, `answer ${seed} of a model `));
 
-describe("HeldAnswers", () => {
+describe("StreamedResponses", () => {
   it("sends no byte that was not granted, and every answer whole and in order once all of it was", () => {
     fc.assert(
       fc.property(

@@ -7,7 +7,7 @@ type Times = Pick<
   "code" | "batchSize" | "requestId" | "headerLength" | "computeUs" | "decodeUs" | "encodeUs"
 >;
 
-interface Held {
+interface StreamedResponse {
   readonly times: Times;
   readonly body: OwnedBytes;
   sentBytes: number;
@@ -21,12 +21,12 @@ const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
 const NOTHING = new Uint8Array(0);
 
 /**
- * Answers that are sent in pieces: each holds its bytes until they have been granted, so that a caller who reads slowly
+ * Responses that are sent in pieces: each holds its bytes until they have been granted, so that a caller who reads slowly
  * keeps no other answer from leaving. Together they hold at most `MAX_ANSWER_BYTES`; who finds no room is refused.
  */
-export class HeldAnswers {
+export class StreamedResponses {
   readonly #send: Send;
-  readonly #held = new Map<number, Held>();
+  readonly #responses = new Map<number, StreamedResponse>();
   #heldBytes = 0;
 
   constructor(send: Send) {
@@ -39,42 +39,42 @@ export class HeldAnswers {
 
   /** Owns `body` from now on. Its head is out; `sendGranted` sends what needs no grant. */
   hold(times: Times, body: OwnedBytes): void {
-    this.#held.set(times.requestId, { times, body, sentBytes: 0, creditBytes: INITIAL_CREDIT_BYTES });
+    this.#responses.set(times.requestId, { times, body, sentBytes: 0, creditBytes: INITIAL_CREDIT_BYTES });
     this.#heldBytes += body.byteLength;
   }
 
   /** Does nothing for an answer that is out. */
   grant(requestId: number, bytes: number): void {
-    const held = this.#held.get(requestId);
-    if (held === undefined) return;
-    held.creditBytes += bytes;
+    const response = this.#responses.get(requestId);
+    if (response === undefined) return;
+    response.creditBytes += bytes;
     this.sendGranted(requestId);
   }
 
   /** Ends an answer that nobody reads any more. False when it is none of these. */
   cancel(requestId: number): boolean {
-    const held = this.#held.get(requestId);
-    if (held === undefined) return false;
-    this.#end(held, CANCELLED);
+    const response = this.#responses.get(requestId);
+    if (response === undefined) return false;
+    this.#end(response, CANCELLED);
     return true;
   }
 
   /** Sends as many pieces as were granted, and the end behind the last one. */
   sendGranted(requestId: number): void {
-    const held = this.#held.get(requestId);
-    if (held === undefined) return;
-    const { times, body } = held;
-    while (held.creditBytes > 0 && held.sentBytes < body.byteLength) {
-      const bytes = Math.min(PIECE_BYTES, held.creditBytes, body.byteLength - held.sentBytes);
-      this.#send({ ...times, kind: REPLY.PIECE }, body.subarray(held.sentBytes, held.sentBytes + bytes));
-      held.sentBytes += bytes;
-      held.creditBytes -= bytes;
+    const response = this.#responses.get(requestId);
+    if (response === undefined) return;
+    const { times, body } = response;
+    while (response.creditBytes > 0 && response.sentBytes < body.byteLength) {
+      const bytes = Math.min(PIECE_BYTES, response.creditBytes, body.byteLength - response.sentBytes);
+      this.#send({ ...times, kind: REPLY.PIECE }, body.subarray(response.sentBytes, response.sentBytes + bytes));
+      response.sentBytes += bytes;
+      response.creditBytes -= bytes;
     }
-    if (held.sentBytes === body.byteLength) this.#end(held, times.code);
+    if (response.sentBytes === body.byteLength) this.#end(response, times.code);
   }
 
-  #end({ times, body }: Held, code: number): void {
-    this.#held.delete(times.requestId);
+  #end({ times, body }: StreamedResponse, code: number): void {
+    this.#responses.delete(times.requestId);
     this.#heldBytes -= body.byteLength;
     this.#send({ ...times, kind: REPLY.END, code }, NOTHING);
     release(body);

@@ -10,17 +10,17 @@ import { ANSWER_CODES } from "../link/link-frame.ts";
 import { isOutOfMemory } from "../out-of-memory.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
-export interface Answer extends EncodedBody {
+export interface EncodedResponse extends EncodedBody {
   /** Position in `ANSWER_CODES`. */
   readonly code: number;
 }
 
-/** Outputs of a run, dressed as the answer to a request. Throws `SkerryError` RUN_FAILED when they cannot travel. */
-export function answerOf(
+/** Outputs of a run, encoded as the response to a request. Throws `SkerryError` RUN_FAILED when they are too large. */
+export function responseOf(
   { name, version }: { readonly name: string; readonly version: string },
   request: InferRequest,
   tensors: readonly Tensor[],
-): Answer {
+): EncodedResponse {
   const outputs = tensors.map((tensor, i) => ({ tensor, binary: request.outputs[i]?.binary === true }));
   const answer = encodeResponse({ modelName: name, modelVersion: version, id: request.id, outputs });
   if (answer.body.byteLength > MAX_ANSWER_BYTES) {
@@ -32,8 +32,8 @@ export function answerOf(
   return { code: 0, ...answer };
 }
 
-/** What went wrong, as an answer with a code and an `{"error"}` body. */
-export function faultOf(error: unknown): Answer {
+/** What went wrong, as a response with a code and an `{"error"}` body. */
+export function errorResponse(error: unknown): EncodedResponse {
   const fault = isSkerryError(error) ? error : new SkerryError("INTERNAL", messageOf(error));
   const code = ANSWER_CODES.findIndex((known) => known === fault.code);
   return {
