@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 
 /** Which of our messages a heartbeat confirms: the newest one, the one before it, or an older one. */
-export type Confirmation = "newest" | "late" | "old";
+export type Confirmation = "current" | "previous" | "stale";
 
 /**
  * When a session's node was last heard, and which of our messages it has received. A heartbeat that names our newest
@@ -40,8 +40,8 @@ export class Liveness {
 
   /** What a heartbeat that names `acked` confirms. Ask before the answer is sent: that answer is then the newest. */
   confirmedBy(acked: number): Confirmation {
-    if (acked === this.#newestId) return "newest";
-    return acked === this.#previousId ? "late" : "old";
+    if (acked === this.#newestId) return "current";
+    return acked === this.#previousId ? "previous" : "stale";
   }
 
   /** The heartbeat was answered with the message `ackId`. */

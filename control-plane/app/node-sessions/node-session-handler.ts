@@ -195,9 +195,9 @@ export class NodeSessions implements NodeSessionHandler {
     const { nodeId, epoch, desired, liveness } = session;
     switch (message.type) {
       case "heartbeat": {
-        const acked = liveness.confirmedBy(message.acked);
+        const confirmation = liveness.confirmedBy(message.acked);
         liveness.answered(session.control.send({ type: "heartbeat.ack", re: message.id, desiredRev: desired.rev }));
-        fleet.apply({ type: "heartbeat-received", nodeId, epoch, acked, at: clock.now() });
+        fleet.apply({ type: "heartbeat-received", nodeId, epoch, confirmation, at: clock.now() });
         return desired.confirm({ rev: message.desiredRev, digest: message.digest });
       }
       case "load": {

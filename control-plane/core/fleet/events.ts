@@ -23,14 +23,14 @@ export type FleetEvent =
       readonly at: number;
     }
   /**
-   * Which of our answers it named. `newest`: both directions work. `late`: the one before it, so the newest was on its way,
-   * or one side had stood still; that proves nothing and disproves nothing. `old`: what we send does not arrive.
+   * Which of our answers it named. `current`: both directions work. `previous`: the one before it, so the newest was on its way,
+   * or one side had stood still; that proves nothing and disproves nothing. `stale`: what we send does not arrive.
    */
   | {
       readonly type: "heartbeat-received";
       readonly nodeId: NodeId;
       readonly epoch: number;
-      readonly acked: "newest" | "late" | "old";
+      readonly confirmation: "current" | "previous" | "stale";
       readonly at: number;
     }
   /** Some byte arrived on one of the node's sockets. */

@@ -30,7 +30,7 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
     case "heartbeat-received":
       return observe(state, event, change, (observed) => ({
         lastSeen: event.at,
-        confirmedHeartbeats: confirmedHeartbeats(observed.confirmedHeartbeats, event.acked),
+        confirmedHeartbeats: confirmedHeartbeats(observed.confirmedHeartbeats, event.confirmation),
       }));
     case "node-heard":
       return observe(state, event, change, (observed) =>
@@ -50,9 +50,9 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
   }
 }
 
-function confirmedHeartbeats(before: number, acked: "newest" | "late" | "old"): number {
-  if (acked === "late") return before;
-  return acked === "old" ? 0 : Math.min(before + 1, CONFIRMED_HEARTBEATS_FOR_READY);
+function confirmedHeartbeats(before: number, confirmation: "current" | "previous" | "stale"): number {
+  if (confirmation === "previous") return before;
+  return confirmation === "stale" ? 0 : Math.min(before + 1, CONFIRMED_HEARTBEATS_FOR_READY);
 }
 
 function openSession(

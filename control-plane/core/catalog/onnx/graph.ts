@@ -10,9 +10,9 @@ import {
   OPSETS,
   PROCESSOR_DOMAINS,
 } from "./limits.ts";
-import { skimValue, type DeclaredValue } from "./signature.ts";
+import { readValue, type DeclaredValue } from "./signature.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
-import { notUtf8, skimTensor } from "./tensor.ts";
+import { notUtf8, readTensor } from "./tensor.ts";
 import { quote, InspectionRefused } from "./inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
@@ -46,7 +46,7 @@ const MAX_WIRING_BYTES = 16 * 1024 ** 2;
 const MAX_ATTRIBUTE_TEXT = 64;
 
 /** What the main graph declares. */
-export interface SkimmedGraph {
+export interface InspectedGraph {
   readonly inputs: readonly DeclaredValue[];
   readonly outputs: readonly DeclaredValue[];
   readonly initializers: ReadonlyMap<string, ConstantFacts>;
@@ -80,7 +80,7 @@ export class GraphWalk {
   }
 
   /** A GraphProto that ends at `end`. */
-  walk(end: number, depth = 1): SkimmedGraph {
+  walk(end: number, depth = 1): InspectedGraph {
     if (depth > MAX_GRAPH_DEPTH)
       throw new InspectionRefused(`graphs stand inside one another more than ${MAX_GRAPH_DEPTH} deep`);
     const reader = this.#reader;
@@ -122,14 +122,14 @@ export class GraphWalk {
   #initializer(end: number, into: Map<string, ConstantFacts>): void {
     if ((this.#initializers += 1) > MAX_INITIALIZERS)
       throw new InspectionRefused(`the model has more than ${MAX_INITIALIZERS} initializers`);
-    const { name, ...facts } = skimTensor(this.#reader, end, this.#external);
+    const { name, ...facts } = readTensor(this.#reader, end, this.#external);
     into.set(this.#keep(name), facts);
   }
 
   #value(end: number): DeclaredValue {
     if ((this.#values += 1) > MAX_VALUES)
       throw new InspectionRefused(`the model has more than ${MAX_VALUES} inputs and outputs`);
-    const value = skimValue(this.#reader, end);
+    const value = readValue(this.#reader, end);
     this.#keep(value.name);
     return value;
   }
@@ -232,7 +232,7 @@ export class GraphWalk {
           break;
         case ATTRIBUTE.tensor:
         case ATTRIBUTE.tensors:
-          node.tensor = skimTensor(reader, reader.enter("an attribute's tensor"));
+          node.tensor = readTensor(reader, reader.enter("an attribute's tensor"));
           break;
         case ATTRIBUTE.graph:
         case ATTRIBUTE.graphs:

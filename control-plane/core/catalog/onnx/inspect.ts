@@ -5,7 +5,7 @@ import { proveRowIndependence } from "./batching/prove.ts";
 import type { ExternalFiles } from "./external-data.ts";
 import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
 import { withLabelShapes } from "./label-shapes.ts";
-import { GraphWalk, type SkimmedGraph } from "./graph.ts";
+import { GraphWalk, type InspectedGraph } from "./graph.ts";
 import { toTensorSpec, type DeclaredValue } from "./signature.ts";
 import { isInspectionRefused, printable, quote, InspectionRefused } from "./inspection-refused.ts";
 import { WireReader } from "./wire-reader.ts";
@@ -51,7 +51,7 @@ export type OnnxInspection =
  */
 export function inspectOnnx(source: ByteSource, external: ExternalFiles = new Map()): OnnxInspection {
   try {
-    return { kind: "model", model: skimModel(source, external) };
+    return { kind: "model", model: inspectModel(source, external) };
   } catch (error) {
     if (!isInspectionRefused(error)) throw error;
     const instead = foreignFormat(source.read(0, Math.min(FORMAT_HEAD_BYTES, source.size)));
@@ -64,11 +64,11 @@ interface Parts {
   irVersion: number;
   producerName: string;
   producerVersion: string;
-  graph: SkimmedGraph | undefined;
+  graph: InspectedGraph | undefined;
   readonly opsets: Map<string, number>;
 }
 
-function skimModel(source: ByteSource, external: ExternalFiles): OnnxModel {
+function inspectModel(source: ByteSource, external: ExternalFiles): OnnxModel {
   if (source.size === 0) throw new InspectionRefused("the file is empty");
   if (source.size > MAX_FILE_BYTES)
     throw new InspectionRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
@@ -91,7 +91,7 @@ function skimModel(source: ByteSource, external: ExternalFiles): OnnxModel {
   };
 }
 
-function rowsOf(graph: SkimmedGraph, inputs: readonly DeclaredValue[], opset: number): RowProof {
+function rowsOf(graph: InspectedGraph, inputs: readonly DeclaredValue[], opset: number): RowProof {
   const { nodes, initializers: constants, outputs } = graph;
   if (!nodes) return { kind: "unproved", reason: "the graph is too large to be examined" };
   return proveRowIndependence({

@@ -30,7 +30,7 @@ interface DeclaredType {
 }
 
 /** Reads a ValueInfoProto that ends at `end`. */
-export function skimValue(reader: WireReader, end: number): DeclaredValue {
+export function readValue(reader: WireReader, end: number): DeclaredValue {
   let name = "";
   let type: DeclaredType | undefined;
   while (reader.next(end)) {

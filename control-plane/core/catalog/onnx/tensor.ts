@@ -59,7 +59,7 @@ const NO_FILES: ExternalFiles = new Map();
  * values. Refuses one whose bytes lie outside the file and outside the `files` beside it, and one whose shape does not fit
  * its bytes: a runtime that believed the shape would read past them, or reserve what they claim.
  */
-export function skimTensor(reader: WireReader, end: number, files: ExternalFiles = NO_FILES): SkimmedTensor {
+export function readTensor(reader: WireReader, end: number, files: ExternalFiles = NO_FILES): SkimmedTensor {
   const external = { entries: new Map<string, string>(), isAnnounced: false };
   const found: Found = {
     name: "",

@@ -14,12 +14,12 @@ describe("the liveness of a session", () => {
 
   it("tells a confirmation of the newest message from one that crossed it, and from older ones", () => {
     const liveness = new Liveness(new TestClock());
-    expect(liveness.confirmedBy(1)).toBe("old");
+    expect(liveness.confirmedBy(1)).toBe("stale");
     liveness.welcomed(1);
-    expect(liveness.confirmedBy(1)).toBe("newest");
+    expect(liveness.confirmedBy(1)).toBe("current");
     liveness.answered(2);
-    expect([2, 1].map((id) => liveness.confirmedBy(id))).toEqual(["newest", "late"]);
+    expect([2, 1].map((id) => liveness.confirmedBy(id))).toEqual(["current", "previous"]);
     liveness.answered(3);
-    expect([3, 2, 1].map((id) => liveness.confirmedBy(id))).toEqual(["newest", "late", "old"]);
+    expect([3, 2, 1].map((id) => liveness.confirmedBy(id))).toEqual(["current", "previous", "stale"]);
   });
 });

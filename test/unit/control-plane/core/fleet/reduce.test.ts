@@ -50,7 +50,7 @@ function owned(at = NOW): FleetState {
   const opened = { nodeId: a.id, epoch: 2, replica: "r-1", agentVersion: "0.1.0", capabilities, at };
   reduce(state, { type: "session-opened", ...opened });
   for (let heartbeat = 0; heartbeat < 2; heartbeat++)
-    reduce(state, { type: "heartbeat-received", nodeId: a.id, epoch: 2, acked: "newest", at });
+    reduce(state, { type: "heartbeat-received", nodeId: a.id, epoch: 2, confirmation: "current", at });
   return state;
 }
 
@@ -80,10 +80,10 @@ describe("what nodes say", () => {
   it("is a change when readiness turns, and none when it is a sign of life or a load", () => {
     const state = owned();
     const heartbeat = { type: "heartbeat-received", nodeId: a.id, epoch: 2, at: NOW + 1 } as const;
-    expect(changes(state, { ...heartbeat, acked: "newest" })).toBe(false);
-    expect(changes(state, { ...heartbeat, acked: "old" })).toBe(true);
-    expect(changes(state, { ...heartbeat, acked: "newest" })).toBe(false);
-    expect(changes(state, { ...heartbeat, acked: "newest" })).toBe(true);
+    expect(changes(state, { ...heartbeat, confirmation: "current" })).toBe(false);
+    expect(changes(state, { ...heartbeat, confirmation: "stale" })).toBe(true);
+    expect(changes(state, { ...heartbeat, confirmation: "current" })).toBe(false);
+    expect(changes(state, { ...heartbeat, confirmation: "current" })).toBe(true);
     expect(changes(state, { type: "node-heard", nodeId: a.id, epoch: 2, at: NOW + 9 })).toBe(false);
     const report = { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 1, rttMs: 1, rif: 0, placements: [] };
     expect(changes(state, { type: "load-reported", nodeId: a.id, epoch: 2, load: report })).toBe(false);
