@@ -188,9 +188,9 @@ function placementStateText(of: Placement, paint: Style): string {
     of.state === "downloading" && of.progress !== null && of.progress.total > 0
       ? ` ${Math.floor((100 * of.progress.done) / of.progress.total)} %`
       : "";
-  const leaving = of.wanted === "gone" && of.state !== "gone" ? ", leaving" : "";
-  const text = `${of.state}${percent}${leaving}`;
-  return of.state === "ready" && leaving === "" ? paint.good(text) : text;
+  const removal = of.wanted === "gone" && of.state !== "gone" ? ", being removed" : "";
+  const text = `${of.state}${percent}${removal}`;
+  return of.state === "ready" && removal === "" ? paint.good(text) : text;
 }
 
 export async function whereVersion(run: CommandContext, reference: string): Promise<void> {

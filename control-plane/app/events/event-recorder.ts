@@ -55,7 +55,7 @@ export class EventRecorder {
     budget.dropped += dropped;
     const object = `node/${node}`;
     let refused = 0;
-    for (const { level, msg, reason = "NodeReported" } of lines) {
+    for (const { level, msg, reason = "NodeLog" } of lines) {
       if (!budget.bucket.take(now)) {
         refused += 1;
         continue;

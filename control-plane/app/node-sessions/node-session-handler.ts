@@ -265,7 +265,7 @@ export class NodeSessions implements NodeSessionHandler {
     if (regressed) {
       recorder.record({
         type: "Warning",
-        reason: "StateRegressed",
+        reason: "DesiredStateConflict",
         object,
         message: `${session.name} holds a newer revision than the database, which goes on above it`,
       });

@@ -91,7 +91,7 @@ export class NodeSession {
 export class SessionRegistry {
   readonly #sessions = new Map<string, NodeSession>();
   /** Sessions that are over but for the requests on their inference channel, which may still end. */
-  readonly #leaving = new Set<NodeSession>();
+  readonly #draining = new Set<NodeSession>();
 
   get(nodeId: string): NodeSession | undefined {
     return this.#sessions.get(nodeId);
@@ -110,24 +110,24 @@ export class SessionRegistry {
     return [...this.#sessions.values()];
   }
 
-  /** Sessions with requests under way, those that are leaving included: each of these requests has its deadline. */
+  /** Sessions with requests under way, those that are draining included: each of these requests has its deadline. */
   withRequests(): readonly NodeSession[] {
-    for (const session of this.#leaving) if (session.pending.size === 0) this.#leaving.delete(session);
-    return [...this.#sessions.values(), ...this.#leaving].filter(({ pending }) => pending.size > 0);
+    for (const session of this.#draining) if (session.pending.size === 0) this.#draining.delete(session);
+    return [...this.#sessions.values(), ...this.#draining].filter(({ pending }) => pending.size > 0);
   }
 
   /** Takes the place of an older session of the same node, and returns that one. */
   add(session: NodeSession): NodeSession | undefined {
     const older = this.#sessions.get(session.nodeId);
     this.#sessions.set(session.nodeId, session);
-    if (older) this.#leaving.add(older);
+    if (older) this.#draining.add(older);
     return older;
   }
 
   /** False when a newer session has taken its place already. */
   remove(session: NodeSession): boolean {
     if (this.#sessions.get(session.nodeId) !== session) return false;
-    this.#leaving.add(session);
+    this.#draining.add(session);
     return this.#sessions.delete(session.nodeId);
   }
 }

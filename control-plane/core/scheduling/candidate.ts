@@ -103,10 +103,10 @@ export function withPlacement(candidate: Candidate, placement: FleetPlacement, m
 
 /** The same candidate without the memory that a deployment's placements may use there. */
 export function withoutReservation(candidate: Candidate, deployment: string): Candidate {
-  const ownMiB = candidate.reservedBy.get(deployment) ?? 0;
-  if (ownMiB === 0) return candidate;
+  const deploymentMiB = candidate.reservedBy.get(deployment) ?? 0;
+  if (deploymentMiB === 0) return candidate;
   const reservedBy = new Map(candidate.reservedBy).set(deployment, 0);
-  return { ...candidate, reservedMiB: candidate.reservedMiB - ownMiB, reservedBy };
+  return { ...candidate, reservedMiB: candidate.reservedMiB - deploymentMiB, reservedBy };
 }
 
 /** By the id of the node. Each deployment of a plan asks. */

@@ -38,7 +38,7 @@ export class InferenceWorker implements RequestExecutor {
   readonly #parts: Parts;
   readonly #queues = new Map<string, PlacementQueue>();
   /** Of hosts that were replaced and still answer. */
-  readonly #leaving = new Set<PlacementQueue>();
+  readonly #draining = new Set<PlacementQueue>();
   /** By placement, since the node booted: they survive a restart of the host. */
   readonly #counts = new Map<string, Counts>();
   readonly #renewals = new Renewals();
@@ -74,9 +74,9 @@ export class InferenceWorker implements RequestExecutor {
     const old = this.#queues.get(placement.placementId);
     this.#queues.set(placement.placementId, new PlacementQueue(placement, host, this.#parts.clock));
     if (old === undefined) return;
-    this.#leaving.add(old);
+    this.#draining.add(old);
     await old.emptied();
-    this.#leaving.delete(old);
+    this.#draining.delete(old);
   }
 
   remove(placementId: string): void {
@@ -93,7 +93,7 @@ export class InferenceWorker implements RequestExecutor {
   get rif(): number {
     let sum = 0;
     for (const queue of this.#queues.values()) sum += queue.rif;
-    for (const queue of this.#leaving) sum += queue.rif;
+    for (const queue of this.#draining) sum += queue.rif;
     return sum;
   }
 

@@ -48,7 +48,7 @@ async function seenWhileReplaced(change: () => Promise<unknown>): Promise<readon
 
 const isTold = (pattern: RegExp): Promise<boolean> =>
   until("it is told", async () =>
-    (await cluster.events()).some(({ reason, message }) => reason === "NodeReported" && pattern.test(message)),
+    (await cluster.events()).some(({ reason, message }) => reason === "NodeLog" && pattern.test(message)),
   );
 
 const failedOf = (samples: readonly LoadSample[]): readonly LoadSample[] =>

@@ -59,7 +59,7 @@ describe("what one node does in excess", () => {
     link.close(1_000, "");
     expect([...new Set(statuses)]).toEqual([200]);
     expect(cluster.controlPlane.output).not.toMatch(/PostgreSQL does not answer|no longer lead|lease/);
-    const said = (await cluster.events()).filter(({ reason }) => reason === "NodeReported");
+    const said = (await cluster.events()).filter(({ reason }) => reason === "NodeLog");
     expect(said.length).toBeGreaterThan(0);
     expect(said.length).toBeLessThan(NODE_LOG_RATE.burst + (seconds + 2) * NODE_LOG_RATE.perSecond);
     expect(said[0]?.message).toBe("[2Jline 0");

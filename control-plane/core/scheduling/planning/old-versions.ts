@@ -20,7 +20,7 @@ interface UpdateInput {
   readonly isPlacing: boolean;
 }
 
-interface Leaving {
+interface Removal {
   readonly placement: FleetPlacement;
   readonly why: string;
   /** It leaves before its successor is ready. */
@@ -28,7 +28,7 @@ interface Leaving {
 }
 
 export interface OldVersionsPlan {
-  readonly remove: readonly Leaving[];
+  readonly remove: readonly Removal[];
   readonly waiting: readonly string[];
   readonly wakeAt: number | undefined;
 }
@@ -56,7 +56,7 @@ export function replaceOldVersions(input: UpdateInput): OldVersionsPlan {
   if (view.isCovered) return { remove: old.map((placement) => tookOver(placement, name)), waiting, wakeAt: undefined };
 
   const { best, extra } = oneForEachNode(old, view);
-  const remove: Leaving[] = extra.map((placement) => ({
+  const remove: Removal[] = extra.map((placement) => ({
     placement,
     why: `another version serves there until ${name} does`,
   }));
@@ -160,7 +160,7 @@ function whyUseless(placement: FleetPlacement, name: string, view: UpdateView): 
 }
 
 /** Those whose nodes the new version serves, and those whose nodes need not be served. */
-function surplus(old: readonly FleetPlacement[], name: string, view: UpdateView): Leaving[] {
+function surplus(old: readonly FleetPlacement[], name: string, view: UpdateView): Removal[] {
   const answering = old.filter(view.answers);
   const replaced = answering.filter((placement) => view.isReplaced(placement));
   const served = { edge: view.served("edge"), cloud: view.served("cloud") };
@@ -184,7 +184,7 @@ function staysPut(placement: FleetPlacement, view: UpdateView): boolean {
 }
 
 /** Old replicas in the way of new ones whose bytes are there, as many as may be missing at once. */
-function breaks(old: readonly FleetPlacement[], name: string, view: UpdateView): Leaving[] {
+function breaks(old: readonly FleetPlacement[], name: string, view: UpdateView): Removal[] {
   const { fresh, held, wanted } = view;
   const heldIds = new Set(held.map(({ id }) => id));
   const inTheWay = ({ nodeId }: FleetPlacement): FleetPlacement | undefined =>
@@ -205,7 +205,7 @@ function breaks(old: readonly FleetPlacement[], name: string, view: UpdateView):
   return ready.slice(0, Math.max(0, allowed)).map((placement) => ({ placement, why, isBreak: true }));
 }
 
-const tookOver = (placement: FleetPlacement, name: string): Leaving => ({ placement, why: `${name} took over` });
+const tookOver = (placement: FleetPlacement, name: string): Removal => ({ placement, why: `${name} took over` });
 
 function waitingSentence(name: string, placement: FleetPlacement, view: UpdateView): string {
   const breaksFirst = view.need.deployment.spec.update?.breakFirst === true;
@@ -213,6 +213,6 @@ function waitingSentence(name: string, placement: FleetPlacement, view: UpdateVi
   return `${name} loads on ${view.nodeOf(placement)} when the version there has left: ${cause}`;
 }
 
-const withoutRepeats = (leaving: readonly Leaving[]): readonly Leaving[] => [
-  ...new Map(leaving.map((each) => [each.placement.id, each])).values(),
+const withoutRepeats = (removals: readonly Removal[]): readonly Removal[] => [
+  ...new Map(removals.map((each) => [each.placement.id, each])).values(),
 ];

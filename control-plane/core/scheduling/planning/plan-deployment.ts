@@ -151,7 +151,7 @@ function planKind(kind: NodeKind, input: KindInput) {
     remove: [
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
       ...(isCovered
-        ? rest.map((placement) => ({ placement, why: whyLeaving(placement, byId.get(placement.nodeId), context) }))
+        ? rest.map((placement) => ({ placement, why: removalReason(placement, byId.get(placement.nodeId), context) }))
         : []),
     ],
   };
@@ -189,7 +189,7 @@ function isStanding(
 const hasStalled = (placement: FleetPlacement, candidate: Candidate | undefined, { now }: PlanContext): boolean =>
   candidate !== undefined && isStalled(candidate, placement, now);
 
-function whyLeaving(placement: FleetPlacement, candidate: Candidate | undefined, context: PlanContext): string {
+function removalReason(placement: FleetPlacement, candidate: Candidate | undefined, context: PlanContext): string {
   if (!candidate) return "its node is gone";
   if (placement.state === "failed")
     return `it failed there (${placement.failure?.code ?? "unknown"}) and enough replicas are ready elsewhere`;

@@ -216,7 +216,7 @@ describe("planLocal", () => {
       fc.property(anyView, (any) => {
         const now = 10_000;
         let present: LocalView = { ...any, now, complete: new Set([artifact(1), artifact(2), artifact(3)]) };
-        for (let turn = 0; turn < 30; turn += 1) present = { ...present, placements: carryOut(present) };
+        for (let turn = 0; turn < 30; turn += 1) present = { ...present, placements: execute(present) };
         expect(planLocal(present).steps).toEqual([]);
         for (const { placementId, generation } of present.desired.placements) {
           const here = present.placements.get(placementId);
@@ -228,7 +228,7 @@ describe("planLocal", () => {
 });
 
 /** What a perfect executor makes of a view: every step succeeds, everything under way ends. */
-function carryOut(of: LocalView): Map<string, PlacementSnapshot> {
+function execute(of: LocalView): Map<string, PlacementSnapshot> {
   const next = new Map(of.placements);
   for (const [id, each] of next) {
     if (each.hostState === "starting") next.set(id, { ...each, state: "ready", hostState: "running" });

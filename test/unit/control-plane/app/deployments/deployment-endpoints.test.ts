@@ -57,7 +57,7 @@ describe("the endpoints of a deployment", () => {
     expect(endpoints(nodeAt("http://10.0.0.7:7090"), { state: "loading" })).toMatchObject([{ state: "loading" }]);
   });
 
-  it("leave out what is leaving or on a revoked node", () => {
+  it("leave out what is being removed or on a revoked node", () => {
     expect(endpoints(nodeAt("http://10.0.0.7:7090"), { wanted: "gone" })).toEqual([]);
     expect(endpoints(nodeAt("http://10.0.0.7:7090", false, { revoked: true }))).toEqual([]);
   });
