@@ -17,7 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 const UNPLACEABLE = new Set(["NO_ELIGIBLE_NODE", "RESIDENCY_UNSATISFIABLE"]);
 
 /** The exit code for an error answer of the API. */
-export function exitCodeOfAnswer(status: number, code: string): ExitCode {
+export function exitCodeOfResponse(status: number, code: string): ExitCode {
   if (UNPLACEABLE.has(code)) return EXIT.unmet;
   if (status === 401 || status === 403) return EXIT.notAllowed;
   if (status === 404) return EXIT.notFound;

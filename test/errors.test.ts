@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { problem } from "../shared/api/v1/common.ts";
 import { ERRORS, SkerryError, type ErrorCode } from "../shared/base/errors.ts";
-import { problemAnswer } from "../control-plane/adapters/http/server/problem.ts";
+import { problemResponse } from "../control-plane/adapters/http/server/problem.ts";
 import { inferenceError } from "../shared/inference/http/error-response.ts";
 
 const docs = readFileSync(new URL("../docs/errors.md", import.meta.url), "utf8");
@@ -28,7 +28,7 @@ describe("the catalogue of errors", () => {
     it(`is what HTTP says of ${code}`, () => {
       const error = new SkerryError(code, "this happened");
       const { status, message, fix } = ERRORS[code];
-      const answer = problemAnswer(error, "r-1");
+      const answer = problemResponse(error, "r-1");
       expect(answer.status).toBe(status);
       expect(problem.parse(answer.body)).toEqual({
         type: `urn:skerry:error:${code}`,
@@ -62,10 +62,10 @@ describe("the catalogue of errors", () => {
   it("says when to retry wherever the call may succeed soon", () => {
     for (const code of codes) {
       const isSoon = [429, 503].includes(ERRORS[code].status);
-      expect([code, "Retry-After" in problemAnswer(new SkerryError(code, "x"), "r").headers]).toEqual([code, isSoon]);
+      expect([code, "Retry-After" in problemResponse(new SkerryError(code, "x"), "r").headers]).toEqual([code, isSoon]);
     }
     expect(
-      problemAnswer(new SkerryError("RATE_LIMITED", "x", { retryAfterMs: 2_001 }), "r").headers["Retry-After"],
+      problemResponse(new SkerryError("RATE_LIMITED", "x", { retryAfterMs: 2_001 }), "r").headers["Retry-After"],
     ).toBe("3");
   });
 });

@@ -52,8 +52,8 @@ function bannedIn(text: string): readonly string[] {
   );
 }
 
-/** The titles of tests and groups of tests: the first text after `it(` or `describe(`, or after their `each`. */
-const TITLE = /\b(?:it|describe)(?:\.\w+)*(?:\([^"`]*\))?\(\s*(?:"([^"]*)"|`([^`]*)`)/g;
+/** The titles of tests and groups of tests: the first text after `it(` or `describe(`, or after the table of their `each`. */
+const TITLE = /(?:\b(?:it|describe)(?:\.\w+)*(?:\([^"`]*\))?|\]\))\(\s*(?:"([^"]*)"|`([^`]*)`)/g;
 
 const bannedTitles: readonly string[] = globSync("test/**/*.test.ts", { cwd: ROOT })
   .toSorted()

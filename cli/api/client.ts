@@ -24,7 +24,7 @@ export interface Call {
   readonly timeoutMs?: number;
 }
 
-export interface Answer {
+export interface ApiResponse {
   readonly status: number;
   /** Parsed JSON; the text when it is none; undefined when there is no body. */
   readonly body: unknown;
@@ -46,30 +46,30 @@ export class ApiClient {
     this.#signal = options.signal;
   }
 
-  get(path: string, query: Call["query"] = {}): Promise<Answer> {
+  get(path: string, query: Call["query"] = {}): Promise<ApiResponse> {
     return this.call("GET", path, { query });
   }
 
   /** With an Idempotency-Key, so that a lost answer can be asked for again without doing the work twice. */
-  post(path: string, body: unknown = {}): Promise<Answer> {
+  post(path: string, body: unknown = {}): Promise<ApiResponse> {
     return this.call("POST", path, { body, headers: { "Idempotency-Key": randomUUID() } });
   }
 
   /** `etag`: what the object must still be; null: whatever it is. */
-  put(path: string, body: unknown, etag: string | null = null): Promise<Answer> {
+  put(path: string, body: unknown, etag: string | null = null): Promise<ApiResponse> {
     return this.call("PUT", path, { body, headers: etag === null ? {} : { "If-Match": etag } });
   }
 
-  patch(path: string, body: object, etag: string | null = null): Promise<Answer> {
+  patch(path: string, body: object, etag: string | null = null): Promise<ApiResponse> {
     return this.call("PATCH", path, { body, headers: etag === null ? {} : { "If-Match": etag } });
   }
 
-  delete(path: string, etag: string | null = null): Promise<Answer> {
+  delete(path: string, etag: string | null = null): Promise<ApiResponse> {
     return this.call("DELETE", path, { headers: etag === null ? {} : { "If-Match": etag } });
   }
 
   /** Asks and reads the whole answer. */
-  async call(method: string, path: string, call: Call = {}): Promise<Answer> {
+  async call(method: string, path: string, call: Call = {}): Promise<ApiResponse> {
     const repeatable = method === "GET" || method === "HEAD" || call.headers?.["Idempotency-Key"] !== undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {

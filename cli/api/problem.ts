@@ -1,5 +1,5 @@
 import { problem, type Problem } from "../../shared/api/v1/common.ts";
-import { exitCodeOfAnswer } from "../exit-codes.ts";
+import { exitCodeOfResponse } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 
 /** The question that was answered with an error. */
@@ -19,7 +19,7 @@ export class ApiFailure extends CliFailure {
     const told = problem.safeParse(body);
     const code = told.success ? told.data.code : (headers.get("skerry-error") ?? "");
     super(
-      exitCodeOfAnswer(status, code),
+      exitCodeOfResponse(status, code),
       told.success ? partsOf(told.data, asked) : partsOfStranger({ status, code, body }, asked),
     );
     this.status = status;

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { explainAnswer } from "../../shared/api/v1/explain.ts";
+import { explainResponse } from "../../shared/api/v1/explain.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { VERSION } from "../../shared/base/version.ts";
 import { type ApiClient, decode } from "../api/client.ts";
@@ -123,7 +123,7 @@ async function step(run: CommandContext, what: string, work: () => Promise<void>
 
 async function explainPlacements(run: CommandContext, api: ApiClient, name: string): Promise<void> {
   const { body } = await api.get(`/api/v1/deployments/${name}/explain`);
-  const { placements } = decode(explainAnswer, body, "an explanation");
+  const { placements } = decode(explainResponse, body, "an explanation");
   run.output.data("\nWhy the replicas are where they are:");
   for (const { node, explain } of placements) run.output.data(`  ${node.padEnd(10)} ${explain.sentence}`);
 }

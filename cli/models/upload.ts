@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { type BackoffPolicy, fullJitter } from "../../shared/flow/backoff.ts";
 import { type Clock, sleep } from "../../shared/base/clock.ts";
 import type { Random } from "../../shared/base/random.ts";
-import type { Answer, ApiClient } from "../api/client.ts";
+import type { ApiResponse, ApiClient } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
@@ -110,7 +110,7 @@ function budgetSpent(error: unknown, offset: number): CliFailure {
   );
 }
 
-function offsetOf(answer: Answer): number | undefined {
+function offsetOf(answer: ApiResponse): number | undefined {
   const text = answer.headers.get("upload-offset");
   return text !== null && /^\d+$/.test(text) ? Number(text) : undefined;
 }

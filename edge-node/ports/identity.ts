@@ -43,7 +43,7 @@ export interface IdentityStore {
 }
 
 /** The control plane's answer to one attempt to join. */
-export type JoinAnswer =
+export type JoinOutcome =
   | { readonly kind: "joined"; readonly response: JoinResponse }
   /** 401, 409, 422: the same request will never be accepted. */
   | { readonly kind: "refused"; readonly code: string; readonly detail: string }
@@ -52,5 +52,5 @@ export type JoinAnswer =
 
 export interface JoinClient {
   /** Sends one request of a machine with a join token, or of a pod. Never throws. */
-  join(request: JoinRequest | PodJoinRequest, signal: AbortSignal): Promise<JoinAnswer>;
+  join(request: JoinRequest | PodJoinRequest, signal: AbortSignal): Promise<JoinOutcome>;
 }

@@ -1,4 +1,4 @@
-import { explainAnswer, type ExplainAnswer, type ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import { explainResponse, type ExplainResponse, type ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { decode } from "../../api/client.ts";
 import { printObject } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
@@ -11,7 +11,7 @@ export async function explain(run: CommandContext, name: string, options: { read
   const { body } = await (
     await run.api()
   ).get(`/api/v1/deployments/${encodeURIComponent(name)}/explain`, { node: options.whyNot });
-  const answer = decode(explainAnswer, body, "an explanation");
+  const answer = decode(explainResponse, body, "an explanation");
   await printObject(run.output, run.globals.format, {
     raw: body,
     name: answer.deployment,
@@ -21,7 +21,7 @@ export async function explain(run: CommandContext, name: string, options: { read
   if (answer.whyNot === null) run.output.say("Why not elsewhere: skerry explain " + name + " --why-not NODE");
 }
 
-function describe(answer: ExplainAnswer, paint: Style): string {
+function describe(answer: ExplainResponse, paint: Style): string {
   const placed = answer.placements.map(({ node, state, decidedAgeMs, explain: record }) =>
     [`${paint.strong(node)}  ${state}, decided ${formatAge(decidedAgeMs)} ago`, ...recordLines(record, paint)].join(
       "\n",
@@ -80,7 +80,7 @@ function rejectionTable(rejections: ExplainRecord["rejections"], paint: Style): 
   );
 }
 
-function describeWhyNot(answer: NonNullable<ExplainAnswer["whyNot"]>, paint: Style): string {
+function describeWhyNot(answer: NonNullable<ExplainResponse["whyNot"]>, paint: Style): string {
   const lines = [`${paint.strong(answer.node)}${answer.holds ? " holds it" : ""}`, `  ${answer.sentence}`];
   if (answer.rejections.length > 0) lines.push(indent(rejectionTable(answer.rejections, paint)));
   if (answer.ranked !== null) {

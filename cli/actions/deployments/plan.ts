@@ -1,4 +1,4 @@
-import { planAnswer, type PlanAnswer } from "../../../shared/api/v1/plan.ts";
+import { planResponse, type PlanResponse } from "../../../shared/api/v1/plan.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
@@ -12,11 +12,11 @@ export async function plan(run: CommandContext, file: string): Promise<ExitCode>
   const specs = readSpecs(parseDocuments(await readSource(file, run.processEnv.stdin), file));
   const api = await run.api();
   const raws: unknown[] = [];
-  const answers: PlanAnswer[] = [];
+  const answers: PlanResponse[] = [];
   for (const spec of specs) {
     const { body } = await api.post("/api/v1/plan", { deployment: spec });
     raws.push(body);
-    answers.push(decode(planAnswer, body, "a plan"));
+    answers.push(decode(planResponse, body, "a plan"));
   }
   const { format } = run.globals;
   if (isMachineFormat(format))
@@ -28,7 +28,7 @@ export async function plan(run: CommandContext, file: string): Promise<ExitCode>
   return exitCodeOf(answers);
 }
 
-function exitCodeOf(answers: readonly PlanAnswer[]): ExitCode {
+function exitCodeOf(answers: readonly PlanResponse[]): ExitCode {
   if (answers.some(({ unplaced }) => unplaced.length > 0)) return EXIT.unmet;
   return answers.some(({ changes }) => changes) ? EXIT.changes : EXIT.ok;
 }
@@ -40,7 +40,7 @@ const SPEC_WORDS = {
 } as const;
 
 /** The plan in English, one line for each step. */
-export function describePlan(answer: PlanAnswer, paint: Style): readonly string[] {
+export function describePlan(answer: PlanResponse, paint: Style): readonly string[] {
   const target = answer.targetVersion === null ? "" : `, version ${answer.targetVersion}`;
   const lines = [
     `${paint.strong(answer.deployment)} ${SPEC_WORDS[answer.spec]}${target}: ${answer.wanted.edge} edge and ${answer.wanted.cloud} cloud wanted`,

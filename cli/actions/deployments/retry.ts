@@ -1,4 +1,4 @@
-import { deployment, retryAnswer } from "../../../shared/api/v1/deployments.ts";
+import { deployment, retryResponse } from "../../../shared/api/v1/deployments.ts";
 import { decode } from "../../api/client.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { count } from "../../output/units.ts";
@@ -11,7 +11,7 @@ export async function retryDeployment(run: CommandContext, name: string): Promis
   const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
   const { body } = await api.post(`${path}/retry`);
   if (isMachineFormat(run.globals.format)) await printRaw(run.output, run.globals.format, body);
-  const { retried } = decode(retryAnswer, body, "the answer to a retry");
+  const { retried } = decode(retryResponse, body, "the answer to a retry");
   const tried = `${count(retried, "replica")} of ${name} ${retried === 1 ? "is" : "are"} tried again`;
   run.output.say(retried === 0 ? `no replica of ${name} has failed` : tried);
   if (run.globals.wait) {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Answer, decode } from "../../api/client.ts";
+import { type ApiResponse, decode } from "../../api/client.ts";
 import { stringifyExactly } from "../../api/exact-json.ts";
 import { usageFailure } from "../../failure.ts";
 import { parseInputSource } from "../../infer/parse-input.ts";
@@ -117,7 +117,7 @@ function elements(data: readonly unknown[], shown: number): string {
   return `${texts.join(" ")}${flat.length > shown ? ` … ${flat.length - shown} more` : ""}`;
 }
 
-function answerWords({ headers }: Answer, tookMs: number): readonly string[] {
+function answerWords({ headers }: ApiResponse, tookMs: number): readonly string[] {
   const node = headers.get("skerry-node");
   const version = headers.get("skerry-model-version");
   const timing = parseServerTiming(headers.get("server-timing"));

@@ -6,7 +6,7 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1_024 * 1_024;
 
 /** One answer of the API server. `body` is parsed JSON. */
-export interface ApiAnswer {
+export interface ApiResponse {
   readonly status: number;
   readonly body: unknown;
 }
@@ -37,7 +37,7 @@ export class KubernetesApi {
    * Sends one request. `path` begins with `/`. Answers of 400 to 499 are returned but for 401 and 429. Throws
    * `CLUSTER_UNAVAILABLE` on 401, 429, 5xx, a broken connection, and after 10 s.
    */
-  async call(method: "GET" | "POST", path: string, body?: object): Promise<ApiAnswer> {
+  async call(method: "GET" | "POST", path: string, body?: object): Promise<ApiResponse> {
     const server = this.#config.getCurrentCluster()?.server ?? "";
     const options: RequestOptions = {
       method,
@@ -65,7 +65,7 @@ export function messageIn(body: unknown): string {
   return isStatus && typeof body.message === "string" ? body.message.slice(0, 300) : "";
 }
 
-function send(url: URL, body: object | undefined, options: RequestOptions): Promise<ApiAnswer> {
+function send(url: URL, body: object | undefined, options: RequestOptions): Promise<ApiResponse> {
   return new Promise((resolve, reject) => {
     const request = httpsRequest(url, options, (response) => {
       const parts: Buffer[] = [];

@@ -1,7 +1,7 @@
 import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainAnswer } from "../../../shared/api/v1/explain.ts";
+import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
 import type { Endpoint } from "../../../shared/api/v1/inference.ts";
-import type { PlanAnswer } from "../../../shared/api/v1/plan.ts";
+import type { PlanResponse } from "../../../shared/api/v1/plan.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
@@ -119,12 +119,12 @@ export class DeploymentAdmin {
   }
 
   /** Why here, what would be decided now and, for one node, why not there. Throws `NOT_FOUND` for the deployment or the node. */
-  explain(name: string, node: string | undefined): ExplainAnswer {
+  explain(name: string, node: string | undefined): ExplainResponse {
     return explainDeployment(this.#fleet.snapshot(), this.#find(name), { ...this.#context("explain"), node });
   }
 
   /** What applying `spec` would do, now. Changes nothing. */
-  plan(spec: DeploymentSpec): PlanAnswer {
+  plan(spec: DeploymentSpec): PlanResponse {
     return dryRun(this.#fleet.snapshot(), spec, this.#context("dry-run"));
   }
 

@@ -1,12 +1,12 @@
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
-import type { PlanAnswer } from "../../../shared/api/v1/plan.ts";
+import type { PlanResponse } from "../../../shared/api/v1/plan.ts";
 import { canonicalJson } from "../../../shared/base/digest.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import { planDeployment } from "../../core/scheduling/planning/plan-deployment.ts";
 
 /** What the leader's next plan would do if `spec` were declared now. Nothing is applied. */
-export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext): PlanAnswer {
+export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext): PlanResponse {
   const known = fleet.deployments.get(spec.name);
   const change = specChange(known, spec);
   const plan = planDeployment(fleet, declared(known, spec), context);
@@ -45,7 +45,7 @@ export function dryRun(fleet: Fleet, spec: DeploymentSpec, context: PlanContext)
   };
 }
 
-function specChange(known: FleetDeployment | undefined, spec: DeploymentSpec): PlanAnswer["spec"] {
+function specChange(known: FleetDeployment | undefined, spec: DeploymentSpec): PlanResponse["spec"] {
   if (!known) return "create";
   return canonicalJson(known.spec) === canonicalJson(spec) ? "none" : "update";
 }

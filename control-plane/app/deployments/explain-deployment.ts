@@ -1,4 +1,4 @@
-import type { ExplainAnswer } from "../../../shared/api/v1/explain.ts";
+import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { isWanted, nodeByName, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
@@ -12,7 +12,7 @@ export function explainDeployment(
   fleet: Fleet,
   deployment: FleetDeployment,
   { node, ...context }: PlanContext & { readonly node: string | undefined },
-): ExplainAnswer {
+): ExplainResponse {
   if (node !== undefined && !nodeByName(fleet, node)) throw new SkerryError("NOT_FOUND", `there is no node ${node}`);
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
   return {

@@ -10,7 +10,7 @@ import type { InferenceResponse, RouteNote, RouteReason } from "./inference-requ
 const RETRY_AFTER_MS = 1_000;
 
 /** What is taken of a node's answer: all of a RESPONSE frame, or of the head and body of a stream. */
-export type NodeAnswer = Pick<
+export type NodeResponse = Pick<
   ResponseFrame,
   "status" | "wasNotExecuted" | "headerLength" | "queueUs" | "computeUs" | "meta"
 > & {
@@ -32,7 +32,7 @@ export const figuresOf = ({
 
 /** What a node answered, as the caller gets it. Times in ms of the router's clock. */
 export function answerFrom(
-  response: NodeAnswer,
+  response: NodeResponse,
   found: {
     model: string;
     version: number;

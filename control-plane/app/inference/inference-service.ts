@@ -163,7 +163,7 @@ export class InferenceService {
     if (inTime) return inTime;
     const choice = this.#choose(state);
     if (choice.kind === "refused" || request.cancellation.isCancelled || !stats.hedges.spend()) return first.ended;
-    return firstAnswer(first, this.#send(choice, state, { reason: "hedge", mayGiveUp: false }));
+    return firstResponse(first, this.#send(choice, state, { reason: "hedge", mayGiveUp: false }));
   }
 
   #endWithin({ ended }: Attempt, ms: number): Promise<AttemptResult | undefined> {
@@ -190,7 +190,7 @@ export class InferenceService {
 const isPinned = ({ prefer }: InferenceRequest): boolean => prefer?.kind === "node";
 
 /** The first that answers ends the other; one that fails leaves it to the other. */
-async function firstAnswer(one: Attempt, other: Attempt): Promise<AttemptResult> {
+async function firstResponse(one: Attempt, other: Attempt): Promise<AttemptResult> {
   const [tried, rest] = await Promise.race([
     one.ended.then((end) => [end, other] as const),
     other.ended.then((end) => [end, one] as const),

@@ -1,4 +1,4 @@
-import type { ExplainAnswer } from "../../../shared/api/v1/explain.ts";
+import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
 import { isWanted, nodeByName, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import { candidatesOf } from "./candidate.ts";
@@ -12,7 +12,7 @@ export function whyNot(
   deployment: FleetDeployment,
   nodeName: string,
   context: PlanContext,
-): ExplainAnswer["whyNot"] {
+): ExplainResponse["whyNot"] {
   const node = nodeByName(fleet, nodeName);
   if (!node) return null;
   const number = targetVersion(fleet, deployment);

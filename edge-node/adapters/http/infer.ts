@@ -16,12 +16,12 @@ import type { InferenceStatistics } from "../../../shared/inference/statistics.t
 import { DEFAULT_DEADLINE_MS, DEFAULT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import { traceLine } from "../../app/inference/trace-line.ts";
 import type { LocalNode, LocalPlacementView, WorkerResponse } from "../../ports/serving.ts";
-import { errorReply, type Reply } from "./answer.ts";
+import { errorResponse, type LocalResponse } from "./response.ts";
 import { resolvePlacement } from "./resolve-placement.ts";
 
 /** An answer with what the metrics count. */
 export interface Answered {
-  readonly reply: Reply;
+  readonly reply: LocalResponse;
   /** Undefined when the URL named no model of this node's. */
   readonly model: string | undefined;
   /** `OK`, or a code of the catalogue. */
@@ -50,18 +50,18 @@ export async function infer(target: ModelTarget, request: IncomingMessage, parts
   } catch (thrown) {
     if (parts.response.destroyed) return { reply: NOBODY, model: placement?.model, code: "CANCELLED" };
     if (!isSkerryError(thrown)) throw thrown;
-    return { reply: errorReply(thrown), model: placement?.model, code: thrown.code };
+    return { reply: errorResponse(thrown), model: placement?.model, code: thrown.code };
   }
 }
 
 /** For a caller who went away: nothing is sent. */
-const NOBODY: Reply = { status: 499, headers: [], body: own(new Uint8Array(0)) };
+const NOBODY: LocalResponse = { status: 499, headers: [], body: own(new Uint8Array(0)) };
 
 async function ask(
   placement: LocalPlacementView,
   request: IncomingMessage,
   parts: Parts & ReturnType<typeof parseInferenceHeaders>,
-): Promise<{ readonly reply: Reply; readonly code: ErrorCode | undefined }> {
+): Promise<{ readonly reply: LocalResponse; readonly code: ErrorCode | undefined }> {
   const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response, headerLength } = parts;
   refuseCloud(placement, parts);
   const startedAt = clock.now();

@@ -21,7 +21,7 @@ import {
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import { REMOVED } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
-import { errorReply, jsonReply, type Reply, send, textReply } from "./answer.ts";
+import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } from "./response.ts";
 import { type Answered, infer } from "./infer.ts";
 import type { LocalKeys } from "./local-keys.ts";
 import type { NodeMetrics } from "./metrics.ts";
@@ -123,11 +123,11 @@ export class LocalApi {
       if (error.code === "INTERNAL" && !response.destroyed)
         logger.error({ requestId, err: error.cause ?? thrown }, "the local API failed");
       if (error.code === "CANCELLED") response.destroy();
-      else send(response, errorReply(error), { common, clock, gzip: false });
+      else send(response, errorResponse(error), { common, clock, gzip: false });
     }
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse): Promise<Reply> {
+  async #route(request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
     const path = pathOf(request);
     const route = routeOf(path);
     if (route === undefined)
@@ -138,38 +138,38 @@ export class LocalApi {
     return this.#reply(route, request, response);
   }
 
-  async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<Reply> {
+  async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
     const { node, metrics, clock } = this.#parts;
     switch (route.kind) {
       case "status":
-        return textReply(statusPage(node), "text/html; charset=utf-8", {
+        return textResponse(statusPage(node), "text/html; charset=utf-8", {
           "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
         });
       case "live":
-        return jsonReply({ body: { live: true } });
+        return jsonResponse({ body: { live: true } });
       case "ready":
         return readiness(node);
       case "metrics":
-        return textReply(await metrics.text(), metrics.contentType);
+        return textResponse(await metrics.text(), metrics.contentType);
       case "server-metadata":
         return serverMetadata(node);
       case "server-live":
         return serverLive();
       case "server-ready":
-        return jsonReply(serverReadiness(isServerReady(node, this.#parts.readyWhen)));
+        return jsonResponse(serverReadiness(isServerReady(node, this.#parts.readyWhen)));
       case "model-names":
         return modelNames(node);
       case "model-metadata":
-        return jsonReply({ body: await modelMetadata(node, route.target) });
+        return jsonResponse({ body: await modelMetadata(node, route.target) });
       case "model-config":
-        return jsonReply({ body: modelConfig(await modelMetadata(node, route.target)) });
+        return jsonResponse({ body: modelConfig(await modelMetadata(node, route.target)) });
       case "model-stats":
-        return jsonReply({ body: { model_stats: modelStatistics(node, route.target, this.#parts.statistics) } });
+        return jsonResponse({ body: { model_stats: modelStatistics(node, route.target, this.#parts.statistics) } });
       case "model-ready":
-        return jsonReply(modelReadiness(route.target.model, isModelReady(node, route.target)));
+        return jsonResponse(modelReadiness(route.target.model, isModelReady(node, route.target)));
       case "repository-index": {
         const limits = { ...JSON_BOUNDS, bodyMs: BODY_MS };
-        return jsonReply({
+        return jsonResponse({
           body: repositoryIndex(node, await readJson(request, { limits, clock, isInferenceProtocol: true })),
         });
       }
@@ -182,7 +182,7 @@ export class LocalApi {
     }
   }
 
-  async #measured(ask: () => Promise<Answered>): Promise<Reply> {
+  async #measured(ask: () => Promise<Answered>): Promise<LocalResponse> {
     const { clock, metrics } = this.#parts;
     const startedAt = clock.now();
     const { model, code, reply } = await ask();
@@ -197,23 +197,23 @@ export class LocalApi {
  * For probes: not whether every model is loaded, which `/v2/health/ready` tells, but whether this process does its work.
  * A node that has never heard of a control plane and holds nothing does none.
  */
-function readiness(node: LocalNode): Reply {
+function readiness(node: LocalNode): LocalResponse {
   const isUseful = node.isConnected() || node.placements().some(({ state }) => state === "ready");
   const reasons = [
     ...(node.isDraining() ? ["draining"] : []),
     ...(node.isRemoved() ? [REMOVED] : []),
     ...(isUseful ? [] : ["not connected to a control plane, and nothing is ready here"]),
   ];
-  return jsonReply({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });
+  return jsonResponse({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });
 }
 
 function notAllowed(
   path: string,
   { allowed, method }: { allowed: readonly string[]; method: string | undefined },
-): Reply {
+): LocalResponse {
   const error = new SkerryError(
     "METHOD_NOT_ALLOWED",
     `${path.slice(0, 200)} takes ${allowed.join(", ")}, not ${method}`,
   );
-  return errorReply(error, { Allow: allowed.join(", ") });
+  return errorResponse(error, { Allow: allowed.join(", ") });
 }

@@ -8,21 +8,21 @@ import { flagOf, objectOf } from "../../../shared/inference/json.ts";
 import type { InferenceStatistics, VersionStatistics } from "../../../shared/inference/statistics.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
-import { jsonReply, type Reply } from "./answer.ts";
+import { jsonResponse, type LocalResponse } from "./response.ts";
 import { hasReadyPlacements, placementsOf, preferred } from "./resolve-placement.ts";
 
 /** The metadata half of the Open Inference Protocol, for what this node holds. */
 
-export const serverMetadata = (node: LocalNode): Reply =>
-  jsonReply({ body: documents.serverMetadata(node.version, { hasRepository: false }) });
+export const serverMetadata = (node: LocalNode): LocalResponse =>
+  jsonResponse({ body: documents.serverMetadata(node.version, { hasRepository: false }) });
 
-export const serverLive = (): Reply => jsonReply({ body: { live: true } });
+export const serverLive = (): LocalResponse => jsonResponse({ body: { live: true } });
 
 export const isServerReady = (node: LocalNode, readyWhen: "all" | "any"): boolean =>
   !node.isDraining() && hasReadyPlacements(node.placements(), readyWhen);
 
-export const modelNames = (node: LocalNode): Reply =>
-  jsonReply({ body: { models: [...new Set(node.placements().map(({ model }) => model))].toSorted() } });
+export const modelNames = (node: LocalNode): LocalResponse =>
+  jsonResponse({ body: { models: [...new Set(node.placements().map(({ model }) => model))].toSorted() } });
 
 /** What the manifest says, as the control plane answers it. Throws NOT_FOUND, or MODEL_NOT_READY before that is here. */
 export async function modelMetadata(node: LocalNode, target: ModelTarget): Promise<ModelMetadata> {

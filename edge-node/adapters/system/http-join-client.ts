@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { z } from "zod";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { joinResponse, type JoinRequest, type PodJoinRequest } from "../../../shared/protocol/messages.ts";
-import type { JoinAnswer, JoinClient } from "../../ports/identity.ts";
+import type { JoinOutcome, JoinClient } from "../../ports/identity.ts";
 
 const MAX_ANSWER_BYTES = 65_536;
 const TIMEOUT_MS = 10_000;
@@ -28,7 +28,7 @@ export class HttpJoinClient implements JoinClient {
     this.#connect = connect;
   }
 
-  async join(request: JoinRequest | PodJoinRequest, signal: AbortSignal): Promise<JoinAnswer> {
+  async join(request: JoinRequest | PodJoinRequest, signal: AbortSignal): Promise<JoinOutcome> {
     const url = new URL("podToken" in request ? "/api/v1/join/pod" : "/api/v1/join", this.#server);
     try {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
@@ -71,7 +71,7 @@ export class HttpJoinClient implements JoinClient {
   }
 }
 
-function judge({ status, retryAfterMs, body }: Answered): JoinAnswer {
+function judge({ status, retryAfterMs, body }: Answered): JoinOutcome {
   if (status === 201 || status === 200) {
     const parsed = joinResponse.safeParse(parseJson(body));
     return parsed.success

@@ -179,7 +179,7 @@ export const lastingDeployment = (of: Deployment): Deployment => ({
   status: { ...of.status, recordedAgeMs: null, changedAgeMs: null },
 });
 
-export const retryAnswer = z
+export const retryResponse = z
   .object({ retried: z.number().int().describe("How many failed placements begin a new attempt.") })
   .meta({ id: "RetryAnswer" });
 

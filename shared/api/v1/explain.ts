@@ -43,7 +43,7 @@ export const explainRecord = z
 export type ExplainRecord = z.infer<typeof explainRecord>;
 
 /** `GET /deployments/{d}/explain`: each placement with its record, and what would be decided now. */
-export const explainAnswer = z.object({
+export const explainResponse = z.object({
   deployment: z.string(),
   placements: z.array(
     z.object({
@@ -66,4 +66,4 @@ export const explainAnswer = z.object({
     })
     .nullable(),
 });
-export type ExplainAnswer = z.infer<typeof explainAnswer>;
+export type ExplainResponse = z.infer<typeof explainResponse>;

@@ -10,7 +10,7 @@ export const planRequest = z.strictObject({ deployment: deploymentSpec });
 const change = z.object({ placementId: z.string(), node: z.string(), version: versionNumber, why: z.string() });
 
 /** What would be placed, tried again and retired. Nothing was applied. */
-export const planAnswer = z
+export const planResponse = z
   .object({
     deployment: objectName,
     /** `create`: there is no such deployment yet; `update`: its spec would change; `none`: it is declared like this already. */
@@ -28,4 +28,4 @@ export const planAnswer = z
     records: z.array(explainRecord),
   })
   .meta({ id: "Plan" });
-export type PlanAnswer = z.infer<typeof planAnswer>;
+export type PlanResponse = z.infer<typeof planResponse>;

@@ -220,13 +220,13 @@ describe(`${CROWD} clients that vanish`, () => {
     await client.send(inferenceHead("loop", body.length) + body);
   };
 
-  interface Held {
+  interface OpenConnection {
     readonly heapMiB: number;
     readonly rssMiB: readonly number[];
     readonly descriptors: readonly number[];
   }
 
-  const held = async (): Promise<Held> => {
+  const held = async (): Promise<OpenConnection> => {
     const pids = [pidOf(cluster.controlPlane), pidOf(node.process)];
     // Garbage that was not collected yet is no leak: left alone, the control plane grew to 338 MiB and stayed there.
     const heapMiB = await heap.heapMiB();

@@ -8,7 +8,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
 import { freePort, until } from "../../support/processes/skerry-process.ts";
-import { type ApiAnswer, KubernetesApi, messageIn } from "../../../control-plane/adapters/kubernetes/api-client.ts";
+import { type ApiResponse, KubernetesApi, messageIn } from "../../../control-plane/adapters/kubernetes/api-client.ts";
 
 const VERSION = "1.36.3";
 const FOLDER =
@@ -119,7 +119,7 @@ export class Kubernetes {
   }
 
   /** One request as the cluster's admin. */
-  async admin(method: "GET" | "POST", path: string, body?: object): Promise<ApiAnswer> {
+  async admin(method: "GET" | "POST", path: string, body?: object): Promise<ApiResponse> {
     return apiOf(this.url, ADMIN).call(method, path, body);
   }
 

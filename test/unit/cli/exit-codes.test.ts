@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { exitCodeOfAnswer } from "../../../cli/exit-codes.ts";
+import { exitCodeOfResponse } from "../../../cli/exit-codes.ts";
 import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 
 const expected: Partial<Record<ErrorCode, number>> = {
@@ -20,10 +20,10 @@ const expected: Partial<Record<ErrorCode, number>> = {
 
 describe("the exit code of an error answer", () => {
   it.each(Object.keys(ERRORS) as ErrorCode[])("is the documented one for %s", (code) =>
-    expect(exitCodeOfAnswer(ERRORS[code].status, code)).toBe(expected[code] ?? 1),
+    expect(exitCodeOfResponse(ERRORS[code].status, code)).toBe(expected[code] ?? 1),
   );
 
   it("follows the status when a proxy answers without a code", () => {
-    expect([401, 404, 412, 502].map((status) => exitCodeOfAnswer(status, ""))).toEqual([4, 5, 6, 1]);
+    expect([401, 404, 412, 502].map((status) => exitCodeOfResponse(status, ""))).toEqual([4, 5, 6, 1]);
   });
 });

@@ -3,7 +3,7 @@ import { messageOf, SkerryError } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
-import type { Reply } from "../server/route.ts";
+import type { RouteResponse } from "../server/route.ts";
 
 interface KeyedRequest {
   readonly keyId: string;
@@ -21,9 +21,9 @@ interface KeyedRequest {
  */
 export async function once(
   keyed: KeyedRequest,
-  work: () => Promise<Reply<unknown>>,
+  work: () => Promise<RouteResponse<unknown>>,
   { store, logger, usualStatus }: { store: IdempotencyStore; logger: Logger; usualStatus: number },
-): Promise<Reply<unknown>> {
+): Promise<RouteResponse<unknown>> {
   const { keyId, key } = keyed;
   if (!/^[\x21-\x7e]{1,200}$/.test(key)) {
     throw invalidFields("header", [{ field: "Idempotency-Key", message: "must be 1–200 visible ASCII characters" }]);
@@ -37,7 +37,7 @@ export async function once(
     });
   }
   if (claim.kind === "done") return repeated(claim, keyed);
-  let reply: Reply<unknown>;
+  let reply: RouteResponse<unknown>;
   try {
     reply = await work();
   } catch (error) {
@@ -58,7 +58,7 @@ export async function once(
 function repeated(
   { status, body }: { status: number; body: unknown },
   { answersSecret }: KeyedRequest,
-): Reply<unknown> {
+): RouteResponse<unknown> {
   if (answersSecret) {
     const id = typeof body === "object" && body !== null && "id" in body ? String(body.id) : "it";
     throw new SkerryError(
@@ -71,7 +71,7 @@ function repeated(
 }
 
 /** Of an answer with a secret only the id is kept: a reader of the database gains nothing by it. */
-function storable(reply: Reply<unknown>, answersSecret: boolean): unknown {
+function storable(reply: RouteResponse<unknown>, answersSecret: boolean): unknown {
   const body = "body" in reply ? reply.body : null;
   if (!answersSecret) return body;
   return { id: typeof body === "object" && body !== null && "id" in body ? body.id : null };

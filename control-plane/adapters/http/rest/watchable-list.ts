@@ -1,7 +1,7 @@
 import type { WatchableListQuery } from "../../../../shared/api/v1/common.ts";
 import type { ListWatch } from "../../../app/fleet/list-watch.ts";
 import type { EventStreams } from "../server/event-stream.ts";
-import type { Reply, RequestFacts } from "../server/route.ts";
+import type { RouteResponse, RequestFacts } from "../server/route.ts";
 import { paginate, selectorOf, type Listing } from "./paginate.ts";
 
 const DEFAULT_LIMIT = 100;
@@ -29,7 +29,7 @@ export class WatchableList<Item> {
   answer(
     request: Pick<RequestFacts, "header" | "address" | "signal"> & { readonly query: WatchableListQuery },
     maySee: (item: Item) => boolean = () => true,
-  ): Reply<{ items: Item[]; nextCursor: string | null }> {
+  ): RouteResponse<{ items: Item[]; nextCursor: string | null }> {
     const { query, header, signal } = request;
     const { watch, limit = DEFAULT_LIMIT, cursor, labelSelector } = query;
     if (watch === "false")

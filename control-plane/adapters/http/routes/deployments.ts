@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { listOf, listQuery, watchableListQuery } from "../../../../shared/api/v1/common.ts";
-import { deployment, deploymentSpec, placement, retryAnswer } from "../../../../shared/api/v1/deployments.ts";
-import { explainAnswer } from "../../../../shared/api/v1/explain.ts";
+import { deployment, deploymentSpec, placement, retryResponse } from "../../../../shared/api/v1/deployments.ts";
+import { explainResponse } from "../../../../shared/api/v1/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
-import { planAnswer, planRequest } from "../../../../shared/api/v1/plan.ts";
+import { planResponse, planRequest } from "../../../../shared/api/v1/plan.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
@@ -110,7 +110,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       tag: TAG,
       access: OPERATORS,
       params: deploymentParams,
-      answer: retryAnswer,
+      answer: retryResponse,
       statuses: [200],
       async handle({ params, actor }) {
         return { body: await deployments.retry(params.deployment, actor) };
@@ -163,7 +163,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       access: READERS,
       params: deploymentParams,
       query: explainQuery,
-      answer: explainAnswer,
+      answer: explainResponse,
       statuses: [200],
       async handle({ params, query }) {
         return { body: deployments.explain(params.deployment, query.node) };
@@ -176,7 +176,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       tag: TAG,
       access: READERS,
       body: planRequest,
-      answer: planAnswer,
+      answer: planResponse,
       statuses: [200],
       async handle({ body }) {
         return { body: deployments.plan(body.deployment) };

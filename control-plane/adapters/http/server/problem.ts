@@ -4,7 +4,7 @@ import type { Cause } from "../../../../shared/base/invalid-fields.ts";
 import { errorHeaders, type ErrorResponse } from "../../../../shared/inference/http/error-response.ts";
 
 /** RFC 9457, for `/api/v1`. */
-export function problemAnswer(error: SkerryError, requestId: string): ErrorResponse {
+export function problemResponse(error: SkerryError, requestId: string): ErrorResponse {
   const { status, message, fix } = ERRORS[error.code];
   const causes = causesOf(error);
   const body: Problem = {

@@ -29,7 +29,7 @@ export interface RequestFacts {
   readonly signal: AbortSignal;
 }
 
-export type Reply<Body> =
+export type RouteResponse<Body> =
   | { readonly status?: number; readonly body: Body; readonly headers?: Readonly<Record<string, string>> }
   | { readonly status: number; readonly empty: true; readonly headers?: Readonly<Record<string, string>> }
   | {
@@ -97,7 +97,7 @@ export interface Route {
   /** Callers on this machine need no key. */
   readonly isOpenOnLoopback: boolean;
   /** Decodes at once (throws `INVALID_REQUEST`), and returns the call that does the work. */
-  prepare(raw: RawRequest): () => Promise<Reply<unknown>>;
+  prepare(raw: RawRequest): () => Promise<RouteResponse<unknown>>;
 }
 
 /** What callers may send where nothing is asked for: an empty object, so that an unknown field is still refused. */
@@ -115,7 +115,7 @@ export function defineRoute<
     readonly access: readonly [Role, ...Role[]];
     handle(
       request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: Actor },
-    ): Promise<Reply<z.output<Answer>>>;
+    ): Promise<RouteResponse<z.output<Answer>>>;
   },
 ): Route {
   const decode = decoderOf(route);
@@ -141,7 +141,7 @@ export function definePublicRoute<
 >(
   route: Description<Params, Query, Body, Answer> & {
     readonly beyondLoopback?: readonly [Role, ...Role[]];
-    handle(request: Decoded<Params, Query, Body>): Promise<Reply<z.output<Answer>>>;
+    handle(request: Decoded<Params, Query, Body>): Promise<RouteResponse<z.output<Answer>>>;
   },
 ): Route {
   const decode = decoderOf(route);

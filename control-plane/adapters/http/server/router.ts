@@ -16,9 +16,9 @@ import { authorize, type Authenticator } from "../auth/authenticator.ts";
 import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
 import { once } from "../rest/idempotency.ts";
 import type { Limits } from "./limits.ts";
-import { problemAnswer } from "./problem.ts";
-import type { Method, Reply, Route } from "./route.ts";
-import { sendError, sendReply } from "./send.ts";
+import { problemResponse } from "./problem.ts";
+import type { Method, RouteResponse, Route } from "./route.ts";
+import { sendError, sendResponse } from "./send.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 
 export interface RouterParts {
@@ -77,7 +77,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       const reply = await run(route, { request, response, caller, requestId });
       if (parts.checkAnswers) checkAnswer(route, reply);
       answeredAt = parts.clock.now();
-      await sendReply(response, reply, { route, clock: parts.clock, stallMs: parts.limits.readerStallMs });
+      await sendResponse(response, reply, { route, clock: parts.clock, stallMs: parts.limits.readerStallMs });
     } catch (thrown) {
       fail({ request, response, requestId, isInferenceProtocol: isInferenceProtocol(route.path) }, thrown);
     } finally {
@@ -124,7 +124,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       caller,
       requestId,
     }: { request: Request; response: Response; caller: Caller | undefined; requestId: string },
-  ): Promise<Reply<unknown>> {
+  ): Promise<RouteResponse<unknown>> {
     const { clock, limits, stopping, trustedProxies, idempotency, logger } = parts;
     const facts = factsOf(request, {
       requestId,
@@ -175,11 +175,11 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       );
     if (response.headersSent || response.destroyed) return;
     if (error.code === "CANCELLED") response.destroy();
-    else sendError(response, isV2 ? inferenceError(error) : problemAnswer(error, requestId));
+    else sendError(response, isV2 ? inferenceError(error) : problemResponse(error, requestId));
   }
 }
 
-function checkAnswer(route: Route, reply: Reply<unknown>): void {
+function checkAnswer(route: Route, reply: RouteResponse<unknown>): void {
   const status = reply.status ?? route.statuses[0];
   if (!route.statuses.includes(status))
     throw new Error(`${route.method} ${route.path} answered ${status}, which it does not declare`);

@@ -1,14 +1,14 @@
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { ErrorResponse } from "../../../../shared/inference/http/error-response.ts";
-import type { Reply, Route } from "./route.ts";
+import type { RouteResponse, Route } from "./route.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
 /** Writes a reply. Resolves when its last byte was handed to the system, or the reader is gone. */
-export async function sendReply(
+export async function sendResponse(
   response: ServerResponse,
-  reply: Reply<unknown>,
+  reply: RouteResponse<unknown>,
   { route, clock, stallMs }: { route: Pick<Route, "statuses">; clock: Clock; stallMs: number },
 ): Promise<void> {
   const status = reply.status ?? route.statuses[0];

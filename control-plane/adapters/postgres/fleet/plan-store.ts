@@ -9,7 +9,7 @@ import type { Database, Transaction } from "../database.ts";
 import { appendEvents } from "../events/events.ts";
 import { holdsLease } from "./leadership-store.ts";
 
-interface Held {
+interface PlacementRow {
   readonly id: PlacementId;
   readonly generation: number;
 }
@@ -47,7 +47,7 @@ export class PostgresPlanStore implements PlanStore {
 
   retryPlacement(
     fence: LeaderFence,
-    placement: Held & { readonly attempt: PlacementAttempt },
+    placement: PlacementRow & { readonly attempt: PlacementAttempt },
     event: NewEvent,
   ): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
@@ -65,7 +65,7 @@ export class PostgresPlanStore implements PlanStore {
    * The generation stays: the node is told by leaving the placement out of its document, so what it then says of it
    * (`draining`, `gone`) carries the generation that it knows.
    */
-  removePlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  removePlacement(fence: LeaderFence, placement: PlacementRow, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
@@ -74,7 +74,7 @@ export class PostgresPlanStore implements PlanStore {
     });
   }
 
-  deletePlacement(fence: LeaderFence, placement: Held, event: NewEvent): Promise<PlanOutcome> {
+  deletePlacement(fence: LeaderFence, placement: PlacementRow, event: NewEvent): Promise<PlanOutcome> {
     return this.#change(fence, placement, {
       event,
       change: Prisma.sql`
@@ -118,7 +118,7 @@ export class PostgresPlanStore implements PlanStore {
 
   #change(
     fence: LeaderFence,
-    { id }: Held,
+    { id }: PlacementRow,
     { event, change }: { event: NewEvent; change: Prisma.Sql },
   ): Promise<PlanOutcome> {
     return this.#fenced(fence, [event], async (tx) => {

@@ -8,7 +8,7 @@ import { versionDiff } from "../../../../../control-plane/app/catalog/version-di
 import { placement as placementSchema } from "../../../../../shared/api/v1/deployments.ts";
 import type { ModelVersion } from "../../../../../shared/api/v1/models.ts";
 import { node as nodeSchema } from "../../../../../shared/api/v1/nodes.ts";
-import { planAnswer } from "../../../../../shared/api/v1/plan.ts";
+import { planResponse } from "../../../../../shared/api/v1/plan.ts";
 import {
   aDeployment,
   aFleet,
@@ -114,7 +114,7 @@ describe("a dry run", () => {
 
   it("names the node that would get one more replica, and why", () => {
     const plan = run(2);
-    expect(planAnswer.parse(plan)).toEqual(plan);
+    expect(planResponse.parse(plan)).toEqual(plan);
     expect(plan).toMatchObject({ spec: "update", changes: true, targetVersion: 1, unplaced: [] });
     expect(plan.create.map(({ node, kind, version }) => `${kind} ${node} ${version}`)).toEqual(["edge edge-b 1"]);
     expect(plan.create[0]?.why).toContain("edge-b");

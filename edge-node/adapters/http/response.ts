@@ -9,7 +9,7 @@ import { JSON_TYPE } from "../../../shared/inference/http/request-headers.ts";
 import type { HostStream } from "../../ports/model-hosts.ts";
 
 /** What a route answers. */
-export interface Reply {
+export interface LocalResponse {
   readonly status: number;
   /** Names and values in turn. */
   readonly headers: readonly string[];
@@ -22,7 +22,7 @@ type Headers = Readonly<Record<string, string>>;
 const encoder = new TextEncoder();
 const ownedText = (text: string): OwnedBytes => own(encoder.encode(text));
 
-export const jsonReply = ({
+export const jsonResponse = ({
   status = 200,
   headers = {},
   body,
@@ -30,21 +30,21 @@ export const jsonReply = ({
   readonly status?: number;
   readonly headers?: Headers;
   readonly body: unknown;
-}): Reply => ({
+}): LocalResponse => ({
   status,
   headers: listed({ "Content-Type": JSON_TYPE, "Cache-Control": "no-store", ...headers }),
   body: ownedText(JSON.stringify(body)),
 });
 
-export const textReply = (text: string, type: string, headers: Headers = {}): Reply => ({
+export const textResponse = (text: string, type: string, headers: Headers = {}): LocalResponse => ({
   status: 200,
   headers: listed({ "Content-Type": type, ...headers }),
   body: ownedText(text),
 });
 
-export const errorReply = (error: SkerryError, headers: Headers = {}): Reply => {
+export const errorResponse = (error: SkerryError, headers: Headers = {}): LocalResponse => {
   const answer = inferenceError(error);
-  return jsonReply({ ...answer, headers: { ...answer.headers, ...headers } });
+  return jsonResponse({ ...answer, headers: { ...answer.headers, ...headers } });
 };
 
 /**
@@ -54,7 +54,7 @@ export const errorReply = (error: SkerryError, headers: Headers = {}): Reply => 
  */
 export function send(
   response: ServerResponse,
-  { status, headers, body }: Reply,
+  { status, headers, body }: LocalResponse,
   { common, clock, gzip }: { readonly common: readonly string[]; readonly clock: Clock; readonly gzip: boolean },
 ): void {
   const isWhole = body instanceof Uint8Array;
