@@ -40,7 +40,7 @@ export interface Refusal {
 
 export interface QueueView {
   /** Requests accepted and not yet answered. */
-  readonly rif: number;
+  readonly inFlight: number;
   /** Requests that wait or run: those whose caller is gone but that still run, too. */
   readonly ahead: number;
   /** Requests that run at once. */
@@ -91,7 +91,7 @@ export function refusalOf(
   const isIdle = queue.ahead === 0;
   if (!isIdle && expectedMs(queue) > USABLE_TIME * request.deadlineMs)
     return { status: 429, code: "QUEUE_FULL", full: "time" };
-  if (queue.rif >= queue.slots + queue.queueLimit) return { status: 429, code: "QUEUE_FULL", full: "count" };
+  if (queue.inFlight >= queue.slots + queue.queueLimit) return { status: 429, code: "QUEUE_FULL", full: "count" };
   if (node.heldBytes > 0 && node.heldBytes + request.bytes > node.maxBytes)
     return { status: 429, code: "QUEUE_FULL", full: "bytes" };
   return undefined;

@@ -50,7 +50,7 @@ const BETWEEN_HOSTS: ReadonlySet<PlacementState> = new Set(["staged", "verifying
  * also be stopped, fail, crash or find damaged bytes; a running host may exit by itself or be replaced by another. There
  * is one host at a time; while the recycler replaces it, the old one is the recycler's.
  *
- * A host that a single request ended is renewed: the states are passed through as after a crash, and it stays `ready` for others.
+ * A host that a single request ended is replaced: the states are passed through as after a crash, and it stays `ready` for others.
  * `verifying` to `warming` with a host state, `ready` and the end of `draining` are events of the host. A crash consults
  * the restart policy: back to `staged` with a back-off, or `failed` after too many within its window.
  */
@@ -87,7 +87,7 @@ export class LocalPlacement<Host = unknown> {
     return this.#hostState;
   }
 
-  /** The state as others see it: between two hosts of a renewal it stays ready. */
+  /** The state as others see it: between two hosts of a replacement it stays ready. */
   get announcedState(): PlacementState {
     return this.#isRenewing ? "ready" : this.#state;
   }

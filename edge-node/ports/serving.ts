@@ -29,8 +29,8 @@ export interface HostParts {
 
 /** What a response tells about the load of its node and placement. */
 export interface LoadFigures {
-  readonly nodeRif: number;
-  readonly placementRif: number;
+  readonly nodeInFlight: number;
+  readonly placementInFlight: number;
   readonly meanUs: number;
   readonly p95Us: number;
   readonly slots: number;

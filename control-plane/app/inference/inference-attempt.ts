@@ -150,9 +150,9 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
 /** Of a full queue: when it is worked off, as far as `Retry-After` can say it. */
 const retryAfterMsOf = (
   { code, retryAfterMs }: InferenceResponse,
-  { placementRif, meanUs, slots }: ResponseFrame,
+  { placementInFlight, meanUs, slots }: ResponseFrame,
 ): number | undefined =>
-  code === "QUEUE_FULL" ? retryAfterQueueMs((placementRif * meanUs) / 1_000 / Math.max(1, slots)) : retryAfterMs;
+  code === "QUEUE_FULL" ? retryAfterQueueMs((placementInFlight * meanUs) / 1_000 / Math.max(1, slots)) : retryAfterMs;
 
 /** A streamed answer counts as in flight, and its figures are known, when its body has ended. */
 function recordStream(end: StreamEnd<TrailersFrame>, { stats }: ServingCandidate, now: number): void {

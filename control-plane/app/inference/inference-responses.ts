@@ -19,12 +19,12 @@ export type NodeResponse = Pick<
 
 /** The load figures that a response or a trailer carries. */
 export const figuresOf = ({
-  placementRif,
+  placementInFlight,
   slots,
   meanUs,
   p95Us,
-}: Pick<ResponseFrame, "placementRif" | "slots" | "meanUs" | "p95Us">): PlacementFigures => ({
-  rif: placementRif,
+}: Pick<ResponseFrame, "placementInFlight" | "slots" | "meanUs" | "p95Us">): PlacementFigures => ({
+  rif: placementInFlight,
   slots,
   meanUs,
   p95Us,

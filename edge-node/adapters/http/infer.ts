@@ -140,7 +140,7 @@ function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
     code,
     retryAfterMs:
       code === "QUEUE_FULL"
-        ? retryAfterQueueMs((answer.placementRif * answer.meanUs) / 1_000 / answer.slots)
+        ? retryAfterQueueMs((answer.placementInFlight * answer.meanUs) / 1_000 / answer.slots)
         : undefined,
     headerLength: answer.headerLength,
     node: undefined, // `LocalApi` names it in every response

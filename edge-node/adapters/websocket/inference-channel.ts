@@ -121,7 +121,7 @@ const isFromControlPlane = (frame: InferenceFrame): frame is ControlPlaneFrame =
 
 /** Over a bound before any model saw it. */
 function refusal(requestId: number, status: 413 | 429): ResponseHead & Pick<ResponseFrame, "body"> {
-  const nothing = { nodeRif: 0, queueUs: 0, computeUs: 0, placementRif: 0, meanUs: 0, p95Us: 0, slots: 0 };
+  const nothing = { nodeInFlight: 0, queueUs: 0, computeUs: 0, placementInFlight: 0, meanUs: 0, p95Us: 0, slots: 0 };
   return {
     type: INFERENCE_FRAME.RESPONSE,
     requestId,

@@ -45,7 +45,7 @@ export class HostRecycler {
   readonly #parts: Parts;
   readonly #tried = new WeakMap<Placement, Try>();
   /** Replacements under way, until the old host has ended. */
-  readonly #renewals = new Map<Placement, AbortController>();
+  readonly #replacements = new Map<Placement, AbortController>();
   /** Replaced hosts that still answer the requests that they have. */
   readonly #draining = new Map<Placement, ModelHost>();
   /** One replacement at a time: two would count on the same free memory. */
@@ -61,7 +61,7 @@ export class HostRecycler {
     const look = (): void => {
       if (placement.host !== host || placement.state !== "ready") return;
       const memory = { ...host.memory(), wantedMiB: placement.spec.limits.memMiB, readyMiB };
-      if (this.#isDue(placement, memory)) own(this.#renew(placement, host, readyMiB));
+      if (this.#isDue(placement, memory)) own(this.#recycle(placement, host, readyMiB));
       else cancel = clock.after(LOOK_MS, look);
     };
     let cancel = clock.after(LOOK_MS, look);
@@ -70,7 +70,7 @@ export class HostRecycler {
 
   /** The placement's host has ended or is about to: a replacement is given up, and a draining host is stopped after `graceMs`. */
   cancel(placement: Placement, graceMs: number): void {
-    this.#renewals.get(placement)?.abort();
+    this.#replacements.get(placement)?.abort();
     const draining = this.#draining.get(placement);
     if (draining) this.#parts.own(draining.stop(graceMs));
   }
@@ -82,11 +82,11 @@ export class HostRecycler {
     return !this.#isBusy && isRested && needsRecycling(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
   }
 
-  async #renew(placement: Placement, old: ModelHost, readyMiB: number): Promise<void> {
+  async #recycle(placement: Placement, old: ModelHost, readyMiB: number): Promise<void> {
     const { hosts, clock, log, logger } = this.#parts;
     const { placementId, limits } = placement.spec;
     const abort = new AbortController();
-    this.#renewals.set(placement, abort);
+    this.#replacements.set(placement, abort);
     this.#isBusy = true;
     this.#tried.set(placement, { at: clock.now(), limitMiB: limits.memMiB });
     try {
@@ -102,7 +102,7 @@ export class HostRecycler {
       this.watch(placement, old, readyMiB);
     } finally {
       this.#isBusy = false;
-      if (this.#renewals.get(placement) === abort) this.#renewals.delete(placement);
+      if (this.#replacements.get(placement) === abort) this.#replacements.delete(placement);
     }
   }
 

@@ -149,7 +149,7 @@ export class HostSupervisor {
     const { serving, clock, random, onSettled } = this.#parts;
     this.#recycler.cancel(placement, DRAIN_MS);
     if (blames !== undefined && placement.hostOverwhelmed(host)) {
-      serving.renew(placement.spec.placementId);
+      serving.replaceHost(placement.spec.placementId);
       this.#logOverwhelmed(placement, reason);
       return onSettled();
     }

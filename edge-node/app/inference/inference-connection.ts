@@ -175,17 +175,17 @@ async function respond(channel: InferenceChannel, requestId: number, answer: Wor
 
 function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
   const { status, code, wasNotExecuted, headerLength, queueUs, computeUs } = answer;
-  const { nodeRif, placementRif, meanUs, p95Us, slots } = answer;
+  const { nodeInFlight, placementInFlight, meanUs, p95Us, slots } = answer;
   return {
     type: INFERENCE_FRAME.RESPONSE,
     requestId,
     wasNotExecuted,
     status,
-    nodeRif,
+    nodeInFlight,
     queueUs,
     computeUs,
     headerLength,
-    placementRif,
+    placementInFlight,
     meanUs,
     p95Us,
     slots,

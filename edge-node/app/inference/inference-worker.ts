@@ -9,7 +9,7 @@ import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { LoadFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { type Outcome, PlacementQueue, type ServedPlacement, streamOf } from "../placements/placement-queue.ts";
-import { Renewals } from "./renewals.ts";
+import { HostReplacements } from "./host-replacements.ts";
 import type { RequestExecutor } from "./request-executor.ts";
 
 interface Parts {
@@ -41,7 +41,7 @@ export class InferenceWorker implements RequestExecutor {
   readonly #draining = new Set<PlacementQueue>();
   /** By placement, since the node booted: they survive a restart of the host. */
   readonly #counts = new Map<string, Counts>();
-  readonly #renewals = new Renewals();
+  readonly #replacements = new HostReplacements();
   #isDraining = false;
   /** Of the bodies of all requests that were taken and not answered. */
   #heldBytes = 0;
@@ -59,15 +59,15 @@ export class InferenceWorker implements RequestExecutor {
     current?.close();
     const queue = new PlacementQueue(placement, host, this.#parts.clock);
     this.#queues.set(placement.placementId, queue);
-    this.#renewals.end(placement.placementId, queue);
+    this.#replacements.end(placement.placementId, queue);
   }
 
-  renew(placementId: string): void {
+  replaceHost(placementId: string): void {
     const queue = this.#queues.get(placementId);
     if (queue === undefined) return;
     this.#queues.delete(placementId);
-    this.#renewals.begin(placementId, queue.placement.limits.queue);
-    queue.close({ isRenewed: true });
+    this.#replacements.begin(placementId, queue.placement.limits.queue);
+    queue.close({ isReplaced: true });
   }
 
   async replace(placement: ServedPlacement, host: ModelHost): Promise<void> {
@@ -82,7 +82,7 @@ export class InferenceWorker implements RequestExecutor {
   remove(placementId: string): void {
     this.#queues.get(placementId)?.close();
     this.#queues.delete(placementId);
-    this.#renewals.end(placementId, undefined);
+    this.#replacements.end(placementId, undefined);
   }
 
   /** From now on every request is refused with 503; what is queued still runs. */
@@ -90,10 +90,10 @@ export class InferenceWorker implements RequestExecutor {
     this.#isDraining = true;
   }
 
-  get rif(): number {
+  get inFlight(): number {
     let sum = 0;
-    for (const queue of this.#queues.values()) sum += queue.rif;
-    for (const queue of this.#draining) sum += queue.rif;
+    for (const queue of this.#queues.values()) sum += queue.inFlight;
+    for (const queue of this.#draining) sum += queue.inFlight;
     return sum;
   }
 
@@ -103,7 +103,7 @@ export class InferenceWorker implements RequestExecutor {
     const bytes = request.body.byteLength;
     const { nodeKind: kind, maxHeldBytes: maxBytes = DEFAULT_BODIES_BYTES } = this.#parts;
     const node = { kind, isDraining: this.#isDraining, heldBytes: this.#heldBytes, maxBytes };
-    const view = queue?.view() ?? this.#renewals.view(request.placementId);
+    const view = queue?.view() ?? this.#replacements.view(request.placementId);
     const refusal = refusalOf({ ...request, bytes }, node, view);
     if (refusal !== undefined) return this.#refuse(refusal, request, queue);
     this.#heldBytes += bytes;
@@ -135,7 +135,7 @@ export class InferenceWorker implements RequestExecutor {
       // The one that it was in may be known here still, while its host is gone.
       queue = outcome !== undefined && current !== last ? current : queue;
       if (queue === undefined || (outcome !== undefined && queue === last))
-        queue = await this.#renewals.next(placementId, { ...ask, deadlineMs: leftMs() }, clock);
+        queue = await this.#replacements.next(placementId, { ...ask, deadlineMs: leftMs() }, clock);
       if (queue === undefined) return { outcome: leftMs() > 0 ? outcome : outlived(outcome, request), queue: last };
       outcome = await queue.submit({ ...ask, deadlineMs: Math.max(0, leftMs()) });
       if (outcome.kind === "answered" || outcome.again === undefined || leftMs() <= 0) return { outcome, queue };
@@ -146,13 +146,13 @@ export class InferenceWorker implements RequestExecutor {
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] } {
     const placements = [...this.#queues].map(([placementId, queue]) => ({
       placementId,
-      rif: queue.rif,
+      rif: queue.inFlight,
       queued: queue.queued,
       ...figuresOf(queue),
       ...(this.#counts.get(placementId) ?? { done: 0, failed: 0 }),
       rssMiB: Math.round(queue.host.rssMiB()),
     }));
-    return { rif: this.rif, placements };
+    return { rif: this.inFlight, placements };
   }
 
   #count(placementId: string, end: "done" | "failed" | undefined): void {
@@ -214,7 +214,7 @@ export class InferenceWorker implements RequestExecutor {
   }
 
   #figures(queue: PlacementQueue): LoadFigures {
-    return { ...figuresOf(queue), nodeRif: this.rif, placementRif: queue.rif };
+    return { ...figuresOf(queue), nodeInFlight: this.inFlight, placementInFlight: queue.inFlight };
   }
 
   #refuse(refusal: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerResponse {
@@ -229,8 +229,8 @@ export class InferenceWorker implements RequestExecutor {
       queueUs: 0,
       computeUs: 0,
       inHost: undefined,
-      nodeRif: this.rif,
-      placementRif: queue?.rif ?? 0,
+      nodeInFlight: this.inFlight,
+      placementInFlight: queue?.inFlight ?? 0,
       ...figures,
     };
   }
@@ -242,10 +242,10 @@ export class InferenceWorker implements RequestExecutor {
     if (full === "bytes")
       return `${nodeName} holds ${toMiB(this.#heldBytes)} MiB of requests; its limit is ${toMiB(maxHeldBytes)} MiB (SKERRY_BODIES_MIB)`;
     if (full === "count")
-      return `${model} on ${nodeName} holds ${queue?.rif ?? 0} requests; more than ${queue?.placement.limits.queue ?? 0} may not wait (limits.queue)`;
+      return `${model} on ${nodeName} holds ${queue?.inFlight ?? 0} requests; more than ${queue?.placement.limits.queue ?? 0} may not wait (limits.queue)`;
     if (full === "time") {
       const needMs = queue === undefined ? 0 : expectedMs(queue.view());
-      return `${model} on ${nodeName} has ${queue?.rif ?? 0} requests in flight and would answer in about ${needMs.toFixed(0)} ms, too late for the ${deadlineMs.toFixed(0)} ms that are left`;
+      return `${model} on ${nodeName} has ${queue?.inFlight ?? 0} requests in flight and would answer in about ${needMs.toFixed(0)} ms, too late for the ${deadlineMs.toFixed(0)} ms that are left`;
     }
     if (code === "DRAINING") return `${nodeName} is stopping and takes no new requests`;
     if (code === "EDGE_ONLY") return `${nodeName} is a cloud node, and the request may only run at the edge`;

@@ -11,7 +11,7 @@ export interface RequestExecutor {
   /** No new request is given to the placement's host; what is queued is answered `wasNotExecuted`. */
   remove(placementId: string): void;
   /** A request ended the placement's host. Until `serve` or `remove` its other requests, and new ones, wait for the next host. */
-  renew(placementId: string): void;
+  replaceHost(placementId: string): void;
   /** From now on every request is refused with DRAINING; what was taken is still answered. */
   drain(): void;
   infer(request: WorkerRequest): Promise<WorkerResponse>;

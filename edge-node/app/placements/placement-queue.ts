@@ -17,7 +17,7 @@ export type Outcome =
       readonly started: boolean;
       readonly queueMs: number;
       /**
-       * A request ended the host. `any`: it was not this one, and the renewed host may answer it. `alone`: it may have been
+       * A request ended the host. `any`: it was not this one, and the new host may answer it. `alone`: it may have been
        * this one, and a run of its own tells. Undefined: the end.
        */
       readonly again?: "any" | "alone";
@@ -72,7 +72,7 @@ export class PlacementQueue {
   /** What is handed is one request that must not share the host with another. */
   #isAlone = false;
   #placement: ServedPlacement;
-  #rif = 0;
+  #inFlight = 0;
   #isClosed = false;
   readonly #onEmpty: (() => void)[] = [];
   /** Set while requests wait for company. */
@@ -99,8 +99,8 @@ export class PlacementQueue {
     this.#placement = placement;
   }
 
-  get rif(): number {
-    return this.#rif;
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   get queued(): number {
@@ -118,7 +118,7 @@ export class PlacementQueue {
 
   view(): QueueView {
     return {
-      rif: this.#rif,
+      inFlight: this.#inFlight,
       ahead: this.#waiting.length + this.#handed,
       slots: SLOTS,
       meanMs: this.meanMs,
@@ -136,7 +136,7 @@ export class PlacementQueue {
   /** Takes a request that was admitted. Never rejects. */
   submit(request: WorkerRequest): Promise<Outcome> {
     return new Promise((resolve) => {
-      this.#rif += 1;
+      this.#inFlight += 1;
       const settle = (outcome: Outcome): void => {
         if (entry.isSettled) return;
         entry.isSettled = true;
@@ -159,25 +159,25 @@ export class PlacementQueue {
   }
 
   #leave(): void {
-    this.#rif -= 1;
-    if (this.#rif === 0) for (const notify of this.#onEmpty.splice(0)) notify();
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) for (const notify of this.#onEmpty.splice(0)) notify();
   }
 
   /** Resolves when no request is waiting or running. A large answer may still be read: the host stays until it was. */
   emptied(): Promise<void> {
-    if (this.#rif === 0) return Promise.resolve();
+    if (this.#inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
   /**
-   * No request is started any more; those that wait are settled as not started. What runs goes on. `isRenewed`: another
+   * No request is started any more; those that wait are settled as not started. What runs goes on. `isReplaced`: another
    * host takes this one's place.
    */
-  close({ isRenewed = false }: { readonly isRenewed?: boolean } = {}): void {
+  close({ isReplaced = false }: { readonly isReplaced?: boolean } = {}): void {
     this.#isClosed = true;
     this.#cancelGathering?.();
     for (const entry of this.#waiting.splice(0)) {
-      if (isRenewed) this.#settleDropped(entry, "MODEL_NOT_READY", "its model host is started again", "any");
+      if (isReplaced) this.#settleDropped(entry, "MODEL_NOT_READY", "its model host is started again", "any");
       else this.#settleDropped(entry, "DRAINING", "the model was taken out of service here");
     }
   }

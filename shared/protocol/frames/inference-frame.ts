@@ -67,12 +67,12 @@ export interface ResponseFrame {
   /** The model did not run: another node may be asked. */
   readonly wasNotExecuted: boolean;
   readonly status: number;
-  readonly nodeRif: number;
+  readonly nodeInFlight: number;
   readonly queueUs: number;
   readonly computeUs: number;
   readonly bodyLength: number;
   readonly headerLength: number;
-  readonly placementRif: number;
+  readonly placementInFlight: number;
   readonly meanUs: number;
   readonly p95Us: number;
   readonly slots: number;
@@ -146,13 +146,13 @@ function writeResponseHeader(
 ): void {
   writePrefix(view, head.type, end | (head.wasNotExecuted ? FLAG.NOT_STARTED : 0), head.requestId);
   view.setUint16(8, head.status);
-  view.setUint16(10, Math.min(head.nodeRif, 0xffff));
+  view.setUint16(10, Math.min(head.nodeInFlight, 0xffff));
   view.setUint32(12, head.queueUs);
   view.setUint32(16, head.computeUs);
   view.setUint32(20, bodyLength);
   view.setUint32(24, head.headerLength);
   view.setUint16(28, metaLength);
-  view.setUint16(30, Math.min(head.placementRif, 0xffff));
+  view.setUint16(30, Math.min(head.placementInFlight, 0xffff));
   view.setUint32(32, head.meanUs);
   view.setUint32(36, head.p95Us);
   view.setUint16(40, head.slots);
@@ -240,12 +240,12 @@ function decodeResponse(bytes: Uint8Array, view: DataView): ResponseFrame | unde
     end: isEnd(view),
     wasNotExecuted: (view.getUint16(2) & FLAG.NOT_STARTED) !== 0,
     status: view.getUint16(8),
-    nodeRif: view.getUint16(10),
+    nodeInFlight: view.getUint16(10),
     queueUs: view.getUint32(12),
     computeUs: view.getUint32(16),
     bodyLength,
     headerLength: view.getUint32(24),
-    placementRif: view.getUint16(30),
+    placementInFlight: view.getUint16(30),
     meanUs: view.getUint32(32),
     p95Us: view.getUint32(36),
     slots: view.getUint16(40),

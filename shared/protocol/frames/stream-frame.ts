@@ -36,8 +36,8 @@ export interface ResponseHeadFrame {
 export interface TrailersFrame {
   readonly type: typeof FRAME_TYPE.TRAILERS;
   readonly requestId: number;
-  readonly nodeRif: number;
-  readonly placementRif: number;
+  readonly nodeInFlight: number;
+  readonly placementInFlight: number;
   readonly queueUs: number;
   readonly computeUs: number;
   readonly meanUs: number;
@@ -85,8 +85,8 @@ export function encodeTrailers(trailers: Omit<TrailersFrame, "type">): OwnedByte
   const bytes = allocate(TRAILERS_HEADER + meta.byteLength);
   const view = viewOf(bytes);
   writePrefix(view, FRAME_TYPE.TRAILERS, FLAG.END, trailers.requestId);
-  view.setUint16(8, Math.min(trailers.nodeRif, 0xffff));
-  view.setUint16(10, Math.min(trailers.placementRif, 0xffff));
+  view.setUint16(8, Math.min(trailers.nodeInFlight, 0xffff));
+  view.setUint16(10, Math.min(trailers.placementInFlight, 0xffff));
   view.setUint32(12, trailers.queueUs);
   view.setUint32(16, trailers.computeUs);
   view.setUint32(20, trailers.meanUs);
@@ -150,8 +150,8 @@ export function decodeTrailers(bytes: Uint8Array, view: DataView): TrailersFrame
     meta && {
       type: FRAME_TYPE.TRAILERS,
       requestId: view.getUint32(4),
-      nodeRif: view.getUint16(8),
-      placementRif: view.getUint16(10),
+      nodeInFlight: view.getUint16(8),
+      placementInFlight: view.getUint16(10),
       queueUs: view.getUint32(12),
       computeUs: view.getUint32(16),
       meanUs: view.getUint32(20),

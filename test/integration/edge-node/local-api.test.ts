@@ -350,16 +350,16 @@ describe("a node's own API", () => {
 
   it("forgets the requests of callers who went away", async () => {
     const slow = infer(turns(5_000), {}, "loop");
-    await eventually("the model is busy", () => worker.rif === 1);
+    await eventually("the model is busy", () => worker.inFlight === 1);
     const gone = Array.from({ length: 3 }, () => {
       const request = httpRequest({ port, path: "/v2/models/loop/infer", method: "POST", agent });
       request.on("error", () => undefined);
       request.end(JSON.stringify(turns(1)));
       return request;
     });
-    await eventually("all are queued", () => worker.rif === 4);
+    await eventually("all are queued", () => worker.inFlight === 4);
     for (const request of gone) request.destroy();
-    await eventually("only the first is left", () => worker.rif === 1);
+    await eventually("only the first is left", () => worker.inFlight === 1);
     expect((await slow).status).toBe(200);
   });
 

@@ -51,7 +51,7 @@ async function aNode({ streamsResponses }: { streamsResponses: boolean }): Promi
   return node;
 }
 
-const FIGURES = { nodeRif: 1, queueUs: 2, computeUs: 3, placementRif: 4, meanUs: 5, p95Us: 6, slots: 1 };
+const FIGURES = { nodeInFlight: 1, queueUs: 2, computeUs: 3, placementInFlight: 4, meanUs: 5, p95Us: 6, slots: 1 };
 
 const responseTo = (requestId: number, body: Uint8Array) =>
   ({

@@ -138,7 +138,7 @@ export class FakeServing implements RequestExecutor {
     this.hosts.delete(placementId);
   }
 
-  renew(placementId: string): void {
+  replaceHost(placementId: string): void {
     this.hosts.delete(placementId);
   }
 
@@ -147,7 +147,7 @@ export class FakeServing implements RequestExecutor {
   }
 
   async infer(request: WorkerRequest): Promise<WorkerResponse> {
-    const figures = { queueUs: 1, nodeRif: 1, placementRif: 1, meanUs: 100, p95Us: 200, slots: 1 };
+    const figures = { queueUs: 1, nodeInFlight: 1, placementInFlight: 1, meanUs: 100, p95Us: 200, slots: 1 };
     const host = this.hosts.get(request.placementId);
     if (!host) {
       const nothing = {

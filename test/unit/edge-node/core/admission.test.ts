@@ -4,9 +4,9 @@ import { handLimit, isWorthStarting, refusalOf, type QueueView } from "../../../
 
 const ROOM = { heldBytes: 0, maxBytes: 1_000 };
 const EDGE = { kind: "edge", isDraining: false, ...ROOM } as const;
-const slow: QueueView = { rif: 0, ahead: 0, slots: 1, meanMs: 15, batch: 1, queueLimit: 64 };
+const slow: QueueView = { inFlight: 0, ahead: 0, slots: 1, meanMs: 15, batch: 1, queueLimit: 64 };
 const ask = { edgeOnly: false, deadlineMs: 250, bytes: 100 };
-const holding = (count: number): QueueView => ({ ...slow, rif: count, ahead: count });
+const holding = (count: number): QueueView => ({ ...slow, inFlight: count, ahead: count });
 const FULL = { status: 429, code: "QUEUE_FULL" };
 
 describe("admission", () => {
@@ -22,7 +22,7 @@ describe("admission", () => {
   });
 
   it("counts a run whose callers have all gone", () => {
-    expect(refusalOf({ ...ask, deadlineMs: 30 }, EDGE, { ...slow, rif: 0, ahead: 1 })).toEqual({
+    expect(refusalOf({ ...ask, deadlineMs: 30 }, EDGE, { ...slow, inFlight: 0, ahead: 1 })).toEqual({
       ...FULL,
       full: "time",
     });
@@ -35,9 +35,9 @@ describe("admission", () => {
   it("never holds more than the placement's queue and slots", () => {
     fc.assert(
       fc.property(fc.nat(16), fc.nat(64), fc.nat(1e6), (slots, queueLimit, deadlineMs) => {
-        const queue = { ...slow, slots: slots + 1, meanMs: 0, queueLimit, rif: slots + 1 + queueLimit, ahead: 1 };
+        const queue = { ...slow, slots: slots + 1, meanMs: 0, queueLimit, inFlight: slots + 1 + queueLimit, ahead: 1 };
         expect(refusalOf({ ...ask, deadlineMs }, EDGE, queue)).toEqual({ ...FULL, full: "count" });
-        expect(refusalOf({ ...ask, deadlineMs }, EDGE, { ...queue, rif: queue.rif - 1 })).toBeUndefined();
+        expect(refusalOf({ ...ask, deadlineMs }, EDGE, { ...queue, inFlight: queue.inFlight - 1 })).toBeUndefined();
       }),
     );
   });

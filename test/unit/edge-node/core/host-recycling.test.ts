@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { hasRoomForAnother, needsRecycling, nextLimitMiB } from "../../../../edge-node/core/host-recycling.ts";
 
-describe("a model host is worn", () => {
+describe("a model host needs recycling", () => {
   it.each([
     [
       "near its limit, far above what it began with",

@@ -119,23 +119,23 @@ describe("LocalPlacement", () => {
     expect(placement.notBefore).toBe(1_000 + LATE_RETRY_MS);
   });
 
-  it("stays ready for others while a host that one request ended is renewed, however often, and keeps its measures", () => {
+  it("stays ready for others while a host that one request ended is replaced, however often, and keeps its measures", () => {
     const { placement, reports } = setUp();
     start(placement);
-    for (let renewal = 0; renewal < 2 * MAX_CRASHES; renewal += 1) {
-      const host = `h-${renewal + 1}`;
+    for (let replacement = 0; replacement < 2 * MAX_CRASHES; replacement += 1) {
+      const host = `h-${replacement + 1}`;
       expect(placement.hostOverwhelmed(host)).toBe(true);
       expect([placement.state, placement.announcedState, placement.notBefore]).toEqual(["staged", "ready", 0]);
       expect(placement.hostStarting()).toEqual({ mustVerify: false });
       placement.hostLoading();
-      placement.hostReady(`h-${renewal + 2}`, MEASURED);
+      placement.hostReady(`h-${replacement + 2}`, MEASURED);
     }
     expect(placement.hostOverwhelmed("h-1")).toBe(false);
     const told = reports.slice(reports.findIndex(({ state }) => state === "ready"));
     expect(told.filter(({ state, rssMiB }) => state !== "ready" || rssMiB !== MEASURED.rssMiB)).toEqual([]);
   });
 
-  it("is ready for nobody any more when a renewal crashes or is stopped", () => {
+  it("is ready for nobody any more when a replacement crashes or is stopped", () => {
     for (const end of ["crash", "stop"] as const) {
       const { placement } = setUp();
       start(placement);

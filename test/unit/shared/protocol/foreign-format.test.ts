@@ -33,7 +33,7 @@ describe("the format of a file that is no ONNX", () => {
     ["LightGBM", head("tree\nversion=v4"), "a LightGBM model"],
     ["XGBoost", head('{"learner":{"attributes"'), "an XGBoost model"],
     ["Git LFS", head("version https://git-lfs.github.com/spec/v1"), "a Git LFS pointer"],
-  ])("is told of %s", (_, bytes, is) => {
+  ])("is recognised of %s", (_, bytes, is) => {
     const format = foreignFormat(bytes);
     expect(format?.is).toContain(is);
     expect(format?.fix.length).toBeGreaterThan(10);

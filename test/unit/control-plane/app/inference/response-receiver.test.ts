@@ -61,8 +61,8 @@ function aChannel() {
       receiver.onFrame({
         type: INFERENCE_FRAME.TRAILERS,
         requestId,
-        nodeRif: 0,
-        placementRif: 0,
+        nodeInFlight: 0,
+        placementInFlight: 0,
         queueUs: 0,
         computeUs: 0,
         meanUs: 0,

@@ -33,7 +33,7 @@ describe("a report and its record", () => {
     ],
     ["agrees", { recorded: undefined, state: "gone" }, undefined],
     ["agrees", { recorded: undefined, state: "draining" }, undefined],
-  ])("is told as %s: %j", (kind, over, message) => {
+  ])("are judged as %s: %j", (kind, over, message) => {
     expect(judgeReport(reported(over), "edge-a")).toEqual({ kind, ...(message !== undefined && { message }) });
   });
 

@@ -154,7 +154,7 @@ describe("pick", () => {
         const there = candidate("a", { rttMs: 0.1 * deadlineMs });
         for (let one = 0; one < rif; one += 1) there.stats.begin(NOW);
         for (const meanMs of meansMs) there.stats.report({ rif, slots: 1, meanUs: meanMs * 1_000, p95Us: 0 }, NOW);
-        const queue = { rif, ahead: rif, slots: 1, meanMs: meansMs.at(-1) ?? 0, batch: 1, queueLimit: 1_024 };
+        const queue = { inFlight: rif, ahead: rif, slots: 1, meanMs: meansMs.at(-1) ?? 0, batch: 1, queueLimit: 1_024 };
         const node = { kind: "edge", isDraining: false, heldBytes: 0, maxBytes: 1 } as const;
         fc.pre(refusalOf({ edgeOnly: false, deadlineMs, bytes: 1 }, node, queue) === undefined);
         expect(pick([there], context({ timeLeftMs: deadlineMs }))).toMatchObject({ kind: "picked" });

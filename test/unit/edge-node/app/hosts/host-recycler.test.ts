@@ -30,7 +30,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
   const hosts = new FakeHosts();
   const serving = new FakeServing();
   const told: string[] = [];
-  const renewal = new HostRecycler({
+  const recycler = new HostRecycler({
     hosts,
     serving,
     clock,
@@ -42,7 +42,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     probe: { memFreeMiB: () => memFreeMiB },
     log: { add: (_level: string, line: string) => told.push(line) },
     own: () => undefined,
-    onReplaced: (placement: LocalPlacement<ModelHost>, host: ModelHost) => renewal.watch(placement, host),
+    onReplaced: (placement: LocalPlacement<ModelHost>, host: ModelHost) => recycler.watch(placement, host),
   } as unknown as ConstructorParameters<typeof HostRecycler>[0]);
   /** Another placement, whose host runs and is watched. */
   const ready = async (placementId: string): Promise<LocalPlacement<ModelHost>> => {
@@ -53,7 +53,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     const spec = { ...placement.spec, directory: "/models/a-1" };
     const host = await hosts.start(spec, () => undefined, new AbortController().signal);
     placement.hostReady(host, { rssMiB: 64, warmUs: 120 });
-    renewal.watch(placement, host);
+    recycler.watch(placement, host);
     return placement;
   };
   const placement = await ready("p-1");
@@ -65,7 +65,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
       await settle();
     }
   };
-  return { placement, hosts, host, serving, told, pass, renewal, ready };
+  return { placement, hosts, host, serving, told, pass, recycler, ready };
 }
 
 describe("HostRecycler", () => {
@@ -178,17 +178,17 @@ describe("HostRecycler", () => {
   });
 
   it("is called off while the new host loads, and leaves nothing behind", async () => {
-    const { placement, hosts, host, pass, renewal } = await setUp();
+    const { placement, hosts, host, pass, recycler } = await setUp();
     hosts.held.add("p-1");
     host.ownMiBNow = 85;
     await pass(5_000);
     expect(hosts.diary).toEqual(["start p-1", "start p-1"]);
-    renewal.cancel(placement, 0);
+    recycler.cancel(placement, 0);
     await pass(5_000);
     expect([hosts.started.length, host.isRunning]).toEqual([1, true]);
   });
 
-  it("lets two worn hosts take turns, as both would count on the same free memory", async () => {
+  it("lets two hosts that need recycling take turns, as both would count on the same free memory", async () => {
     const { hosts, host, pass, ready } = await setUp();
     await ready("p-2");
     hosts.held.add("p-1");

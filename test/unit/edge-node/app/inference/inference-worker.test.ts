@@ -158,7 +158,7 @@ describe("InferenceWorker", () => {
       for (const caller of callers) caller.cancel();
       await Promise.all(answers);
       await settle();
-      expect([worker.rif, worker.load().placements[0]?.queued, host.held]).toEqual([0, 0, 1]);
+      expect([worker.inFlight, worker.load().placements[0]?.queued, host.held]).toEqual([0, 0, 1]);
     }
     await host.answer();
     expect(host.held).toBe(0);
@@ -170,7 +170,7 @@ describe("InferenceWorker", () => {
     const stream = aStream(1_000_000);
     await host.answer({ body: stream });
     expect((await asked).body).toBe(stream);
-    expect([worker.rif, doneAndFailed(worker)]).toEqual([0, [0, 0]]);
+    expect([worker.inFlight, doneAndFailed(worker)]).toEqual([0, [0, 0]]);
     stream.fail("HOST_CRASHED", "gone");
     await settle();
     expect(doneAndFailed(worker)).toEqual([0, 1]);
@@ -182,10 +182,10 @@ describe("InferenceWorker", () => {
     const stream = aStream(undefined);
     await host.answer({ body: stream, computeUs: 0 });
     const answer = await asked;
-    expect([worker.rif, host.seen]).toEqual([2, ["made bit by bit"]]);
+    expect([worker.inFlight, host.seen]).toEqual([2, ["made bit by bit"]]);
     stream.finish({ computeUs: 10_000, decodeUs: 0, encodeUs: 0 });
     await settle();
-    expect(answer.figuresAtEnd?.()).toMatchObject({ placementRif: 1, meanUs: 10_000 });
+    expect(answer.figuresAtEnd?.()).toMatchObject({ placementInFlight: 1, meanUs: 10_000 });
     expect([host.seen.at(-1), doneAndFailed(worker)]).toEqual(["next", [1, 0]]);
     await host.answer();
     await behind;
@@ -199,7 +199,7 @@ describe("InferenceWorker", () => {
     const stream = aStream(undefined);
     await host.answer({ body: stream });
     expect(await stream.ended).toEqual({ kind: "cancelled" });
-    expect(worker.rif).toBe(0);
+    expect(worker.inFlight).toBe(0);
   });
 
   it("gives new requests to a host that takes over, and waits for the old one's, queued ones too", async () => {
@@ -209,16 +209,16 @@ describe("InferenceWorker", () => {
     let isEmpty = false;
     const emptied = worker.replace(PLACEMENT, next).then(() => (isEmpty = true));
     const fresh = worker.infer(request("new"));
-    expect(worker.rif).toBe(3);
+    expect(worker.inFlight).toBe(3);
     await next.answer();
-    expect(await fresh).toMatchObject({ status: 200, nodeRif: 2 });
+    expect(await fresh).toMatchObject({ status: 200, nodeInFlight: 2 });
     await host.answer();
     expect(isEmpty).toBe(false);
     await host.answer();
     expect((await Promise.all(old)).map(({ status }) => status)).toEqual([200, 200]);
     await emptied;
     expect([host.seen, next.seen]).toEqual([["running", "waiting"], ["new"]]);
-    expect(worker.rif).toBe(0);
+    expect(worker.inFlight).toBe(0);
   });
 
   it("passes body and answer through unread", async () => {
@@ -232,8 +232,8 @@ describe("InferenceWorker", () => {
       wasNotExecuted: false,
       headerLength: 0,
       computeUs: 77,
-      nodeRif: 0,
-      placementRif: 0,
+      nodeInFlight: 0,
+      placementInFlight: 0,
       slots: 1,
     });
     expect(answer.inHost).toEqual({ decodeUs: 1, runUs: 75, encodeUs: 1, batchSize: 1 });
@@ -347,8 +347,8 @@ describe("InferenceWorker", () => {
       status: 429,
       code: "QUEUE_FULL",
       wasNotExecuted: true,
-      placementRif: 4,
-      nodeRif: 4,
+      placementInFlight: 4,
+      nodeInFlight: 4,
       meanUs: 10_000,
       slots: 1,
     });
@@ -432,7 +432,7 @@ describe("InferenceWorker", () => {
     const { worker, host, clock } = setUp();
     const late = worker.infer(request("a", { deadlineMs: 100 }));
     await clock.advance(100);
-    expect(await late).toMatchObject({ status: 504, wasNotExecuted: false, placementRif: 0 });
+    expect(await late).toMatchObject({ status: 504, wasNotExecuted: false, placementInFlight: 0 });
     void worker.infer(request("b"));
     expect(host.seen).toEqual(["a"]);
     await host.answer();
@@ -474,7 +474,7 @@ describe("InferenceWorker", () => {
       const guilty = worker.infer(request("guilty"));
       const other = worker.infer(request("other"));
       await host.overwhelm(1);
-      worker.renew("p-1");
+      worker.replaceHost("p-1");
       const late = worker.infer(request("late"));
       const answer = await guilty;
       expect(answer).toMatchObject({ status: 413, code: "OUT_OF_MEMORY", wasNotExecuted: false });
@@ -492,7 +492,7 @@ describe("InferenceWorker", () => {
       const { worker, host } = setUp({ host: new ScriptedHost(50, { turns: true }) });
       const all = ["a", "b", "c"].map((text) => worker.infer(request(text)));
       await host.overwhelm(3);
-      worker.renew("p-1");
+      worker.replaceHost("p-1");
       const second = new ScriptedHost(50, { turns: true });
       worker.serve(PLACEMENT, second);
       await settle();
@@ -500,7 +500,7 @@ describe("InferenceWorker", () => {
       await second.answer();
       expect(second.seen).toEqual(["a", "b"]);
       await second.overwhelm(1);
-      worker.renew("p-1");
+      worker.replaceHost("p-1");
       const third = new ScriptedHost(50, { turns: true });
       worker.serve(PLACEMENT, third);
       await settle();
@@ -515,7 +515,7 @@ describe("InferenceWorker", () => {
       const hurried = worker.infer(request("hurried", { deadlineMs: 100 }));
       const patient = worker.infer(request("patient"));
       await host.overwhelm(1);
-      worker.renew("p-1");
+      worker.replaceHost("p-1");
       await clock.advance(100);
       expect(await hurried).toMatchObject({ status: 504, wasNotExecuted: true });
       worker.remove("p-1");
@@ -543,7 +543,7 @@ describe("InferenceWorker", () => {
     void worker.infer(request("hangs"));
     const answered = worker.infer(request("runs", { placementId: "p-2" }));
     await other.answer();
-    expect(await answered).toMatchObject({ status: 200, nodeRif: 1, placementRif: 0 });
+    expect(await answered).toMatchObject({ status: 200, nodeInFlight: 1, placementInFlight: 0 });
   });
 
   it("takes new limits for a host that it has, and keeps its queue", async () => {

@@ -29,8 +29,8 @@ describe("the frames of a streamed response", () => {
     });
     const trailers = fc.record({
       requestId,
-      nodeRif: u16,
-      placementRif: u16,
+      nodeInFlight: u16,
+      placementInFlight: u16,
       queueUs: u32,
       computeUs: u32,
       meanUs: u32,

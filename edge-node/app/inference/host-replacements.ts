@@ -6,7 +6,7 @@ import type { PlacementQueue } from "../placements/placement-queue.ts";
 type Waiter = (queue: PlacementQueue | undefined) => void;
 
 /** Placements whose host a request ended, and the requests that wait for the next host. */
-export class Renewals {
+export class HostReplacements {
   /** Most that may wait, by placement. */
   readonly #limits = new Map<string, number>();
   readonly #waiting = new Map<string, Set<Waiter>>();
@@ -27,8 +27,8 @@ export class Renewals {
   view(placementId: string): QueueView | undefined {
     const queueLimit = this.#limits.get(placementId);
     if (queueLimit === undefined) return undefined;
-    const rif = this.#waiting.get(placementId)?.size ?? 0;
-    return { rif, ahead: 0, slots: 1, meanMs: 0, batch: 1, queueLimit };
+    const inFlight = this.#waiting.get(placementId)?.size ?? 0;
+    return { inFlight, ahead: 0, slots: 1, meanMs: 0, batch: 1, queueLimit };
   }
 
   /** The queue of the next host; undefined when there will be none, the time is over, or the caller goes away. */
