@@ -90,7 +90,7 @@ describe.each([
   it.each([
     ["until the end", true],
     ["for their event only", false],
-  ])("is given back without harm to any message, however they were cut, if they are kept %s", async (_how, isKept) => {
+  ])("is returned without harm to any message, however they were cut, if they are kept %s", async (_how, isKept) => {
     await fc.assert(
       fc.asyncProperty(fc.array(sent, { minLength: 1, maxLength: 12 }), async (plan) => {
         const pair = await open(isKept);
@@ -120,7 +120,7 @@ describe.each([
   it.each([
     ["messages larger than a chunk", 300_000, true],
     ["messages of any size that are not kept", 3_000, false],
-  ])("is given back at once but for the last chunk: %s", async (_what, each, isKept) => {
+  ])("is returned at once but for the last chunk: %s", async (_what, each, isKept) => {
     const { client, peer, chunks } = await open(isKept);
     const count = 6_000_000 / each;
     let bytes = 0;
