@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { execFileSync } from "node:child_process";
+import path from "node:path";
 import { identityModel } from "../support/models/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
+import { pythonWith } from "../support/processes/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { freePort, until } from "../support/processes/skerry-process.ts";
-import { ended, type Ended, pythonWith } from "./python-environment.ts";
+import { ended, type Ended } from "./ended.ts";
 
 /** The clients that people have, as they come from their registries, against a real control plane and a real node. */
 
@@ -22,8 +24,8 @@ const places = new Map<string, Place>();
 
 beforeAll(async () => {
   [triton, mlserver] = await Promise.all([
-    pythonWith("requirements-triton-kserve.txt"),
-    pythonWith("requirements-mlserver.txt"),
+    pythonWith(path.join(import.meta.dirname, "requirements-triton-kserve.txt")),
+    pythonWith(path.join(import.meta.dirname, "requirements-mlserver.txt")),
   ]);
   database = await startTestDatabase();
   const [controlPlaneGrpc, nodeGrpc] = [String(await freePort()), String(await freePort())];
