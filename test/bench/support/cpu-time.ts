@@ -24,3 +24,8 @@ export function childrenOf(pid: number): readonly number[] {
     return [];
   }
 }
+
+/** CPU time so far of a process and of everything below it that still runs, in ms. */
+export function treeCpuMs(pid: number): number {
+  return childrenOf(pid).reduce((sum, child) => sum + treeCpuMs(child), cpuMs(pid));
+}

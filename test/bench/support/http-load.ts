@@ -10,7 +10,7 @@ export interface HttpTarget {
 export interface LoadResult {
   /** Answers with 200. */
   readonly served: number;
-  /** Answers with 429: the worker's queue was full. */
+  /** Answers with a status of `refusals`: with 429 the worker's queue was full. */
   readonly refused: number;
   /** Served requests a second. */
   readonly perSecond: number;
@@ -27,8 +27,14 @@ const HEADERS_END = Buffer.from("\r\n\r\n");
  */
 export async function httpLoad(
   target: HttpTarget,
-  { connections, requests }: { readonly connections: number; readonly requests: number },
+  options: {
+    readonly connections: number;
+    readonly requests: number;
+    /** Statuses that are counted; another one ends the load. Default: 429. */
+    readonly refusals?: readonly number[];
+  },
 ): Promise<LoadResult> {
+  const { connections, requests, refusals = [429] } = options;
   const message = requestBytes(target);
   const latencies: number[] = [];
   let left = requests;
@@ -42,7 +48,7 @@ export async function httpLoad(
         const start = performance.now();
         const status = await connection.exchange(message);
         if (status === 200) latencies.push(performance.now() - start);
-        else if (status === 429) refused += 1;
+        else if (refusals.includes(status)) refused += 1;
         else throw new Error(`${target.path} at port ${target.port} answered ${connection.answer}`);
       }
       connection.close();
