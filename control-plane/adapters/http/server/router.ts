@@ -50,10 +50,10 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
         : invalidFields("path", [{ field: "", message: "has a `%` that is no valid escape" }]),
     );
   });
-  for (const route of routes)
-    app[verbOf(route.method)](expressPath(route.path), (request, response) => answer(route, request, response));
-  const allowed = allowedMethods(routes);
-  for (const [path, methods] of allowed) {
+  for (const [path, group] of specificFirst(routes)) {
+    const methods = allowedMethods(group);
+    for (const route of group)
+      app[verbOf(route.method)](expressPath(path), (request, response) => answer(route, request, response));
     app.all(expressPath(path), (request, response) => {
       response.setHeader("Allow", methods.join(", "));
       refuse(
@@ -220,13 +220,14 @@ function verbOf(method: Method): "get" | "head" | "post" | "put" | "patch" | "de
   }
 }
 
-function allowedMethods(routes: readonly Route[]): ReadonlyMap<string, readonly string[]> {
-  const byPath = Map.groupBy(routes, ({ path }) => path);
-  return new Map(
-    [...byPath].map(([path, group]) => {
-      const methods = new Set<string>(group.map(({ method }) => method));
-      if (methods.has("GET")) methods.add("HEAD");
-      return [path, [...methods].toSorted()];
-    }),
+/** By path, those with a verb first: `/v2/models/{model}` matches `/v2/models/digits:explain` as well. */
+const specificFirst = (routes: readonly Route[]): readonly (readonly [string, readonly Route[]])[] =>
+  [...Map.groupBy(routes, ({ path }) => path)].toSorted(
+    ([a], [b]) => Number(b.includes(":")) - Number(a.includes(":")),
   );
+
+function allowedMethods(group: readonly Route[]): readonly string[] {
+  const methods = new Set<string>(group.map(({ method }) => method));
+  if (methods.has("GET")) methods.add("HEAD");
+  return [...methods].toSorted();
 }

@@ -248,6 +248,16 @@ describe("errors of /api/v1", () => {
     expect(headers.allow).toBe("DELETE, GET, HEAD, PATCH");
   });
 
+  it("names exactly the methods of every path", async () => {
+    for (const [path, group] of Map.groupBy(door.door.routes, (route) => route.path)) {
+      const methods = new Set<string>(group.map(({ method }) => method));
+      if (methods.has("GET")) methods.add("HEAD");
+      const { status, headers } = await door.call("OPTIONS", path.replaceAll(/\{\w+\}/g, "1"));
+      const expected = { path, status: 405, allow: [...methods].toSorted().join(", ") };
+      expect({ path, status, allow: headers.allow }).toEqual(expected);
+    }
+  });
+
   it("says nothing of a fault but the request id", async () => {
     const broken = await openHttpApi({
       infer: async () => Promise.reject(new Error("secret detail")),
