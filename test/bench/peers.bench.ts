@@ -7,7 +7,7 @@ import { pythonWith } from "../support/processes/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { type BenchModel, digits, thumbnail } from "./support/bench-models.ts";
 import { treeCpuMs } from "./support/cpu-time.ts";
-import { goodputTurn, printTurns, timesTheBest, type Turn } from "./support/goodput.ts";
+import { goodputTurn, printTurns, REFUSALS, timesTheBest, type Turn } from "./support/goodput.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { inferTarget } from "./support/infer-target.ts";
 import { startMosec } from "./support/peers/mosec.ts";
@@ -23,7 +23,7 @@ import { startTriton } from "./support/peers/triton.ts";
  *   npm run bench -- peers
  *   ROUNDS=3 MODELS=digits CONCURRENCY=32 WAYS="control plane,mosec 2 json" npm run bench -- peers
  *
- * thumbnail: a model of about 1 ms with a body of 237 kB, its numbers as Python writes floats. digits: the convolutional
+ * thumbnail: a model of about 1 ms with a body of 235 kB, its numbers as Python writes floats. digits: the convolutional
  * network of the example, 10 µs, a body of 12 kB.
  *
  * Settings of the others: requests may share a run, 32 at most, as in Skerry. mosec waits 1 ms for a batch, the least
@@ -137,15 +137,21 @@ function targetOf(model: BenchModel, port: number): HttpTarget {
   return { ...target, body, headers: { ...headers, "skerry-timeout-ms": String(DEADLINE_MS) } };
 }
 
-const cpuOf = (pids: readonly number[]): number => pids.reduce((sum, pid) => sum + treeCpuMs(pid), 0);
+function cpuOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + treeCpuMs(pid), 0);
+}
 
 async function requestsIn(ms: number, target: HttpTarget, connections: number): Promise<number> {
-  const { perSecond } = await httpLoad(target, { connections, requests: Math.max(100, connections * 4) });
+  const { perSecond } = await httpLoad(target, {
+    connections,
+    requests: Math.max(100, connections * 4),
+    refusals: REFUSALS,
+  });
   return Math.max(connections * 4, Math.round((perSecond * ms) / 1_000));
 }
 
 async function warmUp(target: HttpTarget): Promise<void> {
-  await httpLoad(target, { connections: 8, requests: await requestsIn(WARM_MS, target, 8) });
+  await httpLoad(target, { connections: 8, requests: await requestsIn(WARM_MS, target, 8), refusals: REFUSALS });
 }
 
 /** Throws when one answers something else than the others: it would not do the same work. */
@@ -168,7 +174,9 @@ async function compareAnswers(ways: readonly Way[]): Promise<void> {
   }
 }
 
-const isClose = (a: number, b = Number.NaN): boolean => Math.abs(a - b) <= 1e-4 * Math.max(1, Math.abs(a));
+function isClose(a: number, b = Number.NaN): boolean {
+  return Math.abs(a - b) <= 1e-4 * Math.max(1, Math.abs(a));
+}
 
 /** The model as a file, with the shapes that Triton asks for. */
 async function describe({ name, file, input, shape }: BenchModel): Promise<PeerModel> {

@@ -16,7 +16,7 @@ export interface Turn {
 }
 
 /** 408, 429, 503 and 504: what servers say when a request would wait too long. */
-const REFUSALS = [408, 429, 503, 504];
+export const REFUSALS = [408, 429, 503, 504];
 
 /** Asks a target `requests` times and counts the answers that came within `deadlineMs`. `cpuMs`: of its processes so far. */
 export async function goodputTurn(

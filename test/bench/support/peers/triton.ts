@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "../../../support/processes/skerry-process.ts";
@@ -31,15 +32,11 @@ export async function startTriton(
   await copyFile(path.join(import.meta.dirname, "triton_model.py"), path.join(folder, "1/model.py"));
   await copyFile(model.file, path.join(folder, "1/model.onnx"));
   await writeFile(path.join(folder, "config.pbtxt"), configOf(model, settings));
-  // Triton takes the program that holds the Python interpreter from the model's folder.
-  const stub = "triton_python_backend_stub";
-  await symlink(path.join(server, "python_backend_stubs", version ?? "", stub), path.join(folder, stub)).catch(
-    ignoreExisting,
-  );
+  const backends = await backendFolder(server, version ?? "", directory);
   const port = await freePort();
   const options = [
     `--model-repository=${repository}`,
-    `--backend-directory=${path.join(server, "backends")}`,
+    `--backend-directory=${backends}`,
     `--backend-config=python,shm-region-prefix-name=skerry-bench-${port}-`,
     "--http-address=127.0.0.1",
     `--http-port=${port}`,
@@ -73,6 +70,15 @@ function configOf({ name, input, outputs }: PeerModel, { instances, maxBatch }: 
   ].join("\n");
 }
 
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EEXIST") throw error;
+/** The Python backend with the program that holds this version's interpreter: the wheel keeps one for each version elsewhere. */
+async function backendFolder(server: string, version: string, directory: string): Promise<string> {
+  const backends = path.join(directory, "triton-backends");
+  const folder = path.join(backends, "python");
+  if (existsSync(folder)) return backends;
+  await mkdir(folder, { recursive: true });
+  const stub = path.join(server, "python_backend_stubs", version, "triton_python_backend_stub");
+  const own = path.join(server, "backends/python");
+  const files = (await readdir(own)).map((name) => path.join(own, name));
+  for (const file of [...files, stub]) await symlink(file, path.join(folder, path.basename(file)));
+  return backends;
 }
