@@ -51,7 +51,11 @@ export const listOf = <Item extends z.ZodType>(item: Item) =>
 
 const pageSize = z.coerce.number().int().min(1).max(500);
 const limit = pageSize.default(100);
-const cursor = z.string().max(200).optional();
+const cursor = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z0-9_-]+$/, "the `nextCursor` of the page before")
+  .optional();
 /** As Kubernetes writes it: `site=harbour,gpu!=none,zone in (a, b),!spare`. */
 const labelSelector = z.string().max(500).optional();
 

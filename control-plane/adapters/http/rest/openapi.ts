@@ -8,7 +8,8 @@ import {
 import { problem } from "../../../../shared/api/v1/common.ts";
 import { inferenceError } from "../../../../shared/api/v1/inference.ts";
 import { isInferenceProtocol } from "../../../../shared/inference/http/path.ts";
-import { STREAM_TYPE } from "../server/event-stream.ts";
+import { JSON_TYPE } from "../../../../shared/inference/http/request-headers.ts";
+import { STREAM_TYPE, streamEvent } from "../server/event-stream.ts";
 import type { Route } from "../server/route.ts";
 
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
@@ -67,12 +68,23 @@ function objectOf(place: "path" | "query", schema: z.ZodType): Partial<Record<"p
     : { [place]: z.object(Object.fromEntries(names.map((name) => [name, schema.shape[name]]))) };
 }
 
+/** What `once` takes. */
+const idempotencyKey = z
+  .string()
+  .regex(/^[!-~]{1,200}$/)
+  .describe("Repetitions with the same key are answered with the first answer.");
+/** What `ifMatchOf` and `checkContent` take. */
+const ifMatch = z
+  .string()
+  .regex(/^(\*|"[0-9a-f]{1,64}")$/)
+  .describe("The `ETag` that was read, or `*`.");
+
 function headerParams({ method, path, streams }: Route): { header?: z.ZodObject } {
   if (!path.startsWith("/api/v1")) return {};
   if (streams.includes(STREAM_TYPE)) return { header: z.object({ "Last-Event-ID": z.string().optional() }) };
-  if (method === "POST") return { header: z.object({ "Idempotency-Key": z.string().optional() }) };
+  if (method === "POST") return { header: z.object({ "Idempotency-Key": idempotencyKey.optional() }) };
   if (method === "PUT" || method === "PATCH" || method === "DELETE")
-    return { header: z.object({ "If-Match": z.string().optional() }) };
+    return { header: z.object({ "If-Match": ifMatch.optional() }) };
   return {};
 }
 
@@ -82,9 +94,7 @@ function requestBody(route: Route): Pick<ZodOpenApiOperationObject, "requestBody
     return {
       requestBody: {
         required: true,
-        content: Object.fromEntries(
-          types.map((type) => [type, { schema: { type: "string" as const, format: "binary" } }]),
-        ),
+        content: Object.fromEntries(types.map((type) => [type, { schema: contentSchema(type, route.jsonForm?.body) }])),
       },
     };
   }
@@ -98,11 +108,21 @@ function requestBody(route: Route): Pick<ZodOpenApiOperationObject, "requestBody
     : {};
 }
 
+type ContentSchema = z.ZodType | { readonly type: "string"; readonly format?: "binary" };
+
+/** Of a route that takes or answers bytes: its JSON where it has one, of a stream each event, else any bytes. */
+function contentSchema(type: string, json: z.ZodType | undefined): ContentSchema {
+  if (type === JSON_TYPE && json !== undefined) return json;
+  if (type === STREAM_TYPE) return streamEvent;
+  return type.startsWith("text/") ? { type: "string" } : { type: "string", format: "binary" };
+}
+
 function successOf(route: Route, status: number): ZodOpenApiResponseObject {
+  if (status >= 400 && !route.answer) return failureOf(route);
   const description = status < 400 ? "Done" : "Not now";
   const content = {
     ...(route.answer && { "application/json": { schema: route.answer } }),
-    ...Object.fromEntries(route.streams.map((type) => [type, { schema: { type: "string" as const } }])),
+    ...Object.fromEntries(route.streams.map((type) => [type, { schema: contentSchema(type, route.jsonForm?.answer) }])),
   };
   return Object.keys(content).length > 0 ? { description, content } : { description };
 }

@@ -21,7 +21,8 @@ import {
   serverReadiness,
 } from "../../../../shared/inference/http/documents.ts";
 import type { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
-import { parseTimeout } from "../../../../shared/inference/http/request-headers.ts";
+import { inferRequestForm, inferResponseForm } from "../../../../shared/inference/http/json-form.ts";
+import { BYTES_TYPE, JSON_TYPE, parseTimeout } from "../../../../shared/inference/http/request-headers.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
@@ -239,7 +240,8 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       params,
       query: anything,
       takesBytes: true,
-      streams: ["application/json", "application/octet-stream"],
+      streams: [JSON_TYPE, BYTES_TYPE],
+      jsonForm: { body: inferRequestForm, answer: inferResponseForm },
       statuses: [200],
       async handle() {
         throw new Error("inference is answered ahead of Express");

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
@@ -6,6 +7,15 @@ import type { RequestFacts } from "./route.ts";
 export const STREAM_TYPE = "text/event-stream";
 /** How often the key of an open stream is checked again. */
 const RECHECK_MS = 5_000;
+
+/** One event of a stream as its reader takes it apart; the schema of OpenAPI 3.1 describes these, not the stream. */
+export const streamEvent = z
+  .object({
+    id: z.string().optional(),
+    event: z.string().optional(),
+    data: z.string().meta({ contentMediaType: "application/json" }),
+  })
+  .meta({ id: "StreamEvent" });
 
 interface StreamMessage {
   /** Left out: the place to resume after stays the one before. */

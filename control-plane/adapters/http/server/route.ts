@@ -38,6 +38,12 @@ export type RouteResponse<Body> =
       readonly headers: Readonly<Record<string, string>>;
     };
 
+/** The JSON among the bytes that a route takes and answers. */
+interface JsonForm {
+  readonly body: z.ZodType;
+  readonly answer: z.ZodType;
+}
+
 interface Description<
   Params extends z.ZodType,
   Query extends z.ZodType,
@@ -60,6 +66,8 @@ interface Description<
   readonly statuses: readonly [number, ...number[]];
   /** Other content types of a success. */
   readonly streams?: readonly string[];
+  /** Of a route that takes and answers bytes: what they are where they are JSON. For the OpenAPI document alone. */
+  readonly jsonForm?: JsonForm;
   /** The answer holds a secret that exists nowhere else: it is not stored for an Idempotency-Key. */
   readonly answersSecret?: true;
 }
@@ -93,6 +101,7 @@ export interface Route {
   readonly answer: z.ZodType | undefined;
   readonly statuses: readonly [number, ...number[]];
   readonly streams: readonly string[];
+  readonly jsonForm: JsonForm | undefined;
   readonly answersSecret: boolean;
   /** Callers on this machine need no key. */
   readonly isOpenOnLoopback: boolean;
@@ -172,6 +181,7 @@ function described(
     takesBytes: route.takesBytes ?? false,
     answer: route.answer,
     streams: route.streams ?? [],
+    jsonForm: route.jsonForm,
     answersSecret: route.answersSecret ?? false,
   };
 }
