@@ -10,6 +10,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   zoo: ["test/zoo/**/*.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
+  "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
   kubernetes: ["test/kubernetes/**/*.test.ts"],
 };
