@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { openModel } from "../../edge-node/model-host/model.ts";
+import { openModel } from "../../edge-node/model-host/onnx/model.ts";
 import { startTestDatabase } from "../support/postgres/postgres.ts";
 import { pythonWith } from "../support/processes/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";

@@ -249,10 +249,10 @@ describe("errors of /api/v1", () => {
   });
 
   it("names exactly the methods of every path", async () => {
-    for (const [path, group] of Map.groupBy(door.door.routes, (route) => route.path)) {
+    for (const [path, group] of Map.groupBy(api.api.routes, (route) => route.path)) {
       const methods = new Set<string>(group.map(({ method }) => method));
       if (methods.has("GET")) methods.add("HEAD");
-      const { status, headers } = await door.call("OPTIONS", path.replaceAll(/\{\w+\}/g, "1"));
+      const { status, headers } = await api.call("OPTIONS", path.replaceAll(/\{\w+\}/g, "1"));
       const expected = { path, status: 405, allow: [...methods].toSorted().join(", ") };
       expect({ path, status, allow: headers.allow }).toEqual(expected);
     }
