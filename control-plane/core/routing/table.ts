@@ -25,7 +25,7 @@ export interface ModelRoutes {
 
 export interface DeploymentRoutes {
   readonly name: string;
-  readonly terms: RoutePolicy;
+  readonly policy: RoutePolicy;
   /** Who answers requests that name no version: ready versions only, and none while nothing is ready. */
   readonly shares: readonly VersionShare[];
   /** Version number → its ready placements. */
@@ -132,7 +132,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
   const active = activeVersion(fleet, deployment, voters);
   return {
     name: deployment.name,
-    terms: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
+    policy: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
     shares: active === undefined ? [] : [{ version: active, weight: 1 }],
     byVersion,
     sites,
@@ -154,13 +154,13 @@ export type Resolved =
       /** 0 while the deployment has no ready version. */
       readonly version: number;
       readonly ready: readonly ReadyPlacement[];
-      readonly terms: RoutePolicy;
+      readonly policy: RoutePolicy;
     }
   /** 404: no such model, version or alias, or nothing deploys it. */
   | { readonly kind: "unknown"; readonly detail: string };
 
 const NONE: readonly ReadyPlacement[] = [];
-const NO_TERMS: RoutePolicy = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined, hedge: false };
+const DEFAULT_POLICY: RoutePolicy = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined, hedge: false };
 
 /**
  * Which version answers and who has it ready. Without a version the model's deployment decides, by its shares; with
@@ -179,7 +179,7 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
     };
   }
   const version = chooseVersion(deployment.shares, random) ?? 0;
-  return { kind: "found", version, ready: deployment.byVersion.get(version) ?? NONE, terms: deployment.terms };
+  return { kind: "found", version, ready: deployment.byVersion.get(version) ?? NONE, policy: deployment.policy };
 }
 
 function deploymentFor({ model, deployments }: ModelRoutes, site: string | undefined): DeploymentRoutes | undefined {
@@ -202,6 +202,6 @@ function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference:
     kind: "found",
     version,
     ready: routes.byVersion.get(version) ?? NONE,
-    terms: deployment?.terms ?? NO_TERMS,
+    policy: deployment?.policy ?? DEFAULT_POLICY,
   };
 }

@@ -227,7 +227,13 @@ describe("a node's own API", () => {
     expect(lines).toEqual([]);
     await infer(pair, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` });
     expect(lines).toEqual([
-      expect.objectContaining({ traceId, parentSpanId: "00f067aa0ba902b7", placementId: "same", status: 200, turn: 1 }),
+      expect.objectContaining({
+        traceId,
+        parentSpanId: "00f067aa0ba902b7",
+        placementId: "same",
+        status: 200,
+        batchSize: 1,
+      }),
     ]);
   });
 

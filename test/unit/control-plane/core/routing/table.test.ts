@@ -109,10 +109,10 @@ describe("resolve", () => {
       limits: { timeoutMs: 500 },
     };
     const fleet = aFleet({ nodes: [a], versions, deployments: [aDeployment(spec)], placements: [aPlacement(a)] });
-    const terms = { timeoutMs: 500, sloMs: 80, hedge: true };
-    expect(ask(fleet)).toMatchObject({ terms });
-    expect(ask(fleet, "1")).toMatchObject({ terms });
-    expect(ask(fleet, "2")).toMatchObject({ terms, ready: [] });
+    const policy = { timeoutMs: 500, sloMs: 80, hedge: true };
+    expect(ask(fleet)).toMatchObject({ policy });
+    expect(ask(fleet, "1")).toMatchObject({ policy });
+    expect(ask(fleet, "2")).toMatchObject({ policy, ready: [] });
   });
 
   it("splits requests by the deployment's shares", () => {

@@ -1,0 +1,182 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
+import type { CandidateSet } from "../../core/routing/candidate-set.ts";
+import { pick, type Pick } from "../../core/routing/pick.ts";
+import type { ReadyPlacement, RoutePolicy } from "../../core/routing/table.ts";
+import { attempt, type Attempt, type AttemptContext, type AttemptResult } from "./inference-attempt.ts";
+import { refusal } from "./inference-responses.ts";
+import type { InferenceRequest, InferenceResponse, RouteReason } from "./inference-request.ts";
+import type { RouteCache, ServingCandidate } from "./route-cache.ts";
+import type { ModelStats } from "./telemetry.ts";
+
+/** One request with its version resolved: who may answer it, and by which rules. */
+interface ResolvedRequest extends AttemptContext {
+  readonly ready: readonly ReadyPlacement[];
+  readonly policy: RoutePolicy;
+  readonly stats: ModelStats;
+}
+
+interface Parts {
+  readonly routes: RouteCache;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+type Picked = Extract<Pick<ServingCandidate>, { kind: "picked" }>;
+type Refused = Extract<Pick<ServingCandidate>, { kind: "refused" }>;
+
+/**
+ * One inference from its route to its answer. The body is forwarded unchanged, and at most two nodes are asked.
+ *
+ *   choosing   At the start, and once more for a retry: the router picks one of the ready placements whose nodes have not
+ *              been asked. One is picked → asked. None is → ended, with the refusal, or with what the first node said.
+ *   asked      One node has the request, in one attempt (`inference-attempt.ts`). It ends as
+ *                answer    the node answered, its answer has begun, or the caller has gone → ended
+ *                refused   the model did not run: the queue is full, the placement is gone → choosing; costs no run, so
+ *                          no budget is asked
+ *                failed    the node was lost, is silent, or its model host ended → choosing, if the budget for retries
+ *                          has a token: a failure may be a sign of too much load
+ *              A second attempt that ends without an answer → ended.
+ *              late: the policy hedges, and the attempt takes longer than 95 % of the model's answers → hedged, if there
+ *              is another placement and the budget for hedges has a token.
+ *   hedged     Two nodes have the request. The first answer ends it and cancels the other; an attempt that is refused or
+ *              fails leaves it to the other one.
+ *   ended      With exactly one answer. Nothing is retried after the head of a streamed one: it counts as an answer.
+ *
+ * A second node is asked for no request that names its node, and for none whose caller has gone. What an attempt says
+ * about its placement is recorded by the attempt; which of the three ends it has, too. Whether another node is asked is
+ * decided here and nowhere else.
+ */
+export class InferenceExecution {
+  readonly #resolved: ResolvedRequest;
+  readonly #parts: Parts;
+  /** Ids of nodes. */
+  readonly #asked: string[] = [];
+
+  constructor(resolved: ResolvedRequest, parts: Parts) {
+    this.#resolved = resolved;
+    this.#parts = parts;
+  }
+
+  /** Always answers; errors are answers with a code. Called once. */
+  async run(): Promise<InferenceResponse> {
+    const { stats, policy } = this.#resolved;
+    stats.retries.earn();
+    const choice = this.#choose();
+    if (choice.kind === "refused") return refused(choice, this.#resolved);
+    const first = this.#ask(choice, { reason: choice.reason, mayGiveUp: true });
+    const result = await (policy.hedge ? this.#endOrHedge(first) : first.ended);
+    if (!this.#mayRetry(result)) return result.answer;
+    const other = this.#choose();
+    if (other.kind === "refused") return result.answer;
+    return (await this.#ask(other, { reason: "retry", mayGiveUp: false }).ended).answer;
+  }
+
+  /** Takes a token of the budget when it needs one. */
+  #mayRetry({ kind }: AttemptResult): boolean {
+    const { request, stats } = this.#resolved;
+    if (kind === "answer" || this.#asked.length > 1 || isPinned(request) || request.cancellation.isCancelled)
+      return false;
+    return kind === "refused" || stats.retries.spend();
+  }
+
+  #choose(): Pick<ServingCandidate> {
+    const { request, ready, policy, deadline } = this.#resolved;
+    const { routes, clock, random } = this.#parts;
+    const now = clock.now();
+    const set = routes.candidates(ready, { residency: request.residency, now });
+    const { prefer } = request;
+    if (prefer?.kind === "node") return pinned(set, prefer.name);
+    return pick(set, {
+      now,
+      random,
+      // A node's inference channel ends at one control plane: no other one sends to the same nodes.
+      routers: 1,
+      timeLeftMs: deadline - now,
+      mayTake: ({ nodeId, session }) => session.inference !== undefined && !this.#asked.includes(nodeId),
+      prefer: prefer?.kind,
+      sloMs: policy.sloMs,
+    });
+  }
+
+  /** `mayGiveUp`: when the node is silent for too long, the attempt fails while there is time to ask another. */
+  #ask(
+    { candidate, etaMs, considered, reason: why }: Picked,
+    { reason, mayGiveUp }: { readonly reason: RouteReason; readonly mayGiveUp: boolean },
+  ): Attempt {
+    const { clock } = this.#parts;
+    const { deadline, stats, request } = this.#resolved;
+    this.#asked.push(candidate.nodeId);
+    const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPinned(request) || !stats.retries.hasCredit;
+    const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
+    return attempt(candidate, this.#resolved, {
+      route: {
+        placement: candidate.placementId,
+        reason: isPinned(request) ? "pinned" : reason,
+        etaMs: isPinned(request) ? undefined : etaMs,
+        candidates: considered,
+        attempt: this.#asked.length,
+      },
+      giveUpAt: waitsOn || giveUpAt >= deadline ? undefined : giveUpAt,
+      clock,
+    });
+  }
+
+  /** Asked → hedged when `first` is late. The end of `first`, or of the better of two. */
+  async #endOrHedge(first: Attempt): Promise<AttemptResult> {
+    const { stats, request } = this.#resolved;
+    const afterMs = isPinned(request) ? undefined : stats.answerTimes.hedgeAfterMs;
+    if (afterMs === undefined) return first.ended;
+    stats.hedges.earn();
+    const inTime = await this.#endWithin(first, afterMs);
+    if (inTime) return inTime;
+    const choice = this.#choose();
+    if (choice.kind === "refused" || request.cancellation.isCancelled || !stats.hedges.spend()) return first.ended;
+    return firstResponse(first, this.#ask(choice, { reason: "hedge", mayGiveUp: false }));
+  }
+
+  #endWithin({ ended }: Attempt, ms: number): Promise<AttemptResult | undefined> {
+    return new Promise((resolveEnd) => {
+      const cancelTimer = this.#parts.clock.after(ms, () => resolveEnd(undefined));
+      void ended.then((tried) => {
+        cancelTimer();
+        resolveEnd(tried);
+      });
+    });
+  }
+}
+
+const isPinned = ({ prefer }: InferenceRequest): boolean => prefer?.kind === "node";
+
+/** The first that answers ends the other; one that fails leaves it to the other. */
+async function firstResponse(one: Attempt, other: Attempt): Promise<AttemptResult> {
+  const [tried, rest] = await Promise.race([
+    one.ended.then((end) => [end, other] as const),
+    other.ended.then((end) => [end, one] as const),
+  ]);
+  if (tried.kind !== "answer") return rest.ended;
+  rest.cancel();
+  return tried;
+}
+
+/** For diagnosis: this node or an error. */
+function pinned({ all }: CandidateSet<ServingCandidate>, name: string): Pick<ServingCandidate> {
+  const candidate = all.find(({ node, session }) => node === name && session.inference !== undefined);
+  return candidate
+    ? { kind: "picked", candidate, etaMs: 0, reason: "only", considered: 1 }
+    : { kind: "refused", reason: "none-ready", considered: 0 };
+}
+
+function refused({ reason, considered }: Refused, { request, version, ready }: ResolvedRequest): InferenceResponse {
+  const name = version === 0 ? request.model : `${request.model}:${version}`;
+  const route = { reason, candidates: considered };
+  if (reason === "late")
+    return refusal("QUEUE_FULL", `no placement of ${name} would answer within the time left`, route);
+  if (request.residency === "edge-only" && ready.length > 0 && ready.every(({ kind }) => kind !== "edge")) {
+    const detail = `${name} is ready on cloud nodes only, and the request is edge-only`;
+    return refusal("RESIDENCY_UNSATISFIABLE", detail, route);
+  }
+  const where = request.prefer?.kind === "node" ? ` on ${request.prefer.name}` : "";
+  return refusal("MODEL_NOT_READY", `${name} has no ready placement${where}; \`skerry explain\` tells why`, route);
+}
