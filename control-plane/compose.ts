@@ -5,6 +5,7 @@ import type { Logger } from "../shared/base/logger.ts";
 import type { Random } from "../shared/base/random.ts";
 import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { VERSION } from "../shared/base/version.ts";
+import { DRAIN_MS } from "../shared/protocol/limits.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
 import { FileStore } from "./adapters/artifacts/file-store.ts";
 import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts";
@@ -252,7 +253,7 @@ export async function composeControlPlane(
         await sleep(clock, config.drainNoticeMs);
       }
       readiness.stop();
-      await Promise.all([httpApi.http.stop(), httpApi.grpc.stop()]);
+      await Promise.all([httpApi.http.stop(), httpApi.grpc.stop(DRAIN_MS)]);
       inference.drain();
       gateway.stop();
       watch.stop();

@@ -13,7 +13,7 @@ import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonMemoryFile } from "./adapters/filesystem/state-file.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
-import { GrpcServer } from "./adapters/http/grpc/grpc-server.ts";
+import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "./adapters/http/grpc/local-front.ts";
 import { LocalApi } from "./adapters/http/local-api.ts";
 import { LocalKeys } from "./adapters/http/local-keys.ts";
@@ -106,7 +106,7 @@ async function composeLocked(
   const { readyWhen, bodyBytes: maxBodyBytes } = config;
   const serves = { node, metrics, keys, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
   const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
-  const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, logger });
+  const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger });
   return {
     async start() {
       // First what it holds: a caller who comes at once must not hear that there is nothing.
@@ -118,7 +118,7 @@ async function composeLocked(
     },
     async stop(graceMs) {
       await agent.stop(graceMs);
-      grpc.stop();
+      await grpc.stop(0);
       await api.close();
       await unlock();
     },

@@ -69,6 +69,18 @@ const fixtures: readonly Fixture[] = [
     refused(`shared/bad-${side}.ts`, `export * from "../${side}/ports/x.ts";`, IMPORTS, "shared imports neither side"),
   ),
 
+  allowed("shared/grpc-server/good.ts", `export * from "@grpc/grpc-js"; export * from "../inference/grpc/front.ts";`),
+  refused("shared/grpc-server/bad-library.ts", `export * from "pg";`, IMPORTS, "may use grpc-js"),
+  refused("shared/grpc-server/bad-side.ts", `export * from "../../cli/x.ts";`, IMPORTS, "shared imports neither side"),
+  ...["shared/inference", "edge-node/core", "control-plane/app"].map((folder) =>
+    refused(
+      `${folder}/bad-grpc.ts`,
+      `export * from "../../shared/grpc-server/x.ts";`,
+      IMPORTS,
+      "import the gRPC server",
+    ),
+  ),
+
   allowed("control-plane/adapters/http/good-side.ts", `export * from "../../../shared/base/ids.ts";`),
   refused("control-plane/app/bad-side.ts", `export * from "../../edge-node/core/plan.ts";`, IMPORTS, APP_IMPORTS),
   refused("control-plane/main.ts", `export * from "../edge-node/x.ts";`, IMPORTS, SIDES),

@@ -16,7 +16,7 @@ import { encodeRequest } from "../../../shared/inference/request.ts";
 import { ByteBudget } from "../../../shared/inference/http/byte-budget.ts";
 import { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import { DEFAULT_BODIES_BYTES } from "../../../shared/protocol/limits.ts";
-import { GrpcServer } from "../../../edge-node/adapters/http/grpc/grpc-server.ts";
+import { GrpcServer } from "../../../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "../../../edge-node/adapters/http/grpc/local-front.ts";
 import { GrpcClient } from "../../support/network/grpc-client.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
@@ -132,11 +132,11 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
   });
   port = await api.listen({ host: "127.0.0.1", port: 0 });
   const front = new LocalFront({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
-  grpc = new GrpcServer({ front, maxBodyBytes: 8 * 1_048_576, logger });
+  grpc = new GrpcServer({ front, maxBodyBytes: 8 * 1_048_576, clock: systemClock, logger });
 }
 
 afterEach(async () => {
-  grpc.stop();
+  await grpc.stop(0);
   await api.close();
 });
 

@@ -24,7 +24,7 @@ import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
 import type { Route } from "./route.ts";
 import { createRouter } from "./router.ts";
-import { GrpcServer } from "../grpc/grpc-server.ts";
+import { GrpcServer } from "../../../../shared/grpc-server/grpc-server.ts";
 import { RoutedFront } from "../grpc/routed-front.ts";
 import { InferenceAdmission } from "../inference/inference-admission.ts";
 import { createInferenceHandler } from "../inference/inference-routes.ts";

@@ -40,7 +40,7 @@ async function open(over: Partial<HttpApiParts> = {}): Promise<void> {
 
 afterEach(async () => {
   client.close();
-  await api.api.grpc.stop();
+  await api.api.grpc.stop(0);
   await api.close();
 });
 

@@ -7,26 +7,30 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
-import type { Logger } from "../../../../shared/base/logger.ts";
-import type { InferenceFront } from "../../../../shared/inference/grpc/front.ts";
-import { createService } from "../../../../shared/inference/grpc/service.ts";
-import { LOADER_OPTIONS, serverOptions } from "../../../../shared/inference/grpc/server-options.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { InferenceFront } from "../inference/grpc/front.ts";
+import { createService } from "../inference/grpc/service.ts";
+import { LOADER_OPTIONS, serverOptions } from "../inference/grpc/server-options.ts";
 
-const PROTO = fileURLToPath(new URL("../../../../shared/inference/grpc/open-inference.proto", import.meta.url));
+const PROTO = fileURLToPath(new URL("../inference/grpc/open-inference.proto", import.meta.url));
 
 interface Parts {
   readonly front: InferenceFront;
   /** Of a request's tensors. */
   readonly maxBodyBytes: number;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** The Open Inference Protocol over gRPC, on a port of its own and without TLS, as the HTTP API is. */
+/** The Open Inference Protocol over gRPC at the control plane and at nodes, on a port of its own and without TLS, as the HTTP API is. */
 export class GrpcServer {
   readonly #server: Server;
+  readonly #clock: Clock;
 
   constructor(parts: Parts) {
     this.#server = new Server(serverOptions(parts.maxBodyBytes));
+    this.#clock = parts.clock;
     const toMetadata = (entries: Readonly<Record<string, string>>): Metadata => Metadata.fromHttp2Headers(entries);
     this.#server.addService(serviceDefinition(), createService({ ...parts, toMetadata, calendar: () => Date.now() }));
   }
@@ -41,9 +45,16 @@ export class GrpcServer {
     });
   }
 
-  /** Accepts nothing more and closes what is open. Call it when the worker has drained: nothing is under way then. */
-  stop(): void {
-    this.#server.forceShutdown();
+  /** Accepts nothing more and lets running calls end, for `drainMs` at most; 0: closes them at once. */
+  async stop(drainMs: number): Promise<void> {
+    if (drainMs === 0) return this.#server.forceShutdown();
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(drainMs, () => this.#server.forceShutdown());
+      this.#server.tryShutdown(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 }
 
