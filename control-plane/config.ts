@@ -1,21 +1,10 @@
 import { z } from "zod";
 import type { Retention } from "./ports/retention.ts";
-import { parseOrigins } from "../shared/inference/http/cors.ts";
+import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
-import { DEFAULT_BODY_BYTES, HEARTBEAT_MS, MAX_BODY_BYTES, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
+import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
-const port = z.coerce.number().int().min(0).max(65_535);
 const days = z.coerce.number().int().min(1).max(36_500);
-const flag = z
-  .enum(["0", "1"])
-  .default("0")
-  .transform((text) => text === "1");
-
-function originsOrComplain(text: string | undefined, context: z.RefinementCtx): readonly string[] {
-  const origins = text === undefined ? [] : parseOrigins(text);
-  if (origins === undefined) context.addIssue({ code: "custom", message: "an origin is a scheme and a host, no path" });
-  return origins ?? [];
-}
 
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
@@ -25,9 +14,7 @@ const settings = z.object({
   SKERRY_GRPC_PORT: port
     .optional()
     .describe("Port of the Open Inference Protocol over gRPC, usually 8081; 0 for any free one. Default: not served."),
-  SKERRY_PUBLIC_URL: z
-    .url({ protocol: /^https?$/ })
-    .transform((text) => text.replace(/\/+$/, ""))
+  SKERRY_PUBLIC_URL: httpUrl
     .optional()
     .describe(
       "Where callers and nodes reach this control plane, e.g. https://skerry.example. Default: the address it listens on.",
@@ -39,13 +26,9 @@ const settings = z.object({
     .max(8)
     .default(0)
     .describe("How many proxies in front add to X-Forwarded-For; 0: the header is not believed."),
-  SKERRY_CORS_ORIGINS: z
-    .string()
-    .optional()
-    .transform(originsOrComplain)
-    .describe(
-      "Origins whose pages may call the API from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
-    ),
+  SKERRY_CORS_ORIGINS: origins.describe(
+    "Origins whose pages may call the API from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
+  ),
   SKERRY_DATA_DIR: z.string().default(".skerry/control-plane").describe("Folder for model files."),
   SKERRY_NODE_URLS: z
     .string()
@@ -107,24 +90,11 @@ const settings = z.object({
   SKERRY_LEFTOVER_DAYS: days
     .default(30)
     .describe("How long expired join tokens and rejected versions are kept, in days."),
-  SKERRY_BODY_MIB: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MAX_BODY_BYTES / 1_048_576)
-    .default(DEFAULT_BODY_BYTES / 1_048_576)
-    .describe("Largest body of an inference over HTTP, in MiB, 256 at most. Beyond it: 413."),
-  SKERRY_BODIES_MIB: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(65_536)
+  SKERRY_BODY_MIB: bodyMiB,
+  SKERRY_BODIES_MIB: bodiesMiB
     .default(512)
     .describe("Bodies of inferences that the control plane holds together, in MiB. Beyond it: 429."),
-  SKERRY_LOG_LEVEL: z
-    .enum(["debug", "info", "warn", "error", "silent"])
-    .default("info")
-    .describe("Least level that is logged."),
+  SKERRY_LOG_LEVEL: logLevel,
   SKERRY_EXIT_WITH_PARENT: flag.describe(
     "1: stop when standard input closes, so that a killed supervisor leaves nothing behind.",
   ),

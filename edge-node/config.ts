@@ -3,22 +3,10 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
-import { parseOrigins } from "../shared/inference/http/cors.ts";
+import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
-import { DEFAULT_BODIES_BYTES, DEFAULT_BODY_BYTES, MAX_BODY_BYTES } from "../shared/protocol/limits.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
-
-const flag = z
-  .enum(["0", "1"])
-  .default("0")
-  .transform((text) => text === "1");
-
-function originsOrComplain(text: string | undefined, context: z.RefinementCtx): readonly string[] {
-  const origins = text === undefined ? [] : parseOrigins(text);
-  if (origins === undefined) context.addIssue({ code: "custom", message: "an origin is a scheme and a host, no path" });
-  return origins ?? [];
-}
 
 /** Every setting of the node, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
@@ -52,26 +40,14 @@ const settings = z.object({
     .default("edge")
     .describe("edge: a device; cloud: a pod of the cloud pool."),
   SKERRY_LOCAL_HOST: z.string().min(1).default("127.0.0.1").describe("Address on which the node's own /v2 listens."),
-  SKERRY_LOCAL_PORT: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(7090)
-    .describe("Port on which the node's own /v2 listens; 0 for any free one."),
-  SKERRY_GRPC_PORT: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
+  SKERRY_LOCAL_PORT: port.default(7090).describe("Port on which the node's own /v2 listens; 0 for any free one."),
+  SKERRY_GRPC_PORT: port
     .optional()
     .describe(
       "Port on which the node serves its models over gRPC, at SKERRY_LOCAL_HOST, usually 8081; 0 for any free one. Default: not served.",
     ),
-  SKERRY_LOCAL_URL: z
-    .url({ protocol: /^https?$/ })
-    .max(256)
-    .transform((text) => text.replace(/\/+$/, ""))
+  SKERRY_LOCAL_URL: httpUrl
+    .refine((text) => text.length <= 256, "256 characters at most")
     .optional()
     .describe("Where others reach the node's own /v2, e.g. http://10.0.0.7:7090. Default: made of host and port."),
   SKERRY_LOCAL_KEYS_FILE: z
@@ -80,35 +56,16 @@ const settings = z.object({
     .describe(
       "A file with the SHA-256 of one key a line; callers of the node's own /v2 must send one. Needed beyond loopback.",
     ),
-  SKERRY_CORS_ORIGINS: z
-    .string()
-    .optional()
-    .transform(originsOrComplain)
-    .describe(
-      "Origins whose pages may call the node's own /v2 from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
-    ),
+  SKERRY_CORS_ORIGINS: origins.describe(
+    "Origins whose pages may call the node's own /v2 from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
+  ),
   SKERRY_READY: z
     .enum(["all", "any"])
     .default("all")
     .describe("When /v2/health/ready says yes: all: every desired model is ready; any: at least one is."),
-  SKERRY_BODY_MIB: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MAX_BODY_BYTES / 1_048_576)
-    .default(DEFAULT_BODY_BYTES / 1_048_576)
-    .describe("Largest body of an inference over HTTP, in MiB, 256 at most. Beyond it: 413."),
-  SKERRY_BODIES_MIB: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(65_536)
-    .default(DEFAULT_BODIES_BYTES / 1_048_576)
-    .describe("Request bodies that the node holds together, in MiB. Beyond it: 429."),
-  SKERRY_LOG_LEVEL: z
-    .enum(["debug", "info", "warn", "error", "silent"])
-    .default("info")
-    .describe("Least level that is logged."),
+  SKERRY_BODY_MIB: bodyMiB,
+  SKERRY_BODIES_MIB: bodiesMiB.describe("Request bodies that the node holds together, in MiB. Beyond it: 429."),
+  SKERRY_LOG_LEVEL: logLevel,
   SKERRY_TRUSTED_NETWORK: flag.describe(
     "1: a control plane without TLS may be reached beyond loopback. Only on a network that nobody else can read.",
   ),
