@@ -1,4 +1,3 @@
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
@@ -11,27 +10,21 @@ const CLOSE_GRACE_MS = 2_000;
 /** What every channel needs of its socket: when a byte last came, and bounds on what waits to go out. */
 export class SocketWatch {
   readonly #webSocket: WebSocket;
-  readonly #below: Duplex;
   readonly #clock: Clock;
-  #bytesRead = 0;
   #heardAt: number;
   #stalledSince: number | undefined;
   #isClosing = false;
 
   constructor(webSocket: WebSocket, { below, clock }: { readonly below: Duplex; readonly clock: Clock }) {
     this.#webSocket = webSocket;
-    this.#below = below;
     this.#clock = clock;
     this.#heardAt = clock.now();
+    // Noted as they come: to ask a thousand sockets for their byte counts twice a second cost 1 % of a core.
+    below.prependListener("data", () => (this.#heardAt = clock.now()));
   }
 
-  /** When a byte last arrived, as far as calls of this tell it apart: whole calls apart from the real time. */
+  /** When a byte last arrived, in ms of the clock. */
   lastByteAt(): number {
-    const bytesRead = this.#below instanceof Socket ? this.#below.bytesRead : 0;
-    if (bytesRead !== this.#bytesRead) {
-      this.#bytesRead = bytesRead;
-      this.#heardAt = this.#clock.now();
-    }
     return this.#heardAt;
   }
 

@@ -17,6 +17,7 @@ let clock: TestClock;
 let node: WebSocket;
 let heard: NodeMessage[];
 let closedBy: number | undefined;
+let channel: WebSocketControlChannel;
 
 const session: ControlSession = {
   epoch: 1,
@@ -42,9 +43,10 @@ beforeEach(async () => {
   server = createServer();
   sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, below, head) =>
-    sockets.handleUpgrade(request, below, head, (webSocket) =>
-      new WebSocketControlChannel(webSocket, { below, epoch: 1, clock, logger: silentLogger }).listen(session),
-    ),
+    sockets.handleUpgrade(request, below, head, (webSocket) => {
+      channel = new WebSocketControlChannel(webSocket, { below, epoch: 1, clock, logger: silentLogger });
+      channel.listen(session);
+    }),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   node = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -78,5 +80,15 @@ describe("WebSocketControlChannel", () => {
     say(CONTROL_RATE.perSecond);
     await eventually("a second's messages", () => heard.length === CONTROL_RATE.burst + CONTROL_RATE.perSecond);
     expect(closedBy).toBeUndefined();
+  });
+
+  it("knows when the last byte came, whether or not it belongs to a message, and however late it is asked", async () => {
+    await clock.advance(1_000);
+    const pingedAt = clock.now();
+    const answered = new Promise((resolve) => node.once("pong", resolve));
+    node.ping();
+    await answered;
+    await clock.advance(5_000);
+    expect(channel.lastByteAt()).toBe(pingedAt);
   });
 });
