@@ -49,9 +49,16 @@ interface Pending {
 export class PendingRequests {
   readonly #pending = new ChurnMap<Pending>();
   #lastId = 0;
+  #onFirst: () => void = () => undefined;
 
   get size(): number {
     return this.#pending.size;
+  }
+
+  /** `listener` is called whenever a request begins while no other is under way. */
+  onFirst(listener: () => void): void {
+    this.#onFirst = listener;
+    if (this.size > 0) listener();
   }
 
   /** Registers a request; `deadline` in ms of the caller's clock, at which `moreTime` may tell another one. */
@@ -62,6 +69,7 @@ export class PendingRequests {
     this.#lastId = (this.#lastId % 0xffff_fffe) + 1;
     const requestId = this.#lastId;
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
+    if (this.size === 0) this.#onFirst();
     this.#pending.set(requestId, { deadline, moreTime, settle: resolve, stream: undefined, seen: undefined });
     return { requestId, outcome: promise };
   }

@@ -90,8 +90,11 @@ export class NodeSession {
 /** The sessions whose sockets this replica holds, one for each node. */
 export class SessionRegistry {
   readonly #sessions = new Map<string, NodeSession>();
-  /** Sessions that are over but for the requests on their inference channel, which may still end. */
-  readonly #draining = new Set<NodeSession>();
+  /**
+   * Sessions with requests under way, also those that are over but for these, and some whose requests have ended since.
+   * They are swept every 50 ms: to walk a thousand idle sessions for that cost 0.6 % of a core.
+   */
+  readonly #withRequests = new Set<NodeSession>();
 
   get(nodeId: string): NodeSession | undefined {
     return this.#sessions.get(nodeId);
@@ -110,24 +113,23 @@ export class SessionRegistry {
     return [...this.#sessions.values()];
   }
 
-  /** Sessions with requests under way, those that are draining included: each of these requests has its deadline. */
+  /** Sessions with requests under way, those that are over but for these included: each request has its deadline. */
   withRequests(): readonly NodeSession[] {
-    for (const session of this.#draining) if (session.pending.size === 0) this.#draining.delete(session);
-    return [...this.#sessions.values(), ...this.#draining].filter(({ pending }) => pending.size > 0);
+    for (const session of this.#withRequests) if (session.pending.size === 0) this.#withRequests.delete(session);
+    return [...this.#withRequests];
   }
 
   /** Takes the place of an older session of the same node, and returns that one. */
   add(session: NodeSession): NodeSession | undefined {
     const older = this.#sessions.get(session.nodeId);
     this.#sessions.set(session.nodeId, session);
-    if (older) this.#draining.add(older);
+    session.pending.onFirst(() => this.#withRequests.add(session));
     return older;
   }
 
   /** False when a newer session has taken its place already. */
   remove(session: NodeSession): boolean {
     if (this.#sessions.get(session.nodeId) !== session) return false;
-    this.#draining.add(session);
     return this.#sessions.delete(session.nodeId);
   }
 }
