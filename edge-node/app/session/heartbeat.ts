@@ -7,8 +7,8 @@ import type { NodeTelemetry } from "../../ports/serving.ts";
 
 /** A session that ends sooner was none: the next dial waits longer. */
 const SETTLED_MS = 1_000;
-/** Weight of the newest round trip in the mean. */
-const SMOOTHING = 0.3;
+/** Round trips that the reported one is the median of. */
+const ROUND_TRIPS = 5;
 /** Heartbeats come up to this share early, so that a thousand nodes do not beat together. */
 const JITTER = 0.1;
 
@@ -39,7 +39,8 @@ export class Heartbeat {
   #acked: number;
   /** The newest beat, until it is answered. */
   #sent: { readonly id: number; readonly at: number } | undefined;
-  #rttMs = 0;
+  /** The newest round trips in ms, the newest last. */
+  #roundTrips: readonly number[] = [];
   #acks = 0;
   #isStopped = false;
   #cancel: () => void = () => undefined;
@@ -49,9 +50,13 @@ export class Heartbeat {
     this.#acked = parts.channel.welcome.id;
   }
 
-  /** Mean round trip, in ms; 0 before the first answer. */
+  /**
+   * Round trip in ms; 0 before the first answer. The median of the newest: one that was slow because either process was
+   * busy just then says nothing about the network, and in a mean it counts for a minute.
+   */
   get rttMs(): number {
-    return this.#rttMs;
+    const sorted = this.#roundTrips.toSorted((a, b) => a - b);
+    return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
   }
 
   start(): void {
@@ -70,7 +75,7 @@ export class Heartbeat {
     if (this.#sent && ack.re === this.#sent.id) {
       const rtt = this.#parts.clock.now() - this.#sent.at;
       this.#sent = undefined;
-      this.#rttMs = this.#acks === 0 ? rtt : this.#rttMs + (rtt - this.#rttMs) * SMOOTHING;
+      this.#roundTrips = [...this.#roundTrips, rtt].slice(-ROUND_TRIPS);
       this.#acks += 1;
       this.#parts.telemetry.heartbeatAnswered(rtt);
       if (this.#acks === 1) void this.#secondBeat();

@@ -27,7 +27,7 @@ beforeEach(() => {
   heartbeat = new Heartbeat({
     channel,
     clock,
-    random: seededRandom(1),
+    random: { ...seededRandom(1), next: () => 0 },
     telemetry: { heartbeatAnswered: () => undefined },
     desired: () => ({ rev: 0, digest: desiredDigest(EMPTY_DESIRED) }),
     beforeReady: () => becomesFit.promise,
@@ -90,6 +90,19 @@ describe("Heartbeat", () => {
     expect(beats).toHaveLength(2);
     await clock.advance(1_000);
     expect(beats.at(-1)).toEqual({ acked: 20, at: 4_040 });
+  });
+
+  it("takes the median of the newest round trips, so that a slow one among them changes nothing", async () => {
+    expect(heartbeat.rttMs).toBe(0);
+    becomesFit.resolve();
+    const measured: number[] = [];
+    for (const rttMs of [40, 44, 400, 41, 42, 43, 90, 91, 92]) {
+      await answer(rttMs);
+      measured.push(heartbeat.rttMs);
+      // The third beat comes a second after the second answer, later ones with the interval.
+      if (measured.length > 1) await clock.advance(measured.length === 2 ? 1_000 : HEARTBEAT_MS - rttMs);
+    }
+    expect(measured).toEqual([40, 40, 44, 41, 42, 43, 43, 43, 90]);
   });
 
   it("says no more though the answer that makes the node ready comes after it was stopped", async () => {
