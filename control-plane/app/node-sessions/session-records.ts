@@ -1,4 +1,4 @@
-import { isLoadChanged } from "../../core/fleet/changes/load-change.ts";
+import { isLoadChanged } from "../../../shared/protocol/load-change.ts";
 import { isBidirectional } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetLoad } from "../../core/fleet/types.ts";
 import type { TouchedSession } from "../../ports/nodes.ts";

@@ -1,4 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
+import type { LoadFigures } from "../../../shared/protocol/load-change.ts";
+import { isLoadReportDue } from "../../core/load-report-due.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
@@ -19,8 +21,8 @@ interface Parts {
 }
 
 /**
- * Reports how busy the node is: each `loadMs` while requests come, else each `heartbeatMs`. An idle node has nothing new to
- * report in between, and a thousand of them cost the control plane more than all their heartbeats.
+ * Reports how busy the node is: each `loadMs` while requests come. Of an idle node the figures are looked at each
+ * `heartbeatMs` and reported when `isLoadReportDue`: reports that say the same cost the control plane as much as heartbeats.
  */
 export class LoadReports {
   readonly #parts: Parts;
@@ -28,8 +30,10 @@ export class LoadReports {
   #isStopped = false;
   #diskFreeMiB = 0;
   #diskAskedAt = -Infinity;
+  #reported: LoadFigures | undefined;
   #reportedAt = -Infinity;
   #reportedWork = -1;
+  #lookedAt = -Infinity;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -58,10 +62,21 @@ export class LoadReports {
     const { channel, clock, isServing } = this.#parts;
     const { loadMs, heartbeatMs } = channel.welcome;
     this.#cancel = clock.after(isServing() ? loadMs : heartbeatMs, () => {
+      if (this.#isBusy()) this.#report();
       // Half an interval early rather than one late: timers do not fire to the millisecond.
-      if (this.#isBusy() || clock.now() - this.#reportedAt >= heartbeatMs - loadMs / 2) this.#report();
+      else if (clock.now() - this.#lookedAt >= heartbeatMs - loadMs / 2) this.#look();
       this.#next();
     });
+  }
+
+  #look(): void {
+    const { clock, channel } = this.#parts;
+    const now = clock.now();
+    this.#lookedAt = now;
+    const ageMs = now - this.#reportedAt;
+    if (isLoadReportDue(this.#reported, this.#figures(), { ageMs, lookMs: channel.welcome.heartbeatMs }))
+      return this.#report();
+    this.#askDiskWhenDue();
   }
 
   /** Requests are here, or have been since the last report. */
@@ -70,22 +85,31 @@ export class LoadReports {
     return rif > 0 || workOf(placements) !== this.#reportedWork;
   }
 
-  #report(): void {
-    const { channel, clock, probe, serving, rttMs } = this.#parts;
-    const { rif, placements } = serving.load();
-    this.#reportedAt = clock.now();
-    this.#reportedWork = workOf(placements);
-    channel.send({
-      type: "load",
+  #figures(): LoadFigures {
+    const { probe, rttMs } = this.#parts;
+    return {
       cpuPct: Math.round(probe.cpuPct()),
       memFreeMiB: Math.max(0, Math.round(probe.memFreeMiB())),
       diskFreeMiB: this.#diskFreeMiB,
       rttMs: rttMs(),
-      rif,
-      placements: [...placements],
-    });
-    // In the background: a slow disk must not hold back the report.
-    if (clock.now() - this.#diskAskedAt >= DISK_MS) void this.#askDisk();
+    };
+  }
+
+  #report(): void {
+    const { channel, clock, serving } = this.#parts;
+    const { rif, placements } = serving.load();
+    const figures = this.#figures();
+    this.#reported = figures;
+    this.#reportedAt = clock.now();
+    this.#lookedAt = this.#reportedAt;
+    this.#reportedWork = workOf(placements);
+    channel.send({ type: "load", ...figures, rif, placements: [...placements] });
+    this.#askDiskWhenDue();
+  }
+
+  /** In the background: a slow disk must not hold back a report. */
+  #askDiskWhenDue(): void {
+    if (this.#parts.clock.now() - this.#diskAskedAt >= DISK_MS) void this.#askDisk();
   }
 
   #askDisk(): Promise<unknown> {
@@ -98,6 +122,6 @@ export class LoadReports {
   }
 }
 
-/** Differs when a request has ended since, or a placement has come or gone. */
+/** Differs when a request has ended since, or a placement has come, gone or got other slots. */
 const workOf = (placements: ReturnType<RequestExecutor["load"]>["placements"]): number =>
-  placements.reduce((sum, { done, failed }) => sum + done + failed + 1, 0);
+  placements.reduce((sum, { done, failed, slots }) => sum + done + failed + slots + 1, 0);

@@ -33,7 +33,10 @@ export const node = z
     epoch: z.number().int(),
     agentVersion: z.string().nullable(),
     capabilities: capabilities.nullable(),
-    /** From its newest load report; null before the first. */
+    /**
+     * From its newest load report; null before the first. A node reports each second while requests come, within 5 s when a
+     * figure has changed much, and twice a minute otherwise.
+     */
     load: z
       .object({
         cpuPct: z.number(),

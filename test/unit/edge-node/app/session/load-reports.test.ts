@@ -39,11 +39,16 @@ async function reporting(isServing: boolean) {
     lastByteAt: () => 0,
   };
   const work = { rif: 0, placements: [aLoad()] };
+  const machine = { cpuPct: 1, diskFreeMiB: 100 };
   const reports = new LoadReports({
     channel,
     clock,
-    probe: { capabilities: () => Promise.reject(new Error("not asked")), cpuPct: () => 1, memFreeMiB: () => 1 },
-    disk: { freeMiB: () => Promise.resolve(1) },
+    probe: {
+      capabilities: () => Promise.reject(new Error("not asked")),
+      cpuPct: () => machine.cpuPct,
+      memFreeMiB: () => 1,
+    },
+    disk: { freeMiB: () => Promise.resolve(machine.diskFreeMiB) },
     serving: { load: () => work },
     isServing: () => isServing,
     rttMs: () => 1,
@@ -55,15 +60,31 @@ async function reporting(isServing: boolean) {
     await clock.advance(ms);
     return sent.length - before;
   };
-  return { reports, work, during };
+  return { reports, work, machine, during };
 }
 
 describe("load reports", () => {
-  it("come with each heartbeat's interval while no request comes", async () => {
-    const { reports, during } = await reporting(true);
-    expect(await during(60_000)).toBe(12);
-    reports.stop();
-  });
+  it.each([[true], [false]])(
+    "come twice a minute from a node where nothing happens (it serves: %s)",
+    async (isServing) => {
+      const { reports, during } = await reporting(isServing);
+      expect(await during(60_000)).toBe(2);
+      reports.stop();
+    },
+  );
+
+  it.each([[true], [false]])(
+    "come with a heartbeat's interval when a figure of an idle node has changed (it serves: %s)",
+    async (isServing) => {
+      const { reports, machine, during } = await reporting(isServing);
+      machine.cpuPct = 50;
+      expect(await during(5_000)).toBe(1);
+      expect(await during(20_000)).toBe(0);
+      machine.diskFreeMiB = 50;
+      expect(await during(10_000)).toBe(1);
+      reports.stop();
+    },
+  );
 
   it("come each second while requests come or wait, and once more after them", async () => {
     const { reports, work, during } = await reporting(true);
@@ -88,9 +109,10 @@ describe("load reports", () => {
     reports.stop();
   });
 
-  it("come with each heartbeat's interval from a node that serves nothing", async () => {
-    const { reports, during } = await reporting(false);
-    expect(await during(60_000)).toBe(12);
+  it("come within a second when a placement got other slots", async () => {
+    const { reports, work, during } = await reporting(true);
+    work.placements = [aLoad({ slots: 2 })];
+    expect(await during(1_000)).toBe(1);
     reports.stop();
   });
 });

@@ -1,4 +1,11 @@
-import type { FleetLoad } from "../types.ts";
+/** The figures of a load report that plans and routes read of a node without requests. */
+export interface LoadFigures {
+  /** Percent of all cores. */
+  readonly cpuPct: number;
+  readonly memFreeMiB: number;
+  readonly diskFreeMiB: number;
+  readonly rttMs: number;
+}
 
 /** Percent of all cores. Below that the headroom of a node scores the same to within a few points. */
 const CPU_PCT = 10;
@@ -8,8 +15,11 @@ const FREE_SHARE = 0.05;
 const RTT_MS = 5;
 const RTT_SHARE = 0.5;
 
-/** Whether another replica would plan or route differently with `after` than with `before`. */
-export function isLoadChanged(before: FleetLoad | undefined, after: FleetLoad | undefined): boolean {
+/**
+ * Whether plans or routes may differ with `after` from those with `before`. A node reports such a change at once, and the
+ * replica that owns its session records it for the others.
+ */
+export function isLoadChanged(before: LoadFigures | undefined, after: LoadFigures | undefined): boolean {
   if (before === after || !after) return false;
   if (!before) return true;
   return (
