@@ -15,6 +15,7 @@ import { keys } from "./adapters/system/ed25519.ts";
 import { NodeChannels } from "./adapters/websocket/node-channels.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
+import { DemandReports } from "./app/control-loop/demand-reports.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
 import { RetentionSweep } from "./app/events/retention-sweep.ts";
 import { EventRecorder } from "./app/events/event-recorder.ts";
@@ -121,20 +122,45 @@ export async function composeControlPlane(
     clock,
   });
   const sockets = new NodeChannels({ sessions: gateway, keys, clock, logger, cpId });
-  const inference = new InferenceService({ fleet, registry, telemetry, timings, clock, random });
+  const inference = new InferenceService({
+    fleet,
+    registry,
+    telemetry,
+    timings,
+    clock,
+    random,
+    onWaiting() {
+      demand.urgent();
+      loop.trigger("request-waits");
+    },
+  });
   const leadership = new Leadership({
     store: postgres.leadership,
     replica,
     clock,
     logger,
-    onElected: () => loop.trigger("elected"),
+    onElected() {
+      demand.changed();
+      loop.trigger("elected");
+    },
     // A fleet of one replica reads nothing while nothing changes: this is how it learns that PostgreSQL is away.
     onUnanswered: () => void fleet.refresh(),
+  });
+  const isLeading = (): boolean => leadership.current() !== undefined;
+  const demand = new DemandReports({
+    replica,
+    store: postgres.demand,
+    measured: () => inference.demands(),
+    isLeading,
+    clock,
+    logger,
   });
   const loop = new ControlLoop({
     fleet,
     leadership,
     execute: createEffects({ plans: postgres.plans, random }),
+    demands: () => demand.total(),
+    scaleDownMs: config.scaleDownMs,
     timings,
     clock,
     logger,
@@ -143,7 +169,7 @@ export async function composeControlPlane(
   const retention = new RetentionSweep({
     store: postgres.retention,
     retention: config.retention,
-    isLeading: () => leadership.current() !== undefined,
+    isLeading,
     clock,
     logger,
   });
@@ -168,7 +194,6 @@ export async function composeControlPlane(
     site: config.podSite,
     recordEvent,
   });
-  const isLeading = (): boolean => leadership.current() !== undefined;
   const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
   const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
@@ -224,6 +249,7 @@ export async function composeControlPlane(
       postgres.onNotify((topic) => {
         if (topic === "keys") apiKeys.invalidate();
         if (topic === "events") events.wake();
+        if (topic === "demand") demand.changed();
       });
       await postgres.sessions.enter(self);
       await fleet.start();
@@ -232,6 +258,7 @@ export async function composeControlPlane(
       gateway.start();
       watch.start();
       leadership.start();
+      demand.start();
       loop.start();
       catalog.start();
       podSweep?.start();
@@ -243,6 +270,7 @@ export async function composeControlPlane(
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await podSweep?.stop();
       await retention.stop();
+      demand.stop();
       await loop.stop();
       await leadership.stop();
       await catalog.stop();

@@ -71,6 +71,15 @@ const settings = z.object({
     .min(2_000)
     .default(LOST_MS)
     .describe("Time without a message after which a node's placements may move, in ms."),
+  SKERRY_SCALE_DOWN_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(60)
+    .describe(
+      "How long a deployment whose replicas follow demand keeps the largest number of replicas that was asked for, in seconds.",
+    ),
   SKERRY_DRAIN_NOTICE_MS: z.coerce
     .number()
     .int()
@@ -124,6 +133,7 @@ export interface Config {
   readonly heartbeatMs: number;
   readonly suspectMs: number;
   readonly lostMs: number;
+  readonly scaleDownMs: number;
   readonly drainNoticeMs: number;
   readonly retention: Retention;
   /** Bytes of one inference's body, and of those of all under way. */
@@ -154,6 +164,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     heartbeatMs: Math.min(data.SKERRY_HEARTBEAT_MS, data.SKERRY_SUSPECT_MS / 3),
     suspectMs: data.SKERRY_SUSPECT_MS,
     lostMs: data.SKERRY_LOST_MS,
+    scaleDownMs: data.SKERRY_SCALE_DOWN_SECONDS * 1_000,
     drainNoticeMs: data.SKERRY_DRAIN_NOTICE_MS,
     retention: {
       eventDays: data.SKERRY_EVENT_DAYS,

@@ -62,7 +62,7 @@ export interface PlanStore {
     event: NewEvent,
   ): Promise<PlanOutcome>;
   /** Replaces a deployment's status. Its row version stays: an operator's `If-Match` is about the spec. */
-  writeStatus(fence: LeaderFence, status: NewStatus, event?: NewEvent): Promise<PlanOutcome>;
+  writeStatus(fence: LeaderFence, status: NewStatus, events?: readonly NewEvent[]): Promise<PlanOutcome>;
   /**
    * Records what each node is announced as, and keeps the events, in one transaction. Passes over those of which something
    * else was announced meanwhile; `stale` when that leaves none.
@@ -86,8 +86,8 @@ export interface FleetStore {
   liveness(replica: string, now: number): Promise<readonly RecordedSession[]>;
 }
 
-/** What a committed change was about: rows of the fleet, new events, API keys. */
-export type ChangeTopic = "fleet" | "events" | "keys";
+/** What a committed change was about: rows of the fleet, new events, API keys, what replicas measure of requests. */
+export type ChangeTopic = "fleet" | "events" | "keys" | "demand";
 
 /** `keys`: what of the fleet changed; undefined for other topics, and when anything may have. */
 export type OnChange = (topic: ChangeTopic, keys?: FleetKeys) => void;

@@ -5,6 +5,7 @@ import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
 import type { AuditStore } from "../../ports/audit.ts";
 import type { EventStore } from "../../ports/events.ts";
 import type { IdempotencyStore } from "../../ports/idempotency.ts";
+import type { DemandStore } from "../../ports/demand.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
 import type { RetentionStore } from "../../ports/retention.ts";
@@ -16,6 +17,7 @@ import { PostgresDeploymentStore } from "./fleet/deployment-store.ts";
 import { PostgresChangeNotifier } from "./change-notifier.ts";
 import { PostgresEventStore } from "./events/event-store.ts";
 import { PostgresRetentionStore } from "./events/retention-store.ts";
+import { PostgresDemandStore } from "./fleet/demand-store.ts";
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
 import { PostgresKeyStore } from "./access/key-store.ts";
@@ -49,6 +51,7 @@ const LANES = { nodes: 4, vital: 2 } as const;
 export interface PostgresStores {
   readonly leadership: LeadershipStore;
   readonly plans: PlanStore;
+  readonly demand: DemandStore;
   readonly fleet: FleetStore;
   readonly sessions: SessionStore;
   readonly pods: PodNodeStore;
@@ -85,6 +88,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   return {
     leadership: new PostgresLeadershipStore(vital),
     plans: new PostgresPlanStore(database),
+    demand: new PostgresDemandStore(database),
     fleet: new PostgresFleetStore(database),
     sessions: new PostgresSessionStore({ ofNodes, vital }),
     pods: new PostgresPodNodeStore(ofNodes),

@@ -8,6 +8,8 @@ import { planFleet } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, keysOf, type Step } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
+import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
+import type { Demands } from "../../ports/demand.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Execute } from "./effects/effects.ts";
 import type { Leadership } from "./leadership.ts";
@@ -23,6 +25,7 @@ const PERIODIC = "periodic";
  * The leader's loop. One run is a pipeline:
  *
  *   observe      the fleet in memory, when this replica leads and its last read of Postgres succeeded
+ *   targets      how many replicas the measured demand asks for                (core/scaling/replica-targets.ts)
  *   transitions  what nodes have become since it was announced last         (core/fleet/transitions.ts)
  *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
  *   status       what the plan found of each deployment, where it differs      (core/reconcile/deployment-status.ts)
@@ -38,6 +41,8 @@ export class ControlLoop {
   readonly #fleet: FleetCache;
   readonly #leadership: Leadership;
   readonly #execute: Execute;
+  readonly #demands: () => Demands;
+  readonly #scaling: ReplicaScaling;
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -46,6 +51,8 @@ export class ControlLoop {
   #trigger = "started";
   /** Of the newest plan, when it had no step. */
   #basis: PlanBasis | undefined;
+  /** When the leadership began that the scaling remembers. */
+  #leaderSince: number | undefined;
   #isStopped = false;
   #cancel: () => void = () => undefined;
 
@@ -53,6 +60,10 @@ export class ControlLoop {
     fleet: FleetCache;
     leadership: Leadership;
     execute: Execute;
+    /** What callers ask of all replicas together, now. */
+    demands: () => Demands;
+    /** How long the largest number of replicas is kept, in ms. */
+    scaleDownMs: number;
     timings: NodeTimings;
     clock: Clock;
     logger: Logger;
@@ -60,6 +71,8 @@ export class ControlLoop {
     this.#fleet = parts.fleet;
     this.#leadership = parts.leadership;
     this.#execute = parts.execute;
+    this.#demands = parts.demands;
+    this.#scaling = new ReplicaScaling(parts.scaleDownMs);
     this.#timings = parts.timings;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
@@ -105,16 +118,23 @@ export class ControlLoop {
 
   async #reconcile(trigger: string): Promise<void> {
     const lead = this.#leadership.current();
+    if (lead?.since !== this.#leaderSince) this.#scaling.reset();
+    this.#leaderSince = lead?.since;
     if (!lead || !this.#fleet.isFresh) return;
     const fleet = this.#fleet.snapshot();
-    const context: PlanContext = { now: this.#clock.now(), timings: this.#timings, trigger, leaderSince: lead.since };
+    const time = { now: this.#clock.now(), timings: this.#timings };
+    const targets = this.#scaling.update(fleet, this.#demands(), time);
+    const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets };
     if (this.#basis && trigger === PERIODIC && holds(this.#basis, fleet, context)) return;
     this.#basis = undefined;
 
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
     const announce: readonly Step[] = found.length === 0 ? [] : [{ kind: "node.announce", transitions: found }];
     const plan = planFleet(fleet, context);
-    const statuses = statusSteps(fleet, plan.decisions, context);
+    const statuses = statusSteps(fleet, plan.decisions, {
+      ...context,
+      reasonFor: (deployment) => this.#scaling.reasonFor(deployment),
+    });
     const steps: readonly Step[] = [...announce, ...plan.steps, ...statuses];
     if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
     for (const step of steps) {

@@ -11,7 +11,7 @@ import type { RouteCache, ServingCandidate } from "./route-cache.ts";
 import type { ModelStats } from "./telemetry.ts";
 
 /** One request with its version resolved: who may answer it, and by which rules. */
-interface ResolvedRequest extends AttemptContext {
+export interface ResolvedRequest extends AttemptContext {
   readonly ready: readonly ReadyPlacement[];
   readonly policy: RoutePolicy;
   readonly stats: ModelStats;
@@ -53,10 +53,19 @@ export class InferenceExecution {
   readonly #parts: Parts;
   /** Ids of nodes. */
   readonly #asked: string[] = [];
+  #isUnserved = false;
 
   constructor(resolved: ResolvedRequest, parts: Parts) {
     this.#resolved = resolved;
     this.#parts = parts;
+  }
+
+  /**
+   * After `run`: no node was there to ask, or the only one does not have the placement any more. Such a request may be
+   * executed anew when there is a replica.
+   */
+  get isUnserved(): boolean {
+    return this.#isUnserved;
   }
 
   /** Always answers; errors are answers with a code. Called once. */
@@ -64,12 +73,19 @@ export class InferenceExecution {
     const { stats, policy } = this.#resolved;
     stats.retries.earn();
     const choice = this.#choose();
-    if (choice.kind === "refused") return refused(choice, this.#resolved);
+    if (choice.kind === "refused") {
+      this.#isUnserved = choice.reason === "none-ready" && !isPinned(this.#resolved.request);
+      return refused(choice, this.#resolved);
+    }
     const first = this.#ask(choice, { reason: choice.reason, mayGiveUp: true });
     const result = await (policy.hedge ? this.#endOrHedge(first) : first.ended);
     if (!this.#mayRetry(result)) return result.answer;
     const other = this.#choose();
-    if (other.kind === "refused") return result.answer;
+    if (other.kind === "refused") {
+      const isGone = result.kind === "refused" && result.answer.code !== "QUEUE_FULL";
+      this.#isUnserved = isGone && other.reason === "none-ready";
+      return result.answer;
+    }
     return (await this.#ask(other, { reason: "retry", mayGiveUp: false }).ended).answer;
   }
 

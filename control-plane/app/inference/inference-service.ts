@@ -3,12 +3,15 @@ import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import { resolve } from "../../core/routing/table.ts";
+import { resolve, type ReadyPlacement, type Resolved } from "../../core/routing/table.ts";
+import type { Demand } from "../../core/scaling/demand.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import { InferenceExecution } from "./inference-execution.ts";
+import { DemandMeter, figuresOfReplicas, type DemandOf } from "./demand-meter.ts";
+import { InferenceExecution, type ResolvedRequest } from "./inference-execution.ts";
 import { refusal } from "./inference-responses.ts";
 import type { InferenceResponse, InferenceRequest } from "./inference-request.ts";
 import type { SessionRegistry } from "../node-sessions/node-session.ts";
+import { notServed, ReplicaWaits } from "./replica-waits.ts";
 import { RouteCache } from "./route-cache.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -21,21 +24,29 @@ interface Parts {
   readonly timings: NodeTimings;
   readonly clock: Clock;
   readonly random: Random;
+  /** A request waits for the first replica of its deployment. */
+  readonly onWaiting?: () => void;
 }
+
+type Found = Extract<Resolved, { kind: "found" }>;
 
 /**
  * Resolves the URL of an inference to a version and its ready placements, and begins its execution. It also ends, by a
- * sweep over all channels, the attempts whose time is over.
+ * sweep over all channels, the attempts whose time is over. A request for which no replica is there waits for one where
+ * demand brings one, until its deadline.
  */
 export class InferenceService {
   readonly #parts: Parts;
   readonly #routes: RouteCache;
+  readonly #demand = new DemandMeter();
+  readonly #waits: ReplicaWaits;
   #cancelSweep: () => void = () => undefined;
   #isDraining = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#routes = new RouteCache(parts);
+    this.#waits = new ReplicaWaits(parts.clock);
   }
 
   start(): void {
@@ -46,6 +57,7 @@ export class InferenceService {
   /** Refuses new requests; those under way go on. */
   drain(): void {
     this.#isDraining = true;
+    this.#waits.stop();
   }
 
   stop(): void {
@@ -57,31 +69,72 @@ export class InferenceService {
     return this.#parts.registry.withRequests().reduce((sum, session) => sum + session.pending.size, 0);
   }
 
+  /** What callers ask of each deployment here, as far as any do. */
+  demands(): ReadonlyMap<string, Demand> {
+    return this.#demand.demands(this.#parts.clock.now(), (of) =>
+      figuresOfReplicas(this.#readyOf(of).flat(), this.#parts.telemetry),
+    );
+  }
+
   /** Always answers; errors are answers with a code. */
   async infer(request: InferenceRequest): Promise<InferenceResponse> {
-    const { clock, random, telemetry } = this.#parts;
+    const { clock, telemetry } = this.#parts;
     const startedAt = clock.now();
     if (this.#isDraining) return refusal("DRAINING", "this control plane is about to stop", { reason: "draining" });
-    const { model, version, site } = request;
-    const resolved = resolve(this.#routes.table(), { model, version, site }, random);
+    const resolved = this.#resolve(request);
     if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
-    const { ready, policy } = resolved;
-    const stats = telemetry.ofModel(model);
-    const execution = new InferenceExecution(
-      {
-        request,
-        version: resolved.version,
-        startedAt,
-        deadline: startedAt + Math.min(request.timeoutMs ?? policy.timeoutMs, MAX_DEADLINE_MS),
-        ready,
-        policy,
-        stats,
-      },
-      { routes: this.#routes, clock, random },
-    );
-    const answer = await execution.run();
+    const { deployment, policy } = resolved;
+    const deadline = startedAt + Math.min(request.timeoutMs ?? policy.timeoutMs, MAX_DEADLINE_MS);
+    const stats = telemetry.ofModel(request.model);
+    if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
+    const answer = await this.#serve(resolved, { request, startedAt, deadline, stats });
     if (answer.status === 200) stats.answerTimes.add(clock.now() - startedAt);
+    if (deployment !== undefined) {
+      if ("ended" in answer.body) void answer.body.ended.then(() => this.#demand.ended(deployment));
+      else this.#demand.ended(deployment);
+    }
     return answer;
+  }
+
+  #resolve({ model, version, site }: InferenceRequest): Resolved {
+    return resolve(this.#routes.table(), { model, version, site }, this.#parts.random);
+  }
+
+  async #serve(
+    first: Found,
+    common: Omit<ResolvedRequest, "version" | "ready" | "policy">,
+  ): Promise<InferenceResponse> {
+    const { clock, random, onWaiting } = this.#parts;
+    const { request, deadline, startedAt } = common;
+    for (let resolved = first; ;) {
+      const { version, ready, policy, deployment, mayWait } = resolved;
+      const parts = { routes: this.#routes, clock, random };
+      const execution = new InferenceExecution({ ...common, version, ready, policy }, parts);
+      const answer = await execution.run();
+      if (!execution.isUnserved || !mayWait || deployment === undefined) return answer;
+      onWaiting?.();
+      const end = await this.#waits.wait({ model: request.model, deployment }, deadline, request.cancellation);
+      if (end !== "served") return notServed(end, answer, clock.now() - startedAt);
+      const again = this.#resolve(request);
+      if (again.kind === "unknown") return refusal("NOT_FOUND", again.detail, { reason: "none-ready" });
+      resolved = again;
+    }
+  }
+
+  /** The ready replicas of a deployment, by version. */
+  #readyOf({ model, deployment }: DemandOf): readonly (readonly ReadyPlacement[])[] {
+    const routes = this.#routes.table().byModel.get(model);
+    return [...(routes?.deployments.find(({ name }) => name === deployment)?.byVersion.values() ?? [])];
+  }
+
+  /** Whether a replica of the deployment can be sent a request now. */
+  #canBeAsked(of: DemandOf): boolean {
+    const now = this.#parts.clock.now();
+    return this.#readyOf(of).some((ready) =>
+      this.#routes
+        .candidates(ready, { residency: undefined, now })
+        .all.some(({ session }) => session.inference !== undefined),
+    );
   }
 
   #scheduleSweep(): void {
@@ -90,6 +143,7 @@ export class InferenceService {
       for (const { pending, inference } of this.#parts.registry.withRequests()) {
         for (const requestId of pending.expire(now)) inference?.send([encodeCancel(requestId)]);
       }
+      this.#waits.look((of) => this.#canBeAsked(of));
       this.#scheduleSweep();
     });
   }

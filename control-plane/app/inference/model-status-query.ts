@@ -4,7 +4,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { modelMetadata, sortedIndex } from "../../../shared/inference/http/documents.ts";
 import { isServing, isWanted, targetVersion, versionOf } from "../../core/fleet/queries.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import type { Fleet, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
 import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 
@@ -56,10 +56,11 @@ export class ModelStatusQuery {
     return found.map((each) => String(each.version)).toSorted((a, b) => Number(a) - Number(b));
   }
 
-  /** Whether some placement accepts requests. Throws `NOT_FOUND`. */
+  /** Whether some placement accepts requests, or none is wanted until a request asks for one. Throws `NOT_FOUND`. */
   isModelReady(request: ModelStatusRequest): boolean {
     const fleet = this.#fleet.snapshot();
-    return this.#resolve(fleet, request).ready.some((placement) => this.#isServing(fleet, placement));
+    const { ready, startsOnRequest } = this.#resolve(fleet, request);
+    return startsOnRequest || ready.some((placement) => this.#isServing(fleet, placement));
   }
 
   /** True when every deployment that asks for a replica has one that accepts requests. */
@@ -106,7 +107,10 @@ export class ModelStatusQuery {
     return { state: "UNAVAILABLE", reason: failure ? `${failure.code}: ${failure.detail}` : "no node holds it" };
   }
 
-  #resolve(fleet: Fleet, request: ModelStatusRequest): { version: FleetVersion; ready: readonly FleetPlacement[] } {
+  #resolve(
+    fleet: Fleet,
+    request: ModelStatusRequest,
+  ): { version: FleetVersion; ready: readonly FleetPlacement[]; startsOnRequest: boolean } {
     const table = buildRouteTable(fleet);
     const resolved = resolve(table, { ...request, site: undefined }, STEADY);
     if (resolved.kind === "unknown") throw new SkerryError("NOT_FOUND", resolved.detail);
@@ -115,7 +119,11 @@ export class ModelStatusQuery {
     const version = number === undefined ? undefined : versionOf(fleet, request.model, number);
     if (!version)
       throw new SkerryError("NOT_FOUND", `model ${request.model} has no version that its deployment could serve`);
-    return { version, ready: resolved.ready.map(({ placement }) => placement) };
+    return {
+      version,
+      ready: resolved.ready.map(({ placement }) => placement),
+      startsOnRequest: resolved.mayWait && wantsNone(fleet.deployments.get(resolved.deployment ?? "")),
+    };
   }
 
   #isServing(fleet: Fleet, placement: FleetPlacement): boolean {
@@ -125,6 +133,11 @@ export class ModelStatusQuery {
 
 const readyVersions = (fleet: Fleet): FleetVersion[] =>
   [...fleet.versions.values()].filter(({ state }) => state === "ready");
+
+const wantsNone = (deployment: FleetDeployment | undefined): boolean => {
+  const { edge, cloud } = deployment?.status?.findings ?? {};
+  return edge?.wanted === 0 && cloud?.wanted === 0;
+};
 
 /** The same deployment that `resolve` takes when nothing is ready. */
 function targetOf(fleet: Fleet, table: RouteTable, model: string): number | undefined {

@@ -1,8 +1,9 @@
 import type { Condition, DeploymentFindings, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
-import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
@@ -15,7 +16,8 @@ interface Found {
   readonly moving: readonly FleetPlacement[];
   readonly failed: readonly FleetPlacement[];
   readonly plan: DeploymentPlan;
-  readonly isPaused: boolean;
+  /** Why no replica is wanted, when none is. */
+  readonly whyNone: string;
   readonly nameOf: (placement: FleetPlacement) => string;
 }
 
@@ -26,7 +28,10 @@ interface Found {
 export function statusSteps(
   fleet: Fleet,
   decisions: ReadonlyMap<string, DeploymentPlan>,
-  context: PlanContext,
+  context: PlanContext & {
+    /** The measured demand of a deployment and what it asks for, as a sentence. */
+    readonly reasonFor?: (deployment: string) => string;
+  },
 ): readonly Step<"status.write">[] {
   const steps: Step<"status.write">[] = [];
   for (const deployment of fleet.deployments.values()) {
@@ -36,8 +41,13 @@ export function statusSteps(
     const { name, generation, status } = deployment;
     const isRecorded = status?.observedGeneration === generation && isEqual(status.findings, findings);
     if (isRecorded) continue;
-    const event = stalledEvent(name, status?.findings, findings);
-    steps.push({ kind: "status.write", deployment: name, generation, findings, event });
+    const events = [
+      ...stalledEvent(name, status?.findings, findings),
+      ...(status?.observedGeneration === generation
+        ? scaledEvents(deployment, status.findings, { findings, why: context.reasonFor?.(name) })
+        : []),
+    ];
+    steps.push({ kind: "status.write", deployment: name, generation, findings, events });
   }
   return steps;
 }
@@ -47,13 +57,28 @@ function stalledEvent(
   name: string,
   before: DeploymentFindings | undefined,
   after: DeploymentFindings,
-): StatusEvent | undefined {
+): readonly StatusEvent[] {
   const stalledIn = (findings: DeploymentFindings | undefined): Condition | undefined =>
     findings?.conditions.find(({ type, status }) => type === "Stalled" && status === "True");
   const [was, is] = [stalledIn(before), stalledIn(after)];
-  if (was?.message === is?.message) return undefined;
-  if (is) return { type: "Warning", reason: "DeploymentStalled", message: `${name} cannot go on: ${is.message}` };
-  return { type: "Normal", reason: "DeploymentRecovered", message: `nothing is in the way of ${name} any more` };
+  if (was?.message === is?.message) return [];
+  if (is) return [{ type: "Warning", reason: "DeploymentStalled", message: `${name} cannot go on: ${is.message}` }];
+  return [{ type: "Normal", reason: "DeploymentRecovered", message: `nothing is in the way of ${name} any more` }];
+}
+
+/** Demand changed how many replicas are wanted. A changed spec is its own reason and no event of this kind. */
+function scaledEvents(
+  { spec }: FleetDeployment,
+  before: DeploymentFindings,
+  { findings, why }: { readonly findings: DeploymentFindings; readonly why: string | undefined },
+): readonly StatusEvent[] {
+  return nodeKind.options.flatMap((kind) => {
+    const [from, to] = [before[kind].wanted, findings[kind].wanted];
+    if (from === to || why === undefined || spec.paused === true || !followsDemand(spec.placement, kind)) return [];
+    const most = to > from && to === spec.placement[kind].max ? ", its maximum" : "";
+    const message = `${kind} replicas ${from} → ${to}${most}: ${why}`;
+    return [{ type: "Normal", reason: to > from ? "ScaledUp" : "ScaledDown", message } as const];
+  });
 }
 
 /** What is so of a deployment: counts, conditions and a sentence for everything that is missing. */
@@ -79,7 +104,7 @@ export function deploymentFindings(
       (placement) => placement.state === "failed" && !plan.retry.some((retry) => retry.placement === placement),
     ),
     plan,
-    isPaused: deployment.spec.paused === true,
+    whyNone: whyNone(deployment),
     nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
   };
   const active = activeVersion(fleet, deployment, placements.filter(serves));
@@ -93,8 +118,13 @@ export function deploymentFindings(
   };
 }
 
+function whyNone({ spec }: FleetDeployment): string {
+  if (spec.paused === true) return "the deployment is paused";
+  return canGrow(spec) ? "no request asks for it; the first one starts a replica" : "the spec asks for no replica";
+}
+
 /** True only when the version that is asked for also is the one that answers. */
-function ready({ edge, cloud, plan, isPaused }: Found, active: number | undefined): Condition {
+function ready({ edge, cloud, plan, whyNone }: Found, active: number | undefined): Condition {
   const wanted = edge.wanted + cloud.wanted;
   const there = Math.min(edge.ready, edge.wanted) + Math.min(cloud.ready, cloud.wanted);
   const message = `${there} of ${counted(wanted, "replica")} ready`;
@@ -107,8 +137,7 @@ function ready({ edge, cloud, plan, isPaused }: Found, active: number | undefine
     };
   }
   if (wanted === 0) {
-    const why = isPaused ? "the deployment is paused" : "the spec asks for no replica";
-    return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: why };
+    return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: whyNone };
   }
   const isActive = active === plan.targetVersion;
   if (there === wanted && isActive) return { type: "Ready", status: "True", reason: "AllReplicasReady", message };

@@ -38,7 +38,7 @@ export interface PlacementSteps {
 
 export interface StatusEvent {
   readonly type: "Normal" | "Warning";
-  readonly reason: "DeploymentStalled" | "DeploymentRecovered";
+  readonly reason: "DeploymentStalled" | "DeploymentRecovered" | "ScaledUp" | "ScaledDown";
   readonly message: string;
 }
 
@@ -49,8 +49,8 @@ export interface StatusSteps {
     /** The generation that was planned for: another one makes the write `stale`. */
     readonly generation: number;
     readonly findings: DeploymentFindings;
-    /** Set when something came in the way of the deployment, is another thing than before, or is gone. */
-    readonly event: StatusEvent | undefined;
+    /** One when something came in the way of the deployment, is another thing than before, or is gone; one when it was scaled. */
+    readonly events: readonly StatusEvent[];
   };
 }
 

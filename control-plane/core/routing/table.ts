@@ -2,9 +2,10 @@ import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { isBidirectional } from "../fleet/node-status.ts";
 import type { ChangeSet } from "../fleet/changes/change-set.ts";
-import { activeVersion, placementsOfDeployment, placementsOn } from "../fleet/queries.ts";
+import { activeVersion, placementsOfDeployment, placementsOn, targetVersion } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
+import { canGrow } from "../scaling/replica-targets.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
 
 /** Ready placements, ready to be asked: rebuilt when the fleet changes, read on every request. */
@@ -25,6 +26,10 @@ export interface ModelRoutes {
 
 export interface DeploymentRoutes {
   readonly name: string;
+  /** The version that it asks for; undefined while its alias does not exist. */
+  readonly target: number | undefined;
+  /** Whether requests can bring it a replica. */
+  readonly canGrow: boolean;
   readonly policy: RoutePolicy;
   /** Who answers requests that name no version: ready versions only, and none while nothing is ready. */
   readonly shares: readonly VersionShare[];
@@ -132,6 +137,8 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
   const active = activeVersion(fleet, deployment, voters);
   return {
     name: deployment.name,
+    target: targetVersion(fleet, deployment),
+    canGrow: canGrow(deployment.spec),
     policy: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
     shares: active === undefined ? [] : [{ version: active, weight: 1 }],
     byVersion,
@@ -155,6 +162,10 @@ export type Resolved =
       readonly version: number;
       readonly ready: readonly ReadyPlacement[];
       readonly policy: RoutePolicy;
+      /** Whose demand the request is; undefined when nothing deploys the version. */
+      readonly deployment: string | undefined;
+      /** Whether it may wait for a replica: its deployment brings one when there is demand. */
+      readonly mayWait: boolean;
     }
   /** 404: no such model, version or alias, or nothing deploys it. */
   | { readonly kind: "unknown"; readonly detail: string };
@@ -179,7 +190,14 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
     };
   }
   const version = chooseVersion(deployment.shares, random) ?? 0;
-  return { kind: "found", version, ready: deployment.byVersion.get(version) ?? NONE, policy: deployment.policy };
+  return {
+    kind: "found",
+    version,
+    ready: deployment.byVersion.get(version) ?? NONE,
+    policy: deployment.policy,
+    deployment: deployment.name,
+    mayWait: deployment.canGrow && deployment.target !== undefined,
+  };
 }
 
 function deploymentFor({ model, deployments }: ModelRoutes, site: string | undefined): DeploymentRoutes | undefined {
@@ -197,11 +215,15 @@ function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference:
       detail: `model ${model} has no version ${reference}; GET /v2/models/${model} lists its versions`,
     };
   }
-  const deployment = routes.deployments.find(({ byVersion }) => byVersion.has(version)) ?? routes.deployments[0];
+  const { deployments } = routes;
+  const deployment =
+    deployments.find(({ byVersion }) => byVersion.has(version)) ?? deployments.find(({ target }) => target === version);
   return {
     kind: "found",
     version,
     ready: routes.byVersion.get(version) ?? NONE,
-    policy: deployment?.policy ?? DEFAULT_POLICY,
+    policy: (deployment ?? deployments[0])?.policy ?? DEFAULT_POLICY,
+    deployment: deployment?.name,
+    mayWait: deployment?.canGrow === true && deployment.target === version,
   };
 }

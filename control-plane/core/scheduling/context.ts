@@ -2,6 +2,7 @@ import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
 import type { Fleet, FleetNode } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
+import type { ReplicaTargets } from "../scaling/replica-targets.ts";
 import { DEFAULT_PROFILE, type Profile } from "./profile.ts";
 
 /** What a plan depends on beside the fleet. */
@@ -13,6 +14,8 @@ export interface PlanContext {
   readonly trigger: string;
   /** When this replica began to lead; for `lostMs` from then on it declares nobody lost. */
   readonly leaderSince?: number;
+  /** What demand asks for; without it a deployment keeps the numbers that are recorded in its status. */
+  readonly targets?: ReplicaTargets;
   readonly profile?: Profile;
 }
 

@@ -16,11 +16,34 @@ export const nodeSelector = z.strictObject({
 });
 export type NodeSelector = z.infer<typeof nodeSelector>;
 
-const replicaCount = z.strictObject({
-  min: z.number().int().min(0).max(10_000).default(0),
-  /** One replica on each matching node; `min` is ignored then. */
-  every: z.boolean().default(false),
-});
+const replicaCount = z
+  .strictObject({
+    min: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(0)
+      .describe("Least number of replicas; without `max`, their number."),
+    max: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000)
+      .optional()
+      .describe(
+        "Most replicas. With it their number follows measured demand, and with `min: 0` a deployment without requests has none: the first request then waits for a replica, until its deadline at most. Default: the number is `min`.",
+      ),
+    /** One replica on each matching node; `min` is ignored then. */
+    every: z.boolean().default(false),
+  })
+  .refine(({ min, max }) => max === undefined || max >= min, { path: ["max"], message: "must not be below `min`" })
+  .refine(({ max, every }) => max === undefined || !every, {
+    path: ["max"],
+    message: "cannot be combined with `every`, which places one replica on each matching node",
+  });
+
+const asksFor = ({ min, max = 0, every }: z.infer<typeof replicaCount>): boolean => every || min > 0 || max > 0;
 
 export const residency = z.enum(["any", "edge-only", "cloud-only"]);
 export type Residency = z.infer<typeof residency>;
@@ -116,8 +139,8 @@ export const deploymentSpec = z
         path: ["placement", kind],
         message: `cannot ask for ${kind} replicas while \`residency\` is ${where}`,
       });
-    if (where === "edge-only" && (cloud.every || cloud.min > 0)) refuse("cloud");
-    if (where === "cloud-only" && (edge.every || edge.min > 0)) refuse("edge");
+    if (where === "edge-only" && asksFor(cloud)) refuse("cloud");
+    if (where === "cloud-only" && asksFor(edge)) refuse("edge");
   })
   .meta({ id: "DeploymentSpec" });
 export type DeploymentSpec = z.infer<typeof deploymentSpec>;

@@ -121,7 +121,16 @@ export async function startReplica(
     onUnanswered: () => void fleet.refresh(),
   });
   const execute = createEffects({ plans: ordered(postgres.plans), random });
-  const loop = new ControlLoop({ fleet, leadership, execute, timings: TIMINGS, clock, logger });
+  const loop = new ControlLoop({
+    fleet,
+    leadership,
+    execute,
+    demands: () => new Map(),
+    scaleDownMs: 60_000,
+    timings: TIMINGS,
+    clock,
+    logger,
+  });
 
   await fleet.start();
   push.start();

@@ -8,7 +8,7 @@ export const MAX_PAYLOAD = 7_900;
 const names = z.array(z.string()).optional();
 const fleetKeys = z.object({ nodes: names, deployments: names, models: names });
 
-export const TOPICS: readonly ChangeTopic[] = ["fleet", "events", "keys"];
+export const TOPICS: readonly ChangeTopic[] = ["fleet", "events", "keys", "demand"];
 
 /** `fleet {"nodes":["n-1"]}`; `fleet` alone when anything may have changed, or too much to name. */
 export function fleetPayload(keys: FleetKeys): string {

@@ -1,5 +1,5 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import type { DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { DeploymentStore } from "../../../ports/catalogue.ts";
@@ -11,7 +11,6 @@ import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
 import { requireVersion } from "../row-version.ts";
-import { storedSpec } from "./stored-spec.ts";
 
 interface Context {
   readonly actor: Actor;
@@ -148,4 +147,4 @@ async function lock(tx: Transaction, name: string): Promise<LockedDeployment | u
 }
 
 /** Of the spec with its defaults, so that a default that came later makes no old spec look changed. */
-const digestOfSpec = (spec: unknown): string => digestOf(canonicalJson(storedSpec.parse(spec)));
+const digestOfSpec = (spec: unknown): string => digestOf(canonicalJson(deploymentSpec.parse(spec)));

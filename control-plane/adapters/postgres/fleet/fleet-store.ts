@@ -2,7 +2,7 @@ import { versionKey } from "../../../../shared/base/version-key.ts";
 import { z } from "zod";
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
-import { deploymentFindings } from "../../../../shared/api/v1/deployments.ts";
+import { deploymentFindings, deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
@@ -23,7 +23,6 @@ import {
   type VersionRow,
 } from "./fleet-rows.ts";
 import { ParseOnce } from "../parse-once.ts";
-import { storedSpec } from "./stored-spec.ts";
 
 /** A record names every refused node: of a thousand nodes it has about 120 kB. */
 const RECORDS_PER_READ = 100;
@@ -49,7 +48,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #database: Database;
   readonly #labels = new ParseOnce(labelMap);
   readonly #capabilities = new ParseOnce(capabilities);
-  readonly #specs = new ParseOnce(storedSpec);
+  readonly #specs = new ParseOnce(deploymentSpec);
   readonly #findings = new ParseOnce(deploymentFindings);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
   readonly #explains = new Map<string, ExplainRecord>();

@@ -85,9 +85,9 @@ export class PostgresPlanStore implements PlanStore {
   writeStatus(
     fence: LeaderFence,
     { deployment, generation, findings }: NewStatus,
-    event?: NewEvent,
+    events: readonly NewEvent[] = [],
   ): Promise<PlanOutcome> {
-    return this.#fenced(fence, event ? [event] : [], async (tx) => {
+    return this.#fenced(fence, events, async (tx) => {
       const changed = await tx.$executeRaw`
         UPDATE deployments
         SET status = ${JSON.stringify(findings)}::jsonb, observed_generation = ${generation}, status_at = now()

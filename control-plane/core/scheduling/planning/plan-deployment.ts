@@ -3,6 +3,7 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
+import { withinRange } from "../../scaling/replica-targets.ts";
 import { candidatesById, candidatesOf, isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { isEvacuationHeld, stateFor, type PlanContext } from "../context.ts";
 import { memoryNeedMiB } from "../memory.ts";
@@ -120,7 +121,7 @@ interface KindInput {
 
 function planKind(kind: NodeKind, input: KindInput) {
   const { fleet, need, context } = input;
-  const wanted = wantedReplicas(kind, input.candidates, need);
+  const wanted = wantedReplicas(kind, input.candidates, { need, context });
   const byId = candidatesById(input.candidates);
   const mine = input.placements.filter(
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
@@ -157,12 +158,20 @@ function planKind(kind: NodeKind, input: KindInput) {
   };
 }
 
-function wantedReplicas(kind: NodeKind, candidates: readonly Candidate[], need: PlacementRequest): number {
-  const { placement, paused } = need.deployment.spec;
+function wantedReplicas(
+  kind: NodeKind,
+  candidates: readonly Candidate[],
+  { need, context }: { readonly need: PlacementRequest; readonly context: PlanContext },
+): number {
+  const { name, spec, status } = need.deployment;
+  const { placement, paused } = spec;
   if (paused === true) return 0;
   if (placement.residency !== "any" && placement.residency !== `${kind}-only`) return 0;
   const range = placement[kind];
-  if (!range.every) return range.min;
+  if (!range.every) {
+    const asked = context.targets?.get(name)?.[kind] ?? status?.findings[kind].wanted ?? 0;
+    return range.max === undefined ? range.min : withinRange(asked, range);
+  }
   return candidates.filter(
     (candidate) =>
       candidate.node.kind === kind && candidate.state !== "revoked" && !firstRefusal(STATIC_FILTERS, candidate, need),

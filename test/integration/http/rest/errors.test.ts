@@ -222,7 +222,7 @@ describe("errors of /api/v1", () => {
     const body = { ...SPEC, placement: { edge: { minimum: 1 } } };
     const answer = await api.call("PUT", "/api/v1/deployments/digits", { key: api.keyOf.admin, body });
     expect(answer.body.causes).toEqual([
-      { field: "placement.edge.minimum", message: "is not a known field; known are `min`, `every`" },
+      { field: "placement.edge.minimum", message: "is not a known field; known are `min`, `max`, `every`" },
     ]);
     expect(answer.body.detail).toContain("`placement.edge.minimum` is not a known field");
   });

@@ -80,15 +80,6 @@ describe("load", () => {
     expect((await stores.fleet.load(0)).deployments[0]?.spec.version).toBe(2);
   });
 
-  it("reads a spec that was stored with fields that have been removed since", async () => {
-    const spec = specOf("digits", { version: 2 });
-    await sql.query(
-      `UPDATE deployments SET spec = jsonb_set(jsonb_set(spec, '{placement,edge,max}', '3'), '{placement,cloud,max}', '1')`,
-    );
-    expect((await stores.fleet.load(0)).deployments.map((each) => each.spec)).toEqual([spec]);
-    expect(await stores.deployments.put(spec, { actor: alice, ifMatch: undefined })).toMatchObject({ changed: false });
-  });
-
   it("reads the records of more placements than one read takes, and forgets those that went", async () => {
     await sql.query(`INSERT INTO placements (id, model_name, version, node_id, explain)
       SELECT 'p-many-' || n, 'digits', 1, nodes.id, jsonb_set(explain, '{id}', to_jsonb('x-' || n))

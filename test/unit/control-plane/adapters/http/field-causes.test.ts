@@ -43,7 +43,7 @@ describe("the causes of a refusal", () => {
     const where = { matchExpressions: [{ key: "a", operator: "Exists", value: "1" }] };
     expect(causes(deploymentSpec, { ...spec, placement: { edge: { minimum: 1 }, where } })).toEqual([
       "placement.where.matchExpressions.0.value: is not a known field; known are `key`, `operator`, `values`",
-      "placement.edge.minimum: is not a known field; known are `min`, `every`",
+      "placement.edge.minimum: is not a known field; known are `min`, `max`, `every`",
     ]);
     expect(causes(z.strictObject({}), { a: 1 })).toEqual(["a: is not a known field; none is known here"]);
   });

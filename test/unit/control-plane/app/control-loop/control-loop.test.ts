@@ -3,6 +3,7 @@ import { ControlLoop } from "../../../../../control-plane/app/control-loop/contr
 import type { Execute } from "../../../../../control-plane/app/control-loop/effects/effects.ts";
 import { Leadership } from "../../../../../control-plane/app/control-loop/leadership.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
+import type { Demand } from "../../../../../control-plane/core/scaling/demand.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanOutcome } from "../../../../../control-plane/ports/plan.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
@@ -42,8 +43,18 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
       atOnce -= 1;
     }
   };
-  const loop = new ControlLoop({ fleet, leadership, execute, timings: TIMINGS, clock, logger: silentLogger });
-  return { clock, fleet, leadership, loop, executed, mostAtOnce: () => mostAtOnce };
+  const demands = new Map<string, Demand>();
+  const loop = new ControlLoop({
+    fleet,
+    leadership,
+    execute,
+    demands: () => demands,
+    scaleDownMs: 60_000,
+    timings: TIMINGS,
+    clock,
+    logger: silentLogger,
+  });
+  return { clock, fleet, leadership, loop, demands, executed, mostAtOnce: () => mostAtOnce };
 }
 
 const PLACE = "place digits:1 on edge-a";

@@ -228,7 +228,7 @@ describe("the steps that write statuses", () => {
   });
 
   it("report as an event what is in the way, when it changes and when it is gone, each once", () => {
-    const eventOf = (...of: Parameters<typeof stepsOf>) => stepsOf(...of)[0]?.event;
+    const eventOf = (...of: Parameters<typeof stepsOf>) => stepsOf(...of)[0]?.events[0];
     const noRoom = { placements: [on(a)], nodes: [a] };
     expect(eventOf(digits(1), noRoom)).toBeUndefined();
     expect(eventOf(digits(2), noRoom)).toEqual({

@@ -81,7 +81,7 @@ describe("effects", () => {
     ],
     [{ kind: "placement.delete", placement, node: "edge-a" }, "delete fenced by 7: PlacementGone of node/edge-a"],
     [
-      { kind: "status.write", deployment: "digits", generation: 3, findings, event: undefined },
+      { kind: "status.write", deployment: "digits", generation: 3, findings, events: [] },
       "write fenced by 7: digits at generation 3",
     ],
     [{ kind: "node.announce", transitions: [lost] }, "announce fenced by 7: NodeLost of node/edge-a"],

@@ -1,0 +1,118 @@
+import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { isEqual } from "../fleet/changes/equal.ts";
+import type { NodeTimings } from "../fleet/node-status.ts";
+import { isServing, placementsOfDeployment } from "../fleet/queries.ts";
+import type { Fleet, FleetDeployment } from "../fleet/types.ts";
+import { counted } from "../scheduling/format.ts";
+import { demandWords, NO_DEMAND, roundedDemand, type Demand } from "./demand.ts";
+import { PeakHold } from "./peak-hold.ts";
+import { replicasFor, workersFor } from "./staffing.ts";
+
+/** What demand asks of one deployment whose replicas follow it. */
+export interface ReplicaTarget {
+  readonly edge: number;
+  readonly cloud: number;
+}
+
+/** By the name of the deployment. Deployments with a fixed number of replicas are not in it. */
+export type ReplicaTargets = ReadonlyMap<string, ReplicaTarget>;
+
+type Placement = DeploymentSpec["placement"];
+
+/** Whether the number of replicas of this kind follows demand. */
+export const followsDemand = ({ residency, ...counts }: Placement, kind: NodeKind): boolean =>
+  (residency === "any" || residency === `${kind}-only`) && !counts[kind].every && counts[kind].max !== undefined;
+
+/** Whether demand can give the deployment a replica. */
+export const canGrow = ({ placement, paused }: DeploymentSpec): boolean =>
+  paused !== true && nodeKind.options.some((kind) => followsDemand(placement, kind) && (placement[kind].max ?? 0) > 0);
+
+/** `count` within what the deployment allows of this kind. */
+export const withinRange = (count: number, { min, max = min }: Placement[NodeKind]): number =>
+  Math.min(Math.max(count, min), Math.max(min, max));
+
+interface Holds {
+  readonly edge: PeakHold;
+  readonly cloud: PeakHold;
+}
+
+/**
+ * Turns measured demand into numbers of replicas: up at once, down to the largest number of the last while. Edge nodes take
+ * what they may have, cloud nodes the rest; an edge replica that does not serve takes nothing. Remembers the past numbers
+ * alone; a leader that has just begun takes the recorded numbers for its past.
+ */
+export class ReplicaScaling {
+  readonly #holdMs: number;
+  readonly #holds = new Map<string, Holds>();
+  #targets: ReplicaTargets = new Map();
+  #demands: ReadonlyMap<string, Demand> = new Map();
+
+  /** `holdMs`: how long a number is kept after the last demand for it. */
+  constructor(holdMs: number) {
+    this.#holdMs = holdMs;
+  }
+
+  /** The targets at `now`; the same object while they are the same. */
+  update(
+    fleet: Fleet,
+    demands: ReadonlyMap<string, Demand>,
+    time: { readonly now: number; readonly timings: NodeTimings },
+  ): ReplicaTargets {
+    const targets = new Map<string, ReplicaTarget>();
+    for (const deployment of fleet.deployments.values()) {
+      const { placement } = deployment.spec;
+      if (!nodeKind.options.some((kind) => followsDemand(placement, kind))) continue;
+      const wanted = replicasFor(demands.get(deployment.name) ?? NO_DEMAND);
+      const holds = this.#holdsOf(deployment, time.now);
+      const serving = servingOnEdge(fleet, deployment, time);
+      targets.set(deployment.name, {
+        edge: withinRange(holds.edge.add(wanted, time.now), placement.edge),
+        cloud: withinRange(holds.cloud.add(Math.max(0, wanted - serving), time.now), placement.cloud),
+      });
+    }
+    for (const name of this.#holds.keys()) if (!targets.has(name)) this.#holds.delete(name);
+    this.#demands = demands;
+    if (!isEqual(Object.fromEntries(targets), Object.fromEntries(this.#targets))) this.#targets = targets;
+    return this.#targets;
+  }
+
+  /** Forgets the past: another replica leads, and when this one does again it is out of date. */
+  reset(): void {
+    this.#holds.clear();
+    this.#targets = new Map();
+    this.#demands = new Map();
+  }
+
+  /** `demand 37/s, service time 12 ms → 3 replicas`: what the demand of now asks for. */
+  reasonFor(deployment: string): string {
+    const demand = this.#demands.get(deployment) ?? NO_DEMAND;
+    return `${demandWords(roundedDemand(demand))} → ${counted(replicasFor(demand), "replica")}`;
+  }
+
+  /** Requests that have to be executed at once for the deployment now; 0 without demand. */
+  workersOf(deployment: string): number {
+    return workersFor(this.#demands.get(deployment) ?? NO_DEMAND);
+  }
+
+  #holdsOf({ name, status }: FleetDeployment, now: number): Holds {
+    let holds = this.#holds.get(name);
+    if (!holds) {
+      holds = { edge: new PeakHold(this.#holdMs), cloud: new PeakHold(this.#holdMs) };
+      holds.edge.add(status?.findings.edge.wanted ?? 0, now);
+      holds.cloud.add(status?.findings.cloud.wanted ?? 0, now);
+      this.#holds.set(name, holds);
+    }
+    return holds;
+  }
+}
+
+function servingOnEdge(
+  fleet: Fleet,
+  deployment: FleetDeployment,
+  time: { readonly now: number; readonly timings: NodeTimings },
+): number {
+  return placementsOfDeployment(fleet, deployment.name).filter(
+    (placement) => fleet.nodes.get(placement.nodeId)?.kind === "edge" && isServing(fleet, placement, time),
+  ).length;
+}
