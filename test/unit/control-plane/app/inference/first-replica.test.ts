@@ -54,7 +54,15 @@ async function aRouter(deployment: FleetDeployment = scaling) {
   });
   registry.add(session);
   function answer(requestId: number): void {
-    const figures = { nodeInFlight: 0, queueUs: 0, computeUs: 900, placementInFlight: 0, meanUs: 900, p95Us: 900, slots: 1 };
+    const figures = {
+      nodeInFlight: 0,
+      queueUs: 0,
+      computeUs: 900,
+      placementInFlight: 0,
+      meanUs: 900,
+      p95Us: 900,
+      slots: 1,
+    };
     const over = isRefusing
       ? { status: 404, wasNotExecuted: true, meta: { code: "NOT_FOUND" as const } }
       : { status: 200, wasNotExecuted: false, meta: {} };
