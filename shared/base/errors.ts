@@ -29,6 +29,12 @@ export const ERRORS = {
     message: "The key's role does not allow this.",
     fix: "Use a key whose role allows it, or ask an admin for one.",
   },
+  ORIGIN_REFUSED: {
+    status: 403,
+    retryable: false,
+    message: "A page of an origin that is not listed asked a node that needs no key.",
+    fix: "List the page's origin in `SKERRY_CORS_ORIGINS` of the node.",
+  },
   NOT_FOUND: {
     status: 404,
     retryable: false,

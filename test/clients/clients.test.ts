@@ -108,7 +108,7 @@ describe.each(["control plane", "node"])("the %s answers", (place) => {
     120_000,
   );
 
-  it.each([[[]], [["--compressed"]]])("curl -d %j", async (more) => {
+  it.each([[[]], [["--compressed"]], [["-H", "Content-Type: text/plain;charset=UTF-8"]]])("curl -d %j", async (more) => {
     const { http, key } = placeOf(place);
     const authorization = key === "" ? [] : ["-H", `Authorization: Bearer ${key}`];
     const url = `${http}/v2/models/floats/infer`;

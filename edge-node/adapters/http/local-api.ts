@@ -134,8 +134,20 @@ export class LocalApi {
       throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its API begins at /v2`);
     const allowed = methodsOf(route);
     if (!allowed.includes(request.method ?? "")) return notAllowed(path, { allowed, method: request.method });
-    if (!OPEN.has(route.kind)) await this.#parts.keys?.check(request.headers.authorization);
+    if (!OPEN.has(route.kind)) await this.#admit(request);
     return this.#reply(route, request, response);
+  }
+
+  /**
+   * Throws `UNAUTHENTICATED`. Without keys, `ORIGIN_REFUSED`: a browser sends a text or a form to any address of this machine
+   * for any page, without asking first, so that a page could let models run here.
+   */
+  async #admit({ headers }: IncomingMessage): Promise<void> {
+    const { keys, cors } = this.#parts;
+    if (keys) return keys.check(headers.authorization);
+    const { origin } = headers;
+    if (origin === undefined || cors?.lists(origin) === true) return;
+    throw new SkerryError("ORIGIN_REFUSED", `a page of ${origin.slice(0, 200)} may not ask this node`);
   }
 
   async #reply(route: Route, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {

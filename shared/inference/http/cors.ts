@@ -54,11 +54,15 @@ export class CorsPolicy {
     this.#origins = new Set(origins);
   }
 
+  lists(origin: string): boolean {
+    return this.#origins.has(origin) || this.#origins.has("*");
+  }
+
   /** Adds the headers of the response; true when this was a preflight, which is answered then. */
   apply({ method, headers }: Request, response: Response): boolean {
     if (this.#origins.size === 0) return false;
     const { origin } = headers;
-    if (typeof origin !== "string" || !(this.#origins.has(origin) || this.#origins.has("*"))) return false;
+    if (typeof origin !== "string" || !this.lists(origin)) return false;
     response.setHeader("Access-Control-Allow-Origin", origin);
     response.setHeader("Vary", "Origin");
     if (method !== "OPTIONS" || headers["access-control-request-method"] === undefined) {

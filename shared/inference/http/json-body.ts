@@ -18,7 +18,8 @@ export const JSON_BOUNDS = { jsonBytes: 262_144, jsonDepth: 32 } as const;
 
 /**
  * The body as JSON; `{}` when there is none at all. Throws `UNSUPPORTED_MEDIA_TYPE`, `TOO_LARGE`, `INVALID_REQUEST`.
- * Under the inference protocol each of its types is read as JSON, and none, too.
+ * Under the inference protocol each type that plain clients send is read as JSON, and none, too. The admin API takes nothing
+ * but JSON by name: a browser sends that to another origin only when it has asked for permission.
  */
 export async function readJson(
   request: HttpRequest,
@@ -58,7 +59,7 @@ function refuseOtherThanJson(type: string): void {
   if (type === JSON_TYPE) return;
   throw new SkerryError(
     "UNSUPPORTED_MEDIA_TYPE",
-    `the body is ${type === "" ? "of no stated type" : type}; this path takes ${JSON_TYPE}`,
+    `the body is ${type === "" ? "of no stated type" : type.slice(0, 64)}; this path takes JSON: send the header Content-Type: ${JSON_TYPE}`,
   );
 }
 

@@ -7,10 +7,12 @@ import { headerOf, type HttpHeaders } from "./message.ts";
 
 export const JSON_TYPE = "application/json";
 export const BYTES_TYPE = "application/octet-stream";
-/** What `curl -d` sends unless told otherwise. */
+/** What `curl -d`, PowerShell and axios send with a text unless told otherwise. */
 const FORM_TYPE = "application/x-www-form-urlencoded";
-/** Without a type, too: tritonclient 2.73 sends none when it loads a model. */
-const TYPES: ReadonlySet<string> = new Set(["", JSON_TYPE, BYTES_TYPE, FORM_TYPE]);
+/** What a browser's `fetch` and aiohttp send with a text unless told otherwise. */
+const TEXT_TYPE = "text/plain";
+/** Without a type, too: tritonclient 2.73 sends none when it loads a model, nor does `requests` with a text. */
+const TYPES: ReadonlySet<string> = new Set(["", JSON_TYPE, BYTES_TYPE, FORM_TYPE, TEXT_TYPE]);
 
 /** What the caller's headers ask for. */
 export interface InferenceHeaders {

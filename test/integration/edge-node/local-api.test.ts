@@ -237,6 +237,23 @@ describe("a node's own API", () => {
     ]);
   });
 
+  it.each(["text/plain;charset=UTF-8", "application/x-www-form-urlencoded", undefined])(
+    "reads a body of type %s as JSON",
+    async (type) => {
+      const headers = type === undefined ? {} : { "content-type": type };
+      const answer = await call("/v2/models/same/infer", { method: "POST", headers, body: JSON.stringify(pair) });
+      expect([answer.status, answer.json]).toEqual([200, expect.objectContaining({ id: "q1" })]);
+    },
+  );
+
+  it("lets no page of another origin run a model where no key is asked for", async () => {
+    const headers = { "content-type": "text/plain;charset=UTF-8", origin: "https://page.example" };
+    const answer = await infer(pair, headers);
+    expect([answer.status, answer.headers["skerry-error"]]).toEqual([403, "ORIGIN_REFUSED"]);
+    expect(answer.json).toEqual({ error: expect.stringContaining("SKERRY_CORS_ORIGINS") });
+    expect((await call("/v2/health/live", { headers })).status).toBe(200);
+  });
+
   it("answers a binary tensor with a binary tensor", async () => {
     const tensor = { name: "x", datatype: "FP32" as const, shape: [1, 2], data: Float32Array.of(1, -2.5) };
     const { body, headerLength } = encodeRequest({ inputs: [{ tensor, binary: true }], binaryOutput: true });
@@ -277,7 +294,7 @@ describe("a node's own API", () => {
       () => infer({ inputs: [{ ...pair.inputs[0], shape: [2, 2] }] }),
     ],
     ["a missing input", 400, "INVALID_REQUEST", () => infer({ inputs: [] })],
-    ["a media type of a web form", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-type": "text/plain" })],
+    ["a media type of a picture", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-type": "image/png" })],
     ["an encoding that is not served", 415, "UNSUPPORTED_MEDIA_TYPE", () => infer(pair, { "content-encoding": "br" })],
     ["a deadline of no time", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-timeout-ms": "0" })],
     ["a residency that is misspelt", 400, "INVALID_REQUEST", () => infer(pair, { "skerry-residency": "edge" })],

@@ -139,8 +139,16 @@ describe("inference over HTTP", () => {
     expect(answer.body).toEqual({ error: "busy" });
   });
 
+  for (const type of ["text/plain;charset=UTF-8", "application/x-www-form-urlencoded", undefined]) {
+    it(`reads a body of type ${type} as JSON, as plain clients send it`, async () => {
+      const asked = await recordingDoor();
+      const answer = await infer(Buffer.from("{}"), type === undefined ? {} : { "Content-Type": type });
+      expect([answer.status, asked[0]]).toEqual([200, expect.objectContaining({ headerLength: JSON_BODY })]);
+    });
+  }
+
   const refusals: readonly (readonly [string, number, string, Record<string, string>])[] = [
-    ["a wrong content type", 415, "UNSUPPORTED_MEDIA_TYPE", { "Content-Type": "text/plain" }],
+    ["a wrong content type", 415, "UNSUPPORTED_MEDIA_TYPE", { "Content-Type": "image/png" }],
     ["an encoding that is not served", 415, "UNSUPPORTED_MEDIA_TYPE", { "Content-Encoding": "br" }],
     ["a timeout of 0", 400, "INVALID_REQUEST", { "Skerry-Timeout-Ms": "0" }],
     ["a timeout over a minute", 400, "INVALID_REQUEST", { "Skerry-Timeout-Ms": "60001" }],

@@ -140,6 +140,11 @@ const REFUSALS: readonly {
     ],
   },
   {
+    what: "a text, which a browser sends for any page",
+    code: "UNSUPPORTED_MEDIA_TYPE",
+    ask: ["POST", "/api/v1/models", { bytes: Buffer.from('{"name":"m"}'), headers: { "Content-Type": "text/plain" } }],
+  },
+  {
     what: "an upload that is not of bytes",
     code: "UNSUPPORTED_MEDIA_TYPE",
     ask: [
