@@ -121,7 +121,14 @@ export async function composeControlPlane(
     isLifeRecorded: () => leadership.isRenewing,
     clock,
   });
-  const sockets = new NodeChannels({ sessions: gateway, keys, clock, logger, cpId });
+  const sockets = new NodeChannels({
+    sessions: gateway,
+    keys,
+    clock,
+    logger,
+    cpId,
+    trustedProxies: config.trustedProxies,
+  });
   const inference = new InferenceService({
     fleet,
     registry,
@@ -229,8 +236,8 @@ export async function composeControlPlane(
     renderMetrics: () => metrics.render(),
     readiness: (purpose) => readiness.of(purpose),
     infer: (request) => inference.infer(request),
-    join: (request) => join.join(request),
-    joinPod: (request) => podJoin.join(request),
+    join: (request, from) => join.join(request, from),
+    joinPod: (request, from) => podJoin.join(request, from),
     clock,
     random,
     logger,

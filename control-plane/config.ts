@@ -25,7 +25,9 @@ const settings = z.object({
     .min(0)
     .max(8)
     .default(0)
-    .describe("How many proxies in front add to X-Forwarded-For; 0: the header is not believed."),
+    .describe(
+      "How many proxies in front add to X-Forwarded-For, for REST, gRPC and the sockets of nodes; 0: the header is not believed.",
+    ),
   SKERRY_CORS_ORIGINS: origins.describe(
     "Origins whose pages may call the API from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
   ),

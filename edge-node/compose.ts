@@ -106,7 +106,7 @@ async function composeLocked(
   const { readyWhen, bodyBytes: maxBodyBytes } = config;
   const serves = { node, metrics, keys, readyWhen, bodies, maxBodyBytes, statistics, clock, logger };
   const api = new LocalApi({ ...serves, cors: new CorsPolicy(config.corsOrigins) });
-  const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger });
+  const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger, trustedProxies: 0 });
   return {
     async start() {
       // First what it holds: a caller who comes at once must not hear that there is nothing.

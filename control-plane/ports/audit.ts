@@ -1,13 +1,18 @@
 import type { Role } from "../../shared/api/v1/keys.ts";
 
+/** Where a request came from. */
+export interface Requester {
+  /** Of the caller, whatever proxies are between. */
+  readonly address: string;
+  readonly requestId: string;
+}
+
 /** Who does something through the API: becomes the audit row. */
-export interface Actor {
+export interface Actor extends Requester {
   readonly name: string;
   readonly role: Role;
   readonly keyId: string | null;
   readonly models: readonly string[];
-  readonly address: string;
-  readonly requestId: string;
 }
 
 export interface AuditStore {
@@ -21,6 +26,7 @@ export interface AuditRow {
   readonly actor: string;
   readonly action: string;
   readonly target: string;
+  readonly address: string;
   readonly requestId: string;
   readonly detail: Record<string, unknown>;
 }

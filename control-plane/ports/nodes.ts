@@ -2,7 +2,7 @@ import type { JoinTokenInfo, NodeKind } from "../../shared/api/v1/nodes.ts";
 import type { NodeId } from "../../shared/base/ids.ts";
 import type { Capabilities, PlacementReport } from "../../shared/protocol/messages.ts";
 import type { FleetLoad } from "../core/fleet/types.ts";
-import type { Actor } from "./audit.ts";
+import type { Actor, Requester } from "./audit.ts";
 import type { NewEvent } from "./events.ts";
 
 export interface JoinAttempt {
@@ -13,6 +13,8 @@ export interface JoinAttempt {
   readonly kind: NodeKind;
   readonly publicKey: string;
   readonly newNodeId: NodeId;
+  /** For the audit. */
+  readonly from: Requester;
 }
 
 /** A pod that Kubernetes vouches for and whose key is proved. */
@@ -24,6 +26,8 @@ export interface PodJoinAttempt {
   readonly labels: Readonly<Record<string, string>>;
   readonly publicKey: string;
   readonly newNodeId: NodeId;
+  /** For the audit. */
+  readonly from: Requester;
 }
 
 /** A node that a pod became. */

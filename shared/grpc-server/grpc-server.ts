@@ -21,6 +21,8 @@ interface Parts {
   readonly maxBodyBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Proxies in front that add to `x-forwarded-for`; 0: it is not believed. */
+  readonly trustedProxies: number;
 }
 
 /** The Open Inference Protocol over gRPC at the control plane and at nodes, on a port of its own and without TLS, as the HTTP API is. */

@@ -12,6 +12,7 @@ const view: View<z.infer<typeof auditEntry>> = {
     { header: "WHO", value: (row) => row.actor },
     { header: "DID", value: (row) => row.action },
     { header: "TO", value: (row) => row.target },
+    { header: "FROM", value: (row) => row.address, wide: true },
     { header: "REQUEST", value: (row) => row.requestId, wide: true },
     {
       header: "DETAIL",

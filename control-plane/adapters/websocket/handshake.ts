@@ -1,4 +1,3 @@
-import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { Clock } from "../../../shared/base/clock.ts";
@@ -28,12 +27,16 @@ export interface NodeChannelsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly cpId: string;
+  /** Proxies in front that add to `X-Forwarded-For`; 0: it is not believed. */
+  readonly trustedProxies: number;
 }
 
 interface HandshakeContext extends NodeChannelsOptions {
   readonly channel: Channel;
   /** The TCP or TLS socket below. */
   readonly socket: Duplex;
+  /** Where it comes from, for people: with its port where no proxy hides it. */
+  readonly origin: string;
   readonly nodeId: string;
   readonly identity: NodeIdentityRow;
   /** Called when the socket is no longer waited for: it answered, or it is closed. */
@@ -78,9 +81,6 @@ function closeCodeOf(error: unknown): CloseCode {
   return error.code === "CONFLICT" ? CLOSE.NEWER_SESSION : CLOSE.CAPACITY;
 }
 
-const addressOf = (socket: Duplex): string =>
-  socket instanceof Socket ? `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}` : "unknown";
-
 function hasValidProof(
   answer: Hello | Attach,
   nonce: string,
@@ -97,7 +97,7 @@ async function openControl(webSocket: WebSocket, hello: Hello, context: Handshak
   const connect = (epoch: number): ControlChannel =>
     (socket = new WebSocketControlChannel(webSocket, { below: context.socket, epoch, clock, logger }));
   const session = await context.inTurn(() =>
-    sessions.openControl(hello, context.nodeId as NodeId, { address: addressOf(context.socket), connect }),
+    sessions.openControl(hello, context.nodeId as NodeId, { address: context.origin, connect }),
   );
   if (!socket) throw new Error("the handler opened no control channel");
   session.started(socket.send({ ...session.welcome, re: hello.id }));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
+import { callerAddress } from "../../../shared/base/caller-address.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import {
   CHANNELS,
@@ -53,7 +54,7 @@ export class NodeChannels {
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
     if (!offered.includes(SUBPROTOCOL))
       return refuse(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
-    const address = request.socket.remoteAddress ?? "unknown";
+    const { peer, address } = this.#arrivalOf(request);
     const isQueued = this.#queue.add(address, async () => {
       if (socket.destroyed) return; // it has waited for too long
       const identity = await this.#identify(request);
@@ -61,7 +62,8 @@ export class NodeChannels {
       if (identity === "removed") return refuse(socket, "410 Gone");
       if (!identity) return refuse(socket, "401 Unauthorized");
       const webSocket = await this.#accept(channel, { request, socket, head });
-      void this.#authenticate(webSocket, { address, channel, socket, ...identity });
+      const origin = address === peer ? `${address}:${request.socket.remotePort ?? 0}` : address;
+      void this.#authenticate(webSocket, { address, origin, channel, socket, ...identity });
     });
     if (!isQueued) refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
   }
@@ -69,7 +71,14 @@ export class NodeChannels {
   /** Waits for the node's answer without holding a turn. */
   async #authenticate(
     webSocket: WebSocket,
-    from: { address: string; channel: Channel; socket: Duplex; nodeId: string; identity: NodeIdentityRow },
+    from: {
+      address: string;
+      origin: string;
+      channel: Channel;
+      socket: Duplex;
+      nodeId: string;
+      identity: NodeIdentityRow;
+    },
   ): Promise<void> {
     const { address, nodeId } = from;
     const onAnswered = this.#unproven.add(address, nodeId, () => webSocket.terminate());
@@ -79,6 +88,12 @@ export class NodeChannels {
       onAnswered,
       inTurn: (work) => this.#queue.run(address, work),
     });
+  }
+
+  #arrivalOf({ socket, headers }: IncomingMessage): { readonly peer: string; readonly address: string } {
+    const peer = socket.remoteAddress ?? "unknown";
+    const forwardedFor = headers["x-forwarded-for"]?.toString();
+    return { peer, address: callerAddress({ peer, forwardedFor, trustedProxies: this.#options.trustedProxies }) };
   }
 
   async #identify(

@@ -5,6 +5,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { JoinRequest, JoinResponse } from "../../../shared/protocol/messages.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import type { NewEvent } from "../../ports/events.ts";
+import type { Requester } from "../../ports/audit.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { SessionStore } from "../../ports/nodes.ts";
 
@@ -27,13 +28,13 @@ export class NodeJoin {
   }
 
   /** All faults of the token and the proof look alike: `JOIN_REFUSED`. With a valid token: `NAME_TAKEN`. */
-  async join(request: JoinRequest): Promise<JoinResponse> {
+  async join(request: JoinRequest, from: Requester): Promise<JoinResponse> {
     const { sessions, keys, random, cpId, urls, recordEvent } = this.#parts;
     const { tokenId, name, kind, publicKey, proof } = request;
     const secretHash = digestOf(request.secret).slice("sha256:".length);
     const text = joinProofText({ tokenId, secretHashHex: secretHash, publicKey, name });
     const joined = keys.verify(publicKey, text, proof)
-      ? await sessions.join({ tokenId, secretHash, name, kind, publicKey, newNodeId: newId<NodeId>("n", random) })
+      ? await sessions.join({ tokenId, secretHash, name, kind, publicKey, newNodeId: newId<NodeId>("n", random), from })
       : null;
     if (!joined)
       throw new SkerryError("JOIN_REFUSED", "the join token is wrong, used, expired, or made for another node");

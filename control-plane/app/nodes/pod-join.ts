@@ -5,6 +5,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { JoinResponse, PodJoinRequest } from "../../../shared/protocol/messages.ts";
 import { podJoinProofText } from "../../../shared/protocol/proofs.ts";
 import type { NewEvent } from "../../ports/events.ts";
+import type { Requester } from "../../ports/audit.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { PodNodeStore } from "../../ports/nodes.ts";
 import type { PodCluster, PodIdentity } from "../../ports/pods.ts";
@@ -35,7 +36,7 @@ export class PodJoin {
   }
 
   /** Throws `JOIN_REFUSED`, `NAME_TAKEN`, `CLUSTER_UNAVAILABLE`. */
-  async join(request: PodJoinRequest): Promise<JoinResponse> {
+  async join(request: PodJoinRequest, from: Requester): Promise<JoinResponse> {
     const { pods, store, random, cpId, urls, site, recordEvent } = this.#parts;
     if (!pods)
       throw new SkerryError("JOIN_REFUSED", "this control plane takes no pods: SKERRY_POD_SERVICE_ACCOUNTS is not set");
@@ -51,6 +52,7 @@ export class PodJoin {
             labels: labelsOf(pod),
             publicKey,
             newNodeId: newId<NodeId>("n", random),
+            from,
           })
         : null;
     if (!joined)

@@ -22,6 +22,8 @@ export const auditEntry = z
     actor: z.string(),
     action: z.string(),
     target: z.string(),
+    /** Of the caller: behind `SKERRY_TRUSTED_PROXIES` proxies what the outermost of them saw. */
+    address: z.string(),
     requestId: z.string(),
     detail: z.record(z.string(), z.unknown()),
   })

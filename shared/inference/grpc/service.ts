@@ -1,4 +1,5 @@
 import { Cancellation } from "../../flow/cancellation.ts";
+import { callerAddress } from "../../base/caller-address.ts";
 import { isSkerryError } from "../../base/errors.ts";
 import type { Logger } from "../../base/logger.ts";
 import { requestIdFrom } from "../../base/request-id.ts";
@@ -39,6 +40,8 @@ interface Parts<Metadata> {
   readonly calendar: () => number;
   readonly logger: Logger;
   readonly toMetadata: (entries: Readonly<Record<string, string>>) => Metadata;
+  /** Proxies in front that add to `x-forwarded-for`; 0: it is not believed. */
+  readonly trustedProxies: number;
 }
 
 /** The handlers of `GRPCInferenceService`: messages to the front's words, errors to statuses. */
@@ -47,7 +50,7 @@ export function createService<Metadata>(parts: Parts<Metadata>) {
   const unary =
     <Request>(handle: (request: Request, call: Call<Metadata>, facts: CallFacts) => Promise<object>) =>
     async (call: UnaryCall<Request, Metadata>, callback: Callback): Promise<void> => {
-      const facts = factsOf(call, parts.calendar);
+      const facts = factsOf(call, parts);
       let message: object;
       try {
         message = await handle(call.request, call, facts);
@@ -81,7 +84,7 @@ export function createService<Metadata>(parts: Parts<Metadata>) {
 
   async function stream(call: DuplexCall<InferRequestMessage, Metadata>): Promise<void> {
     for await (const request of call) {
-      const facts = factsOf(call, parts.calendar);
+      const facts = factsOf(call, parts);
       const answer = await infer(request, facts).then(
         ({ message }) => ({ error_message: "", infer_response: message }),
         (thrown: unknown) => {
@@ -156,7 +159,7 @@ const targetOf = ({ name, version }: NamedModel): ModelTarget => ({
   version: version === "" ? undefined : version,
 });
 
-function factsOf<Metadata>(call: Call<Metadata>, calendar: () => number): CallFacts {
+function factsOf<Metadata>(call: Call<Metadata>, { calendar, trustedProxies }: Parts<Metadata>): CallFacts {
   const header = (name: string): string | undefined => {
     const [value] = call.metadata.get(name);
     return typeof value === "string" ? value : undefined;
@@ -166,14 +169,18 @@ function factsOf<Metadata>(call: Call<Metadata>, calendar: () => number): CallFa
   return {
     header,
     requestId: requestIdFrom(header("x-request-id")),
-    address: addressOf(call.getPeer()),
+    address: callerAddress({
+      peer: withoutPort(call.getPeer()),
+      forwardedFor: call.metadata.get("x-forwarded-for").join(","),
+      trustedProxies,
+    }),
     timeoutMs: timeLeft(call.getDeadline(), calendar),
     cancellation,
   };
 }
 
-/** `127.0.0.1:50412` or `[::1]:50412` without the port. */
-const addressOf = (peer: string): string => peer.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+/** Of `127.0.0.1:50412` and `::1:50412`; grpc-js always adds the port. */
+const withoutPort = (peer: string): string => peer.replace(/:\d+$/, "");
 
 /** Undefined without a deadline. One beyond the longest that is served counts as that. */
 function timeLeft(deadline: Date | number, calendar: () => number): number | undefined {

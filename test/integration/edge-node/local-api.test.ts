@@ -132,7 +132,7 @@ async function open(over: Partial<Facts> = {}, keys?: LocalKeys): Promise<void> 
   });
   port = await api.listen({ host: "127.0.0.1", port: 0 });
   const front = new LocalFront({ node, metrics, keys, readyWhen, bodies, statistics, clock: systemClock, logger });
-  grpc = new GrpcServer({ front, maxBodyBytes: 8 * 1_048_576, clock: systemClock, logger });
+  grpc = new GrpcServer({ front, maxBodyBytes: 8 * 1_048_576, clock: systemClock, logger, trustedProxies: 0 });
 }
 
 afterEach(async () => {

@@ -79,6 +79,7 @@ export const attemptWith = (tokenId: string, over: Partial<JoinAttempt> = {}): J
   kind: "edge",
   publicKey: "key-1",
   newNodeId: newId<NodeId>("n", systemRandom),
+  from: { address: "198.51.100.7", requestId: "req-join" },
   ...over,
 });
 

@@ -26,6 +26,7 @@ const attempt = (name: string, over: Partial<PodJoinAttempt> = {}): PodJoinAttem
   labels: { pool: "default" },
   publicKey: `key-of-${name}`,
   newNodeId: `n-pod-${(count += 1)}` as NodeId,
+  from: { address: "198.51.100.7", requestId: "req-join" },
   ...over,
 });
 

@@ -11,6 +11,7 @@ import {
   type PodJoinRequest,
 } from "../../../../shared/protocol/messages.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
+import type { Requester } from "../../../ports/audit.ts";
 import type { Limits } from "../server/limits.ts";
 import { paginate } from "../rest/paginate.ts";
 import { definePublicRoute, defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
@@ -22,9 +23,9 @@ const TAG = "Enrolment";
 export interface JoinParts {
   readonly tokens: TokenAdmin;
   /** Throws `JOIN_REFUSED`, `NAME_TAKEN`. */
-  readonly join: (request: JoinRequest) => Promise<JoinResponse>;
+  readonly join: (request: JoinRequest, from: Requester) => Promise<JoinResponse>;
   /** Throws `JOIN_REFUSED`, `NAME_TAKEN`, `CLUSTER_UNAVAILABLE`. */
-  readonly joinPod: (request: PodJoinRequest) => Promise<JoinResponse>;
+  readonly joinPod: (request: PodJoinRequest, from: Requester) => Promise<JoinResponse>;
   readonly clock: Clock;
   readonly limits: Limits;
 }
@@ -54,7 +55,7 @@ export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts):
       body: joinRequest,
       answer: joinResponse,
       statuses: [201],
-      handle: ({ body, address }) => limited(address, () => join(body)),
+      handle: ({ body, address, requestId }) => limited(address, () => join(body, { address, requestId })),
     }),
     definePublicRoute({
       method: "POST",
@@ -64,7 +65,7 @@ export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts):
       body: podJoinRequest,
       answer: joinResponse,
       statuses: [201],
-      handle: ({ body, address }) => limited(address, () => joinPod(body)),
+      handle: ({ body, address, requestId }) => limited(address, () => joinPod(body, { address, requestId })),
     }),
     defineRoute({
       method: "POST",

@@ -1,19 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestFacts } from "./route.ts";
+import { callerAddress } from "../../../../shared/base/caller-address.ts";
 import { textCauses } from "../../../../shared/base/plain-text.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
-/**
- * The caller's address for limits and the audit. Behind `trustedProxies` proxies it is what the outermost of them saw;
- * entries further left in `X-Forwarded-For` are the caller's own claims.
- */
-export function addressOf(request: IncomingMessage, trustedProxies: number): string {
-  const peer = request.socket.remoteAddress ?? "unknown";
-  if (trustedProxies === 0) return peer;
-  const forwarded = String(request.headers["x-forwarded-for"] ?? "").split(",");
-  const claimed = forwarded.at(-trustedProxies)?.trim() ?? "";
-  return /^[0-9A-Fa-f.:]{2,45}$/.test(claimed) ? claimed : peer;
-}
+/** Who asks, by `callerAddress`. */
+export const addressOf = ({ socket, headers }: IncomingMessage, trustedProxies: number): string =>
+  callerAddress({ peer: socket.remoteAddress, forwardedFor: headers["x-forwarded-for"]?.toString(), trustedProxies });
 
 /** Whether the caller is on this machine: not when a proxy here speaks for somebody else. */
 export function isLocal(request: IncomingMessage): boolean {

@@ -13,7 +13,7 @@ import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
-import type { AuditStore } from "../../../ports/audit.ts";
+import type { AuditStore, Requester } from "../../../ports/audit.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
@@ -54,8 +54,8 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
   readonly infer: (request: InferenceRequest) => Promise<InferenceResponse>;
-  readonly join: (request: JoinRequest) => Promise<JoinResponse>;
-  readonly joinPod: (request: PodJoinRequest) => Promise<JoinResponse>;
+  readonly join: (request: JoinRequest, from: Requester) => Promise<JoinResponse>;
+  readonly joinPod: (request: PodJoinRequest, from: Requester) => Promise<JoinResponse>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -112,6 +112,7 @@ export function createHttpApi(parts: HttpApiParts): HttpApi {
     maxBodyBytes: limits.inferenceBodyBytes,
     clock,
     logger,
+    trustedProxies,
   });
   const router = createRouter(routes, {
     ...common,

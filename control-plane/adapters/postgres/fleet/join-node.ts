@@ -49,7 +49,7 @@ async function useToken(
 
 async function insertNode(
   tx: Transaction,
-  { tokenId, newNodeId, name, publicKey }: JoinAttempt,
+  { tokenId, newNodeId, name, publicKey, from }: JoinAttempt,
   token: UsedToken,
 ): Promise<void> {
   const { kind, site, zone, labels } = token;
@@ -66,8 +66,7 @@ async function insertNode(
     role: "operator",
     keyId: null,
     models: [],
-    address: "",
-    requestId: "",
+    ...from,
   } as const;
   await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail: { nodeId: newNodeId, kind, site } });
   await appendEvents(tx, [], replaced.count > 0 ? "fleet" : { nodes: [newNodeId] });

@@ -40,7 +40,7 @@ export class PostgresPodNodeStore implements PodNodeStore {
 }
 
 async function joinPod(tx: Transaction, attempt: PodJoinAttempt): Promise<JoinedNode | null> {
-  const { podUid, name, site, zone, labels, publicKey, newNodeId } = attempt;
+  const { podUid, name, site, zone, labels, publicKey, newNodeId, from } = attempt;
   const joined = { kind: "cloud", site, zone } as const;
   const earlier = await tx.node.findFirst({ where: { podUid } });
   if (earlier) {
@@ -58,7 +58,7 @@ async function joinPod(tx: Transaction, attempt: PodJoinAttempt): Promise<Joined
   if (inserted === 0)
     throw new SkerryError("NAME_TAKEN", `a node named ${name} exists that is no pod: remove that node first`);
   const detail = { nodeId: newNodeId, kind: "cloud", site, podUid };
-  await audit(tx, clusterActor, { action: "node.join", target: `node/${name}`, detail });
+  await audit(tx, { ...clusterActor, ...from }, { action: "node.join", target: `node/${name}`, detail });
   await appendEvents(tx, []);
   return { nodeId: newNodeId, generation: 1, ...joined };
 }

@@ -105,6 +105,22 @@ describe("gRPC at the control plane", () => {
     expect(trailers["skerry-error"]).toBe(code);
   });
 
+  it("slows down those who guess by the address that a trusted proxy saw", async () => {
+    await open({ limits: { failuresPerAddress: { perSecond: 1, burst: 2 } }, trustedProxies: 1 });
+    const guess = async (address: string): Promise<number | undefined> => {
+      const metadata = { "x-forwarded-for": `203.0.113.99, ${address}` };
+      return (await client.call("ModelInfer", request(), { key: "sk_000000000000_wrong", metadata })).error?.code;
+    };
+    const codes = [];
+    for (let index = 0; index < 3; index += 1) codes.push(await guess("192.0.2.1"));
+    expect([...codes, await guess("192.0.2.2")]).toEqual([
+      status.UNAUTHENTICATED,
+      status.UNAUTHENTICATED,
+      status.RESOURCE_EXHAUSTED,
+      status.UNAUTHENTICATED,
+    ]);
+  });
+
   it("asks for the same keys, roles and scopes as HTTP", async () => {
     await open();
     const code = async (over: object, key: string | undefined): Promise<number | undefined> =>

@@ -235,13 +235,14 @@ export class MemoryStores {
   }
 
   #audit(actor: Actor, action: string, target: string): void {
-    const { name, requestId } = actor;
+    const { name, address, requestId } = actor;
     this.audited.push({
       id: String(this.audited.length + 1),
       at: toInstant(WALL),
       actor: name,
       action,
       target,
+      address,
       requestId,
       detail: {},
     });

@@ -53,6 +53,8 @@ describe("join", () => {
       actor: `join-token/${attempt.tokenId}`,
       action: "node.join",
       target: "node/edge-first",
+      address: "198.51.100.7",
+      requestId: "req-join",
     });
   });
 

@@ -16,6 +16,8 @@ const POD: PodIdentity = {
   labels: { "skerry.dev/pool": "spot", "pod-template-hash": "759bccfc9b", "skerry.dev/": "x" },
 };
 
+const FROM = { address: "198.51.100.7", requestId: "req-join" };
+
 function setUp(pod: PodIdentity | null = POD) {
   const attempts: PodJoinAttempt[] = [];
   const reviewed: string[] = [];
@@ -62,13 +64,13 @@ function request(over: { name?: string; podToken?: string } = {}) {
 describe("a pod that joins", () => {
   it("is a cloud node in its machine's zone, with the labels that are meant for Skerry", async () => {
     const { join, attempts } = setUp();
-    expect(await join.join(request())).toMatchObject({ nodeId: "n-1", kind: "cloud", site: "cloud", zone: "north" });
+    expect(await join.join(request(), FROM)).toMatchObject({ nodeId: "n-1", kind: "cloud", site: "cloud", zone: "north" });
     expect(attempts).toMatchObject([{ podUid: "u-1", name: "skerry-node-1", zone: "north", labels: { pool: "spot" } }]);
   });
 
   it("is in a zone named like its site where the machine has none", async () => {
     const { join, attempts } = setUp({ ...POD, zone: undefined });
-    await join.join(request());
+    await join.join(request(), FROM);
     expect(attempts).toMatchObject([{ zone: "cloud" }]);
   });
 
@@ -78,20 +80,20 @@ describe("a pod that joins", () => {
     ["it signed for another name", { ...POD, name: "skerry-node-2" }, { name: "skerry-node-2" }],
   ])("is refused when %s", async (_why, pod, over) => {
     const { join, attempts } = setUp(pod);
-    await expect(join.join(request(over))).rejects.toMatchObject({ code: "JOIN_REFUSED" });
+    await expect(join.join(request(over), FROM)).rejects.toMatchObject({ code: "JOIN_REFUSED" });
     expect(attempts).toEqual([]);
   });
 
   it("costs the API server nothing when it does not hold the key that it names", async () => {
     const { join, reviewed } = setUp();
-    await expect(join.join(request({ podToken: "stolen" }))).rejects.toMatchObject({ code: "JOIN_REFUSED" });
+    await expect(join.join(request({ podToken: "stolen" }), FROM)).rejects.toMatchObject({ code: "JOIN_REFUSED" });
     expect(reviewed).toEqual([]);
   });
 
   it("learns from the error which setting lets pods in, where none may join", async () => {
     const { parts } = setUp();
     const closed = new PodJoin({ ...parts, pods: undefined });
-    await expect(closed.join(request())).rejects.toMatchObject({
+    await expect(closed.join(request(), FROM)).rejects.toMatchObject({
       code: "JOIN_REFUSED",
       message: expect.stringContaining("SKERRY_POD_SERVICE_ACCOUNTS"),
     });
