@@ -9,6 +9,7 @@ import { DRAIN_MS } from "../shared/protocol/limits.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
 import { FileStore } from "./adapters/artifacts/file-store.ts";
 import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts";
+import type { HttpServer } from "./adapters/http/server/server.ts";
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { keys } from "./adapters/system/ed25519.ts";
@@ -48,20 +49,22 @@ import type { PodCluster } from "./ports/pods.ts";
 const HAND_OVER_MS = 10_000;
 
 export interface ControlPlane {
-  readonly http: HttpApi["http"];
   readonly grpc: HttpApi["grpc"];
   readonly keys: ApiKeys;
+  /** Reads the database and begins to work. */
   start(): Promise<void>;
+  /** Lets in the requests and nodes that wait at `http`, and all that come. */
+  open(): void;
   /** Unready, nodes sent away, running requests finished, lease given up. */
   stop(): Promise<void>;
 }
 
-/** Puts the control plane together. Nothing runs and nothing listens before `start`. */
+/** Puts the control plane together. Nothing runs before `start`. `http` may listen already. */
 export async function composeControlPlane(
   config: Config,
-  parts: { postgres: PostgresStores; clock: Clock; random: Random; logger: Logger },
+  parts: { postgres: PostgresStores; http: HttpServer; clock: Clock; random: Random; logger: Logger },
 ): Promise<ControlPlane> {
-  const { postgres, clock, random, logger } = parts;
+  const { postgres, http, clock, random, logger } = parts;
   const replica = newId("r", random);
   const self = { id: replica, address: config.port === 0 ? replica : `${hostname()}:${config.port}` };
   const cpId = await postgres.controlPlaneId();
@@ -134,6 +137,7 @@ export async function composeControlPlane(
     registry,
     telemetry,
     timings,
+    awaitedUntil: (nodeIds) => readiness.awaitedUntil(nodeIds),
     clock,
     random,
     onWaiting() {
@@ -214,7 +218,7 @@ export async function composeControlPlane(
     clock,
   });
   const readiness = new Readiness({ fleet, registry, timings, clock });
-  const httpApi = createHttpApi({
+  const httpApi = createHttpApi(http, {
     keys: apiKeys,
     catalog,
     nodes,
@@ -249,7 +253,6 @@ export async function composeControlPlane(
   });
 
   return {
-    http: httpApi.http,
     grpc: httpApi.grpc,
     keys: apiKeys,
     async start() {
@@ -269,9 +272,11 @@ export async function composeControlPlane(
       loop.start();
       catalog.start();
       podSweep?.start();
-      sockets.attach(httpApi.http.server);
       retention.start();
+    },
+    open() {
       readiness.start();
+      httpApi.open(sockets.upgrade);
     },
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
@@ -288,7 +293,7 @@ export async function composeControlPlane(
         await sleep(clock, config.drainNoticeMs);
       }
       readiness.stop();
-      await Promise.all([httpApi.http.stop(), httpApi.grpc.stop(DRAIN_MS)]);
+      await Promise.all([http.stop(), httpApi.grpc.stop(DRAIN_MS)]);
       inference.drain();
       gateway.stop();
       watch.stop();

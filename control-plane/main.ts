@@ -4,9 +4,9 @@ import { systemClock } from "../shared/base/clock.ts";
 import { messageOf } from "../shared/base/errors.ts";
 import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
 import { systemRandom } from "../shared/base/random.ts";
-import { createPostgres } from "./adapters/postgres/postgres.ts";
-import { waitForPostgres } from "./adapters/postgres/wait-for-postgres.ts";
-import { composeControlPlane, type ControlPlane } from "./compose.ts";
+import { LIMITS } from "./adapters/http/server/limits.ts";
+import { HttpServer } from "./adapters/http/server/server.ts";
+import type { ControlPlane } from "./compose.ts";
 import { readConfig, type Config } from "./config.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
@@ -21,17 +21,16 @@ async function main(): Promise<void> {
     logger.error({ err: error }, "the control plane cannot go on");
     exit(1);
   });
+  // Before everything that takes time: a caller or a node that comes meanwhile waits instead of being refused.
+  const http = new HttpServer({ clock: systemClock, limits: LIMITS });
+  const port = await http.listen({ host: config.host, port: config.port });
+  const { createPostgres, waitForPostgres, composeControlPlane } = await loadProgram();
   const parts = { clock: systemClock, random: systemRandom, logger };
   const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
-  const controlPlane = await composeControlPlane(config, {
-    postgres,
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-  });
+  const controlPlane = await composeControlPlane(config, { postgres, http, ...parts });
   await controlPlane.start();
   await writeFirstKey(config, controlPlane);
-  const port = await controlPlane.http.listen({ host: config.host, port: config.port });
+  controlPlane.open();
   const grpcPort =
     config.grpcPort === undefined
       ? undefined
@@ -49,6 +48,16 @@ async function main(): Promise<void> {
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
   if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
+}
+
+/** Loads what is most of the program: it takes longer than all the rest of a start. */
+async function loadProgram() {
+  const [postgres, waiting, compose] = await Promise.all([
+    import("./adapters/postgres/postgres.ts"),
+    import("./adapters/postgres/wait-for-postgres.ts"),
+    import("./compose.ts"),
+  ]);
+  return { ...postgres, ...waiting, ...compose };
 }
 
 function configOrExit(): Config {

@@ -198,6 +198,12 @@ export const ERRORS = {
     message: "This part of the protocol is not served.",
     fix: "Leave the named parameter out.",
   },
+  STARTING: {
+    status: 503,
+    retryable: true,
+    message: "The process has not started yet.",
+    fix: "Retry after `Retry-After`; if it lasts, look at its log, which says what the start waits for.",
+  },
   DRAINING: {
     status: 503,
     retryable: true,

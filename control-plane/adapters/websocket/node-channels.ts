@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import { callerAddress } from "../../../shared/base/caller-address.ts";
@@ -34,12 +34,11 @@ export class NodeChannels {
     this.#servers = { control: small, inference: small, transfer: large };
   }
 
-  attach(server: Server): void {
-    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      socket.on("error", () => socket.destroy());
-      this.#upgrade(request, socket, head);
-    });
-  }
+  /** Takes a request of `Upgrade: websocket` with its socket, and what came behind it. */
+  readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on("error", () => socket.destroy());
+    this.#upgrade(request, socket, head);
+  };
 
   /** Ends every socket that is still open, at once. */
   terminateAll(): void {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
-import { whyNotRouting } from "../../core/fleet/readiness.ts";
+import { isAwaited, NODES_RETURN_MS, whyNotRouting, type ReadinessView } from "../../core/fleet/readiness.ts";
 import type { SessionRegistry } from "../node-sessions/node-session.ts";
 import type { FleetCache } from "./fleet-cache.ts";
 
@@ -36,17 +36,33 @@ export class Readiness {
     return { ready: reasons.length === 0, reasons };
   }
 
-  #reasons(purpose: "inference" | "admin"): readonly string[] {
-    const { fleet, registry, timings, clock } = this.#parts;
-    if (this.#isStopping) return ["stopping"];
-    if (!fleet.isLoaded) return ["the fleet is not loaded yet"];
-    if (purpose === "admin") return fleet.isFresh ? [] : ["PostgreSQL does not answer"];
+  /** Until when, in ms, any of these nodes may be on its way back since the start; undefined: none is. */
+  awaitedUntil(nodeIds: Iterable<string>): number | undefined {
+    const { nodes } = this.#parts.fleet.snapshot();
+    const view = this.#view;
+    const isAny = Iterator.from(nodeIds).some((id) => {
+      const node = nodes.get(id);
+      return node !== undefined && !node.revoked && isAwaited(node, view);
+    });
+    return isAny ? view.startedAt + NODES_RETURN_MS : undefined;
+  }
+
+  get #view(): ReadinessView {
+    const { registry, timings, clock } = this.#parts;
     const now = clock.now();
-    return whyNotRouting(fleet.snapshot(), {
+    return {
       now,
       startedAt: this.#startedAt,
       timings,
       isRoutable: (node) => registry.isRoutable(node, now, timings),
-    });
+    };
+  }
+
+  #reasons(purpose: "inference" | "admin"): readonly string[] {
+    const { fleet } = this.#parts;
+    if (this.#isStopping) return ["stopping"];
+    if (!fleet.isLoaded) return ["the fleet is not loaded yet"];
+    if (purpose === "admin") return fleet.isFresh ? [] : ["PostgreSQL does not answer"];
+    return whyNotRouting(fleet.snapshot(), this.#view);
   }
 }

@@ -24,6 +24,8 @@ interface Parts {
   readonly timings: NodeTimings;
   readonly clock: Clock;
   readonly random: Random;
+  /** Until when nodes that are away may be on their way back from a restart, in ms; undefined: none of these is. */
+  readonly awaitedUntil: (nodeIds: Iterable<string>) => number | undefined;
   /** A request waits for the first replica of its deployment. */
   readonly onWaiting?: () => void;
 }
@@ -33,7 +35,7 @@ type Found = Extract<Resolved, { kind: "found" }>;
 /**
  * Resolves the URL of an inference to a version and its ready placements, and begins its execution. It also ends, by a
  * sweep over all channels, the attempts whose time is over. A request for which no replica is there waits for one where
- * demand brings one, until its deadline.
+ * demand brings one, until its deadline, and after a start of the control plane for nodes that are on their way back.
  */
 export class InferenceService {
   readonly #parts: Parts;
@@ -107,18 +109,26 @@ export class InferenceService {
     const { clock, random, onWaiting } = this.#parts;
     const { request, deadline, startedAt } = common;
     for (let resolved = first; ;) {
-      const { version, ready, policy, deployment, mayWait } = resolved;
+      const { version, ready, policy, deployment } = resolved;
       const parts = { routes: this.#routes, clock, random };
       const execution = new InferenceExecution({ ...common, version, ready, policy }, parts);
       const answer = await execution.run();
-      if (!execution.isUnserved || !mayWait || deployment === undefined) return answer;
-      onWaiting?.();
-      const end = await this.#waits.wait({ model: request.model, deployment }, deadline, request.cancellation);
+      if (!execution.isUnserved || deployment === undefined) return answer;
+      const until = resolved.mayWait ? deadline : this.#returnsUntil(ready, deadline);
+      if (until === undefined) return answer;
+      if (resolved.mayWait) onWaiting?.();
+      const end = await this.#waits.wait({ model: request.model, deployment }, until, request.cancellation);
       if (end !== "served") return notServed(end, answer, clock.now() - startedAt);
       const again = this.#resolve(request);
       if (again.kind === "unknown") return refusal("NOT_FOUND", again.detail, { reason: "none-ready" });
       resolved = again;
     }
+  }
+
+  /** Until when a request may wait for nodes that are on their way back; undefined: not at all. */
+  #returnsUntil(ready: readonly ReadyPlacement[], deadline: number): number | undefined {
+    const until = this.#parts.awaitedUntil(ready.values().map(({ placement }) => placement.nodeId));
+    return until === undefined ? undefined : Math.min(until, deadline);
   }
 
   /** The ready replicas of a deployment, by version. */

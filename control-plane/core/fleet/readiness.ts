@@ -18,17 +18,20 @@ export interface ReadinessView {
  * is none: routing goes on without it. A model that is not ready is none either: no other control plane could answer.
  */
 export function whyNotRouting(fleet: Fleet, view: ReadinessView): readonly string[] {
-  const { now, startedAt, isRoutable } = view;
+  const { isRoutable } = view;
   const serving = servingNodes(fleet);
   const here = serving.filter(isRoutable);
   const elsewhere = serving.filter((node) => !isRoutable(node) && isReadyElsewhere(node, view));
-  const away = serving.length - here.length - elsewhere.length;
-  if (away > 0 && now - startedAt < NODES_RETURN_MS)
-    return [`${away} of ${serving.length} nodes that serve are not back since the start`];
+  const away = serving.filter((node) => isAwaited(node, view)).length;
+  if (away > 0) return [`${away} of ${serving.length} nodes that serve are not back since the start`];
   if (here.length === 0 && elsewhere.length > 0)
     return [`all ${elsewhere.length} nodes that serve are connected to other control planes`];
   return [];
 }
+
+/** Whether the node may be on its way back since the start: it is neither here nor at another control plane. */
+export const isAwaited = (node: FleetNode, view: ReadinessView): boolean =>
+  view.now - view.startedAt < NODES_RETURN_MS && !view.isRoutable(node) && !isReadyElsewhere(node, view);
 
 function servingNodes(fleet: Fleet): readonly FleetNode[] {
   return [...fleet.nodes.values()].filter(

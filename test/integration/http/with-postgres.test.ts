@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { HttpServer } from "../../../control-plane/adapters/http/server/server.ts";
+import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
 import { deployment } from "../../../shared/api/v1/deployments.ts";
@@ -29,10 +31,12 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "skerry-http-"));
   const config = readConfig({ DATABASE_URL: database.url, SKERRY_DATA_DIR: directory });
   const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
+  const http = new HttpServer({ clock: systemClock, limits: LIMITS });
   postgres = await createPostgres({ url: database.url, ...common });
-  controlPlane = await composeControlPlane(config, { postgres, ...common });
+  controlPlane = await composeControlPlane(config, { postgres, http, ...common });
   await controlPlane.start();
-  port = await controlPlane.http.listen({ host: "127.0.0.1", port: 0 });
+  controlPlane.open();
+  port = await http.listen({ host: "127.0.0.1", port: 0 });
   key = (await controlPlane.keys.mintFirstKey()) ?? "";
 });
 afterAll(async () => {

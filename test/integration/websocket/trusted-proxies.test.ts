@@ -40,7 +40,7 @@ async function open(trustedProxies: number): Promise<void> {
   const clock = new TestClock();
   channels = new NodeChannels({ sessions, keys, clock, logger: silentLogger, cpId: CP_ID, trustedProxies });
   server = createServer();
-  channels.attach(server);
+  server.on("upgrade", channels.upgrade);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 }
 

@@ -38,7 +38,8 @@ import { nodeRoutes } from "../routes/nodes.ts";
 import { systemRoutes, type SystemParts } from "../routes/system.ts";
 import { uploadRoutes } from "../routes/uploads.ts";
 import { versionRoutes } from "../routes/versions.ts";
-import { HttpServer } from "./server.ts";
+import type { Handler, UpgradeHandler } from "./early-requests.ts";
+import type { HttpServer } from "./server.ts";
 
 export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMetrics"> {
   readonly keys: ApiKeys;
@@ -74,19 +75,20 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
 
 export interface HttpApi {
   readonly http: HttpServer;
+  /** Lets the server serve; `upgrade` takes the nodes' sockets. */
+  open(upgrade: UpgradeHandler): void;
   readonly grpc: GrpcServer;
   /** What is registered: the role matrix and the OpenAPI document are made of it. */
   readonly routes: readonly Route[];
 }
 
-/** The control plane's HTTP side, not listening yet. */
-export function createHttpApi(parts: HttpApiParts): HttpApi {
+/** The control plane's HTTP side. It serves from `open` on; whether `http` listens already is its caller's business. */
+export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const limits: Limits = { ...LIMITS, ...parts.limits };
   const { clock, logger, trustedProxies = 0, checkAnswers = false } = parts;
   const statistics = new InferenceStatistics();
   const metrics = counting(parts.metrics, statistics, clock);
   const isReady = (): boolean => parts.readiness("inference").ready;
-  const stopping = new AbortController();
   const authenticator = new Authenticator({ keys: parts.keys, clock, limits });
   const streams = new EventStreams({ authenticator, clock });
   const routes: Route[] = [
@@ -117,17 +119,14 @@ export function createHttpApi(parts: HttpApiParts): HttpApi {
   const router = createRouter(routes, {
     ...common,
     idempotency: parts.idempotency,
-    stopping: stopping.signal,
+    stopping: http.stopping,
     checkAnswers,
   });
-  const http = new HttpServer(
-    (request, response) => {
-      if (parts.cors?.apply(request, response) === true) return;
-      if (!inference(request, response)) router(request, response);
-    },
-    { clock, limits, stopping },
-  );
-  return { http, grpc, routes };
+  const handle: Handler = (request, response) => {
+    if (parts.cors?.apply(request, response) === true) return;
+    if (!inference(request, response)) router(request, response);
+  };
+  return { http, open: (upgrade) => http.serve(handle, upgrade), grpc, routes };
 }
 
 /** The metrics, and beside them the protocol's statistics of the same answers. */

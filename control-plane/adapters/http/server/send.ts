@@ -29,14 +29,14 @@ export async function sendResponse(
   }
 }
 
-export function sendError(response: ServerResponse, { status, body, headers }: ErrorResponse): void {
+export function sendError(response: ServerResponse, { status, body, headers }: Omit<ErrorResponse, "code">): void {
   sendJson(response, status, { body, headers });
 }
 
 function sendJson(
   response: ServerResponse,
   status: number,
-  { body, headers }: { body: unknown; headers: Record<string, string> },
+  { body, headers }: { body: unknown; headers: Readonly<Record<string, string>> },
 ): void {
   const bytes = Buffer.from(JSON.stringify(body));
   response.writeHead(status, { ...headers, "Content-Length": bytes.length }).end(bytes);

@@ -2,30 +2,41 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { dropRest, serverOptions } from "../../../../shared/inference/http/server-options.ts";
+import { EarlyRequests, type Handler, type UpgradeHandler } from "./early-requests.ts";
 import type { Limits } from "./limits.ts";
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** The one server of a control plane: REST, inference and, through `upgrade` events, the nodes' sockets. */
+/**
+ * The one server of a control plane: REST, inference and, through `upgrade` events, the nodes' sockets. It may listen
+ * before it serves, so that a start refuses no connection: what arrives until `serve` waits.
+ */
 export class HttpServer {
-  /** The websocket adapter attaches itself to its `upgrade` events. */
   readonly server: Server;
   readonly #clock: Clock;
   readonly #limits: Limits;
-  readonly #stopping: AbortController;
+  readonly #stopping = new AbortController();
+  readonly #early: EarlyRequests;
   /** A count, not a `Set` of answers: see ChurnMap. */
   #running = 0;
   #onIdle: () => void = () => undefined;
 
-  /** `stopping` is aborted when the server begins to stop, so that endless answers end. */
-  constructor(handle: Handler, parts: { clock: Clock; limits: Limits; stopping: AbortController }) {
-    const { clock, limits, stopping } = parts;
+  constructor({ clock, limits }: { clock: Clock; limits: Limits }) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#stopping = stopping;
-    this.server = createServer(serverOptions(limits), (request, response) => this.#answer(handle, request, response));
+    this.#early = new EarlyRequests(clock);
+    this.server = createServer(serverOptions(limits), (request, response) => this.#answer(request, response));
     this.server.maxConnections = limits.connections;
+    this.server.on("upgrade", this.#early.onUpgrade);
     this.server.on("clientError", refuseMalformed);
+  }
+
+  /** Aborted when the server begins to stop, so that endless answers end. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Hands over what has waited, and from now on everything at once. */
+  serve(handle: Handler, upgrade: UpgradeHandler): void {
+    this.#early.release(handle, upgrade);
   }
 
   /** Resolves with the port, which is the system's choice for `port` 0. Rejects when it is taken. */
@@ -51,7 +62,7 @@ export class HttpServer {
     this.server.closeAllConnections();
   }
 
-  #answer(handle: Handler, request: IncomingMessage, response: ServerResponse): void {
+  #answer(request: IncomingMessage, response: ServerResponse): void {
     this.#running += 1;
     if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
     response.on("close", () => {
@@ -60,7 +71,7 @@ export class HttpServer {
       if (this.#running === 0) this.#onIdle();
     });
     response.on("error", () => undefined); // a caller that goes away is told by "close"
-    handle(request, response);
+    this.#early.onRequest(request, response);
   }
 
   #idle(): Promise<void> {

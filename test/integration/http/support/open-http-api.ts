@@ -10,6 +10,7 @@ import {
   type HttpApi,
   type HttpApiParts,
 } from "../../../../control-plane/adapters/http/server/http-api.ts";
+import { HttpServer } from "../../../../control-plane/adapters/http/server/server.ts";
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
 import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
@@ -141,7 +142,8 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     checkAnswers: true,
     ...over,
   };
-  const api = createHttpApi(parts);
+  const api = createHttpApi(new HttpServer({ clock, limits: { ...LIMITS, ...parts.limits } }), parts);
+  api.open(() => undefined); // a test that needs upgrades listens to them
   const port = await api.http.listen({ host: "127.0.0.1", port: 0 });
   const made = await Promise.all(
     role.options.map(

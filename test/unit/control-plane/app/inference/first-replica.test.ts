@@ -84,6 +84,7 @@ async function aRouter(deployment: FleetDeployment = scaling) {
     registry,
     telemetry: new Telemetry(),
     timings: TIMINGS,
+    awaitedUntil: () => undefined,
     clock,
     random: seededRandom(1),
     onWaiting: () => void (waits += 1),

@@ -93,9 +93,15 @@ interface Scene {
   readonly deployment?: FleetDeployment;
   /** `edge-a` and `edge-b` unless given. */
   readonly fleetNodes?: readonly FleetNode[];
+  /** Until when nodes that are away may be on their way back, in ms. */
+  readonly awaitedUntil?: () => number | undefined;
 }
 
-async function aService({ deployment: declared = deployment, fleetNodes = [a, b] }: Scene = {}) {
+async function aService({
+  deployment: declared = deployment,
+  fleetNodes = [a, b],
+  awaitedUntil = () => undefined,
+}: Scene = {}) {
   const clock = new TestClock(NOW);
   const placements = fleetNodes.map((node) => aPlacement(node));
   const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments: [declared], placements }, clock);
@@ -109,6 +115,7 @@ async function aService({ deployment: declared = deployment, fleetNodes = [a, b]
     registry,
     telemetry,
     timings: TIMINGS,
+    awaitedUntil,
     clock,
     random: seededRandom(1),
   });
@@ -161,6 +168,39 @@ describe("InferenceService", () => {
       timing: { queueMs: 0.1, inferMs: 0.9 },
     });
     expect(answer.route).toMatchObject({ reason: "near-tie", candidates: 2, attempt: 1 });
+  });
+
+  /** A service that has just started: its nodes are away, and come back with `bringBack`. */
+  const aRestartedService = async (awaitedUntil: () => number | undefined) => {
+    const scene = await aService({ awaitedUntil });
+    const sessions = scene.registry.all();
+    for (const session of sessions) scene.registry.remove(session);
+    return { ...scene, bringBack: () => sessions.forEach((session) => scene.registry.add(session)) };
+  };
+
+  it("keeps a request that comes before the nodes are back from a restart, and sends it when they are", async () => {
+    const { service, bringBack, order, asked, clock } = await aRestartedService(() => NOW + 10_000);
+    const pending = service.infer(request());
+    await clock.advance(500);
+    expect(order).toEqual([]);
+    bringBack();
+    await clock.advance(50);
+    await settle();
+    expect(asked().frames[0]).toMatchObject({ deadlineMs: 450 });
+    asked().answer();
+    expect(await pending).toMatchObject({ status: 200, timing: { routeMs: 550 } });
+  });
+
+  it("refuses a request whose nodes are not awaited, or no longer, or not within its time", async () => {
+    let awaitedUntil: number | undefined;
+    const { service, clock } = await aRestartedService(() => awaitedUntil);
+    expect(await service.infer(request())).toMatchObject({ code: "MODEL_NOT_READY" });
+    awaitedUntil = NOW + 500;
+    const [short, long] = [service.infer(request({ timeoutMs: 100 })), service.infer(request())];
+    await clock.advance(100);
+    expect(await short).toMatchObject({ code: "MODEL_NOT_READY" });
+    await clock.advance(400);
+    expect(await long).toMatchObject({ code: "MODEL_NOT_READY" });
   });
 
   it.each([404, 429, 503])(
