@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Retention } from "./ports/retention.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
+import { DEFAULT_DATA_DIR } from "./data-dir.ts";
 import { NODE_NAME } from "../shared/protocol/messages.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
@@ -31,7 +32,10 @@ const settings = z.object({
   SKERRY_CORS_ORIGINS: origins.describe(
     "Origins whose pages may call the API from a browser, comma-separated, e.g. https://app.example; * for any. Default: none.",
   ),
-  SKERRY_DATA_DIR: z.string().default(".skerry/control-plane").describe("Folder for model files."),
+  SKERRY_DATA_DIR: z
+    .string()
+    .default(DEFAULT_DATA_DIR)
+    .describe("Folder for model files, and for compiled code that makes starts faster."),
   SKERRY_NODE_URLS: z
     .string()
     .optional()

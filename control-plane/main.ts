@@ -1,91 +1,10 @@
-import { open, rename, rm } from "node:fs/promises";
-import { pino } from "pino";
-import { systemClock } from "../shared/base/clock.ts";
-import { messageOf } from "../shared/base/errors.ts";
-import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
-import { systemRandom } from "../shared/base/random.ts";
-import { LIMITS } from "./adapters/http/server/limits.ts";
-import { HttpServer } from "./adapters/http/server/server.ts";
-import type { ControlPlane } from "./compose.ts";
-import { readConfig, type Config } from "./config.ts";
+import { enableCompileCache, flushCompileCache } from "node:module";
+import path from "node:path";
+import { DEFAULT_DATA_DIR } from "./data-dir.ts";
 
-/** EX_CONFIG of sysexits.h: starting again will not help. */
-const EXIT_CONFIG = 78;
-
-async function main(): Promise<void> {
-  const config = configOrExit();
-  const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
-  const exit = exitWithLog(log);
-  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
-  process.on("uncaughtException", (error) => {
-    logger.error({ err: error }, "the control plane cannot go on");
-    exit(1);
-  });
-  // Before everything that takes time: a caller or a node that comes meanwhile waits instead of being refused.
-  const http = new HttpServer({ clock: systemClock, limits: LIMITS });
-  const port = await http.listen({ host: config.host, port: config.port });
-  const { createPostgres, waitForPostgres, composeControlPlane } = await loadProgram();
-  const parts = { clock: systemClock, random: systemRandom, logger };
-  const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
-  const controlPlane = await composeControlPlane(config, { postgres, http, ...parts });
-  await controlPlane.start();
-  await writeFirstKey(config, controlPlane);
-  controlPlane.open();
-  const grpcPort =
-    config.grpcPort === undefined
-      ? undefined
-      : await controlPlane.grpc.listen({ host: config.host, port: config.grpcPort });
-  logger.info({ host: config.host, port, grpcPort }, "the control plane listens");
-
-  let isStopping = false;
-  const stop = async (why: string): Promise<void> => {
-    if (isStopping) return;
-    isStopping = true;
-    logger.info({ why }, "the control plane stops");
-    await controlPlane.stop();
-    await postgres.close();
-    exit(0);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
-  if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
-}
-
-/** Loads what is most of the program: it takes longer than all the rest of a start. */
-async function loadProgram() {
-  const [postgres, waiting, compose] = await Promise.all([
-    import("./adapters/postgres/postgres.ts"),
-    import("./adapters/postgres/wait-for-postgres.ts"),
-    import("./compose.ts"),
-  ]);
-  return { ...postgres, ...waiting, ...compose };
-}
-
-function configOrExit(): Config {
-  try {
-    return readConfig(process.env);
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
-    process.exit(EXIT_CONFIG);
-  }
-}
-
-/**
- * The first admin key goes into a file that only its owner reads, and nowhere else. The file is opened before the key
- * is made: a key that could not be written would lock everybody out.
- */
-async function writeFirstKey({ adminKeyFile }: Config, { keys }: ControlPlane): Promise<void> {
-  if (adminKeyFile === undefined) return;
-  const temporary = `${adminKeyFile}.new`;
-  const file = await open(temporary, "w", 0o600);
-  try {
-    const key = await keys.mintFirstKey();
-    if (key === null) return await rm(temporary);
-    await file.writeFile(`${key}\n`);
-    await file.sync();
-    await rename(temporary, adminKeyFile);
-  } finally {
-    await file.close();
-  }
-}
-
-await main();
+// V8's compiled code, kept between starts: it more than halves the time until requests are served (CPU 0.85 s without, 0.34 s
+// with it, measured). Before everything else is loaded; NODE_COMPILE_CACHE names another folder. A folder that cannot be
+// written is no obstacle.
+enableCompileCache(path.join(process.env["SKERRY_DATA_DIR"] ?? DEFAULT_DATA_DIR, "compile-cache"));
+const { start } = await import("./start.ts");
+await start({ onLoaded: flushCompileCache });

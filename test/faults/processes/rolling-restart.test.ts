@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { digitRequests } from "../../support/models/digit-request.ts";
@@ -83,9 +82,8 @@ const isUp = async (url: string): Promise<boolean> =>
   );
 
 describe("proc-term: a control plane is stopped and started under 30 requests a second", () => {
-  it("costs little more than the time until it listens again when it is the only one", async () => {
-    const cache = await mkdtemp(path.join(tmpdir(), "skerry-compile-cache-"));
-    cluster = await SkerryCluster.start(database.url, { NODE_COMPILE_CACHE: cache });
+  it("costs no request that is sent once it takes connections again, when it is the only one", async () => {
+    cluster = await SkerryCluster.start(database.url);
     await cluster.addNode("edge-a");
     const body = await deployDigits();
     const load = steadyLoad(PER_SECOND, () => cluster.infer("digits", body));
@@ -94,20 +92,14 @@ describe("proc-term: a control plane is stopped and started under 30 requests a 
     cluster.controlPlane.signal("SIGTERM");
     expect(await cluster.controlPlane.exited).toBe(0);
     cluster.restartControlPlane();
-    await until("the control plane listens", () => isUp(cluster.url));
-    const listeningAt = performance.now();
+    await until("the control plane takes connections", () => isUp(cluster.url));
+    const acceptingAt = performance.now();
     await cluster.whenControlPlaneReady();
-    const readyAt = performance.now();
     const goal = load.sent() + PER_SECOND;
     await until("the load goes on", () => load.sent() >= goal);
     const samples = await load.stop();
-    await rm(cache, { recursive: true });
-    const bad = failed(samples);
-    expect(bad.filter(({ sentAt }) => sentAt > readyAt)).toEqual([]);
-    // How long a start takes is the machine's; what the nodes add is ours: a quarter of the outage, and what they need to connect.
-    const afterListening = bad.filter(({ sentAt }) => sentAt >= listeningAt).length;
-    const outageS = (listeningAt - (bad[0]?.sentAt ?? listeningAt)) / 1_000;
-    expect(afterListening).toBeLessThanOrEqual(PER_SECOND * (1 + outageS / 4));
+    // How long a process takes to begin is the machine's. From then on requests wait: for the rest of the start, and for nodes.
+    expect(failed(samples).filter(({ sentAt }) => sentAt >= acceptingAt)).toEqual([]);
   }, 120_000);
 
   it("costs nothing when there is another, each in its turn, with a single node", async () => {

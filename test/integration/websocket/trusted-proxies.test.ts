@@ -82,6 +82,8 @@ function answer({ webSocket, challenge }: Dialled): void {
       signature: sign(null, Buffer.from(text), privateKey).toString("base64url"),
       bootId: "b-1",
       agentVersion: "0.1.0",
+      features: [],
+      clock: new Date(0).toISOString(),
       lastEpoch: 0,
       capabilities: {
         arch: "x64",

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { CONTROL_PLANE, EDGE_NODE } from "../../../cli/processes/programs.ts";
 
@@ -14,6 +15,8 @@ const PROGRAMS = {
   "test/support/fakes/pieces-node.ts": [...EDGE_NODE.nodeFlags, path.join(ROOT, "test/support/fakes/pieces-node.ts")],
   "cli/main.ts": [path.join(ROOT, "cli/main.ts")],
 };
+
+const COMPILE_CACHE = path.join(tmpdir(), "skerry-test-compile-cache");
 
 /** A real process of ours, with its log in a file. Kill it as you like: it is only told to exit with its parent. */
 export class SkerryProcess {
@@ -35,7 +38,14 @@ export class SkerryProcess {
     const command = PROGRAMS[program].map((word) => word.replace(ROOT, checkout));
     const child = spawn(process.execPath, [...command, ...(options.args ?? [])], {
       cwd: checkout,
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], SKERRY_EXIT_WITH_PARENT: "1", ...options.env },
+      env: {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        // All control planes of all tests compile the same.
+        ...(program === "control-plane/main.ts" && { NODE_COMPILE_CACHE: COMPILE_CACHE }),
+        SKERRY_EXIT_WITH_PARENT: "1",
+        ...options.env,
+      },
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.child = child;

@@ -9,7 +9,7 @@ import { problemResponse } from "./problem.ts";
 import { sendError } from "./send.ts";
 
 /** How long a request waits for the end of the start, in ms: callers give up on their own not much later. */
-const HOLD_MS = 5_000;
+const HOLD_MS = 10_000;
 /** Requests that wait at once, of each kind. One holds the 64 KiB of its body at most that Node reads ahead. */
 const MAX_HELD = { requests: 1_024, upgrades: 8_192 } as const;
 
@@ -25,7 +25,7 @@ interface Held {
 }
 
 /**
- * What arrives while the program loads and reads its database. Requests and upgrades wait for `release`, for 5 s at most;
+ * What arrives while the program loads and reads its database. Requests and upgrades wait for `release`, for 10 s at most;
  * probes are answered: the process lives, and is not ready.
  */
 export class EarlyRequests {
