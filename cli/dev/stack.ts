@@ -84,7 +84,7 @@ export class DevStack {
         SKERRY_ADMIN_KEY_FILE: this.adminKeyFile,
       }),
     });
-    await this.#untilAnswers("the control plane", `${this.server}/livez`, "control-plane");
+    await this.#untilAnswers("the control plane", `${this.server}/readyz?for=admin`, "control-plane");
   }
 
   /** `joinToken`: for a node that has no identity yet. */

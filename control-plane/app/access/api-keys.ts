@@ -71,7 +71,7 @@ export class ApiKeys {
   }
 
   /** True when checking this key would cost no query. */
-  isCached(text: string): boolean {
+  asksNothing(text: string): boolean {
     const parts = parseApiKey(text);
     return parts !== undefined && this.#cache.has(parts.id);
   }

@@ -65,9 +65,9 @@ export class KeyCache {
     );
   }
 
-  /** Whether `find` would answer without Postgres: a guessed key is refused before it costs a query. */
+  /** Whether `find` would cost no query: it is in memory, or being read. A guessed key is refused before it costs one. */
   has(id: string): boolean {
-    return this.#entries.has(id);
+    return this.#entries.has(id) || this.#reading.has(id);
   }
 
   /** This key was changed here: the next use reads it. */

@@ -9,7 +9,8 @@ import { TokenBuckets } from "./token-buckets.ts";
 /** What authentication needs of the keys. */
 export interface KeyCheck {
   authenticate(key: string): Caller | null | Promise<Caller | null>;
-  isCached(key: string): boolean;
+  /** Whether `authenticate` would cost no query: the key is in memory, or being read. */
+  asksNothing(key: string): boolean;
 }
 
 /** Checks keys and roles, and slows down those who guess. Bearer header only: no cookie, so nothing to forge across sites. */
@@ -31,11 +32,14 @@ export class Authenticator {
     const key = bearerOf(authorization);
     if (key === undefined) throw new SkerryError("UNAUTHENTICATED", "the request carries no API key");
     const lookUps = this.#lookUps.get(address) ?? 0;
+    const asksNothing = this.#keys.asksNothing(key);
     // Failures count when they are known: without the second bound, any number of guesses could ask PostgreSQL at once.
     const isOver = !this.#failures.hasToken(address) || lookUps >= this.#maxLookUps;
-    if (isOver && !this.#keys.isCached(key)) throw this.#slowDown(address);
+    if (isOver && !asksNothing) throw this.#slowDown(address);
     const caller = this.#keys.authenticate(key);
     if (!(caller instanceof Promise)) return this.#admitted(caller, address);
+    // After a restart all callers of a key come at once, and one query answers them.
+    if (asksNothing) return caller.then((found) => this.#admitted(found, address));
     this.#lookUps.set(address, lookUps + 1);
     return caller.finally(() => this.#lookedUp(address)).then((found) => this.#admitted(found, address));
   }

@@ -8,7 +8,7 @@ describe("Authenticator", () => {
   it("bounds the look-ups of one address that are under way, and not those of another or of known keys", async () => {
     const asked = Promise.withResolvers<Caller | null>();
     const authenticator = new Authenticator({
-      keys: { authenticate: () => asked.promise, isCached: (key) => key === "known" },
+      keys: { authenticate: () => asked.promise, asksNothing: (key) => key === "known" },
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
     });
@@ -32,5 +32,25 @@ describe("Authenticator", () => {
       "RATE_LIMITED",
       "UNAUTHENTICATED",
     ]);
+  });
+
+  it("lets all callers of a key in that is being looked up for one of them, as after a restart", async () => {
+    const asked = Promise.withResolvers<Caller | null>();
+    let isAsked = false;
+    const authenticator = new Authenticator({
+      keys: {
+        authenticate: () => {
+          isAsked = true;
+          return asked.promise;
+        },
+        asksNothing: () => isAsked,
+      },
+      clock: new TestClock(),
+      limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
+    });
+    const callers = Array.from({ length: 60 }, () => authenticator.authenticate("Bearer sk_good", "site"));
+    const caller: Caller = { keyId: "k-1", name: "app", role: "application", models: ["digits"] };
+    asked.resolve(caller);
+    expect(await Promise.all(callers)).toEqual(Array(60).fill(caller));
   });
 });
