@@ -151,7 +151,7 @@ describe("proc-term: a control plane is stopped and started under 30 requests a 
       expect(caller.target).not.toBe(url);
       if (url === otherUrl) startOther();
       else cluster.restartControlPlane();
-      await until("it is up again", () => hasStarted(url));
+      await until("it is up again", () => hasStarted(url), 60_000);
     }
     const goal = load.sent() + PER_SECOND;
     await until("the load goes on", () => load.sent() >= goal);

@@ -4,11 +4,16 @@ import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits
 import type { Caller } from "../../../../../control-plane/app/access/api-keys.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
+const CALLER: Caller = { keyId: "k-1", name: "app", role: "application", models: ["digits"] };
+
 describe("Authenticator", () => {
   it("bounds the look-ups of one address that are under way, and not those of another or of known keys", async () => {
     const asked = Promise.withResolvers<Caller | null>();
     const authenticator = new Authenticator({
-      keys: { authenticate: () => asked.promise, asksNothing: (key) => key === "known" },
+      keys: {
+        authenticate: (key) => (key === "known" ? Promise.resolve(CALLER) : asked.promise),
+        asksNothing: (key) => key === "known",
+      },
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
     });
@@ -29,12 +34,12 @@ describe("Authenticator", () => {
       "UNAUTHENTICATED",
       "UNAUTHENTICATED",
       "UNAUTHENTICATED",
-      "RATE_LIMITED",
+      "ok",
       "UNAUTHENTICATED",
     ]);
   });
 
-  it("lets all callers of a key in that is being looked up for one of them, as after a restart", async () => {
+  it("lets all callers of a key in when it is looked up for one of them, as after a restart", async () => {
     const asked = Promise.withResolvers<Caller | null>();
     let isAsked = false;
     const authenticator = new Authenticator({
@@ -49,8 +54,7 @@ describe("Authenticator", () => {
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
     });
     const callers = Array.from({ length: 60 }, () => authenticator.authenticate("Bearer sk_good", "site"));
-    const caller: Caller = { keyId: "k-1", name: "app", role: "application", models: ["digits"] };
-    asked.resolve(caller);
-    expect(await Promise.all(callers)).toEqual(Array(60).fill(caller));
+    asked.resolve(CALLER);
+    expect(await Promise.all(callers)).toEqual(Array(60).fill(CALLER));
   });
 });
