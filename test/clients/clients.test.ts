@@ -108,11 +108,14 @@ describe.each(["control plane", "node"])("the %s answers", (place) => {
     120_000,
   );
 
-  it.each([[[]], [["--compressed"]], [["-H", "Content-Type: text/plain;charset=UTF-8"]]])("curl -d %j", async (more) => {
-    const { http, key } = placeOf(place);
-    const authorization = key === "" ? [] : ["-H", `Authorization: Bearer ${key}`];
-    const url = `${http}/v2/models/floats/infer`;
-    const { stdout } = await ended("curl", ["-s", ...more, ...authorization, url, "-d", REQUEST]);
-    expect(JSON.parse(stdout)).toMatchObject({ outputs: [{ data: [1, -2.5] }] });
-  });
+  it.each([[[]], [["--compressed"]], [["-H", "Content-Type: text/plain;charset=UTF-8"]]])(
+    "curl -d %j",
+    async (more) => {
+      const { http, key } = placeOf(place);
+      const authorization = key === "" ? [] : ["-H", `Authorization: Bearer ${key}`];
+      const url = `${http}/v2/models/floats/infer`;
+      const { stdout } = await ended("curl", ["-s", ...more, ...authorization, url, "-d", REQUEST]);
+      expect(JSON.parse(stdout)).toMatchObject({ outputs: [{ data: [1, -2.5] }] });
+    },
+  );
 });

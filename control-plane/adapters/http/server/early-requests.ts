@@ -70,7 +70,9 @@ export class EarlyRequests {
     socket.on("error", () => socket.destroy());
     if (this.#upgrade) return this.#upgrade(request, socket, head);
     const late = (): void =>
-      void socket.end("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      void socket.end(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+      );
     if (this.#upgrades.size >= MAX_HELD.upgrades) return late();
     this.#hold(this.#upgrades, {
       release: () => {

@@ -64,7 +64,12 @@ function request(over: { name?: string; podToken?: string } = {}) {
 describe("a pod that joins", () => {
   it("is a cloud node in its machine's zone, with the labels that are meant for Skerry", async () => {
     const { join, attempts } = setUp();
-    expect(await join.join(request(), FROM)).toMatchObject({ nodeId: "n-1", kind: "cloud", site: "cloud", zone: "north" });
+    expect(await join.join(request(), FROM)).toMatchObject({
+      nodeId: "n-1",
+      kind: "cloud",
+      site: "cloud",
+      zone: "north",
+    });
     expect(attempts).toMatchObject([{ podUid: "u-1", name: "skerry-node-1", zone: "north", labels: { pool: "spot" } }]);
   });
 
