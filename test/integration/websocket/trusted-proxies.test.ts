@@ -65,7 +65,9 @@ async function dial(address: string): Promise<Dialled> {
   const dialled: Dialled = { webSocket, closedBy: undefined, challenge: undefined };
   webSocket.on("error", () => undefined);
   webSocket.on("close", (code) => (dialled.closedBy = code));
-  webSocket.on("message", (data) => (dialled.challenge = JSON.parse(String(data))));
+  webSocket.on("message", (data) => {
+    if (Buffer.isBuffer(data)) dialled.challenge = JSON.parse(data.toString());
+  });
   await eventually("a challenge", () => dialled.challenge);
   return dialled;
 }

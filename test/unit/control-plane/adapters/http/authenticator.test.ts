@@ -53,7 +53,7 @@ describe("Authenticator", () => {
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
     });
-    const callers = Array.from({ length: 60 }, () => authenticator.authenticate("Bearer sk_good", "site"));
+    const callers = Array.from({ length: 60 }, async () => authenticator.authenticate("Bearer sk_good", "site"));
     asked.resolve(CALLER);
     expect(await Promise.all(callers)).toEqual(Array(60).fill(CALLER));
   });
