@@ -36,14 +36,15 @@ function start() {
 
 async function declare(catalog: ReturnType<typeof start>, files: Record<string, Uint8Array>, main = "net.onnx") {
   if (!rig.rows.models.has("digits")) await catalog.createModel({ name: "digits", labels: {} }, ada);
-  const { uploads } = await catalog.declareVersion("digits", bundleOf(files, main), ada);
+  const { uploads } = await catalog.uploads.declare("digits", bundleOf(files, main), ada);
   return uploads.map(({ uploadUrl }) => uploadUrl.replace("/api/v1/uploads/", ""));
 }
 
 async function push(catalog: ReturnType<typeof start>, files: Record<string, Uint8Array>): Promise<void> {
   const ids = await declare(catalog, files);
-  for (const [at, bytes] of Object.values(files).entries()) await catalog.append(ids[at] ?? "", 0, pieces(bytes));
-  await catalog.complete(ids[0] ?? "");
+  for (const [at, bytes] of Object.values(files).entries())
+    await catalog.uploads.append(ids[at] ?? "", 0, pieces(bytes));
+  await catalog.uploads.complete(ids[0] ?? "");
   await catalog.idle();
 }
 
@@ -52,16 +53,16 @@ describe("a bundle of a graph and its external data", () => {
     const catalog = start();
     const [graph = "", data = ""] = await declare(catalog, { "net.onnx": GRAPH, "net.onnx.data": DATA });
     expect(data).toBe(`${graph}_1`);
-    await catalog.append(data, 0, pieces(DATA.subarray(0, 100_000)));
-    await expect(catalog.append(data, 0, pieces(DATA))).rejects.toMatchObject({ code: "UPLOAD_OFFSET" });
-    await catalog.append(graph, 0, pieces(GRAPH));
-    await expect(catalog.complete(graph)).rejects.toMatchObject({
+    await catalog.uploads.append(data, 0, pieces(DATA.subarray(0, 100_000)));
+    await expect(catalog.uploads.append(data, 0, pieces(DATA))).rejects.toMatchObject({ code: "UPLOAD_OFFSET" });
+    await catalog.uploads.append(graph, 0, pieces(GRAPH));
+    await expect(catalog.uploads.complete(graph)).rejects.toMatchObject({
       code: "UPLOAD_INCOMPLETE",
       message: expect.stringContaining("file net.onnx.data, holds 100000 of the 300000 bytes"),
     });
-    expect(await catalog.uploadProgress(data)).toEqual({ offset: 100_000, bytes: 300_000 });
-    await catalog.append(data, 100_000, pieces(DATA.subarray(100_000)));
-    await catalog.complete(data);
+    expect(await catalog.uploads.progress(data)).toEqual({ offset: 100_000, bytes: 300_000 });
+    await catalog.uploads.append(data, 100_000, pieces(DATA.subarray(100_000)));
+    await catalog.uploads.complete(data);
     await catalog.idle();
     expect(await catalog.getVersion("digits", 1)).toMatchObject({
       state: "ready",
@@ -107,9 +108,9 @@ describe("a bundle of a graph and its external data", () => {
   it("says which file was damaged", async () => {
     const catalog = start();
     const [graph = "", data = ""] = await declare(catalog, { "net.onnx": GRAPH, "net.onnx.data": DATA });
-    await catalog.append(graph, 0, pieces(GRAPH));
-    await catalog.append(data, 0, pieces(noise(300_000, 10)));
-    await catalog.complete(graph);
+    await catalog.uploads.append(graph, 0, pieces(GRAPH));
+    await catalog.uploads.append(data, 0, pieces(noise(300_000, 10)));
+    await catalog.uploads.complete(graph);
     await catalog.idle();
     expect((await catalog.getVersion("digits", 1)).reason).toMatch(/^net.onnx.data: the declared SHA-256 is/);
   });
@@ -118,7 +119,7 @@ describe("a bundle of a graph and its external data", () => {
     const catalog = start();
     await push(catalog, { "net.onnx": GRAPH, "net.onnx.data": DATA });
     await catalog.createModel({ name: "other", labels: {} }, ada);
-    await catalog.declareVersion("other", bundleOf({ "a.onnx": onnx(), "b.data": DATA }, "a.onnx"), ada);
+    await catalog.uploads.declare("other", bundleOf({ "a.onnx": onnx(), "b.data": DATA }, "a.onnx"), ada);
     await catalog.deleteModel("digits", ada);
     expect(await readdir(join(rig.root, "files"))).toEqual([sha256(DATA)]);
   });
@@ -126,8 +127,8 @@ describe("a bundle of a graph and its external data", () => {
   it("is cleared away with all its parts when nobody finishes it", async () => {
     const catalog = start();
     const [graph = "", data = ""] = await declare(catalog, { "net.onnx": GRAPH, "net.onnx.data": DATA });
-    await catalog.append(graph, 0, pieces(GRAPH));
-    await catalog.append(data, 0, pieces(DATA.subarray(0, 7)));
+    await catalog.uploads.append(graph, 0, pieces(GRAPH));
+    await catalog.uploads.append(data, 0, pieces(DATA.subarray(0, 7)));
     await writeFile(join(rig.root, "uploads", "u-gone_2.part"), "left behind");
     rig.rows.expire(graph);
     await rig.sweep(catalog);

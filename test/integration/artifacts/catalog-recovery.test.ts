@@ -17,7 +17,7 @@ describe("an upload that nobody finishes", () => {
     const catalog = rig.start();
     const bytes = onnx();
     const id = await rig.declare(catalog, bytes);
-    await catalog.append(id, 0, pieces(bytes.subarray(0, 10)));
+    await catalog.uploads.append(id, 0, pieces(bytes.subarray(0, 10)));
     await rig.clock.advance(2 * MINUTE_MS);
     rig.rows.expire(id);
     await rig.sweep(catalog);
@@ -45,7 +45,7 @@ describe("an upload that nobody finishes", () => {
       await gate.promise;
       yield bytes.subarray(10);
     }
-    const appending = catalog.append(id, 0, slow());
+    const appending = catalog.uploads.append(id, 0, slow());
     await arriving.promise;
     rig.rows.expire(id);
     await rig.clock.advance(15_000);
@@ -53,7 +53,7 @@ describe("an upload that nobody finishes", () => {
     gate.resolve();
     await appending;
     expect(rig.rows.events).toEqual([]);
-    expect(await catalog.complete(id)).toMatchObject({ state: "checking" });
+    expect(await catalog.uploads.complete(id)).toMatchObject({ state: "checking" });
   });
 
   it("has its leftover bytes collected when the catalogue does not know it any more", async () => {
@@ -74,7 +74,7 @@ describe("a check that is interrupted", () => {
     const id = await rig.push(first, onnx());
     await first.stop();
     expect((await first.getVersion("digits", 1)).state).toBe("checking");
-    await expect(first.complete(id)).resolves.toMatchObject({ state: "checking" });
+    await expect(first.uploads.complete(id)).resolves.toMatchObject({ state: "checking" });
     const second = rig.start();
     await second.idle();
     expect((await second.getVersion("digits", 1)).state).toBe("ready");

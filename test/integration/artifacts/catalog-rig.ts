@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
-import { ModelCatalog, type NewVersion } from "../../../control-plane/app/catalog/model-catalog.ts";
+import { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
+import type { NewVersion } from "../../../control-plane/app/catalog/uploads.ts";
 import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
 import type { Actor } from "../../../control-plane/ports/audit.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
@@ -76,15 +77,15 @@ export class CatalogRig {
     if (!this.rows.models.has("digits")) await catalog.createModel({ name: "digits", labels: {} }, ada);
     const files = [{ path: MODEL_FILE, bytes: bytes.length, sha256: sha256(bytes), ...declared }];
     const version = { runtime: "onnx", main: MODEL_FILE, files, labels: {}, metrics: {} } as const;
-    const { uploadUrl } = await catalog.declareVersion("digits", version, ada);
+    const { uploadUrl } = await catalog.uploads.declare("digits", version, ada);
     return uploadUrl.replace("/api/v1/uploads/", "");
   }
 
   /** Declares, uploads and completes; the check goes on. */
   async push(catalog: ModelCatalog, bytes: Uint8Array, declared: { sha256?: string } = {}): Promise<string> {
     const id = await this.declare(catalog, bytes, declared);
-    await catalog.append(id, 0, pieces(bytes));
-    await catalog.complete(id);
+    await catalog.uploads.append(id, 0, pieces(bytes));
+    await catalog.uploads.complete(id);
     return id;
   }
 

@@ -19,15 +19,17 @@ describe("a version on its way into the catalogue", () => {
     const catalog = rig.start();
     const bytes = onnxWithWeights(noise(300_000, 1));
     const id = await rig.declare(catalog, bytes);
-    expect(await catalog.append(id, 0, pieces(bytes.subarray(0, 100_000)))).toEqual({
+    expect(await catalog.uploads.append(id, 0, pieces(bytes.subarray(0, 100_000)))).toEqual({
       offset: 100_000,
       bytes: bytes.length,
     });
-    expect(await catalog.uploadProgress(id)).toEqual({ offset: 100_000, bytes: bytes.length });
-    await catalog.append(id, 100_000, pieces(bytes.subarray(100_000)));
-    expect(await catalog.complete(id)).toMatchObject({ model: "digits", version: 1, state: "checking" });
-    expect(await catalog.complete(id)).toMatchObject({ state: "checking" });
-    await expect(catalog.append(id, bytes.length, pieces(noise(1, 1)))).rejects.toMatchObject({ code: "CONFLICT" });
+    expect(await catalog.uploads.progress(id)).toEqual({ offset: 100_000, bytes: bytes.length });
+    await catalog.uploads.append(id, 100_000, pieces(bytes.subarray(100_000)));
+    expect(await catalog.uploads.complete(id)).toMatchObject({ model: "digits", version: 1, state: "checking" });
+    expect(await catalog.uploads.complete(id)).toMatchObject({ state: "checking" });
+    await expect(catalog.uploads.append(id, bytes.length, pieces(noise(1, 1)))).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
     await catalog.idle();
     expect(await catalog.getVersion("digits", 1)).toMatchObject({
       state: "ready",
@@ -37,7 +39,7 @@ describe("a version on its way into the catalogue", () => {
     });
     expect(rig.eventTexts()).toEqual(["ModelVersionReady model/digits: digits:1 was checked and may be placed"]);
     expect(await rig.artifacts.uploadIds()).toEqual([]);
-    await expect(catalog.uploadProgress(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(catalog.uploads.progress(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("of a classifier gets tensors for its maps, keeps the digest of what was sent, and leaves the edited file behind alone", async () => {
@@ -74,8 +76,8 @@ describe("a version on its way into the catalogue", () => {
       code: "CONFLICT",
       message: "digits:1 is uploading: only the file of a checked version can be downloaded",
     });
-    await catalog.append(id, 0, pieces(bytes));
-    await catalog.complete(id);
+    await catalog.uploads.append(id, 0, pieces(bytes));
+    await catalog.uploads.complete(id);
     await catalog.idle();
     const download = await catalog.artifact("digits", 1);
     const blocks: Uint8Array[] = [];
@@ -88,14 +90,14 @@ describe("a version on its way into the catalogue", () => {
     const catalog = rig.start();
     const bytes = onnx();
     const id = await rig.declare(catalog, bytes);
-    await catalog.append(id, 0, pieces(bytes.subarray(0, 40)));
-    await expect(catalog.complete(id)).rejects.toMatchObject({
+    await catalog.uploads.append(id, 0, pieces(bytes.subarray(0, 40)));
+    await expect(catalog.uploads.complete(id)).rejects.toMatchObject({
       code: "UPLOAD_INCOMPLETE",
       message: `upload ${id} of digits:1 holds 40 of the ${bytes.length} bytes that were declared`,
     });
     expect((await catalog.getVersion("digits", 1)).state).toBe("uploading");
-    await catalog.append(id, 40, pieces(bytes.subarray(40)));
-    await catalog.complete(id);
+    await catalog.uploads.append(id, 40, pieces(bytes.subarray(40)));
+    await catalog.uploads.complete(id);
     await catalog.idle();
     expect((await catalog.getVersion("digits", 1)).state).toBe("ready");
   });
@@ -127,15 +129,15 @@ describe("a version on its way into the catalogue", () => {
       yield bytes.subarray(0, 60);
       throw new Error("aborted");
     }
-    await expect(catalog.append(id, 0, cut())).rejects.toThrow("aborted");
-    expect((await catalog.uploadProgress(id)).offset).toBe(60);
-    await expect(catalog.append(id, 0, pieces(bytes))).rejects.toMatchObject({ code: "UPLOAD_OFFSET" });
+    await expect(catalog.uploads.append(id, 0, cut())).rejects.toThrow("aborted");
+    expect((await catalog.uploads.progress(id)).offset).toBe(60);
+    await expect(catalog.uploads.append(id, 0, pieces(bytes))).rejects.toMatchObject({ code: "UPLOAD_OFFSET" });
   });
 
   it("says which upload or model does not exist", async () => {
     const catalog = rig.start();
-    await expect(catalog.append("u-none", 0, pieces())).rejects.toMatchObject({ code: "NOT_FOUND" });
-    await expect(catalog.complete("u-none")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(catalog.uploads.append("u-none", 0, pieces())).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(catalog.uploads.complete("u-none")).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(catalog.getModel("none")).rejects.toMatchObject({
       code: "NOT_FOUND",
       message: "there is no model none",
@@ -178,7 +180,7 @@ describe("a model that is deleted", () => {
     await rig.push(catalog, shared);
     await rig.push(catalog, own);
     await catalog.createModel({ name: "other", labels: {} }, ada);
-    await catalog.declareVersion("other", bundleOf({ [MODEL_FILE]: shared }), ada);
+    await catalog.uploads.declare("other", bundleOf({ [MODEL_FILE]: shared }), ada);
     await catalog.idle();
     expect((await readdir(join(rig.root, "files"))).length).toBe(2);
     await catalog.deleteModel("digits", ada);

@@ -40,7 +40,7 @@ describe("an upload", () => {
     expect(second.headers["upload-offset"]).toBe(String(FILE.length));
     const complete = await api.call("POST", `${url}/complete`, { key, body: {} });
     expect([complete.status, complete.body.state]).toEqual([202, "checking"]);
-    const [upload] = api.catalog.uploads.values();
+    const [upload] = api.catalog.parts.values();
     expect(Buffer.compare(Buffer.from(upload?.received ?? []), FILE)).toBe(0);
   });
 

@@ -31,7 +31,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       statuses: [200],
       async handle({ params, query, header, bytes }) {
         refuseOtherTypes(header);
-        const progress = await catalog.append(params.upload, query.offset, bytes());
+        const progress = await catalog.uploads.append(params.upload, query.offset, bytes());
         return { body: progress, headers: progressHeaders(progress) };
       },
     }),
@@ -44,7 +44,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       params: uploadParams,
       statuses: [200],
       async handle({ params }) {
-        return { status: 200, empty: true, headers: progressHeaders(await catalog.uploadProgress(params.upload)) };
+        return { status: 200, empty: true, headers: progressHeaders(await catalog.uploads.progress(params.upload)) };
       },
     }),
     defineRoute({
@@ -58,7 +58,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       answer: modelVersion,
       statuses: [202],
       async handle({ params }) {
-        return { body: await catalog.complete(params.upload) };
+        return { body: await catalog.uploads.complete(params.upload) };
       },
     }),
   ];

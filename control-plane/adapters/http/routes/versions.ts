@@ -44,7 +44,7 @@ export function versionRoutes({
       statuses: [201],
       async handle({ params, body, actor }) {
         const { labels, metrics } = body;
-        const declared = await catalog.declareVersion(params.model, { ...toBundle(body), labels, metrics }, actor);
+        const declared = await catalog.uploads.declare(params.model, { ...toBundle(body), labels, metrics }, actor);
         return {
           body: declared,
           headers: { Location: `/api/v1/models/${params.model}/versions/${declared.version.version}` },
@@ -105,7 +105,7 @@ export function versionRoutes({
       answer: unfinishedUpload,
       statuses: [200],
       async handle({ params }) {
-        return { body: await catalog.unfinishedUpload(params.model, params.version) };
+        return { body: await catalog.uploads.unfinished(params.model, params.version) };
       },
     }),
     defineRoute({

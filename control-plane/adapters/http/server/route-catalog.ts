@@ -1,4 +1,5 @@
 import type { ModelCatalog } from "../../../app/catalog/model-catalog.ts";
+import type { Uploads } from "../../../app/catalog/uploads.ts";
 
 /** What the routes need of the model catalogue. */
 export type Catalog = Pick<
@@ -10,13 +11,8 @@ export type Catalog = Pick<
   | "deleteModel"
   | "deleteVersion"
   | "deleteAlias"
-  | "declareVersion"
   | "listVersions"
   | "getVersion"
-  | "unfinishedUpload"
-  | "uploadProgress"
-  | "append"
-  | "complete"
   | "moveAlias"
   | "artifact"
->;
+> & { readonly uploads: Pick<Uploads, "declare" | "unfinished" | "progress" | "append" | "complete"> };

@@ -10,7 +10,8 @@ import { withMinimumRate } from "../../../../control-plane/app/catalog/upload-ra
 export class MemoryCatalog implements Catalog {
   readonly models = new Map<string, Model>();
   readonly versions = new Map<string, ModelVersion[]>();
-  readonly uploads = new Map<string, { model: string; version: number; bytes: number; received: Uint8Array }>();
+  readonly parts = new Map<string, { model: string; version: number; bytes: number; received: Uint8Array }>();
+  readonly uploads: Catalog["uploads"] = this;
   /** Settles once for every piece of an upload that arrived. */
   onPiece: (bytes: Uint8Array) => void = () => undefined;
   /** A download was given up or never begun. */
@@ -76,9 +77,9 @@ export class MemoryCatalog implements Catalog {
     this.#put({ ...found, aliases });
   }
 
-  async declareVersion(
+  async declare(
     model: string,
-    declared: Parameters<Catalog["declareVersion"]>[1],
+    declared: Parameters<Catalog["uploads"]["declare"]>[1],
   ): Promise<{ version: ModelVersion; uploadUrl: string; uploads: FileUpload[] }> {
     const versions = await this.#versionsOf(model);
     const number = versions.length + 1;
@@ -90,7 +91,7 @@ export class MemoryCatalog implements Catalog {
     const uploadId = `up-${model}-${number}`;
     const uploads = files.map((file, index) => {
       const id = index === 0 ? uploadId : `${uploadId}_${index}`;
-      this.uploads.set(id, { model, version: number, bytes: file.bytes, received: new Uint8Array() });
+      this.parts.set(id, { model, version: number, bytes: file.bytes, received: new Uint8Array() });
       return { path: file.path, bytes: file.bytes, uploadUrl: `/api/v1/uploads/${id}` };
     });
     return { version, uploadUrl: `/api/v1/uploads/${uploadId}`, uploads };
@@ -106,9 +107,9 @@ export class MemoryCatalog implements Catalog {
     return found;
   }
 
-  async unfinishedUpload(model: string, version: number): Promise<UnfinishedUpload> {
+  async unfinished(model: string, version: number): Promise<UnfinishedUpload> {
     const { state } = await this.getVersion(model, version);
-    const parts = [...this.uploads].filter(([, upload]) => upload.model === model && upload.version === version);
+    const parts = [...this.parts].filter(([, upload]) => upload.model === model && upload.version === version);
     const files = (await this.getVersion(model, version)).files;
     if (state !== "uploading") throw new SkerryError("CONFLICT", `${model}:${version} is ${state}`);
     const uploads = parts.map(([id, { bytes, received }], index) => {
@@ -118,7 +119,7 @@ export class MemoryCatalog implements Catalog {
     return { uploadUrl: uploads[0]?.uploadUrl ?? "", uploads };
   }
 
-  async uploadProgress(id: string): Promise<{ offset: number; bytes: number }> {
+  async progress(id: string): Promise<{ offset: number; bytes: number }> {
     const { received, bytes } = this.#upload(id);
     return { offset: received.length, bytes };
   }
@@ -135,7 +136,7 @@ export class MemoryCatalog implements Catalog {
       upload.received = Buffer.concat([upload.received, piece]);
       this.onPiece(piece);
     }
-    return this.uploadProgress(id);
+    return this.progress(id);
   }
 
   async complete(id: string): Promise<ModelVersion> {
@@ -180,7 +181,7 @@ export class MemoryCatalog implements Catalog {
   }
 
   #upload(id: string) {
-    const upload = this.uploads.get(id);
+    const upload = this.parts.get(id);
     if (!upload) throw new SkerryError("NOT_FOUND", `there is no upload ${id}`);
     return upload;
   }
