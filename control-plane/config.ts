@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Retention } from "./ports/retention.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { DEFAULT_DATA_DIR } from "./data-dir.ts";
-import { NODE_NAME } from "../shared/protocol/messages.ts";
+import { NODE_NAME } from "../shared/protocol/join-messages.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
 const days = z.coerce.number().int().min(1).max(36_500);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
-import { NODE_NAME } from "../shared/protocol/messages.ts";
+import { NODE_NAME } from "../shared/protocol/join-messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
 
 /** Every setting of the node, with the sentence that explains it. All come from the environment. */

@@ -1,4 +1,4 @@
-import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../shared/protocol/messages.ts";
+import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../shared/protocol/join-messages.ts";
 
 /** Who this node is. The private key never leaves its file (mode 0600). */
 export interface NodeIdentity {

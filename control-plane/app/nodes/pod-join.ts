@@ -2,7 +2,7 @@ import { digestOf } from "../../../shared/base/digest.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { newId, type NodeId } from "../../../shared/base/ids.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { JoinResponse, PodJoinRequest } from "../../../shared/protocol/messages.ts";
+import type { JoinResponse, PodJoinRequest } from "../../../shared/protocol/join-messages.ts";
 import { podJoinProofText } from "../../../shared/protocol/proofs.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { Requester } from "../../ports/audit.ts";

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyO
 import { chmod, mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { joinResponse, type JoinResponse } from "../../../shared/protocol/messages.ts";
+import { joinResponse, type JoinResponse } from "../../../shared/protocol/join-messages.ts";
 import type { IdentityStore, NodeIdentity, NodeKey } from "../../ports/identity.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 

@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { z } from "zod";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { joinResponse, type JoinRequest, type PodJoinRequest } from "../../../shared/protocol/messages.ts";
+import { joinResponse, type JoinRequest, type PodJoinRequest } from "../../../shared/protocol/join-messages.ts";
 import type { JoinOutcome, JoinClient } from "../../ports/identity.ts";
 
 const MAX_ANSWER_BYTES = 65_536;

@@ -3,7 +3,7 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { digestOf } from "../../../shared/base/digest.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { JoinRequest, PodJoinRequest } from "../../../shared/protocol/messages.ts";
+import type { JoinRequest, PodJoinRequest } from "../../../shared/protocol/join-messages.ts";
 import { joinProofText, type JoinToken, podJoinProofText } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { IdentityStore, JoinClient, NodeIdentity, NodeKey } from "../../ports/identity.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { capabilities, NODE_NAME } from "../../protocol/messages.ts";
+import { capabilities } from "../../protocol/messages.ts";
+import { NODE_NAME } from "../../protocol/join-messages.ts";
 import { instant, labelMap, labels } from "./common.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { SkerryError } from "../../base/errors.ts";
 import { JSON_BODY } from "../../protocol/frames/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../protocol/limits.ts";
-import { NODE_NAME } from "../../protocol/messages.ts";
+import { NODE_NAME } from "../../protocol/join-messages.ts";
 import { invalid } from "../faults.ts";
 import { headerOf, type HttpHeaders } from "./message.ts";
 

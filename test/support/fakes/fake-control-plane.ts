@@ -10,12 +10,12 @@ import { CHANNELS, channelPath, CONTROL_RATE, SUBPROTOCOL, type Channel } from "
 import {
   attach,
   hello,
-  joinRequest,
   nodeMessage,
   type Attach,
   type Hello,
   type NodeMessage,
 } from "../../../shared/protocol/messages.ts";
+import { joinRequest } from "../../../shared/protocol/join-messages.ts";
 import { joinProofText, sessionProofText } from "../../../shared/protocol/proofs.ts";
 import { TokenBucket } from "../../../shared/flow/token-bucket.ts";
 import { FakeNodeSession, type FakeTimings } from "./fake-node-session.ts";

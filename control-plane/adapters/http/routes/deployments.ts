@@ -5,7 +5,7 @@ import { explainResponse } from "../../../../shared/api/v1/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
 import { planResponse, planRequest } from "../../../../shared/api/v1/plan.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
+import { NODE_NAME } from "../../../../shared/protocol/join-messages.ts";
 import { maySee, type Caller } from "../../../app/access/api-keys.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";

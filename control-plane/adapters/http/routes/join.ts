@@ -9,7 +9,7 @@ import {
   type JoinResponse,
   podJoinRequest,
   type PodJoinRequest,
-} from "../../../../shared/protocol/messages.ts";
+} from "../../../../shared/protocol/join-messages.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { Requester } from "../../../ports/audit.ts";
 import type { Limits } from "../server/limits.ts";

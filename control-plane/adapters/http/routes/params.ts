@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { aliasName, objectName } from "../../../../shared/api/v1/common.ts";
-import { NODE_NAME } from "../../../../shared/protocol/messages.ts";
+import { NODE_NAME } from "../../../../shared/protocol/join-messages.ts";
 
 /** A version's number in a path. */
 const versionText = z

@@ -1,4 +1,4 @@
-import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../../../shared/protocol/messages.ts";
+import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../../../shared/protocol/join-messages.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
 import type { CorsPolicy } from "../../../../shared/inference/http/cors.ts";
