@@ -8,7 +8,8 @@ import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { LoadFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
-import { type Outcome, PlacementQueue, type ServedPlacement, streamOf } from "../placements/placement-queue.ts";
+import { PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
+import { type Outcome, streamOf } from "../placements/request-outcome.ts";
 import { HostReplacements } from "./host-replacements.ts";
 import type { RequestExecutor } from "./request-executor.ts";
 

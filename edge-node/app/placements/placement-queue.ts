@@ -3,31 +3,9 @@ import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
 import { RunStatistics } from "../../core/run-statistics.ts";
-import type { HostResponse, HostStream, ModelHost } from "../../ports/model-hosts.ts";
+import type { HostStream, ModelHost } from "../../ports/model-hosts.ts";
 import type { WorkerRequest } from "../../ports/serving.ts";
-import { isHostFailure } from "../hosts/host-failure.ts";
-
-/** How a request ended, before it is dressed as an answer. */
-export type Outcome =
-  | { readonly kind: "answered"; readonly answer: HostResponse; readonly queueMs: number }
-  | {
-      readonly kind: "dropped";
-      readonly code: ErrorCode;
-      readonly why: string;
-      readonly started: boolean;
-      readonly queueMs: number;
-      /**
-       * A request ended the host. `any`: it was not this one, and the new host may answer it. `alone`: it may have been
-       * this one, and a run of its own tells. Undefined: the end.
-       */
-      readonly again?: "any" | "alone";
-    };
-
-/** The body of an answer that comes in pieces. */
-export function streamOf(outcome: Outcome): HostStream | undefined {
-  if (outcome.kind === "dropped" || outcome.answer.body instanceof Uint8Array) return undefined;
-  return outcome.answer.body;
-}
+import { blameOf, type Outcome, streamOf } from "./request-outcome.ts";
 
 interface Entry {
   readonly request: WorkerRequest;
@@ -288,18 +266,6 @@ export class PlacementQueue {
     }
     return Math.max(0, batch.freeAt - startedAt);
   }
-}
-
-/** What the end of the host means for a request that it had. Of several that may have ended it, none is blamed yet. */
-function blameOf(error: unknown): {
-  readonly code: ErrorCode;
-  readonly started: boolean;
-  readonly again?: "any" | "alone";
-} {
-  const { started = true, blames, suspects = 0 } = isHostFailure(error) ? error : {};
-  if (started && blames !== undefined && suspects === 1) return { code: blames, started };
-  const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
-  return blames === undefined ? { code, started } : { code, started, again: started ? "alone" : "any" };
 }
 
 const lateAt = ({ isStarted, request }: Entry): string =>
