@@ -1,30 +1,18 @@
 import type { Random } from "../../shared/base/random.ts";
 import type { DesiredPlacement, PlacementReport } from "../../shared/protocol/messages.ts";
-import type { PlacementFailure, PlacementState } from "../../shared/protocol/placement.ts";
-import { afterCrash, LATE_RETRY_MS, mayHeal, type CrashHistory } from "./restart-policy.ts";
-
-export type HostState = "none" | "starting" | "running" | "stopping";
-
-/** Why an attempt ended. `detail` is for a person and is cut at 1,000 characters. */
-interface Failure {
-  readonly code: PlacementFailure;
-  readonly detail: string;
-}
-
-interface Measured {
-  readonly rssMiB: number;
-  readonly warmUs: number;
-}
-
-/** What a crash led to: `restart`: the host may start again at `notBefore`; `give-up`: the placement failed. */
-export interface CrashVerdict {
-  readonly kind: "restart" | "give-up";
-  /** Crashes within the window of the restart policy, this one included; 0 after `give-up`. */
-  readonly crashes: number;
-}
+import type { PlacementState } from "../../shared/protocol/placement.ts";
+import {
+  BETWEEN_HOSTS,
+  BEFORE_SERVING,
+  type CrashVerdict,
+  type Failure,
+  type HostState,
+  type Measured,
+  type StateFacts,
+} from "./placement-states.ts";
+import { RestartSchedule } from "./restart-policy.ts";
 
 const MAX_DETAIL = 1_000;
-const BETWEEN_HOSTS: ReadonlySet<PlacementState> = new Set(["staged", "verifying", "loading", "warming"]);
 
 /**
  * One placement on this node: what it should be (`spec`), what it is (`state`), its model host (`hostState`, `host`), and
@@ -60,15 +48,12 @@ export class LocalPlacement<Host = unknown> {
   #state: PlacementState = "offered";
   #hostState: HostState = "none";
   #host: Host | undefined;
-  #notBefore = 0;
-  #crashes: CrashHistory = [];
+  readonly #restarts = new RestartSchedule();
   /** The files were hashed when they arrived, so the next start need not hash them again. */
   #isVerified = false;
-  #failure: Failure | undefined;
-  #progress: { readonly done: number; readonly total: number } | undefined;
-  #measured: Measured | undefined;
+  #facts: StateFacts = {};
   /** A request ended its host, and the next one starts: it counts as ready, and its requests wait. */
-  #isRenewing = false;
+  #isBetweenHosts = false;
 
   constructor(spec: DesiredPlacement, onChange: (placement: LocalPlacement<Host>) => void) {
     this.#spec = spec;
@@ -89,7 +74,7 @@ export class LocalPlacement<Host = unknown> {
 
   /** The state as others see it: between two hosts of a replacement it stays ready. */
   get announcedState(): PlacementState {
-    return this.#isRenewing ? "ready" : this.#state;
+    return this.#isBetweenHosts ? "ready" : this.#state;
   }
 
   /** The host that serves, or that is about to stop; undefined in `none`, `starting`, and while a start is stopped. */
@@ -99,20 +84,14 @@ export class LocalPlacement<Host = unknown> {
 
   /** A start (`staged`) or a new attempt (`failed`) waits for this time, in ms; Infinity: for a new generation. */
   get notBefore(): number {
-    return this.#notBefore;
+    return this.#restarts.notBefore;
   }
 
   /** What the control plane receives. */
   report(): PlacementReport {
     const { placementId, generation } = this.#spec;
-    return {
-      placementId,
-      generation,
-      state: this.announcedState,
-      ...this.#failure,
-      ...this.#progress,
-      ...this.#measured,
-    };
+    const { failure, progress, measured } = this.#facts;
+    return { placementId, generation, state: this.announcedState, ...failure, ...progress, ...measured };
   }
 
   /**
@@ -125,10 +104,9 @@ export class LocalPlacement<Host = unknown> {
     const isOtherArtifact = spec.artifact !== this.#spec.artifact;
     if (isOtherArtifact) this.#expectHost("take another artifact", ["none"]);
     if (isOtherArtifact || spec.generation !== this.#spec.generation) {
-      this.#notBefore = 0;
-      this.#crashes = [];
+      this.#restarts.reset();
       this.#isVerified = false;
-      this.#isRenewing = false;
+      this.#isBetweenHosts = false;
     }
     this.#spec = spec;
     if (!isOtherArtifact) this.#onChange(this);
@@ -227,7 +205,7 @@ export class LocalPlacement<Host = unknown> {
   /** Its start or its host is being stopped on purpose. A serving placement drains. */
   hostStopping(): void {
     this.#expectHost("stop", ["starting", "running"]);
-    this.#isRenewing = false;
+    this.#isBetweenHosts = false;
     this.#hostState = "stopping";
     if (this.#state === "ready") this.becomeDraining();
   }
@@ -237,7 +215,7 @@ export class LocalPlacement<Host = unknown> {
     this.#expectHost("be stopped", ["stopping"]);
     this.#hostState = "none";
     this.#host = undefined;
-    if (this.#state !== "draining") this.#enter("staged", ["staged", "verifying", "loading", "warming"]);
+    if (this.#state !== "draining") this.#enter("staged", BETWEEN_HOSTS);
   }
 
   /** The start failed for another reason than a crash. */
@@ -275,48 +253,34 @@ export class LocalPlacement<Host = unknown> {
     if (this.#hostState !== "running" || this.#host !== host || this.#state !== "ready") return false;
     this.#hostState = "none";
     this.#host = undefined;
-    this.#notBefore = 0;
+    this.#restarts.startAtOnce();
     this.#isVerified = true;
-    this.#isRenewing = true;
+    this.#isBetweenHosts = true;
     this.#enter("staged", ["ready"]);
     return true;
   }
 
   #crashed(failure: Failure, now: number, random: Random): CrashVerdict {
-    this.#isRenewing = false;
-    const { history, next } = afterCrash(this.#crashes, now, random);
-    this.#crashes = history;
-    if (next.kind === "give-up") {
-      this.#fail(failure, now);
-    } else {
-      this.#notBefore = next.at;
-      this.#enter("staged", ["staged", "verifying", "loading", "warming", "ready"]);
-    }
-    return { kind: next.kind, crashes: history.length };
+    this.#isBetweenHosts = false;
+    const verdict = this.#restarts.crashed(now, random);
+    if (verdict.kind === "give-up") this.#fail(failure, now);
+    else this.#enter("staged", [...BETWEEN_HOSTS, "ready"]);
+    return verdict;
   }
 
   #fail({ code, detail }: Failure, now: number): void {
-    const origins = ["offered", "downloading", "verifying", "staged", "loading", "warming", "ready"] as const;
+    const origins = [...BEFORE_SERVING, "ready"] as const;
     this.#expect("become failed", origins);
-    this.#notBefore = mayHeal(code) ? now + LATE_RETRY_MS : Infinity;
+    this.#restarts.failed(code, now);
     this.#enter("failed", origins, { failure: { code, detail: detail.slice(0, MAX_DETAIL) } });
   }
 
-  #enter(
-    state: PlacementState,
-    origins: readonly PlacementState[],
-    facts: {
-      readonly failure?: Failure;
-      readonly progress?: { done: number; total: number };
-      measured?: Measured;
-    } = {},
-  ): void {
+  #enter(state: PlacementState, origins: readonly PlacementState[], facts: StateFacts = {}): void {
     this.#expect(`become ${state}`, origins);
     this.#state = state;
-    if (!BETWEEN_HOSTS.has(state)) this.#isRenewing = false;
-    this.#failure = facts.failure;
-    this.#progress = facts.progress;
-    if (state !== "draining" && !this.#isRenewing) this.#measured = facts.measured;
+    if (!BETWEEN_HOSTS.includes(state)) this.#isBetweenHosts = false;
+    const keepsMeasures = state === "draining" || this.#isBetweenHosts;
+    this.#facts = keepsMeasures ? { ...facts, measured: this.#facts.measured } : facts;
     this.#onChange(this);
   }
 

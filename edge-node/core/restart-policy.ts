@@ -1,6 +1,7 @@
 import { fullJitter, type BackoffPolicy } from "../../shared/flow/backoff.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { PlacementFailure } from "../../shared/protocol/placement.ts";
+import type { CrashVerdict } from "./placement-states.ts";
 
 /** Crashes within `CRASH_WINDOW_MS` after which a model host is not started again. A host killed because its model hung counts. */
 export const MAX_CRASHES = 3;
@@ -15,26 +16,44 @@ const RESTART: BackoffPolicy = { baseMs: 200, maxMs: 10_000 };
  */
 export const LATE_RETRY_MS = 20 * 60_000;
 
-export type AfterCrash = { readonly kind: "restart"; readonly at: number } | { readonly kind: "give-up" };
+/** When the next attempt of one placement may begin. */
+export class RestartSchedule {
+  #notBefore = 0;
+  /** When they happened, oldest first; those out of the window are forgotten. */
+  #crashes: readonly number[] = [];
 
-/** When the crashes of one placement happened, oldest first; those out of the window are forgotten. */
-export type CrashHistory = readonly number[];
+  /** ms; Infinity: only a new generation is a new attempt. */
+  get notBefore(): number {
+    return this.#notBefore;
+  }
 
-/** The history with a crash at `now`, and what follows from it. */
-export function afterCrash(
-  history: CrashHistory,
-  now: number,
-  random: Random,
-): { readonly history: CrashHistory; readonly next: AfterCrash } {
-  const crashes = [...history.filter((at) => now - at < CRASH_WINDOW_MS), now];
-  if (crashes.length >= MAX_CRASHES) return { history: [], next: { kind: "give-up" } };
-  return {
-    history: crashes,
-    next: { kind: "restart", at: now + fullJitter(RESTART, crashes.length - 1, random) },
-  };
+  /** A new attempt: what happened before does not count. */
+  reset(): void {
+    this.#notBefore = 0;
+    this.#crashes = [];
+  }
+
+  /** The next host may start now; crashes still count. */
+  startAtOnce(): void {
+    this.#notBefore = 0;
+  }
+
+  /** What a crash leads to: another start after a back-off, or the end of the attempt. */
+  crashed(now: number, random: Random): CrashVerdict {
+    const crashes = [...this.#crashes.filter((at) => now - at < CRASH_WINDOW_MS), now];
+    const isOver = crashes.length >= MAX_CRASHES;
+    this.#crashes = isOver ? [] : crashes;
+    if (!isOver) this.#notBefore = now + fullJitter(RESTART, crashes.length - 1, random);
+    return { kind: isOver ? "give-up" : "restart", crashes: this.#crashes.length };
+  }
+
+  /** The attempt ended. A cause that may pass is tried again later; the rest waits for a new generation. */
+  failed(code: PlacementFailure, now: number): void {
+    this.#notBefore = isTransient(code) ? now + LATE_RETRY_MS : Infinity;
+  }
 }
 
 /** Whether the same bytes on the same machine may do better later. The others fail for what the model is. */
-export function mayHeal(code: PlacementFailure): boolean {
+function isTransient(code: PlacementFailure): boolean {
   return code !== "LOAD_FAILED" && code !== "WARMUP_FAILED" && code !== "INCOMPATIBLE";
 }

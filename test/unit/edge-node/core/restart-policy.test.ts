@@ -1,21 +1,23 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import {
-  afterCrash,
   CRASH_WINDOW_MS,
+  LATE_RETRY_MS,
   MAX_CRASHES,
-  mayHeal,
-  type CrashHistory,
+  RestartSchedule,
 } from "../../../../edge-node/core/restart-policy.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
 
-describe("afterCrash", () => {
+describe("RestartSchedule", () => {
   it("gives up at the third crash within a minute", () => {
     const random = seededRandom(1);
-    const first = afterCrash([], 0, random);
-    const second = afterCrash(first.history, 30_000, random);
-    const third = afterCrash(second.history, 59_000, random);
-    expect([first.next.kind, second.next.kind, third.next.kind]).toEqual(["restart", "restart", "give-up"]);
+    const schedule = new RestartSchedule();
+    const verdicts = [0, 30_000, 59_000].map((at) => schedule.crashed(at, random));
+    expect(verdicts).toEqual([
+      { kind: "restart", crashes: 1 },
+      { kind: "restart", crashes: 2 },
+      { kind: "give-up", crashes: 0 },
+    ]);
   });
 
   it("goes on without end when the crashes are far apart, and never earlier than now", () => {
@@ -23,26 +25,37 @@ describe("afterCrash", () => {
     fc.assert(
       fc.property(gaps, fc.integer(), (waits, seed) => {
         const random = seededRandom(seed);
-        let history: CrashHistory = [];
+        const schedule = new RestartSchedule();
         let now = 0;
         for (const wait of waits) {
           now += wait;
-          const after = afterCrash(history, now, random);
-          history = after.history;
-          expect(history.length).toBeLessThan(MAX_CRASHES);
-          expect(after.next).toMatchObject({ kind: "restart" });
-          if (after.next.kind === "restart") expect(after.next.at).toBeGreaterThanOrEqual(now);
+          const { kind, crashes } = schedule.crashed(now, random);
+          expect(kind).toBe("restart");
+          expect(crashes).toBeLessThan(MAX_CRASHES);
+          expect(schedule.notBefore).toBeGreaterThanOrEqual(now);
         }
       }),
     );
   });
-});
 
-describe("mayHeal", () => {
-  it("holds for what the machine did, not for what the model is", () => {
-    expect(mayHeal("OUT_OF_MEMORY")).toBe(true);
-    expect(mayHeal("NO_SPACE")).toBe(true);
-    expect(mayHeal("LOAD_FAILED")).toBe(false);
-    expect(mayHeal("INCOMPATIBLE")).toBe(false);
+  it("forgets the crashes with a new attempt, and keeps them when the next host starts at once", () => {
+    const random = seededRandom(1);
+    const schedule = new RestartSchedule();
+    schedule.crashed(0, random);
+    schedule.startAtOnce();
+    expect([schedule.notBefore, schedule.crashed(1, random).crashes]).toEqual([0, 2]);
+    schedule.reset();
+    expect([schedule.notBefore, schedule.crashed(2, random).crashes]).toEqual([0, 1]);
+  });
+
+  it.each([
+    ["OUT_OF_MEMORY", 5 + LATE_RETRY_MS],
+    ["NO_SPACE", 5 + LATE_RETRY_MS],
+    ["LOAD_FAILED", Infinity],
+    ["INCOMPATIBLE", Infinity],
+  ] as const)("retries later what the machine did, and never what the model is: %s", (code, notBefore) => {
+    const schedule = new RestartSchedule();
+    schedule.failed(code, 5);
+    expect(schedule.notBefore).toBe(notBefore);
   });
 });

@@ -1,0 +1,37 @@
+import type { PlacementFailure, PlacementState } from "../../shared/protocol/placement.ts";
+
+/** What `LocalPlacement` says of itself beside its state. */
+
+export type HostState = "none" | "starting" | "running" | "stopping";
+
+/** Why an attempt ended. `detail` is for a person and is cut at 1,000 characters. */
+export interface Failure {
+  readonly code: PlacementFailure;
+  readonly detail: string;
+}
+
+/** Of the model host once it is loaded. */
+export interface Measured {
+  readonly rssMiB: number;
+  readonly warmUs: number;
+}
+
+/** What is reported with a state. */
+export interface StateFacts {
+  readonly failure?: Failure;
+  /** Bytes here, and bytes in all. */
+  readonly progress?: { readonly done: number; readonly total: number };
+  readonly measured?: Measured | undefined;
+}
+
+/** What a crash led to: `restart`: the host may start again at `notBefore`; `give-up`: the placement failed. */
+export interface CrashVerdict {
+  readonly kind: "restart" | "give-up";
+  /** Crashes within the window of the restart policy, this one included; 0 after `give-up`. */
+  readonly crashes: number;
+}
+
+/** States that a placement passes through between two hosts. */
+export const BETWEEN_HOSTS: readonly PlacementState[] = ["staged", "verifying", "loading", "warming"];
+/** States that an attempt may fail in before it serves. */
+export const BEFORE_SERVING: readonly PlacementState[] = ["offered", "downloading", ...BETWEEN_HOSTS];
