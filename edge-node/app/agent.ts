@@ -3,7 +3,7 @@ import { newId } from "../../shared/base/ids.ts";
 import type { Logger } from "../../shared/base/logger.ts";
 import type { Random } from "../../shared/base/random.ts";
 import type { Capabilities } from "../../shared/protocol/messages.ts";
-import type { LocalPlacement } from "../core/local-placement.ts";
+import type { LocalPlacement } from "../core/placements/local-placement.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
 import type { ArtifactDisk, StateFile } from "../ports/disk.ts";
 import type { Dialer } from "../ports/channels.ts";

@@ -3,7 +3,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import { hasRoomForAnother, needsRecycling, nextLimitMiB, type HostMemory } from "../../core/host-recycling.ts";
-import type { LocalPlacement } from "../../core/local-placement.ts";
+import type { LocalPlacement } from "../../core/placements/local-placement.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../../ports/model-hosts.ts";

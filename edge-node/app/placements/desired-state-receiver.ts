@@ -4,8 +4,8 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { desiredDigest } from "../../../shared/protocol/desired.ts";
-import { judgeDesired, type DesiredRevision, type DesiredMessage } from "../../core/desired-document.ts";
-import { previousAfter, retainedAfter } from "../../core/retention.ts";
+import { judgeDesired, type DesiredRevision, type DesiredMessage } from "../../core/placements/desired-document.ts";
+import { previousAfter, retainedAfter } from "../../core/placements/retention.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 import type { LocalState } from "./local-state.ts";
 

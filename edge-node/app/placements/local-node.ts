@@ -1,5 +1,5 @@
 import type { ArtifactDisk } from "../../ports/disk.ts";
-import type { LocalPlacement } from "../../core/local-placement.ts";
+import type { LocalPlacement } from "../../core/placements/local-placement.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";

@@ -1,5 +1,5 @@
 import type { DesiredPlacement, PlacementReport } from "../../../shared/protocol/messages.ts";
-import { LocalPlacement } from "../../core/local-placement.ts";
+import { LocalPlacement } from "../../core/placements/local-placement.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
 
 const HELLO_DETAIL = 200;

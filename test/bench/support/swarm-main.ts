@@ -5,7 +5,7 @@ import { pinnedConnect } from "../../../edge-node/adapters/system/pinned-connect
 import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts";
 import { Heartbeat } from "../../../edge-node/app/session/heartbeat.ts";
 import type { LoadReports as OwnLoadReports } from "../../../edge-node/app/session/load-reports.ts";
-import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/desired-document.ts";
+import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/placements/desired-document.ts";
 import type { ControlChannel } from "../../../edge-node/ports/channels.ts";
 import { systemClock as clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { HostRecycler } from "../../../../../edge-node/app/hosts/host-recycler.ts";
-import { LocalPlacement } from "../../../../../edge-node/core/local-placement.ts";
+import { LocalPlacement } from "../../../../../edge-node/core/placements/local-placement.ts";
 import type { DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
 import type { ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
 import { FakeHosts, FakeServing } from "../../../../support/fakes/fake-hosts.ts";

@@ -5,8 +5,8 @@ import {
   LATE_RETRY_MS,
   MAX_CRASHES,
   RestartSchedule,
-} from "../../../../edge-node/core/restart-policy.ts";
-import { seededRandom } from "../../../../shared/base/random.ts";
+} from "../../../../../edge-node/core/placements/restart-policy.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
 
 describe("RestartSchedule", () => {
   it("gives up at the third crash within a minute", () => {

@@ -1,4 +1,4 @@
-import type { PlacementFailure, PlacementState } from "../../shared/protocol/placement.ts";
+import type { PlacementFailure, PlacementState } from "../../../shared/protocol/placement.ts";
 
 /** What `LocalPlacement` says of itself beside its state. */
 

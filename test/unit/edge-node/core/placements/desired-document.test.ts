@@ -1,14 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { judgeDesired, type DesiredMessage } from "../../../../edge-node/core/desired-document.ts";
+import { judgeDesired, type DesiredMessage } from "../../../../../edge-node/core/placements/desired-document.ts";
 import {
   deltaBetween,
   desiredDigest,
   EMPTY_DESIRED,
   sortedDesired,
   type DesiredState,
-} from "../../../../shared/protocol/desired.ts";
-import { desiredSnapshot, type DesiredPlacement } from "../../../../shared/protocol/messages.ts";
+} from "../../../../../shared/protocol/desired.ts";
+import { desiredSnapshot, type DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
 
 const desired = (n: number, generation = 1): DesiredPlacement => ({
   placementId: `p-${n}`,

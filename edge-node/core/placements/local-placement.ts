@@ -1,6 +1,6 @@
-import type { Random } from "../../shared/base/random.ts";
-import type { DesiredPlacement, PlacementReport } from "../../shared/protocol/messages.ts";
-import type { PlacementState } from "../../shared/protocol/placement.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { DesiredPlacement, PlacementReport } from "../../../shared/protocol/messages.ts";
+import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import {
   BETWEEN_HOSTS,
   BEFORE_SERVING,

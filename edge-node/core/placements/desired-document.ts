@@ -1,5 +1,5 @@
-import { applyDelta, desiredDigest, sortedDesired, type DesiredState } from "../../shared/protocol/desired.ts";
-import type { ControlPlaneMessage } from "../../shared/protocol/messages.ts";
+import { applyDelta, desiredDigest, sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
+import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 
 export interface DesiredRevision {
   readonly rev: number;

@@ -1,6 +1,6 @@
-import { fullJitter, type BackoffPolicy } from "../../shared/flow/backoff.ts";
-import type { Random } from "../../shared/base/random.ts";
-import type { PlacementFailure } from "../../shared/protocol/placement.ts";
+import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
 import type { CrashVerdict } from "./placement-states.ts";
 
 /** Crashes within `CRASH_WINDOW_MS` after which a model host is not started again. A host killed because its model hung counts. */

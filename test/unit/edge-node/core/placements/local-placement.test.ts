@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { LocalPlacement } from "../../../../edge-node/core/local-placement.ts";
-import { LATE_RETRY_MS, MAX_CRASHES } from "../../../../edge-node/core/restart-policy.ts";
-import { seededRandom } from "../../../../shared/base/random.ts";
-import type { DesiredPlacement, PlacementReport } from "../../../../shared/protocol/messages.ts";
+import { LocalPlacement } from "../../../../../edge-node/core/placements/local-placement.ts";
+import { LATE_RETRY_MS, MAX_CRASHES } from "../../../../../edge-node/core/placements/restart-policy.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
+import type { DesiredPlacement, PlacementReport } from "../../../../../shared/protocol/messages.ts";
 
 const artifact = (n: number): `sha256:${string}` => `sha256:${String(n).padStart(64, "0")}`;
 const SPEC: DesiredPlacement = {
