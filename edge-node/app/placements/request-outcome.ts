@@ -1,4 +1,4 @@
-import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
+import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { HostResponse, HostStream } from "../../ports/model-hosts.ts";
 import { isHostFailure } from "../hosts/host-failure.ts";
 
