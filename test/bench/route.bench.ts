@@ -66,7 +66,6 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
     const context: PickContext<ServingCandidate> = {
       now,
       random,
-      routers: 1,
       timeLeftMs: 10_000,
       mayTake: ({ nodeId, session }) => session.inference !== undefined && !asked.includes(nodeId),
       prefer: undefined,

@@ -4,10 +4,6 @@ import { figuresOf, LIMIT_MS } from "./support.ts";
 const ratioOf = (figures: Readonly<Record<string, number>>, one: string, other: string): number =>
   (figures[one] ?? Number.NaN) / (figures[other] ?? Number.NaN);
 
-/** The largest of the figures over the first one named. */
-const worstAgainst = (figures: Readonly<Record<string, number>>, first: string): number =>
-  Math.max(...Object.values(figures)) / (figures[first] ?? Number.NaN);
-
 describe("simulation of steady load", () => {
   it(
     "S0 the engine agrees with queueing theory within 6 %",
@@ -37,7 +33,7 @@ describe("simulation of steady load", () => {
   );
 
   it(
-    "S2 without piggyback, with reports every 5 s and eight routers, p99 is at most 1.6 × that of exact queue knowledge",
+    "S2 without piggyback, with reports every 5 s, p99 is at most 1.6 × that of exact queue knowledge",
     async () => expect(ratioOf(await figuresOf("S2"), "ours", "bound")).toBeLessThan(1.6),
     LIMIT_MS,
   );
@@ -51,22 +47,9 @@ describe("simulation of steady load", () => {
     LIMIT_MS,
   );
 
-  it(
-    "S3 p99 over unequal nodes is never worse with two to eight routers than with one",
-    // It falls instead: the more routers share the fleet, the more each of them shuns slow nodes that it uses itself.
-    async () => expect(worstAgainst(await figuresOf("S3-routers"), "1 router")).toBeLessThan(1.05),
-    LIMIT_MS,
-  );
-
   it.each([".1", ".5", "1", "2"])(
     "S13 with service times of cv %s, p99 is at most 1.25 × that of exact queue knowledge",
     async (cv) => expect(ratioOf(await figuresOf(`S13-${cv}`), "ours", "bound")).toBeLessThan(1.25),
-    LIMIT_MS,
-  );
-
-  it(
-    "S15 with two routers in the cloud, p99 is at most 1.2 × that of exact queue knowledge",
-    async () => expect(ratioOf(await figuresOf("S15"), "ours", "bound")).toBeLessThan(1.2),
     LIMIT_MS,
   );
 

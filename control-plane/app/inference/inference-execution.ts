@@ -107,8 +107,6 @@ export class InferenceExecution {
     return pick(set, {
       now,
       random,
-      // A node's inference channel ends at one control plane: no other one sends to the same nodes.
-      routers: 1,
       timeLeftMs: deadline - now,
       mayTake: ({ nodeId, session }) => session.inference !== undefined && !this.#asked.includes(nodeId),
       prefer: prefer?.kind,

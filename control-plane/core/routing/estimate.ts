@@ -13,12 +13,10 @@ export interface RouteCandidate {
   readonly stats: PlacementStats;
 }
 
-/** Who asks, and when. */
+/** When it is asked. */
 export interface RouterContext {
   /** In ms of the router's clock. */
   readonly now: number;
-  /** How many send to the same placements without talking to each other. */
-  readonly routers: number;
 }
 
 /** A report loses half its weight in 350 ms: by then a guess says more. */
@@ -48,23 +46,18 @@ function answerMs(candidate: RouteCandidate, requests: number): number {
 }
 
 /**
- * Requests at the placement: our own exactly; those of the other routers by the newest report, then less and less by it
- * and more and more by our own, since what they have sent since can only be guessed from that.
+ * Requests at the placement: our own exactly; those of callers at the node itself by the newest report, and less and less
+ * by it. A node has one router: the control plane that holds its channels.
  */
-function requestsThere(stats: PlacementStats, context: RouterContext): number {
-  const { inFlight, inFlightAtReport, othersAtReport } = stats;
-  const weight = reportWeight(stats, context);
-  const peers = context.routers - 1;
-  const byReport = othersAtReport + peers * Math.max(0, inFlight - inFlightAtReport);
-  return inFlight + weight * byReport + (1 - weight) * peers * inFlight;
-}
+const requestsThere = (stats: PlacementStats, context: RouterContext): number =>
+  stats.inFlight + reportWeight(stats, context) * stats.othersAtReport;
 
 /**
- * The only router's others are callers at the node itself: how many it supposes there beyond what it knows, by what they
- * had there on average lately. Good enough to prefer another node, not to refuse a request: the node itself does that.
+ * How many requests of callers at the node itself are supposed there beyond what is known, by what they had there on
+ * average lately. Good enough to prefer another node, not to refuse a request: the node itself does that.
  */
 const supposedThere = (stats: PlacementStats, context: RouterContext): number =>
-  context.routers === 1 && stats.othersMean > 0 ? (1 - reportWeight(stats, context)) * stats.othersMean : 0;
+  stats.othersMean > 0 ? (1 - reportWeight(stats, context)) * stats.othersMean : 0;
 
 const reportWeight = ({ reportedAt }: PlacementStats, { now }: RouterContext): number =>
   Math.exp((reportedAt - now) / REPORT_DECAY_MS);

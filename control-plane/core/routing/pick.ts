@@ -26,11 +26,10 @@ export type Pick<Candidate extends RouteCandidate> =
 
 export type PickReason = "only" | "least-eta" | "near-tie" | "sampled" | "cheapest" | "preferred" | "overflow";
 
-/** Those within this of the best are as good: choosing among them at random keeps routers from herding. */
+/** Those within this of the best are as good: choosing among them at random keeps requests from herding. */
 const nearTie = (bestMs: number): number => 1.15 * bestMs + 2;
-/** Beyond this many candidates or routers three are drawn by capacity instead of comparing all. */
+/** Beyond this many candidates three are drawn by capacity instead of comparing all. */
 const COMPARE_AT_MOST = 64;
-const ROUTERS_AT_MOST = 8;
 const SAMPLE = 3;
 /** Draws for a sample of three; where they do not find three that may answer, all are looked at. */
 const DRAWS = 12;
@@ -43,7 +42,7 @@ export function pick<Candidate extends RouteCandidate>(
   set: CandidateSet<Candidate>,
   context: PickContext<Candidate>,
 ): Pick<Candidate> {
-  const isLarge = set.all.length > COMPARE_AT_MOST || context.routers > ROUTERS_AT_MOST;
+  const isLarge = set.all.length > COMPARE_AT_MOST;
   const drawn = isLarge ? draw(set, context) : undefined;
   if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason });
 

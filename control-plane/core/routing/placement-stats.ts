@@ -150,11 +150,7 @@ export class PlacementStats {
     return this.#reportedAt;
   }
 
-  get inFlightAtReport(): number {
-    return this.#inFlightAtReport;
-  }
-
-  /** Requests of others there at the newest report: of other routers, and of callers at the node itself. */
+  /** Requests of callers at the node itself that were there at the newest report. */
   get othersAtReport(): number {
     return Math.max(0, (this.#figures?.rif ?? 0) - this.#inFlightAtReport);
   }

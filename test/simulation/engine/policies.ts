@@ -25,13 +25,13 @@ export interface Order {
   readonly asked: readonly number[];
 }
 
-export type PolicyOf = (world: World, router: number, random: Random) => Policy;
+export type PolicyOf = (world: World, random: Random) => Policy;
 
 interface SimCandidate extends RouteCandidate {
   readonly index: number;
 }
 
-function candidatesOf(world: World, router: number, statsOf: (node: number) => PlacementStats): SimCandidate[] {
+function candidatesOf(world: World, statsOf: (node: number) => PlacementStats): SimCandidate[] {
   return world.nodes.map(({ kind, meanMs, slots }, index) => {
     const stats = statsOf(index);
     stats.report({ rif: 0, slots, meanUs: meanMs * 1_000, p95Us: 0 }, 0);
@@ -43,15 +43,12 @@ function candidatesOf(world: World, router: number, statsOf: (node: number) => P
       node: `n${index}`,
       kind,
       cost: kind === "cloud" ? 1 : 0,
-      rttMs: world.rttMs(router, index),
+      rttMs: world.rttMs(index),
       warmUs: meanMs * 1_000,
       stats,
     };
   });
 }
-
-/** Who knows all queues needs no guess of what others do. */
-const ALONE = { routers: 1 } as const;
 
 const nothing = (): void => undefined;
 
@@ -59,8 +56,8 @@ const nothing = (): void => undefined;
 const KEEP_MS = 100;
 
 /** Skerry's own router: the code of core/routing. */
-export const skerry = (): PolicyOf => (world, router, random) => {
-  const candidates = candidatesOf(world, router, () => new PlacementStats());
+export const skerry = (): PolicyOf => (world, random) => {
+  const candidates = candidatesOf(world, () => new PlacementStats());
   const statsOf = (node: number): PlacementStats => candidates[node]?.stats ?? new PlacementStats();
   let set: CandidateSet<SimCandidate> = candidateSet(candidates, 0);
   let builtAt = 0;
@@ -70,7 +67,6 @@ export const skerry = (): PolicyOf => (world, router, random) => {
       const choice = pick(set, {
         now,
         random,
-        routers: world.routers,
         timeLeftMs,
         mayTake: asked.length === 0 ? () => true : ({ index }) => !asked.includes(index),
         prefer: undefined,
@@ -95,17 +91,16 @@ export const skerry = (): PolicyOf => (world, router, random) => {
  * means. With `argmin` the least of them always, as bounds are usually drawn: that is the weaker bound of the two.
  */
 export function exactQueues({ argmin = false } = {}): PolicyOf {
-  let shared: PlacementStats[] = [];
-  return (world, router, random) => {
-    if (router === 0) shared = world.nodes.map(() => new PlacementStats());
-    const statsOf = (node: number): PlacementStats => shared[node] ?? new PlacementStats();
-    const candidates = candidatesOf(world, router, statsOf);
+  return (world, random) => {
+    const all = world.nodes.map(() => new PlacementStats());
+    const statsOf = (node: number): PlacementStats => all[node] ?? new PlacementStats();
+    const candidates = candidatesOf(world, statsOf);
     const set = candidateSet(candidates, 0);
     return {
       choose({ now, timeLeftMs, asked }) {
         const mayTake = ({ index }: SimCandidate): boolean => !asked.includes(index);
         if (argmin) return soonest(candidates.filter(mayTake), now);
-        const choice = pick(set, { now, random, ...ALONE, timeLeftMs, mayTake, prefer: undefined, sloMs: undefined });
+        const choice = pick(set, { now, random, timeLeftMs, mayTake, prefer: undefined, sloMs: undefined });
         return choice.kind === "picked" ? { node: choice.candidate.index, etaMs: choice.etaMs } : undefined;
       },
       // Who knows the queues does not read silence.
@@ -122,14 +117,14 @@ export function exactQueues({ argmin = false } = {}): PolicyOf {
 function soonest(candidates: readonly SimCandidate[], now: number): { node: number; etaMs: number } {
   let best = { node: 0, etaMs: Infinity };
   for (const candidate of candidates) {
-    const etaMs = expectedMs(candidate, { now, ...ALONE });
+    const etaMs = expectedMs(candidate, { now });
     if (etaMs < best.etaMs) best = { node: candidate.index, etaMs };
   }
   return best;
 }
 
 /** Random by capacity: what a weighted round robin comes to. */
-export const weightedRandom = (): PolicyOf => (world, _router, random) => {
+export const weightedRandom = (): PolicyOf => (world, random) => {
   const draw = drawByCapacity(world, random);
   return {
     choose({ asked }) {
@@ -145,7 +140,7 @@ export const weightedRandom = (): PolicyOf => (world, _router, random) => {
 };
 
 /** The one of two drawn by capacity that has fewer of our own requests for its capacity. */
-export const twoChoices = (): PolicyOf => (world, _router, random) => {
+export const twoChoices = (): PolicyOf => (world, random) => {
   const draw = drawByCapacity(world, random);
   const inFlight = new Float64Array(world.nodes.length);
   const capacity = world.nodes.map(({ slots, meanMs }) => slots / meanMs);

@@ -25,7 +25,7 @@ export interface Setup {
   readonly attemptMs?: number;
   readonly retries?: boolean;
   readonly hedges?: boolean;
-  /** Share of a node's own capacity that callers at the node itself ask for, past all routers. */
+  /** Share of a node's own capacity that callers at the node itself ask for, past the router. */
   readonly localLoad?: (node: number) => number;
   /** Plans what happens to the nodes. */
   readonly faults?: (events: EventQueue, nodes: readonly SimNode[]) => void;
@@ -44,7 +44,6 @@ export interface Outcome {
 }
 
 interface Request {
-  readonly router: number;
   readonly arrivedAt: number;
   readonly deadline: number;
   readonly asked: number[];
@@ -73,35 +72,33 @@ export function simulate(setup: Setup): Outcome {
   const nodes = world.nodes.map(
     ({ slots, meanMs }) => new SimNode(events, { slots, meanMs, holdsAtMost: heldPerSlot * slots }),
   );
-  const policies = Array.from({ length: world.routers }, (_, router) => setup.policy(world, router, choices));
-  const retryBudgets = policies.map(() => new RetryBudget(RETRY_RESERVE));
-  const hedgeBudgets = policies.map(() => new RetryBudget(HEDGE_RESERVE));
-  const answerTimes = policies.map(() => new AnswerTimes());
+  const policy = setup.policy(world, choices);
+  const retryBudget = new RetryBudget(RETRY_RESERVE);
+  const hedgeBudget = new RetryBudget(HEDGE_RESERVE);
+  const answerTimes = new AnswerTimes();
   const arrivedAt: number[] = [];
   const tookMs: number[] = [];
   const sentAt: number[][] = nodes.map(() => []);
 
-  const oneWay = (router: number, node: number): number => (world.rttMs(router, node) / 2) * LINK_JITTER(links);
+  const oneWay = (node: number): number => (world.rttMs(node) / 2) * LINK_JITTER(links);
   const of = <Item>(items: readonly Item[], index: number): Item => items[index] as Item;
 
-  function arrive(router: number): void {
+  function arrive(): void {
     const { now } = events;
-    const request: Request = { router, arrivedAt: now, deadline: now + deadlineMs, asked: [], jobs: [], isDone: false };
-    of(retryBudgets, router).earn();
+    const request: Request = { arrivedAt: now, deadline: now + deadlineMs, asked: [], jobs: [], isDone: false };
+    retryBudget.earn();
     if (!ask(request, service(sizes))) return finish(request, false);
-    const hedgeAfterMs = setup.hedges ? of(answerTimes, router).hedgeAfterMs : undefined;
+    const hedgeAfterMs = setup.hedges ? answerTimes.hedgeAfterMs : undefined;
     if (hedgeAfterMs === undefined) return;
-    of(hedgeBudgets, router).earn();
+    hedgeBudget.earn();
     events.after(hedgeAfterMs, () => {
-      if (request.isDone || request.asked.length > 1 || !of(hedgeBudgets, router).spend()) return;
+      if (request.isDone || request.asked.length > 1 || !hedgeBudget.spend()) return;
       ask(request, service(again));
     });
   }
 
   /** False when the policy refuses. */
   function ask(request: Request, size: number): boolean {
-    const { router } = request;
-    const policy = of(policies, router);
     const timeLeftMs = request.deadline - events.now;
     const choice = policy.choose({ now: events.now, timeLeftMs, asked: request.asked });
     if (!choice) return false;
@@ -121,7 +118,7 @@ export function simulate(setup: Setup): Outcome {
       isCopy: request.asked.length > 0,
       onEnd(end, figures) {
         policy.ranAt(node);
-        events.after(oneWay(router, node), () => {
+        events.after(oneWay(node), () => {
           const isFresh = close(() => {
             if (job.isCancelled) policy.abandoned(node);
             else if (end === "failed") policy.failed(node, events.now);
@@ -135,7 +132,7 @@ export function simulate(setup: Setup): Outcome {
     request.jobs.push(job);
     of(sentAt, node).push(events.now);
     policy.sent(node, events.now);
-    events.after(oneWay(router, node), () => of(nodes, node).take(job));
+    events.after(oneWay(node), () => of(nodes, node).take(job));
     const waitMs = Math.min(timeLeftMs, request.asked.length === 1 ? (setup.attemptMs ?? Infinity) : Infinity);
     if (waitMs < 60_000) {
       events.after(waitMs, () => {
@@ -155,7 +152,7 @@ export function simulate(setup: Setup): Outcome {
     const isOther = request.jobs.some((other) => other !== job && !other.isCancelled);
     if (isOther && setup.hedges) return; // its answer is still to come
     const mayRetry = setup.retries === true && isInTime && request.asked.length === 1;
-    if (!mayRetry || (end === "failed" && !of(retryBudgets, request.router).spend())) return finish(request, false);
+    if (!mayRetry || (end === "failed" && !retryBudget.spend())) return finish(request, false);
     if (!ask(request, service(again))) finish(request, false);
   }
 
@@ -164,28 +161,27 @@ export function simulate(setup: Setup): Outcome {
     for (const job of request.jobs) if (job !== by) job.isCancelled = true;
     arrivedAt.push(request.arrivedAt);
     tookMs.push(isAnswered ? events.now - request.arrivedAt : Number.NaN);
-    if (isAnswered) of(answerTimes, request.router).add(events.now - request.arrivedAt);
+    if (isAnswered) answerTimes.add(events.now - request.arrivedAt);
   }
 
   const perMs = capacityOf(world) / 1_000;
   function nextArrival(): void {
     const gapMs = -Math.log(1 - arrivals.next()) / (perMs * load(events.now));
-    const router = indexBy(world.demand, arrivals.next());
     events.after(gapMs, () => {
-      arrive(router);
+      arrive();
       nextArrival();
     });
   }
   nextArrival();
   scheduleLocalCallers(setup, { events, nodes, service });
-  scheduleReports(setup, { events, nodes, policies, oneWay, phase: again });
+  scheduleReports(setup, { events, nodes, policy, oneWay, phase: again });
   setup.faults?.(events, nodes);
   events.runUntil(setup.seconds * 1_000);
   const sumOf = (of: (node: SimNode) => number): number => nodes.reduce((sum, node) => sum + of(node), 0);
   return { arrivedAt, tookMs, sentAt, busyMs: sumOf(({ busyMs }) => busyMs), copyMs: sumOf(({ copyMs }) => copyMs) };
 }
 
-/** Poisson arrivals at the nodes themselves. Their answers are nobody's figure: they are load that routers must see. */
+/** Poisson arrivals at the nodes themselves. Their answers are nobody's figure: they are load that the router must see. */
 function scheduleLocalCallers(
   { seed, localLoad }: Setup,
   { events, nodes, service }: { events: EventQueue; nodes: readonly SimNode[]; service: Draw },
@@ -214,27 +210,20 @@ function scheduleReports(
   parts: {
     events: EventQueue;
     nodes: readonly SimNode[];
-    policies: readonly Policy[];
-    oneWay: (router: number, node: number) => number;
+    policy: Policy;
+    oneWay: (node: number) => number;
     phase: { next(): number };
   },
 ): void {
-  const { events, nodes, policies, oneWay, phase } = parts;
+  const { events, nodes, policy, oneWay, phase } = parts;
   for (const [index, node] of nodes.entries()) {
     const report = (): void => {
       const figures = node.figures();
       if (!node.isSilent && node.state !== "down") {
-        for (const [router, policy] of policies.entries())
-          events.after(oneWay(router, index), () => policy.reported(index, figures, events.now));
+        events.after(oneWay(index), () => policy.reported(index, figures, events.now));
       }
       events.after(reportMs, report);
     };
     events.after(phase.next() * reportMs, report);
   }
-}
-
-function indexBy(shares: readonly number[], value: number): number {
-  let left = value;
-  for (const [index, share] of shares.entries()) if ((left -= share) < 0) return index;
-  return shares.length - 1;
 }

@@ -2,7 +2,7 @@ import { exponential, lognormal } from "../engine/chance.ts";
 import { answersIn, mean, overSeeds, p99 } from "../engine/measure.ts";
 import { exactQueues, skerry, twoChoices, weightedRandom, type PolicyOf } from "../engine/policies.ts";
 import type { Outcome, Setup } from "../engine/simulate.ts";
-import { EC32, ec32FromTheCloud, hom30, TEXTBOOK, workshop } from "../engine/world.ts";
+import { EC32, HOM30, TEXTBOOK, workshop } from "../engine/world.ts";
 import type { Experiment } from "./experiment.ts";
 
 const WARM_UP_MS = 6_000;
@@ -45,7 +45,7 @@ const withCv =
   };
 
 /** S2: what is left when nothing is piggybacked and reports are old. */
-const BLIND = { world: hom30(8), reportMs: 5_000, piggyback: false };
+const BLIND = { world: HOM30, reportMs: 5_000, piggyback: false };
 
 export const STEADY: Readonly<Record<string, Experiment>> = {
   S0: () => ({
@@ -67,24 +67,10 @@ export const STEADY: Readonly<Record<string, Experiment>> = {
     "1 s": tailOf({ policy: skerry(), reportMs: 1_000 }),
     "5 s": tailOf({ policy: skerry(), reportMs: 5_000 }),
   }),
-  "S3-routers": () => ({
-    "1 router": tailOf({ policy: skerry(), world: ec32FromTheCloud(1) }),
-    "2 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(2) }),
-    "4 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(4) }),
-    "8 routers": tailOf({ policy: skerry(), world: ec32FromTheCloud(8) }),
-  }),
   "S13-.1": withCv(0.1),
   "S13-.5": withCv(0.5),
   "S13-1": withCv(1),
   "S13-2": withCv(2),
-  S15: () => {
-    const world = ec32FromTheCloud(2);
-    return {
-      ours: tailOf({ policy: skerry(), world }),
-      bound: tailOf({ policy: exactQueues(), world }),
-      weightedRandom: tailOf({ policy: weightedRandom(), world }),
-    };
-  },
   S18: () => {
     const withThem = { policy: skerry(), world: workshop(10), localLoad: (node: number) => (node < 5 ? 0.7 : 0) };
     const withoutThem = { policy: skerry(), world: workshop(5) };

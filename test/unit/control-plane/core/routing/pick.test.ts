@@ -32,7 +32,6 @@ type Context = PickContext<RouteCandidate>;
 const context = (over: Partial<Context> = {}): Context => ({
   now: NOW,
   random: seededRandom(7),
-  routers: 1,
   timeLeftMs: 30_000,
   mayTake: () => true,
   prefer: undefined,
@@ -57,23 +56,21 @@ describe("expectedMs", () => {
     ["a free second slot", { rttMs: 4, meanMs: 10, rif: 1, slots: 2 }, 14],
     ["both slots taken and one waiting", { rttMs: 0, meanMs: 10, rif: 3, slots: 2 }, 20],
   ])("counts round trip, queue and service of %s", (_name, shape, expected) => {
-    expect(expectedMs(candidate("a", shape), { now: NOW, routers: 1 })).toBeCloseTo(expected, 6);
+    expect(expectedMs(candidate("a", shape), { now: NOW })).toBeCloseTo(expected, 6);
   });
 
-  it("believes its own count at once and an old report of other routers less and less", () => {
+  it("believes its own count at once and an old report of the node's own callers less and less", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
-    const two = { routers: 2 };
-    expect(expectedMs(busy, { now: NOW, ...two })).toBeCloseTo(110, 6);
-    expect(expectedMs(busy, { now: NOW + 3_000, ...two })).toBeLessThan(12);
+    expect(expectedMs(busy, { now: NOW })).toBeCloseTo(110, 6);
+    expect(expectedMs(busy, { now: NOW + 3_000 })).toBeLessThan(12);
     busy.stats.begin(NOW);
     busy.stats.begin(NOW);
-    // Two of ours, and as many as those of the other router.
-    expect(expectedMs(busy, { now: NOW + 60_000, ...two })).toBeCloseTo(50, 6);
+    expect(expectedMs(busy, { now: NOW + 60_000 })).toBeCloseTo(30, 6);
   });
 
   it("does not suppose what no report has said lately: a request is refused for what is known", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
-    expect(expectedMs(busy, { now: NOW + 3_000, routers: 1 })).toBeLessThan(12);
+    expect(expectedMs(busy, { now: NOW + 3_000 })).toBeLessThan(12);
   });
 });
 
@@ -302,7 +299,6 @@ describe("pick", () => {
       prefer: fc.constantFrom("fast" as const, "cheap" as const, "edge" as const, "cloud" as const, undefined),
       sloMs: fc.constantFrom(20, 200, undefined),
       timeLeftMs: fc.constantFrom(10, 100, 30_000),
-      routers: fc.constantFrom(1, 4, 12),
     });
     fc.assert(
       fc.property(fc.array(shape, { maxLength: 90 }), preference, fc.integer(), (shapes, how, seed) => {
@@ -313,7 +309,7 @@ describe("pick", () => {
         const set = candidateSet(candidates, NOW);
         const choice = pickFrom(set, context({ ...how, random: seededRandom(seed), mayTake }));
         if (choice.kind === "refused") {
-          const soonest = Math.min(...open.map((each) => expectedMs(each, { now: NOW, routers: how.routers })));
+          const soonest = Math.min(...open.map((each) => expectedMs(each, { now: NOW })));
           expect(choice.reason === "none-ready" ? open.length === 0 : open.length > 0).toBe(true);
           if (choice.reason === "late" && open.every(({ stats }) => !stats.isEjected(NOW)))
             expect(soonest).toBeGreaterThan(how.timeLeftMs);
@@ -321,8 +317,7 @@ describe("pick", () => {
         }
         expect(open).toContain(choice.candidate);
         const { candidate: chosen } = choice;
-        if (expectedMs(chosen, { now: NOW, routers: how.routers }) > how.timeLeftMs)
-          expect(chosen.stats.othersAtReport).toBe(0);
+        if (expectedMs(chosen, { now: NOW }) > how.timeLeftMs) expect(chosen.stats.othersAtReport).toBe(0);
         const hasSound = open.some(({ stats }) => !stats.isEjected(NOW));
         if (!set.isPanic && hasSound) expect(choice.candidate.stats.isEjected(NOW)).toBe(false);
       }),
