@@ -1,11 +1,13 @@
 import type { PlacementFigures } from "../../../control-plane/core/routing/placement-stats.ts";
+import { isWorthStarting, refusalOf } from "../../../edge-node/core/admission.ts";
+import { DEFAULT_QUEUE } from "../../../shared/protocol/limits.ts";
 import type { EventQueue } from "./event-queue.ts";
 
 /** One try of one request at one node. */
 export interface Job {
   /** Service time in units of the node's mean. */
   readonly size: number;
-  /** When the caller stops waiting, in ms of the simulation. */
+  /** Until when the node has time for it, in ms of the simulation. */
   readonly deadline: number;
   /** Nobody waits for it any more: dropped when its turn comes. */
   isCancelled: boolean;
@@ -19,14 +21,16 @@ export interface Job {
 export type JobEnd = "done" | "refused" | "dropped" | "failed";
 
 const EWMA_WEIGHT = 0.1;
+const NODE = { kind: "edge", isDraining: false, heldBytes: 0, maxBytes: Infinity } as const;
 
-/** A placement: `slots` runs at once, a first-in-first-out queue, admission and drop at dequeue as edge nodes have them. */
+/** A placement: `slots` runs at once, a first-in-first-out queue, admission and drop at dequeue by the code of edge nodes. */
 export class SimNode {
   readonly slots: number;
   readonly trueMeanMs: number;
   readonly #events: EventQueue;
-  readonly #holdsAtMost: number;
-  readonly #queue: { job: Job; since: number }[] = [];
+  readonly #queue: { readonly job: Job; readonly since: number }[] = [];
+  /** Takes and starts every request, whatever time is left. */
+  readonly #takesAll: boolean;
   #running = new Set<Job>();
   #meanMs: number;
   /** Runs take so many times longer. */
@@ -40,12 +44,12 @@ export class SimNode {
   /** The part of it that went into second tries. */
   copyMs = 0;
 
-  constructor(events: EventQueue, spec: { slots: number; meanMs: number; holdsAtMost: number }) {
+  constructor(events: EventQueue, spec: { slots: number; meanMs: number; takesAll: boolean }) {
     this.#events = events;
     this.slots = spec.slots;
     this.trueMeanMs = spec.meanMs;
     this.#meanMs = spec.meanMs;
-    this.#holdsAtMost = spec.holdsAtMost;
+    this.#takesAll = spec.takesAll;
   }
 
   get rif(): number {
@@ -60,9 +64,17 @@ export class SimNode {
     if (this.isSilent) return;
     if (this.state === "down") return this.#end(job, "failed");
     if (this.state === "erring") return this.#events.after(1, () => this.#end(job, "failed"));
-    if (this.rif >= this.#holdsAtMost) return this.#end(job, "refused");
+    if (this.#refuses(job)) return this.#end(job, "refused");
     if (this.#running.size < this.slots) this.#start(job);
     else this.#queue.push({ job, since: this.#events.now });
+  }
+
+  #refuses({ deadline }: Job): boolean {
+    if (this.#takesAll) return false;
+    const request = { edgeOnly: false, deadlineMs: deadline - this.#events.now, bytes: 0 };
+    const { rif, slots } = this;
+    const view = { rif, ahead: rif, slots, meanMs: this.#meanMs, batch: 1, queueLimit: DEFAULT_QUEUE };
+    return refusalOf(request, NODE, view) !== undefined;
   }
 
   goDown(): void {
@@ -88,9 +100,11 @@ export class SimNode {
 
   #startNext(): void {
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      const { job } = next;
-      const leftMs = job.deadline - this.#events.now;
-      if (!job.isCancelled && leftMs > this.#meanMs) return this.#start(job);
+      const { job, since } = next;
+      const waitedMs = this.#events.now - since;
+      const deadlineMs = job.deadline - since;
+      const isWorth = this.#takesAll || isWorthStarting({ waitedMs, deadlineMs, meanMs: this.#meanMs, ahead: 0 });
+      if (!job.isCancelled && isWorth) return this.#start(job);
       this.#end(job, "dropped");
     }
   }

@@ -1,4 +1,5 @@
 import { AnswerTimes } from "../../../control-plane/core/routing/answer-times.ts";
+import { attemptTimeoutMs } from "../../../control-plane/core/routing/attempt-timeout.ts";
 import { RetryBudget } from "../../../control-plane/core/routing/retry-budget.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
 import { lognormal, type Draw } from "./chance.ts";
@@ -18,8 +19,8 @@ export interface Setup {
   /** Load reports every so many ms. */
   readonly reportMs?: number;
   readonly piggyback?: boolean;
-  /** Requests that a node holds for each slot; unbounded unless given. */
-  readonly heldPerSlot?: number;
+  /** The nodes take and start every request, as a server without admission does. */
+  readonly takesAll?: boolean;
   readonly deadlineMs?: number;
   /** An attempt without an answer is given up after this time. */
   readonly attemptMs?: number;
@@ -59,7 +60,7 @@ const HEDGE_RESERVE = 10;
 
 /** Runs one seeded world from an empty start to `seconds`. Same setup, same outcome. */
 export function simulate(setup: Setup): Outcome {
-  const { world, seed, load, deadlineMs = 60_000, service = SERVICE, heldPerSlot = Infinity } = setup;
+  const { world, seed, load, deadlineMs = 60_000, service = SERVICE, takesAll = false } = setup;
   const events = new EventQueue();
   // One stream for each source of chance: policies are compared on the same requests of the same sizes.
   const [arrivals, sizes, links, choices, again] = [1, 2, 3, 4, 5].map((part) => seededRandom(seed * 100 + part)) as [
@@ -69,9 +70,7 @@ export function simulate(setup: Setup): Outcome {
     ReturnType<typeof seededRandom>,
     ReturnType<typeof seededRandom>,
   ];
-  const nodes = world.nodes.map(
-    ({ slots, meanMs }) => new SimNode(events, { slots, meanMs, holdsAtMost: heldPerSlot * slots }),
-  );
+  const nodes = world.nodes.map(({ slots, meanMs }) => new SimNode(events, { slots, meanMs, takesAll }));
   const policy = setup.policy(world, choices);
   const retryBudget = new RetryBudget(RETRY_RESERVE);
   const hedgeBudget = new RetryBudget(HEDGE_RESERVE);
@@ -113,7 +112,7 @@ export function simulate(setup: Setup): Outcome {
     };
     const job: Job = {
       size,
-      deadline: request.deadline,
+      deadline: request.deadline - world.rttMs(node) / 2,
       isCancelled: false,
       isCopy: request.asked.length > 0,
       onEnd(end, figures) {
@@ -136,7 +135,9 @@ export function simulate(setup: Setup): Outcome {
     const waitMs = Math.min(timeLeftMs, request.asked.length === 1 ? (setup.attemptMs ?? Infinity) : Infinity);
     if (waitMs < 60_000) {
       events.after(waitMs, () => {
-        const isSilent = close(() => policy.failed(node, events.now));
+        // As in `recordAndTranslate`: a missed deadline speaks against a node that had ample time alone.
+        const hadAmpleTime = waitMs >= attemptTimeoutMs(choice.etaMs);
+        const isSilent = close(() => (hadAmpleTime ? policy.failed(node, events.now) : policy.abandoned(node)));
         if (!isSilent) return;
         job.isCancelled = true;
         ended(request, job, "failed");

@@ -137,8 +137,8 @@ export const TROUBLE: Readonly<Record<string, Experiment>> = {
     };
   },
   S8: () => {
-    const ours = overload({ heldPerSlot: 4, retries: true });
-    const unbounded = overload({ policy: weightedRandom() });
+    const ours = overload({ retries: true });
+    const unbounded = overload({ policy: weightedRandom(), takesAll: true });
     return {
       goodputPct: goodput(ours),
       recoveryS: recovery(ours),
