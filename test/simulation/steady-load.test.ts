@@ -47,9 +47,14 @@ describe("simulation of steady load", () => {
     LIMIT_MS,
   );
 
-  it.each([".1", ".5", "1", "2"])(
-    "S13 with service times of cv %s, p99 is at most 1.25 × that of exact queue knowledge",
-    async (cv) => expect(ratioOf(await figuresOf(`S13-${cv}`), "ours", "bound")).toBeLessThan(1.25),
+  it.each([
+    [".1", 1.25],
+    [".5", 1.25],
+    ["1", 1.25],
+    ["2", 1.4],
+  ])(
+    "S13 with service times of cv %s, p99 is at most %s × that of exact queue knowledge",
+    async (cv, times) => expect(ratioOf(await figuresOf(`S13-${cv}`), "ours", "bound")).toBeLessThan(times),
     LIMIT_MS,
   );
 

@@ -72,8 +72,8 @@ export class SimNode {
   #refuses({ deadline }: Job): boolean {
     if (this.#takesAll) return false;
     const request = { edgeOnly: false, deadlineMs: deadline - this.#events.now, bytes: 0 };
-    const { rif, slots } = this;
-    const view = { rif, ahead: rif, slots, meanMs: this.#meanMs, batch: 1, queueLimit: DEFAULT_QUEUE };
+    const { rif: inFlight, slots } = this;
+    const view = { inFlight, ahead: inFlight, slots, meanMs: this.#meanMs, batch: 1, queueLimit: DEFAULT_QUEUE };
     return refusalOf(request, NODE, view) !== undefined;
   }
 

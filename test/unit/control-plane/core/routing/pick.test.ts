@@ -68,6 +68,16 @@ describe("expectedMs", () => {
     expect(expectedMs(busy, { now: NOW + 60_000 })).toBeCloseTo(30, 6);
   });
 
+  it("takes its own requests as worked off while ours travels, and those of the node's own callers as followed by more", () => {
+    const ours = candidate("a", { rttMs: 40, meanMs: 10 });
+    for (let count = 0; count < 10; count += 1) ours.stats.begin(NOW);
+    const theirs = candidate("b", { rttMs: 40, meanMs: 10, rif: 10 });
+    expect(expectedMs(theirs, { now: NOW })).toBeCloseTo(150, 6);
+    // Ten under way: of 130 ms a sixth and more is the way back, and 20 ms of the rest are run before ours arrives.
+    expect(expectedMs(ours, { now: NOW })).toBeLessThan(120);
+    expect(expectedMs(ours, { now: NOW })).toBeGreaterThan(100);
+  });
+
   it("does not suppose what no report has said lately: a request is refused for what is known", () => {
     const busy = candidate("a", { rttMs: 0, meanMs: 10, rif: 10 });
     expect(expectedMs(busy, { now: NOW + 3_000 })).toBeLessThan(12);
