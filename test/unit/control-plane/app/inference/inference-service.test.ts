@@ -186,7 +186,7 @@ describe("InferenceService", () => {
     bringBack();
     await clock.advance(50);
     await settle();
-    expect(asked().frames[0]).toMatchObject({ deadlineMs: 450 });
+    expect(asked().frames[0]).toMatchObject({ deadlineMs: 449 });
     asked().answer();
     expect(await pending).toMatchObject({ status: 200, timing: { routeMs: 550 } });
   });
