@@ -12,6 +12,7 @@ import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts"
 import type { HttpServer } from "./adapters/http/server/server.ts";
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
+import { waitForPostgres } from "./adapters/postgres/wait-for-postgres.ts";
 import { keys } from "./adapters/system/ed25519.ts";
 import { NodeChannels } from "./adapters/websocket/node-channels.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
@@ -67,7 +68,7 @@ export async function composeControlPlane(
   const { postgres, http, clock, random, logger } = parts;
   const replica = newId("r", random);
   const self = { id: replica, address: config.port === 0 ? replica : `${hostname()}:${config.port}` };
-  const cpId = await postgres.controlPlaneId();
+  const cpId = await waitForPostgres(() => postgres.controlPlaneId(), parts);
   const timings = { suspectMs: config.suspectMs, lostMs: config.lostMs };
   const { publicUrl } = config;
   const nodeUrls = config.nodeUrls ?? [publicUrl.replace(/^http/, "ws")];
@@ -261,7 +262,7 @@ export async function composeControlPlane(
         if (topic === "events") events.wake();
         if (topic === "demand") demand.changed();
       });
-      await postgres.sessions.enter(self);
+      await waitForPostgres(() => postgres.sessions.enter(self), parts);
       await fleet.start();
       inference.start();
       push.start();

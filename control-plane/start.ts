@@ -34,7 +34,7 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
   const controlPlane = await composeControlPlane(config, { postgres, http, ...parts });
   await controlPlane.start();
-  await writeFirstKey(config, controlPlane);
+  await waitForPostgres(() => writeFirstKey(config, controlPlane), parts);
   controlPlane.open();
   const grpcPort =
     config.grpcPort === undefined

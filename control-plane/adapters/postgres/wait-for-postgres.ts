@@ -10,8 +10,9 @@ const RETRY: BackoffPolicy = { baseMs: 500, maxMs: 5_000 };
 const WRONG_SETTINGS = new Set(["28000", "28P01", "3D000"]);
 
 /**
- * The result of `open` as soon as PostgreSQL answers. A control plane and its database often start together, and one that
- * exits leaves the order to chance. Throws what waiting does not mend: wrong settings, a schema that cannot be migrated.
+ * The result of `open`, a step of the start, as soon as PostgreSQL answers. A control plane and its database often start
+ * together, and one that exits leaves the order to chance. Throws what waiting does not mend: wrong settings, a schema that
+ * cannot be migrated.
  */
 export async function waitForPostgres<Result>(
   open: () => Promise<Result>,
