@@ -1,11 +1,21 @@
 import type { Manifest } from "../../shared/protocol/manifest.ts";
+import type { RunSharing } from "../../shared/protocol/placement.ts";
 
-/**
- * Why the requests of a version may not share a run; undefined when its graph proves that rows are independent, or the
- * operator declares it. Trials of the host come after, as a second line.
- */
-export function noSharingReason({ rows }: Pick<Manifest, "rows">, isDeclared: boolean | undefined): string | undefined {
-  if (isDeclared === true || rows?.kind === "independent") return undefined;
+/** Whether the requests of a version may share a run, as far as it is known before the host has tried. */
+export function mayShare({ rows }: Pick<Manifest, "rows">, isDeclared: boolean | undefined): RunSharing {
+  if (rows?.kind === "independent") return { isShared: true, reason: "the graph proves that rows are independent" };
+  if (isDeclared === true)
+    return { isShared: true, reason: "the deployment declares that rows are independent (limits.rowsAreIndependent)" };
   const why = rows ? rows.reason : "the version was published before graphs were examined: publish it again";
-  return `the graph does not prove that rows are independent: ${why}`;
+  return { isShared: false, reason: `the graph does not prove that rows are independent: ${why}` };
+}
+
+/** Whether they do, once the host has tried. `noBatchReason`: why its host runs each alone. */
+export function sharingOf(
+  expected: RunSharing,
+  noBatchReason: string | undefined,
+  { maxBatch }: { readonly maxBatch: number },
+): RunSharing {
+  if (noBatchReason !== undefined) return { isShared: false, reason: noBatchReason };
+  return maxBatch > 1 ? expected : { isShared: false, reason: "the deployment sets limits.maxBatch to 1" };
 }

@@ -6,8 +6,10 @@ import { whyNotDeterministic } from "./onnx/determinism.ts";
 import { type HostTask, type HostWarning, LINK_FD } from "./link/link-frame.ts";
 import { type LoadedModel, openModel } from "./onnx/model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
+import { measureGrowth } from "./onnx/growth.ts";
 import { OutputText } from "./onnx/output-text.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
+import { RunSizes } from "./onnx/run-sizes.ts";
 import { runtimeWords } from "./onnx/runtime-words.ts";
 import { type HostedModel, Batch } from "./onnx/batching/batch.ts";
 import { warmUp } from "./onnx/warm-up.ts";
@@ -18,8 +20,12 @@ import { warmUp } from "./onnx/warm-up.ts";
  * argument and kills it when it takes too long, so it has no timers of its own.
  */
 async function main(task: HostTask): Promise<void> {
-  const link = new BlockingLink(LINK_FD);
-  const hosted = await start(link, task);
+  const sizes = new RunSizes({
+    tooLarge: task.tooLarge ?? [],
+    tell: (size) => link.sendEvent({ event: "larger-run", ...(size !== undefined && { size }) }),
+  });
+  const link: BlockingLink = new BlockingLink(LINK_FD, { onLimit: () => sizes.forget() });
+  const hosted = await start(link, task, sizes);
   if (hosted === undefined) return;
   for (let request = link.next(); request !== undefined; request = link.next()) await takeBatch(link, hosted, request);
 }
@@ -38,17 +44,19 @@ async function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkReq
 
 async function start(
   link: BlockingLink,
-  { file, model: name, version, noBatchReason, withoutTrials = false }: HostTask,
+  { file, model: name, version, noBatchReason, withoutTrials = false, growth }: HostTask,
+  sizes: RunSizes,
 ): Promise<HostedModel | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
     const before = performance.now();
-    const model = await openModel(file);
+    const model = sizes.guard(await openModel(file));
     const loadMs = Math.round(performance.now() - before);
     link.sendEvent({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
     phase = "warming";
     const trials = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
-    link.sendEvent({ event: "ready", ...trials });
+    const grown = growth === undefined || withoutTrials ? undefined : await measureGrowth(model, growth);
+    link.sendEvent({ event: "ready", ...trials, ...(grown !== undefined && { growth: grown }) });
     const sharing = new RunSharing({
       isAllowed: trials.noBatchReason === undefined,
       onStopped: (reason) => link.sendEvent({ event: "sharing-stopped", reason }),

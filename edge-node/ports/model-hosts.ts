@@ -1,9 +1,10 @@
 import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { ResponseStream } from "../../shared/inference/response-stream.ts";
+import type { RunSize } from "../../shared/inference/run-size.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
-import type { PlacementFailure } from "../../shared/protocol/placement.ts";
+import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
 
 export interface HostSpec {
   readonly placementId: string;
@@ -12,8 +13,12 @@ export interface HostSpec {
   /** Folder with the artifact's verified files; the host reads it and nothing else. */
   readonly directory: string;
   readonly limits: DesiredPlacement["limits"];
-  /** Why its requests may not share a run; absent when the host decides by trials. */
-  readonly noBatchReason?: string;
+  /** `limits.memMiB` is a guess: it may use so much in its start, in MiB, and afterwards what its trials needed. */
+  readonly startRoomMiB?: number;
+  /** Sizes of runs that are refused, as they needed too much memory under the same limit. */
+  readonly tooLarge?: readonly RunSize[];
+  /** Whether its requests may share a run, and why or why not; absent when trials of the host decide alone. */
+  readonly mayShare?: RunSharing;
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
   /** Something that an operator should know of a model that serves: the reason of an event, and a sentence. */
@@ -68,6 +73,8 @@ export interface HostResponse {
   readonly encodeUs: number;
   /** Error code from the catalogue, when the status is not 200. */
   readonly code: string | undefined;
+  /** It was refused before its run: the host is as it was. */
+  readonly isBeforeRun?: boolean;
   /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
   readonly batchSize: number;
 }
@@ -78,6 +85,8 @@ export interface HostExit {
   readonly code: PlacementFailure;
   /** What a request did that ended it; undefined: it was the model's or the machine's fault, or asked for. */
   readonly blames?: RequestFault;
+  /** The size of the run that needed too much memory, when it was the only one that may have. */
+  readonly tooLarge?: RunSize;
 }
 
 /** One running child process with one loaded model. Its starter owns it and must `stop` it. */
@@ -87,7 +96,11 @@ export interface ModelHost {
   readonly loadMs: number;
   /** Mean of the warm runs. */
   readonly warmUs: number;
-  /** Why its requests do not share runs; undefined when they do. */
+  /** What its trials showed it to need, in MiB: it is held to that. Undefined when its limit was given. */
+  readonly measuredMiB: number | undefined;
+  /** What it was started with. */
+  readonly mayShare: RunSharing | undefined;
+  /** Why its requests do not share runs, as of now; undefined when they do. */
   readonly noBatchReason: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */
   rssMiB(): number;

@@ -38,6 +38,8 @@ export const STAGING_MS = 10 * 60_000;
 
 export const TICKET_MS = 60_000;
 export const MAX_PLACEMENTS_PER_NODE = 64;
+/** Share of a node's memory that its placements may use together: the rest is the system's and the agent's. */
+export const MODELS_MEMORY_SHARE = 0.9;
 /** So that 64 placements, each with the longest names, fit one message. */
 export const MAX_ALIASES_PER_VERSION = 8;
 

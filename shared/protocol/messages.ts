@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { withoutControls } from "../base/plain-text.ts";
-import { placementFailure, placementState } from "./placement.ts";
+import { placementFailure, placementState, runSharing } from "./placement.ts";
 import { digest } from "./manifest.ts";
 
 /**
@@ -65,6 +65,12 @@ const placementReport = {
   rssMiB: count.optional(),
   /** Mean time of the warm runs, in µs: the first guess of the service time. */
   warmUs: count.optional(),
+  /** Whether requests share runs of it, and why or why not. These three: of a ready one, absent from older agents. */
+  sharing: runSharing.extend({ reason: words(400) }).optional(),
+  /** Memory that its model host may use now, in MiB; 0: any amount. */
+  limitMiB: count.optional(),
+  /** Memory that the trials of its start showed it to need, in MiB; absent where none were made. */
+  measuredMiB: count.optional(),
 };
 
 /** Loose, limits too: the digest covers fields that a newer control plane may add, so they must not be stripped. */
@@ -81,6 +87,8 @@ export const desiredPlacement = z.looseObject({
   residency: z.enum(["any", "edge-only", "cloud-only"]),
   limits: z.looseObject({
     memMiB: count,
+    /** `memMiB` is a guess from the size of its files: the node measures, and may use more than that where it has room. */
+    memIsEstimate: z.boolean().optional(),
     /** Rows that may share a run. */
     maxBatch: count,
     queue: count,

@@ -48,5 +48,9 @@ export const PLACEMENT_FAILURES = {
 export type PlacementFailure = keyof typeof PLACEMENT_FAILURES;
 const FAILURE_CODES = Object.keys(PLACEMENT_FAILURES) as [PlacementFailure, ...PlacementFailure[]];
 
+/** Whether the requests of a placement share runs of its model, and why or why not. */
+export const runSharing = z.object({ isShared: z.boolean(), reason: z.string().max(400) });
+export type RunSharing = z.infer<typeof runSharing>;
+
 export const placementFailure = z.enum(FAILURE_CODES);
 export const placementState = z.enum(PLACEMENT_STATES);

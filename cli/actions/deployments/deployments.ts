@@ -1,4 +1,10 @@
-import { deployment, type Deployment, lastingDeployment, placement } from "../../../shared/api/v1/deployments.ts";
+import {
+  deployment,
+  type Deployment,
+  lastingDeployment,
+  placement,
+  type Placement,
+} from "../../../shared/api/v1/deployments.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";
@@ -12,7 +18,7 @@ import { formatAge, formatSince } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 import { conditionOf, waitForDeployment } from "../../wait/deployment-ready.ts";
 import { waitUntil } from "../../wait/wait-until.ts";
-import { placementView } from "../models/models.ts";
+import { placementView, sharingText } from "../models/models.ts";
 
 const pathOf = (name: string): string => `/api/v1/deployments/${encodeURIComponent(name)}`;
 const counts = ({ ready, placed, wanted }: Deployment["status"]["edge"]): string =>
@@ -134,8 +140,19 @@ async function describe(run: CommandContext, api: ApiClient, of: Deployment): Pr
     { wide: true, paint },
   );
   const { items } = await readList(api, `${pathOf(of.name)}/placements`, placement);
-  const replicas = renderTable(items, placementView.columns, { wide: run.globals.format === "wide", paint });
-  return [fields, conditions, ...(items.length > 0 ? [replicas] : [])].join("\n\n");
+  const wide = run.globals.format === "wide";
+  const replicas = renderTable(items, placementView.columns, { wide, paint });
+  const runs = wide ? "" : sharedRuns(items);
+  return [fields, conditions, ...(items.length > 0 ? [replicas] : []), ...(runs === "" ? [] : [runs])].join("\n\n");
+}
+
+/** One line for each answer to whether requests share runs, with the nodes that give it. */
+function sharedRuns(placements: readonly Placement[]): string {
+  const byText = Map.groupBy(placements, ({ sharing }) => sharingText(sharing));
+  return [...byText]
+    .filter(([text]) => text !== "")
+    .map(([text, of]) => `Shared runs on ${of.map(({ node }) => node).join(", ")}: ${text}`)
+    .join("\n");
 }
 
 export async function removeDeployment(run: CommandContext, name: string): Promise<void> {

@@ -5,6 +5,7 @@ import type { Style } from "../../output/paint.ts";
 import { renderTable } from "../../output/table.ts";
 import { count, formatAge } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
+import { sharingText } from "../models/models.ts";
 
 /** `skerry explain`: the records that the planner kept, in words first and in numbers below. */
 export async function explain(run: CommandContext, name: string, options: { readonly whyNot?: string }): Promise<void> {
@@ -22,10 +23,12 @@ export async function explain(run: CommandContext, name: string, options: { read
 }
 
 function describe(answer: ExplainResponse, paint: Style): string {
-  const placed = answer.placements.map(({ node, state, decidedAgeMs, explain: record }) =>
-    [`${paint.strong(node)}  ${state}, decided ${formatAge(decidedAgeMs)} ago`, ...recordLines(record, paint)].join(
-      "\n",
-    ),
+  const placed = answer.placements.map(({ node, state, decidedAgeMs, sharing, explain: record }) =>
+    [
+      `${paint.strong(node)}  ${state}, decided ${formatAge(decidedAgeMs)} ago`,
+      ...recordLines(record, paint),
+      ...(sharing === null ? [] : [`  ${paint.faint(`shared runs: ${sharingText(sharing)}`)}`]),
+    ].join("\n"),
   );
   const now = answer.now.map((record) =>
     [paint.strong(`If it were decided now (${record.kind})`), ...recordLines(record, paint)].join("\n"),

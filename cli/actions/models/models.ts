@@ -178,9 +178,18 @@ export const placementView: View<Placement> = {
     { header: "DEPLOYMENT", value: (row) => row.deployment, wide: true },
     { header: "NODE IS", value: (row) => row.nodeState, wide: true },
     { header: "ID", value: (row) => row.id, wide: true },
+    { header: "MAY USE", value: (row) => memoryText(row.limitMiB), align: "right", wide: true },
+    { header: "SHARED RUNS", value: (row) => sharingText(row.sharing), wide: true },
     { header: "WHY HERE", value: (row) => row.why },
   ],
 };
+
+const memoryText = (limitMiB: number | null): string =>
+  limitMiB === null ? "" : limitMiB === 0 ? "any" : `${limitMiB} MiB`;
+
+/** Whether requests share runs of a placement, and the reason; empty while that is not known. */
+export const sharingText = (sharing: Placement["sharing"]): string =>
+  sharing === null ? "" : `${sharing.isShared ? "yes" : "no"}: ${sharing.reason}`;
 
 function placementStateText(of: Placement, paint: Style): string {
   if (of.failure !== null) return paint.bad(`${of.state}: ${of.failure.code}`);

@@ -22,6 +22,7 @@ export function explainDeployment(
       node: fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
       state: placement.state,
       decidedAgeMs: age(context.now, placement.decidedAt),
+      sharing: placement.sharing ? { ...placement.sharing } : null,
       explain: placement.explain,
     })),
     now: [...planDeployment(fleet, deployment, context).records],

@@ -25,6 +25,8 @@ export function toPlacementDto(
     failure: failure ? { code: failure.code, detail: failure.detail } : null,
     progress: progress ? { done: progress.done, total: progress.total } : null,
     stateAgeMs: age(time.now, placement.stateSince),
+    sharing: placement.sharing ? { ...placement.sharing } : null,
+    limitMiB: placement.limitMiB ?? null,
     why: placement.explain.sentence,
   };
 }

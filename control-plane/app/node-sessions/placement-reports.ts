@@ -5,6 +5,7 @@ import type { Hello, PlacementReport } from "../../../shared/protocol/messages.t
 import { PLACEMENT_FAILURES } from "../../../shared/protocol/placement.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { placementsOn } from "../../core/fleet/queries.ts";
+import { hasSameTrials, trialsAfter } from "../../core/fleet/trials.ts";
 import { missingMessage } from "../../core/fleet/report-verdicts.ts";
 import type { FleetPlacement } from "../../core/fleet/types.ts";
 import type { NewEvent } from "../../ports/events.ts";
@@ -87,6 +88,7 @@ export class PlacementReports {
 
   #take(message: PlacementReport, { isNewsToPostgres }: { readonly isNewsToPostgres: boolean }): void {
     const { placementId, generation, state, code, detail, done, total, rssMiB, warmUs } = message;
+    const { sharing, limitMiB, measuredMiB } = message;
     const report: PlacementReport = {
       placementId,
       generation,
@@ -97,13 +99,17 @@ export class PlacementReports {
       ...(total !== undefined && { total }),
       ...(rssMiB !== undefined && { rssMiB }),
       ...(warmUs !== undefined && { warmUs }),
+      ...(sharing !== undefined && { sharing }),
+      ...(limitMiB !== undefined && { limitMiB }),
+      ...(measuredMiB !== undefined && { measuredMiB }),
     };
     const placement = this.#fleet.snapshot().placements.get(placementId);
     this.#session.transfers.reported(placementId, { isOffered: state === "offered" });
     const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
+    const isOther = placement !== undefined && !hasSameTrials(placement, trialsAfter(placement, report));
     this.#fleet.apply({ type: "placement-reported", nodeId: this.#session.nodeId, report, at: this.#clock.now() });
     // Of a generation that this replica has not read yet, or no more: Postgres knows which.
-    if (isNews || isNewsToPostgres || placement?.generation !== generation)
+    if (isNews || isOther || isNewsToPostgres || placement?.generation !== generation)
       this.#writer.add(report, isNews ? eventsFor(placement, report, this.#session.name) : []);
     if (state === "offered") this.#push.offerSoon();
   }

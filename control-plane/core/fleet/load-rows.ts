@@ -121,8 +121,9 @@ function mergePlacement(known: FleetPlacement | undefined, row: RecordedPlacemen
   const recorded = { ...row, progress: undefined, progressSince: row.stateSince };
   if (!known || known.generation !== row.generation) return recorded;
   if (known.stateSince < row.stateSince && known.state !== row.state) return recorded;
-  const { state, stateSince, failure, progress, progressSince, rssMiB, warmUs } = known;
-  return { ...row, state, stateSince, failure, progress, progressSince, rssMiB, warmUs };
+  const { state, stateSince, failure, progress, progressSince, rssMiB, warmUs, sharing, limitMiB, measuredMiB } = known;
+  const measured = { rssMiB, warmUs, sharing, limitMiB, measuredMiB };
+  return { ...row, state, stateSince, failure, progress, progressSince, ...measured };
 }
 
 /** Makes what `isCovered` of `map` equal to `rows`; an entry of equal value stays the same object. */

@@ -6,7 +6,8 @@ import type { FleetEvent } from "./events.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { loadLiveness, loadRows } from "./load-rows.ts";
 import { CONFIRMED_HEARTBEATS_FOR_READY, isBidirectional } from "./node-status.ts";
-import type { FleetNode, SessionObservation } from "./types.ts";
+import { hasSameTrials, trialsAfter } from "./trials.ts";
+import type { FleetNode, FleetPlacement, SessionObservation } from "./types.ts";
 
 /**
  * The only writer of the fleet in memory. Returns what changed of what a plan, a route or a node's desired document may
@@ -126,7 +127,7 @@ function reportPlacement(
   // What the node has removed and is wanted has to come again.
   const reported = report.state === "gone" && placement.wanted !== "gone" ? "offered" : report.state;
   const isNews = placement.state !== reported;
-  state.setPlacement({
+  const after: FleetPlacement = {
     ...placement,
     state: reported,
     stateSince: isNews ? at : placement.stateSince,
@@ -139,6 +140,8 @@ function reportPlacement(
         : undefined,
     rssMiB: report.rssMiB ?? placement.rssMiB,
     warmUs: report.warmUs ?? placement.warmUs,
-  });
-  if (isNews) change.placements.set(placement.id, nodeId);
+    ...trialsAfter(placement, report),
+  };
+  state.setPlacement(after);
+  if (isNews || !hasSameTrials(placement, after)) change.placements.set(placement.id, nodeId);
 }

@@ -5,7 +5,7 @@ import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
-import type { PlacementFailure, PlacementState, WantedState } from "../../../shared/protocol/placement.ts";
+import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
 
 /**
  * The fleet as it was at one moment: an immutable value. What Postgres says (inventory, desired state, sessions) is
@@ -146,6 +146,12 @@ export interface FleetPlacement {
   readonly rssMiB: number | undefined;
   /** Mean service time of the warm runs, in µs. */
   readonly warmUs: number | undefined;
+  /** Whether requests share runs of it, and why or why not; undefined while it is not ready, and of older agents. */
+  readonly sharing: RunSharing | undefined;
+  /** Memory that its model host may use now, in MiB; 0: any amount. Undefined while it is not ready, and of older agents. */
+  readonly limitMiB: number | undefined;
+  /** Memory that trials on its node showed it to need, in MiB; undefined before the first. */
+  readonly measuredMiB: number | undefined;
 }
 
 /** What an attempt to run a placement depends on beside the model: where one of these changes, a failure says nothing any more. */

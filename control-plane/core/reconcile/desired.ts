@@ -6,7 +6,7 @@ import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { heldOn } from "../scheduling/planning/held.ts";
-import { memoryNeedMiB } from "../scheduling/memory.ts";
+import { memoryLimitMiB } from "../scheduling/memory.ts";
 
 /**
  * Rows of one run. With 32 requests in flight, 8 rows gave half to three quarters of the answers that 32 gave, and 64 gave
@@ -35,6 +35,7 @@ function desiredPlacement(
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
+  const isEstimate = deployment.spec.limits.memMiB === undefined && placement.measuredMiB === undefined;
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,
@@ -47,7 +48,8 @@ function desiredPlacement(
     want,
     residency,
     limits: {
-      memMiB: memoryNeedMiB(version, deployment),
+      memMiB: memoryLimitMiB(placement, version, deployment),
+      ...(isEstimate && { memIsEstimate: true }),
       maxBatch: deployment.spec.limits.maxBatch ?? MAX_BATCH,
       queue: deployment.spec.limits.queue ?? DEFAULT_QUEUE,
       timeoutMs: deployment.spec.limits.timeoutMs,

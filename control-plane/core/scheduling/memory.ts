@@ -1,3 +1,4 @@
+import { MODELS_MEMORY_SHARE } from "../../../shared/protocol/limits.ts";
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 
@@ -15,19 +16,27 @@ export function estimateMemMiB(bytes: number): number {
   return Math.ceil(wanted / STEP_MIB) * STEP_MIB;
 }
 
-/** What a placement is given: the deployment's word, else the estimate. It is the host's limit, so it is also what is reserved. */
+/** What a new placement is given: what the deployment says, else the estimate. */
 export const memoryNeedMiB = (version: FleetVersion, deployment: FleetDeployment | undefined): number =>
   deployment?.spec.limits.memMiB ?? estimateMemMiB(version.bytes);
+
+/**
+ * The limit of a placement's model host, in MiB, and so what is reserved for it: what the deployment says, else what trials
+ * on its node showed, else the estimate.
+ */
+export const memoryLimitMiB = (
+  { measuredMiB }: Pick<FleetPlacement, "measuredMiB">,
+  version: FleetVersion,
+  deployment: FleetDeployment | undefined,
+): number => deployment?.spec.limits.memMiB ?? measuredMiB ?? estimateMemMiB(version.bytes);
 
 /** What a placement may use of its node's memory, in MiB. */
 export function reservedMiB(fleet: Fleet, placement: FleetPlacement): number {
   const version = versionOf(fleet, placement.model, placement.version);
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
-  return version ? memoryNeedMiB(version, deployment) : (placement.rssMiB ?? 0);
+  return version ? memoryLimitMiB(placement, version, deployment) : (placement.rssMiB ?? 0);
 }
-
-const MODELS_SHARE = 0.9;
 
 /** Memory of a node that models may use, in MiB: the rest is the system's and the agent's. */
 export const usableMemoryMiB = ({ capabilities }: FleetNode): number =>
-  Math.floor((capabilities?.memMiB ?? 0) * MODELS_SHARE);
+  Math.floor((capabilities?.memMiB ?? 0) * MODELS_MEMORY_SHARE);

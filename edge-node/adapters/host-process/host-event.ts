@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { tensorSpec } from "../../../shared/protocol/manifest.ts";
 
+const runSize = z.object({
+  shapes: z.record(z.string().max(256), z.array(z.number()).max(8)),
+  outputs: z.array(z.string().max(256)).max(1_024),
+});
+
 /** `HostEvent` as it is read. A model can break its host, so what the host says is checked like any other input. */
 export const hostEvent = z.discriminatedUnion("event", [
   z.object({
@@ -13,10 +18,12 @@ export const hostEvent = z.discriminatedUnion("event", [
     event: z.literal("ready"),
     warmUs: z.number(),
     noBatchReason: z.string().max(500).optional(),
+    growth: z.object({ neededMiB: z.number().min(0), addedMiB: z.number() }).optional(),
     warnings: z
       .array(z.object({ reason: z.enum(["WarmRunFailed", "NotDeterministic"]), message: z.string().max(500) }))
       .max(8),
   }),
+  z.object({ event: z.literal("larger-run"), size: runSize.optional() }),
   z.object({ event: z.literal("sharing-stopped"), reason: z.string().max(500) }),
   z.object({
     event: z.literal("failed"),

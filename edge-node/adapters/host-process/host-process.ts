@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
+import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { HostResponse, HostExit, HostRequest } from "../../ports/model-hosts.ts";
 import { limitAddressSpace } from "./address-space.ts";
 import { exitReason } from "./exit-reason.ts";
@@ -33,6 +34,8 @@ export class HostProcess {
   #stderr = "";
   /** Why it ends, once that is known: the first reason is kept. */
   #known: HostExit | undefined;
+  /** The run under way, when it is larger than all before it. */
+  #largerRun: { readonly size: RunSize; readonly isFirstToGrow: boolean } | undefined;
 
   constructor(
     launch: Launch,
@@ -97,9 +100,26 @@ export class HostProcess {
           return Object.assign(hostFailure(code, reason), { started, blames });
         });
         // Nobody's request: then it is the model's own fault.
-        resolve(suspects > 0 || this.#isAnswered ? exit : { code, reason });
+        if (suspects === 0 && !this.#isAnswered) return resolve({ code, reason });
+        const isKnown = suspects === 1 || this.#isAnswered;
+        const tooLarge = isKnown && blames === "OUT_OF_MEMORY" ? this.#sizeToBlame : undefined;
+        resolve(tooLarge === undefined ? exit : { ...exit, tooLarge });
       });
     });
+  }
+
+  /** Of a host that had grown before, what earlier runs left may be what was too much. */
+  get #sizeToBlame(): RunSize | undefined {
+    return this.#largerRun?.isFirstToGrow === true ? this.#largerRun.size : undefined;
+  }
+
+  /** A run that is larger than all before it begins; undefined: it has ended. */
+  largerRun(size: RunSize | undefined): void {
+    this.#largerRun = size && { size, isFirstToGrow: !this.#hasGrown };
+  }
+
+  get #hasGrown(): boolean {
+    return this.privateMiB >= GROWN * this.#readyMiB;
   }
 
   /** Looks now instead of at the next turn of the watch. */
@@ -117,6 +137,12 @@ export class HostProcess {
     if (this.#readyMiB === Infinity) this.#readyMiB = privateMiB;
     if (pid === undefined || addressMiB === undefined || this.#known !== undefined) return;
     await limitAddressSpace(pid, memMiB === 0 ? 0 : addressMiB + Math.max(0, memMiB - privateMiB) + SLACK_MIB);
+  }
+
+  /** Holds it to more than before, and lets it try again what was too large. */
+  async raiseTo(memMiB: number): Promise<void> {
+    await this.holdTo(memMiB);
+    this.#link.tellLimit();
   }
 
   get memMiB(): number {
@@ -143,10 +169,11 @@ export class HostProcess {
    * left there may be what was too much: then nobody is blamed yet.
    */
   #checked(answer: HostResponse): HostResponse {
-    if (answer.code !== "OUT_OF_MEMORY") return answer;
+    if (answer.code !== "OUT_OF_MEMORY" || answer.isBeforeRun === true) return answer;
     const reason = `memory limit of ${this.#memMiB} MiB: a run needed more`;
-    const hadGrown = this.privateMiB >= GROWN * this.#readyMiB;
+    const hadGrown = this.#largerRun === undefined ? this.#hasGrown : !this.#largerRun.isFirstToGrow;
     this.#isAnswered = true;
+    if (answer.batchSize > 1) this.#largerRun = undefined;
     // The answers to others that came with this one are read first.
     setImmediate(() => this.kill({ code: "OUT_OF_MEMORY", reason, blames: "OUT_OF_MEMORY" }));
     if (!hadGrown) return answer;

@@ -4,6 +4,7 @@ import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
+import { limitFor } from "../../core/memory-limit.ts";
 import type { HostTask } from "../../model-host/link/link-frame.ts";
 import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
@@ -30,6 +31,26 @@ const ENTRY = path.join(import.meta.dirname, "../../model-host/main.ts");
 type Loaded = Extract<CheckedHostEvent, { event: "loaded" }>;
 type Ready = Extract<CheckedHostEvent, { event: "ready" }>;
 
+/** More than this is not left in the memory of a host that only tried it out, in MiB. */
+const KEPT_BY_TRIALS_MIB = 64;
+/** Of all trials of growing size, in ms; and never more than one request may take. */
+const TRIALS_MS = 2_000;
+/** What many callers share in a run, or one sends at once, by the default of text encoders. */
+const TRIED_ROWS = 32;
+
+interface StartOptions {
+  readonly cwd: string;
+  readonly main: string;
+  readonly onPhase: (phase: "loading" | "warming") => void;
+  readonly signal: AbortSignal;
+  readonly withoutTrials?: boolean;
+}
+
+interface StartedHost extends ModelHost {
+  /** Memory that trials of growing size left in it, in MiB. */
+  readonly trialsMiB: number;
+}
+
 /** Starts each model in a child process of its own, with a cap on its memory and a deadline for each step. */
 export class ProcessModelHosts implements ModelHosts {
   readonly #options: ModelHostsOptions;
@@ -55,7 +76,7 @@ export class ProcessModelHosts implements ModelHosts {
     await mkdir(cwd, { recursive: true, mode: 0o500 });
     const main = (await this.#options.mainFile?.(spec.directory)) ?? MODEL_FILE;
     try {
-      return await this.#startOnce(spec, { cwd, main, onPhase, signal });
+      return await this.#startMeasured(spec, { cwd, main, onPhase, signal });
     } catch (error) {
       // A whole number divided by a made-up zero ends the process. Values that no caller sent decide nothing: load it alone.
       if (signal.aborted || !isHostFailure(error) || error.code !== "HOST_CRASHED" || phases.at(-1) !== "warming")
@@ -70,16 +91,26 @@ export class ProcessModelHosts implements ModelHosts {
     }
   }
 
-  async #startOnce(
-    spec: HostSpec,
-    how: {
-      readonly cwd: string;
-      readonly main: string;
-      readonly onPhase: (phase: "loading" | "warming") => void;
-      readonly signal: AbortSignal;
-      readonly withoutTrials?: boolean;
-    },
-  ): Promise<ModelHost> {
+  /**
+   * Without a declared limit the first start finds one out, by larger and larger runs. The runtime keeps the memory of its
+   * largest run, so a host that grew much by them is replaced before it serves.
+   */
+  async #startMeasured(spec: HostSpec, how: StartOptions): Promise<ModelHost> {
+    const { startRoomMiB, ...plain } = spec;
+    if (startRoomMiB === undefined) return this.#startOnce(spec, how);
+    const measured = await this.#startOnce(spec, how).catch((error: unknown) => {
+      if (!isHostFailure(error) || error.code !== "OUT_OF_MEMORY") throw error;
+      return undefined;
+    });
+    if (measured === undefined) return this.#startOnce(plain, how);
+    const { measuredMiB } = measured;
+    if (measuredMiB === undefined || measured.trialsMiB <= KEPT_BY_TRIALS_MIB) return measured;
+    await measured.stop(0);
+    const host = await this.#startOnce({ ...plain, limits: { ...spec.limits, memMiB: measuredMiB } }, how);
+    return Object.assign(host, { measuredMiB });
+  }
+
+  async #startOnce(spec: HostSpec, how: StartOptions): Promise<StartedHost> {
     const { cwd, main, onPhase, signal, withoutTrials = false } = how;
     signal.throwIfAborted();
     const start = new HostStart(this.#launch(spec, main, { withoutTrials }), {
@@ -99,19 +130,24 @@ export class ProcessModelHosts implements ModelHosts {
 
   #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
     const { workDirectory, entry = ENTRY } = this.#options;
-    const { model, version, noBatchReason } = spec;
+    const { model, version, mayShare, startRoomMiB, tooLarge = [], limits } = spec;
+    const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
     const task: HostTask = {
       model,
       version,
       file: path.resolve(spec.directory, main),
-      ...(noBatchReason !== undefined && { noBatchReason }),
+      ...(mayShare?.isShared === false && { noBatchReason: mayShare.reason }),
       ...(withoutTrials && { withoutTrials }),
+      ...(startRoomMiB !== undefined && {
+        growth: { maxRows: Math.max(TRIED_ROWS, limits.maxBatch), maxMiB: startRoomMiB, budgetMs },
+      }),
+      ...(tooLarge.length > 0 && { tooLarge }),
     };
     return launchOf({
       execPath: process.execPath,
       entry,
       task: JSON.stringify(task),
-      memMiB: spec.limits.memMiB,
+      memMiB: startRoomMiB ?? limits.memMiB,
       arch: process.arch,
       shell: existsSync(SHELL) ? SHELL : undefined,
       guarded: process.pid !== 1,
@@ -127,6 +163,7 @@ class HostStart {
   readonly #onPhase: (phase: "loading" | "warming") => void;
   readonly #ready = Promise.withResolvers<Ready>();
   #loaded: Loaded | undefined;
+  #stoppedReason: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -138,7 +175,7 @@ class HostStart {
     this.#onPhase = onPhase;
     onPhase("loading");
     this.#allow(loadTimeoutMs, "LOAD_TIMEOUT", "loading");
-    const { memMiB } = spec.limits;
+    const memMiB = spec.startRoomMiB ?? spec.limits.memMiB;
     this.process = new HostProcess(launch, {
       cwd,
       memMiB,
@@ -148,24 +185,33 @@ class HostStart {
   }
 
   /** Resolves when it may serve; throws when the process is gone. */
-  async finished(): Promise<ModelHost> {
+  async finished(): Promise<StartedHost> {
     const { process } = this;
     const outcome = await Promise.race([this.#ready.promise, process.exited]);
     clearTimeout(this.#timer);
     await process.lookAtMemory();
     if ("reason" in outcome) throw hostFailure(outcome.code, outcome.reason);
-    await process.holdTo(this.#spec.limits.memMiB);
+    const { startRoomMiB, limits, mayShare } = this.#spec;
+    const { growth } = outcome;
+    const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
+    await process.holdTo(measuredMiB ?? limits.memMiB);
+    const stopped = (): string | undefined => this.#stoppedReason;
     const { inputs, outputs, loadMs } = present(this.#loaded);
     return {
       inputs,
       outputs,
       loadMs,
       warmUs: outcome.warmUs,
-      noBatchReason: outcome.noBatchReason,
+      measuredMiB,
+      trialsMiB: growth?.addedMiB ?? 0,
+      mayShare,
+      get noBatchReason() {
+        return outcome.noBatchReason ?? stopped();
+      },
       rssMiB: () => process.residentMiB,
       memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
       raiseMemory: async (memMiB) => {
-        if (process.memMiB > 0 && (memMiB === 0 || memMiB > process.memMiB)) await process.holdTo(memMiB);
+        if (process.memMiB > 0 && (memMiB === 0 || memMiB > process.memMiB)) await process.raiseTo(memMiB);
       },
       infer: (request) => process.ask(request),
       stop: (graceMs) => process.stop(graceMs),
@@ -192,10 +238,13 @@ class HostStart {
       case "ready":
         for (const { reason, message } of event.warnings) this.#spec.onWarning?.(reason, message);
         return this.#ready.resolve(event);
+      case "larger-run":
+        return this.process.largerRun(event.size);
       case "sharing-stopped":
+        this.#stoppedReason = event.reason;
         return this.#spec.onSharingStopped?.(event.reason);
       case "failed":
-        return this.process.expectEnd(failureOf(event, this.#spec.limits.memMiB));
+        return this.process.expectEnd(failureOf(event, this.process.memMiB));
     }
   }
 }

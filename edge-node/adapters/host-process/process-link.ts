@@ -3,6 +3,7 @@ import { ERRORS, messageOf } from "../../../shared/base/errors.ts";
 import {
   ANSWER_CODES,
   ASK,
+  REFUSED_BEFORE_RUN,
   REPLY,
   REQUEST_HEADER,
   type RequestHead,
@@ -67,6 +68,11 @@ export class ProcessLink {
       this.#socket.write(body);
       cancellation?.onCancel(() => this.#cancel(requestId));
     });
+  }
+
+  /** The memory limit of the host is another one. */
+  tellLimit(): void {
+    this.#say({ requestId: 0, headerLength: 0, bodyLength: 0, maxRows: 0, kind: ASK.LIMIT });
   }
 
   /** The host answers it all the same: at once when it waits there, after its run when it runs. */
@@ -156,6 +162,17 @@ export class ProcessLink {
     const status = code === undefined ? 200 : ERRORS[code].status;
     const { headerLength, computeUs, decodeUs, encodeUs, batchSize } = reply;
     const body = reply.kind === REPLY.HEAD ? this.#streams.begin(reply, asked.timeoutMs) : reply.body;
-    asked.resolve({ status, code, headerLength, body, computeUs, decodeUs, encodeUs, batchSize });
+    const isBeforeRun = reply.code === REFUSED_BEFORE_RUN;
+    asked.resolve({
+      status,
+      code,
+      headerLength,
+      body,
+      computeUs,
+      decodeUs,
+      encodeUs,
+      batchSize,
+      ...(isBeforeRun && { isBeforeRun }),
+    });
   }
 }

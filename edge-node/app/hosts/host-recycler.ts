@@ -8,6 +8,7 @@ import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { NodeLog } from "../session/node-log.ts";
+import type { HostLimits } from "./host-limits.ts";
 import { hostSpecOf } from "./host-spec.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
 
@@ -31,10 +32,13 @@ interface Parts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly log: NodeLog;
+  readonly limits: Pick<HostLimits, "within">;
   /** Work that a stopping node waits for. */
   readonly own: (work: Promise<void>) => void;
   /** `host` has replaced the placement's host: its exit matters from now on. */
   readonly onReplaced: (placement: Placement, host: ModelHost) => void;
+  /** The placement's host shares no runs any more. */
+  readonly onSharingStopped: (placement: Placement) => void;
 }
 
 /**
@@ -90,9 +94,10 @@ export class HostRecycler {
     this.#isBusy = true;
     this.#tried.set(placement, { at: clock.now(), limitMiB: limits.memMiB });
     try {
-      const spec = await hostSpecOf(placement.spec, this.#parts);
-      const given = { ...limits, memMiB: nextLimitOf(placement, old) };
-      const next = await hosts.start({ ...spec, limits: given }, () => undefined, abort.signal);
+      const onSharingStopped = (): void => this.#parts.onSharingStopped(placement);
+      const spec = await hostSpecOf(placement.spec, { ...this.#parts, onSharingStopped });
+      const given = this.#parts.limits.within(placement, spec, nextLimitOf(placement, old));
+      const next = await hosts.start(given, () => undefined, abort.signal);
       if (abort.signal.aborted || placement.host !== old) return await next.stop(0);
       await this.#change(placement, { old, next, abort });
     } catch (error) {

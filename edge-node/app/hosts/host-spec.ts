@@ -1,6 +1,6 @@
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
-import { noSharingReason } from "../../core/row-sharing.ts";
+import { mayShare } from "../../core/row-sharing.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { HostSpec } from "../../ports/model-hosts.ts";
 import type { NodeLog } from "../session/node-log.ts";
@@ -9,19 +9,24 @@ interface Parts {
   readonly disk: Pick<ArtifactDisk, "directory" | "manifest">;
   readonly log: NodeLog;
   readonly logger: Logger;
+  /** A shared run of the host changed an answer: it shares none any more. */
+  readonly onSharingStopped: () => void;
 }
 
 /** What a model host is started with. Throws when the artifact's manifest cannot be read. */
-export async function hostSpecOf(placement: DesiredPlacement, { disk, log, logger }: Parts): Promise<HostSpec> {
+export async function hostSpecOf(
+  placement: DesiredPlacement,
+  { disk, log, logger, onSharingStopped }: Parts,
+): Promise<HostSpec> {
   const { placementId, model, version, artifact, limits } = placement;
-  const noBatchReason = noSharingReason(await disk.manifest(artifact), limits.rowsAreIndependent);
+  const manifest = await disk.manifest(artifact);
   return {
     placementId,
     model,
     version,
     directory: disk.directory(artifact),
     limits,
-    ...(noBatchReason !== undefined && { noBatchReason }),
+    mayShare: mayShare(manifest, limits.rowsAreIndependent),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);
       log.add("warn", `${model}:${version}: ${message}`, reason);
@@ -29,6 +34,7 @@ export async function hostSpecOf(placement: DesiredPlacement, { disk, log, logge
     onSharingStopped: (reason) => {
       logger.warn({ placementId, model, version, reason }, "runs are not shared any more");
       log.add("warn", `${model}:${version} does not share runs any more: ${reason}`);
+      onSharingStopped();
     },
   };
 }

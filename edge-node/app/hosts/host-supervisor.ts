@@ -10,9 +10,12 @@ import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
 import type { HostExit, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import { isHostFailure } from "./host-failure.ts";
+import { HostLimits } from "./host-limits.ts";
 import { HostRecycler } from "./host-recycler.ts";
+import type { Placements } from "../placements/placements.ts";
 import type { NodeLog } from "../session/node-log.ts";
 import { hostSpecOf } from "./host-spec.ts";
+import { measuredHost } from "./measured-host.ts";
 import type { RequestExecutor } from "../inference/request-executor.ts";
 
 type Placement = LocalPlacement<ModelHost>;
@@ -21,7 +24,9 @@ interface Parts {
   readonly hosts: ModelHosts;
   readonly disk: ArtifactDisk;
   readonly serving: RequestExecutor;
-  readonly probe: Pick<SystemProbe, "memFreeMiB">;
+  readonly probe: Pick<SystemProbe, "memFreeMiB" | "capabilities">;
+  /** All placements of the node. */
+  readonly placements: Pick<Placements, "all">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -41,13 +46,20 @@ export class HostSupervisor {
   /** Starts under way. */
   readonly #starts = new Map<Placement, AbortController>();
   readonly #recycler: HostRecycler;
+  readonly #limits: HostLimits;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#limits = new HostLimits(parts);
     this.#recycler = new HostRecycler({
       ...parts,
+      limits: this.#limits,
       own: (work) => this.#own(work),
-      onReplaced: (placement, host) => this.#watch(placement, host),
+      onReplaced: (placement, host) => {
+        this.#watch(placement, host);
+        this.#measuredAgain(placement);
+      },
+      onSharingStopped: (placement) => this.#measuredAgain(placement),
     });
   }
 
@@ -62,6 +74,14 @@ export class HostSupervisor {
         if (this.#starts.get(placement) === abort) this.#starts.delete(placement);
       }),
     );
+  }
+
+  /** The limits of a placement that serves may have changed. */
+  limitsChanged(placement: Placement): void {
+    const { host, hostState, spec } = placement;
+    if (!host || hostState !== "running") return;
+    this.#parts.serving.serve(spec, host);
+    this.#own(this.#limits.raise(placement, host).then(() => this.#measuredAgain(placement)));
   }
 
   /** Takes the placement out of service, lets its requests end for at most `graceMs`, ends its process. Returns at once. */
@@ -96,28 +116,39 @@ export class HostSupervisor {
         placement.becomeVerifying();
         if (!(await disk.verify(artifact))) return this.#damaged(placement);
       }
-      const spec = await hostSpecOf(placement.spec, this.#parts);
+      const onSharingStopped = (): void => this.#measuredAgain(placement);
+      const bare = await hostSpecOf(placement.spec, { ...this.#parts, onSharingStopped });
+      const spec = await this.#limits.forStart(placement, bare);
       if (signal.aborted) return placement.hostStopped();
       placement.hostLoading();
       const onPhase = (phase: "loading" | "warming"): void => {
         if (phase === "warming") placement.hostWarming();
       };
       const host = await hosts.start(spec, onPhase, signal);
+      this.#limits.ended(placement, host);
       if (signal.aborted) {
         await host.stop(0);
         return placement.hostStopped();
       }
-      await host.raiseMemory(placement.spec.limits.memMiB); // it may have been raised during the start
+      await this.#limits.raise(placement, host); // it may have been raised during the start
       serving.serve(placement.spec, host);
       const { noBatchReason } = host;
       if (noBatchReason !== undefined)
         logger.info({ placementId, model, version, noBatchReason }, "runs are not shared");
-      placement.hostReady(host, { rssMiB: Math.round(host.rssMiB()), warmUs: Math.round(host.warmUs) });
+      placement.hostReady(host, measuredHost(host, placement.spec));
       this.#watch(placement, host);
     } catch (error) {
       if (signal.aborted) placement.hostStopped();
       else this.#startFailed(placement, error);
+    } finally {
+      this.#limits.ended(placement, undefined);
     }
+  }
+
+  /** Its host says something else than before. */
+  #measuredAgain(placement: Placement): void {
+    const { host } = placement;
+    if (host) placement.hostMeasured(host, measuredHost(host, placement.spec));
   }
 
   #watch(placement: Placement, host: ModelHost): void {
@@ -145,8 +176,9 @@ export class HostSupervisor {
   }
 
   /** A process ended. An exit that was asked for, or of a replaced host, changes nothing. */
-  #exited(placement: Placement, host: ModelHost, { code, reason, blames }: HostExit): void {
+  #exited(placement: Placement, host: ModelHost, { code, reason, blames, tooLarge }: HostExit): void {
     if (placement.host !== host || placement.hostState !== "running") return;
+    if (tooLarge) this.#limits.wasTooLarge(placement, host.memory().limitMiB, tooLarge);
     const { serving, clock, random, onSettled } = this.#parts;
     this.#recycler.cancel(placement, DRAIN_MS);
     if (blames !== undefined && placement.hostOverwhelmed(host)) {

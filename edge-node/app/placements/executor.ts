@@ -142,15 +142,12 @@ export class Executor {
 
   readonly #effects: Effects = {
     adopt: ({ placement: spec }, { complete }) => {
-      const { placements, serving } = this.#parts;
+      const { placements, supervisor } = this.#parts;
       const isHere = complete.has(spec.artifact);
       const placement = placements.all().get(spec.placementId);
       if (!placement) return placements.add(spec, { isHere });
-      if (placement.host && placement.hostState === "running") {
-        serving.serve(spec, placement.host);
-        void placement.host.raiseMemory(spec.limits.memMiB);
-      }
       placement.adopt(spec, { isHere });
+      supervisor.limitsChanged(placement);
     },
     "await-transfer": ({ placement }) => this.#find(placement)?.becomeOffered(),
     stage: ({ placement }) => this.#find(placement)?.becomeStaged(),

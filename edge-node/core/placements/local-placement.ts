@@ -202,6 +202,13 @@ export class LocalPlacement<Host = unknown> {
     this.#host = next;
   }
 
+  /** Something else is known of `host` than before. Without effect when it does not serve any more. */
+  hostMeasured(host: Host, measured: Measured): void {
+    if (this.#host !== host || this.#state !== "ready") return;
+    this.#facts = { ...this.#facts, measured };
+    this.#onChange(this);
+  }
+
   /** Its start or its host is being stopped on purpose. A serving placement drains. */
   hostStopping(): void {
     this.#expectHost("stop", ["starting", "running"]);

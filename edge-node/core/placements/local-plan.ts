@@ -131,6 +131,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.version === b.version &&
     (a.aliases ?? []).join() === (b.aliases ?? []).join() &&
     a.limits.memMiB === b.limits.memMiB &&
+    a.limits.memIsEstimate === b.limits.memIsEstimate &&
     a.limits.maxBatch === b.limits.maxBatch &&
     a.limits.maxDelayUs === b.limits.maxDelayUs &&
     a.limits.rowsAreIndependent === b.limits.rowsAreIndependent &&

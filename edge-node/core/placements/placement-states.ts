@@ -1,4 +1,4 @@
-import type { PlacementFailure, PlacementState } from "../../../shared/protocol/placement.ts";
+import type { PlacementFailure, PlacementState, RunSharing } from "../../../shared/protocol/placement.ts";
 
 /** What `LocalPlacement` says of itself beside its state. */
 
@@ -10,10 +10,15 @@ export interface Failure {
   readonly detail: string;
 }
 
-/** Of the model host once it is loaded. */
+/** What is known of a running model host. */
 export interface Measured {
   readonly rssMiB: number;
   readonly warmUs: number;
+  readonly sharing: RunSharing;
+  /** Memory that it may use, in MiB; 0: any amount. */
+  readonly limitMiB: number;
+  /** What trials at its start showed it to need. */
+  readonly measuredMiB?: number;
 }
 
 /** What is reported with a state. */

@@ -66,8 +66,12 @@ export class BlockingLink {
   #outLength = 0;
   readonly #held = new StreamedResponses((head, body) => this.#put(head, body));
 
-  constructor(fd: number) {
+  readonly #onLimit: () => void;
+
+  /** `onLimit`: the memory limit is another one from now on. */
+  constructor(fd: number, { onLimit = () => undefined }: { readonly onLimit?: () => void } = {}) {
     this.#fd = fd;
+    this.#onLimit = onLimit;
   }
 
   /** Waits for a request; undefined when the agent has closed its end or is gone. */
@@ -99,6 +103,10 @@ export class BlockingLink {
 
   /** False for what is no request, which is dealt with here, and for one that a cancellation in the buffer takes back. */
   #isWanted({ kind, requestId, headerLength }: RequestHead): boolean {
+    if (kind === ASK.LIMIT) {
+      this.#onLimit();
+      return false;
+    }
     if (kind === ASK.CREDIT) {
       this.#held.grant(requestId, headerLength);
       this.#flush();

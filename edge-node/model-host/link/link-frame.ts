@@ -1,3 +1,4 @@
+import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
@@ -11,6 +12,7 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *   cancel:  u32 request id, u32 0, u32 0, u16 0, u16 1. Nobody wants the answer any more: a request that has not been taken
  *            up is answered CANCELLED, with no body, and does not run; an answer in pieces ends with CANCELLED; for any
  *            other it means nothing
+ *   limit:   u32 0, u32 0, u32 0, u16 0, u16 3. The memory limit is another one: what was too large may not be so any more
  *   credit:  u32 request id, u32 bytes, u32 0, u16 0, u16 2. So many bytes of the answer in pieces may be sent beyond
  *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
  *   reply:   u8 kind, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
@@ -27,7 +29,7 @@ export const LINK_FD = 3;
 export const REQUEST_HEADER = 16;
 export const REPLY_HEADER = 28;
 
-export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2 } as const;
+export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3 } as const;
 export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5 } as const;
 
 /** The host sends an answer that is no longer in one reply. */
@@ -74,7 +76,11 @@ export const ANSWER_CODES = [
   "CANCELLED",
   "QUEUE_FULL",
   "OUT_OF_MEMORY",
+  "OUT_OF_MEMORY",
 ] as const;
+
+/** The code byte of a request that was refused before its run, as one of its size or smaller was too large before. */
+export const REFUSED_BEFORE_RUN = 7;
 
 /** Something that an operator should know of a model that serves. */
 export interface HostWarning {
@@ -91,13 +97,19 @@ export type HostEvent =
       readonly outputs: readonly TensorSignature[];
       readonly loadMs: number;
     }
-  /** `noBatchReason`: why requests do not share runs; absent when they do. */
+  /**
+   * `noBatchReason`: why requests do not share runs; absent when they do. `growth`: what runs of growing size took;
+   * absent when none were asked for.
+   */
   | {
       readonly event: "ready";
       readonly warmUs: number;
       readonly noBatchReason?: string | undefined;
+      readonly growth?: Growth;
       readonly warnings: readonly HostWarning[];
     }
+  /** A run that is larger than all before it begins; without a size: it has ended. */
+  | { readonly event: "larger-run"; readonly size?: RunSize }
   /** From now on requests do not share runs. */
   | { readonly event: "sharing-stopped"; readonly reason: string }
   | {
@@ -106,6 +118,22 @@ export type HostEvent =
       readonly outOfMemory: boolean;
       readonly detail: string;
     };
+
+/** How far trials of larger and larger runs may go. */
+export interface GrowthLimits {
+  /** Rows of the largest trial. */
+  readonly maxRows: number;
+  /** Memory that the process may hold, in MiB. */
+  readonly maxMiB: number;
+  /** All trials together, in ms. */
+  readonly budgetMs: number;
+}
+
+/** Memory of the process, in MiB: what it held at most, and how much of that the trials added. */
+export interface Growth {
+  readonly neededMiB: number;
+  readonly addedMiB: number;
+}
 
 /** The host's only argument, as JSON. */
 export interface HostTask {
@@ -117,6 +145,10 @@ export interface HostTask {
   readonly noBatchReason?: string;
   /** No run on made-up values: the last start died of one. */
   readonly withoutTrials?: boolean;
+  /** Find out how much memory larger and larger runs take, within these bounds. */
+  readonly growth?: GrowthLimits;
+  /** Sizes of runs that ended an earlier host with the same memory limit. */
+  readonly tooLarge?: readonly RunSize[];
 }
 
 export function writeRequestHead(view: DataView, head: RequestHead): void {

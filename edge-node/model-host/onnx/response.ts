@@ -6,8 +6,9 @@ import type { InferRequest } from "../../../shared/inference/request.ts";
 import { encodeResponse, errorBody } from "../../../shared/inference/response.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
-import { ANSWER_CODES } from "../link/link-frame.ts";
+import { ANSWER_CODES, REFUSED_BEFORE_RUN } from "../link/link-frame.ts";
 import { isOutOfMemory } from "../out-of-memory.ts";
+import { isRefusedBeforeRun } from "./run-sizes.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
 export interface EncodedResponse extends EncodedBody {
@@ -34,6 +35,8 @@ export function responseOf(
 
 /** What went wrong, as a response with a code and an `{"error"}` body. */
 export function errorResponse(error: unknown): EncodedResponse {
+  if (isRefusedBeforeRun(error))
+    return { code: REFUSED_BEFORE_RUN, body: errorBody(error.message), headerLength: JSON_BODY };
   const fault = isSkerryError(error) ? error : new SkerryError("INTERNAL", messageOf(error));
   const code = ANSWER_CODES.findIndex((known) => known === fault.code);
   return {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { aliasName, instant, labels, objectName, versionNumber } from "./common.ts";
-import { placementFailure, placementState } from "../../protocol/placement.ts";
+import { placementFailure, placementState, runSharing } from "../../protocol/placement.ts";
 
 const matchExpression = z.strictObject({
   key: z.string().min(1).max(128),
@@ -223,6 +223,19 @@ export const placement = z
     /** Bytes there and bytes in all, while downloading. */
     progress: z.object({ done: z.number(), total: z.number() }).nullable(),
     stateAgeMs: z.number(),
+    sharing: runSharing
+      .nullable()
+      .default(null)
+      .describe(
+        "Whether its requests share runs of the model, and why or why not; null before it is ready. `docs/batching.md` has the reasons.",
+      ),
+    limitMiB: z
+      .number()
+      .nullable()
+      .default(null)
+      .describe(
+        "Memory that its model host may use now, in MiB, 0: any amount; null before it is ready. Without `limits.memMiB` it comes from a measurement on its node.",
+      ),
     /** One sentence: why here. */
     why: z.string(),
   })

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { runSharing } from "../../protocol/placement.ts";
 
 /** `not now`: state may change. `never`: spec, hardware or software must change. `bug`: ours, please report. */
 export const verdictKind = z.enum(["not now", "never", "bug"]);
@@ -51,6 +52,10 @@ export const explainResponse = z.object({
       node: z.string(),
       state: z.string(),
       decidedAgeMs: z.number(),
+      sharing: runSharing
+        .nullable()
+        .default(null)
+        .describe("Whether its requests share runs of the model, and why or why not; null before it is ready."),
       explain: explainRecord,
     }),
   ),

@@ -133,7 +133,9 @@ const number = (value: number): Body =>
 
 describe("requests to a model that mixes rows from some value on", () => {
   it("never share a run where the graph does not prove that rows are independent", async () => {
-    const host = await start(thresholdModel(5_000), { noBatchReason: "ReduceMax reduces the whole tensor" });
+    const host = await start(thresholdModel(5_000), {
+      mayShare: { isShared: false, reason: "ReduceMax reduces the whole tensor" },
+    });
     const answers = await askTogether(host, [9_000, 1, 2, 18].map(number), 8);
     expect(answers.map((answer) => row(answer)[0])).toEqual([1_000, 1, 2, 18]);
     expect(answers.every(({ batchSize }) => batchSize === 1)).toBe(true);

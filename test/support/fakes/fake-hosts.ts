@@ -1,6 +1,6 @@
 import { own } from "../../../shared/bytes/owned-bytes.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
-import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
+import type { PlacementFailure, RunSharing } from "../../../shared/protocol/placement.ts";
 import { hostFailure } from "../../../edge-node/app/hosts/host-failure.ts";
 import type { RequestExecutor } from "../../../edge-node/app/inference/request-executor.ts";
 import type {
@@ -19,14 +19,17 @@ export class FakeHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs = 120;
-  readonly noBatchReason = undefined;
+  measuredMiB: number | undefined;
+  noBatchReason: string | undefined;
   readonly spec: HostSpec;
+  readonly mayShare: RunSharing | undefined;
   readonly exited: Promise<HostExit>;
   isRunning = true;
   #exit: (exit: HostExit) => void = () => undefined;
 
   constructor(spec: HostSpec) {
     this.spec = spec;
+    this.mayShare = spec.mayShare;
     this.exited = new Promise((resolve) => (this.#exit = resolve));
   }
 

@@ -119,6 +119,9 @@ export function aPlacement(node: FleetNode, over: Partial<FleetPlacement> = {}):
     progressSince: over.stateSince ?? NOW - 500_000,
     rssMiB: undefined,
     warmUs: 1_000,
+    sharing: undefined,
+    limitMiB: undefined,
+    measuredMiB: undefined,
     ...over,
   };
 }

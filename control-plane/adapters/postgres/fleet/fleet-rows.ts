@@ -6,7 +6,12 @@ import type { Digest } from "../../../../shared/base/digest.ts";
 import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
 import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import type { Capabilities } from "../../../../shared/protocol/messages.ts";
-import type { PlacementFailure, PlacementState, WantedState } from "../../../../shared/protocol/placement.ts";
+import type {
+  PlacementFailure,
+  PlacementState,
+  RunSharing,
+  WantedState,
+} from "../../../../shared/protocol/placement.ts";
 import type {
   AnnouncedState,
   FleetDeployment,
@@ -90,6 +95,9 @@ export interface PlacementRow {
   readonly failureDetail: string | null;
   readonly rssMiB: number | null;
   readonly warmUs: number | null;
+  readonly sharing: RunSharing | null;
+  readonly limitMiB: number | null;
+  readonly measuredMiB: number | null;
   readonly attemptMemMiB: number | null;
   readonly attemptAgent: string | null;
 }
@@ -200,5 +208,8 @@ export function toFleetPlacement(
     attempt: memMiB === null || agent === null ? undefined : { memMiB, agent },
     rssMiB: rssMiB ?? undefined,
     warmUs: warmUs ?? undefined,
+    sharing: row.sharing ?? undefined,
+    limitMiB: row.limitMiB ?? undefined,
+    measuredMiB: row.measuredMiB ?? undefined,
   };
 }

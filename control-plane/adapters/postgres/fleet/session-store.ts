@@ -199,19 +199,23 @@ async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly P
   return tx.$executeRaw`
     WITH reported AS (
       SELECT "placementId" AS id, generation, state, CASE WHEN state = 'failed' THEN coalesce(code, 'HOST_CRASHED') END AS code,
-        CASE WHEN state = 'failed' THEN coalesce(detail, '') END AS detail, "rssMiB" AS rss, "warmUs" AS warm
+        CASE WHEN state = 'failed' THEN coalesce(detail, '') END AS detail, "rssMiB" AS rss, "warmUs" AS warm,
+        sharing, "limitMiB" AS limit_mib, "measuredMiB" AS measured
       FROM jsonb_to_recordset(${JSON.stringify(reports)}::jsonb)
-        AS r ("placementId" text, generation int, state text, code text, detail text, "rssMiB" int, "warmUs" int)
+        AS r ("placementId" text, generation int, state text, code text, detail text, "rssMiB" int, "warmUs" int,
+          sharing jsonb, "limitMiB" int, "measuredMiB" int)
     )
     UPDATE placements p SET
       generation = r.generation, state = ${STATE},
       state_since = CASE WHEN p.state = ${STATE} AND p.generation = r.generation THEN p.state_since ELSE now() END,
       failure_code = r.code, failure_detail = ${DETAIL},
-      rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us)
+      rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us),
+      sharing = r.sharing, limit_mib = r.limit_mib, measured_mib = coalesce(r.measured, p.measured_mib)
     FROM reported r
     WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation <= r.generation
-      AND (p.generation, p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us)
-        IS DISTINCT FROM (r.generation, ${STATE}, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us))`;
+      AND (p.generation, p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us, p.sharing, p.limit_mib, p.measured_mib)
+        IS DISTINCT FROM (r.generation, ${STATE}, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us),
+          r.sharing, r.limit_mib, coalesce(r.measured, p.measured_mib))`;
 }
 
 /** One row is updated at most once by a statement: of several reports on one placement the last of the newest generation counts. */

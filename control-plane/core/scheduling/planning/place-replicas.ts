@@ -141,5 +141,8 @@ function plannedPlacement(
     progressSince: now,
     rssMiB: undefined,
     warmUs: undefined,
+    sharing: undefined,
+    limitMiB: undefined,
+    measuredMiB: undefined,
   };
 }

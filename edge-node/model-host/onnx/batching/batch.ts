@@ -1,3 +1,4 @@
+import { isSkerryError } from "../../../../shared/base/errors.ts";
 import { decodeRequest, type InferRequest } from "../../../../shared/inference/request.ts";
 import { freeBuffer } from "../../../../shared/bytes/owned-bytes.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
@@ -144,7 +145,7 @@ export class Batch {
       this.#answer(entry, tensors, performance.now() - before);
     } catch (error) {
       entry.runMs += performance.now() - before;
-      entry.answer = errorResponse(runtimeFault(error, this.#hosted));
+      entry.answer = errorResponse(isSkerryError(error) ? error : runtimeFault(error, this.#hosted));
     }
   }
 

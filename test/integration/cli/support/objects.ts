@@ -100,6 +100,8 @@ export function placementOn(node: string, state: Placement["state"]): Placement 
     failure: null,
     progress: state === "downloading" ? { done: 43, total: 100 } : null,
     stateAgeMs: 1000,
+    sharing: state === "ready" ? { isShared: true, reason: "the graph proves that rows are independent" } : null,
+    limitMiB: state === "ready" ? 320 : null,
     why: "it is near",
   };
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { HostRecycler } from "../../../../../edge-node/app/hosts/host-recycler.ts";
+import { measuredHost } from "../../../../../edge-node/app/hosts/measured-host.ts";
 import { LocalPlacement } from "../../../../../edge-node/core/placements/local-placement.ts";
 import type { DesiredPlacement } from "../../../../../shared/protocol/messages.ts";
-import type { ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
+import type { HostSpec, ModelHost } from "../../../../../edge-node/ports/model-hosts.ts";
 import { FakeHosts, FakeServing } from "../../../../support/fakes/fake-hosts.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
@@ -42,6 +43,10 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     probe: { memFreeMiB: () => memFreeMiB },
     log: { add: (_level: string, line: string) => told.push(line) },
     own: () => undefined,
+    limits: {
+      within: (_: unknown, spec: HostSpec, memMiB: number) => ({ ...spec, limits: { ...spec.limits, memMiB } }),
+    },
+    onSharingStopped: () => undefined,
     onReplaced: (placement: LocalPlacement<ModelHost>, host: ModelHost) => recycler.watch(placement, host),
   } as unknown as ConstructorParameters<typeof HostRecycler>[0]);
   /** Another placement, whose host runs and is watched. */
@@ -52,7 +57,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     placement.hostLoading();
     const spec = { ...placement.spec, directory: "/models/a-1" };
     const host = await hosts.start(spec, () => undefined, new AbortController().signal);
-    placement.hostReady(host, { rssMiB: 64, warmUs: 120 });
+    placement.hostReady(host, measuredHost(host, placement.spec));
     recycler.watch(placement, host);
     return placement;
   };

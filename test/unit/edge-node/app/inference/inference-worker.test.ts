@@ -35,6 +35,8 @@ class ScriptedHost implements ModelHost {
   readonly outputs = [];
   readonly loadMs = 1;
   readonly warmUs: number;
+  readonly mayShare = undefined;
+  readonly measuredMiB = undefined;
   readonly noBatchReason: string | undefined;
   readonly exited = new Promise<HostExit>(() => undefined);
   /** Bodies in the order in which they were handed over. */

@@ -17,7 +17,12 @@ const SPEC: DesiredPlacement = {
   residency: "any",
   limits: { memMiB: 256, maxBatch: 8, queue: 64, timeoutMs: 2_000 },
 };
-const MEASURED = { rssMiB: 64, warmUs: 120 };
+const MEASURED = {
+  rssMiB: 64,
+  warmUs: 120,
+  sharing: { isShared: true, reason: "the graph proves that rows are independent" },
+  limitMiB: 256,
+};
 const CRASH = { code: "HOST_CRASHED", detail: "signal SIGSEGV" } as const;
 const random = seededRandom(1);
 
