@@ -1,4 +1,10 @@
-import { deployment, type Deployment, placement, type Placement } from "../../shared/api/v1/deployments.ts";
+import {
+  deployment,
+  type Deployment,
+  LIMITS_CHANGING,
+  placement,
+  type Placement,
+} from "../../shared/api/v1/deployments.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { readList } from "../api/lists.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -9,9 +15,10 @@ import { formatBytes } from "../output/units.ts";
 import type { CommandContext } from "../run.ts";
 import { waitUntil } from "./wait-until.ts";
 
-/** True when the newest declaration has been looked at and everything it asks for is ready. */
+/** True when the newest declaration has been looked at, everything it asks for is ready, and its limits hold. */
 function isReady(of: Deployment, generation: number): boolean {
-  return of.status.observedGeneration >= generation && conditionOf(of, "Ready")?.status === "True";
+  const areLimitsHeld = conditionOf(of, "Progressing")?.reason !== LIMITS_CHANGING;
+  return of.status.observedGeneration >= generation && conditionOf(of, "Ready")?.status === "True" && areLimitsHeld;
 }
 
 export function conditionOf(

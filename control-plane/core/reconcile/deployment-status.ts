@@ -1,4 +1,9 @@
-import type { Condition, DeploymentFindings, ReplicaCounts } from "../../../shared/api/v1/deployments.ts";
+import {
+  type Condition,
+  type DeploymentFindings,
+  LIMITS_CHANGING,
+  type ReplicaCounts,
+} from "../../../shared/api/v1/deployments.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
@@ -15,6 +20,8 @@ interface Found {
   /** Placements that are on their way to ready. */
   readonly moving: readonly FleetPlacement[];
   readonly failed: readonly FleetPlacement[];
+  /** Nodes that serve it and do not hold its memory limit yet, by name, and that limit, in MiB. */
+  readonly raising: { readonly nodes: readonly string[]; readonly limitMiB: number };
   readonly plan: DeploymentPlan;
   /** Why no replica is wanted, when none is. */
   readonly whyNone: string;
@@ -94,6 +101,8 @@ export function deploymentFindings(
     const current = ofKind.filter((placement) => placement.version === plan.targetVersion);
     return { wanted: plan.wanted[kind], placed: current.length, ready: current.filter(serves).length };
   };
+  const nameOf = (placement: FleetPlacement): string => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId;
+  const { memMiB = 0 } = deployment.spec.limits;
   const found: Found = {
     edge: countsOf("edge"),
     cloud: countsOf("cloud"),
@@ -103,9 +112,16 @@ export function deploymentFindings(
     failed: placements.filter(
       (placement) => placement.state === "failed" && !plan.retry.some((retry) => retry.placement === placement),
     ),
+    raising: {
+      nodes: placements
+        .filter((placement) => serves(placement) && isBelow(placement, memMiB))
+        .map(nameOf)
+        .toSorted(),
+      limitMiB: memMiB,
+    },
     plan,
     whyNone: whyNone(deployment),
-    nameOf: (placement) => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId,
+    nameOf,
   };
   const active = activeVersion(fleet, deployment, placements.filter(serves));
   return {
@@ -152,7 +168,10 @@ function ready({ edge, cloud, plan, whyNone }: Found, active: number | undefined
   return { type: "Ready", status: "False", reason: "NoReplicaReady", message };
 }
 
-function progressing({ moving, plan, failed }: Found): Condition {
+/** Whether its running host has a lower limit than is declared; an older agent does not tell. */
+const isBelow = ({ limitMiB = 0 }: FleetPlacement, memMiB: number): boolean => limitMiB > 0 && limitMiB < memMiB;
+
+function progressing({ moving, plan, failed, raising }: Found): Condition {
   if (moving.length > 0) {
     const states = [...Map.groupBy(moving, ({ state }) => state)]
       .map(([state, group]) => `${group.length} ${state}`)
@@ -169,6 +188,10 @@ function progressing({ moving, plan, failed }: Found): Condition {
       reason: "PlacementsPlanned",
       message: `${counted(planned, "placement")} about to start`,
     };
+  }
+  if (raising.nodes.length > 0) {
+    const message = `the memory limit of ${raising.limitMiB} MiB does not hold yet on ${raising.nodes.join(", ")}`;
+    return { type: "Progressing", status: "True", reason: LIMITS_CHANGING, message };
   }
   const isDone = failed.length + plan.shortfall.length + plan.stalled.length === 0;
   return {

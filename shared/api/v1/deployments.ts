@@ -154,6 +154,9 @@ export const condition = z.object({
 });
 export type Condition = z.infer<typeof condition>;
 
+/** Reason of `Progressing` while replicas serve that do not hold a raised limit yet. */
+export const LIMITS_CHANGING = "LimitsChanging";
+
 const replicaCounts = z.object({ wanted: z.number(), placed: z.number(), ready: z.number() });
 export type ReplicaCounts = z.infer<typeof replicaCounts>;
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { Deployment } from "../../../shared/api/v1/deployments.ts";
-import { loopModel, runBombModel } from "../../support/models/onnx-models.ts";
+import { type Deployment, LIMITS_CHANGING } from "../../../shared/api/v1/deployments.ts";
+import { modelHostsOf } from "../../support/processes/process-facts.ts";
+import { loopModel, runBombModel, wideRowsModel } from "../../support/models/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 import { steadyLoad, type LoadSample } from "../../support/processes/steady-load.ts";
 
@@ -10,11 +11,12 @@ const TIMES = 5;
 
 let database: TestDatabase;
 let cluster: SkerryCluster;
+let node: ClusterNode;
 
 beforeAll(async () => {
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
-  await cluster.addNode("edge-a");
+  node = await cluster.addNode("edge-a");
   await cluster.addNode("edge-b");
   await cluster.publish("hungry", runBombModel());
   await cluster.publish("loop", loopModel({ forever: false }));
@@ -30,11 +32,16 @@ afterAll(async () => {
 async function deploy(model: string, limits: object): Promise<void> {
   const placement = { edge: { min: 2 } };
   await cluster.deploy({ name: model, model, version: 1, limits, placement });
-  // As `--wait` does.
+  await whenReady(model);
+}
+
+/** As `--wait` does. */
+async function whenReady(model: string): Promise<void> {
   await until("the deployment was looked at and is ready", async () => {
     const { generation, status } = await cluster.get<Deployment>(`/deployments/${model}`);
     const isReady = status.conditions.some((each) => each.type === "Ready" && each.status === "True");
-    return isReady && status.observedGeneration >= generation;
+    const areLimitsHeld = status.conditions.every(({ reason }) => reason !== LIMITS_CHANGING);
+    return isReady && areLimitsHeld && status.observedGeneration >= generation;
   });
 }
 
@@ -97,5 +104,50 @@ describe("a request that a model cannot answer within its limits", () => {
     expect(
       (await Promise.all(Array.from({ length: 8 }, () => ask("hungry", 150)))).map(({ status }) => status),
     ).toEqual(Array.from({ length: 8 }, () => 200));
+  }, 60_000);
+
+  it("costs its host no second restart when the shapes were too large before, until the limit is raised", async () => {
+    const rows = (count: number): Promise<Response> =>
+      cluster.infer("wide", {
+        inputs: [{ name: "x", datatype: "FP32", shape: [count, 1], data: Array.from({ length: count }, () => 0) }],
+      });
+    await cluster.publish("wide", wideRowsModel(4));
+    const declare = async (limits: object): Promise<void> => {
+      const where = { matchLabels: { name: "edge-a" } };
+      await cluster.deploy({ name: "wide", model: "wide", version: 1, limits, placement: { where, edge: { min: 1 } } });
+      await whenReady("wide");
+    };
+    await declare({ memMiB: 256 });
+    expect((await rows(2)).status).toBe(200);
+    expect((await rows(60)).status).toBe(413);
+    await until("the host is back", async () => (await rows(2)).status === 200);
+    const before = await modelHostsOf(node.process.child.pid ?? 0);
+    for (const count of [60, 64, 100]) {
+      const refused = await rows(count);
+      expect([refused.status, refused.headers.get("skerry-error")]).toEqual([413, "OUT_OF_MEMORY"]);
+      expect(((await refused.json()) as { error: string }).error).toContain("256 MiB of limits.memMiB");
+      expect((await rows(2)).status).toBe(200);
+    }
+    expect(await modelHostsOf(node.process.child.pid ?? 0)).toEqual(before);
+    await declare({ memMiB: 2_000 });
+    expect((await rows(60)).status).toBe(200);
+    expect(await modelHostsOf(node.process.child.pid ?? 0)).toEqual(before);
+  }, 60_000);
+
+  it("is answered within a limit that was measured when none was declared", async () => {
+    const rows = 32;
+    await cluster.publish("measured", wideRowsModel(4));
+    await deploy("measured", {});
+    const [placement] = await cluster.placements("measured");
+    expect(placement?.limitMiB).toBeGreaterThan(350);
+    const data = Array.from({ length: rows }, () => 0);
+    const answer = await cluster.infer("measured", {
+      inputs: [{ name: "x", datatype: "FP32", shape: [rows, 1], data }],
+    });
+    expect(answer.status).toBe(200);
+    expect((await cluster.placements("measured"))[0]?.sharing).toEqual({
+      isShared: true,
+      reason: "the graph proves that rows are independent",
+    });
   }, 60_000);
 });

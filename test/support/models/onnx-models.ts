@@ -312,6 +312,22 @@ export const runBombModel = (): Uint8Array =>
     constants: [constant("elements", "INT64", [1], int64s(262_144))],
   });
 
+/** y = Σ exp(x · w), [any, 1] each, by way of `mebibytes` for each row: a run's memory grows with its rows. */
+export const wideRowsModel = (mebibytes: number): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "MatMul", input: ["x", "w"], output: ["wide"] },
+      { opType: "Exp", input: ["wide"], output: ["powers"] },
+      { opType: "ReduceSum", input: ["powers", "axes"], output: ["y"] },
+    ],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 1] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: ["n", 1] }],
+    constants: [
+      constant("w", "FP32", [1, mebibytes * 262_144], new Float32Array(mebibytes * 262_144)),
+      constant("axes", "INT64", [1], int64s(1)),
+    ],
+  });
+
 /** Names an operator that does not exist: refused when it is loaded. */
 export const unknownOperatorModel = (): Uint8Array =>
   model({
