@@ -88,6 +88,18 @@ describe("reading commands", () => {
     expect(stdout).toMatch(/edge-a +edge +digits:1 +downloading 43 % +1s +it is near/);
   });
 
+  it("show why runs of each replica are shared or not, once for all nodes with the same reason", async () => {
+    api.on("GET /api/v1/deployments/digits", deploymentNamed("digits", true));
+    const stopped = { isShared: false, reason: 'output "y" of a request differed from its answer alone' };
+    const [a, b, c] = ["edge-a", "edge-b", "edge-c"].map((node) => placementOn(node, "ready"));
+    api.on("GET /api/v1/deployments/digits/placements", listOf(a, { ...b, sharing: stopped }, c));
+    const { stdout } = await cli("deployments", "get", "digits");
+    expect(stdout).toContain("Shared runs on edge-a, edge-c: yes: the graph proves that rows are independent");
+    expect(stdout).toContain(`Shared runs on edge-b: no: ${stopped.reason}`);
+    const wide = (await cli("deployments", "get", "digits", "-o", "wide")).stdout;
+    expect(wide).toMatch(/edge-b .*320 MiB +no: output "y"/);
+  });
+
   it("resolve an alias to its version", async () => {
     api.on("GET /api/v1/models/digits", {
       name: "digits",

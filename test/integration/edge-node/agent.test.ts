@@ -218,6 +218,25 @@ describe("Agent", () => {
     expect(present.reports.get("p-1")).toMatchObject({ generation: 2 });
   });
 
+  it("reports why runs are shared, and at once when they are not any more", async () => {
+    const present = await session();
+    const { limits, ...wish } = aWish("p-1", v1);
+    const placements = [{ ...wish, limits: { ...limits, rowsAreIndependent: true } }];
+    present.snapshot({ cordoned: false, placements });
+    await whenState("p-1", "ready");
+    const sharing = () => controlPlane.session?.reports.get("p-1")?.sharing;
+    expect(sharing()).toEqual({
+      isShared: true,
+      reason: "the deployment declares that rows are independent (limits.rowsAreIndependent)",
+    });
+    const [host] = node.hosts.started;
+    if (!host) throw new Error("no host");
+    host.noBatchReason = 'output "y" of a request differed from its answer alone';
+    host.spec.onSharingStopped?.(host.noBatchReason);
+    await eventually("the reason", () => sharing()?.isShared === false);
+    expect(sharing()?.reason).toBe(host.noBatchReason);
+  });
+
   it("fails a placement whose model the runtime cannot run, before a chunk travels", async () => {
     const future = anArtifact(randomBytesOf(MIB, 5), { opsets: { "": 99 } });
     controlPlane.add(future);

@@ -214,6 +214,16 @@ describe("report", () => {
     expect(await messagesOf(stores)).toContain(`${name} serves`);
   });
 
+  it("writes whether runs are shared and what may be used, and keeps a measurement when the next host makes none", async () => {
+    await opened();
+    const session = { nodeId, epoch: 1 };
+    const sharing = { isShared: false, reason: "the deployment sets limits.maxBatch to 1" };
+    await stores.sessions.report(session, [{ ...readyReport(), sharing, limitMiB: 384, measuredMiB: 384 }], []);
+    expect(await stored()).toMatchObject({ sharing, limitMiB: 384, measuredMiB: 384 });
+    await stores.sessions.report(session, [{ placementId: placement.id, generation: 1, state: "staged" }], []);
+    expect(await stored()).toMatchObject({ sharing: undefined, limitMiB: undefined, measuredMiB: 384 });
+  });
+
   it("of an older epoch changes nothing and says so", async () => {
     await opened();
     await opened();

@@ -57,6 +57,19 @@ async function setUp() {
 }
 
 describe("what a node says of its placements", () => {
+  it("reaches Postgres when its runs are not shared any more, though its state is the same", async () => {
+    const { store, reportsOf } = await setUp();
+    const reports = reportsOf(1);
+    const sharing = { isShared: true, reason: "the graph proves that rows are independent" };
+    reports.add({ ...ready, sharing });
+    await eventually("the first report", () => store.told.length === 1);
+    reports.add({ ...ready, sharing });
+    const stopped = { isShared: false, reason: 'output "y" of a request differed from its answer alone' };
+    reports.add({ ...ready, sharing: stopped });
+    await eventually("the second report", () => store.told.length === 2);
+    expect(store.told[1]).toEqual({ epoch: 1, reports: [{ ...ready, sharing: stopped }], events: [] });
+  });
+
   it("reaches Postgres once, with its event, when its state has changed", async () => {
     const { store, reportsOf } = await setUp();
     const reports = reportsOf(1);

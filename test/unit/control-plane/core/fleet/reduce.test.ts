@@ -68,6 +68,19 @@ describe("what nodes say", () => {
     expect(changes(owned(), { type: "placement-reported", nodeId: b.id, report, at: NOW })).toBe(false);
   });
 
+  it("of a ready placement is a change when its runs are not shared any more, and none when only its memory in use is another", () => {
+    const state = owned();
+    const report = { placementId: "p-edge-a", generation: 1, state: "ready", rssMiB: 80, limitMiB: 320 } as const;
+    const shared = { isShared: true, reason: "the graph proves that rows are independent" };
+    const stopped = { isShared: false, reason: 'output "y" of a request differed from its answer alone' };
+    const reported = (more: object) =>
+      changes(state, { type: "placement-reported", nodeId: a.id, report: { ...report, ...more }, at: NOW });
+    expect(reported({ sharing: shared, measuredMiB: 300 })).toBe(true);
+    expect(reported({ sharing: shared, rssMiB: 90 })).toBe(false);
+    expect(reported({ sharing: stopped })).toBe(true);
+    expect(state.snapshot().placements.get("p-edge-a")).toMatchObject({ sharing: stopped, measuredMiB: 300 });
+  });
+
   it("of a placement stays when rows that were read a moment earlier arrive", () => {
     const offered = aPlacement(a, { state: "offered", stateSince: NOW - 10 });
     const state = aFleetState(rows({ placements: [offered] }));

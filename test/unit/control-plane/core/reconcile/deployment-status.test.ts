@@ -65,6 +65,22 @@ describe("the status of a deployment", () => {
     expect(status.conditions[1]?.message).toBe("1 downloading");
   });
 
+  it("progresses while a replica serves that does not hold a raised memory limit yet, and says where", () => {
+    const deployment = aDeployment({
+      name: "digits",
+      model: "digits",
+      version: 1,
+      placement: { edge: { min: 2 } },
+      limits: { memMiB: 600 },
+    });
+    const held = (...limits: readonly (number | undefined)[]) =>
+      statusOf({ placements: [on(a, { limitMiB: limits[0] }), on(b, { limitMiB: limits[1] })] }, deployment);
+    expect(held(160, 600).text.slice(0, 2)).toEqual(["Ready=True AllReplicasReady", "Progressing=True LimitsChanging"]);
+    expect(held(160, 600).conditions[1]?.message).toBe("the memory limit of 600 MiB does not hold yet on edge-a");
+    expect(held(600, 0).text[1]).toBe("Progressing=False Complete");
+    expect(held(undefined, 700).text[1]).toBe("Progressing=False Complete");
+  });
+
   it("progresses before the leader has acted", () => {
     const status = statusOf({});
     expect(status.text).toEqual([
