@@ -52,7 +52,7 @@ export async function measureGrowth(
 }
 
 /** Sizes from small to large; none where nothing is variable. */
-export function stepsFor(inputs: readonly TensorSignature[], maxRows: number): readonly Step[] {
+function stepsFor(inputs: readonly TensorSignature[], maxRows: number): readonly Step[] {
   const hasRows = inputs.some(({ shape }) => shape[0] === -1);
   const hasOthers = inputs.some(({ shape }) => shape.slice(1).includes(-1));
   const steps: Step[] = [];

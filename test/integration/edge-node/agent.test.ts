@@ -220,7 +220,7 @@ describe("Agent", () => {
 
   it("reports why runs are shared, and at once when they are not any more", async () => {
     const present = await session();
-    const { limits, ...wish } = aWish("p-1", v1);
+    const { limits, ...wish } = aDesired("p-1", v1);
     const placements = [{ ...wish, limits: { ...limits, rowsAreIndependent: true } }];
     present.snapshot({ cordoned: false, placements });
     await whenState("p-1", "ready");
