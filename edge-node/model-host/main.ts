@@ -22,7 +22,7 @@ import { warmUp } from "./onnx/warm-up.ts";
 async function main(task: HostTask): Promise<void> {
   const sizes = new RunSizes({
     tooLarge: task.tooLarge ?? [],
-    tell: (size) => link.sendEvent({ event: "larger-run", ...(size !== undefined && { size }) }),
+    announce: (size) => link.sendEvent({ event: "larger-run", ...(size !== undefined && { size }) }),
   });
   const link: BlockingLink = new BlockingLink(LINK_FD, { onLimit: () => sizes.forget() });
   const hosted = await start(link, task, sizes);

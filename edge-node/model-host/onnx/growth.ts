@@ -27,10 +27,13 @@ interface Step {
 export async function measureGrowth(
   model: LoadedModel,
   limits: GrowthLimits,
-  probe: { readonly now: () => number; readonly ownMiB: () => number } = { now: () => performance.now(), ownMiB },
+  probe: { readonly now: () => number; readonly privateMiB: () => number } = {
+    now: () => performance.now(),
+    privateMiB,
+  },
 ): Promise<Growth> {
   const outputs = model.outputs.map(({ name }) => name);
-  const startMiB = probe.ownMiB();
+  const startMiB = probe.privateMiB();
   const startMs = probe.now();
   let heldMiB = startMiB;
   let lastMs = 0;
@@ -46,7 +49,7 @@ export async function measureGrowth(
     } catch (error) {
       if (isOutOfMemory(messageOf(error))) throw error;
     }
-    heldMiB = Math.max(heldMiB, probe.ownMiB());
+    heldMiB = Math.max(heldMiB, probe.privateMiB());
   }
   return { neededMiB: heldMiB, addedMiB: heldMiB - startMiB };
 }
@@ -72,7 +75,7 @@ function sampleOf({ name, datatype, shape }: TensorSignature, rows: number, othe
 }
 
 /** Memory that belongs to this process alone, in MiB, as the agent counts it. */
-function ownMiB(): number {
+function privateMiB(): number {
   try {
     const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
     if (kib !== undefined) return Number(kib) / 1_024;

@@ -20,14 +20,17 @@ export const isRefusedBeforeRun = (error: unknown): error is RefusedBeforeRun =>
  * its end: when the process is killed in between, the agent knows which size was too much and gives it to the next host.
  */
 export class RunSizes {
-  readonly #tell: (size: RunSize | undefined) => void;
+  readonly #announce: (size: RunSize | undefined) => void;
   #ran: readonly RunSize[] = [];
   #tooLarge: readonly RunSize[];
 
-  /** `tell`: with a size before such a run, without one after it. */
-  constructor(options: { readonly tooLarge: readonly RunSize[]; readonly tell: (size: RunSize | undefined) => void }) {
+  /** `announce`: with a size before such a run, without one after it. */
+  constructor(options: {
+    readonly tooLarge: readonly RunSize[];
+    readonly announce: (size: RunSize | undefined) => void;
+  }) {
     this.#tooLarge = options.tooLarge;
-    this.#tell = options.tell;
+    this.#announce = options.announce;
   }
 
   /** The memory limit is another one. */
@@ -48,14 +51,14 @@ export class RunSizes {
       });
     const size = sizeOf(inputs, outputs);
     if (size === undefined) return model.run(inputs, outputs);
-    this.#tell(size);
+    this.#announce(size);
     try {
       const answers = await model.run(inputs, outputs);
       this.#ran = withLargest(this.#ran, size, MAX_SIZES);
-      this.#tell(undefined);
+      this.#announce(undefined);
       return answers;
     } catch (error) {
-      if (!isOutOfMemory(messageOf(error))) this.#tell(undefined);
+      if (!isOutOfMemory(messageOf(error))) this.#announce(undefined);
       throw error;
     }
   }

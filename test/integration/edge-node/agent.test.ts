@@ -220,8 +220,8 @@ describe("Agent", () => {
 
   it("reports why runs are shared, and at once when they are not any more", async () => {
     const present = await session();
-    const { limits, ...wish } = aDesired("p-1", v1);
-    const placements = [{ ...wish, limits: { ...limits, rowsAreIndependent: true } }];
+    const { limits, ...placement } = aDesired("p-1", v1);
+    const placements = [{ ...placement, limits: { ...limits, rowsAreIndependent: true } }];
     present.snapshot({ cordoned: false, placements });
     await whenState("p-1", "ready");
     const sharing = () => controlPlane.session?.reports.get("p-1")?.sharing;

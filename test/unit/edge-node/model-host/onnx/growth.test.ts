@@ -24,7 +24,7 @@ function aModel(
       return Promise.resolve([]);
     },
   };
-  return { model, runs, probe: { now: () => now, ownMiB: () => heldMiB } };
+  return { model, runs, probe: { now: () => now, privateMiB: () => heldMiB } };
 }
 
 const LIMITS = { maxRows: 32, maxMiB: 10_000, budgetMs: 2_000 };
