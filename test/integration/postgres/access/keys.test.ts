@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
@@ -8,6 +8,10 @@ import { alice, connect, openStores } from "../fixture.ts";
 let database: TestDatabase;
 let stores: PostgresStores;
 let sql: pg.Client;
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 beforeAll(async () => {
   database = await startTestDatabase();
@@ -58,10 +62,13 @@ describe("API keys", () => {
   it("expire by the database's clock, whatever this machine's says", async () => {
     await create("k5", 60_000);
     await sql.query("UPDATE api_keys SET expires_at = now() + interval '2 seconds' WHERE id = 'k5'");
+    const now = Date.now();
+    jest.spyOn(Date, "now").mockReturnValue(now + 3_600_000);
     const { expiresInMs } = (await stores.keys.find("k5")) ?? {};
     expect(expiresInMs).toBeGreaterThan(0);
     expect(expiresInMs).toBeLessThanOrEqual(2_000);
     await sql.query("UPDATE api_keys SET expires_at = now() - interval '2 seconds' WHERE id = 'k5'");
+    jest.spyOn(Date, "now").mockReturnValue(now - 3_600_000);
     expect((await stores.keys.find("k5"))?.expiresInMs).toBeLessThan(-1_000);
     await sql.query("DELETE FROM api_keys WHERE id = 'k5'");
   });
