@@ -13,6 +13,8 @@ export interface Actor extends Requester {
   readonly role: Role;
   readonly keyId: string | null;
   readonly models: readonly string[];
+  /** Of the custom resource through which it is done; undefined: it is done through the API. */
+  readonly kubernetesNamespace?: string | undefined;
 }
 
 export interface AuditStore {

@@ -52,6 +52,13 @@ export interface CatalogStore {
   createModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model>;
   listModels(): Promise<readonly Model[]>;
   getModel(name: string): Promise<Model | null>;
+  /**
+   * What a custom resource says of a model: makes it, or takes it over, with these labels. What is so already changes
+   * nothing. Throws `CONFLICT` when a resource in another namespace declares it.
+   */
+  declareModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model>;
+  /** The custom resource that declares it is gone: from now on the API may change it. No effect on what another declares. */
+  releaseModel(name: string, actor: Actor): Promise<void>;
   /** Throws `NOT_FOUND`. */
   patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model>;
   /** Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that still use it. Deletes versions, aliases, unused artifacts. */
@@ -100,14 +107,17 @@ export interface CatalogStore {
 export interface DeploymentStore {
   /**
    * Creates or replaces. An equal spec changes nothing and keeps the generation. `ifMatch`: the row version it must
-   * have (undefined: any). Throws `STALE_ETAG`, and `NOT_FOUND` when the model does not exist.
+   * have (undefined: any). A spec that equals what the API declared makes it the custom resource's. Throws `STALE_ETAG`,
+   * `NOT_FOUND` when the model does not exist, and `CONFLICT` when another declares it.
    */
   put(
     spec: DeploymentSpec,
     context: { actor: Actor; ifMatch: number | undefined },
   ): Promise<{ created: boolean; changed: boolean; generation: number; rowVersion: number }>;
-  /** Its placements become `gone`. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  /** Its placements become `gone`. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when another declares it. */
   delete(name: string, context: { actor: Actor; ifMatch: number | undefined }): Promise<void>;
+  /** The custom resource that declares it is gone: from now on the API may change it. No effect on what another declares. */
+  release(name: string, actor: Actor): Promise<void>;
   /** Starts its failed placements anew: generation + 1, state `offered`. Returns how many. Throws `NOT_FOUND`. */
   retry(name: string, actor: Actor): Promise<number>;
   /** The row's version, for ETags. Null when unknown. */

@@ -131,10 +131,20 @@ export interface PodNodeStore {
 }
 
 export interface NodeAdminStore {
-  /** Changes flags or labels, raises `desired_rev` when a flag changes. Throws `NOT_FOUND`, `STALE_ETAG`. */
+  /**
+   * Changes flags or labels, raises `desired_rev` when a flag changes. `kubernetesNamespace`: of the custom resource that
+   * declares them from now on, or null for none. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when another declares them.
+   */
   update(
     name: string,
-    change: { cordoned?: boolean; draining?: boolean; labels?: Record<string, string>; site?: string; zone?: string },
+    change: {
+      cordoned?: boolean;
+      draining?: boolean;
+      labels?: Record<string, string>;
+      site?: string;
+      zone?: string;
+      kubernetesNamespace?: string | null;
+    },
     context: { actor: Actor; ifMatch: number | undefined; event: NewEvent | undefined },
   ): Promise<void>;
   /** Makes the identity void: `revoked`, generation + 1; its placements are `gone`. Throws `NOT_FOUND`. */

@@ -108,7 +108,17 @@ export class ModelCatalog {
     return model;
   }
 
-  /** Replaces the labels. Throws `NOT_FOUND`. */
+  /** What a custom resource says of a model. Throws `CONFLICT` when one of another namespace declares it. */
+  declareModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model> {
+    return this.#catalog.declareModel(model, actor);
+  }
+
+  /** The custom resource is gone; the model stays, and the API may change it. */
+  releaseModel(name: string, actor: Actor): Promise<void> {
+    return this.#catalog.releaseModel(name, actor);
+  }
+
+  /** Replaces the labels. Throws `NOT_FOUND`, and `CONFLICT` when a custom resource declares them. */
   patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model> {
     return this.#catalog.patchModel(name, labels, actor);
   }

@@ -81,6 +81,7 @@ export class DeploymentAdmin {
       spec,
       generation,
       createdAt: known?.createdAt ?? this.#clock.wallNow(),
+      kubernetesNamespace: actor.kubernetesNamespace,
       status: known?.status,
     };
     return { created, rowVersion, deployment: this.#view(known && known.generation >= generation ? known : declared) };

@@ -26,6 +26,7 @@ export function toDeploymentDto(
     spec,
     generation,
     createdAt: toInstant(createdAt),
+    ...(deployment.kubernetesNamespace !== undefined && { managedBy: "kubernetes" }),
     status: {
       observedGeneration: status?.observedGeneration ?? 0,
       recordedAgeMs: status === undefined ? null : age(wallNow, status.at),

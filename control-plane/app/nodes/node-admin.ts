@@ -104,6 +104,28 @@ export class NodeAdmin {
     return this.#update(name, { cordoned: true, draining: true }, { ...change, event });
   }
 
+  /**
+   * What a custom resource says of a node; nothing, with no field. What is so already changes nothing. Throws `NOT_FOUND`, and
+   * `CONFLICT` when one of another namespace declares it.
+   */
+  declare(
+    name: string,
+    fields: { readonly cordoned?: boolean; readonly draining?: boolean; readonly labels?: Record<string, string> },
+    actor: Actor,
+  ): Promise<Node> {
+    const names = Object.keys(fields);
+    const kubernetesNamespace = names.length === 0 ? null : (actor.kubernetesNamespace ?? null);
+    const message =
+      names.length === 0
+        ? `nothing of ${name} is declared in Kubernetes any more: the API changes it`
+        : `the EdgeNode ${name} in Kubernetes declares its ${names.join(", ")}`;
+    return this.#update(
+      name,
+      { ...fields, kubernetesNamespace },
+      { actor, ifMatch: undefined, event: { reason: "NodeChanged", message } },
+    );
+  }
+
   /** Voids the node's identity; this cannot be undone. Throws `NOT_FOUND`, `STALE_ETAG`. */
   async revoke(name: string, { actor, ifMatch }: Change): Promise<void> {
     const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));

@@ -44,6 +44,7 @@ export function nodeView(
       stateAgeMs: age(now, placement.stateSince),
     })),
     createdAt: toInstant(node.createdAt),
+    ...(node.kubernetesNamespace !== undefined && { managedBy: "kubernetes" }),
   };
 }
 

@@ -44,6 +44,8 @@ export interface FleetNode {
   /** Rises with every change of what the node should hold. */
   readonly desiredRev: number;
   readonly createdAt: number;
+  /** Of the custom resource that cordons and labels it; undefined: the API does. */
+  readonly kubernetesNamespace?: string | undefined;
   /** Its newest session, as recorded; undefined until it first connects. */
   readonly session: FleetSession | undefined;
   /** What this replica saw of that session; undefined when another replica holds it, or held it. */
@@ -111,6 +113,8 @@ export interface FleetDeployment {
   readonly spec: DeploymentSpec;
   readonly generation: number;
   readonly createdAt: number;
+  /** Of the custom resource that declares it; undefined: the API does. */
+  readonly kubernetesNamespace?: string | undefined;
   /** Undefined until a leader has planned for it. */
   readonly status: RecordedStatus | undefined;
 }

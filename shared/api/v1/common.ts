@@ -21,10 +21,17 @@ export const boundedMap = <Value extends z.ZodType>(value: Value, { keyCharacter
 /** Labels as a caller may send them. */
 export const labels = boundedMap(z.string().max(256), { keyCharacters: 128 });
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hex digits");
+export const managedBy = z
+  .literal("kubernetes")
+  .describe(
+    "A custom resource in Kubernetes declares it: this API shows it and changes nothing. Absent: this API declares it.",
+  );
 /** An instant, RFC 3339. */
 export const instant = z.string();
 /** `ms` since 1970 as an instant. */
 export const toInstant = (ms: number): string => new Date(ms).toISOString();
+/** ms since 1970 of an instant; NaN when it is none. */
+export const msOfInstant = (text: string): number => Date.parse(text);
 
 /** The body of every error under `/api/v1` (RFC 9457). */
 export const problem = z

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { aliasName, instant, labels, objectName, versionNumber } from "./common.ts";
+import { aliasName, instant, labels, managedBy, objectName, versionNumber } from "./common.ts";
 import { placementFailure, placementState, runSharing } from "../../protocol/placement.ts";
 
 const matchExpression = z.strictObject({
@@ -179,6 +179,7 @@ export const deployment = z
     spec: deploymentSpec,
     generation: z.number().int(),
     createdAt: instant,
+    managedBy: managedBy.optional(),
     status: deploymentFindings.extend({
       observedGeneration: z
         .number()

@@ -11,7 +11,17 @@ import {
   type Runtime,
 } from "../../protocol/bundle.ts";
 import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
-import { boundedMap, aliasName, instant, labelMap, labels, objectName, sha256Hex, versionNumber } from "./common.ts";
+import {
+  boundedMap,
+  aliasName,
+  instant,
+  labelMap,
+  labels,
+  managedBy,
+  objectName,
+  sha256Hex,
+  versionNumber,
+} from "./common.ts";
 
 export const model = z
   .object({
@@ -21,6 +31,7 @@ export const model = z
     aliases: z.record(z.string(), versionNumber),
     latestVersion: versionNumber.nullable(),
     createdAt: instant,
+    managedBy: managedBy.optional(),
   })
   .meta({ id: "Model" });
 export type Model = z.infer<typeof model>;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { capabilities } from "../../protocol/messages.ts";
 import { NODE_NAME } from "../../protocol/join-messages.ts";
-import { instant, labelMap, labels } from "./common.ts";
+import { instant, labelMap, labels, managedBy } from "./common.ts";
 
 /**
  * pending   joined, never connected
@@ -59,6 +59,7 @@ export const node = z
       }),
     ),
     createdAt: instant,
+    managedBy: managedBy.optional(),
   })
   .meta({ id: "Node" });
 export type Node = z.infer<typeof node>;

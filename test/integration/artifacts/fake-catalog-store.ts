@@ -34,6 +34,16 @@ export class FakeCatalogStore implements CatalogStore {
     return this.models.get(name) ?? null;
   }
 
+  async declareModel({ name, labels }: { name: string; labels: Record<string, string> }): Promise<Model> {
+    const known = this.models.get(name) ?? { name, aliases: {}, latestVersion: null, createdAt: CREATED_AT };
+    return this.#put({ ...known, labels, managedBy: "kubernetes" });
+  }
+
+  async releaseModel(name: string): Promise<void> {
+    const { managedBy: _, ...model } = this.#model(name);
+    this.#put(model);
+  }
+
   async patchModel(name: string, labels: Record<string, string>): Promise<Model> {
     return this.#put({ ...this.#model(name), labels });
   }

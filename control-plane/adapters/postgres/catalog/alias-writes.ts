@@ -8,7 +8,8 @@ import type { Transaction } from "../database.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
-import { lockModel } from "./model-writes.ts";
+import { requireOwner } from "../owner.ts";
+import { lockModel, ownerOf } from "./model-writes.ts";
 
 export type AliasMove = Parameters<CatalogStore["moveAlias"]>[0];
 
@@ -19,7 +20,7 @@ export async function moveAlias(
   { actor, event }: { actor: Actor; event: NewEvent },
 ): Promise<void> {
   const { model, alias, version, ifMatch } = move;
-  await lockModel(tx, model);
+  requireOwner(ownerOf(model, await lockModel(tx, model)), actor);
   const before = await tx.alias.findUnique({ where: { modelName_alias: { modelName: model, alias } } });
   requireTarget(move, before?.version ?? null, ifMatch);
   await requireReady(tx, model, version);

@@ -28,6 +28,7 @@ export function toModel(row: Rows.Model & { aliases: Rows.Alias[]; versions: { v
     aliases: Object.fromEntries(row.aliases.map(({ alias, version }) => [alias, version])),
     latestVersion: row.versions[0]?.version ?? null,
     createdAt: row.createdAt.toISOString(),
+    ...(row.kubernetesNamespace !== null && { managedBy: "kubernetes" }),
   };
 }
 

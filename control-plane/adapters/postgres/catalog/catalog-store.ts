@@ -7,7 +7,7 @@ import { moveAlias, type AliasMove } from "./alias-writes.ts";
 import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";
 import type { Database } from "../database.ts";
 import { setDamage } from "./damage-writes.ts";
-import { createModel, deleteModel, patchModel } from "./model-writes.ts";
+import { createModel, declareModel, deleteModel, patchModel, releaseModel } from "./model-writes.ts";
 import { acceptVersion, beginCheck, declareVersion, rejectVersion, type NewVersion } from "./version-writes.ts";
 
 /** Models, versions, aliases and uploads. Reads are here; each kind of write has a file of its own. */
@@ -34,6 +34,14 @@ export class PostgresCatalogStore implements CatalogStore {
   async getModel(name: string): Promise<Model | null> {
     const row = await this.#database.run((client) => client.model.findUnique({ where: { name }, include: WITH_MODEL }));
     return row && toModel(row);
+  }
+
+  declareModel(model: { name: string; labels: Record<string, string> }, actor: Actor): Promise<Model> {
+    return this.#database.transaction((tx) => declareModel(tx, model, actor));
+  }
+
+  releaseModel(name: string, actor: Actor): Promise<void> {
+    return this.#database.transaction((tx) => releaseModel(tx, name, actor));
   }
 
   patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model> {

@@ -1,10 +1,12 @@
 import type { Model } from "../../../../shared/api/v1/models.ts";
+import { canonicalJson } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import { toModel, WITH_MODEL } from "./catalog-rows.ts";
 import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
+import { requireOwner } from "../owner.ts";
 
 interface NamedLabels {
   readonly name: string;
@@ -20,9 +22,36 @@ export async function createModel(tx: Transaction, { name, labels }: NamedLabels
   return toModel(await tx.model.findUniqueOrThrow({ where: { name }, include: WITH_MODEL }));
 }
 
+/** Makes the model, or takes it over, and gives it these labels. */
+export async function declareModel(tx: Transaction, { name, labels }: NamedLabels, actor: Actor): Promise<Model> {
+  const kubernetesNamespace = actor.kubernetesNamespace ?? null;
+  const inserted = await tx.$executeRaw`INSERT INTO models (name) VALUES (${name}) ON CONFLICT DO NOTHING`;
+  const before = await lockModel(tx, name);
+  if (before.namespace !== null) requireOwner(ownerOf(name, before), actor);
+  const isSame = canonicalJson(before.labels) === canonicalJson(labels) && before.namespace === kubernetesNamespace;
+  if (inserted === 1 || !isSame) {
+    await tx.model.update({ where: { name }, data: { labels, kubernetesNamespace } });
+    await audit(tx, actor, { action: "model.declare", target: `model/${name}`, detail: { labels } });
+    const reason = inserted === 1 ? "ModelCreated" : "ModelChanged";
+    await tellOf(tx, name, { reason, message: `the Model ${name} in Kubernetes declares the model's labels` });
+  }
+  return toModel(await tx.model.findUniqueOrThrow({ where: { name }, include: WITH_MODEL }));
+}
+
+export async function releaseModel(tx: Transaction, name: string, actor: Actor): Promise<void> {
+  const released = await tx.model.updateMany({
+    where: { name, kubernetesNamespace: actor.kubernetesNamespace ?? null },
+    data: { kubernetesNamespace: null },
+  });
+  if (released.count === 0) return;
+  await audit(tx, actor, { action: "model.release", target: `model/${name}` });
+  const message = `the Model ${name} in Kubernetes is gone: the model stays, and the API may change it`;
+  await tellOf(tx, name, { reason: "ModelReleased", message });
+}
+
 export async function patchModel(tx: Transaction, { name, labels }: NamedLabels, actor: Actor): Promise<Model> {
-  const updated = await tx.model.updateMany({ where: { name }, data: { labels } });
-  if (updated.count === 0) throw noSuchModel(name);
+  requireOwner(ownerOf(name, await lockModel(tx, name)), actor);
+  await tx.model.update({ where: { name }, data: { labels } });
   await audit(tx, actor, { action: "model.update", target: `model/${name}`, detail: { labels } });
   await tellOf(tx, name, { reason: "ModelChanged", message: `${actor.name} changed the labels of the model ${name}` });
   return toModel(await tx.model.findUniqueOrThrow({ where: { name }, include: WITH_MODEL }));
@@ -30,7 +59,7 @@ export async function patchModel(tx: Transaction, { name, labels }: NamedLabels,
 
 /** The model's lock keeps new deployments of it out: they lock it too, before they are inserted. */
 export async function deleteModel(tx: Transaction, name: string, actor: Actor): Promise<void> {
-  await lockModel(tx, name);
+  requireOwner(ownerOf(name, await lockModel(tx, name)), actor);
   const users = await tx.$queryRaw<{ name: string }[]>`
     SELECT name FROM deployments WHERE spec->>'model' = ${name} ORDER BY name`;
   if (users.length > 0) {
@@ -51,11 +80,25 @@ export async function deleteModel(tx: Transaction, name: string, actor: Actor): 
   });
 }
 
-/** Throws `NOT_FOUND`. */
-export async function lockModel(tx: Transaction, name: string): Promise<void> {
-  const rows = await tx.$queryRaw<unknown[]>`SELECT 1 AS known FROM models WHERE name = ${name} FOR UPDATE`;
-  if (rows.length === 0) throw noSuchModel(name);
+interface LockedModel {
+  readonly labels: unknown;
+  readonly namespace: string | null;
 }
+
+/** Throws `NOT_FOUND`. */
+export async function lockModel(tx: Transaction, name: string): Promise<LockedModel> {
+  const [row] = await tx.$queryRaw<LockedModel[]>`
+    SELECT labels, kubernetes_namespace AS namespace FROM models WHERE name = ${name} FOR UPDATE`;
+  if (!row) throw noSuchModel(name);
+  return row;
+}
+
+/** For `requireOwner`. */
+export const ownerOf = (name: string, { namespace }: LockedModel) => ({
+  what: `the model ${name}`,
+  kind: "Model",
+  namespace,
+});
 
 const noSuchModel = (name: string): SkerryError => new SkerryError("NOT_FOUND", `there is no model ${name}`);
 

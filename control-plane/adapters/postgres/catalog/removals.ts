@@ -5,7 +5,8 @@ import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { raiseDesiredRev } from "../fleet/desired-rev.ts";
-import { lockModel } from "./model-writes.ts";
+import { requireOwner } from "../owner.ts";
+import { lockModel, ownerOf } from "./model-writes.ts";
 
 /**
  * Forgets what a version is made of. Its row stays `archived`, so that its number is never given again. Throws `NOT_FOUND`, and
@@ -58,7 +59,7 @@ export async function deleteAlias(
   { model, alias }: { readonly model: string; readonly alias: string },
   actor: Actor,
 ): Promise<void> {
-  await lockModel(tx, model);
+  requireOwner(ownerOf(model, await lockModel(tx, model)), actor);
   const users = await tx.$queryRaw<{ name: string }[]>`
     SELECT name FROM deployments WHERE spec->>'model' = ${model} AND spec->>'version' = ${alias} ORDER BY name`;
   if (users.length > 0) {

@@ -10,6 +10,7 @@ import { raiseDesiredRev } from "./desired-rev.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
+import { requireOwner } from "../owner.ts";
 import { requireVersion } from "../row-version.ts";
 
 interface Context {
@@ -23,6 +24,7 @@ interface LockedDeployment {
   readonly spec: unknown;
   readonly generation: number;
   readonly rowVersion: number;
+  readonly namespace: string | null;
 }
 
 /** Desired state, as operators declare it. */
@@ -48,6 +50,7 @@ export class PostgresDeploymentStore implements DeploymentStore {
       const before = await lock(tx, name);
       if (!before) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
       requireVersion(`the deployment ${name}`, before.rowVersion, ifMatch);
+      requireOwner(ownerOf(name, before), actor);
       const nodes = await removeAll(tx, { deployment: name });
       await tx.deployment.delete({ where: { name } });
       await audit(tx, actor, {
@@ -83,6 +86,23 @@ export class PostgresDeploymentStore implements DeploymentStore {
     });
   }
 
+  release(name: string, actor: Actor): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      const before = await lock(tx, name);
+      if (!before || before.namespace === null || before.namespace !== actor.kubernetesNamespace) return;
+      await own(tx, name, null);
+      await audit(tx, actor, { action: "deployment.release", target: `deployment/${name}` });
+      const message = `the ModelDeployment ${name} is gone: the deployment stays, and the API declares it now`;
+      await appendEvents(
+        tx,
+        [{ type: "Normal", reason: "DeploymentReleased", object: `deployment/${name}`, message }],
+        {
+          deployments: [name],
+        },
+      );
+    });
+  }
+
   async rowVersion(name: string): Promise<number | null> {
     const row = await this.#database.run((client) =>
       client.deployment.findUnique({ where: { name }, select: { rowVersion: true } }),
@@ -94,7 +114,8 @@ export class PostgresDeploymentStore implements DeploymentStore {
 async function create(tx: Transaction, spec: DeploymentSpec, actor: Actor): Promise<Put> {
   const { name } = spec;
   const inserted = await tx.$executeRaw`
-    INSERT INTO deployments (name, spec) VALUES (${name}, ${JSON.stringify(spec)}::jsonb) ON CONFLICT DO NOTHING`;
+    INSERT INTO deployments (name, spec, kubernetes_namespace)
+    VALUES (${name}, ${JSON.stringify(spec)}::jsonb, ${actor.kubernetesNamespace ?? null}) ON CONFLICT DO NOTHING`;
   if (inserted === 0) throw new RetryTransaction(`the deployment ${name} was created at the same time`);
   await audit(tx, actor, {
     action: "deployment.create",
@@ -115,6 +136,8 @@ async function replace(
   const { name } = spec;
   const was = digestOfSpec(before.spec);
   const is = digestOfSpec(spec);
+  if (was === is && before.namespace === null && actor.kubernetesNamespace !== undefined) await adopt(tx, name, actor);
+  else requireOwner(ownerOf(name, before), actor);
   if (was === is)
     return { created: false, changed: false, generation: before.generation, rowVersion: before.rowVersion };
   const generation = before.generation + 1;
@@ -135,6 +158,25 @@ async function replace(
   return { created: false, changed: true, generation, rowVersion };
 }
 
+/** What was declared through the API word for word as a custom resource declares it belongs to that from now on. */
+async function adopt(tx: Transaction, name: string, actor: Actor): Promise<void> {
+  await own(tx, name, actor.kubernetesNamespace ?? null);
+  await audit(tx, actor, { action: "deployment.adopt", target: `deployment/${name}` });
+  const message = `the ModelDeployment ${name} took over the deployment, which it declares in the same words`;
+  await appendEvents(tx, [{ type: "Normal", reason: "DeploymentAdopted", object: `deployment/${name}`, message }], {
+    deployments: [name],
+  });
+}
+
+const own = (tx: Transaction, name: string, kubernetesNamespace: string | null) =>
+  tx.deployment.update({ where: { name }, data: { kubernetesNamespace } });
+
+const ownerOf = (name: string, { namespace }: LockedDeployment) => ({
+  what: `the deployment ${name}`,
+  kind: "ModelDeployment",
+  namespace,
+});
+
 async function requireModel(tx: Transaction, model: string): Promise<void> {
   const rows = await tx.$queryRaw<unknown[]>`SELECT 1 AS known FROM models WHERE name = ${model} FOR SHARE`;
   if (rows.length === 0) throw new SkerryError("NOT_FOUND", `there is no model ${model}: push it first`);
@@ -142,7 +184,7 @@ async function requireModel(tx: Transaction, model: string): Promise<void> {
 
 async function lock(tx: Transaction, name: string): Promise<LockedDeployment | undefined> {
   const rows = await tx.$queryRaw<LockedDeployment[]>`
-    SELECT spec, generation, row_version AS "rowVersion" FROM deployments WHERE name = ${name} FOR UPDATE`;
+    SELECT spec, generation, row_version AS "rowVersion", kubernetes_namespace AS namespace FROM deployments WHERE name = ${name} FOR UPDATE`;
   return rows[0];
 }
 

@@ -36,6 +36,7 @@ export interface NodeRow extends Omit<SessionRow, "nodeId" | "epoch"> {
   readonly revoked: boolean;
   readonly desiredRev: number;
   readonly createdAt: number;
+  readonly kubernetesNamespace: string | null;
   /** Null, as the rest of the session, until it first connects. */
   readonly epoch: number | null;
 }
@@ -65,6 +66,7 @@ export interface DeploymentRow {
   readonly status: string | null;
   readonly observedGeneration: number;
   readonly statusAt: number | null;
+  readonly kubernetesNamespace: string | null;
 }
 
 export interface VersionRow {
@@ -152,6 +154,7 @@ export function toRecordedNode(
     revoked,
     desiredRev,
     createdAt,
+    kubernetesNamespace: row.kubernetesNamespace ?? undefined,
     ...json,
     session: recorded?.session,
     load: recorded?.load,
@@ -159,12 +162,12 @@ export function toRecordedNode(
 }
 
 export function toFleetDeployment(
-  { name, generation, createdAt, observedGeneration, statusAt }: DeploymentRow,
+  { name, generation, createdAt, observedGeneration, statusAt, kubernetesNamespace }: DeploymentRow,
   json: { readonly spec: DeploymentSpec; readonly findings: DeploymentFindings | undefined },
 ): FleetDeployment {
   const { spec, findings } = json;
   const status = findings && statusAt !== null ? { observedGeneration, findings, at: statusAt } : undefined;
-  return { name, spec, generation, createdAt, status };
+  return { name, spec, generation, createdAt, kubernetesNamespace: kubernetesNamespace ?? undefined, status };
 }
 
 export function toFleetVersion(

@@ -197,13 +197,14 @@ async function readPart(tx: Transaction, keys: FleetKeys): Promise<Snapshot> {
 const readNodes = (tx: Transaction, where = Prisma.empty): Promise<NodeRow[]> => tx.$queryRaw`
   SELECT n.id, n.name, n.kind, n.site, n.zone, n.labels::text AS labels, n.capabilities::text AS capabilities,
     n.generation, n.cordoned, n.draining, n.revoked, n.desired_rev AS "desiredRev",
-    (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
+    n.kubernetes_namespace AS "kubernetesNamespace", (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
     ${SESSION_COLUMNS}
   FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id LEFT JOIN control_plane_replicas r ON r.id = s.replica ${where}`;
 
 const readDeployments = (tx: Transaction, where = Prisma.empty): Promise<DeploymentRow[]> => tx.$queryRaw`
   SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
-    status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt"
+    status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt",
+    kubernetes_namespace AS "kubernetesNamespace"
   FROM deployments ${where}`;
 
 const readVersions = (tx: Transaction, where = Prisma.empty): Promise<VersionRow[]> => tx.$queryRaw`

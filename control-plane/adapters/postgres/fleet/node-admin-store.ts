@@ -9,10 +9,11 @@ import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
+import { requireOwner } from "../owner.ts";
 import { requireVersion } from "../row-version.ts";
 
 type NodeChange = Parameters<NodeAdminStore["update"]>[1];
-const FIELDS = ["cordoned", "draining", "labels", "site", "zone"] as const;
+const FIELDS = ["cordoned", "draining", "labels", "site", "zone", "kubernetesNamespace"] as const;
 
 /** What operators change about nodes. */
 export class PostgresNodeAdminStore implements NodeAdminStore {
@@ -32,6 +33,10 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
     return this.#database.transaction(async (tx) => {
       const before = await lockNode(tx, name);
       requireVersion(`the node ${name}`, before.rowVersion, ifMatch);
+      const namespace = before.kubernetesNamespace;
+      // A resource that begins to declare something takes the node over; the API never does.
+      if (namespace !== null || actor.kubernetesNamespace === undefined)
+        requireOwner({ what: `the node ${name}`, kind: "EdgeNode", namespace }, actor);
       const changed = FIELDS.filter(
         (field) => change[field] !== undefined && canonicalJson(change[field]) !== canonicalJson(before[field]),
       );
@@ -97,7 +102,8 @@ interface LockedNode extends Required<NodeChange> {
 /** The node as it is and stays until the transaction ends: no placement comes in between. Throws `NOT_FOUND`. */
 async function lockNode(tx: Transaction, name: string): Promise<LockedNode> {
   const [node] = await tx.$queryRaw<LockedNode[]>`
-    SELECT id, cordoned, draining, revoked, labels, site, zone, row_version AS "rowVersion"
+    SELECT id, cordoned, draining, revoked, labels, site, zone, row_version AS "rowVersion",
+      kubernetes_namespace AS "kubernetesNamespace"
     FROM nodes WHERE name = ${name} FOR NO KEY UPDATE`;
   if (!node) throw new SkerryError("NOT_FOUND", `there is no node ${name}`);
   return node;

@@ -94,12 +94,18 @@ export class MemoryStores {
   };
 
   readonly nodes: NodeAdminStore = {
-    update: async (name, change, { actor, ifMatch, event }) => {
+    update: async (name, { kubernetesNamespace, ...change }, { actor, ifMatch, event }) => {
       this.#reach();
       const at = this.#node(name);
       this.#raise(`node/${name}`, ifMatch);
       const row = this.rows.nodes[at];
-      if (row) this.rows.nodes[at] = { ...row, ...change };
+      if (row)
+        this.rows.nodes[at] = {
+          ...row,
+          ...change,
+          kubernetesNamespace:
+            kubernetesNamespace === undefined ? row.kubernetesNamespace : (kubernetesNamespace ?? undefined),
+        };
       this.#audit(actor, "update", `node/${name}`);
       if (event) this.happen(event);
     },
@@ -165,6 +171,12 @@ export class MemoryStores {
         throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
       this.#check(`deployment/${name}`, ifMatch);
       this.rows.deployments = this.rows.deployments.filter((deployment) => deployment.name !== name);
+      this.onCommit();
+    },
+    release: async (name) => {
+      this.rows.deployments = this.rows.deployments.map((row) =>
+        row.name === name ? { ...row, kubernetesNamespace: undefined } : row,
+      );
       this.onCommit();
     },
     retry: async (name, actor) => {
