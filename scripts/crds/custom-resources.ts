@@ -1,0 +1,140 @@
+import type { z } from "zod";
+import { modelDeploymentSpec, modelDeploymentStatus } from "../../shared/api/v1alpha1/model-deployment.ts";
+import { GROUP, VERSION } from "../../shared/api/v1alpha1/resource.ts";
+import { structuralSchema, type Rule, type StructuralSchema } from "./structural-schema.ts";
+import { extended, type FieldExtension } from "./with-rules.ts";
+
+interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "date" | "boolean";
+  readonly jsonPath: string;
+  /** Above 0: only with `-o wide`. */
+  readonly priority?: number;
+  readonly description?: string;
+}
+
+interface CustomResource {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly description: string;
+  readonly spec: z.ZodType;
+  /** Fields of the spec that the object's metadata has. */
+  readonly specWithout?: readonly string[];
+  readonly status: z.ZodType;
+  readonly extensions: Readonly<Record<string, FieldExtension>>;
+  readonly columns: readonly Column[];
+  readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string };
+}
+
+const condition = (type: string, field: "status" | "reason" | "message"): string =>
+  `.status.conditions[?(@.type=="${type}")].${field}`;
+const AGE: Column = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+const CONDITIONS = { "status.conditions": { listMapKeys: ["type"] } } as const;
+const NAME_RULE: Rule = {
+  rule: "self.metadata.name.size() <= 63",
+  message: "the name becomes the name in Skerry: 63 characters at most",
+};
+
+const replicas = (kind: "edge" | "cloud", residency: string): Rule => ({
+  rule: `self.residency != '${residency}' || (self.${kind}.min == 0 && !self.${kind}.every)`,
+  message: `cannot ask for ${kind} replicas while \`residency\` is ${residency}`,
+  fieldPath: `.${kind}`,
+});
+
+/** What the API server is told of each kind, beyond its schema. */
+export const CUSTOM_RESOURCES: readonly CustomResource[] = [
+  {
+    kind: "ModelDeployment",
+    plural: "modeldeployments",
+    shortNames: ["mdep"],
+    description: "What should serve: a model at a version, on which nodes and how many of them. Skerry decides where.",
+    spec: modelDeploymentSpec,
+    specWithout: ["name"],
+    status: modelDeploymentStatus,
+    extensions: {
+      "": { rules: [NAME_RULE] },
+      "spec.model": {
+        rules: [
+          { rule: "self == oldSelf", message: "a deployment keeps its model: declare another one for another model" },
+        ],
+      },
+      "spec.placement": { rules: [replicas("cloud", "edge-only"), replicas("edge", "cloud-only")] },
+      ...CONDITIONS,
+    },
+    scale: { specReplicasPath: ".spec.placement.cloud.min", statusReplicasPath: ".status.cloud.placed" },
+    columns: [
+      { name: "Ready", type: "string", jsonPath: condition("Ready", "status") },
+      { name: "Reason", type: "string", jsonPath: condition("Ready", "reason") },
+      { name: "Model", type: "string", jsonPath: ".spec.model" },
+      { name: "Version", type: "string", jsonPath: ".spec.version" },
+      { name: "Active", type: "integer", jsonPath: ".status.activeVersion", description: "The version that answers." },
+      { name: "Edge", type: "integer", jsonPath: ".status.edge.ready", description: "Ready replicas on edge nodes." },
+      {
+        name: "Cloud",
+        type: "integer",
+        jsonPath: ".status.cloud.ready",
+        description: "Ready replicas on cloud nodes.",
+      },
+      AGE,
+      { name: "Nodes", type: "string", jsonPath: ".status.placements[*].node", priority: 1 },
+      { name: "Message", type: "string", jsonPath: condition("Ready", "message"), priority: 1 },
+    ],
+  },
+];
+
+/** The CustomResourceDefinition of a kind. */
+export function definitionOf(of: CustomResource): object {
+  const { kind, plural, shortNames, description, columns, scale } = of;
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: "Namespaced",
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        shortNames,
+        categories: ["skerry"],
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          subresources: { status: {}, ...(scale && { scale }) },
+          additionalPrinterColumns: columns,
+          schema: { openAPIV3Schema: { description, ...schemaOf(of) } },
+        },
+      ],
+    },
+  };
+}
+
+function schemaOf({ spec, specWithout = [], status, extensions }: CustomResource): StructuralSchema {
+  const object = {
+    type: "object",
+    required: ["spec"],
+    properties: {
+      apiVersion: { type: "string" },
+      kind: { type: "string" },
+      metadata: { type: "object" },
+      spec: without(structuralSchema(spec), specWithout),
+      status: structuralSchema(status),
+    },
+  };
+  return extended(object, extensions);
+}
+
+function without(schema: StructuralSchema, names: readonly string[]): StructuralSchema {
+  const { properties = {}, required, ...rest } = schema;
+  return {
+    ...rest,
+    properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name))),
+    ...(required && { required: required.filter((name) => !names.includes(name)) }),
+  };
+}

@@ -1,0 +1,45 @@
+type Kind = "ModelDeployment";
+
+/** A spec that both the API's schema and the API server refuse, and what both say. */
+export interface RefusedSpec {
+  readonly what: string;
+  readonly kind: Kind;
+  readonly spec: object;
+  readonly sentence: string;
+}
+
+const deployment = { model: "digits", version: "champion" };
+const edge = { min: 1 };
+
+export const REFUSED_SPECS: readonly RefusedSpec[] = [
+  {
+    what: "a model's name with a capital letter",
+    kind: "ModelDeployment",
+    spec: { ...deployment, model: "Digits" },
+    sentence: "1–63 characters of a–z, 0–9, `.`, `_`, `-`, beginning with a letter or digit",
+  },
+  {
+    what: "a version that is neither a number nor an alias",
+    kind: "ModelDeployment",
+    spec: { ...deployment, version: "3rd" },
+    sentence: "1–63 characters, beginning with a letter",
+  },
+  {
+    what: "cloud replicas of an edge-only deployment",
+    kind: "ModelDeployment",
+    spec: { ...deployment, placement: { residency: "edge-only", edge, cloud: { min: 1 } } },
+    sentence: "cannot ask for cloud replicas while `residency` is edge-only",
+  },
+  {
+    what: "an edge-only deployment on every cloud node",
+    kind: "ModelDeployment",
+    spec: { ...deployment, placement: { residency: "edge-only", edge, cloud: { every: true } } },
+    sentence: "cannot ask for cloud replicas while `residency` is edge-only",
+  },
+  {
+    what: "edge replicas of a cloud-only deployment",
+    kind: "ModelDeployment",
+    spec: { ...deployment, placement: { residency: "cloud-only", edge } },
+    sentence: "cannot ask for edge replicas while `residency` is cloud-only",
+  },
+];
