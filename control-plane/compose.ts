@@ -28,6 +28,7 @@ import { createFleetWatches } from "./app/fleet/fleet-watches.ts";
 import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { Leadership } from "./app/control-loop/leadership.ts";
+import { createKubernetesSync } from "./app/kubernetes/create-kubernetes-sync.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
@@ -43,6 +44,7 @@ import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import type { Config } from "./config.ts";
+import type { CustomResources } from "./ports/custom-resources.ts";
 import type { NewEvent } from "./ports/events.ts";
 import type { PodCluster } from "./ports/pods.ts";
 
@@ -195,7 +197,7 @@ export async function composeControlPlane(
   });
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
-  const pods = await podCluster(config);
+  const { pods, resources } = await openKubernetes(config, clock);
   const podJoin = new PodJoin({
     pods,
     store: postgres.pods,
@@ -218,6 +220,18 @@ export async function composeControlPlane(
     timings,
     clock,
   });
+  const kubernetes =
+    resources &&
+    createKubernetesSync(resources, {
+      deployments,
+      store: postgres.deployments,
+      watches,
+      fleet,
+      isLeading,
+      clock,
+      random,
+      logger,
+    });
   const readiness = new Readiness({ fleet, registry, timings, clock });
   const httpApi = createHttpApi(http, {
     keys: apiKeys,
@@ -273,6 +287,7 @@ export async function composeControlPlane(
       loop.start();
       catalog.start();
       podSweep?.start();
+      kubernetes?.start();
       retention.start();
     },
     open() {
@@ -281,6 +296,7 @@ export async function composeControlPlane(
     },
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
+      await kubernetes?.stop();
       await podSweep?.stop();
       await retention.stop();
       demand.stop();
@@ -313,10 +329,21 @@ async function whenever(holds: () => boolean, { atMostMs, clock }: { atMostMs: n
   while (!holds() && clock.now() < end) await sleep(clock, 50);
 }
 
-/** The client of the API server takes 90 MB of memory (RSS, Node 24): it is loaded only where pods join. */
-async function podCluster({ podServiceAccounts }: Config): Promise<PodCluster | undefined> {
-  if (podServiceAccounts.length === 0) return undefined;
+/** What is asked of a Kubernetes cluster; nothing is loaded for what is not configured. */
+async function openKubernetes(
+  { podServiceAccounts, kubernetesNamespace: namespace }: Config,
+  clock: Clock,
+): Promise<{ readonly pods?: PodCluster; readonly resources?: CustomResources }> {
+  if (podServiceAccounts.length === 0 && namespace === undefined) return {};
   const { KubernetesApi } = await import("./adapters/kubernetes/api-client.ts");
+  const { defaultCredentials } = await import("./adapters/kubernetes/credentials.ts");
   const { KubernetesPods } = await import("./adapters/kubernetes/pod-cluster.ts");
-  return new KubernetesPods(KubernetesApi.fromDefault(), podServiceAccounts);
+  const { CustomResourceClient } = await import("./adapters/kubernetes/custom-resource-client.ts");
+  const api = new KubernetesApi(await defaultCredentials());
+  return {
+    ...(podServiceAccounts.length > 0 && { pods: new KubernetesPods(api, podServiceAccounts) }),
+    ...(namespace !== undefined && {
+      resources: new CustomResourceClient(api, { namespace, now: () => clock.wallNow() }),
+    }),
+  };
 }

@@ -53,6 +53,11 @@ const settings = z.object({
     .describe(
       "Service accounts whose Kubernetes pods join as cloud nodes without a join token: namespace/name, comma-separated.",
     ),
+  SKERRY_KUBERNETES_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "not the name of a namespace")
+    .optional()
+    .describe("Namespace of Kubernetes whose ModelDeployments (skerry.dev) are carried out. Default: none."),
   SKERRY_POD_SITE: z
     .string()
     .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
@@ -135,6 +140,8 @@ export interface Config {
   readonly adminKeyFile: string | undefined;
   /** `namespace/name` of each; none: pods do not join. */
   readonly podServiceAccounts: readonly string[];
+  /** Undefined: custom resources are not carried out. */
+  readonly kubernetesNamespace: string | undefined;
   readonly podSite: string;
   readonly heartbeatMs: number;
   readonly suspectMs: number;
@@ -166,6 +173,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
     podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
+    kubernetesNamespace: data.SKERRY_KUBERNETES_NAMESPACE,
     podSite: data.SKERRY_POD_SITE,
     heartbeatMs: Math.min(data.SKERRY_HEARTBEAT_MS, data.SKERRY_SUSPECT_MS / 3),
     suspectMs: data.SKERRY_SUSPECT_MS,

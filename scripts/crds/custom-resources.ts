@@ -36,11 +36,20 @@ const NAME_RULE: Rule = {
   message: "the name becomes the name in Skerry: 63 characters at most",
 };
 
-const replicas = (kind: "edge" | "cloud", residency: string): Rule => ({
-  rule: `self.residency != '${residency}' || (self.${kind}.min == 0 && !self.${kind}.every)`,
+const residencyRule = (kind: "edge" | "cloud", residency: string): Rule => ({
+  rule: `self.residency != '${residency}' || (self.${kind}.min == 0 && !self.${kind}.every && (!has(self.${kind}.max) || self.${kind}.max == 0))`,
   message: `cannot ask for ${kind} replicas while \`residency\` is ${residency}`,
   fieldPath: `.${kind}`,
 });
+
+const COUNT_RULES: readonly Rule[] = [
+  { rule: "!has(self.max) || self.max >= self.min", message: "must not be below `min`", fieldPath: ".max" },
+  {
+    rule: "!has(self.max) || !self.every",
+    message: "cannot be combined with `every`, which places one replica on each matching node",
+    fieldPath: ".max",
+  },
+];
 
 /** What the API server is told of each kind, beyond its schema. */
 export const CUSTOM_RESOURCES: readonly CustomResource[] = [
@@ -59,7 +68,9 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
           { rule: "self == oldSelf", message: "a deployment keeps its model: declare another one for another model" },
         ],
       },
-      "spec.placement": { rules: [replicas("cloud", "edge-only"), replicas("edge", "cloud-only")] },
+      "spec.placement": { rules: [residencyRule("cloud", "edge-only"), residencyRule("edge", "cloud-only")] },
+      "spec.placement.edge": { rules: COUNT_RULES },
+      "spec.placement.cloud": { rules: COUNT_RULES },
       ...CONDITIONS,
     },
     scale: { specReplicasPath: ".spec.placement.cloud.min", statusReplicasPath: ".status.cloud.placed" },

@@ -208,8 +208,13 @@ describe("the rights of the control plane", () => {
       "-n",
       "skerry",
     ]);
-    const own = rules.split("\n").filter((line) => /^(nodes|pods|tokenreviews\S*|\S*secrets|\*)\s/.test(line));
+    const own = rules
+      .split("\n")
+      .filter((line) => /^(nodes|pods|events|tokenreviews\S*|\S*secrets|\S+\.skerry\.dev\S*|\*)\s/.test(line));
     expect(own.map((line) => line.replace(/\s+\[\]\s+\[\]\s+/, " ").trim()).toSorted()).toEqual([
+      "events [create patch]",
+      "modeldeployments.skerry.dev [list watch patch]",
+      "modeldeployments.skerry.dev/status [patch]",
       "nodes [get]",
       "pods [get list]",
       "tokenreviews.authentication.k8s.io [create]",

@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
 import { freePort, until } from "../../support/processes/skerry-process.ts";
 import { type ApiResponse, KubernetesApi, messageIn } from "../../../control-plane/adapters/kubernetes/api-client.ts";
+import { kubeconfig } from "../../../control-plane/adapters/kubernetes/kubeconfig.ts";
 
 const VERSION = "1.36.3";
 const FOLDER =
@@ -226,4 +227,4 @@ function configOf(url: string, token: string): KubeConfig {
 }
 
 /** Requests with this token. */
-export const apiOf = (url: string, token: string): KubernetesApi => new KubernetesApi(configOf(url, token));
+export const apiOf = (url: string, token: string): KubernetesApi => new KubernetesApi(kubeconfig(configOf(url, token)));

@@ -42,4 +42,22 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     spec: { ...deployment, placement: { residency: "cloud-only", edge } },
     sentence: "cannot ask for edge replicas while `residency` is cloud-only",
   },
+  {
+    what: "fewer replicas at most than at least",
+    kind: "ModelDeployment",
+    spec: { ...deployment, placement: { cloud: { min: 2, max: 1 } } },
+    sentence: "must not be below `min`",
+  },
+  {
+    what: "a number that follows demand on every node",
+    kind: "ModelDeployment",
+    spec: { ...deployment, placement: { cloud: { max: 4, every: true } } },
+    sentence: "cannot be combined with `every`, which places one replica on each matching node",
+  },
+  {
+    what: "cloud replicas on demand of an edge-only deployment",
+    kind: "ModelDeployment",
+    spec: { ...deployment, placement: { residency: "edge-only", edge, cloud: { max: 2 } } },
+    sentence: "cannot ask for cloud replicas while `residency` is edge-only",
+  },
 ];

@@ -1,0 +1,178 @@
+import { msOfInstant, toInstant } from "../../../shared/api/v1/common.ts";
+import type { Deployment, Placement } from "../../../shared/api/v1/deployments.ts";
+import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
+import { isEqual } from "../../core/fleet/changes/equal.ts";
+import type { FleetDeployment } from "../../core/fleet/types.ts";
+import {
+  acceptedStatus,
+  refusedStatus,
+  specOf,
+  statusIn,
+  type Refusal,
+} from "../../core/kubernetes/model-deployment.ts";
+import { transitionsOf } from "../../core/kubernetes/conditions.ts";
+import type { DeploymentStore } from "../../ports/catalogue.ts";
+import { FINALIZER, type CustomResources } from "../../ports/custom-resources.ts";
+import type { Actor } from "../../ports/audit.ts";
+import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
+import type { FleetReader } from "../fleet/fleet-reader.ts";
+import type { ListWatch } from "../fleet/list-watch.ts";
+import type { ResourceCache } from "./resource-cache.ts";
+import type { Outcome } from "./keyed-queue.ts";
+import type { Reconciler } from "./resource-controller.ts";
+
+/** After so long an object goes although what it declared could not be deleted. */
+const LET_GO_MS = 60_000;
+const KIND = "ModelDeployment";
+
+interface Parts {
+  readonly cluster: CustomResources;
+  readonly deployments: Pick<DeploymentAdmin, "get" | "put" | "delete" | "placements">;
+  readonly store: Pick<DeploymentStore, "release">;
+  readonly watch: Pick<ListWatch<Deployment>, "follow">;
+  readonly fleet: Pick<FleetReader, "snapshot">;
+  readonly actor: Actor;
+  readonly clock: Clock;
+}
+
+/**
+ * Declares in Skerry what ModelDeployments say, and shows in their status what became of it. A name means the same on both
+ * sides. An object that is gone without having been deleted takes nothing with it: silence never stops a model.
+ */
+export class ModelDeployments implements Reconciler {
+  readonly kind = KIND;
+  readonly #parts: Parts;
+  /** Objects that went while PostgreSQL was away: their deployments are still to be deleted. */
+  readonly #owed = new Set<string>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
+    const request = { after: undefined, isVisible: () => true, signal };
+    for await (const messages of this.#parts.watch.follow(request))
+      for (const message of messages) if ("item" in message) changed(message.item.name);
+  }
+
+  async reconcile(name: string, resources: ResourceCache): Promise<Outcome> {
+    const object = resources.get(name);
+    if (!object) return this.#withoutObject(name);
+    if (object.metadata.deletionTimestamp !== undefined) return this.#finalize(object, resources);
+    this.#owed.delete(name);
+    const kept = object.metadata.finalizers.includes(FINALIZER)
+      ? object
+      : await this.#parts.cluster.setFinalizer(KIND, object, { isSet: true });
+    if (!kept) return "done";
+    resources.put(kept);
+    const refusal = await this.#declare(kept);
+    if (refusal) {
+      await this.#write(kept, refusedStatus(kept, refusal, this.#now()), resources);
+      // What is in the way may be removed without a sign of it: the model may be pushed, PostgreSQL may come back.
+      return "again";
+    }
+    const known = this.#known(name);
+    // Until the leader has planned for it there is nothing to say; then this is called again.
+    if (!known || !isPlanned(known.deployment)) return "done";
+    await this.#write(kept, acceptedStatus(kept, { ...known, now: this.#now() }), resources);
+    return "done";
+  }
+
+  /** Nothing when it is declared as the object says, by now or already. */
+  async #declare(object: Resource): Promise<Refusal | undefined> {
+    const { deployments, actor } = this.#parts;
+    const spec = specOf(object);
+    if ("reason" in spec) return spec;
+    const known = this.#row(object.metadata.name);
+    if (known?.kubernetesNamespace === actor.kubernetesNamespace && isEqual(known?.spec, spec)) return undefined;
+    try {
+      await deployments.put(spec, { actor, ifMatch: undefined });
+      return undefined;
+    } catch (error) {
+      if (!isSkerryError(error)) throw error;
+      return { reason: REASONS.get(error.code) ?? "Refused", message: messageOf(error) };
+    }
+  }
+
+  async #finalize(object: Resource, resources: ResourceCache): Promise<Outcome> {
+    const { cluster, clock } = this.#parts;
+    const { name, finalizers, deletionTimestamp = "" } = object.metadata;
+    if (!finalizers.includes(FINALIZER)) return "done";
+    const failure = await this.#delete(name);
+    if (failure) {
+      const isOverdue = clock.wallNow() - msOfInstant(deletionTimestamp) > LET_GO_MS;
+      const message = isOverdue
+        ? `${failure}; the object goes, and its deployment is deleted as soon as that is possible`
+        : `${failure}; it is tried again, and the object goes ${LET_GO_MS / 1_000} s after it was deleted at the latest`;
+      const status = refusedStatus(object, { reason: "DeletionDelayed", message }, this.#now());
+      await this.#write(object, status, resources);
+      if (!isOverdue) return "again";
+      this.#owed.add(name);
+    }
+    const released = await cluster.setFinalizer(KIND, resources.get(name) ?? object, { isSet: false });
+    if (released) resources.put(released);
+    return "done";
+  }
+
+  /** Why the deployment is still there; undefined when it is not, or belongs to somebody else. */
+  async #delete(name: string): Promise<string | undefined> {
+    const { deployments, actor } = this.#parts;
+    try {
+      await deployments.delete(name, { actor, ifMatch: undefined });
+      return undefined;
+    } catch (error) {
+      if (!isSkerryError(error)) throw error;
+      return error.code === "NOT_FOUND" || error.code === "CONFLICT" ? undefined : messageOf(error);
+    }
+  }
+
+  async #withoutObject(name: string): Promise<Outcome> {
+    const { store, actor } = this.#parts;
+    const isOurs = this.#row(name)?.kubernetesNamespace === actor.kubernetesNamespace;
+    if (!isOurs) return "done";
+    if (!this.#owed.has(name)) {
+      await store.release(name, actor);
+      return "done";
+    }
+    if ((await this.#delete(name)) !== undefined) return "again";
+    this.#owed.delete(name);
+    return "done";
+  }
+
+  async #write(object: Resource, status: object, resources: ResourceCache): Promise<void> {
+    const before = statusIn(object);
+    if (isEqual(before, status)) return;
+    const written = await this.#parts.cluster.writeStatus(KIND, object, status);
+    if (!written) return;
+    resources.put(written);
+    for (const event of transitionsOf(before.conditions, statusIn(written).conditions))
+      await this.#parts.cluster.record(KIND, written, event);
+  }
+
+  #row(name: string): FleetDeployment | undefined {
+    return this.#parts.fleet.snapshot().deployments.get(name);
+  }
+
+  #known(name: string): { readonly deployment: Deployment; readonly placements: readonly Placement[] } | undefined {
+    if (!this.#row(name)) return undefined;
+    const { deployments } = this.#parts;
+    return { deployment: deployments.get(name), placements: deployments.placements(name) };
+  }
+
+  #now(): string {
+    return toInstant(this.#parts.clock.wallNow());
+  }
+}
+
+/** Reasons of the condition `Accepted`. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["NOT_FOUND", "ModelNotFound"],
+  ["CONFLICT", "DeclaredElsewhere"],
+  ["DATABASE_UNAVAILABLE", "DatabaseUnavailable"],
+]);
+
+/** After a restart a record may be older than what the nodes say: it is replaced within a second. */
+const isPlanned = ({ generation, status }: Deployment): boolean =>
+  status.observedGeneration === generation && !status.conditions.some(({ reason }) => reason === "StatusOutdated");
