@@ -54,22 +54,44 @@ export function candidatesOf(
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
       const state = context.stateOf(node);
-      const held = heldOn(fleet, node);
-      const reservedBy = reservations(fleet, node, held);
       return {
         node,
         state,
-        placements: placementsOn(fleet, node.id).filter(isWanted),
-        held,
-        stallTimes: state === "ready" ? stallTimes(fleet, node) : new Map<string, number>(),
-        reservedBy,
-        reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
+        ...holdingsOf(fleet, node),
+        stallTimes: state === "ready" ? stallTimes(fleet, node) : NONE,
         usableMiB: usableMemoryMiB(node),
         usableDiskMiB: node.load?.diskFreeMiB ?? node.capabilities?.diskMiB ?? 0,
         evictionFloorDiskMiB: Math.ceil((node.capabilities?.diskMiB ?? 0) * DISK_FLOOR),
         silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
       };
     });
+}
+
+const NONE: ReadonlyMap<string, number> = new Map();
+
+type Holdings = Pick<Candidate, "placements" | "held" | "reservedBy" | "reservedMiB">;
+
+/** By the placements that are on a node: most nodes hold the same from one plan to the next. */
+const known = new WeakMap<
+  readonly FleetPlacement[],
+  { readonly of: readonly unknown[]; readonly holdings: Holdings }
+>();
+
+function holdingsOf(fleet: Fleet, node: FleetNode): Holdings {
+  const present = placementsOn(fleet, node.id);
+  const of = [fleet.versions, fleet.deployments, fleet.aliases, node.capabilities];
+  const entry = known.get(present);
+  if (entry?.of.every((each, index) => each === of[index])) return entry.holdings;
+  const held = heldOn(fleet, node);
+  const reservedBy = reservations(fleet, node, held);
+  const holdings = {
+    placements: present.filter(isWanted),
+    held,
+    reservedBy,
+    reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
+  };
+  known.set(present, { of, holdings });
+  return holdings;
 }
 
 /**

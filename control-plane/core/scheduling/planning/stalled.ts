@@ -26,6 +26,7 @@ const HASHED_BYTES_PER_MS = 50_000;
  */
 export function stallTimes(fleet: Fleet, node: FleetNode): ReadonlyMap<string, number> {
   const present = placementsOn(fleet, node.id);
+  if (!present.some(({ state }) => WITHOUT_PROGRESS_MS[state] !== undefined)) return NONE;
   const held = heldOn(fleet, node);
   const latest = Math.max(...present.map(({ progressSince }) => progressSince));
   const times = new Map<string, number>();
@@ -43,6 +44,8 @@ export function stallTimes(fleet: Fleet, node: FleetNode): ReadonlyMap<string, n
   }
   return times;
 }
+
+const NONE: ReadonlyMap<string, number> = new Map();
 
 function limitOf(
   fleet: Fleet,
