@@ -3,8 +3,8 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { transitions } from "../../core/fleet/transitions.ts";
-import { statusSteps } from "../../core/reconcile/deployment-status.ts";
-import { planFleet } from "../../core/reconcile/plan.ts";
+import { findingsOf, statusSteps, type Findings } from "../../core/reconcile/deployment-status.ts";
+import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, keysOf, type Step } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
@@ -32,7 +32,8 @@ const PERIODIC = "periodic";
  *   steps        all of these as one list of values                            (core/reconcile/steps.ts)
  *   effects      each step by the table of its domain, fenced by the lease     (effects/)
  *
- * Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second. It
+ * A plan keeps what the one before decided of deployments in which nothing has changed (core/reconcile/kept-plans.ts), and
+ * the status of these. Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second. It
  * ends at `observe` when the plan before had no step and what it was made of still holds (core/reconcile/plan-basis.ts).
  * One run at a time: triggers during a run lead to exactly one more. A step that finds another leader ends the run and
  * the leadership. A step that fails ends the run; the next run plans from what is then.
@@ -51,6 +52,8 @@ export class ControlLoop {
   #trigger = "started";
   /** Of the newest plan, when it had no step. */
   #basis: PlanBasis | undefined;
+  /** The newest plan: the next one keeps what it decided of deployments in which nothing has changed. */
+  #last: { readonly plan: FleetPlan; readonly findings: Findings } | undefined;
   /** When the leadership began that the scaling remembers. */
   #leaderSince: number | undefined;
   #isStopped = false;
@@ -130,11 +133,10 @@ export class ControlLoop {
 
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
     const announce: readonly Step[] = found.length === 0 ? [] : [{ kind: "node.announce", transitions: found }];
-    const plan = planFleet(fleet, context);
-    const statuses = statusSteps(fleet, plan.decisions, {
-      ...context,
-      reasonFor: (deployment) => this.#scaling.reasonFor(deployment),
-    });
+    const plan = planFleet(fleet, context, this.#last?.plan);
+    const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings });
+    this.#last = { plan, findings };
+    const statuses = statusSteps(fleet, findings, (deployment) => this.#scaling.reasonFor(deployment));
     const steps: readonly Step[] = [...announce, ...plan.steps, ...statuses];
     if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
     for (const step of steps) {

@@ -28,6 +28,21 @@ const byDeployment = memo((placements: Fleet["placements"]) =>
 export const placementsOfDeployment = (fleet: Fleet, name: string): readonly FleetPlacement[] =>
   byDeployment(fleet.placements).get(name) ?? [];
 
+/** Names of the deployments that have placements, of deleted ones too; undefined stands for those that have none any more. */
+export const deploymentsOfPlacements = (fleet: Fleet): readonly (string | undefined)[] => [
+  ...byDeployment(fleet.placements).keys(),
+];
+
+const unwanted = memo((placements: Fleet["placements"]) =>
+  placements
+    .values()
+    .filter((each) => !isWanted(each))
+    .toArray(),
+);
+
+/** Placements that are to be gone. */
+export const unwantedPlacements = (fleet: Fleet): readonly FleetPlacement[] => unwanted(fleet.placements);
+
 export const placementsOn = (fleet: Fleet, nodeId: string): readonly FleetPlacement[] =>
   fleet.placementsOn.get(nodeId) ?? [];
 

@@ -12,6 +12,7 @@ import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import type { FleetPlan } from "./plan.ts";
 import type { StatusEvent, Step } from "./steps.ts";
 
 interface Found {
@@ -28,30 +29,47 @@ interface Found {
   readonly nameOf: (placement: FleetPlacement) => string;
 }
 
+/** By the name of the deployment. */
+export type Findings = ReadonlyMap<string, DeploymentFindings>;
+
+/**
+ * What is so of each deployment that was planned for. `known`: the findings of the plan before; those of a kept decision
+ * are the same.
+ */
+export function findingsOf(
+  fleet: Fleet,
+  { decisions, kept }: Pick<FleetPlan, "decisions" | "kept">,
+  context: PlanContext & { readonly known?: Findings | undefined },
+): Findings {
+  const findings = new Map<string, DeploymentFindings>();
+  for (const [name, plan] of decisions) {
+    const deployment = fleet.deployments.get(name);
+    const known = kept.has(name) ? context.known?.get(name) : undefined;
+    if (deployment) findings.set(name, known ?? deploymentFindings(fleet, deployment, { ...context, plan }));
+  }
+  return findings;
+}
+
 /**
  * A step for each deployment whose status is not the recorded one: a fleet in which nothing changes writes nothing. No
- * status holds an age or a measured figure, because those differ from one second to the next.
+ * status holds an age or a measured figure, because those differ from one second to the next. `reasonFor`: the measured demand
+ * of a deployment and what it asks for, as a sentence.
  */
 export function statusSteps(
   fleet: Fleet,
-  decisions: ReadonlyMap<string, DeploymentPlan>,
-  context: PlanContext & {
-    /** The measured demand of a deployment and what it asks for, as a sentence. */
-    readonly reasonFor?: (deployment: string) => string;
-  },
+  found: Findings,
+  reasonFor: (deployment: string) => string | undefined = () => undefined,
 ): readonly Step<"status.write">[] {
   const steps: Step<"status.write">[] = [];
   for (const deployment of fleet.deployments.values()) {
-    const plan = decisions.get(deployment.name);
-    if (!plan) continue;
-    const findings = deploymentFindings(fleet, deployment, { ...context, plan });
     const { name, generation, status } = deployment;
+    const findings = found.get(name);
     const isRecorded = status?.observedGeneration === generation && isEqual(status.findings, findings);
-    if (isRecorded) continue;
+    if (!findings || isRecorded) continue;
     const events = [
       ...stalledEvent(name, status?.findings, findings),
       ...(status?.observedGeneration === generation
-        ? scaledEvents(deployment, status.findings, { findings, why: context.reasonFor?.(name) })
+        ? scaledEvents(deployment, status.findings, { findings, why: reasonFor(name) })
         : []),
     ];
     steps.push({ kind: "status.write", deployment: name, generation, findings, events });

@@ -1,8 +1,9 @@
-import { isWanted } from "../fleet/queries.ts";
+import { deploymentsOfPlacements, isWanted, unwantedPlacements } from "../fleet/queries.ts";
 import type { Fleet, FleetPlacement } from "../fleet/types.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { planDeployment, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import { planAmong, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import { KeptPlans, settledPlan, type PlanMemory, type SettledPlan } from "./kept-plans.ts";
 import type { PlacementSteps, Step } from "./steps.ts";
 
 export interface FleetPlan {
@@ -15,14 +16,26 @@ export interface FleetPlan {
    * nodes is not in it.
    */
   readonly wakeAt: number | undefined;
+  /** Deployments whose decision is the one of the plan before, by name. */
+  readonly kept: ReadonlySet<string>;
+  /** For the next plan. */
+  readonly memory: PlanMemory;
+  /** When all decisions were last made anew, in ms of the fleet's clock. */
+  readonly completeAt: number;
 }
 
-/** Plans for the whole fleet. Pure and deterministic: the same fleet and context give the same plan. */
-export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
+/** All decisions are made anew at least this often, so that a rule that forgets a change is late, and not dead. */
+const COMPLETE_MS = 60_000;
+
+/**
+ * Plans for the whole fleet. Pure and deterministic: the same fleet and context give the same plan, whether `previous`, any
+ * plan that was made before, is given or not. With it only the deployments that may be decided differently are looked at.
+ */
+export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPlan): FleetPlan {
   const nodeName = (placement: FleetPlacement): string => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId;
   const steps: Step<keyof PlacementSteps>[] = [];
   const decisions = new Map<string, DeploymentPlan>();
-  for (const placement of fleet.placements.values()) {
+  for (const placement of leaving(fleet)) {
     const isOrphan = placement.deployment === undefined || !fleet.deployments.has(placement.deployment);
     if (isWanted(placement) && isOrphan) {
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why: "its deployment was deleted" });
@@ -31,14 +44,26 @@ export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
     }
   }
 
-  let candidates: readonly Candidate[] = candidatesOf(fleet, {
-    stateOf: (node) => stateFor(node, context),
-    now: context.now,
-  });
+  const isComplete = previous === undefined || context.now - previous.completeAt >= COMPLETE_MS;
+  const keeping = new KeptPlans(fleet, context, isComplete ? undefined : previous.memory);
+  const kept = new Set<string>();
+  const settled = new Map<string, SettledPlan>();
+  let candidates: readonly Candidate[] | undefined;
   for (const deployment of [...fleet.deployments.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const plan = planDeployment(fleet, deployment, context, candidates);
-    candidates = plan.candidates;
+    const same = keeping.of(deployment);
+    if (same) {
+      kept.add(deployment.name);
+      settled.set(deployment.name, same);
+      decisions.set(deployment.name, same.plan);
+      continue;
+    }
+    candidates ??= candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+    const made = planAmong(candidates, { fleet, deployment, context });
+    const { plan } = made;
+    ({ candidates } = made);
     decisions.set(deployment.name, plan);
+    const next = settledPlan(fleet, deployment, plan);
+    if (next) settled.set(deployment.name, next);
     for (const { nodeId, node, record, attempt } of plan.create) {
       const { name, generation, spec } = deployment;
       const version = plan.targetVersion;
@@ -61,7 +86,22 @@ export function planFleet(fleet: Fleet, context: PlanContext): FleetPlan {
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, isBreak });
   }
   const waits = [...decisions.values()].map(({ wakeAt }) => wakeAt).filter((at) => at !== undefined);
-  return { steps, decisions, wakeAt: waits.length > 0 ? Math.min(...waits) : undefined };
+  return {
+    steps,
+    decisions,
+    wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
+    kept,
+    memory: { ...keeping.memory, settled },
+    completeAt: isComplete ? context.now : previous.completeAt,
+  };
+}
+
+/** Those that may have to be removed or deleted whatever is planned for deployments. */
+function leaving(fleet: Fleet): Iterable<FleetPlacement> {
+  const haveDeployments = deploymentsOfPlacements(fleet).every(
+    (name) => name !== undefined && fleet.deployments.has(name),
+  );
+  return haveDeployments ? unwantedPlacements(fleet) : fleet.placements.values();
 }
 
 /** The node said so, or it will never say anything again. */

@@ -37,8 +37,6 @@ export interface DeploymentPlan {
   readonly waiting: readonly string[];
   /** When this plan may differ though nothing has changed, in ms of the fleet's clock; undefined: never. */
   readonly wakeAt: number | undefined;
-  /** The candidates with the new placements on them, for the next deployment's plan. */
-  readonly candidates: readonly Candidate[];
 }
 
 /**
@@ -46,13 +44,20 @@ export interface DeploymentPlan {
  * (alive, on a node that may keep them) count; what else there is of the version leaves only when enough ready ones stand.
  * Replicas of other versions leave by the rules of `replaceOldVersions`.
  */
-export function planDeployment(
-  fleet: Fleet,
-  deployment: FleetDeployment,
-  context: PlanContext,
-  given?: readonly Candidate[],
-): DeploymentPlan {
-  const candidates = given ?? candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+export function planDeployment(fleet: Fleet, deployment: FleetDeployment, context: PlanContext): DeploymentPlan {
+  const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+  return planAmong(candidates, { fleet, deployment, context }).plan;
+}
+
+/** The same as one of several plans: what it places is on the candidates that the next deployment's plan is given. */
+export function planAmong(
+  candidates: readonly Candidate[],
+  {
+    fleet,
+    deployment,
+    context,
+  }: { readonly fleet: Fleet; readonly deployment: FleetDeployment; readonly context: PlanContext },
+): { readonly plan: DeploymentPlan; readonly candidates: readonly Candidate[] } {
   const target = targetVersion(fleet, deployment);
   const version = target === undefined ? undefined : versionOf(fleet, deployment.spec.model, target);
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
@@ -67,9 +72,9 @@ export function planDeployment(
     stalled: [],
     waiting: [],
     wakeAt: undefined,
-    candidates,
   };
-  if (!version || version.state !== "ready") return { ...nothing, shortfall: [missingVersion(deployment, version)] };
+  if (!version || version.state !== "ready")
+    return { plan: { ...nothing, shortfall: [missingVersion(deployment, version)] }, candidates };
 
   const need = needOf(deployment, version, context.now);
   const edge = planKind("edge", { fleet, need, placements, candidates, context });
@@ -80,7 +85,7 @@ export function planDeployment(
   const isPlacing = create.length + retry.length > 0;
   const update = replaceOldVersions({ need, placements, wanted, candidates, isPlacing });
   const waits = [edge.wakeAt, cloud.wakeAt, update.wakeAt].filter((at) => at !== undefined);
-  return {
+  const plan: DeploymentPlan = {
     targetVersion: target,
     placements,
     wanted,
@@ -92,8 +97,8 @@ export function planDeployment(
     stalled: [...edge.stalled, ...cloud.stalled],
     waiting: update.waiting,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
-    candidates: cloud.candidates,
   };
+  return { plan, candidates: cloud.candidates };
 }
 
 export const needOf = (deployment: FleetDeployment, version: FleetVersion, now: number): PlacementRequest => ({
@@ -158,20 +163,28 @@ function planKind(kind: NodeKind, input: KindInput) {
   };
 }
 
+/** Replicas of `kind` that are to be there; `every`: one on each node that matches. */
+export function replicasAskedFor(
+  kind: NodeKind,
+  { name, spec, status }: FleetDeployment,
+  { targets }: Pick<PlanContext, "targets">,
+): number | "every" {
+  const { placement, paused } = spec;
+  if (paused === true) return 0;
+  if (placement.residency !== "any" && placement.residency !== `${kind}-only`) return 0;
+  const range = placement[kind];
+  if (range.every) return "every";
+  if (range.max === undefined) return range.min;
+  return withinRange(targets?.get(name)?.[kind] ?? status?.findings[kind].wanted ?? 0, range);
+}
+
 function wantedReplicas(
   kind: NodeKind,
   candidates: readonly Candidate[],
   { need, context }: { readonly need: PlacementRequest; readonly context: PlanContext },
 ): number {
-  const { name, spec, status } = need.deployment;
-  const { placement, paused } = spec;
-  if (paused === true) return 0;
-  if (placement.residency !== "any" && placement.residency !== `${kind}-only`) return 0;
-  const range = placement[kind];
-  if (!range.every) {
-    const asked = context.targets?.get(name)?.[kind] ?? status?.findings[kind].wanted ?? 0;
-    return range.max === undefined ? range.min : withinRange(asked, range);
-  }
+  const asked = replicasAskedFor(kind, need.deployment, context);
+  if (asked !== "every") return asked;
   return candidates.filter(
     (candidate) =>
       candidate.node.kind === kind && candidate.state !== "revoked" && !firstRefusal(STATIC_FILTERS, candidate, need),

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import type { FleetDeployment, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
-import { deploymentFindings, statusSteps } from "../../../../../control-plane/core/reconcile/deployment-status.ts";
+import {
+  deploymentFindings,
+  findingsOf,
+  statusSteps,
+} from "../../../../../control-plane/core/reconcile/deployment-status.ts";
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
@@ -203,7 +207,7 @@ describe("the steps that write statuses", () => {
   function stepsOf(deployment: FleetDeployment, { nodes = [a, b], placements = [] as FleetPlacement[], ms = 0 } = {}) {
     const fleet = aFleet({ nodes, versions: [aVersion("digits", 1)], deployments: [deployment], placements });
     const later = { ...context, now: NOW + ms };
-    return statusSteps(fleet, planFleet(fleet, later).decisions, later);
+    return statusSteps(fleet, findingsOf(fleet, planFleet(fleet, later), later));
   }
   const recorded = (deployment: FleetDeployment, parts: Parameters<typeof stepsOf>[1]): FleetDeployment => {
     const [step] = stepsOf(deployment, parts);

@@ -1,0 +1,127 @@
+import { versionKey } from "../../../shared/base/version-key.ts";
+import { nodeKind, type NodeState } from "../../../shared/api/v1/nodes.ts";
+import { isWanted, placementsOfDeployment, targetVersion } from "../fleet/queries.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import { isEvacuationHeld, stateFor, type PlanContext } from "../scheduling/context.ts";
+import { replicasAskedFor, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+
+/** What the plan of a settled deployment reads of a node: nothing that a heartbeat or a load report changes. */
+interface NodeFacts extends Pick<FleetNode, "name" | "kind" | "site" | "zone" | "labels" | "draining"> {
+  readonly state: NodeState;
+}
+
+export interface SettledPlan {
+  readonly plan: DeploymentPlan;
+  readonly deployment: FleetDeployment;
+  readonly version: FleetVersion;
+}
+
+/** What a plan remembers for the next one. */
+export interface PlanMemory {
+  /** By node id. */
+  readonly nodes: ReadonlyMap<string, NodeFacts>;
+  readonly placements: Fleet["placements"];
+  readonly isEvacuationHeld: boolean;
+  /** By the name of the deployment. */
+  readonly settled: ReadonlyMap<string, SettledPlan>;
+}
+
+/**
+ * Which plans the next plan for the fleet keeps. A deployment is settled when all its placements are ready, of the wanted
+ * version and as many as wanted, and nothing is to be done, missing or waited for. Its plan would be made again while
+ *
+ *   its spec, its recorded status and its version are the same objects,
+ *   its placements are the same objects, and the nodes that they are on are what they were, in the same state,
+ *   as many replicas are asked for; where `every` node is, no node came, went or became another one,
+ *   evacuation is held, or not, as before.
+ *
+ * What its nodes are loaded with, who else is on them, and the time do not count: they decide where replicas go that are
+ * not there yet, and when one that is not ready has stalled.
+ */
+export class KeptPlans {
+  readonly memory: Omit<PlanMemory, "settled">;
+  readonly #fleet: Fleet;
+  readonly #context: PlanContext;
+  readonly #before: PlanMemory | undefined;
+  /** Ids of nodes that are another in anything that a settled plan reads. */
+  readonly #changed: ReadonlySet<string>;
+  /** Whether a node came, went, was revoked or restored, or may match another selector. */
+  readonly #areOthers: boolean;
+
+  constructor(fleet: Fleet, context: PlanContext, before: PlanMemory | undefined) {
+    this.#fleet = fleet;
+    this.#context = context;
+    const nodes = factsOf(fleet, context);
+    this.memory = { nodes, placements: fleet.placements, isEvacuationHeld: isEvacuationHeld(fleet, context) };
+    this.#before = before?.isEvacuationHeld === this.memory.isEvacuationHeld ? before : undefined;
+    const known = before?.nodes ?? new Map<string, NodeFacts>();
+    this.#changed = new Set([
+      ...nodes.keys().filter((id) => !isSame(known.get(id), nodes.get(id))),
+      ...known.keys().filter((id) => !nodes.has(id)),
+    ]);
+    this.#areOthers = this.#changed.values().some((id) => isAnother(known.get(id), nodes.get(id)));
+  }
+
+  /** The plan of the deployment as it was and would be again; undefined when it has to be made. */
+  of(deployment: FleetDeployment): SettledPlan | undefined {
+    const settled = this.#before?.settled.get(deployment.name);
+    if (!settled || settled.deployment !== deployment) return undefined;
+    const isSameVersion = settled.version === targetOf(this.#fleet, deployment);
+    return isSameVersion && this.#areCountsSame(settled) && this.#arePlacementsSame(settled) ? settled : undefined;
+  }
+
+  #areCountsSame({ deployment, plan }: SettledPlan): boolean {
+    return nodeKind.options.every((kind) => {
+      const asked = replicasAskedFor(kind, deployment, this.#context);
+      return asked === "every" ? !this.#areOthers : asked === plan.wanted[kind];
+    });
+  }
+
+  #arePlacementsSame({ deployment, plan }: SettledPlan): boolean {
+    if (this.#changed.size > 0 && plan.placements.some(({ nodeId }) => this.#changed.has(nodeId))) return false;
+    if (this.#before?.placements === this.#fleet.placements) return true;
+    const now = placementsOfDeployment(this.#fleet, deployment.name).filter(isWanted);
+    return (
+      now.length === plan.placements.length && now.every((placement, index) => placement === plan.placements[index])
+    );
+  }
+}
+
+/** What is remembered of a plan that was made; undefined when its deployment is not settled. */
+export function settledPlan(fleet: Fleet, deployment: FleetDeployment, plan: DeploymentPlan): SettledPlan | undefined {
+  const version = targetOf(fleet, deployment);
+  const { create, retry, remove, records, shortfall, stalled, waiting, wakeAt } = plan;
+  const open = create.length + retry.length + remove.length + records.length;
+  const missing = shortfall.length + stalled.length + waiting.length;
+  const isThere = ({ state, version: number }: FleetPlacement): boolean =>
+    state === "ready" && number === plan.targetVersion;
+  const isSettled = open + missing === 0 && wakeAt === undefined && plan.placements.every(isThere);
+  return isSettled && version ? { plan, deployment, version } : undefined;
+}
+
+function targetOf(fleet: Fleet, deployment: FleetDeployment): FleetVersion | undefined {
+  const target = targetVersion(fleet, deployment);
+  return target === undefined ? undefined : fleet.versions.get(versionKey(deployment.spec.model, target));
+}
+
+function factsOf(fleet: Fleet, context: PlanContext): ReadonlyMap<string, NodeFacts> {
+  const facts = new Map<string, NodeFacts>();
+  for (const node of fleet.nodes.values()) {
+    const { name, kind, site, zone, labels, draining } = node;
+    facts.set(node.id, { name, kind, site, zone, labels, draining, state: stateFor(node, context) });
+  }
+  return facts;
+}
+
+const isSame = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
+  a !== undefined && b !== undefined && a.draining === b.draining && a.state === b.state && !isAnother(a, b);
+
+const isAnother = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
+  a === undefined ||
+  b === undefined ||
+  a.labels !== b.labels ||
+  a.kind !== b.kind ||
+  a.site !== b.site ||
+  a.zone !== b.zone ||
+  a.name !== b.name ||
+  (a.state === "revoked") !== (b.state === "revoked");
