@@ -24,7 +24,7 @@ export interface OpenUpload {
 
 /**
  * The upload to send the files to: that of an unfinished version with the same files, labels and metrics if there is one
- * among `same`, else that of a version declared now.
+ * among `same`, or of an unfinished repair of one that has lost its bytes; else that of a version declared now.
  */
 export async function openUpload(
   run: CommandContext,
@@ -32,7 +32,9 @@ export async function openUpload(
   content: Content,
   same: readonly ModelVersion[],
 ): Promise<OpenUpload> {
-  const begun = same.findLast((version) => version.state === "uploading" && isDescribedAlike(version, content));
+  const begun = same.findLast(
+    (version) => isDamaged(version) || (version.state === "uploading" && isDescribedAlike(version, content)),
+  );
   const unfinished = begun && (await readUnfinished(api, begun));
   if (!unfinished) return declare(api, content);
   const there = unfinished.uploads.reduce((sum, { offset }) => sum + offset, 0);
@@ -61,6 +63,9 @@ async function readUnfinished(api: ApiClient, { model, version }: ModelVersion):
     throw error;
   }
 }
+
+/** Published, and its bytes are not whole in the artifact store. */
+export const isDamaged = ({ state, damage }: ModelVersion): boolean => state === "ready" && damage !== null;
 
 function isDescribedAlike(version: ModelVersion, { labels, metrics }: Content): boolean {
   return isEqual(version.labels, labels) && isEqual(version.metrics, metrics);

@@ -13,8 +13,8 @@ import type { CommandContext } from "../run.ts";
 import { waitUntil } from "../wait/wait-until.ts";
 import type { LocalBundle } from "./find-files.ts";
 import { fileSize, type HashedFile, hashFile } from "./hash-file.ts";
-import { openUpload } from "./open-upload.ts";
-import { modelPath, readModel, readVersion } from "./reference.ts";
+import { isDamaged, openUpload } from "./open-upload.ts";
+import { modelPath, readModel, readVersion, versionPath } from "./reference.ts";
 import { uploadFile } from "./upload.ts";
 
 export interface PushRequest {
@@ -29,6 +29,8 @@ export interface Pushed {
   readonly raw: unknown;
   /** False when a version with the same bytes was there already. */
   readonly uploaded: boolean;
+  /** The bytes were sent for a published version that had lost them. */
+  readonly isRepair: boolean;
 }
 
 /**
@@ -46,7 +48,8 @@ export async function pushVersion(run: CommandContext, api: ApiClient, request: 
   const isWhole = ({ state, damage }: ModelVersion): boolean =>
     state === "checking" || (state === "ready" && damage === null);
   const done = same.findLast(isWhole);
-  if (done !== undefined) return { ...(await readVersion(api, request.model, done.version)), uploaded: false };
+  if (done !== undefined)
+    return { ...(await readVersion(api, request.model, done.version)), uploaded: false, isRepair: false };
   for (const { version, damage } of same)
     if (damage !== null)
       run.output.say(`${request.model}:${version} has the same bytes, and ${damage}: they are sent again.`);
@@ -57,26 +60,26 @@ export async function pushVersion(run: CommandContext, api: ApiClient, request: 
       await uploadWithProgress(run, api, file, { path: uploadPath(uploadUrl, api.target.server), offset });
   }
   await api.post(`${uploadPath(open.uploadUrl, api.target.server)}/complete`);
-  return { ...(await readVersion(api, request.model, open.version)), uploaded: true };
+  const isRepair = same.some((version) => version.version === open.version && isDamaged(version));
+  return { ...(await readVersion(api, request.model, open.version)), uploaded: true, isRepair };
 }
 
-/** Waits until the check of a version has ended; `rejected` is a failure that says why. */
+/** Waits until the check of a version has ended; `rejected`, and a repair that failed, is a failure that says why. */
 export async function waitForCheck(run: CommandContext, api: ApiClient, pushed: Pushed): Promise<Pushed> {
   let { version, raw } = pushed;
   try {
     await waitUntil(
       run,
       async () => {
-        if (version.state === "uploading" || version.state === "checking")
-          ({ raw, version } = await readVersion(api, version.model, version.version));
-        return version.state !== "uploading" && version.state !== "checking";
+        if (isOpen(version, pushed)) ({ raw, version } = await readVersion(api, version.model, version.version));
+        return !isOpen(version, pushed) || (pushed.isRepair && !(await isBeingRepaired(api, version)));
       },
       200,
     );
   } catch (error) {
     if (!Error.isError(error) || error.name !== "WaitTimeout") throw error;
     throw new CliFailure(EXIT.unmet, {
-      what: `${version.model}:${version.version} is still ${version.state}`,
+      what: `${version.model}:${version.version} is still ${pushed.isRepair ? "damaged" : version.state}`,
       fix: `look again with \`skerry models inspect ${version.model}:${version.version}\``,
     });
   }
@@ -87,7 +90,29 @@ export async function waitForCheck(run: CommandContext, api: ApiClient, pushed: 
       fix: "export the model again and push it as a new version",
     });
   }
+  if (pushed.isRepair && isDamaged(version)) ({ raw, version } = await readVersion(api, version.model, version.version));
+  if (pushed.isRepair && isDamaged(version)) {
+    throw new CliFailure(EXIT.error, {
+      what: `${version.model}:${version.version} was not repaired`,
+      why: [version.damage ?? ""],
+      fix: `see \`skerry events --object model/${version.model}\` for what the check of the bytes found`,
+    });
+  }
   return { ...pushed, version, raw };
+}
+
+const isOpen = (version: ModelVersion, { isRepair }: Pushed): boolean =>
+  version.state === "uploading" || version.state === "checking" || (isRepair && isDamaged(version));
+
+/** Whether the bytes that were sent again are still being checked. */
+async function isBeingRepaired(api: ApiClient, { model, version }: ModelVersion): Promise<boolean> {
+  try {
+    await api.get(`${versionPath(model, version)}/upload`);
+    return true;
+  } catch (error) {
+    if (isApiFailure(error) && (error.status === 404 || error.status === 409)) return false;
+    throw error;
+  }
 }
 
 /** Lets an alias name a version, on condition that it still names what we saw. Returns false when it did so already. */

@@ -15,7 +15,10 @@ export interface UploadRow {
   readonly main: string;
   /** As they were declared, in the order of the upload's parts. */
   readonly files: readonly BundleFile[];
+  /** Of its version; `uploading` when it repairs one that stays ready meanwhile. */
   readonly state: ModelVersion["state"];
+  /** The artifact of the version that it repairs; undefined: it makes a new version. */
+  readonly repairs: string | undefined;
 }
 
 /** What the check of an uploaded file found. */
@@ -38,6 +41,12 @@ export interface StoredVersion {
   readonly artifact: string;
   readonly files: readonly BundleFile[];
   readonly damage: string | null;
+}
+
+export interface DeclaredVersion {
+  readonly version: ModelVersion;
+  /** Where its files go: that of an unfinished repair with the same files, else the one that was given. */
+  readonly uploadId: string;
 }
 
 export interface CatalogStore {
@@ -63,7 +72,10 @@ export interface CatalogStore {
   patchModel(name: string, labels: Record<string, string>, actor: Actor): Promise<Model>;
   /** Throws `NOT_FOUND`, and `CONFLICT` naming the deployments that still use it. Deletes versions, aliases, unused artifacts. */
   deleteModel(name: string, actor: Actor): Promise<void>;
-  /** Assigns the next number. Throws `NOT_FOUND`. */
+  /**
+   * Assigns the next number. When the bytes of a published version with the same content are damaged, none: then they are
+   * sent again for that version, which stays ready. Throws `NOT_FOUND`.
+   */
   declareVersion(
     version: {
       model: string;
@@ -75,7 +87,7 @@ export interface CatalogStore {
       uploadId: string;
     },
     actor: Actor,
-  ): Promise<ModelVersion>;
+  ): Promise<DeclaredVersion>;
   /** Those that were not deleted. */
   listVersions(model: string): Promise<readonly ModelVersion[]>;
   /** Null when there is none, or it was deleted. */
@@ -83,11 +95,11 @@ export interface CatalogStore {
   upload(id: string): Promise<UploadRow | null>;
   /** The upload of a version; null when it has ended or there is no such version. */
   uploadOf(model: string, version: number): Promise<UploadRow | null>;
-  /** uploading → checking. False unless it was uploading. */
+  /** uploading → checking. False unless it was uploading. True for a repair, whose version stays ready. */
   beginCheck(uploadId: string): Promise<boolean>;
-  /** checking → ready, with artifact and chunks; forgets the upload. */
+  /** checking → ready, with artifact and chunks; forgets the upload. Of a repair only that. */
   accept(uploadId: string, checked: CheckedModel, event: NewEvent): Promise<void>;
-  /** uploading or checking → rejected, with the reason; forgets the upload. */
+  /** uploading or checking → rejected, with the reason; forgets the upload. Of a repair only that. */
   reject(uploadId: string, reason: string, event: NewEvent): Promise<void>;
   /** Uploads whose check was interrupted by a restart, and uploads past their life. */
   unfinishedUploads(): Promise<readonly { id: string; state: ModelVersion["state"]; expired: boolean }[]>;

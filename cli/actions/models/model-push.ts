@@ -36,7 +36,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
   const name = `${model}:${pushed.version.version}`;
   run.output.say(
     pushed.uploaded
-      ? `Uploaded ${file} as ${name} (${formatBytes(pushed.version.bytes)}).`
+      ? `Uploaded ${file} ${pushed.isRepair ? "to repair" : "as"} ${name} (${formatBytes(pushed.version.bytes)}).`
       : `${name} has the same bytes already: nothing was sent.`,
   );
   // An alias may only name a version that is ready, and only such a version can be run, so both imply the wait.

@@ -92,10 +92,11 @@ export class ArtifactScrub {
     });
   }
 
-  /** These files came again, and the check of their push has read them. */
-  arrived(sha256s: readonly string[]): void {
+  /** These files came again, and the check of their push has read them. Resolves when that is recorded; never rejects. */
+  arrived(sha256s: readonly string[]): Promise<void> {
     for (const sha256 of sha256s) this.#read.set(sha256, { state: "whole", at: this.#clock.now() });
     this.#queue(() => this.#pass());
+    return this.#running;
   }
 
   #passSoon(): void {

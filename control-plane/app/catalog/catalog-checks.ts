@@ -21,7 +21,7 @@ export class CatalogChecks {
   readonly #artifacts: ArtifactStore;
   readonly #check: ModelCheck;
   readonly #logger: Logger;
-  readonly #onStored: (sha256s: readonly string[]) => void;
+  readonly #onStored: (sha256s: readonly string[]) => Promise<void>;
   readonly #running = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, number>();
   readonly #abort = new AbortController();
@@ -31,8 +31,8 @@ export class CatalogChecks {
     artifacts: ArtifactStore;
     check: ModelCheck;
     logger: Logger;
-    /** These files, by SHA-256, are in the store now. */
-    onStored: (sha256s: readonly string[]) => void;
+    /** These files, by SHA-256, are in the store now. Resolves when versions that had lost them are whole. */
+    onStored: (sha256s: readonly string[]) => Promise<void>;
   }) {
     this.#onStored = parts.onStored;
     this.#catalog = parts.catalog;
@@ -76,8 +76,10 @@ export class CatalogChecks {
     try {
       const verdict = await this.#checkOnce(upload);
       if (!verdict) return;
-      if (verdict.kind === "accepted") await this.#accept(upload, verdict.checked);
-      else await this.reject(upload, verdict.reason);
+      if (verdict.kind !== "accepted") await this.reject(upload, verdict.reason);
+      else if (upload.repairs === undefined || upload.repairs === verdict.checked.artifact)
+        await this.#accept(upload, verdict.checked);
+      else await this.reject(upload, OTHER_ARTIFACT);
     } catch (error) {
       await this.#undecided(upload, error);
     }
@@ -119,24 +121,41 @@ export class CatalogChecks {
     for (const [index, { path, sha256 }] of files.entries())
       if (path !== edited?.path) await this.#artifacts.adopt(partId(id, index), sha256);
     if (edited) await this.#artifacts.adopt(editedPartId(id), edited.sha256);
-    this.#onStored(checked.manifest.files.map(({ sha256 }) => sha256));
-    await this.#catalog.accept(id, checked, {
-      type: "Normal",
-      reason: "ModelVersionReady",
-      object: `model/${model}`,
-      message: `${model}:${version} was checked and may be placed${describeEdit(checked)}`,
-    });
+    const repaired = this.#onStored(checked.manifest.files.map(({ sha256 }) => sha256));
+    // Who waits for the end of the repair's upload finds the version whole.
+    if (upload.repairs !== undefined) await repaired;
+    const object = `model/${model}`;
+    await this.#catalog.accept(
+      id,
+      checked,
+      upload.repairs === undefined
+        ? {
+            type: "Normal",
+            reason: "ModelVersionReady",
+            object,
+            message: `${model}:${version} was checked and may be placed${describeEdit(checked)}`,
+          }
+        : {
+            type: "Normal",
+            reason: "ModelRepaired",
+            object,
+            message: `the bytes of ${model}:${version} came again, were checked and are in the artifact store`,
+          },
+    );
     await this.#forget(upload);
   }
 
   /** Ends an upload without a version. Throws when Postgres is away; then nothing has changed. */
   async reject(upload: UploadRow, reason: string): Promise<void> {
     const { id, model, version } = upload;
+    const isRepair = upload.repairs !== undefined;
     await this.#catalog.reject(id, reason, {
       type: "Warning",
-      reason: "ModelVersionRejected",
+      reason: isRepair ? "ModelRepairFailed" : "ModelVersionRejected",
       object: `model/${model}`,
-      message: `${model}:${version} was rejected: ${reason}`,
+      message: isRepair
+        ? `${model}:${version} was not repaired: ${reason}`
+        : `${model}:${version} was rejected: ${reason}`,
     } satisfies NewEvent);
     await this.#forget(upload);
   }
@@ -167,6 +186,9 @@ export class CatalogChecks {
     );
   }
 }
+
+const OTHER_ARTIFACT =
+  "this control plane makes another artifact of the same files than the one that published it did; delete the version and push it as a new one";
 
 /** What was changed in the graph; empty when nothing was. */
 function describeEdit({ edited, outputs }: CheckedModel): string {

@@ -60,14 +60,17 @@ export class Uploads {
     this.#random = parts.random;
   }
 
-  /** Assigns the next number and a place for the bytes of each file. Throws `NOT_FOUND`. */
+  /**
+   * Assigns the next number and a place for the bytes of each file. When a published version with the same content has
+   * lost its bytes, no number: they are sent again for that version. Throws `NOT_FOUND`.
+   */
   async declare(
     model: string,
     declared: NewVersion,
     actor: Actor,
   ): Promise<{ version: ModelVersion; uploadUrl: string; uploads: FileUpload[] }> {
-    const uploadId = newId<string>("u", this.#random);
-    const version = await this.#catalog.declareVersion({ model, ...declared, uploadId }, actor);
+    const given = newId<string>("u", this.#random);
+    const { version, uploadId } = await this.#catalog.declareVersion({ model, ...declared, uploadId: given }, actor);
     const uploads = declared.files.map(({ path, bytes }, index) => ({
       path,
       bytes,
@@ -76,11 +79,12 @@ export class Uploads {
     return { version, uploadUrl: urlOf(uploadId), uploads };
   }
 
-  /** How far each file of a version got, and where the rest goes. Throws `NOT_FOUND`, and `CONFLICT` when the version is not `uploading`. */
+  /** How far each file of a version got, and where the rest goes. Throws `NOT_FOUND`, and `CONFLICT` when nothing is uploaded. */
   async unfinished(model: string, version: number): Promise<UnfinishedUpload> {
     const { state } = await this.#getVersion(model, version);
-    const upload = state === "uploading" ? await this.#catalog.uploadOf(model, version) : null;
-    if (!upload) throw new SkerryError("CONFLICT", `${model}:${version} is ${state}: there is no upload to go on with`);
+    const upload = await this.#catalog.uploadOf(model, version);
+    if (upload?.state !== "uploading")
+      throw new SkerryError("CONFLICT", `${model}:${version} is ${state}: there is no upload to go on with`);
     const uploads = [];
     for (const [index, { path, bytes }] of upload.files.entries()) {
       const part = partId(upload.id, index);

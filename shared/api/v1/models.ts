@@ -159,7 +159,7 @@ export const declaredVersion = z.object({
   uploads: z.array(fileUpload).default([]),
 });
 
-/** The upload of a version that is `uploading`: what is there already, to go on with. */
+/** The upload of a version that is `uploading`, or is being repaired: what is there already, to go on with. */
 export const unfinishedUpload = z.object({
   /** Of the first file. `POST {uploadUrl}/complete` ends the upload of all. */
   uploadUrl: z.string(),

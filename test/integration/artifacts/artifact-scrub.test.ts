@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
 import { eventually } from "../../support/eventually.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
-import { CatalogRig, sha256 } from "./catalog-rig.ts";
+import { CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 const bytes = identityModel("FP32");
 let rig: CatalogRig;
@@ -45,12 +45,46 @@ describe("the files of a published version", () => {
     expect(damage()).toContain("is missing");
   });
 
-  it("are whole again when the same bytes are pushed", async () => {
+  it("are whole again when the same bytes are pushed, and no version is made of them", async () => {
     await rm(file());
     await rig.start().idle();
     await rig.push(catalog, bytes);
     await whenFound(null);
     expect(said().at(-1)).toBe("ModelBytesRestored model/digits: the bytes of digits:1 are whole again");
+    expect([...rig.rows.versions.keys()]).toEqual(["digits:1"]);
+    expect(rig.rows.versions.get("digits:1")?.state).toBe("ready");
+    await catalog.idle();
+    expect(rig.eventTexts()).toContain(
+      "ModelRepaired model/digits: the bytes of digits:1 came again, were checked and are in the artifact store",
+    );
+    expect(rig.rows.uploads.size).toBe(0);
+  });
+
+  it("stay damaged when other bytes come under their digest, and the version stays ready", async () => {
+    await rm(file());
+    await rig.start().idle();
+    const other = new Uint8Array(bytes);
+    other[10] = (other[10] ?? 0) ^ 1;
+    await rig.push(catalog, other, { sha256: sha256(bytes) });
+    await catalog.idle();
+    expect(rig.eventTexts().at(-1)).toMatch(/^ModelRepairFailed model[/]digits: digits:1 was not repaired: .*SHA-256/);
+    expect([damage(), rig.rows.versions.get("digits:1")?.state]).toEqual([
+      "its file model.onnx is missing from the artifact store",
+      "ready",
+    ]);
+    expect(rig.rows.uploads.size).toBe(0);
+  });
+
+  it("are repaired by an upload that goes on after a cut", async () => {
+    await rm(file());
+    await rig.start().idle();
+    const id = await rig.declare(catalog, bytes);
+    await catalog.append(id, 0, pieces(bytes.subarray(0, 20)));
+    const { uploads } = await catalog.unfinishedUpload("digits", 1);
+    expect(uploads).toMatchObject([{ offset: 20, uploadUrl: `/api/v1/uploads/${id}` }]);
+    await catalog.append(id, 20, pieces(bytes.subarray(20)));
+    await catalog.complete(id);
+    await whenFound(null);
   });
 
   it("are found rotten when a transfer complains, and whole again after a push", async () => {

@@ -1,7 +1,13 @@
 import type { Model, ModelVersion } from "../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import type { CatalogStore, CheckedModel, StoredVersion, UploadRow } from "../../../control-plane/ports/catalogue.ts";
-import { bundleDigest } from "../../../shared/protocol/bundle.ts";
+import type {
+  CatalogStore,
+  CheckedModel,
+  DeclaredVersion,
+  StoredVersion,
+  UploadRow,
+} from "../../../control-plane/ports/catalogue.ts";
+import { bundleDigest, type BundleFile } from "../../../shared/protocol/bundle.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
 
 const CREATED_AT = "2026-01-05T10:00:00.000Z";
@@ -10,7 +16,10 @@ const CREATED_AT = "2026-01-05T10:00:00.000Z";
 export class FakeCatalogStore implements CatalogStore {
   readonly models = new Map<string, Model>();
   readonly versions = new Map<string, ModelVersion>();
-  readonly uploads = new Map<string, { model: string; version: number; expired: boolean }>();
+  readonly uploads = new Map<
+    string,
+    { model: string; version: number; expired: boolean; repair?: readonly BundleFile[] }
+  >();
   readonly events: NewEvent[] = [];
   /** Set to make every write of a verdict fail. */
   outage: SkerryError | undefined;
@@ -55,8 +64,16 @@ export class FakeCatalogStore implements CatalogStore {
     for (const [id, { model }] of this.uploads) if (model === name) this.uploads.delete(id);
   }
 
-  async declareVersion(declared: Parameters<CatalogStore["declareVersion"]>[0]): Promise<ModelVersion> {
+  async declareVersion(declared: Parameters<CatalogStore["declareVersion"]>[0]): Promise<DeclaredVersion> {
     const { model, runtime, main, files, labels, metrics, uploadId } = declared;
+    const digest = bundleDigest(files, main);
+    const damaged = [...this.versions.values()].find(
+      (each) => each.model === model && each.digest === digest && each.damage !== null,
+    );
+    if (damaged) {
+      this.uploads.set(uploadId, { model, version: damaged.version, expired: false, repair: files });
+      return { version: damaged, uploadId };
+    }
     const version = (this.#model(model).latestVersion ?? 0) + 1;
     this.#put({ ...this.#model(model), latestVersion: version });
     this.uploads.set(uploadId, { model, version, expired: false });
@@ -87,7 +104,7 @@ export class FakeCatalogStore implements CatalogStore {
       createdAt: CREATED_AT,
     };
     this.versions.set(`${model}:${version}`, row);
-    return row;
+    return { version: row, uploadId };
   }
 
   async listVersions(model: string): Promise<readonly ModelVersion[]> {
@@ -119,8 +136,12 @@ export class FakeCatalogStore implements CatalogStore {
   async upload(id: string): Promise<UploadRow | null> {
     const row = this.uploads.get(id);
     if (!row) return null;
-    const { bytes, main, files, state } = this.#versionOf(id);
-    return { id, model: row.model, version: row.version, bytes, main, files, state };
+    const { bytes, main, files, state, artifact } = this.#versionOf(id);
+    const { model, version, repair } = row;
+    const common = { id, model, version, bytes, main };
+    return repair
+      ? { ...common, files: repair, state: "uploading", repairs: artifact ?? undefined }
+      : { ...common, files, state, repairs: undefined };
   }
 
   async uploadOf(model: string, version: number): Promise<UploadRow | null> {
@@ -129,6 +150,7 @@ export class FakeCatalogStore implements CatalogStore {
   }
 
   async beginCheck(uploadId: string): Promise<boolean> {
+    if (this.uploads.get(uploadId)?.repair) return true;
     if (this.#versionOf(uploadId).state !== "uploading") return false;
     this.#change(uploadId, { state: "checking" });
     return true;
@@ -217,7 +239,7 @@ export class FakeCatalogStore implements CatalogStore {
 
   #end(uploadId: string, change: Partial<ModelVersion>, event: NewEvent): void {
     if (this.outage) throw this.outage;
-    this.#change(uploadId, change);
+    if (!this.uploads.get(uploadId)?.repair) this.#change(uploadId, change);
     this.uploads.delete(uploadId);
     this.events.push(event);
   }

@@ -145,7 +145,8 @@ export const declarationOf = (model: string, uploadId: string) => ({
 export async function readyVersion(stores: PostgresStores, model = "digits"): Promise<number> {
   if (!(await stores.catalog.getModel(model))) await stores.catalog.createModel({ name: model, labels: {} }, alice);
   const uploadId = newId<string>("u", systemRandom);
-  const { version } = await stores.catalog.declareVersion(declarationOf(model, uploadId), alice);
+  const declared = await stores.catalog.declareVersion(declarationOf(model, uploadId), alice);
+  const { version } = declared.version;
   await stores.catalog.beginCheck(uploadId);
   await stores.catalog.accept(uploadId, checkedModel(model, version), event("checked"));
   return version;

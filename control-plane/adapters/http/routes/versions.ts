@@ -35,17 +35,19 @@ export function versionRoutes({
     defineRoute({
       method: "POST",
       path: PATH,
-      summary: "Declare a version, one file or a bundle of several; the bytes of each go to its `uploadUrl`",
+      summary:
+        "Declare a version, one file or a bundle of several; the bytes of each go to its `uploadUrl`. 200: a published version with the same files has lost its bytes, and they repair it",
       tag: TAG,
       access: OPERATORS,
       params: modelParams,
       body: declareVersion,
       answer: declaredVersion,
-      statuses: [201],
+      statuses: [201, 200],
       async handle({ params, body, actor }) {
         const { labels, metrics } = body;
         const declared = await catalog.uploads.declare(params.model, { ...toBundle(body), labels, metrics }, actor);
         return {
+          status: declared.version.state === "ready" ? 200 : 201,
           body: declared,
           headers: { Location: `/api/v1/models/${params.model}/versions/${declared.version.version}` },
         };
@@ -98,7 +100,7 @@ export function versionRoutes({
     defineRoute({
       method: "GET",
       path: `${PATH}/{version}/upload`,
-      summary: "The upload of a version that is `uploading`: where each file goes and how far it got",
+      summary: "The upload of a version that is `uploading` or is being repaired: where each file goes and how far it got",
       tag: TAG,
       access: OPERATORS,
       params: versionParams,

@@ -60,16 +60,18 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
   };
 }
 
-export function toUploadRow({ id, of }: Rows.Upload & { of: Rows.ModelVersion }): UploadRow {
-  const { modelName, version, bytes, main, state } = of;
+export function toUploadRow({ id, repair, of }: Rows.Upload & { of: Rows.ModelVersion }): UploadRow {
+  const { modelName, version, main, state } = of;
+  const files = repair === null ? filesOf(of) : bundleFiles.parse(repair);
   return {
     id,
     model: modelName,
     version,
-    bytes: Number(bytes),
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
     main,
-    files: filesOf(of),
-    state: versionState.parse(state),
+    files,
+    state: repair === null ? versionState.parse(state) : "uploading",
+    repairs: repair === null ? undefined : (of.artifactDigest ?? undefined),
   };
 }
 

@@ -1,8 +1,8 @@
-import type { ModelVersion } from "../../../../shared/api/v1/models.ts";
+import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
 import { chunksOf, manifestBytes, type Manifest } from "../../../../shared/protocol/manifest.ts";
-import type { CatalogStore, CheckedModel } from "../../../ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, DeclaredVersion } from "../../../ports/catalogue.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { toModelVersion } from "./catalog-rows.ts";
@@ -10,18 +10,21 @@ import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { lockModel } from "./model-writes.ts";
+import { beginRepair, endRepair, UPLOAD_LIFE } from "./repair-writes.ts";
 
 export type NewVersion = Parameters<CatalogStore["declareVersion"]>[0];
 
-/** How long an upload may take before it is rejected: long enough to go on the next morning with what a cut left. */
-const UPLOAD_LIFE = "24 hours";
-
-/** Assigns the next number: the model's lock makes parallel declarations take turns. */
-export async function declareVersion(tx: Transaction, declared: NewVersion, actor: Actor): Promise<ModelVersion> {
+/** Assigns the next number, or begins a repair: the model's lock makes parallel declarations take turns. */
+export async function declareVersion(tx: Transaction, declared: NewVersion, actor: Actor): Promise<DeclaredVersion> {
   const { model, runtime, main, files, labels, metrics, uploadId } = declared;
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const sha256 = bundleDigest(files, main).slice("sha256:".length);
   await lockModel(tx, model);
+  const damaged = await tx.modelVersion.findFirst({
+    where: { modelName: model, sha256, runtime, main, state: "ready", damage: { not: null } },
+    orderBy: { version: "desc" },
+  });
+  if (damaged) return { version: toModelVersion(damaged), uploadId: await beginRepair(tx, { damaged, declared, actor }) };
   const newest = await tx.modelVersion.aggregate({ where: { modelName: model }, _max: { version: true } });
   const version = (newest._max.version ?? 0) + 1;
   const list = files.length === 1 ? [] : [...files];
@@ -36,10 +39,12 @@ export async function declareVersion(tx: Transaction, declared: NewVersion, acto
   await appendEvents(tx, [{ type: "Normal", reason: "ModelVersionDeclared", object: `model/${model}`, message }], {
     models: [model],
   });
-  return toModelVersion(row);
+  return { version: toModelVersion(row), uploadId };
 }
 
 export async function beginCheck(tx: Transaction, uploadId: string): Promise<boolean> {
+  const repair = await tx.upload.findFirst({ where: { id: uploadId, repair: { not: Prisma.DbNull } } });
+  if (repair) return true;
   const changed = await tx.modelVersion.updateMany({
     where: { upload: { id: uploadId }, state: "uploading" },
     data: { state: "checking" },
@@ -56,6 +61,7 @@ export async function acceptVersion(
   { uploadId, checked }: { uploadId: string; checked: CheckedModel },
   event: NewEvent,
 ): Promise<void> {
+  if (await endRepair(tx, uploadId, event)) return;
   const { manifest, artifact, opset, irVersion, producer, inputs, outputs, edited } = checked;
   await insertArtifact(tx, artifact, manifest);
   // The list says what is in the store; the row's digest stays that of what was sent, so that the same bytes are known again.
@@ -85,6 +91,7 @@ export async function rejectVersion(
   { uploadId, reason }: { uploadId: string; reason: string },
   event: NewEvent,
 ): Promise<void> {
+  if (await endRepair(tx, uploadId, event)) return;
   const rejected = await tx.modelVersion.updateMany({
     where: { upload: { id: uploadId }, state: { in: ["uploading", "checking"] } },
     data: { state: "rejected", reason },
