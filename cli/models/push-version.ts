@@ -90,7 +90,8 @@ export async function waitForCheck(run: CommandContext, api: ApiClient, pushed: 
       fix: "export the model again and push it as a new version",
     });
   }
-  if (pushed.isRepair && isDamaged(version)) ({ raw, version } = await readVersion(api, version.model, version.version));
+  if (pushed.isRepair && isDamaged(version))
+    ({ raw, version } = await readVersion(api, version.model, version.version));
   if (pushed.isRepair && isDamaged(version)) {
     throw new CliFailure(EXIT.error, {
       what: `${version.model}:${version.version} was not repaired`,

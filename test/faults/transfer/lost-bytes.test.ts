@@ -55,8 +55,10 @@ describe("the bytes of a published version are deleted from the control plane's 
     expect(reasons).toContain("ModelBytesDamaged");
     expect(reasons).toContain("DeploymentStalled");
 
-    await cluster.publish("same", file);
+    expect(await cluster.publish("same", file)).toMatchObject({ version: 1 });
     await cluster.whenDeploymentReady("same", 90_000);
+    const { items } = await cluster.get<{ items: readonly unknown[] }>("/models/same/versions");
+    expect(items).toHaveLength(1);
     expect((await stalled())?.status).toBe("False");
     expect((await cluster.events()).map(({ reason }) => reason)).toContain("ModelBytesRestored");
   }, 240_000);

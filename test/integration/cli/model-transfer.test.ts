@@ -131,6 +131,45 @@ describe("a model's bytes", () => {
     expect(offsets[1]).toBeGreaterThan(3 * MIB);
   });
 
+  /** `digits:1` is published and has lost its bytes; what is sent to it is checked with this end. */
+  function serveDamaged(isRepaired: boolean): void {
+    const damage = "its file model.onnx is missing from the artifact store";
+    let isComplete = false;
+    const version = () =>
+      versionOf("digits", { digest: `sha256:${sha256(content)}`, damage: isComplete && isRepaired ? null : damage });
+    api.on("GET /api/v1/models/digits/versions", (_: Asked, response: ServerResponse) =>
+      json(response, 200, listOf(version())),
+    );
+    api.on("GET /api/v1/models/digits/versions/1", (_: Asked, response: ServerResponse) =>
+      json(response, 200, version()),
+    );
+    api.problem("GET /api/v1/models/digits/versions/1/upload", 409, "CONFLICT", "there is no upload");
+    api.on("POST /api/v1/models/digits/versions", (_: Asked, response: ServerResponse) =>
+      json(response, 200, { version: version(), uploadUrl: "/api/v1/uploads/u1" }),
+    );
+    api.on("POST /api/v1/uploads/u1/complete", (_: Asked, response: ServerResponse) => {
+      isComplete = true;
+      json(response, 202, version());
+    });
+  }
+
+  it("are sent again for a version that has lost them, and make no other one", async () => {
+    serveDamaged(true);
+    const { exitCode, stdout, stderr } = await cli("models", "push", file, "--model", "digits", "--wait");
+    expect([exitCode, stdout]).toEqual([0, "digits:1\n"]);
+    expect(sha256(stored)).toBe(sha256(content));
+    expect(stderr).toContain("digits:1 has the same bytes, and its file model.onnx is missing");
+    expect(stderr).toContain(`Uploaded ${file} to repair digits:1`);
+  });
+
+  it("that do not repair their version are an error with where to look", async () => {
+    serveDamaged(false);
+    const { exitCode, stderr } = await cli("models", "push", file, "--model", "digits", "--wait");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("error: digits:1 was not repaired\n  why      its file model.onnx is missing");
+    expect(stderr).toContain("skerry events --object model/digits");
+  });
+
   it("that are rejected are an error with the reason", async () => {
     serveCatalog({ verdict: "rejected" });
     const { exitCode, stderr } = await cli("models", "push", file, "--model", "digits", "--wait");

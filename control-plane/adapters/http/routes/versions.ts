@@ -100,7 +100,8 @@ export function versionRoutes({
     defineRoute({
       method: "GET",
       path: `${PATH}/{version}/upload`,
-      summary: "The upload of a version that is `uploading` or is being repaired: where each file goes and how far it got",
+      summary:
+        "The upload of a version that is `uploading` or is being repaired: where each file goes and how far it got",
       tag: TAG,
       access: OPERATORS,
       params: versionParams,

@@ -12,7 +12,15 @@ export const UPLOAD_LIFE = "24 hours";
 /** The version stays what it is; its files come again. Returns the id of the upload: of one that was cut, if there is one. */
 export async function beginRepair(
   tx: Transaction,
-  { damaged, declared, actor }: { damaged: Rows.ModelVersion; declared: { readonly files: readonly BundleFile[]; readonly uploadId: string }; actor: Actor },
+  {
+    damaged,
+    declared,
+    actor,
+  }: {
+    damaged: Rows.ModelVersion;
+    declared: { readonly files: readonly BundleFile[]; readonly uploadId: string };
+    actor: Actor;
+  },
 ): Promise<string> {
   const { modelName: model, version, damage } = damaged;
   const { files, uploadId } = declared;

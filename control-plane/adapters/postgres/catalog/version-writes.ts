@@ -24,7 +24,8 @@ export async function declareVersion(tx: Transaction, declared: NewVersion, acto
     where: { modelName: model, sha256, runtime, main, state: "ready", damage: { not: null } },
     orderBy: { version: "desc" },
   });
-  if (damaged) return { version: toModelVersion(damaged), uploadId: await beginRepair(tx, { damaged, declared, actor }) };
+  if (damaged)
+    return { version: toModelVersion(damaged), uploadId: await beginRepair(tx, { damaged, declared, actor }) };
   const newest = await tx.modelVersion.aggregate({ where: { modelName: model }, _max: { version: true } });
   const version = (newest._max.version ?? 0) + 1;
   const list = files.length === 1 ? [] : [...files];

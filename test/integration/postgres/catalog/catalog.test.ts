@@ -130,6 +130,7 @@ describe("versions", () => {
       main: "model.onnx",
       files: [{ path: "model.onnx", bytes: 7, sha256: hashOf("weights") }],
       state: "uploading",
+      repairs: undefined,
     });
     const checked = checkedModel("path", 1);
     await expect(stores.catalog.accept(upload, checked, event("too soon"))).rejects.toMatchObject({ code: "CONFLICT" });
@@ -151,6 +152,34 @@ describe("versions", () => {
     ).toEqual([{ index: 0, sha256: hashOf("weights"), length: 7 }]);
     expect(await messagesOf(stores)).toContain("path:1 was checked");
     await expect(stores.catalog.accept(upload, checked, event("twice"))).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+
+  it("of a version that has lost its bytes are declared for that version, which stays ready", async () => {
+    await create("lost");
+    const upload = await declare("lost");
+    await stores.catalog.beginCheck(upload);
+    const checked = checkedModel("lost", 1);
+    await stores.catalog.accept(upload, checked, event("lost:1 was checked"));
+    const damage = "its file model.onnx is missing from the artifact store";
+    await stores.catalog.setDamage({ model: "lost", version: 1 }, damage, event("lost:1 is damaged"));
+
+    const again = (id: string) => stores.catalog.declareVersion(declarationOf("lost", id), alice);
+    const repair = newId<string>("u", systemRandom);
+    expect(await again(repair)).toMatchObject({ version: { version: 1, state: "ready" }, uploadId: repair });
+    expect((await again(newId<string>("u", systemRandom))).uploadId).toBe(repair);
+    const row = { id: repair, version: 1, state: "uploading", repairs: checked.artifact };
+    expect(await stores.catalog.uploadOf("lost", 1)).toMatchObject(row);
+    expect((await stores.catalog.listVersions("lost")).map(({ version }) => version)).toEqual([1]);
+
+    expect(await stores.catalog.beginCheck(repair)).toBe(true);
+    await stores.catalog.reject(repair, "other bytes", event("lost:1 was not repaired"));
+    expect(await stores.catalog.upload(repair)).toBeNull();
+    expect(await stores.catalog.getVersion("lost", 1)).toMatchObject({ state: "ready", damage });
+
+    const second = await again(newId<string>("u", systemRandom));
+    await stores.catalog.accept(second.uploadId, checked, event("lost:1 was repaired"));
+    await stores.catalog.setDamage({ model: "lost", version: 1 }, null, event("lost:1 is whole"));
+    expect((await again(newId<string>("u", systemRandom))).version).toMatchObject({ version: 2, state: "uploading" });
   });
 
   it("are rejected with their reason, once", async () => {
