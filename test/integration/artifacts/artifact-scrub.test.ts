@@ -79,11 +79,11 @@ describe("the files of a published version", () => {
     await rm(file());
     await rig.start().idle();
     const id = await rig.declare(catalog, bytes);
-    await catalog.append(id, 0, pieces(bytes.subarray(0, 20)));
-    const { uploads } = await catalog.unfinishedUpload("digits", 1);
+    await catalog.uploads.append(id, 0, pieces(bytes.subarray(0, 20)));
+    const { uploads } = await catalog.uploads.unfinished("digits", 1);
     expect(uploads).toMatchObject([{ offset: 20, uploadUrl: `/api/v1/uploads/${id}` }]);
-    await catalog.append(id, 20, pieces(bytes.subarray(20)));
-    await catalog.complete(id);
+    await catalog.uploads.append(id, 20, pieces(bytes.subarray(20)));
+    await catalog.uploads.complete(id);
     await whenFound(null);
   });
 
