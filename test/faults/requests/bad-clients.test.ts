@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { digitRequests } from "../../support/models/digit-request.ts";
 import { HeapProbe } from "../../support/processes/heap-probe.ts";
 import { inFlightAt } from "../../support/processes/node-faults.ts";
-import { loopModel } from "../../support/models/onnx-models.ts";
+import { loopModel } from "../../support/models/hostile-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { openDescriptors, residentMiB } from "../../support/processes/process-facts.ts";
 import { postHead, RawClient } from "../../support/network/raw-client.ts";

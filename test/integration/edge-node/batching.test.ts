@@ -13,15 +13,12 @@ import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import {
   arithmeticModel,
   embeddingModel,
-  flatteningModel,
   identityModel,
-  loopingRowsModel,
   reshapeModel,
-  graphModel,
-  ROW_MIXERS,
   softmaxModel,
-  statefulModel,
 } from "../../support/models/onnx-models.ts";
+import { flatteningModel, graphModel, ROW_MIXERS, statefulModel } from "../../support/models/row-models.ts";
+import { loopingRowsModel } from "../../support/models/hostile-models.ts";
 import { bytesOf } from "../../support/models/answer-bytes.ts";
 
 let directory: string;

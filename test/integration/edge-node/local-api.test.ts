@@ -22,7 +22,8 @@ import { GrpcClient } from "../../support/network/grpc-client.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { eventually } from "../../support/eventually.ts";
-import { identityModel, loopModel } from "../../support/models/onnx-models.ts";
+import { identityModel } from "../../support/models/onnx-models.ts";
+import { loopModel } from "../../support/models/hostile-models.ts";
 import { postHead, RawClient } from "../../support/network/raw-client.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 

@@ -9,7 +9,7 @@ import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { loopModel } from "../../support/models/onnx-models.ts";
+import { loopModel } from "../../support/models/hostile-models.ts";
 
 const CALLERS = 32;
 const ROUNDS = 4;

@@ -7,7 +7,7 @@ import type { HostResponse, ModelHost } from "../../../edge-node/ports/model-hos
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { until } from "../../support/processes/skerry-process.ts";
-import { runBombModel } from "../../support/models/onnx-models.ts";
+import { runBombModel } from "../../support/models/hostile-models.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;

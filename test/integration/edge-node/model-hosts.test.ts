@@ -10,22 +10,18 @@ import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import { type ElementType } from "../../support/models/onnx-builder.ts";
 import {
-  type ElementType,
   identityModel,
   labelModel,
-  loadBombModel,
   lookUpModel,
-  loopModel,
-  randomModel,
   reciprocalModel,
   reshapeModel,
-  runBombModel,
   softmaxModel,
-  statefulModel,
   textToNumberModel,
-  unknownOperatorModel,
 } from "../../support/models/onnx-models.ts";
+import { loadBombModel, loopModel, runBombModel, unknownOperatorModel } from "../../support/models/hostile-models.ts";
+import { randomModel, statefulModel } from "../../support/models/row-models.ts";
 import { bytesOf } from "../../support/models/answer-bytes.ts";
 
 let directory: string;
