@@ -1,154 +1,10 @@
-import type { Owned } from "../../../../../shared/protocol/frames/body-assembly.ts";
-import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { InferenceService } from "../../../../../control-plane/app/inference/inference-service.ts";
-import type {
-  InferenceResponse,
-  InferenceRequest,
-} from "../../../../../control-plane/app/inference/inference-request.ts";
-import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
-import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
-import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
-import { seededRandom } from "../../../../../shared/base/random.ts";
-import {
-  decodeInferenceFrame,
-  INFERENCE_FRAME,
-  JSON_BODY,
-  type InferenceFrame,
-  type ResponseFrame,
-} from "../../../../../shared/protocol/frames/inference-frame.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
-import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
-import { aSession } from "../../../../support/fleet/node-session.ts";
-import { settle, TestClock } from "../../../../support/test-clock.ts";
-
-const versions = [aVersion("digits", 1)];
-const deployment = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
-const [a, b] = [aNode("edge-a"), aNode("edge-b")];
-
-/** A node that keeps what it was sent, and answers when the test says so. */
-class RecordingNode implements InferenceChannel {
-  readonly session: NodeSession;
-  readonly frames: InferenceFrame[] = [];
-  readonly #order: RecordingNode[];
-
-  constructor(node: FleetNode, order: RecordingNode[], clock: TestClock) {
-    this.#order = order;
-    const control: ControlChannel = {
-      send: () => 1,
-      close: () => undefined,
-      lastByteAt: () => NOW,
-      ping: () => undefined,
-    };
-    this.session = aSession(node, { control, clock });
-    this.session.attachInference(this);
-  }
-
-  send(messages: readonly Uint8Array[]): boolean {
-    if (!this.#order.includes(this)) this.#order.push(this);
-    for (const message of messages) {
-      const frame = decodeInferenceFrame(message);
-      if (frame) this.frames.push(frame);
-    }
-    return true;
-  }
-
-  close(): void {
-    this.session.detachInference(this);
-  }
-
-  lastByteAt(): number {
-    return NOW;
-  }
-
-  answer(over: Partial<Owned<ResponseFrame>> = {}): void {
-    const requestId = this.frames.findLast((frame) => frame.type === INFERENCE_FRAME.REQUEST)?.requestId ?? 0;
-    const response = {
-      type: INFERENCE_FRAME.RESPONSE,
-      requestId,
-      end: true,
-      wasNotExecuted: false,
-      status: 200,
-      nodeInFlight: 0,
-      queueUs: 100,
-      computeUs: 900,
-      bodyLength: 2,
-      headerLength: JSON_BODY,
-      placementInFlight: 0,
-      meanUs: 900,
-      p95Us: 1_000,
-      slots: 1,
-      meta: {},
-      body: own(new TextEncoder().encode("{}")),
-      ...over,
-    };
-    this.session.pending.settle(requestId, { kind: "answered", response });
-  }
-}
-
-interface Scene {
-  readonly deployment?: FleetDeployment;
-  /** `edge-a` and `edge-b` unless given. */
-  readonly fleetNodes?: readonly FleetNode[];
-  /** Until when nodes that are away may be on their way back, in ms. */
-  readonly awaitedUntil?: () => number | undefined;
-}
-
-async function aService({
-  deployment: declared = deployment,
-  fleetNodes = [a, b],
-  awaitedUntil = () => undefined,
-}: Scene = {}) {
-  const clock = new TestClock(NOW);
-  const placements = fleetNodes.map((node) => aPlacement(node));
-  const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments: [declared], placements }, clock);
-  const registry = new SessionRegistry();
-  const telemetry = new Telemetry();
-  const order: RecordingNode[] = [];
-  const nodes = Object.fromEntries(fleetNodes.map((node) => [node.name, new RecordingNode(node, order, clock)]));
-  for (const { session } of Object.values(nodes)) registry.add(session);
-  const service = new InferenceService({
-    fleet,
-    registry,
-    telemetry,
-    timings: TIMINGS,
-    awaitedUntil,
-    clock,
-    random: seededRandom(1),
-  });
-  service.start();
-  /** The node that was asked first, and the one that was asked after it. */
-  const asked = (): RecordingNode => order[0] ?? fail("no node was asked");
-  const other = (): RecordingNode => order[1] ?? fail("no second node was asked");
-  const named = (name: string): RecordingNode => nodes[name] ?? fail(`there is no ${name}`);
-  /** Requests that the router believes to be at the nodes. */
-  const inFlight = (): number => placements.reduce((sum, { id }) => sum + telemetry.of(id).inFlight, 0);
-  return { clock, service, registry, nodes, named, order, asked, other, inFlight, telemetry };
-}
-
-function fail(why: string): never {
-  throw new Error(why);
-}
-
-const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
-  model: "digits",
-  version: undefined,
-  body: [new TextEncoder().encode('{"inputs'), new TextEncoder().encode('":[]}')],
-  headerLength: JSON_BODY,
-  timeoutMs: 1_000,
-  site: undefined,
-  residency: undefined,
-  prefer: undefined,
-  traceparent: undefined,
-  cancellation: new Cancellation(),
-  ...over,
-});
-
-const errorOf = ({ body }: InferenceResponse): string =>
-  (JSON.parse(body instanceof Uint8Array ? new TextDecoder().decode(body) : "") as { error: string }).error;
+import { INFERENCE_FRAME } from "../../../../../shared/protocol/frames/inference-frame.ts";
+import { aDeployment, aNode, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { settle } from "../../../../support/test-clock.ts";
+import { a, aService, request, errorOf } from "./service-rig.ts";
 
 describe("InferenceService", () => {
   it("forwards the body unchanged and passes the answer on with where and why", async () => {
@@ -203,60 +59,6 @@ describe("InferenceService", () => {
     expect(await long).toMatchObject({ code: "MODEL_NOT_READY" });
   });
 
-  it.each([404, 429, 503])(
-    "asks one other node when the first refuses with %i without running the model",
-    async (status) => {
-      const { service, asked, other } = await aService();
-      const pending = service.infer(request());
-      await settle();
-      asked().answer({ status, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
-      await settle();
-      other().answer();
-      expect(await pending).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
-    },
-  );
-
-  it("passes the second refusal on: one retry in all", async () => {
-    const { service, asked, other } = await aService();
-    const pending = service.infer(request());
-    await settle();
-    asked().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
-    await settle();
-    other().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
-    expect(await pending).toMatchObject({ status: 429, code: "QUEUE_FULL", retryAfterMs: 1_000 });
-  });
-
-  it("does not repeat a request that the model ran on", async () => {
-    const { service, asked, order } = await aService();
-    const pending = service.infer(request());
-    await settle();
-    asked().answer({ status: 500, meta: { code: "RUN_FAILED" } });
-    expect(await pending).toMatchObject({ status: 500, code: "RUN_FAILED" });
-    expect(order).toHaveLength(1);
-  });
-
-  it("asks another node when the channel closes with the request inside", async () => {
-    const { service, asked, other } = await aService();
-    const pending = service.infer(request());
-    await settle();
-    asked().close();
-    await settle();
-    other().answer();
-    expect(await pending).toMatchObject({ status: 200, route: { reason: "retry" } });
-  });
-
-  it("answers NODE_LOST when both nodes went away, and MODEL_NOT_READY when none is left to ask", async () => {
-    const { service, nodes } = await aService();
-    const pending = service.infer(request());
-    await settle();
-    for (const node of Object.values(nodes)) {
-      node.close();
-      await settle();
-    }
-    expect(await pending).toMatchObject({ status: 503, code: "NODE_LOST" });
-    expect(await service.infer(request())).toMatchObject({ status: 503, code: "MODEL_NOT_READY" });
-  });
-
   it("answers at the deadline, and cancels the request at the node", async () => {
     const { clock, service, asked } = await aService();
     const pending = service.infer(request({ timeoutMs: 200 }));
@@ -276,21 +78,6 @@ describe("InferenceService", () => {
     await clock.advance(400);
     expect(await pending).toMatchObject({ status: 504, code: "DEADLINE_EXCEEDED" });
     expect(registry.withRequests()).toEqual([]);
-  });
-
-  it("asks another node when a model host ended under the request, but not when the model refused its input", async () => {
-    const { service, asked, other } = await aService();
-    const crashed = service.infer(request());
-    await settle();
-    asked().answer({ status: 503, meta: { code: "HOST_CRASHED" } });
-    await settle();
-    other().answer();
-    expect(await crashed).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
-    const refused = await aService();
-    const failed = refused.service.infer(request());
-    await settle();
-    refused.asked().answer({ status: 500, meta: { code: "RUN_FAILED" } });
-    expect(await failed).toMatchObject({ status: 500, code: "RUN_FAILED", route: { attempt: 1 } });
   });
 
   it("cancels at the node when the caller goes away", async () => {
@@ -368,37 +155,6 @@ describe("InferenceService", () => {
     expect(asked().frames[0]).toMatchObject({ deadlineMs: 699 });
   });
 
-  it("asks another node when the first is silent for a second, and cancels the request at the first", async () => {
-    const { clock, service, asked, other, inFlight } = await aService();
-    const pending = service.infer(request({ timeoutMs: 10_000 }));
-    await settle();
-    await clock.advance(1_100);
-    expect(asked().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
-    other().answer();
-    expect(await pending).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
-    expect(inFlight()).toBe(0);
-  });
-
-  it("does not repeat a long run of a node that still reports, and passes on what the node says of it", async () => {
-    const { clock, service, asked, order, telemetry } = await aService();
-    const pending = service.infer(request({ timeoutMs: 20_000 }));
-    await settle();
-    const [frame] = asked().frames;
-    const placementId = frame?.type === INFERENCE_FRAME.REQUEST ? frame.meta.placementId : "";
-    for (let second = 0; second < 8; second += 1) {
-      telemetry.of(placementId).report({ rif: 1, slots: 1, meanUs: 900, p95Us: 1_000 }, clock.now());
-      await clock.advance(1_000);
-    }
-    asked().answer({ status: 422, meta: { code: "RUN_TOO_LONG" } });
-    expect(await pending).toMatchObject({
-      status: 422,
-      code: "RUN_TOO_LONG",
-      retryAfterMs: undefined,
-      route: { attempt: 1 },
-    });
-    expect(order).toHaveLength(1);
-  });
-
   it("passes a request that needs too much memory on as an error that no other try mends", async () => {
     const { service, asked, order, telemetry } = await aService();
     const pending = service.infer(request());
@@ -407,34 +163,6 @@ describe("InferenceService", () => {
     expect(await pending).toMatchObject({ status: 413, code: "OUT_OF_MEMORY", retryAfterMs: undefined });
     expect(order).toHaveLength(1);
     expect(telemetry.ofModel("digits").retries.hasCredit).toBe(true);
-  });
-
-  it("waits for the only node until the deadline", async () => {
-    const { clock, service, asked } = await aService({ fleetNodes: [a] });
-    const pending = service.infer(request({ timeoutMs: 10_000 }));
-    await settle();
-    await clock.advance(5_000);
-    asked().answer();
-    expect(await pending).toMatchObject({ status: 200, route: { reason: "only", attempt: 1 } });
-  });
-
-  it("repeats failures within its budget only; refusals cost none", async () => {
-    const { service, telemetry, order, asked, other, clock } = await aService();
-    while (telemetry.ofModel("digits").retries.spend());
-    const refused = service.infer(request());
-    await settle();
-    asked().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
-    await settle();
-    other().answer();
-    expect(await refused).toMatchObject({ status: 200, route: { reason: "retry" } });
-    order.length = 0;
-    const lost = service.infer(request({ timeoutMs: 10_000 }));
-    await settle();
-    await clock.advance(3_000);
-    expect(order).toHaveLength(1);
-    asked().close();
-    expect(await lost).toMatchObject({ status: 503, code: "NODE_LOST" });
-    expect(order).toHaveLength(1);
   });
 
   it("does not blame a placement for a deadline that nobody could meet", async () => {
@@ -496,75 +224,6 @@ describe("InferenceService, residency", () => {
       status: 503,
       code: "RESIDENCY_UNSATISFIABLE",
     });
-  });
-});
-
-describe("InferenceService, hedging", () => {
-  const spec = { name: "digits", model: "digits", version: 1, slo: { p95Ms: 500, hedge: true } } as const;
-
-  /** A service that has seen a hundred answers of 10 ms, and a request that is late. */
-  async function aLateRequest(over: Partial<InferenceRequest> = {}, fleetNodes: readonly FleetNode[] = [a, b]) {
-    const scene = await aService({ deployment: aDeployment(spec), fleetNodes });
-    for (let count = 0; count < 100; count += 1) scene.telemetry.ofModel("digits").answerTimes.add(10);
-    const pending = scene.service.infer(request(over));
-    await settle();
-    await scene.clock.advance(40);
-    return { ...scene, pending };
-  }
-
-  it("sends a late request to a second node, takes the first answer and cancels the other", async () => {
-    const { pending, asked, other, inFlight } = await aLateRequest();
-    other().answer();
-    expect(await pending).toMatchObject({
-      status: 200,
-      node: other().session.name,
-      route: { reason: "hedge", attempt: 2 },
-    });
-    expect(asked().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
-    await settle();
-    expect(inFlight()).toBe(0);
-  });
-
-  it("lets the first node win too", async () => {
-    const { pending, asked, other, inFlight } = await aLateRequest();
-    asked().answer();
-    expect(await pending).toMatchObject({ status: 200, node: asked().session.name, route: { attempt: 1 } });
-    expect(other().frames.at(-1)).toMatchObject({ type: INFERENCE_FRAME.CANCEL });
-    await settle();
-    expect(inFlight()).toBe(0);
-  });
-
-  it("leaves it to the other when one refuses or is lost, and asks no third", async () => {
-    const { pending, asked, other, order } = await aLateRequest({}, [a, b, aNode("edge-c")]);
-    other().answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
-    await settle();
-    asked().close();
-    expect(await pending).toMatchObject({ status: 503, code: "NODE_LOST" });
-    expect(order).toHaveLength(2);
-  });
-
-  it("hedges within its budget, and neither pinned requests nor deployments that did not ask for it", async () => {
-    const spent = await aService({ deployment: aDeployment(spec) });
-    for (let count = 0; count < 100; count += 1) spent.telemetry.ofModel("digits").answerTimes.add(10);
-    while (spent.telemetry.ofModel("digits").hedges.spend());
-    void spent.service.infer(request());
-    await settle();
-    await spent.clock.advance(40);
-    expect(spent.order).toHaveLength(1);
-    const pinned = await aLateRequest({ prefer: { kind: "node", name: "edge-a" } });
-    expect(pinned.order).toHaveLength(1);
-    const plain = await aService();
-    for (let count = 0; count < 100; count += 1) plain.telemetry.ofModel("digits").answerTimes.add(10);
-    void plain.service.infer(request());
-    await settle();
-    await plain.clock.advance(40);
-    expect(plain.order).toHaveLength(1);
-  });
-
-  it("keeps a hedged edge-only request at the edge", async () => {
-    const cloud = aNode("cloud-a", { kind: "cloud" });
-    const { named, order } = await aLateRequest({ residency: "edge-only" }, [a, cloud]);
-    expect(order).toEqual([named("edge-a")]);
   });
 });
 
