@@ -24,7 +24,7 @@ import { aSession } from "../../../../support/fleet/node-session.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const versions = [aVersion("digits", 1)];
-export const deployment = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
+const deployment = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
 export const [a, b] = [aNode("edge-a"), aNode("edge-b")];
 
 /** A node that keeps what it was sent, and answers when the test says so. */

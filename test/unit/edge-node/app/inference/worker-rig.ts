@@ -26,7 +26,7 @@ const ANSWER: HostResponse = {
   encodeUs: 1,
   batchSize: 1,
 };
-export const CANCELLED = { status: 499, code: "CANCELLED" };
+const CANCELLED = { status: 499, code: "CANCELLED" };
 
 /** A host whose runs end when the test says so. */
 export class ScriptedHost implements ModelHost {
