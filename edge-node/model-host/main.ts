@@ -9,6 +9,7 @@ import { isOutOfMemory } from "./out-of-memory.ts";
 import { measureGrowth } from "./onnx/growth.ts";
 import { OutputText } from "./onnx/output-text.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
+import { ResponseSizes } from "./onnx/response-size.ts";
 import { RunSizes } from "./onnx/run-sizes.ts";
 import { runtimeWords } from "./onnx/runtime-words.ts";
 import { type HostedModel, Batch } from "./onnx/batching/batch.ts";
@@ -61,7 +62,14 @@ async function start(
       isAllowed: trials.noBatchReason === undefined,
       onStopped: (reason) => link.sendEvent({ event: "sharing-stopped", reason }),
     });
-    return { model, name, version, sharing, texts: new OutputText(file) };
+    return {
+      model,
+      name,
+      version,
+      sharing,
+      texts: new OutputText(file),
+      responseSizes: new ResponseSizes(model.dimensions),
+    };
   } catch (error) {
     const message = messageOf(error);
     const detail = runtimeWords(message, 500);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../edge-node/adapters/host-process/model-hosts.ts";
 import { OutputText } from "../../edge-node/model-host/onnx/output-text.ts";
+import { ResponseSizes } from "../../edge-node/model-host/onnx/response-size.ts";
 import { RunSharing } from "../../edge-node/model-host/onnx/batching/run-sharing.ts";
 import { openModel } from "../../edge-node/model-host/onnx/model.ts";
 import { Batch } from "../../edge-node/model-host/onnx/batching/batch.ts";
@@ -37,12 +38,14 @@ const startHost = (entry?: string): Promise<ModelHost> =>
     ...(entry === undefined ? {} : { entry }),
   }).start(spec, () => undefined, new AbortController().signal);
 
+const model = await openModel(file);
 const hosted = {
-  model: await openModel(file),
+  model,
   name: "softmax",
   version: "1",
   sharing: new RunSharing({ isAllowed: false, onStopped: () => undefined }),
   texts: new OutputText(file),
+  responseSizes: new ResponseSizes(model.dimensions),
 };
 const blocking = await startHost();
 const eventLoop = await startHost(path.join(import.meta.dirname, "support/event-loop-host.ts"));

@@ -27,9 +27,29 @@ const SESSION_OPTIONS = {
   logSeverityLevel: 3,
 } as const satisfies InferenceSession.SessionOptions;
 
-export async function openModel(file: string): Promise<LoadedModel> {
+/** Declared shapes with the names of their variable dimensions; an empty name: it has none. */
+export interface Dimensions {
+  readonly inputs: readonly NamedShape[];
+  readonly outputs: readonly NamedShape[];
+}
+
+interface NamedShape {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface OpenedModel extends LoadedModel {
+  readonly dimensions: Dimensions;
+}
+
+export async function openModel(file: string): Promise<OpenedModel> {
   const session = await InferenceSession.create(file, SESSION_OPTIONS);
   return {
+    dimensions: {
+      inputs: session.inputMetadata.flatMap(namedShape),
+      outputs: session.outputMetadata.flatMap(namedShape),
+    },
     inputs: session.inputMetadata.map((value) => describe("input", value)),
     outputs: session.outputMetadata.map((value) => describe("output", value)),
     async run(inputs, outputs) {
@@ -43,6 +63,9 @@ export async function openModel(file: string): Promise<LoadedModel> {
     },
   };
 }
+
+const namedShape = (value: InferenceSession.ValueMetadata): readonly NamedShape[] =>
+  value.isTensor ? [{ name: value.name, datatype: datatypeOf(value.type) ?? "", shape: value.shape }] : [];
 
 function describe(kind: "input" | "output", value: InferenceSession.ValueMetadata): TensorSignature {
   const { name } = value;

@@ -8,6 +8,7 @@ import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_ANSWER_BYTES } from "../../../shared/protocol/limits.ts";
 import { ANSWER_CODES, REFUSED_BEFORE_RUN } from "../link/link-frame.ts";
 import { isOutOfMemory } from "../out-of-memory.ts";
+import { checkOutputs, type ResponseSizes, tooLarge } from "./response-size.ts";
 import { isRefusedBeforeRun } from "./run-sizes.ts";
 import { runtimeWords } from "./runtime-words.ts";
 
@@ -16,19 +17,22 @@ export interface EncodedResponse extends EncodedBody {
   readonly code: number;
 }
 
-/** Outputs of a run, encoded as the response to a request. Throws `SkerryError` RUN_FAILED when they are too large. */
+/** Outputs of a run, encoded as the response to a request. Throws `SkerryError` INVALID_REQUEST when they are too large. */
 export function responseOf(
-  { name, version }: { readonly name: string; readonly version: string },
+  {
+    name,
+    version,
+    responseSizes,
+  }: { readonly name: string; readonly version: string; readonly responseSizes: ResponseSizes },
   request: InferRequest,
   tensors: readonly Tensor[],
 ): EncodedResponse {
+  checkOutputs(tensors, request.outputs);
   const outputs = tensors.map((tensor, i) => ({ tensor, binary: request.outputs[i]?.binary === true }));
   const answer = encodeResponse({ modelName: name, modelVersion: version, id: request.id, outputs });
   if (answer.body.byteLength > MAX_ANSWER_BYTES) {
-    throw new SkerryError(
-      "RUN_FAILED",
-      `the answer of ${name}:${version} has ${answer.body.byteLength} bytes; the limit is ${MAX_ANSWER_BYTES}; ask for fewer rows or outputs, or for binary outputs`,
-    );
+    responseSizes.wasTooLarge(request);
+    throw tooLarge(String(answer.body.byteLength), 0);
   }
   return { code: 0, ...answer };
 }

@@ -39,7 +39,7 @@ export class RunSizes {
   }
 
   /** `model` within these sizes: a run that is known as too large throws `RefusedBeforeRun`. */
-  guard(model: LoadedModel): LoadedModel {
+  guard<Model extends LoadedModel>(model: Model): Model {
     return { ...model, run: (inputs, outputs) => this.#run(model, inputs, outputs) };
   }
 

@@ -10,6 +10,7 @@ import {
   writeReplyHead,
 } from "../../../edge-node/model-host/link/link-frame.ts";
 import { OutputText } from "../../../edge-node/model-host/onnx/output-text.ts";
+import { ResponseSizes } from "../../../edge-node/model-host/onnx/response-size.ts";
 import { RunSharing } from "../../../edge-node/model-host/onnx/batching/run-sharing.ts";
 import { openModel } from "../../../edge-node/model-host/onnx/model.ts";
 import { Batch } from "../../../edge-node/model-host/onnx/batching/batch.ts";
@@ -23,6 +24,7 @@ const hosted = {
   version,
   sharing: new RunSharing({ isAllowed: false, onStopped: () => undefined }),
   texts: new OutputText(file),
+  responseSizes: new ResponseSizes(model.dimensions),
 };
 const socket = new Socket({ fd: LINK_FD });
 

@@ -223,6 +223,19 @@ describe("a model host", () => {
     expect(errorOf(refused)).toMatch(/output "y" is FP16, which has no JSON form/);
   });
 
+  it("refuses before the run what only JSON makes too large, and answers it as bytes", async () => {
+    const host = await start(identityModel("BOOL", ["n"]), { memMiB: 512 });
+    const flags = tensor("x", "BOOL", [27_000_000], new Uint8Array(27_000_000));
+    const body = encodeRequest({ inputs: [{ tensor: flags, binary: true }], binaryOutput: false });
+    const refused = await host.infer({ ...body, timeoutMs: 20_000, maxRows: 1 });
+    expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
+    expect(errorOf(refused)).toBe(
+      "the response would have at least 135000000 bytes; the limit is 134217728. Ask for binary outputs (`binary_data_output`: true), or for fewer rows or outputs",
+    );
+    expect(refused.computeUs).toBe(refused.decodeUs);
+    expect((await ask(host, [flags], { timeoutMs: 20_000 })).status).toBe(200);
+  });
+
   it("calls an index outside of a table the caller's fault", async () => {
     const host = await start(lookUpModel());
     const refused = await ask(host, [tensor("index", "INT64", [1], BigInt64Array.of(3n))]);

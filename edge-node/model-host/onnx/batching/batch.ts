@@ -5,6 +5,7 @@ import type { Tensor } from "../../../../shared/inference/datatypes.ts";
 import { type EncodedResponse, responseOf, errorResponse, runtimeFault } from "../response.ts";
 import { batchKey, rowsOf, split, stack } from "./batch-rows.ts";
 import { differingOutput } from "./equal-outputs.ts";
+import type { ResponseSizes } from "../response-size.ts";
 import type { OutputText } from "../output-text.ts";
 import type { RunSharing } from "./run-sharing.ts";
 import type { LoadedModel } from "../model.ts";
@@ -15,6 +16,7 @@ export interface HostedModel {
   readonly version: string;
   readonly sharing: RunSharing;
   readonly texts: OutputText;
+  readonly responseSizes: ResponseSizes;
 }
 
 export interface BatchResponse extends EncodedResponse {
@@ -59,6 +61,7 @@ export class Batch {
     const before = performance.now();
     try {
       const request = decodeRequest(body, headerLength, this.#hosted.model);
+      this.#hosted.responseSizes.check(request);
       const rows = rowsOf(request);
       this.#rows += rows ?? 1;
       const decodeMs = performance.now() - before;
