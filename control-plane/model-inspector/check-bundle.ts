@@ -4,7 +4,7 @@ import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
 import { buildManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
-import { cutZipMaps, type ZipMapCut } from "../core/catalog/onnx/zip-map.ts";
+import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";
 import { digestFile } from "./digest-file.ts";
 import { writeEdited } from "./write-edited.ts";
 import { fileSource } from "./file-reader.ts";
@@ -24,17 +24,17 @@ export function checkBundle(request: CheckRequest): CheckResult {
   }
   const graph = request.files.find(({ name }) => name === request.main);
   if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
-  const cut = cutGraph(graph, request.editedPath);
-  const edited = cut && { name: request.main, ...cut.file };
+  const { file, edit } = editedGraph(graph, request.editedPath);
+  const edited = file && { name: request.main, ...file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
-  const inspection = inspectGraph(edited ? request.editedPath : graph.path, request);
+  const inspection = inspectGraph(edited ? request.editedPath : graph.path, request, edit);
   if (inspection.kind === "refused")
     return rejected(
       "INVALID_MODEL",
       request.files.length === 1 ? inspection.reason : `${request.main}: ${inspection.reason}`,
     );
-  const model = { ...inspection.model, outputs: withClasses(inspection.model.outputs, cut?.classes) };
-  const manifest = buildManifest(request, served, model);
+  const model = { ...inspection.model, outputs: withClasses(inspection.model.outputs, edit.classes) };
+  const manifest = buildManifest(request, served, model, edit.defaults);
   const manifestLength = Buffer.byteLength(manifestBytes(manifest));
   if (manifestLength > MAX_MANIFEST_BYTES) {
     const chunks = files.reduce((sum, file) => sum + file.chunks.length, 0);
@@ -46,7 +46,8 @@ export function checkBundle(request: CheckRequest): CheckResult {
   const { opset, irVersion, producer } = model;
   const { inputs, outputs } = manifest;
   const artifact = artifactDigest(manifest);
-  const checked = { manifest, artifact, opset, irVersion, producer, inputs, outputs };
+  const notes = [...edit.notes];
+  const checked = { manifest, artifact, opset, irVersion, producer, inputs, outputs, notes };
   if (!edited) return { kind: "accepted", checked };
   const { name: path, bytes, sha256 } = edited;
   return { kind: "accepted", checked: { ...checked, edited: { path, bytes, sha256 } } };
@@ -66,23 +67,24 @@ function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Reje
   });
 }
 
-const inspectGraph = (path: string, { main, files }: CheckRequest): OnnxInspection =>
-  withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files)));
+const inspectGraph = (path: string, { main, files }: CheckRequest, { constants }: GraphEdit): OnnxInspection =>
+  withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files), constants));
 
-/** Writes the graph without its ZipMaps to `editedPath`; undefined when it has none. */
-function cutGraph(
+/** Writes the graph as it is served to `editedPath`; no file when it is served as it came. */
+function editedGraph(
   graph: RequestedFile,
   editedPath: string,
-): { readonly file: DigestedFile; readonly classes: ZipMapCut["classes"] } | undefined {
-  const cut = withFile(graph.path, (fd) => {
-    const found = cutZipMaps(fileSource(fd));
-    if (found) writeEdited(fd, editedPath, found.pieces);
+): { readonly file: DigestedFile | undefined; readonly edit: GraphEdit } {
+  const edit = withFile(graph.path, (fd) => {
+    const found = editGraph(fileSource(fd));
+    if (found.pieces) writeEdited(fd, editedPath, found.pieces);
     return found;
   });
-  return cut && { classes: cut.classes, file: withFile(editedPath, (fd) => digestFile(fd, fstatSync(fd).size)) };
+  const file = edit.pieces && withFile(editedPath, (fd) => digestFile(fd, fstatSync(fd).size));
+  return { file, edit };
 }
 
-const withClasses = (outputs: readonly TensorSpec[], classes: ZipMapCut["classes"] = new Map()): TensorSpec[] =>
+const withClasses = (outputs: readonly TensorSpec[], classes: GraphEdit["classes"]): TensorSpec[] =>
   outputs.map((output) => {
     const known = classes.get(output.name);
     return known ? { ...output, parameters: { classes: [...known] } } : output;

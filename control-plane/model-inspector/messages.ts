@@ -38,6 +38,8 @@ export const checkResult = z.discriminatedUnion("kind", [
       producer: z.string(),
       inputs: z.array(tensorSpec),
       outputs: z.array(tensorSpec),
+      /** What its publisher should know, in sentences. */
+      notes: z.array(z.string()),
       /** The graph as it was changed; it lies at `editedPath`. */
       edited: bundleFile.optional(),
     }),

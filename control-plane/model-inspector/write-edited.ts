@@ -1,5 +1,5 @@
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
-import type { FilePiece } from "../core/catalog/onnx/zip-map.ts";
+import type { FilePiece } from "../core/catalog/onnx/file-edit.ts";
 import { readFully } from "./file-reader.ts";
 
 const BLOCK_BYTES = 1024 * 1024;

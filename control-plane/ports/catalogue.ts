@@ -30,6 +30,8 @@ export interface CheckedModel {
   readonly producer: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** What its publisher should know, in sentences. */
+  readonly notes: readonly string[];
   /** The graph as the check changed it; undefined when it is served as it came. */
   readonly edited?: BundleFile | undefined;
 }

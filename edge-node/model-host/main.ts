@@ -1,4 +1,6 @@
 import { flushCompileCache } from "node:module";
+import type { TensorSignature } from "../../shared/inference/shape.ts";
+import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { batchCheck } from "./onnx/batching/batch-check.ts";
 import { BlockingLink, type LinkRequest } from "./link/blocking-link.ts";
@@ -7,6 +9,7 @@ import { type HostTask, type HostWarning, LINK_FD } from "./link/link-frame.ts";
 import { type LoadedModel, openModel } from "./onnx/model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
 import { measureGrowth } from "./onnx/growth.ts";
+import { defaultTensor } from "./onnx/input-defaults.ts";
 import { OutputText } from "./onnx/output-text.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
 import { ResponseSizes } from "./onnx/response-size.ts";
@@ -45,15 +48,21 @@ async function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkReq
 
 async function start(
   link: BlockingLink,
-  { file, model: name, version, noBatchReason, withoutTrials = false, growth }: HostTask,
+  { file, model: name, version, noBatchReason, withoutTrials = false, growth, defaults = [] }: HostTask,
   sizes: RunSizes,
 ): Promise<HostedModel | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
     const before = performance.now();
-    const model = sizes.guard(await openModel(file));
+    const model = sizes.guard(await openModel(file, defaults.map(defaultTensor)));
     const loadMs = Math.round(performance.now() - before);
-    link.sendEvent({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs });
+    const { inputs, optional, outputs } = model;
+    link.sendEvent({
+      event: "loaded",
+      inputs: [...inputs.map(toSpec), ...optional.map(asOptional)],
+      outputs: outputs.map(toSpec),
+      loadMs,
+    });
     phase = "warming";
     const trials = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
     const grown = growth === undefined || withoutTrials ? undefined : await measureGrowth(model, growth);
@@ -77,6 +86,9 @@ async function start(
     return undefined;
   }
 }
+
+const toSpec = (tensor: TensorSignature): TensorSpec => ({ ...tensor, shape: [...tensor.shape] });
+const asOptional = (input: TensorSignature): TensorSpec => ({ ...toSpec(input), parameters: { optional: true } });
 
 /** What is known of a model after runs on made-up values. */
 interface Trials {

@@ -2,7 +2,7 @@ import type { OwnedBytes } from "../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { ResponseStream } from "../../shared/inference/response-stream.ts";
 import type { RunSize } from "../../shared/inference/run-size.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { InputDefault, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
 
@@ -15,6 +15,8 @@ export interface HostSpec {
   readonly limits: DesiredPlacement["limits"];
   /** `limits.memMiB` is a guess: it may use so much in its start, in MiB, and afterwards what its trials needed. */
   readonly startRoomMiB?: number;
+  /** Values of inputs that requests may leave out. */
+  readonly defaults?: readonly InputDefault[];
   /** Sizes of runs that are refused, as they needed too much memory under the same limit. */
   readonly tooLarge?: readonly RunSize[];
   /** Whether its requests may share a run, and why or why not; absent when trials of the host decide alone. */

@@ -9,6 +9,8 @@ import { decodeText, runtimeText } from "./text.ts";
 
 export interface Signature {
   readonly inputs: readonly TensorSignature[];
+  /** Inputs that a request may leave out. */
+  readonly optional?: readonly TensorSignature[];
   readonly outputs: readonly TensorSignature[];
 }
 
@@ -20,7 +22,7 @@ export interface RequestedOutput {
 export interface InferRequest {
   /** Echoed in the answer; absent there when absent here. */
   readonly id: string | undefined;
-  /** In the order of the signature. */
+  /** In the order of the signature; of the optional ones those that were given. */
   readonly inputs: readonly Tensor[];
   /** Only these are answered, in this order. */
   readonly outputs: readonly RequestedOutput[];
@@ -38,16 +40,18 @@ export function decodeRequest(body: Uint8Array, headerLength: number, signature:
   refuseUndeclared(parameters);
   const id = given(json, "id");
   const tensors = new Map<string, Tensor>();
+  const { optional = [] } = signature;
+  const all = [...signature.inputs, ...optional];
   for (const value of arrayOf(json["inputs"], "`inputs`")) {
     const entry = objectOf(value, "an entry of `inputs`");
-    const spec = specOf(entry, signature.inputs, "input");
+    const spec = specOf(entry, all, "input");
     if (tensors.has(spec.name)) throw invalid(`input "${spec.name}" is given twice; give it once`);
     tensors.set(spec.name, decodeTensor(entry, blobs, { label: `input "${spec.name}"`, spec }));
   }
   blobs.finish("the request");
   return {
     id: id === undefined ? undefined : textOf(id, "`id`"),
-    inputs: inOrder(tensors, signature.inputs),
+    inputs: [...inOrder(tensors, signature.inputs), ...optional.flatMap(({ name }) => tensors.get(name) ?? [])],
     outputs: decodeOutputs(given(json, "outputs"), parameters, signature.outputs),
   };
 }

@@ -15,7 +15,9 @@ export const tensorSpec = z.object({
   parameters: z
     .object({
       /** Of an output of a classifier: the class of each column. */
-      classes: z.array(z.union([z.string(), z.number().int()])),
+      classes: z.array(z.union([z.string(), z.number().int()])).optional(),
+      /** Of an input: a caller may leave it out, and the model's own value is taken. */
+      optional: z.literal(true).optional(),
     })
     .optional(),
 });
@@ -42,6 +44,16 @@ export const rowProof = z.discriminatedUnion("kind", [
 ]);
 export type RowProof = z.infer<typeof rowProof>;
 
+/** Inputs with a default value, and bytes of one value, that a caller may give. Others stay constants of the graph. */
+export const MAX_OPTIONAL_INPUTS = 16;
+export const MAX_DEFAULT_BYTES = 4_096;
+
+/** The value of an input that a caller leaves out; `data` is the binary form of the Open Inference Protocol, in base64. */
+export const inputDefault = tensorSpec.pick({ name: true, datatype: true, shape: true }).extend({
+  data: z.base64().max(Math.ceil(MAX_DEFAULT_BYTES / 3) * 4),
+});
+export type InputDefault = z.infer<typeof inputDefault>;
+
 /** What an artifact is made of: the list that a node checks every byte against. */
 export const manifest = z.object({
   v: z.literal(1),
@@ -59,6 +71,8 @@ export const manifest = z.object({
   opsets: z.record(z.string(), z.number().int()),
   /** Absent in manifests that were made before graphs were examined. */
   rows: rowProof.optional(),
+  /** Of the optional ones among `inputs`; absent when there are none. */
+  defaults: z.array(inputDefault).max(MAX_OPTIONAL_INPUTS).optional(),
   limits: z.object({
     memMiB: z.number().int().min(1),
     maxBatch: z.number().int().min(1),

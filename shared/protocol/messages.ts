@@ -45,6 +45,8 @@ export const capabilities = z.object({
   maxOpset: count,
   maxIrVersion: count,
   providers: z.array(words(32)).max(16),
+  /** Whether it gives default values to inputs that a request leaves out; absent from older agents. */
+  optionalInputs: z.boolean().optional(),
   /** Where its local `/v2` answers, when it has one. */
   localUrl: words(256).optional(),
   /** Whether that address asks callers for a key of the node's own. */

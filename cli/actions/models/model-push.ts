@@ -44,6 +44,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
     pushed = await waitForCheck(run, api, pushed);
     run.output.say(`${name} is ready.`);
     for (const output of pushed.version.outputs) sayClasses(run, output);
+    for (const note of pushed.version.notes) run.output.say(`${note}.`);
   }
   if (samples !== undefined) await checkSamples(run, api, pushed.version, samples);
   if (options.alias !== undefined) {
@@ -73,8 +74,8 @@ function missingName(file: string): never {
 
 /** The control plane replaces the ZipMap at the end of a classifier by a tensor. */
 function sayClasses(run: CommandContext, { name, parameters }: ModelVersion["outputs"][number]): void {
-  if (parameters === undefined) return;
-  const { classes } = parameters;
+  const classes = parameters?.classes;
+  if (classes === undefined) return;
   const shown = classes.length > MAX_SHOWN ? [...classes.slice(0, MAX_SHOWN), "…"] : classes;
   run.output.say(
     `The ZipMap before ${name} was cut: it is a tensor with a column for each of ${classes.length} classes (${shown.join(", ")}).`,

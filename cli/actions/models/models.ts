@@ -130,6 +130,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
           ],
           ["Producer", of.producer ?? ""],
           ["Shared runs", sharedRuns(of)],
+          ["Notes", of.notes.join("\n")],
           ["Metrics", pairs(of.metrics)],
           ["Labels", pairs(of.labels)],
           ["Digest", of.digest],
@@ -151,7 +152,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
           { header: "DATATYPE", value: (row) => row.datatype },
           { header: "SHAPE", value: (row) => `[${row.shape.map((size) => (size === -1 ? "any" : size)).join(", ")}]` },
           ...(tensors.some(({ parameters }) => parameters)
-            ? [{ header: "CLASSES", value: (row: (typeof tensors)[number]) => formatClasses(row.parameters?.classes) }]
+            ? [{ header: "MORE", value: (row: (typeof tensors)[number]) => moreOf(row.parameters) }]
             : []),
         ],
         { wide: true, paint },
@@ -163,7 +164,12 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
 
 const MAX_CLASSES_SHOWN = 10;
 
-const formatClasses = (classes: readonly (string | number)[] = []): string =>
+function moreOf({ classes, optional }: NonNullable<ModelVersion["inputs"][number]["parameters"]> = {}): string {
+  if (optional === true) return "may be left out";
+  return classes === undefined ? "" : `classes ${formatClasses(classes)}`;
+}
+
+const formatClasses = (classes: readonly (string | number)[]): string =>
   [...classes.slice(0, MAX_CLASSES_SHOWN), ...(classes.length > MAX_CLASSES_SHOWN ? ["…"] : [])].join(", ");
 
 /** Placements as rows, wherever they are listed. */

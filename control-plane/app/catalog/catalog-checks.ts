@@ -190,9 +190,17 @@ export class CatalogChecks {
 const OTHER_ARTIFACT =
   "this control plane makes another artifact of the same files than the one that published it did; delete the version and push it as a new one";
 
-/** What was changed in the graph; empty when nothing was. */
-function describeEdit({ edited, outputs }: CheckedModel): string {
-  if (!edited) return "";
-  const cut = outputs.filter(({ parameters }) => parameters !== undefined).map(({ name }) => name);
-  return `; the ZipMap before ${new Intl.ListFormat("en").format(cut)} was cut: it is a tensor with a column for each class`;
+/** What was changed in the graph, and what its publisher should know; empty when there is nothing. */
+function describeEdit({ outputs, inputs, notes }: CheckedModel): string {
+  const list = new Intl.ListFormat("en");
+  const cut = outputs.filter(({ parameters }) => parameters?.classes !== undefined).map(({ name }) => name);
+  const optional = inputs.filter(({ parameters }) => parameters?.optional === true).map(({ name }) => name);
+  const sentences = [
+    ...(cut.length === 0
+      ? []
+      : [`the ZipMap before ${list.format(cut)} was cut: it is a tensor with a column for each class`]),
+    ...(optional.length === 0 ? [] : [`${list.format(optional)} may be left out`]),
+    ...notes,
+  ];
+  return sentences.map((sentence) => `; ${sentence}`).join("");
 }

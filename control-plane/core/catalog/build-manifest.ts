@@ -1,5 +1,5 @@
 import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
-import type { Manifest } from "../../../shared/protocol/manifest.ts";
+import type { InputDefault, Manifest } from "../../../shared/protocol/manifest.ts";
 import { CHUNKER } from "./chunking/chunker.ts";
 import { estimateMemMiB } from "../scheduling/memory.ts";
 import type { OnnxModel } from "./onnx/inspect.ts";
@@ -24,6 +24,7 @@ export function buildManifest(
   of: { readonly model: string; readonly version: number; readonly main: string },
   files: readonly NamedFile[],
   model: OnnxModel,
+  defaults: readonly InputDefault[] = [],
 ): Manifest {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const isSimplest = files.length === 1 && of.main === MODEL_FILE;
@@ -44,6 +45,7 @@ export function buildManifest(
     irVersion: model.irVersion,
     opsets: { ...model.opsets },
     rows: model.rows,
+    ...(defaults.length > 0 && { defaults: defaults.map((each) => ({ ...each })) }),
     limits: { memMiB: estimateMemMiB(bytes), maxBatch: MAX_BATCH, timeoutMs: TIMEOUT_MS },
   };
 }

@@ -130,7 +130,7 @@ export class ProcessModelHosts implements ModelHosts {
 
   #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
     const { workDirectory, entry = ENTRY } = this.#options;
-    const { model, version, mayShare, startRoomMiB, tooLarge = [], limits } = spec;
+    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], limits } = spec;
     const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
     const task: HostTask = {
       model,
@@ -142,6 +142,7 @@ export class ProcessModelHosts implements ModelHosts {
         growth: { maxRows: Math.max(TRIED_ROWS, limits.maxBatch), maxMiB: startRoomMiB, budgetMs },
       }),
       ...(tooLarge.length > 0 && { tooLarge }),
+      ...(defaults.length > 0 && { defaults }),
     };
     return launchOf({
       execPath: process.execPath,

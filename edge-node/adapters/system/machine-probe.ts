@@ -38,6 +38,7 @@ export class MachineProbe implements SystemProbe {
       diskMiB: Math.floor((blocks * bsize) / MIB),
       ...(await installedRuntime()),
       providers: ["cpu"],
+      optionalInputs: true,
       ...(this.#local.url !== undefined && { localUrl: this.#local.url, localKeys: this.#local.asksForKey }),
     };
   }

@@ -10,6 +10,8 @@ type Placement = LocalPlacement<ModelHost>;
 
 /** Sizes that one placement's hosts refuse. */
 const MAX_SIZES = 32;
+/** All of them travel in one argument of a process, which may have 128 KiB. */
+const MAX_SIZE_CHARACTERS = 1_024;
 
 interface Parts {
   readonly probe: Pick<SystemProbe, "memFreeMiB" | "capabilities">;
@@ -68,6 +70,7 @@ export class HostLimits {
 
   /** A run of this size ended the placement's host: the next one refuses it, as long as it has the same limit. */
   wasTooLarge(placement: Placement, limitMiB: number, size: RunSize): void {
+    if (JSON.stringify(size).length > MAX_SIZE_CHARACTERS) return;
     const known = this.#tooLarge.get(placement);
     const sizes = known?.limitMiB === limitMiB ? known.sizes : [];
     this.#tooLarge.set(placement, { limitMiB, sizes: withSmallest(sizes, size, MAX_SIZES) });

@@ -27,6 +27,7 @@ export async function hostSpecOf(
     directory: disk.directory(artifact),
     limits,
     mayShare: mayShare(manifest, limits.rowsAreIndependent),
+    ...(manifest.defaults && { defaults: manifest.defaults }),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);
       log.add("warn", `${model}:${version}: ${message}`, reason);

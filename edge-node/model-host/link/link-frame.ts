@@ -1,4 +1,5 @@
 import type { RunSize } from "../../../shared/inference/run-size.ts";
+import type { InputDefault, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
@@ -93,7 +94,7 @@ export interface HostWarning {
 export type HostEvent =
   | {
       readonly event: "loaded";
-      readonly inputs: readonly TensorSignature[];
+      readonly inputs: readonly TensorSpec[];
       readonly outputs: readonly TensorSignature[];
       readonly loadMs: number;
     }
@@ -147,6 +148,8 @@ export interface HostTask {
   readonly withoutTrials?: boolean;
   /** Find out how much memory larger and larger runs take, within these bounds. */
   readonly growth?: GrowthLimits;
+  /** Values of inputs that requests may leave out. */
+  readonly defaults?: readonly InputDefault[];
   /** Sizes of runs that ended an earlier host with the same memory limit. */
   readonly tooLarge?: readonly RunSize[];
 }

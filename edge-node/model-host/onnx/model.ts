@@ -4,7 +4,10 @@ import { MAX_RANK, type TensorSignature } from "../../../shared/inference/shape.
 import { datatypeOf, fromRuntime, toRuntime } from "./runtime-tensor.ts";
 
 export interface LoadedModel {
+  /** What every run needs. */
   readonly inputs: readonly TensorSignature[];
+  /** What a run may be given, and has a default value else. */
+  readonly optional: readonly TensorSignature[];
   readonly outputs: readonly TensorSignature[];
   /** Answers the named outputs, in that order. Blocks the thread while the model runs. */
   run(inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]>;
@@ -43,18 +46,23 @@ export interface OpenedModel extends LoadedModel {
   readonly dimensions: Dimensions;
 }
 
-export async function openModel(file: string): Promise<OpenedModel> {
+/** `defaults`: values of inputs that a run need not be given. */
+export async function openModel(file: string, defaults: readonly Tensor[] = []): Promise<OpenedModel> {
   const session = await InferenceSession.create(file, SESSION_OPTIONS);
+  const all = session.inputMetadata.map((value) => describe("input", value));
+  const isOptional = ({ name }: TensorSignature): boolean => defaults.some((each) => each.name === name);
+  const defaultFeeds = Object.fromEntries(defaults.map((tensor) => [tensor.name, toRuntime(tensor)]));
   return {
     dimensions: {
       inputs: session.inputMetadata.flatMap(namedShape),
       outputs: session.outputMetadata.flatMap(namedShape),
     },
-    inputs: session.inputMetadata.map((value) => describe("input", value)),
+    inputs: all.filter((input) => !isOptional(input)),
+    optional: all.filter(isOptional),
     outputs: session.outputMetadata.map((value) => describe("output", value)),
     async run(inputs, outputs) {
       const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
-      const answers = await session.run(feeds, outputs);
+      const answers = await session.run({ ...defaultFeeds, ...feeds }, outputs);
       return outputs.map((name) => {
         const value = answers[name];
         if (value === undefined) throw new Error(`the runtime gave no output "${name}"`);

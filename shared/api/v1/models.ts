@@ -72,6 +72,12 @@ export const modelVersion = z
     outputs: z.array(tensorSpec),
     /** Whether the graph proves that requests may share a run; null before the check, and of versions that were checked before it did. */
     rows: rowProof.nullable(),
+    notes: z
+      .array(z.string())
+      .default([])
+      .describe(
+        "What its publisher should know of the check, for example an input with a default value that cannot be given.",
+      ),
     labels: labelMap,
     /** What the author claims of the version, e.g. accuracy. */
     metrics: z.record(z.string(), z.number()),

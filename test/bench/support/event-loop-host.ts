@@ -1,3 +1,5 @@
+import type { TensorSignature } from "../../../shared/inference/shape.ts";
+import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import { Socket } from "node:net";
 import {
   type HostEvent,
@@ -46,7 +48,8 @@ function send(kind: number, fields: { code: number; requestId: number; headerLen
 const tell = (event: HostEvent): void =>
   send(REPLY.EVENT, { code: 0, requestId: 0, headerLength: 0 }, Buffer.from(JSON.stringify(event)));
 
-tell({ event: "loaded", inputs: model.inputs, outputs: model.outputs, loadMs: 0 });
+const specs = (of: readonly TensorSignature[]): TensorSpec[] => of.map((each) => ({ ...each, shape: [...each.shape] }));
+tell({ event: "loaded", inputs: specs(model.inputs), outputs: specs(model.outputs), loadMs: 0 });
 tell({ event: "ready", warmUs: 0, warnings: [] });
 
 let rest: Buffer = Buffer.alloc(0);

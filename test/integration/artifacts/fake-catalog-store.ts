@@ -87,6 +87,7 @@ export class FakeCatalogStore implements CatalogStore {
       inputs: [],
       outputs: [],
       rows: null,
+      notes: [],
     };
     const row: ModelVersion = {
       ...unknown,
@@ -169,6 +170,7 @@ export class FakeCatalogStore implements CatalogStore {
         inputs: [...inputs],
         outputs: [...outputs],
         rows: checked.manifest.rows ?? null,
+        notes: [...checked.notes],
         ...(checked.edited && {
           files: checked.manifest.files.map(({ name, size, sha256 }) => ({ path: name, bytes: size, sha256 })),
         }),

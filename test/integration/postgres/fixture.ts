@@ -127,6 +127,7 @@ export function checkedModel(model: string, version: number, content = "weights"
     producer: "test",
     inputs,
     outputs,
+    notes: [],
   };
 }
 

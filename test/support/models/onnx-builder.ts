@@ -84,9 +84,9 @@ export const graphProto = ({ nodes, inputs, outputs, constants = [] }: Graph, na
   output: outputs.map((value) => ({ name: value.name, type: typeOf(value) })),
 });
 
-export function model(graph: Graph): Uint8Array {
+export function model(graph: Graph, irVersion = 8): Uint8Array {
   const message = ModelProto.create({
-    irVersion: 8,
+    irVersion,
     graph: graphProto(graph),
     opsetImport: [{ domain: "", version: 17 }],
   });

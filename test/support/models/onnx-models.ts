@@ -139,3 +139,22 @@ export const lookUpModel = (): Uint8Array =>
     outputs: [{ name: "value", datatype: "FP32", shape: [1] }],
     constants: [constant("table", "FP32", [3], Float32Array.of(1, 2, 3))],
   });
+
+/** y = x · w + b for rows of one; `w` and `b` may be left out, and are then 1 and 0. `irVersion` 3: they may not. */
+export const scaleModel = ({ irVersion = 8 } = {}): Uint8Array =>
+  model(
+    {
+      nodes: [
+        { opType: "Mul", input: ["x", "w"], output: ["scaled"] },
+        { opType: "Add", input: ["scaled", "b"], output: ["y"] },
+      ],
+      inputs: [
+        { name: "x", datatype: "FP32", shape: ["n", 1] },
+        { name: "w", datatype: "FP32", shape: [1] },
+        { name: "b", datatype: "FP32", shape: [1] },
+      ],
+      outputs: [{ name: "y", datatype: "FP32", shape: ["n", 1] }],
+      constants: [constant("w", "FP32", [1], Float32Array.of(1)), constant("b", "FP32", [1], Float32Array.of(0))],
+    },
+    irVersion,
+  );

@@ -54,6 +54,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     inputs: signature.parse(row.inputs),
     outputs: signature.parse(row.outputs),
     rows: rowProof.nullable().parse(row.rows),
+    notes: z.array(z.string()).parse(row.notes),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),
     createdAt: createdAt.toISOString(),

@@ -63,7 +63,7 @@ export async function acceptVersion(
   event: NewEvent,
 ): Promise<void> {
   if (await endRepair(tx, uploadId, event)) return;
-  const { manifest, artifact, opset, irVersion, producer, inputs, outputs, edited } = checked;
+  const { manifest, artifact, opset, irVersion, producer, inputs, outputs, notes, edited } = checked;
   await insertArtifact(tx, artifact, manifest);
   // The list says what is in the store; the row's digest stays that of what was sent, so that the same bytes are known again.
   const files = manifest.files.map(({ name, size, sha256 }) => ({ path: name, bytes: size, sha256 }));
@@ -77,6 +77,7 @@ export async function acceptVersion(
       producer,
       inputs: [...inputs],
       outputs: [...outputs],
+      notes: [...notes],
       ...(manifest.rows && { rows: manifest.rows }),
       ...(edited && { files, bytes: files.reduce((sum, file) => sum + file.bytes, 0) }),
     },

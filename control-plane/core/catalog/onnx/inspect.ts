@@ -1,6 +1,7 @@
 import { FORMAT_HEAD_BYTES, foreignFormat } from "../../../../shared/protocol/foreign-format.ts";
 import type { RowProof, TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import type { ByteSource } from "../byte-source.ts";
+import type { ConstantFacts } from "./batching/graph-facts.ts";
 import { proveRowIndependence } from "./batching/prove.ts";
 import type { ExternalFiles } from "./external-data.ts";
 import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, OPSETS } from "./limits.ts";
@@ -33,7 +34,7 @@ export interface OnnxModel {
   readonly opset: number;
   /** Name and version of what wrote the file; may be empty. */
   readonly producer: string;
-  /** What a caller must send: the graph's inputs without those that the file gives values to. */
+  /** What a caller sends: the graph's inputs without those that are constants; some may be left out. */
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   /** Whether requests may share a run of it. */
@@ -46,12 +47,16 @@ export type OnnxInspection =
 
 /**
  * Reads what matters out of an ONNX file without believing any of it: bounded in depth, counts, string lengths and
- * memory, one pass forwards, tensors passed over. Initializers may lie in `external` files, by default in none. Throws only
- * what the source throws.
+ * memory, one pass forwards, tensors passed over. Initializers may lie in `external` files, by default in none. `optional`:
+ * inputs that have a default value, which is no part of the file. Throws only what the source throws.
  */
-export function inspectOnnx(source: ByteSource, external: ExternalFiles = new Map()): OnnxInspection {
+export function inspectOnnx(
+  source: ByteSource,
+  external: ExternalFiles = new Map(),
+  optional: ReadonlyMap<string, ConstantFacts> = new Map(),
+): OnnxInspection {
   try {
-    return { kind: "model", model: inspectModel(source, external) };
+    return { kind: "model", model: inspectModel(source, external, optional) };
   } catch (error) {
     if (!isInspectionRefused(error)) throw error;
     const instead = foreignFormat(source.read(0, Math.min(FORMAT_HEAD_BYTES, source.size)));
@@ -68,7 +73,11 @@ interface Parts {
   readonly opsets: Map<string, number>;
 }
 
-function inspectModel(source: ByteSource, external: ExternalFiles): OnnxModel {
+function inspectModel(
+  source: ByteSource,
+  external: ExternalFiles,
+  optional: ReadonlyMap<string, ConstantFacts>,
+): OnnxModel {
   if (source.size === 0) throw new InspectionRefused("the file is empty");
   if (source.size > MAX_FILE_BYTES)
     throw new InspectionRefused(`the file has ${source.size} bytes; at most ${MAX_FILE_BYTES} are allowed`);
@@ -85,19 +94,27 @@ function inspectModel(source: ByteSource, external: ExternalFiles): OnnxModel {
     opsets: Object.fromEntries([...opsets].filter(([domain]) => domain === DEFAULT_DOMAIN || walk.domains.has(domain))),
     opset: opsets.get(DEFAULT_DOMAIN) ?? 1,
     producer: printable(`${parts.producerName} ${parts.producerVersion}`.trim()).slice(0, MAX_PRODUCER_CHARACTERS),
-    inputs: signature(inputs, "input"),
+    inputs: signature(inputs, "input").map((input) =>
+      optional.has(input.name) ? { ...input, parameters: { optional: true as const } } : input,
+    ),
     outputs: withLabelShapes(signature(graph.outputs, "output"), graph.nodes ?? []),
-    rows: rowsOf(graph, inputs, opsets.get(DEFAULT_DOMAIN) ?? 1),
+    rows: rowsOf(graph, inputs, { optional, opset: opsets.get(DEFAULT_DOMAIN) ?? 1 }),
   };
 }
 
-function rowsOf(graph: InspectedGraph, inputs: readonly DeclaredValue[], opset: number): RowProof {
-  const { nodes, initializers: constants, outputs } = graph;
+/** Requests that give an optional input run alone; for all others it is a constant. */
+function rowsOf(
+  graph: InspectedGraph,
+  inputs: readonly DeclaredValue[],
+  { optional, opset }: { readonly optional: ReadonlyMap<string, ConstantFacts>; readonly opset: number },
+): RowProof {
+  const { nodes, initializers, outputs } = graph;
   if (!nodes) return { kind: "unproved", reason: "the graph is too large to be examined" };
+  const required = inputs.filter(({ name }) => !optional.has(name));
   return proveRowIndependence({
     nodes,
-    constants,
-    inputs: inputs.map(({ name, type }) => ({ name, shape: type?.shape ?? [] })),
+    constants: new Map([...initializers, ...optional]),
+    inputs: required.map(({ name, type }) => ({ name, shape: type?.shape ?? [] })),
     outputs: outputs.map(({ name }) => name),
     opset,
   });

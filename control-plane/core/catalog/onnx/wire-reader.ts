@@ -142,6 +142,23 @@ export class WireReader {
     while (this.#position < end) onEach(this.#varint());
   }
 
+  /** The numbers of a repeated field of floats (`width` 4) or doubles (8), which may stand alone or packed. */
+  floats(what: string, width: 4 | 8, onEach: (value: number) => void): void {
+    const isPacked = this.#wire === WIRE.BYTES;
+    const start = this.#position;
+    const end = isPacked ? this.enter(what) : start + width;
+    if (!isPacked) this.#expect(width === 4 ? WIRE.FIXED32 : WIRE.FIXED64, what);
+    const length = end - this.#position;
+    if (length % width !== 0)
+      throw this.#damaged(start, `${what} holds ${length} bytes, which is no multiple of ${width}`);
+    for (; this.#position < end;) {
+      const bytes = this.#bytes(this.#position, width);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, width);
+      this.#advance(width);
+      onEach(width === 4 ? view.getFloat32(0, true) : view.getFloat64(0, true));
+    }
+  }
+
   /** How many numbers this field adds to a repeated one, without looking at them. */
   countNumbers(what: string, kind: typeof WIRE.VARINT | typeof WIRE.FIXED32 | typeof WIRE.FIXED64): number {
     if (this.#wire === kind) {

@@ -1,6 +1,6 @@
 import type { Filter } from "./filter.ts";
 
-/** The node's ONNX Runtime knows the model's operator set and file format. */
+/** The node's ONNX Runtime knows the model's operator set and file format, and its agent the model's kind of inputs. */
 export const runtimeSupported: Filter = {
   code: "runtime-supported",
   refuse({ node }, { version }) {
@@ -18,6 +18,9 @@ export const runtimeSupported: Filter = {
         sentence: `needs ONNX IR ${version.irVersion}; ${node.name} supports up to ${capabilities.maxIrVersion}`,
       };
     }
+    const isOptional = version.inputs.some(({ parameters }) => parameters?.optional === true);
+    if (isOptional && capabilities.optionalInputs !== true)
+      return { verdict: "never", sentence: `has optional inputs; the agent of ${node.name} is too old for them` };
     return undefined;
   },
 };

@@ -62,7 +62,9 @@ export class Batch {
     try {
       const request = decodeRequest(body, headerLength, this.#hosted.model);
       this.#hosted.responseSizes.check(request);
-      const rows = rowsOf(request);
+      // One that gives an optional input runs alone: for the others it has its default value.
+      const isPlain = request.inputs.length === this.#hosted.model.inputs.length;
+      const rows = isPlain ? rowsOf(request) : undefined;
       this.#rows += rows ?? 1;
       const decodeMs = performance.now() - before;
       this.#entries.push({ request, rows, decodeMs, runMs: 0, encodeMs: 0, answer: undefined });

@@ -48,6 +48,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     inputs: [{ name: "image", datatype: "FP32", shape: [-1, 2] }],
     outputs: [],
     rows: null,
+    notes: [],
     labels: {},
     metrics: {},
     createdAt,

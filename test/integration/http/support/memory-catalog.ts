@@ -223,6 +223,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }],
   outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }],
   rows: { kind: "independent" as const },
+  notes: [],
   labels: {},
   metrics: {},
   createdAt: toInstant(0),

@@ -235,6 +235,7 @@ describe("the diff of two versions", () => {
     files: [{ path: "model.onnx", bytes: 1, sha256: String(number) }],
     opset: 17,
     rows: null,
+    notes: [],
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],

@@ -15,6 +15,7 @@ function aModel(
   let heldMiB = 50;
   const model: LoadedModel = {
     inputs: [{ name: "x", datatype: "FP32", shape }],
+    optional: [],
     outputs: [{ name: "y", datatype: "FP32", shape: [-1] }],
     run([input]) {
       const sizes = input?.shape ?? [];

@@ -1,18 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
 import { bytesSource, type ByteSource } from "../../../../../../control-plane/core/catalog/byte-source.ts";
 import { inspectOnnx } from "../../../../../../control-plane/core/catalog/onnx/inspect.ts";
-import { cutZipMaps } from "../../../../../../control-plane/core/catalog/onnx/zip-map.ts";
+import { editGraph } from "../../../../../../control-plane/core/catalog/onnx/graph-edit.ts";
 import { classifier, field, FLOAT, message, noise, onnx, tensorType, value, zipMap } from "./onnx-bytes.ts";
 
 /** The edited file; undefined when nothing is cut. */
 function edited(bytes: Uint8Array): ByteSource | undefined {
-  const cut = cutZipMaps(bytesSource(bytes));
+  const { pieces } = editGraph(bytesSource(bytes));
   return (
-    cut &&
+    pieces &&
     bytesSource(
-      message(
-        ...cut.pieces.map((piece) => (piece instanceof Uint8Array ? piece : bytes.subarray(piece.from, piece.to))),
-      ),
+      message(...pieces.map((piece) => (piece instanceof Uint8Array ? piece : bytes.subarray(piece.from, piece.to)))),
     )
   );
 }
@@ -27,7 +25,7 @@ describe("the cut of a final ZipMap", () => {
       kind: "refused",
       reason: expect.stringContaining("sequence"),
     });
-    expect(cutZipMaps(bytesSource(bytes))?.classes).toEqual(new Map([["probabilities", classes]]));
+    expect(editGraph(bytesSource(bytes)).classes).toEqual(new Map([["probabilities", classes]]));
     const source = edited(bytes);
     if (!source) throw new Error("nothing was cut");
     expect(inspectOnnx(source)).toMatchObject({
@@ -41,7 +39,7 @@ describe("the cut of a final ZipMap", () => {
         ],
       },
     });
-    expect(cutZipMaps(source)).toBeUndefined();
+    expect(editGraph(source).pieces).toBeUndefined();
   });
 
   it("imports the operators of Identity when the model imports none of ai.onnx", () => {
@@ -55,10 +53,10 @@ describe("the cut of a final ZipMap", () => {
       inputs: [value("x", tensorType(FLOAT, ["N", 2]))],
       outputs: [value("y", tensorType(FLOAT, ["N", 2]))],
     });
-    expect(cutZipMaps(bytesSource(inner))).toBeUndefined();
-    expect(cutZipMaps(bytesSource(onnx()))).toBeUndefined();
-    expect(cutZipMaps(bytesSource(noise(10_000, 3)))).toBeUndefined();
-    expect(cutZipMaps(bytesSource(message(field(1, 8))))).toBeUndefined();
+    expect(editGraph(bytesSource(inner)).pieces).toBeUndefined();
+    expect(editGraph(bytesSource(onnx())).pieces).toBeUndefined();
+    expect(editGraph(bytesSource(noise(10_000, 3))).pieces).toBeUndefined();
+    expect(editGraph(bytesSource(message(field(1, 8)))).pieces).toBeUndefined();
     expect(inspectOnnx(bytesSource(classifier([])))).toMatchObject({
       reason: expect.stringContaining("options={'zipmap': False}"),
     });

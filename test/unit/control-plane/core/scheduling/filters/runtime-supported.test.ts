@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { runtimeSupported } from "../../../../../../control-plane/core/scheduling/filters/runtime-supported.ts";
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
+import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
 import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 /** The node supports opset 22 and ONNX IR 11. */
@@ -20,6 +21,18 @@ describe("runtime-supported", () => {
     ["file format", { opset: 22, irVersion: 12 }, "needs ONNX IR 12; edge-a supports up to 11"],
   ])("refuses for good a version whose %s is too new", (_, of, sentence) => {
     expect(refusal(of)).toEqual({ verdict: "never", sentence });
+  });
+
+  it("refuses for good a version with optional inputs whose node has an agent from before they were served", () => {
+    const w = { name: "w", datatype: "FP32", shape: [1], parameters: { optional: true as const } };
+    expect(refusal({ inputs: [w] })).toEqual({
+      verdict: "never",
+      sentence: "has optional inputs; the agent of edge-a is too old for them",
+    });
+    const capabilities = { ...aCandidate().node.capabilities, optionalInputs: true } as Capabilities;
+    expect(
+      runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of: { inputs: [w] } })),
+    ).toBeUndefined();
   });
 
   it("refuses for now a node that has not said what it can run", () => {

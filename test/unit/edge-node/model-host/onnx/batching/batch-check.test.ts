@@ -8,6 +8,7 @@ function setUp(costMs: (rows: number) => number): { readonly model: LoadedModel;
   const signature = (name: string) => [{ name, datatype: "FP32", shape: [-1, 2] }];
   const model: LoadedModel = {
     inputs: signature("x"),
+    optional: [],
     outputs: signature("y"),
     run(inputs) {
       nowMs += costMs(inputs[0]?.shape[0] ?? 0);
