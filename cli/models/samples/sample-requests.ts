@@ -15,11 +15,12 @@ export function sampleRequests(
   outputs: readonly TensorSpec[],
   arrays: ReadonlyMap<string, NpyArray>,
 ): readonly (readonly Tensor[])[] {
-  const tensors = inputs.map((spec) => inputOf(spec, { inputs, outputs, arrays }));
+  const given = inputs.filter(({ name, parameters }) => parameters?.optional !== true || arrays.has(name));
+  const tensors = given.map((spec) => inputOf(spec, { inputs: given, outputs, arrays }));
   const counts = new Set(tensors.map(({ shape }) => shape[0] ?? 1));
   const [rows = 1] = counts;
   if (counts.size !== 1 || tensors.some(({ shape }) => shape.length === 0)) return [tensors];
-  const fixed = inputs.map(({ shape }) => shape[0] ?? -1).find((size) => size > 0);
+  const fixed = given.map(({ shape }) => shape[0] ?? -1).find((size) => size > 0);
   if (fixed !== undefined && rows % fixed !== 0)
     throw usageFailure(
       `the samples have ${rows} rows, and the model takes ${fixed} at a time`,

@@ -4,7 +4,17 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { classifier, noise, onnx, onnxWithWeights } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
+import {
+  classifier,
+  FLOAT,
+  noise,
+  onnx,
+  onnxWithWeights,
+  tensor,
+  tensorType,
+  value,
+} from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
+import { scaleModel } from "../../support/models/onnx-models.ts";
 import { ada, bundleOf, CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;
@@ -66,6 +76,29 @@ describe("a version on its way into the catalogue", () => {
     expect(sha256(Buffer.concat(blocks))).toBe(file?.sha256);
     expect(await readdir(join(rig.root, "files"))).toEqual([file?.sha256]);
     expect(await rig.artifacts.uploadIds()).toEqual([]);
+  });
+
+  it("with default values of inputs makes these optional, and says which stay constants", async () => {
+    const catalog = rig.start();
+    await rig.push(catalog, scaleModel());
+    await catalog.idle();
+    const version = await catalog.getVersion("digits", 1);
+    expect(version).toMatchObject({ state: "ready", notes: [] });
+    expect(version.inputs.map(({ name, parameters }) => [name, parameters?.optional])).toEqual([
+      ["x", undefined],
+      ["w", true],
+      ["b", true],
+    ]);
+    expect(rig.eventTexts().at(-1)).toContain("w and b may be left out");
+    const large = tensor("w", [2_000]);
+    const x = value("x", tensorType(FLOAT, ["n", 2]));
+    await rig.push(catalog, onnx({ inputs: [x, value("w", tensorType(FLOAT, [2_000]))], initializers: [large] }));
+    await catalog.idle();
+    const kept = await catalog.getVersion("digits", 2);
+    expect(kept.inputs.map(({ name }) => name)).toEqual(["x"]);
+    expect(kept.notes).toEqual([
+      'input "w" has a default value that has more than 4096 bytes: it stays a constant and cannot be given',
+    ]);
   });
 
   it("can be downloaded once it is ready, and not before", async () => {
