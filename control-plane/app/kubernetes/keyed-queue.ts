@@ -24,13 +24,15 @@ const BACKOFF: BackoffPolicy = { baseMs: 400, maxMs: 10_000 };
 /**
  * Work by key, level-triggered: a key says that something about it may have changed, not what. A key is in the queue once
  * however often it is added, is never worked on twice at a time, and is worked on again when it was added meanwhile. What
- * fails is tried again with full jitter. The queue holds no more than the keys there are.
+ * fails is tried again with full jitter. Keys that are only looked at again come after those about which something changed: of a
+ * thousand, the last would wait for 5 s. The queue holds no more than the keys there are.
  */
 export class KeyedQueue {
   readonly #parts: Parts;
   readonly #bucket: TokenBucket;
-  /** In the order in which they were added. */
-  readonly #waiting = new Set<string>();
+  /** Both in the order in which they were added. */
+  readonly #changed = new Set<string>();
+  readonly #unchanged = new Set<string>();
   readonly #running = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, { readonly attempt: number; readonly cancel: () => void }>();
   #isStopped = false;
@@ -45,14 +47,24 @@ export class KeyedQueue {
   add(key: string): void {
     if (this.#isStopped) return;
     this.#failures.get(key)?.cancel();
-    this.#waiting.add(key);
+    this.#unchanged.delete(key);
+    this.#changed.add(key);
+    this.#next();
+  }
+
+  /** Works on `key` when nothing else is to be done. */
+  addForReview(key: string): void {
+    if (this.#isStopped || this.#changed.has(key)) return;
+    this.#failures.get(key)?.cancel();
+    this.#unchanged.add(key);
     this.#next();
   }
 
   /** Begins nothing any more. Resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#waiting.clear();
+    this.#changed.clear();
+    this.#unchanged.clear();
     this.#cancelWait?.();
     for (const { cancel } of this.#failures.values()) cancel();
     await Promise.all(this.#running.values());
@@ -60,7 +72,7 @@ export class KeyedQueue {
 
   #next(): void {
     if (this.#isStopped || this.#cancelWait) return;
-    for (const key of this.#waiting) {
+    for (const key of this.#inOrder()) {
       if (this.#running.size >= WIDTH) return;
       if (this.#running.has(key)) continue;
       const now = this.#parts.clock.now();
@@ -71,9 +83,15 @@ export class KeyedQueue {
         });
         return;
       }
-      this.#waiting.delete(key);
+      this.#changed.delete(key);
+      this.#unchanged.delete(key);
       this.#running.set(key, this.#run(key));
     }
+  }
+
+  *#inOrder(): Generator<string> {
+    yield* this.#changed;
+    yield* this.#unchanged;
   }
 
   async #run(key: string): Promise<void> {

@@ -86,7 +86,7 @@ export class ResourceController {
   }
 
   #addAll(): void {
-    for (const name of [...this.#early, ...this.#cache.names()]) this.#queue.add(name);
+    for (const name of [...this.#early, ...this.#cache.names()]) this.#queue.addForReview(name);
     this.#early.clear();
   }
 

@@ -100,6 +100,18 @@ describe("a keyed queue", () => {
     expect(worked).toHaveLength(1_000);
   });
 
+  it("works first on what changed, and then on what is only looked at again", async () => {
+    const { clock, worked, queue } = rig(done);
+    for (let i = 0; i < 1_000; i += 1) queue.addForReview(`key-${i}`);
+    await clock.advance(0);
+    queue.add("key-999");
+    queue.add("new");
+    await pass(clock, 10);
+    expect(worked.slice(200)).toEqual(["key-999", "new"]);
+    await pass(clock, 10_000);
+    expect(worked).toHaveLength(1_001);
+  });
+
   it("begins nothing after it was stopped", async () => {
     const { clock, worked, queue } = rig(async () => "again");
     queue.add("a");
