@@ -224,6 +224,7 @@ export async function composeControlPlane(
     resources &&
     createKubernetesSync(resources, {
       deployments,
+      catalog,
       store: postgres.deployments,
       watches,
       fleet,

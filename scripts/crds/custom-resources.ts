@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { modelDeploymentSpec, modelDeploymentStatus } from "../../shared/api/v1alpha1/model-deployment.ts";
+import { modelSpec, modelStatus } from "../../shared/api/v1alpha1/model.ts";
 import { GROUP, VERSION } from "../../shared/api/v1alpha1/resource.ts";
 import { structuralSchema, type Rule, type StructuralSchema } from "./structural-schema.ts";
 import { extended, type FieldExtension } from "./with-rules.ts";
@@ -89,6 +90,37 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       },
       AGE,
       { name: "Nodes", type: "string", jsonPath: ".status.placements[*].node", priority: 1 },
+      { name: "Message", type: "string", jsonPath: condition("Ready", "message"), priority: 1 },
+    ],
+  },
+  {
+    kind: "Model",
+    plural: "models",
+    shortNames: ["mdl"],
+    description:
+      "A model of the registry: its labels, and which version each alias names. Versions are pushed, not declared.",
+    spec: modelSpec,
+    status: modelStatus,
+    extensions: {
+      "": { rules: [NAME_RULE] },
+      "spec.aliases": { listMapKeys: ["name"] },
+      "spec.aliases[]": {
+        rules: [
+          {
+            rule: "has(self.version) != has(self.digest)",
+            message: "an alias names a version by `version` or by `digest`, and by one",
+          },
+        ],
+      },
+      "status.aliases": { listMapKeys: ["name"] },
+      ...CONDITIONS,
+    },
+    columns: [
+      { name: "Ready", type: "string", jsonPath: condition("Ready", "status") },
+      { name: "Reason", type: "string", jsonPath: condition("Ready", "reason") },
+      { name: "Latest", type: "integer", jsonPath: ".status.latestVersion" },
+      { name: "Aliases", type: "string", jsonPath: ".status.aliases[*].name" },
+      AGE,
       { name: "Message", type: "string", jsonPath: condition("Ready", "message"), priority: 1 },
     ],
   },

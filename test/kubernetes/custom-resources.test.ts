@@ -40,7 +40,10 @@ describe("the definitions, read back from the API server", () => {
     const names = (await kubernetes.kubectl(["api-resources", "--categories=skerry", "--no-headers"]))
       .trim()
       .split("\n");
-    expect(names.map((line) => line.split(/\s+/).slice(0, 2).join(" ")).toSorted()).toEqual(["modeldeployments mdep"]);
+    expect(names.map((line) => line.split(/\s+/).slice(0, 2).join(" ")).toSorted()).toEqual([
+      "modeldeployments mdep",
+      "models mdl",
+    ]);
   });
 });
 

@@ -191,6 +191,65 @@ describe("a ModelDeployment", () => {
   }, 60_000);
 });
 
+describe("a Model", () => {
+  const declare = (name: string, spec: object): Promise<string> =>
+    kubectl(
+      ["apply", "-f", "-"],
+      JSON.stringify({
+        apiVersion: "skerry.dev/v1alpha1",
+        kind: "Model",
+        metadata: { name, namespace: "skerry" },
+        spec,
+      }),
+    );
+  const reason = async (name: string): Promise<string | undefined> =>
+    ((await kubernetes.get(`${PATH.replace("modeldeployments", "models")}/${name}`)) as Shown).status?.conditions.find(
+      ({ type }) => type === "Ready",
+    )?.reason;
+
+  it("names versions by aliases as soon as they are pushed, and a deployment follows", async () => {
+    await declare("words", { labels: { team: "text" }, aliases: [{ name: "champion", version: 1 }] });
+    await until("the version is missing", async () => (await reason("words")) === "VersionNotFound");
+    await apply("words", { model: "words", version: "champion", placement: { edge: { min: 1 } } });
+    const { digest } = await cluster.publish("words", identityModel("FP32", ["n", 2]));
+    await kubectl(["wait", "--for=condition=Ready", "mdl/words", "--timeout=60s"]);
+    await whenReady("words");
+    await declare("words", { aliases: [{ name: "champion", digest }] });
+    await kubectl(["wait", "--for=condition=Ready", "mdl/words", "--timeout=60s"]);
+    expect(await cluster.get("/models/words")).toMatchObject({
+      managedBy: "kubernetes",
+      labels: {},
+      aliases: { champion: 1 },
+    });
+  }, 120_000);
+
+  it("is read-only for the API, but for its versions", async () => {
+    for (const [method, path, body] of [
+      ["PATCH", "/models/words", { labels: {} }],
+      ["PUT", "/models/words/aliases/champion", { version: 1 }],
+      ["DELETE", "/models/words", undefined],
+    ] as const)
+      expect(await cluster.request(method, path, body, { accept: [409] })).toMatchObject({
+        detail: "the model words is managed by Kubernetes: change its Model in the namespace skerry with kubectl",
+      });
+    expect((await cluster.publish("words", identityModel("FP32", ["n", 3]))).version).toBe(2);
+  }, 60_000);
+
+  it("stays in the registry when its object is deleted, unless that says otherwise", async () => {
+    await kubectl(["delete", "mdl", "words", "--timeout=30s"]);
+    expect(await cluster.get("/models/words")).not.toHaveProperty("managedBy");
+    await declare("words", { deletionPolicy: "Delete" });
+    await kubectl(["wait", "--for=condition=Ready", "mdl/words", "--timeout=60s"]);
+    await kubectl(["delete", "mdl", "words", "--wait=false"]);
+    await until("it is in use", async () => (await reason("words")) === "DeletionDelayed");
+    await kubectl(["delete", "mdep", "words", "--timeout=30s"]);
+    await kubectl(["wait", "--for=delete", "mdl/words", "--timeout=60s"]);
+    expect(await cluster.request("GET", "/models/words", undefined, { accept: [404] })).toMatchObject({
+      code: "NOT_FOUND",
+    });
+  }, 120_000);
+});
+
 describe("the controller", () => {
   const restart = async (): Promise<void> => {
     cluster.restartControlPlane();
@@ -218,7 +277,9 @@ describe("the controller", () => {
     await kubectl(["patch", "mdep/digits", "--type=merge", "-p", '{"spec":{"paused":false}}']);
     await until("it is not paused", async () => (await deployed("digits"))?.spec.paused === false, 60_000);
     await whenReady("digits");
-    const lines = cluster.controlPlane.output.split("\n").filter((line) => line.includes("cannot be watched now"));
+    const lines = cluster.controlPlane.output
+      .split("\n")
+      .filter((line) => line.includes('"kind":"ModelDeployment"') && line.includes("cannot be watched now"));
     expect(lines).toHaveLength(1);
   }, 120_000);
 

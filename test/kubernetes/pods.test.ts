@@ -215,6 +215,8 @@ describe("the rights of the control plane", () => {
       "events [create patch]",
       "modeldeployments.skerry.dev [list watch patch]",
       "modeldeployments.skerry.dev/status [patch]",
+      "models.skerry.dev [list watch patch]",
+      "models.skerry.dev/status [patch]",
       "nodes [get]",
       "pods [get list]",
       "tokenreviews.authentication.k8s.io [create]",

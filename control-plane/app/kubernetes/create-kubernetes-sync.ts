@@ -8,14 +8,19 @@ import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import type { FleetWatches } from "../fleet/fleet-watches.ts";
 import { KubernetesSync } from "./kubernetes-sync.ts";
+import type { ModelCatalog } from "../catalog/model-catalog.ts";
+import type { ChangeSet } from "../../core/fleet/changes/change-set.ts";
+import { ModelChanges } from "./model-changes.ts";
+import { Models } from "./models.ts";
 import { ModelDeployments } from "./model-deployments.ts";
 import { ResourceController, type Reconciler } from "./resource-controller.ts";
 
 interface Parts {
   readonly deployments: DeploymentAdmin;
+  readonly catalog: ModelCatalog;
   readonly store: Pick<DeploymentStore, "release">;
   readonly watches: FleetWatches;
-  readonly fleet: Pick<FleetReader, "snapshot">;
+  readonly fleet: Pick<FleetReader, "snapshot"> & { onChange(listener: (change: ChangeSet) => void): void };
   readonly isLeading: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
@@ -24,7 +29,8 @@ interface Parts {
 
 /** What carries out the custom resources of `cluster`, one controller for each kind. */
 export function createKubernetesSync(cluster: CustomResources, parts: Parts): KubernetesSync {
-  const { deployments, store, watches, fleet, clock } = parts;
+  const { deployments, catalog, store, watches, fleet, clock } = parts;
+  const changes = new ModelChanges(fleet);
   const actor: Actor = {
     name: "kubernetes",
     role: "operator",
@@ -35,6 +41,7 @@ export function createKubernetesSync(cluster: CustomResources, parts: Parts): Ku
     kubernetesNamespace: cluster.namespace,
   };
   const reconcilers = (): readonly Reconciler[] => [
+    new Models({ cluster, catalog, changes, actor, clock }),
     new ModelDeployments({ cluster, deployments, store, watch: watches.deployments, fleet, actor, clock }),
   ];
   return new KubernetesSync({

@@ -5,20 +5,15 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
-import {
-  acceptedStatus,
-  refusedStatus,
-  specOf,
-  statusIn,
-  type Refusal,
-} from "../../core/kubernetes/model-deployment.ts";
-import { transitionsOf } from "../../core/kubernetes/conditions.ts";
+import { acceptedStatus, refusedStatus, specOf, statusIn } from "../../core/kubernetes/model-deployment.ts";
+import { transitionsOf, type Refusal } from "../../core/kubernetes/conditions.ts";
 import type { DeploymentStore } from "../../ports/catalogue.ts";
 import { FINALIZER, type CustomResources } from "../../ports/custom-resources.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import type { ListWatch } from "../fleet/list-watch.ts";
+import { reasonOf } from "./refusal-reasons.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { Reconciler } from "./resource-controller.ts";
@@ -92,7 +87,7 @@ export class ModelDeployments implements Reconciler {
       return undefined;
     } catch (error) {
       if (!isSkerryError(error)) throw error;
-      return { reason: REASONS.get(error.code) ?? "Refused", message: messageOf(error) };
+      return { reason: reasonOf(error), message: messageOf(error) };
     }
   }
 
@@ -165,13 +160,6 @@ export class ModelDeployments implements Reconciler {
     return toInstant(this.#parts.clock.wallNow());
   }
 }
-
-/** Reasons of the condition `Accepted`. */
-const REASONS: ReadonlyMap<string, string> = new Map([
-  ["NOT_FOUND", "ModelNotFound"],
-  ["CONFLICT", "DeclaredElsewhere"],
-  ["DATABASE_UNAVAILABLE", "DatabaseUnavailable"],
-]);
 
 /** After a restart a record may be older than what the nodes say: it is replaced within a second. */
 const isPlanned = ({ generation, status }: Deployment): boolean =>

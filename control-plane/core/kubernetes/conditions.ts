@@ -8,6 +8,19 @@ export interface Finding {
   readonly message: string;
 }
 
+/** Why an object is not carried out. */
+export interface Refusal {
+  /** CamelCase. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What a schema found in a spec, in one sentence. */
+export const refusal = (
+  reason: string,
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): Refusal => ({ reason, message: issues.map(({ path, message }) => `spec.${path.join(".")}: ${message}`).join("; ") });
+
 /** Conditions as Kubernetes has them: a condition whose status is what it was keeps its time. Sorted by type. */
 export function toConditions(
   findings: readonly Finding[],

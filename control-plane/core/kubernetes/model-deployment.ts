@@ -6,26 +6,17 @@ import {
   type ModelDeploymentStatus,
 } from "../../../shared/api/v1alpha1/model-deployment.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
-import { ownConditions, toConditions, type Finding } from "./conditions.ts";
+import { ownConditions, refusal, toConditions, type Finding, type Refusal } from "./conditions.ts";
 
 /** The conditions that Skerry writes. */
 const TYPES = ["Accepted", "Ready", "Progressing", "Stalled"] as const;
 const MAX_TEXT = 1_024;
 
-/** Why an object is not carried out. */
-export interface Refusal {
-  /** CamelCase. */
-  readonly reason: string;
-  readonly message: string;
-}
-
 /** What was declared, by the API's schema; or what is wrong with it. The server's own rules let nothing else through. */
 export function specOf({ metadata, spec }: Resource): DeploymentSpec | Refusal {
   const fields = typeof spec === "object" ? spec : {};
   const parsed = modelDeploymentSpec.safeParse({ ...fields, name: metadata.name });
-  if (parsed.success) return parsed.data;
-  const message = parsed.error.issues.map((issue) => `spec.${issue.path.join(".")}: ${issue.message}`).join("; ");
-  return { reason: "InvalidSpec", message };
+  return parsed.success ? parsed.data : refusal("InvalidSpec", parsed.error.issues);
 }
 
 /** What the object's status says now; only what is Skerry's of it. */

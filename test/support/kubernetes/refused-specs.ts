@@ -1,4 +1,4 @@
-type Kind = "ModelDeployment";
+type Kind = "ModelDeployment" | "Model";
 
 /** A spec that both the API's schema and the API server refuse, and what both say. */
 export interface RefusedSpec {
@@ -59,5 +59,29 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     kind: "ModelDeployment",
     spec: { ...deployment, placement: { residency: "edge-only", edge, cloud: { max: 2 } } },
     sentence: "cannot ask for cloud replicas while `residency` is edge-only",
+  },
+  {
+    what: "an alias's name that begins with a digit",
+    kind: "Model",
+    spec: { aliases: [{ name: "1st", version: 1 }] },
+    sentence: "1–63 characters, beginning with a letter",
+  },
+  {
+    what: "an alias that names nothing",
+    kind: "Model",
+    spec: { aliases: [{ name: "champion" }] },
+    sentence: "an alias names a version by `version` or by `digest`, and by one",
+  },
+  {
+    what: "an alias that names two things",
+    kind: "Model",
+    spec: { aliases: [{ name: "champion", version: 1, digest: `sha256:${"0".repeat(64)}` }] },
+    sentence: "an alias names a version by `version` or by `digest`, and by one",
+  },
+  {
+    what: "a digest that is cut off",
+    kind: "Model",
+    spec: { aliases: [{ name: "champion", digest: "sha256:00" }] },
+    sentence: "`sha256:` and 64 lower-case hex digits",
   },
 ];
