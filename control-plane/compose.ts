@@ -34,6 +34,7 @@ import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-session-handler.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
+import { PoolLoop } from "./app/cloud/pool-loop.ts";
 import { PodJoin } from "./app/nodes/pod-join.ts";
 import { PodSweep } from "./app/nodes/pod-sweep.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
@@ -43,10 +44,9 @@ import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
+import { openCloud } from "./compose-cloud.ts";
 import type { Config } from "./config.ts";
-import type { CustomResources } from "./ports/custom-resources.ts";
 import type { NewEvent } from "./ports/events.ts";
-import type { PodCluster } from "./ports/pods.ts";
 
 /** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */
 const HAND_OVER_MS = 10_000;
@@ -86,6 +86,7 @@ export async function composeControlPlane(
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
     inFlight: inference.inFlight(),
+    pools: pools.findings,
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
   const artifacts = await FileStore.open(config.dataDir);
@@ -174,6 +175,7 @@ export async function composeControlPlane(
     leadership,
     execute: createEffects({ plans: postgres.plans, random }),
     demands: () => demand.total(),
+    pools: () => pools.views,
     scaleDownMs: config.scaleDownMs,
     timings,
     clock,
@@ -197,7 +199,8 @@ export async function composeControlPlane(
   });
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
-  const { pods, resources } = await openKubernetes(config, clock);
+  const cloud = await openCloud(config, { clock, logger });
+  const { pods, resources } = cloud;
   const podJoin = new PodJoin({
     pods,
     store: postgres.pods,
@@ -207,6 +210,19 @@ export async function composeControlPlane(
     urls: nodeUrls,
     site: config.podSite,
     recordEvent,
+  });
+  const pools = new PoolLoop({
+    pools: cloud.pools,
+    fleet,
+    leadership,
+    plans: postgres.plans,
+    store: postgres.cloudPools,
+    workersOf: (deployment) => loop.workersOf(deployment),
+    onChange: () => loop.trigger("cloud-pool"),
+    recordEvent,
+    timings,
+    clock,
+    logger,
   });
   const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
@@ -250,6 +266,7 @@ export async function composeControlPlane(
     repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,
     watches,
+    cloudPools: postgres.cloudPools,
     audit: postgres.audit,
     idempotency: postgres.idempotency,
     metrics,
@@ -289,6 +306,7 @@ export async function composeControlPlane(
       catalog.start();
       podSweep?.start();
       kubernetes?.start();
+      if (cloud.pools.length > 0) pools.start();
       retention.start();
     },
     open() {
@@ -298,6 +316,7 @@ export async function composeControlPlane(
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await kubernetes?.stop();
+      await pools.stop();
       await podSweep?.stop();
       await retention.stop();
       demand.stop();
@@ -320,6 +339,7 @@ export async function composeControlPlane(
       recorder.stop();
       await postgres.sessions.leave(replica).catch(() => undefined); // its silence says the same a little later
       await fleet.stop();
+      await cloud.stop();
     },
   };
 }
@@ -328,23 +348,4 @@ export async function composeControlPlane(
 async function whenever(holds: () => boolean, { atMostMs, clock }: { atMostMs: number; clock: Clock }): Promise<void> {
   const end = clock.now() + atMostMs;
   while (!holds() && clock.now() < end) await sleep(clock, 50);
-}
-
-/** What is asked of a Kubernetes cluster; nothing is loaded for what is not configured. */
-async function openKubernetes(
-  { podServiceAccounts, kubernetesNamespace: namespace }: Config,
-  clock: Clock,
-): Promise<{ readonly pods?: PodCluster; readonly resources?: CustomResources }> {
-  if (podServiceAccounts.length === 0 && namespace === undefined) return {};
-  const { KubernetesApi } = await import("./adapters/kubernetes/api-client.ts");
-  const { defaultCredentials } = await import("./adapters/kubernetes/credentials.ts");
-  const { KubernetesPods } = await import("./adapters/kubernetes/pod-cluster.ts");
-  const { CustomResourceClient } = await import("./adapters/kubernetes/custom-resource-client.ts");
-  const api = new KubernetesApi(await defaultCredentials());
-  return {
-    ...(podServiceAccounts.length > 0 && { pods: new KubernetesPods(api, podServiceAccounts) }),
-    ...(namespace !== undefined && {
-      resources: new CustomResourceClient(api, { namespace, now: () => clock.wallNow() }),
-    }),
-  };
 }

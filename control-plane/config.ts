@@ -7,6 +7,49 @@ import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts"
 
 const days = z.coerce.number().int().min(1).max(36_500);
 
+/** A pool of cloud nodes as the settings say it. */
+export interface PoolConfig {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  /** Undefined: processes on this machine. */
+  readonly kubernetes: { readonly namespace: string; readonly deployment: string } | undefined;
+}
+
+const POOL = /^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)=(?:process|([a-z0-9-]+)\/([a-z0-9.-]+)):(\d{1,5})-(\d{1,5})$/;
+
+function poolsOrComplain(text: string | undefined, context: z.RefinementCtx): readonly PoolConfig[] {
+  const complain = (message: string): void => context.addIssue({ code: "custom", message });
+  const pools = (text ?? "")
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+    .flatMap((part) => {
+      const [, name = "", , namespace, deployment = "", min, max] = POOL.exec(part) ?? [];
+      if (name === "") complain(`${part} is not NAME=NAMESPACE/DEPLOYMENT:MIN-MAX`);
+      const kubernetes = namespace === undefined ? undefined : { namespace, deployment };
+      return name === "" ? [] : [{ name, min: Number(min), max: Number(max), kubernetes }];
+    });
+  for (const { name, min, max } of pools) if (max < min) complain(`${name} has a maximum below its minimum`);
+  if (new Set(pools.map(({ name }) => name)).size < pools.length) complain("two pools have the same name");
+  return pools;
+}
+
+/** What the settings of pools and pods say together. */
+function poolComplaint(data: Settings): string | undefined {
+  const { SKERRY_CLOUD_POOLS: pools, SKERRY_POD_SERVICE_ACCOUNTS: accounts } = data;
+  const isInCluster = accounts !== undefined || data.SKERRY_KUBERNETES_NAMESPACE !== undefined;
+  if (pools.length === 0) return undefined;
+  const local = pools.filter(({ kubernetes }) => kubernetes === undefined);
+  if (local.length > 1) return "one pool of processes at most";
+  if (local.length > 0 && (isInCluster || local.length < pools.length))
+    return "a pool of processes is alone: nothing of Kubernetes is set beside it";
+  if (local.length > 0 && data.SKERRY_PORT === 0) return "a pool of processes needs a SKERRY_PORT that is not 0";
+  if (local.length === 0 && accounts === undefined)
+    return "the pods of a Kubernetes pool join as SKERRY_POD_SERVICE_ACCOUNTS, which is not set";
+  return undefined;
+}
+
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
   DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
@@ -63,6 +106,13 @@ const settings = z.object({
     .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")
     .default("cloud")
     .describe("The site of all nodes that are pods."),
+  SKERRY_CLOUD_POOLS: z
+    .string()
+    .optional()
+    .transform(poolsOrComplain)
+    .describe(
+      "Pools of cloud nodes that are scaled with demand, comma-separated: NAME=NAMESPACE/DEPLOYMENT:MIN-MAX for a Kubernetes Deployment of nodes, NAME=process:MIN-MAX for node processes on this machine.",
+    ),
   SKERRY_HEARTBEAT_MS: z.coerce
     .number()
     .int()
@@ -120,6 +170,8 @@ const settings = z.object({
   ),
 });
 
+type Settings = z.output<typeof settings>;
+
 /** Name → sentence, for docs/operate.md. */
 export const SETTINGS: ReadonlyMap<string, string> = new Map(
   Object.entries(settings.shape).map(([name, { description = "" }]) => [name, description]),
@@ -143,6 +195,7 @@ export interface Config {
   /** Undefined: custom resources are not carried out. */
   readonly kubernetesNamespace: string | undefined;
   readonly podSite: string;
+  readonly cloudPools: readonly PoolConfig[];
   readonly heartbeatMs: number;
   readonly suspectMs: number;
   readonly lostMs: number;
@@ -161,6 +214,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const parsed = settings.safeParse(env);
   if (!parsed.success) throw new Error(complaints(parsed.error));
   const { data } = parsed;
+  const complaint = poolComplaint(data);
+  if (complaint !== undefined) throw new Error(`${CANNOT_START}\n  SKERRY_CLOUD_POOLS: ${complaint}.`);
   return {
     databaseUrl: data.DATABASE_URL,
     host: data.SKERRY_HOST,
@@ -175,6 +230,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
     kubernetesNamespace: data.SKERRY_KUBERNETES_NAMESPACE,
     podSite: data.SKERRY_POD_SITE,
+    cloudPools: data.SKERRY_CLOUD_POOLS,
     heartbeatMs: Math.min(data.SKERRY_HEARTBEAT_MS, data.SKERRY_SUSPECT_MS / 3),
     suspectMs: data.SKERRY_SUSPECT_MS,
     lostMs: data.SKERRY_LOST_MS,
@@ -192,11 +248,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   };
 }
 
+const CANNOT_START = "the control plane cannot start with these settings:";
+
 function complaints(error: z.ZodError): string {
   const lines = error.issues.map((issue) => {
     const name = String(issue.path[0]);
     const about = settings.shape[name as keyof typeof settings.shape]?.description ?? "";
     return `  ${name}: ${issue.message}. ${about}`;
   });
-  return `the control plane cannot start with these settings:\n${lines.join("\n")}`;
+  return `${CANNOT_START}\n${lines.join("\n")}`;
 }

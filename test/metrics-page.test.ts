@@ -15,7 +15,14 @@ const NO_WATCHES = { nodes: 0, deployments: 0, events: 0 };
 
 describe("docs/metrics.md", () => {
   it("names exactly the metrics of a control plane", async () => {
-    const nothing = { nodes: new Map(), placements: new Map(), deployments: 0, inFlight: 0, watches: NO_WATCHES };
+    const nothing = {
+      nodes: new Map(),
+      placements: new Map(),
+      deployments: 0,
+      inFlight: 0,
+      pools: [],
+      watches: NO_WATCHES,
+    };
     const { text } = await new PrometheusMetrics(() => nothing).render();
     expect(documented("Control plane")).toEqual(shown(text));
   });

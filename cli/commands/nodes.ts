@@ -98,6 +98,15 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
       ),
     "skerry nodes rm edge-a",
   );
+  withExamples(
+    nodes
+      .command("pools")
+      .description("list the pools of cloud nodes, which are scaled with demand")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/nodes/pools.ts")).listPools(run)),
+      ),
+    "skerry nodes pools -o wide",
+  );
   registerTokens(program, shell);
 }
 

@@ -1,3 +1,4 @@
+import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
 import type { NodeState } from "../../shared/api/v1/nodes.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 
@@ -45,6 +46,8 @@ export interface FleetCounts {
   readonly deployments: number;
   /** Requests that are at nodes now. */
   readonly inFlight: number;
+  /** Pools of cloud nodes; none on a replica that does not lead. */
+  readonly pools: readonly Pick<PoolFindings, "name" | "wanted" | "ready" | "pending">[];
   /** Open streams of changes. */
   readonly watches: { readonly nodes: number; readonly deployments: number; readonly events: number };
 }

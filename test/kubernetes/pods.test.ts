@@ -210,15 +210,19 @@ describe("the rights of the control plane", () => {
     ]);
     const own = rules
       .split("\n")
-      .filter((line) => /^(nodes|pods|events|tokenreviews\S*|\S*secrets|\S+\.skerry\.dev\S*|\*)\s/.test(line));
-    expect(own.map((line) => line.replace(/\s+\[\]\s+\[\]\s+/, " ").trim()).toSorted()).toEqual([
+      .filter((line) =>
+        /^(nodes|pods|events|deployments\S*|tokenreviews\S*|\S*secrets|\S+\.skerry\.dev\S*|\*)\s/.test(line),
+      );
+    expect(own.map((line) => line.replace(/\s+\[\]\s+\[[^\]]*\]\s+/, " ").trim()).toSorted()).toEqual([
+      "deployments.apps [get]",
+      "deployments.apps/scale [get patch]",
       "events [create patch]",
       "modeldeployments.skerry.dev [list watch patch]",
       "modeldeployments.skerry.dev/status [patch]",
       "models.skerry.dev [list watch patch]",
       "models.skerry.dev/status [patch]",
       "nodes [get]",
-      "pods [get list]",
+      "pods [get list patch]",
       "tokenreviews.authentication.k8s.io [create]",
     ]);
   });

@@ -4,6 +4,7 @@ import { decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
+import { podsInTrouble } from "./pools.ts";
 import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
 import { count, formatAge, formatSince } from "../../output/units.ts";
@@ -64,6 +65,9 @@ export async function listNodes(run: CommandContext, options: ListOptions): Prom
     return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
   const { raw, items } = await readList(api, watched.path, node, { selector: options.selector, limit: options.limit });
   await printList({ ...common, raw, rows: items });
+  const isWhole = options.selector === undefined && options.limit === undefined;
+  if (isWhole && (globals.format === "table" || globals.format === "wide"))
+    for (const sentence of await podsInTrouble(api)) output.say(sentence);
 }
 
 const watched = {

@@ -122,6 +122,18 @@ export class PrometheusMetrics implements Metrics {
       },
     });
     new Gauge({
+      name: "skerry_cloud_pool_pods",
+      help: "Pods of each pool of cloud nodes: wanted, ready, and asked for but not ready; shown by the leader",
+      labelNames: ["pool", "state"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { name, wanted, ready, pending } of counts().pools)
+          for (const [state, count] of Object.entries({ wanted, ready, pending }))
+            this.set({ pool: name, state }, count);
+      },
+    });
+    new Gauge({
       name: "skerry_watches",
       help: "Open streams of changes, by what is followed",
       labelNames: ["of"],

@@ -5,6 +5,7 @@ import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
 import type { AuditStore } from "../../ports/audit.ts";
 import type { EventStore } from "../../ports/events.ts";
 import type { IdempotencyStore } from "../../ports/idempotency.ts";
+import type { CloudPoolStore } from "../../ports/cloud-pool.ts";
 import type { DemandStore } from "../../ports/demand.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
@@ -17,6 +18,7 @@ import { PostgresDeploymentStore } from "./fleet/deployment-store.ts";
 import { PostgresChangeNotifier } from "./change-notifier.ts";
 import { PostgresEventStore } from "./events/event-store.ts";
 import { PostgresRetentionStore } from "./events/retention-store.ts";
+import { PostgresCloudPoolStore } from "./fleet/cloud-pool-store.ts";
 import { PostgresDemandStore } from "./fleet/demand-store.ts";
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
@@ -52,6 +54,7 @@ export interface PostgresStores {
   readonly leadership: LeadershipStore;
   readonly plans: PlanStore;
   readonly demand: DemandStore;
+  readonly cloudPools: CloudPoolStore;
   readonly fleet: FleetStore;
   readonly sessions: SessionStore;
   readonly pods: PodNodeStore;
@@ -88,6 +91,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   return {
     leadership: new PostgresLeadershipStore(vital),
     plans: new PostgresPlanStore(database),
+    cloudPools: new PostgresCloudPoolStore(database),
     demand: new PostgresDemandStore(database),
     fleet: new PostgresFleetStore(database),
     sessions: new PostgresSessionStore({ ofNodes, vital }),

@@ -8,6 +8,7 @@ import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, keysOf, type Step } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
+import type { Pool } from "../../core/scaling/pool.ts";
 import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
 import type { Demands } from "../../ports/demand.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
@@ -43,6 +44,7 @@ export class ControlLoop {
   readonly #leadership: Leadership;
   readonly #execute: Execute;
   readonly #demands: () => Demands;
+  readonly #pools: () => readonly Pool[];
   readonly #scaling: ReplicaScaling;
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
@@ -65,6 +67,8 @@ export class ControlLoop {
     execute: Execute;
     /** What callers ask of all replicas together, now. */
     demands: () => Demands;
+    /** The pools of cloud nodes as they are known. */
+    pools: () => readonly Pool[];
     /** How long the largest number of replicas is kept, in ms. */
     scaleDownMs: number;
     timings: NodeTimings;
@@ -75,6 +79,7 @@ export class ControlLoop {
     this.#leadership = parts.leadership;
     this.#execute = parts.execute;
     this.#demands = parts.demands;
+    this.#pools = parts.pools;
     this.#scaling = new ReplicaScaling(parts.scaleDownMs);
     this.#timings = parts.timings;
     this.#clock = parts.clock;
@@ -96,6 +101,11 @@ export class ControlLoop {
   trigger(why: string): void {
     this.#trigger = why;
     if (!this.#isScheduled) this.#schedule(SETTLE_MS);
+  }
+
+  /** Requests of a deployment that have to be executed at once, by the demand of now. */
+  workersOf(deployment: string): number {
+    return this.#scaling.workersOf(deployment);
   }
 
   #schedule(delayMs: number): void {
@@ -127,7 +137,7 @@ export class ControlLoop {
     const fleet = this.#fleet.snapshot();
     const time = { now: this.#clock.now(), timings: this.#timings };
     const targets = this.#scaling.update(fleet, this.#demands(), time);
-    const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets };
+    const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets, pools: this.#pools() };
     if (this.#basis && trigger === PERIODIC && holds(this.#basis, fleet, context)) return;
     this.#basis = undefined;
 

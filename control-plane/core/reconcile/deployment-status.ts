@@ -8,6 +8,7 @@ import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { isPoolFor, troubleOf, type Pool } from "../scaling/pool.ts";
 import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
@@ -24,6 +25,9 @@ interface Found {
   /** Nodes that serve it and do not hold its memory limit yet, by name, and that limit, in MiB. */
   readonly raising: { readonly nodes: readonly string[]; readonly limitMiB: number };
   readonly plan: DeploymentPlan;
+  /** What keeps it from going on, and for which cloud nodes it waits. */
+  readonly shortfall: readonly string[];
+  readonly waitsForNodes: string | undefined;
   /** Why no replica is wanted, when none is. */
   readonly whyNone: string;
   readonly nameOf: (placement: FleetPlacement) => string;
@@ -138,6 +142,7 @@ export function deploymentFindings(
       limitMiB: memMiB,
     },
     plan,
+    ...cloudCapacity(deployment, plan, context.pools ?? []),
     whyNone: whyNone(deployment),
     nameOf,
   };
@@ -151,6 +156,41 @@ export function deploymentFindings(
     unplaced: [...plan.shortfall],
   };
 }
+
+/**
+ * Replicas without a cloud node wait while a pool can bring one. Where none can, its own words are told: what is in the way
+ * of its pods, or that it has all that it may have.
+ */
+function cloudCapacity(
+  deployment: FleetDeployment,
+  { shortfall, cloudShortfall, records }: DeploymentPlan,
+  pools: readonly Pool[],
+): Pick<Found, "shortfall" | "waitsForNodes"> {
+  const fitting = pools.filter((pool) => isPoolFor(pool, deployment));
+  const isHelped = records.every(
+    ({ kind, chosen, rejected }) =>
+      kind !== "cloud" || chosen.length > 0 || SAME_ON_NEW_NODES.every((code) => (rejected[code] ?? 0) === 0),
+  );
+  if (cloudShortfall.length === 0 || fitting.length === 0 || !isHelped) return { shortfall, waitsForNodes: undefined };
+  const able = fitting.find((pool) => canBringNodes(pool));
+  if (able) {
+    const waitsForNodes = `pool ${able.name} brings cloud nodes for replicas that have none`;
+    return { shortfall: shortfall.filter((each) => !cloudShortfall.includes(each)), waitsForNodes };
+  }
+  const why = fitting.map((pool) => {
+    const trouble = troubleOf(pool);
+    return `pool ${pool.name}: ${trouble ?? `has its maximum of ${counted(pool.max, "pod")}`}`;
+  });
+  return { shortfall: [...shortfall, ...why], waitsForNodes: undefined };
+}
+
+/** Filters that refuse a new node of a pool as they refuse those that are there. */
+const SAME_ON_NEW_NODES = ["runtime-supported", "bytes-whole", "no-recent-failure"];
+
+/** Its pods are on their way, or it may have more. */
+const canBringNodes = (pool: Pool): boolean =>
+  troubleOf(pool) === undefined &&
+  (pool.replicas < pool.max || pool.pods.filter(({ state }) => state === "running").length < pool.replicas);
 
 function whyNone({ spec }: FleetDeployment): string {
   if (spec.paused === true) return "the deployment is paused";
@@ -189,7 +229,7 @@ function ready({ edge, cloud, plan, whyNone }: Found, active: number | undefined
 /** Whether its running host has a lower limit than is declared; an older agent does not tell. */
 const isBelow = ({ limitMiB = 0 }: FleetPlacement, memMiB: number): boolean => limitMiB > 0 && limitMiB < memMiB;
 
-function progressing({ moving, plan, failed, raising }: Found): Condition {
+function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes }: Found): Condition {
   if (moving.length > 0) {
     const states = [...Map.groupBy(moving, ({ state }) => state)]
       .map(([state, group]) => `${group.length} ${state}`)
@@ -211,7 +251,9 @@ function progressing({ moving, plan, failed, raising }: Found): Condition {
     const message = `the memory limit of ${raising.limitMiB} MiB does not hold yet on ${raising.nodes.join(", ")}`;
     return { type: "Progressing", status: "True", reason: LIMITS_CHANGING, message };
   }
-  const isDone = failed.length + plan.shortfall.length + plan.stalled.length === 0;
+  if (waitsForNodes !== undefined)
+    return { type: "Progressing", status: "True", reason: "WaitingForCloudNodes", message: waitsForNodes };
+  const isDone = failed.length + shortfall.length + plan.stalled.length === 0;
   return {
     type: "Progressing",
     status: "False",
@@ -222,7 +264,7 @@ function progressing({ moving, plan, failed, raising }: Found): Condition {
   };
 }
 
-function stalled({ failed, plan, nameOf }: Found, versionReason: string | undefined): Condition {
+function stalled({ failed, plan, shortfall, nameOf }: Found, versionReason: string | undefined): Condition {
   const failures = failed
     .map(
       (placement) =>
@@ -235,11 +277,11 @@ function stalled({ failed, plan, nameOf }: Found, versionReason: string | undefi
         `${placement.model}:${placement.version} makes no progress on ${nameOf(placement)}, where it is ${placement.state}`,
     )
     .toSorted();
-  const message = [...plan.shortfall, ...failures, ...silent].join("; ");
+  const message = [...shortfall, ...failures, ...silent].join("; ");
   if (message === "")
     return { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "nothing is in the way" };
   const cause = silent.length > 0 ? "PlacementStalled" : undefined;
-  const reason = versionReason ?? cause ?? (plan.shortfall.length > 0 ? "NoEligibleNode" : "PlacementFailed");
+  const reason = versionReason ?? cause ?? (shortfall.length > 0 ? "NoEligibleNode" : "PlacementFailed");
   return { type: "Stalled", status: "True", reason, message };
 }
 

@@ -1,5 +1,6 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import type { Fleet } from "../fleet/types.ts";
+import type { Pool } from "../scaling/pool.ts";
 import type { ReplicaTargets } from "../scaling/replica-targets.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import type { FleetPlan } from "./plan.ts";
@@ -14,6 +15,7 @@ export interface PlanBasis {
   readonly revision: number;
   readonly leaderSince: number | undefined;
   readonly targets: ReplicaTargets | undefined;
+  readonly pools: readonly Pool[] | undefined;
   /** By node id. Silence changes them without an event. */
   readonly states: ReadonlyMap<string, NodeState>;
   /** When time alone may change the plan, in ms of the fleet's clock. */
@@ -21,12 +23,13 @@ export interface PlanBasis {
 }
 
 export function basisOf(fleet: Fleet, plan: FleetPlan, context: PlanContext): PlanBasis {
-  const { now, leaderSince, targets } = context;
+  const { now, leaderSince, targets, pools } = context;
   const isShort = plan.decisions.values().some(({ shortfall }) => shortfall.length > 0);
   return {
     revision: fleet.revision,
     leaderSince,
     targets,
+    pools,
     states: new Map(fleet.nodes.values().map((node) => [node.id, stateFor(node, context)])),
     until: Math.min(plan.wakeAt ?? Infinity, now + (isShort ? SHORTFALL_MS : MAX_AGE_MS)),
   };
@@ -34,7 +37,7 @@ export function basisOf(fleet: Fleet, plan: FleetPlan, context: PlanContext): Pl
 
 export function holds(basis: PlanBasis, fleet: Fleet, context: PlanContext): boolean {
   if (basis.revision !== fleet.revision || basis.leaderSince !== context.leaderSince) return false;
-  if (basis.targets !== context.targets) return false;
+  if (basis.targets !== context.targets || basis.pools !== context.pools) return false;
   if (context.now >= basis.until) return false;
   return fleet.nodes.values().every((node) => basis.states.get(node.id) === stateFor(node, context));
 }

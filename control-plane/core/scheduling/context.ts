@@ -2,6 +2,7 @@ import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
 import type { Fleet, FleetNode } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
+import type { Pool } from "../scaling/pool.ts";
 import type { ReplicaTargets } from "../scaling/replica-targets.ts";
 import { DEFAULT_PROFILE, type Profile } from "./profile.ts";
 
@@ -16,6 +17,8 @@ export interface PlanContext {
   readonly leaderSince?: number;
   /** What demand asks for; without it a deployment keeps the numbers that are recorded in its status. */
   readonly targets?: ReplicaTargets;
+  /** Pools of cloud nodes, which may bring nodes for replicas that have none. */
+  readonly pools?: readonly Pool[];
   readonly profile?: Profile;
 }
 

@@ -126,6 +126,7 @@ export async function startReplica(
     leadership,
     execute,
     demands: () => new Map(),
+    pools: () => [],
     scaleDownMs: 60_000,
     timings: TIMINGS,
     clock,

@@ -14,6 +14,7 @@ import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-a
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { AuditStore, Requester } from "../../../ports/audit.ts";
+import type { CloudPoolStore } from "../../../ports/cloud-pool.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
@@ -28,6 +29,7 @@ import { GrpcServer } from "../../../../shared/grpc-server/grpc-server.ts";
 import { RoutedFront } from "../grpc/routed-front.ts";
 import { InferenceAdmission } from "../inference/inference-admission.ts";
 import { createInferenceHandler } from "../inference/inference-routes.ts";
+import { cloudPoolRoutes } from "../routes/cloud-pools.ts";
 import { deploymentRoutes } from "../routes/deployments.ts";
 import { eventRoutes } from "../routes/events.ts";
 import { protocolRoutes } from "../routes/inference-protocol.ts";
@@ -51,6 +53,7 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
   readonly repository: ModelRepositoryApi;
   readonly events: EventFeed;
   readonly watches: FleetWatches;
+  readonly cloudPools: Pick<CloudPoolStore, "list">;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
@@ -95,6 +98,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...modelRoutes(parts),
     ...versionRoutes(parts),
     ...uploadRoutes(parts),
+    ...cloudPoolRoutes(parts),
     ...nodeRoutes({ ...parts, streams }),
     ...joinRoutes({ ...parts, limits }),
     ...deploymentRoutes({ ...parts, streams }),

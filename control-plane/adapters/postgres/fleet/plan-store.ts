@@ -1,5 +1,5 @@
 import { Prisma } from "../../../../prisma/generated/client.ts";
-import type { PlacementId } from "../../../../shared/base/ids.ts";
+import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { PlacementAttempt } from "../../../core/fleet/types.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
@@ -94,6 +94,16 @@ export class PostgresPlanStore implements PlanStore {
         SET status = ${JSON.stringify(findings)}::jsonb, observed_generation = ${generation}, status_at = now()
         WHERE name = ${deployment} AND generation = ${generation}`;
       return changed > 0 ? { deployments: [deployment] } : undefined;
+    });
+  }
+
+  setDraining(fence: LeaderFence, node: { id: NodeId; draining: boolean }, event: NewEvent): Promise<PlanOutcome> {
+    return this.#fenced(fence, [event], async (tx) => {
+      const changed = await tx.$executeRaw`
+        UPDATE nodes
+        SET cordoned = ${node.draining}, draining = ${node.draining}, desired_rev = desired_rev + 1, row_version = row_version + 1
+        WHERE id = ${node.id} AND NOT revoked AND draining <> ${node.draining}`;
+      return changed > 0 ? { nodes: [node.id] } : undefined;
     });
   }
 

@@ -31,6 +31,8 @@ export interface DeploymentPlan {
   readonly records: readonly ExplainRecord[];
   /** A sentence for every replica that cannot be placed; the same while its cause is. */
   readonly shortfall: readonly string[];
+  /** Those of `shortfall` that are about cloud nodes. */
+  readonly cloudShortfall: readonly string[];
   /** Those that make no progress on a node that is there. */
   readonly stalled: readonly FleetPlacement[];
   /** A sentence for every replica that waits on its node until an older version has left it. */
@@ -69,6 +71,7 @@ export function planAmong(
     retry: [],
     remove: [],
     records: [],
+    cloudShortfall: [],
     stalled: [],
     waiting: [],
     wakeAt: undefined,
@@ -94,6 +97,7 @@ export function planAmong(
     remove: [...edge.remove, ...cloud.remove, ...update.remove],
     records: [...edge.records, ...cloud.records],
     shortfall: [...edge.shortfall, ...cloud.shortfall],
+    cloudShortfall: cloud.shortfall,
     stalled: [...edge.stalled, ...cloud.stalled],
     waiting: update.waiting,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,

@@ -98,6 +98,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), TIMINGS),
     inFlight: 0,
+    pools: [],
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: feed.followers },
   }));
   const parts: HttpApiParts = {
@@ -116,6 +117,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     repository: new ModelRepositoryApi({ deployments, ...common }),
     events: feed,
     watches,
+    cloudPools: { list: () => Promise.resolve([]) },
     audit: stores.audit,
     idempotency: stores.idempotency,
     metrics,

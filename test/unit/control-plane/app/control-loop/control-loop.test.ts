@@ -49,6 +49,7 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
     leadership,
     execute,
     demands: () => demands,
+    pools: () => [],
     scaleDownMs: 60_000,
     timings: TIMINGS,
     clock,

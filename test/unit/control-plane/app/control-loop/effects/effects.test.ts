@@ -25,6 +25,7 @@ async function execute(step: Step, outcome: PlanOutcome = "committed") {
     retryPlacement: call("retry"),
     removePlacement: call("remove"),
     deletePlacement: call("delete"),
+    setDraining: call("drain"),
     writeStatus: (by, { deployment, generation }) => {
       calls.push(`write fenced by ${by.token}: ${deployment} at generation ${generation}`);
       return Promise.resolve(outcome);

@@ -1,0 +1,234 @@
+import { isWanted, placementsOfDeployment, placementsOn, targetVersion, versionOf } from "../fleet/queries.ts";
+import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
+import { candidatesById, candidatesOf, type Candidate } from "../scheduling/candidate.ts";
+import { stateFor, type PlanContext } from "../scheduling/context.ts";
+import { counted } from "../scheduling/format.ts";
+import { memoryNeedMiB } from "../scheduling/memory.ts";
+import { podsNeeded, type Bin, type PackedItem } from "./packing.ts";
+import { isPoolFor, troubleOf, type ObservedPod, type Pool } from "./pool.ts";
+
+/** Share of a pod's memory that models may use, as of any node's. */
+const MODELS_SHARE = 0.9;
+
+export type PoolStep =
+  /** `remove`: the pods that go first. */
+  | {
+      readonly kind: "scale";
+      readonly from: number;
+      readonly to: number;
+      readonly remove: readonly string[];
+      readonly why: string;
+    }
+  /** The node's replicas move elsewhere; its pod goes when it is empty. */
+  | { readonly kind: "drain"; readonly node: FleetNode; readonly why: string }
+  /** It was drained for nothing: it is needed after all. */
+  | { readonly kind: "undrain"; readonly node: FleetNode; readonly why: string };
+
+export interface PoolPlan {
+  readonly pool: Pool;
+  /** Pods that replicas and their load need, within what the pool may have. */
+  readonly wanted: number;
+  readonly steps: readonly PoolStep[];
+}
+
+export interface PoolContext extends PlanContext {
+  /** Requests of a deployment that have to be executed at once. */
+  readonly workersOf: (deployment: string) => number;
+  /** Ids of nodes that were drained to be removed, and not by an operator. */
+  readonly drainedHere: ReadonlySet<string>;
+}
+
+/** What a pool has to hold. */
+interface Share {
+  readonly pool: Pool;
+  readonly items: PackedItem[];
+  /** Those of `items` that no node holds yet. */
+  readonly missing: PackedItem[];
+  workers: number;
+}
+
+/**
+ * How many pods each pool needs and the next steps there. Grows at once: pods for replicas that have no room, and for the
+ * load of those that have. Shrinks in steps: the emptiest node is drained, and its pod goes when nothing is left on it.
+ * Several pools are filled in their order; one that cannot grow gives way to the next.
+ */
+export function planPools(fleet: Fleet, pools: readonly Pool[], context: PoolContext): readonly PoolPlan[] {
+  const candidates = candidatesById(
+    candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now }),
+  );
+  const nodes = new Map([...fleet.nodes.values()].map((node) => [node.name, node]));
+  const poolOf = new Map(pools.flatMap((pool) => pool.pods.map(({ name }) => [nodes.get(name)?.id, pool] as const)));
+  const shares = pools.map((pool): Share => ({ pool, items: [], missing: [], workers: 0 }));
+  for (const deployment of [...fleet.deployments.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)))
+    share(fleet, deployment, { shares, poolOf, candidates, context });
+  return shares.map((of) => planPool(fleet, of, { nodes, candidates, context }));
+}
+
+/** Divides the cloud replicas of a deployment among the pools, those beside the nodes that are in no pool. */
+function share(
+  fleet: Fleet,
+  deployment: FleetDeployment,
+  {
+    shares,
+    poolOf,
+    candidates,
+    context,
+  }: {
+    readonly shares: readonly Share[];
+    readonly poolOf: ReadonlyMap<string | undefined, Pool>;
+    readonly candidates: ReadonlyMap<string, Candidate>;
+    readonly context: PoolContext;
+  },
+): void {
+  const wanted = deployment.status?.findings.cloud.wanted ?? 0;
+  const target = targetVersion(fleet, deployment);
+  const version = target === undefined ? undefined : versionOf(fleet, deployment.spec.model, target);
+  if (wanted === 0 || version?.state !== "ready") return;
+  const memMiB = memoryNeedMiB(version, deployment);
+  const present = placementsOfDeployment(fleet, deployment.name).filter(({ nodeId, ...placement }) => {
+    const candidate = candidates.get(nodeId);
+    const stays = candidate?.node.kind === "cloud" && candidate.state !== "revoked" && candidate.state !== "lost";
+    return stays && !candidate.node.draining && isWanted({ nodeId, ...placement }) && placement.version === target;
+  });
+  const inPool = (pool: Pool | undefined): number => present.filter(({ nodeId }) => poolOf.get(nodeId) === pool).length;
+  let missing = Math.max(0, wanted - present.length);
+  let held = wanted - Math.min(wanted, inPool(undefined)) - missing;
+  const workers = context.workersOf(deployment.name);
+  for (const of of shares) {
+    const { pool } = of;
+    if (!isPoolFor(pool, deployment)) continue;
+    const here = Math.min(held, inPool(pool));
+    const room = troubleOf(pool) === undefined ? pool.max : runningOf(pool);
+    const added = Math.max(0, Math.min(missing, room - here));
+    held -= here;
+    missing -= added;
+    if (here + added === 0) continue;
+    of.items.push({ deployment: deployment.name, memMiB, count: here + added });
+    if (added > 0) of.missing.push({ deployment: deployment.name, memMiB, count: added });
+    of.workers += Math.min(here + added, (workers * (here + added)) / wanted);
+  }
+}
+
+const runningOf = ({ pods }: Pool): number => pods.filter(({ state }) => state === "running").length;
+
+interface Spare {
+  readonly pod: ObservedPod;
+  /** Undefined until it has joined. */
+  readonly node: FleetNode | undefined;
+}
+
+function planPool(
+  fleet: Fleet,
+  { pool, items, missing, workers }: Share,
+  {
+    nodes,
+    candidates,
+    context,
+  }: {
+    readonly nodes: ReadonlyMap<string, FleetNode>;
+    readonly candidates: ReadonlyMap<string, Candidate>;
+    readonly context: PoolContext;
+  },
+): PoolPlan {
+  const { replicas, min, max } = pool;
+  const there = pool.pods
+    .filter(({ state }) => state !== "ending")
+    .map((pod): Spare => ({ pod, node: nodeOf(nodes.get(pod.name)) }));
+  const leaving = there.filter(({ node }) => node?.draining === true);
+  const spare = there.filter(({ node }) => node?.draining !== true);
+  const unmade = Math.max(0, replicas - there.length);
+  const podMiB = Math.max(...spare.map(({ node }) => usableOf(node, candidates)), (pool.memMiB ?? 0) * MODELS_SHARE);
+  const bins = [
+    ...spare.map(({ node }) => binOf(node, candidates, podMiB)),
+    ...Array.from({ length: unmade }, (): Bin => ({ freeMiB: podMiB, deployments: new Set() })),
+  ];
+  const size = podMiB > 0 ? podMiB : Infinity;
+  const more = podsNeeded(missing, bins, size);
+  const ideal = podsNeeded(items, [], size);
+  const forLoad = Math.ceil(workers / Math.max(1, pool.cpus ?? cpusOf(spare)));
+  const here = spare.length + unmade;
+  const packed = more > 0 ? here + more : Math.min(here, ideal);
+  const wanted = Math.min(max, Math.max(min, packed, forLoad));
+  // The cluster has not removed yet what it was asked to.
+  const steps =
+    there.length > replicas ? [] : stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context.drainedHere);
+  return { pool, wanted, steps };
+}
+
+function stepsTo(
+  fleet: Fleet,
+  {
+    pool: { replicas, max, min },
+    wanted,
+    spare,
+    leaving,
+    unmade,
+    items,
+  }: {
+    readonly pool: Pool;
+    readonly wanted: number;
+    readonly spare: readonly Spare[];
+    readonly leaving: readonly Spare[];
+    readonly unmade: number;
+    readonly items: readonly PackedItem[];
+  },
+  drainedHere: ReadonlySet<string>,
+): readonly PoolStep[] {
+  const count = items.reduce((sum, item) => sum + item.count, 0);
+  const why = `${counted(count, "replica")} of ${counted(items.length, "deployment")} ask for ${counted(wanted, "pod")}`;
+  const reason = count === 0 ? `no replica asks for more than ${counted(min, "pod")}` : why;
+  const lacking = wanted - spare.length - unmade;
+  if (lacking > 0) {
+    const back = leaving.flatMap(({ node }) => (node && drainedHere.has(node.id) ? [node] : [])).slice(0, lacking);
+    if (back.length > 0) return back.map((node) => ({ kind: "undrain", node, why: reason }));
+    const to = Math.min(max, replicas + lacking);
+    if (to > replicas) return [{ kind: "scale", from: replicas, to, remove: [], why: reason }];
+  }
+  const empty = leaving.filter(({ node }) => node && placementsOn(fleet, node.id).length === 0);
+  const surplus = Math.max(0, -lacking);
+  // Not made yet, or no node yet: nothing is on them, so they go at once.
+  const unborn = spare.filter(({ node }) => node === undefined).toSorted(youngestFirst);
+  const dropped = unborn.slice(0, Math.max(0, surplus - unmade));
+  const fewer = empty.length + dropped.length + Math.min(surplus, unmade);
+  const scale: PoolStep[] =
+    fewer === 0
+      ? []
+      : [
+          {
+            kind: "scale",
+            from: replicas,
+            to: replicas - fewer,
+            remove: [...empty, ...dropped].map(({ pod }) => pod.name),
+            why: reason,
+          },
+        ];
+  const drained = spare
+    .filter(({ node }) => node !== undefined)
+    .toSorted((a, b) => heldBy(fleet, a) - heldBy(fleet, b) || youngestFirst(a, b))
+    .slice(0, Math.max(0, surplus - unmade - dropped.length))
+    .flatMap(({ node }) => (node ? [{ kind: "drain", node, why: reason } as const] : []));
+  return [...scale, ...drained];
+}
+
+/** A node that is void is none: its pod will join anew. */
+const nodeOf = (node: FleetNode | undefined): FleetNode | undefined => (node?.revoked === true ? undefined : node);
+
+const heldBy = (fleet: Fleet, { node }: Spare): number => (node ? placementsOn(fleet, node.id).length : 0);
+
+const youngestFirst = (a: Spare, b: Spare): number => b.pod.createdAt - a.pod.createdAt;
+
+const usableOf = (node: FleetNode | undefined, candidates: ReadonlyMap<string, Candidate>): number =>
+  candidates.get(node?.id ?? "")?.usableMiB ?? 0;
+
+function binOf(node: FleetNode | undefined, candidates: ReadonlyMap<string, Candidate>, podMiB: number): Bin {
+  const candidate = candidates.get(node?.id ?? "");
+  if (!candidate) return { freeMiB: podMiB, deployments: new Set() };
+  if (candidate.node.cordoned) return { freeMiB: 0, deployments: new Set() };
+  return {
+    freeMiB: (candidate.usableMiB > 0 ? candidate.usableMiB : podMiB) - candidate.reservedMiB,
+    deployments: new Set(candidate.placements.flatMap(({ deployment }) => deployment ?? [])),
+  };
+}
+
+const cpusOf = (spare: readonly Spare[]): number =>
+  Math.max(1, ...spare.map(({ node }) => node?.capabilities?.cpus ?? 1));

@@ -1,0 +1,51 @@
+import type { FleetDeployment } from "../fleet/types.ts";
+import { unmetRequirement } from "../scheduling/selector.ts";
+
+/** What the operator says of a pool. */
+export interface PoolSettings {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  /** The site of its nodes. */
+  readonly site: string;
+}
+
+/** One process of a pool, as it was observed. */
+export interface ObservedPod {
+  readonly name: string;
+  readonly state: "pending" | "running" | "ending";
+  readonly trouble: string | undefined;
+  readonly createdAt: number;
+}
+
+/** A pool as it was observed. */
+export interface Pool extends PoolSettings {
+  readonly replicas: number;
+  readonly pods: readonly ObservedPod[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly memMiB: number | undefined;
+  readonly cpus: number | undefined;
+  readonly trouble: string | undefined;
+}
+
+/** Whether nodes of the pool may hold replicas of the deployment, as far as labels, kind and site tell. */
+export const isPoolFor = ({ labels, site }: Pick<Pool, "labels" | "site">, { spec }: FleetDeployment): boolean =>
+  spec.placement.residency !== "edge-only" &&
+  unmetRequirement(withoutPlace(spec.placement.where), { ...labels, kind: "cloud", site }) === undefined;
+
+/** Zone and name are known of a node alone, so they keep no pool from growing. */
+const withoutPlace = ({ matchLabels, matchExpressions }: FleetDeployment["spec"]["placement"]["where"]) => ({
+  matchLabels: Object.fromEntries(Object.entries(matchLabels).filter(([key]) => !PLACE.has(key))),
+  matchExpressions: matchExpressions.filter(({ key }) => !PLACE.has(key)),
+});
+
+const PLACE: ReadonlySet<string> = new Set(["zone", "name"]);
+
+/** What keeps the pool from having the pods that are asked for; undefined: nothing. */
+export function troubleOf({ pods, trouble }: Pick<Pool, "pods" | "trouble">): string | undefined {
+  if (trouble !== undefined) return trouble;
+  const [first, ...rest] = pods.filter((pod) => pod.state === "pending" && pod.trouble !== undefined);
+  if (!first) return undefined;
+  const others = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
+  return `${first.name}: ${first.trouble ?? ""}${others}`;
+}

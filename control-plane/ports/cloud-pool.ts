@@ -1,0 +1,51 @@
+import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
+import type { LeaderFence, PlanOutcome } from "./plan.ts";
+
+/** One process of a pool that is a node, or is about to be one, of its own name. */
+export interface PoolPod {
+  readonly name: string;
+  /** `pending`: it does not run yet. `ending`: it has been told to go. */
+  readonly state: "pending" | "running" | "ending";
+  /** What keeps it from running, or ended it last, in the words of what runs it; undefined: nothing. */
+  readonly trouble: string | undefined;
+  /** When it was made, ms since 1970. */
+  readonly createdAt: number;
+}
+
+export interface PoolObservation {
+  /** Pods that are asked for. */
+  readonly replicas: number;
+  readonly pods: readonly PoolPod[];
+  /** Labels that its nodes have. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Memory of one of its nodes, in MiB; undefined while it is not known. */
+  readonly memMiB: number | undefined;
+  readonly cpus: number | undefined;
+  /** Why the pool as a whole makes no pods; undefined: it does. */
+  readonly trouble: string | undefined;
+}
+
+export interface PoolScale {
+  /** The number that was observed: when it is another one by now nothing is changed. */
+  readonly from: number;
+  readonly to: number;
+  /** Names of pods that go before others. */
+  readonly remove: readonly string[];
+}
+
+/** Cloud nodes that are scaled together. */
+export interface CloudPool {
+  readonly name: string;
+  /** Throws `CLUSTER_UNAVAILABLE`. */
+  observe(): Promise<PoolObservation>;
+  /** Sets the number of pods. False when it was changed by somebody else meanwhile. Throws `CLUSTER_UNAVAILABLE`. */
+  scale(change: PoolScale): Promise<boolean>;
+}
+
+/** What the leader found of its pools, for every replica to show. */
+export interface CloudPoolStore {
+  /** Replaces what is recorded of all pools. Throws `DATABASE_UNAVAILABLE`. */
+  record(fence: LeaderFence, pools: readonly PoolFindings[]): Promise<PlanOutcome>;
+  /** What is recorded, with its age in ms. Throws `DATABASE_UNAVAILABLE`. */
+  list(): Promise<readonly (PoolFindings & { readonly recordedAgeMs: number })[]>;
+}

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "@jest/globals";
+import { podShape, poolPodOf } from "../../../../../control-plane/adapters/kubernetes/pod-state.ts";
+import { quantity } from "../../../../../control-plane/adapters/kubernetes/quantity.ts";
+
+const pod = (status: object, metadata: object = {}) =>
+  poolPodOf(
+    podShape.parse({ metadata: { name: "pod-1", creationTimestamp: "2026-01-01T00:00:00Z", ...metadata }, status }),
+  );
+const waitingFor = (reason: string, message?: string) => ({
+  phase: "Pending",
+  containerStatuses: [{ restartCount: 0, state: { waiting: { reason, message } } }],
+});
+
+describe("a pod of a pool", () => {
+  it.each([
+    ["runs", { phase: "Running", containerStatuses: [{ restartCount: 0, state: {} }] }, "running", undefined],
+    ["is about to start", waitingFor("ContainerCreating"), "pending", undefined],
+    [
+      "cannot be scheduled",
+      {
+        phase: "Pending",
+        conditions: [
+          { type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/2 nodes are available" },
+        ],
+      },
+      "pending",
+      "Unschedulable: 0/2 nodes are available",
+    ],
+    [
+      "has no image",
+      waitingFor("ImagePullBackOff", "Back-off pulling image skerry:9"),
+      "pending",
+      "ImagePullBackOff: Back-off pulling image skerry:9",
+    ],
+    [
+      "was killed for memory and waits to be restarted",
+      {
+        phase: "Running",
+        containerStatuses: [
+          {
+            restartCount: 3,
+            state: { waiting: { reason: "CrashLoopBackOff" } },
+            lastState: { terminated: { reason: "OOMKilled" } },
+          },
+        ],
+      },
+      "pending",
+      "OOMKilled: its container needed more memory than its limit and was restarted 3 times",
+    ],
+    [
+      "was evicted",
+      { phase: "Failed", reason: "Evicted", message: "The node was low on resource: memory." },
+      "ending",
+      "Evicted: The node was low on resource: memory.",
+    ],
+    ["has ended", { phase: "Succeeded" }, "ending", undefined],
+    ["has no status yet", {}, "pending", undefined],
+  ])("that %s says so in the cluster's words", (_, status, state, trouble) => {
+    expect(pod(status)).toEqual({ name: "pod-1", state, trouble, createdAt: Date.parse("2026-01-01T00:00:00Z") });
+  });
+
+  it("is about to end once it is deleted", () => {
+    expect(pod({ phase: "Running" }, { deletionTimestamp: "2026-01-01T00:01:00Z" }).state).toBe("ending");
+  });
+
+  it("says no more than a line can carry", () => {
+    expect(pod(waitingFor("ErrImagePull", "x".repeat(10_000))).trouble).toHaveLength(300);
+  });
+});
+
+describe("a quantity of Kubernetes", () => {
+  it.each([
+    ["2Gi", 2_147_483_648],
+    ["512Mi", 536_870_912],
+    ["1.5G", 1_500_000_000],
+    ["500m", 0.5],
+    ["4", 4],
+    [2, 2],
+    ["1e3", 1_000],
+    ["much", undefined],
+    ["2Qi", undefined],
+    [undefined, undefined],
+  ])("%s is %s", (text, value) => {
+    expect(quantity(text)).toBe(value);
+  });
+});
