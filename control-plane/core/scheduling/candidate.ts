@@ -3,7 +3,8 @@ import { lastHeard } from "../fleet/node-status.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
-import { heldOn } from "./planning/held.ts";
+import { diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
+import { diskHeldOn, heldOn } from "./planning/held.ts";
 import { stallTimes } from "./planning/stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
 
@@ -29,17 +30,18 @@ export interface Candidate {
   /** Memory that models may use in all: 90 % of the machine, the rest is the system's and the agent's. */
   readonly usableMiB: number;
   readonly usableDiskMiB: number;
-  /** Ids of placements that wait until an older version has left. */
+  /** Disk that its placements hold, by the name of the deployment, in MiB. */
+  readonly diskBy: ReadonlyMap<string, number>;
+  /** Ids of placements that are loaded when an older version has left. */
   readonly held: ReadonlySet<string>;
+  /** Ids of placements whose bytes come when an older version has left: the disk does not hold both. */
+  readonly diskHeld: ReadonlySet<string>;
   /** When each of its placements that is not ready counts as stalled, in ms; empty while the node is not there. */
   readonly stallTimes: ReadonlyMap<string, number>;
   readonly evictionFloorDiskMiB: number;
   /** Longest silence of its heartbeat so far, in ms, for sentences. */
   readonly silentMs: number;
 }
-
-/** Share of the disk that no artifact may fill: the node itself refuses beyond it. */
-const DISK_FLOOR = 0.05;
 
 /** Whether a placement of the candidate has made no progress for too long. */
 export const isStalled = ({ stallTimes: times }: Candidate, { id }: FleetPlacement, now: number): boolean =>
@@ -60,8 +62,10 @@ export function candidatesOf(
         ...holdingsOf(fleet, node),
         stallTimes: state === "ready" ? stallTimes(fleet, node) : NONE,
         usableMiB: usableMemoryMiB(node),
-        usableDiskMiB: node.load?.diskFreeMiB ?? node.capabilities?.diskMiB ?? 0,
-        evictionFloorDiskMiB: Math.ceil((node.capabilities?.diskMiB ?? 0) * DISK_FLOOR),
+        usableDiskMiB: freeDiskMiB(node),
+        evictionFloorDiskMiB: diskFloorMiB(node),
+        // Not among the holdings: room on a disk changes while they stay.
+        diskHeld: diskHeldOn(fleet, node),
         silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
       };
     });
@@ -69,7 +73,7 @@ export function candidatesOf(
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
-type Holdings = Pick<Candidate, "placements" | "held" | "reservedBy" | "reservedMiB">;
+type Holdings = Pick<Candidate, "placements" | "held" | "diskBy" | "reservedBy" | "reservedMiB">;
 
 /** By the placements that are on a node: most nodes hold the same from one plan to the next. */
 const known = new WeakMap<
@@ -87,6 +91,7 @@ function holdingsOf(fleet: Fleet, node: FleetNode): Holdings {
   const holdings = {
     placements: present.filter(isWanted),
     held,
+    diskBy: diskByDeployment(fleet, present),
     reservedBy,
     reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
   };
@@ -112,6 +117,15 @@ function reservations(fleet: Fleet, node: FleetNode, held: ReadonlySet<string>):
   );
 }
 
+function diskByDeployment(fleet: Fleet, present: readonly FleetPlacement[]): ReadonlyMap<string, number> {
+  const byDeployment = new Map<string, number>();
+  for (const placement of present) {
+    const name = placement.deployment ?? "";
+    byDeployment.set(name, (byDeployment.get(name) ?? 0) + heldDiskMiB(fleet, placement));
+  }
+  return byDeployment;
+}
+
 /** The same candidate after it was given one more placement. */
 export function withPlacement(candidate: Candidate, placement: FleetPlacement, memMiB: number): Candidate {
   const name = placement.deployment ?? "";
@@ -123,12 +137,18 @@ export function withPlacement(candidate: Candidate, placement: FleetPlacement, m
   };
 }
 
-/** The same candidate without the memory that a deployment's placements may use there. */
+/** The same candidate without the memory that a deployment's placements may use there, and without the disk that they hold. */
 export function withoutReservation(candidate: Candidate, deployment: string): Candidate {
   const deploymentMiB = candidate.reservedBy.get(deployment) ?? 0;
-  if (deploymentMiB === 0) return candidate;
-  const reservedBy = new Map(candidate.reservedBy).set(deployment, 0);
-  return { ...candidate, reservedMiB: candidate.reservedMiB - deploymentMiB, reservedBy };
+  const diskMiB = candidate.diskBy.get(deployment) ?? 0;
+  if (deploymentMiB === 0 && diskMiB === 0) return candidate;
+  return {
+    ...candidate,
+    reservedMiB: candidate.reservedMiB - deploymentMiB,
+    reservedBy: new Map(candidate.reservedBy).set(deployment, 0),
+    usableDiskMiB: candidate.usableDiskMiB + diskMiB,
+    diskBy: new Map(candidate.diskBy).set(deployment, 0),
+  };
 }
 
 /** By the id of the node. Each deployment of a plan asks. */

@@ -1,6 +1,7 @@
 import type { Digest } from "../../../shared/base/digest.ts";
 import { placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet } from "../fleet/types.ts";
+import { diskHeldOn } from "../scheduling/planning/held.ts";
 
 /** A session of this replica, as far as offers depend on it. */
 export interface OfferTarget {
@@ -24,8 +25,10 @@ export function planOffers(fleet: Fleet, targets: readonly OfferTarget[], now: n
   const offers: Offer[] = [];
   for (const { nodeId, waiting, isReceiving, notBefore } of targets) {
     if (isReceiving || waiting.size === 0) continue;
+    const node = fleet.nodes.get(nodeId);
+    const diskHeld: ReadonlySet<string> = node ? diskHeldOn(fleet, node) : new Set();
     const wished = placementsOn(fleet, nodeId)
-      .filter((placement) => placement.wanted !== "gone" && waiting.has(placement.id))
+      .filter(({ wanted, id }) => wanted !== "gone" && waiting.has(id) && !diskHeld.has(id))
       .toSorted((a, b) => a.decidedAt - b.decidedAt || (a.id < b.id ? -1 : 1))
       .map((placement) => ({ placement, version: versionOf(fleet, placement.model, placement.version) }));
     const first = wished.find(

@@ -22,6 +22,10 @@ const COMMANDS: readonly Entry[] = [
       story.join(name, at, { kind: kind === "cloud" ? "cloud" : "edge", zone, memMiB: Number(memory) }),
   },
   { form: /^(?<node>\S+) connects to (?<at>cp-\d)$/, run: (story, { node = "", at = "" }) => story.connect(node, at) },
+  {
+    form: /^(?<node>\S+) has (?<free>\d+) MiB of disk free$/,
+    run: (story, { node = "", free }) => story.node(node).reportDisk(Number(free)),
+  },
   { form: /^(?<node>\S+) disconnects$/, run: (story, { node = "" }) => story.node(node).disconnect() },
   { form: /^(?<node>\S+) falls silent$/, run: (story, { node = "" }) => story.node(node).fallSilent() },
   {

@@ -99,6 +99,11 @@ export class ScriptedNode {
     this.#say({ type: "heartbeat", acked: this.#answeredId, desiredRev: rev, digest: desiredDigest(state) });
   }
 
+  /** Says how much of its disk of 10,000 MiB is free. */
+  reportDisk(diskFreeMiB: number): void {
+    this.#say({ type: "load", cpuPct: 1, memFreeMiB: 1_000, diskFreeMiB, rttMs: 1, rif: 0, placements: [] });
+  }
+
   report(version: string, state: string, code?: string): void {
     const wanted = this.#desired.state.placements.find((each) => `${each.model}:${each.version}` === version);
     const known = wanted ?? this.#states.get(version);

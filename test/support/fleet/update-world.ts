@@ -1,12 +1,17 @@
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../../control-plane/core/fleet/types.ts";
 import { planFleet } from "../../../control-plane/core/reconcile/plan.ts";
-import { heldOn } from "../../../control-plane/core/scheduling/planning/held.ts";
+import { diskHeldOn, heldOn } from "../../../control-plane/core/scheduling/planning/held.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { aDeployment, aFleet, aFleetSession, aNode, aPlacement, aVersion, NOW, TIMINGS } from "./fleet-builder.ts";
 
 /** Memory of a node with room for one copy of a model, and for two. */
 export const TIGHT_MIB = 500;
 export const ROOMY_MIB = 2_000;
+
+/** Disk of a node with room for the files of one version beside the floor, and for those of many. */
+export const TIGHT_DISK_MIB = 15;
+export const ROOMY_DISK_MIB = 10_000;
+const VERSION_MIB = 10;
 
 export type Presence = "there" | "suspect" | "lost" | "revoked";
 
@@ -22,13 +27,20 @@ const LAST_VERSION = 9;
 /** Nodes, one deployment, and a control plane whose plans are carried out. Nodes do one thing at a time, when they are asked to. */
 export class UpdateWorld {
   readonly memoryMiB: readonly number[];
+  /** Room for files on each node's disk. */
+  readonly diskMiB: readonly number[];
   readonly presence: Presence[];
   #deployment: FleetDeployment;
   #placements: readonly FleetPlacement[] = [];
   #lastId = 0;
 
-  constructor(memoryMiB: readonly number[], wanted: { readonly every: true } | { readonly min: number }) {
+  constructor(
+    memoryMiB: readonly number[],
+    wanted: { readonly every: true } | { readonly min: number },
+    diskMiB: readonly number[] = memoryMiB.map(() => ROOMY_DISK_MIB),
+  ) {
     this.memoryMiB = memoryMiB;
+    this.diskMiB = diskMiB;
     this.presence = memoryMiB.map(() => "there");
     this.#deployment = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: wanted } });
   }
@@ -43,7 +55,9 @@ export class UpdateWorld {
   }
 
   fleet(): Fleet {
-    const versions = Array.from({ length: LAST_VERSION }, (_, index) => aVersion("digits", index + 1));
+    const versions = Array.from({ length: LAST_VERSION }, (_, index) =>
+      aVersion("digits", index + 1, { bytes: VERSION_MIB * 1_048_576 }),
+    );
     return aFleet({
       nodes: this.memoryMiB.map((memMiB, index) => this.#node(index, memMiB)),
       deployments: [this.#deployment],
@@ -56,8 +70,10 @@ export class UpdateWorld {
     const node = aNode(`edge-${index}`);
     const presence = this.presence[index] ?? "there";
     const session = aFleetSession({ open: presence === "there", lastSeen: NOW - SILENCE_MS[presence] });
-    const capabilities = node.capabilities && { ...node.capabilities, memMiB };
-    return { ...node, zone: "a", capabilities, session, revoked: presence === "revoked" };
+    const diskMiB = this.diskMiB[index] ?? ROOMY_DISK_MIB;
+    const capabilities = node.capabilities && { ...node.capabilities, memMiB, diskMiB };
+    const load = node.load && { ...node.load, diskFreeMiB: diskMiB - VERSION_MIB * this.stored(node.id) };
+    return { ...node, zone: "a", capabilities, session, load, revoked: presence === "revoked" };
   }
 
   /** Plans once and carries it out. Returns the plan's steps. */
@@ -92,7 +108,7 @@ export class UpdateWorld {
       const node = fleet.nodes.get(nodeId);
       if (!node || this.presenceOf(nodeId) !== "there") return [];
       if (wanted === "gone") return state === "gone" ? [] : [{ id, state: "gone" }];
-      if (state === "offered") return [{ id, state: "staged" }];
+      if (state === "offered") return diskHeldOn(fleet, node).has(id) ? [] : [{ id, state: "staged" }];
       return state === "staged" && !heldOn(fleet, node).has(id) ? [{ id, state: "ready" }] : [];
     });
   }
@@ -118,6 +134,11 @@ export class UpdateWorld {
         (version === undefined || each.version === version),
     );
     return new Set(answering.map(({ nodeId }) => nodeId));
+  }
+
+  /** How many versions are on the disk of a node. */
+  stored(nodeId: string): number {
+    return this.#placements.filter((each) => each.nodeId === nodeId && !["offered", "gone"].includes(each.state)).length;
   }
 
   /** How many models are in the memory of a node. */

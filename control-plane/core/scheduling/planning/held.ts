@@ -1,5 +1,6 @@
-import { placementsOn, targetVersion } from "../../fleet/queries.ts";
+import { placementsOn, targetVersion, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../disk.ts";
 import { reservedMiB, usableMemoryMiB } from "../memory.ts";
 
 /** States of a placement that uses the disk of its node and none of its memory. */
@@ -18,6 +19,24 @@ export function heldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
   const isTooMuch = neededMiB > usableMemoryMiB(node);
   const held = successors.filter((placement) => isTooMuch || breaksFirst(fleet, placement));
   return new Set(held.map(({ id }) => id));
+}
+
+/**
+ * Ids of the placements on a node whose bytes come only when another version of their deployment has left it: its disk does
+ * not hold both.
+ */
+export function diskHeldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
+  const present = placementsOn(fleet, node.id);
+  const roomMiB = freeDiskMiB(node) - diskFloorMiB(node);
+  const held = present.filter((placement) => {
+    const { state, deployment } = placement;
+    if (state !== "offered" || deployment === undefined) return false;
+    const isAlone = !present.some((other) => other.deployment === deployment && heldDiskMiB(fleet, other) > 0);
+    if (isAlone) return false;
+    const version = versionOf(fleet, placement.model, placement.version);
+    return version !== undefined && diskNeedMiB(version) > roomMiB;
+  });
+  return held.length === 0 ? NONE : new Set(held.map(({ id }) => id));
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -1,6 +1,7 @@
 import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
 import { candidatesById, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { fitsDisk } from "../filters/fits-disk.ts";
 import { residencyFilter } from "../filters/residency.ts";
 import { STATIC_FILTERS } from "../profile.ts";
 import { firstRefusal } from "../rank.ts";
@@ -9,6 +10,9 @@ import { firstRefusal } from "../rank.ts";
 const PATIENCE_MS = 10 * 60_000;
 /** Share of the wanted replicas that may be without a version at once where two do not fit; one always may. */
 const BREAK_SHARE = 0.1;
+
+/** States of a replica whose bytes are on their way. */
+const COMING: readonly FleetPlacement["state"][] = ["offered", "downloading", "verifying"];
 
 interface UpdateInput {
   readonly need: PlacementRequest;
@@ -43,15 +47,19 @@ export interface OldVersionsPlan {
  * 4. One that answers leaves when no new replica is on its way to a node that is there, and the new version answers on its
  *    node, or its node is not needed to have as many served nodes as are wanted. So an absent node keeps no other one
  *    waiting, and no node is served less because of an update.
- * 5. Where both do not fit into a node's memory, the old one leaves when the bytes of the new one are there: one at a time,
- *    or a tenth of the wanted replicas, and none while a new one loads or has failed.
+ * 5. Where both do not fit into a node's memory, the old one leaves when the bytes of the new one are there; where they do
+ *    not fit on its disk, before they come. One at a time, or a tenth of the wanted replicas, and none while a new one
+ *    loads, has failed, or comes to a node that an old one has left for it.
  */
 export function replaceOldVersions(input: UpdateInput): OldVersionsPlan {
   const { need, placements } = input;
   const name = `${need.version.model}:${need.version.version}`;
   const old = placements.filter(({ version }) => version !== need.version.version);
   const view = new UpdateView(input);
-  const waiting = view.held.map((placement) => waitingSentence(name, placement, view));
+  const waiting = [
+    ...view.held.filter((placement) => !view.diskHeld.includes(placement)),
+    ...view.diskHeld,
+  ].map((placement) => waitingSentence(name, placement, view));
   if (old.length === 0) return { remove: [], waiting, wakeAt: undefined };
   if (view.isCovered) return { remove: old.map((placement) => tookOver(placement, name)), waiting, wakeAt: undefined };
 
@@ -79,6 +87,8 @@ class UpdateView {
   readonly wakeAt: number | undefined;
   /** New replicas that wait until an old one has left their node. */
   readonly held: readonly FleetPlacement[];
+  /** New replicas whose bytes wait until an old one has left their node. */
+  readonly diskHeld: readonly FleetPlacement[];
   readonly fresh: readonly FleetPlacement[];
   readonly need: PlacementRequest;
   readonly #candidates: ReadonlyMap<string, Candidate>;
@@ -92,12 +102,15 @@ class UpdateView {
     this.#candidates = candidatesById(candidates);
     this.fresh = placements.filter(({ version }) => version === need.version.version);
     this.held = this.fresh.filter((each) => this.isThere(each) && this.candidateOf(each)?.held.has(each.id) === true);
+    this.diskHeld = this.fresh.filter(
+      (each) => this.isThere(each) && this.candidateOf(each)?.diskHeld.has(each.id) === true,
+    );
     this.#servedBy = { edge: this.#served("edge"), cloud: this.#served("cloud") };
     this.isCovered = nodeKind.options.every(
       (kind) => this.fresh.filter((each) => this.answers(each) && this.kindOf(each) === kind).length >= wanted[kind],
     );
     const deadlines = this.fresh
-      .filter((each) => this.isThere(each) && !this.held.includes(each))
+      .filter((each) => this.isThere(each) && !this.held.includes(each) && !this.diskHeld.includes(each))
       .flatMap((each) => {
         const stallsAt = this.candidateOf(each)?.stallTimes.get(each.id);
         return stallsAt === undefined ? [] : [Math.min(stallsAt, each.decidedAt + PATIENCE_MS)];
@@ -185,29 +198,49 @@ function staysPut(placement: FleetPlacement, view: UpdateView): boolean {
 
 /** Old replicas in the way of new ones whose bytes are there, as many as may be missing at once. */
 function breaks(old: readonly FleetPlacement[], name: string, view: UpdateView): Removal[] {
-  const { fresh, held, wanted } = view;
+  const { fresh, held, diskHeld, wanted } = view;
   const heldIds = new Set(held.map(({ id }) => id));
   const inTheWay = ({ nodeId }: FleetPlacement): FleetPlacement | undefined =>
     old.find((placement) => placement.nodeId === nodeId);
+  /** Its bytes are on their way to a disk without room for two versions: another one may have left for it. */
+  const isBringing = (placement: FleetPlacement): boolean => {
+    const candidate = view.candidateOf(placement);
+    if (!candidate || !COMING.includes(placement.state) || inTheWay(placement) !== undefined) return false;
+    return fitsDisk.refuse(candidate, { ...view.need, diskMiB: 2 * view.need.diskMiB }) !== undefined;
+  };
   const interrupted = fresh.filter(
     (placement) =>
       view.isThere(placement) &&
-      (heldIds.has(placement.id)
+      (isBringing(placement) || heldIds.has(placement.id)
         ? inTheWay(placement) === undefined
         : ["staged", "loading", "warming", "failed"].includes(placement.state)),
   );
   const allowed = Math.max(1, Math.floor(BREAK_SHARE * (wanted.edge + wanted.cloud))) - interrupted.length;
-  const ready = held.filter(({ state }) => state === "staged").flatMap((placement) => inTheWay(placement) ?? []);
   const breaksFirst = view.need.deployment.spec.update?.breakFirst === true;
-  const why = breaksFirst
+  const forMemory = breaksFirst
     ? `the deployment says that it leaves before ${name} loads`
     : `${name} does not fit beside it and loads when it has left`;
-  return ready.slice(0, Math.max(0, allowed)).map((placement) => ({ placement, why, isBreak: true }));
+  const forDisk = `${name} does not fit on the disk beside it, and its bytes come when it has left`;
+  const leaving = (successors: readonly FleetPlacement[], why: string): Removal[] =>
+    successors.flatMap((successor) => {
+      const placement = inTheWay(successor);
+      return placement ? [{ placement, why, isBreak: true }] : [];
+    });
+  const ready = [
+    ...leaving(
+      held.filter(({ state }) => state === "staged"),
+      forMemory,
+    ),
+    ...leaving(diskHeld, forDisk),
+  ];
+  return ready.slice(0, Math.max(0, allowed));
 }
 
 const tookOver = (placement: FleetPlacement, name: string): Removal => ({ placement, why: `${name} took over` });
 
 function waitingSentence(name: string, placement: FleetPlacement, view: UpdateView): string {
+  if (view.diskHeld.includes(placement))
+    return `${name} comes to ${view.nodeOf(placement)} when the version there has left: both do not fit on its disk`;
   const breaksFirst = view.need.deployment.spec.update?.breakFirst === true;
   const cause = breaksFirst ? "the deployment breaks first" : "both do not fit into its memory";
   return `${name} loads on ${view.nodeOf(placement)} when the version there has left: ${cause}`;

@@ -6,6 +6,7 @@ import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
 import { candidatesById, candidatesOf, isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { isEvacuationHeld, stateFor, type PlanContext } from "../context.ts";
+import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
 import { replaceOldVersions } from "./old-versions.ts";
 import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
@@ -109,7 +110,7 @@ export const needOf = (deployment: FleetDeployment, version: FleetVersion, now: 
   deployment,
   version,
   memMiB: memoryNeedMiB(version, deployment),
-  diskMiB: Math.ceil(version.bytes / 1_048_576),
+  diskMiB: diskNeedMiB(version),
   now,
 });
 

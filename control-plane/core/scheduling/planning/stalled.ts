@@ -1,7 +1,7 @@
 import type { PlacementState } from "../../../../shared/protocol/placement.ts";
 import { placementsOn, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
-import { heldOn } from "./held.ts";
+import { diskHeldOn, heldOn } from "./held.ts";
 
 /**
  * How long a placement may stay in a state without progress, in ms: longer than the node's own limits, which are 60 s of
@@ -28,6 +28,7 @@ export function stallTimes(fleet: Fleet, node: FleetNode): ReadonlyMap<string, n
   const present = placementsOn(fleet, node.id);
   if (!present.some(({ state }) => WITHOUT_PROGRESS_MS[state] !== undefined)) return NONE;
   const held = heldOn(fleet, node);
+  const diskHeld = diskHeldOn(fleet, node);
   const latest = Math.max(...present.map(({ progressSince }) => progressSince));
   const times = new Map<string, number>();
   for (const placement of present) {
@@ -35,7 +36,8 @@ export function stallTimes(fleet: Fleet, node: FleetNode): ReadonlyMap<string, n
     if (
       limitMs === undefined ||
       placement.wanted === "gone" ||
-      (placement.state === "staged" && held.has(placement.id))
+      (placement.state === "staged" && held.has(placement.id)) ||
+      diskHeld.has(placement.id)
     )
       continue;
     // One transfer at a time: what is offered waits while any other placement of the node goes on.

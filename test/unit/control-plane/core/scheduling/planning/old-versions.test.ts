@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
 import { describePlan } from "../../../../../../control-plane/core/reconcile/steps.ts";
-import { ROOMY_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../../support/fleet/update-world.ts";
+import { ROOMY_DISK_MIB, ROOMY_MIB, TIGHT_DISK_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../../support/fleet/update-world.ts";
 
 const ended = (world: UpdateWorld): UpdateWorld => {
   world.standStill();
@@ -74,6 +74,32 @@ describe("an update without room for two copies", () => {
     expect(world.served(2).size).toBe(3);
   });
 
+  it("lets the old version go before the bytes of the new one come, where the disk holds one of them", () => {
+    const world = ended(new UpdateWorld([ROOMY_MIB], { min: 1 }, [TIGHT_DISK_MIB]));
+    world.deploy(2);
+    const [create] = world.plan();
+    expect(create).toMatchObject({
+      kind: "placement.create",
+      record: { sentence: expect.stringContaining("so digits:1 leaves edge-0 first") as unknown },
+    });
+    expect(world.moves()).toEqual([]);
+    expect(remove(world.plan())).toEqual([
+      "remove digits:1 from edge-0: digits:2 does not fit on the disk beside it, and its bytes come when it has left",
+    ]);
+    expect(versionsOn(ended(world))).toEqual(["n-edge-0: 2"]);
+  });
+
+  it("interrupts one node at a time for want of disk, until its new version serves", () => {
+    const tight = [TIGHT_DISK_MIB, TIGHT_DISK_MIB, TIGHT_DISK_MIB];
+    const world = ended(new UpdateWorld(roomy(3), { every: true }, tight));
+    world.deploy(2);
+    world.standStill(() => {
+      expect(world.served().size).toBeGreaterThanOrEqual(2);
+      for (const index of tight.keys()) expect(world.stored(`n-edge-${index}`)).toBeLessThanOrEqual(1);
+    });
+    expect(world.served(2).size).toBe(3);
+  });
+
   it("takes a node that has room before it interrupts one", () => {
     const world = ended(new UpdateWorld([TIGHT_MIB, TIGHT_MIB], { min: 1 }));
     world.deploy(2);
@@ -87,6 +113,7 @@ const anyWanted = fc.oneof(
   fc.integer({ min: 1, max: 5 }).map((min) => ({ min })),
 );
 const anyNodes = fc.array(fc.constantFrom(TIGHT_MIB, ROOMY_MIB), { minLength: 1, maxLength: 5 });
+const anyDisk = fc.array(fc.constantFrom(TIGHT_DISK_MIB, ROOMY_DISK_MIB), { minLength: 5, maxLength: 5 });
 const anyPresence = fc.constantFrom<Presence>("there", "there", "suspect", "lost");
 const anyEvent = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("move" as const), which: fc.nat(9) }) },
@@ -115,8 +142,8 @@ function planSafely(world: UpdateWorld, wanted: number): void {
 describe("the laws of an update", () => {
   it("never fewer served nodes, one old version for each node, and an end when the fleet does not change", () => {
     fc.assert(
-      fc.property(anyNodes, anyWanted, fc.array(anyEvent, { maxLength: 40 }), (memory, range, events) => {
-        const world = new UpdateWorld(memory, range);
+      fc.property(anyNodes, anyWanted, anyDisk, fc.array(anyEvent, { maxLength: 40 }), (memory, range, disk, events) => {
+        const world = new UpdateWorld(memory, range, disk);
         const wanted = "every" in range ? memory.length : range.min;
         for (const event of events) {
           if (event.kind === "plan") planSafely(world, wanted);
@@ -129,6 +156,9 @@ describe("the laws of an update", () => {
           }
           memory.forEach((memMiB, index) =>
             expect(world.loaded(`n-edge-${index}`)).toBeLessThanOrEqual(memMiB === TIGHT_MIB ? 1 : 5),
+          );
+          memory.forEach((_, index) =>
+            expect(world.stored(`n-edge-${index}`)).toBeLessThanOrEqual(disk[index] === TIGHT_DISK_MIB ? 1 : 5),
           );
         }
         // A silent node is back or lost a minute later.
