@@ -19,6 +19,7 @@ import { NodeLog } from "./session/node-log.ts";
 import { Placements } from "./placements/placements.ts";
 import type { RequestExecutor } from "./inference/request-executor.ts";
 import { StatusReports } from "./session/status-reports.ts";
+import { TransferRoom } from "./transfer/transfer-room.ts";
 import { Transfers } from "./transfer/transfers.ts";
 
 export interface AgentParts {
@@ -87,7 +88,7 @@ export class Agent {
       transfers,
       log,
       serving,
-      disk,
+      disk: new TransferRoom({ disk, keptForRollback: () => this.#executor.keptForRollback() }),
       probe,
       telemetry,
       clock,

@@ -75,8 +75,19 @@ export class Executor {
 
   /** Deletes what is kept only for a way back. */
   async makeRoom(): Promise<void> {
-    const { memory, placements, disk, clock } = this.#parts;
+    const { memory, disk } = this.#parts;
     await memory.update((old) => (old.previous.length === 0 ? old : { ...old, previous: [] }));
+    await disk.collect(this.#keptWithoutRollback());
+  }
+
+  /** Artifacts that `makeRoom` would delete. */
+  keptForRollback(): readonly string[] {
+    const keep = this.#keptWithoutRollback();
+    return this.#parts.memory.current.previous.filter((artifact) => !keep.has(artifact));
+  }
+
+  #keptWithoutRollback(): ReadonlySet<string> {
+    const { memory, placements, clock } = this.#parts;
     const { desired, retained } = memory.current;
     const view = {
       desired,
@@ -86,7 +97,7 @@ export class Executor {
       complete: new Set<string>(),
       now: clock.now(),
     };
-    await disk.collect(new Set(planLocal(view).keep));
+    return new Set(planLocal(view).keep);
   }
 
   /**

@@ -27,7 +27,8 @@ export interface SessionParts {
   readonly transfers: Transfers;
   readonly log: NodeLog;
   readonly serving: RequestExecutor;
-  readonly disk: ArtifactDisk;
+  /** Room for transfers. */
+  readonly disk: Pick<ArtifactDisk, "freeMiB">;
   readonly probe: SystemProbe;
   readonly telemetry: NodeTelemetry;
   readonly clock: Clock;

@@ -138,7 +138,8 @@ export class UpdateWorld {
 
   /** How many versions are on the disk of a node. */
   stored(nodeId: string): number {
-    return this.#placements.filter((each) => each.nodeId === nodeId && !["offered", "gone"].includes(each.state)).length;
+    return this.#placements.filter((each) => each.nodeId === nodeId && !["offered", "gone"].includes(each.state))
+      .length;
   }
 
   /** How many models are in the memory of a node. */

@@ -56,10 +56,9 @@ export function replaceOldVersions(input: UpdateInput): OldVersionsPlan {
   const name = `${need.version.model}:${need.version.version}`;
   const old = placements.filter(({ version }) => version !== need.version.version);
   const view = new UpdateView(input);
-  const waiting = [
-    ...view.held.filter((placement) => !view.diskHeld.includes(placement)),
-    ...view.diskHeld,
-  ].map((placement) => waitingSentence(name, placement, view));
+  const waiting = [...view.held.filter((placement) => !view.diskHeld.includes(placement)), ...view.diskHeld].map(
+    (placement) => waitingSentence(name, placement, view),
+  );
   if (old.length === 0) return { remove: [], waiting, wakeAt: undefined };
   if (view.isCovered) return { remove: old.map((placement) => tookOver(placement, name)), waiting, wakeAt: undefined };
 

@@ -2,7 +2,14 @@ import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
 import type { Step } from "../../../../../../control-plane/core/reconcile/steps.ts";
 import { describePlan } from "../../../../../../control-plane/core/reconcile/steps.ts";
-import { ROOMY_DISK_MIB, ROOMY_MIB, TIGHT_DISK_MIB, TIGHT_MIB, UpdateWorld, type Presence } from "../../../../../support/fleet/update-world.ts";
+import {
+  ROOMY_DISK_MIB,
+  ROOMY_MIB,
+  TIGHT_DISK_MIB,
+  TIGHT_MIB,
+  UpdateWorld,
+  type Presence,
+} from "../../../../../support/fleet/update-world.ts";
 
 const ended = (world: UpdateWorld): UpdateWorld => {
   world.standStill();
@@ -142,36 +149,43 @@ function planSafely(world: UpdateWorld, wanted: number): void {
 describe("the laws of an update", () => {
   it("never fewer served nodes, one old version for each node, and an end when the fleet does not change", () => {
     fc.assert(
-      fc.property(anyNodes, anyWanted, anyDisk, fc.array(anyEvent, { maxLength: 40 }), (memory, range, disk, events) => {
-        const world = new UpdateWorld(memory, range, disk);
-        const wanted = "every" in range ? memory.length : range.min;
-        for (const event of events) {
-          if (event.kind === "plan") planSafely(world, wanted);
-          else if (event.kind === "deploy") world.deploy(event.version);
-          else if (event.kind === "presence" && event.node < memory.length) world.presence[event.node] = event.presence;
-          else if (event.kind === "move") {
-            const moves = world.moves();
-            const move = moves[event.which % Math.max(1, moves.length)];
-            if (move) world.move(move);
+      fc.property(
+        anyNodes,
+        anyWanted,
+        anyDisk,
+        fc.array(anyEvent, { maxLength: 40 }),
+        (memory, range, disk, events) => {
+          const world = new UpdateWorld(memory, range, disk);
+          const wanted = "every" in range ? memory.length : range.min;
+          for (const event of events) {
+            if (event.kind === "plan") planSafely(world, wanted);
+            else if (event.kind === "deploy") world.deploy(event.version);
+            else if (event.kind === "presence" && event.node < memory.length)
+              world.presence[event.node] = event.presence;
+            else if (event.kind === "move") {
+              const moves = world.moves();
+              const move = moves[event.which % Math.max(1, moves.length)];
+              if (move) world.move(move);
+            }
+            memory.forEach((memMiB, index) =>
+              expect(world.loaded(`n-edge-${index}`)).toBeLessThanOrEqual(memMiB === TIGHT_MIB ? 1 : 5),
+            );
+            memory.forEach((_, index) =>
+              expect(world.stored(`n-edge-${index}`)).toBeLessThanOrEqual(disk[index] === TIGHT_DISK_MIB ? 1 : 5),
+            );
           }
-          memory.forEach((memMiB, index) =>
-            expect(world.loaded(`n-edge-${index}`)).toBeLessThanOrEqual(memMiB === TIGHT_MIB ? 1 : 5),
-          );
-          memory.forEach((_, index) =>
-            expect(world.stored(`n-edge-${index}`)).toBeLessThanOrEqual(disk[index] === TIGHT_DISK_MIB ? 1 : 5),
-          );
-        }
-        // A silent node is back or lost a minute later.
-        world.presence.forEach((presence, index) => {
-          if (presence === "suspect") world.presence[index] = "lost";
-        });
-        world.standStill();
-        const there = world.presence.filter((presence) => presence === "there").length;
-        if (memory.length >= 5 && there < 0.45 * memory.length) return; // nothing moves while most of a fleet is away
-        expect(world.served(world.target).size).toBeGreaterThanOrEqual(Math.min(wanted, there));
-        for (const { nodeId, version } of world.wantedPlacements())
-          if (world.presenceOf(nodeId) === "there") expect(version).toBe(world.target);
-      }),
+          // A silent node is back or lost a minute later.
+          world.presence.forEach((presence, index) => {
+            if (presence === "suspect") world.presence[index] = "lost";
+          });
+          world.standStill();
+          const there = world.presence.filter((presence) => presence === "there").length;
+          if (memory.length >= 5 && there < 0.45 * memory.length) return; // nothing moves while most of a fleet is away
+          expect(world.served(world.target).size).toBeGreaterThanOrEqual(Math.min(wanted, there));
+          for (const { nodeId, version } of world.wantedPlacements())
+            if (world.presenceOf(nodeId) === "there") expect(version).toBe(world.target);
+        },
+      ),
       { numRuns: 300 },
     );
   });
