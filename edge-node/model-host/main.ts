@@ -14,6 +14,7 @@ import { OutputText } from "./onnx/output-text.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
 import { ResponseSizes } from "./onnx/response-size.ts";
 import { RunSizes } from "./onnx/run-sizes.ts";
+import { readModelSamples, type Samples, whySamplesDiffer } from "./onnx/samples.ts";
 import { runtimeWords } from "./onnx/runtime-words.ts";
 import { type HostedModel, Batch } from "./onnx/batching/batch.ts";
 import { warmUp } from "./onnx/warm-up.ts";
@@ -48,7 +49,7 @@ async function takeBatch(link: BlockingLink, hosted: HostedModel, first: LinkReq
 
 async function start(
   link: BlockingLink,
-  { file, model: name, version, noBatchReason, withoutTrials = false, growth, defaults = [] }: HostTask,
+  { file, model: name, version, noBatchReason, withoutTrials = false, growth, defaults = [], samples }: HostTask,
   sizes: RunSizes,
 ): Promise<HostedModel | undefined> {
   let phase: "loading" | "warming" = "loading";
@@ -64,7 +65,12 @@ async function start(
       loadMs,
     });
     phase = "warming";
-    const trials = withoutTrials ? UNTRIED : await tryOut(model, noBatchReason);
+    const trials = withoutTrials
+      ? UNTRIED
+      : await tryOut(model, {
+          ...(noBatchReason !== undefined && { noBatchReason }),
+          ...(samples !== undefined && { samples }),
+        });
     const grown = growth === undefined || withoutTrials ? undefined : await measureGrowth(model, growth);
     link.sendEvent({ event: "ready", ...trials, ...(grown !== undefined && { growth: grown }) });
     const sharing = new RunSharing({
@@ -101,17 +107,49 @@ interface Trials {
 /** One millisecond is a guess: the first requests correct it. */
 const UNTRIED: Trials = { warmUs: 1_000, noBatchReason: "no run on made-up values was possible", warnings: [] };
 
-async function tryOut(model: LoadedModel, noBatchReason: string | undefined): Promise<Trials> {
-  const { warmUs, failure } = await warmUp(model);
-  const changing = await whyNotDeterministic(model, warmUs);
+async function tryOut(
+  model: LoadedModel,
+  { noBatchReason, samples: file }: Pick<HostTask, "noBatchReason" | "samples">,
+): Promise<Trials> {
   const warnings: HostWarning[] = [];
-  if (failure !== undefined) warnings.push({ reason: "WarmRunFailed", message: warmRunFailed(failure) });
-  if (changing !== undefined) warnings.push({ reason: "NotDeterministic", message: changing });
-  return { warmUs, noBatchReason: changing ?? noBatchReason ?? (await batchCheck(model, warmUs)), warnings };
+  const warn = (reason: HostWarning["reason"], message: string | undefined): void => {
+    if (message !== undefined) warnings.push({ reason, message: message.slice(0, 500) });
+  };
+  const samples = file === undefined ? undefined : readSamples(model, file, warn);
+  const { warmUs, failure } = await warmUp(model, samples?.first);
+  warn("WarmRunFailed", failure === undefined ? undefined : warmRunFailed(failure, samples !== undefined));
+  if (samples !== undefined && failure === undefined) warn("SamplesDiffer", await compareSamples(model, samples));
+  const changing = await whyNotDeterministic(model, warmUs, samples?.first);
+  warn("NotDeterministic", changing);
+  const trials = { given: samples?.requests };
+  return { warmUs, noBatchReason: changing ?? noBatchReason ?? (await batchCheck(model, warmUs, trials)), warnings };
 }
 
-const warmRunFailed = (failure: string): string =>
-  `it did not take the made-up values of the warm run and serves all the same: ${runtimeWords(failure, 300)}`;
+function readSamples(
+  model: LoadedModel,
+  file: string,
+  warn: (reason: HostWarning["reason"], message: string) => void,
+): Samples | undefined {
+  try {
+    return readModelSamples(file, model);
+  } catch (error) {
+    warn("WarmRunFailed", `made-up values take the place of the version's samples: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** What differs from the samples, as a sentence; undefined when nothing does. */
+async function compareSamples(model: LoadedModel, samples: Samples): Promise<string | undefined> {
+  const names = model.outputs.map(({ name }) => name);
+  const why = await model.run(samples.inputs, names).then(
+    (outputs) => whySamplesDiffer(outputs, samples),
+    (error: unknown) => runtimeWords(messageOf(error), 300),
+  );
+  return why && `it does not answer what the version's samples hold and serves all the same: ${why}`;
+}
+
+const warmRunFailed = (failure: string, isGiven: boolean): string =>
+  `it did not take the ${isGiven ? "samples of the version in its" : "made-up values of the"} warm run and serves all the same: ${runtimeWords(failure, 300)}`;
 
 // Node keeps compiled sources when a process ends well, and most hosts end by SIGKILL.
 flushCompileCache();

@@ -15,6 +15,8 @@ export interface HostSpec {
   readonly limits: DesiredPlacement["limits"];
   /** `limits.memMiB` is a guess: it may use so much in its start, in MiB, and afterwards what its trials needed. */
   readonly startRoomMiB?: number;
+  /** Path, in the folder, of a file with inputs and outputs to try the model with. */
+  readonly samples?: string;
   /** Values of inputs that requests may leave out. */
   readonly defaults?: readonly InputDefault[];
   /** Sizes of runs that are refused, as they needed too much memory under the same limit. */

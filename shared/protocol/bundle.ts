@@ -17,6 +17,10 @@ export type Runtime = z.infer<typeof runtime>;
 /** The name of the file that ONNX Runtime loads, in a version that was declared as one file without a name. */
 export const MODEL_FILE = "model.onnx";
 
+/** Inputs, and the outputs that the trainer saw, in NumPy's format: nodes try a version with them when it has such a file. */
+export const SAMPLES_FILE = "samples.npz";
+export const MAX_SAMPLES_BYTES = 4 * 1024 ** 2;
+
 /** The node keeps the manifest under this name beside the files. */
 export const MANIFEST_FILE = "manifest.json";
 

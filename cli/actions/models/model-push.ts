@@ -1,9 +1,10 @@
 import { declareVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
+import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
 import { usageFailure } from "../../failure.ts";
-import { findFiles } from "../../models/find-files.ts";
+import { findFiles, type LocalBundle } from "../../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
 import { checkSamples } from "../../models/samples/check-samples.ts";
-import { readNpz } from "../../models/samples/read-npz.ts";
+import { readSamples, type Samples } from "../../models/samples/read-samples.ts";
 import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import { formatBytes } from "../../output/units.ts";
@@ -26,10 +27,10 @@ export interface PushOptions {
 export async function pushModel(run: CommandContext, file: string, options: PushOptions): Promise<void> {
   const metrics = parseMetrics(options.metric ?? {});
   if (options.model !== undefined) nameOf(options.model);
-  const bundle = await findFiles(file, options.main);
-  const model = nameOf(options.model ?? bundle.name ?? missingName(file));
-  const samples =
-    options.check === undefined ? undefined : { path: options.check, arrays: await readNpz(options.check) };
+  const found = await findFiles(file, options.main);
+  const model = nameOf(options.model ?? found.name ?? missingName(file));
+  const samples = options.check === undefined ? undefined : await readSamples(options.check);
+  const bundle = samples === undefined ? found : withSamples(found, samples);
   const api = await run.api();
   for (const note of bundle.notes) run.output.say(note);
   let pushed = await pushVersion(run, api, { bundle, model, labels: options.label ?? {}, metrics });
@@ -57,6 +58,20 @@ export async function pushModel(run: CommandContext, file: string, options: Push
   }
   await printPushed(run, pushed.raw, name);
   run.output.next(pushed.version.state === "ready" ? "apply -f FILE --wait" : `models inspect ${name}`);
+}
+
+/** The samples become part of the version, so that each node tries it with them; too many of them do not. */
+function withSamples(bundle: LocalBundle, { path, bytes }: Samples): LocalBundle {
+  if (bytes > MAX_SAMPLES_BYTES)
+    return {
+      ...bundle,
+      notes: [
+        ...bundle.notes,
+        `${path} has ${formatBytes(bytes)}: samples over ${formatBytes(MAX_SAMPLES_BYTES)} are compared now and not kept with the version.`,
+      ],
+    };
+  const others = bundle.files.filter((each) => each.path !== SAMPLES_FILE);
+  return { ...bundle, files: [...others, { local: path, path: SAMPLES_FILE }] };
 }
 
 function nameOf(reference: string): string {

@@ -12,8 +12,8 @@ import { EXIT } from "../../exit-codes.ts";
 import { CliFailure, usageFailure } from "../../failure.ts";
 import type { CommandContext } from "../../run.ts";
 import { waitForDeployment } from "../../wait/deployment-ready.ts";
-import { compareOutput, isSameRun } from "./compare-outputs.ts";
-import type { NpyArray } from "./read-npy.ts";
+import { compareOutput, isSameRun } from "../../../shared/inference/samples/compare-outputs.ts";
+import { asUsage, type Samples } from "./read-samples.ts";
 import { sampleRequests } from "./sample-requests.ts";
 
 /**
@@ -24,10 +24,10 @@ export async function checkSamples(
   run: CommandContext,
   api: ApiClient,
   version: ModelVersion,
-  samples: { readonly path: string; readonly arrays: ReadonlyMap<string, NpyArray> },
+  samples: Samples,
 ): Promise<void> {
   const { inputs, outputs } = version;
-  const requests = sampleRequests(inputs, outputs, samples.arrays);
+  const requests = asUsage(() => sampleRequests(inputs, outputs, samples.arrays));
   const expected = outputs.flatMap(({ name }) => {
     const array = samples.arrays.get(name);
     return array ? [{ name, array }] : [];

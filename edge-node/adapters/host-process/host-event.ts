@@ -20,7 +20,12 @@ export const hostEvent = z.discriminatedUnion("event", [
     noBatchReason: z.string().max(500).optional(),
     growth: z.object({ neededMiB: z.number().min(0), addedMiB: z.number() }).optional(),
     warnings: z
-      .array(z.object({ reason: z.enum(["WarmRunFailed", "NotDeterministic"]), message: z.string().max(500) }))
+      .array(
+        z.object({
+          reason: z.enum(["WarmRunFailed", "NotDeterministic", "SamplesDiffer"]),
+          message: z.string().max(500),
+        }),
+      )
       .max(8),
   }),
   z.object({ event: z.literal("larger-run"), size: runSize.optional() }),

@@ -130,7 +130,7 @@ export class ProcessModelHosts implements ModelHosts {
 
   #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
     const { workDirectory, entry = ENTRY } = this.#options;
-    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], limits } = spec;
+    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, limits } = spec;
     const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
     const task: HostTask = {
       model,
@@ -143,6 +143,7 @@ export class ProcessModelHosts implements ModelHosts {
       }),
       ...(tooLarge.length > 0 && { tooLarge }),
       ...(defaults.length > 0 && { defaults }),
+      ...(samples !== undefined && { samples: path.resolve(spec.directory, samples) }),
     };
     return launchOf({
       execPath: process.execPath,

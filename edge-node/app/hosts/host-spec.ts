@@ -1,4 +1,6 @@
 import type { Logger } from "../../../shared/base/logger.ts";
+import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
+import type { Manifest } from "../../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { mayShare } from "../../core/row-sharing.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
@@ -28,6 +30,7 @@ export async function hostSpecOf(
     limits,
     mayShare: mayShare(manifest, limits.rowsAreIndependent),
     ...(manifest.defaults && { defaults: manifest.defaults }),
+    ...(hasSamples(manifest) && { samples: SAMPLES_FILE }),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);
       log.add("warn", `${model}:${version}: ${message}`, reason);
@@ -39,3 +42,6 @@ export async function hostSpecOf(
     },
   };
 }
+
+const hasSamples = ({ files }: Manifest): boolean =>
+  files.some(({ name, size }) => name === SAMPLES_FILE && size <= MAX_SAMPLES_BYTES);

@@ -86,7 +86,7 @@ export const REFUSED_BEFORE_RUN = 7;
 /** Something that an operator should know of a model that serves. */
 export interface HostWarning {
   /** The reason of the event that it becomes. */
-  readonly reason: "WarmRunFailed" | "NotDeterministic";
+  readonly reason: "WarmRunFailed" | "NotDeterministic" | "SamplesDiffer";
   readonly message: string;
 }
 
@@ -148,6 +148,8 @@ export interface HostTask {
   readonly withoutTrials?: boolean;
   /** Find out how much memory larger and larger runs take, within these bounds. */
   readonly growth?: GrowthLimits;
+  /** Absolute path of a file with inputs, and perhaps outputs, to try the model with. */
+  readonly samples?: string;
   /** Values of inputs that requests may leave out. */
   readonly defaults?: readonly InputDefault[];
   /** Sizes of runs that ended an earlier host with the same memory limit. */

@@ -8,14 +8,18 @@ const SLOWEST_US = 500_000;
 
 /**
  * Why the model gives two answers to one input: random numbers, or a Dropout that was exported in training mode. Runs it
- * twice on made-up values, variable dimensions 1, and compares bit by bit; undefined when both are the same, or the model does not take the
+ * twice on `given` or on made-up values, variable dimensions 1, and compares bit by bit; undefined when both are the same, or the model does not take the
  * values. Never throws.
  */
-export async function whyNotDeterministic(model: LoadedModel, warmUs: number): Promise<string | undefined> {
+export async function whyNotDeterministic(
+  model: LoadedModel,
+  warmUs: number,
+  given?: readonly Tensor[],
+): Promise<string | undefined> {
   if (warmUs > SLOWEST_US) return undefined;
   const names = model.outputs.map(({ name }) => name);
   try {
-    const inputs = model.inputs.map(sampleTensor);
+    const inputs = given ?? model.inputs.map(sampleTensor);
     const first = await model.run(inputs, names);
     const second = await model.run(inputs, names);
     const other = first.find((output, i) => !isSame(output, second[i]));

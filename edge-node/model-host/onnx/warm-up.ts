@@ -11,16 +11,16 @@ const ENOUGH_MS = 50;
 export interface WarmUp {
   /** Mean of the runs after the first, or of that one, in µs. */
   readonly warmUs: number;
-  /** What the model said to the made-up values; undefined when it took them. */
+  /** What the model said to the values; undefined when it took them. */
   readonly failure: string | undefined;
 }
 
 /**
- * Runs the model on zeros, variable dimensions 1. Values are made up, so a model that refuses them (a text that is no
+ * Runs the model on the publisher's values, else on zeros, variable dimensions 1. Those are made up, so a model that refuses them (a text that is no
  * number, a category that it does not know) is none the worse for it: only one that ran out of memory throws.
  */
-export async function warmUp(model: LoadedModel): Promise<WarmUp> {
-  const inputs = model.inputs.map(zeroTensor);
+export async function warmUp(model: LoadedModel, given?: readonly Tensor[]): Promise<WarmUp> {
+  const inputs = given ?? model.inputs.map(zeroTensor);
   const outputs = model.outputs.map(({ name }) => name);
   const took: number[] = [];
   let failure: string | undefined;

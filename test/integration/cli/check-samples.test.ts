@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { bundleDigest, MODEL_FILE, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
 import { encodeResponse } from "../../../shared/inference/response.ts";
 import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
 import { floats, npz } from "../../unit/cli/support/npz.ts";
@@ -12,6 +13,8 @@ import { FakeApi, type Asked } from "./support/fake-api.ts";
 import { deploymentNamed, listOf, nodeNamed, versionOf } from "./support/objects.ts";
 
 const MODEL = onnx();
+const SAMPLES = npz({ x: floats([1, 2], [1, 2]), y: floats([1, 1], [3]) });
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const INFER = "POST /v2/models/digits/versions/1/infer";
 
 describe("a push with samples", () => {
@@ -27,9 +30,13 @@ describe("a push with samples", () => {
     folder = await mkdtemp(join(tmpdir(), "skerry-samples-"));
     answers = [[3], [3]];
     await writeFile(join(folder, "model.onnx"), MODEL);
-    await writeFile(join(folder, "samples.npz"), npz({ x: floats([1, 2], [1, 2]), y: floats([1, 1], [3]) }));
+    await writeFile(join(folder, "samples.npz"), SAMPLES);
+    const files = [
+      { path: MODEL_FILE, content: MODEL },
+      { path: SAMPLES_FILE, content: SAMPLES },
+    ].map(({ path, content }) => ({ path, bytes: content.length, sha256: sha256(content) }));
     const version = versionOf("digits", {
-      digest: `sha256:${createHash("sha256").update(MODEL).digest("hex")}`,
+      digest: bundleDigest(files, MODEL_FILE),
       inputs: [{ name: "x", datatype: "FP32", shape: [-1, 2] }],
       outputs: [{ name: "y", datatype: "FP32", shape: [-1, 1] }],
     });

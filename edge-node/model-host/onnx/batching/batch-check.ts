@@ -23,7 +23,10 @@ const SLOWEST_US = 500_000;
 export async function batchCheck(
   model: LoadedModel,
   warmUs: number,
-  now: () => number = () => performance.now(),
+  {
+    now = () => performance.now(),
+    given,
+  }: { readonly now?: () => number; readonly given?: readonly (readonly Tensor[])[] | undefined } = {},
 ): Promise<string | undefined> {
   const forbidden = whySignatureForbids(model);
   if (forbidden !== undefined) return forbidden;
@@ -34,7 +37,7 @@ export async function batchCheck(
     return now() - before;
   };
   try {
-    const requests = samplesOf(model, { isWide: false, round: 0 });
+    const requests = given ?? samplesOf(model, { isWide: false, round: 0 });
     const [oneRow = []] = requests;
     const threeRows = stack(requests);
     return (

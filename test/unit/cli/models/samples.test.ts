@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { compareOutput } from "../../../../cli/models/samples/compare-outputs.ts";
-import { readNpz } from "../../../../cli/models/samples/read-npz.ts";
+import { readSamples } from "../../../../cli/models/samples/read-samples.ts";
+import { compareOutput } from "../../../../shared/inference/samples/compare-outputs.ts";
+import type { NpyArray } from "../../../../shared/inference/samples/npy.ts";
 import { sampleRequests } from "../../../../cli/models/samples/sample-requests.ts";
 import type { Tensor } from "../../../../shared/inference/datatypes.ts";
 import { floats, npy, npz } from "../support/npz.ts";
@@ -14,10 +15,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-async function read(content: Uint8Array): ReturnType<typeof readNpz> {
+async function read(content: Uint8Array): Promise<ReadonlyMap<string, NpyArray>> {
   const path = join(root, "samples.npz");
   await writeFile(path, content);
-  return readNpz(path);
+  return (await readSamples(path)).arrays;
 }
 
 describe("samples in an .npz file", () => {

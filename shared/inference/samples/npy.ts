@@ -1,11 +1,5 @@
-import {
-  DATATYPES,
-  type Datatype,
-  type NumericDatatype,
-  type Tensor,
-  type TensorData,
-} from "../../../shared/inference/datatypes.ts";
-import { usageFailure } from "../../failure.ts";
+import { DATATYPES, type Datatype, type NumericDatatype, type Tensor, type TensorData } from "../datatypes.ts";
+import { samplesFault } from "./samples-fault.ts";
 
 /** An array of NumPy: a tensor without a name. */
 export type NpyArray = Omit<Tensor, "name">;
@@ -26,7 +20,7 @@ const DATATYPE_OF: Readonly<Record<string, NumericDatatype>> = {
   f8: "FP64",
 };
 
-/** Reads a `.npy` file. Throws a usage failure that names `label` when it holds what no tensor can. */
+/** Reads a `.npy` file. Throws a `SamplesFault` that names `label` when it holds what no tensor can. */
 export function readNpy(bytes: Uint8Array, label: string): NpyArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(0, 6)) !== MAGIC)
@@ -96,7 +90,7 @@ function rowMajorOrder(sizes: readonly number[]): readonly number[] {
 }
 
 const unreadable = (label: string, why: string): Error =>
-  usageFailure(
+  samplesFault(
     `${label} cannot be read: ${why}`,
     "write the samples with numpy.savez, as arrays of numbers or of texts (astype(str))",
   );

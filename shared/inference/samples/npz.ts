@@ -1,10 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
 import { inflateRawSync } from "node:zlib";
-import { usageFailure } from "../../failure.ts";
-import { fileSize } from "../hash-file.ts";
-import { type NpyArray, readNpy } from "./read-npy.ts";
+import { type NpyArray, readNpy } from "./npy.ts";
+import { samplesFault } from "./samples-fault.ts";
 
-const MAX_FILE_BYTES = 256 * 1024 ** 2;
 const MAX_ARRAY_BYTES = 512 * 1024 ** 2;
 const END_OF_DIRECTORY = 0x06054b50;
 const DIRECTORY_ENTRY = 0x02014b50;
@@ -15,12 +12,8 @@ const DEFLATED = 8;
 /** Written where a size has to be looked up in the entry's ZIP64 field. NumPy writes that only above 4 GiB. */
 const IN_ZIP64 = 0xffffffff;
 
-/** The arrays of a file that `numpy.savez` or `savez_compressed` wrote, by name. */
-export async function readNpz(path: string): Promise<ReadonlyMap<string, NpyArray>> {
-  await fileSize(path);
-  const { size } = await stat(path);
-  if (size > MAX_FILE_BYTES) throw unfit(path, `it has ${size} bytes, and ${MAX_FILE_BYTES} are read`);
-  const bytes = await readFile(path);
+/** The arrays of a file that `numpy.savez` or `savez_compressed` wrote, by name. Throws a `SamplesFault` that names `path`. */
+export function readNpz(bytes: Buffer, path: string): ReadonlyMap<string, NpyArray> {
   const end = findEnd(bytes);
   if (end === undefined) throw unfit(path, "it is no ZIP archive");
   const arrays = new Map<string, NpyArray>();
@@ -60,4 +53,4 @@ function contentOf(bytes: Buffer, entry: number, path: string): Uint8Array {
 }
 
 const unfit = (path: string, why: string): Error =>
-  usageFailure(`${path} cannot be read as samples: ${why}`, "write it with numpy.savez(PATH, INPUT=…, OUTPUT=…)");
+  samplesFault(`${path} cannot be read as samples: ${why}`, "write it with numpy.savez(PATH, INPUT=…, OUTPUT=…)");

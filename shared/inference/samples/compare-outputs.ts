@@ -1,5 +1,5 @@
-import type { Datatype, Tensor } from "../../../shared/inference/datatypes.ts";
-import type { NpyArray } from "./read-npy.ts";
+import type { Datatype, Tensor } from "../datatypes.ts";
+import type { NpyArray } from "./npy.ts";
 
 /** Largest difference that is called equal, relative to the largest value of the output: other kernels add in another order. */
 const TOLERANCE: Readonly<Partial<Record<Datatype, number>>> = { FP16: 5e-3, FP32: 1e-4, FP64: 1e-4 };
