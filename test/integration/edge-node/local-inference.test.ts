@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { request as httpRequest } from "node:http";
-import path from "node:path";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../../edge-node/adapters/host-process/model-hosts.ts";
 import { LocalApi } from "../../../../edge-node/adapters/http/local-api.ts";
-import { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
+import type { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.ts";
 import { NodeMetrics } from "../../../../edge-node/adapters/http/metrics.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
