@@ -25,15 +25,33 @@ const OS = new Set([
   "sunos",
   "win32",
 ]);
+/** Other names of platforms. */
+const OS_NAMES: Readonly<Record<string, string>> = { mac: "darwin", win: "win32" };
 const CPU = new Set(["arm", "arm64", "ia32", "loong64", "ppc64", "riscv64", "s390x", "wasm32", "x64"]);
 
+/** What package.json takes in place of the dependencies of a package: `npm:NAME@VERSION` by the dependency's name. */
+const overrides = z
+  .object({ overrides: z.record(z.string(), z.record(z.string(), z.string())).default({}) })
+  .parse(JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8"))).overrides;
+
+/** The package that is installed for a dependency of `parent`: another one where package.json overrides it. */
+function installedFor(parent: string, name: string): { readonly name: string; readonly alias?: string } {
+  const [, alias] = /^npm:(.+)@[^@]+$/.exec(overrides[parent]?.[name] ?? "") ?? [];
+  return alias === undefined ? { name } : { name: alias, alias };
+}
+
 /** Reads the platform from the name, which spells it out: `@oxlint/binding-linux-arm64-musl`. Keys in npm's order. */
-function entryFor(name: string, version: string, dev: boolean | undefined): unknown {
+function entryFor(
+  { name, alias }: ReturnType<typeof installedFor>,
+  version: string,
+  dev: boolean | undefined,
+): unknown {
   const words = name.split(/[-/]/);
   const cpu = words.filter((word) => CPU.has(word));
   const libc = words.flatMap((word) => (word.startsWith("musl") ? ["musl"] : word.startsWith("gnu") ? ["glibc"] : []));
-  const os = words.filter((word) => OS.has(word));
+  const os = words.map((word) => OS_NAMES[word] ?? word).filter((word) => OS.has(word));
   return {
+    ...(alias !== undefined && { name: alias }),
     version,
     ...(cpu.length > 0 && { cpu }),
     ...(dev && { dev }),
@@ -45,11 +63,12 @@ function entryFor(name: string, version: string, dev: boolean | undefined): unkn
 
 function missingFrom(packages: Readonly<Record<string, unknown>>): [path: string, entry: unknown][] {
   const known = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf("node_modules/"))));
-  return Object.values(packages).flatMap((entry) => {
+  return Object.entries(packages).flatMap(([at, entry]) => {
+    const parent = at.slice(at.lastIndexOf("node_modules/") + "node_modules/".length);
     const { dev, optionalDependencies = {} } = packageEntry.parse(entry);
     return Object.entries(optionalDependencies).flatMap(([name, version]): [string, unknown][] => {
       const path = `node_modules/${name}`;
-      return known.has(path) ? [] : [[path, entryFor(name, version, dev)]];
+      return known.has(path) ? [] : [[path, entryFor(installedFor(parent, name), version, dev)]];
     });
   });
 }

