@@ -1,7 +1,14 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { FORMAT_HEAD_BYTES, foreignFormat } from "../../shared/protocol/foreign-format.ts";
-import { mainFileOf, MODEL_FILE, pathFault, pathsFault } from "../../shared/protocol/bundle.ts";
+import { FORMAT_HEAD_BYTES, foreignFormat, isGguf } from "../../shared/protocol/foreign-format.ts";
+import {
+  GGUF_FILE,
+  mainFileOf,
+  MODEL_FILE,
+  pathFault,
+  pathsFault,
+  type Runtime,
+} from "../../shared/protocol/bundle.ts";
 import { externalLocations } from "./external-locations.ts";
 import { noGraph } from "./folders/checkpoint.ts";
 import { type FoundGraph, listed, listFolder, unfit } from "./folders/folder.ts";
@@ -17,6 +24,7 @@ export interface LocalFile {
 
 /** What a push sends: one file without a name, or a bundle. */
 export interface LocalBundle {
+  readonly runtime: Runtime;
   readonly main: string;
   readonly files: readonly LocalFile[];
   /** The model's name, when the folder says one. */
@@ -34,7 +42,9 @@ export async function findFiles(path: string, main?: string): Promise<LocalBundl
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
   if (!isFolder && main !== undefined)
     throw unfit(`${path} is a file`, "--main names the graph in a folder", "push the folder, or leave --main out");
-  const bundle = isFolder ? await folder(path, main) : { ...(await graph(path)), notes: [] };
+  const bundle = isFolder
+    ? await folder(path, main)
+    : ((await textModel(path)) ?? { ...(await graph(path)), notes: [] });
   if (bundle.files.length === 1) return bundle;
   for (const file of bundle.files) {
     const fault = pathFault(file.path);
@@ -45,11 +55,19 @@ export async function findFiles(path: string, main?: string): Promise<LocalBundl
   return bundle;
 }
 
-async function graph(path: string): Promise<Pick<LocalBundle, "main" | "files">> {
+/** A file in GGUF, which has all of a text model in it; undefined for another one. */
+async function textModel(path: string): Promise<LocalBundle | undefined> {
+  await fileSize(path);
+  const head = await headOf(path);
+  if (!isGguf(head)) return undefined;
+  return { runtime: "gguf", main: GGUF_FILE, files: [{ local: path, path: GGUF_FILE }], notes: [] };
+}
+
+async function graph(path: string): Promise<Pick<LocalBundle, "runtime" | "main" | "files">> {
   await fileSize(path);
   await refuseForeign(path);
   const locations = externalLocations(path);
-  if (locations.length === 0) return { main: MODEL_FILE, files: [{ local: path, path: MODEL_FILE }] };
+  if (locations.length === 0) return { runtime: "onnx", main: MODEL_FILE, files: [{ local: path, path: MODEL_FILE }] };
   const main = basename(path);
   const files: LocalFile[] = [{ local: path, path: main }];
   for (const location of locations) {
@@ -64,7 +82,7 @@ async function graph(path: string): Promise<Pick<LocalBundle, "main" | "files">>
       );
     files.push({ local, path: location });
   }
-  return { main, files };
+  return { runtime: "onnx", main, files };
 }
 
 async function folder(root: string, main: string | undefined): Promise<LocalBundle> {
@@ -117,6 +135,7 @@ async function wholeFolder(root: string, paths: readonly string[], named: string
   const sent = [...new Set([...paths, ...needed])].filter((path) => needed.has(path) || !others.has(path)).toSorted();
   const empty = await emptyOf(root, sent);
   return {
+    runtime: "onnx",
     main,
     files: sent.filter((path) => !empty.includes(path)).map((path) => ({ local: join(root, path), path })),
     notes: [

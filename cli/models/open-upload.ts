@@ -1,5 +1,5 @@
 import { declaredVersion, type ModelVersion, unfinishedUpload } from "../../shared/api/v1/models.ts";
-import type { BundleFile } from "../../shared/protocol/bundle.ts";
+import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { isApiFailure } from "../api/problem.ts";
 import { formatBytes } from "../output/units.ts";
@@ -9,6 +9,7 @@ import { modelPath, versionPath } from "./reference.ts";
 /** What is pushed, and what is said of it. */
 interface Content {
   readonly model: string;
+  readonly runtime: Runtime;
   readonly main: string;
   readonly files: readonly BundleFile[];
   readonly labels: Readonly<Record<string, string>>;
@@ -44,10 +45,17 @@ export async function openUpload(
   return unfinished;
 }
 
-async function declare(api: ApiClient, { model, main, files, labels, metrics }: Content): Promise<OpenUpload> {
+async function declare(api: ApiClient, { model, runtime, main, files, labels, metrics }: Content): Promise<OpenUpload> {
   const [only, ...more] = files;
-  const content = only && more.length === 0 ? { bytes: only.bytes, sha256: only.sha256 } : { main, files };
-  const { body } = await api.post(`${modelPath(model)}/versions`, { ...content, labels, metrics });
+  const isAlone = only !== undefined && more.length === 0 && runtime === "onnx";
+  // A control plane that knows one runtime takes what names none.
+  const content = isAlone ? { bytes: only.bytes, sha256: only.sha256 } : { main, files };
+  const { body } = await api.post(`${modelPath(model)}/versions`, {
+    ...content,
+    ...(runtime !== "onnx" && { runtime }),
+    labels,
+    metrics,
+  });
   const { version, uploadUrl, uploads } = decode(declaredVersion, body, "a declared version");
   const urls = files.map((_, at) => (at === 0 ? uploadUrl : (uploads[at]?.uploadUrl ?? "")));
   return { version: version.version, uploadUrl, uploads: urls.map((url) => ({ uploadUrl: url, offset: 0 })) };

@@ -38,7 +38,7 @@ export interface Pushed {
  * check goes on afterwards. Equal bytes are never sent twice, also when the push before this one was cut off.
  */
 export async function pushVersion(run: CommandContext, api: ApiClient, request: PushRequest): Promise<Pushed> {
-  const { main, files } = request.bundle;
+  const { runtime, main, files } = request.bundle;
   const hashed: HashedFile[] = [];
   for (const { local } of files) hashed.push(await hashWithProgress(run, local));
   const listed = hashed.map(({ bytes, sha256 }, at) => ({ path: files[at]?.path ?? "", bytes, sha256 }));
@@ -53,7 +53,7 @@ export async function pushVersion(run: CommandContext, api: ApiClient, request: 
   for (const { version, damage } of same)
     if (damage !== null)
       run.output.say(`${request.model}:${version} has the same bytes, and ${damage}: they are sent again.`);
-  const open = await openUpload(run, api, { ...request, main, files: listed }, same);
+  const open = await openUpload(run, api, { ...request, runtime, main, files: listed }, same);
   for (const [at, file] of hashed.entries()) {
     const { uploadUrl = "", offset = 0 } = open.uploads[at] ?? {};
     if (offset < file.bytes)

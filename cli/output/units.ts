@@ -45,3 +45,9 @@ export function parseDuration(text: string): number | null {
 export function count(number: number, noun: string, plural = `${noun}s`): string {
   return `${number} ${number === 1 ? noun : plural}`;
 }
+
+/** `135 M`, `1.7 B`: parameters as people say them. */
+export function formatCount(count: number): string {
+  const [divisor, unit] = count >= 1e9 ? [1e9, "B"] : count >= 1e6 ? [1e6, "M"] : [1e3, "K"];
+  return `${(count / divisor).toPrecision(3).replace(/\.?0+$/, "")} ${unit}`;
+}

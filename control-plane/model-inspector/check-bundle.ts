@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { artifactDigest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
+import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
-import { buildManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
+import { buildManifest, buildTextManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
+import { inspectGguf } from "../core/catalog/gguf/inspect.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
 import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";
@@ -24,6 +25,7 @@ export function checkBundle(request: CheckRequest): CheckResult {
   }
   const graph = request.files.find(({ name }) => name === request.main);
   if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
+  if (request.runtime === "gguf") return checkText(graph, request, files);
   const { file, edit } = editedGraph(graph, request.editedPath);
   const edited = file && { name: request.main, ...file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
@@ -35,14 +37,8 @@ export function checkBundle(request: CheckRequest): CheckResult {
     );
   const model = { ...inspection.model, outputs: withClasses(inspection.model.outputs, edit.classes) };
   const manifest = buildManifest(request, served, model, edit.defaults);
-  const manifestLength = Buffer.byteLength(manifestBytes(manifest));
-  if (manifestLength > MAX_MANIFEST_BYTES) {
-    const chunks = files.reduce((sum, file) => sum + file.chunks.length, 0);
-    return rejected(
-      "INVALID_MODEL",
-      `its manifest has ${manifestLength} bytes, at most ${MAX_MANIFEST_BYTES} are allowed: ${chunks} chunks, ${model.inputs.length} inputs, ${model.outputs.length} outputs`,
-    );
-  }
+  const tooLong = refuseLongManifest(manifest);
+  if (tooLong) return tooLong;
   const { opset, irVersion, producer } = model;
   const { inputs, outputs } = manifest;
   const artifact = artifactDigest(manifest);
@@ -51,6 +47,25 @@ export function checkBundle(request: CheckRequest): CheckResult {
   if (!edited) return { kind: "accepted", checked };
   const { name: path, bytes, sha256 } = edited;
   return { kind: "accepted", checked: { ...checked, edited: { path, bytes, sha256 } } };
+}
+
+function checkText(file: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
+  const found = withFile(file.path, (fd) => inspectGguf(fileSource(fd)));
+  if (found.kind === "refused") return rejected("INVALID_MODEL", found.reason);
+  const manifest = buildTextManifest(request, files, found.model);
+  const { inputs, outputs, irVersion } = manifest;
+  const checked = { manifest, artifact: artifactDigest(manifest), opset: 0, irVersion, producer: "", inputs, outputs, notes: [] };
+  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+}
+
+function refuseLongManifest(manifest: Manifest): Rejected | undefined {
+  const length = Buffer.byteLength(manifestBytes(manifest));
+  if (length <= MAX_MANIFEST_BYTES) return undefined;
+  const chunks = manifest.files.reduce((sum, file) => sum + file.chunks.length, 0);
+  return rejected(
+    "INVALID_MODEL",
+    `its manifest has ${length} bytes, at most ${MAX_MANIFEST_BYTES} are allowed: ${chunks} chunks, ${manifest.inputs.length} inputs, ${manifest.outputs.length} outputs`,
+  );
 }
 
 function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Rejected {

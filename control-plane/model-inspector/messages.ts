@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { bundleFile } from "../../shared/protocol/bundle.ts";
+import { bundleFile, runtime } from "../../shared/protocol/bundle.ts";
 import { digest, manifest, tensorSpec } from "../../shared/protocol/manifest.ts";
 
 /** The one line that the check process reads. */
 export const checkRequest = z.strictObject({
   model: z.string(),
   version: z.number().int().min(1),
+  runtime: runtime.default("onnx"),
   /** Path in the bundle of the file that the runtime loads. */
   main: z.string(),
   files: z

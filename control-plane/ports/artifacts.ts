@@ -1,3 +1,4 @@
+import type { Runtime } from "../../shared/protocol/bundle.ts";
 import type { CheckedModel } from "./catalogue.ts";
 
 /** One stored file, open for reading. */
@@ -46,6 +47,8 @@ export interface ArtifactStore {
 export interface UploadedBundle {
   readonly model: string;
   readonly version: number;
+  /** `onnx` when left out. */
+  readonly runtime?: Runtime;
   /** Path in the bundle of the file that the runtime loads. */
   readonly main: string;
   readonly files: readonly {

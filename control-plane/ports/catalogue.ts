@@ -11,6 +11,7 @@ export interface UploadRow {
   readonly version: number;
   /** Of all files. */
   readonly bytes: number;
+  readonly runtime: Runtime;
   /** Path of the file that the runtime loads. */
   readonly main: string;
   /** As they were declared, in the order of the upload's parts. */

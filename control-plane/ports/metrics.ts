@@ -1,5 +1,6 @@
 import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
 import type { NodeState } from "../../shared/api/v1/nodes.ts";
+import type { Usage } from "../../shared/text/usage.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface Metrics {
     readonly seconds: number;
   }): void;
   inferenceAnswered(inference: MeasuredInference): void;
+  /** A text was answered to its end. */
+  textAnswered(text: MeasuredText): void;
   /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
   eventsDropped(count: number): void;
   /** Bytes of artifacts that were sent to nodes. */
@@ -37,6 +40,14 @@ export interface MeasuredInference {
   /** In the node's queue, and in the model. */
   readonly queueSeconds: number | undefined;
   readonly computeSeconds: number | undefined;
+}
+
+export interface MeasuredText {
+  readonly model: string;
+  readonly usage: Usage;
+  /** From the request's arrival until its first token, and from there until its last one. */
+  readonly firstSeconds: number;
+  readonly restSeconds: number;
 }
 
 /** Read on every scrape. */

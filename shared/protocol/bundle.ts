@@ -7,7 +7,7 @@ import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
  */
 
 /** What executes a version. More follow; a control plane refuses those that it does not know. */
-const RUNTIMES = ["onnx"] as const;
+const RUNTIMES = ["onnx", "gguf"] as const;
 export const runtime = z.enum(RUNTIMES, {
   error: ({ input }) =>
     `the runtime ${JSON.stringify(input)?.slice(0, 40) ?? "undefined"} is not known; this release knows: ${RUNTIMES.join(", ")}`,
@@ -16,6 +16,9 @@ export type Runtime = z.infer<typeof runtime>;
 
 /** The name of the file that ONNX Runtime loads, in a version that was declared as one file without a name. */
 export const MODEL_FILE = "model.onnx";
+
+/** The same of a text model in GGUF. */
+export const GGUF_FILE = "model.gguf";
 
 /** Inputs, and the outputs that the trainer saw, in NumPy's format: nodes try a version with them when it has such a file. */
 export const SAMPLES_FILE = "samples.npz";
@@ -79,19 +82,25 @@ export const bundleFile = z.strictObject({
 });
 export type BundleFile = z.infer<typeof bundleFile>;
 
+/** How the names of the files end that a runtime loads. */
+const ENDINGS: Readonly<Record<Runtime, string>> = { onnx: ".onnx", gguf: ".gguf" };
+
 /**
- * The file that the runtime loads: `main` if it is named, else the only file that ends in `.onnx`. `fault` says why
- * there is none.
+ * The file that the runtime loads: `main` if it is named, else the only file that ends as the runtime's files do.
+ * `fault` says why there is none.
  */
 export function mainFileOf(
   paths: readonly string[],
   main: string | undefined,
+  of: Runtime = "onnx",
 ): { readonly main: string } | { readonly fault: string } {
   if (main !== undefined)
     return paths.includes(main) ? { main } : { fault: `main names ${main}, which is not a file of it` };
-  const [graph, ...more] = paths.filter((path) => path.endsWith(".onnx"));
-  if (graph === undefined) return { fault: "none of its files ends in .onnx: name the graph as `main`" };
-  if (more.length > 0) return { fault: `${[graph, ...more].join(" and ")} end in .onnx: name the graph as \`main\`` };
+  const ending = ENDINGS[of];
+  const [graph, ...more] = paths.filter((path) => path.endsWith(ending));
+  if (graph === undefined) return { fault: `none of its files ends in ${ending}: name the graph as \`main\`` };
+  if (more.length > 0)
+    return { fault: `${[graph, ...more].join(" and ")} end in ${ending}: name the graph as \`main\`` };
   return { main: graph };
 }
 

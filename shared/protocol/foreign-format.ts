@@ -20,6 +20,11 @@ const FROM_BOOSTER = (name: string, function_: string): string =>
 
 const bytesOf = (text: string): readonly number[] => Array.from(text, (letter) => letter.codePointAt(0) ?? 0);
 
+const GGUF_MAGIC = "GGUF";
+
+/** Whether a file is a text model in GGUF, by its first bytes. */
+export const isGguf = (head: Uint8Array): boolean => bytesOf(GGUF_MAGIC).every((byte, at) => head[at] === byte);
+
 /** Formats that their first bytes tell, whatever follows. */
 const BY_FIRST_BYTES: readonly (ForeignFormat & { readonly at: number; readonly bytes: readonly number[] })[] = [
   { at: 0, bytes: [0x89, ...bytesOf("HDF")], is: "an HDF5 file, as older Keras writes them (.h5)", fix: FROM_KERAS },
@@ -35,7 +40,12 @@ const BY_FIRST_BYTES: readonly (ForeignFormat & { readonly at: number; readonly 
     is: "a model in ONNX Runtime's own format (.ort)",
     fix: "push the .onnx file that it was made from",
   },
-  { at: 0, bytes: bytesOf("GGUF"), is: "a GGUF model", fix: "publish an ONNX export of it" },
+  {
+    at: 0,
+    bytes: bytesOf(GGUF_MAGIC),
+    is: "a GGUF model",
+    fix: "push the file by itself, or declare the version with the runtime `gguf`",
+  },
   {
     at: 0,
     bytes: bytesOf("CBM1"),

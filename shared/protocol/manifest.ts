@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
+import { textModel } from "../text/text-model.ts";
 import { MAX_BUNDLE_FILES, MODEL_FILE, pathFault, runtime } from "./bundle.ts";
 
 export const digest = z
@@ -73,6 +74,8 @@ export const manifest = z.object({
   rows: rowProof.optional(),
   /** Of the optional ones among `inputs`; absent when there are none. */
   defaults: z.array(inputDefault).max(MAX_OPTIONAL_INPUTS).optional(),
+  /** Of a model that writes text, which has neither inputs nor outputs. */
+  text: textModel.optional(),
   limits: z.object({
     memMiB: z.number().int().min(1),
     maxBatch: z.number().int().min(1),

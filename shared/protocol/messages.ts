@@ -42,6 +42,8 @@ export const capabilities = z.object({
   memMiB: count,
   diskMiB: count,
   runtime: words(64),
+  /** What it can execute, as in a bundle. Absent in agents that know only `onnx`. */
+  runtimes: z.array(words(32)).max(16).optional(),
   maxOpset: count,
   maxIrVersion: count,
   providers: z.array(words(32)).max(16),

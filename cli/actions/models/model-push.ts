@@ -7,7 +7,8 @@ import { checkSamples } from "../../models/samples/check-samples.ts";
 import { readSamples, type Samples } from "../../models/samples/read-samples.ts";
 import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
-import { formatBytes } from "../../output/units.ts";
+import { defaultCapacity, textMemMiB } from "../../../shared/text/text-model.ts";
+import { formatBytes, formatCount } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 
 const MAX_SHOWN = 10;
@@ -46,6 +47,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
     run.output.say(`${name} is ready.`);
     for (const output of pushed.version.outputs) sayClasses(run, output);
     for (const note of pushed.version.notes) run.output.say(`${note}.`);
+    sayText(run, pushed.version);
   }
   if (samples !== undefined) await checkSamples(run, api, pushed.version, samples);
   if (options.alias !== undefined) {
@@ -95,6 +97,21 @@ function sayClasses(run: CommandContext, { name, parameters }: ModelVersion["out
   run.output.say(
     `The ZipMap before ${name} was cut: it is a tensor with a column for each of ${classes.length} classes (${shown.join(", ")}).`,
   );
+}
+
+/** What a GGUF file was recognised as, and what it takes to run it. */
+function sayText(run: CommandContext, { text, bytes }: ModelVersion): void {
+  if (text === null) return;
+  const { architecture, title, parameters, quantization, contextTokens, hasChatTemplate } = text;
+  const { contextTokens: usual, sequences } = defaultCapacity(text);
+  const called = title === undefined ? "" : `${title}, `;
+  run.output.say(
+    `It writes text: ${called}${architecture}, ${formatCount(parameters)} parameters, ${quantization}, trained for ${contextTokens} tokens of context.`,
+  );
+  run.output.say(
+    `A replica needs ${textMemMiB(text, bytes)} MiB for ${sequences} requests at once with ${usual} tokens each; limits.memMiB of its deployment changes that.`,
+  );
+  if (!hasChatTemplate) run.output.say("It has no chat template: ask it at /v1/completions.");
 }
 
 async function printPushed(run: CommandContext, raw: unknown, name: string): Promise<void> {

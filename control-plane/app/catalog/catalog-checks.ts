@@ -87,7 +87,7 @@ export class CatalogChecks {
 
   /** Undefined when the check broke down and another attempt is due later. */
   async #checkOnce(upload: UploadRow): Promise<Awaited<ReturnType<ModelCheck["check"]>> | undefined> {
-    const { id, model, version, main } = upload;
+    const { id, model, version, runtime, main } = upload;
     const files = upload.files.map(({ path: name, bytes, sha256 }, index) => ({
       name,
       path: this.#artifacts.uploadPath(partId(id, index)),
@@ -96,7 +96,7 @@ export class CatalogChecks {
     }));
     try {
       const editedPath = this.#artifacts.uploadPath(editedPartId(id));
-      return await this.#check.check({ model, version, main, files, editedPath }, this.#abort.signal);
+      return await this.#check.check({ model, version, runtime, main, files, editedPath }, this.#abort.signal);
     } catch (error) {
       if (this.isStopped) return undefined;
       const failures = (this.#failures.get(id) ?? 0) + 1;

@@ -1,11 +1,18 @@
 import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
 import type { InputDefault, Manifest } from "../../../shared/protocol/manifest.ts";
+import { textMemMiB, type TextModel } from "../../../shared/text/text-model.ts";
 import { CHUNKER } from "./chunking/chunker.ts";
 import { estimateMemMiB } from "../scheduling/memory.ts";
 import type { OnnxModel } from "./onnx/inspect.ts";
 
 const MAX_BATCH = 8;
 const TIMEOUT_MS = 10_000;
+
+interface Version {
+  readonly model: string;
+  readonly version: number;
+  readonly main: string;
+}
 
 /** A file as it lies in the artifact store. */
 export interface DigestedFile {
@@ -21,12 +28,11 @@ export interface NamedFile extends DigestedFile {
 
 /** The artifact of one version: what every node checks the bytes against. */
 export function buildManifest(
-  of: { readonly model: string; readonly version: number; readonly main: string },
+  of: Version,
   files: readonly NamedFile[],
   model: OnnxModel,
   defaults: readonly InputDefault[] = [],
 ): Manifest {
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const isSimplest = files.length === 1 && of.main === MODEL_FILE;
   return {
     v: 1,
@@ -34,18 +40,41 @@ export function buildManifest(
     version: String(of.version),
     chunker: CHUNKER,
     ...(isSimplest ? {} : { runtime: "onnx" satisfies Runtime, main: of.main }),
-    files: files.map((file) => ({
-      name: file.name,
-      size: file.bytes,
-      sha256: file.sha256,
-      chunks: file.chunks.map(([length, sha256]) => [length, sha256]),
-    })),
+    files: files.map(listed),
     inputs: model.inputs.map((spec) => ({ ...spec })),
     outputs: model.outputs.map((spec) => ({ ...spec })),
     irVersion: model.irVersion,
     opsets: { ...model.opsets },
     rows: model.rows,
     ...(defaults.length > 0 && { defaults: defaults.map((each) => ({ ...each })) }),
-    limits: { memMiB: estimateMemMiB(bytes), maxBatch: MAX_BATCH, timeoutMs: TIMEOUT_MS },
+    limits: { memMiB: estimateMemMiB(bytesOf(files)), maxBatch: MAX_BATCH, timeoutMs: TIMEOUT_MS },
   };
 }
+
+/** The same of a model that writes text: it has no tensors for callers, and its requests join a batch that is under way. */
+export function buildTextManifest(of: Version, files: readonly NamedFile[], text: TextModel): Manifest {
+  return {
+    v: 1,
+    model: of.model,
+    version: String(of.version),
+    chunker: CHUNKER,
+    runtime: "gguf" satisfies Runtime,
+    main: of.main,
+    files: files.map(listed),
+    inputs: [],
+    outputs: [],
+    irVersion: 0,
+    opsets: {},
+    text,
+    limits: { memMiB: textMemMiB(text, bytesOf(files)), maxBatch: 1, timeoutMs: TIMEOUT_MS },
+  };
+}
+
+const bytesOf = (files: readonly NamedFile[]): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+const listed = (file: NamedFile): Manifest["files"][number] => ({
+  name: file.name,
+  size: file.bytes,
+  sha256: file.sha256,
+  chunks: file.chunks.map(([length, sha256]) => [length, sha256]),
+});

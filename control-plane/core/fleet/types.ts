@@ -6,6 +6,7 @@ import type { Digest } from "../../../shared/base/digest.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
+import type { TextModel } from "../../../shared/text/text-model.ts";
 
 /**
  * The fleet as it was at one moment: an immutable value. What Postgres says (inventory, desired state, sessions) is
@@ -104,6 +105,9 @@ export interface FleetVersion {
   readonly bytes: number;
   readonly opset: number | undefined;
   readonly irVersion: number | undefined;
+  /** Of a model that writes text. */
+  readonly text?: TextModel | undefined;
+  readonly createdAt?: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }

@@ -22,6 +22,8 @@ export interface ModelRoutes {
   /** Version number → its ready placements over all deployments. */
   readonly byVersion: ReadonlyMap<number, readonly ReadyPlacement[]>;
   readonly knownVersions: ReadonlySet<number>;
+  /** Those that write text. */
+  readonly textVersions: ReadonlySet<number>;
 }
 
 export interface DeploymentRoutes {
@@ -112,6 +114,7 @@ function modelRoutes(fleet: Fleet, model: string): ModelRoutes {
     deployments: routes,
     byVersion: Map.groupBy(all, ({ placement }) => placement.version),
     knownVersions: new Set(known.map(({ version }) => version)),
+    textVersions: new Set(known.flatMap(({ version, text }) => (text === undefined ? [] : [version]))),
   };
 }
 
@@ -160,6 +163,8 @@ export type Resolved =
       readonly kind: "found";
       /** 0 while the deployment has no ready version. */
       readonly version: number;
+      /** Whether it writes text; undefined for the version 0. */
+      readonly isText: boolean | undefined;
       readonly ready: readonly ReadyPlacement[];
       readonly policy: RoutePolicy;
       /** Whose demand the request is; undefined when nothing deploys the version. */
@@ -193,12 +198,16 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
   return {
     kind: "found",
     version,
+    isText: isTextVersion(routes, version),
     ready: deployment.byVersion.get(version) ?? NONE,
     policy: deployment.policy,
     deployment: deployment.name,
     mayWait: deployment.canGrow && deployment.target !== undefined,
   };
 }
+
+const isTextVersion = ({ textVersions }: ModelRoutes, version: number): boolean | undefined =>
+  version === 0 ? undefined : textVersions.has(version);
 
 function deploymentFor({ model, deployments }: ModelRoutes, site: string | undefined): DeploymentRoutes | undefined {
   if (deployments.length <= 1) return deployments[0];
@@ -221,6 +230,7 @@ function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference:
   return {
     kind: "found",
     version,
+    isText: isTextVersion(routes, version),
     ready: routes.byVersion.get(version) ?? NONE,
     policy: (deployment ?? deployments[0])?.policy ?? DEFAULT_POLICY,
     deployment: deployment?.name,

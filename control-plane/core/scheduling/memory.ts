@@ -1,4 +1,5 @@
 import { MODELS_MEMORY_SHARE } from "../../../shared/protocol/limits.ts";
+import { textMemMiB } from "../../../shared/text/text-model.ts";
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 
@@ -18,7 +19,10 @@ export function estimateMemMiB(bytes: number): number {
 
 /** What a new placement is given: what the deployment says, else the estimate. */
 export const memoryNeedMiB = (version: FleetVersion, deployment: FleetDeployment | undefined): number =>
-  deployment?.spec.limits.memMiB ?? estimateMemMiB(version.bytes);
+  deployment?.spec.limits.memMiB ?? estimateOf(version);
+
+const estimateOf = ({ text, bytes }: FleetVersion): number =>
+  text === undefined ? estimateMemMiB(bytes) : textMemMiB(text, bytes);
 
 /**
  * The limit of a placement's model host, in MiB, and so what is reserved for it: what the deployment says, else what trials
@@ -28,7 +32,7 @@ export const memoryLimitMiB = (
   { measuredMiB }: Pick<FleetPlacement, "measuredMiB">,
   version: FleetVersion,
   deployment: FleetDeployment | undefined,
-): number => deployment?.spec.limits.memMiB ?? measuredMiB ?? estimateMemMiB(version.bytes);
+): number => deployment?.spec.limits.memMiB ?? measuredMiB ?? estimateOf(version);
 
 /** What a placement may use of its node's memory, in MiB. */
 export function reservedMiB(fleet: Fleet, placement: FleetPlacement): number {

@@ -4,6 +4,7 @@ import {
   MAX_BUNDLE_BYTES,
   MAX_BUNDLE_FILES,
   mainFileOf,
+  GGUF_FILE,
   MODEL_FILE,
   pathsFault,
   runtime,
@@ -11,6 +12,7 @@ import {
   type Runtime,
 } from "../../protocol/bundle.ts";
 import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
+import { textModel } from "../../text/text-model.ts";
 import {
   boundedMap,
   aliasName,
@@ -60,7 +62,7 @@ export const modelVersion = z
     artifact: z.string().nullable(),
     /** Of all files together. */
     bytes: z.number().int(),
-    format: z.literal("onnx"),
+    format: z.enum(["onnx", "gguf"]),
     runtime,
     /** Path of the file that the runtime loads. */
     main: z.string(),
@@ -78,6 +80,10 @@ export const modelVersion = z
       .describe(
         "What its publisher should know of the check, for example an input with a default value that cannot be given.",
       ),
+    text: textModel
+      .nullable()
+      .default(null)
+      .describe("Of a version that writes text: what its file says; null of others, and before the check."),
     labels: labelMap,
     /** What the author claims of the version, e.g. accuracy. */
     metrics: z.record(z.string(), z.number()),
@@ -96,7 +102,7 @@ export const declareVersion = z
     sha256: sha256Hex.optional(),
     runtime: runtime.default("onnx"),
     files: z.array(bundleFile).min(1).max(MAX_BUNDLE_FILES).optional(),
-    /** Path of the file that the runtime loads; needed when not exactly one ends in `.onnx`. */
+    /** Path of the file that the runtime loads; needed when not exactly one ends in `.onnx`, of a text model in `.gguf`. */
     main: z.string().optional(),
     labels: labels.default({}),
     metrics: boundedMap(z.number(), { keyCharacters: 64 }).default({}),
@@ -112,8 +118,9 @@ function declarationFault(declared: {
   readonly sha256?: string | undefined;
   readonly files?: readonly BundleFile[] | undefined;
   readonly main?: string | undefined;
+  readonly runtime: Runtime;
 }): { readonly field: string; readonly message: string } | undefined {
-  const { files, main } = declared;
+  const { files, main, runtime: of } = declared;
   if (files === undefined) {
     if (main !== undefined) return { field: "main", message: "names one of `files`, and there are none" };
     if (declared.bytes === undefined) return { field: "bytes", message: "needed, unless there are `files`" };
@@ -130,10 +137,11 @@ function declarationFault(declared: {
   const found = mainFileOf(
     files.map(({ path }) => path),
     main,
+    of,
   );
   if ("fault" in found) return { field: main === undefined ? "files" : "main", message: found.fault };
   const graph = files.find(({ path }) => path === found.main);
-  return graph !== undefined && graph.bytes > MAX_GRAPH_BYTES
+  return of === "onnx" && graph !== undefined && graph.bytes > MAX_GRAPH_BYTES
     ? { field: "files", message: `${graph.path} has ${graph.bytes} bytes; an ONNX graph may have ${MAX_GRAPH_BYTES}` }
     : undefined;
 }
@@ -145,12 +153,14 @@ export function toBundle(declared: DeclareVersion): {
   readonly files: readonly BundleFile[];
 } {
   const { runtime, bytes = 0, sha256 = "" } = declared;
-  if (declared.files === undefined) return { runtime, main: MODEL_FILE, files: [{ path: MODEL_FILE, bytes, sha256 }] };
+  const alone = runtime === "gguf" ? GGUF_FILE : MODEL_FILE;
+  if (declared.files === undefined) return { runtime, main: alone, files: [{ path: alone, bytes, sha256 }] };
   const found = mainFileOf(
     declared.files.map(({ path }) => path),
     declared.main,
+    runtime,
   );
-  return { runtime, main: "main" in found ? found.main : MODEL_FILE, files: declared.files };
+  return { runtime, main: "main" in found ? found.main : alone, files: declared.files };
 }
 
 /** Where one file of a declared version goes. */

@@ -1,4 +1,5 @@
 import { allocate, own, type OwnedBytes } from "../../bytes/owned-bytes.ts";
+import { type Usage, usage } from "../../text/usage.ts";
 import { encodeMeta, FLAG, FRAME_TYPE, isEnd, parseMeta, PREFIX_BYTES, viewOf, writePrefix } from "./frame-prefix.ts";
 
 /**
@@ -43,8 +44,8 @@ export interface TrailersFrame {
   readonly meanUs: number;
   readonly p95Us: number;
   readonly slots: number;
-  /** `code`: why the body is not whole; absent when it is. */
-  readonly meta: { readonly code?: string };
+  /** `code`: why the body is not whole; absent when it is. `usage`: of an answer in text. */
+  readonly meta: { readonly code?: string; readonly usage?: Usage };
 }
 
 export interface CreditFrame {
@@ -145,7 +146,7 @@ export function decodeResponseHead(bytes: Uint8Array, view: DataView): ResponseH
 
 export function decodeTrailers(bytes: Uint8Array, view: DataView): TrailersFrame | undefined {
   if (bytes.byteLength < TRAILERS_HEADER || !isEnd(view)) return undefined;
-  const meta = metaAt(bytes, TRAILERS_HEADER, view.getUint16(30));
+  const meta = trailerMetaAt(bytes, TRAILERS_HEADER, view.getUint16(30));
   return (
     meta && {
       type: FRAME_TYPE.TRAILERS,
@@ -165,6 +166,16 @@ export function decodeTrailers(bytes: Uint8Array, view: DataView): TrailersFrame
 export function decodeCredit(bytes: Uint8Array, view: DataView): CreditFrame | undefined {
   if (bytes.byteLength !== PREFIX_BYTES + 4) return undefined;
   return { type: FRAME_TYPE.CREDIT, requestId: view.getUint32(4), bytes: view.getUint32(8) };
+}
+
+/** A usage that is none is left out: the answer is whole all the same. */
+function trailerMetaAt(bytes: Uint8Array, at: number, length: number): TrailersFrame["meta"] | undefined {
+  if (bytes.byteLength !== at + length) return undefined;
+  const meta = parseMeta(bytes.subarray(at));
+  if (meta === undefined) return undefined;
+  const { code } = meta;
+  const found = usage.safeParse(meta["usage"]);
+  return { ...(typeof code === "string" && { code }), ...(found.success && { usage: found.data }) };
 }
 
 /** The meta that is all of the rest of a frame; undefined when it is not. */

@@ -88,6 +88,7 @@ export class FakeCatalogStore implements CatalogStore {
       outputs: [],
       rows: null,
       notes: [],
+      text: null,
     };
     const row: ModelVersion = {
       ...unknown,
@@ -137,9 +138,9 @@ export class FakeCatalogStore implements CatalogStore {
   async upload(id: string): Promise<UploadRow | null> {
     const row = this.uploads.get(id);
     if (!row) return null;
-    const { bytes, main, files, state, artifact } = this.#versionOf(id);
+    const { bytes, runtime, main, files, state, artifact } = this.#versionOf(id);
     const { model, version, repair } = row;
-    const common = { id, model, version, bytes, main };
+    const common = { id, model, version, bytes, runtime, main };
     return repair
       ? { ...common, files: repair, state: "uploading", repairs: artifact ?? undefined }
       : { ...common, files, state, repairs: undefined };

@@ -153,9 +153,9 @@ export class SkerryCluster {
     );
   }
 
-  /** Publishes a file as the next version of a model and waits for its check. */
-  async publish(model: string, file: Uint8Array): Promise<ModelVersion> {
-    const { uploadUrl, version } = await this.declare(model, file);
+  /** Publishes a file as the next version of a model and waits for its check. `over`: more of its declaration. */
+  async publish(model: string, file: Uint8Array, over: object = {}): Promise<ModelVersion> {
+    const { uploadUrl, version } = await this.declare(model, file, over);
     await this.upload(uploadUrl, file);
     return this.#checked(uploadUrl, version);
   }

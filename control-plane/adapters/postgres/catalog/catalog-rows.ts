@@ -3,6 +3,7 @@ import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import { rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { textModel } from "../../../../shared/text/text-model.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
 import type { UploadRow } from "../../../ports/catalogue.ts";
 
@@ -44,7 +45,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     digest: `sha256:${sha256}`,
     artifact: artifactDigest,
     bytes: Number(bytes),
-    format: "onnx",
+    format: runtime.parse(row.runtime),
     runtime: runtime.parse(row.runtime),
     main: row.main,
     files: filesOf(row),
@@ -55,6 +56,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     outputs: signature.parse(row.outputs),
     rows: rowProof.nullable().parse(row.rows),
     notes: z.array(z.string()).parse(row.notes),
+    text: textModel.nullable().parse(row.text),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),
     createdAt: createdAt.toISOString(),
@@ -69,6 +71,7 @@ export function toUploadRow({ id, repair, of }: Rows.Upload & { of: Rows.ModelVe
     model: modelName,
     version,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    runtime: runtime.parse(of.runtime),
     main,
     files,
     state: repair === null ? versionState.parse(state) : "uploading",

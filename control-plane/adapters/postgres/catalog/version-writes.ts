@@ -72,9 +72,7 @@ export async function acceptVersion(
     data: {
       state: "ready",
       artifactDigest: artifact,
-      opset,
-      irVersion,
-      producer,
+      ...(manifest.text ? { text: manifest.text } : { opset, irVersion, producer }),
       inputs: [...inputs],
       outputs: [...outputs],
       notes: [...notes],

@@ -12,6 +12,7 @@ import type {
   RunSharing,
   WantedState,
 } from "../../../../shared/protocol/placement.ts";
+import type { TextModel } from "../../../../shared/text/text-model.ts";
 import type {
   AnnouncedState,
   FleetDeployment,
@@ -78,6 +79,8 @@ export interface VersionRow {
   readonly bytes: bigint;
   readonly opset: number | null;
   readonly irVersion: number | null;
+  readonly text: string | null;
+  readonly createdAt: number;
   readonly inputs: string;
   readonly outputs: string;
 }
@@ -172,9 +175,9 @@ export function toFleetDeployment(
 
 export function toFleetVersion(
   row: VersionRow,
-  signature: { inputs: TensorSpec[]; outputs: TensorSpec[] },
+  signature: { inputs: TensorSpec[]; outputs: TensorSpec[]; text: TextModel | undefined },
 ): FleetVersion {
-  const { model, version, state, artifact, damage, bytes, opset, irVersion } = row;
+  const { model, version, state, artifact, damage, bytes, opset, irVersion, createdAt } = row;
   return {
     model,
     version,
@@ -184,6 +187,7 @@ export function toFleetVersion(
     bytes: Number(bytes),
     opset: opset ?? undefined,
     irVersion: irVersion ?? undefined,
+    createdAt,
     ...signature,
   };
 }

@@ -4,6 +4,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { deploymentFindings, deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import { textModel } from "../../../../shared/text/text-model.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
 import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
@@ -51,6 +52,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #specs = new ParseOnce(deploymentSpec);
   readonly #findings = new ParseOnce(deploymentFindings);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
+  readonly #texts = new ParseOnce(textModel);
   readonly #explains = new Map<string, ExplainRecord>();
   #offset = Number.NaN;
 
@@ -100,7 +102,7 @@ export class PostgresFleetStore implements FleetStore {
   }
 
   #endPass(): void {
-    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
+    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures, this.#texts])
       cache.endPass();
   }
 
@@ -119,6 +121,7 @@ export class PostgresFleetStore implements FleetStore {
     return toFleetVersion(row, {
       inputs: this.#signatures.get(`${key}/inputs`, row.inputs),
       outputs: this.#signatures.get(`${key}/outputs`, row.outputs),
+      text: row.text === null ? undefined : this.#texts.get(key, row.text),
     });
   }
 
@@ -209,7 +212,7 @@ const readDeployments = (tx: Transaction, where = Prisma.empty): Promise<Deploym
 
 const readVersions = (tx: Transaction, where = Prisma.empty): Promise<VersionRow[]> => tx.$queryRaw`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes, opset, ir_version AS "irVersion",
-    inputs::text AS inputs, outputs::text AS outputs
+    text::text AS text, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions ${where}`;
 
 const readAliases = (

@@ -1,4 +1,4 @@
-import { quote, InspectionRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "../inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { InputDefault } from "../../../../shared/protocol/manifest.ts";
 import type { ByteSource } from "../byte-source.ts";
 import type { ConstantFacts } from "./batching/graph-facts.ts";
 import { type Edit, type FilePiece, growthOf, piecesOf, type Range } from "./file-edit.ts";
-import { isInspectionRefused } from "./inspection-refused.ts";
+import { isInspectionRefused } from "../inspection-refused.ts";
 import { DEFAULT_DOMAIN, domainName, MAX_INITIALIZERS, MAX_TENSOR_NAME } from "./limits.ts";
 import { optionalInputs, type Initializer } from "./optional-inputs.ts";
 import { bytesField, fieldHead, integerField, join } from "./wire-writer.ts";

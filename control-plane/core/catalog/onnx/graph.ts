@@ -13,7 +13,7 @@ import {
 import { readValue, type DeclaredValue } from "./signature.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts, type GraphNode } from "./batching/graph-facts.ts";
 import { notUtf8, readTensor } from "./tensor.ts";
-import { quote, InspectionRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "../inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 const GRAPH = {

@@ -8,7 +8,7 @@ import { DEFAULT_DOMAIN, domainName, IR_VERSIONS, MAX_FILE_BYTES, MAX_IMPORTS, O
 import { withLabelShapes } from "./label-shapes.ts";
 import { GraphWalk, type InspectedGraph } from "./graph.ts";
 import { toTensorSpec, type DeclaredValue } from "./signature.ts";
-import { isInspectionRefused, printable, quote, InspectionRefused } from "./inspection-refused.ts";
+import { isInspectionRefused, printable, quote, InspectionRefused } from "../inspection-refused.ts";
 import { WireReader } from "./wire-reader.ts";
 
 const MODEL = {

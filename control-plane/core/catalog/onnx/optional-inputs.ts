@@ -3,7 +3,7 @@ import { MAX_DEFAULT_BYTES, MAX_OPTIONAL_INPUTS } from "../../../../shared/proto
 import type { ByteSource } from "../byte-source.ts";
 import type { ConstantFacts } from "./batching/graph-facts.ts";
 import { type Edit, partOf, type Range } from "./file-edit.ts";
-import { quote } from "./inspection-refused.ts";
+import { quote } from "../inspection-refused.ts";
 import { tensorValues } from "./tensor-values.ts";
 
 /**

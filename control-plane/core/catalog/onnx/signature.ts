@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { MAX_DIMENSIONS, MAX_TENSOR_NAME } from "./limits.ts";
 import { datatypeOf } from "./datatypes.ts";
-import { quote, InspectionRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "../inspection-refused.ts";
 import type { WireReader } from "./wire-reader.ts";
 
 /** TypeProto's kinds of value that are no dense tensor. */

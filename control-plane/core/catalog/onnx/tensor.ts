@@ -6,7 +6,7 @@ import {
   type ExternalEntries,
   type ExternalFiles,
 } from "./external-data.ts";
-import { quote, InspectionRefused } from "./inspection-refused.ts";
+import { quote, InspectionRefused } from "../inspection-refused.ts";
 import { MAX_KEPT_INTEGERS, type ConstantFacts } from "./batching/graph-facts.ts";
 import { WIRE, type WireReader } from "./wire-reader.ts";
 

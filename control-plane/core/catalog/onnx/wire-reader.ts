@@ -1,6 +1,6 @@
 import type { ByteSource } from "../byte-source.ts";
 import { MAX_FIELDS, MAX_STRING_BYTES } from "./limits.ts";
-import { InspectionRefused } from "./inspection-refused.ts";
+import { InspectionRefused } from "../inspection-refused.ts";
 
 /** How a field's value is written. Groups (3 and 4) went out of use before ONNX began. */
 export const WIRE = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const;

@@ -1,11 +1,15 @@
 import type { Filter } from "./filter.ts";
 
-/** The node's ONNX Runtime knows the model's operator set and file format, and its agent the model's kind of inputs. */
+/** The node has the runtime of the model, its ONNX Runtime the operator set and file format, and its agent the kind of inputs. */
 export const runtimeSupported: Filter = {
   code: "runtime-supported",
   refuse({ node }, { version }) {
     const { capabilities } = node;
     if (!capabilities) return { verdict: "not now", sentence: `${node.name} has not said what it can run` };
+    if (version.text !== undefined && capabilities.runtimes?.includes("gguf") !== true) {
+      const why = capabilities.runtimes === undefined ? "its agent is too old" : "there is no build for its platform";
+      return { verdict: "never", sentence: `writes text, and ${node.name} has no runtime for GGUF models: ${why}` };
+    }
     if (version.opset !== undefined && version.opset > capabilities.maxOpset) {
       return {
         verdict: "never",

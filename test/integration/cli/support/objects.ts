@@ -49,6 +49,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     outputs: [],
     rows: null,
     notes: [],
+    text: null,
     labels: {},
     metrics: {},
     createdAt,

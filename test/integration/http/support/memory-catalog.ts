@@ -224,6 +224,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }],
   rows: { kind: "independent" as const },
   notes: [],
+  text: null,
   labels: {},
   metrics: {},
   createdAt: toInstant(0),

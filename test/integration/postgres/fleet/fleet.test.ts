@@ -65,8 +65,19 @@ describe("load", () => {
 
   it("gives the signature, artifact and size of a version", async () => {
     const { inputs, outputs, artifact } = checkedModel("digits", 1);
-    expect((await stores.fleet.load(0)).versions).toEqual([
-      { model: "digits", version: 1, state: "ready", artifact, bytes: 7, opset: 17, irVersion: 8, inputs, outputs },
+    expect((await stores.fleet.load(0)).versions).toMatchObject([
+      {
+        model: "digits",
+        version: 1,
+        state: "ready",
+        artifact,
+        bytes: 7,
+        opset: 17,
+        irVersion: 8,
+        inputs,
+        outputs,
+        createdAt: expect.any(Number),
+      },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import type { RowProof } from "../../../../../shared/protocol/manifest.ts";
-import { printable } from "../inspection-refused.ts";
+import { printable } from "../../inspection-refused.ts";
 import { fold } from "./fold.ts";
 import type { GraphFacts, GraphNode } from "./graph-facts.ts";
 import { RULES } from "./operators.ts";

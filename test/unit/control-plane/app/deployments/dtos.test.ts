@@ -236,6 +236,7 @@ describe("the diff of two versions", () => {
     opset: 17,
     rows: null,
     notes: [],
+    text: null,
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { z } from "zod";
-import { causesOfIssues } from "../../../../../control-plane/adapters/http/server/field-causes.ts";
-import { deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
-import { createApiKey } from "../../../../../shared/api/v1/keys.ts";
+import { causesOfIssues } from "../../../../shared/api/v1/field-causes.ts";
+import { deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
+import { createApiKey } from "../../../../shared/api/v1/keys.ts";
 
 function causes(schema: z.ZodType, value: unknown): string[] {
   const result = schema.safeParse(value);
