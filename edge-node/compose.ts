@@ -90,6 +90,7 @@ async function composeLocked(
     hosts: new ProcessModelHosts({
       workDirectory: path.join(stateDir, "work"),
       mainFile: readMainFile,
+      textThreads: config.textThreads,
       ...(parts.hostEntry !== undefined && { entry: parts.hostEntry }),
     }),
     serving,

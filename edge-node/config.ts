@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
@@ -65,6 +65,15 @@ const settings = z.object({
     .describe("When /v2/health/ready says yes: all: every desired model is ready; any: at least one is."),
   SKERRY_BODY_MIB: bodyMiB,
   SKERRY_BODIES_MIB: bodiesMiB.describe("Request bodies that the node holds together, in MiB. Beyond it: 429."),
+  SKERRY_TEXT_THREADS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .default(() => Math.max(1, Math.floor(availableParallelism() / 2)))
+    .describe(
+      "Threads with which the host of a text model computes. More than the machine has free make it slower by far. Default: half of the processors.",
+    ),
   SKERRY_LOG_LEVEL: logLevel,
   SKERRY_TRUSTED_NETWORK: flag.describe(
     "1: a control plane without TLS may be reached beyond loopback. Only on a network that nobody else can read.",
@@ -101,6 +110,8 @@ export interface Config {
   readonly bodiesBytes: number;
   /** Bytes of one body over HTTP. */
   readonly bodyBytes: number;
+  /** Threads of a text model's host. */
+  readonly textThreads: number;
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -139,6 +150,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     readyWhen: data.SKERRY_READY,
     bodyBytes: data.SKERRY_BODY_MIB * 1_048_576,
     bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
+    textThreads: data.SKERRY_TEXT_THREADS,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,

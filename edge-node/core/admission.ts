@@ -47,6 +47,8 @@ export interface QueueView {
   readonly slots: number;
   /** Mean service time, queueing excluded; of requests that share a run, each one's part. */
   readonly meanMs: number;
+  /** Time until an answer begins, of answers that begin long before they end; undefined: they come at the end. */
+  readonly headMs?: number;
   /** Requests that may share a run; 1: each has its own. */
   readonly batch: number;
   /** Requests that may wait, whatever the model's speed and their deadlines. */
@@ -60,8 +62,13 @@ export interface HeldBytes {
 }
 
 /** How long a new request waits for its answer, its own run included, in ms. The mean is each request's part of a shared run. */
-export const expectedMs = ({ ahead, slots, meanMs }: Pick<QueueView, "ahead" | "slots" | "meanMs">): number =>
-  (Math.max(0, ahead + 1 - slots) / slots + 1) * meanMs;
+export const expectedMs = ({
+  ahead,
+  slots,
+  meanMs,
+  headMs = meanMs,
+}: Pick<QueueView, "ahead" | "slots" | "meanMs" | "headMs">): number =>
+  (Math.max(0, ahead + 1 - slots) / slots) * meanMs + headMs;
 
 /**
  * Most requests that the host itself holds. They can no longer be overtaken, and dropped only until they run, so they are never

@@ -5,6 +5,8 @@ import type { RunSize } from "../../shared/inference/run-size.ts";
 import type { InputDefault, TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
+import type { Usage } from "../../shared/text/usage.ts";
+import type { TextModel } from "../../shared/text/text-model.ts";
 
 export interface HostSpec {
   readonly placementId: string;
@@ -23,6 +25,8 @@ export interface HostSpec {
   readonly tooLarge?: readonly RunSize[];
   /** Whether its requests may share a run, and why or why not; absent when trials of the host decide alone. */
   readonly mayShare?: RunSharing;
+  /** Of a model that writes text: what its manifest says, and the bytes of its files. */
+  readonly text?: { readonly model: TextModel; readonly fileBytes: number };
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
   /** Something that an operator should know of a model that serves: the reason of an event, and a sentence. */
@@ -61,7 +65,10 @@ export interface HostRequest {
 }
 
 /** What the whole run took, known at the end of an answer in pieces. */
-export type HostTrailer = Pick<HostResponse, "computeUs" | "decodeUs" | "encodeUs">;
+export interface HostTrailer extends Pick<HostResponse, "computeUs" | "decodeUs" | "encodeUs"> {
+  /** Of an answer in text: the tokens that went in and came out. */
+  readonly usage?: Usage;
+}
 /** An answer that comes in pieces. Its reader reads it to its end or cancels it: until then the host holds it. */
 export type HostStream = ResponseStream<HostTrailer>;
 
@@ -104,6 +111,8 @@ export interface ModelHost {
   readonly measuredMiB: number | undefined;
   /** What it was started with. */
   readonly mayShare: RunSharing | undefined;
+  /** Requests that it runs at once, each of which begins its answer long before its end; undefined: it runs one thing at a time. */
+  readonly slots?: number;
   /** Why its requests do not share runs, as of now; undefined when they do. */
   readonly noBatchReason: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */

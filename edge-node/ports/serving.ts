@@ -66,6 +66,8 @@ export interface LocalPlacementView {
   /** The deadline of a request that names none, in ms; 0: the protocol's default. */
   readonly timeoutMs: number;
   readonly isEdgeOnly: boolean;
+  /** It writes text, as far as its host is up. */
+  readonly isText?: boolean;
   /** Name of its artifact. */
   readonly artifact: string;
   /** Why it failed, code and words, for a person. */

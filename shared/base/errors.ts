@@ -83,6 +83,12 @@ export const ERRORS = {
     message: "The model needs more memory for this request than its limit allows.",
     fix: "Send fewer rows or smaller inputs, or raise `limits.memMiB` of the deployment.",
   },
+  CONTEXT_TOO_LONG: {
+    status: 400,
+    retryable: false,
+    message: "The prompt and the tokens that may follow it are more than the model's context holds.",
+    fix: "Send a shorter prompt, ask for fewer tokens, or raise `limits.memMiB` of the deployment up to the context that the model was trained for.",
+  },
   RUN_TOO_LONG: {
     status: 422,
     retryable: false,

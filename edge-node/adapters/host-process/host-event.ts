@@ -27,8 +27,10 @@ export const hostEvent = z.discriminatedUnion("event", [
         }),
       )
       .max(8),
+    slots: z.number().int().min(1).max(1_024).optional(),
   }),
   z.object({ event: z.literal("larger-run"), size: runSize.optional() }),
+  z.object({ event: z.literal("progress") }),
   z.object({ event: z.literal("sharing-stopped"), reason: z.string().max(500) }),
   z.object({
     event: z.literal("failed"),

@@ -39,7 +39,14 @@ export class HostProcess {
 
   constructor(
     launch: Launch,
-    options: { cwd: string; memMiB: number; platform: string; onEvent: (event: CheckedHostEvent) => void },
+    options: {
+      cwd: string;
+      memMiB: number;
+      platform: string;
+      /** It runs several requests at once, and begins their answers in any order. */
+      runsSeveral: boolean;
+      onEvent: (event: CheckedHostEvent) => void;
+    },
   ) {
     this.#memMiB = options.memMiB;
     this.#child = spawn(launch.command, launch.args, {
@@ -51,6 +58,7 @@ export class HostProcess {
     });
     const [, , stderr, link, lifeline] = this.#child.stdio as (Socket | null)[];
     this.#link = new ProcessLink(present(link), {
+      runsSeveral: options.runsSeveral,
       onEvent: options.onEvent,
       onOverdue: (timeoutMs) =>
         this.kill({

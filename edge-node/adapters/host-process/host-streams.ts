@@ -2,6 +2,7 @@ import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES, STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
 import { ANSWER_CODES, ASK, type ReplyHead, type RequestHead } from "../../model-host/link/link-frame.ts";
+import { usage } from "../../../shared/text/usage.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { Reply } from "./reply-reader.ts";
 
@@ -68,12 +69,13 @@ export class HostStreams {
       throw new RangeError(`more than was granted of the answer to request ${requestId}`);
   }
 
-  end({ requestId, code, computeUs, decodeUs, encodeUs }: Reply): void {
+  end({ requestId, code, computeUs, decodeUs, encodeUs, body }: Reply): void {
     const { stream, timer } = this.#present(requestId);
     clearTimeout(timer);
     this.#open.delete(requestId);
     const why = ANSWER_CODES[code];
-    if (why === undefined) stream.finish({ computeUs, decodeUs, encodeUs });
+    const tokens = body.byteLength === 0 ? {} : { usage: usage.parse(JSON.parse(Buffer.from(body).toString("utf8"))) };
+    if (why === undefined) stream.finish({ computeUs, decodeUs, encodeUs, ...tokens });
     else stream.fail(why, "the model host could not finish its answer");
   }
 

@@ -14,6 +14,8 @@ export interface LaunchParts {
   /** The host's only argument. */
   readonly task: string;
   readonly memMiB: number;
+  /** Of files that the host maps into its address space beside its memory. */
+  readonly mappedMiB: number;
   readonly arch: string;
   /** A POSIX shell, or undefined where there is none (a distroless image): then there is no cap and no guard. */
   readonly shell: string | undefined;
@@ -70,9 +72,9 @@ export function launchOf(parts: LaunchParts): Launch {
   };
 }
 
-function addressSpaceKiB({ memMiB, arch }: LaunchParts): number {
+function addressSpaceKiB({ memMiB, mappedMiB, arch }: LaunchParts): number {
   const base = Object.hasOwn(BASE_ADDRESS_SPACE_MIB, arch) ? BASE_ADDRESS_SPACE_MIB[arch] : undefined;
-  return base === undefined || memMiB === 0 ? 0 : (memMiB + base) * 1_024;
+  return base === undefined || memMiB === 0 ? 0 : (memMiB + Math.ceil(mappedMiB) + base) * 1_024;
 }
 
 /** All that a host sees of the environment: no secrets, no proxies, no NODE_OPTIONS. */

@@ -5,7 +5,8 @@ import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
 import { limitFor } from "../../core/memory-limit.ts";
-import type { HostTask } from "../../model-host/link/link-frame.ts";
+import { type TextCapacity, textCapacity, textMemMiB } from "../../../shared/text/text-model.ts";
+import type { HostTask, TextHostTask } from "../../model-host/link/link-frame.ts";
 import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import { HostProcess } from "./host-process.ts";
@@ -18,6 +19,8 @@ export interface ModelHostsOptions {
   readonly loadTimeoutMs?: number;
   /** Path in an artifact's folder of the file that the runtime loads; by default `model.onnx`. */
   readonly mainFile?: (directory: string) => Promise<string>;
+  /** Threads with which the host of a text model computes. Default: 1. */
+  readonly textThreads?: number;
   /** Run the host as this program instead of `edge-node/model-host/main.ts`. For tests. */
   readonly entry?: string;
 }
@@ -27,6 +30,9 @@ const LOAD_TIMEOUT_MS = 180_000;
 const MIN_WARM_UP_MS = 1_000;
 const SHELL = "/bin/sh";
 const ENTRY = path.join(import.meta.dirname, "../../model-host/main.ts");
+const TEXT_ENTRY = path.join(import.meta.dirname, "../../model-host/text-main.ts");
+
+const MIB = 1_048_576;
 
 type Loaded = Extract<CheckedHostEvent, { event: "loaded" }>;
 type Ready = Extract<CheckedHostEvent, { event: "ready" }>;
@@ -79,7 +85,13 @@ export class ProcessModelHosts implements ModelHosts {
       return await this.#startMeasured(spec, { cwd, main, onPhase, signal });
     } catch (error) {
       // A whole number divided by a made-up zero ends the process. Values that no caller sent decide nothing: load it alone.
-      if (signal.aborted || !isHostFailure(error) || error.code !== "HOST_CRASHED" || phases.at(-1) !== "warming")
+      if (
+        signal.aborted ||
+        spec.text !== undefined ||
+        !isHostFailure(error) ||
+        error.code !== "HOST_CRASHED" ||
+        phases.at(-1) !== "warming"
+      )
         throw error;
       const onPhaseAgain = (): void => undefined;
       const host = await this.#startOnce(spec, { cwd, main, signal, onPhase: onPhaseAgain, withoutTrials: true });
@@ -129,13 +141,35 @@ export class ProcessModelHosts implements ModelHosts {
   }
 
   #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
-    const { workDirectory, entry = ENTRY } = this.#options;
-    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, limits } = spec;
+    const { workDirectory } = this.#options;
+    const { entry, task } = this.#program(spec, path.resolve(spec.directory, main), { withoutTrials });
+    return launchOf({
+      execPath: process.execPath,
+      entry,
+      task: JSON.stringify(task),
+      memMiB: spec.startRoomMiB ?? spec.limits.memMiB,
+      mappedMiB: (spec.text?.fileBytes ?? 0) / MIB,
+      arch: process.arch,
+      shell: existsSync(SHELL) ? SHELL : undefined,
+      guarded: process.pid !== 1,
+      compileCache: path.join(workDirectory, "compile-cache"),
+    });
+  }
+
+  #program(
+    spec: HostSpec,
+    file: string,
+    { withoutTrials }: { readonly withoutTrials: boolean },
+  ): { readonly entry: string; readonly task: HostTask | TextHostTask } {
+    const { entry, textThreads: threads = 1 } = this.#options;
+    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, text, limits } = spec;
+    if (text !== undefined)
+      return { entry: TEXT_ENTRY, task: { model, version, file, threads, ...capacityOf(text, limits.memMiB) } };
     const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
     const task: HostTask = {
       model,
       version,
-      file: path.resolve(spec.directory, main),
+      file,
       ...(mayShare?.isShared === false && { noBatchReason: mayShare.reason }),
       ...(withoutTrials && { withoutTrials }),
       ...(startRoomMiB !== undefined && {
@@ -145,17 +179,18 @@ export class ProcessModelHosts implements ModelHosts {
       ...(defaults.length > 0 && { defaults }),
       ...(samples !== undefined && { samples: path.resolve(spec.directory, samples) }),
     };
-    return launchOf({
-      execPath: process.execPath,
-      entry,
-      task: JSON.stringify(task),
-      memMiB: startRoomMiB ?? limits.memMiB,
-      arch: process.arch,
-      shell: existsSync(SHELL) ? SHELL : undefined,
-      guarded: process.pid !== 1,
-      compileCache: path.join(workDirectory, "compile-cache"),
-    });
+    return { entry: entry ?? ENTRY, task };
   }
+}
+
+/** Throws `HostFailure` OUT_OF_MEMORY. */
+function capacityOf({ model, fileBytes }: NonNullable<HostSpec["text"]>, memMiB: number): TextCapacity {
+  const capacity = textCapacity(model, fileBytes, memMiB);
+  if (capacity) return capacity;
+  throw hostFailure(
+    "OUT_OF_MEMORY",
+    `a limit of ${memMiB} MiB has no room for its weights and one request; ${textMemMiB(model, fileBytes)} MiB are usual`,
+  );
 }
 
 /** A host on its way to ready: loading, then warming. Each phase has its own deadline and its own failure. */
@@ -181,6 +216,7 @@ class HostStart {
     this.process = new HostProcess(launch, {
       cwd,
       memMiB,
+      runsSeveral: spec.text !== undefined,
       platform: process.platform,
       onEvent: (event) => this.#take(event),
     });
@@ -210,6 +246,7 @@ class HostStart {
       get noBatchReason() {
         return outcome.noBatchReason ?? stopped();
       },
+      ...(outcome.slots !== undefined && { slots: outcome.slots }),
       rssMiB: () => process.residentMiB,
       memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
       raiseMemory: async (memMiB) => {
@@ -245,6 +282,8 @@ class HostStart {
       case "sharing-stopped":
         this.#stoppedReason = event.reason;
         return this.#spec.onSharingStopped?.(event.reason);
+      case "progress":
+        return; // the link has heard it
       case "failed":
         return this.process.expectEnd(failureOf(event, this.process.memMiB));
     }

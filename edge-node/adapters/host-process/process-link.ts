@@ -23,6 +23,8 @@ interface Waiting {
 }
 
 interface Watcher {
+  /** It runs several requests at once, and begins their answers in any order. */
+  readonly runsSeveral: boolean;
   onEvent(event: CheckedHostEvent): void;
   /** The oldest request has run for its `timeoutMs`, or an answer has begun and nothing has come of it for so long. */
   onOverdue(timeoutMs: number): void;
@@ -33,6 +35,7 @@ interface Watcher {
 /**
  * The agent's end of a link. The host begins its answers in order and takes up at most `maxRows` requests at once, so only the
  * oldest can be running. The time of the oldest is measured: a request that waits behind a slow one is not blamed for it.
+ * Of a host that runs several at once each may be running: it hangs when nothing at all has come for so long.
  */
 export class ProcessLink {
   readonly #socket: Socket;
@@ -137,7 +140,7 @@ export class ProcessLink {
     try {
       const [oldest] = this.#waiting;
       for (const reply of this.#reader.push(chunk)) this.#take(reply);
-      if (this.#waiting[0] !== oldest) this.#watchOldest();
+      if (this.#waiting[0] !== oldest || this.#watcher.runsSeveral) this.#watchOldest();
       this.#endIfIdle();
     } catch (error) {
       this.#watcher.onNonsense(messageOf(error));
@@ -152,7 +155,8 @@ export class ProcessLink {
     if (reply.kind === REPLY.END) return this.#streams.end(reply);
     const code = ANSWER_CODES[reply.code];
     // One that was taken back is answered before those that run.
-    const at = code === "CANCELLED" ? this.#waiting.findIndex(({ requestId }) => requestId === reply.requestId) : 0;
+    const isAnyOrder = code === "CANCELLED" || this.#watcher.runsSeveral;
+    const at = isAnyOrder ? this.#waiting.findIndex(({ requestId }) => requestId === reply.requestId) : 0;
     const asked = this.#waiting[at];
     const isAnswer = reply.kind === REPLY.ANSWER || reply.kind === REPLY.HEAD;
     if (!isAnswer || asked?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {

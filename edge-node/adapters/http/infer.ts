@@ -28,7 +28,7 @@ export interface Answered {
   readonly code: string;
 }
 
-interface Parts {
+export interface InferParts {
   readonly response: ServerResponse;
   readonly node: LocalNode;
   readonly bodies: ByteBudget;
@@ -40,11 +40,12 @@ interface Parts {
 }
 
 /** One inference at the node itself: same admission, queue and deadline as a request that came through the control plane. */
-export async function infer(target: ModelTarget, request: IncomingMessage, parts: Parts): Promise<Answered> {
+export async function infer(target: ModelTarget, request: IncomingMessage, parts: InferParts): Promise<Answered> {
   let placement: LocalPlacementView | undefined;
   try {
     const headers = parseInferenceHeaders(request.headers);
     placement = resolvePlacement(target, parts.node.placements());
+    if (placement.isText === true) throw writesText(placement);
     const { reply, code } = await ask(placement, request, { ...parts, ...headers });
     return { reply, model: placement.model, code: code ?? "OK" };
   } catch (thrown) {
@@ -55,12 +56,12 @@ export async function infer(target: ModelTarget, request: IncomingMessage, parts
 }
 
 /** For a caller who went away: nothing is sent. */
-const NOBODY: LocalResponse = { status: 499, headers: [], body: own(new Uint8Array(0)) };
+export const NOBODY: LocalResponse = { status: 499, headers: [], body: own(new Uint8Array(0)) };
 
 async function ask(
   placement: LocalPlacementView,
   request: IncomingMessage,
-  parts: Parts & ReturnType<typeof parseInferenceHeaders>,
+  parts: InferParts & ReturnType<typeof parseInferenceHeaders>,
 ): Promise<{ readonly reply: LocalResponse; readonly code: ErrorCode | undefined }> {
   const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response, headerLength } = parts;
   refuseCloud(placement, parts);
@@ -94,7 +95,7 @@ interface Asked extends Pick<ReturnType<typeof parseInferenceHeaders>, "timeoutM
 export async function askHere(
   placement: LocalPlacementView,
   asked: Asked,
-  parts: Omit<Parts, "response" | "bodies">,
+  parts: Omit<InferParts, "response" | "bodies">,
 ): Promise<WorkerResponse> {
   const { node, clock, logger, statistics } = parts;
   const { placementId, model, version } = placement;
@@ -123,7 +124,7 @@ export async function askHere(
 /** Whether the request may run at the edge alone. Throws EDGE_ONLY at a cloud node. */
 function refuseCloud(
   { isEdgeOnly }: LocalPlacementView,
-  { node, residency }: Pick<Parts, "node"> & Pick<Asked, "residency">,
+  { node, residency }: Pick<InferParts, "node"> & Pick<Asked, "residency">,
 ): boolean {
   const edgeOnly = residency === "edge-only";
   if ((edgeOnly || isEdgeOnly) && node.kind === "cloud")
@@ -131,7 +132,19 @@ function refuseCloud(
   return edgeOnly;
 }
 
+const writesText = ({ model }: LocalPlacementView): SkerryError =>
+  new SkerryError(
+    "INVALID_REQUEST",
+    `${model} writes text and takes no tensors: ask /v1/chat/completions or /v1/completions`,
+  );
+
 function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
+  const { facts, timing, code } = factsOf(answer, placement);
+  return { reply: { status: facts.status, headers: inferenceHeaders(facts, timing), body: answer.body }, code };
+}
+
+/** What the headers of an answer say, and where its time went. */
+export function factsOf(answer: WorkerResponse, placement: LocalPlacementView) {
   const code = isCatalogued(answer.code) ? answer.code : undefined;
   // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
   const status = code === "MODEL_NOT_READY" ? 503 : answer.status;
@@ -147,11 +160,11 @@ function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
     modelVersion: versionKey(placement.model, placement.version),
     route: { placement: placement.placementId, reason: "local", etaMs: undefined, candidates: 1, attempt: 1 },
   };
-  const headers = inferenceHeaders(facts, [
+  const timing = [
     ["queue", answer.queueUs / 1_000],
     ["infer", answer.computeUs / 1_000],
-  ]);
-  return { reply: { status, headers, body: answer.body }, code };
+  ] as const;
+  return { facts, timing, code };
 }
 
 export const isCatalogued = (code: string | undefined): code is ErrorCode =>

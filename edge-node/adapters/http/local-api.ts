@@ -22,7 +22,10 @@ import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import { REMOVED } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } from "./response.ts";
+import { isOpenAi } from "../../../shared/openai/http/path.ts";
+import type { TextApi } from "../../../shared/openai/requests.ts";
 import { type Answered, infer } from "./infer.ts";
+import { askText, openAiErrorReply, textModel, textModels } from "./openai.ts";
 import type { LocalKeys } from "./local-keys.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import {
@@ -123,7 +126,7 @@ export class LocalApi {
       if (error.code === "INTERNAL" && !response.destroyed)
         logger.error({ requestId, err: error.cause ?? thrown }, "the local API failed");
       if (error.code === "CANCELLED") response.destroy();
-      else send(response, errorResponse(error), { common, clock, gzip: false });
+      else send(response, errorFor(request, error), { common, clock, gzip: false });
     }
   }
 
@@ -131,9 +134,9 @@ export class LocalApi {
     const path = pathOf(request);
     const route = routeOf(path);
     if (route === undefined)
-      throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its API begins at /v2`);
+      throw new SkerryError("NOT_FOUND", `this node serves no ${path.slice(0, 200)}; its APIs begin at /v2 and /v1`);
     const allowed = methodsOf(route);
-    if (!allowed.includes(request.method ?? "")) return notAllowed(path, { allowed, method: request.method });
+    if (!allowed.includes(request.method ?? "")) return notAllowed(request, allowed);
     if (!OPEN.has(route.kind)) await this.#admit(request);
     return this.#reply(route, request, response);
   }
@@ -189,9 +192,17 @@ export class LocalApi {
         return repositoryChange();
       case "explain":
         throw new SkerryError("NOT_SERVED", "no model here declares an explainer; ask /infer");
+      case "text":
+        if (route.path.kind === "models") return textModels(node);
+        if (route.path.kind === "model") return textModel(node, route.path.id);
+        return this.#askText(route.path.api, request, response);
       case "infer":
         return this.#measured(() => infer(route.target, request, { ...this.#parts, response }));
     }
+  }
+
+  #askText(api: TextApi, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
+    return this.#measured(() => askText(api, request, { ...this.#parts, response }));
   }
 
   async #measured(ask: () => Promise<Answered>): Promise<LocalResponse> {
@@ -219,13 +230,15 @@ function readiness(node: LocalNode): LocalResponse {
   return jsonResponse({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });
 }
 
-function notAllowed(
-  path: string,
-  { allowed, method }: { allowed: readonly string[]; method: string | undefined },
-): LocalResponse {
-  const error = new SkerryError(
-    "METHOD_NOT_ALLOWED",
-    `${path.slice(0, 200)} takes ${allowed.join(", ")}, not ${method}`,
-  );
-  return errorResponse(error, { Allow: allowed.join(", ") });
+function notAllowed(request: IncomingMessage, allowed: readonly string[]): LocalResponse {
+  const path = pathOf(request).slice(0, 200);
+  const error = new SkerryError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${request.method}`);
+  return errorFor(request, error, { Allow: allowed.join(", ") });
 }
+
+/** In the form of the API that was asked. */
+const errorFor = (
+  request: IncomingMessage,
+  error: SkerryError,
+  headers?: Readonly<Record<string, string>>,
+): LocalResponse => (isOpenAi(pathOf(request)) ? openAiErrorReply(error, headers) : errorResponse(error, headers));

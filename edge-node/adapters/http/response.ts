@@ -6,7 +6,8 @@ import { inferenceError } from "../../../shared/inference/http/error-response.ts
 import { isWorthGzip, sendGzipped } from "../../../shared/inference/http/compression.ts";
 import { forwardStream } from "../../../shared/inference/http/forward-stream.ts";
 import { JSON_TYPE } from "../../../shared/inference/http/request-headers.ts";
-import type { HostStream } from "../../ports/model-hosts.ts";
+import type { StreamEnd } from "../../../shared/inference/response-stream.ts";
+import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 
 /** What a route answers. */
 export interface LocalResponse {
@@ -15,6 +16,8 @@ export interface LocalResponse {
   readonly headers: readonly string[];
   /** A stream goes out as its pieces come. */
   readonly body: OwnedBytes | HostStream;
+  /** What a stream that is not whole ends with. Such a stream is made while it is read, and leaves as it comes: uncompressed. */
+  readonly failureOf?: (end: StreamEnd<HostTrailer>) => Uint8Array | undefined;
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -54,18 +57,18 @@ export const errorResponse = (error: SkerryError, headers: Headers = {}): LocalR
  */
 export function send(
   response: ServerResponse,
-  { status, headers, body }: LocalResponse,
+  { status, headers, body, failureOf }: LocalResponse,
   { common, clock, gzip }: { readonly common: readonly string[]; readonly clock: Clock; readonly gzip: boolean },
 ): void {
   const isWhole = body instanceof Uint8Array;
   if (response.destroyed) return isWhole ? undefined : void body.cancel();
-  if (gzip && status === 200 && isWorthGzip(body.length))
+  if (gzip && status === 200 && failureOf === undefined && isWorthGzip(body.length))
     return void sendGzipped(response, { status, headers: [...common, ...headers], body }, clock);
   // A stream whose length is not known goes out chunked.
   const length = body.length === undefined ? [] : ["Content-Length", String(body.length)];
   response.writeHead(status, [...common, ...headers, ...length]);
   if (isWhole) response.end(body, releasing(body));
-  else void forwardStream(body, response, clock);
+  else void forwardStream(body, response, clock, failureOf);
 }
 
 const listed = (headers: Headers): string[] => Object.entries(headers).flat();

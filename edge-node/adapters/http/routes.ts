@@ -1,7 +1,9 @@
+import { openAiMethods, type OpenAiPath, openAiPath } from "../../../shared/openai/http/path.ts";
 import { type ModelTarget, parseModelPath } from "../../../shared/inference/http/path.ts";
 
 /** What a path can mean on a node. */
 export type Route =
+  | { readonly kind: "text"; readonly path: OpenAiPath }
   | { readonly kind: "status" | "live" | "ready" | "metrics" }
   | {
       readonly kind:
@@ -36,6 +38,8 @@ const CHANGE = /^\/v2\/repository\/models\/[^/]+\/(?:load|unload)$/;
 export function routeOf(path: string): Route | undefined {
   const fixed = FIXED.get(path);
   if (fixed !== undefined) return fixed;
+  const text = openAiPath(path);
+  if (text !== undefined) return { kind: "text", path: text };
   const model = parseModelPath(path);
   if (model === undefined) return CHANGE.test(path) ? { kind: "repository-change" } : undefined;
   const { operation, target } = model;
@@ -63,4 +67,7 @@ const POSTED: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
 ]);
 
 /** The methods that a route takes, as they stand in `Allow`. */
-export const methodsOf = ({ kind }: Route): readonly string[] => (POSTED.has(kind) ? ["POST"] : ["GET", "HEAD"]);
+export const methodsOf = (route: Route): readonly string[] => {
+  if (route.kind === "text") return openAiMethods(route.path);
+  return POSTED.has(route.kind) ? ["POST"] : ["GET", "HEAD"];
+};

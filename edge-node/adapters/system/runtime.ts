@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { createRequire, findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 
@@ -12,6 +12,8 @@ const MAX_IR_VERSION = 13;
 
 export interface Runtime {
   readonly runtime: string;
+  /** What can be executed here, as in a bundle. */
+  readonly runtimes: string[];
   readonly maxOpset: number;
   readonly maxIrVersion: number;
 }
@@ -22,7 +24,21 @@ const packageSchema = z.object({ version: z.string() });
 export async function installedRuntime(): Promise<Runtime> {
   const entry = createRequire(import.meta.url).resolve("onnxruntime-node");
   const { version } = await nearestPackage(dirname(entry));
-  return { runtime: `onnxruntime ${version}`, maxOpset: MAX_OPSET, maxIrVersion: MAX_IR_VERSION };
+  const runtimes = hasLlama() ? ["onnx", "gguf"] : ["onnx"];
+  return { runtime: `onnxruntime ${version}`, runtimes, maxOpset: MAX_OPSET, maxIrVersion: MAX_IR_VERSION };
+}
+
+/** Whether node-llama-cpp has a binary for this platform: it is a package of its own, which npm leaves out elsewhere. */
+function hasLlama(): boolean {
+  const platform = process.platform === "darwin" ? "mac" : process.platform === "win32" ? "win" : process.platform;
+  const arch = process.arch === "arm" ? "armv7l" : process.arch;
+  const metal = platform === "mac" && arch === "arm64" ? "-metal" : "";
+  try {
+    const entry = createRequire(import.meta.url).resolve("node-llama-cpp");
+    return findPackageJSON(`@node-llama-cpp/${platform}-${arch}${metal}`, entry) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function nearestPackage(directory: string): Promise<z.infer<typeof packageSchema>> {

@@ -93,8 +93,9 @@ export class ResponseSender {
     }
     const end = await stream.ended;
     if (end.kind === "cancelled") return undefined;
-    const computeUs = end.kind === "complete" ? end.trailer.computeUs : head.computeUs;
-    return { ...head, ...figures(), computeUs, meta: end.kind === "failed" ? { code: end.code } : {} };
+    if (end.kind === "failed") return { ...head, ...figures(), meta: { code: end.code } };
+    const { computeUs, usage } = end.trailer;
+    return { ...head, ...figures(), computeUs, meta: usage === undefined ? {} : { usage } };
   }
 
   /** Head, what `body` sends, and the trailers that it returns; none when nobody reads the response any more. */

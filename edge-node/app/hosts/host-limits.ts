@@ -35,7 +35,9 @@ export class HostLimits {
   /** `spec` with what the placement's next host may use. `ended` follows. */
   async forStart(placement: Placement, spec: HostSpec): Promise<HostSpec> {
     const { memMiB, memIsEstimate = false } = spec.limits;
-    const limitMiB = memIsEstimate ? this.#measured.get(placement) : memMiB;
+    // The host of a text model takes what is planned for it: its cache is as large as its limit lets it be.
+    const isGuess = memIsEstimate && spec.text === undefined;
+    const limitMiB = isGuess ? this.#measured.get(placement) : memMiB;
     if (limitMiB !== undefined) return this.within(placement, spec, limitMiB);
     const usableMiB = Math.floor((await this.#parts.probe.capabilities()).memMiB * MODELS_MEMORY_SHARE);
     const others = [...this.#parts.placements.all().values()].filter((other) => other !== placement);

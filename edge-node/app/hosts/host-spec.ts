@@ -22,6 +22,7 @@ export async function hostSpecOf(
 ): Promise<HostSpec> {
   const { placementId, model, version, artifact, limits } = placement;
   const manifest = await disk.manifest(artifact);
+  const { text, files } = manifest;
   return {
     placementId,
     model,
@@ -31,6 +32,7 @@ export async function hostSpecOf(
     mayShare: mayShare(manifest, limits.rowsAreIndependent),
     ...(manifest.defaults && { defaults: manifest.defaults }),
     ...(hasSamples(manifest) && { samples: SAMPLES_FILE }),
+    ...(text && { text: { model: text, fileBytes: files.reduce((sum, { size }) => sum + size, 0) } }),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);
       log.add("warn", `${model}:${version}: ${message}`, reason);

@@ -51,6 +51,7 @@ function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementVie
     state,
     timeoutMs: limits.timeoutMs,
     isEdgeOnly: spec.residency === "edge-only",
+    isText: host?.slots !== undefined,
     artifact,
     detail: code === undefined ? detail : [code, detail].filter((word) => word !== undefined).join(": "),
     signature: host && { inputs: host.inputs, outputs: host.outputs },

@@ -1,5 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf, type ErrorCode } from "../../../shared/base/errors.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { handLimit, isWorthStarting, type QueueView } from "../../core/admission.ts";
 import { RunStatistics } from "../../core/run-statistics.ts";
@@ -10,6 +11,8 @@ import { blameOf, type Outcome, streamOf } from "./request-outcome.ts";
 interface Entry {
   readonly request: WorkerRequest;
   readonly arrivedAt: number;
+  /** Cancelled when it is settled without the host's answer: what the host has of it ends. */
+  readonly dropped: Cancellation;
   isStarted: boolean;
   isSettled: boolean;
   settle(outcome: Outcome): void;
@@ -41,7 +44,10 @@ const MAX_ROWS = 65_535;
  */
 export class PlacementQueue {
   readonly host: ModelHost;
+  /** Of runs; of a host that runs several requests at once, of the times until their answers begin. */
   readonly statistics: RunStatistics;
+  /** Of whole answers, where they begin long before they end. */
+  readonly #whole: RunStatistics;
   readonly #clock: Clock;
   /** Highest priority first; among equals, first come. */
   readonly #waiting: Entry[] = [];
@@ -65,6 +71,7 @@ export class PlacementQueue {
     this.host = host;
     this.#clock = clock;
     this.statistics = new RunStatistics(host.warmUs / 1_000);
+    this.#whole = new RunStatistics(host.warmUs / 1_000);
   }
 
   /** What is served and within which limits. */
@@ -86,20 +93,22 @@ export class PlacementQueue {
   }
 
   get slots(): number {
-    return SLOTS;
+    return this.host.slots ?? SLOTS;
   }
 
-  /** Mean time of a run for a request, in ms. */
+  /** Mean time of a run for a request, in ms; where answers begin long before they end, until one begins. */
   get meanMs(): number {
     return this.statistics.meanMs(this.#clock.now());
   }
 
   view(): QueueView {
+    const { meanMs, slots } = this;
+    const beginsEarly = this.host.slots !== undefined;
     return {
       inFlight: this.#inFlight,
       ahead: this.#waiting.length + this.#handed,
-      slots: SLOTS,
-      meanMs: this.meanMs,
+      slots,
+      ...(beginsEarly ? { meanMs: this.#whole.meanMs(this.#clock.now()), headMs: meanMs } : { meanMs }),
       batch: this.#batch,
       queueLimit: this.#placement.limits.queue,
     };
@@ -125,7 +134,9 @@ export class PlacementQueue {
         else void stream.ended.then(() => this.#leave());
         resolve(outcome);
       };
-      const entry: Entry = { request, arrivedAt: this.#clock.now(), isStarted: false, isSettled: false, settle };
+      const arrivedAt = this.#clock.now();
+      const dropped = new Cancellation();
+      const entry: Entry = { request, arrivedAt, dropped, isStarted: false, isSettled: false, settle };
       const cancelTimer = this.#clock.after(request.deadlineMs, () =>
         this.#drop(entry, "DEADLINE_EXCEEDED", lateAt(entry)),
       );
@@ -169,6 +180,7 @@ export class PlacementQueue {
     const at = this.#waiting.indexOf(entry);
     if (at !== -1) this.#waiting.splice(at, 1);
     this.#settleDropped(entry, code, why);
+    entry.dropped.cancel();
   }
 
   #settleDropped(entry: Entry, code: ErrorCode, why: string, again?: "any"): void {
@@ -185,7 +197,8 @@ export class PlacementQueue {
       if (entry === undefined) return;
       const waitedMs = this.#clock.now() - entry.arrivedAt;
       const { meanMs } = this;
-      const ahead = this.#handed;
+      // What a host of several slots has taken does not keep this one from beginning.
+      const ahead = this.host.slots === undefined ? this.#handed : 0;
       if (isWorthStarting({ waitedMs, deadlineMs: entry.request.deadlineMs, meanMs, ahead })) {
         void this.#run(entry, waitedMs);
       } else {
@@ -212,24 +225,26 @@ export class PlacementQueue {
   }
 
   async #run(entry: Entry, queueMs: number): Promise<void> {
-    const { body, headerLength, cancellation } = entry.request;
+    const { body, headerLength } = entry.request;
     // The placement's own limit, not the caller's deadline: an impatient caller must not kill the host.
     const timeoutMs = this.#placement.limits.timeoutMs || DEFAULT_DEADLINE_MS;
     const startedAt = this.#clock.now();
     entry.isStarted = true;
     this.#handed += 1;
     this.#isAlone = entry.request.isAlone === true;
-    const maxRows = this.#isAlone ? 1 : this.#batch;
+    const maxRows = this.#isAlone ? 1 : (this.host.slots ?? this.#batch);
     try {
-      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows, cancellation });
+      const answer = await this.host.infer({ body, headerLength, timeoutMs, maxRows, cancellation: entry.dropped });
       if (answer.code === "CANCELLED") return; // settled when it was cancelled, and no run to learn from
       const stream = answer.body instanceof Uint8Array ? undefined : answer.body;
       if (entry.isSettled) stream?.cancel(); // its deadline passed while it ran: nobody reads it
       if (stream !== undefined && stream.length === undefined) {
+        if (this.host.slots !== undefined) this.statistics.add(this.#clock.now() - startedAt, 1, this.#clock.now());
         entry.settle({ kind: "answered", answer, queueMs });
         return await this.#learnAtEnd(stream);
       }
-      const inHostMs = this.#learn(startedAt, answer.batchSize);
+      // A host of several slots answers at once only what it refuses.
+      const inHostMs = this.host.slots === undefined ? this.#learn(startedAt, answer.batchSize) : 0;
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
       entry.settle({ kind: "dropped", why: messageOf(error), queueMs, ...blameOf(error) });
@@ -246,7 +261,8 @@ export class PlacementQueue {
     const now = this.#clock.now();
     this.#lastEndAt = now;
     // Not the time that passed: part of that is the reader's.
-    if (end.kind === "complete") this.statistics.add(end.trailer.computeUs / 1_000, 1, now);
+    const statistics = this.host.slots === undefined ? this.statistics : this.#whole;
+    if (end.kind === "complete") statistics.add(end.trailer.computeUs / 1_000, 1, now);
   }
 
   /**

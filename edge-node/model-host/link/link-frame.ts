@@ -2,6 +2,7 @@ import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { InputDefault, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import type { TextCapacity } from "../../../shared/text/text-model.ts";
 import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
 
 /**
@@ -21,7 +22,7 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *
  * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A HEAD carries no
  * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
- * times of the whole run, and a code when the pieces are not all. Pieces of several answers may interleave.
+ * times of the whole run, a code when the pieces are not all, and of an answer in text its usage as a body in JSON. Pieces of several answers may interleave.
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
@@ -78,6 +79,7 @@ export const ANSWER_CODES = [
   "QUEUE_FULL",
   "OUT_OF_MEMORY",
   "OUT_OF_MEMORY",
+  "CONTEXT_TOO_LONG",
 ] as const;
 
 /** The code byte of a request that was refused before its run, as one of its size or smaller was too large before. */
@@ -108,9 +110,13 @@ export type HostEvent =
       readonly noBatchReason?: string | undefined;
       readonly growth?: Growth;
       readonly warnings: readonly HostWarning[];
+      /** Requests that run at once; 1 when left out. */
+      readonly slots?: number;
     }
   /** A run that is larger than all before it begins; without a size: it has ended. */
   | { readonly event: "larger-run"; readonly size?: RunSize }
+  /** Of a host that runs several requests at once: a step is done, and no answer came of it yet. */
+  | { readonly event: "progress" }
   /** From now on requests do not share runs. */
   | { readonly event: "sharing-stopped"; readonly reason: string }
   | {
@@ -136,7 +142,17 @@ export interface Growth {
   readonly addedMiB: number;
 }
 
-/** The host's only argument, as JSON. */
+/** The only argument of a text model's host, as JSON. */
+export interface TextHostTask extends TextCapacity {
+  readonly model: string;
+  readonly version: string;
+  /** Absolute path of the file that the runtime loads. */
+  readonly file: string;
+  /** Threads that compute. */
+  readonly threads: number;
+}
+
+/** The only argument of a tensor model's host, as JSON. */
 export interface HostTask {
   readonly model: string;
   readonly version: string;

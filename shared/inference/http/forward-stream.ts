@@ -15,13 +15,14 @@ export interface Outlet {
  * has taken it: what is here unsent never exceeds the stream's window. The response's head must be out.
  *
  * Resolves with `OK`, or the code of what went wrong: then the connection is cut, which is the only way left to say that
- * the body is not whole. Never rejects. A reader that takes nothing for `STREAM_STALL_MS` is cut off; the cut connection
+ * the body is not whole, unless its format has a way of its own (`failureOf`). Never rejects. A reader that takes nothing for `STREAM_STALL_MS` is cut off; the cut connection
  * cancels the request, and with it the stream.
  */
 export async function forwardStream<Trailer>(
   stream: ResponseStream<Trailer>,
   response: Outlet,
   clock: Clock,
+  failureOf: (end: StreamEnd<Trailer>) => Uint8Array | undefined = () => undefined,
 ): Promise<string> {
   let cancelStall: (() => void) | undefined;
   let unsent = 0;
@@ -46,7 +47,9 @@ export async function forwardStream<Trailer>(
   if (end.kind === "complete") response.end();
   else {
     cancelStall?.();
-    response.destroy();
+    const failure = failureOf(end);
+    if (failure === undefined) response.destroy();
+    else response.write(failure, () => response.end());
   }
   return codeOf(end);
 }

@@ -6,6 +6,7 @@ const PARTS: LaunchParts = {
   entry: "/app/main.ts",
   task: '{"model":"digits"}',
   memMiB: 512,
+  mappedMiB: 0,
   arch: "x64",
   shell: "/bin/sh",
   guarded: true,

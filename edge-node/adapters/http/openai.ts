@@ -1,0 +1,86 @@
+import { own, release } from "../../../shared/bytes/owned-bytes.ts";
+import { cancellationOf } from "../../../shared/flow/cancellation.ts";
+import { SkerryError, isSkerryError } from "../../../shared/base/errors.ts";
+import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts";
+import { parseInferenceHeaders } from "../../../shared/inference/http/request-headers.ts";
+import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
+import { decodeRequest, noSuchModel } from "../../../shared/openai/decode-request.ts";
+import { openAiErrorResponse } from "../../../shared/openai/errors.ts";
+import { type ListedModel, modelDocument, modelsDocument } from "../../../shared/openai/http/model-list.ts";
+import { failureEvent, openAiReply } from "../../../shared/openai/http/reply.ts";
+import type { TextApi } from "../../../shared/openai/requests.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import { DEFAULT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import type { IncomingMessage } from "node:http";
+import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
+import { jsonResponse, type LocalResponse } from "./response.ts";
+import { type Answered, askHere, factsOf, type InferParts, NOBODY } from "./infer.ts";
+import { resolvePlacement } from "./resolve-placement.ts";
+
+/** The OpenAI API for the text models that this node holds. */
+
+/** What a request may name: ready text models and their aliases. When a version was published, only the control plane knows. */
+export function textModels(node: LocalNode): LocalResponse {
+  return jsonResponse({ body: modelsDocument(listed(node)) });
+}
+
+/** Throws NOT_FOUND. */
+export function textModel(node: LocalNode, id: string): LocalResponse {
+  const found = listed(node).find((each) => each.id === id);
+  if (found === undefined) throw noSuchModel(id);
+  return jsonResponse({ body: modelDocument(found) });
+}
+
+function listed(node: LocalNode): readonly ListedModel[] {
+  const ready = node.placements().filter(({ state, isText }) => state === "ready" && isText === true);
+  const ids = ready.flatMap(({ model, aliases }) => [model, ...aliases.map((alias) => `${model}:${alias}`)]);
+  return [...new Set(ids)].toSorted().map((id) => ({ id, created: 0 }));
+}
+
+/** One request for text at the node itself: same admission, queue and deadline as one that came through the control plane. */
+export async function askText(api: TextApi, request: IncomingMessage, parts: InferParts): Promise<Answered> {
+  let placement: LocalPlacementView | undefined;
+  const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response } = parts;
+  const startedAt = clock.now();
+  const { take, leave } = bodies.enter();
+  try {
+    const headers = parseInferenceHeaders(request.headers);
+    const body = wholeBody(await readBody(request, { maxBytes: maxBodyBytes, withinMs: BODY_MS, clock, take }));
+    const decoded = decodeRequest(api, body);
+    release(body);
+    placement = resolvePlacement(decoded.target, parts.node.placements());
+    if (placement.isText !== true)
+      throw new SkerryError("INVALID_REQUEST", `${placement.model} takes tensors and writes no text: ask /v2`);
+    const asked = {
+      ...headers,
+      body: own(decoded.question),
+      headerLength: JSON_BODY,
+      startedAt,
+      traceparent: request.headers["traceparent"],
+      cancellation: cancellationOf(response),
+    };
+    const answer = await askHere(placement, asked, parts);
+    const { facts, timing, code } = factsOf(answer, placement);
+    const reply = openAiReply({ facts, timing, body: answer.body }, decoded);
+    return {
+      reply: { ...reply, failureOf: decoded.streams ? failureEvent : cut },
+      model: placement.model,
+      code: code ?? "OK",
+    };
+  } catch (thrown) {
+    if (response.destroyed) return { reply: NOBODY, model: placement?.model, code: "CANCELLED" };
+    if (!isSkerryError(thrown)) throw thrown;
+    return { reply: openAiErrorReply(thrown), model: placement?.model, code: thrown.code };
+  } finally {
+    leave();
+  }
+}
+
+/** A whole answer that is not whole has no way to say so but a cut connection. */
+const cut = (): undefined => undefined;
+
+/** An error in the form that clients of this API read. */
+export const openAiErrorReply = (error: SkerryError, headers: Readonly<Record<string, string>> = {}): LocalResponse => {
+  const answer = openAiErrorResponse(error);
+  return jsonResponse({ status: answer.status, body: answer.body, headers: { ...answer.headers, ...headers } });
+};

@@ -1,0 +1,157 @@
+import {
+  getLlama,
+  type LlamaContextSequence,
+  LlamaGrammar,
+  LlamaGrammarEvaluationState,
+  LlamaJsonSchemaGrammar,
+  LlamaLogLevel,
+  type LlamaModel,
+  type Llama,
+  type Token,
+} from "node-llama-cpp";
+import { isSkerryError, messageOf, SkerryError } from "../../../shared/base/errors.ts";
+import { STEP_TOKENS } from "../../../shared/text/text-model.ts";
+import type { ResponseFormat } from "../../../shared/openai/requests.ts";
+import type { TextHostTask } from "../link/link-frame.ts";
+import type { AnswerFormat, Control, Sampling, TextRuntime } from "../text/text-runtime.ts";
+import { grammarSchema } from "./json-schema.ts";
+import { SequencePool } from "./sequence-pool.ts";
+
+class GrammarFormat implements AnswerFormat {
+  readonly kind = "format";
+  readonly grammar: LlamaGrammar;
+
+  constructor(grammar: LlamaGrammar) {
+    this.grammar = grammar;
+  }
+}
+
+/**
+ * llama.cpp by node-llama-cpp, on the processor. Its tokens are branded numbers; the rest of the host has plain ones.
+ * Nothing is downloaded or compiled: without a binary for this platform it throws.
+ */
+export async function openLlama(task: TextHostTask): Promise<TextRuntime> {
+  const { contextTokens, sequences, threads } = task;
+  const llama = await getLlama({
+    gpu: false,
+    build: "never",
+    skipDownload: true,
+    progressLogs: false,
+    logLevel: LlamaLogLevel.error,
+    maxThreads: threads,
+  });
+  // The agent decided what fits; a second opinion from the machine's free memory would only differ.
+  const model = await llama.loadModel({ modelPath: task.file, gpuLayers: 0, ignoreMemorySafetyChecks: true });
+  const context = await model.createContext({
+    contextSize: contextTokens,
+    sequences,
+    batchSize: STEP_TOKENS,
+    threads,
+    ignoreMemorySafetyChecks: true,
+    failedCreationRemedy: false,
+  });
+  const places = Array.from({ length: sequences }, () => context.getSequence());
+  return new LlamaRuntime({ llama, model, places, contextTokens });
+}
+
+interface Parts {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly places: readonly LlamaContextSequence[];
+  readonly contextTokens: number;
+}
+
+class LlamaRuntime implements TextRuntime {
+  readonly contextTokens: number;
+  readonly sequences: number;
+  readonly chatTemplate: string | undefined;
+  readonly specialTexts: { readonly bos: string; readonly eos: string };
+  readonly #llama: Llama;
+  readonly #model: LlamaModel;
+  readonly #pool: SequencePool<LlamaContextSequence>;
+
+  constructor({ llama, model, places, contextTokens }: Parts) {
+    const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
+    this.#llama = llama;
+    this.#model = model;
+    this.#pool = new SequencePool(places);
+    this.contextTokens = contextTokens;
+    this.sequences = places.length;
+    this.chatTemplate = typeof template === "string" ? template : undefined;
+    this.specialTexts = { bos: model.tokens.bosString ?? "", eos: model.tokens.eosString ?? "" };
+  }
+
+  tokenize(text: string, { hasSpecials }: { readonly hasSpecials: boolean }): readonly number[] {
+    const tokens = this.#model.tokenize(text, hasSpecials);
+    const { bos, shouldPrependBosToken } = this.#model.tokens;
+    if (bos !== null && shouldPrependBosToken && tokens[0] !== bos) tokens.unshift(bos);
+    return tokens;
+  }
+
+  textOf(tokens: readonly number[], before: readonly number[]): string {
+    return this.#model.detokenize(branded(tokens), false, branded(before));
+  }
+
+  async formatOf(format: ResponseFormat | null | undefined): Promise<AnswerFormat | undefined> {
+    if (format == null || format.type === "text") return undefined;
+    if (format.type === "json_object") return new GrammarFormat(await LlamaGrammar.getFor(this.#llama, "json"));
+    const schema = grammarSchema(format.json_schema.schema);
+    try {
+      // The schema was checked keyword by keyword; the package's type cannot be told of that.
+      return new GrammarFormat(new LlamaJsonSchemaGrammar(this.#llama, schema as never));
+    } catch (error) {
+      if (isSkerryError(error)) throw error;
+      throw new SkerryError("INVALID_REQUEST", `\`response_format\` was refused: ${messageOf(error).slice(0, 300)}`);
+    }
+  }
+
+  async *generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<number, void> {
+    const tokens = branded(prompt);
+    const place = await this.#pool.take((each) => each.compareContextTokens(tokens).firstDifferentIndex);
+    try {
+      if (control.isCancelled()) return;
+      let at = await keepPrefix(place, tokens);
+      control.onCached(at);
+      for (; tokens.length - at > STEP_TOKENS; at += STEP_TOKENS) {
+        await place.evaluateWithoutGeneratingNewTokens(tokens.slice(at, at + STEP_TOKENS));
+        control.onStep();
+        if (control.isCancelled()) return;
+      }
+      const made: Token[] = [];
+      for await (const token of place.evaluate(tokens.slice(at), this.#options(sampling, made))) {
+        made.push(token);
+        yield token;
+      }
+    } finally {
+      this.#pool.give(place);
+    }
+  }
+
+  /** `made`: the tokens of the answer so far. */
+  #options(sampling: Sampling, made: Token[]) {
+    const { temperature, topP, topK, minP, seed, frequencyPenalty, presencePenalty, format } = sampling;
+    const isPenalised = frequencyPenalty !== 0 || presencePenalty !== 0;
+    return {
+      temperature,
+      topP,
+      topK,
+      minP,
+      seed,
+      ...(isPenalised && {
+        repeatPenalty: { punishTokens: () => made, penalty: 1, frequencyPenalty, presencePenalty },
+      }),
+      ...(format instanceof GrammarFormat && {
+        grammarEvaluationState: new LlamaGrammarEvaluationState({ model: this.#model, grammar: format.grammar }),
+      }),
+    };
+  }
+}
+
+/** Leaves in a place what agrees with the prompt, and returns how much that is: one token is always computed anew, for its answer. */
+async function keepPrefix(place: LlamaContextSequence, tokens: Token[]): Promise<number> {
+  const same = Math.min(place.compareContextTokens(tokens).firstDifferentIndex, tokens.length - 1);
+  if (same < place.nextTokenIndex) await place.eraseContextTokenRanges([{ start: same, end: place.nextTokenIndex }]);
+  return place.nextTokenIndex;
+}
+
+const branded = (tokens: readonly number[]): Token[] => tokens as Token[];

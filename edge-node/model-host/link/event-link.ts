@@ -1,0 +1,140 @@
+import { Socket } from "node:net";
+import { INITIAL_CREDIT_BYTES, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import {
+  ASK,
+  type HostEvent,
+  PIECE_BYTES,
+  readRequestHead,
+  REPLY,
+  REPLY_HEADER,
+  type ReplyHead,
+  REQUEST_HEADER,
+  writeReplyHead,
+} from "./link-frame.ts";
+
+const NOTHING = new Uint8Array(0);
+const QUIET = { code: 0, batchSize: 1, requestId: 0, headerLength: JSON_BODY, computeUs: 0, decodeUs: 0, encodeUs: 0 };
+const MAX_U32 = 0xffff_ffff;
+
+interface Handlers {
+  /** `body` belongs to the receiver. */
+  onRequest(requestId: number, body: Uint8Array): void;
+  onCancel(requestId: number): void;
+  onCredit(requestId: number, bytes: number): void;
+  /** The agent has closed its end or is gone. */
+  onClosed(): void;
+}
+
+/**
+ * The link of a host that runs several requests at once: what comes is read while a step is computed, so that a caller who
+ * goes away is heard within it.
+ */
+export class EventLink {
+  readonly #socket: Socket;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(fd: number, handlers: Handlers) {
+    this.#socket = new Socket({ fd, readable: true, writable: true });
+    this.#socket.on("data", (chunk: Buffer) => this.#read(chunk, handlers));
+    this.#socket.on("end", () => handlers.onClosed());
+    this.#socket.on("error", () => handlers.onClosed());
+  }
+
+  sendEvent(event: HostEvent): void {
+    this.#send({ ...QUIET, kind: REPLY.EVENT, batchSize: 0, headerLength: 0 }, Buffer.from(JSON.stringify(event)));
+  }
+
+  /** A whole answer. `code`: position in `ANSWER_CODES`. */
+  answer(requestId: number, code: number, body: Uint8Array): void {
+    this.#send({ ...QUIET, kind: REPLY.ANSWER, requestId, code }, body);
+  }
+
+  /** An answer begins whose length nobody knows yet. */
+  begin(requestId: number): AnswerInPieces {
+    this.#sendHead({ ...QUIET, kind: REPLY.HEAD, requestId, bodyLength: UNKNOWN_LENGTH });
+    return new AnswerInPieces((head, body) => this.#send({ ...QUIET, ...head, requestId }, body));
+  }
+
+  /** Resolves when what was sent has left, and closes. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(() => resolve()));
+  }
+
+  #read(chunk: Buffer, handlers: Handlers): void {
+    let bytes = this.#rest.byteLength === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    while (bytes.byteLength >= REQUEST_HEADER) {
+      const { kind, requestId, headerLength, bodyLength } = readRequestHead(
+        new DataView(bytes.buffer, bytes.byteOffset, REQUEST_HEADER),
+      );
+      if (bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${bodyLength} bytes`);
+      const end = REQUEST_HEADER + bodyLength;
+      if (bytes.byteLength < end) break;
+      if (kind === ASK.CANCEL) handlers.onCancel(requestId);
+      else if (kind === ASK.CREDIT) handlers.onCredit(requestId, headerLength);
+      else handlers.onRequest(requestId, bytes.subarray(REQUEST_HEADER, end));
+      bytes = bytes.subarray(end);
+    }
+    this.#rest = bytes;
+  }
+
+  #send(head: Omit<ReplyHead, "bodyLength">, body: Uint8Array): void {
+    this.#socket.cork();
+    this.#sendHead({ ...head, bodyLength: body.byteLength });
+    if (body.byteLength > 0) this.#socket.write(body);
+    this.#socket.uncork();
+  }
+
+  #sendHead(head: ReplyHead): void {
+    const bytes = Buffer.allocUnsafe(REPLY_HEADER);
+    writeReplyHead(new DataView(bytes.buffer, bytes.byteOffset, REPLY_HEADER), head);
+    this.#socket.write(bytes);
+  }
+}
+
+type SendPiece = (head: Pick<ReplyHead, "kind"> & Partial<ReplyHead>, body: Uint8Array) => void;
+
+/**
+ * An answer that is made while it is sent, within the credit of its reader: its writer waits for room, so that a slow
+ * reader holds up no other answer.
+ */
+export class AnswerInPieces {
+  readonly #send: SendPiece;
+  #creditBytes = INITIAL_CREDIT_BYTES;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(send: SendPiece) {
+    this.#send = send;
+  }
+
+  /** Sends what is granted of `bytes`, at most one piece, and returns how much that was. */
+  write(bytes: Uint8Array): number {
+    const piece = bytes.subarray(0, Math.min(PIECE_BYTES, this.#creditBytes));
+    if (piece.byteLength === 0) return 0;
+    this.#send({ kind: REPLY.PIECE }, piece);
+    this.#creditBytes -= piece.byteLength;
+    return piece.byteLength;
+  }
+
+  grant(bytes: number): void {
+    this.#creditBytes += bytes;
+    this.wake();
+  }
+
+  /** Ends the waits of `granted`. */
+  wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Resolves with the next grant, or after `wake`. */
+  granted(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** `code`: position in `ANSWER_CODES`; 0 when all of it was sent. `facts` go with the end, as JSON. */
+  end(code: number, computeUs: number, facts?: object): void {
+    const body = facts === undefined ? NOTHING : Buffer.from(JSON.stringify(facts));
+    this.#send({ kind: REPLY.END, code, computeUs: Math.min(MAX_U32, Math.round(computeUs)) }, body);
+  }
+}

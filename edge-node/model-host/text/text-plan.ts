@@ -1,0 +1,104 @@
+import { randomInt } from "node:crypto";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { invalid } from "../../../shared/inference/faults.ts";
+import { textQuestion, type TextQuestion } from "../../../shared/openai/requests.ts";
+import type { ChatPrompt } from "./prompt.ts";
+import type { Sampling, TextRuntime } from "./text-runtime.ts";
+
+/** Tokens of a completion that says nothing of them, as at OpenAI. */
+const COMPLETION_TOKENS = 16;
+
+/** What a request makes the runtime do: checked, and not begun. */
+export interface TextPlan {
+  readonly question: TextQuestion;
+  /** One for each choice, in their order. */
+  readonly choices: readonly { readonly prompt: readonly number[]; readonly sampling: Sampling }[];
+  /** Of all prompts, each counted once. */
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  readonly stops: readonly string[];
+  readonly streams: boolean;
+  readonly includesUsage: boolean;
+}
+
+/** Throws `SkerryError` INVALID_REQUEST for what is no question to a text model. */
+export function parseQuestion(body: Uint8Array): TextQuestion {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    value = undefined;
+  }
+  const parsed = textQuestion.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalid("this is a text model and takes no tensors; ask /v1/chat/completions or /v1/completions");
+}
+
+/** Throws `SkerryError` INVALID_REQUEST, and CONTEXT_TOO_LONG with the numbers. */
+export async function planText(question: TextQuestion, runtime: TextRuntime, chat: ChatPrompt): Promise<TextPlan> {
+  const { request } = question;
+  const prompts = promptsOf(question, runtime, chat);
+  const maxTokens = limitOf(question, prompts, runtime.contextTokens);
+  const format = question.openai === "chat" ? await runtime.formatOf(question.request.response_format) : undefined;
+  const seed = request.seed ?? randomInt(2 ** 32);
+  const count = request.n ?? 1;
+  const choices = prompts.flatMap((prompt) =>
+    Array.from({ length: count }, (_, at) => ({
+      prompt,
+      sampling: {
+        temperature: request.temperature ?? 1,
+        topP: request.top_p ?? 1,
+        topK: request.top_k ?? 0,
+        minP: request.min_p ?? 0,
+        seed: (seed + at) >>> 0,
+        frequencyPenalty: request.frequency_penalty ?? 0,
+        presencePenalty: request.presence_penalty ?? 0,
+        format,
+      },
+    })),
+  );
+  const { stop } = request;
+  return {
+    question,
+    choices,
+    promptTokens: prompts.reduce((sum, { length }) => sum + length, 0),
+    maxTokens,
+    stops: stop == null ? [] : typeof stop === "string" ? [stop] : stop,
+    streams: request.stream === true,
+    includesUsage: request.stream_options?.include_usage === true,
+  };
+}
+
+function promptsOf(question: TextQuestion, runtime: TextRuntime, chat: ChatPrompt): readonly (readonly number[])[] {
+  if (question.openai === "chat") return [chat.tokens(question.request.messages)];
+  const { prompt } = question.request;
+  return (typeof prompt === "string" ? [prompt] : prompt).map((text) => {
+    const tokens = runtime.tokenize(text, { hasSpecials: false });
+    if (tokens.length === 0) throw invalid("`prompt` is empty; this model needs a text to go on from");
+    return tokens;
+  });
+}
+
+function limitOf(question: TextQuestion, prompts: readonly (readonly number[])[], contextTokens: number): number {
+  const { request } = question;
+  const asked =
+    question.openai === "chat"
+      ? (question.request.max_completion_tokens ?? question.request.max_tokens)
+      : (question.request.max_tokens ?? COMPLETION_TOKENS);
+  const longest = Math.max(...prompts.map(({ length }) => length));
+  const left = contextTokens - longest;
+  if (left < (asked ?? 1)) throw tooLong(request.model, { contextTokens, longest, asked: asked ?? undefined });
+  return asked ?? left;
+}
+
+/** The first sentence is OpenAI's: its clients look for it. */
+function tooLong(
+  model: string,
+  { contextTokens, longest, asked }: { contextTokens: number; longest: number; asked: number | undefined },
+): SkerryError {
+  const wanted = asked === undefined ? "" : ` and ${asked} may follow`;
+  return new SkerryError(
+    "CONTEXT_TOO_LONG",
+    `This model's maximum context length is ${contextTokens} tokens. The prompt has ${longest}${wanted} (${model.slice(0, 63)})`,
+  );
+}

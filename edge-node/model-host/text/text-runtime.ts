@@ -1,0 +1,50 @@
+import type { ResponseFormat } from "../../../shared/openai/requests.ts";
+
+/** What a text model is made to do, whatever executes it. Positions in its vocabulary are called tokens. */
+export interface TextRuntime {
+  /** Tokens of prompt and answer together. */
+  readonly contextTokens: number;
+  /** Requests that are computed at once. */
+  readonly sequences: number;
+  /** How a conversation is written, in Jinja; undefined when the model does not say. */
+  readonly chatTemplate: string | undefined;
+  /** The texts of the tokens that begin and end a text; empty where there is none. */
+  readonly specialTexts: { readonly bos: string; readonly eos: string };
+  /** The tokens of a text. `hasSpecials`: texts of special tokens in it mean those tokens. */
+  tokenize(text: string, how: { readonly hasSpecials: boolean }): readonly number[];
+  /** The text of tokens that follow `before`. A character that is not whole yet comes as U+FFFD. */
+  textOf(tokens: readonly number[], before: readonly number[]): string;
+  /** What keeps an answer in a format. Throws `SkerryError` INVALID_REQUEST for a schema that it cannot keep to. */
+  formatOf(format: ResponseFormat | null | undefined): Promise<AnswerFormat | undefined>;
+  /**
+   * The tokens that follow `prompt`, until the model ends its text or nobody asks for more. Waits for a free sequence; what
+   * is in its cache already is not computed again. Ends within a step after `isCancelled` says so.
+   */
+  generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<number, void, undefined>;
+}
+
+/** Belongs to the runtime that made it. */
+export interface AnswerFormat {
+  readonly kind: "format";
+}
+
+export interface Sampling {
+  /** 0: the most likely token. */
+  readonly temperature: number;
+  readonly topP: number;
+  /** 0: of all tokens. */
+  readonly topK: number;
+  readonly minP: number;
+  readonly seed: number;
+  readonly frequencyPenalty: number;
+  readonly presencePenalty: number;
+  readonly format: AnswerFormat | undefined;
+}
+
+export interface Control {
+  isCancelled(): boolean;
+  /** A step of the prompt was computed. */
+  onStep(): void;
+  /** So many tokens of the prompt were in the cache. Called once, before the first token. */
+  onCached(tokens: number): void;
+}

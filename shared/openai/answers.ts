@@ -1,0 +1,87 @@
+import type { Usage } from "../text/usage.ts";
+import type { TextApi } from "./requests.ts";
+
+/** Why a choice ended. */
+export type FinishReason = "stop" | "length";
+
+interface Facts {
+  readonly api: TextApi;
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly created: number;
+  /** As the request named it. */
+  readonly model: string;
+}
+
+const usageOf = ({ promptTokens, outputTokens, cachedTokens }: Usage) => ({
+  prompt_tokens: promptTokens,
+  completion_tokens: outputTokens,
+  total_tokens: promptTokens + outputTokens,
+  prompt_tokens_details: { cached_tokens: cachedTokens },
+});
+
+/** The events of a streamed answer, as text. The invariable part of each is written once. */
+export class StreamedAnswer {
+  readonly #api: TextApi;
+  readonly #head: string;
+  readonly #tail: string;
+  readonly #includesUsage: boolean;
+
+  constructor({ api, id, created, model }: Facts, { includesUsage }: { readonly includesUsage: boolean }) {
+    const object = api === "chat" ? "chat.completion.chunk" : "text_completion";
+    this.#api = api;
+    this.#includesUsage = includesUsage;
+    this.#head = `data: {"id":${JSON.stringify(id)},"object":"${object}","created":${created},"model":${JSON.stringify(model)},"choices":[`;
+    // With usage asked for, each chunk says that it is not the one.
+    this.#tail = includesUsage ? `],"usage":null}\n\n` : `]}\n\n`;
+  }
+
+  /** What comes before the text of a choice; empty where there is none. */
+  begin(index: number): string {
+    return this.#api === "chat" ? this.#chat(index, `{"role":"assistant","content":""}`, null) : "";
+  }
+
+  text(index: number, text: string): string {
+    const quoted = JSON.stringify(text);
+    return this.#api === "chat" ? this.#chat(index, `{"content":${quoted}}`, null) : this.#plain(index, quoted, null);
+  }
+
+  finish(index: number, reason: FinishReason): string {
+    return this.#api === "chat" ? this.#chat(index, "{}", reason) : this.#plain(index, `""`, reason);
+  }
+
+  /** After the last choice. */
+  end(usage: Usage): string {
+    const last = this.#includesUsage ? `${this.#head}],"usage":${JSON.stringify(usageOf(usage))}}\n\n` : "";
+    return `${last}data: [DONE]\n\n`;
+  }
+
+  #chat(index: number, delta: string, reason: FinishReason | null): string {
+    return `${this.#head}{"index":${index},"delta":${delta},"logprobs":null,"finish_reason":${JSON.stringify(reason)}}${this.#tail}`;
+  }
+
+  #plain(index: number, text: string, reason: FinishReason | null): string {
+    return `${this.#head}{"index":${index},"text":${text},"logprobs":null,"finish_reason":${JSON.stringify(reason)}}${this.#tail}`;
+  }
+}
+
+/** A whole answer, as text. */
+export function wholeAnswer(
+  { api, id, created, model }: Facts,
+  choices: readonly { readonly text: string; readonly reason: FinishReason }[],
+  usage: Usage,
+): string {
+  return JSON.stringify({
+    id,
+    object: api === "chat" ? "chat.completion" : "text_completion",
+    created,
+    model,
+    choices: choices.map(({ text, reason }, index) => ({
+      index,
+      ...(api === "chat" ? { message: { role: "assistant", content: text, refusal: null } } : { text }),
+      logprobs: null,
+      finish_reason: reason,
+    })),
+    usage: usageOf(usage),
+  });
+}

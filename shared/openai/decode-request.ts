@@ -1,0 +1,68 @@
+import { causesOfIssues } from "../api/v1/field-causes.ts";
+import { SkerryError } from "../base/errors.ts";
+import { invalidFields } from "../base/invalid-fields.ts";
+import { jsonComplaint } from "../inference/http/json-guard.ts";
+import type { ModelTarget } from "../inference/http/path.ts";
+import { chatRequest, completionRequest, NOTED_FIELDS, type TextApi } from "./requests.ts";
+
+const MAX_DEPTH = 64;
+const MAX_NAME = 63;
+
+/** A request as it is routed, and as the model host gets it. */
+export interface DecodedRequest {
+  readonly target: ModelTarget;
+  readonly streams: boolean;
+  /** The body for the model host. */
+  readonly question: Uint8Array;
+  /** Fields that were sent and change nothing. */
+  readonly ignored: readonly string[];
+}
+
+const encoder = new TextEncoder();
+
+/** Checks a body against the schema of its API. Throws `INVALID_REQUEST` that names the field. */
+export function decodeRequest(api: TextApi, body: Uint8Array): DecodedRequest {
+  const input = parse(body);
+  const schema = api === "chat" ? chatRequest : completionRequest;
+  const result = schema.safeParse(input);
+  if (!result.success) throw invalidFields("body", causesOfIssues(schema, result.error.issues, input));
+  const request = result.data;
+  if (request.stream !== true && request.stream_options != null)
+    throw invalidFields("body", [{ field: "stream_options", message: "is for requests with `stream: true`" }]);
+  return {
+    target: targetOf(request.model),
+    streams: request.stream === true,
+    question: encoder.encode(JSON.stringify({ openai: api, request })),
+    ignored: NOTED_FIELDS.filter((name) => Reflect.get(request, name) != null),
+  };
+}
+
+/** `NAME`, `NAME:ALIAS` or `NAME:NUMBER`. */
+function targetOf(model: string): ModelTarget {
+  const at = model.indexOf(":");
+  return at === -1 ? { model, version: undefined } : { model: model.slice(0, at), version: model.slice(at + 1) };
+}
+
+function parse(body: Uint8Array): unknown {
+  const refused = (message: string): SkerryError => invalidFields("body", [{ field: "", message }]);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch {
+    throw refused("is not UTF-8");
+  }
+  const complaint = jsonComplaint(text, MAX_DEPTH);
+  if (complaint !== undefined) throw refused(complaint);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw refused("is not valid JSON");
+  }
+}
+
+/** OpenAI's sentence for a model that is not there, or that the key may not see. */
+export const noSuchModel = (model: string): SkerryError =>
+  new SkerryError(
+    "NOT_FOUND",
+    `the model \`${model.slice(0, MAX_NAME)}\` does not exist or you do not have access to it`,
+  );

@@ -1,0 +1,122 @@
+import { z } from "zod";
+
+/**
+ * The requests of the OpenAI API that are served, for text models. A field that would change the answer and is not served
+ * is refused unless it asks for nothing; one that changes no answer is taken and named in a header.
+ */
+
+const MAX_MESSAGES = 2_048;
+const MAX_STOPS = 16;
+const MAX_CHOICES = 8;
+
+const textPart = z.strictObject({ type: z.literal("text", "`text`; other parts are not served"), text: z.string() });
+const content = z.union([z.string(), z.array(textPart).min(1)]);
+const message = z.strictObject({
+  role: z.enum(["system", "developer", "user", "assistant"]),
+  content,
+  name: z.string().optional(),
+  refusal: z.null().optional(),
+});
+export type ChatMessage = z.infer<typeof message>;
+
+const tokens = z.number().int().min(1).max(1_048_576);
+const bias = z.number().min(-2).max(2);
+
+/** Asks for nothing: that is how clients send what they do not use. */
+const unused = (neutral: z.ZodType, why: string) =>
+  z
+    .unknown()
+    .refine((value) => value === null || neutral.safeParse(value).success, why)
+    .optional();
+const notServed = (what: string): string => `is not served: ${what}`;
+
+const sampling = {
+  temperature: z.number().min(0).max(2).nullish().describe("0: the most likely token each time. Default: 1."),
+  top_p: z.number().gt(0).max(1).nullish(),
+  top_k: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .nullish()
+    .describe("Of how many tokens one is drawn; 0: of all. No field of OpenAI's."),
+  min_p: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullish()
+    .describe("Tokens less likely than this part of the likeliest are left out. No field of OpenAI's."),
+  frequency_penalty: bias.nullish(),
+  presence_penalty: bias.nullish(),
+  seed: z.number().int().nullish().describe("The same seed gives the same answer while nothing else runs beside it."),
+  stop: z.union([z.string().min(1), z.array(z.string().min(1)).max(MAX_STOPS)]).nullish(),
+  n: z.number().int().min(1).max(MAX_CHOICES).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+  logit_bias: unused(z.strictObject({}), notServed("leave it out")),
+} as const;
+
+/** They change no answer here. */
+const noted = {
+  user: z.string().max(512).nullish(),
+  safety_identifier: z.string().max(512).nullish(),
+  prompt_cache_key: z.string().max(512).nullish(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  service_tier: z.enum(["auto", "default"]).nullish(),
+  store: unused(z.literal(false), notServed("nothing is stored")),
+} as const;
+export const NOTED_FIELDS = Object.keys(noted);
+
+const model = z.string().min(1).max(192).describe("A model, or one of its versions: NAME, NAME:ALIAS or NAME:NUMBER.");
+
+const schemaFormat = z.strictObject({
+  type: z.literal("json_schema"),
+  json_schema: z.strictObject({
+    name: z.string().max(128),
+    description: z.string().optional(),
+    schema: z.record(z.string(), z.unknown()),
+    strict: z.boolean().nullish(),
+  }),
+});
+const responseFormat = z.union([
+  z.strictObject({ type: z.literal("text") }),
+  z.strictObject({ type: z.literal("json_object") }),
+  schemaFormat,
+]);
+export type ResponseFormat = z.infer<typeof responseFormat>;
+
+export const chatRequest = z.strictObject({
+  model,
+  messages: z.array(message).min(1).max(MAX_MESSAGES),
+  max_tokens: tokens.nullish(),
+  max_completion_tokens: tokens.nullish().describe("Goes before `max_tokens`. Default: what the context leaves."),
+  ...sampling,
+  response_format: responseFormat.nullish(),
+  logprobs: unused(z.literal(false), notServed("leave it out")),
+  top_logprobs: unused(z.literal(0), notServed("leave it out")),
+  tools: unused(z.array(z.unknown()).max(0), notServed("text models call no tools here yet")),
+  tool_choice: unused(z.enum(["none", "auto"]), notServed("text models call no tools here yet")),
+  modalities: unused(z.tuple([z.literal("text")]), notServed("answers are text")),
+  ...noted,
+});
+
+export const completionRequest = z.strictObject({
+  model,
+  prompt: z.union([z.string(), z.array(z.string()).min(1).max(MAX_CHOICES)]),
+  max_tokens: tokens.nullish().describe("Default: 16."),
+  ...sampling,
+  best_of: unused(z.literal(1), notServed("use `n`")),
+  echo: unused(z.literal(false), notServed("leave it out")),
+  logprobs: unused(z.literal(0), notServed("leave it out")),
+  suffix: unused(z.literal(""), notServed("leave it out")),
+  ...noted,
+});
+
+/** What a model host of a text model is asked, in the place of tensors. */
+export const textQuestion = z.discriminatedUnion("openai", [
+  z.strictObject({ openai: z.literal("chat"), request: chatRequest }),
+  z.strictObject({ openai: z.literal("completion"), request: completionRequest }),
+]);
+export type TextQuestion = z.infer<typeof textQuestion>;
+export type TextApi = TextQuestion["openai"];

@@ -1,0 +1,268 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
+import type {
+  HostRequest,
+  HostSpec,
+  HostStream,
+  HostTrailer,
+  ModelHost,
+} from "../../../edge-node/ports/model-hosts.ts";
+import { inspectGguf } from "../../../control-plane/core/catalog/gguf/inspect.ts";
+import { bytesSource } from "../../../control-plane/core/catalog/byte-source.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
+import type { TextApi } from "../../../shared/openai/requests.ts";
+import { GGUF_FILE } from "../../../shared/protocol/bundle.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import { piecesOf } from "../../support/models/answer-bytes.ts";
+import { eventually } from "../../support/eventually.ts";
+import { tinyGguf, type TinyModel, writeTinyGguf } from "../../support/models/tiny-gguf.ts";
+
+let directory: string;
+let hosts: ProcessModelHosts;
+let host: ModelHost;
+const CONTEXT = 4_096;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "skerry-text-"));
+  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work"), mainFile: async () => GGUF_FILE });
+  host = await start("shared", { contextTokens: CONTEXT });
+});
+
+afterAll(async () => {
+  await host.stop(0);
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function start(name: string, model: TinyModel, memMiB = 1_024): Promise<ModelHost> {
+  const folder = path.join(directory, name);
+  await mkdir(folder);
+  await writeTinyGguf(path.join(folder, GGUF_FILE), model);
+  const bytes = tinyGguf(model);
+  const found = inspectGguf(bytesSource(bytes));
+  if (found.kind === "refused") throw new Error(found.reason);
+  const spec: HostSpec = {
+    placementId: name,
+    model: "tiny",
+    version: "1",
+    directory: folder,
+    limits: { memMiB, maxBatch: 1, queue: 64, timeoutMs: 10_000 },
+    text: { model: found.model, fileBytes: bytes.length },
+  };
+  return hosts.start(spec, () => undefined, new AbortController().signal);
+}
+
+type Question = Pick<HostRequest, "cancellation"> & { readonly api?: TextApi };
+
+const ask = (request: object, { api = "completion", cancellation }: Question = {}, of = host) =>
+  of.infer({
+    body: Buffer.from(JSON.stringify({ openai: api, request: { model: "tiny", temperature: 0, ...request } })),
+    headerLength: JSON_BODY,
+    timeoutMs: 10_000,
+    maxRows: 4,
+    ...(cancellation && { cancellation }),
+  });
+
+interface Choice {
+  readonly text: string;
+  readonly finish_reason: string;
+}
+
+/** The choices of a whole answer, and its usage. */
+async function answerTo(request: object, how: Question = {}, of = host) {
+  const answer = await ask(request, how, of);
+  const text =
+    answer.body instanceof Uint8Array ? Buffer.from(answer.body) : Buffer.concat(await piecesOf<HostTrailer>(answer));
+  const { status, code } = answer;
+  const body = JSON.parse(text.toString("utf8")) as { choices?: Choice[]; usage?: object; error?: string };
+  const { choices = [] } = body;
+  return {
+    status,
+    code,
+    body,
+    texts: choices.map((each) => each.text),
+    reasons: choices.map((each) => each.finish_reason),
+  };
+}
+
+function streamOf({ body }: { body: Uint8Array | HostStream }): HostStream {
+  if (body instanceof Uint8Array) throw new Error(`the answer is whole: ${Buffer.from(body).toString("utf8")}`);
+  return body;
+}
+
+describe("the host of a text model", () => {
+  it("goes on with a text for as many tokens as are asked for, and counts them", async () => {
+    const { texts, reasons, body } = await answerTo({ prompt: "abc", max_tokens: 5 });
+    expect(texts).toEqual(["defgh"]);
+    expect(reasons).toEqual(["length"]);
+    expect(body.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 });
+  });
+
+  it("ends where the model ends its text", async () => {
+    const { texts, reasons } = await answerTo({ prompt: "56", max_tokens: 100 });
+    expect([texts, reasons]).toEqual([["789"], ["stop"]]);
+  });
+
+  it("ends before a stop text", async () => {
+    const { texts, reasons } = await answerTo({ prompt: "abc", max_tokens: 100, stop: ["ij", "q"] });
+    expect([texts, reasons]).toEqual([["defgh"], ["stop"]]);
+  });
+
+  it("makes characters whole that take several tokens", async () => {
+    const { texts } = await answerTo({ prompt: "!", max_tokens: 8 });
+    expect(texts).toEqual(["é?!é?!"]);
+  });
+
+  it("answers several prompts with several choices each, in their order", async () => {
+    const { texts } = await answerTo({ prompt: ["ab", "12", "xy"], n: 2, max_tokens: 3 });
+    expect(texts).toEqual(["cde", "cde", "345", "345", "zab", "zab"]);
+  });
+
+  it("writes a conversation by the model's template", async () => {
+    const messages = [
+      { role: "developer", content: "count" },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "12" },
+          { type: "text", text: "34" },
+        ],
+      },
+    ];
+    const { body } = await answerTo({ messages }, { api: "chat" });
+    expect(body.choices).toEqual([
+      {
+        index: 0,
+        message: { role: "assistant", content: "56789", refusal: null },
+        logprobs: null,
+        finish_reason: "stop",
+      },
+    ]);
+  });
+
+  it("gives the same text for the same seed, and another one for another", async () => {
+    const request = { prompt: "abc", max_tokens: 20, temperature: 2 };
+    const texts: (string | undefined)[] = [];
+    for (const seed of [1, 1, 2]) texts.push((await answerTo({ ...request, seed })).texts[0]);
+    expect(texts[1]).toBe(texts[0]);
+    expect(texts[2]).not.toBe(texts[0]);
+  });
+
+  it("keeps to a JSON schema that the model alone would not keep to", async () => {
+    const schema = {
+      type: "object",
+      properties: { ok: { type: "boolean" }, kind: { enum: ["abc", "xyz"] } },
+      required: ["ok", "kind"],
+      additionalProperties: false,
+    };
+    const format = { type: "json_schema", json_schema: { name: "answer", schema } };
+    const request = { messages: [{ role: "user", content: "a" }], response_format: format, max_tokens: 200 };
+    const { body } = await answerTo(request, { api: "chat" });
+    const [choice] = body.choices as unknown as { message: { content: string } }[];
+    expect(JSON.parse(choice?.message.content ?? "")).toEqual({
+      ok: expect.any(Boolean),
+      kind: expect.stringMatching(/^(abc|xyz)$/),
+    });
+  });
+
+  it.each([
+    [
+      "a prompt beyond the context",
+      { prompt: "a".repeat(CONTEXT + 1) },
+      "CONTEXT_TOO_LONG",
+      /context length is \d+ tokens. The prompt has \d+/,
+    ],
+    [
+      "more tokens than the context leaves",
+      { prompt: "a", max_tokens: CONTEXT },
+      "CONTEXT_TOO_LONG",
+      /and 4096 may follow/,
+    ],
+    ["an unknown field", { prompt: "a", hallucinate: false }, "INVALID_REQUEST", /takes no tensors/],
+    ["an empty prompt", { prompt: "" }, "INVALID_REQUEST", /`prompt` is empty/],
+  ])("refuses %s before a token is made", async (_, request, code, message) => {
+    const answer = await answerTo(request);
+    expect(answer).toMatchObject({ status: 400, code });
+    expect(answer.body.error).toMatch(message);
+  });
+
+  it("refuses a request in tensors", async () => {
+    const body = Buffer.from('{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}');
+    const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 4 });
+    expect(answer.code).toBe("INVALID_REQUEST");
+  });
+
+  it("refuses a conversation where the model has no template, and completes text all the same", async () => {
+    const plain = await start("plain", { chatTemplate: null });
+    const refused = await answerTo({ messages: [{ role: "user", content: "a" }] }, { api: "chat" }, plain);
+    expect(refused).toMatchObject({ status: 400, code: "INVALID_REQUEST" });
+    expect((await answerTo({ prompt: "ab", max_tokens: 2 }, {}, plain)).texts).toEqual(["cd"]);
+    await plain.stop(0);
+  });
+
+  it("does not compute again what the cache holds of a prompt", async () => {
+    const prompt = "abcdefgh".repeat(40);
+    // Of four tokens the last one is not computed further.
+    await answerTo({ prompt, max_tokens: 4 });
+    const { body } = await answerTo({ prompt: `${prompt}ijkl0`, max_tokens: 2 });
+    expect(body.usage).toMatchObject({ prompt_tokens: 325, prompt_tokens_details: { cached_tokens: 323 } });
+  });
+
+  it("answers requests side by side, and the short one first", async () => {
+    const ends: string[] = [];
+    const long = answerTo({ prompt: "abc", max_tokens: 1_000 }).then(({ texts }) => (ends.push("long"), texts[0]));
+    const short = answerTo({ prompt: "xyz", max_tokens: 3 }).then(({ texts }) => (ends.push("short"), texts[0]));
+    expect(await short).toBe("abc");
+    expect(await long).toHaveLength(1_000);
+    expect(ends).toEqual(["short", "long"]);
+  });
+
+  it("stops within a step when nobody reads the stream any more, and is free for others", async () => {
+    const streams = await Promise.all(
+      [1, 2, 3, 4].map(async () => streamOf(await ask({ prompt: "a", max_tokens: 4_000, stream: true }))),
+    );
+    for (const stream of streams) {
+      await stream.next();
+      stream.cancel();
+    }
+    // All four sequences were taken: this one begins when one of them is free.
+    expect((await answerTo({ prompt: "abc", max_tokens: 3 })).texts).toEqual(["def"]);
+  });
+
+  it("drops a request that is cancelled before its first token", async () => {
+    const cancellation = new Cancellation();
+    const answer = ask({ prompt: "ab".repeat(1_500), max_tokens: 1_000 }, { cancellation });
+    cancellation.cancel();
+    expect((await answer).code).toBe("CANCELLED");
+  });
+
+  it("waits for a reader that takes nothing, while others are answered", async () => {
+    const stream = streamOf(await ask({ prompt: "a", max_tokens: 4_000, stream: true }));
+    await eventually("the reader has no room left", () => !stream.isSenderFree);
+    expect((await answerTo({ prompt: "abc", max_tokens: 3 })).texts).toEqual(["def"]);
+    let bytes = 0;
+    for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
+      bytes += piece.byteLength;
+      stream.passed(piece.byteLength);
+    }
+    expect(await stream.ended).toMatchObject({ kind: "complete", trailer: { usage: { outputTokens: 4_000 } } });
+    expect(bytes).toBe(stream.receivedBytes);
+  });
+
+  it("takes less context where its memory limit leaves no room for more", async () => {
+    const small = await start("small", { contextTokens: 131_072 }, 300);
+    const answer = await answerTo({ prompt: "a", max_tokens: 131_000 }, {}, small);
+    expect(answer.code).toBe("CONTEXT_TOO_LONG");
+    expect(small.memory().privateMiB).toBeLessThan(300);
+    await small.stop(0);
+  });
+
+  it("does not start with a limit that holds neither weights nor one request, and says what is usual", async () => {
+    await expect(start("none", {}, 64)).rejects.toMatchObject({
+      code: "OUT_OF_MEMORY",
+      message: expect.stringMatching(/a limit of 64 MiB has no room .* \d+ MiB are usual/),
+    });
+  });
+});
