@@ -54,7 +54,16 @@ function checkText(file: RequestedFile, request: CheckRequest, files: readonly N
   if (found.kind === "refused") return rejected("INVALID_MODEL", found.reason);
   const manifest = buildTextManifest(request, files, found.model);
   const { inputs, outputs, irVersion } = manifest;
-  const checked = { manifest, artifact: artifactDigest(manifest), opset: 0, irVersion, producer: "", inputs, outputs, notes: [] };
+  const checked = {
+    manifest,
+    artifact: artifactDigest(manifest),
+    opset: 0,
+    irVersion,
+    producer: "",
+    inputs,
+    outputs,
+    notes: [],
+  };
   return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
 }
 

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { Observations, Tally } from "./buffered.ts";
-import type { FleetCounts, MeasuredInference, Metrics } from "../../ports/metrics.ts";
+import type { FleetCounts, MeasuredInference, MeasuredText, Metrics } from "../../ports/metrics.ts";
 
 /** From 1 ms to the longest deadline, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -29,6 +29,9 @@ export class PrometheusMetrics implements Metrics {
   readonly #inferenceSeconds: Histogram<"model">;
   /** The series of a model, by its name. */
   readonly #seriesOf = new Map<string, ModelSeries>();
+  readonly #tokens: Counter<"model" | "kind">;
+  readonly #firstTokenSeconds: Histogram<"model">;
+  readonly #tokenSeconds: Histogram<"model">;
   readonly #pushed: Counter;
   readonly #eventsDropped: Counter;
 
@@ -84,6 +87,26 @@ export class PrometheusMetrics implements Metrics {
     this.#inferenceSeconds = new Histogram({
       name: "skerry_inference_duration_seconds",
       help: "From the arrival of an inference until its answer",
+      labelNames: ["model"],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#tokens = new Counter({
+      name: "skerry_text_tokens_total",
+      help: "Tokens of answered requests for text: of prompts, of prompts that were in the cache, of answers",
+      labelNames: ["model", "kind"],
+      registers,
+    });
+    this.#firstTokenSeconds = new Histogram({
+      name: "skerry_text_first_token_seconds",
+      help: "From the arrival of a request for text until its first token",
+      labelNames: ["model"],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#tokenSeconds = new Histogram({
+      name: "skerry_text_token_seconds",
+      help: "Mean time of a token of an answer, after its first",
       labelNames: ["model"],
       buckets: SECONDS,
       registers,
@@ -167,6 +190,16 @@ export class PrometheusMetrics implements Metrics {
     if (reason !== undefined) this.#routes.add(reason);
     if (queueSeconds !== undefined) series.queue.add(queueSeconds);
     if (computeSeconds !== undefined) series.compute.add(computeSeconds);
+  }
+
+  textAnswered({ model: name, usage, firstSeconds, restSeconds }: MeasuredText): void {
+    const model = this.#models.of(name);
+    const { promptTokens, cachedTokens, outputTokens } = usage;
+    this.#tokens.inc({ model, kind: "prompt" }, promptTokens);
+    this.#tokens.inc({ model, kind: "cached" }, cachedTokens);
+    this.#tokens.inc({ model, kind: "output" }, outputTokens);
+    this.#firstTokenSeconds.observe({ model }, firstSeconds);
+    if (outputTokens > 1) this.#tokenSeconds.observe({ model }, restSeconds / (outputTokens - 1));
   }
 
   #series(model: string): ModelSeries {

@@ -122,7 +122,9 @@ export class InferenceExecution {
     const { clock } = this.#parts;
     const { deadline, stats, request } = this.#resolved;
     this.#asked.push(candidate.nodeId);
-    const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPinned(request) || !stats.retries.hasCredit;
+    // How long the prompt of a text takes is not known here; a node that is gone says so by its channel.
+    const isPatient = isPinned(request) || request.isText === true;
+    const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPatient || !stats.retries.hasCredit;
     const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
     return attempt(candidate, this.#resolved, {
       route: {

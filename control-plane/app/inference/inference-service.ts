@@ -85,7 +85,9 @@ export class InferenceService {
     if (this.#isDraining) return refusal("DRAINING", "this control plane is about to stop", { reason: "draining" });
     const resolved = this.#resolve(request);
     if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
-    const { deployment, policy } = resolved;
+    const { deployment, policy, isText } = resolved;
+    if (isText !== undefined && isText !== (request.isText ?? false))
+      return refusal("INVALID_REQUEST", wrongKind(request.model, isText), { reason: "none-ready" });
     const deadline = startedAt + Math.min(request.timeoutMs ?? policy.timeoutMs, MAX_DEADLINE_MS);
     const stats = telemetry.ofModel(request.model);
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
@@ -158,3 +160,8 @@ export class InferenceService {
     });
   }
 }
+
+const wrongKind = (model: string, isText: boolean): string =>
+  isText
+    ? `${model} writes text and takes no tensors: ask /v1/chat/completions or /v1/completions`
+    : `${model} takes tensors and writes no text: ask /v2/models/${model}/infer`;

@@ -6,6 +6,7 @@ import { isServing, isWanted, targetVersion, versionOf } from "../../core/fleet/
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
 import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
+import type { ListedModel } from "../../../shared/openai/http/model-list.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 
 interface ModelStatusRequest {
@@ -30,6 +31,21 @@ export class ModelStatusQuery {
   /** Models with a version that can be placed, sorted. */
   models(): string[] {
     return [...new Set(readyVersions(this.#fleet.snapshot()).map(({ model }) => model))].toSorted();
+  }
+
+  /** What a request for text may name: models that write text and have a deployment, and their aliases. By name. */
+  textModels(): (ListedModel & { readonly model: string })[] {
+    const fleet = this.#fleet.snapshot();
+    const texts = readyVersions(fleet).filter(({ text }) => text !== undefined);
+    const deployed = new Set(fleet.deployments.values().map(({ spec }) => spec.model));
+    const ids = texts.flatMap(({ model, version, createdAt = 0 }) => {
+      const created = Math.floor(createdAt / 1_000);
+      const aliases = fleet.aliasesOf.get(versionKey(model, version)) ?? [];
+      return [model, ...aliases.map((alias) => `${model}:${alias}`)].map((id) => ({ id, created, model }));
+    });
+    // Of a model with several versions the newest counts.
+    const newest = new Map(ids.toSorted((a, b) => a.created - b.created).map((each) => [each.id, each]));
+    return [...newest.values()].filter(({ model }) => deployed.has(model)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   /** Throws `NOT_FOUND`. */

@@ -4,6 +4,7 @@ import { networkInterfaces, tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { regressorModel } from "../../support/models/onnx-models.ts";
+import { writeTinyGguf } from "../../support/models/tiny-gguf.ts";
 import { largeModel } from "../../support/models/large-model.ts";
 import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 
@@ -197,6 +198,14 @@ describe("the commands of the pages", () => {
     expect(await run(join)).toContain("skj1.");
     await run(stop);
   }, 180_000);
+
+  it("docs/large-models.md: from a file to a streaming answer", async () => {
+    const [block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
+    await writeTinyGguf(path.join(directory, "model.gguf"));
+    const printed = await run(block);
+    expect(printed).toContain("It writes text: Tiny alphabet, llama, 632 K parameters");
+    expect(printed).toContain("data: [DONE]");
+  }, 120_000);
 
   it("docs/models.md: an upload by curl", async () => {
     const [block = ""] = await blocksOf("docs/models.md", ["sh"]);

@@ -153,14 +153,17 @@ const outcomeOf = (code: string): ErrorCode | "OK" => (code === "OK" ? code : kn
 export const isWellFormed = ({ model, version }: ModelTarget): boolean =>
   OBJECT_NAME.test(model) && (version === undefined || OBJECT_NAME.test(version));
 
-function headersOf(answer: InferenceResponse, requestId: string): string[] {
-  const { routeMs, wireMs, queueMs, inferMs } = answer.timing;
-  const headers = inferenceHeaders(answer, [
+/** Where the time went, for the header `Server-Timing`. */
+export const timingOf = ({ timing: { routeMs, wireMs, queueMs, inferMs } }: InferenceResponse) =>
+  [
     ["route", routeMs],
     ["wire", wireMs],
     ["queue", queueMs],
     ["infer", inferMs],
-  ]);
+  ] as const;
+
+function headersOf(answer: InferenceResponse, requestId: string): string[] {
+  const headers = inferenceHeaders(answer, timingOf(answer));
   headers.push("X-Request-Id", requestId);
   return headers;
 }
@@ -184,7 +187,7 @@ export function measuredOf(
 }
 
 /** The deadline counts from the request's arrival: a slow upload is part of it. Throws `DEADLINE_EXCEEDED`. */
-function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {
+export function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {
   if (timeoutMs === undefined) return undefined;
   if (spentMs >= timeoutMs)
     throw new SkerryError("DEADLINE_EXCEEDED", `the request took longer than its ${timeoutMs} ms to arrive`);

@@ -29,6 +29,8 @@ import { GrpcServer } from "../../../../shared/grpc-server/grpc-server.ts";
 import { RoutedFront } from "../grpc/routed-front.ts";
 import { InferenceAdmission } from "../inference/inference-admission.ts";
 import { createInferenceHandler } from "../inference/inference-routes.ts";
+import { createOpenAiHandler } from "../openai/openai-handler.ts";
+import { openAiRoutes } from "../openai/openai-routes.ts";
 import { cloudPoolRoutes } from "../routes/cloud-pools.ts";
 import { deploymentRoutes } from "../routes/deployments.ts";
 import { eventRoutes } from "../routes/events.ts";
@@ -105,6 +107,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...eventRoutes({ ...parts, streams }),
     ...keyRoutes(parts),
     ...protocolRoutes({ ...parts, statistics, isReady }),
+    ...openAiRoutes(),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
   ];
   const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });
@@ -113,6 +116,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const { random, infer } = parts;
   const invocation = { ...common, random, infer, admission: new InferenceAdmission(limits) };
   const inference = createInferenceHandler(invocation);
+  const openAi = createOpenAiHandler({ ...invocation, serving: parts.serving });
   const grpc = new GrpcServer({
     front: new RoutedFront({ ...parts, ...invocation, statistics, isReady }),
     maxBodyBytes: limits.inferenceBodyBytes,
@@ -128,7 +132,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   });
   const handle: Handler = (request, response) => {
     if (parts.cors?.apply(request, response) === true) return;
-    if (!inference(request, response)) router(request, response);
+    if (!inference(request, response) && !openAi(request, response)) router(request, response);
   };
   return { http, open: (upgrade) => http.serve(handle, upgrade), grpc, routes };
 }
@@ -139,6 +143,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
     eventsDropped: (count) => metrics.eventsDropped(count),
+    textAnswered: (text) => metrics.textAnswered(text),
     inferenceAnswered(inference) {
       metrics.inferenceAnswered(inference);
       const [model, version] = inference.modelVersion?.split(":") ?? [];

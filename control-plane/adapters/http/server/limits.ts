@@ -15,6 +15,8 @@ export const LIMITS = {
   readerStallMs: 30_000,
   /** Bytes of one inference body. Beyond it: 413. */
   inferenceBodyBytes: DEFAULT_BODY_BYTES,
+  /** Bytes of one request for text: a long conversation has some 100 KiB. Beyond it: 413. */
+  textBodyBytes: 8 * 1_048_576,
   /** Bytes of inference bodies that are held at once. Beyond it: 429. */
   inferenceBytes: 512 * 1_048_576,
   inferencesPerKey: 1_024,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Role } from "../../../../shared/api/v1/keys.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Actor } from "../../../ports/audit.ts";
-import { causesOfIssues } from "./field-causes.ts";
+import { causesOfIssues } from "../../../../shared/api/v1/field-causes.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";

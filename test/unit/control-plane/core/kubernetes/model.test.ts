@@ -28,6 +28,7 @@ const version = (number: number, fill: string, state: ModelVersion["state"] = "r
   inputs: [],
   outputs: [],
   rows: null,
+  text: null,
   notes: [],
   labels: {},
   metrics: {},

@@ -1,0 +1,217 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ErrorCode } from "../../../../shared/base/errors.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import { requestIdFrom } from "../../../../shared/base/request-id.ts";
+import { formatTraceparent, nextHop, parseTraceparent } from "../../../../shared/base/trace-context.ts";
+import { release, releasing } from "../../../../shared/bytes/owned-bytes.ts";
+import { cancellationOf } from "../../../../shared/flow/cancellation.ts";
+import { asSkerryError } from "../../../../shared/inference/http/error-response.ts";
+import { forwardStream } from "../../../../shared/inference/http/forward-stream.ts";
+import { type ModelTarget, pathOf } from "../../../../shared/inference/http/path.ts";
+import { readBody, wholeBody } from "../../../../shared/inference/http/read-body.ts";
+import { parseInferenceHeaders } from "../../../../shared/inference/http/request-headers.ts";
+import { type DecodedRequest, decodeRequest, noSuchModel } from "../../../../shared/openai/decode-request.ts";
+import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
+import { modelDocument, modelsDocument } from "../../../../shared/openai/http/model-list.ts";
+import { isOpenAi, openAiMethods, type OpenAiPath, openAiPath } from "../../../../shared/openai/http/path.ts";
+import { failureEvent, openAiReply } from "../../../../shared/openai/http/reply.ts";
+import type { TextApi } from "../../../../shared/openai/requests.ts";
+import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
+import { type Caller, maySee } from "../../../app/access/api-keys.ts";
+import type { InferenceResponse } from "../../../app/inference/inference-request.ts";
+import { knownCode } from "../../../app/inference/inference-responses.ts";
+import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
+import { authorize } from "../auth/authenticator.ts";
+import { InferenceLog } from "../inference/inference-log.ts";
+import { type InferenceParts, isWellFormed, measuredOf, timeLeft, timingOf } from "../inference/inference-routes.ts";
+import { addressOf } from "../server/exchange.ts";
+import { EVERY_ROLE, INVOKERS } from "../server/route.ts";
+import { sendError } from "../server/send.ts";
+
+interface Parts extends InferenceParts {
+  readonly serving: ModelStatusQuery;
+}
+
+/** What is known of one request while it is answered. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  readonly startedAt: number;
+}
+
+/** Answers all of `/v1` ahead of Express, and returns whether the path is there. */
+export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const log = new InferenceLog(parts);
+  return (request, response) => {
+    const path = pathOf(request);
+    if (!isOpenAi(path)) return false;
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    response.setHeader("X-Request-Id", requestId);
+    void answer(path, { request, response, requestId, startedAt: parts.clock.now() });
+    return true;
+  };
+
+  /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
+  async function answer(path: string, exchange: Exchange): Promise<void> {
+    try {
+      const meant = openAiPath(path);
+      if (meant === undefined) throw new SkerryError("NOT_FOUND", `there is no path ${path.slice(0, 200)}`);
+      refuseMethod(meant, path, exchange);
+      if (meant.kind === "ask") await ask(meant.api, exchange);
+      else await list(meant, exchange);
+    } catch (thrown) {
+      refuse(thrown, exchange);
+    }
+  }
+
+  function refuse(thrown: unknown, { response, requestId }: Exchange): void {
+    const error = asSkerryError(thrown, requestId);
+    if (error.code === "INTERNAL") parts.logger.error({ requestId, err: error.cause ?? thrown }, "a request failed");
+    if (error.code === "CANCELLED" || response.headersSent) response.destroy();
+    else sendError(response, openAiErrorResponse(error));
+  }
+
+  async function list(path: Exclude<OpenAiPath, { kind: "ask" }>, { request, response }: Exchange): Promise<void> {
+    const caller = await callerOf(request, EVERY_ROLE, "models");
+    const models = parts.serving.textModels().filter(({ model }) => maySee(caller, model));
+    const found = path.kind === "model" ? models.find(({ id }) => id === path.id) : undefined;
+    if (path.kind === "model" && found === undefined) throw noSuchModel(path.id);
+    const body = Buffer.from(JSON.stringify(found === undefined ? modelsDocument(models) : modelDocument(found)));
+    response
+      .writeHead(200, {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "Content-Length": body.length,
+      })
+      .end(request.method === "HEAD" ? undefined : body);
+  }
+
+  async function ask(api: TextApi, exchange: Exchange): Promise<void> {
+    const { request, response, requestId, startedAt } = exchange;
+    const { clock, metrics } = parts;
+    const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
+    let code: ErrorCode | "OK" = "OK";
+    let target: ModelTarget = { model: "", version: undefined };
+    let answered: InferenceResponse | undefined;
+    let begunAt: number | undefined;
+    try {
+      const caller = await callerOf(request, INVOKERS, "inference");
+      const { decoded, leave } = await read(api, exchange, caller);
+      ({ target } = decoded);
+      const traceparent = trace && formatTraceparent(trace);
+      answered = await routed(decoded, exchange, { traceparent, leave, caller });
+      code = answered.code ?? "OK";
+      begunAt = clock.now();
+      if (code === "CANCELLED") response.destroy();
+      else code = await send(answered, decoded, exchange);
+    } catch (thrown) {
+      code = asSkerryError(thrown, requestId).code;
+      refuse(thrown, exchange);
+    } finally {
+      const ms = (begunAt ?? clock.now()) - startedAt;
+      metrics.inferenceAnswered(measuredOf(target, { code, ms, answered }));
+      log.add({ requestId, trace, model: target.model, code, ms, answer: answered });
+    }
+  }
+
+  /** `leave` frees what the request holds of its key's share. */
+  async function read(
+    api: TextApi,
+    { request }: Exchange,
+    caller: Caller,
+  ): Promise<{ readonly decoded: DecodedRequest; readonly leave: () => void }> {
+    const { clock, limits, admission } = parts;
+    const { take, leave } = admission.enter(caller.keyId);
+    try {
+      const bounds = { maxBytes: limits.textBodyBytes, withinMs: limits.bodyMs, clock, take };
+      const body = wholeBody(await readBody(request, bounds));
+      const decoded = decodeRequest(api, body);
+      release(body);
+      return { decoded, leave };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async function routed(
+    { target, question }: DecodedRequest,
+    { request, response, startedAt }: Exchange,
+    asked: { readonly traceparent: string | undefined; readonly leave: () => void; readonly caller: Caller },
+  ): Promise<InferenceResponse> {
+    let leavesLater = false;
+    try {
+      if (!isWellFormed(target) || !maySee(asked.caller, target.model)) throw noSuchModel(target.model);
+      const headers = parseInferenceHeaders(request.headers);
+      const answered = await parts.infer({
+        ...target,
+        ...headers,
+        isText: true,
+        headerLength: JSON_BODY,
+        timeoutMs: timeLeft(headers.timeoutMs, parts.clock.now() - startedAt),
+        body: [question],
+        traceparent: asked.traceparent,
+        cancellation: cancellationOf(response),
+      });
+      if (!(answered.body instanceof Uint8Array)) {
+        leavesLater = true; // the key holds a place while its answer is read
+        void answered.body.ended.then(asked.leave);
+      }
+      return answered;
+    } finally {
+      if (!leavesLater) asked.leave();
+    }
+  }
+
+  async function send(
+    answered: InferenceResponse,
+    decoded: DecodedRequest,
+    { response, startedAt }: Exchange,
+  ): Promise<ErrorCode | "OK"> {
+    const { clock, metrics } = parts;
+    const asked = { facts: answered, timing: timingOf(answered), body: answered.body };
+    const { status, headers, body } = openAiReply(asked, decoded);
+    if (body instanceof Uint8Array) {
+      headers.push("Content-Length", String(body.length));
+      response.writeHead(status, headers).end(body, releasing(body));
+      return answered.code ?? "OK";
+    }
+    const begunAt = clock.now();
+    void body.ended.then((end) => {
+      const usage = end.kind === "complete" ? end.trailer.meta.usage : undefined;
+      if (usage === undefined) return;
+      const firstSeconds = (begunAt - startedAt) / 1_000;
+      metrics.textAnswered({
+        model: decoded.target.model,
+        usage,
+        firstSeconds,
+        restSeconds: (clock.now() - begunAt) / 1_000,
+      });
+    });
+    response.writeHead(status, headers);
+    const code = await forwardStream(body, response, clock, decoded.streams ? failureEvent : undefined);
+    return code === "OK" ? code : knownCode(code);
+  }
+
+  async function callerOf(
+    request: IncomingMessage,
+    roles: typeof EVERY_ROLE | typeof INVOKERS,
+    what: string,
+  ): Promise<Caller> {
+    const { authenticator, trustedProxies } = parts;
+    const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
+    authorize(caller, roles, what);
+    return caller;
+  }
+}
+
+function refuseMethod(meant: OpenAiPath, path: string, { request, response }: Exchange): void {
+  const allowed = openAiMethods(meant);
+  if (allowed.includes(request.method ?? "")) return;
+  response.setHeader("Allow", allowed.join(", "));
+  throw new SkerryError(
+    "METHOD_NOT_ALLOWED",
+    `${path.slice(0, 200)} takes ${allowed.join(", ")}, not ${request.method}`,
+  );
+}

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { openAiModel, openAiModels } from "../../../../shared/openai/http/model-list.ts";
+import { chatRequest, completionRequest } from "../../../../shared/openai/requests.ts";
+import { defineRoute, EVERY_ROLE, INVOKERS, type Route } from "../server/route.ts";
+import { STREAM_TYPE } from "../server/event-stream.ts";
+
+const TAG = "OpenAI API";
+
+/** The OpenAI API as the role matrix and the OpenAPI document have it; it is answered ahead of Express. */
+export const openAiRoutes = (): Route[] => [
+  defineRoute({
+    method: "GET",
+    path: "/v1/models",
+    summary: "Names that a request may have as its model: text models with a deployment, and their aliases",
+    tag: TAG,
+    access: EVERY_ROLE,
+    answer: openAiModels,
+    statuses: [200],
+    handle: answeredElsewhere,
+  }),
+  defineRoute({
+    method: "GET",
+    path: "/v1/models/{id}",
+    summary: "One of these names",
+    tag: TAG,
+    access: EVERY_ROLE,
+    params: z.strictObject({ id: z.string() }),
+    answer: openAiModel,
+    statuses: [200],
+    handle: answeredElsewhere,
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/v1/chat/completions",
+    summary: "The next message of a conversation, whole or as a stream of events",
+    tag: TAG,
+    access: INVOKERS,
+    body: chatRequest,
+    answer: z.object({}),
+    streams: [STREAM_TYPE],
+    statuses: [200],
+    handle: answeredElsewhere,
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/v1/completions",
+    summary: "The text that follows a text, whole or as a stream of events",
+    tag: TAG,
+    access: INVOKERS,
+    body: completionRequest,
+    answer: z.object({}),
+    streams: [STREAM_TYPE],
+    statuses: [200],
+    handle: answeredElsewhere,
+  }),
+];
+
+async function answeredElsewhere(): Promise<never> {
+  throw new Error("the OpenAI API is answered ahead of Express");
+}

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { ModelVersion } from "../../../shared/api/v1/models.ts";
+import { inFlightAt } from "../../support/processes/node-faults.ts";
+import { modelHostsOf } from "../../support/processes/process-facts.ts";
+import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+
+/** So long that an answer which nobody stops takes seconds. */
+const CONTEXT = 8_192;
+const ENDLESS = { prompt: "a", max_tokens: 8_000, stream: true };
+
+let database: TestDatabase;
+let cluster: SkerryCluster;
+let nodes: readonly ClusterNode[];
+let version: ModelVersion;
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  cluster = await SkerryCluster.start(database.url);
+  nodes = [await cluster.addNode("edge-a"), await cluster.addNode("edge-b")];
+  version = await cluster.publish("tiny", tinyGguf({ contextTokens: CONTEXT }), { runtime: "gguf" });
+  await cluster.deploy({ name: "tiny", model: "tiny", version: 1, placement: { edge: { min: 2 } } });
+  await cluster.whenDeploymentReady("tiny", 60_000);
+}, 120_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+  await database?.stop();
+});
+
+const ask = (request: object, signal?: AbortSignal, url = cluster.url): Promise<Response> =>
+  fetch(`${url}/v1/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${cluster.adminKey}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "tiny", temperature: 0, ...request }),
+    ...(signal && { signal }),
+  });
+
+/** Begins a stream, reads some of it and goes away. */
+async function hangUp(request: object, url = cluster.url): Promise<void> {
+  const controller = new AbortController();
+  const answer = await ask(request, controller.signal, url);
+  await answer.body?.getReader().read();
+  controller.abort();
+}
+
+const whenIdle = (node: ClusterNode): Promise<true> =>
+  until(`nothing is in flight at ${node.name}`, async () => (await inFlightAt(node)) === 0);
+
+const textOf = async (answer: Response): Promise<string | undefined> =>
+  ((await answer.json()) as { choices?: { text: string }[] }).choices?.[0]?.text;
+
+describe("a text model over real processes", () => {
+  it("is recognised by its file", () => {
+    expect(version).toMatchObject({
+      state: "ready",
+      format: "gguf",
+      text: { architecture: "llama", contextTokens: CONTEXT },
+    });
+  });
+
+  it("answers through the control plane and at each node alike", async () => {
+    for (const url of [cluster.url, ...nodes.map(({ localUrl }) => localUrl)]) {
+      const answer = await ask({ prompt: "abc", max_tokens: 4 }, undefined, url);
+      expect([answer.status, await textOf(answer)]).toEqual([200, "defg"]);
+    }
+  });
+
+  it("is listed where it serves", async () => {
+    for (const url of [cluster.url, ...nodes.map(({ localUrl }) => localUrl)]) {
+      const answer = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${cluster.adminKey}` } });
+      expect(await answer.json()).toMatchObject({ object: "list", data: [{ id: "tiny", object: "model" }] });
+    }
+  });
+
+  it("stops generating when its callers hang up, streaming or not", async () => {
+    // 24 answers that nobody stopped would take the eight sequences minutes.
+    for (let round = 0; round < 3; round += 1) {
+      await Promise.all(Array.from({ length: 6 }, () => hangUp(ENDLESS)));
+      await Promise.all(nodes.map(({ localUrl }) => hangUp({ ...ENDLESS, stream: false }, localUrl)));
+    }
+    await Promise.all(nodes.map(whenIdle));
+    const answer = await ask({ prompt: "xyz", max_tokens: 3 });
+    expect(await textOf(answer)).toBe("abc");
+  });
+
+  it("refuses what it cannot answer before a token is made, in the form that clients read", async () => {
+    const answer = await ask({ prompt: "a", max_tokens: 100_000 });
+    expect([answer.status, answer.headers.get("skerry-error")]).toEqual([400, "CONTEXT_TOO_LONG"]);
+    expect(await answer.json()).toEqual({
+      error: {
+        message: expect.stringMatching(/^This model's maximum context length is \d+ tokens/),
+        type: "invalid_request_error",
+        param: null,
+        code: "context_length_exceeded",
+      },
+    });
+  });
+
+  it("loses no request whose node is killed before the first token, and ends a stream of it with an error", async () => {
+    const [victim, other] = nodes;
+    if (victim === undefined || other === undefined) throw new Error("there are no two nodes");
+    // The stream has begun there; the others wait for hosts that are stopped.
+    const stream = await fetch(`${cluster.url}/v1/completions`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${cluster.adminKey}`,
+        "content-type": "application/json",
+        "skerry-prefer": `node=${victim.name}`,
+      },
+      body: JSON.stringify({ model: "tiny", temperature: 0, ...ENDLESS }),
+    });
+    const rest = stream.text();
+    const signal = async ({ process: agent }: ClusterNode, name: NodeJS.Signals): Promise<void> => {
+      for (const pid of await modelHostsOf(agent.child.pid ?? 0)) process.kill(pid, name);
+    };
+    await Promise.all(nodes.map((node) => signal(node, "SIGSTOP")));
+    const before = await inFlightAt(victim);
+    const answers = Array.from({ length: 8 }, () => ask({ prompt: "abc", max_tokens: 4 }));
+    await until("requests wait at the victim", async () => (await inFlightAt(victim)) > before);
+    await victim.process.kill();
+    await signal(other, "SIGCONT");
+    const texts = await Promise.all(answers.map(async (answer) => textOf(await answer)));
+    expect(texts).toEqual(Array.from({ length: 8 }, () => "defg"));
+    const events = (await rest).trim().split("\n\n");
+    expect(events.at(-1)).toMatch(/^data: \{"error":\{.*"code":"NODE_LOST"\}\}$/);
+    expect(events).not.toContain("data: [DONE]");
+  }, 60_000);
+});

@@ -1,0 +1,136 @@
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { own } from "../../../../shared/bytes/owned-bytes.ts";
+import { ResponseStream } from "../../../../shared/inference/response-stream.ts";
+import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
+import { FRAME_TYPE } from "../../../../shared/protocol/frames/frame-prefix.ts";
+import type { TrailersFrame } from "../../../../shared/protocol/frames/stream-frame.ts";
+import type { InferenceRequest } from "../../../../control-plane/app/inference/inference-request.ts";
+import type { NodeStream } from "../../../../control-plane/app/inference/pending-requests.ts";
+import { anAnswer, openHttpApi, type OpenHttpApi } from "../support/open-http-api.ts";
+
+let api: OpenHttpApi;
+afterEach(() => api.close());
+
+const usage = { promptTokens: 5, outputTokens: 3, cachedTokens: 1 };
+const trailers: TrailersFrame = {
+  type: FRAME_TYPE.TRAILERS,
+  requestId: 1,
+  nodeInFlight: 0,
+  placementInFlight: 0,
+  queueUs: 0,
+  computeUs: 1,
+  meanUs: 1,
+  p95Us: 1,
+  slots: 1,
+  meta: { usage },
+};
+
+/** A stream that has these texts in it and then ends, whole or not. */
+function streamOf(texts: readonly string[], end: "whole" | "lost"): NodeStream {
+  const stream: NodeStream = new ResponseStream({ length: undefined, windowBytes: 65_536, grant: () => undefined });
+  for (const text of texts) stream.push(own(new TextEncoder().encode(text)));
+  // After what was pushed was read: a stream that failed drops the rest.
+  setImmediate(() => {
+    if (end === "whole") stream.finish(trailers);
+    else stream.fail("NODE_LOST", "the node went away before the end of its answer");
+  });
+  return stream;
+}
+
+interface Case {
+  readonly role?: "viewer" | "nobody";
+  readonly model?: string;
+  readonly change?: object;
+}
+
+async function openWith(body: () => NodeStream): Promise<InferenceRequest[]> {
+  const asked: InferenceRequest[] = [];
+  api = await openHttpApi({
+    infer: async (request) => {
+      asked.push({ ...request, body: request.body.map((piece) => Uint8Array.from(piece)) });
+      return { ...anAnswer(), headerLength: JSON_BODY, body: body() };
+    },
+  });
+  return asked;
+}
+
+const chat = (request: object, headers: Record<string, string> = {}, key: string | undefined = api.keyOf.application) =>
+  api.call("POST", "/v1/chat/completions", {
+    key,
+    body: { model: "digits", messages: [{ role: "user", content: "hi" }], ...request },
+    headers,
+  });
+
+describe("the OpenAI API at the control plane", () => {
+  it("routes a question by the model that its body names, and forwards the answer as it comes", async () => {
+    const asked = await openWith(() => streamOf(["data: a\n\n", "data: [DONE]\n\n"], "whole"));
+    const answer = await chat({ model: "digits:champion", stream: true, user: "u" }, { "Skerry-Timeout-Ms": "900" });
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache",
+      "x-accel-buffering": "no",
+      "skerry-ignored": "user",
+    });
+    expect(answer.bytes.toString("utf8")).toBe("data: a\n\ndata: [DONE]\n\n");
+    expect(asked).toMatchObject([{ model: "digits", version: "champion", isText: true, headerLength: JSON_BODY }]);
+    expect(JSON.parse(Buffer.concat(asked[0]?.body ?? []).toString("utf8"))).toMatchObject({
+      openai: "chat",
+      request: { messages: [{ role: "user", content: "hi" }] },
+    });
+  });
+
+  it("ends a stream whose node was lost with an error, and not as if it were whole", async () => {
+    await openWith(() => streamOf(["data: a\n\n"], "lost"));
+    const { bytes } = await chat({ stream: true });
+    const [, last] = bytes.toString("utf8").split("\n\n");
+    expect(JSON.parse(last?.slice("data: ".length) ?? "")).toEqual({
+      error: { message: expect.stringMatching(/went away/), type: "server_error", param: null, code: "NODE_LOST" },
+    });
+  });
+
+  it("counts tokens and the time to the first of them", async () => {
+    await openWith(() => streamOf(["{}"], "whole"));
+    await chat({});
+    const { bytes } = await api.call("GET", "/metrics", { key: api.keyOf.viewer });
+    const text = bytes.toString("utf8");
+    expect(text).toContain('skerry_text_tokens_total{model="digits",kind="prompt"} 5');
+    expect(text).toContain('skerry_text_tokens_total{model="digits",kind="cached"} 1');
+    expect(text).toContain('skerry_text_tokens_total{model="digits",kind="output"} 3');
+    expect(text).toContain('skerry_text_first_token_seconds_count{model="digits"} 1');
+  });
+
+  it.each([
+    ["no key", { role: "nobody" as const }, 401, "authentication_error", "invalid_api_key"],
+    ["a key without the right to ask", { role: "viewer" as const }, 403, "permission_error", "FORBIDDEN"],
+    ["a model that the key may not see", { model: "secret" }, 404, "invalid_request_error", "model_not_found"],
+    ["an unknown field", { change: { hello: 1 } }, 400, "invalid_request_error", "INVALID_REQUEST"],
+  ])("answers %s in OpenAI's form", async (_, how: Case, status, type, code) => {
+    await openWith(() => streamOf([], "whole"));
+    const { role = "application", model = "digits", change } = how;
+    const key = role === "nobody" ? undefined : api.keyOf[role];
+    const answer = await api.call("POST", "/v1/chat/completions", {
+      key,
+      body: { model, messages: [{ role: "user", content: "hi" }], ...change },
+    });
+    expect(answer.status).toBe(status);
+    expect(answer.body).toEqual({
+      error: { message: expect.any(String), type, param: code === "INVALID_REQUEST" ? "hello" : null, code },
+    });
+  });
+
+  it("answers paths and methods that are not there in OpenAI's form", async () => {
+    await openWith(() => streamOf([], "whole"));
+    const nowhere = await api.call("GET", "/v1/embeddings", { key: api.keyOf.viewer });
+    expect([nowhere.status, nowhere.body.error.code]).toEqual([404, "model_not_found"]);
+    const wrong = await api.call("GET", "/v1/chat/completions", { key: api.keyOf.viewer });
+    expect([wrong.status, wrong.headers["allow"]]).toEqual([405, "POST"]);
+  });
+
+  it("lists no model of tensors", async () => {
+    await openWith(() => streamOf([], "whole"));
+    const list = await api.call("GET", "/v1/models", { key: api.keyOf.viewer });
+    expect(list.body).toEqual({ object: "list", data: [] });
+    expect((await api.call("GET", "/v1/models/digits", { key: api.keyOf.viewer })).status).toBe(404);
+  });
+});

@@ -1,0 +1,115 @@
+import { describe, expect, it } from "@jest/globals";
+import { decodeRequest } from "../../../../shared/openai/decode-request.ts";
+import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
+import type { TextApi } from "../../../../shared/openai/requests.ts";
+import { isSkerryError } from "../../../../shared/base/errors.ts";
+
+const messages = [{ role: "user", content: "hello" }];
+const decode = (api: TextApi, request: object) => decodeRequest(api, Buffer.from(JSON.stringify(request)));
+
+/** The error as a client reads it. */
+function refusal(api: TextApi, body: object | string) {
+  try {
+    decodeRequest(api, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)));
+  } catch (error) {
+    if (isSkerryError(error)) return openAiErrorResponse(error);
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
+describe("decodeRequest", () => {
+  it.each([
+    ["smollm", { model: "smollm", version: undefined }],
+    ["smollm:champion", { model: "smollm", version: "champion" }],
+    ["smollm:3", { model: "smollm", version: "3" }],
+  ])("reads the model %s", (model, target) => {
+    expect(decode("chat", { model, messages }).target).toEqual(target);
+  });
+
+  it("takes what the clients of the API send though it asks for nothing", () => {
+    const neutral = {
+      logprobs: false,
+      top_logprobs: 0,
+      logit_bias: {},
+      tools: [],
+      tool_choice: "none",
+      modalities: ["text"],
+      response_format: { type: "text" },
+      n: 1,
+      stop: null,
+      temperature: null,
+      stream: false,
+      stream_options: null,
+      store: false,
+      service_tier: "auto",
+    };
+    expect(decode("chat", { model: "m", messages, ...neutral }).streams).toBe(false);
+  });
+
+  it("names the fields that change nothing", () => {
+    const sent = decode("chat", { model: "m", messages, user: "u-1", metadata: { a: "b" }, seed: 1 });
+    expect(sent.ignored).toEqual(["user", "metadata"]);
+  });
+
+  it("takes content in parts of text", () => {
+    const parts = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "a" },
+          { type: "text", text: "b" },
+        ],
+      },
+    ];
+    expect(() => decode("chat", { model: "m", messages: parts })).not.toThrow();
+  });
+
+  it.each([
+    ["an unknown field", { temprature: 1 }, "temprature", /`temprature` is not a known field; known are `model`/],
+    ["a temperature beyond 2", { temperature: 3 }, "temperature", /must be at most 2/],
+    ["tools", { tools: [{ type: "function" }] }, "tools", /call no tools here yet/],
+    ["logprobs", { logprobs: true }, "logprobs", /is not served/],
+    ["a bias", { logit_bias: { 5: 100 } }, "logit_bias", /is not served/],
+    ["no token at all", { max_tokens: 0 }, "max_tokens", /must be at least 1/],
+    ["too many choices", { n: 9 }, "n", /must be at most 8/],
+    [
+      "usage without a stream",
+      { stream_options: { include_usage: true } },
+      "stream_options",
+      /for requests with `stream: true`/,
+    ],
+    ["no message", { messages: [] }, "messages", /at least 1 item/],
+    [
+      "a role that is not served",
+      { messages: [{ role: "tool", content: "x" }] },
+      "messages.0.role",
+      /must be `system`/,
+    ],
+    ["a stored answer", { store: true }, "store", /nothing is stored/],
+  ])("refuses %s with the name of the field", (_, change, param, message) => {
+    const { status, body } = refusal("chat", { model: "m", messages, ...change });
+    expect(status).toBe(400);
+    expect(body.error).toEqual({
+      message: expect.stringMatching(message),
+      type: "invalid_request_error",
+      param,
+      code: "INVALID_REQUEST",
+    });
+  });
+
+  it.each([
+    ["an echo", { echo: true }, "echo"],
+    ["a suffix", { suffix: "x" }, "suffix"],
+    ["the best of several", { best_of: 2 }, "best_of"],
+    ["token ids", { prompt: [1, 2] }, "prompt"],
+  ])("refuses %s of a completion", (_, change, field) => {
+    expect(refusal("completion", { model: "m", prompt: "x", ...change }).body.error.param).toMatch(
+      new RegExp(`^${field}`),
+    );
+  });
+
+  it.each(["", "{", "[]", '{"model":"m","model":"n","messages":[]}', '"text"'])("refuses the body %j", (body) => {
+    expect(refusal("chat", body).status).toBe(400);
+  });
+});
