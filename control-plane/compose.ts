@@ -241,6 +241,7 @@ export async function composeControlPlane(
     createKubernetesSync(resources, {
       deployments,
       catalog,
+      nodes,
       store: postgres.deployments,
       watches,
       fleet,

@@ -100,7 +100,9 @@ const settings = z.object({
     .string()
     .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "not the name of a namespace")
     .optional()
-    .describe("Namespace of Kubernetes whose Models and ModelDeployments (skerry.dev) are carried out. Default: none."),
+    .describe(
+      "Namespace of Kubernetes whose Models, ModelDeployments and EdgeNodes (skerry.dev) are carried out. Default: none.",
+    ),
   SKERRY_POD_SITE: z
     .string()
     .regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens")

@@ -1,6 +1,6 @@
 import type { Resource } from "../../shared/api/v1alpha1/resource.ts";
 
-export type ResourceKind = "ModelDeployment" | "Model";
+export type ResourceKind = "ModelDeployment" | "Model" | "EdgeNode";
 
 /** What happened to the resources of one kind, in the order in which it happened. */
 export type ResourceChange =

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { edgeNodeSpec, edgeNodeStatus } from "../../shared/api/v1alpha1/edge-node.ts";
 import { modelDeploymentSpec, modelDeploymentStatus } from "../../shared/api/v1alpha1/model-deployment.ts";
 import { modelSpec, modelStatus } from "../../shared/api/v1alpha1/model.ts";
 import { GROUP, VERSION } from "../../shared/api/v1alpha1/resource.ts";
@@ -122,6 +123,36 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       { name: "Aliases", type: "string", jsonPath: ".status.aliases[*].name" },
       AGE,
       { name: "Message", type: "string", jsonPath: condition("Ready", "message"), priority: 1 },
+    ],
+  },
+  {
+    kind: "EdgeNode",
+    plural: "edgenodes",
+    shortNames: ["enode"],
+    description: "An edge node that joined. Skerry makes and removes these objects; `spec` cordons, drains and labels.",
+    spec: edgeNodeSpec,
+    status: edgeNodeStatus,
+    extensions: {
+      "": { rules: [NAME_RULE] },
+      spec: {
+        rules: [
+          {
+            rule: "!has(self.draining) || !self.draining || (has(self.cordoned) && self.cordoned)",
+            message: "a node that drains is cordoned: set `cordoned` too",
+            fieldPath: ".draining",
+          },
+        ],
+      },
+      ...CONDITIONS,
+    },
+    columns: [
+      { name: "State", type: "string", jsonPath: ".status.state" },
+      { name: "Cordoned", type: "boolean", jsonPath: ".status.cordoned" },
+      { name: "Site", type: "string", jsonPath: ".status.site" },
+      { name: "Zone", type: "string", jsonPath: ".status.zone" },
+      { name: "Models", type: "string", jsonPath: ".status.models[*].model" },
+      AGE,
+      { name: "Agent", type: "string", jsonPath: ".status.agentVersion", priority: 1 },
     ],
   },
 ];

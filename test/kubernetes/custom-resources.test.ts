@@ -2,12 +2,13 @@ import { copyFile, mkdtemp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { KubernetesApi } from "../../control-plane/adapters/kubernetes/api-client.ts";
+import { CustomResourceClient } from "../../control-plane/adapters/kubernetes/custom-resource-client.ts";
 import { serviceAccount } from "../../control-plane/adapters/kubernetes/credentials.ts";
 import { CUSTOM_RESOURCES, definitionOf } from "../../scripts/crds/custom-resources.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { REFUSED_SPECS } from "../support/kubernetes/refused-specs.ts";
 import { until } from "../support/processes/skerry-process.ts";
-import { Kubernetes } from "./support/kubernetes.ts";
+import { apiOf, Kubernetes } from "./support/kubernetes.ts";
 
 const DEPLOY = path.resolve(import.meta.dirname, "../../deploy");
 let kubernetes: Kubernetes;
@@ -41,6 +42,7 @@ describe("the definitions, read back from the API server", () => {
       .trim()
       .split("\n");
     expect(names.map((line) => line.split(/\s+/).slice(0, 2).join(" ")).toSorted()).toEqual([
+      "edgenodes enode",
       "modeldeployments mdep",
       "models mdl",
     ]);
@@ -87,6 +89,36 @@ describe("the API server", () => {
       spec: { placement: { residency: "any", edge: { min: 1 }, cloud: { min: 2, every: false } } },
     });
   });
+});
+
+describe("a watch", () => {
+  it("tells of what happens, and says when a version is too old to go on from", async () => {
+    const token = await kubernetes.tokenOf("default/default");
+    await kubernetes.kubectl([
+      "create",
+      "clusterrolebinding",
+      "watcher",
+      "--clusterrole=cluster-admin",
+      "--serviceaccount=default:default",
+    ]);
+    const client = new CustomResourceClient(apiOf(kubernetes.url, token), {
+      namespace: "default",
+      now: () => Date.now(),
+    });
+    const { resourceVersion } = await until("it may list", () => client.list("ModelDeployment").catch(() => undefined));
+    const first = async (after: string): Promise<unknown> => {
+      const stop = new AbortController();
+      for await (const change of client.watch("ModelDeployment", after, stop.signal)) {
+        stop.abort();
+        return change;
+      }
+      return "ended";
+    };
+    const seen = first(resourceVersion);
+    await apply(manifest("ModelDeployment", "watched", { model: "digits", version: 1 }));
+    expect(await seen).toMatchObject({ type: "changed", resource: { metadata: { name: "watched" } } });
+    expect(await first("1")).toEqual({ type: "expired" });
+  }, 60_000);
 });
 
 describe("the credentials of a pod", () => {

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Deployment } from "../../shared/api/v1/deployments.ts";
+import type { Node } from "../../shared/api/v1/nodes.ts";
 import { identityModel } from "../support/models/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
@@ -247,6 +248,41 @@ describe("a Model", () => {
     expect(await cluster.request("GET", "/models/words", undefined, { accept: [404] })).toMatchObject({
       code: "NOT_FOUND",
     });
+  }, 120_000);
+});
+
+describe("an EdgeNode", () => {
+  const patch = (spec: object): Promise<string> =>
+    kubectl(["patch", "enode/edge-a", "--type=merge", "-p", JSON.stringify({ spec })]);
+  const node = (): Promise<Node> => cluster.get<Node>("/nodes/edge-a");
+
+  it("shows a node that joined, and cloud nodes are not among them", async () => {
+    await kubectl(["wait", "--for=condition=Ready", "enode/edge-a", "--timeout=60s"]);
+    const rows = (await kubectl(["get", "enode", "--no-headers"])).trim().split("\n");
+    expect(rows.map((row) => row.split(/\s+/).slice(0, 5))).toEqual([["edge-a", "ready", "false", "edge-a", "edge-a"]]);
+  }, 90_000);
+
+  it("cordons and labels its node, which the API then leaves alone", async () => {
+    await patch({ cordoned: true, labels: { gpu: "none" } });
+    await until("it is cordoned", async () => (await node()).cordoned);
+    expect(await node()).toMatchObject({ labels: { gpu: "none" }, managedBy: "kubernetes" });
+    expect(await cluster.request("POST", "/nodes/edge-a/uncordon", {}, { accept: [409] })).toMatchObject({
+      detail: "the node edge-a is managed by Kubernetes: change its EdgeNode in the namespace skerry with kubectl",
+    });
+    await patch({ cordoned: null, labels: null });
+    await until("it is the API's", async () => (await node()).managedBy === undefined);
+    await cluster.request("POST", "/nodes/edge-a/uncordon", {});
+    await until("that is shown", async () => (await kubectl(["get", "enode", "edge-a"])).includes("ready   false"));
+  }, 60_000);
+
+  it("comes back when it is deleted, and goes when its node is removed", async () => {
+    await kubectl(["delete", "enode", "edge-a"]);
+    await kubectl(["wait", "--for=create", "enode/edge-a", "--timeout=30s"]);
+    await cluster.addNode("edge-b");
+    await kubectl(["wait", "--for=create", "enode/edge-b", "--timeout=30s"]);
+    await cluster.request("DELETE", "/nodes/edge-b");
+    await kubectl(["wait", "--for=delete", "enode/edge-b", "--timeout=30s"]);
+    expect((await node()).state).toBe("ready");
   }, 120_000);
 });
 

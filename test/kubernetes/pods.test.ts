@@ -216,6 +216,8 @@ describe("the rights of the control plane", () => {
     expect(own.map((line) => line.replace(/\s+\[\]\s+\[[^\]]*\]\s+/, " ").trim()).toSorted()).toEqual([
       "deployments.apps [get]",
       "deployments.apps/scale [get patch]",
+      "edgenodes.skerry.dev [list watch get create delete]",
+      "edgenodes.skerry.dev/status [patch]",
       "events [create patch]",
       "modeldeployments.skerry.dev [list watch patch]",
       "modeldeployments.skerry.dev/status [patch]",

@@ -15,6 +15,7 @@ import { EventCounts } from "./event-counts.ts";
 const PLURALS = {
   ModelDeployment: "modeldeployments",
   Model: "models",
+  EdgeNode: "edgenodes",
 } as const satisfies Record<ResourceKind, string>;
 
 /** The one name under which everything is applied: fields that are not applied any more go, those of others stay. */

@@ -7,6 +7,8 @@ import type { Actor } from "../../ports/audit.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import type { FleetWatches } from "../fleet/fleet-watches.ts";
+import type { NodeAdmin } from "../nodes/node-admin.ts";
+import { EdgeNodes } from "./edge-nodes.ts";
 import { KubernetesSync } from "./kubernetes-sync.ts";
 import type { ModelCatalog } from "../catalog/model-catalog.ts";
 import type { ChangeSet } from "../../core/fleet/changes/change-set.ts";
@@ -18,6 +20,7 @@ import { ResourceController, type Reconciler } from "./resource-controller.ts";
 interface Parts {
   readonly deployments: DeploymentAdmin;
   readonly catalog: ModelCatalog;
+  readonly nodes: NodeAdmin;
   readonly store: Pick<DeploymentStore, "release">;
   readonly watches: FleetWatches;
   readonly fleet: Pick<FleetReader, "snapshot"> & { onChange(listener: (change: ChangeSet) => void): void };
@@ -29,7 +32,7 @@ interface Parts {
 
 /** What carries out the custom resources of `cluster`, one controller for each kind. */
 export function createKubernetesSync(cluster: CustomResources, parts: Parts): KubernetesSync {
-  const { deployments, catalog, store, watches, fleet, clock } = parts;
+  const { deployments, catalog, nodes, store, watches, fleet, clock } = parts;
   const changes = new ModelChanges(fleet);
   const actor: Actor = {
     name: "kubernetes",
@@ -41,6 +44,7 @@ export function createKubernetesSync(cluster: CustomResources, parts: Parts): Ku
     kubernetesNamespace: cluster.namespace,
   };
   const reconcilers = (): readonly Reconciler[] => [
+    new EdgeNodes({ cluster, nodes, watch: watches.nodes, actor, clock }),
     new Models({ cluster, catalog, changes, actor, clock }),
     new ModelDeployments({ cluster, deployments, store, watch: watches.deployments, fleet, actor, clock }),
   ];

@@ -17,6 +17,13 @@ export interface NodePatch {
   readonly zone?: string | undefined;
 }
 
+/** What a custom resource says of a node. */
+interface DeclaredNode {
+  readonly cordoned?: boolean | undefined;
+  readonly draining?: boolean | undefined;
+  readonly labels?: Record<string, string> | undefined;
+}
+
 interface Change {
   readonly actor: Actor;
   readonly ifMatch: IfMatch;
@@ -108,11 +115,12 @@ export class NodeAdmin {
    * What a custom resource says of a node; nothing, with no field. What is so already changes nothing. Throws `NOT_FOUND`, and
    * `CONFLICT` when one of another namespace declares it.
    */
-  declare(
-    name: string,
-    fields: { readonly cordoned?: boolean; readonly draining?: boolean; readonly labels?: Record<string, string> },
-    actor: Actor,
-  ): Promise<Node> {
+  declare(name: string, { cordoned, draining, labels }: DeclaredNode, actor: Actor): Promise<Node> {
+    const fields = {
+      ...(cordoned !== undefined && { cordoned }),
+      ...(draining !== undefined && { draining }),
+      ...(labels && { labels }),
+    };
     const names = Object.keys(fields);
     const kubernetesNamespace = names.length === 0 ? null : (actor.kubernetesNamespace ?? null);
     const message =

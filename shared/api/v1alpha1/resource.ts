@@ -16,6 +16,7 @@ const resourceMetadata = z.object({
   /** Set once it is deleted, while finalizers keep it. */
   deletionTimestamp: z.string().optional(),
   finalizers: z.array(z.string()).default([]),
+  labels: z.record(z.string(), z.string()).optional(),
 });
 
 /** Any custom resource as the API server sends it. `spec` and `status` are decoded by those who know the kind. */

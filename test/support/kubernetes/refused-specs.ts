@@ -1,4 +1,4 @@
-type Kind = "ModelDeployment" | "Model";
+type Kind = "ModelDeployment" | "Model" | "EdgeNode";
 
 /** A spec that both the API's schema and the API server refuse, and what both say. */
 export interface RefusedSpec {
@@ -83,5 +83,11 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     kind: "Model",
     spec: { aliases: [{ name: "champion", digest: "sha256:00" }] },
     sentence: "`sha256:` and 64 lower-case hex digits",
+  },
+  {
+    what: "a node that drains without being cordoned",
+    kind: "EdgeNode",
+    spec: { draining: true },
+    sentence: "a node that drains is cordoned: set `cordoned` too",
   },
 ];
