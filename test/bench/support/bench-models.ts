@@ -59,9 +59,9 @@ export function negative(): BenchModel {
   return { name: "negative", input: "image", shape: size, file };
 }
 
-const SMALL_LAYERS = 9;
+const SMALL_LAYERS = 6;
 
-/** Ten convolutions over a 64 × 64 picture, the first one with steps of two: about a millisecond; 12,288 numbers in, 32 out. */
+/** Seven convolutions over a 64 × 64 picture, the first one with steps of two: about a millisecond; 12,288 numbers in, 32 out. */
 export function thumbnail(): BenchModel {
   const names = Array.from({ length: SMALL_LAYERS + 1 }, (_, layer) => `layer${layer}`);
   const file = encode({
