@@ -42,6 +42,8 @@ export class PostgresPodNodeStore implements PodNodeStore {
 async function joinPod(tx: Transaction, attempt: PodJoinAttempt): Promise<JoinedNode | null> {
   const { podUid, name, site, zone, labels, publicKey, newNodeId, from } = attempt;
   const joined = { kind: "cloud", site, zone } as const;
+  // Joins of one name come one after another: two of the same pod at once would each take the other for an earlier pod.
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`pod-join/${name}`}, 0))`;
   const earlier = await tx.node.findFirst({ where: { podUid } });
   if (earlier) {
     const { id, generation, revoked } = earlier;
