@@ -76,7 +76,7 @@ export interface VersionRow {
   readonly state: FleetVersion["state"];
   readonly artifact: Digest | null;
   readonly damage: string | null;
-  readonly bytes: bigint;
+  readonly bytes: number;
   readonly opset: number | null;
   readonly irVersion: number | null;
   readonly text: string | null;
@@ -184,7 +184,7 @@ export function toFleetVersion(
     state,
     artifact: artifact ?? undefined,
     damage: damage ?? undefined,
-    bytes: Number(bytes),
+    bytes,
     opset: opset ?? undefined,
     irVersion: irVersion ?? undefined,
     createdAt,

@@ -72,7 +72,9 @@ export class PostgresFleetStore implements FleetStore {
 
   async load(now: number, keys?: FleetKeys): Promise<FleetRows> {
     for (;;) {
-      const snapshot = await this.#database.snapshot((tx) => (keys ? readPart(tx, keys) : readSnapshot(tx)));
+      const snapshot = await (keys
+        ? this.#database.run((client) => readPart(client, keys))
+        : this.#database.snapshot(readSnapshot));
       if (!keys) this.#forgetRecords(snapshot.placements);
       // A placement that was deleted since has no record any more: then this snapshot is of the past.
       if (await this.#readRecords(snapshot.placements)) {
@@ -153,11 +155,11 @@ export class PostgresFleetStore implements FleetStore {
 
 async function readSnapshot(tx: Transaction): Promise<Snapshot> {
   return {
-    nodes: await readNodes(tx),
-    deployments: await readDeployments(tx),
-    versions: await readVersions(tx),
-    aliases: await readAliases(tx),
-    placements: await readPlacements(tx),
+    nodes: await tx.$queryRaw<NodeRow[]>(nodeRows()),
+    deployments: await tx.$queryRaw<DeploymentRow[]>(deploymentRows()),
+    versions: await tx.$queryRaw<VersionRow[]>(versionRows()),
+    aliases: await tx.$queryRaw<AliasRow[]>(aliasRows()),
+    placements: await tx.$queryRaw<PlacementRow[]>(placementRows()),
     readAt: await readTime(tx),
   };
 }
@@ -175,53 +177,72 @@ async function readTime(tx: Transaction): Promise<number> {
   return row?.at ?? 0;
 }
 
-const NOTHING: Omit<Snapshot, "readAt"> = { nodes: [], deployments: [], versions: [], aliases: [], placements: [] };
+type AliasRow = FleetRows["aliases"][number];
 
-/** What `keys` name, with statements for these alone. */
-async function readPart(tx: Transaction, keys: FleetKeys): Promise<Snapshot> {
-  const { nodes = [], deployments = [], models = [] } = keys;
+/** The rows of each table as JSON text. */
+const partSnapshot = z.object({
+  nodes: z.string(),
+  deployments: z.string(),
+  versions: z.string(),
+  aliases: z.string(),
+  placements: z.string(),
+  readAt: z.number(),
+});
+
+/**
+ * What `keys` name, by one statement: that is a snapshot without a transaction. With one statement for each table in a
+ * transaction of its own, a change took six round trips to be read.
+ */
+async function readPart(client: Pick<Transaction, "$queryRaw">, keys: FleetKeys): Promise<Snapshot> {
+  const ofNodes = among(keys.nodes);
+  const ofDeployments = among(keys.deployments);
+  const ofModels = among(keys.models);
+  const rows = await client.$queryRaw<unknown[]>`SELECT
+    ${asJson(ofNodes && nodeRows(Prisma.sql`WHERE n.id = ${ofNodes}`))} AS nodes,
+    ${asJson(ofNodes && placementRows(Prisma.sql`WHERE node_id = ${ofNodes}`))} AS placements,
+    ${asJson(ofDeployments && deploymentRows(Prisma.sql`WHERE name = ${ofDeployments}`))} AS deployments,
+    ${asJson(ofModels && versionRows(Prisma.sql`WHERE model_name = ${ofModels}`))} AS versions,
+    ${asJson(ofModels && aliasRows(Prisma.sql`WHERE model_name = ${ofModels}`))} AS aliases,
+    ${READ_AT} AS "readAt"`;
+  const part = partSnapshot.parse(rows[0]);
   return {
-    ...NOTHING,
-    ...(nodes.length > 0 && {
-      nodes: await readNodes(tx, Prisma.sql`WHERE n.id = ANY(${nodes}::text[])`),
-      placements: await readPlacements(tx, Prisma.sql`WHERE node_id = ANY(${nodes}::text[])`),
-    }),
-    ...(deployments.length > 0 && {
-      deployments: await readDeployments(tx, Prisma.sql`WHERE name = ANY(${deployments}::text[])`),
-    }),
-    ...(models.length > 0 && {
-      versions: await readVersions(tx, Prisma.sql`WHERE model_name = ANY(${models}::text[])`),
-      aliases: await readAliases(tx, Prisma.sql`WHERE model_name = ANY(${models}::text[])`),
-    }),
-    readAt: await readTime(tx),
+    nodes: JSON.parse(part.nodes),
+    deployments: JSON.parse(part.deployments),
+    versions: JSON.parse(part.versions),
+    aliases: JSON.parse(part.aliases),
+    placements: JSON.parse(part.placements),
+    readAt: part.readAt,
   };
 }
 
-const readNodes = (tx: Transaction, where = Prisma.empty): Promise<NodeRow[]> => tx.$queryRaw`
+const among = (names: readonly string[] = []): Prisma.Sql | undefined =>
+  names.length > 0 ? Prisma.sql`ANY(${[...names]}::text[])` : undefined;
+
+const asJson = (rows: Prisma.Sql | undefined): Prisma.Sql =>
+  rows ? Prisma.sql`(SELECT coalesce(json_agg(part), '[]')::text FROM (${rows}) AS part)` : Prisma.sql`'[]'`;
+
+const nodeRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT n.id, n.name, n.kind, n.site, n.zone, n.labels::text AS labels, n.capabilities::text AS capabilities,
     n.generation, n.cordoned, n.draining, n.revoked, n.desired_rev AS "desiredRev",
     n.kubernetes_namespace AS "kubernetesNamespace", (extract(epoch FROM n.created_at) * 1000)::float8 AS "createdAt",
     ${SESSION_COLUMNS}
   FROM nodes n LEFT JOIN node_sessions s ON s.node_id = n.id LEFT JOIN control_plane_replicas r ON r.id = s.replica ${where}`;
 
-const readDeployments = (tx: Transaction, where = Prisma.empty): Promise<DeploymentRow[]> => tx.$queryRaw`
+const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
     status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt",
     kubernetes_namespace AS "kubernetesNamespace"
   FROM deployments ${where}`;
 
-const readVersions = (tx: Transaction, where = Prisma.empty): Promise<VersionRow[]> => tx.$queryRaw`
-  SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes, opset, ir_version AS "irVersion",
+const versionRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
+  SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes::float8 AS bytes, opset, ir_version AS "irVersion",
     text::text AS text, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions ${where}`;
 
-const readAliases = (
-  tx: Transaction,
-  where = Prisma.empty,
-): Promise<{ model: string; alias: string; version: number }[]> => tx.$queryRaw`
+const aliasRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT model_name AS model, alias, version FROM aliases ${where}`;
 
-const readPlacements = (tx: Transaction, where = Prisma.empty): Promise<PlacementRow[]> => tx.$queryRaw`
+const placementRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT id, deployment_name AS deployment, model_name AS model, version, node_id AS "nodeId", generation, wanted,
     (extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", state,
     (extract(epoch FROM state_since) * 1000)::float8 AS "stateAt",

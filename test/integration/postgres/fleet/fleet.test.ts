@@ -81,6 +81,26 @@ describe("load", () => {
     ]);
   });
 
+  it("gives the rows of what is named as it gives them with all others, to the last digit", async () => {
+    await sql.query(
+      'UPDATE node_sessions SET load = \'{"cpuPct":3,"memFreeMiB":1,"diskFreeMiB":1,"rttMs":0.1234567890123,"rif":0}\'',
+    );
+    await sql.query("INSERT INTO aliases (model_name, alias, version) VALUES ('digits', 'champion', 1)");
+    const now = 5_000_000;
+    const all = await stores.fleet.load(now);
+    const nodes = all.nodes.map(({ id }) => id);
+    expect([all.nodes.length, all.placements.length, all.aliases.length]).toEqual([1, 1, 1]);
+    expect(await stores.fleet.load(now, { nodes, deployments: ["digits"], models: ["digits"] })).toEqual(all);
+    const nothing = { nodes: [], deployments: [], versions: [], aliases: [], placements: [] };
+    expect(await stores.fleet.load(now, { nodes })).toEqual({
+      ...nothing,
+      nodes: all.nodes,
+      placements: all.placements,
+    });
+    expect(await stores.fleet.load(now, { nodes: ["n-none"], models: ["none"] })).toEqual(nothing);
+    await sql.query("DELETE FROM aliases");
+  });
+
   it("gives an unchanged spec and record as the same object, a changed one anew", async () => {
     const before = await stores.fleet.load(0);
     const same = await stores.fleet.load(0);
