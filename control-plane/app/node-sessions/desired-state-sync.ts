@@ -28,8 +28,8 @@ export class DesiredStateSync {
   readonly #clock: Clock;
   /** The document that the node holds or was sent last; undefined before the first. */
   #sent: (Position & { readonly state: DesiredState }) | undefined;
-  /** When `#sent` was sent, while its ack is missing. */
-  #unackedSince: number | undefined;
+  #isUnacked = false;
+  #cancelResend: () => void = () => undefined;
 
   constructor(parts: {
     readonly nodeId: string;
@@ -60,7 +60,7 @@ export class DesiredStateSync {
   /** The fleet changed. Sends what differs from the last document, once that one is acknowledged. */
   sync(): void {
     const sent = this.#sent;
-    if (!sent || this.#unackedSince !== undefined) return;
+    if (!sent || this.#isUnacked) return;
     const node = this.#fleet.snapshot().nodes.get(this.#nodeId);
     if (!node) return;
     const state = desiredFor(this.#fleet.snapshot(), node);
@@ -84,14 +84,15 @@ export class DesiredStateSync {
   acked(ack: Position): void {
     const sent = this.#sent;
     if (!sent || ack.rev < sent.rev) return;
-    this.#unackedSince = undefined;
+    this.#isUnacked = false;
+    this.#cancelResend();
     if (ack.digest === sent.digest) this.sync();
     else this.#sendSnapshot();
   }
 
   /** The node asks for the whole document, since it cannot apply a delta. */
   requested(): void {
-    this.#unackedSince = undefined;
+    this.#isUnacked = false;
     this.#sendSnapshot();
   }
 
@@ -100,12 +101,12 @@ export class DesiredStateSync {
     if (this.#sent && onDisk.rev === this.#sent.rev && onDisk.digest !== this.#sent.digest) this.#sendSnapshot();
   }
 
-  /** Sends the document again when its ack is overdue. */
-  resendOverdue(): void {
-    if (this.#isAckOverdue()) this.#sendSnapshot();
+  /** The session is over: nothing is sent again. */
+  close(): void {
+    this.#cancelResend();
   }
 
-  /** The whole document, unless the same one was sent and its ack is not overdue. */
+  /** The whole document, unless the same one was sent and its ack is awaited. */
   #sendSnapshot(): void {
     const node = this.#fleet.snapshot().nodes.get(this.#nodeId);
     if (!node) return;
@@ -113,7 +114,7 @@ export class DesiredStateSync {
     const digest = desiredDigest(state);
     const sent = this.#sent;
     const isSame = sent?.digest === digest;
-    if (isSame && this.#unackedSince !== undefined && !this.#isAckOverdue()) return;
+    if (isSame && this.#isUnacked) return;
     const rev = isSame ? sent.rev : Math.max(node.desiredRev, (sent?.rev ?? -1) + 1);
     this.#remember({ rev, state, digest });
     this.#control.send({
@@ -125,12 +126,10 @@ export class DesiredStateSync {
     });
   }
 
-  #isAckOverdue(): boolean {
-    return this.#unackedSince !== undefined && this.#clock.now() - this.#unackedSince >= RESEND_MS;
-  }
-
   #remember(sent: Position & { readonly state: DesiredState }): void {
     this.#sent = sent;
-    this.#unackedSince = this.#clock.now();
+    this.#isUnacked = true;
+    this.#cancelResend();
+    this.#cancelResend = this.#clock.after(RESEND_MS, () => this.requested());
   }
 }

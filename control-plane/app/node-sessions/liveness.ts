@@ -10,6 +10,7 @@ export type Confirmation = "current" | "previous" | "stale";
 export class Liveness {
   readonly #clock: Clock;
   #lastHeard: number;
+  #lookAt = -Infinity;
   #newestId = -1;
   #previousId = -1;
 
@@ -31,6 +32,16 @@ export class Liveness {
   /** A channel's last byte arrived at `at`. An older time than the one known changes nothing. */
   heard(at: number): void {
     this.#lastHeard = Math.max(this.#lastHeard, at);
+  }
+
+  /** Whether the sockets have to be looked at: at `now` they may have been silent for longer than they may. */
+  isLookDue(now: number): boolean {
+    return now >= this.#lookAt;
+  }
+
+  /** They were looked at, and need not be again before `at`. */
+  looked(at: number): void {
+    this.#lookAt = at;
   }
 
   /** The session began with the message `welcomeId`. */

@@ -233,6 +233,7 @@ export class NodeSessions implements NodeSessionHandler {
   async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {
     const { registry, fleet, clock, push, sessions, recorder, logger } = this.#parts;
     reports.close();
+    session.desired.close();
     push.forget(session);
     session.inference?.close(CLOSE.SESSION_ENDED, "the control channel closed");
     if (!registry.remove(session)) return;

@@ -64,6 +64,11 @@ export class NodeSession {
     return this.#isHandedOver;
   }
 
+  /** Notes when the newest byte came on its channels. */
+  hear(): void {
+    this.liveness.heard(Math.max(this.control.lastByteAt(), this.#inference?.lastByteAt() ?? 0));
+  }
+
   /** Asks the node to open its next session elsewhere in `reconnectMs`. */
   handOver(reconnectMs: number): void {
     this.#isHandedOver = true;

@@ -30,24 +30,26 @@ export class SessionRecords {
   #touchedAllAt = -Infinity;
 
   /**
-   * What to record at `now`, which then counts as recorded; undefined when nothing is due. `isLifeRecorded`: the renewals of
-   * the lease record that this replica lives; otherwise a record is due every 5 s, also of no session.
+   * What to record at `now`, which then counts as recorded; undefined when nothing is due. `turned`: the sessions whose
+   * nodes may have turned since the last call. `isLifeRecorded`: the renewals of the lease record that this replica lives;
+   * otherwise a record is due every 5 s, also of no session.
    */
   take(
-    sessions: Iterable<NodeSession>,
+    { turned, all }: { readonly turned: Iterable<NodeSession>; readonly all: () => Iterable<NodeSession> },
     nodes: Fleet["nodes"],
     { now, isLifeRecorded }: { readonly now: number; readonly isLifeRecorded: boolean },
   ): DueRecords | undefined {
     const areAll = now - this.#touchedAllAt >= TOUCH_ALL_MS;
     const areLoadsDue = now - this.#touchedAt >= TOUCH_MS;
     const due: TouchedSession[] = [];
-    for (const session of sessions) {
+    for (const session of areAll || areLoadsDue ? all() : turned) {
       const { nodeId, epoch } = session;
       const node = nodes.get(nodeId);
       const isReady = node !== undefined && isBidirectional(node);
       const before = this.#recorded.get(session);
       const hasTurned = isReady !== (before?.isReady ?? false);
       if (!areAll && !hasTurned && !(areLoadsDue && isLoadChanged(before?.load, node?.load))) continue;
+      session.hear();
       due.push({ nodeId, epoch, ageMs: session.liveness.silentMs, isReady, load: node?.load });
       this.#recorded.set(session, { isReady, load: node?.load });
     }

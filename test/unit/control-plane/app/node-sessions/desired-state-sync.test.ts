@@ -73,12 +73,23 @@ describe("the sync of a node's desired document", () => {
     desired.adopt(EMPTY);
     const first = last();
     await clock.advance(4_999);
-    desired.resendOverdue();
     expect(documents()).toEqual(["snapshot"]);
     await clock.advance(1);
-    desired.resendOverdue();
     expect(documents()).toEqual(["snapshot", "snapshot"]);
     expect(last().rev).toBe(first.rev);
+    await clock.advance(5_000);
+    expect(documents()).toHaveLength(3);
+    desired.acked(last());
+    await clock.advance(20_000);
+    expect(documents()).toHaveLength(3);
+  });
+
+  it("sends nothing again once its session is over", async () => {
+    const { clock, desired, documents } = await setUp();
+    desired.adopt(EMPTY);
+    desired.close();
+    await clock.advance(20_000);
+    expect(documents()).toEqual(["snapshot"]);
   });
 
   it("sends the document at once when the node asks for it", async () => {

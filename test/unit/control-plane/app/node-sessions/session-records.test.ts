@@ -22,7 +22,10 @@ function records() {
   const taken = new SessionRecords();
   const session = aSession(nodeWith({}), { control: CHANNEL, clock: new TestClock(NOW) });
   const take = (node: FleetNode, ms: number, isLifeRecorded = true) =>
-    taken.take([session], new Map([[node.id as string, node]]), { now: NOW + ms, isLifeRecorded });
+    taken.take({ turned: [session], all: () => [session] }, new Map([[node.id as string, node]]), {
+      now: NOW + ms,
+      isLifeRecorded,
+    });
   return { taken, take };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { SessionWatch } from "../../../../../control-plane/app/node-sessions/session-watch.ts";
+import type { SessionStore } from "../../../../../control-plane/ports/nodes.ts";
 import { CLOSE } from "../../../../../shared/protocol/close-codes.ts";
 import { INFERENCE_SILENCE_MS } from "../../../../../shared/protocol/limits.ts";
 import { aNode, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
@@ -33,7 +34,13 @@ async function watched(timings = TIMINGS) {
   if (!capabilities) throw new Error("the node has no capabilities");
   const opened = { nodeId: node.id, epoch: 1, replica: "r-1", agentVersion: "0.1.0", capabilities, at: NOW };
   fleet.apply({ type: "session-opened", ...opened });
-  const sessions = { touch: () => Promise.resolve() };
+  const touched: string[] = [];
+  const sessions: Pick<SessionStore, "touch"> = {
+    touch: (_replica, due) => {
+      touched.push(...due.map(({ isReady, ageMs }) => `${isReady ? "ready" : "not ready"}, heard ${ageMs} ms ago`));
+      return Promise.resolve();
+    },
+  };
   const watch = new SessionWatch({
     replica: { id: "r-1", address: "a" },
     registry,
@@ -44,7 +51,7 @@ async function watched(timings = TIMINGS) {
     isLifeRecorded: () => true,
   });
   watch.start();
-  return { clock, control, inference, fleet, node };
+  return { clock, control, inference, fleet, node, touched };
 }
 
 describe("the session watch", () => {
@@ -73,5 +80,30 @@ describe("the session watch", () => {
     await clock.advance(10_000);
     expect(control.closedWith).toEqual([]);
     expect(fleet.snapshot().nodes.get(node.id)?.observed?.lastSeen).toBe(NOW + 10_000);
+  });
+
+  it("knows a node for as long as a byte comes now and then on either channel, and closes nothing", async () => {
+    const { clock, control, inference, fleet, node } = await watched();
+    for (let turn = 0; turn < 20; turn += 1) {
+      await clock.advance(7_000);
+      (turn % 2 === 0 ? control : inference).heardAt = clock.now();
+      const lastSeen = fleet.snapshot().nodes.get(node.id)?.observed?.lastSeen ?? 0;
+      expect(clock.now() - lastSeen).toBeLessThan(TIMINGS.suspectMs);
+    }
+    expect([control.closedWith, inference.closedWith]).toEqual([[], []]);
+  });
+
+  it("records within half a second that a node has turned, and how long ago it was heard", async () => {
+    const { clock, control, fleet, node, touched } = await watched();
+    await clock.advance(500);
+    expect(touched).toEqual(["not ready, heard 500 ms ago"]);
+    for (const at of [NOW + 600, NOW + 700]) {
+      control.heardAt = at;
+      fleet.apply({ type: "heartbeat-received", nodeId: node.id, epoch: 1, confirmation: "current", at });
+    }
+    await clock.advance(500);
+    expect(touched.slice(1)).toEqual(["ready, heard 300 ms ago"]);
+    await clock.advance(4_000);
+    expect(touched).toHaveLength(2);
   });
 });
