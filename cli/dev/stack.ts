@@ -17,6 +17,8 @@ import type { DevNode, DevSettings } from "./settings.ts";
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_GRACE_MS = 15_000;
+/** Cloud nodes beside those of the settings: none until a deployment asks for more than these hold, two at most. */
+const CLOUD_POOL = "local=process:0-2";
 /** Lines of its log that are shown when a program does not come up. */
 const SHOWN_LINES = 15;
 
@@ -82,6 +84,7 @@ export class DevStack {
         SKERRY_PORT: String(port),
         SKERRY_DATA_DIR: await privateFolder(join(directory, "artifacts")),
         SKERRY_ADMIN_KEY_FILE: this.adminKeyFile,
+        SKERRY_CLOUD_POOLS: CLOUD_POOL,
       }),
     });
     await this.#untilAnswers("the control plane", `${this.server}/readyz?for=admin`, "control-plane");

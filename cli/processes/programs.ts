@@ -22,7 +22,13 @@ export const EDGE_NODE = {
 export const RECOVER_KEY = fileURLToPath(new URL("../../control-plane/recover-key.ts", import.meta.url));
 
 /** Settings of the programs themselves that an operator may give to all of them through us. */
-const PASSED_ON = new Set(["SKERRY_LOG_LEVEL", "SKERRY_SUSPECT_MS", "SKERRY_LOST_MS", "SKERRY_TRUSTED_NETWORK"]);
+const PASSED_ON = new Set([
+  "SKERRY_LOG_LEVEL",
+  "SKERRY_SUSPECT_MS",
+  "SKERRY_LOST_MS",
+  "SKERRY_SCALE_DOWN_SECONDS",
+  "SKERRY_TRUSTED_NETWORK",
+]);
 
 /**
  * The environment of a program that we start: ours, without what was meant for us. A key or a database password that

@@ -183,11 +183,11 @@ describe("the commands of the pages", () => {
 
   it("docs/getting-started.md: from a file to a second version, another node and away again", async () => {
     const page = "docs/getting-started.md";
-    const [, look = "", push = "", deploy = "", ask = "", second = "", join = "", stop = ""] = await blocksOf(page, [
-      "sh",
-    ]);
-    const [yaml = ""] = await blocksOf(page, ["yaml"]);
+    const [, look = "", push = "", deploy = "", ask = "", second = "", cloud = "", join = "", stop = ""] =
+      await blocksOf(page, ["sh"]);
+    const [yaml = "", cloudYaml = ""] = await blocksOf(page, ["yaml"]);
     await writeFile(path.join(directory, "diabetes.yaml"), yaml);
+    await writeFile(path.join(directory, "diabetes-cloud.yaml"), cloudYaml);
     expect(await run(look)).toContain("digits:1");
     expect(await run(push)).toContain("is ready");
     expect(await run(deploy.replace("plan -f diabetes.yaml", "plan -f diabetes.yaml || [ $? = 3 ]"))).toContain(
@@ -195,6 +195,8 @@ describe("the commands of the pages", () => {
     );
     expect(await run(ask)).toContain('"variable"');
     await run(second);
+    const burst = await run(cloud);
+    for (const expected of ['"variable"', "local"]) expect(burst).toContain(expected);
     expect(await run(join)).toContain("skj1.");
     await run(stop);
   }, 180_000);
