@@ -245,12 +245,18 @@ export class PoolLoop {
   ): Promise<void> {
     const { fleet, store, pools } = this.#parts;
     const context = this.#context(lead.since);
-    const known = plans.map((plan) => poolFindings(fleet.snapshot(), plan, (node) => stateFor(node, context)));
-    // One that cannot be looked at keeps what was recorded of it.
-    if (known.length < pools.length) return;
-    this.#findings = known;
-    if (this.#recorded !== undefined && isEqual(this.#recorded, known)) return;
-    if ((await store.record(lead.fence, known)) === "committed") this.#recorded = known;
+    this.#findings = pools.map(({ settings }) => {
+      const plan = plans.find(({ pool }) => pool.name === settings.name);
+      if (plan) return poolFindings(fleet.snapshot(), plan, (node) => stateFor(node, context));
+      // One that cannot be looked at is shown as it was, with the reason.
+      const { name, min, max } = settings;
+      const before = this.#findings.find((each) => each.name === name);
+      const trouble = this.#outages.get(name) ?? null;
+      return { ...(before ?? { name, min, max, wanted: min, replicas: 0, ready: 0, pending: 0, pods: [] }), trouble };
+    });
+    if (this.#recorded !== undefined && isEqual(this.#recorded, this.#findings)) return;
+    const recorded = this.#findings;
+    if ((await store.record(lead.fence, recorded)) === "committed") this.#recorded = recorded;
   }
 }
 
