@@ -1,17 +1,15 @@
+import { z } from "zod";
 import { ERRORS, type ErrorCode, isSkerryError, type SkerryError } from "../base/errors.ts";
 import { errorHeaders } from "../inference/http/error-response.ts";
 import { JSON_TYPE } from "../inference/http/request-headers.ts";
 
-/** An error as clients of the OpenAI API read it. */
-interface OpenAiError {
-  readonly error: {
-    readonly message: string;
-    readonly type: string;
-    /** The field at fault. */
-    readonly param: string | null;
-    readonly code: string;
-  };
-}
+/** An error as clients of the OpenAI API read it. `param`: the field at fault. */
+export const openAiErrorBody = z
+  .object({
+    error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }),
+  })
+  .meta({ id: "OpenAiError" });
+type OpenAiError = z.infer<typeof openAiErrorBody>;
 
 /** OpenAI's own codes, which its clients look at. The others are those of docs/errors.md. */
 const CODES: Partial<Record<ErrorCode, string>> = {

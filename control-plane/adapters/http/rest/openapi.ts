@@ -9,6 +9,8 @@ import { problem } from "../../../../shared/api/v1/common.ts";
 import { inferenceError } from "../../../../shared/api/v1/inference.ts";
 import { isInferenceProtocol } from "../../../../shared/inference/http/path.ts";
 import { JSON_TYPE } from "../../../../shared/inference/http/request-headers.ts";
+import { openAiErrorBody } from "../../../../shared/openai/errors.ts";
+import { isOpenAi } from "../../../../shared/openai/http/path.ts";
 import { STREAM_TYPE, streamEvent } from "../server/event-stream.ts";
 import type { Route } from "../server/route.ts";
 
@@ -132,6 +134,11 @@ function failureOf({ path }: Route): ZodOpenApiResponseObject {
     return {
       description: "An error; `Skerry-Error` carries its code",
       content: { "application/json": { schema: inferenceError } },
+    };
+  if (isOpenAi(path))
+    return {
+      description: "An error in OpenAI's form; `Skerry-Error` carries its code",
+      content: { "application/json": { schema: openAiErrorBody } },
     };
   return {
     description: "An error of the catalogue in docs/errors.md",

@@ -59,6 +59,15 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  it.each(["/api/v1/models", "/v2/models", "/v1/models"])("says how %s reports an error", async (path) => {
+    const { status, headers, body } = await api.call("GET", path);
+    const { content } = document.paths[path].get.responses.default;
+    const [type = ""] = String(headers["content-type"]).split(";");
+    expect({ status, types: Object.keys(content) }).toEqual({ status: 401, types: [type] });
+    const [, name = ""] = /schemas\/(\w+)$/.exec(content[type].schema.$ref) ?? [];
+    expect(Object.keys(body)).toEqual(expect.arrayContaining(document.components.schemas[name].required));
+  });
+
   it("is shown as a page that loads nothing from elsewhere", async () => {
     const { headers, bytes } = await api.call("GET", "/docs/api");
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
