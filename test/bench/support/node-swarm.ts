@@ -11,6 +11,8 @@ export interface SwarmOptions extends FleetSize {
   readonly privateKey: string;
   /** The folder of the build whose nodes these are: how often a node reports its load is part of what a build costs. */
   readonly checkout: string;
+  /** Dial again after a close, as a node does. */
+  readonly reconnects?: boolean;
 }
 
 /** What it does when asked. */
@@ -23,7 +25,9 @@ export type SwarmReport =
   | { readonly kind: "connected" }
   /** A desired document arrived. `at`: ms since 1970, with fractions. */
   | { readonly kind: "desired"; readonly node: number; readonly isCordoned: boolean; readonly at: number }
-  | { readonly kind: "closed"; readonly node: number; readonly reason: string };
+  | { readonly kind: "closed"; readonly node: number; readonly reason: string }
+  /** A node that dialled again has a session that works in both directions. `at`: ms since 1970, with fractions. */
+  | { readonly kind: "back"; readonly node: number; readonly at: number };
 
 /** A thousand node sessions in a process of their own, so that their CPU is not the control plane's. */
 export class NodeSwarm {

@@ -5,12 +5,15 @@ import { pinnedConnect } from "../../../edge-node/adapters/system/pinned-connect
 import { WebSocketDialer } from "../../../edge-node/adapters/websocket/dialer.ts";
 import { Heartbeat } from "../../../edge-node/app/session/heartbeat.ts";
 import type { LoadReports as OwnLoadReports } from "../../../edge-node/app/session/load-reports.ts";
+import { isChannelRefused } from "../../../edge-node/app/session/channel-refused.ts";
+import { Reconnect } from "../../../edge-node/core/reconnect.ts";
 import { judgeDesired, type DesiredRevision } from "../../../edge-node/core/placements/desired-document.ts";
 import type { ControlChannel } from "../../../edge-node/ports/channels.ts";
-import { systemClock as clock } from "../../../shared/base/clock.ts";
+import { sleep, systemClock as clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { systemRandom as random } from "../../../shared/base/random.ts";
 import { desiredDigest, EMPTY_DESIRED } from "../../../shared/protocol/desired.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import { nodeIdOf, placementIdOf } from "./fleet-rows.ts";
 import type { SwarmCommand, SwarmOptions, SwarmReport } from "./node-swarm.ts";
@@ -69,6 +72,23 @@ async function openInTurn(): Promise<void> {
   }
 }
 
+/** Dials until a session stands, with the waits of a node. */
+async function comeBack(node: number, first: { readonly code: number; readonly retryAfterMs: number }): Promise<void> {
+  const reconnect = new Reconnect(random);
+  for (let closed = first; ; ) {
+    const next = reconnect.after(closed, clock.now());
+    if (next.kind === "never") return;
+    await sleep(clock, next.waitMs);
+    try {
+      await open(node);
+      return report({ kind: "back", node, at: performance.timeOrigin + performance.now() });
+    } catch (error) {
+      if (!isChannelRefused(error)) throw error;
+      ({ closed } = error);
+    }
+  }
+}
+
 /** Resolves when the session has been confirmed in both directions. */
 async function open(node: number): Promise<void> {
   const nodeId = nodeIdOf(node);
@@ -115,13 +135,19 @@ async function open(node: number): Promise<void> {
   };
   early.forEach(receive);
   channels.set(node, channel);
-  void channel.closed.then(({ code, reason }) => report({ kind: "closed", node, reason: `${code} ${reason}` }));
+  void channel.closed.then((closed) => {
+    heartbeat?.stop();
+    report({ kind: "closed", node, reason: `${closed.code} ${closed.reason}` });
+    if (options.reconnects === true) void comeBack(node, closed);
+  });
   const { epoch = 0, replica } = channel.welcome;
-  await dialer.inference(
+  const inference = dialer.inference(
     { epoch, replica, streamsResponses: true },
     { onRequest: () => undefined, onCancel: () => undefined },
     signal,
   );
+  if (options.reconnects === true) await inference.catch(() => channel.close(CLOSE.DONE, "without the other channel"));
+  else await inference;
   const parts = {
     channel,
     // The name that builds before the channels were called channels read.
