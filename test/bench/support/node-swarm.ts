@@ -26,7 +26,7 @@ export type SwarmReport =
   /** A desired document arrived. `at`: ms since 1970, with fractions. */
   | { readonly kind: "desired"; readonly node: number; readonly isCordoned: boolean; readonly at: number }
   | { readonly kind: "closed"; readonly node: number; readonly reason: string }
-  /** A node that dialled again has a session that works in both directions. `at`: ms since 1970, with fractions. */
+  /** A node that dialled again is ready for requests. `at`: ms since 1970, with fractions. */
   | { readonly kind: "back"; readonly node: number; readonly at: number };
 
 /** A thousand node sessions in a process of their own, so that their CPU is not the control plane's. */

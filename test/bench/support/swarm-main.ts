@@ -22,7 +22,9 @@ import type { SwarmCommand, SwarmOptions, SwarmReport } from "./node-swarm.ts";
  * The process of the nodes: the node's own session code (channels, heartbeats, and the load reports of the measured build) without
  * disks and model hosts. Each node serves and is idle. Run by node-swarm.ts.
  */
-const AT_ONCE = 20;
+const AT_ONCE = 100;
+/** The confirmed heartbeat from which on the control plane sends requests. */
+const READY_ACK = 2;
 const CAPABILITIES: Capabilities = {
   arch: "x64",
   os: "linux",
@@ -75,13 +77,13 @@ async function openInTurn(): Promise<void> {
 /** Dials until a session stands, with the waits of a node. */
 async function comeBack(node: number, first: { readonly code: number; readonly retryAfterMs: number }): Promise<void> {
   const reconnect = new Reconnect(random);
-  for (let closed = first; ; ) {
+  for (let closed = first; ;) {
     const next = reconnect.after(closed, clock.now());
     if (next.kind === "never") return;
     await sleep(clock, next.waitMs);
     try {
-      await open(node);
-      return report({ kind: "back", node, at: performance.timeOrigin + performance.now() });
+      await open(node, () => report({ kind: "back", node, at: performance.timeOrigin + performance.now() }));
+      return;
     } catch (error) {
       if (!isChannelRefused(error)) throw error;
       ({ closed } = error);
@@ -90,7 +92,7 @@ async function comeBack(node: number, first: { readonly code: number; readonly r
 }
 
 /** Resolves when the session has been confirmed in both directions. */
-async function open(node: number): Promise<void> {
+async function open(node: number, onReady: () => void = () => undefined): Promise<void> {
   const nodeId = nodeIdOf(node);
   const dialer = new WebSocketDialer({
     identity: {
@@ -116,6 +118,7 @@ async function open(node: number): Promise<void> {
   const desired = desiredOf(node);
   const proven = Promise.withResolvers<void>();
   let heartbeat: Heartbeat | undefined;
+  let confirmed = 0;
   const early: ControlPlaneMessage[] = [];
   let receive = (message: ControlPlaneMessage): void => void early.push(message);
   const channel = await dialer.control(
@@ -130,7 +133,11 @@ async function open(node: number): Promise<void> {
     signal,
   );
   receive = (message) => {
-    if (message.type === "heartbeat.ack") heartbeat?.onAck(message);
+    if (message.type === "heartbeat.ack") {
+      heartbeat?.onAck(message);
+      confirmed += 1;
+      if (confirmed === READY_ACK) onReady();
+    }
     if (message.type === "desired.snapshot" || message.type === "desired.delta") desired.take(message, channel);
   };
   early.forEach(receive);
