@@ -1,5 +1,5 @@
 /** Requests and answers beside the run, in MiB: bodies up to the setting for them, read and written as JSON. */
-const BESIDE_RUNS_MIB = 192;
+const BESIDE_RUNS_MIB = 256;
 /** Runs of trials are made of small values; memory is taken in powers of two. */
 const MARGIN = 1.25;
 /** Equal figures for nearly equal models make the placements easier to read. */

@@ -3,8 +3,8 @@ import { limitFor, startRoomMiB } from "../../../../edge-node/core/memory-limit.
 
 describe("limitFor", () => {
   it.each([
-    ["a small model", 40, 4_000, 256],
-    ["a text encoder that took 400 MiB", 400, 4_000, 704],
+    ["a small model", 40, 4_000, 320],
+    ["a text encoder that took 400 MiB", 400, 4_000, 768],
     ["what had less room than it should have", 400, 500, 500],
   ])("of %s", (_, neededMiB, roomMiB, limitMiB) => {
     expect(limitFor(neededMiB, roomMiB)).toBe(limitMiB);
