@@ -35,7 +35,9 @@ function desiredPlacement(
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
-  const isEstimate = deployment.spec.limits.memMiB === undefined && placement.measuredMiB === undefined;
+  // Of a text model it is computed: what a token of its cache takes is known.
+  const isEstimate =
+    version.text === undefined && deployment.spec.limits.memMiB === undefined && placement.measuredMiB === undefined;
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,
