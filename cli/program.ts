@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { registerChat } from "./commands/chat.ts";
 import { registerContexts } from "./commands/contexts.ts";
 import { registerDeployments } from "./commands/deployments.ts";
 import { registerDev } from "./commands/dev.ts";
@@ -37,6 +38,7 @@ export function buildProgram(shell: CommandRunner): Command {
   registerSpecs(program, shell);
   registerDeployments(program, shell);
   registerInfer(program, shell);
+  registerChat(program, shell);
   program.commandsGroup("The fleet:");
   registerNodes(program, shell);
   registerEvents(program, shell);

@@ -100,15 +100,16 @@ export class ApiClient {
     }
   }
 
-  /** Asks and hands over the body as it arrives. The caller reads or cancels it. */
+  /** Asks and hands over the body as it arrives. The caller reads or cancels it. With a body it is a POST. */
   async stream(path: string, call: Call & { readonly signal?: AbortSignal } = {}): Promise<Response> {
+    const method = call.body === undefined ? "GET" : "POST";
     try {
-      const response = await this.#fetch("GET", path, { ...call, timeoutMs: Infinity }, call.signal);
+      const response = await this.#fetch(method, path, { ...call, timeoutMs: Infinity }, call.signal);
       if (!response.ok)
         throw new ApiFailure(
           response.status,
           await readBody(response),
-          { method: "GET", url: response.url },
+          { method, url: response.url },
           response.headers,
         );
       return response;

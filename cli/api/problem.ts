@@ -45,12 +45,13 @@ function partsOf(told: Problem, asked: Asked): CliFailure["parts"] {
   };
 }
 
-// `/v2` answers `{"error": "…"}`; a proxy in between answers anything.
+// `/v2` answers `{"error": "…"}`, `/v1` the same with an object; a proxy in between answers anything.
 function partsOfStranger(
   { status, code, body }: { readonly status: number; readonly code: string; readonly body: unknown },
   asked: Asked,
 ): CliFailure["parts"] {
-  const error = typeof body === "object" && body !== null && "error" in body ? body.error : undefined;
+  const told = typeof body === "object" && body !== null && "error" in body ? body.error : undefined;
+  const error = typeof told === "object" && told !== null && "message" in told ? told.message : told;
   const notes = [["asked", `${asked.method} ${asked.url}`]] as const;
   if (typeof error === "string")
     return { what: `${error.replace(/\.$/, "")}${code === "" ? "" : ` (${code})`}`, notes };

@@ -42,6 +42,7 @@ describe("an MLflow model", () => {
       "  onnx:\n    data: net.onnx\n    onnx_version: 1.19.0\n  python_function:\n    loader_module: mlflow.onnx";
     await write({ MLmodel: mlmodel(flavors), "conda.yaml": "x", "python env.yaml": "x", ...DATA });
     expect(await found()).toEqual({
+      runtime: "onnx",
       main: "net.onnx",
       files: ["net.onnx", "net.onnx.data", "more/two.bin"].map((path) => [path, path]),
       notes: [`${root} is an MLflow model with the ONNX flavour: net.onnx is pushed.`],
@@ -75,6 +76,7 @@ dynamic_batching { preferred_batch_size: [ 4, 8 ] }
   it("is the graph of its newest version, under its own name", async () => {
     await write({ "config.pbtxt": CONFIG, "1/model.onnx": GRAPH, "10/model.onnx": GRAPH, "2/model.onnx": GRAPH });
     expect(await found()).toEqual({
+      runtime: "onnx",
       main: "model.onnx",
       name: "densenet",
       files: [["10/model.onnx", "model.onnx"]],
@@ -112,6 +114,7 @@ describe("a folder of an exporter", () => {
   it("is the graph with its tokenizer and configuration", async () => {
     await write({ "model.onnx": GRAPH, "config.json": "{}", "tokenizer.json": "{}" });
     expect(await found()).toMatchObject({
+      runtime: "onnx",
       main: "model.onnx",
       files: ["config.json", "model.onnx", "tokenizer.json"].map((path) => [path, path]),
       notes: [],
@@ -134,6 +137,7 @@ describe("a folder of an exporter", () => {
     expect(said).toContain("it holds several graphs: onnx/model.onnx and onnx/model_q4.onnx");
     expect(said).toContain("--main onnx/model.onnx");
     expect(await found(".", "onnx/model_q4.onnx")).toEqual({
+      runtime: "onnx",
       main: "onnx/model_q4.onnx",
       files: ["config.json", "onnx/model_q4.onnx"].map((path) => [path, path]),
       notes: ["Not sent, as they are other graphs: onnx/model.onnx, onnx/net.onnx.data, and onnx/more/two.bin."],
