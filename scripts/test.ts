@@ -9,6 +9,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   conformance: ["test/conformance/**/*.test.ts"],
   zoo: ["test/zoo/**/*.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
+  "large-models": ["test/large-models/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
