@@ -4,6 +4,7 @@ import {
   LIMITS_CHANGING,
   type ReplicaCounts,
 } from "../../../shared/api/v1/deployments.ts";
+import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
@@ -167,9 +168,8 @@ function cloudCapacity(
   pools: readonly Pool[],
 ): Pick<Found, "shortfall" | "waitsForNodes"> {
   const fitting = pools.filter((pool) => isPoolFor(pool, deployment));
-  const isHelped = records.every(
-    ({ kind, chosen, rejected }) =>
-      kind !== "cloud" || chosen.length > 0 || SAME_ON_NEW_NODES.every((code) => (rejected[code] ?? 0) === 0),
+  const isHelped = !records.some(
+    ({ kind, chosen, rejections }) => kind === "cloud" && chosen.length === 0 && rejections.some(holdsForNewNodes),
   );
   if (cloudShortfall.length === 0 || fitting.length === 0 || !isHelped) return { shortfall, waitsForNodes: undefined };
   const able = fitting.find((pool) => canBringNodes(pool));
@@ -184,8 +184,9 @@ function cloudCapacity(
   return { shortfall: [...shortfall, ...why], waitsForNodes: undefined };
 }
 
-/** Filters that refuse a new node of a pool as they refuse those that are there. */
-const SAME_ON_NEW_NODES = ["runtime-supported", "bytes-whole", "no-recent-failure"];
+/** A new node of a pool would be refused as those that are there. One that has only joined has not said what it can run. */
+const holdsForNewNodes = ({ code, verdict }: ExplainRecord["rejections"][number]): boolean =>
+  code === "bytes-whole" || code === "no-recent-failure" || (code === "runtime-supported" && verdict === "never");
 
 /** Its pods are on their way, or it may have more. */
 const canBringNodes = (pool: Pool): boolean =>

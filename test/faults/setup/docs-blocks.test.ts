@@ -196,7 +196,7 @@ describe("the commands of the pages", () => {
     expect(await run(ask)).toContain('"variable"');
     await run(second);
     const burst = await run(cloud);
-    for (const expected of ['"variable"', "local"]) expect(burst).toContain(expected);
+    for (const expected of ["variable", "local"]) expect(burst).toContain(expected);
     expect(await run(join)).toContain("skj1.");
     await run(stop);
   }, 180_000);
