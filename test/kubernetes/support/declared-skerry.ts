@@ -1,0 +1,113 @@
+import path from "node:path";
+import type { Deployment } from "../../../shared/api/v1/deployments.ts";
+import { identityModel } from "../../support/models/onnx-models.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { Kubernetes } from "./kubernetes.ts";
+
+const PLURALS = { ModelDeployment: "modeldeployments", Model: "models" } as const;
+type Kind = keyof typeof PLURALS;
+
+interface ShownCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What tests look at of a custom resource. */
+export interface Shown {
+  readonly metadata: {
+    readonly generation: number;
+    readonly resourceVersion: string;
+    readonly finalizers?: readonly string[];
+  };
+  readonly status?: {
+    readonly observedGeneration: number;
+    readonly conditions: readonly ShownCondition[];
+    readonly cloud?: { readonly ready: number };
+    readonly placements?: readonly { readonly node: string; readonly state: string }[];
+  };
+}
+
+export const conditionOf = (shown: Shown, type: string): ShownCondition | undefined =>
+  shown.status?.conditions.find((each) => each.type === type);
+
+/**
+ * A control plane, an edge node and a cloud node beside a real cluster, whose custom resources it carries out with the rights
+ * of its service account and no others. There are no pods. The model `digits` is published.
+ */
+export class DeclaredSkerry {
+  static readonly BASE = path.resolve(import.meta.dirname, "../../../deploy/kustomize/base");
+  readonly kubernetes: Kubernetes;
+  readonly cluster: SkerryCluster;
+  readonly #database: TestDatabase;
+
+  private constructor(kubernetes: Kubernetes, cluster: SkerryCluster, database: TestDatabase) {
+    this.kubernetes = kubernetes;
+    this.cluster = cluster;
+    this.#database = database;
+  }
+
+  static async start(): Promise<DeclaredSkerry> {
+    const kubernetes = await Kubernetes.start();
+    await kubernetes.kubectl(["apply", "-k", DeclaredSkerry.BASE]);
+    await kubernetes.kubectl(["-n", "skerry", "scale", "deployment", "--all", "--replicas=0"]);
+    const database = await startTestDatabase();
+    const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
+    const cluster = await SkerryCluster.start(database.url, {
+      KUBECONFIG: await kubernetes.kubeconfig("control-plane", token),
+      SKERRY_KUBERNETES_NAMESPACE: "skerry",
+    });
+    await Promise.all([cluster.addNode("edge-a"), cluster.addNode("cloud-a", { kind: "cloud" })]);
+    await cluster.publish("digits", identityModel("FP32", ["n", 2]));
+    return new DeclaredSkerry(kubernetes, cluster, database);
+  }
+
+  async stop(): Promise<void> {
+    await this.cluster.stop();
+    await this.#database.stop();
+    await this.kubernetes.stop();
+  }
+
+  async restart(): Promise<void> {
+    this.cluster.restartControlPlane();
+    await this.cluster.whenControlPlaneReady();
+  }
+
+  /** In Skerry's namespace. */
+  kubectl(args: readonly string[], input = ""): Promise<string> {
+    return this.kubernetes.kubectl(["-n", "skerry", ...args], input);
+  }
+
+  apply(name: string, spec: object, kind: Kind = "ModelDeployment"): Promise<string> {
+    const object = { apiVersion: "skerry.dev/v1alpha1", kind, metadata: { name, namespace: "skerry" }, spec };
+    return this.kubectl(["apply", "-f", "-"], JSON.stringify(object));
+  }
+
+  async show(name: string, kind: Kind = "ModelDeployment"): Promise<Shown> {
+    const list = `/apis/skerry.dev/v1alpha1/namespaces/skerry/${PLURALS[kind]}`;
+    return (await this.kubernetes.get(`${list}/${name}`)) as Shown;
+  }
+
+  /** `what`: as `mdep/digits`. */
+  whenReady(what: string): Promise<string> {
+    return this.kubectl(["wait", "--for=condition=Ready", what, "--timeout=60s"]);
+  }
+
+  whenCondition(name: string, type: string, reason: string, kind: Kind = "ModelDeployment"): Promise<Shown> {
+    return until(
+      `${type} of ${name} is ${reason}`,
+      async () => {
+        const shown = await this.show(name, kind);
+        return conditionOf(shown, type)?.reason === reason ? shown : undefined;
+      },
+      30_000,
+    );
+  }
+
+  async deployed(name: string): Promise<Deployment | undefined> {
+    return (await this.cluster.get<{ items: Deployment[] }>("/deployments")).items.find((each) => each.name === name);
+  }
+}
