@@ -107,7 +107,10 @@ describe("unload", () => {
   });
 
   it("and load after it bring back what was declared", async () => {
+    const spec = { name: "digits", model: "digits", version: 1, placement: { edge: { min: 3 } } };
+    await api.call("PUT", "/api/v1/deployments/digits", { key: api.keyOf.admin, body: spec });
     const before = specOf("digits");
+    expect(before).toMatchObject({ placement: { edge: { min: 3 } } });
     await overtime(change("unload", "digits", { "Skerry-Timeout-Ms": "1000" }));
     expect((await change("load", "digits")).status).toBe(200);
     expect(specOf("digits")).toEqual(before);

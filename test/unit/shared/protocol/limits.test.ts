@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import {
+  DEFAULT_BODY_BYTES,
   MAX_ALIASES_PER_VERSION,
   MAX_MESSAGE_BYTES,
   MAX_PLACEMENTS_PER_NODE,
@@ -32,6 +33,11 @@ describe("the limits of the protocol", () => {
       expect(controlPlaneMessage.safeParse(message).success).toBe(true);
       expect(Buffer.byteLength(JSON.stringify(message))).toBeLessThan(MAX_MESSAGE_BYTES);
     }
+  });
+
+  it("let a picture of 1024 × 1024 pixels in three colours through as JSON", () => {
+    const longest = "0.12345678901234567,".length;
+    expect(DEFAULT_BODY_BYTES).toBeGreaterThan(3 * 1_024 * 1_024 * longest);
   });
 
   it("take out of words for a person what PostgreSQL could not store", () => {
