@@ -13,6 +13,7 @@ type Work = () => Promise<void>;
 export class HandshakeQueue {
   /** By address, in the order of their turns. */
   readonly #waiting = new Map<string, Work[]>();
+  readonly #begunAt = new Map<string, number>();
   #running = 0;
 
   /** Runs `work` in its turn. False when too many of this address wait: it was not taken. */
@@ -29,10 +30,17 @@ export class HandshakeQueue {
   run<Result>(address: string, work: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const queue = this.#waiting.get(address) ?? [];
-      queue.push(() => work().then(resolve, reject));
+      // Before those that have not begun: a node waits 5 s for its session, and one that gives up costs all of this again.
+      queue.splice(this.#begun(address), 0, () => work().then(resolve, reject));
+      this.#begunAt.set(address, this.#begun(address) + 1);
       this.#waiting.set(address, queue);
       this.#next();
     });
+  }
+
+  /** How many at the head of an address's queue go on with a handshake. */
+  #begun(address: string): number {
+    return this.#begunAt.get(address) ?? 0;
   }
 
   #next(): void {
@@ -41,6 +49,9 @@ export class HandshakeQueue {
       if (!first) return;
       const [address, queue] = first;
       const work = queue.shift();
+      const begun = this.#begun(address);
+      if (begun > 1) this.#begunAt.set(address, begun - 1);
+      else this.#begunAt.delete(address);
       // To the end of the row: the next turn is another address's.
       this.#waiting.delete(address);
       if (queue.length > 0) this.#waiting.set(address, queue);

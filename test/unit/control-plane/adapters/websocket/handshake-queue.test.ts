@@ -32,6 +32,23 @@ describe("HandshakeQueue", () => {
     expect(queue.add("good", never)).toBe(true);
   });
 
+  it("ends the handshakes that it has begun, in their order, before it begins others of their address", async () => {
+    const queue = new HandshakeQueue();
+    const order: string[] = [];
+    const ends: (() => void)[] = [];
+    const work = (name: string) => (): Promise<void> => {
+      order.push(name);
+      return new Promise((resolve) => ends.push(resolve));
+    };
+    for (let index = 0; index < 30; index += 1) queue.add("site", work(`begin ${index}`));
+    void queue.run("site", work("open 0"));
+    void queue.run("site", work("open 1"));
+    const before = order.length;
+    for (const end of ends.splice(0, 3)) end();
+    await settle();
+    expect(order.slice(before)).toEqual(["open 0", "open 1", `begin ${before}`]);
+  });
+
   it("goes on after work that failed, and tells its caller", async () => {
     const queue = new HandshakeQueue();
     await expect(queue.run("a", () => Promise.reject(new Error("down")))).rejects.toThrow("down");
