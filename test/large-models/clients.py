@@ -1,7 +1,11 @@
 """The clients of PyPI, unchanged: openai and litellm against a base URL and a key. Prints a line for each check."""
 
 import json
+import os
 import sys
+
+# Else it looks for a list of prices on the internet first.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm
 import openai

@@ -12,6 +12,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import { ensureDirectory, freePort, SkerryProcess, until } from "./skerry-process.ts";
 
 const TOO_MANY = 429;
+const CHECK_MS = 120_000;
 
 type DeclaredVersion = z.infer<typeof declaredVersion>;
 
@@ -175,10 +176,12 @@ export class SkerryCluster {
 
   async #checked(uploadUrl: string, version: ModelVersion): Promise<ModelVersion> {
     await this.request("POST", `${uploadUrl.replace("/api/v1", "")}/complete`);
-    return until("the version is checked", async () => {
+    const look = async (): Promise<ModelVersion | undefined> => {
       const found = await this.get<ModelVersion>(`/models/${version.model}/versions/${version.version}`);
       return found.state === "ready" || found.state === "rejected" ? found : undefined;
-    });
+    };
+    // The check gives way to all else: a large file takes a while on a busy machine.
+    return until("the version is checked", look, CHECK_MS);
   }
 
   async declare(
