@@ -107,6 +107,7 @@ await whenObserved(COUNT);
   await kubernetes.killApiServer();
   kubernetes.startApiServer();
   await kubernetes.whenReady();
+  await until("it serves custom resources", () => kubernetes.get(PATH).catch(() => undefined));
   const readyAt = performance.now();
   await kubernetes.patch(`${PATH}/d-1`, { spec: { paused: true } });
   await until("d-1 is observed", async () => {

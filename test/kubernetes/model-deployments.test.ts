@@ -155,6 +155,7 @@ describe("the controller", () => {
     );
     skerry.kubernetes.startApiServer();
     await skerry.kubernetes.whenReady();
+    await until("it serves custom resources", () => skerry.show("digits").catch(() => undefined));
     await skerry.kubectl(["patch", "mdep/digits", "--type=merge", "-p", '{"spec":{"paused":false}}']);
     await until("it is not paused", async () => (await skerry.deployed("digits"))?.spec.paused === false, 60_000);
     await skerry.whenReady("mdep/digits");

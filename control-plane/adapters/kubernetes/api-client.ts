@@ -114,10 +114,11 @@ function unavailable(method: Method, path: string, cause: unknown): SkerryError 
   });
 }
 
-/** What a server that is flooded asks for. */
-function retryAfter({ headers }: IncomingMessage): number | undefined {
+/** What a server that is flooded asks for. One that has just started asks for 5 s with its 503s and is there sooner. */
+function retryAfter({ headers, statusCode }: IncomingMessage): number | undefined {
   const seconds = Number(headers["retry-after"]);
-  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1_000 : undefined;
+  const isFlooded = statusCode === 429 && Number.isFinite(seconds) && seconds > 0;
+  return isFlooded ? Math.min(seconds, 60) * 1_000 : undefined;
 }
 
 function send(url: URL, body: object | undefined, options: RequestOptions): Promise<IncomingMessage> {
