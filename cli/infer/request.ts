@@ -10,7 +10,7 @@ import { CliFailure, usageFailure } from "../failure.ts";
 import { decodeUtf8, readSource } from "../spec/read-documents.ts";
 import { type InputSource, shapeOfBytes, shapeOfData } from "./parse-input.ts";
 
-/** A request as it travels: JSON, then the bytes of the binary inputs (open-inference.md §3). */
+/** A request as it travels: JSON, then the bytes of the binary inputs (`docs/open-inference.md`). */
 export interface EncodedRequest {
   readonly content: Uint8Array<ArrayBuffer>;
   /** Bytes of the JSON part; undefined when there is nothing behind it. */

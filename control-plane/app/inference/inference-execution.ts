@@ -46,7 +46,7 @@ type Refused = Extract<Pick<ServingCandidate>, { kind: "refused" }>;
  *
  * A second node is asked for no request that names its node, and for none whose caller has gone. What an attempt says
  * about its placement is recorded by the attempt; which of the three ends it has, too. Whether another node is asked is
- * decided here and nowhere else.
+ * decided here; the node itself gives a request whose model host was replaced to the next one (edge-node's inference-worker.ts).
  */
 export class InferenceExecution {
   readonly #resolved: ResolvedRequest;

@@ -7,7 +7,7 @@ import type { FleetPlan } from "./plan.ts";
 
 /** Load reports change what fits on a node, and are no change of the fleet: what could not be placed is tried again. */
 const SHORTFALL_MS = 5_000;
-/** A plan at least this often, so that a rule that forgets to ask for its time is late, and not dead. */
+/** A plan at least this often: bounds the delay if a rule sets no time to wake up. */
 const MAX_AGE_MS = 30_000;
 
 /** What a plan was made of. While it holds, the same plan would be made again. */

@@ -24,7 +24,7 @@ export interface FleetPlan {
   readonly completeAt: number;
 }
 
-/** All decisions are made anew at least this often, so that a rule that forgets a change is late, and not dead. */
+/** All decisions are made anew at least this often: bounds the delay if a change is missed. */
 const COMPLETE_MS = 60_000;
 
 /**

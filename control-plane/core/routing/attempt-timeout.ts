@@ -8,7 +8,7 @@ const LOOK_AGAIN_MS = 500;
 
 /**
  * Until when an attempt may go on after its timeout, in ms; undefined: another node is to be asked. The request that runs at
- * a node that is alive needs a long run, and would at another node too: repeated, it takes the model from everybody there.
+ * a live node needs a long run, and would at another node too: repeated there, it would block that node as well.
  */
 export const longRunUntil = (
   { isFirst, reportedAt }: { readonly isFirst: boolean; readonly reportedAt: number },

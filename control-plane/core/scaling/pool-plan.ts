@@ -60,12 +60,12 @@ export function planPools(fleet: Fleet, pools: readonly Pool[], context: PoolCon
   const poolOf = new Map(pools.flatMap((pool) => pool.pods.map(({ name }) => [nodes.get(name)?.id, pool] as const)));
   const shares = pools.map((pool): Share => ({ pool, items: [], missing: [], workers: 0 }));
   for (const deployment of [...fleet.deployments.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)))
-    share(fleet, deployment, { shares, poolOf, candidates, context });
-  return shares.map((of) => planPool(fleet, of, { nodes, candidates, context }));
+    divideReplicas(fleet, deployment, { shares, poolOf, candidates, context });
+  return shares.map((share) => planPool(fleet, share, { nodes, candidates, context }));
 }
 
 /** Divides the cloud replicas of a deployment among the pools, those beside the nodes that are in no pool. */
-function share(
+function divideReplicas(
   fleet: Fleet,
   deployment: FleetDeployment,
   {
@@ -94,18 +94,18 @@ function share(
   let missing = Math.max(0, wanted - present.length);
   let held = wanted - Math.min(wanted, inPool(undefined)) - missing;
   const workers = context.workersOf(deployment.name);
-  for (const of of shares) {
-    const { pool } = of;
+  for (const share of shares) {
+    const { pool } = share;
     if (!isPoolFor(pool, deployment)) continue;
-    const here = Math.min(held, inPool(pool));
+    const kept = Math.min(held, inPool(pool));
     const room = troubleOf(pool) === undefined ? pool.max : runningOf(pool);
-    const added = Math.max(0, Math.min(missing, room - here));
-    held -= here;
+    const added = Math.max(0, Math.min(missing, room - kept));
+    held -= kept;
     missing -= added;
-    if (here + added === 0) continue;
-    of.items.push({ deployment: deployment.name, memMiB, count: here + added });
-    if (added > 0) of.missing.push({ deployment: deployment.name, memMiB, count: added });
-    of.workers += Math.min(here + added, (workers * (here + added)) / wanted);
+    if (kept + added === 0) continue;
+    share.items.push({ deployment: deployment.name, memMiB, count: kept + added });
+    if (added > 0) share.missing.push({ deployment: deployment.name, memMiB, count: added });
+    share.workers += Math.min(kept + added, (workers * (kept + added)) / wanted);
   }
 }
 

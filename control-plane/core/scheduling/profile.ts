@@ -2,14 +2,14 @@ import { bytesWhole } from "./filters/bytes-whole.ts";
 import { fitsDisk } from "./filters/fits-disk.ts";
 import { fitsMemory, nodeLargeEnough } from "./filters/fits-memory.ts";
 import type { Filter } from "./filters/filter.ts";
-import { hasSlot } from "./filters/placement-limit.ts";
+import { placementLimit } from "./filters/placement-limit.ts";
 import { noRecentFailure } from "./filters/no-recent-failure.ts";
 import { nodeConnected } from "./filters/node-connected.ts";
 import { nodeSchedulable } from "./filters/node-schedulable.ts";
 import { onePerNode } from "./filters/one-per-node.ts";
 import { residencyFilter } from "./filters/residency.ts";
 import { runtimeSupported } from "./filters/runtime-supported.ts";
-import { whereMatches } from "./filters/selector-matches.ts";
+import { selectorMatches } from "./filters/selector-matches.ts";
 import { balance } from "./scores/balance.ts";
 import { cost } from "./scores/cost.ts";
 import { headroom } from "./scores/headroom.ts";
@@ -17,7 +17,7 @@ import { latency } from "./scores/latency.ts";
 import { reliability } from "./scores/reliability.ts";
 import type { Score } from "./scores/score.ts";
 import { spread } from "./scores/spread.ts";
-import { warm } from "./scores/warm-start.ts";
+import { warmStart } from "./scores/warm-start.ts";
 
 /** Which filters hold and what each score weighs. The name goes into every explain record. */
 export interface Profile {
@@ -33,20 +33,20 @@ export const DEFAULT_PROFILE: Profile = {
   filters: [
     bytesWhole,
     residencyFilter,
-    whereMatches,
+    selectorMatches,
     runtimeSupported,
     nodeLargeEnough,
     nodeConnected,
     nodeSchedulable,
     noRecentFailure,
     onePerNode,
-    hasSlot,
+    placementLimit,
     fitsMemory,
     fitsDisk,
   ],
   scores: [
     { score: latency, weight: 0.25 },
-    { score: warm, weight: 0.2 },
+    { score: warmStart, weight: 0.2 },
     { score: headroom, weight: 0.15 },
     { score: spread, weight: 0.15 },
     { score: reliability, weight: 0.1 },
@@ -56,4 +56,4 @@ export const DEFAULT_PROFILE: Profile = {
 };
 
 /** What the node is, not how it is now: a placement that fails one of these has to leave. */
-export const STATIC_FILTERS: readonly Filter[] = [residencyFilter, whereMatches];
+export const STATIC_FILTERS: readonly Filter[] = [residencyFilter, selectorMatches];

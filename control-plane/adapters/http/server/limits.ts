@@ -3,7 +3,7 @@ import { BODY_MS, LINGER_MS, SERVER_BOUNDS } from "../../../../shared/inference/
 import type { Rate } from "../../../../shared/flow/token-bucket.ts";
 import { DEFAULT_BODY_BYTES, DRAIN_MS } from "../../../../shared/protocol/limits.ts";
 
-/** The bounds of the HTTP API (security.md §7), in one place. */
+/** The bounds of the HTTP API, in one place. */
 export const LIMITS = {
   ...SERVER_BOUNDS,
   ...JSON_BOUNDS,

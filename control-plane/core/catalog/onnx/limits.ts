@@ -1,4 +1,4 @@
-/** What a model may hold at most. The figures are from `security.md` §6 unless a line says otherwise. */
+/** What a model may hold at most: bounds against hostile files, far above real exports. */
 
 export const MAX_FILE_BYTES = 2 * 1024 ** 3;
 /** Graphs inside graphs, through the attributes of `If`, `Loop` and `Scan`. Real exports stay below 5. */

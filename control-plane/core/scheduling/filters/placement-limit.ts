@@ -2,7 +2,7 @@ import { MAX_PLACEMENTS_PER_NODE } from "../../../../shared/protocol/limits.ts";
 import type { Filter } from "./filter.ts";
 
 /** A node's desired state must fit one message. */
-export const hasSlot: Filter = {
+export const placementLimit: Filter = {
   code: "has-slot",
   refuse({ node, placements }) {
     if (placements.length < MAX_PLACEMENTS_PER_NODE) return undefined;

@@ -2,7 +2,7 @@ import { unmetRequirement } from "../selector.ts";
 import type { Filter } from "./filter.ts";
 
 /** The deployment's selector over labels, kind, site, zone and name. */
-export const whereMatches: Filter = {
+export const selectorMatches: Filter = {
   code: "where-matches",
   refuse({ node }, { deployment }) {
     const unmet = unmetRequirement(deployment.spec.placement.where, {

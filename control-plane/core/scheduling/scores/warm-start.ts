@@ -5,7 +5,7 @@ const COLD_MS = 60_000;
 const ASSUMED_BYTES_PER_MS = 8_388;
 
 /** How soon the version could serve there. */
-export const warm: Score = {
+export const warmStart: Score = {
   name: "warm",
   zeroMeans: "60 s or more until it is ready",
   hundredMeans: "it runs there already",

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
-import { warm } from "../../../../../../control-plane/core/scheduling/scores/warm-start.ts";
+import { warmStart } from "../../../../../../control-plane/core/scheduling/scores/warm-start.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
 import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const MIB = 1_048_576;
 const scored = (bytes: number, ...placements: readonly FleetPlacement[]) =>
-  warm.of(aCandidate({ placements }), aRequest({ of: { bytes } }), []);
+  warmStart.of(aCandidate({ placements }), aRequest({ of: { bytes } }), []);
 
-describe("warm", () => {
+describe("warmStart", () => {
   it("is 100 where the version is ready for another deployment", () => {
     expect(scored(600 * MIB, onEdgeA({ deployment: "other" }))).toEqual({ score: 100, raw: "ready" });
   });
@@ -30,6 +30,6 @@ describe("warm", () => {
   });
 
   it("is finite and from 0 to 100", () => {
-    expect(unboundedCase(warm)).toBeNull();
+    expect(unboundedCase(warmStart)).toBeNull();
   });
 });
