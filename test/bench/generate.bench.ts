@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import { smollm } from "../support/models/smollm.ts";
 import { startTestDatabase } from "../support/postgres/postgres.ts";
 import { modelHostsOf } from "../support/processes/process-facts.ts";
@@ -43,7 +44,7 @@ try {
     const ours: number[] = [];
     const theirs: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      theirs.push(bare(prompt));
+      theirs.push(await bare(prompt));
       ours.push(await throughSkerry(prompt, pids));
     }
     const [best, alone] = [Math.min(...ours), Math.min(...theirs)];
@@ -58,9 +59,9 @@ try {
 }
 process.exit();
 
-function bare(prompt: string): number {
-  const printed = execFileSync(process.execPath, [BARE, file, prompt, String(TOKENS)], { encoding: "utf8" });
-  return (JSON.parse(printed) as { msPerToken: number }).msPerToken;
+async function bare(prompt: string): Promise<number> {
+  const { stdout } = await promisify(execFile)(process.execPath, [BARE, file, prompt, String(TOKENS)]);
+  return (JSON.parse(stdout) as { msPerToken: number }).msPerToken;
 }
 
 /** From the first token on to the last, all processes together. */
