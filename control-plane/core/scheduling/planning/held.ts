@@ -5,6 +5,7 @@ import { reservedMiB, usableMemoryMiB } from "../memory.ts";
 
 /** States of a placement that uses the disk of its node and none of its memory. */
 const WITHOUT_MEMORY: readonly FleetPlacement["state"][] = ["offered", "downloading", "verifying", "staged"];
+const WITH_MEMORY: readonly FleetPlacement["state"][] = ["loading", "warming", "ready", "draining"];
 
 /**
  * Ids of the placements on a node that are brought to its disk and not loaded while an older version of their deployment
@@ -13,7 +14,7 @@ const WITHOUT_MEMORY: readonly FleetPlacement["state"][] = ["offered", "download
  */
 export function heldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
   const present = placementsOn(fleet, node.id);
-  const successors = present.filter((placement) => isSuccessor(fleet, placement, present));
+  const successors = present.filter((placement) => hasToWait(fleet, placement, present));
   if (successors.length === 0) return NONE;
   const neededMiB = present.reduce((sum, placement) => sum + reservedMiB(fleet, placement), 0);
   const isTooMuch = neededMiB > usableMemoryMiB(node);
@@ -41,13 +42,23 @@ export function diskHeldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Wanted, not loaded yet, and on a node that has another version of the same deployment. */
-function isSuccessor(fleet: Fleet, placement: FleetPlacement, present: readonly FleetPlacement[]): boolean {
+/**
+ * Wanted, not loaded yet, and on a node that has another version of the same deployment: one that is loaded, or, for the
+ * version that the deployment asks for, any. Of two that are not loaded one may load, also when the deployment went back to
+ * the older one meanwhile.
+ */
+function hasToWait(fleet: Fleet, placement: FleetPlacement, present: readonly FleetPlacement[]): boolean {
   if (placement.wanted === "gone" || placement.deployment === undefined) return false;
   if (!WITHOUT_MEMORY.includes(placement.state)) return false;
   const deployment = fleet.deployments.get(placement.deployment);
-  if (!deployment || targetVersion(fleet, deployment) !== placement.version) return false;
-  return present.some((other) => other.deployment === placement.deployment && other.version !== placement.version);
+  if (!deployment) return false;
+  const isTarget = targetVersion(fleet, deployment) === placement.version;
+  return present.some(
+    (other) =>
+      other.deployment === placement.deployment &&
+      other.version !== placement.version &&
+      (isTarget || WITH_MEMORY.includes(other.state)),
+  );
 }
 
 const breaksFirst = (fleet: Fleet, { deployment }: FleetPlacement): boolean =>
