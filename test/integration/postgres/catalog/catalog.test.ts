@@ -127,6 +127,7 @@ describe("versions", () => {
       model: "path",
       version: 1,
       bytes: 7,
+      runtime: "onnx",
       main: "model.onnx",
       files: [{ path: "model.onnx", bytes: 7, sha256: hashOf("weights") }],
       state: "uploading",

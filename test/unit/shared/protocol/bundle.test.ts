@@ -81,7 +81,10 @@ describe("a declared version", () => {
   });
 
   it.each([
-    [{ runtime: "gguf", bytes: 3, sha256: SHA }, 'runtime: the runtime "gguf" is not known; this release knows: onnx'],
+    [
+      { runtime: "pickle", bytes: 3, sha256: SHA },
+      'runtime: the runtime "pickle" is not known; this release knows: onnx, gguf',
+    ],
     [{ files: [file("a.onnx")], bytes: 3 }, "bytes: each of `files` has its own"],
     [{ bytes: 3 }, "sha256: needed, unless there are `files`"],
     [{ bytes: 3, sha256: SHA, main: "a" }, "main: names one of `files`, and there are none"],

@@ -38,7 +38,7 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     logger: silentLogger,
     disk: {
       directory: (artifact: string) => `/models/${artifact}`,
-      manifest: () => Promise.resolve({ rows: { kind: "independent" } }),
+      manifest: () => Promise.resolve({ rows: { kind: "independent" }, files: [] }),
     },
     probe: { memFreeMiB: () => memFreeMiB },
     log: { add: (_level: string, line: string) => told.push(line) },
