@@ -32,7 +32,7 @@ import { createKubernetesSync } from "./app/kubernetes/create-kubernetes-sync.ts
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
-import { NodeSessions } from "./app/node-sessions/node-session-handler.ts";
+import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { PoolLoop } from "./app/cloud/pool-loop.ts";
 import { PodJoin } from "./app/nodes/pod-join.ts";

@@ -11,7 +11,7 @@ import { VERSION } from "../shared/base/version.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
 import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
-import { JsonMemoryFile } from "./adapters/filesystem/state-file.ts";
+import { JsonStateFile } from "./adapters/filesystem/state-file.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
 import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "./adapters/http/grpc/local-front.ts";
@@ -85,7 +85,7 @@ async function composeLocked(
       connect: (url, signal) => pinnedConnect(policy, url, signal),
       clock,
     }),
-    memoryFile: new JsonMemoryFile(stateDir, logger),
+    memoryFile: new JsonStateFile(stateDir, logger),
     disk,
     hosts: new ProcessModelHosts({
       workDirectory: path.join(stateDir, "work"),

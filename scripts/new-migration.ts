@@ -73,7 +73,7 @@ const TEXT = 25;
 /** Rows of a result → its columns of the type "char". */
 const charColumns = new WeakMap<object, readonly number[]>();
 
-/** The adapter does not know the type "char" of the catalogue tables, which the engine reads: pass it off as text … */
+/** The adapter does not know the type "char" of the catalog tables, which the engine reads: pass it off as text … */
 function recordingPool(url: string): pg.Pool {
   const pool = new pg.Pool({ connectionString: url });
   const query = pool.query.bind(pool);

@@ -15,7 +15,7 @@ function sectionOf(code: ErrorCode): string {
   return `## ${code}\n\nHTTP ${status} · ${again}\n\n${message}\n\n**What to do:** ${fix}\n`;
 }
 
-describe("the catalogue of errors", () => {
+describe("the catalog of errors", () => {
   it("has a section in docs/errors.md for every code, in its order, and for no other", () => {
     expect([...docs.matchAll(/^## (.+)$/gm)].map(([, title]) => title)).toEqual(codes);
   });

@@ -1,5 +1,5 @@
 import type { Runtime } from "../../shared/protocol/bundle.ts";
-import type { CheckedModel } from "./catalogue.ts";
+import type { CheckedModel } from "./catalog.ts";
 
 /** One stored file, open for reading. */
 export interface ArtifactFile {

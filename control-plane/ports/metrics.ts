@@ -33,7 +33,7 @@ export interface MeasuredInference {
   readonly node: string | undefined;
   /** Why that node, as in `Skerry-Route`. */
   readonly reason: string | undefined;
-  /** `OK` or a code of the catalogue. */
+  /** `OK` or a code of the catalog. */
   readonly code: string;
   /** From the request's arrival until its answer. */
   readonly seconds: number;

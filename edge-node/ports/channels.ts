@@ -10,7 +10,7 @@ import type {
 } from "../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../shared/protocol/frames/transfer-frame.ts";
 import type { HostStream } from "./model-hosts.ts";
-import type { LoadFigures } from "./serving.ts";
+import type { QueueFigures } from "./serving.ts";
 
 export interface ChannelClosed {
   readonly code: number;
@@ -51,7 +51,7 @@ export interface InferenceChannel {
    * Sends a response as its pieces come, as fast as they are taken there. `figures`: those of its end. Resolves when all of it
    * is out, or nobody wants it any more: then the stream is cancelled.
    */
-  respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void>;
+  respondInPieces(head: ResponseHead, stream: HostStream, figures: () => QueueFigures): Promise<void>;
   close(code: number, reason: string): void;
   readonly closed: Promise<ChannelClosed>;
 }

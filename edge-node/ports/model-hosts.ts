@@ -82,7 +82,7 @@ export interface HostResponse {
   readonly computeUs: number;
   readonly decodeUs: number;
   readonly encodeUs: number;
-  /** Error code from the catalogue, when the status is not 200. */
+  /** Error code from the catalog, when the status is not 200. */
   readonly code: string | undefined;
   /** It was refused before its run: the host is as it was. */
   readonly isBeforeRun?: boolean;

@@ -28,7 +28,7 @@ export interface HostParts {
 }
 
 /** What a response tells about the load of its node and placement. */
-export interface LoadFigures {
+export interface QueueFigures {
   readonly nodeInFlight: number;
   readonly placementInFlight: number;
   readonly meanUs: number;
@@ -36,7 +36,7 @@ export interface LoadFigures {
   readonly slots: number;
 }
 
-export interface WorkerResponse extends LoadFigures {
+export interface WorkerResponse extends QueueFigures {
   readonly status: number;
   readonly code: string | undefined;
   /** The model did not run: another node may be asked. */
@@ -45,7 +45,7 @@ export interface WorkerResponse extends LoadFigures {
   /** Its receiver reads a stream to its end or cancels it. */
   readonly body: OwnedBytes | HostStream;
   /** The load figures of a stream's end, when it is called then. With a stream only. */
-  readonly figuresAtEnd?: () => LoadFigures;
+  readonly figuresAtEnd?: () => QueueFigures;
   readonly queueUs: number;
   /** Of the whole run; 0 when it goes on, then a stream's trailer has it. */
   readonly computeUs: number;

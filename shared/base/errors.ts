@@ -234,7 +234,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An expected failure with a code from the catalogue. Recognise it with `isSkerryError`, not `instanceof` (realms differ under Jest). */
+/** An expected failure with a code from the catalog. Recognise it with `isSkerryError`, not `instanceof` (realms differ under Jest). */
 export class SkerryError extends Error {
   readonly code: ErrorCode;
   /** Minimum wait before a retry, in ms, when the thrower knows one. */

@@ -3,7 +3,7 @@ import { release, type OwnedBytes } from "../bytes/owned-bytes.ts";
 /** How a streamed body ended. */
 export type StreamEnd<Trailer> =
   | { readonly kind: "complete"; readonly trailer: Trailer }
-  /** Not whole: `code` of the error catalogue, and for a person why. */
+  /** Not whole: `code` of the error catalog, and for a person why. */
   | { readonly kind: "failed"; readonly code: string; readonly detail: string }
   | { readonly kind: "cancelled" };
 

@@ -4,7 +4,7 @@ import { placementFailure, placementState, runSharing } from "./placement.ts";
 import { digest } from "./manifest.ts";
 
 /**
- * The catalogue of JSON messages on the control channel, and the handshake of all three channels.
+ * The catalog of JSON messages on the control channel, and the handshake of all three channels.
  * Receivers ignore fields they do not know (so the objects are not strict); a known field of the wrong type closes 4400.
  */
 

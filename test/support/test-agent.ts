@@ -5,7 +5,7 @@ import { Agent } from "../../edge-node/app/agent.ts";
 import { join } from "../../edge-node/app/session/join.ts";
 import { ArtifactFolders } from "../../edge-node/adapters/filesystem/artifact-folders.ts";
 import { IdentityFiles } from "../../edge-node/adapters/filesystem/identity-files.ts";
-import { JsonMemoryFile } from "../../edge-node/adapters/filesystem/state-file.ts";
+import { JsonStateFile } from "../../edge-node/adapters/filesystem/state-file.ts";
 import { HttpJoinClient } from "../../edge-node/adapters/system/http-join-client.ts";
 import { MachineProbe } from "../../edge-node/adapters/system/machine-probe.ts";
 import { pinnedConnect } from "../../edge-node/adapters/system/pinned-connect.ts";
@@ -50,7 +50,7 @@ export class TestAgent {
       ({ hosts, serving, disk }) =>
         new Agent({
           dialer: new WebSocketDialer({ identity, agentVersion: "0.0.0", connect, clock }),
-          memoryFile: new JsonMemoryFile(directory, logger),
+          memoryFile: new JsonStateFile(directory, logger),
           disk,
           hosts,
           serving,

@@ -4,7 +4,7 @@ import type { FleetCounts, MeasuredInference, MeasuredText, Metrics } from "../.
 
 /** From 1 ms to the longest deadline, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-/** Beyond so many values of a label, one more is counted as `other`: the number of series must not grow with the catalogue. */
+/** Beyond so many values of a label, one more is counted as `other`: the number of series must not grow with the catalog. */
 const MAX_VALUES = 500;
 
 interface ModelSeries {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { CatalogStore, DeploymentStore } from "../../ports/catalogue.ts";
+import type { CatalogStore, DeploymentStore } from "../../ports/catalog.ts";
 import type { AuditStore } from "../../ports/audit.ts";
 import type { EventStore } from "../../ports/events.ts";
 import type { IdempotencyStore } from "../../ports/idempotency.ts";

@@ -4,7 +4,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile } from "../../../shared/protocol/bundle.ts";
 import type { ArtifactStore, FileState } from "../../ports/artifacts.ts";
-import type { CatalogStore, StoredVersion } from "../../ports/catalogue.ts";
+import type { CatalogStore, StoredVersion } from "../../ports/catalog.ts";
 
 /** Whether each file is there is looked at so often; it costs one call of the file system for each. */
 const LOOK_MS = 60_000;

@@ -2,7 +2,7 @@ import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { editedPartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
-import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalog.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
 

@@ -1,8 +1,8 @@
 import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalogue.ts";
+import type { CatalogStore } from "../../ports/catalog.ts";
 
 /**
- * Deletes those of the files that no version needs any more. It asks the catalogue instead of believing its caller,
+ * Deletes those of the files that no version needs any more. It asks the catalog instead of believing its caller,
  * because versions of other models may have the same bytes, also ones that are being uploaded now. Only called for files
  * of something that was deleted: a sweep over all files would empty the store of an operator who names the wrong database.
  */

@@ -5,7 +5,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile } from "../../../shared/protocol/bundle.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalogue.ts";
+import type { CatalogStore } from "../../ports/catalog.ts";
 import type { Actor } from "../../ports/audit.ts";
 import { ArtifactScrub } from "./artifact-scrub.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
@@ -31,7 +31,7 @@ export interface ArtifactDownload {
 
 /**
  * Models, their versions and how bytes become a version: declared → uploaded in pieces → completed → checked aside →
- * `ready` or `rejected`. Reads and writes go to Postgres through the catalogue's store; nothing is cached.
+ * `ready` or `rejected`. Reads and writes go to Postgres through the catalog's store; nothing is cached.
  */
 export class ModelCatalog {
   readonly uploads: Uploads;

@@ -3,7 +3,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalog.ts";
 import type { CatalogChecks } from "./catalog-checks.ts";
 
 const PERIOD_MS = 60_000;
@@ -12,7 +12,7 @@ const PERIOD_MS = 60_000;
  * What happens to uploads that nobody finishes, at the start and every minute:
  * - `uploading` and past its life (a day, by the database's clock): rejected, unless bytes are arriving right now;
  * - `checking`, and not here: a stop or a crash interrupted the check, so it begins again;
- * - bytes without an upload in the catalogue: deleted.
+ * - bytes without an upload in the catalog: deleted.
  */
 export class UploadJanitor {
   readonly #catalog: CatalogStore;

@@ -6,7 +6,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile, Runtime } from "../../../shared/protocol/bundle.ts";
 import { parsePartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore, UploadRow } from "../../ports/catalogue.ts";
+import type { CatalogStore, UploadRow } from "../../ports/catalog.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { CatalogChecks } from "./catalog-checks.ts";
 import { withMinimumRate } from "./upload-rate.ts";

@@ -8,7 +8,7 @@ import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
-import type { DeploymentStore } from "../../ports/catalogue.ts";
+import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { Actor } from "../../ports/audit.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";

@@ -70,7 +70,7 @@ export function answerFrom(
 const refusalReason = (status: number): RouteReason =>
   status === 429 ? "busy" : status === 504 ? "late" : "none-ready";
 
-/** A code that a node named; `INTERNAL` when the catalogue does not have it. */
+/** A code that a node named; `INTERNAL` when the catalog does not have it. */
 export const knownCode = (code: string | undefined): ErrorCode =>
   code !== undefined && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : "INTERNAL";
 

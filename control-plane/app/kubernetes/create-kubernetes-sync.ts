@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { DeploymentStore } from "../../ports/catalogue.ts";
+import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { CustomResources } from "../../ports/custom-resources.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";

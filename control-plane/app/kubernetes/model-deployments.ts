@@ -7,7 +7,7 @@ import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
 import { acceptedStatus, refusedStatus, specOf, statusIn } from "../../core/kubernetes/model-deployment.ts";
 import { transitionsOf, type Refusal } from "../../core/kubernetes/conditions.ts";
-import type { DeploymentStore } from "../../ports/catalogue.ts";
+import type { DeploymentStore } from "../../ports/catalog.ts";
 import { FINALIZER, type CustomResources } from "../../ports/custom-resources.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";

@@ -9,7 +9,7 @@ import { TICKET_MS } from "../../../shared/protocol/limits.ts";
 import type { NodeMessage } from "../../../shared/protocol/messages.ts";
 import { planOffers, type Offer } from "../../core/transfer/plan-offers.ts";
 import type { ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalogue.ts";
+import type { CatalogStore } from "../../ports/catalog.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { Keys } from "../../ports/keys.ts";
 import type { TransferChannel, TransferSession } from "../../ports/channels.ts";

@@ -14,7 +14,7 @@ import {
 } from "../../../shared/protocol/frames/transfer-frame.ts";
 import { chunksInBitmap, PushProgress } from "../../core/transfer/push-progress.ts";
 import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
-import type { CatalogStore } from "../../ports/catalogue.ts";
+import type { CatalogStore } from "../../ports/catalog.ts";
 import type { TransferChannel } from "../../ports/channels.ts";
 
 const MAX_PAYLOAD = MAX_TRANSFER_MESSAGE_BYTES - TRANSFER_HEADER_BYTES - 52; // 1 MiB: the rest of the limit is head room
@@ -40,7 +40,7 @@ export class PushStream {
   /** Resolves when the channel closed or `stop` was called. Rejects when the artifact cannot be read or a frame not be sent. */
   async run(): Promise<void> {
     const text = await this.#catalog.manifest(this.#artifact);
-    if (text === null) throw new Error(`artifact ${this.#artifact} is not in the catalogue`);
+    if (text === null) throw new Error(`artifact ${this.#artifact} is not in the catalog`);
     const manifest = manifestSchema.parse(JSON.parse(text));
     this.#chunks = chunksOf(manifest);
     await this.#sendManifest(new TextEncoder().encode(text));

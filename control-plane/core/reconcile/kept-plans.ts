@@ -46,7 +46,7 @@ export class KeptPlans {
   /** Ids of nodes that are another in anything that a settled plan reads. */
   readonly #changed: ReadonlySet<string>;
   /** Whether a node came, went, was revoked or restored, or may match another selector. */
-  readonly #areOthers: boolean;
+  readonly #haveNodesChanged: boolean;
 
   constructor(fleet: Fleet, context: PlanContext, before: PlanMemory | undefined) {
     this.#fleet = fleet;
@@ -59,7 +59,7 @@ export class KeptPlans {
       ...nodes.keys().filter((id) => !isSame(known.get(id), nodes.get(id))),
       ...known.keys().filter((id) => !nodes.has(id)),
     ]);
-    this.#areOthers = this.#changed.values().some((id) => isAnother(known.get(id), nodes.get(id)));
+    this.#haveNodesChanged = this.#changed.values().some((id) => hasDifferentIdentity(known.get(id), nodes.get(id)));
   }
 
   /** The plan of the deployment as it was and would be again; undefined when it has to be made. */
@@ -73,7 +73,7 @@ export class KeptPlans {
   #areCountsSame({ deployment, plan }: SettledPlan): boolean {
     return nodeKind.options.every((kind) => {
       const asked = replicasAskedFor(kind, deployment, this.#context);
-      return asked === "every" ? !this.#areOthers : asked === plan.wanted[kind];
+      return asked === "every" ? !this.#haveNodesChanged : asked === plan.wanted[kind];
     });
   }
 
@@ -114,9 +114,9 @@ function factsOf(fleet: Fleet, context: PlanContext): ReadonlyMap<string, NodeFa
 }
 
 const isSame = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
-  a !== undefined && b !== undefined && a.draining === b.draining && a.state === b.state && !isAnother(a, b);
+  a !== undefined && b !== undefined && a.draining === b.draining && a.state === b.state && !hasDifferentIdentity(a, b);
 
-const isAnother = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
+const hasDifferentIdentity = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
   a === undefined ||
   b === undefined ||
   a.labels !== b.labels ||

@@ -21,7 +21,7 @@ const memorySchema = z.object({
 const fileSchema = z.object({ v: z.literal(1), sha256: z.string(), memory: z.string() });
 
 /** `memory.json` in the state folder: one line of JSON with its own SHA-256, so that damage is noticed. */
-export class JsonMemoryFile implements StateFile {
+export class JsonStateFile implements StateFile {
   readonly #path: string;
   readonly #logger: Logger;
 

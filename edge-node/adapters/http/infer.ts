@@ -24,7 +24,7 @@ export interface Answered {
   readonly reply: LocalResponse;
   /** Undefined when the URL named no model of this node's. */
   readonly model: string | undefined;
-  /** `OK`, or a code of the catalogue. */
+  /** `OK`, or a code of the catalog. */
   readonly code: string;
 }
 
@@ -145,7 +145,7 @@ function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
 
 /** What the headers of an answer say, and where its time went. */
 export function factsOf(answer: WorkerResponse, placement: LocalPlacementView) {
-  const code = isCatalogued(answer.code) ? answer.code : undefined;
+  const code = isCatalogd(answer.code) ? answer.code : undefined;
   // What a frame calls 404 (not ready here) is 503 at the node itself: the model is here, and will be ready again.
   const status = code === "MODEL_NOT_READY" ? 503 : answer.status;
   const facts = {
@@ -167,5 +167,5 @@ export function factsOf(answer: WorkerResponse, placement: LocalPlacementView) {
   return { facts, timing, code };
 }
 
-export const isCatalogued = (code: string | undefined): code is ErrorCode =>
+export const isCatalogd = (code: string | undefined): code is ErrorCode =>
   code !== undefined && Object.hasOwn(ERRORS, code);

@@ -15,7 +15,7 @@ import { INFERENCE_PING_MS, INFERENCE_SILENCE_MS } from "../../../shared/protoco
 import type { CreditFrame, DataFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import type { InferenceChannel, ChannelClosed, ResponseHead } from "../../ports/channels.ts";
 import type { HostStream } from "../../ports/model-hosts.ts";
-import type { LoadFigures } from "../../ports/serving.ts";
+import type { QueueFigures } from "../../ports/serving.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { bytesOf } from "./parse-message.ts";
 import { ResponseSender } from "./response-sender.ts";
@@ -61,7 +61,7 @@ export class WebSocketInferenceChannel implements InferenceChannel {
     return this.#sender.respond(head);
   }
 
-  respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void> {
+  respondInPieces(head: ResponseHead, stream: HostStream, figures: () => QueueFigures): Promise<void> {
     return this.#sender.respondInPieces(head, stream, figures);
   }
 

@@ -15,7 +15,7 @@ import {
 } from "../../../shared/protocol/frames/stream-frame.ts";
 import type { ResponseHead } from "../../ports/channels.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
-import type { LoadFigures } from "../../ports/serving.ts";
+import type { QueueFigures } from "../../ports/serving.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { SendTurns } from "./send-turns.ts";
 
@@ -72,7 +72,7 @@ export class ResponseSender {
    * Sends a response piece by piece as the model host makes it; none is read before the one ahead of it was sent. Resolves
    * when it is out, or was cancelled. `figures`: those of its end.
    */
-  async respondInPieces(head: ResponseHead, stream: HostStream, figures: () => LoadFigures): Promise<void> {
+  async respondInPieces(head: ResponseHead, stream: HostStream, figures: () => QueueFigures): Promise<void> {
     if (!this.#streamsResponses) return this.#collect(head, stream);
     return this.#stream(head, stream.length ?? UNKNOWN_LENGTH, (credit) =>
       this.#pieces(head, { stream, credit, figures }),
@@ -81,7 +81,7 @@ export class ResponseSender {
 
   async #pieces(
     head: ResponseHead,
-    { stream, credit, figures }: { stream: HostStream; credit: StreamCredit; figures: () => LoadFigures },
+    { stream, credit, figures }: { stream: HostStream; credit: StreamCredit; figures: () => QueueFigures },
   ): Promise<Trailers | undefined> {
     let offset = 0;
     for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {

@@ -7,7 +7,7 @@ import { DEFAULT_BODIES_BYTES, DEFAULT_DEADLINE_MS } from "../../../shared/proto
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
-import type { LoadFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
+import type { QueueFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
 import { type Outcome, streamOf } from "../placements/request-outcome.ts";
 import { HostReplacements } from "./host-replacements.ts";
@@ -214,7 +214,7 @@ export class InferenceWorker implements RequestExecutor {
     return { headerLength: JSON_BODY, body: errorBody(detail) };
   }
 
-  #figures(queue: PlacementQueue): LoadFigures {
+  #figures(queue: PlacementQueue): QueueFigures {
     return { ...figuresOf(queue), nodeInFlight: this.inFlight, placementInFlight: queue.inFlight };
   }
 

@@ -37,12 +37,12 @@ export const msOfInstant = (text: string): number => Date.parse(text);
 export const problem = z
   .object({
     type: z.string(),
-    /** The sentence of the catalogue; the same for every error of this code. */
+    /** The sentence of the catalog; the same for every error of this code. */
     title: z.string(),
     status: z.number().int(),
     /** What happened this time: where, by name, and why. */
     detail: z.string(),
-    /** A code of the catalogue. Not an enum: an older client must read the codes of a newer server. */
+    /** A code of the catalog. Not an enum: an older client must read the codes of a newer server. */
     code: z.string().meta({ examples: Object.keys(ERRORS) }),
     fix: z.string(),
     docs: z.string(),

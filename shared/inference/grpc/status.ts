@@ -20,7 +20,7 @@ const GRPC_STATUS = {
 
 type GrpcStatus = (typeof GRPC_STATUS)[keyof typeof GRPC_STATUS];
 
-/** By the HTTP status of the catalogue's code. */
+/** By the HTTP status of the catalog's code. */
 const BY_HTTP_STATUS: Readonly<Record<number, GrpcStatus>> = {
   400: GRPC_STATUS.INVALID_ARGUMENT,
   401: GRPC_STATUS.UNAUTHENTICATED,
@@ -58,7 +58,7 @@ export const refusalOf = ({ code, message, retryAfterMs }: SkerryError): Refusal
   retryAfterMs,
 });
 
-/** What travels behind a refusal, as the headers of HTTP do: the catalogue's code, and when to try again. */
+/** What travels behind a refusal, as the headers of HTTP do: the catalog's code, and when to try again. */
 export function trailersOf({ code, retryAfterMs }: Refusal): Readonly<Record<string, string>> {
   const retryAfter = retryAfterOf(ERRORS[code].status, retryAfterMs);
   return { "skerry-error": code, ...(retryAfter !== undefined && { "retry-after": retryAfter }) };

@@ -10,7 +10,7 @@ export const serverMetadata = (version: string, { hasRepository }: { readonly ha
   extensions: hasRepository ? [...EXTENSIONS, "model_repository"] : EXTENSIONS,
 });
 
-/** `readyDocument` and `modelReadyDocument` are no errors to the protocol, but scripts look for the catalogue's code. */
+/** `readyDocument` and `modelReadyDocument` are no errors to the protocol, but scripts look for the catalog's code. */
 const NOT_READY = { status: 503, headers: { "Retry-After": "1", "Skerry-Error": "MODEL_NOT_READY" } } as const;
 
 interface Readiness<Body> {

@@ -43,7 +43,7 @@ export function retryAfterOf(status: number, retryAfterMs: number | undefined): 
  */
 export const retryAfterQueueMs = (queueMs: number): number => Math.max(1, Math.floor(queueMs / 1_000)) * 1_000;
 
-/** Any thrown value as an error of the catalogue. An unexpected one becomes `INTERNAL`, without its text. */
+/** Any thrown value as an error of the catalog. An unexpected one becomes `INTERNAL`, without its text. */
 export function asSkerryError(thrown: unknown, requestId: string): SkerryError {
   if (isSkerryError(thrown)) return thrown;
   return new SkerryError("INTERNAL", `the request could not be answered; the log has the cause under ${requestId}`, {

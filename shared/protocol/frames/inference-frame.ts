@@ -41,7 +41,7 @@ export interface RequestMeta {
 }
 
 export interface ResponseMeta {
-  /** Error code from the catalogue, when the status is not 200. */
+  /** Error code from the catalog, when the status is not 200. */
   readonly code?: string;
 }
 

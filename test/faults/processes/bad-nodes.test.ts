@@ -53,7 +53,7 @@ async function report(fault: NodeFault): Promise<FaultReport & { readonly failed
   return { ...found, failed };
 }
 
-/** What a caller may see of a request that was inside the bad node: an error of the catalogue, within his deadline. */
+/** What a caller may see of a request that was inside the bad node: an error of the catalog, within his deadline. */
 function expectTypedAndInTime(failed: readonly LoadSample[], codes: readonly string[]): void {
   for (const sample of failed) {
     expect(codes).toContain(sample.code);

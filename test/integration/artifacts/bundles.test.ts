@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-/** A catalogue that remembers the last manifest of a check. */
+/** A catalog that remembers the last manifest of a check. */
 function start() {
   const real = new CheckProcess({ clock: systemClock });
   return rig.start({

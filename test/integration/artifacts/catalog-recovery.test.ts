@@ -56,7 +56,7 @@ describe("an upload that nobody finishes", () => {
     expect(await catalog.uploads.complete(id)).toMatchObject({ state: "checking" });
   });
 
-  it("has its leftover bytes collected when the catalogue does not know it any more", async () => {
+  it("has its leftover bytes collected when the catalog does not know it any more", async () => {
     await writeFile(rig.artifacts.uploadPath("u-forgotten"), "bytes");
     await rig.start().idle();
     expect(await rig.artifacts.uploadIds()).toEqual([]);

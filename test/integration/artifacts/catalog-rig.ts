@@ -39,7 +39,7 @@ export async function* pieces(...blocks: readonly Uint8Array[]): AsyncGenerator<
   yield* blocks;
 }
 
-/** Catalogues over one directory and one list of rows: the same installation, before and after a restart. */
+/** Catalogs over one directory and one list of rows: the same installation, before and after a restart. */
 export class CatalogRig {
   readonly root: string;
   readonly artifacts: FileStore;
@@ -62,7 +62,7 @@ export class CatalogRig {
     await rm(this.root, { recursive: true, force: true });
   }
 
-  /** A catalogue that runs; `check` stands in for the child process where the test is about what surrounds it. */
+  /** A catalog that runs; `check` stands in for the child process where the test is about what surrounds it. */
   start(check: ModelCheck = new CheckProcess({ clock: systemClock })): ModelCatalog {
     const { rows, artifacts, clock } = this;
     const random = seededRandom(this.#started.length + 1);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
 import type { UploadedBundle } from "../../../control-plane/ports/artifacts.ts";
-import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
+import type { CheckedModel } from "../../../control-plane/ports/catalog.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";

@@ -6,13 +6,13 @@ import type {
   DeclaredVersion,
   StoredVersion,
   UploadRow,
-} from "../../../control-plane/ports/catalogue.ts";
+} from "../../../control-plane/ports/catalog.ts";
 import { bundleDigest, type BundleFile } from "../../../shared/protocol/bundle.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
 
 const CREATED_AT = "2026-01-05T10:00:00.000Z";
 
-/** The catalogue without Postgres, as far as uploads need it. What would be a constraint there is a throw here. */
+/** The catalog without Postgres, as far as uploads need it. What would be a constraint there is a throw here. */
 export class FakeCatalogStore implements CatalogStore {
   readonly models = new Map<string, Model>();
   readonly versions = new Map<string, ModelVersion>();

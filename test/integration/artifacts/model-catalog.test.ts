@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-describe("a version on its way into the catalogue", () => {
+describe("a version on its way into the catalog", () => {
   it("is declared, uploaded in pieces, checked aside and then ready", async () => {
     const catalog = rig.start();
     const bytes = onnxWithWeights(noise(300_000, 1));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { IdentityFiles } from "../../../edge-node/adapters/filesystem/identity-files.ts";
-import { JsonMemoryFile } from "../../../edge-node/adapters/filesystem/state-file.ts";
+import { JsonStateFile } from "../../../edge-node/adapters/filesystem/state-file.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import type { NodeState } from "../../../edge-node/ports/disk.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
@@ -22,19 +22,19 @@ const memory: NodeState = {
   previous: [`sha256:${"a".repeat(64)}`],
 };
 
-describe("JsonMemoryFile", () => {
+describe("JsonStateFile", () => {
   it("reads what was saved, and null on a new node", async () => {
-    const file = new JsonMemoryFile(stateDir, silentLogger);
+    const file = new JsonStateFile(stateDir, silentLogger);
     expect(await file.load()).toBeNull();
     await file.save(memory);
     await file.save({ ...memory, epoch: 13 });
-    expect(await new JsonMemoryFile(stateDir, silentLogger).load()).toEqual({ ...memory, epoch: 13 });
+    expect(await new JsonStateFile(stateDir, silentLogger).load()).toEqual({ ...memory, epoch: 13 });
     expect(await readdir(stateDir)).toEqual(["memory.json"]);
   });
 
   it.each(["", "{", '{"v":1,"sha256":"sha256:0","memory":"{}"}', "null"])("sets %j aside", async (text) => {
     await writeFile(path.join(stateDir, "memory.json"), text);
-    const file = new JsonMemoryFile(stateDir, silentLogger);
+    const file = new JsonStateFile(stateDir, silentLogger);
     expect(await file.load()).toBeNull();
     expect(await readdir(stateDir)).toEqual(["memory.json.damaged"]);
     await file.save(memory);
@@ -42,7 +42,7 @@ describe("JsonMemoryFile", () => {
   });
 
   it("is not disturbed by a write that a crash cut short", async () => {
-    const file = new JsonMemoryFile(stateDir, silentLogger);
+    const file = new JsonStateFile(stateDir, silentLogger);
     await file.save(memory);
     await writeFile(path.join(stateDir, "memory.json.new"), '{"v":1,');
     expect(await file.load()).toEqual(memory);

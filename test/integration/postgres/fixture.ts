@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
 import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
-import type { CheckedModel } from "../../../control-plane/ports/catalogue.ts";
+import type { CheckedModel } from "../../../control-plane/ports/catalog.ts";
 import type { Actor } from "../../../control-plane/ports/audit.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
 import type { JoinAttempt } from "../../../control-plane/ports/nodes.ts";

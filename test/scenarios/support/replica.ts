@@ -7,7 +7,7 @@ import { Leadership } from "../../../control-plane/app/control-loop/leadership.t
 import { DeploymentAdmin } from "../../../control-plane/app/deployments/deployment-admin.ts";
 import { FleetCache } from "../../../control-plane/app/fleet/fleet-cache.ts";
 import { Telemetry } from "../../../control-plane/app/inference/telemetry.ts";
-import { NodeSessions } from "../../../control-plane/app/node-sessions/node-session-handler.ts";
+import { NodeSessions } from "../../../control-plane/app/node-sessions/node-sessions.ts";
 import { SessionRegistry } from "../../../control-plane/app/node-sessions/node-session.ts";
 import { SessionWatch } from "../../../control-plane/app/node-sessions/session-watch.ts";
 import { NodeAdmin } from "../../../control-plane/app/nodes/node-admin.ts";

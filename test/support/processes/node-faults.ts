@@ -11,7 +11,7 @@ export interface Scene {
 
 /** Something that goes wrong with one node and can be made good again. */
 export interface NodeFault {
-  /** Of the fault catalogue, where one fits. */
+  /** Of the fault catalog, where one fits. */
   readonly id: string;
   readonly title: string;
   /** Makes it happen; resolves with what ends it. */

@@ -141,7 +141,7 @@ function failureOf({ path }: Route): ZodOpenApiResponseObject {
       content: { "application/json": { schema: openAiErrorBody } },
     };
   return {
-    description: "An error of the catalogue in docs/errors.md",
+    description: "An error of the catalog in docs/errors.md",
     content: { "application/problem+json": { schema: problem } },
   };
 }

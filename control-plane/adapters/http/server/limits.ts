@@ -7,7 +7,7 @@ import { DEFAULT_BODY_BYTES, DRAIN_MS } from "../../../../shared/protocol/limits
 export const LIMITS = {
   ...SERVER_BOUNDS,
   ...JSON_BOUNDS,
-  /** Of JSON and inferences. Uploads follow the catalogue's rate rule instead. */
+  /** Of JSON and inferences. Uploads follow the catalog's rate rule instead. */
   bodyMs: BODY_MS,
   /** Every node holds two sockets, three while it receives a model: this is room for ten thousand of them. */
   connections: 40_000,

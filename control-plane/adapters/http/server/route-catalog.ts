@@ -1,7 +1,7 @@
 import type { ModelCatalog } from "../../../app/catalog/model-catalog.ts";
 import type { Uploads } from "../../../app/catalog/uploads.ts";
 
-/** What the routes need of the model catalogue. */
+/** What the routes need of the model catalog. */
 export type Catalog = Pick<
   ModelCatalog,
   | "createModel"

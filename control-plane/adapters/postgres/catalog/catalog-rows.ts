@@ -5,7 +5,7 @@ import { versionState, type Model, type ModelVersion } from "../../../../shared/
 import { rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
-import type { UploadRow } from "../../../ports/catalogue.ts";
+import type { UploadRow } from "../../../ports/catalog.ts";
 
 /** What a model is read with, for `toModel`. */
 export const WITH_MODEL = {

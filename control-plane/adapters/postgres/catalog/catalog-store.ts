@@ -1,12 +1,6 @@
 import { deleteAlias, deleteVersion } from "./removals.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
-import type {
-  CatalogStore,
-  CheckedModel,
-  DeclaredVersion,
-  StoredVersion,
-  UploadRow,
-} from "../../../ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, DeclaredVersion, StoredVersion, UploadRow } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { moveAlias, type AliasMove } from "./alias-writes.ts";

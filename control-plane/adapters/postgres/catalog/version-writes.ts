@@ -2,7 +2,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bundleDigest } from "../../../../shared/protocol/bundle.ts";
 import { chunksOf, manifestBytes, type Manifest } from "../../../../shared/protocol/manifest.ts";
-import type { CatalogStore, CheckedModel, DeclaredVersion } from "../../../ports/catalogue.ts";
+import type { CatalogStore, CheckedModel, DeclaredVersion } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { toModelVersion } from "./catalog-rows.ts";

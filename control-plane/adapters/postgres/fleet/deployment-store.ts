@@ -2,7 +2,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import { deploymentSpec, type DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { canonicalJson, digestOf } from "../../../../shared/base/digest.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
-import type { DeploymentStore } from "../../../ports/catalogue.ts";
+import type { DeploymentStore } from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import { RetryTransaction } from "../database-errors.ts";
 import type { Database, Transaction } from "../database.ts";

@@ -25,7 +25,7 @@ const MODEL = {
 
 const MAX_PRODUCER_CHARACTERS = 100;
 
-/** What the catalogue keeps of a model's file. */
+/** What the catalog keeps of a model's file. */
 export interface OnnxModel {
   readonly irVersion: number;
   /** Domain → version of the operator sets that it uses. */

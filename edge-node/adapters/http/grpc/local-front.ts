@@ -12,7 +12,7 @@ import { parseInferenceHeaders } from "../../../../shared/inference/http/request
 import type { InferenceStatistics, VersionStatistics } from "../../../../shared/inference/statistics.ts";
 import { wholeStream } from "../../../../shared/inference/whole-stream.ts";
 import type { LocalNode } from "../../../ports/serving.ts";
-import { askHere, isCatalogued } from "../infer.ts";
+import { askHere, isCatalogd } from "../infer.ts";
 import type { LocalKeys } from "../local-keys.ts";
 import type { NodeMetrics } from "../metrics.ts";
 import {
@@ -120,7 +120,7 @@ export class LocalFront implements InferenceFront {
       const answer = await askHere(placement, asked, this.#parts);
       const whole = answer.body instanceof Uint8Array ? answer.body : await wholeStream(answer.body, take);
       if (answer.code !== undefined) {
-        const code = isCatalogued(answer.code) ? answer.code : "INTERNAL";
+        const code = isCatalogd(answer.code) ? answer.code : "INTERNAL";
         return { kind: "refused", ...refusalFromBody(code, whole, undefined) };
       }
       const headers = {

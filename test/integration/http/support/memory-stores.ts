@@ -6,7 +6,7 @@ import { canonicalJson } from "../../../../shared/base/digest.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { FleetDeployment, FleetRows } from "../../../../control-plane/core/fleet/types.ts";
-import type { DeploymentStore } from "../../../../control-plane/ports/catalogue.ts";
+import type { DeploymentStore } from "../../../../control-plane/ports/catalog.ts";
 import type { Actor, AuditRow, AuditStore } from "../../../../control-plane/ports/audit.ts";
 import type { EventStore, NewEvent } from "../../../../control-plane/ports/events.ts";
 import type { IdempotencyStore } from "../../../../control-plane/ports/idempotency.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { NodeSessions } from "../../../../../control-plane/app/node-sessions/node-session-handler.ts";
+import { NodeSessions } from "../../../../../control-plane/app/node-sessions/node-sessions.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
