@@ -140,12 +140,15 @@ export class Kubernetes {
     return this.#send("DELETE", path, options, "application/json");
   }
 
-  /** A new token of a service account, `namespace/name`. */
+  /** A new token of a service account, `namespace/name`. The controller manager makes `default` a while after its namespace. */
   async tokenOf(account: string, spec: object = {}): Promise<string> {
     const [namespace, name] = account.split("/");
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
     const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec };
-    const answer = await this.admin("POST", path, body);
+    const answer = await until(`the service account ${account} is there`, async () => {
+      const tried = await this.admin("POST", path, body);
+      return tried.status === 404 ? undefined : tried;
+    });
     if (answer.status !== 201) throw new Error(`POST ${path}: ${answer.status} ${messageIn(answer.body)}`);
     return (answer.body as { status: { token: string } }).status.token;
   }
