@@ -22,7 +22,8 @@ import type { SwarmCommand, SwarmOptions, SwarmReport } from "./node-swarm.ts";
  * The process of the nodes: the node's own session code (channels, heartbeats, and the load reports of the measured build) without
  * disks and model hosts. Each node serves and is idle. Run by node-swarm.ts.
  */
-const AT_ONCE = 100;
+/** More at once and a build without a queue for handshakes refuses the rest. */
+const AT_ONCE = 20;
 /** The confirmed heartbeat from which on the control plane sends requests. */
 const READY_ACK = 2;
 const CAPABILITIES: Capabilities = {
