@@ -149,9 +149,7 @@ function planPool(
   const here = spare.length + unmade;
   const packed = more > 0 ? here + more : Math.min(here, ideal);
   const wanted = Math.min(max, Math.max(min, packed, forLoad));
-  // The cluster has not removed yet what it was asked to.
-  const steps =
-    there.length > replicas ? [] : stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context.drainedHere);
+  const steps = stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context.drainedHere);
   return { pool, wanted, steps };
 }
 
@@ -177,14 +175,21 @@ function stepsTo(
   const count = items.reduce((sum, item) => sum + item.count, 0);
   const why = `${counted(count, "replica")} of ${counted(items.length, "deployment")} ask for ${counted(wanted, "pod")}`;
   const reason = count === 0 ? `no replica asks for more than ${counted(min, "pod")}` : why;
-  const lacking = wanted - spare.length - unmade;
+  const empty = leaving.filter(({ node }) => node && placementsOn(fleet, node.id).length === 0);
+  // The cluster has not removed yet what it was asked to, or is replacing pods and has made new ones first.
+  const extra = Math.max(0, spare.length + leaving.length - replicas);
+  const staying = spare.length - Math.max(0, extra - empty.length);
+  const lacking = wanted - staying - unmade;
   if (lacking > 0) {
-    const back = leaving.flatMap(({ node }) => (node && drainedHere.has(node.id) ? [node] : [])).slice(0, lacking);
+    // An empty one may have been given up already, and would go all the same.
+    const kept = extra === 0 ? leaving : leaving.filter((each) => !empty.includes(each));
+    const back = kept.flatMap(({ node }) => (node && drainedHere.has(node.id) ? [node] : [])).slice(0, lacking);
     if (back.length > 0) return back.map((node) => ({ kind: "undrain", node, why: reason }));
     const to = Math.min(max, replicas + lacking);
     if (to > replicas) return [{ kind: "scale", from: replicas, to, remove: [], why: reason }];
   }
-  const empty = leaving.filter(({ node }) => node && placementsOn(fleet, node.id).length === 0);
+  // Which pods the cluster still removes is not known: none is given up until it has.
+  if (extra > 0) return [];
   const surplus = Math.max(0, -lacking);
   // Not made yet, or no node yet: nothing is on them, so they go at once.
   const unborn = spare.filter(({ node }) => node === undefined).toSorted(youngestFirst);

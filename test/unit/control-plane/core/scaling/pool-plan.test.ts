@@ -101,6 +101,7 @@ const stepsOf = (plans: readonly PoolPlan[]): readonly string[] =>
     ),
   );
 
+const STUCK = { state: "pending" } as const;
 const one = podNode("pod-1");
 const two = podNode("pod-2");
 
@@ -183,6 +184,27 @@ describe("a pool that shrinks", () => {
   it("waits until the cluster has removed what it was asked to", () => {
     expect(stepsOf(planOf(half, [pool(["pod-1", "pod-2"], { replicas: 1 })]))).toEqual([]);
     expect(stepsOf(planOf(half, [pool(["pod-1", pod("pod-2", { state: "ending" })])]))).toEqual([]);
+  });
+
+  it("grows and keeps nodes while the cluster has more pods than it was asked for, and gives none up", () => {
+    const three = podNode("pod-3");
+    const surged = (over: Partial<Pool> = {}): Pool => pool(["pod-1", "pod-2", pod("pod-3", STUCK)], over);
+    const held = [on(one, "digits"), on(two, "digits")];
+    const asking = (replicas: number): Fleet => fleetOf([one, two], [wanting("digits", replicas)], held);
+    expect(stepsOf(planOf(asking(1), [surged({ replicas: 2 })]))).toEqual([]);
+    expect(stepsOf(planOf(asking(2), [surged({ replicas: 2 })]))).toEqual([]);
+    expect(stepsOf(planOf(asking(3), [surged({ replicas: 2 })]))).toEqual(["scale default 2 → 3"]);
+    expect(stepsOf(planOf(asking(9), [surged({ replicas: 2, max: 3 })]))).toEqual(["scale default 2 → 3"]);
+    const draining = podNode("pod-2", { draining: true, cordoned: true });
+    const again = fleetOf([one, draining, three], [wanting("digits", 3)], [on(one, "digits"), on(draining, "digits")]);
+    expect(stepsOf(planOf(again, [surged({ replicas: 2 })], { drainedHere: [draining.id] }))).toEqual([
+      "undrain pod-2",
+    ]);
+    const goes = fleetOf([one, draining], [wanting("digits", 1)], [on(one, "digits")]);
+    const asked = pool(["pod-1", "pod-2"], { replicas: 1 });
+    expect(stepsOf(planOf(goes, [asked], { drainedHere: [draining.id] }))).toEqual([]);
+    const needed = fleetOf([one, draining], [wanting("digits", 2)], [on(one, "digits")]);
+    expect(stepsOf(planOf(needed, [asked], { drainedHere: [draining.id] }))).toEqual(["scale default 1 → 2"]);
   });
 
   it("gives up a cordoned node's room, and so brings another pod", () => {
