@@ -183,7 +183,7 @@ function stepsTo(
   if (lacking > 0) {
     // An empty one may have been given up already, and would go all the same.
     const kept = extra === 0 ? leaving : leaving.filter((each) => !empty.includes(each));
-    const back = kept.flatMap(({ node }) => (node && drainedHere.has(node.id) ? [node] : [])).slice(0, lacking);
+    const back = kept.flatMap(({ node }) => (node && mayReturn(node, drainedHere) ? [node] : [])).slice(0, lacking);
     if (back.length > 0) return back.map((node) => ({ kind: "undrain", node, why: reason }));
     const to = Math.min(max, replicas + lacking);
     if (to > replicas) return [{ kind: "scale", from: replicas, to, remove: [], why: reason }];
@@ -214,6 +214,10 @@ function stepsTo(
     .flatMap(({ node }) => (node ? [{ kind: "drain", node, why: reason } as const] : []));
   return [...scale, ...drained];
 }
+
+/** One that an operator cordoned or drained meanwhile takes no replica, and stays as the operator wants it. */
+const mayReturn = (node: FleetNode, drainedHere: ReadonlySet<string>): boolean =>
+  drainedHere.has(node.id) && !node.cordoned;
 
 /** A node that is void is none: its pod will join anew. */
 const nodeOf = (node: FleetNode | undefined): FleetNode | undefined => (node?.revoked === true ? undefined : node);

@@ -160,7 +160,7 @@ describe("a pool that shrinks", () => {
   it("drains the emptiest node first, and removes its pod when nothing is left on it", () => {
     const before = pool(["pod-1", "pod-2"]);
     expect(stepsOf(planOf(half, [before]))).toEqual(["drain pod-2"]);
-    const draining = podNode("pod-2", { draining: true, cordoned: true });
+    const draining = podNode("pod-2", { draining: true });
     const leaving = fleetOf([one, draining], [wanting("digits", 1)], [on(one, "digits"), on(draining, "faces")]);
     expect(stepsOf(planOf(leaving, [before]))).toEqual([]);
     const empty = fleetOf([one, draining], [wanting("digits", 1)], [on(one, "digits")]);
@@ -173,12 +173,15 @@ describe("a pool that shrinks", () => {
     expect(stepsOf(planOf(fleet, [pending]))).toEqual(["scale default 3 → 1 without pod-2"]);
   });
 
-  it("keeps a node that it drains when it is needed again, but not one that an operator drains", () => {
-    const draining = podNode("pod-2", { draining: true, cordoned: true });
+  it("keeps a node that it drains when it is needed again, but not one that an operator drains or cordons", () => {
+    const draining = podNode("pod-2", { draining: true });
     const fleet = fleetOf([one, draining], [wanting("digits", 2)], [on(one, "digits"), on(draining, "digits")]);
     const both = pool(["pod-1", "pod-2"]);
     expect(stepsOf(planOf(fleet, [both], { drainedHere: [draining.id] }))).toEqual(["undrain pod-2"]);
     expect(stepsOf(planOf(fleet, [both]))).toEqual(["scale default 2 → 3"]);
+    const cordoned = podNode("pod-2", { draining: true, cordoned: true });
+    const taken = fleetOf([one, cordoned], [wanting("digits", 2)], [on(one, "digits"), on(cordoned, "digits")]);
+    expect(stepsOf(planOf(taken, [both], { drainedHere: [cordoned.id] }))).toEqual(["scale default 2 → 3"]);
   });
 
   it("waits until the cluster has removed what it was asked to", () => {
@@ -195,7 +198,7 @@ describe("a pool that shrinks", () => {
     expect(stepsOf(planOf(asking(2), [surged({ replicas: 2 })]))).toEqual([]);
     expect(stepsOf(planOf(asking(3), [surged({ replicas: 2 })]))).toEqual(["scale default 2 → 3"]);
     expect(stepsOf(planOf(asking(9), [surged({ replicas: 2, max: 3 })]))).toEqual(["scale default 2 → 3"]);
-    const draining = podNode("pod-2", { draining: true, cordoned: true });
+    const draining = podNode("pod-2", { draining: true });
     const again = fleetOf([one, draining, three], [wanting("digits", 3)], [on(one, "digits"), on(draining, "digits")]);
     expect(stepsOf(planOf(again, [surged({ replicas: 2 })], { drainedHere: [draining.id] }))).toEqual([
       "undrain pod-2",
@@ -245,7 +248,7 @@ describe("a pool under the plan", () => {
       let names = Array.from({ length: Math.min(start, max) }, (_, index) => `pod-${index}`);
       const draining = new Set<string>();
       for (let round = 0; round < 30; round += 1) {
-        const nodes = names.map((name) => podNode(name, draining.has(name) ? { draining: true, cordoned: true } : {}));
+        const nodes = names.map((name) => podNode(name, draining.has(name) ? { draining: true } : {}));
         const placements = deployments.flatMap(({ name, status }) =>
           nodes
             .filter((node) => !node.draining)
