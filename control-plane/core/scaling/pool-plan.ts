@@ -32,10 +32,12 @@ export interface PoolPlan {
 }
 
 export interface PoolContext extends PlanContext {
-  /** Requests of a deployment that have to be executed at once. */
+  /** The most requests of a deployment that had to be executed at once within the last `scaleDownMs`. */
   readonly workersOf: (deployment: string) => number;
   /** Ids of nodes that were drained to be removed, and not by an operator. */
   readonly drainedHere: ReadonlySet<string>;
+  /** How long what was asked for is kept; for as long a new leader, which does not know it, gives nothing up. */
+  readonly scaleDownMs: number;
 }
 
 /** What a pool has to hold. */
@@ -149,7 +151,7 @@ function planPool(
   const here = spare.length + unmade;
   const packed = more > 0 ? here + more : Math.min(here, ideal);
   const wanted = Math.min(max, Math.max(min, packed, forLoad));
-  const steps = stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context.drainedHere);
+  const steps = stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context);
   return { pool, wanted, steps };
 }
 
@@ -170,7 +172,7 @@ function stepsTo(
     readonly unmade: number;
     readonly items: readonly PackedItem[];
   },
-  drainedHere: ReadonlySet<string>,
+  { drainedHere, scaleDownMs, now, leaderSince = -Infinity }: PoolContext,
 ): readonly PoolStep[] {
   const count = items.reduce((sum, item) => sum + item.count, 0);
   const why = `${counted(count, "replica")} of ${counted(items.length, "deployment")} ask for ${counted(wanted, "pod")}`;
@@ -190,7 +192,7 @@ function stepsTo(
   }
   // Which pods the cluster still removes is not known: none is given up until it has.
   if (extra > 0) return [];
-  const surplus = Math.max(0, -lacking);
+  const surplus = now - leaderSince < scaleDownMs ? 0 : Math.max(0, -lacking);
   // Not made yet, or no node yet: nothing is on them, so they go at once.
   const unborn = spare.filter(({ node }) => node === undefined).toSorted(youngestFirst);
   const dropped = unborn.slice(0, Math.max(0, surplus - unmade));

@@ -80,15 +80,18 @@ const fleetOf = (
 interface Over {
   readonly workers?: number;
   readonly drainedHere?: readonly string[];
+  readonly leaderSince?: number;
 }
 
-const planOf = (fleet: Fleet, pools: readonly Pool[], { workers = 0, drainedHere = [] }: Over = {}) =>
+const planOf = (fleet: Fleet, pools: readonly Pool[], { workers = 0, drainedHere = [], leaderSince = 0 }: Over = {}) =>
   planPools(fleet, pools, {
     now: NOW,
     timings: TIMINGS,
     trigger: "test",
     workersOf: () => workers,
     drainedHere: new Set(drainedHere),
+    leaderSince,
+    scaleDownMs: 60_000,
   });
 
 /** The steps in English. */
@@ -182,6 +185,19 @@ describe("a pool that shrinks", () => {
     const cordoned = podNode("pod-2", { draining: true, cordoned: true });
     const taken = fleetOf([one, cordoned], [wanting("digits", 2)], [on(one, "digits"), on(cordoned, "digits")]);
     expect(stepsOf(planOf(taken, [both], { drainedHere: [cordoned.id] }))).toEqual(["scale default 2 → 3"]);
+  });
+
+  it("keeps what it has while its leader is new, which does not know the load before it, but for what is empty", () => {
+    const before = pool(["pod-1", "pod-2", pod("pod-3", STUCK)], { replicas: 4 });
+    expect(stepsOf(planOf(half, [before], { leaderSince: NOW - 59_000 }))).toEqual([]);
+    expect(stepsOf(planOf(half, [before], { leaderSince: NOW - 60_000 }))).toEqual([
+      "scale default 4 → 2 without pod-3",
+      "drain pod-2",
+    ]);
+    const empty = fleetOf([one, podNode("pod-2", { draining: true })], [wanting("digits", 1)], [on(one, "digits")]);
+    expect(stepsOf(planOf(empty, [pool(["pod-1", "pod-2"])], { leaderSince: NOW }))).toEqual([
+      "scale default 2 → 1 without pod-2",
+    ]);
   });
 
   it("waits until the cluster has removed what it was asked to", () => {
