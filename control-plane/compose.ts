@@ -220,6 +220,7 @@ export async function composeControlPlane(
     workersOf: (deployment) => loop.workersOf(deployment),
     onChange: () => loop.trigger("cloud-pool"),
     recordEvent,
+    scaleDownMs: config.scaleDownMs,
     timings,
     clock,
     logger,

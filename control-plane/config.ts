@@ -32,6 +32,11 @@ function poolsOrComplain(text: string | undefined, context: z.RefinementCtx): re
     });
   for (const { name, min, max } of pools) if (max < min) complain(`${name} has a maximum below its minimum`);
   if (new Set(pools.map(({ name }) => name)).size < pools.length) complain("two pools have the same name");
+  const named = pools.flatMap(({ kubernetes }) =>
+    kubernetes ? [`${kubernetes.namespace}/${kubernetes.deployment}`] : [],
+  );
+  for (const twice of new Set(named.filter((each, index) => named.indexOf(each) < index)))
+    complain(`two pools scale ${twice}`);
   return pools;
 }
 
@@ -47,6 +52,10 @@ function poolComplaint(data: Settings): string | undefined {
   if (local.length > 0 && data.SKERRY_PORT === 0) return "a pool of processes needs a SKERRY_PORT that is not 0";
   if (local.length === 0 && accounts === undefined)
     return "the pods of a Kubernetes pool join as SKERRY_POD_SERVICE_ACCOUNTS, which is not set";
+  const namespaces = new Set(accounts?.split(",").map((account) => account.trim().split("/")[0]));
+  const outside = pools.find(({ kubernetes }) => kubernetes && !namespaces.has(kubernetes.namespace));
+  if (outside)
+    return `the pods of ${outside.name} cannot join: SKERRY_POD_SERVICE_ACCOUNTS names none of ${outside.kubernetes?.namespace}`;
   return undefined;
 }
 

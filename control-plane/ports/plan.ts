@@ -68,7 +68,7 @@ export interface PlanStore {
    * else was announced meanwhile; `stale` when that leaves none.
    */
   announce(fence: LeaderFence, transitions: readonly Transition[]): Promise<PlanOutcome>;
-  /** Begins or ends the drain of a node, which cordons it. `stale` when it is so already, or revoked. */
+  /** Begins or ends the drain of a node; a cordon is an operator's and stays as it is. `stale` when it is so already, or revoked. */
   setDraining(fence: LeaderFence, node: { id: NodeId; draining: boolean }, event: NewEvent): Promise<PlanOutcome>;
   /** Deletes the row of a placement that is gone from its node. `stale` unless it is `wanted: gone`. */
   deletePlacement(

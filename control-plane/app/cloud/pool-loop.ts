@@ -29,11 +29,12 @@ interface Parts {
   readonly leadership: Pick<Leadership, "current">;
   readonly plans: Pick<PlanStore, "setDraining">;
   readonly store: CloudPoolStore;
-  /** Requests of a deployment that have to be executed at once. */
+  /** The most requests of a deployment that had to be executed at once within the last `scaleDownMs`. */
   readonly workersOf: (deployment: string) => number;
   /** What is known of the pools has changed: deployments that wait for nodes may have another reason. */
   readonly onChange: () => void;
   readonly recordEvent: (event: NewEvent) => void;
+  readonly scaleDownMs: number;
   readonly timings: NodeTimings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -162,12 +163,13 @@ export class PoolLoop {
   }
 
   #plan(since: number): readonly PoolPlan[] {
-    const { fleet, pools, workersOf } = this.#parts;
+    const { fleet, pools, workersOf, scaleDownMs } = this.#parts;
     const snapshot = fleet.snapshot();
     for (const id of this.#drainedHere) if (snapshot.nodes.get(id)?.draining !== true) this.#drainedHere.delete(id);
     const observed = pools.flatMap(({ settings }) => this.#observed.get(settings.name)?.pool ?? []);
     this.#setViews(observed);
-    return planPools(snapshot, observed, { ...this.#context(since), workersOf, drainedHere: this.#drainedHere });
+    const known = { workersOf, drainedHere: this.#drainedHere, scaleDownMs };
+    return planPools(snapshot, observed, { ...this.#context(since), ...known });
   }
 
   #context(leaderSince: number): PlanContext {

@@ -103,7 +103,7 @@ export class ControlLoop {
     if (!this.#isScheduled) this.#schedule(SETTLE_MS);
   }
 
-  /** Requests of a deployment that have to be executed at once, by the demand of now. */
+  /** The most requests of a deployment that had to be executed at once within the last `scaleDownMs`. */
   workersOf(deployment: string): number {
     return this.#scaling.workersOf(deployment);
   }

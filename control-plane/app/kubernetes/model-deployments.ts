@@ -1,4 +1,4 @@
-import { msOfInstant, toInstant } from "../../../shared/api/v1/common.ts";
+import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Deployment, Placement } from "../../../shared/api/v1/deployments.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
@@ -18,8 +18,6 @@ import type { ResourceCache } from "./resource-cache.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { Reconciler } from "./resource-controller.ts";
 
-/** After so long an object goes although what it declared could not be deleted. */
-const LET_GO_MS = 60_000;
 const KIND = "ModelDeployment";
 
 interface Parts {
@@ -39,8 +37,6 @@ interface Parts {
 export class ModelDeployments implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
-  /** Objects that went while PostgreSQL was away: their deployments are still to be deleted. */
-  readonly #owed = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -56,7 +52,6 @@ export class ModelDeployments implements Reconciler {
     const object = resources.get(name);
     if (!object) return this.#withoutObject(name);
     if (object.metadata.deletionTimestamp !== undefined) return this.#finalize(object, resources);
-    this.#owed.delete(name);
     const kept = object.metadata.finalizers.includes(FINALIZER)
       ? object
       : await this.#parts.cluster.setFinalizer(KIND, object, { isSet: true });
@@ -92,21 +87,16 @@ export class ModelDeployments implements Reconciler {
   }
 
   async #finalize(object: Resource, resources: ResourceCache): Promise<Outcome> {
-    const { cluster, clock } = this.#parts;
-    const { name, finalizers, deletionTimestamp = "" } = object.metadata;
+    const { name, finalizers } = object.metadata;
     if (!finalizers.includes(FINALIZER)) return "done";
     const failure = await this.#delete(name);
     if (failure) {
-      const isOverdue = clock.wallNow() - msOfInstant(deletionTimestamp) > LET_GO_MS;
-      const message = isOverdue
-        ? `${failure}; the object goes, and its deployment is deleted as soon as that is possible`
-        : `${failure}; it is tried again, and the object goes ${LET_GO_MS / 1_000} s after it was deleted at the latest`;
+      const message = `${failure}; it is tried again, and the object stays until then`;
       const status = refusedStatus(object, { reason: "DeletionDelayed", message }, this.#now());
       await this.#write(object, status, resources);
-      if (!isOverdue) return "again";
-      this.#owed.add(name);
+      return "again";
     }
-    const released = await cluster.setFinalizer(KIND, resources.get(name) ?? object, { isSet: false });
+    const released = await this.#parts.cluster.setFinalizer(KIND, resources.get(name) ?? object, { isSet: false });
     if (released) resources.put(released);
     return "done";
   }
@@ -126,13 +116,7 @@ export class ModelDeployments implements Reconciler {
   async #withoutObject(name: string): Promise<Outcome> {
     const { store, actor } = this.#parts;
     const isOurs = this.#row(name)?.kubernetesNamespace === actor.kubernetesNamespace;
-    if (!isOurs) return "done";
-    if (!this.#owed.has(name)) {
-      await store.release(name, actor);
-      return "done";
-    }
-    if ((await this.#delete(name)) !== undefined) return "again";
-    this.#owed.delete(name);
+    if (isOurs) await store.release(name, actor);
     return "done";
   }
 

@@ -100,11 +100,14 @@ export class ResourceCache {
     const { resources, resourceVersion } = await cluster.list(kind);
     const present = new Set(resources.map(({ metadata }) => metadata.name));
     const gone = this.names().filter((name) => !present.has(name));
+    const changed = resources.filter(({ metadata }) => isOther(metadata, this.#resources.get(metadata.name)?.metadata));
+    // `onSynced` is for all objects; when it has been called already, those that the missed changes were about are named.
+    const named = this.#isSynced ? [...gone, ...changed.map(({ metadata }) => metadata.name)] : gone;
     for (const name of gone) this.#resources.delete(name);
     for (const resource of resources) this.#resources.set(resource.metadata.name, resource);
     this.#version = resourceVersion;
     this.#succeed();
-    for (const name of gone) this.#parts.onChange(name);
+    for (const name of named) this.#parts.onChange(name);
   }
 
   async #watch(): Promise<void> {
@@ -169,6 +172,9 @@ export class ResourceCache {
 }
 
 const retryAfterMs = (error: unknown): number => (isSkerryError(error) ? (error.retryAfterMs ?? 0) : 0);
+
+const isOther = (a: Resource["metadata"], b: Resource["metadata"] | undefined): boolean =>
+  a.uid !== b?.uid || a.resourceVersion !== b.resourceVersion;
 
 /** Versions of one kind are numbers that rise (KEP-5504). */
 const isNewer = (a: Resource, b: Resource): boolean =>

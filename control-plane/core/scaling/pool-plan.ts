@@ -32,10 +32,12 @@ export interface PoolPlan {
 }
 
 export interface PoolContext extends PlanContext {
-  /** Requests of a deployment that have to be executed at once. */
+  /** The most requests of a deployment that had to be executed at once within the last `scaleDownMs`. */
   readonly workersOf: (deployment: string) => number;
   /** Ids of nodes that were drained to be removed, and not by an operator. */
   readonly drainedHere: ReadonlySet<string>;
+  /** How long what was asked for is kept; for as long a new leader, which does not know it, gives nothing up. */
+  readonly scaleDownMs: number;
 }
 
 /** What a pool has to hold. */
@@ -149,9 +151,7 @@ function planPool(
   const here = spare.length + unmade;
   const packed = more > 0 ? here + more : Math.min(here, ideal);
   const wanted = Math.min(max, Math.max(min, packed, forLoad));
-  // The cluster has not removed yet what it was asked to.
-  const steps =
-    there.length > replicas ? [] : stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context.drainedHere);
+  const steps = stepsTo(fleet, { pool, wanted, spare, leaving, unmade, items }, context);
   return { pool, wanted, steps };
 }
 
@@ -172,20 +172,27 @@ function stepsTo(
     readonly unmade: number;
     readonly items: readonly PackedItem[];
   },
-  drainedHere: ReadonlySet<string>,
+  { drainedHere, scaleDownMs, now, leaderSince = -Infinity }: PoolContext,
 ): readonly PoolStep[] {
   const count = items.reduce((sum, item) => sum + item.count, 0);
   const why = `${counted(count, "replica")} of ${counted(items.length, "deployment")} ask for ${counted(wanted, "pod")}`;
   const reason = count === 0 ? `no replica asks for more than ${counted(min, "pod")}` : why;
-  const lacking = wanted - spare.length - unmade;
+  const empty = leaving.filter(({ node }) => node && placementsOn(fleet, node.id).length === 0);
+  // The cluster has not removed yet what it was asked to, or is replacing pods and has made new ones first.
+  const extra = Math.max(0, spare.length + leaving.length - replicas);
+  const staying = spare.length - Math.max(0, extra - empty.length);
+  const lacking = wanted - staying - unmade;
   if (lacking > 0) {
-    const back = leaving.flatMap(({ node }) => (node && drainedHere.has(node.id) ? [node] : [])).slice(0, lacking);
+    // An empty one may have been given up already, and would go all the same.
+    const kept = extra === 0 ? leaving : leaving.filter((each) => !empty.includes(each));
+    const back = kept.flatMap(({ node }) => (node && mayReturn(node, drainedHere) ? [node] : [])).slice(0, lacking);
     if (back.length > 0) return back.map((node) => ({ kind: "undrain", node, why: reason }));
     const to = Math.min(max, replicas + lacking);
     if (to > replicas) return [{ kind: "scale", from: replicas, to, remove: [], why: reason }];
   }
-  const empty = leaving.filter(({ node }) => node && placementsOn(fleet, node.id).length === 0);
-  const surplus = Math.max(0, -lacking);
+  // Which pods the cluster still removes is not known: none is given up until it has.
+  if (extra > 0) return [];
+  const surplus = now - leaderSince < scaleDownMs ? 0 : Math.max(0, -lacking);
   // Not made yet, or no node yet: nothing is on them, so they go at once.
   const unborn = spare.filter(({ node }) => node === undefined).toSorted(youngestFirst);
   const dropped = unborn.slice(0, Math.max(0, surplus - unmade));
@@ -209,6 +216,10 @@ function stepsTo(
     .flatMap(({ node }) => (node ? [{ kind: "drain", node, why: reason } as const] : []));
   return [...scale, ...drained];
 }
+
+/** One that an operator cordoned or drained meanwhile takes no replica, and stays as the operator wants it. */
+const mayReturn = (node: FleetNode, drainedHere: ReadonlySet<string>): boolean =>
+  drainedHere.has(node.id) && !node.cordoned;
 
 /** A node that is void is none: its pod will join anew. */
 const nodeOf = (node: FleetNode | undefined): FleetNode | undefined => (node?.revoked === true ? undefined : node);

@@ -45,6 +45,9 @@ interface Holds {
 export class ReplicaScaling {
   readonly #holdMs: number;
   readonly #holds = new Map<string, Holds>();
+  /** Of all deployments, those with a fixed number of replicas too. */
+  readonly #workerHolds = new Map<string, PeakHold>();
+  #workers: ReadonlyMap<string, number> = new Map();
   #targets: ReplicaTargets = new Map();
   #demands: ReadonlyMap<string, Demand> = new Map();
 
@@ -60,6 +63,7 @@ export class ReplicaScaling {
     time: { readonly now: number; readonly timings: NodeTimings },
   ): ReplicaTargets {
     const targets = new Map<string, ReplicaTarget>();
+    this.#holdWorkers(fleet, demands, time.now);
     for (const deployment of fleet.deployments.values()) {
       const { placement } = deployment.spec;
       if (!nodeKind.options.some((kind) => followsDemand(placement, kind))) continue;
@@ -80,6 +84,8 @@ export class ReplicaScaling {
   /** Forgets the past: another replica leads, and when this one does again it is out of date. */
   reset(): void {
     this.#holds.clear();
+    this.#workerHolds.clear();
+    this.#workers = new Map();
     this.#targets = new Map();
     this.#demands = new Map();
   }
@@ -90,9 +96,23 @@ export class ReplicaScaling {
     return `${demandWords(roundedDemand(demand))} → ${counted(replicasFor(demand), "replica")}`;
   }
 
-  /** Requests that have to be executed at once for the deployment now; 0 without demand. */
+  /** The most requests of the last while that had to be executed at once for the deployment; 0 without demand. */
   workersOf(deployment: string): number {
-    return workersFor(this.#demands.get(deployment) ?? NO_DEMAND);
+    return this.#workers.get(deployment) ?? 0;
+  }
+
+  #holdWorkers(fleet: Fleet, demands: ReadonlyMap<string, Demand>, now: number): void {
+    const workers = new Map<string, number>();
+    for (const name of fleet.deployments.keys()) {
+      const asked = workersFor(demands.get(name) ?? NO_DEMAND);
+      const hold = this.#workerHolds.get(name) ?? new PeakHold(this.#holdMs);
+      const held = hold.add(asked, now);
+      if (held === 0) continue;
+      this.#workerHolds.set(name, hold);
+      workers.set(name, held);
+    }
+    for (const name of this.#workerHolds.keys()) if (!workers.has(name)) this.#workerHolds.delete(name);
+    this.#workers = workers;
   }
 
   #holdsOf({ name, status }: FleetDeployment, now: number): Holds {

@@ -20,6 +20,16 @@ describe("the setting of cloud pools", () => {
   it.each([
     ["a form that it does not have", { SKERRY_CLOUD_POOLS: "default=skerry-node" }, "is not NAME="],
     ["a maximum below the minimum", { ...ACCOUNTS, SKERRY_CLOUD_POOLS: "a=n/d:3-2" }, "maximum below its minimum"],
+    [
+      "one Deployment for two",
+      { ...ACCOUNTS, SKERRY_CLOUD_POOLS: "a=skerry/d:0-2,b=skerry/d:1-3" },
+      "two pools scale skerry/d",
+    ],
+    [
+      "pods of another namespace",
+      { ...ACCOUNTS, SKERRY_CLOUD_POOLS: "a=skerry/d:0-2,b=spot/d:0-2" },
+      "the pods of b cannot join: SKERRY_POD_SERVICE_ACCOUNTS names none of spot",
+    ],
     ["one name for two", { ...ACCOUNTS, SKERRY_CLOUD_POOLS: "a=n/d:0-2,a=n/e:0-2" }, "the same name"],
     ["pods that nobody lets in", { SKERRY_CLOUD_POOLS: "a=n/d:0-2" }, "SKERRY_POD_SERVICE_ACCOUNTS, which is not set"],
     ["processes beside a cluster", { ...ACCOUNTS, SKERRY_CLOUD_POOLS: "a=process:0-2" }, "is alone"],

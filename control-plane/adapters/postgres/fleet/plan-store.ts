@@ -101,7 +101,7 @@ export class PostgresPlanStore implements PlanStore {
     return this.#fenced(fence, [event], async (tx) => {
       const changed = await tx.$executeRaw`
         UPDATE nodes
-        SET cordoned = ${node.draining}, draining = ${node.draining}, desired_rev = desired_rev + 1, row_version = row_version + 1
+        SET draining = ${node.draining}, desired_rev = desired_rev + 1, row_version = row_version + 1
         WHERE id = ${node.id} AND NOT revoked AND draining <> ${node.draining}`;
       return changed > 0 ? { nodes: [node.id] } : undefined;
     });

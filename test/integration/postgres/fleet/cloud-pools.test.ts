@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import type { PoolFindings } from "../../../../shared/api/v1/cloud-pools.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
-import { event, joinNode, lead, messagesOf, nodeOf, openStores } from "../fixture.ts";
+import { alice, event, joinNode, lead, messagesOf, nodeOf, openStores } from "../fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -37,16 +37,21 @@ it("records what the leader found of its pools, all of them and no others, and o
   expect(await stores.cloudPools.list()).toHaveLength(1);
 });
 
-it("begins and ends the drain of a node once, in the leader's transaction, with its event", async () => {
+it("begins and ends the drain of a node once, in the leader's transaction, with its event, and leaves a cordon as it is", async () => {
   const id = await joinNode(stores, "pod-1");
   const fence = await lead(stores);
   const { desiredRev } = (await nodeOf(stores, "pod-1")) ?? { desiredRev: 0 };
   const drain = (draining: boolean) => stores.plans.setDraining(fence, { id, draining }, event(`drain: ${draining}`));
   expect([await drain(true), await drain(true)]).toEqual(["committed", "stale"]);
-  expect(await nodeOf(stores, "pod-1")).toMatchObject({ cordoned: true, draining: true, desiredRev: desiredRev + 1 });
+  expect(await nodeOf(stores, "pod-1")).toMatchObject({ cordoned: false, draining: true, desiredRev: desiredRev + 1 });
   expect([await drain(false), await drain(false)]).toEqual(["committed", "stale"]);
   expect(await nodeOf(stores, "pod-1")).toMatchObject({ cordoned: false, draining: false });
+  await stores.nodes.update("pod-1", { cordoned: true }, { actor: alice, ifMatch: undefined, event: undefined });
+  expect([await drain(true), await drain(false)]).toEqual(["committed", "committed"]);
+  expect(await nodeOf(stores, "pod-1")).toMatchObject({ cordoned: true, draining: false });
   expect((await messagesOf(stores)).filter((message) => message.startsWith("drain"))).toEqual([
+    "drain: true",
+    "drain: false",
     "drain: true",
     "drain: false",
   ]);

@@ -87,6 +87,7 @@ async function aLoop(pools: readonly FakePool[]) {
     workersOf: () => 0,
     onChange: () => undefined,
     recordEvent: () => undefined,
+    scaleDownMs: 60_000,
     timings: TIMINGS,
     clock,
     logger,

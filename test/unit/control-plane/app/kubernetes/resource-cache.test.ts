@@ -96,18 +96,18 @@ describe("the custom resources in memory", () => {
     await cache.stop();
   });
 
-  it("are listed again when the server has forgotten the version, and report what is gone by then", async () => {
+  it("are listed again when the server has forgotten the version, and report what is gone, changed or new by then", async () => {
     const { clock, cache, changed, server, watches, calls } = rig();
-    server.resources = [resource("a", 1)];
+    server.resources = [resource("a", 1), resource("b", 1), resource("c", 1), resource("d", 1)];
     cache.start();
     await clock.advance(0);
-    server.resources = [];
+    server.resources = [resource("b", 80), resource("c", 1), resource("d", 1, "made anew"), resource("e", 85)];
     server.version = 90;
     watches[0]?.push({ type: "expired" });
     watches[0]?.end();
     await pass(clock, 1_000);
     expect(calls).toEqual(["list", "watch 1", "list", "watch 90"]);
-    expect(changed).toEqual(["*", "a"]);
+    expect(changed).toEqual(["*", "a", "b", "d", "e"]);
     await cache.stop();
   });
 

@@ -80,15 +80,18 @@ const fleetOf = (
 interface Over {
   readonly workers?: number;
   readonly drainedHere?: readonly string[];
+  readonly leaderSince?: number;
 }
 
-const planOf = (fleet: Fleet, pools: readonly Pool[], { workers = 0, drainedHere = [] }: Over = {}) =>
+const planOf = (fleet: Fleet, pools: readonly Pool[], { workers = 0, drainedHere = [], leaderSince = 0 }: Over = {}) =>
   planPools(fleet, pools, {
     now: NOW,
     timings: TIMINGS,
     trigger: "test",
     workersOf: () => workers,
     drainedHere: new Set(drainedHere),
+    leaderSince,
+    scaleDownMs: 60_000,
   });
 
 /** The steps in English. */
@@ -101,6 +104,7 @@ const stepsOf = (plans: readonly PoolPlan[]): readonly string[] =>
     ),
   );
 
+const STUCK = { state: "pending" } as const;
 const one = podNode("pod-1");
 const two = podNode("pod-2");
 
@@ -159,7 +163,7 @@ describe("a pool that shrinks", () => {
   it("drains the emptiest node first, and removes its pod when nothing is left on it", () => {
     const before = pool(["pod-1", "pod-2"]);
     expect(stepsOf(planOf(half, [before]))).toEqual(["drain pod-2"]);
-    const draining = podNode("pod-2", { draining: true, cordoned: true });
+    const draining = podNode("pod-2", { draining: true });
     const leaving = fleetOf([one, draining], [wanting("digits", 1)], [on(one, "digits"), on(draining, "faces")]);
     expect(stepsOf(planOf(leaving, [before]))).toEqual([]);
     const empty = fleetOf([one, draining], [wanting("digits", 1)], [on(one, "digits")]);
@@ -172,17 +176,54 @@ describe("a pool that shrinks", () => {
     expect(stepsOf(planOf(fleet, [pending]))).toEqual(["scale default 3 → 1 without pod-2"]);
   });
 
-  it("keeps a node that it drains when it is needed again, but not one that an operator drains", () => {
-    const draining = podNode("pod-2", { draining: true, cordoned: true });
+  it("keeps a node that it drains when it is needed again, but not one that an operator drains or cordons", () => {
+    const draining = podNode("pod-2", { draining: true });
     const fleet = fleetOf([one, draining], [wanting("digits", 2)], [on(one, "digits"), on(draining, "digits")]);
     const both = pool(["pod-1", "pod-2"]);
     expect(stepsOf(planOf(fleet, [both], { drainedHere: [draining.id] }))).toEqual(["undrain pod-2"]);
     expect(stepsOf(planOf(fleet, [both]))).toEqual(["scale default 2 → 3"]);
+    const cordoned = podNode("pod-2", { draining: true, cordoned: true });
+    const taken = fleetOf([one, cordoned], [wanting("digits", 2)], [on(one, "digits"), on(cordoned, "digits")]);
+    expect(stepsOf(planOf(taken, [both], { drainedHere: [cordoned.id] }))).toEqual(["scale default 2 → 3"]);
+  });
+
+  it("keeps what it has while its leader is new, which does not know the load before it, but for what is empty", () => {
+    const before = pool(["pod-1", "pod-2", pod("pod-3", STUCK)], { replicas: 4 });
+    expect(stepsOf(planOf(half, [before], { leaderSince: NOW - 59_000 }))).toEqual([]);
+    expect(stepsOf(planOf(half, [before], { leaderSince: NOW - 60_000 }))).toEqual([
+      "scale default 4 → 2 without pod-3",
+      "drain pod-2",
+    ]);
+    const empty = fleetOf([one, podNode("pod-2", { draining: true })], [wanting("digits", 1)], [on(one, "digits")]);
+    expect(stepsOf(planOf(empty, [pool(["pod-1", "pod-2"])], { leaderSince: NOW }))).toEqual([
+      "scale default 2 → 1 without pod-2",
+    ]);
   });
 
   it("waits until the cluster has removed what it was asked to", () => {
     expect(stepsOf(planOf(half, [pool(["pod-1", "pod-2"], { replicas: 1 })]))).toEqual([]);
     expect(stepsOf(planOf(half, [pool(["pod-1", pod("pod-2", { state: "ending" })])]))).toEqual([]);
+  });
+
+  it("grows and keeps nodes while the cluster has more pods than it was asked for, and gives none up", () => {
+    const three = podNode("pod-3");
+    const surged = (over: Partial<Pool> = {}): Pool => pool(["pod-1", "pod-2", pod("pod-3", STUCK)], over);
+    const held = [on(one, "digits"), on(two, "digits")];
+    const asking = (replicas: number): Fleet => fleetOf([one, two], [wanting("digits", replicas)], held);
+    expect(stepsOf(planOf(asking(1), [surged({ replicas: 2 })]))).toEqual([]);
+    expect(stepsOf(planOf(asking(2), [surged({ replicas: 2 })]))).toEqual([]);
+    expect(stepsOf(planOf(asking(3), [surged({ replicas: 2 })]))).toEqual(["scale default 2 → 3"]);
+    expect(stepsOf(planOf(asking(9), [surged({ replicas: 2, max: 3 })]))).toEqual(["scale default 2 → 3"]);
+    const draining = podNode("pod-2", { draining: true });
+    const again = fleetOf([one, draining, three], [wanting("digits", 3)], [on(one, "digits"), on(draining, "digits")]);
+    expect(stepsOf(planOf(again, [surged({ replicas: 2 })], { drainedHere: [draining.id] }))).toEqual([
+      "undrain pod-2",
+    ]);
+    const goes = fleetOf([one, draining], [wanting("digits", 1)], [on(one, "digits")]);
+    const asked = pool(["pod-1", "pod-2"], { replicas: 1 });
+    expect(stepsOf(planOf(goes, [asked], { drainedHere: [draining.id] }))).toEqual([]);
+    const needed = fleetOf([one, draining], [wanting("digits", 2)], [on(one, "digits")]);
+    expect(stepsOf(planOf(needed, [asked], { drainedHere: [draining.id] }))).toEqual(["scale default 1 → 2"]);
   });
 
   it("gives up a cordoned node's room, and so brings another pod", () => {
@@ -223,7 +264,7 @@ describe("a pool under the plan", () => {
       let names = Array.from({ length: Math.min(start, max) }, (_, index) => `pod-${index}`);
       const draining = new Set<string>();
       for (let round = 0; round < 30; round += 1) {
-        const nodes = names.map((name) => podNode(name, draining.has(name) ? { draining: true, cordoned: true } : {}));
+        const nodes = names.map((name) => podNode(name, draining.has(name) ? { draining: true } : {}));
         const placements = deployments.flatMap(({ name, status }) =>
           nodes
             .filter((node) => !node.draining)

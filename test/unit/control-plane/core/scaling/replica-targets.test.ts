@@ -118,6 +118,23 @@ describe("the number of replicas that demand asks for", () => {
     expect(at(2, 30)).not.toBe(first);
   });
 
+  it("keeps the most workers of the last while, of deployments with a fixed number of replicas too", () => {
+    const scaling = new ReplicaScaling(HOLD_MS);
+    const placement = { cloud: { min: 2 } };
+    const fleet = aFleet({ deployments: [aDeployment({ name: "digits", model: "digits", version: 1, placement })] });
+    const at = (seconds: number, rate: number): number => {
+      scaling.update(fleet, ofRate(rate), { now: NOW + seconds * 1_000, timings: TIMINGS });
+      return scaling.workersOf("digits");
+    };
+    const busy = at(0, 30);
+    expect(busy).toBeGreaterThan(1);
+    expect([at(30, 0), at(59, 0), at(61, 0)]).toEqual([busy, busy, 0]);
+    expect(at(62, 30)).toBe(busy);
+    scaling.reset();
+    expect(scaling.workersOf("digits")).toBe(0);
+    expect(at(63, 0)).toBe(0);
+  });
+
   it("says why, with the demand", () => {
     const scaling = new ReplicaScaling(HOLD_MS);
     const demands = new Map([["digits", { ratePerS: 37.2, serviceMs: 12.3, waiting: 0, slots: 1 }]]);
