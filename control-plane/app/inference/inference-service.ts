@@ -57,10 +57,15 @@ export class InferenceService {
     this.#scheduleSweep();
   }
 
+  /** Refuses requests that wait for a replica, and those that would have to; a ready replica answers as before. */
+  endWaits(): void {
+    this.#waits.stop();
+  }
+
   /** Refuses new requests; those under way go on. */
   drain(): void {
     this.#isDraining = true;
-    this.#waits.stop();
+    this.endWaits();
   }
 
   stop(): void {

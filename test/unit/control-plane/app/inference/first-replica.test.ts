@@ -184,6 +184,18 @@ describe("a request for a deployment without a replica", () => {
     await stop();
   });
 
+  it("is sent elsewhere when the server begins to stop, while a replica that is ready goes on answering", async () => {
+    const { clock, service, place, stop } = await aRouter();
+    const waiting = service.infer(request());
+    await clock.advance(100);
+    service.endWaits();
+    expect(await waiting).toMatchObject({ code: "DRAINING" });
+    expect(await service.infer(request())).toMatchObject({ code: "DRAINING" });
+    place([aPlacement(node)]);
+    expect(await service.infer(request())).toMatchObject({ status: 200 });
+    await stop();
+  });
+
   it("waits for the next one when the last has just left its node", async () => {
     const { clock, service, sent, place, refuse, stop } = await aRouter();
     place([aPlacement(node)]);
