@@ -332,6 +332,8 @@ export async function composeControlPlane(
         await sleep(clock, config.drainNoticeMs);
       }
       readiness.stop();
+      // Their replicas may come long after the server's last second: told now, their callers ask another control plane.
+      inference.endWaits();
       await Promise.all([http.stop(), httpApi.grpc.stop(DRAIN_MS)]);
       inference.drain();
       gateway.stop();

@@ -6,6 +6,7 @@ import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts"
 import { systemRandom } from "../shared/base/random.ts";
 import { LIMITS } from "./adapters/http/server/limits.ts";
 import { HttpServer } from "./adapters/http/server/server.ts";
+import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
 import { readConfig, type Config } from "./config.ts";
 
@@ -25,6 +26,21 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
     logger.error({ err: error }, "the control plane cannot go on");
     exit(1);
   });
+  /** Set when the control plane serves. */
+  let serving: { readonly controlPlane: ControlPlane; readonly postgres: PostgresStores } | undefined;
+  const stopping = new AbortController();
+  const stop = async (why: string): Promise<void> => {
+    if (stopping.signal.aborted) return;
+    stopping.abort(new Error(why));
+    logger.info({ why }, "the control plane stops");
+    // Until it serves there is nothing to finish, and the database that the start waits for may never come.
+    await serving?.controlPlane.stop();
+    await serving?.postgres.close();
+    exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+  if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
+
   // Before everything that takes time: a caller or a node that comes meanwhile waits instead of being refused.
   const http = new HttpServer({ clock: systemClock, limits: LIMITS });
   const port = await http.listen({ host: config.host, port: config.port });
@@ -35,24 +51,14 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   const controlPlane = await composeControlPlane(config, { postgres, http, ...parts });
   await controlPlane.start();
   await waitForPostgres(() => writeFirstKey(config, controlPlane), parts);
+  if (stopping.signal.aborted) return; // `stop` ends the process
   controlPlane.open();
+  serving = { controlPlane, postgres };
   const grpcPort =
     config.grpcPort === undefined
       ? undefined
       : await controlPlane.grpc.listen({ host: config.host, port: config.grpcPort });
   logger.info({ host: config.host, port, grpcPort }, "the control plane listens");
-
-  let isStopping = false;
-  const stop = async (why: string): Promise<void> => {
-    if (isStopping) return;
-    isStopping = true;
-    logger.info({ why }, "the control plane stops");
-    await controlPlane.stop();
-    await postgres.close();
-    exit(0);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
-  if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
 }
 
 /** Loads what is most of the program: it takes longer than all the rest of a start. */

@@ -22,6 +22,16 @@ export interface UploadRow {
   readonly repairs: string | undefined;
 }
 
+/** An upload that nobody may be going on with. */
+export interface UnfinishedUploadRow {
+  readonly id: string;
+  /** Of its version, which stays ready during a repair. */
+  readonly state: ModelVersion["state"];
+  /** Past its life. */
+  readonly expired: boolean;
+  readonly isRepair: boolean;
+}
+
 /** What the check of an uploaded file found. */
 export interface CheckedModel {
   readonly manifest: Manifest;
@@ -104,8 +114,8 @@ export interface CatalogStore {
   accept(uploadId: string, checked: CheckedModel, event: NewEvent): Promise<void>;
   /** uploading or checking → rejected, with the reason; forgets the upload. Of a repair only that. */
   reject(uploadId: string, reason: string, event: NewEvent): Promise<void>;
-  /** Uploads whose check was interrupted by a restart, and uploads past their life. */
-  unfinishedUploads(): Promise<readonly { id: string; state: ModelVersion["state"]; expired: boolean }[]>;
+  /** Uploads whose check was interrupted by a restart, uploads past their life, and all repairs. */
+  unfinishedUploads(): Promise<readonly UnfinishedUploadRow[]>;
   /** Creates or moves; `ifMatch` is the version it must stand at now (null: must not exist). Throws `NOT_FOUND`, `STALE_ETAG`, `CONFLICT` (version not ready). */
   moveAlias(
     move: { model: string; alias: string; version: number; ifMatch: number | null | undefined },

@@ -14,7 +14,7 @@ const MAX_FAILURES = 3;
 /**
  * Checks of uploads, aside from the request that asked for them. A check ends in one of three ways: the version is
  * `ready`, it is `rejected`, or nothing is decided (the process stops, Postgres is away, the check broke down) and the
- * version stays `checking` until `begin` is called again. How many run at once is the adapter's business.
+ * version stays `checking`, or its repair unfinished, until `begin` is called again. How many run at once is the adapter's business.
  */
 export class CatalogChecks {
   readonly #catalog: CatalogStore;
@@ -53,7 +53,7 @@ export class CatalogChecks {
     return this.#running.has(uploadId);
   }
 
-  /** Starts the check of an upload that is `checking`. No effect while one is under way, or after `stop`. */
+  /** Starts the check of an upload that is `checking`, or of a repair with all its bytes. No effect while one is under way, or after `stop`. */
   begin(upload: UploadRow): void {
     if (this.isStopped || this.#running.has(upload.id)) return;
     const run = this.#run(upload).finally(() => this.#running.delete(upload.id));

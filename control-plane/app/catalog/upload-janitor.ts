@@ -10,6 +10,7 @@ const PERIOD_MS = 60_000;
 
 /**
  * What happens to uploads that nobody finishes, at the start and every minute:
+ * - a repair with all its bytes, and not here: nothing but this says that its check was interrupted, so it begins again;
  * - `uploading` and past its life (a day, by the database's clock): rejected, unless bytes are arriving right now;
  * - `checking`, and not here: a stop or a crash interrupted the check, so it begins again;
  * - bytes without an upload in the catalog: deleted.
@@ -60,9 +61,11 @@ export class UploadJanitor {
   /** Never rejects: what failed is tried again in a minute. */
   async #sweep(): Promise<void> {
     try {
-      for (const { id, state, expired } of await this.#catalog.unfinishedUploads()) {
+      for (const { id, state, expired, isRepair } of await this.#catalog.unfinishedUploads()) {
         if (this.#isStopped) return;
+        if (this.#checks.has(id)) continue;
         if (state === "checking") await this.#resume(id, { expired });
+        else if (isRepair && (await this.#resumeRepair(id))) continue;
         else if (expired) await this.#expire(id);
       }
       await this.#collect();
@@ -87,7 +90,6 @@ export class UploadJanitor {
   }
 
   async #resume(uploadId: string, { expired }: { readonly expired: boolean }): Promise<void> {
-    if (this.#checks.has(uploadId)) return;
     const upload = await this.#catalog.upload(uploadId);
     if (upload?.state !== "checking") return;
     const offset = await this.#bytesOf(upload);
@@ -99,6 +101,19 @@ export class UploadJanitor {
         { upload: uploadId, offset, bytes: upload.bytes },
         "the bytes of an upload in its check are not here",
       );
+  }
+
+  /**
+   * Begins the check of a repair whose bytes are all here; false when some are missing. One whose last bytes came in the
+   * last minute is left to its sender, who is about to complete it.
+   */
+  async #resumeRepair(uploadId: string): Promise<boolean> {
+    if (this.#isArriving(uploadId)) return true;
+    const upload = await this.#catalog.upload(uploadId);
+    if (upload?.repairs === undefined) return true; // it has ended meanwhile
+    if ((await this.#bytesOf(upload)) !== upload.bytes) return false;
+    this.#checks.begin(upload);
+    return true;
   }
 
   async #collect(): Promise<void> {

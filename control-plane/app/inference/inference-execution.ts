@@ -70,8 +70,7 @@ export class InferenceExecution {
 
   /** Always answers; errors are answers with a code. Called once. */
   async run(): Promise<InferenceResponse> {
-    const { stats, policy } = this.#resolved;
-    stats.retries.earn();
+    const { policy } = this.#resolved;
     const choice = this.#choose();
     if (choice.kind === "refused") {
       this.#isUnserved = choice.reason === "none-ready" && !isPinned(this.#resolved.request);
@@ -184,12 +183,18 @@ function pinned({ all }: CandidateSet<ServingCandidate>, name: string): Pick<Ser
     : { kind: "refused", reason: "none-ready", considered: 0 };
 }
 
+/** Replicas are ready, and the request's residency allows none of them. */
+export const isForbidden = (
+  ready: readonly ReadyPlacement[],
+  { residency }: { readonly residency: InferenceRequest["residency"] },
+): boolean => residency === "edge-only" && ready.length > 0 && ready.every(({ kind }) => kind !== "edge");
+
 function refused({ reason, considered }: Refused, { request, version, ready }: ResolvedRequest): InferenceResponse {
   const name = version === 0 ? request.model : `${request.model}:${version}`;
   const route = { reason, candidates: considered };
   if (reason === "late")
     return refusal("QUEUE_FULL", `no placement of ${name} would answer within the time left`, route);
-  if (request.residency === "edge-only" && ready.length > 0 && ready.every(({ kind }) => kind !== "edge")) {
+  if (isForbidden(ready, request)) {
     const detail = `${name} is ready on cloud nodes only, and the request is edge-only`;
     return refusal("RESIDENCY_UNSATISFIABLE", detail, route);
   }

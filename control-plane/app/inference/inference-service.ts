@@ -4,14 +4,15 @@ import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { resolve, type ReadyPlacement, type Resolved } from "../../core/routing/table.ts";
+import { chooseVersion } from "../../core/routing/version-split.ts";
 import type { Demand } from "../../core/scaling/demand.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { DemandMeter, figuresOfReplicas, type DemandOf } from "./demand-meter.ts";
-import { InferenceExecution, type ResolvedRequest } from "./inference-execution.ts";
+import { InferenceExecution, isForbidden, type ResolvedRequest } from "./inference-execution.ts";
 import { refusal } from "./inference-responses.ts";
 import type { InferenceResponse, InferenceRequest } from "./inference-request.ts";
 import type { SessionRegistry } from "../node-sessions/node-session.ts";
-import { notServed, ReplicaWaits } from "./replica-waits.ts";
+import { notServed, ReplicaWaits, type WaitFor } from "./replica-waits.ts";
 import { RouteCache } from "./route-cache.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -26,7 +27,7 @@ interface Parts {
   readonly random: Random;
   /** Until when nodes that are away may be on their way back from a restart, in ms; undefined: none of these is. */
   readonly awaitedUntil: (nodeIds: Iterable<string>) => number | undefined;
-  /** A request waits for the first replica of its deployment. */
+  /** A request waits for the first replica of its deployment. Called once for each. */
   readonly onWaiting?: () => void;
 }
 
@@ -56,10 +57,15 @@ export class InferenceService {
     this.#scheduleSweep();
   }
 
+  /** Refuses requests that wait for a replica, and those that would have to; a ready replica answers as before. */
+  endWaits(): void {
+    this.#waits.stop();
+  }
+
   /** Refuses new requests; those under way go on. */
   drain(): void {
     this.#isDraining = true;
-    this.#waits.stop();
+    this.endWaits();
   }
 
   stop(): void {
@@ -109,17 +115,24 @@ export class InferenceService {
     common: Omit<ResolvedRequest, "version" | "ready" | "policy">,
   ): Promise<InferenceResponse> {
     const { clock, random, onWaiting } = this.#parts;
-    const { request, deadline, startedAt } = common;
+    const { request, deadline, startedAt, stats } = common;
+    stats.retries.earn();
+    let isAnnounced = false;
     for (let resolved = first; ;) {
       const { version, ready, policy, deployment } = resolved;
       const parts = { routes: this.#routes, clock, random };
       const execution = new InferenceExecution({ ...common, version, ready, policy }, parts);
       const answer = await execution.run();
-      if (!execution.isUnserved || deployment === undefined) return answer;
+      if (!execution.isUnserved || deployment === undefined || isForbidden(ready, request)) return answer;
       const until = resolved.mayWait ? deadline : this.#returnsUntil(ready, deadline);
       if (until === undefined) return answer;
-      if (resolved.mayWait) onWaiting?.();
-      const end = await this.#waits.wait({ model: request.model, deployment }, until, request.cancellation);
+      if (resolved.mayWait && !isAnnounced) {
+        isAnnounced = true;
+        onWaiting?.();
+      }
+      const { model, residency } = request;
+      const of = { model, deployment, version: request.version, residency };
+      const end = await this.#waits.wait(of, until, request.cancellation);
       if (end !== "served") return notServed(end, answer, clock.now() - startedAt);
       const again = this.#resolve(request);
       if (again.kind === "unknown") return refusal("NOT_FOUND", again.detail, { reason: "none-ready" });
@@ -139,14 +152,26 @@ export class InferenceService {
     return [...(routes?.deployments.find(({ name }) => name === deployment)?.byVersion.values() ?? [])];
   }
 
-  /** Whether a replica of the deployment can be sent a request now. */
-  #canBeAsked(of: DemandOf): boolean {
-    const now = this.#parts.clock.now();
-    return this.#readyOf(of).some((ready) =>
-      this.#routes
-        .candidates(ready, { residency: undefined, now })
-        .all.some(({ session }) => session.inference !== undefined),
-    );
+  /** Whether a request that waits for this can be sent to a replica now, or be refused for good. */
+  #isDecided(of: WaitFor): boolean {
+    const { residency } = of;
+    const ready = this.#readyFor(of);
+    if (ready === undefined || isForbidden(ready, { residency })) return true;
+    if (ready.length === 0) return false;
+    const { all } = this.#routes.candidates(ready, { residency, now: this.#parts.clock.now() });
+    return all.some(({ session }) => session.inference !== undefined);
+  }
+
+  /** The ready replicas among which such a request would be routed; undefined when what it names is gone. */
+  #readyFor({ model, deployment, version }: WaitFor): readonly ReadyPlacement[] | undefined {
+    const table = this.#routes.table();
+    const { random } = this.#parts;
+    if (version !== undefined) {
+      const resolved = resolve(table, { model, version, site: undefined }, random);
+      return resolved.kind === "found" ? resolved.ready : undefined;
+    }
+    const routes = table.byModel.get(model)?.deployments.find(({ name }) => name === deployment);
+    return routes && (routes.byVersion.get(chooseVersion(routes.shares, random) ?? 0) ?? []);
   }
 
   #scheduleSweep(): void {
@@ -155,7 +180,7 @@ export class InferenceService {
       for (const { pending, inference } of this.#parts.registry.withRequests()) {
         for (const requestId of pending.expire(now)) inference?.send([encodeCancel(requestId)]);
       }
-      this.#waits.look((of) => this.#canBeAsked(of));
+      this.#waits.look((of) => this.#isDecided(of));
       this.#scheduleSweep();
     });
   }

@@ -8,10 +8,17 @@ import { refusal } from "./inference-responses.ts";
 /** Requests that may wait here for replicas, of all deployments together; their bodies have a bound of their own. */
 const MAX_WAITING = 1_024;
 
-/** `served`: a replica can be asked. `full`: too many wait already. `stopped`: this control plane stops. */
+/** `served`: a replica can be asked, or none ever will be. `full`: too many wait already. `stopped`: this control plane stops. */
 export type WaitEnd = "served" | "late" | "cancelled" | "full" | "stopped";
 
-interface Group extends DemandOf {
+/** What a request waits for: requests that wait for the same are looked at together. */
+export interface WaitFor extends DemandOf {
+  /** The number or alias that the request names; undefined: its deployment decides. */
+  readonly version: string | undefined;
+  readonly residency: "edge-only" | undefined;
+}
+
+interface Group extends WaitFor {
   readonly waiting: Set<Waiting>;
 }
 
@@ -20,10 +27,10 @@ interface Waiting {
   readonly end: (how: WaitEnd) => void;
 }
 
-/** Requests that wait until the first replica of their deployment is there. Looked at every 50 ms, by deployment and not by request. */
+/** Requests that wait until a replica that may answer them is there. Looked at every 50 ms, by what they wait for and not by request. */
 export class ReplicaWaits {
   readonly #clock: Clock;
-  /** By deployment. */
+  /** By `keyOf`. */
   readonly #groups = new Map<string, Group>();
   #count = 0;
   #isStopped = false;
@@ -32,21 +39,22 @@ export class ReplicaWaits {
     this.#clock = clock;
   }
 
-  /** Waits for a replica of the deployment, at most until `until` (ms). Never rejects. */
-  wait(of: DemandOf, until: number, cancellation: Cancellation): Promise<WaitEnd> {
+  /** Waits for a replica that may answer, at most until `until` (ms). Never rejects. */
+  wait(of: WaitFor, until: number, cancellation: Cancellation): Promise<WaitEnd> {
     if (this.#isStopped) return Promise.resolve("stopped");
     if (cancellation.isCancelled) return Promise.resolve("cancelled");
     if (this.#clock.now() >= until) return Promise.resolve("late");
     if (this.#count >= MAX_WAITING) return Promise.resolve("full");
     return new Promise((resolve) => {
-      const group = this.#groups.get(of.deployment) ?? { ...of, waiting: new Set() };
-      this.#groups.set(of.deployment, group);
+      const key = keyOf(of);
+      const group = this.#groups.get(key) ?? { ...of, waiting: new Set() };
+      this.#groups.set(key, group);
       const waiting: Waiting = {
         until,
         end: (how) => {
           if (!group.waiting.delete(waiting)) return;
           this.#count -= 1;
-          if (group.waiting.size === 0 && this.#groups.get(of.deployment) === group) this.#groups.delete(of.deployment);
+          if (group.waiting.size === 0 && this.#groups.get(key) === group) this.#groups.delete(key);
           resolve(how);
         },
       };
@@ -56,8 +64,8 @@ export class ReplicaWaits {
     });
   }
 
-  /** Ends the waits whose deployment can be asked now, and those that are too late. */
-  look(isServed: (of: DemandOf) => boolean): void {
+  /** Ends the waits whose requests would be decided now, and those that are too late. */
+  look(isServed: (of: WaitFor) => boolean): void {
     const now = this.#clock.now();
     for (const group of this.#groups.values()) {
       const isReady = isServed(group);
@@ -74,6 +82,8 @@ export class ReplicaWaits {
     for (const { waiting } of this.#groups.values()) for (const each of waiting) each.end("stopped");
   }
 }
+
+const keyOf = ({ deployment, version, residency }: WaitFor): string => JSON.stringify([deployment, version, residency]);
 
 /** What a request is told that waited for a replica in vain; `otherwise` is what it would have been told without the wait. */
 export function notServed(

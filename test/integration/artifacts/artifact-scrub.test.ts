@@ -2,9 +2,10 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
+import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
 import { eventually } from "../../support/eventually.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
-import { CatalogRig, pieces, sha256 } from "./catalog-rig.ts";
+import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
 
 const bytes = identityModel("FP32");
 let rig: CatalogRig;
@@ -121,5 +122,50 @@ describe("the files of a published version", () => {
     await rig.clock.advance(90_000);
     await whenFound(null);
     expect(said()).toHaveLength(2);
+  });
+});
+
+describe("a repair whose check was interrupted by a stop", () => {
+  let begun = 0;
+  const forever: ModelCheck = {
+    check: (_bundle, signal) => {
+      begun += 1;
+      return new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    },
+  };
+  let upload = "";
+  beforeEach(async () => {
+    begun = 0;
+    await catalog.stop();
+    await rm(file());
+    const first = rig.start(forever);
+    await first.idle();
+    upload = await rig.push(first, bytes);
+    await eventually("the check was begun", () => begun === 1);
+    await first.stop();
+  });
+
+  it("is checked after the next start, even past the end of its upload's life", async () => {
+    rig.rows.expire(upload);
+    rig.start();
+    await whenFound(null);
+    await eventually("the repair ended", () => !rig.rows.uploads.has(upload));
+    expect(rig.eventTexts().some((text) => text.startsWith("ModelRepaired "))).toBe(true);
+  });
+
+  it("does not expire while it is checked", async () => {
+    rig.start(forever);
+    await eventually("the check was begun again", () => begun === 2);
+    rig.rows.expire(upload);
+    await rig.clock.advance(2 * MINUTE_MS);
+    expect([begun, rig.rows.uploads.has(upload)]).toEqual([2, true]);
+  });
+
+  it("expires where its bytes are not there", async () => {
+    await rig.artifacts.discardUpload(upload);
+    rig.rows.expire(upload);
+    await rig.start(forever).idle();
+    expect([begun, rig.rows.uploads.has(upload)]).toEqual([1, false]);
+    expect(rig.eventTexts().at(-1)).toMatch(/^ModelRepairFailed .* upload expired: 0 of /);
   });
 });

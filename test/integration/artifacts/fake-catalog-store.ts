@@ -185,8 +185,13 @@ export class FakeCatalogStore implements CatalogStore {
   }
 
   async unfinishedUploads(): ReturnType<CatalogStore["unfinishedUploads"]> {
-    const all = [...this.uploads].map(([id, { expired }]) => ({ id, state: this.#versionOf(id).state, expired }));
-    return all.filter(({ state, expired }) => state === "checking" || expired);
+    const all = [...this.uploads].map(([id, { expired, repair }]) => ({
+      id,
+      state: this.#versionOf(id).state,
+      expired,
+      isRepair: repair !== undefined,
+    }));
+    return all.filter(({ state, expired, isRepair }) => state === "checking" || expired || isRepair);
   }
 
   async moveAlias(

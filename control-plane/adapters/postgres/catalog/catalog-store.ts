@@ -1,6 +1,13 @@
 import { deleteAlias, deleteVersion } from "./removals.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
-import type { CatalogStore, CheckedModel, DeclaredVersion, StoredVersion, UploadRow } from "../../../ports/catalog.ts";
+import type {
+  CatalogStore,
+  CheckedModel,
+  DeclaredVersion,
+  StoredVersion,
+  UnfinishedUploadRow,
+  UploadRow,
+} from "../../../ports/catalog.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { moveAlias, type AliasMove } from "./alias-writes.ts";
@@ -125,15 +132,15 @@ export class PostgresCatalogStore implements CatalogStore {
     return row && toUploadRow(row);
   }
 
-  async unfinishedUploads(): Promise<readonly { id: string; state: ModelVersion["state"]; expired: boolean }[]> {
+  async unfinishedUploads(): Promise<readonly UnfinishedUploadRow[]> {
     const rows = await this.#database.run(
-      (client) => client.$queryRaw<{ id: string; state: string; expired: boolean }[]>`
-        SELECT u.id, v.state, u.expires_at <= now() AS expired
+      (client) => client.$queryRaw<{ id: string; state: string; expired: boolean; isRepair: boolean }[]>`
+        SELECT u.id, v.state, u.expires_at <= now() AS expired, u.repair IS NOT NULL AS "isRepair"
         FROM uploads u JOIN model_versions v ON v.model_name = u.model_name AND v.version = u.version
-        WHERE v.state = 'checking' OR u.expires_at <= now()
+        WHERE v.state = 'checking' OR u.expires_at <= now() OR u.repair IS NOT NULL
         ORDER BY u.expires_at`,
     );
-    return rows.map(({ id, state, expired }) => ({ id, state: versionState.parse(state), expired }));
+    return rows.map(({ state, ...row }) => ({ ...row, state: versionState.parse(state) }));
   }
 
   async manifest(artifact: string): Promise<string | null> {

@@ -173,6 +173,12 @@ describe("versions", () => {
     expect((await stores.catalog.listVersions("lost")).map(({ version }) => version)).toEqual([1]);
 
     expect(await stores.catalog.beginCheck(repair)).toBe(true);
+    expect(await stores.catalog.unfinishedUploads()).toContainEqual({
+      id: repair,
+      state: "ready",
+      expired: false,
+      isRepair: true,
+    });
     await stores.catalog.reject(repair, "other bytes", event("lost:1 was not repaired"));
     expect(await stores.catalog.upload(repair)).toBeNull();
     expect(await stores.catalog.getVersion("lost", 1)).toMatchObject({ state: "ready", damage });
@@ -203,8 +209,8 @@ describe("versions", () => {
     await stores.catalog.beginCheck(checking);
     const unfinished = (await stores.catalog.unfinishedUploads()).filter(({ id }) => [late, checking].includes(id));
     expect(unfinished).toEqual([
-      { id: late, state: "uploading", expired: true },
-      { id: checking, state: "checking", expired: false },
+      { id: late, state: "uploading", expired: true, isRepair: false },
+      { id: checking, state: "checking", expired: false, isRepair: false },
     ]);
   });
 

@@ -20,13 +20,15 @@ import { settle, TestClock } from "../../../../support/test-clock.ts";
 const scaling = aDeployment({ name: "digits", model: "digits", version: 1, placement: { cloud: { min: 0, max: 2 } } });
 const fixed = aDeployment({ name: "digits", model: "digits", version: 1, placement: { cloud: { min: 1 } } });
 const node = aNode("pod-1", { kind: "cloud" });
+/** It has no session here. */
+const away = aNode("edge-1");
 
 /** A router of a fleet in which nothing is placed, and the node that may get a replica. */
 async function aRouter(deployment: FleetDeployment = scaling) {
   const clock = new TestClock(NOW);
   const rows: FleetRows = {
-    nodes: [node],
-    versions: [aVersion("digits", 1)],
+    nodes: [node, away],
+    versions: [aVersion("digits", 1), aVersion("digits", 2)],
     deployments: [deployment],
     aliases: [],
     placements: [],
@@ -79,10 +81,11 @@ async function aRouter(deployment: FleetDeployment = scaling) {
     queueMicrotask(() => session.pending.settle(requestId, { kind: "answered", response }));
   }
   let waits = 0;
+  const telemetry = new Telemetry();
   const service = new InferenceService({
     fleet,
     registry,
-    telemetry: new Telemetry(),
+    telemetry,
     timings: TIMINGS,
     awaitedUntil: () => undefined,
     clock,
@@ -95,6 +98,7 @@ async function aRouter(deployment: FleetDeployment = scaling) {
   return {
     clock,
     service,
+    retries: telemetry.ofModel("digits").retries,
     sent,
     place,
     refuse: (whether: boolean) => void (isRefusing = whether),
@@ -180,6 +184,18 @@ describe("a request for a deployment without a replica", () => {
     await stop();
   });
 
+  it("is sent elsewhere when the server begins to stop, while a replica that is ready goes on answering", async () => {
+    const { clock, service, place, stop } = await aRouter();
+    const waiting = service.infer(request());
+    await clock.advance(100);
+    service.endWaits();
+    expect(await waiting).toMatchObject({ code: "DRAINING" });
+    expect(await service.infer(request())).toMatchObject({ code: "DRAINING" });
+    place([aPlacement(node)]);
+    expect(await service.infer(request())).toMatchObject({ status: 200 });
+    await stop();
+  });
+
   it("waits for the next one when the last has just left its node", async () => {
     const { clock, service, sent, place, refuse, stop } = await aRouter();
     place([aPlacement(node)]);
@@ -191,6 +207,61 @@ describe("a request for a deployment without a replica", () => {
     await clock.advance(1_000);
     expect(sent).toHaveLength(1);
     place([aPlacement(node)]);
+    await clock.advance(100);
+    expect(await pending).toMatchObject({ status: 200 });
+    await stop();
+  });
+
+  it("waits for the version that it names while another one is ready, and asks for a plan once", async () => {
+    const { clock, service, sent, place, waits, stop } = await aRouter(
+      aDeployment({ name: "digits", model: "digits", version: 2, placement: { cloud: { min: 0, max: 2 } } }),
+    );
+    place([aPlacement(node)]);
+    const pending = service.infer(request({ version: "2" }));
+    await clock.advance(2_000);
+    expect([waits(), sent.length]).toEqual([1, 0]);
+    expect(await service.infer(request())).toMatchObject({ status: 200, modelVersion: "digits:1" });
+    place([aPlacement(node, { version: 2 })]);
+    await clock.advance(100);
+    expect(await pending).toMatchObject({ status: 200, modelVersion: "digits:2" });
+    expect(waits()).toBe(1);
+    await stop();
+  });
+
+  it("waits for a node at the edge when it may not leave the edge, and asks for a plan once", async () => {
+    const { clock, service, sent, place, waits, stop } = await aRouter();
+    place([aPlacement(node), aPlacement(away)]);
+    const pending = service.infer(request({ residency: "edge-only", timeoutMs: 2_000 }));
+    await clock.advance(1_900);
+    expect([waits(), sent.length]).toEqual([1, 0]);
+    await clock.advance(200);
+    expect(await pending).toMatchObject({ code: "MODEL_NOT_READY" });
+    await stop();
+  });
+
+  it("is refused as soon as its residency allows none of the replicas that are ready", async () => {
+    const { clock, service, place, waits, stop } = await aRouter();
+    const edgeOnly = request({ residency: "edge-only" });
+    const waiting = service.infer(edgeOnly);
+    await clock.advance(100);
+    place([aPlacement(node)]);
+    await clock.advance(100);
+    expect(await waiting).toMatchObject({ code: "RESIDENCY_UNSATISFIABLE" });
+    expect(await service.infer(edgeOnly)).toMatchObject({ code: "RESIDENCY_UNSATISFIABLE" });
+    expect(waits()).toBe(1);
+    await stop();
+  });
+
+  it("asks for a plan and earns credit for retries once, however often its replica sends it back", async () => {
+    const { clock, service, retries, sent, place, refuse, waits, stop } = await aRouter();
+    while (retries.spend());
+    place([aPlacement(node)]);
+    refuse(true);
+    const pending = service.infer(request());
+    await clock.advance(2_000);
+    expect(sent.length).toBeGreaterThan(10);
+    expect([waits(), retries.hasCredit]).toEqual([1, false]);
+    refuse(false);
     await clock.advance(100);
     expect(await pending).toMatchObject({ status: 200 });
     await stop();
