@@ -101,17 +101,22 @@ export const chatRequest = z.strictObject({
   ...noted,
 });
 
-export const completionRequest = z.strictObject({
-  model,
-  prompt: z.union([z.string(), z.array(z.string()).min(1).max(MAX_CHOICES)]),
-  max_tokens: tokens.nullish().describe("Default: 16."),
-  ...sampling,
-  best_of: unused(z.literal(1), notServed("use `n`")),
-  echo: unused(z.literal(false), notServed("leave it out")),
-  logprobs: unused(z.literal(0), notServed("leave it out")),
-  suffix: unused(z.literal(""), notServed("leave it out")),
-  ...noted,
-});
+export const completionRequest = z
+  .strictObject({
+    model,
+    prompt: z.union([z.string(), z.array(z.string()).min(1).max(MAX_CHOICES)]),
+    max_tokens: tokens.nullish().describe("Default: 16."),
+    ...sampling,
+    best_of: unused(z.literal(1), notServed("use `n`")),
+    echo: unused(z.literal(false), notServed("leave it out")),
+    logprobs: unused(z.literal(0), notServed("leave it out")),
+    suffix: unused(z.literal(""), notServed("leave it out")),
+    ...noted,
+  })
+  .refine(({ prompt, n }) => (typeof prompt === "string" ? 1 : prompt.length) * (n ?? 1) <= MAX_CHOICES, {
+    path: ["n"],
+    error: `times the number of prompts must be at most ${MAX_CHOICES}`,
+  });
 
 /** What a model host of a text model is asked, in the place of tensors. */
 export const textQuestion = z.discriminatedUnion("openai", [

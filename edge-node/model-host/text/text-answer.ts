@@ -22,7 +22,10 @@ interface Parts {
   readonly onStep: () => void;
 }
 
-/** Answers one request: its choices are generated side by side, and go out as they come or, unless it streams, at the end. */
+/**
+ * Answers one request: its choices are generated side by side, and go out as they come or, unless it streams, at the end.
+ * They take all places of the model but one, so that a request of many choices keeps nobody else out.
+ */
 export class TextAnswer {
   readonly #parts: Parts;
   readonly #events: StreamedAnswer;
@@ -53,7 +56,7 @@ export class TextAnswer {
   /** Resolves when all of it was sent or nobody asks for it any more; the end of the pieces is the caller's. */
   async send(): Promise<Usage> {
     const { plan, isCancelled } = this.#parts;
-    await Promise.all(plan.choices.map((_, index) => this.#generate(index)));
+    await this.#generateAll();
     const usage = {
       promptTokens: plan.promptTokens,
       outputTokens: this.#outputTokens,
@@ -66,6 +69,15 @@ export class TextAnswer {
       await this.#write(wholeAnswer(this.#facts, choices, usage));
     }
     return usage;
+  }
+
+  async #generateAll(): Promise<void> {
+    const { plan, runtime } = this.#parts;
+    const left = plan.choices.keys();
+    const generateNext = async (): Promise<void> => {
+      for (const index of left) await this.#generate(index);
+    };
+    await Promise.all(Array.from({ length: Math.max(1, runtime.sequences - 1) }, generateNext));
   }
 
   async #generate(index: number): Promise<void> {

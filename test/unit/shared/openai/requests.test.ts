@@ -103,9 +103,17 @@ describe("decodeRequest", () => {
     ["a suffix", { suffix: "x" }, "suffix"],
     ["the best of several", { best_of: 2 }, "best_of"],
     ["token ids", { prompt: [1, 2] }, "prompt"],
+    ["more choices of all prompts together than of one", { prompt: ["a", "b", "c"], n: 3 }, "n"],
   ])("refuses %s of a completion", (_, change, field) => {
     expect(refusal("completion", { model: "m", prompt: "x", ...change }).body.error.param).toMatch(
       new RegExp(`^${field}`),
+    );
+  });
+
+  it("takes several choices of several prompts while they are 8 together", () => {
+    expect(() => decode("completion", { model: "m", prompt: ["a", "b"], n: 4 })).not.toThrow();
+    expect(refusal("completion", { model: "m", prompt: ["a", "b"], n: 5 }).body.error.message).toMatch(
+      /times the number of prompts must be at most 8/,
     );
   });
 
