@@ -17,6 +17,9 @@ import type { AnswerFormat, Control, Sampling, TextRuntime } from "../text/text-
 import { grammarSchema } from "./json-schema.ts";
 import { SequencePool } from "./sequence-pool.ts";
 
+/** For a file whose vocabulary cannot be read: far above the longest token of published models. */
+const ASSUMED_TOKEN_BYTES = 256;
+
 class GrammarFormat implements AnswerFormat {
   readonly kind = "format";
   readonly grammar: LlamaGrammar;
@@ -63,6 +66,7 @@ interface Parts {
 
 class LlamaRuntime implements TextRuntime {
   readonly contextTokens: number;
+  readonly longestTokenBytes: number;
   readonly sequences: number;
   readonly chatTemplate: string | undefined;
   readonly specialTexts: { readonly bos: string; readonly eos: string };
@@ -76,6 +80,7 @@ class LlamaRuntime implements TextRuntime {
     this.#model = model;
     this.#pool = new SequencePool(places);
     this.contextTokens = contextTokens;
+    this.longestTokenBytes = longestOf(model.fileInfo.metadata.tokenizer?.ggml?.tokens);
     this.sequences = places.length;
     this.chatTemplate = typeof template === "string" ? template : undefined;
     this.specialTexts = { bos: model.tokens.bosString ?? "", eos: model.tokens.eosString ?? "" };
@@ -145,6 +150,12 @@ class LlamaRuntime implements TextRuntime {
       }),
     };
   }
+}
+
+/** Files write a token's text with at least as many bytes as it stands for: a space, and each byte of a broken character, take more. */
+function longestOf(vocabulary: unknown): number {
+  if (!Array.isArray(vocabulary)) return ASSUMED_TOKEN_BYTES;
+  return vocabulary.reduce<number>((most, each) => Math.max(most, Buffer.byteLength(String(each))), 1);
 }
 
 /** Leaves in a place what agrees with the prompt, and returns how much that is: one token is always computed anew, for its answer. */

@@ -15,14 +15,13 @@ export class ChatPrompt {
     this.#template = runtime.chatTemplate === undefined ? undefined : new Template(runtime.chatTemplate);
   }
 
-  /** The tokens of a conversation, up to where the answer begins. Throws `SkerryError` INVALID_REQUEST. */
-  tokens(messages: readonly ChatMessage[]): readonly number[] {
+  /** A conversation as the model reads it, up to where the answer begins. Throws `SkerryError` INVALID_REQUEST. */
+  text(messages: readonly ChatMessage[]): string {
     if (this.#template === undefined)
       throw invalid("this model does not say how a conversation is written; ask /v1/completions with a `prompt`");
     const { bos, eos } = this.#runtime.specialTexts;
-    let text: string;
     try {
-      text = this.#template.render({
+      return this.#template.render({
         messages: messages.map(plain),
         add_generation_prompt: true,
         bos_token: bos,
@@ -31,9 +30,6 @@ export class ChatPrompt {
     } catch (error) {
       throw invalid(`the model's template does not take these messages: ${messageOf(error).slice(0, 300)}`);
     }
-    const tokens = this.#runtime.tokenize(text, { hasSpecials: true });
-    if (tokens.length === 0) throw invalid("these messages make an empty prompt");
-    return tokens;
   }
 }
 

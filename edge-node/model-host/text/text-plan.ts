@@ -70,13 +70,28 @@ export async function planText(question: TextQuestion, runtime: TextRuntime, cha
 }
 
 function promptsOf(question: TextQuestion, runtime: TextRuntime, chat: ChatPrompt): readonly (readonly number[])[] {
-  if (question.openai === "chat") return [chat.tokens(question.request.messages)];
+  const { model } = question.request;
+  if (question.openai === "chat") {
+    const text = chat.text(question.request.messages);
+    refuseHuge(text, runtime, model);
+    const tokens = runtime.tokenize(text, { hasSpecials: true });
+    if (tokens.length === 0) throw invalid("these messages make an empty prompt");
+    return [tokens];
+  }
   const { prompt } = question.request;
   return (typeof prompt === "string" ? [prompt] : prompt).map((text) => {
+    refuseHuge(text, runtime, model);
     const tokens = runtime.tokenize(text, { hasSpecials: false });
     if (tokens.length === 0) throw invalid("`prompt` is empty; this model needs a text to go on from");
     return tokens;
   });
+}
+
+/** Turning a text into tokens holds up every answer of the model meanwhile, so one that cannot fit is refused before. */
+function refuseHuge(text: string, { contextTokens, longestTokenBytes }: TextRuntime, model: string): void {
+  const bytes = Buffer.byteLength(text);
+  const mostBytes = contextTokens * longestTokenBytes;
+  if (bytes > mostBytes) throw tooLong(model, contextTokens, `The prompt has ${bytes} bytes; at most ${mostBytes} fit`);
 }
 
 function limitOf(question: TextQuestion, prompts: readonly (readonly number[])[], contextTokens: number): number {
@@ -87,18 +102,17 @@ function limitOf(question: TextQuestion, prompts: readonly (readonly number[])[]
       : (question.request.max_tokens ?? COMPLETION_TOKENS);
   const longest = Math.max(...prompts.map(({ length }) => length));
   const left = contextTokens - longest;
-  if (left < (asked ?? 1)) throw tooLong(request.model, { contextTokens, longest, asked: asked ?? undefined });
+  if (left < (asked ?? 1)) {
+    const wanted = asked == null ? "" : ` and ${asked} may follow`;
+    throw tooLong(request.model, contextTokens, `The prompt has ${longest}${wanted}`);
+  }
   return asked ?? left;
 }
 
 /** The first sentence is OpenAI's: its clients look for it. */
-function tooLong(
-  model: string,
-  { contextTokens, longest, asked }: { contextTokens: number; longest: number; asked: number | undefined },
-): SkerryError {
-  const wanted = asked === undefined ? "" : ` and ${asked} may follow`;
+function tooLong(model: string, contextTokens: number, why: string): SkerryError {
   return new SkerryError(
     "CONTEXT_TOO_LONG",
-    `This model's maximum context length is ${contextTokens} tokens. The prompt has ${longest}${wanted} (${model.slice(0, 63)})`,
+    `This model's maximum context length is ${contextTokens} tokens. ${why} (${model.slice(0, 63)})`,
   );
 }

@@ -4,6 +4,8 @@ import type { ResponseFormat } from "../../../shared/openai/requests.ts";
 export interface TextRuntime {
   /** Tokens of prompt and answer together. */
   readonly contextTokens: number;
+  /** Bytes of the longest token's text: a prompt of more than `contextTokens` times as many cannot fit. */
+  readonly longestTokenBytes: number;
   /** Requests that are computed at once. */
   readonly sequences: number;
   /** How a conversation is written, in Jinja; undefined when the model does not say. */
