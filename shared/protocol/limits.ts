@@ -48,6 +48,8 @@ export const MAX_BODY_BYTES = 256 * 1_048_576;
 export const MAX_BODIES_IN_FLIGHT_BYTES = 256 * 1_048_576;
 /** Largest body of one request, unless it is set otherwise, in bytes. */
 export const DEFAULT_BODY_BYTES = 64 * 1_048_576;
+/** Largest body of one request for text, in bytes: a long conversation has some 100 KiB. */
+export const MAX_TEXT_BODY_BYTES = 8 * 1_048_576;
 /** Largest answer of one inference, in bytes: it is passed on in pieces, so only the model host holds all of it. */
 export const MAX_ANSWER_BYTES = 128 * 1_048_576;
 /** Bytes of the request bodies that a process holds together, unless it is set otherwise. */

@@ -10,7 +10,7 @@ import { type ListedModel, modelDocument, modelsDocument } from "../../../shared
 import { failureEvent, openAiReply } from "../../../shared/openai/http/reply.ts";
 import type { TextApi } from "../../../shared/openai/requests.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
-import { DEFAULT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { DEFAULT_BODY_BYTES, MAX_TEXT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { IncomingMessage } from "node:http";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
 import { jsonResponse, type LocalResponse } from "./response.ts";
@@ -45,7 +45,8 @@ export async function askText(api: TextApi, request: IncomingMessage, parts: Inf
   const { take, leave } = bodies.enter();
   try {
     const headers = parseInferenceHeaders(request.headers);
-    const body = wholeBody(await readBody(request, { maxBytes: maxBodyBytes, withinMs: BODY_MS, clock, take }));
+    const maxBytes = Math.min(maxBodyBytes, MAX_TEXT_BODY_BYTES);
+    const body = wholeBody(await readBody(request, { maxBytes, withinMs: BODY_MS, clock, take }));
     const decoded = decodeRequest(api, body);
     release(body);
     placement = resolvePlacement(decoded.target, parts.node.placements());

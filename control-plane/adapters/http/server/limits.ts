@@ -1,7 +1,7 @@
 import { JSON_BOUNDS } from "../../../../shared/inference/http/json-body.ts";
 import { BODY_MS, LINGER_MS, SERVER_BOUNDS } from "../../../../shared/inference/http/server-options.ts";
 import type { Rate } from "../../../../shared/flow/token-bucket.ts";
-import { DEFAULT_BODY_BYTES, DRAIN_MS } from "../../../../shared/protocol/limits.ts";
+import { DEFAULT_BODY_BYTES, DRAIN_MS, MAX_TEXT_BODY_BYTES } from "../../../../shared/protocol/limits.ts";
 
 /** The bounds of the HTTP API, in one place. */
 export const LIMITS = {
@@ -15,8 +15,8 @@ export const LIMITS = {
   readerStallMs: 30_000,
   /** Bytes of one inference body. Beyond it: 413. */
   inferenceBodyBytes: DEFAULT_BODY_BYTES,
-  /** Bytes of one request for text: a long conversation has some 100 KiB. Beyond it: 413. */
-  textBodyBytes: 8 * 1_048_576,
+  /** Bytes of one request for text. Beyond it: 413. */
+  textBodyBytes: MAX_TEXT_BODY_BYTES,
   /** Bytes of inference bodies that are held at once. Beyond it: 429. */
   inferenceBytes: 512 * 1_048_576,
   inferencesPerKey: 1_024,
