@@ -1,18 +1,18 @@
 import { Socket } from "node:net";
-import { INITIAL_CREDIT_BYTES, MAX_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import {
   ASK,
   type HostEvent,
   PIECE_BYTES,
-  readRequestHead,
   REPLY,
   REPLY_HEADER,
   type ReplyHead,
-  REQUEST_HEADER,
+  type RequestHead,
   writeReplyHead,
 } from "./link-frame.ts";
+import { RequestReader } from "./request-reader.ts";
 
 const NOTHING = new Uint8Array(0);
 const QUIET = { code: 0, batchSize: 1, requestId: 0, headerLength: JSON_BODY, computeUs: 0, decodeUs: 0, encodeUs: 0 };
@@ -33,11 +33,11 @@ interface Handlers {
  */
 export class EventLink {
   readonly #socket: Socket;
-  #rest: Buffer = Buffer.alloc(0);
 
   constructor(fd: number, handlers: Handlers) {
+    const reader = new RequestReader((head, body) => this.#take(head, body, handlers));
     this.#socket = new Socket({ fd, readable: true, writable: true });
-    this.#socket.on("data", (chunk: Buffer) => this.#read(chunk, handlers));
+    this.#socket.on("data", (chunk: Buffer) => reader.push(chunk));
     this.#socket.on("end", () => handlers.onClosed());
     this.#socket.on("error", () => handlers.onClosed());
   }
@@ -62,21 +62,10 @@ export class EventLink {
     return new Promise((resolve) => this.#socket.end(() => resolve()));
   }
 
-  #read(chunk: Buffer, handlers: Handlers): void {
-    let bytes = this.#rest.byteLength === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    while (bytes.byteLength >= REQUEST_HEADER) {
-      const { kind, requestId, headerLength, bodyLength } = readRequestHead(
-        new DataView(bytes.buffer, bytes.byteOffset, REQUEST_HEADER),
-      );
-      if (bodyLength > MAX_BODY_BYTES) throw new Error(`the agent sent a body of ${bodyLength} bytes`);
-      const end = REQUEST_HEADER + bodyLength;
-      if (bytes.byteLength < end) break;
-      if (kind === ASK.CANCEL) handlers.onCancel(requestId);
-      else if (kind === ASK.CREDIT) handlers.onCredit(requestId, headerLength);
-      else handlers.onRequest(requestId, bytes.subarray(REQUEST_HEADER, end));
-      bytes = bytes.subarray(end);
-    }
-    this.#rest = bytes;
+  #take({ kind, requestId, headerLength }: RequestHead, body: Uint8Array, handlers: Handlers): void {
+    if (kind === ASK.CANCEL) handlers.onCancel(requestId);
+    else if (kind === ASK.CREDIT) handlers.onCredit(requestId, headerLength);
+    else handlers.onRequest(requestId, body);
   }
 
   #send(head: Omit<ReplyHead, "bodyLength">, body: Uint8Array): void {
