@@ -10,8 +10,8 @@ export interface TinyModel {
   readonly contextTokens?: number;
   /** In Jinja. Default: the contents of the messages, one after the other. Null: none. */
   readonly chatTemplate?: string | null;
-  /** Keys and texts that go beside or in place of the usual ones. */
-  readonly metadata?: Readonly<Record<string, string | number>>;
+  /** Keys and values that go beside or in place of the usual ones; bytes are a value as the file has it, kind first. */
+  readonly metadata?: Readonly<Record<string, string | number | Buffer>>;
 }
 
 /** Wide enough that each token has a direction of its own. */
@@ -96,7 +96,14 @@ export function tinyGguf({ contextTokens = 512, chatTemplate, metadata = {} }: T
       ...metadata,
     }).map(
       ([key, value]) =>
-        [key, typeof value === "string" ? kinded(KIND.STRING, text(value)) : kinded(KIND.U32, u32(value))] as const,
+        [
+          key,
+          typeof value === "string"
+            ? kinded(KIND.STRING, text(value))
+            : typeof value === "number"
+              ? kinded(KIND.U32, u32(value))
+              : value,
+        ] as const,
     ),
     ["llama.attention.layer_norm_rms_epsilon", kinded(KIND.F32, f32(1e-5))],
     ["tokenizer.ggml.add_bos_token", kinded(KIND.BOOL, Buffer.from([0]))],

@@ -94,16 +94,17 @@ class Metadata {
     return {
       architecture: printable(this.#architecture).slice(0, 64),
       ...(title !== undefined && title !== "" && { title: printable(title).slice(0, MAX_TITLE) }),
-      contextTokens: Math.floor(this.#own("context_length")),
+      contextTokens: this.#own("context_length"),
       vocabulary: this.#vocabulary(),
       cacheBytesPerToken: this.#cacheBytesPerToken(),
       hasChatTemplate: this.#text("tokenizer.chat_template") !== undefined,
     };
   }
 
+  /** Throws `InspectionRefused` for a number that counts nothing. */
   number(key: string): number | undefined {
     const value = this.#values.get(key);
-    return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+    return typeof value === "number" ? counted(key, value) : undefined;
   }
 
   #text(key: string): string | undefined {
@@ -133,16 +134,28 @@ class Metadata {
     const layers = this.#own("block_count");
     const width = heads === 0 ? 0 : this.#own("embedding_length") / (heads / layers);
     const numbers = (own("attention.key_length") ?? width) + (own("attention.value_length") ?? width);
-    return Math.ceil(keyValueHeads * numbers * CACHE_NUMBER_BYTES);
+    const bytes = Math.ceil(keyValueHeads * numbers * CACHE_NUMBER_BYTES);
+    if (!Number.isSafeInteger(bytes))
+      throw new InspectionRefused(
+        `its ${quote(`${this.#architecture}.attention.head_count`)} and what belongs to it make a cache of ${bytes} bytes for each token`,
+      );
+    return bytes;
   }
 
   /** The sum over all layers of a figure that a file has once or for each layer. */
   #perLayer(name: string): number | undefined {
-    const value = this.#values.get(`${this.#architecture}.${name}`);
-    if (typeof value === "number") return value * this.#own("block_count");
-    if (typeof value === "object") return value.numbers?.reduce((sum, each) => sum + each, 0);
-    return undefined;
+    const key = `${this.#architecture}.${name}`;
+    const value = this.#values.get(key);
+    if (typeof value === "object") return value.numbers?.reduce((sum, each) => sum + counted(key, each), 0);
+    const each = this.number(key);
+    return each && each * this.#own("block_count");
   }
+}
+
+/** Throws `InspectionRefused` that names the key. */
+function counted(key: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new InspectionRefused(`its ${quote(key)} is ${value}, and no whole number from 0 on`);
 }
 
 const missing = (key: string): never => {

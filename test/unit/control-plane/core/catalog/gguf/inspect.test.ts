@@ -6,6 +6,22 @@ import { tinyGguf, type TinyModel } from "../../../../../support/models/tiny-ggu
 
 const inspect = (model?: TinyModel) => inspectGguf(bytesSource(tinyGguf(model)));
 
+/** Values as a file has them. */
+const float = (value: number): Buffer => {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt32LE(12, 0);
+  bytes.writeDoubleLE(value, 4);
+  return bytes;
+};
+const integers = (...values: readonly number[]): Buffer => {
+  const bytes = Buffer.alloc(16 + 4 * values.length);
+  bytes.writeUInt32LE(9, 0);
+  bytes.writeUInt32LE(5, 4);
+  bytes.writeBigUInt64LE(BigInt(values.length), 8);
+  for (const [i, value] of values.entries()) bytes.writeInt32LE(value, 16 + 4 * i);
+  return bytes;
+};
+
 describe("inspectGguf", () => {
   it("reads what a model is and what it will need out of the head of its file", () => {
     expect(inspect()).toEqual({
@@ -41,6 +57,37 @@ describe("inspectGguf", () => {
     ["a model without layers", { "llama.block_count": 0 }, /"llama.block_count" is 0/],
   ])("refuses %s", (_, metadata, reason) => {
     expect(inspect({ metadata })).toEqual({ kind: "refused", reason: expect.stringMatching(reason) });
+  });
+
+  it.each(
+    [
+      "general.alignment",
+      "split.count",
+      "llama.context_length",
+      "llama.block_count",
+      "llama.embedding_length",
+      "llama.attention.head_count",
+      "llama.attention.head_count_kv",
+      "llama.attention.key_length",
+      "llama.attention.value_length",
+    ].flatMap((key) => [Number.NaN, Infinity, -1, 1.5, 2 ** 53].map((value) => ({ key, value }))),
+  )("refuses a file whose $key is $value, and names it", ({ key, value }) => {
+    const reason = expect.stringContaining(`its "${key}" is ${value}`);
+    expect(inspect({ metadata: { [key]: float(value) } })).toEqual({ kind: "refused", reason });
+  });
+
+  it("adds up a figure that a file has for each layer, and refuses one that counts nothing", () => {
+    const heads = (...each: readonly number[]) =>
+      inspect({ metadata: { "llama.attention.head_count_kv": integers(...each) } });
+    expect(heads(1, 0, 1)).toMatchObject({ model: { cacheBytesPerToken: 512 } });
+    const reason = expect.stringContaining('its "llama.attention.head_count_kv" is -1');
+    expect(heads(2, -1)).toEqual({ kind: "refused", reason });
+  });
+
+  it.each(["key_length", "value_length"])("refuses figures whose cache nobody can count, by %s", (name) => {
+    const metadata = { [`llama.attention.${name}`]: float(2 ** 53 - 1) };
+    const reason = expect.stringMatching(/"llama.attention.head_count" .* a cache of \d+ bytes for each token/);
+    expect(inspect({ metadata })).toEqual({ kind: "refused", reason });
   });
 
   it("refuses a file that was cut, wherever", () => {
