@@ -15,8 +15,9 @@ export interface Outlet {
  * has taken it: what is here unsent never exceeds the stream's window. The response's head must be out.
  *
  * Resolves with `OK`, or the code of what went wrong: then the connection is cut, which is the only way left to say that
- * the body is not whole, unless its format has a way of its own (`failureOf`). Never rejects. A reader that takes nothing for `STREAM_STALL_MS` is cut off; the cut connection
- * cancels the request, and with it the stream.
+ * the body is not whole, unless its format has a way of its own (`failureOf`). Never rejects. A reader that takes nothing
+ * for `STREAM_STALL_MS` is cut off, also while the end waits for it; the cut connection cancels the request, and with it
+ * the stream.
  */
 export async function forwardStream<Trailer>(
   stream: ResponseStream<Trailer>,
@@ -30,26 +31,39 @@ export async function forwardStream<Trailer>(
     cancelStall?.();
     cancelStall = unsent === 0 ? undefined : clock.after(STREAM_STALL_MS, () => response.destroy());
   };
+  const written = (byteLength: number): void => {
+    unsent += byteLength;
+    if (cancelStall === undefined) watchReader();
+  };
+  const taken = (byteLength: number): void => {
+    unsent -= byteLength;
+    watchReader();
+  };
   for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
     const bytes = piece;
-    unsent += bytes.byteLength;
-    if (cancelStall === undefined) watchReader();
+    written(bytes.byteLength);
     response.write(bytes, (error) => {
       const { byteLength } = bytes;
       // After an error the system may still be reading it.
       if (!error) release(bytes);
-      unsent -= byteLength;
-      watchReader();
+      taken(byteLength);
       stream.passed(byteLength);
     });
   }
   const end = await stream.ended;
   if (end.kind === "complete") response.end();
   else {
-    cancelStall?.();
     const failure = failureOf(end);
-    if (failure === undefined) response.destroy();
-    else response.write(failure, () => response.end());
+    if (failure === undefined) {
+      cancelStall?.();
+      response.destroy();
+    } else {
+      written(failure.byteLength);
+      response.write(failure, () => {
+        taken(failure.byteLength);
+        response.end();
+      });
+    }
   }
   return codeOf(end);
 }

@@ -105,8 +105,10 @@ class Reader {
   }
 }
 
-const forward = (stream: NodeStream, reader: Reader, clock = new TestClock()) =>
-  forwardStream(stream, reader as unknown as Parameters<typeof forwardStream>[1], clock);
+type Forwarded = Parameters<typeof forwardStream<unknown>>;
+
+const forward = (stream: NodeStream, reader: Reader, clock = new TestClock(), failureOf?: Forwarded[3]) =>
+  forwardStream(stream, reader as unknown as Forwarded[1], clock, failureOf);
 
 describe("a streamed answer", () => {
   it("of 64 MiB passes with no more than its window here at any time", async () => {
@@ -153,6 +155,39 @@ describe("a streamed answer", () => {
     await settle();
     await clock.advance(STREAM_STALL_MS);
     expect(reader.fate).toBe("destroyed");
+  });
+
+  it.each([
+    ["takes nothing of what came before it", true],
+    ["takes all but that event", false],
+  ])("that ends in an event of its failure is cut off when its reader %s", async (_, leavesAll) => {
+    const { aNodeAnswer } = aChannel();
+    const node = await aNodeAnswer(UNKNOWN_LENGTH);
+    const [clock, reader] = [new TestClock(), new Reader()];
+    const done = forward(node.stream, reader, clock, () => Buffer.from("failed"));
+    node.send();
+    await settle();
+    if (!leavesAll) reader.take();
+    node.end("HOST_CRASHED");
+    expect(await done).toBe("HOST_CRASHED");
+    await clock.advance(STREAM_STALL_MS - 1);
+    expect(reader.fate).toBe("open");
+    await clock.advance(1);
+    expect(reader.fate).toBe("destroyed");
+  });
+
+  it("that ends in an event of its failure stays ended when its reader takes it", async () => {
+    const { aNodeAnswer } = aChannel();
+    const node = await aNodeAnswer(UNKNOWN_LENGTH);
+    const [clock, reader] = [new TestClock(), new Reader()];
+    const done = forward(node.stream, reader, clock, () => Buffer.from("failed"));
+    node.send();
+    await settle();
+    node.end("HOST_CRASHED");
+    await done;
+    reader.take();
+    await clock.advance(STREAM_STALL_MS);
+    expect(reader.fate).toBe("ended");
   });
 
   it.each([
