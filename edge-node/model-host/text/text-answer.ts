@@ -74,8 +74,17 @@ export class TextAnswer {
   async #generateAll(): Promise<void> {
     const { plan, runtime } = this.#parts;
     const left = plan.choices.keys();
+    let hasFailed = false;
     const generateNext = async (): Promise<void> => {
-      for (const index of left) await this.#generate(index);
+      for (const index of left) {
+        if (hasFailed) return;
+        try {
+          await this.#generate(index);
+        } catch (error) {
+          hasFailed = true;
+          throw error;
+        }
+      }
     };
     await Promise.all(Array.from({ length: Math.max(1, runtime.sequences - 1) }, generateNext));
   }

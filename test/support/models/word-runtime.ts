@@ -11,9 +11,18 @@ export class WordRuntime implements TextRuntime {
   readonly tokenized: string[] = [];
   /** The most requests that were generated at the same time. */
   mostAtOnce = 0;
-  #running = 0;
+  /** Generations that began, and those that have not ended. */
+  begun = 0;
+  running = 0;
+  readonly #failsAt: number;
 
-  constructor({ sequences = 4, contextTokens = 16 }: { sequences?: number; contextTokens?: number } = {}) {
+  /** `failsAt`: the generation, counted from 1, that fails after its first token. */
+  constructor({
+    sequences = 4,
+    contextTokens = 16,
+    failsAt = 0,
+  }: { sequences?: number; contextTokens?: number; failsAt?: number } = {}) {
+    this.#failsAt = failsAt;
     this.sequences = sequences;
     this.contextTokens = contextTokens;
   }
@@ -32,15 +41,18 @@ export class WordRuntime implements TextRuntime {
   }
 
   async *generate(_prompt: readonly number[], _sampling: Sampling, _control: Control): AsyncGenerator<number, void> {
-    this.#running += 1;
-    this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
+    this.begun += 1;
+    this.running += 1;
+    const fails = this.begun === this.#failsAt;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.running);
     try {
       for (;;) {
         await new Promise(setImmediate);
         yield 97;
+        if (fails) throw new Error("out of memory");
       }
     } finally {
-      this.#running -= 1;
+      this.running -= 1;
     }
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { AnswerInPieces } from "../../../../../edge-node/model-host/link/event-link.ts";
 import { TextAnswer } from "../../../../../edge-node/model-host/text/text-answer.ts";
 import type { TextPlan } from "../../../../../edge-node/model-host/text/text-plan.ts";
+import { eventually } from "../../../../support/eventually.ts";
 import { WordRuntime } from "../../../../support/models/word-runtime.ts";
 
 const sampling = {
@@ -44,5 +45,12 @@ describe("TextAnswer", () => {
     const usage = await answerOf(runtime, 8).send();
     expect(runtime.mostAtOnce).toBe(places.held);
     expect(usage.outputTokens).toBe(16);
+  });
+
+  it("begins no further choice when one has failed", async () => {
+    const runtime = new WordRuntime({ sequences: 3, failsAt: 1 });
+    await expect(answerOf(runtime, 8).send()).rejects.toThrow("out of memory");
+    await eventually("all generations have ended", () => runtime.running === 0);
+    expect(runtime.begun).toBe(2);
   });
 });
