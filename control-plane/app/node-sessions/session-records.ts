@@ -4,8 +4,10 @@ import type { Fleet, FleetLoad } from "../../core/fleet/types.ts";
 import type { TouchedSession } from "../../ports/nodes.ts";
 import type { NodeSession } from "./node-session.ts";
 
-/** What changed slowly of the sessions is recorded this often: what other replicas plan with. */
-const TOUCH_MS = 5_000;
+/** Changed loads are recorded this often: other replicas plan with them. */
+const LOADS_MS = 15_000;
+/** The life of the replica is recorded this often where no lease is renewed, and a failed record is repeated after it. */
+const LIFE_MS = 5_000;
 /** All sessions are recorded this often, which closes those that only the rows still call open. */
 const TOUCH_ALL_MS = 60_000;
 
@@ -40,7 +42,7 @@ export class SessionRecords {
     { now, isLifeRecorded }: { readonly now: number; readonly isLifeRecorded: boolean },
   ): DueRecords | undefined {
     const areAll = now - this.#touchedAllAt >= TOUCH_ALL_MS;
-    const areLoadsDue = now - this.#touchedAt >= TOUCH_MS;
+    const areLoadsDue = now - this.#touchedAt >= (isLifeRecorded ? LOADS_MS : LIFE_MS);
     const due: TouchedSession[] = [];
     for (const session of areAll || areLoadsDue ? all() : turned) {
       const { nodeId, epoch } = session;
@@ -60,6 +62,6 @@ export class SessionRecords {
 
   /** What was taken at `now` did not arrive: all sessions are due in 5 s. */
   failed(now: number): void {
-    this.#touchedAllAt = now + TOUCH_MS - TOUCH_ALL_MS;
+    this.#touchedAllAt = now + LIFE_MS - TOUCH_ALL_MS;
   }
 }

@@ -51,16 +51,16 @@ describe("the records of sessions", () => {
     ["free memory", { memFreeMiB: 3_700 }, { memFreeMiB: 3_900 }],
     ["free disk", { diskFreeMiB: 40_000 }, { diskFreeMiB: 49_000 }],
     ["round trip", { rttMs: 20 }, { rttMs: 3 }],
-  ])("are of a session whose %s is another than recorded, every 5 s", (_figure, other, alike) => {
+  ])("are of a session whose %s is another than recorded, every 15 s", (_figure, other, alike) => {
     const { take } = records();
     take(nodeWith({}), 0);
-    expect(take(nodeWith({ load: { ...load, ...other } }), 4_500)).toBeUndefined();
-    expect(take(nodeWith({ load: { ...load, ...alike } }), 5_000)).toBeUndefined();
-    expect(take(nodeWith({ load: { ...load, ...other } }), 10_000)).toMatchObject({
+    expect(take(nodeWith({ load: { ...load, ...other } }), 14_500)).toBeUndefined();
+    expect(take(nodeWith({ load: { ...load, ...alike } }), 15_000)).toBeUndefined();
+    expect(take(nodeWith({ load: { ...load, ...other } }), 30_000)).toMatchObject({
       areAll: false,
       sessions: [other].map((figures) => ({ load: figures })),
     });
-    expect(take(nodeWith({ load: { ...load, ...other } }), 15_000)).toBeUndefined();
+    expect(take(nodeWith({ load: { ...load, ...other } }), 45_000)).toBeUndefined();
   });
 
   it("say every 5 s that the replica lives while the lease is not renewed", () => {
