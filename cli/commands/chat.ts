@@ -12,7 +12,7 @@ export function registerChat(program: Command, shell: CommandRunner): void {
       .description("talk to a text model; without a message line by line, with what was said before, until Ctrl-D")
       .argument("<model[:version]>", "a number or an alias after the colon; the deployment decides without")
       .argument("[message]", "one message: the answer is printed, and that is all")
-      .option("--system <text>", "what the model is told before the conversation")
+      .option("--system <text>", "instructions for the model, before the conversation")
       .option("--max-tokens <count>", "most tokens of an answer (default: what the context leaves)", wholeNumber(1))
       .option("--temperature <number>", "0: the most likely word each time; up to 2 (default: 1)")
       .option("--seed <number>", "the same seed gives the same answer", wholeNumber(0))

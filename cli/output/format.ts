@@ -19,7 +19,7 @@ interface Listing<Row> {
   readonly raw: unknown;
   readonly rows: readonly Row[];
   readonly view: View<Row>;
-  /** What a person is told when there are no rows. */
+  /** What is printed when there are no rows. */
   readonly empty: string;
 }
 

@@ -53,7 +53,7 @@ const COUNT_RULES: readonly Rule[] = [
   },
 ];
 
-/** What the API server is told of each kind, beyond its schema. */
+/** What the resource definition of each kind has beyond its schema. */
 export const CUSTOM_RESOURCES: readonly CustomResource[] = [
   {
     kind: "ModelDeployment",

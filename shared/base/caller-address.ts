@@ -13,8 +13,8 @@ export interface Arrival {
 }
 
 /**
- * The address of who asks: for limits, the audit and what is told of it. Behind `trustedProxies` proxies it is what the
- * outermost of them saw; entries further left in `X-Forwarded-For` are the caller's own claims. A header that is too short
+ * The caller's address: for limits, audit entries and logs. Behind `trustedProxies` proxies it is what the outermost of them
+ * saw; entries further left in `X-Forwarded-For` are the caller's own claims. A header that is too short
  * or no address leaves the other end of the connection.
  */
 export function callerAddress({ peer = "unknown", forwardedFor = "", trustedProxies }: Arrival): string {

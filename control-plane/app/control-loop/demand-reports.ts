@@ -66,7 +66,7 @@ export class DemandReports {
     void this.#look();
   }
 
-  /** A request waits for the first replica: the leader is told at once, or within 2 s of the last time. */
+  /** A request waits for the first replica: a report goes to the leader at once, or 2 s after the last one. */
   urgent(): void {
     if (this.#parts.clock.now() - this.#writtenAt >= REPORT_MS) void this.#look();
   }

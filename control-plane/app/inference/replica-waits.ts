@@ -85,7 +85,7 @@ export class ReplicaWaits {
 
 const keyOf = ({ deployment, version, residency }: WaitFor): string => JSON.stringify([deployment, version, residency]);
 
-/** What a request is told that waited for a replica in vain; `otherwise` is what it would have been told without the wait. */
+/** The refusal of a request that waited for a replica in vain; `otherwise`: its refusal without the wait. */
 export function notServed(
   end: Exclude<WaitEnd, "served">,
   otherwise: InferenceResponse,

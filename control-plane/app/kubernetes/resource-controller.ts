@@ -98,7 +98,7 @@ export class ResourceController {
   }
 
   #complain(name: string, error: unknown, attempt: number): void {
-    // An API server that is away is told of by the watch.
+    // The watch logs that the API server is away.
     if (!this.#cache.isSynced || this.#clock.now() - this.#complainedAt < COMPLAINT_MS) return;
     this.#complainedAt = this.#clock.now();
     const what = { kind: this.#reconciler.kind, name, attempt, error: messageOf(error) };

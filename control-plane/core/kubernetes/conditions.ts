@@ -49,7 +49,7 @@ interface Transition {
 }
 
 /**
- * What of a change is worth an event: a condition that came to be true or false and matters, once. `Ready` is told when it
+ * What of a change is worth an event: a condition that came to be true or false and matters, once. `Ready` is one when it
  * becomes true and when it ends, not while it is still to come; `Accepted` when it is refused; `Stalled` when it begins or has
  * another cause.
  */

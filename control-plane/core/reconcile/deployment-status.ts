@@ -159,7 +159,7 @@ export function deploymentFindings(
 }
 
 /**
- * Replicas without a cloud node wait while a pool can bring one. Where none can, its own words are told: what is in the way
+ * Replicas without a cloud node wait while a pool can bring one. Where none can, the status has its words: what is in the way
  * of its pods, or that it has all that it may have.
  */
 function cloudCapacity(

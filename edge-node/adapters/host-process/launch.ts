@@ -1,6 +1,6 @@
 import path from "node:path";
 
-/** How to start one model host: what the operating system is told before the first line of JavaScript runs. */
+/** How to start one model host: the limits that the operating system sets before the first line of JavaScript runs. */
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];

@@ -2,7 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { PlacementReport } from "../../../shared/protocol/messages.ts";
 import type { ControlChannel } from "../../ports/channels.ts";
 
-/** Progress of one download is told at most this often. */
+/** Progress of one download is reported at most this often. */
 const PROGRESS_MS = 1_000;
 
 type Channel = Pick<ControlChannel, "send" | "waitMs">;

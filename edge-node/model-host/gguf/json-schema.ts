@@ -177,7 +177,7 @@ class Converter {
   }
 }
 
-/** A grammar writes all `properties`, and others only where it is told of them. */
+/** A grammar writes all `properties`, and others only where the schema allows them. */
 function checkObject(schema: Schema, at: string): void {
   checkRange(schema, { least: "minProperties", most: "maxProperties", at });
   const names = new Set(Object.keys(schema["properties"] ?? {}));

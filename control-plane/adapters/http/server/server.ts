@@ -70,7 +70,7 @@ export class HttpServer {
       this.#running -= 1;
       if (this.#running === 0) this.#onIdle();
     });
-    response.on("error", () => undefined); // a caller that goes away is told by "close"
+    response.on("error", () => undefined); // "close" reports a caller that goes away
     this.#early.onRequest(request, response);
   }
 
