@@ -1,53 +1,30 @@
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { CloudPoolInfo } from "../../shared/api/v1/cloud-pools.ts";
 import type { Deployment } from "../../shared/api/v1/deployments.ts";
 import type { Node } from "../../shared/api/v1/nodes.ts";
 import { loopingRowsModel } from "../support/models/hostile-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { steadyLoad, unanswered } from "../support/processes/steady-load.ts";
-import { Kubernetes } from "./support/kubernetes.ts";
-import { ProcessKubelet } from "./support/process-kubelet.ts";
+import { type ClusterWithPods, startClusterWithPods } from "./support/cluster-with-pods.ts";
+import type { Kubernetes } from "./support/kubernetes.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
-const BASE = path.join(ROOT, "deploy/kustomize/base");
 /** One request takes so long, in ms: 20/s of them are a load of 0.5, which asks for two replicas. */
 const SERVICE_MS = 25;
 
+let started: ClusterWithPods;
 let kubernetes: Kubernetes;
-let database: TestDatabase;
 let cluster: SkerryCluster;
-let kubelets: ProcessKubelet[] = [];
 
 beforeAll(async () => {
-  kubernetes = await Kubernetes.start();
-  await kubernetes.kubectl(["apply", "-k", BASE]);
-  await kubernetes.kubectl(["-n", "skerry", "scale", "deployment/skerry-control-plane", "--replicas=0"]);
-  database = await startTestDatabase();
-  const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
-  cluster = await SkerryCluster.start(database.url, {
-    KUBECONFIG: await kubernetes.kubeconfig("control-plane", token),
-    SKERRY_POD_SERVICE_ACCOUNTS: "skerry/skerry-node",
+  started = await startClusterWithPods({
     SKERRY_CLOUD_POOLS: "default=skerry/skerry-node:0-2",
     SKERRY_SCALE_DOWN_SECONDS: "5",
   });
-  for (const [name, zone] of [
-    ["machine-1", "north"],
-    ["machine-2", "south"],
-  ] as const)
-    kubelets.push(
-      await ProcessKubelet.start(kubernetes, { name, zone, image: ROOT, env: { SKERRY_URL: cluster.url } }),
-    );
+  ({ kubernetes, cluster } = started);
 }, 180_000);
 
-afterAll(async () => {
-  await Promise.all(kubelets.map((kubelet) => kubelet.stop()));
-  await cluster?.stop();
-  await database?.stop();
-  await kubernetes?.stop();
-}, 60_000);
+afterAll(() => started?.stop(), 60_000);
 
 const nodes = async (): Promise<readonly Node[]> => (await cluster.get<{ items: Node[] }>("/nodes")).items;
 const pool = async (): Promise<CloudPoolInfo | undefined> =>

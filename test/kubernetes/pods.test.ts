@@ -1,4 +1,3 @@
-import path from "node:path";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { KubernetesPods } from "../../control-plane/adapters/kubernetes/pod-cluster.ts";
@@ -6,48 +5,23 @@ import type { Node } from "../../shared/api/v1/nodes.ts";
 import { digestOf } from "../../shared/base/digest.ts";
 import { podJoinProofText } from "../../shared/protocol/proofs.ts";
 import { identityModel } from "../support/models/onnx-models.ts";
-import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
-import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
-import { apiOf, Kubernetes } from "./support/kubernetes.ts";
-import { ProcessKubelet } from "./support/process-kubelet.ts";
+import { BASE, type ClusterWithPods, NODE_ACCOUNT, startClusterWithPods } from "./support/cluster-with-pods.ts";
+import { apiOf, type Kubernetes } from "./support/kubernetes.ts";
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
-const BASE = path.join(ROOT, "deploy/kustomize/base");
-const ACCOUNT = "skerry/skerry-node";
-
+let started: ClusterWithPods;
 let kubernetes: Kubernetes;
-let database: TestDatabase;
 let cluster: SkerryCluster;
-let kubelets: ProcessKubelet[] = [];
 
 beforeAll(async () => {
-  kubernetes = await Kubernetes.start();
-  await kubernetes.kubectl(["apply", "-k", BASE]);
-  // The control plane runs beside the cluster with the rights of its service account, and no others.
-  await kubernetes.kubectl(["-n", "skerry", "scale", "deployment/skerry-control-plane", "--replicas=0"]);
-  database = await startTestDatabase();
-  const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
-  cluster = await SkerryCluster.start(database.url, {
-    KUBECONFIG: await kubernetes.kubeconfig("control-plane", token),
-    SKERRY_POD_SERVICE_ACCOUNTS: ACCOUNT,
+  started = await startClusterWithPods({
     SKERRY_CLOUD_POOLS: "default=skerry/skerry-node:2-2",
   });
-  for (const [name, zone] of [
-    ["machine-1", "north"],
-    ["machine-2", "south"],
-  ] as const)
-    kubelets.push(
-      await ProcessKubelet.start(kubernetes, { name, zone, image: ROOT, env: { SKERRY_URL: cluster.url } }),
-    );
+  ({ kubernetes, cluster } = started);
 }, 180_000);
 
-afterAll(async () => {
-  await Promise.all(kubelets.map((kubelet) => kubelet.stop()));
-  await cluster?.stop();
-  await database?.stop();
-  await kubernetes?.stop();
-}, 60_000);
+afterAll(() => started?.stop(), 60_000);
 
 const nodes = async (): Promise<readonly Node[]> => (await cluster.get<{ items: Node[] }>("/nodes")).items;
 const ready = async (): Promise<readonly Node[]> => (await nodes()).filter(({ state }) => state === "ready");
@@ -94,7 +68,7 @@ describe("pods of a cluster", () => {
   it("are the same node when their container starts again", async () => {
     const [name = ""] = await podNames();
     const { id: before } = (await nodes()).find((node) => node.name === name) ?? {};
-    for (const kubelet of kubelets) {
+    for (const kubelet of started.kubelets) {
       try {
         kubelet.process(name).kill("SIGKILL");
       } catch {
@@ -139,10 +113,10 @@ describe("tokens that make no node", () => {
     const [pod = ""] = await podNames();
     const forNodes = { audiences: ["skerry-join"] };
     const tokens = {
-      "another audience": await kubernetes.tokenOf(ACCOUNT, await bound(pod)),
-      "no pod": await kubernetes.tokenOf(ACCOUNT, forNodes),
+      "another audience": await kubernetes.tokenOf(NODE_ACCOUNT, await bound(pod)),
+      "no pod": await kubernetes.tokenOf(NODE_ACCOUNT, forNodes),
       "another account": await kubernetes.tokenOf("skerry/default", forNodes),
-      "the pod's own, with a key of somebody else": await kubernetes.tokenOf(ACCOUNT, {
+      "the pod's own, with a key of somebody else": await kubernetes.tokenOf(NODE_ACCOUNT, {
         ...forNodes,
         ...(await bound(pod)),
       }),
@@ -155,7 +129,7 @@ describe("tokens that make no node", () => {
 
   it("are worthless once their pod is gone", async () => {
     const [pod = ""] = await podNames();
-    const stolen = await kubernetes.tokenOf(ACCOUNT, { audiences: ["skerry-join"], ...(await bound(pod)) });
+    const stolen = await kubernetes.tokenOf(NODE_ACCOUNT, { audiences: ["skerry-join"], ...(await bound(pod)) });
     await kubernetes.kubectl(["-n", "skerry", "delete", "pod", pod]);
     await until("its pod is gone", async () => !(await podNames()).includes(pod), 60_000);
     expect(await join(stolen, pod)).toBe("JOIN_REFUSED");
@@ -178,7 +152,7 @@ describe("an API server that is away", () => {
 describe("the rights of the control plane", () => {
   it("are enough for what it asks, and taken away they are named", async () => {
     const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
-    const pods = new KubernetesPods(apiOf(kubernetes.url, token), [ACCOUNT]);
+    const pods = new KubernetesPods(apiOf(kubernetes.url, token), [NODE_ACCOUNT]);
     expect((await pods.podUids()).size).toBeGreaterThan(0);
     await kubernetes.kubectl(["-n", "skerry", "delete", "rolebinding", "skerry-control-plane"]);
     await until("it may not list pods", () =>
