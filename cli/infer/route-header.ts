@@ -32,6 +32,7 @@ export function parseRoute(header: string | null): Route | null {
 
 const REASONS: Readonly<Record<string, string>> = {
   only: "the only ready one",
+  affinity: "it has the session's prompts in its cache",
   "least-eta": "expected to answer first",
   "near-tie": "as quick as the others, drawn by capacity",
   sampled: "the quickest of a sample",

@@ -127,8 +127,14 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
     }
     case "streaming": {
       const { head, stream } = outcome;
-      void stream.ended.then((end) => recordStream(end, candidate, clock.now()));
       const { request, version, startedAt } = context;
+      const firstMs = endedAt - sentAt - head.queueUs / 1_000 - candidate.rttMs;
+      const bytes = request.body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      void stream.ended.then((end) => {
+        recordStream(end, candidate, clock.now());
+        const usage = end.kind === "complete" ? end.trailer.meta.usage : undefined;
+        if (usage !== undefined) stats.pace.add({ ...usage, bytes, firstMs, restMs: clock.now() - endedAt });
+      });
       const begun = { ...head, wasNotExecuted: false, body: stream };
       const answer = answerFrom(begun, { model: request.model, version, startedAt, node, route, sentAt, endedAt });
       return { kind: "answer", answer };

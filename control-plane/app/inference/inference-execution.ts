@@ -101,7 +101,7 @@ export class InferenceExecution {
     const { routes, clock, random } = this.#parts;
     const now = clock.now();
     const set = routes.candidates(ready, { residency: request.residency, now });
-    const { prefer } = request;
+    const { prefer, session, isText } = request;
     if (prefer?.kind === "node") return pinned(set, prefer.name);
     return pick(set, {
       now,
@@ -110,6 +110,8 @@ export class InferenceExecution {
       mayTake: ({ nodeId, session }) => session.inference !== undefined && !this.#asked.includes(nodeId),
       prefer: prefer?.kind,
       sloMs: policy.sloMs,
+      session,
+      textBytes: isText === true ? bytesOf(request) : undefined,
     });
   }
 
@@ -161,6 +163,8 @@ export class InferenceExecution {
     });
   }
 }
+
+const bytesOf = ({ body }: InferenceRequest): number => body.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 const isPinned = ({ prefer }: InferenceRequest): boolean => prefer?.kind === "node";
 

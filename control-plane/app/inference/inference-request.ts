@@ -12,6 +12,8 @@ export interface InferenceRequest {
   readonly version: string | undefined;
   /** It asks for text, and its body is a question to a text model. */
   readonly isText?: boolean;
+  /** Of a request for text: the hash of the session that it belongs to. */
+  readonly session?: number;
   /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */
   readonly body: readonly Uint8Array[];
   /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */

@@ -17,6 +17,8 @@ export interface RouteCandidate {
 export interface RouterContext {
   /** In ms of the router's clock. */
   readonly now: number;
+  /** Of a request for text: bytes of its body. */
+  readonly textBytes?: number | undefined;
 }
 
 /** A report loses half its weight in 350 ms: by then a guess says more. */
@@ -31,14 +33,20 @@ const MIN_SERVICE_MS = 0.001;
  */
 const PATIENCE = 3;
 
-/** Mean time of one run, in ms. */
+/** Mean time of one run, in ms; of a model that writes text, until its first token. */
 export const serviceMs = ({ stats, warmUs }: RouteCandidate): number =>
   Math.max((stats.meanUs ?? warmUs) / 1_000, MIN_SERVICE_MS);
 
-/** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. */
+/** When an answer may be expected, in ms: round trip, then the queue in front of us, then the run. Of a text: its first token. */
 export function expectedMs(candidate: RouteCandidate, context: RouterContext): number {
   const others = othersThere(candidate.stats, context);
-  return answerMs(candidate, ownThere(candidate, others), others);
+  return answerMs(candidate, ownThere(candidate, others), others) + promptMs(candidate, context);
+}
+
+/** How much longer than on average this request's prompt takes, in ms; negative when it is short. */
+function promptMs(candidate: RouteCandidate, { textBytes }: RouterContext): number {
+  const firstMs = textBytes === undefined ? undefined : candidate.stats.pace.firstMs(textBytes);
+  return firstMs === undefined ? 0 : firstMs - serviceMs(candidate);
 }
 
 /**
@@ -97,6 +105,10 @@ export interface ScoredCandidate<Candidate extends RouteCandidate = RouteCandida
   readonly runMs: number;
   /** Requests/ms that the placement can do. */
   readonly capacity: number;
+  /** Requests at the placement: ours, and others' as far as is known. */
+  readonly load: number;
+  /** What a prompt that is in its cache saves, in ms. */
+  readonly prefixMs: number;
 }
 
 const IDLE = 0.5;
@@ -114,18 +126,23 @@ export function scoreCandidate<Candidate extends RouteCandidate>(
   const { stats, rttMs } = candidate;
   const others = othersThere(stats, context);
   const own = ownThere(candidate, others);
-  const expected = answerMs(candidate, own, others);
-  const supposed = answerMs(candidate, own, others + supposedThere(stats, context));
+  const morePromptMs = promptMs(candidate, context);
+  const expected = answerMs(candidate, own, others) + morePromptMs;
+  const supposed = answerMs(candidate, own, others + supposedThere(stats, context)) + morePromptMs;
   const penaltyMs = stats.penaltyMs(context.now);
   const lateMs = Math.max(0, stats.silentMs(context.now) - PATIENCE * expected);
   const runMs = serviceMs(candidate);
+  // Which replica is soonest depends on its last token, too.
+  const restMs = context.textBytes === undefined ? 0 : stats.pace.restMs;
   return {
     candidate,
     expected,
     atLeast: atLeastMs(candidate, own + others),
-    eta: supposed + penaltyMs + lateMs,
-    idleEta: rttMs + runMs + penaltyMs,
+    eta: supposed + penaltyMs + lateMs + restMs,
+    idleEta: rttMs + runMs + morePromptMs + penaltyMs + restMs,
     runMs,
     capacity: stats.slots / runMs,
+    load: stats.inFlight + others,
+    prefixMs: runMs + morePromptMs,
   };
 }

@@ -1,4 +1,6 @@
 import type { Random } from "../../../shared/base/random.ts";
+import { stableHash } from "../hash.ts";
+import { byAffinity, fractionOf } from "./affinity.ts";
 import type { CandidateSet, WeightedSet } from "./candidate-set.ts";
 import { scoreCandidate, type RouteCandidate, type ScoredCandidate, type RouterContext } from "./estimate.ts";
 import { limitOf, applyPreference, type RoutePreference } from "./apply-preference.ts";
@@ -10,6 +12,8 @@ export interface PickContext<Candidate extends RouteCandidate> extends RouterCon
   readonly timeLeftMs: number;
   /** False for those that were asked already or cannot be reached at this moment. */
   readonly mayTake: (candidate: Candidate) => boolean;
+  /** The hash of the session that the request belongs to; undefined: it belongs to none. */
+  readonly session?: number | undefined;
 }
 
 export type Pick<Candidate extends RouteCandidate> =
@@ -24,7 +28,15 @@ export type Pick<Candidate extends RouteCandidate> =
   /** `none-ready`: nobody is left to ask. `late`: nobody would answer in time. */
   | { readonly kind: "refused"; readonly reason: "none-ready" | "late"; readonly considered: number };
 
-export type PickReason = "only" | "least-eta" | "near-tie" | "sampled" | "cheapest" | "preferred" | "overflow";
+export type PickReason =
+  | "only"
+  | "affinity"
+  | "least-eta"
+  | "near-tie"
+  | "sampled"
+  | "cheapest"
+  | "preferred"
+  | "overflow";
 
 /** Those within this of the best are as good: choosing among them at random keeps requests from herding. */
 const nearTie = (bestMs: number): number => 1.15 * bestMs + 2;
@@ -42,7 +54,7 @@ export function pick<Candidate extends RouteCandidate>(
   set: CandidateSet<Candidate>,
   context: PickContext<Candidate>,
 ): Pick<Candidate> {
-  const isLarge = set.all.length > COMPARE_AT_MOST;
+  const isLarge = set.all.length > COMPARE_AT_MOST && context.session === undefined;
   const drawn = isLarge ? draw(set, context) : undefined;
   if (drawn) return choose(drawn.sample, drawn.sample, { context, found: drawn.reason });
 
@@ -71,12 +83,39 @@ function choose<Candidate extends RouteCandidate>(
 ): Pick<Candidate> {
   let soonest = Infinity;
   for (const entry of pool) soonest = Math.min(soonest, entry.eta);
+  const home = context.session === undefined ? undefined : homeOf(context.session, pool, soonest);
+  if (home !== undefined)
+    return {
+      kind: "picked",
+      candidate: home.candidate,
+      etaMs: home.eta,
+      reason: pool.length === 1 && found !== undefined ? found : "affinity",
+      considered: all.length,
+    };
   const band = pool.filter((entry) => entry.eta <= nearTie(soonest));
   const { candidate, eta } = byCapacity(band, context.random);
   const goodUntil = Math.max(nearTie(soonest), limitOf(context) ?? 0);
   const isOverflow = found !== "only" && found !== "preferred" && isOverflowing(candidate, all, goodUntil);
   const reason = isOverflow ? "overflow" : (found ?? (band.length > 1 ? "near-tie" : "least-eta"));
   return { kind: "picked", candidate, etaMs: eta, reason, considered: all.length };
+}
+
+/**
+ * The replica that has the session's prompts in its cache, as far as its load is within its bound. What the cache saves it
+ * may be later than the soonest one; undefined when everybody who may take the session is later than that.
+ */
+function homeOf<Candidate extends RouteCandidate>(
+  session: number,
+  pool: readonly ScoredCandidate<Candidate>[],
+  soonest: number,
+): ScoredCandidate<Candidate> | undefined {
+  const entries = pool.map((scored) => ({
+    scored,
+    id: stableHash(scored.candidate.placementId),
+    load: scored.load,
+    weight: scored.candidate.stats.slots,
+  }));
+  return byAffinity(session, entries).find(({ scored }) => scored.eta - scored.prefixMs <= nearTie(soonest))?.scored;
 }
 
 /** A cheaper one would be as fast if it were idle: the more expensive one answers only because the cheaper one is busy. */
@@ -104,7 +143,7 @@ function healthyCandidates<Candidate extends RouteCandidate>(
  */
 function applySlowStart<Candidate extends RouteCandidate>(
   timed: ScoredCandidate<Candidate>[],
-  { now, random }: PickContext<Candidate>,
+  { now, random, session }: PickContext<Candidate>,
 ): ScoredCandidate<Candidate>[] {
   let most = 0;
   let least = 1;
@@ -116,7 +155,9 @@ function applySlowStart<Candidate extends RouteCandidate>(
   if (least === most) return timed;
   return timed.filter(({ candidate }) => {
     const share = candidate.stats.slowStartWeight(now);
-    return share === most || random.next() * most < share;
+    // A session comes over once, and does not go to and fro.
+    const drawn = session === undefined ? random.next() : fractionOf(session);
+    return share === most || drawn * most < share;
   });
 }
 

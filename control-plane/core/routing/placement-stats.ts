@@ -1,3 +1,5 @@
+import { TextPace } from "./text-pace.ts";
+
 /** What an answer says about its placement, piggybacked on every response and refusal. */
 export interface PlacementFigures {
   /** Requests accepted there and not answered, ours and others'. */
@@ -36,6 +38,8 @@ export class PlacementStats {
   inFlight = 0;
   /** The same, one by one, in the order in which they were sent: the first is the one that runs. */
   readonly underWay = new Set<object>();
+  /** Of a placement that writes text. */
+  readonly pace = new TextPace();
   #figures: PlacementFigures | undefined;
   #reportedMeanUs: number | undefined;
   #reportedAt = -Infinity;

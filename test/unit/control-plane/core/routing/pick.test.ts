@@ -109,6 +109,46 @@ describe("pick", () => {
     expect(choose(now + 3_000)).toMatchObject({ candidate: { node: "busy" } });
   });
 
+  it("sends the requests of one session to one replica, and sessions to all", () => {
+    const all = ["a", "b", "c", "d"].map((node) => candidate(node, { slots: 4, meanMs: 100 }));
+    const homes = new Map<number, string>();
+    for (let request = 0; request < 200; request += 1) {
+      const session = request % 20;
+      const choice = pick(all, context({ session, random: seededRandom(request) }));
+      if (choice.kind !== "picked") throw new Error(choice.kind);
+      expect(choice.reason).toBe("affinity");
+      expect(homes.get(session) ?? choice.candidate.node).toBe(choice.candidate.node);
+      homes.set(session, choice.candidate.node);
+    }
+    expect(new Set(homes.values()).size).toBe(4);
+  });
+
+  it("sends a session elsewhere while its replica has more than its part of the requests, or is late by more than its cache saves", () => {
+    const homeOf = (all: readonly RouteCandidate[]): string => {
+      const choice = pick(all, context({ session: 5 }));
+      return choice.kind === "picked" ? choice.candidate.node : choice.kind;
+    };
+    const names = ["a", "b", "c", "d"];
+    const home = homeOf(names.map((node) => candidate(node, { slots: 4, meanMs: 100 })));
+    const busy = names.map((node) => candidate(node, { slots: 4, meanMs: 100, rif: node === home ? 3 : 1 }));
+    expect(homeOf(busy)).not.toBe(home);
+    const far = (rttMs: number) =>
+      names.map((node) => candidate(node, { slots: 4, meanMs: 100, rttMs: node === home ? rttMs : 1 }));
+    expect(homeOf(far(90))).toBe(home);
+    expect(homeOf(far(300))).not.toBe(home);
+  });
+
+  it("expects of a text what its prompt and an answer as long as the last ones take", () => {
+    const [quick, slow] = [candidate("quick", { slots: 4 }), candidate("slow", { slots: 4 })];
+    const run = { bytes: 400, promptTokens: 100, cachedTokens: 0, outputTokens: 11 };
+    quick.stats.pace.add({ ...run, firstMs: 100, restMs: 100 });
+    slow.stats.pace.add({ ...run, firstMs: 50, restMs: 1_000 });
+    const choice = pick([quick, slow], context({ textBytes: 4_000 }));
+    // Its first token would come later, its last one sooner.
+    expect(choice).toMatchObject({ candidate: { node: "quick" }, etaMs: expect.closeTo(1 + 1_000 + 100, 3) });
+    expect(expectedMs(slow, { now: NOW, textBytes: 4_000 })).toBeCloseTo(501, 3);
+  });
+
   it("spreads near ties by capacity", () => {
     const random = seededRandom(3);
     const counts = { big: 0, small: 0 };
