@@ -1,4 +1,5 @@
 import type { Usage } from "../text/usage.ts";
+import { chatLogprobs, completionLogprobs, type TokenLogprob } from "./logprobs.ts";
 import type { TextApi } from "./requests.ts";
 
 /** Why a choice ended. */
@@ -41,9 +42,13 @@ export class StreamedAnswer {
     return this.#api === "chat" ? this.#chat(index, `{"role":"assistant","content":""}`, null) : "";
   }
 
-  text(index: number, text: string): string {
+  /** `logprobs`: where they were asked for, of the tokens of this text; `offset`: characters of the choice before it. */
+  text(index: number, text: string, logprobs?: readonly TokenLogprob[], offset = 0): string {
     const quoted = JSON.stringify(text);
-    return this.#api === "chat" ? this.#chat(index, `{"content":${quoted}}`, null) : this.#plain(index, quoted, null);
+    const told = logprobs && JSON.stringify(logprobsOf(this.#api, logprobs, offset));
+    return this.#api === "chat"
+      ? this.#chat(index, `{"content":${quoted}}`, null, told)
+      : this.#plain(index, quoted, null, told);
   }
 
   finish(index: number, reason: FinishReason): string {
@@ -56,30 +61,36 @@ export class StreamedAnswer {
     return `${last}data: [DONE]\n\n`;
   }
 
-  #chat(index: number, delta: string, reason: FinishReason | null): string {
-    return `${this.#head}{"index":${index},"delta":${delta},"logprobs":null,"finish_reason":${JSON.stringify(reason)}}${this.#tail}`;
+  #chat(index: number, delta: string, reason: FinishReason | null, logprobs = "null"): string {
+    return `${this.#head}{"index":${index},"delta":${delta},"logprobs":${logprobs},"finish_reason":${JSON.stringify(reason)}}${this.#tail}`;
   }
 
-  #plain(index: number, text: string, reason: FinishReason | null): string {
-    return `${this.#head}{"index":${index},"text":${text},"logprobs":null,"finish_reason":${JSON.stringify(reason)}}${this.#tail}`;
+  #plain(index: number, text: string, reason: FinishReason | null, logprobs = "null"): string {
+    return `${this.#head}{"index":${index},"text":${text},"logprobs":${logprobs},"finish_reason":${JSON.stringify(reason)}}${this.#tail}`;
   }
 }
 
+const logprobsOf = (api: TextApi, tokens: readonly TokenLogprob[], offset: number) =>
+  api === "chat" ? chatLogprobs(tokens) : completionLogprobs(tokens, offset);
+
+interface Choice {
+  readonly text: string;
+  readonly reason: FinishReason;
+  /** Where they were asked for. */
+  readonly logprobs?: readonly TokenLogprob[] | undefined;
+}
+
 /** A whole answer, as text. */
-export function wholeAnswer(
-  { api, id, created, model }: Facts,
-  choices: readonly { readonly text: string; readonly reason: FinishReason }[],
-  usage: Usage,
-): string {
+export function wholeAnswer({ api, id, created, model }: Facts, choices: readonly Choice[], usage: Usage): string {
   return JSON.stringify({
     id,
     object: api === "chat" ? "chat.completion" : "text_completion",
     created,
     model,
-    choices: choices.map(({ text, reason }, index) => ({
+    choices: choices.map(({ text, reason, logprobs }, index) => ({
       index,
       ...(api === "chat" ? { message: { role: "assistant", content: text, refusal: null } } : { text }),
-      logprobs: null,
+      logprobs: logprobs === undefined ? null : logprobsOf(api, logprobs, 0),
       finish_reason: reason,
     })),
     usage: usageOf(usage),
