@@ -37,6 +37,11 @@ check("no usage unless it is asked for", all(chunk.choices and chunk.usage is No
 stop = client.completions.create(model=model, prompt="One, two, three, four,", max_tokens=30, temperature=0, stop=[","])
 check("stop", "," not in stop.choices[0].text and stop.choices[0].finish_reason == "stop")
 
+answer = client.chat.completions.create(model=model, messages=messages, max_tokens=4, temperature=0, logprobs=True, top_logprobs=3)
+told = answer.choices[0].logprobs.content
+check("logprobs", len(told) == answer.usage.completion_tokens and all(
+    len(each.top_logprobs) == 3 and each.top_logprobs[0].token == each.token and each.logprob <= 0 for each in told))
+
 schema = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 20}}, "required": ["city"], "additionalProperties": False}
 form = {"type": "json_schema", "json_schema": {"name": "city", "schema": schema, "strict": True}}
 answer = client.chat.completions.create(model=model, messages=messages, max_tokens=100, response_format=form, temperature=0)
@@ -46,7 +51,8 @@ for name, expected, call in [
     ("an unknown model", openai.NotFoundError, lambda: client.completions.create(model="nobody", prompt="x")),
     ("a wrong key", openai.AuthenticationError, lambda: client.with_options(api_key="sk_wrong").models.list()),
     ("a prompt beyond the context", openai.BadRequestError, lambda: client.completions.create(model=model, prompt="a " * 20000)),
-    ("logprobs", openai.BadRequestError, lambda: client.completions.create(model=model, prompt="x", logprobs=2)),
+    ("tools", openai.BadRequestError, lambda: client.chat.completions.create(model=model, messages=messages, tools=[
+        {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}])),
 ]:
     try:
         call()
