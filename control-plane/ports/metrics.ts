@@ -16,7 +16,7 @@ export interface Metrics {
     readonly seconds: number;
   }): void;
   inferenceAnswered(inference: MeasuredInference): void;
-  /** A text was answered to its end. */
+  /** A text was answered, or a part of it: its caller went away, or its model could not go on. */
   textAnswered(text: MeasuredText): void;
   /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
   eventsDropped(count: number): void;

@@ -52,8 +52,17 @@ async function end(host: TextHost | undefined, link: EventLink): Promise<void> {
 /** How long a short prompt waits for its first token, in µs: the first guess of what a request takes. */
 async function warmUp(runtime: TextRuntime): Promise<number> {
   const prompt = runtime.tokenize(WARM_PROMPT, { hasSpecials: false });
-  const sampling = { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 0, frequencyPenalty: 0, presencePenalty: 0 };
-  const control = { isCancelled: () => false, onStep: () => undefined, onCached: () => undefined };
+  const sampling = {
+    temperature: 0,
+    topP: 1,
+    topK: 0,
+    minP: 0,
+    seed: 0,
+    frequencyPenalty: 0,
+    presencePenalty: 0,
+    logprobs: undefined,
+  };
+  const control = { tenant: "", isCancelled: () => false, onStep: () => undefined, onCached: () => undefined };
   const before = performance.now();
   let firstUs = 0;
   let made = 0;

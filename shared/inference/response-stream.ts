@@ -33,9 +33,15 @@ export class ResponseStream<Trailer> {
   readonly length: number | undefined;
   /** Resolves once. Never rejects. */
   readonly ended: Promise<StreamEnd<Trailer>>;
+  /**
+   * What the sender said at its own end, which for a cancelled body comes after `ended`; undefined when it is gone without a
+   * word. Resolves when `finish` or `fail` is called. Never rejects.
+   */
+  readonly senderEnd: Promise<Trailer | undefined>;
   readonly #grant: (bytes: number) => void;
   readonly #windowBytes: number;
   readonly #resolveEnd: (end: StreamEnd<Trailer>) => void;
+  readonly #resolveSenderEnd: (trailer: Trailer | undefined) => void;
   #pieces: OwnedBytes[] = [];
   #end: StreamEnd<Trailer> | undefined;
   #receivedBytes = 0;
@@ -52,6 +58,9 @@ export class ResponseStream<Trailer> {
     const { promise, resolve } = Promise.withResolvers<StreamEnd<Trailer>>();
     this.ended = promise;
     this.#resolveEnd = resolve;
+    const sender = Promise.withResolvers<Trailer | undefined>();
+    this.senderEnd = sender.promise;
+    this.#resolveSenderEnd = sender.resolve;
   }
 
   get receivedBytes(): number {
@@ -91,10 +100,13 @@ export class ResponseStream<Trailer> {
   finish(trailer: Trailer): void {
     if (this.length !== undefined && this.#receivedBytes !== this.length)
       return this.fail("NODE_LOST", `the body ended after ${this.#receivedBytes} of ${this.length} bytes`);
+    this.#resolveSenderEnd(trailer);
     this.#become({ kind: "complete", trailer });
   }
 
-  fail(code: string, detail: string): void {
+  /** `trailer`: what the sender said all the same. */
+  fail(code: string, detail: string, trailer?: Trailer): void {
+    this.#resolveSenderEnd(trailer);
     this.#become({ kind: "failed", code, detail });
   }
 

@@ -1,12 +1,17 @@
 import { causesOfIssues } from "../api/v1/field-causes.ts";
 import { SkerryError } from "../base/errors.ts";
 import { invalidFields } from "../base/invalid-fields.ts";
+import { invalid } from "../inference/faults.ts";
+import { headerOf, type HttpHeaders } from "../inference/http/message.ts";
 import { jsonComplaint } from "../inference/http/json-guard.ts";
 import type { ModelTarget } from "../inference/http/path.ts";
-import { chatRequest, completionRequest, NOTED_FIELDS, type TextApi } from "./requests.ts";
+import { type ChatMessage, chatRequest, completionRequest, NOTED_FIELDS, type TextApi } from "./requests.ts";
 
 const MAX_DEPTH = 64;
 const MAX_NAME = 63;
+const MAX_SESSION_ID = 512;
+/** Characters of a prompt that tell its session from others: long enough to be told apart, short enough to stay the same. */
+const PREFIX_LENGTH = 256;
 
 /** A request as it is routed, and as the model host gets it. */
 export interface DecodedRequest {
@@ -16,12 +21,20 @@ export interface DecodedRequest {
   readonly question: Uint8Array;
   /** Fields that were sent and change nothing. */
   readonly ignored: readonly string[];
+  /**
+   * What requests of one session have in common: `prompt_cache_key`, else the system's and the user's first message, else the
+   * beginning of the prompt.
+   */
+  readonly session: string;
 }
 
 const encoder = new TextEncoder();
 
-/** Checks a body against the schema of its API. Throws `INVALID_REQUEST` that names the field. */
-export function decodeRequest(api: TextApi, body: Uint8Array): DecodedRequest {
+/**
+ * Checks a body against the schema of its API. `tenant`: whose request it is, by a name that tells nothing. Throws
+ * `INVALID_REQUEST` that names the field.
+ */
+export function decodeRequest(api: TextApi, body: Uint8Array, tenant: string): DecodedRequest {
   const input = parse(body);
   const schema = api === "chat" ? chatRequest : completionRequest;
   const result = schema.safeParse(input);
@@ -32,9 +45,26 @@ export function decodeRequest(api: TextApi, body: Uint8Array): DecodedRequest {
   return {
     target: targetOf(request.model),
     streams: request.stream === true,
-    question: encoder.encode(JSON.stringify({ openai: api, request })),
+    question: encoder.encode(JSON.stringify({ openai: api, tenant, request })),
     ignored: NOTED_FIELDS.filter((name) => Reflect.get(request, name) != null),
+    session:
+      request.prompt_cache_key ?? ("messages" in request ? firstTurn(request.messages) : beginning(request.prompt)),
   };
+}
+
+/** Up to the first message of the user. */
+const firstTurn = (messages: readonly ChatMessage[]): string =>
+  JSON.stringify(messages.slice(0, messages.findIndex(({ role }) => role === "user") + 1));
+
+const beginning = (prompt: string | readonly string[]): string =>
+  (typeof prompt === "string" ? prompt : (prompt[0] ?? "")).slice(0, PREFIX_LENGTH);
+
+/** `X-Session-Id`: goes before what the body says of its session. Throws `INVALID_REQUEST`. */
+export function sessionIdOf(headers: HttpHeaders): string | undefined {
+  const id = headerOf(headers, "x-session-id");
+  if (id !== undefined && (id === "" || id.length > MAX_SESSION_ID))
+    throw invalid(`X-Session-Id must have 1 to ${MAX_SESSION_ID} characters`);
+  return id;
 }
 
 /** `NAME`, `NAME:ALIAS` or `NAME:NUMBER`. */

@@ -53,6 +53,11 @@ const sampling = {
   n: z.number().int().min(1).max(MAX_CHOICES).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+  prompt_cache_key: z
+    .string()
+    .max(512)
+    .nullish()
+    .describe("Requests with the same key go to the replica that has their prompts in its cache."),
   logit_bias: unused(z.strictObject({}), notServed("leave it out")),
 } as const;
 
@@ -60,7 +65,6 @@ const sampling = {
 const noted = {
   user: z.string().max(512).nullish(),
   safety_identifier: z.string().max(512).nullish(),
-  prompt_cache_key: z.string().max(512).nullish(),
   metadata: z.record(z.string(), z.string()).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   service_tier: z.enum(["auto", "default"]).nullish(),
@@ -86,20 +90,25 @@ const responseFormat = z.union([
 ]);
 export type ResponseFormat = z.infer<typeof responseFormat>;
 
-export const chatRequest = z.strictObject({
-  model,
-  messages: z.array(message).min(1).max(MAX_MESSAGES),
-  max_tokens: tokens.nullish(),
-  max_completion_tokens: tokens.nullish().describe("Goes before `max_tokens`. Default: what the context leaves."),
-  ...sampling,
-  response_format: responseFormat.nullish(),
-  logprobs: unused(z.literal(false), notServed("leave it out")),
-  top_logprobs: unused(z.literal(0), notServed("leave it out")),
-  tools: unused(z.array(z.unknown()).max(0), notServed("text models call no tools here yet")),
-  tool_choice: unused(z.enum(["none", "auto"]), notServed("text models call no tools here yet")),
-  modalities: unused(z.tuple([z.literal("text")]), notServed("answers are text")),
-  ...noted,
-});
+export const chatRequest = z
+  .strictObject({
+    model,
+    messages: z.array(message).min(1).max(MAX_MESSAGES),
+    max_tokens: tokens.nullish(),
+    max_completion_tokens: tokens.nullish().describe("Goes before `max_tokens`. Default: what the context leaves."),
+    ...sampling,
+    response_format: responseFormat.nullish(),
+    logprobs: z.boolean().nullish().describe("How likely each token was when it was drawn."),
+    top_logprobs: z.number().int().min(0).max(20).nullish().describe("The likeliest tokens at each place, too."),
+    tools: unused(z.array(z.unknown()).max(0), notServed("text models call no tools here yet")),
+    tool_choice: unused(z.enum(["none", "auto"]), notServed("text models call no tools here yet")),
+    modalities: unused(z.tuple([z.literal("text")]), notServed("answers are text")),
+    ...noted,
+  })
+  .refine(({ logprobs, top_logprobs: top }) => logprobs === true || top == null || top === 0, {
+    path: ["top_logprobs"],
+    error: "is for requests with `logprobs: true`",
+  });
 
 export const completionRequest = z
   .strictObject({
@@ -109,7 +118,7 @@ export const completionRequest = z
     ...sampling,
     best_of: unused(z.literal(1), notServed("use `n`")),
     echo: unused(z.literal(false), notServed("leave it out")),
-    logprobs: unused(z.literal(0), notServed("leave it out")),
+    logprobs: z.number().int().min(0).max(5).nullish().describe("So many of the likeliest tokens at each place."),
     suffix: unused(z.literal(""), notServed("leave it out")),
     ...noted,
   })
@@ -118,10 +127,13 @@ export const completionRequest = z
     error: `times the number of prompts must be at most ${MAX_CHOICES}`,
   });
 
+/** Whose request it is: only requests of one tenant share what a cache holds. */
+const tenant = z.string().max(64).optional();
+
 /** What a model host of a text model is asked, in the place of tensors. */
 export const textQuestion = z.discriminatedUnion("openai", [
-  z.strictObject({ openai: z.literal("chat"), request: chatRequest }),
-  z.strictObject({ openai: z.literal("completion"), request: completionRequest }),
+  z.strictObject({ openai: z.literal("chat"), tenant, request: chatRequest }),
+  z.strictObject({ openai: z.literal("completion"), tenant, request: completionRequest }),
 ]);
 export type TextQuestion = z.infer<typeof textQuestion>;
 export type TextApi = TextQuestion["openai"];

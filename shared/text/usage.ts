@@ -10,3 +10,12 @@ export const usage = z.object({
   cachedTokens: count,
 });
 export type Usage = z.infer<typeof usage>;
+
+/** What is said at the end of an answer in text, whole or not. */
+export const answerEnd = z.object({
+  /** As far as it came. */
+  usage: usage.optional(),
+  /** Of one that is not whole: why, for a person. */
+  detail: z.string().max(500).optional(),
+});
+export type AnswerEnd = z.infer<typeof answerEnd>;

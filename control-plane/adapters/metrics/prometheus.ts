@@ -93,7 +93,7 @@ export class PrometheusMetrics implements Metrics {
     });
     this.#tokens = new Counter({
       name: "skerry_text_tokens_total",
-      help: "Tokens of answered requests for text: of prompts, of prompts that were in the cache, of answers",
+      help: "Tokens of requests for text, answered whole or in part: of prompts, of prompts that were in the cache, of answers",
       labelNames: ["model", "kind"],
       registers,
     });

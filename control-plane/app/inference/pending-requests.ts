@@ -34,6 +34,9 @@ interface Pending {
   seen: { readonly bytes: number; readonly at: number } | undefined;
 }
 
+/** Streams that were cancelled and whose node has not said its last word, at most; the oldest are forgotten. */
+const MOST_CANCELLED = 1_024;
+
 /**
  * Requests under way on one inference channel, by their id.
  *
@@ -42,12 +45,14 @@ interface Pending {
  *   streaming   from the head of a streamed response: its outcome is known, its body is not. Ends with the stream, for
  *               which `loseAll`, `cancel` and a node silent for `STREAM_STALL_MS` see. Not bounded by the deadline,
  *               which is about the head.
- *   ended       not in the table. Whatever still comes for its id is ignored.
+ *   ended       not in the table. Whatever still comes for its id is ignored, but for the end of a stream that was cancelled:
+ *               it tells what the answer had taken by then.
  *
  * Each one ends exactly once.
  */
 export class PendingRequests {
   readonly #pending = new ChurnMap<Pending>();
+  readonly #cancelled = new Map<number, NodeStream>();
   #lastId = 0;
   #onFirst: () => void = () => undefined;
 
@@ -101,9 +106,13 @@ export class PendingRequests {
     return this.#pending.get(requestId)?.stream;
   }
 
-  /** Streaming → ended, as its stream has ended. */
-  streamEnded(requestId: number): void {
+  /** Streaming → ended, as its node has ended it. The stream, also when it was cancelled before; undefined when there is none. */
+  streamEnded(requestId: number): NodeStream | undefined {
+    const stream = this.streamOf(requestId) ?? this.#cancelled.get(requestId);
+    if (stream === undefined) return undefined;
     this.#pending.delete(requestId);
+    this.#cancelled.delete(requestId);
+    return stream;
   }
 
   /** Ends a request whose caller has gone, whether its head has come or not. False when it had ended: the node need not be told. */
@@ -111,7 +120,16 @@ export class PendingRequests {
     const stream = this.streamOf(requestId);
     if (stream === undefined) return this.settle(requestId, { kind: "cancelled" });
     this.#pending.delete(requestId);
+    this.#cancelled.set(requestId, stream);
+    const [oldest] = this.#cancelled.keys();
+    if (this.#cancelled.size > MOST_CANCELLED && oldest !== undefined) this.#forget(oldest);
     return stream.cancel();
+  }
+
+  /** Of a stream that was cancelled: its node says nothing more. */
+  #forget(requestId: number): void {
+    this.#cancelled.get(requestId)?.fail("NODE_LOST", "the node went away");
+    this.#cancelled.delete(requestId);
   }
 
   /** Ends those past their deadline, and streams whose node is silent, and names them, so that the node can be told. */
@@ -128,6 +146,7 @@ export class PendingRequests {
 
   loseAll(): void {
     for (const [requestId] of this.#pending.entries()) this.#end(requestId, "lost");
+    for (const requestId of this.#cancelled.keys()) this.#forget(requestId);
   }
 
   #end(requestId: number, kind: "timed-out" | "lost"): void {

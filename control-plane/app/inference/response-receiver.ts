@@ -74,11 +74,9 @@ export class ResponseReceiver {
 
   #end(trailers: TrailersFrame): void {
     const { requestId, meta } = trailers;
-    const stream = this.#pending.streamOf(requestId);
-    if (stream === undefined) return;
-    this.#pending.streamEnded(requestId);
-    if (meta.code === undefined) stream.finish(trailers);
-    else stream.fail(meta.code, "the node could not finish its answer");
+    const stream = this.#pending.streamEnded(requestId);
+    if (meta.code === undefined) stream?.finish(trailers);
+    else stream?.fail(meta.code, meta.detail ?? "the node could not finish its answer", trailers);
   }
 
   #broken(): void {

@@ -2,7 +2,7 @@ import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import { INITIAL_CREDIT_BYTES, MAX_ANSWER_BYTES, STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
 import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
 import { ANSWER_CODES, ASK, type ReplyHead, type RequestHead } from "../../model-host/link/link-frame.ts";
-import { usage } from "../../../shared/text/usage.ts";
+import { answerEnd } from "../../../shared/text/usage.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { Reply } from "./reply-reader.ts";
 
@@ -74,9 +74,11 @@ export class HostStreams {
     clearTimeout(timer);
     this.#open.delete(requestId);
     const why = ANSWER_CODES[code];
-    const tokens = body.byteLength === 0 ? {} : { usage: usage.parse(JSON.parse(Buffer.from(body).toString("utf8"))) };
-    if (why === undefined) stream.finish({ computeUs, decodeUs, encodeUs, ...tokens });
-    else stream.fail(why, "the model host could not finish its answer");
+    const { usage, detail = "the model host could not finish its answer" } =
+      body.byteLength === 0 ? {} : answerEnd.parse(JSON.parse(Buffer.from(body).toString("utf8")));
+    const trailer = { computeUs, decodeUs, encodeUs, ...(usage && { usage }) };
+    if (why === undefined) stream.finish(trailer);
+    else stream.fail(why, detail, trailer);
   }
 
   /** The process is gone. */

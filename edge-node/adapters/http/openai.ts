@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { own, release } from "../../../shared/bytes/owned-bytes.ts";
 import { cancellationOf } from "../../../shared/flow/cancellation.ts";
 import { SkerryError, isSkerryError } from "../../../shared/base/errors.ts";
+import { bearerOf } from "../../../shared/inference/http/message.ts";
 import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders } from "../../../shared/inference/http/request-headers.ts";
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
@@ -18,6 +20,8 @@ import { type Answered, askHere, factsOf, type InferParts, NOBODY } from "./infe
 import { resolvePlacement } from "./resolve-placement.ts";
 
 /** The OpenAI API for the text models that this node holds. */
+
+const TENANT_LENGTH = 22;
 
 /** What a request may name: ready text models and their aliases. When a version was published, only the control plane knows. */
 export function textModels(node: LocalNode): LocalResponse {
@@ -47,7 +51,7 @@ export async function askText(api: TextApi, request: IncomingMessage, parts: Inf
     const headers = parseInferenceHeaders(request.headers);
     const maxBytes = Math.min(maxBodyBytes, MAX_TEXT_BODY_BYTES);
     const body = wholeBody(await readBody(request, { maxBytes, withinMs: BODY_MS, clock, take }));
-    const decoded = decodeRequest(api, body);
+    const decoded = decodeRequest(api, body, tenantOf(request));
     release(body);
     placement = resolvePlacement(decoded.target, parts.node.placements());
     if (placement.isText !== true)
@@ -75,6 +79,12 @@ export async function askText(api: TextApi, request: IncomingMessage, parts: Inf
   } finally {
     leave();
   }
+}
+
+/** Who asks, where keys are asked for: one key is one tenant. On loopback all programs of the machine are one. */
+function tenantOf({ headers }: IncomingMessage): string {
+  const key = bearerOf(headers.authorization);
+  return key === undefined ? "local" : createHash("sha256").update(key).digest("base64url").slice(0, TENANT_LENGTH);
 }
 
 /** A whole answer that is not whole has no way to say so but a cut connection. */

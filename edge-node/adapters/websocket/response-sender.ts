@@ -86,16 +86,31 @@ export class ResponseSender {
     let offset = 0;
     for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
       const { byteLength } = piece;
-      if (!(await this.#send(head.requestId, { offset, bytes: piece, credit }))) return void stream.cancel();
+      if (!(await this.#send(head.requestId, { offset, bytes: piece, credit }))) {
+        stream.cancel();
+        return this.#afterCancel(head, stream, figures);
+      }
       release(piece);
       offset += byteLength;
       stream.passed(byteLength);
     }
     const end = await stream.ended;
-    if (end.kind === "cancelled") return undefined;
-    if (end.kind === "failed") return { ...head, ...figures(), meta: { code: end.code } };
-    const { computeUs, usage } = end.trailer;
-    return { ...head, ...figures(), computeUs, meta: usage === undefined ? {} : { usage } };
+    if (end.kind === "cancelled") return this.#afterCancel(head, stream, figures);
+    const trailer = await stream.senderEnd;
+    const usage = trailer?.usage && { usage: trailer.usage };
+    if (end.kind === "failed") return { ...head, ...figures(), meta: { code: end.code, detail: end.detail, ...usage } };
+    return { ...head, ...figures(), computeUs: end.trailer.computeUs, meta: { ...usage } };
+  }
+
+  /** Nobody reads an answer in text any more; the tokens that it took are counted all the same. */
+  async #afterCancel(
+    head: ResponseHead,
+    stream: HostStream,
+    figures: () => QueueFigures,
+  ): Promise<Trailers | undefined> {
+    if (stream.length !== undefined) return undefined;
+    const usage = (await stream.senderEnd)?.usage;
+    return usage && { ...head, ...figures(), meta: { code: "CANCELLED", usage } };
   }
 
   /** Head, what `body` sends, and the trailers that it returns; none when nobody reads the response any more. */

@@ -13,9 +13,10 @@ import { isSkerryError, messageOf, SkerryError } from "../../../shared/base/erro
 import { STEP_TOKENS } from "../../../shared/text/text-model.ts";
 import type { ResponseFormat } from "../../../shared/openai/requests.ts";
 import type { TextHostTask } from "../link/link-frame.ts";
-import type { AnswerFormat, Control, Sampling, TextRuntime } from "../text/text-runtime.ts";
+import type { AnswerFormat, Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
 import { grammarSchema } from "./json-schema.ts";
 import { SequencePool } from "./sequence-pool.ts";
+import { StepSize } from "./step-size.ts";
 
 /** For a file whose vocabulary cannot be read: far above the longest token of published models. */
 const ASSUMED_TOKEN_BYTES = 256;
@@ -53,14 +54,20 @@ export async function openLlama(task: TextHostTask): Promise<TextRuntime> {
     ignoreMemorySafetyChecks: true,
     failedCreationRemedy: false,
   });
-  const places = Array.from({ length: sequences }, () => context.getSequence());
+  const places = Array.from({ length: sequences }, () => ({ sequence: context.getSequence(), tenant: "" }));
   return new LlamaRuntime({ llama, model, places, contextTokens });
+}
+
+interface Place {
+  readonly sequence: LlamaContextSequence;
+  /** Whose tokens it holds. */
+  tenant: string;
 }
 
 interface Parts {
   readonly llama: Llama;
   readonly model: LlamaModel;
-  readonly places: readonly LlamaContextSequence[];
+  readonly places: readonly Place[];
   readonly contextTokens: number;
 }
 
@@ -72,7 +79,8 @@ class LlamaRuntime implements TextRuntime {
   readonly specialTexts: { readonly bos: string; readonly eos: string };
   readonly #llama: Llama;
   readonly #model: LlamaModel;
-  readonly #pool: SequencePool<LlamaContextSequence>;
+  readonly #pool: SequencePool<Place>;
+  readonly #step = new StepSize();
 
   constructor({ llama, model, places, contextTokens }: Parts) {
     const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
@@ -110,26 +118,38 @@ class LlamaRuntime implements TextRuntime {
     }
   }
 
-  async *generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<number, void> {
+  async *generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<MadeToken, void> {
     const tokens = branded(prompt);
-    const place = await this.#pool.take((each) => each.compareContextTokens(tokens).firstDifferentIndex);
+    const { tenant } = control;
+    const place = await this.#pool.take((each) => agreement(each, tokens, tenant));
     try {
       if (control.isCancelled()) return;
-      let at = await keepPrefix(place, tokens);
+      let at = await keepPrefix(place, tokens, tenant);
       control.onCached(at);
-      for (; tokens.length - at > STEP_TOKENS; at += STEP_TOKENS) {
-        await place.evaluateWithoutGeneratingNewTokens(tokens.slice(at, at + STEP_TOKENS));
+      while (tokens.length - at > this.#step.tokens) {
+        at += await this.#computeStep(place, tokens.slice(at, at + this.#step.tokens));
         control.onStep();
         if (control.isCancelled()) return;
       }
       const made: Token[] = [];
-      for await (const token of place.evaluate(tokens.slice(at), this.#options(sampling, made))) {
-        made.push(token);
-        yield token;
+      const [last, options] = [tokens.slice(at), this.#options(sampling, made)];
+      const { logprobs } = sampling;
+      const asked = logprobs === undefined ? {} : ({ confidence: true, probabilities: true } as const);
+      for await (const next of place.sequence.evaluateWithMetadata(last, asked, options)) {
+        made.push(next.token);
+        yield logprobs === undefined ? next : withLogprobs(next, logprobs);
       }
     } finally {
       this.#pool.give(place);
     }
+  }
+
+  /** Takes these tokens of a prompt in, and returns how many they are. */
+  async #computeStep({ sequence }: Place, tokens: Token[]): Promise<number> {
+    const before = performance.now();
+    await sequence.evaluateWithoutGeneratingNewTokens(tokens);
+    this.#step.took(tokens.length, performance.now() - before);
+    return tokens.length;
   }
 
   /** `made`: the tokens of the answer so far. */
@@ -158,11 +178,31 @@ function longestOf(vocabulary: unknown): number {
   return vocabulary.reduce<number>((most, each) => Math.max(most, Buffer.byteLength(String(each))), 1);
 }
 
+/** A token with the logarithms of its probability and of those of the likeliest `count`. */
+function withLogprobs(
+  made: { token: Token; confidence?: number; probabilities?: Map<Token, number> },
+  count: number,
+): MadeToken {
+  const { token, confidence = 0, probabilities = new Map<Token, number>() } = made;
+  const likely = probabilities
+    .entries()
+    .take(count)
+    .map(([each, probability]) => ({ token: each, logprob: Math.log(probability) }));
+  return { token, logprob: Math.log(confidence), likely: [...likely] };
+}
+
+/** How many tokens of the prompt a place holds already. What belongs to another tenant counts as nothing: its answer would tell of it. */
+const agreement = ({ sequence, tenant }: Place, tokens: Token[], of: string): number =>
+  tenant === of ? sequence.compareContextTokens(tokens).firstDifferentIndex : 0;
+
 /** Leaves in a place what agrees with the prompt, and returns how much that is: one token is always computed anew, for its answer. */
-async function keepPrefix(place: LlamaContextSequence, tokens: Token[]): Promise<number> {
-  const same = Math.min(place.compareContextTokens(tokens).firstDifferentIndex, tokens.length - 1);
-  if (same < place.nextTokenIndex) await place.eraseContextTokenRanges([{ start: same, end: place.nextTokenIndex }]);
-  return place.nextTokenIndex;
+async function keepPrefix(place: Place, tokens: Token[], tenant: string): Promise<number> {
+  const { sequence } = place;
+  const same = Math.min(agreement(place, tokens, tenant), tokens.length - 1);
+  if (same < sequence.nextTokenIndex)
+    await sequence.eraseContextTokenRanges([{ start: same, end: sequence.nextTokenIndex }]);
+  place.tenant = tenant;
+  return sequence.nextTokenIndex;
 }
 
 const branded = (tokens: readonly number[]): Token[] => tokens as Token[];

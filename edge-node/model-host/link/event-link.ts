@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
+import type { AnswerEnd } from "../../../shared/text/usage.ts";
 import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import {
@@ -122,7 +123,7 @@ export class AnswerInPieces {
   }
 
   /** `code`: position in `ANSWER_CODES`; 0 when all of it was sent. `facts` go with the end, as JSON. */
-  end(code: number, computeUs: number, facts?: object): void {
+  end(code: number, computeUs: number, facts?: AnswerEnd): void {
     const body = facts === undefined ? NOTHING : Buffer.from(JSON.stringify(facts));
     this.#send({ kind: REPLY.END, code, computeUs: Math.min(MAX_U32, Math.round(computeUs)) }, body);
   }

@@ -22,7 +22,7 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *
  * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A HEAD carries no
  * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
- * times of the whole run, a code when the pieces are not all, and of an answer in text its usage as a body in JSON. Pieces of several answers may interleave.
+ * times of the whole run, a code when the pieces are not all, and of an answer in text an `AnswerEnd` as a body in JSON. Pieces of several answers may interleave.
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
@@ -80,6 +80,7 @@ export const ANSWER_CODES = [
   "OUT_OF_MEMORY",
   "OUT_OF_MEMORY",
   "CONTEXT_TOO_LONG",
+  "DEADLINE_EXCEEDED",
 ] as const;
 
 /** The code byte of a request that was refused before its run, as one of its size or smaller was too large before. */
@@ -115,7 +116,7 @@ export type HostEvent =
     }
   /** A run that is larger than all before it begins; without a size: it has ended. */
   | { readonly event: "larger-run"; readonly size?: RunSize }
-  /** Of a host that runs several requests at once: a step is done, and no answer came of it yet. */
+  /** Of a host that runs several requests at once: a step is done, and no answer came of it yet; or it waits for a reader. */
   | { readonly event: "progress" }
   /** From now on requests do not share runs. */
   | { readonly event: "sharing-stopped"; readonly reason: string }

@@ -1,17 +1,32 @@
 import { randomBytes } from "node:crypto";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import { type FinishReason, StreamedAnswer, wholeAnswer } from "../../../shared/openai/answers.ts";
+import type { TokenLogprob } from "../../../shared/openai/logprobs.ts";
 import type { Usage } from "../../../shared/text/usage.ts";
 import type { AnswerInPieces } from "../link/event-link.ts";
 import { TextAssembler } from "./text-assembler.ts";
 import type { TextPlan } from "./text-plan.ts";
 import type { TextRuntime } from "./text-runtime.ts";
+import { TokenLog } from "./token-log.ts";
 
 const ID_BYTES = 12;
 /** A whole answer is silent while it is made, so a space, which JSON allows before it, shows that it comes. */
 const SIGN_OF_LIFE_MS = 5_000;
 /** A grammar lets white space follow the value, and some models write it without end. */
 const ENDLESS_SPACE = "\n\n\n\n";
+/** A host whose requests all wait for their readers is silent and well, in ms. */
+const WAITING_SIGN_MS = 1_000;
+/**
+ * What an answer may wait for its reader, all of its waits together, and how long its next token may take, in ms. Without
+ * the first bound a reader that takes a byte now and then holds a place of the model for hours.
+ */
+const BOUNDS: Bounds = { readerMs: 30_000, tokenMs: 30_000 };
 const encoder = new TextEncoder();
+
+interface Bounds {
+  readonly readerMs: number;
+  readonly tokenMs: number;
+}
 
 interface Parts {
   readonly plan: TextPlan;
@@ -19,33 +34,68 @@ interface Parts {
   /** Called with the first token; from then on the answer has begun. */
   readonly begin: () => AnswerInPieces;
   readonly isCancelled: () => boolean;
+  /** A sign of life, while no answer comes of what is computed. */
   readonly onStep: () => void;
+  /** Default: `BOUNDS`. */
+  readonly bounds?: Bounds;
+}
+
+/** A choice as far as it was made. */
+interface Written {
+  /** Empty where it was sent already. */
+  text: string;
+  /** Characters that were sent. */
+  length: number;
+  reason: FinishReason;
+  /** Undefined: not asked for. */
+  readonly logprobs: TokenLogprob[] | undefined;
+}
+
+interface Shown {
+  readonly text: string;
+  readonly logprobs: readonly TokenLogprob[] | undefined;
 }
 
 /**
  * Answers one request: its choices are generated side by side, and go out as they come or, unless it streams, at the end.
  * They take all places of the model but one, so that a request of many choices keeps nobody else out.
+ *
+ * It fails as a whole: when one choice does, when its reader is too slow, or when no token comes for too long. From then on
+ * nothing is written, and the other choices end within a step.
  */
 export class TextAnswer {
   readonly #parts: Parts;
   readonly #events: StreamedAnswer;
   readonly #facts: ConstructorParameters<typeof StreamedAnswer>[0];
-  readonly #texts: string[];
-  readonly #reasons: FinishReason[];
+  readonly #choices: Written[];
   #pieces: AnswerInPieces | undefined;
   #saidAt = -Infinity;
   #outputTokens = 0;
   #cachedTokens = 0;
+  readonly #bounds: Bounds;
+  readonly #failed = Promise.withResolvers<never>();
+  #hasFailed = false;
+  /** Writers that wait for the reader now, what was waited before, and the end of the bound. */
+  #waiting = 0;
+  #waitedMs = 0;
+  #endWait: () => void = () => undefined;
 
   constructor(parts: Parts) {
     const { question, includesUsage, choices } = parts.plan;
     const api = question.openai;
     const id = `${api === "chat" ? "chatcmpl" : "cmpl"}-${randomBytes(ID_BYTES).toString("hex")}`;
     this.#parts = parts;
+    this.#bounds = parts.bounds ?? BOUNDS;
+    // `send` hears of it; a failure after that is no unhandled rejection.
+    this.#failed.promise.catch(() => undefined);
     this.#facts = { api, id, created: Math.floor(Date.now() / 1_000), model: question.request.model };
     this.#events = new StreamedAnswer(this.#facts, { includesUsage });
-    this.#texts = choices.map(() => "");
-    this.#reasons = choices.map(() => "length");
+    this.#choices = choices.map(({ sampling }) => ({
+      text: "",
+      length: 0,
+      reason: "length",
+      logprobs: sampling.logprobs === undefined ? undefined : [],
+    }));
   }
 
   /** Undefined until the first token. */
@@ -53,46 +103,62 @@ export class TextAnswer {
     return this.#pieces;
   }
 
+  /** The tokens that it took, as far as it came. */
+  get usage(): Usage {
+    const { promptTokens } = this.#parts.plan;
+    return {
+      promptTokens,
+      outputTokens: this.#outputTokens,
+      cachedTokens: Math.min(this.#cachedTokens, promptTokens),
+    };
+  }
+
   /** Resolves when all of it was sent or nobody asks for it any more; the end of the pieces is the caller's. */
-  async send(): Promise<Usage> {
+  async send(): Promise<void> {
+    try {
+      await Promise.race([this.#sendAll(), this.#failed.promise]);
+    } finally {
+      this.#endWait();
+    }
+  }
+
+  async #sendAll(): Promise<void> {
     const { plan, isCancelled } = this.#parts;
     await this.#generateAll();
-    const usage = {
-      promptTokens: plan.promptTokens,
-      outputTokens: this.#outputTokens,
-      cachedTokens: Math.min(this.#cachedTokens, plan.promptTokens),
-    };
-    if (isCancelled()) return usage;
-    if (plan.streams) await this.#write(this.#events.end(usage));
-    else {
-      const choices = this.#texts.map((text, index) => ({ text, reason: this.#reasons[index] ?? "stop" }));
-      await this.#write(wholeAnswer(this.#facts, choices, usage));
-    }
-    return usage;
+    if (isCancelled()) return;
+    if (plan.streams) return this.#write(this.#events.end(this.usage));
+    await this.#write(wholeAnswer(this.#facts, this.#choices, this.usage));
   }
 
   async #generateAll(): Promise<void> {
     const { plan, runtime } = this.#parts;
     const left = plan.choices.keys();
-    let hasFailed = false;
     const generateNext = async (): Promise<void> => {
       for (const index of left) {
-        if (hasFailed) return;
-        try {
-          await this.#generate(index);
-        } catch (error) {
-          hasFailed = true;
-          throw error;
-        }
+        if (this.#hasFailed) return;
+        await this.#generate(index).catch((error: unknown) => this.#fail(error));
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, runtime.sequences - 1) }, generateNext));
   }
 
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#failed.reject(error instanceof Error ? error : new Error(String(error)));
+    this.#pieces?.wake();
+  }
+
+  /** Nobody needs a further token. */
+  get #isOver(): boolean {
+    return this.#hasFailed || this.#parts.isCancelled();
+  }
+
   async #generate(index: number): Promise<void> {
-    const { plan, runtime, isCancelled, onStep } = this.#parts;
-    const choice = plan.choices[index];
-    if (choice === undefined) return;
+    const { plan, runtime, onStep } = this.#parts;
+    const [choice, written] = [plan.choices[index], this.#choices[index]];
+    if (choice === undefined || written === undefined) return;
+    const log = new TokenLog((token) => runtime.textOf([token], []));
     const isFormatted = choice.sampling.format !== undefined;
     const assembler = new TextAssembler((tokens, before) => runtime.textOf(tokens, before), {
       stops: isFormatted ? [...plan.stops, ENDLESS_SPACE] : plan.stops,
@@ -102,37 +168,64 @@ export class TextAnswer {
       if (index === 0) this.#cachedTokens = tokens;
     };
     let made = 0;
+    const show = async (text: string): Promise<void> => {
+      const logprobs = written.logprobs && log.take(text, { isCut: assembler.isStopped });
+      await this.#show(index, written, { text, logprobs });
+    };
     let reason: FinishReason = "stop";
-    for await (const token of runtime.generate(choice.prompt, choice.sampling, { isCancelled, onStep, onCached })) {
-      this.#outputTokens += 1;
-      made += 1;
-      if (made === 1) await this.#begin(index);
-      await this.#show(index, assembler.push(token));
-      if (assembler.isStopped || isCancelled()) break;
-      if (made === plan.maxTokens) {
-        reason = "length";
-        break;
+    const { tenant = "" } = plan.question;
+    const control = { tenant, isCancelled: () => this.#isOver, onStep, onCached };
+    const watch = this.#watchTokens();
+    try {
+      for await (const next of runtime.generate(choice.prompt, choice.sampling, control)) {
+        this.#outputTokens += 1;
+        made += 1;
+        if (made === 1) await this.#begin(index);
+        if (written.logprobs !== undefined) log.push(next);
+        await show(assembler.push(next.token));
+        watch.came();
+        if (assembler.isStopped || this.#isOver) break;
+        if (made === plan.maxTokens) {
+          reason = "length";
+          break;
+        }
       }
+    } finally {
+      watch.stop();
     }
-    if (isCancelled()) return;
+    if (this.#isOver) return;
     if (made === 0) await this.#begin(index);
-    await this.#show(index, assembler.finish());
+    await show(assembler.finish());
     if (assembler.isStopped) reason = "stop";
-    this.#reasons[index] = reason;
+    written.reason = reason;
     if (plan.streams) await this.#write(this.#events.finish(index, reason));
   }
 
   async #begin(index: number): Promise<void> {
+    if (this.#isOver) return;
     this.#pieces ??= this.#parts.begin();
     if (this.#parts.plan.streams) await this.#write(this.#events.begin(index));
   }
 
-  async #show(index: number, text: string): Promise<void> {
+  /** From its first token on a choice fails when none follows for too long. Returns what to call with each token. */
+  #watchTokens(): { readonly came: () => void; readonly stop: () => void } {
+    const { tokenMs } = this.#bounds;
+    const onLate = (): void => {
+      if (this.#waiting > 0) timer?.refresh();
+      else this.#fail(new SkerryError("DEADLINE_EXCEEDED", `no token came for ${tokenMs} ms within the answer`));
+    };
+    let timer: NodeJS.Timeout | undefined;
+    return { came: () => (timer = timer?.refresh() ?? setTimeout(onLate, tokenMs)), stop: () => clearTimeout(timer) };
+  }
+
+  async #show(index: number, written: Written, { text, logprobs }: Shown): Promise<void> {
     if (this.#parts.plan.streams) {
-      if (text !== "") await this.#write(this.#events.text(index, text));
+      if (text !== "") await this.#write(this.#events.text(index, text, logprobs, written.length));
+      written.length += text.length;
       return;
     }
-    this.#texts[index] += text;
+    written.text += text;
+    if (logprobs !== undefined) written.logprobs?.push(...logprobs);
     const now = performance.now();
     if (now - this.#saidAt < SIGN_OF_LIFE_MS) return;
     this.#saidAt = now;
@@ -141,14 +234,39 @@ export class TextAnswer {
 
   /** Waits for the reader: a slow one delays this answer alone. */
   async #write(text: string): Promise<void> {
-    if (text === "") return;
+    if (text === "" || this.#isOver) return;
     const pieces = this.#pieces;
     if (pieces === undefined) throw new Error("an answer is written before it began");
     let rest = encoder.encode(text);
-    while (rest.byteLength > 0 && !this.#parts.isCancelled()) {
+    while (rest.byteLength > 0 && !this.#isOver) {
       const sent = pieces.write(rest);
       rest = rest.subarray(sent);
-      if (sent === 0) await pieces.granted();
+      if (sent === 0) await this.#waitForReader(pieces);
     }
+  }
+
+  async #waitForReader(pieces: AnswerInPieces): Promise<void> {
+    if (this.#waiting === 0) this.#beginWait();
+    this.#waiting += 1;
+    await pieces.granted();
+    this.#waiting -= 1;
+    if (this.#waiting === 0) this.#endWait();
+  }
+
+  #beginWait(): void {
+    const since = performance.now();
+    const { readerMs } = this.#bounds;
+    const why = `the answer has waited for its reader for ${readerMs} ms in all, and its place is needed`;
+    const timer = setTimeout(
+      () => this.#fail(new SkerryError("DEADLINE_EXCEEDED", why)),
+      Math.max(0, readerMs - this.#waitedMs),
+    );
+    const signs = setInterval(() => this.#parts.onStep(), WAITING_SIGN_MS);
+    this.#endWait = () => {
+      clearTimeout(timer);
+      clearInterval(signs);
+      this.#waitedMs += performance.now() - since;
+      this.#endWait = () => undefined;
+    };
   }
 }

@@ -41,10 +41,11 @@ export class TextAssembler {
     return this.#release(text);
   }
 
-  /** The rest, when no token follows. */
+  /** The rest, when no token follows. A character that is not whole by then is left out. */
   finish(): string {
     if (this.#isStopped) return "";
-    const text = this.#pending.length === 0 ? "" : this.#release(this.#textOf(this.#pending, this.#shown));
+    const text =
+      this.#pending.length === 0 ? "" : this.#release(withoutBroken(this.#textOf(this.#pending, this.#shown)));
     const rest = this.#isStopped ? text : this.#trimmed(text + this.#held);
     this.#held = "";
     return rest;
@@ -84,3 +85,9 @@ export class TextAssembler {
     return most;
   }
 }
+
+const withoutBroken = (text: string): string => {
+  let end = text.length;
+  while (text.endsWith(UNFINISHED, end)) end -= UNFINISHED.length;
+  return text.slice(0, end);
+};

@@ -8,6 +8,7 @@ import { parseQuestion, planText } from "./text-plan.ts";
 import type { TextRuntime } from "./text-runtime.ts";
 
 const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
+const MAX_DETAIL = 500;
 
 interface Running {
   isCancelled: boolean;
@@ -73,14 +74,17 @@ export class TextHost {
         onStep: () => this.#link.sendEvent({ event: "progress" }),
       });
       running.answer = answer;
-      const usage = await answer.send();
-      if (answer.pieces === undefined) this.#link.answer(requestId, CANCELLED, new Uint8Array(0));
-      else answer.pieces.end(running.isCancelled ? CANCELLED : 0, computeUs(), usage);
+      await answer.send();
+      const { pieces, usage } = answer;
+      if (pieces === undefined) this.#link.answer(requestId, CANCELLED, new Uint8Array(0));
+      else pieces.end(running.isCancelled ? CANCELLED : 0, computeUs(), { usage });
     } catch (error) {
       const fault = faultOf(error);
       const code = codeOf(fault);
-      if (running.answer?.pieces === undefined) this.#link.answer(requestId, code, errorBody(fault.message));
-      else running.answer.pieces.end(code, computeUs());
+      const { pieces, usage } = running.answer ?? {};
+      const detail = fault.message.slice(0, MAX_DETAIL);
+      if (pieces === undefined) this.#link.answer(requestId, code, errorBody(fault.message));
+      else pieces.end(code, computeUs(), { ...(usage && { usage }), detail });
     }
   }
 }

@@ -54,6 +54,7 @@ export async function planText(question: TextQuestion, runtime: TextRuntime, cha
         frequencyPenalty: request.frequency_penalty ?? 0,
         presencePenalty: request.presence_penalty ?? 0,
         format,
+        logprobs: logprobsOf(question),
       },
     })),
   );
@@ -67,6 +68,11 @@ export async function planText(question: TextQuestion, runtime: TextRuntime, cha
     streams: request.stream === true,
     includesUsage: request.stream_options?.include_usage === true,
   };
+}
+
+function logprobsOf(question: TextQuestion): number | undefined {
+  if (question.openai === "completion") return question.request.logprobs ?? undefined;
+  return question.request.logprobs === true ? (question.request.top_logprobs ?? 0) : undefined;
 }
 
 function promptsOf(question: TextQuestion, runtime: TextRuntime, chat: ChatPrompt): readonly (readonly number[])[] {

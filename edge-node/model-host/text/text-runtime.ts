@@ -22,7 +22,14 @@ export interface TextRuntime {
    * The tokens that follow `prompt`, until the model ends its text or nobody asks for more. Waits for a free sequence; what
    * is in its cache already is not computed again. Ends within a step after `isCancelled` says so.
    */
-  generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<number, void, undefined>;
+  generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<MadeToken, void, undefined>;
+}
+
+export interface MadeToken {
+  readonly token: number;
+  /** Of it, and of the likeliest at its place: natural logarithms. Only where `Sampling.logprobs` asks for them. */
+  readonly logprob?: number;
+  readonly likely?: readonly { readonly token: number; readonly logprob: number }[];
 }
 
 /** Belongs to the runtime that made it. */
@@ -41,9 +48,13 @@ export interface Sampling {
   readonly frequencyPenalty: number;
   readonly presencePenalty: number;
   readonly format: AnswerFormat | undefined;
+  /** How many of the likeliest tokens are told with each token; 0: only how likely it was itself; undefined: nothing. */
+  readonly logprobs: number | undefined;
 }
 
 export interface Control {
+  /** Who asks. What the cache holds for another tenant is not used: the time and the usage of an answer would tell of it. */
+  readonly tenant: string;
   isCancelled(): boolean;
   /** A step of the prompt was computed. */
   onStep(): void;

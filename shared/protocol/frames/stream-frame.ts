@@ -20,6 +20,7 @@ const HEAD_HEADER = 28;
 const TRAILERS_HEADER = 32;
 const CREDIT_BYTES = 12;
 export const DATA_HEADER = 12;
+const MAX_DETAIL = 500;
 
 export interface ResponseHeadFrame {
   readonly type: typeof FRAME_TYPE.RESPONSE_HEAD;
@@ -44,8 +45,11 @@ export interface TrailersFrame {
   readonly meanUs: number;
   readonly p95Us: number;
   readonly slots: number;
-  /** `code`: why the body is not whole; absent when it is. `usage`: of an answer in text. */
-  readonly meta: { readonly code?: string; readonly usage?: Usage };
+  /**
+   * `code`, and for a person `detail`: why the body is not whole; absent when it is. `usage`: of an answer in text, as far as
+   * it came. An older receiver ignores what it does not know.
+   */
+  readonly meta: { readonly code?: string; readonly detail?: string; readonly usage?: Usage };
 }
 
 export interface CreditFrame {
@@ -173,9 +177,13 @@ function trailerMetaAt(bytes: Uint8Array, at: number, length: number): TrailersF
   if (bytes.byteLength !== at + length) return undefined;
   const meta = parseMeta(bytes.subarray(at));
   if (meta === undefined) return undefined;
-  const { code } = meta;
+  const { code, detail } = meta;
   const found = usage.safeParse(meta["usage"]);
-  return { ...(typeof code === "string" && { code }), ...(found.success && { usage: found.data }) };
+  return {
+    ...(typeof code === "string" && { code }),
+    ...(typeof detail === "string" && { detail: detail.slice(0, MAX_DETAIL) }),
+    ...(found.success && { usage: found.data }),
+  };
 }
 
 /** The meta that is all of the rest of a frame; undefined when it is not. */

@@ -92,6 +92,21 @@ describe("a text model over real processes", () => {
     expect(await textOf(answer)).toBe("abc");
   });
 
+  it("counts the tokens of answers whose callers hang up", async () => {
+    const counted = async (): Promise<number> => {
+      const answer = await fetch(`${cluster.url}/metrics`, {
+        headers: { authorization: `Bearer ${cluster.adminKey}` },
+      });
+      return Number(
+        /^skerry_text_tokens_total\{model="tiny",kind="output"\} (\d+)/m.exec(await answer.text())?.[1] ?? 0,
+      );
+    };
+    await Promise.all(nodes.map(whenIdle));
+    const before = await counted();
+    await hangUp(ENDLESS);
+    expect(await until("its tokens are counted", async () => (await counted()) > before)).toBe(true);
+  });
+
   it("refuses what it cannot answer before a token is made, in the form that clients read", async () => {
     const answer = await ask({ prompt: "a", max_tokens: 100_000 });
     expect([answer.status, answer.headers.get("skerry-error")]).toEqual([400, "CONTEXT_TOO_LONG"]);

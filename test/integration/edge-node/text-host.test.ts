@@ -54,11 +54,11 @@ async function start(name: string, model: TinyModel, memMiB = 1_024): Promise<Mo
   return hosts.start(spec, () => undefined, new AbortController().signal);
 }
 
-type Question = Pick<HostRequest, "cancellation"> & { readonly api?: TextApi };
+type Question = Pick<HostRequest, "cancellation"> & { readonly api?: TextApi; readonly tenant?: string };
 
-const ask = (request: object, { api = "completion", cancellation }: Question = {}, of = host) =>
+const ask = (request: object, { api = "completion", cancellation, tenant }: Question = {}, of = host) =>
   of.infer({
-    body: Buffer.from(JSON.stringify({ openai: api, request: { model: "tiny", temperature: 0, ...request } })),
+    body: Buffer.from(JSON.stringify({ openai: api, tenant, request: { model: "tiny", temperature: 0, ...request } })),
     headerLength: JSON_BODY,
     timeoutMs: 10_000,
     maxRows: 4,
@@ -150,6 +150,34 @@ describe("the host of a text model", () => {
     expect(texts[2]).not.toBe(texts[0]);
   });
 
+  it("tells how likely its tokens were, and which others were likely", async () => {
+    const request = { prompt: "abc", max_tokens: 3, temperature: 1, seed: 1, logprobs: 2, stop: ["f"] };
+    const { body } = await answerTo({ ...request, temperature: 0 });
+    const [choice] = body.choices as unknown as {
+      text: string;
+      logprobs: { token_logprobs: number[]; top_logprobs: Record<string, number>[] };
+    }[];
+    expect(choice).toMatchObject({ text: "de", logprobs: { tokens: ["d", "e"], text_offset: [0, 1] } });
+    const { token_logprobs: own = [], top_logprobs: top = [] } = choice?.logprobs ?? {};
+    expect(own.every((logprob) => logprob <= 0)).toBe(true);
+    expect(top.map((each) => Object.keys(each).length)).toEqual([2, 2]);
+    top.forEach((each, at) => expect(Math.max(...Object.values(each))).toBeCloseTo(own[at] ?? 0, 5));
+  });
+
+  it("tells the same of the tokens of a stream, with the text that they are part of", async () => {
+    const messages = [{ role: "user", content: "!" }];
+    const request = { messages, max_tokens: 8, stream: true, logprobs: true, top_logprobs: 1 };
+    const answer = await ask(request, { api: "chat" });
+    const text = Buffer.concat(await piecesOf<HostTrailer>(answer)).toString("utf8");
+    const told = [...text.matchAll(/^data: (\{.*\})$/gm)].flatMap(([, data = ""]) => {
+      const [choice] = (JSON.parse(data) as { choices: { logprobs: { content: { token: string }[] } | null }[] })
+        .choices;
+      return choice?.logprobs?.content.map(({ token }) => token) ?? [];
+    });
+    // Of é each token is one byte.
+    expect(told).toEqual(["\uFFFD", "\uFFFD", "?", "!", "\uFFFD", "\uFFFD", "?", "!"]);
+  });
+
   it("keeps to a JSON schema that the model alone would not keep to", async () => {
     const schema = {
       type: "object",
@@ -208,6 +236,26 @@ describe("the host of a text model", () => {
     await answerTo({ prompt, max_tokens: 4 });
     const { body } = await answerTo({ prompt: `${prompt}ijkl0`, max_tokens: 2 });
     expect(body.usage).toMatchObject({ prompt_tokens: 325, prompt_tokens_details: { cached_tokens: 323 } });
+  });
+
+  it("tells no tenant what another one has in the cache", async () => {
+    const prompt = "zyxw".repeat(50);
+    const cachedFor = async (tenant: string): Promise<unknown> => {
+      const { body } = await answerTo({ prompt, max_tokens: 1 }, { tenant });
+      return (body.usage as { prompt_tokens_details: { cached_tokens: number } }).prompt_tokens_details.cached_tokens;
+    };
+    expect([await cachedFor("one"), await cachedFor("one")]).toEqual([0, 199]);
+    for (const _ of [1, 2, 3, 4]) expect(await cachedFor(`two-${_}`)).toBe(0);
+  });
+
+  it("says what an answer took that nobody wanted to its end", async () => {
+    const stream = streamOf(await ask({ prompt: "abc", max_tokens: 4_000, stream: true }));
+    await stream.next();
+    stream.cancel();
+    const end = await stream.senderEnd;
+    expect(end?.usage).toMatchObject({ promptTokens: 3 });
+    expect(end?.usage?.outputTokens).toBeGreaterThan(0);
+    expect(end?.usage?.outputTokens).toBeLessThan(4_000);
   });
 
   it("answers requests side by side, and the short one first", async () => {

@@ -1,4 +1,4 @@
-import type { Control, Sampling, TextRuntime } from "../../../edge-node/model-host/text/text-runtime.ts";
+import type { Control, MadeToken, Sampling, TextRuntime } from "../../../edge-node/model-host/text/text-runtime.ts";
 
 /** Writes words without a model: one token for each character of a text, and the same token without end. */
 export class WordRuntime implements TextRuntime {
@@ -15,14 +15,17 @@ export class WordRuntime implements TextRuntime {
   begun = 0;
   running = 0;
   readonly #failsAt: number;
+  readonly #hangsAfter: number;
 
-  /** `failsAt`: the generation, counted from 1, that fails after its first token. */
+  /** `failsAt`: the generation, counted from 1, that fails after its first token. `hangsAfter`: tokens of each generation. */
   constructor({
     sequences = 4,
     contextTokens = 16,
     failsAt = 0,
-  }: { sequences?: number; contextTokens?: number; failsAt?: number } = {}) {
+    hangsAfter = Infinity,
+  }: { sequences?: number; contextTokens?: number; failsAt?: number; hangsAfter?: number } = {}) {
     this.#failsAt = failsAt;
+    this.#hangsAfter = hangsAfter;
     this.sequences = sequences;
     this.contextTokens = contextTokens;
   }
@@ -40,15 +43,16 @@ export class WordRuntime implements TextRuntime {
     return Promise.resolve(undefined);
   }
 
-  async *generate(_prompt: readonly number[], _sampling: Sampling, _control: Control): AsyncGenerator<number, void> {
+  async *generate(_prompt: readonly number[], _sampling: Sampling, control: Control): AsyncGenerator<MadeToken, void> {
     this.begun += 1;
     this.running += 1;
     const fails = this.begun === this.#failsAt;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.running);
     try {
-      for (;;) {
-        await new Promise(setImmediate);
-        yield 97;
+      for (let made = 0; ; made += 1) {
+        await (made < this.#hangsAfter ? new Promise(setImmediate) : new Promise(() => undefined));
+        if (control.isCancelled()) return;
+        yield { token: 97 };
         if (fails) throw new Error("out of memory");
       }
     } finally {

@@ -10,13 +10,19 @@ import { forwardStream } from "../../../../shared/inference/http/forward-stream.
 import { type ModelTarget, pathOf } from "../../../../shared/inference/http/path.ts";
 import { readBody, wholeBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders } from "../../../../shared/inference/http/request-headers.ts";
-import { type DecodedRequest, decodeRequest, noSuchModel } from "../../../../shared/openai/decode-request.ts";
+import {
+  type DecodedRequest,
+  decodeRequest,
+  noSuchModel,
+  sessionIdOf,
+} from "../../../../shared/openai/decode-request.ts";
 import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
 import { modelDocument, modelsDocument } from "../../../../shared/openai/http/model-list.ts";
 import { isOpenAi, openAiMethods, type OpenAiPath, openAiPath } from "../../../../shared/openai/http/path.ts";
 import { failureEvent, openAiReply } from "../../../../shared/openai/http/reply.ts";
 import type { TextApi } from "../../../../shared/openai/requests.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
+import { stableHash } from "../../../core/hash.ts";
 import { type Caller, maySee } from "../../../app/access/api-keys.ts";
 import type { InferenceResponse } from "../../../app/inference/inference-request.ts";
 import { knownCode } from "../../../app/inference/inference-responses.ts";
@@ -126,7 +132,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     try {
       const bounds = { maxBytes: limits.textBodyBytes, withinMs: limits.bodyMs, clock, take };
       const body = wholeBody(await readBody(request, bounds));
-      const decoded = decodeRequest(api, body);
+      const decoded = decodeRequest(api, body, caller.keyId);
       release(body);
       return { decoded, leave };
     } catch (error) {
@@ -136,7 +142,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
   }
 
   async function routed(
-    { target, question }: DecodedRequest,
+    { target, question, session }: DecodedRequest,
     { request, response, startedAt }: Exchange,
     asked: { readonly traceparent: string | undefined; readonly leave: () => void; readonly caller: Caller },
   ): Promise<InferenceResponse> {
@@ -148,6 +154,8 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
         ...target,
         ...headers,
         isText: true,
+        // Of one key alone: caches are not shared among keys.
+        session: stableHash(`${asked.caller.keyId} ${sessionIdOf(request.headers) ?? session}`),
         headerLength: JSON_BODY,
         timeoutMs: timeLeft(headers.timeoutMs, parts.clock.now() - startedAt),
         body: [question],
@@ -178,16 +186,15 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       return answered.code ?? "OK";
     }
     const begunAt = clock.now();
-    void body.ended.then((end) => {
-      const usage = end.kind === "complete" ? end.trailer.meta.usage : undefined;
+    let endedAt = begunAt;
+    void body.ended.then(() => (endedAt = clock.now()));
+    // What an answer took that was cut counts too.
+    void body.senderEnd.then((trailer) => {
+      const usage = trailer?.meta.usage;
       if (usage === undefined) return;
-      const firstSeconds = (begunAt - startedAt) / 1_000;
-      metrics.textAnswered({
-        model: decoded.target.model,
-        usage,
-        firstSeconds,
-        restSeconds: (clock.now() - begunAt) / 1_000,
-      });
+      const { model } = decoded.target;
+      const [firstSeconds, restSeconds] = [(begunAt - startedAt) / 1_000, (endedAt - begunAt) / 1_000];
+      metrics.textAnswered({ model, usage, firstSeconds, restSeconds });
     });
     response.writeHead(status, headers);
     const code = await forwardStream(body, response, clock, decoded.streams ? failureEvent : undefined);

@@ -26,12 +26,13 @@ const trailers: TrailersFrame = {
 };
 
 /** A stream that has these texts in it and then ends, whole or not. */
-function streamOf(texts: readonly string[], end: "whole" | "lost"): NodeStream {
+function streamOf(texts: readonly string[], end: "whole" | "lost" | "failed"): NodeStream {
   const stream: NodeStream = new ResponseStream({ length: undefined, windowBytes: 65_536, grant: () => undefined });
   for (const text of texts) stream.push(own(new TextEncoder().encode(text)));
   // After what was pushed was read: a stream that failed drops the rest.
   setImmediate(() => {
     if (end === "whole") stream.finish(trailers);
+    else if (end === "failed") stream.fail("DEADLINE_EXCEEDED", "no token came for 30000 ms", trailers);
     else stream.fail("NODE_LOST", "the node went away before the end of its answer");
   });
   return stream;
@@ -98,6 +99,22 @@ describe("the OpenAI API at the control plane", () => {
     expect(text).toContain('skerry_text_tokens_total{model="digits",kind="cached"} 1');
     expect(text).toContain('skerry_text_tokens_total{model="digits",kind="output"} 3');
     expect(text).toContain('skerry_text_first_token_seconds_count{model="digits"} 1');
+  });
+
+  it("counts the tokens of an answer that was cut", async () => {
+    await openWith(() => streamOf(["data: a\n\n"], "failed"));
+    await chat({ stream: true });
+    const { bytes } = await api.call("GET", "/metrics", { key: api.keyOf.viewer });
+    expect(bytes.toString("utf8")).toContain('skerry_text_tokens_total{model="digits",kind="output"} 3');
+  });
+
+  it("names the key's tenant to the model, so that no key learns of another one's prompts", async () => {
+    const asked = await openWith(() => streamOf(["{}"], "whole"));
+    await chat({});
+    await chat({}, {}, api.keyOf.admin);
+    const tenants = asked.map(({ body }) => JSON.parse(Buffer.concat(body).toString("utf8")).tenant as unknown);
+    expect(tenants).toEqual([expect.stringMatching(/./), expect.stringMatching(/./)]);
+    expect(tenants[0]).not.toBe(tenants[1]);
   });
 
   it.each([

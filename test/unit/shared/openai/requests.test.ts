@@ -5,12 +5,12 @@ import type { TextApi } from "../../../../shared/openai/requests.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 
 const messages = [{ role: "user", content: "hello" }];
-const decode = (api: TextApi, request: object) => decodeRequest(api, Buffer.from(JSON.stringify(request)));
+const decode = (api: TextApi, request: object) => decodeRequest(api, Buffer.from(JSON.stringify(request)), "tenant");
 
 /** The error as a client reads it. */
 function refusal(api: TextApi, body: object | string) {
   try {
-    decodeRequest(api, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)));
+    decodeRequest(api, Buffer.from(typeof body === "string" ? body : JSON.stringify(body)), "tenant");
   } catch (error) {
     if (isSkerryError(error)) return openAiErrorResponse(error);
     throw error;
@@ -52,6 +52,33 @@ describe("decodeRequest", () => {
     expect(sent.ignored).toEqual(["user", "metadata"]);
   });
 
+  it.each([
+    [
+      "the key of the cache",
+      { prompt_cache_key: "k" },
+      { prompt_cache_key: "k", messages: [messages[0], messages[0]] },
+    ],
+    [
+      "the messages up to the user's first one",
+      {},
+      { messages: [...messages, { role: "assistant", content: "a" }, ...messages] },
+    ],
+  ])("finds requests of one session by %s", (_, one, other) => {
+    const sessionOf = (request: object): string => decode("chat", { model: "m", messages, ...request }).session;
+    expect(sessionOf(other)).toBe(sessionOf(one));
+    const foreign = { messages: [{ role: "system", content: "be short" }, ...messages] };
+    expect(sessionOf({ ...foreign, ...("prompt_cache_key" in one && { prompt_cache_key: "l" }) })).not.toBe(
+      sessionOf(one),
+    );
+  });
+
+  it("finds completions of one session by the beginning of their prompts", () => {
+    const sessionOf = (prompt: string | string[]): string => decode("completion", { model: "m", prompt }).session;
+    const beginning = "b".repeat(256);
+    expect(sessionOf(`${beginning} more`)).toBe(sessionOf([`${beginning} other`, "second"]));
+    expect(sessionOf(`a${beginning}`)).not.toBe(sessionOf(beginning));
+  });
+
   it("takes content in parts of text", () => {
     const parts = [
       {
@@ -69,7 +96,8 @@ describe("decodeRequest", () => {
     ["an unknown field", { temprature: 1 }, "temprature", /`temprature` is not a known field; known are `model`/],
     ["a temperature beyond 2", { temperature: 3 }, "temperature", /must be at most 2/],
     ["tools", { tools: [{ type: "function" }] }, "tools", /call no tools here yet/],
-    ["logprobs", { logprobs: true }, "logprobs", /is not served/],
+    ["likely tokens without logprobs", { top_logprobs: 2 }, "top_logprobs", /for requests with `logprobs: true`/],
+    ["more likely tokens than are told", { logprobs: true, top_logprobs: 21 }, "top_logprobs", /must be at most 20/],
     ["a bias", { logit_bias: { 5: 100 } }, "logit_bias", /is not served/],
     ["no token at all", { max_tokens: 0 }, "max_tokens", /must be at least 1/],
     ["too many choices", { n: 9 }, "n", /must be at most 8/],

@@ -111,6 +111,28 @@ const forward = (stream: NodeStream, reader: Reader, clock = new TestClock(), fa
   forwardStream(stream, reader as unknown as Forwarded[1], clock, failureOf);
 
 describe("a streamed answer", () => {
+  it("hears what an answer took whose caller has gone, and nothing when its node goes too", async () => {
+    const { pending, aNodeAnswer } = aChannel();
+    const [heard, unheard] = [await aNodeAnswer(PIECE), await aNodeAnswer(PIECE)];
+    for (const { requestId, stream } of [heard, unheard]) {
+      expect(pending.cancel(requestId)).toBe(true);
+      expect(await stream.ended).toEqual({ kind: "cancelled" });
+    }
+    heard.end("CANCELLED");
+    pending.loseAll();
+    expect(await heard.stream.senderEnd).toMatchObject({ meta: { code: "CANCELLED" } });
+    expect(await unheard.stream.senderEnd).toBeUndefined();
+  });
+
+  it("forgets the oldest answers whose callers have gone when their nodes say nothing more", async () => {
+    const { pending, aNodeAnswer } = aChannel();
+    const first = await aNodeAnswer(PIECE);
+    pending.cancel(first.requestId);
+    for (let more = 0; more < 1_024; more += 1) pending.cancel((await aNodeAnswer(PIECE)).requestId);
+    expect(await first.stream.senderEnd).toBeUndefined();
+    expect(pending.size).toBe(0);
+  });
+
   it("of 64 MiB passes with no more than its window here at any time", async () => {
     const { aNodeAnswer, closed } = aChannel();
     const length = 64 * 1_048_576;

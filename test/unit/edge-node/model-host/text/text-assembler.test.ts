@@ -30,6 +30,18 @@ describe("TextAssembler", () => {
     expect(shown.filter((piece) => piece.includes("\uFFFD"))).toEqual([]);
   });
 
+  it.each(["naïve café", "Съешь", "เป็น", "一个边缘", "👩‍👩‍👧‍👦🇫🇷"])(
+    "shows no part of a character where the tokens of %s end, wherever that is",
+    (text) => {
+      const bytes = Buffer.from(text);
+      for (let length = 0; length <= bytes.length; length += 1) {
+        const shown = pieces(bytes.subarray(0, length)).join("");
+        expect(text.startsWith(shown)).toBe(true);
+        expect(length - Buffer.byteLength(shown)).toBeLessThan(4);
+      }
+    },
+  );
+
   it("shows bytes that never become a character as U+FFFD", () => {
     expect(pieces(Uint8Array.of(0x61, 0xc3, 0xc3, 0xc3, 0xc3, 0x62)).join("")).toMatch(/^a\uFFFD+b$/);
   });
