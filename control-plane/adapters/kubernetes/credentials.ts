@@ -14,16 +14,13 @@ export interface Credentials {
 /** Where a pod finds its service account. */
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/**
- * From KUBECONFIG, from the pod's own service account, or from ~/.kube/config. client-node, which knows everything that may
- * be in a kubeconfig, takes 85 MB of memory (RSS, Node 24) and is loaded only where there is one.
- */
+/** From KUBECONFIG, from the pod's own service account, or from ~/.kube/config; client-node is loaded only for a kubeconfig. */
 export async function defaultCredentials(env: NodeJS.ProcessEnv = process.env): Promise<Credentials> {
   const { KUBECONFIG, KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = "443" } = env;
   if (KUBECONFIG === undefined && host !== undefined && existsSync(path.join(SERVICE_ACCOUNT, "token")))
     return serviceAccount(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, SERVICE_ACCOUNT);
-  const { kubeconfig } = await import("./kubeconfig.ts");
-  return kubeconfig();
+  const { defaultKubeconfig } = await import("./kubeconfig.ts");
+  return defaultKubeconfig();
 }
 
 /** A pod's service account: a token that the kubelet renews in place, and the cluster's certificate authority. */
