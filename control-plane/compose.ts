@@ -246,7 +246,7 @@ export async function composeControlPlane(
       store: postgres.deployments,
       watches,
       fleet,
-      isLeading,
+      lease: () => leadership.current()?.fence,
       clock,
       random,
       logger,

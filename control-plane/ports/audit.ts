@@ -1,4 +1,5 @@
 import type { Role } from "../../shared/api/v1/keys.ts";
+import type { LeaderFence } from "./plan.ts";
 
 /** Where a request came from. */
 export interface Requester {
@@ -15,6 +16,8 @@ export interface Actor extends Requester {
   readonly models: readonly string[];
   /** Of the custom resource through which it is done; undefined: it is done through the API. */
   readonly kubernetesNamespace?: string | undefined;
+  /** Without which it may not be done: compared in the transaction, which changes nothing when somebody else leads by now. */
+  readonly lease?: LeaderFence | undefined;
 }
 
 export interface AuditStore {

@@ -4,6 +4,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { CustomResources } from "../../ports/custom-resources.ts";
 import type { Actor } from "../../ports/audit.ts";
+import type { LeaderFence } from "../../ports/plan.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import type { FleetWatches } from "../fleet/fleet-watches.ts";
@@ -16,6 +17,7 @@ import { ModelChanges } from "./model-changes.ts";
 import { Models } from "./models.ts";
 import { ModelDeployments } from "./model-deployments.ts";
 import { ResourceController, type Reconciler } from "./resource-controller.ts";
+import { whileLeading } from "./while-leading.ts";
 
 interface Parts {
   readonly deployments: DeploymentAdmin;
@@ -24,7 +26,8 @@ interface Parts {
   readonly store: Pick<DeploymentStore, "release">;
   readonly watches: FleetWatches;
   readonly fleet: Pick<FleetReader, "snapshot"> & { onChange(listener: (change: ChangeSet) => void): void };
-  readonly isLeading: () => boolean;
+  /** The lease, while this replica leads. */
+  readonly lease: () => LeaderFence | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -34,22 +37,30 @@ interface Parts {
 export function createKubernetesSync(cluster: CustomResources, parts: Parts): KubernetesSync {
   const { deployments, catalog, nodes, store, watches, fleet, clock } = parts;
   const changes = new ModelChanges(fleet);
-  const actor: Actor = {
-    name: "kubernetes",
-    role: "operator",
-    keyId: null,
-    models: [],
-    address: "",
-    requestId: "",
-    kubernetesNamespace: cluster.namespace,
+  const reconcilers = (lease: LeaderFence): readonly Reconciler[] => {
+    const common = {
+      cluster: whileLeading(cluster, () => parts.lease()?.token === lease.token),
+      actor: { ...KUBERNETES, kubernetesNamespace: cluster.namespace, lease },
+      clock,
+    };
+    return [
+      new EdgeNodes({ ...common, nodes, watch: watches.nodes }),
+      new Models({ ...common, catalog, changes }),
+      new ModelDeployments({ ...common, deployments, store, watch: watches.deployments, fleet }),
+    ];
   };
-  const reconcilers = (): readonly Reconciler[] => [
-    new EdgeNodes({ cluster, nodes, watch: watches.nodes, actor, clock }),
-    new Models({ cluster, catalog, changes, actor, clock }),
-    new ModelDeployments({ cluster, deployments, store, watch: watches.deployments, fleet, actor, clock }),
-  ];
   return new KubernetesSync({
     ...parts,
-    controllers: () => reconcilers().map((reconciler) => new ResourceController(reconciler, { cluster, ...parts })),
+    controllers: (lease) => reconcilers(lease).map((each) => new ResourceController(each, { cluster, ...parts })),
   });
 }
+
+/** Who does what custom resources say. */
+const KUBERNETES: Actor = {
+  name: "kubernetes",
+  role: "operator",
+  keyId: null,
+  models: [],
+  address: "",
+  requestId: "",
+};
