@@ -34,6 +34,7 @@ import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
+import { OwnerSweep } from "./app/kubernetes/owner-sweep.ts";
 import { PoolLoop } from "./app/cloud/pool-loop.ts";
 import { PodJoin } from "./app/nodes/pod-join.ts";
 import { PodSweep } from "./app/nodes/pod-sweep.ts";
@@ -251,6 +252,13 @@ export async function composeControlPlane(
       random,
       logger,
     });
+  const ownerSweep = new OwnerSweep({
+    store: postgres.owners,
+    namespace: resources?.namespace,
+    lead: () => leadership.current(),
+    clock,
+    logger,
+  });
   const readiness = new Readiness({ fleet, registry, timings, clock });
   const httpApi = createHttpApi(http, {
     keys: apiKeys,
@@ -308,6 +316,7 @@ export async function composeControlPlane(
       catalog.start();
       podSweep?.start();
       kubernetes?.start();
+      ownerSweep.start();
       if (cloud.pools.length > 0) pools.start();
       retention.start();
     },
@@ -318,6 +327,7 @@ export async function composeControlPlane(
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await kubernetes?.stop();
+      await ownerSweep.stop();
       await pools.stop();
       await podSweep?.stop();
       await retention.stop();

@@ -1,4 +1,5 @@
 import type { Resource } from "../../shared/api/v1alpha1/resource.ts";
+import type { Actor } from "./audit.ts";
 
 export type ResourceKind = "ModelDeployment" | "Model" | "EdgeNode";
 
@@ -35,6 +36,14 @@ export interface CustomResources {
   writeStatus(kind: ResourceKind, resource: Resource, status: object): Promise<Resource | null>;
   /** Shows an event on an object. The same event again within 10 minutes is counted, not repeated. */
   record(kind: ResourceKind, resource: Resource, event: ResourceEvent): Promise<void>;
+}
+
+export interface OwnerStore {
+  /**
+   * Lets the API change what custom resources declared in other namespaces than this one, or in any: a bounded number of
+   * objects, which stay as they are otherwise. Returns how many: 0 when none is left.
+   */
+  releaseOthers(namespace: string | undefined, actor: Actor): Promise<number>;
 }
 
 /** Keeps an object until Skerry has done what its deletion asks for. */

@@ -6,6 +6,7 @@ import type { AuditStore } from "../../ports/audit.ts";
 import type { EventStore } from "../../ports/events.ts";
 import type { IdempotencyStore } from "../../ports/idempotency.ts";
 import type { CloudPoolStore } from "../../ports/cloud-pool.ts";
+import type { OwnerStore } from "../../ports/custom-resources.ts";
 import type { DemandStore } from "../../ports/demand.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
@@ -26,6 +27,7 @@ import { PostgresKeyStore } from "./access/key-store.ts";
 import { PostgresLeadershipStore } from "./fleet/leadership-store.ts";
 import { migrate } from "./migrate.ts";
 import { PostgresNodeAdminStore } from "./fleet/node-admin-store.ts";
+import { PostgresOwnerStore } from "./owner-store.ts";
 import { PostgresPlanStore } from "./fleet/plan-store.ts";
 import { PostgresPodNodeStore } from "./fleet/pod-nodes.ts";
 import { PostgresSessionStore } from "./fleet/session-store.ts";
@@ -59,6 +61,7 @@ export interface PostgresStores {
   readonly sessions: SessionStore;
   readonly pods: PodNodeStore;
   readonly nodes: NodeAdminStore;
+  readonly owners: OwnerStore;
   readonly catalog: CatalogStore;
   readonly deployments: DeploymentStore;
   readonly keys: KeyStore;
@@ -97,6 +100,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     sessions: new PostgresSessionStore({ ofNodes, vital }),
     pods: new PostgresPodNodeStore(ofNodes),
     nodes: new PostgresNodeAdminStore(database),
+    owners: new PostgresOwnerStore(database),
     catalog: new PostgresCatalogStore(database),
     deployments: new PostgresDeploymentStore(database),
     keys: new PostgresKeyStore(database),
