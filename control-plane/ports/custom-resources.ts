@@ -19,6 +19,11 @@ export interface ResourceEvent {
   readonly message: string;
 }
 
+/** Who holds which field, in the API server's words. */
+export interface StatusConflict {
+  readonly conflict: string;
+}
+
 /** The custom resources of one namespace. Every method throws `CLUSTER_UNAVAILABLE` when the server does not answer or refuses. */
 export interface CustomResources {
   readonly namespace: string;
@@ -32,8 +37,16 @@ export interface CustomResources {
   remove(kind: ResourceKind, resource: Resource): Promise<void>;
   /** Sets or removes Skerry's finalizer. Null when this very object is gone. */
   setFinalizer(kind: ResourceKind, resource: Resource, wanted: { readonly isSet: boolean }): Promise<Resource | null>;
-  /** Replaces what Skerry says in the status; conditions of others stay. Null when this very object is gone. */
-  writeStatus(kind: ResourceKind, resource: Resource, status: object): Promise<Resource | null>;
+  /**
+   * Replaces what Skerry says in the status; conditions of others stay. Null when this very object is gone. Writes nothing and
+   * says whose field it is when another field manager holds one of them with another value, unless `isForced`.
+   */
+  writeStatus(
+    kind: ResourceKind,
+    resource: Resource,
+    status: object,
+    wanted: { readonly isForced: boolean },
+  ): Promise<Resource | StatusConflict | null>;
   /** Shows an event on an object. The same event again within 10 minutes is counted, not repeated. */
   record(kind: ResourceKind, resource: Resource, event: ResourceEvent): Promise<void>;
 }

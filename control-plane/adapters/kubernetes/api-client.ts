@@ -22,6 +22,8 @@ export class KubernetesApi {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
   /** A watch keeps its connection for minutes: none of those that requests wait for. */
   readonly #watchAgent = new Agent({ keepAlive: true, keepAliveMsecs: 15_000 });
+  /** Until then a server that is flooded asked to be left alone; in ms of `performance.now()`. */
+  #quietUntil = 0;
 
   constructor(credentials: Credentials) {
     this.#credentials = credentials;
@@ -29,7 +31,8 @@ export class KubernetesApi {
 
   /**
    * Sends one request. `path` begins with `/`. Answers of 400 to 499 are returned but for 401 and 429. Throws
-   * `CLUSTER_UNAVAILABLE` on 401, 429, 5xx, a broken connection, and after 10 s.
+   * `CLUSTER_UNAVAILABLE` on 401, 429, 5xx, a broken connection, and after 10 s; after a 429 without asking the server, for
+   * as long as that said.
    */
   async call(
     method: Method,
@@ -38,11 +41,12 @@ export class KubernetesApi {
     { contentType = "application/json" }: { readonly contentType?: ContentType } = {},
   ): Promise<ApiResponse> {
     try {
+      this.#requireNoPause();
       const options = await this.#options(method, { contentType, agent: this.#agent });
       const response = await send(this.#url(path), body, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
       const answer = await answerOf(response);
       if (answer.status === 401 || answer.status === 429 || answer.status >= 500)
-        throw refusal(`${answer.status} ${messageIn(answer.body)}`, retryAfter(response));
+        throw this.#refusal(response, `${answer.status} ${messageIn(answer.body)}`);
       return answer;
     } catch (error) {
       throw unavailable(method, path, error);
@@ -58,6 +62,7 @@ export class KubernetesApi {
     const begun = new AbortController();
     const timer = setTimeout(() => begun.abort(new Error("no answer in time")), TIMEOUT_MS);
     try {
+      this.#requireNoPause();
       const options = await this.#options("GET", { agent: this.#watchAgent });
       const ends = AbortSignal.any([signal, begun.signal]);
       const response = await send(this.#url(path), undefined, { ...options, signal: ends });
@@ -65,7 +70,7 @@ export class KubernetesApi {
       if (response.statusCode !== 200) {
         const { status, body } = await answerOf(response);
         if (status === 410) return status;
-        throw refusal(`${status} ${messageIn(body)}`, retryAfter(response));
+        throw this.#refusal(response, `${status} ${messageIn(body)}`);
       }
       yield* linesOf(response);
       return 200;
@@ -75,6 +80,17 @@ export class KubernetesApi {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #requireNoPause(): void {
+    const leftMs = Math.ceil(this.#quietUntil - performance.now());
+    if (leftMs > 0) throw refusal("the API server asked for a pause", leftMs);
+  }
+
+  #refusal(response: IncomingMessage, message: string): SkerryError {
+    const retryAfterMs = retryAfter(response);
+    if (retryAfterMs !== undefined) this.#quietUntil = performance.now() + retryAfterMs;
+    return refusal(message, retryAfterMs);
   }
 
   #url(path: string): URL {

@@ -8,6 +8,7 @@ import {
   type ResourceChange,
   type ResourceEvent,
   type ResourceKind,
+  type StatusConflict,
 } from "../../ports/custom-resources.ts";
 import { type ApiResponse, type ContentType, type KubernetesApi, messageIn } from "./api-client.ts";
 import { EventCounts } from "./event-counts.ts";
@@ -34,6 +35,7 @@ const list = z.object({
 const watchLine = z.object({ type: z.string(), object: z.unknown() });
 const versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) });
 const failure = z.object({ code: z.number() });
+const fieldConflict = z.object({ details: z.object({ causes: z.array(z.object({ reason: z.string().optional() })) }) });
 
 /** Skerry's custom resources in one namespace: lists and watches, and writes by server-side apply. */
 export class CustomResourceClient implements CustomResources {
@@ -94,12 +96,20 @@ export class CustomResourceClient implements CustomResources {
   async setFinalizer(kind: ResourceKind, of: Resource, { isSet }: { isSet: boolean }): Promise<Resource | null> {
     const metadata = { ...this.#identity(of), ...(isSet && { finalizers: [FINALIZER] }) };
     const path = `${this.#path(kind, of.metadata.name)}?fieldManager=${MANAGER}`;
-    return this.#apply(path, { apiVersion: API_VERSION, kind, metadata });
+    const answer = await this.#apply(path, { apiVersion: API_VERSION, kind, metadata });
+    return isGone(answer) ? null : decode(answer, resource, `apply ${kind} ${of.metadata.name}`);
   }
 
-  async writeStatus(kind: ResourceKind, of: Resource, status: object): Promise<Resource | null> {
-    const path = `${this.#path(kind, of.metadata.name)}/status?fieldManager=${MANAGER}&force=true`;
-    return this.#apply(path, { apiVersion: API_VERSION, kind, metadata: this.#identity(of), status });
+  async writeStatus(
+    kind: ResourceKind,
+    of: Resource,
+    status: object,
+    { isForced }: { readonly isForced: boolean },
+  ): Promise<Resource | StatusConflict | null> {
+    const path = `${this.#path(kind, of.metadata.name)}/status?fieldManager=${MANAGER}&force=${isForced}`;
+    const answer = await this.#apply(path, { apiVersion: API_VERSION, kind, metadata: this.#identity(of), status });
+    if (isOfFields(answer)) return { conflict: messageIn(answer.body).replaceAll(/\s+/g, " ") };
+    return isGone(answer) ? null : decode(answer, resource, `apply the status of ${kind} ${of.metadata.name}`);
   }
 
   record(kind: ResourceKind, { metadata: { name, uid } }: Resource, event: ResourceEvent): Promise<void> {
@@ -111,10 +121,9 @@ export class CustomResourceClient implements CustomResources {
     return { name, namespace: this.namespace, uid };
   }
 
-  async #apply(path: string, body: object): Promise<Resource | null> {
+  #apply(path: string, body: object): Promise<ApiResponse> {
     const contentType: ContentType = "application/apply-patch+yaml";
-    const answer = await this.#api.call("PATCH", path, body, { contentType });
-    return isGone(answer) ? null : decode(answer, resource, `apply ${path.replace(/\?.*$/, "")}`);
+    return this.#api.call("PATCH", path, body, { contentType });
   }
 
   #path(kind: ResourceKind, name?: string): string {
@@ -123,8 +132,14 @@ export class CustomResourceClient implements CustomResources {
   }
 }
 
-/** 409: the object of this name is another one. Nothing else can conflict: statuses are forced, finalizers are a set. */
+/** 409: the object of this name is another one. Fields conflict only in a status; finalizers are a set. */
 const isGone = ({ status }: ApiResponse): boolean => status === 404 || status === 409;
+
+const isOfFields = ({ status, body }: ApiResponse): boolean =>
+  status === 409 && fieldConflict.safeParse(body).data?.details.causes.some(isFieldManagers) === true;
+
+const isFieldManagers = ({ reason }: { readonly reason?: string | undefined }): boolean =>
+  reason === "FieldManagerConflict";
 
 function changeIn(line: string): ResourceChange {
   const { type, object } = watchLine.parse(JSON.parse(line));

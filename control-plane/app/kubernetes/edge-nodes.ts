@@ -5,7 +5,7 @@ import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
-import { transitionsOf, type Refusal } from "../../core/kubernetes/conditions.ts";
+import type { Refusal } from "../../core/kubernetes/conditions.ts";
 import {
   absentStatus,
   edgeNodeSpecOf,
@@ -21,6 +21,7 @@ import type { Outcome } from "./keyed-queue.ts";
 import { reasonOf } from "./refusal-reasons.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Reconciler } from "./resource-controller.ts";
+import { StatusWriter } from "./status-writer.ts";
 
 const KIND = "EdgeNode";
 
@@ -39,9 +40,11 @@ interface Parts {
 export class EdgeNodes implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
+  readonly #status: StatusWriter;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#status = new StatusWriter(KIND, parts);
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -58,15 +61,15 @@ export class EdgeNodes implements Reconciler {
       if (!known) return "done";
       const isOurs = known.metadata.labels?.[MANAGED_BY_LABEL] === "skerry" && isEqual(known.spec ?? {}, {});
       if (isOurs) await cluster.remove(KIND, known);
-      else await this.#write(known, absentStatus(known, this.#now()), resources);
+      else return this.#write(known, absentStatus(known, this.#now()), resources);
       return "done";
     }
     const object = known ?? (await cluster.create(KIND, name));
     if (!known) resources.add(object);
     const refused = await this.#declare(object, node);
     const status = joinedStatus(object, { node: this.#node(name) ?? node, refused, now: this.#now() });
-    await this.#write(object, status, resources);
-    return refused ? "again" : "done";
+    const written = await this.#write(object, status, resources);
+    return refused ? "again" : written;
   }
 
   /** Undefined when the node is as the object says. */
@@ -83,14 +86,8 @@ export class EdgeNodes implements Reconciler {
     }
   }
 
-  async #write(object: Resource, status: EdgeNodeStatus, resources: ResourceCache): Promise<void> {
-    const before = edgeNodeStatusIn(object);
-    if (isEqual(before, status)) return;
-    const written = await this.#parts.cluster.writeStatus(KIND, object, status);
-    if (!written) return;
-    resources.put(written);
-    for (const event of transitionsOf(before.conditions, status.conditions))
-      await this.#parts.cluster.record(KIND, written, event);
+  #write(object: Resource, status: EdgeNodeStatus, resources: ResourceCache): Promise<Outcome> {
+    return this.#status.write(object, { before: edgeNodeStatusIn(object), status }, resources);
   }
 
   /** Undefined when there is none, or it is no edge node any more. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
+import { isSkerryError } from "../../../shared/base/errors.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import { TokenBucket, type Rate } from "../../../shared/flow/token-bucket.ts";
@@ -24,7 +25,7 @@ const BACKOFF: BackoffPolicy = { baseMs: 400, maxMs: 10_000 };
 /**
  * Work by key, level-triggered: a key says that something about it may have changed, not what. A key is in the queue once
  * however often it is added, is never worked on twice at a time, and is worked on again when it was added meanwhile. What
- * fails is tried again with full jitter. Keys that are only looked at again come after those about which something changed: of a
+ * fails is tried again with full jitter, and not before the time that the failure names. Keys that are only looked at again come after those about which something changed: of a
  * thousand, the last would wait for 5 s. The queue holds no more than the keys there are.
  */
 export class KeyedQueue {
@@ -101,18 +102,18 @@ export class KeyedQueue {
       if ((await this.#parts.work(key)) === "done") this.#failures.delete(key);
       else this.#retry(key);
     } catch (error) {
-      const attempt = this.#retry(key);
+      const attempt = this.#retry(key, isSkerryError(error) ? error.retryAfterMs : undefined);
       this.#parts.onFailure(key, error, attempt);
     }
     this.#running.delete(key);
     this.#next();
   }
 
-  #retry(key: string): number {
+  #retry(key: string, leastMs = 0): number {
     const { clock, random } = this.#parts;
     const attempt = (this.#failures.get(key)?.attempt ?? -1) + 1;
     if (this.#isStopped) return attempt;
-    const cancel = clock.after(fullJitter(BACKOFF, attempt, random), () => this.add(key));
+    const cancel = clock.after(leastMs + fullJitter(BACKOFF, attempt, random), () => this.add(key));
     this.#failures.set(key, { attempt, cancel });
     return attempt;
   }

@@ -1,12 +1,13 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Deployment, Placement } from "../../../shared/api/v1/deployments.ts";
+import type { ModelDeploymentStatus } from "../../../shared/api/v1alpha1/model-deployment.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
 import { acceptedStatus, refusedStatus, specOf, statusIn } from "../../core/kubernetes/model-deployment.ts";
-import { transitionsOf, type Refusal } from "../../core/kubernetes/conditions.ts";
+import type { Refusal } from "../../core/kubernetes/conditions.ts";
 import type { DeploymentStore } from "../../ports/catalog.ts";
 import { FINALIZER, type CustomResources } from "../../ports/custom-resources.ts";
 import type { Actor } from "../../ports/audit.ts";
@@ -17,6 +18,7 @@ import { reasonOf } from "./refusal-reasons.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { Reconciler } from "./resource-controller.ts";
+import { StatusWriter } from "./status-writer.ts";
 
 const KIND = "ModelDeployment";
 
@@ -37,9 +39,11 @@ interface Parts {
 export class ModelDeployments implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
+  readonly #status: StatusWriter;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#status = new StatusWriter(KIND, parts);
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -66,8 +70,7 @@ export class ModelDeployments implements Reconciler {
     const known = this.#known(name);
     // Until the leader has planned for it there is nothing to say; then this is called again.
     if (!known || !isPlanned(known.deployment)) return "done";
-    await this.#write(kept, acceptedStatus(kept, { ...known, now: this.#now() }), resources);
-    return "done";
+    return this.#write(kept, acceptedStatus(kept, { ...known, now: this.#now() }), resources);
   }
 
   /** Nothing when it is declared as the object says, by now or already. */
@@ -120,14 +123,8 @@ export class ModelDeployments implements Reconciler {
     return "done";
   }
 
-  async #write(object: Resource, status: object, resources: ResourceCache): Promise<void> {
-    const before = statusIn(object);
-    if (isEqual(before, status)) return;
-    const written = await this.#parts.cluster.writeStatus(KIND, object, status);
-    if (!written) return;
-    resources.put(written);
-    for (const event of transitionsOf(before.conditions, statusIn(written).conditions))
-      await this.#parts.cluster.record(KIND, written, event);
+  #write(object: Resource, status: ModelDeploymentStatus, resources: ResourceCache): Promise<Outcome> {
+    return this.#status.write(object, { before: statusIn(object), status }, resources);
   }
 
   #row(name: string): FleetDeployment | undefined {

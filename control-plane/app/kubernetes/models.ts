@@ -1,9 +1,8 @@
 import { msOfInstant, toInstant } from "../../../shared/api/v1/common.ts";
+import type { ModelStatus } from "../../../shared/api/v1alpha1/model.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, messageOf, type SkerryError } from "../../../shared/base/errors.ts";
-import { isEqual } from "../../core/fleet/changes/equal.ts";
-import { transitionsOf } from "../../core/kubernetes/conditions.ts";
 import {
   acceptedModelStatus,
   modelSpecOf,
@@ -19,6 +18,7 @@ import type { ModelChanges } from "./model-changes.ts";
 import { reasonOf } from "./refusal-reasons.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Reconciler } from "./resource-controller.ts";
+import { StatusWriter } from "./status-writer.ts";
 
 /** After so long an object goes although its model could not be deleted; the model stays then. */
 const LET_GO_MS = 10 * 60_000;
@@ -39,9 +39,11 @@ interface Parts {
 export class Models implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
+  readonly #status: StatusWriter;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#status = new StatusWriter(KIND, parts);
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -66,9 +68,10 @@ export class Models implements Reconciler {
     if (!kept) return "done";
     resources.put(kept);
     const status = await this.#declare(kept);
-    await this.#write(kept, status, resources);
+    const written = await this.#write(kept, status, resources);
     // A version that is missing may come, and its coming is seen; what else is in the way is looked at again.
-    return status.conditions.some(({ type, status: is }) => type === "Accepted" && is === "False") ? "again" : "done";
+    const isRefused = status.conditions.some(({ type, status: is }) => type === "Accepted" && is === "False");
+    return isRefused ? "again" : written;
   }
 
   async #declare(object: Resource) {
@@ -113,14 +116,8 @@ export class Models implements Reconciler {
     return "done";
   }
 
-  async #write(object: Resource, status: ReturnType<typeof modelStatusIn>, resources: ResourceCache): Promise<void> {
-    const before = modelStatusIn(object);
-    if (isEqual(before, status)) return;
-    const written = await this.#parts.cluster.writeStatus(KIND, object, status);
-    if (!written) return;
-    resources.put(written);
-    for (const event of transitionsOf(before.conditions, status.conditions))
-      await this.#parts.cluster.record(KIND, written, event);
+  #write(object: Resource, status: ModelStatus, resources: ResourceCache): Promise<Outcome> {
+    return this.#status.write(object, { before: modelStatusIn(object), status }, resources);
   }
 
   #now(): string {

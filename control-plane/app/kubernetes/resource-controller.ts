@@ -8,8 +8,8 @@ import { ResourceCache } from "./resource-cache.ts";
 
 /** Everything is looked at again, in case something was missed: what is as it should be writes nothing. */
 const RESYNC_MS = 5 * 60_000;
-/** A failure that goes on is logged so often. */
-const COMPLAINT_MS = 60_000;
+/** Failures that go on are logged so often. */
+const REMINDER_MS = 10 * 60_000;
 
 /** What is particular to a kind. */
 export interface Reconciler {
@@ -32,6 +32,8 @@ export class ResourceController {
   readonly #early = new Set<string>();
   #following: Promise<void> = Promise.resolve();
   #cancelResync: () => void = () => undefined;
+  /** Names that could not be carried out when they were tried last. */
+  readonly #failing = new Set<string>();
   #complainedAt = -Infinity;
 
   constructor(
@@ -75,9 +77,13 @@ export class ResourceController {
 
   async #reconcile(name: string): Promise<Outcome> {
     // What is not known must not be taken for gone; when it is known, all names are added.
-    if (this.#cache.isSynced) return this.#reconciler.reconcile(name, this.#cache);
-    this.#early.add(name);
-    return "done";
+    if (!this.#cache.isSynced) {
+      this.#early.add(name);
+      return "done";
+    }
+    const outcome = await this.#reconciler.reconcile(name, this.#cache);
+    this.#recover(name);
+    return outcome;
   }
 
   #onSkerryChange(name: string): void {
@@ -97,11 +103,20 @@ export class ResourceController {
     });
   }
 
+  /** Logs once for each outage, which ends when nothing fails any more, and every 10 minutes of one that goes on. */
   #complain(name: string, error: unknown, attempt: number): void {
     // The watch logs that the API server is away.
-    if (!this.#cache.isSynced || this.#clock.now() - this.#complainedAt < COMPLAINT_MS) return;
+    if (!this.#cache.isSynced) return;
+    const isNew = this.#failing.size === 0;
+    this.#failing.add(name);
+    if (!isNew && this.#clock.now() - this.#complainedAt < REMINDER_MS) return;
     this.#complainedAt = this.#clock.now();
-    const what = { kind: this.#reconciler.kind, name, attempt, error: messageOf(error) };
+    const what = { kind: this.#reconciler.kind, name, failing: this.#failing.size, attempt, error: messageOf(error) };
     this.#logger.warn(what, "a custom resource could not be carried out; it is tried again");
+  }
+
+  #recover(name: string): void {
+    if (!this.#failing.delete(name) || this.#failing.size > 0) return;
+    this.#logger.info({ kind: this.#reconciler.kind }, "custom resources are carried out again");
   }
 }

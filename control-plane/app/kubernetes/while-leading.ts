@@ -24,9 +24,9 @@ export function whileLeading(cluster: CustomResources, isLeading: () => boolean)
       require();
       return cluster.setFinalizer(kind, resource, wanted);
     },
-    async writeStatus(kind, resource, status) {
+    async writeStatus(kind, resource, status, wanted) {
       require();
-      return cluster.writeStatus(kind, resource, status);
+      return cluster.writeStatus(kind, resource, status, wanted);
     },
     async record(kind, resource, event) {
       require();

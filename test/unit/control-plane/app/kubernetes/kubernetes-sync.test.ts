@@ -88,7 +88,7 @@ describe("carrying out custom resources", () => {
       held.create("Model", "digits"),
       held.remove("Model", resource),
       held.setFinalizer("Model", resource, { isSet: true }),
-      held.writeStatus("Model", resource, {}),
+      held.writeStatus("Model", resource, {}, { isForced: false }),
       held.record("Model", resource, event),
     ];
     await Promise.all(writes());
