@@ -4,6 +4,7 @@ import { identityModel } from "../../support/models/onnx-models.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
+import { ApiProxy } from "./api-proxy.ts";
 import { Kubernetes } from "./kubernetes.ts";
 
 const PLURALS = { ModelDeployment: "modeldeployments", Model: "models" } as const;
@@ -21,12 +22,14 @@ export interface Shown {
   readonly metadata: {
     readonly generation: number;
     readonly resourceVersion: string;
+    readonly labels?: Readonly<Record<string, string>>;
     readonly finalizers?: readonly string[];
   };
   readonly status?: {
     readonly observedGeneration: number;
     readonly conditions: readonly ShownCondition[];
     readonly cloud?: { readonly ready: number };
+    readonly activeVersion?: number;
     readonly placements?: readonly { readonly node: string; readonly state: string }[];
   };
 }
@@ -42,32 +45,37 @@ export class DeclaredSkerry {
   static readonly BASE = path.resolve(import.meta.dirname, "../../../deploy/kustomize/base");
   readonly kubernetes: Kubernetes;
   readonly cluster: SkerryCluster;
+  /** Through which the control plane, and nobody else, reaches the API server. */
+  readonly proxy: ApiProxy;
   readonly #database: TestDatabase;
 
-  private constructor(kubernetes: Kubernetes, cluster: SkerryCluster, database: TestDatabase) {
-    this.kubernetes = kubernetes;
-    this.cluster = cluster;
-    this.#database = database;
+  private constructor(parts: { kubernetes: Kubernetes; proxy: ApiProxy; cluster: SkerryCluster; database: TestDatabase }) {
+    this.kubernetes = parts.kubernetes;
+    this.proxy = parts.proxy;
+    this.cluster = parts.cluster;
+    this.#database = parts.database;
   }
 
   static async start(): Promise<DeclaredSkerry> {
     const kubernetes = await Kubernetes.start();
     await kubernetes.kubectl(["apply", "-k", DeclaredSkerry.BASE]);
     await kubernetes.kubectl(["-n", "skerry", "scale", "deployment", "--all", "--replicas=0"]);
+    const proxy = await ApiProxy.start(kubernetes);
     const database = await startTestDatabase();
     const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
     const cluster = await SkerryCluster.start(database.url, {
-      KUBECONFIG: await kubernetes.kubeconfig("control-plane", token),
+      KUBECONFIG: await kubernetes.kubeconfig("control-plane", token, proxy.url),
       SKERRY_KUBERNETES_NAMESPACE: "skerry",
     });
     await Promise.all([cluster.addNode("edge-a"), cluster.addNode("cloud-a", { kind: "cloud" })]);
     await cluster.publish("digits", identityModel("FP32", ["n", 2]));
-    return new DeclaredSkerry(kubernetes, cluster, database);
+    return new DeclaredSkerry({ kubernetes, proxy, cluster, database });
   }
 
   async stop(): Promise<void> {
     await this.cluster.stop();
     await this.#database.stop();
+    await this.proxy.stop();
     await this.kubernetes.stop();
   }
 
@@ -94,6 +102,24 @@ export class DeclaredSkerry {
   /** `what`: as `mdep/digits`. */
   whenReady(what: string): Promise<string> {
     return this.kubectl(["wait", "--for=condition=Ready", what, "--timeout=60s"]);
+  }
+
+  /** Its status is of the newest generation. */
+  whenObserved(name: string, kind: Kind = "ModelDeployment"): Promise<Shown> {
+    return until(
+      `the newest generation of ${name} is observed`,
+      async () => {
+        const shown = await this.show(name, kind);
+        return shown.status?.observedGeneration === shown.metadata.generation ? shown : undefined;
+      },
+      60_000,
+    );
+  }
+
+  /** Lines of the control plane's log with all of these words. */
+  logged(...words: readonly string[]): readonly string[] {
+    const lines = this.cluster.controlPlane.output.split("\n");
+    return lines.filter((line) => words.every((word) => line.includes(word)));
   }
 
   whenCondition(name: string, type: string, reason: string, kind: Kind = "ModelDeployment"): Promise<Shown> {

@@ -23,12 +23,14 @@ export class Kubernetes {
   readonly directory: string;
   readonly url: string;
   readonly #children: ChildProcess[] = [];
+  readonly #etcd: string;
   readonly #apiArgs: readonly string[];
   #apiServer: ChildProcess | undefined;
 
-  private constructor(directory: string, url: string, apiArgs: readonly string[]) {
+  private constructor(directory: string, { url, etcd }: { url: string; etcd: string }, apiArgs: readonly string[]) {
     this.directory = directory;
     this.url = url;
+    this.#etcd = etcd;
     this.#apiArgs = apiArgs;
   }
 
@@ -49,7 +51,7 @@ export class Kubernetes {
     const etcd = `http://127.0.0.1:${client}`;
     const kubernetes = new Kubernetes(
       directory,
-      `https://127.0.0.1:${secure}`,
+      { url: `https://127.0.0.1:${secure}`, etcd },
       flags({
         "etcd-servers": etcd,
         "cert-dir": path.join(directory, "certs"),
@@ -119,6 +121,17 @@ export class Kubernetes {
     );
   }
 
+  /** Has etcd forget every earlier revision than the newest. */
+  async compactEtcd(): Promise<void> {
+    const call = async (path: string, body: object): Promise<{ header: { revision: string } }> => {
+      const answer = await fetch(`${this.#etcd}/v3/kv/${path}`, { method: "POST", body: JSON.stringify(body) });
+      if (!answer.ok) throw new Error(`etcd ${path}: ${answer.status} ${await answer.text()}`);
+      return (await answer.json()) as { header: { revision: string } };
+    };
+    const { header } = await call("range", { key: Buffer.from("/").toString("base64") });
+    await call("compaction", { revision: header.revision, physical: true });
+  }
+
   /** One request as the cluster's admin. */
   async admin(method: "GET" | "POST", path: string, body?: object): Promise<ApiResponse> {
     return apiOf(this.url, ADMIN).call(method, path, body);
@@ -153,10 +166,10 @@ export class Kubernetes {
     return (answer.body as { status: { token: string } }).status.token;
   }
 
-  /** A file for `KUBECONFIG` with this token. */
-  async kubeconfig(name: string, token: string): Promise<string> {
+  /** A file for `KUBECONFIG` with this token. `url`: of what stands before the API server. */
+  async kubeconfig(name: string, token: string, url = this.url): Promise<string> {
     const file = path.join(this.directory, `${name}.kubeconfig`);
-    await writeFile(file, configOf(this.url, token).exportConfig(), { mode: 0o600 });
+    await writeFile(file, configOf(url, token).exportConfig(), { mode: 0o600 });
     return file;
   }
 
