@@ -15,7 +15,8 @@ const VERSION = "1.36.3";
 const FOLDER =
   process.env["KUBEBUILDER_ASSETS"] ??
   path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "skerry", `kubernetes-${VERSION}`);
-const ADMIN = "admin-token-of-the-test";
+/** The token of the cluster's admin. */
+export const ADMIN = "admin-token-of-the-test";
 const run = promisify(execFile);
 
 /** A real etcd, API server, controller manager and scheduler on loopback. What is missing is the kubelet. */

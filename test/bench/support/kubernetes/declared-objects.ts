@@ -1,0 +1,81 @@
+import { KubernetesApi } from "../../../../control-plane/adapters/kubernetes/api-client.ts";
+import { apiOf, type Kubernetes } from "../../../kubernetes/support/kubernetes.ts";
+
+interface Shown {
+  readonly metadata: { readonly name: string; readonly generation: number };
+  readonly status?: { readonly observedGeneration?: number };
+}
+
+const isObserved = ({ metadata, status }: Shown): boolean => status?.observedGeneration === metadata.generation;
+
+/** ModelDeployments of one namespace, made and watched by the cluster's admin. */
+export class DeclaredObjects {
+  readonly #kubernetes: Kubernetes;
+  readonly #api: KubernetesApi;
+  readonly #path: string;
+  readonly #stop = new AbortController();
+  /** Names of those whose status is of their newest generation. */
+  readonly #observed = new Set<string>();
+  #looks = new Set<() => void>();
+
+  constructor(kubernetes: Kubernetes, namespace: string, adminToken: string) {
+    this.#kubernetes = kubernetes;
+    this.#api = apiOf(kubernetes.url, adminToken);
+    this.#path = `/apis/skerry.dev/v1alpha1/namespaces/${namespace}/modeldeployments`;
+  }
+
+  async start(): Promise<void> {
+    const list = (await this.#kubernetes.get(this.#path)) as { metadata: { resourceVersion: string } };
+    void this.#follow(list.metadata.resourceVersion);
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Makes `count` objects, 20 at a time. Resolves when the status of all of them is of their newest generation. */
+  async create(count: number): Promise<void> {
+    for (let made = 0; made < count; made += 20)
+      await Promise.all(
+        Array.from({ length: Math.min(20, count - made) }, async (_, i) => {
+          const metadata = { name: `d-${made + i}` };
+          const spec = { model: "digits", version: 1, placement: {} };
+          const body = { apiVersion: "skerry.dev/v1alpha1", kind: "ModelDeployment", metadata, spec };
+          const { status } = await this.#api.call("POST", this.#path, body);
+          if (status !== 201) throw new Error(`create ${metadata.name}: ${status}`);
+        }),
+      );
+    await this.#until(() => this.#observed.size === count);
+  }
+
+  /** Changes one object. Returns the ms until its status is of the new generation. */
+  async change(name: string, spec: object): Promise<number> {
+    this.#observed.delete(name);
+    const startedAt = performance.now();
+    await this.#kubernetes.patch(`${this.#path}/${name}`, { spec });
+    await this.#until(() => this.#observed.has(name));
+    return performance.now() - startedAt;
+  }
+
+  #until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!holds()) return;
+        this.#looks.delete(look);
+        resolve();
+      };
+      this.#looks.add(look);
+      look();
+    });
+  }
+
+  async #follow(version: string): Promise<void> {
+    const query = `watch=true&resourceVersion=${version}&timeoutSeconds=3600`;
+    for await (const line of this.#api.lines(`${this.#path}?${query}`, this.#stop.signal)) {
+      const { object } = JSON.parse(line) as { object: Shown };
+      if (isObserved(object)) this.#observed.add(object.metadata.name);
+      else this.#observed.delete(object.metadata.name);
+      for (const look of this.#looks) look();
+    }
+  }
+}
