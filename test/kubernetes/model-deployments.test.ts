@@ -3,6 +3,8 @@ import { identityModel } from "../support/models/onnx-models.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { conditionOf, DeclaredSkerry } from "./support/declared-skerry.ts";
 
+const BROKEN = "could not be carried out";
+
 let skerry: DeclaredSkerry;
 
 beforeAll(async () => {
@@ -43,14 +45,16 @@ describe("a ModelDeployment", () => {
     expect(told).toMatch(/Normal\s+Ready\s+\S+\s+skerry\s+1 of 1 replica ready/);
   }, 60_000);
 
-  it("follows kubectl scale and kubectl patch", async () => {
+  it("follows kubectl scale and kubectl edit", async () => {
     await skerry.kubectl(["scale", "mdep/digits", "--replicas=1"]);
     await until(
       "a cloud replica is ready",
       async () => (await skerry.show("digits")).status?.cloud?.ready === 1,
       60_000,
     );
-    await skerry.kubectl(["patch", "mdep/digits", "--type=merge", "-p", '{"spec":{"placement":{"edge":{"min":0}}}}']);
+    // What an operator changes in the editor, sed does: the first `min` below `edge`.
+    const editor = "sed -i '/^    edge:/,/min:/s/min: 1/min: 0/'";
+    expect(await skerry.kubectl(["edit", "mdep/digits"], "", { KUBE_EDITOR: editor })).toContain("edited");
     await until(
       "it runs in the cloud alone",
       async () => {
@@ -184,6 +188,8 @@ describe("the controller", () => {
       60_000,
     );
     expect(conditionOf(shown, "Accepted")).toMatchObject({ status: "True" });
+    await until("its end is told", () => skerry.logged('"kind":"ModelDeployment"', "are carried out again").length > 0);
+    expect(skerry.logged('"kind":"ModelDeployment"', BROKEN)).toHaveLength(1);
   }, 150_000);
 
   it("deletes what its object declared when that is deleted", async () => {

@@ -85,8 +85,8 @@ export class DeclaredSkerry {
   }
 
   /** In Skerry's namespace. */
-  kubectl(args: readonly string[], input = ""): Promise<string> {
-    return this.kubernetes.kubectl(["-n", "skerry", ...args], input);
+  kubectl(args: readonly string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<string> {
+    return this.kubernetes.kubectl(["-n", "skerry", ...args], input, env);
   }
 
   apply(name: string, spec: object, kind: Kind = "ModelDeployment"): Promise<string> {

@@ -174,11 +174,15 @@ export class Kubernetes {
     return file;
   }
 
-  /** `kubectl`, as admin; `input` goes to its standard input. Resolves with what it printed; rejects when it fails. */
-  async kubectl(args: readonly string[], input = ""): Promise<string> {
+  /**
+   * `kubectl`, as admin; `input` goes to its standard input, `env` to its environment. Resolves with what it printed; rejects
+   * when it fails.
+   */
+  async kubectl(args: readonly string[], input = "", env: NodeJS.ProcessEnv = {}): Promise<string> {
     const config = await this.kubeconfig("admin", ADMIN);
     const child = run(path.join(FOLDER, "kubectl"), ["--kubeconfig", config, ...args], {
       maxBuffer: 64 * 1_024 * 1_024,
+      env: { ...process.env, ...env },
     });
     child.child.stdin?.end(input);
     const { stdout, stderr } = await child;

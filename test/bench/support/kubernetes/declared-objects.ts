@@ -6,17 +6,15 @@ interface Shown {
   readonly status?: { readonly observedGeneration?: number };
 }
 
-const isObserved = ({ metadata, status }: Shown): boolean => status?.observedGeneration === metadata.generation;
-
 /** ModelDeployments of one namespace, made and watched by the cluster's admin. */
 export class DeclaredObjects {
   readonly #kubernetes: Kubernetes;
   readonly #api: KubernetesApi;
   readonly #path: string;
   readonly #stop = new AbortController();
-  /** Names of those whose status is of their newest generation. */
-  readonly #observed = new Set<string>();
-  #looks = new Set<() => void>();
+  /** Of each object the generation that its status is about. */
+  readonly #observed = new Map<string, number>();
+  readonly #looks = new Set<() => void>();
 
   constructor(kubernetes: Kubernetes, namespace: string, adminToken: string) {
     this.#kubernetes = kubernetes;
@@ -50,10 +48,11 @@ export class DeclaredObjects {
 
   /** Changes one object. Returns the ms until its status is of the new generation. */
   async change(name: string, spec: object): Promise<number> {
-    this.#observed.delete(name);
     const startedAt = performance.now();
-    await this.#kubernetes.patch(`${this.#path}/${name}`, { spec });
-    await this.#until(() => this.#observed.has(name));
+    const contentType = "application/merge-patch+json";
+    const { body } = await this.#api.call("PATCH", `${this.#path}/${name}`, { spec }, { contentType });
+    const { generation } = (body as Shown).metadata;
+    await this.#until(() => (this.#observed.get(name) ?? 0) >= generation);
     return performance.now() - startedAt;
   }
 
@@ -73,8 +72,8 @@ export class DeclaredObjects {
     const query = `watch=true&resourceVersion=${version}&timeoutSeconds=3600`;
     for await (const line of this.#api.lines(`${this.#path}?${query}`, this.#stop.signal)) {
       const { object } = JSON.parse(line) as { object: Shown };
-      if (isObserved(object)) this.#observed.add(object.metadata.name);
-      else this.#observed.delete(object.metadata.name);
+      const { metadata, status } = object;
+      if (status?.observedGeneration !== undefined) this.#observed.set(metadata.name, status.observedGeneration);
       for (const look of this.#looks) look();
     }
   }
