@@ -3,6 +3,7 @@ import { identityModel } from "../support/models/onnx-models.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { conditionOf, DeclaredSkerry } from "./support/declared-skerry.ts";
 
+const OURS = '"kind":"ModelDeployment"';
 const BROKEN = "could not be carried out";
 
 let skerry: DeclaredSkerry;
@@ -170,6 +171,7 @@ describe("the controller", () => {
   }, 120_000);
 
   it("goes on when its rights were withdrawn and granted again", async () => {
+    const told = skerry.logged(OURS, BROKEN).length;
     await skerry.kubectl(["delete", "rolebinding", "skerry-control-plane"]);
     await skerry.kubectl(["patch", "mdep/digits", "--type=merge", "-p", '{"spec":{"slo":{"p95Ms":70}}}']);
     await until(
@@ -188,8 +190,8 @@ describe("the controller", () => {
       60_000,
     );
     expect(conditionOf(shown, "Accepted")).toMatchObject({ status: "True" });
-    await until("its end is told", () => skerry.logged('"kind":"ModelDeployment"', "are carried out again").length > 0);
-    expect(skerry.logged('"kind":"ModelDeployment"', BROKEN)).toHaveLength(1);
+    await until("its end is told", () => skerry.logged(OURS, "are carried out again").length > 0);
+    expect(skerry.logged(OURS, BROKEN)).toHaveLength(told + 1);
   }, 150_000);
 
   it("deletes what its object declared when that is deleted", async () => {
