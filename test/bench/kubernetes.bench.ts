@@ -104,7 +104,9 @@ async function controlPlaneWith(): Promise<{ idle: Memory; loaded: Memory }> {
           latencies.push(await objects.change(`d-${i}`, { slo: { p95Ms: 100 + i } }));
       },
     });
-    console.log(`    change → status p50 ${quantile(latencies, 0.5).toFixed(0)} ms, p99 ${quantile(latencies, 0.99).toFixed(0)} ms`);
+    console.log(
+      `    change → status p50 ${quantile(latencies, 0.5).toFixed(0)} ms, p99 ${quantile(latencies, 0.99).toFixed(0)} ms`,
+    );
     const loaded = await memoryOf(cluster);
     await killed(cluster);
     return { idle, loaded };
@@ -222,7 +224,9 @@ async function clientRound(program: string, namespace: string): Promise<Client> 
     });
     const rssMiB = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1_024;
     const p50 = quantile(latencies, 0.5);
-    console.log(`    change → status p50 ${p50.toFixed(1)} ms, p99 ${quantile(latencies, 0.99).toFixed(1)} ms; RSS ${rssMiB.toFixed(0)} MiB`);
+    console.log(
+      `    change → status p50 ${p50.toFixed(1)} ms, p99 ${quantile(latencies, 0.99).toFixed(1)} ms; RSS ${rssMiB.toFixed(0)} MiB`,
+    );
     return { p50, changeCpuMs: changed / CHANGES, createCpuMs: created / COUNT, rssMiB };
   } finally {
     objects.stop();

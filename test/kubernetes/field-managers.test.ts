@@ -38,7 +38,10 @@ describe("a ModelDeployment of two field managers", () => {
 
   it("is not written when only a label of it changes", async () => {
     const from = skerry.proxy.seen.length;
-    await applyAs("ops", { metadata: { name: "shared", labels: { team: "vision" } }, spec: { placement: { cloud: { min: 1 } } } });
+    await applyAs("ops", {
+      metadata: { name: "shared", labels: { team: "vision" } },
+      spec: { placement: { cloud: { min: 1 } } },
+    });
     const { resourceVersion } = (await skerry.show("shared")).metadata;
     // One that comes after it: when it is carried out, so is this.
     await skerry.apply("marker", { model: "digits", version: 1, placement: {} });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { KubernetesApi } from "../../control-plane/adapters/kubernetes/api-client.ts";
+import type { KubernetesApi } from "../../control-plane/adapters/kubernetes/api-client.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { DeclaredSkerry, type Shown } from "./support/declared-skerry.ts";
 import { apiOf } from "./support/kubernetes.ts";
@@ -28,7 +28,11 @@ const change = (): Promise<string> => {
   return skerry.kubectl(["patch", "mdep/changed", "--type=merge", "-p", `{"spec":{"slo":{"p95Ms":${100 + turn}}}}`]);
 };
 const whenCarriedOut = async (): Promise<void> => {
-  await until("it is carried out", async () => (await skerry.deployed("changed"))?.spec.slo?.p95Ms === 100 + turn, 60_000);
+  await until(
+    "it is carried out",
+    async () => (await skerry.deployed("changed"))?.spec.slo?.p95Ms === 100 + turn,
+    60_000,
+  );
   await skerry.whenObserved("changed");
 };
 const metadataOf = (names: readonly string[]): Promise<readonly Shown["metadata"][]> =>

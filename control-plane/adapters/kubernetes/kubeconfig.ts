@@ -31,10 +31,11 @@ export async function defaultKubeconfig(): Promise<Credentials> {
 }
 
 /** A configuration that stays as it is. */
-export const kubeconfig = (config: Config): Credentials => new RenewedConfig(
-  () => config,
-  () => "",
-);
+export const kubeconfig = (config: Config): Credentials =>
+  new RenewedConfig(
+    () => config,
+    () => "",
+  );
 
 class RenewedConfig implements Credentials {
   readonly #load: () => Config;
@@ -84,7 +85,7 @@ function serverOf(config: Config): string {
 const writtenAt = (file: string): string => String(statSync(file, { throwIfNoEntry: false })?.mtimeMs);
 
 /**
- * client-node with its typed API takes 85 MB of memory, its configuration alone a tenth of that. While it is loaded, what it
+ * client-node with its typed API takes 74 MB of memory (RSS, Node 24), its configuration alone 12. While it is loaded, what it
  * imports for the rest is replaced; where modules cannot be replaced (under Jest), or are called otherwise in another version,
  * the whole is loaded and everything works all the same.
  */

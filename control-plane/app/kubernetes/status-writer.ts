@@ -63,8 +63,7 @@ export class StatusWriter {
 
   #agree(uid: string, known: Truce | undefined): void {
     const now = this.#clock.now();
-    for (const [key, { since, ms }] of this.#truces)
-      if (now - since > ms + LONGEST_TRUCE_MS) this.#truces.delete(key);
+    for (const [key, { since, ms }] of this.#truces) if (now - since > ms + LONGEST_TRUCE_MS) this.#truces.delete(key);
     const isOld = known === undefined || now - known.since > known.ms + LONGEST_TRUCE_MS;
     const ms = isOld ? FIRST_TRUCE_MS : Math.min(known.ms * 2, LONGEST_TRUCE_MS);
     this.#truces.set(uid, { since: now, ms });

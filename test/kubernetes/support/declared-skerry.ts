@@ -49,7 +49,12 @@ export class DeclaredSkerry {
   readonly proxy: ApiProxy;
   readonly #database: TestDatabase;
 
-  private constructor(parts: { kubernetes: Kubernetes; proxy: ApiProxy; cluster: SkerryCluster; database: TestDatabase }) {
+  private constructor(parts: {
+    kubernetes: Kubernetes;
+    proxy: ApiProxy;
+    cluster: SkerryCluster;
+    database: TestDatabase;
+  }) {
     this.kubernetes = parts.kubernetes;
     this.proxy = parts.proxy;
     this.cluster = parts.cluster;

@@ -19,7 +19,8 @@ export async function audit(
   { action, target, detail = {} }: AuditedChange,
 ): Promise<void> {
   const { name, keyId, address, requestId, lease } = actor;
-  if (lease && !(await holdsLease(tx, lease))) throw new Error("this replica does not lead any more: nothing was changed");
+  if (lease && !(await holdsLease(tx, lease)))
+    throw new Error("this replica does not lead any more: nothing was changed");
   await tx.$executeRaw`
     INSERT INTO audit_log (actor, key_id, address, request_id, action, target, detail)
     VALUES (${name}, ${keyId}, ${address}, ${requestId}, ${action}, ${target}, ${JSON.stringify(detail)}::jsonb)`;

@@ -1,4 +1,4 @@
-import { KubernetesApi } from "../../../../control-plane/adapters/kubernetes/api-client.ts";
+import type { KubernetesApi } from "../../../../control-plane/adapters/kubernetes/api-client.ts";
 import { apiOf, type Kubernetes } from "../../../kubernetes/support/kubernetes.ts";
 
 interface Shown {

@@ -30,8 +30,7 @@ const controller = new ResourceController(
       resources.put(kept);
       return writer.write(kept, { before: statusIn(kept), status: shownStatus(kept) }, resources);
     },
-    follow: (_, signal) =>
-      new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
+    follow: (_, signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
   },
   { cluster, clock: systemClock, random: systemRandom, logger: silentLogger },
 );

@@ -18,8 +18,7 @@ function setUp(namespace: string | undefined) {
       },
     },
     namespace,
-    lead: () =>
-      state.leads ? { fence: { holder: "r-1", token: state.token }, since: state.since } : undefined,
+    lead: () => (state.leads ? { fence: { holder: "r-1", token: state.token }, since: state.since } : undefined),
     clock,
     logger: silentLogger,
   });
