@@ -76,16 +76,14 @@ describe("custom resources after an outage", () => {
     proxy.holdsWatches = true;
     await kubernetes.killApiServer();
     kubernetes.startApiServer();
-    await kubernetes.whenReady();
-    await until("it serves custom resources", () => skerry.show("changed").catch(() => undefined));
+    await skerry.whenApiServes();
     const from = proxy.seen.length;
     await change();
     await kubernetes.compactEtcd();
     // Another one, because this one still has in memory what etcd has forgotten.
     await kubernetes.killApiServer();
     kubernetes.startApiServer();
-    await kubernetes.whenReady();
-    await until("it serves custom resources", () => skerry.show("changed").catch(() => undefined));
+    await skerry.whenApiServes();
     expect(proxy.listsOf("modeldeployments", from)).toEqual([]);
     proxy.holdsWatches = false;
     proxy.endWatches();
@@ -104,8 +102,7 @@ describe("custom resources after an outage", () => {
     await kubernetes.killApiServer();
     await until("it is noticed", () => skerry.logged(KIND, AWAY).length > said);
     kubernetes.startApiServer();
-    await kubernetes.whenReady();
-    await until("it serves custom resources", () => skerry.show("changed").catch(() => undefined));
+    await skerry.whenApiServes();
     await change();
     await whenCarriedOut();
     expect(await metadataOf(STILL)).toEqual(before);

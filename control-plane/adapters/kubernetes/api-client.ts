@@ -89,7 +89,9 @@ export class KubernetesApi {
 
   #refusal(response: IncomingMessage, message: string): SkerryError {
     const retryAfterMs = retryAfter(response);
-    if (retryAfterMs !== undefined) this.#quietUntil = performance.now() + retryAfterMs;
+    // A server that has just started says this of one kind, for a second; the others may be asked.
+    const isOfAll = !message.includes("storage is (re)initializing");
+    if (retryAfterMs !== undefined && isOfAll) this.#quietUntil = performance.now() + retryAfterMs;
     return refusal(message, retryAfterMs);
   }
 

@@ -96,6 +96,8 @@ export class ApiProxy {
     const headers = { ...asked.headers, host: new URL(this.#kubernetes.url).host };
     const forwarded = request(this.#kubernetes.url + url, { method, headers, agent: this.#agent }, (from) => {
       answer.writeHead(from.statusCode ?? 502, from.headers);
+      // A watch begins before anything happens.
+      answer.flushHeaders();
       from.on("data", (part: Buffer) => answer.write(part));
       from.on("end", () => (isWatch && this.holdsWatches ? undefined : answer.end()));
       from.on("error", lose);

@@ -7,8 +7,9 @@ import { until } from "../../support/processes/skerry-process.ts";
 import { ApiProxy } from "./api-proxy.ts";
 import { Kubernetes } from "./kubernetes.ts";
 
-const PLURALS = { ModelDeployment: "modeldeployments", Model: "models" } as const;
+const PLURALS = { ModelDeployment: "modeldeployments", Model: "models", EdgeNode: "edgenodes" } as const;
 type Kind = keyof typeof PLURALS;
+const LISTS = "/apis/skerry.dev/v1alpha1/namespaces/skerry";
 
 interface ShownCondition {
   readonly type: string;
@@ -100,13 +101,24 @@ export class DeclaredSkerry {
   }
 
   async show(name: string, kind: Kind = "ModelDeployment"): Promise<Shown> {
-    const list = `/apis/skerry.dev/v1alpha1/namespaces/skerry/${PLURALS[kind]}`;
-    return (await this.kubernetes.get(`${list}/${name}`)) as Shown;
+    return (await this.kubernetes.get(`${LISTS}/${PLURALS[kind]}/${name}`)) as Shown;
   }
 
   /** `what`: as `mdep/digits`. */
   whenReady(what: string): Promise<string> {
     return this.kubectl(["wait", "--for=condition=Ready", what, "--timeout=60s"]);
+  }
+
+  /** The API server was started anew and can be watched: a while after it answers first, it refuses watches. */
+  async whenApiServes(): Promise<void> {
+    await this.kubernetes.whenReady();
+    const serves = async (plural: string): Promise<boolean> => {
+      const list = (await this.kubernetes.get(`${LISTS}/${plural}`)) as { metadata: { resourceVersion: string } };
+      const query = `watch=true&timeoutSeconds=1&resourceVersion=${list.metadata.resourceVersion}`;
+      return (await this.kubernetes.admin("GET", `${LISTS}/${plural}?${query}`)).status === 200;
+    };
+    for (const plural of Object.values(PLURALS))
+      await until(`${plural} can be watched`, () => serves(plural).catch(() => false), 60_000);
   }
 
   /** Its status is of the newest generation. */

@@ -113,11 +113,12 @@ export class Kubernetes {
   whenReady(): Promise<true> {
     return until(
       "the API server is ready",
-      async () => {
-        // Null: a body that is not JSON, as this one is ("ok").
-        const answer = await this.admin("GET", "/api/v1/namespaces/default").catch(() => undefined);
-        return answer?.status === 200;
-      },
+      // It knows the roles only when it says so: before, it refuses what they allow.
+      () =>
+        this.#send("GET", "/readyz", {}, "application/json").then(
+          () => true,
+          () => false,
+        ),
       60_000,
     );
   }
