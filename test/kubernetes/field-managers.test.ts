@@ -50,7 +50,7 @@ describe("a ModelDeployment of two field managers", () => {
     expect((await skerry.show("shared")).metadata).toMatchObject({ resourceVersion, labels: { team: "vision" } });
   }, 60_000);
 
-  it("keeps its status: what another manager writes over is taken back, told, and not fought over all day", async () => {
+  it("keeps its status: what another manager writes over is taken back, with an event, and ever later", async () => {
     const { proxy } = skerry;
     const from = proxy.seen.length;
     const lie = (version: number): Promise<string> =>

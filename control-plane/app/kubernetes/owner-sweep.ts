@@ -20,7 +20,7 @@ interface Parts {
 }
 
 /**
- * Gives back to the API what custom resources of another namespace declared, once a control plane that does not carry that
+ * Releases to the API what custom resources of another namespace declared, once a control plane that does not carry that
  * namespace out has led for 10 minutes: nobody else would ever change it again. What runs goes on.
  */
 export class OwnerSweep {
@@ -28,7 +28,7 @@ export class OwnerSweep {
   #cancel: () => void = () => undefined;
   #round: Promise<void> = Promise.resolve();
   #isStopped = false;
-  /** In whose term nothing is left to be given back. */
+  /** In whose term nothing is left to be released. */
   #done: LeaderFence["token"] | undefined;
 
   constructor(parts: Parts) {
@@ -59,9 +59,9 @@ export class OwnerSweep {
         more = await store.releaseOthers(namespace, { ...NOBODY, lease: term.fence });
       if (!this.#isStopped) this.#done = term.fence.token;
       if (released > 0)
-        logger.info({ released }, "objects of namespaces that are not carried out were given back to the API");
+        logger.info({ released }, "objects of namespaces that are not carried out were released to the API");
     } catch (error) {
-      logger.warn({ error: messageOf(error) }, "objects could not be given back to the API; it is tried again");
+      logger.warn({ error: messageOf(error) }, "objects could not be released; it is tried again");
     }
   }
 }

@@ -66,7 +66,7 @@ describe("what a custom resource declares", () => {
     await stores.leadership.release(other);
   });
 
-  it("is given back to the API when its namespace is not carried out any more, and is the same otherwise", async () => {
+  it("is released to the API when its namespace is not carried out any more, and is the same otherwise", async () => {
     const held = await lead(stores, "r-1");
     const version = await readyVersion(stores, "letters");
     const spec = specOf("letters", { model: "letters", version });

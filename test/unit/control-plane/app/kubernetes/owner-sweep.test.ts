@@ -27,7 +27,7 @@ function setUp(namespace: string | undefined) {
 }
 
 describe("what custom resources of another namespace declared", () => {
-  it("is given back after ten minutes of a term, in batches until none is left, once", async () => {
+  it("is released after ten minutes of a term, in batches until none is left, once", async () => {
     const { clock, calls } = setUp("skerry");
     await clock.advance(9 * MINUTE_MS);
     expect(calls).toEqual([]);

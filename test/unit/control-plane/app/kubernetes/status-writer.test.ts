@@ -50,7 +50,7 @@ describe("a status", () => {
     expect(events).toEqual([{ type: "Normal", reason: "Ready", message: "ready is True" }]);
   });
 
-  it("is taken back from another field manager, and that is told", async () => {
+  it("is taken back from another field manager, with an event", async () => {
     const { writes, events, rival, write } = rig();
     rival.holds = true;
     expect(await write()).toBe("done");
