@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import type { CloudPoolInfo } from "../../shared/api/v1/cloud-pools.ts";
 import type { Deployment } from "../../shared/api/v1/deployments.ts";
 import type { Node } from "../../shared/api/v1/nodes.ts";
 import { loopingRowsModel } from "../support/models/hostile-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
-import { steadyLoad, unanswered } from "../support/processes/steady-load.ts";
+import { type SteadyLoad, steadyLoad, unanswered } from "../support/processes/steady-load.ts";
 import { type ClusterWithPods, startClusterWithPods } from "./support/cluster-with-pods.ts";
 import type { Kubernetes } from "./support/kubernetes.ts";
 
@@ -15,27 +14,25 @@ const SERVICE_MS = 25;
 let started: ClusterWithPods;
 let kubernetes: Kubernetes;
 let cluster: SkerryCluster;
+let until: ClusterWithPods["until"];
+let podNames: ClusterWithPods["podNames"];
+const loads: SteadyLoad[] = [];
 
 beforeAll(async () => {
   started = await startClusterWithPods({
     SKERRY_CLOUD_POOLS: "default=skerry/skerry-node:0-2",
     SKERRY_SCALE_DOWN_SECONDS: "5",
   });
-  ({ kubernetes, cluster } = started);
+  ({ kubernetes, cluster, until, podNames } = started);
 }, 180_000);
 
+afterEach(async () => void (await Promise.all(loads.splice(0).map((load) => load.stop()))), 60_000);
 afterAll(() => started?.stop(), 60_000);
 
 const nodes = async (): Promise<readonly Node[]> => (await cluster.get<{ items: Node[] }>("/nodes")).items;
 const pool = async (): Promise<CloudPoolInfo | undefined> =>
   (await cluster.get<{ items: CloudPoolInfo[] }>("/cloud-pools")).items[0];
 const status = async (): Promise<Deployment["status"]> => (await cluster.get<Deployment>("/deployments/loop")).status;
-const podNames = async (): Promise<readonly string[]> =>
-  (await kubernetes.kubectl(["-n", "skerry", "get", "pods", "-l", "app.kubernetes.io/name=skerry-node", "-o", "name"]))
-    .trim()
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => line.replace("pod/", ""));
 const messages = async (reason: string, object: string): Promise<readonly string[]> =>
   (await cluster.events())
     .filter((event) => event.reason === reason && event.object === object)
@@ -49,14 +46,21 @@ const ask = (): Promise<Response> =>
     { headers: { "Skerry-Timeout-Ms": "60000" } },
   );
 
+function loadOf(perSecond: number): SteadyLoad {
+  const load = steadyLoad(perSecond, ask);
+  loads.push(load);
+  return load;
+}
+
 describe("a pool that follows demand", () => {
   it("has no pod without demand: the one that the manifest made is drained and removed", async () => {
-    await until("no pod is left", async () => (await podNames()).length === 0, 120_000);
+    // The pool first: before the controller manager has made the pod there is none either.
     await until(
-      "it is recorded",
+      "the pool has no pod",
       async () => (await pool())?.replicas === 0 && (await pool())?.pods.length === 0,
-      30_000,
+      120_000,
     );
+    expect(await podNames()).toEqual([]);
     expect(await pool()).toMatchObject({ name: "default", min: 0, max: 2, wanted: 0, ready: 0, trouble: null });
   }, 180_000);
 
@@ -77,7 +81,7 @@ describe("a pool that follows demand", () => {
   }, 180_000);
 
   it("grows over two zones under load, and drains and removes pods when it is gone: no request fails", async () => {
-    const load = steadyLoad(20, ask);
+    const load = loadOf(20);
     await until(
       "replicas in both zones answer",
       async () => {
@@ -89,7 +93,7 @@ describe("a pool that follows demand", () => {
     );
     expect(new Set((await nodes()).map(({ zone }) => zone))).toEqual(new Set(["north", "south"]));
     expect(await status()).toMatchObject({ cloud: { wanted: 2, ready: 2 } });
-    const calm = steadyLoad(2, ask);
+    const calm = loadOf(2);
     const busy = await load.stop();
     await until("one pod is left", async () => (await podNames()).length === 1, 120_000);
     const rest = await calm.stop();

@@ -1,49 +1,31 @@
-import { generateKeyPairSync, sign } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { KubernetesPods } from "../../control-plane/adapters/kubernetes/pod-cluster.ts";
 import type { Node } from "../../shared/api/v1/nodes.ts";
-import { digestOf } from "../../shared/base/digest.ts";
-import { podJoinProofText } from "../../shared/protocol/proofs.ts";
 import { identityModel } from "../support/models/onnx-models.ts";
 import type { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { until } from "../support/processes/skerry-process.ts";
 import { BASE, type ClusterWithPods, NODE_ACCOUNT, startClusterWithPods } from "./support/cluster-with-pods.ts";
+import { joinAsPod } from "./support/join-as-pod.ts";
 import { apiOf, type Kubernetes } from "./support/kubernetes.ts";
 
 let started: ClusterWithPods;
 let kubernetes: Kubernetes;
 let cluster: SkerryCluster;
+let until: ClusterWithPods["until"];
+let podNames: ClusterWithPods["podNames"];
 
 beforeAll(async () => {
   started = await startClusterWithPods({
     SKERRY_CLOUD_POOLS: "default=skerry/skerry-node:2-2",
   });
-  ({ kubernetes, cluster } = started);
+  ({ kubernetes, cluster, until, podNames } = started);
 }, 180_000);
 
 afterAll(() => started?.stop(), 60_000);
 
 const nodes = async (): Promise<readonly Node[]> => (await cluster.get<{ items: Node[] }>("/nodes")).items;
 const ready = async (): Promise<readonly Node[]> => (await nodes()).filter(({ state }) => state === "ready");
-const podNames = async (): Promise<readonly string[]> =>
-  (await kubernetes.kubectl(["-n", "skerry", "get", "pods", "-l", "app.kubernetes.io/name=skerry-node", "-o", "name"]))
-    .trim()
-    .split("\n")
-    .map((line) => line.replace("pod/", ""));
 
-/** What a program with this token and name is answered: 201, or the code of the refusal. */
-async function join(podToken: string, name: string): Promise<number | string> {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const key = publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64url");
-  const text = podJoinProofText({ tokenHashHex: digestOf(podToken).slice("sha256:".length), publicKey: key, name });
-  const proof = sign(null, Buffer.from(text), privateKey).toString("base64url");
-  const answer = await fetch(`${cluster.url}/api/v1/join/pod`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ podToken, name, publicKey: key, proof }),
-  });
-  return answer.status === 201 ? 201 : ((await answer.json()) as { code: string }).code;
-}
+const join = (podToken: string, name: string): Promise<number | string> => joinAsPod(cluster.url, { podToken, name });
 
 describe("pods of a cluster", () => {
   it("join as cloud nodes of their machine's zone, without a join token", async () => {
@@ -68,13 +50,7 @@ describe("pods of a cluster", () => {
   it("are the same node when their container starts again", async () => {
     const [name = ""] = await podNames();
     const { id: before } = (await nodes()).find((node) => node.name === name) ?? {};
-    for (const kubelet of started.kubelets) {
-      try {
-        kubelet.process(name).kill("SIGKILL");
-      } catch {
-        // It runs on the other machine.
-      }
-    }
+    started.machineOf(name).process(name).kill("SIGKILL");
     await until("it is not ready", async () => !(await ready()).some((node) => node.name === name));
     await until("it is ready again", async () => (await ready()).some((node) => node.name === name), 60_000);
     expect((await nodes()).find((node) => node.name === name)?.id).toBe(before);
@@ -152,7 +128,7 @@ describe("an API server that is away", () => {
 describe("the rights of the control plane", () => {
   it("are enough for what it asks, and taken away they are named", async () => {
     const token = await kubernetes.tokenOf("skerry/skerry-control-plane");
-    const pods = new KubernetesPods(apiOf(kubernetes.url, token), [NODE_ACCOUNT]);
+    const pods = new KubernetesPods(apiOf(kubernetes.url, token), { accounts: [NODE_ACCOUNT], now: Date.now });
     expect((await pods.podUids()).size).toBeGreaterThan(0);
     await kubernetes.kubectl(["-n", "skerry", "delete", "rolebinding", "skerry-control-plane"]);
     await until("it may not list pods", () =>

@@ -17,6 +17,7 @@ const FOLDER =
   path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "skerry", `kubernetes-${VERSION}`);
 /** The token of the cluster's admin. */
 export const ADMIN = "admin-token-of-the-test";
+const REQUEST_MS = 10_000;
 const run = promisify(execFile);
 
 /** A real etcd, API server, controller manager and scheduler on loopback. What is missing is the kubelet. */
@@ -95,6 +96,11 @@ export class Kubernetes {
     kubernetes.#spawn("kube-controller-manager", flags(manager));
     kubernetes.#spawn("kube-scheduler", flags(own));
     return kubernetes;
+  }
+
+  /** What the pod of this name prints. */
+  logOfPod(name: string): string {
+    return path.join(this.directory, `${name}.log`);
   }
 
   startApiServer(): void {
@@ -209,10 +215,13 @@ export class Kubernetes {
       // Said by us: node:http sends the body of a DELETE without a length otherwise, and the server takes it for a request.
       const length = Buffer.byteLength(text);
       const headers = { authorization: `Bearer ${ADMIN}`, "content-type": type, "content-length": length };
-      const call = request(this.url + path, { method, headers, rejectUnauthorized: false }, (answer) => {
+      const signal = AbortSignal.timeout(REQUEST_MS);
+      const options = { method, headers, rejectUnauthorized: false, signal };
+      const call = request(this.url + path, options, (answer) => {
         let said = "";
         answer.setEncoding("utf8");
         answer.on("data", (part: string) => (said += part));
+        answer.on("error", reject); // the server was killed in the middle of it
         answer.on("end", () => {
           const { statusCode = 0 } = answer;
           if (statusCode < 300 || statusCode === 404) resolve();

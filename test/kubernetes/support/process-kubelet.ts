@@ -1,48 +1,40 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { createWriteStream } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { request } from "node:http";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import type { V1ConfigMap, V1Container, V1EnvVar, V1Pod, V1Volume } from "@kubernetes/client-node";
+import type { ChildProcess } from "node:child_process";
+import type { V1Pod } from "@kubernetes/client-node";
+import { messageOf } from "../../../shared/base/errors.ts";
 import type { Kubernetes } from "./kubernetes.ts";
+import { PodOnMachine } from "./pod-on-machine.ts";
 
 const ROUND_MS = 200;
 const LEASE_MS = 10_000;
-const PROBE_TIMEOUT_MS = 1_000;
-let machines = 0;
-
-interface RunningPod {
-  readonly pod: V1Pod;
-  readonly directory: string;
-  readonly ip: string;
-  child: ChildProcess;
-  restarts: number;
-  isReady: boolean;
-  isEnding: boolean;
-}
+const MEMORY_LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 20Mi.";
+/** Of this process, so that test runs beside each other do not take each other's ports: all pods listen on the same one. */
+const NETWORK = `127.${(process.pid >> 8) & 255}.${process.pid & 255}`;
+let addresses = 1;
 
 interface Options {
   readonly name: string;
   readonly zone: string;
-  /** The file tree of the image: commands run in it. */
-  readonly image: string;
+  /** By the name of an image, the file tree that its commands run in. Others cannot be pulled. */
+  readonly images: ReadonlyMap<string, string>;
   /** Takes the place of what the manifest says, for what a test cannot have: names of Services. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
  * Plays the kubelet of one machine: the pods that the scheduler binds to it become local processes, with their environment,
- * projected token, readiness probe, grace period and status. Each pod has a loopback address of its own.
+ * projected token, readiness probe, memory limit, grace period and status. Each pod has a loopback address of its own.
+ * Pods wait for nothing of each other: one that takes its whole grace to end keeps no other from starting.
  */
 export class ProcessKubelet {
   readonly #kubernetes: Kubernetes;
   readonly #options: Options;
-  readonly #machine = (machines += 1);
-  readonly #pods = new Map<string, RunningPod>();
-  #addresses = 0;
+  readonly #pods = new Map<string, PodOnMachine>();
+  /** By uid: what is being done with a pod now. */
+  readonly #busy = new Map<string, Promise<void>>();
+  readonly #failures = new Map<string, string>();
   #isStopped = false;
-  #round: Promise<void> = Promise.resolve();
+  #isWithoutPower = false;
+  #running: Promise<void> = Promise.resolve();
   #leaseAt = 0;
 
   private constructor(kubernetes: Kubernetes, options: Options) {
@@ -56,180 +48,132 @@ export class ProcessKubelet {
     const { name, zone } = options;
     const labels = { "topology.kubernetes.io/zone": zone, "kubernetes.io/hostname": name };
     await kubernetes.admin("POST", "/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
-    await kubelet.#renewLease();
-    await kubernetes.patch(`/api/v1/nodes/${name}/status`, {
-      status: {
-        capacity: { cpu: "64", memory: "64Gi", pods: "100" },
-        allocatable: { cpu: "64", memory: "64Gi", pods: "100" },
-        conditions: [{ type: "Ready", status: "True", reason: "KubeletReady" }],
-      },
-    });
+    await kubelet.#sayReady();
     // What the node controller put on it while it was not ready.
     await kubernetes.patch(`/api/v1/nodes/${name}`, { spec: { taints: null } });
-    void kubelet.#run();
+    kubelet.#running = kubelet.#run();
     return kubelet;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** For the message of a test that fails: what it has, and what went wrong with it last. */
+  describe(): string {
+    const pods = [...this.#pods].map(([uid, { pod, child }]) => {
+      const failure = this.#failures.get(uid);
+      const is = child === undefined ? "no process" : `process ${child.pid}`;
+      return `${pod.metadata?.name} (${is}${this.#busy.has(uid) ? ", busy" : ""}${failure === undefined ? "" : `, ${failure}`})`;
+    });
+    const failure = this.#failures.get("");
+    return `${this.name}: ${pods.join(", ") || "no pods"}${failure === undefined ? "" : `; ${failure}`}`;
+  }
+
+  has(pod: string): boolean {
+    return this.#find(pod) !== undefined;
   }
 
   /** The process of a pod, to kill or to look at. */
   process(pod: string): ChildProcess {
-    const running = [...this.#pods.values()].find((each) => each.pod.metadata?.name === pod);
-    if (!running) throw new Error(`${pod} does not run on ${this.#options.name}`);
-    return running.child;
+    const child = this.#find(pod)?.child;
+    if (!child) throw new Error(`${pod} does not run on ${this.name}`);
+    return child;
+  }
+
+  /** What a machine does whose memory runs out: the pod ends as `Evicted`. */
+  async evict(pod: string): Promise<void> {
+    const found = this.#find(pod);
+    if (!found) throw new Error(`${pod} is not on ${this.name}`);
+    await this.#busy.get(found.pod.metadata?.uid ?? "");
+    await found.evict(MEMORY_LOW);
+  }
+
+  /** The machine is gone: its processes end, and nothing is heard of it until `powerOn`. */
+  async powerOff(): Promise<void> {
+    this.#isWithoutPower = true;
+    const cut = (): Promise<unknown> => Promise.all([...this.#pods.values()].map((pod) => pod.cut()));
+    await cut();
+    await Promise.all(this.#busy.values());
+    await cut(); // one may just have been started
+  }
+
+  /** It is back, and starts again what is still bound to it. */
+  powerOn(): void {
+    this.#isWithoutPower = false;
+    this.#leaseAt = 0;
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#round;
-    await Promise.all([...this.#pods.values()].map((running) => this.#end(running)));
+    await this.#running;
+    await Promise.all(this.#busy.values());
+    await Promise.all([...this.#pods.values()].map((pod) => pod.end({ graceMs: graceOf(pod.pod) })));
   }
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      this.#round = this.#look().catch(() => undefined); // an API server that is away is looked for again
-      await this.#round;
+      // An API server that is away is looked for again.
+      if (!this.#isWithoutPower) await this.#look().catch((error: unknown) => this.#failures.set("", messageOf(error)));
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
     }
   }
 
   async #look(): Promise<void> {
-    const { name } = this.#options;
-    if (Date.now() - this.#leaseAt > LEASE_MS) await this.#renewLease();
-    const { items } = (await this.#kubernetes.get(`/api/v1/pods?fieldSelector=spec.nodeName=${name}`)) as {
+    if (Date.now() - this.#leaseAt > LEASE_MS) await this.#sayReady();
+    const { items } = (await this.#kubernetes.get(`/api/v1/pods?fieldSelector=spec.nodeName=${this.name}`)) as {
       items: V1Pod[];
     };
-    for (const pod of items) {
-      const uid = pod.metadata?.uid ?? "";
-      const running = this.#pods.get(uid);
-      if (running && pod.metadata?.deletionTimestamp) await this.#delete(running);
-      else if (running) await this.#report(running);
-      else if (!pod.metadata?.deletionTimestamp) this.#pods.set(uid, await this.#start(pod));
-    }
+    this.#failures.delete("");
+    if (this.#isWithoutPower) return;
+    for (const pod of items) this.#do(pod.metadata?.uid ?? "", () => this.#handle(pod));
     const present = new Set(items.map(({ metadata }) => metadata?.uid));
-    for (const [uid, running] of this.#pods) if (!present.has(uid)) await this.#forget(uid, running);
+    for (const [uid, pod] of this.#pods)
+      if (!present.has(uid)) this.#do(uid, () => this.#remove(uid, pod, { graceMs: 0 })); // deleted by force
   }
 
-  async #start(pod: V1Pod): Promise<RunningPod> {
-    const directory = await mkdtemp(path.join(tmpdir(), "skerry-pod-"));
-    const ip = `127.${this.#machine}.0.${(this.#addresses += 1)}`;
-    for (const volume of pod.spec?.volumes ?? []) await this.#mount(pod, volume, path.join(directory, volume.name));
-    const child = await this.#spawn(pod, directory, ip);
-    const running = { pod, directory, ip, child, restarts: 0, isReady: false, isEnding: false };
-    this.#watchExit(running);
-    return running;
+  /** One thing at a time for a pod; what fails is tried again in the next round. */
+  #do(uid: string, work: () => Promise<void>): void {
+    if (this.#busy.has(uid)) return;
+    const done = work()
+      .then(() => void this.#failures.delete(uid))
+      .catch((error: unknown) => void this.#failures.set(uid, messageOf(error)))
+      .finally(() => this.#busy.delete(uid));
+    this.#busy.set(uid, done);
   }
 
-  #watchExit(running: RunningPod): void {
-    running.child.once("exit", () => {
-      if (running.isEnding) return;
-      running.restarts += 1;
-      void this.#spawn(running.pod, running.directory, running.ip).then((child) => {
-        running.child = child;
-        this.#watchExit(running);
-      });
-    });
-  }
-
-  async #spawn(pod: V1Pod, directory: string, ip: string): Promise<ChildProcess> {
-    const [container] = pod.spec?.containers ?? [];
-    if (!container) throw new Error("a pod without a container");
-    const [program = "", ...args] = container.command ?? [];
-    const env: Record<string, string> = {};
-    for (const variable of container.env ?? []) env[variable.name] = await this.#valueOf(variable, pod, ip);
-    const child = spawn(program === "node" ? process.execPath : program, args, {
-      cwd: this.#options.image,
-      env: { PATH: process.env["PATH"], ...mapped(env, container, directory), ...this.#options.env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const log = createWriteStream(path.join(this.#kubernetes.directory, `${pod.metadata?.name}.log`), { flags: "a" });
-    for (const stream of [child.stdout, child.stderr]) stream.pipe(log, { end: false });
-    return child;
-  }
-
-  async #valueOf({ value, valueFrom }: V1EnvVar, pod: V1Pod, ip: string): Promise<string> {
-    const field = valueFrom?.fieldRef?.fieldPath;
-    if (field === "metadata.name") return pod.metadata?.name ?? "";
-    if (field === "status.podIP") return ip;
-    if (valueFrom) throw new Error(`the test's kubelet does not know ${JSON.stringify(valueFrom)}`);
-    return value ?? "";
-  }
-
-  async #mount(pod: V1Pod, { configMap, projected }: V1Volume, folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
-    const { namespace, name, uid } = pod.metadata ?? {};
-    if (configMap) {
-      const { data = {} } = (await this.#kubernetes.get(
-        `/api/v1/namespaces/${namespace}/configmaps/${configMap.name}`,
-      )) as V1ConfigMap;
-      for (const [file, text] of Object.entries(data)) await writeFile(path.join(folder, file), text);
+  async #handle(pod: V1Pod): Promise<void> {
+    const { uid = "", namespace, name, deletionTimestamp } = pod.metadata ?? {};
+    let known = this.#pods.get(uid);
+    if (deletionTimestamp !== undefined) {
+      if (known) await this.#remove(uid, known, { graceMs: graceOf(pod) });
+      // Also one that was deleted before this machine had seen it: only the machine may say that it is gone.
+      const options = { gracePeriodSeconds: 0, preconditions: { uid } };
+      await this.#kubernetes.delete(`/api/v1/namespaces/${namespace}/pods/${name}`, options);
+      return;
     }
-    for (const { serviceAccountToken: source } of projected?.sources ?? []) {
-      if (!source) continue;
-      const account = pod.spec?.serviceAccountName ?? "";
-      const token = await this.#kubernetes.tokenOf(`${namespace}/${account}`, {
-        audiences: [source.audience ?? ""],
-        boundObjectRef: { apiVersion: "v1", kind: "Pod", name, uid },
-      });
-      await writeFile(path.join(folder, source.path), token, { mode: 0o600 });
+    const isOver = pod.status?.phase === "Failed" || pod.status?.phase === "Succeeded";
+    if (!known && isOver) return;
+    if (!known) {
+      const ip = `${NETWORK}.${(addresses += 1)}`;
+      known = new PodOnMachine(pod, { kubernetes: this.#kubernetes, ip, ...this.#options });
+      this.#pods.set(uid, known);
     }
+    await known.step(pod);
   }
 
-  async #report(running: RunningPod): Promise<void> {
-    const { pod, ip, restarts } = running;
-    const [container] = pod.spec?.containers ?? [];
-    if (!container) return;
-    const isReady = await answers(container, ip);
-    if (isReady === running.isReady && restarts === pod.status?.containerStatuses?.[0]?.restartCount) return;
-    running.isReady = isReady;
-    const status = isReady ? "True" : "False";
-    const { name, image = "" } = container;
-    const started = { running: { startedAt: pod.metadata?.creationTimestamp } };
-    const { namespace, name: podName } = pod.metadata ?? {};
-    await this.#kubernetes.patch(`/api/v1/namespaces/${namespace}/pods/${podName}/status`, {
-      status: {
-        phase: "Running",
-        podIP: ip,
-        podIPs: [{ ip }],
-        conditions: [
-          { type: "Ready", status },
-          { type: "ContainersReady", status },
-        ],
-        containerStatuses: [{ name, image, imageID: image, ready: isReady, restartCount: restarts, state: started }],
-      },
-    });
-  }
-
-  async #delete(running: RunningPod): Promise<void> {
-    const { namespace, name, uid } = running.pod.metadata ?? {};
-    await this.#end(running);
-    await this.#kubernetes.delete(`/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0 });
-    this.#pods.delete(uid ?? "");
-  }
-
-  /** Deleted by force: the process goes without grace. */
-  async #forget(uid: string, running: RunningPod): Promise<void> {
-    running.isEnding = true;
-    running.child.kill("SIGKILL");
+  async #remove(uid: string, pod: PodOnMachine, how: { readonly graceMs: number }): Promise<void> {
+    await pod.end(how);
     this.#pods.delete(uid);
-    await rm(running.directory, { recursive: true, force: true });
   }
 
-  async #end(running: RunningPod): Promise<void> {
-    running.isEnding = true;
-    const { child, pod, directory } = running;
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGTERM");
-      const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1_000;
-      const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
-      await gone;
-      clearTimeout(timer);
-    }
-    await rm(directory, { recursive: true, force: true });
+  #find(pod: string): PodOnMachine | undefined {
+    return [...this.#pods.values()].find((each) => each.pod.metadata?.name === pod);
   }
 
-  async #renewLease(): Promise<void> {
-    this.#leaseAt = Date.now();
-    const { name } = this.#options;
+  /** The lease, and what a machine says of itself: after an outage the node controller waits for that. */
+  async #sayReady(): Promise<void> {
+    const { name } = this;
     const leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
     const spec = {
       holderIdentity: name,
@@ -239,34 +183,16 @@ export class ProcessKubelet {
     const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name }, spec };
     const made = await this.#kubernetes.admin("POST", leases, lease);
     if (made.status === 409) await this.#kubernetes.patch(`${leases}/${name}`, { spec });
+    const now = new Date().toISOString();
+    await this.#kubernetes.patch(`/api/v1/nodes/${name}/status`, {
+      status: {
+        capacity: { cpu: "64", memory: "64Gi", pods: "100" },
+        allocatable: { cpu: "64", memory: "64Gi", pods: "100" },
+        conditions: [{ type: "Ready", status: "True", reason: "KubeletReady", lastHeartbeatTime: now }],
+      },
+    });
+    this.#leaseAt = Date.now();
   }
 }
 
-/** Paths in the container become paths in the pod's folder. */
-function mapped(
-  env: Readonly<Record<string, string>>,
-  { volumeMounts = [] }: V1Container,
-  directory: string,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).map(([name, value]) => {
-      const mount = volumeMounts.find(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`));
-      return [name, mount ? path.join(directory, mount.name) + value.slice(mount.mountPath.length) : value];
-    }),
-  );
-}
-
-/** What the readiness probe of the container says. */
-function answers({ readinessProbe, ports = [] }: V1Container, host: string): Promise<boolean> {
-  const probe = readinessProbe?.httpGet;
-  const port = ports.find(({ name }) => name === String(probe?.port))?.containerPort ?? Number(probe?.port);
-  return new Promise((resolve) => {
-    const call = request({ host, port, path: probe?.path ?? "/", timeout: PROBE_TIMEOUT_MS }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode === 200);
-    });
-    call.on("timeout", () => call.destroy(new Error("no answer in time")));
-    call.on("error", () => resolve(false));
-    call.end();
-  });
-}
+const graceOf = ({ spec }: V1Pod): number => (spec?.terminationGracePeriodSeconds ?? 30) * 1_000;
