@@ -38,7 +38,9 @@ export async function openCloud(
   const { CustomResourceClient } = await import("./adapters/kubernetes/custom-resource-client.ts");
   const api = new KubernetesApi(await defaultCredentials());
   return {
-    ...(podServiceAccounts.length > 0 && { pods: new KubernetesPods(api, podServiceAccounts) }),
+    ...(podServiceAccounts.length > 0 && {
+      pods: new KubernetesPods(api, { accounts: podServiceAccounts, now: () => clock.wallNow() }),
+    }),
     pools: cloudPools.flatMap(({ kubernetes, name, min, max }) =>
       kubernetes
         ? [{ settings: { name, min, max, site }, pool: new KubernetesPool(api, { name, ...kubernetes }) }]

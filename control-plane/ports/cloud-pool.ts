@@ -4,8 +4,8 @@ import type { LeaderFence, PlanOutcome } from "./plan.ts";
 /** One process of a pool that is a node, or is about to be one, of its own name. */
 export interface PoolPod {
   readonly name: string;
-  /** `pending`: it does not run yet. `ending`: it has been told to go. */
-  readonly state: "pending" | "running" | "ending";
+  /** `pending`: it does not run yet. `ending`: it has been told to go. `failed`: it never runs again, and another replaces it. */
+  readonly state: "pending" | "running" | "ending" | "failed";
   /** What keeps it from running, or ended it last, in the words of what runs it; undefined: nothing. */
   readonly trouble: string | undefined;
   /** When it was made, ms since 1970. */

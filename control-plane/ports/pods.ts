@@ -12,9 +12,9 @@ export interface PodIdentity {
 export interface PodCluster {
   /**
    * The pod that a projected service-account token is bound to. Null when the cluster does not vouch for the token, when
-   * it was made for another audience or service account, and when its pod is gone. Throws `CLUSTER_UNAVAILABLE`.
+   * it was made for another audience or service account, and when its pod is gone or about to go. Throws `CLUSTER_UNAVAILABLE`.
    */
   identify(token: string): Promise<PodIdentity | null>;
-  /** The uids of all pods in the namespaces of the permitted service accounts. Throws `CLUSTER_UNAVAILABLE`. */
+  /** The uids of all pods in the namespaces of the permitted service accounts, without those that never run again. Throws `CLUSTER_UNAVAILABLE`. */
   podUids(): Promise<ReadonlySet<string>>;
 }

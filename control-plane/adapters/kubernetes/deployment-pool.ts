@@ -2,12 +2,16 @@ import { z } from "zod";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { CloudPool, PoolObservation, PoolPod, PoolScale } from "../../ports/cloud-pool.ts";
 import { type KubernetesApi, messageIn } from "./api-client.ts";
-import { podShape, poolPodOf } from "./pod-state.ts";
+import { machineShape, machineTrouble, podShape, poolPodOf, silentMachineOf } from "./pod-state.ts";
 import { quantity } from "./quantity.ts";
 
 const MIB = 1_048_576;
 /** A list page: the API server holds a page in memory for each reader. */
 const PAGE = 500;
+/** The cluster keeps thousands of pods that have failed. So many are shown, the newest. */
+const FAILED_PODS = 10;
+/** Machines that are asked what is the matter with them, of one pool at one look. */
+const MACHINES = 8;
 /** Labels of a pod that become labels of its node. */
 const LABEL = "skerry.dev/";
 /** Pods with less go before others when a ReplicaSet shrinks. Those that are not ready go before both. */
@@ -94,7 +98,7 @@ export class KubernetesPool implements CloudPool {
     const selector = Object.entries(matchLabels)
       .map(([name, value]) => `${name}=${value}`)
       .join(",");
-    const found: PoolPod[] = [];
+    const found: z.infer<typeof podShape>[] = [];
     let next: string | undefined = "";
     while (next !== undefined) {
       const page: string = next === "" ? "" : `&continue=${encodeURIComponent(next)}`;
@@ -103,10 +107,27 @@ export class KubernetesPool implements CloudPool {
         `${this.#pods}?limit=${PAGE}&labelSelector=${encodeURIComponent(selector)}${page}`,
         podList,
       );
-      found.push(...list.items.map(poolPodOf));
+      found.push(...list.items);
       next = list.metadata.continue === "" ? undefined : list.metadata.continue;
     }
-    return found;
+    const silent = new Set(found.flatMap((pod) => silentMachineOf(pod) ?? []));
+    const troubles = new Map<string, string | undefined>();
+    for (const machine of [...silent].slice(0, MACHINES)) troubles.set(machine, await this.#troubleOf(machine));
+    const pods = found.map((pod) => {
+      const known = poolPodOf(pod);
+      return { ...known, trouble: known.trouble ?? troubles.get(silentMachineOf(pod) ?? "") };
+    });
+    const failed = pods.filter(({ state }) => state === "failed").toSorted((a, b) => b.createdAt - a.createdAt);
+    const forgotten = new Set(failed.slice(FAILED_PODS));
+    return pods.filter((pod) => !forgotten.has(pod));
+  }
+
+  /** Undefined also when the machine may not be looked at. */
+  async #troubleOf(machine: string): Promise<string | undefined> {
+    const answer = await this.#api.call("GET", `/api/v1/nodes/${machine}`);
+    if (answer.status === 404) return machineTrouble(machine, null);
+    const parsed = machineShape.safeParse(answer.body);
+    return answer.status < 300 && parsed.success ? machineTrouble(machine, parsed.data) : undefined;
   }
 
   #patch(path: string, body: object) {

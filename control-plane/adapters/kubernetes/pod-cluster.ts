@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import type { PodCluster, PodIdentity } from "../../ports/pods.ts";
 import { type KubernetesApi, messageIn } from "./api-client.ts";
+import { isGone, isOver, lifeShape } from "./pod-state.ts";
 
 /** The audience that a node's projected token is made for, so that a token of any other use is worthless here. */
 const AUDIENCE = "skerry-join";
@@ -28,21 +29,28 @@ const tokenReview = z.object({
       .optional(),
   }),
 });
-const labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()).optional() }) });
+const labels = z.record(z.string(), z.string()).optional();
+const labelled = z.object({ metadata: z.object({ labels }) });
+const podOfToken = lifeShape.extend({ metadata: lifeShape.shape.metadata.extend({ labels }) });
 const podList = z.object({
   metadata: z.object({ continue: z.string().optional() }),
-  items: z.array(z.object({ metadata: z.object({ uid: z.string() }) })),
+  items: z.array(lifeShape.extend({ metadata: lifeShape.shape.metadata.extend({ uid: z.string() }) })),
 });
 
 /** The pods of one cluster, judged by its API server. */
 export class KubernetesPods implements PodCluster {
   readonly #api: KubernetesApi;
   readonly #accounts: ReadonlySet<string>;
+  readonly #now: () => number;
 
-  /** `accounts`: the service accounts whose pods may become nodes, each `namespace/name`. */
-  constructor(api: KubernetesApi, accounts: readonly string[]) {
+  /** `accounts`: the service accounts whose pods may become nodes, each `namespace/name`. `now`: ms since 1970. */
+  constructor(
+    api: KubernetesApi,
+    { accounts, now }: { readonly accounts: readonly string[]; readonly now: () => number },
+  ) {
     this.#api = api;
     this.#accounts = new Set(accounts);
+    this.#now = now;
   }
 
   async identify(token: string): Promise<PodIdentity | null> {
@@ -60,8 +68,9 @@ export class KubernetesPods implements PodCluster {
     const [machine] = user?.extra?.["authentication.kubernetes.io/node-name"] ?? [];
     // A token that is not bound to a pod names none: it could be used anywhere.
     if (!this.#accounts.has(`${namespace}/${account}`) || name === undefined || uid === undefined) return null;
-    const pod = await this.#call("GET", `/api/v1/namespaces/${namespace}/pods/${name}`, labelled);
-    if (!pod) return null;
+    const pod = await this.#call("GET", `/api/v1/namespaces/${namespace}/pods/${name}`, podOfToken);
+    // The cluster vouches for the token of an evicted pod as long as it lists the pod.
+    if (!pod || isOver(pod) || pod.metadata.deletionTimestamp !== undefined) return null;
     const node = machine === undefined ? undefined : await this.#call("GET", `/api/v1/nodes/${machine}`, labelled);
     const zone = node?.metadata.labels?.["topology.kubernetes.io/zone"];
     return { name, uid, zone, labels: pod.metadata.labels ?? {} };
@@ -80,7 +89,7 @@ export class KubernetesPods implements PodCluster {
           podList,
         );
         if (!list) throw new SkerryError("CLUSTER_UNAVAILABLE", `namespace ${namespace} cannot be listed`);
-        for (const { metadata } of list.items) uids.add(metadata.uid);
+        for (const pod of list.items) if (!isGone(pod, this.#now())) uids.add(pod.metadata.uid);
         next = list.metadata.continue === "" ? undefined : list.metadata.continue;
       }
     }

@@ -11,6 +11,7 @@ export const podShape = z.object({
     creationTimestamp: z.string(),
     deletionTimestamp: z.string().optional(),
   }),
+  spec: z.object({ nodeName: z.string().optional() }).optional(),
   status: z
     .object({
       phase: z.string().optional(),
@@ -40,17 +41,61 @@ export const podShape = z.object({
 });
 type Pod = z.infer<typeof podShape>;
 
+/** What is read of a pod to know whether it is one still. */
+export const lifeShape = z.object({
+  metadata: z.object({ deletionTimestamp: z.string().optional() }),
+  status: z.object({ phase: z.string().optional() }).optional(),
+});
+type Life = z.infer<typeof lifeShape>;
+
+/** For so long after its grace the machine of a pod may take to say that it is gone, in ms. Its token is valid as long. */
+const GONE_AFTER_MS = 60_000;
+
 /** Reasons of a container that waits in the ordinary course of a start. */
 const STARTING = new Set(["ContainerCreating", "PodInitializing"]);
 const MAX_CHARACTERS = 300;
 
-/** A pod as a pool sees it. One that was evicted or has failed is replaced by the cluster, so it is about to go. */
-export function poolPodOf({ metadata, status = {} }: Pod): PoolPod {
+/** Whether the cluster will never run it again: evicted, preempted, ended. Another pod of another name replaces it. */
+export const isOver = ({ status }: Life): boolean => status?.phase === "Failed" || status?.phase === "Succeeded";
+
+/**
+ * Whether nothing of the pod comes back, though the cluster lists it still: it is over, or its grace is, and its machine, which
+ * alone can say so, is not heard of. `now`: ms since 1970.
+ */
+export const isGone = (pod: Life, now: number): boolean =>
+  isOver(pod) || now - Date.parse(pod.metadata.deletionTimestamp ?? "") > GONE_AFTER_MS;
+
+/**
+ * The machine of a pod whose containers were ready while the pod is not: so the cluster marks the pods of a machine that it
+ * does not hear of. Undefined: nothing of the kind.
+ */
+export function silentMachineOf({ spec, status }: Pod): string | undefined {
+  const is = (wanted: string): string | undefined => status?.conditions?.find(({ type }) => type === wanted)?.status;
+  return is("Ready") === "False" && is("ContainersReady") === "True" ? spec?.nodeName : undefined;
+}
+
+/** A machine of the cluster. */
+export const machineShape = z.object({
+  status: z.object({
+    conditions: z.array(z.object({ type: z.string(), status: z.string(), message: z.string().optional() })).default([]),
+  }),
+});
+
+/** What is the matter with a machine, for the pods on it; undefined: nothing. Null stands for one that was removed. */
+export function machineTrouble(name: string, machine: z.infer<typeof machineShape> | null): string | undefined {
+  if (machine === null) return `NodeNotReady: its machine ${name} was removed from the cluster`;
+  const ready = machine.status.conditions.find(({ type }) => type === "Ready");
+  return ready?.status === "True" ? undefined : words(`NodeNotReady: its machine ${name}`, ready?.message);
+}
+
+/** A pod as a pool sees it. */
+export function poolPodOf(pod: Pod): PoolPod {
+  const { metadata, status = {} } = pod;
   const { name, creationTimestamp, deletionTimestamp } = metadata;
   const createdAt = Date.parse(creationTimestamp);
-  const isOver = status.phase === "Failed" || status.phase === "Succeeded";
   const trouble = troubleOf(status);
-  if (deletionTimestamp !== undefined || isOver) return { name, state: "ending", trouble, createdAt };
+  if (deletionTimestamp !== undefined) return { name, state: "ending", trouble, createdAt };
+  if (isOver(pod)) return { name, state: "failed", trouble, createdAt };
   const isHeldUp = status.containerStatuses?.some(isWaitingInTrouble) === true;
   const state = status.phase === "Running" && !isHeldUp ? "running" : "pending";
   return { name, state, trouble, createdAt };
@@ -67,6 +112,9 @@ function troubleOf({ phase, reason, message, conditions = [], containerStatuses 
   if (phase === "Failed") return words(reason ?? "Failed", message);
   const unscheduled = conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
   if (unscheduled) return words(unscheduled.reason ?? "Unschedulable", unscheduled.message);
+  // Told to go, and by what: its machine is not heard of, a drain of the machine, a pod of a higher priority.
+  const disrupted = conditions.find(({ type, status }) => type === "DisruptionTarget" && status === "True");
+  if (disrupted) return words(disrupted.reason ?? "Disrupted", disrupted.message);
   const stuck = containerStatuses.find(isWaitingInTrouble);
   const killed = containerStatuses.find(({ lastState }) => lastState?.terminated?.reason === "OOMKilled");
   if (killed)

@@ -6,7 +6,7 @@ import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { poolFindings } from "../../core/scaling/pool-findings.ts";
 import { planPools, type PoolPlan, type PoolStep } from "../../core/scaling/pool-plan.ts";
-import { troubleOf, type Pool, type PoolSettings } from "../../core/scaling/pool.ts";
+import { isPresent, troubleOf, type Pool, type PoolSettings } from "../../core/scaling/pool.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { CloudPool, CloudPoolStore } from "../../ports/cloud-pool.ts";
 import type { NewEvent } from "../../ports/events.ts";
@@ -264,9 +264,13 @@ export class PoolLoop {
 
 /** Pods come or go, or are about to. */
 const isMoving = ({ pool, wanted, steps }: PoolPlan): boolean =>
-  steps.length > 0 || wanted !== pool.replicas || pool.pods.length !== pool.replicas || pool.pods.some(isBetween);
+  steps.length > 0 ||
+  wanted !== pool.replicas ||
+  pool.pods.filter(isPresent).length !== pool.replicas ||
+  pool.pods.some(isBetween);
 
-const isBetween = ({ state }: Pool["pods"][number]): boolean => state !== "running";
+/** A pod that has failed may be listed for days. */
+const isBetween = ({ state }: Pool["pods"][number]): boolean => state === "pending" || state === "ending";
 
 function drainEvent(pool: Pool, { kind, node, why }: Extract<PoolStep, { kind: "drain" | "undrain" }>): NewEvent {
   const object = `node/${node.name}`;

@@ -1,7 +1,7 @@
 import type { PoolFindings, PoolPodState } from "../../../shared/api/v1/cloud-pools.ts";
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import type { Fleet, FleetNode } from "../fleet/types.ts";
-import { troubleOf, type ObservedPod, type Pool } from "./pool.ts";
+import { isPresent, troubleOf, type ObservedPod, type Pool } from "./pool.ts";
 
 /** What is so of a pool, without ages and figures that differ from one second to the next. */
 export function poolFindings(
@@ -18,7 +18,8 @@ export function poolFindings(
     }))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const ready = pods.filter(({ state }) => state === "ready").length;
-  const present = pods.filter(({ state }) => state !== "ending" && state !== "draining").length;
+  const present = pool.pods.filter(isPresent).length;
+  const draining = pods.filter(({ state }) => state === "draining").length;
   const { name, min, max, replicas } = pool;
   return {
     name,
@@ -27,7 +28,7 @@ export function poolFindings(
     wanted,
     replicas,
     ready,
-    pending: present - ready + Math.max(0, replicas - pods.filter(({ state }) => state !== "ending").length),
+    pending: present - draining - ready + Math.max(0, replicas - present),
     trouble: troubleOf(pool) ?? null,
     pods,
   };
@@ -38,8 +39,7 @@ function podState(
   node: FleetNode | undefined,
   stateOf: (node: FleetNode) => NodeState,
 ): PoolPodState {
-  if (state === "ending") return "ending";
-  if (state === "pending") return "pending";
+  if (state !== "running") return state;
   if (node === undefined || node.revoked) return "joining";
   if (node.draining) return "draining";
   const is = stateOf(node);

@@ -5,7 +5,7 @@ import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
 import { podsNeeded, type Bin, type PackedItem } from "./packing.ts";
-import { isPoolFor, troubleOf, type ObservedPod, type Pool } from "./pool.ts";
+import { isPoolFor, isPresent, troubleOf, type ObservedPod, type Pool } from "./pool.ts";
 
 /** Share of a pod's memory that models may use, as of any node's. */
 const MODELS_SHARE = 0.9;
@@ -133,9 +133,7 @@ function planPool(
   },
 ): PoolPlan {
   const { replicas, min, max } = pool;
-  const there = pool.pods
-    .filter(({ state }) => state !== "ending")
-    .map((pod): Spare => ({ pod, node: nodeOf(nodes.get(pod.name)) }));
+  const there = pool.pods.filter(isPresent).map((pod): Spare => ({ pod, node: nodeOf(nodes.get(pod.name)) }));
   const leaving = there.filter(({ node }) => node?.draining === true);
   const spare = there.filter(({ node }) => node?.draining !== true);
   const unmade = Math.max(0, replicas - there.length);
@@ -234,7 +232,8 @@ const usableOf = (node: FleetNode | undefined, candidates: ReadonlyMap<string, C
 function binOf(node: FleetNode | undefined, candidates: ReadonlyMap<string, Candidate>, podMiB: number): Bin {
   const candidate = candidates.get(node?.id ?? "");
   if (!candidate) return { freeMiB: podMiB, deployments: new Set() };
-  if (candidate.node.cordoned) return { freeMiB: 0, deployments: new Set() };
+  // A node that is lost comes back or is replaced by the cluster: until then nothing can be placed on it.
+  if (candidate.node.cordoned || candidate.state === "lost") return { freeMiB: 0, deployments: new Set() };
   return {
     freeMiB: (candidate.usableMiB > 0 ? candidate.usableMiB : podMiB) - candidate.reservedMiB,
     deployments: new Set(candidate.placements.flatMap(({ deployment }) => deployment ?? [])),

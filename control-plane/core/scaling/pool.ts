@@ -13,7 +13,8 @@ export interface PoolSettings {
 /** One process of a pool, as it was observed. */
 export interface ObservedPod {
   readonly name: string;
-  readonly state: "pending" | "running" | "ending";
+  /** `failed`: it never runs again, and another replaces it. */
+  readonly state: "pending" | "running" | "ending" | "failed";
   readonly trouble: string | undefined;
   readonly createdAt: number;
 }
@@ -27,6 +28,9 @@ export interface Pool extends PoolSettings {
   readonly cpus: number | undefined;
   readonly trouble: string | undefined;
 }
+
+/** Whether the pod still is, or will be, one of those that its pool was asked for. */
+export const isPresent = ({ state }: Pick<ObservedPod, "state">): boolean => state !== "ending" && state !== "failed";
 
 /** Whether nodes of the pool may hold replicas of the deployment, as far as labels, kind and site tell. */
 export const isPoolFor = ({ labels, site }: Pick<Pool, "labels" | "site">, { spec }: FleetDeployment): boolean =>

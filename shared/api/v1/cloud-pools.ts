@@ -7,8 +7,9 @@ import { z } from "zod";
  * away      it is a node that does not answer
  * draining  its replicas move elsewhere; it goes when it is empty
  * ending    it has been told to go
+ * failed    it has ended for good, evicted for instance; another replaces it
  */
-export const poolPodState = z.enum(["pending", "joining", "ready", "away", "draining", "ending"]);
+export const poolPodState = z.enum(["pending", "joining", "ready", "away", "draining", "ending", "failed"]);
 export type PoolPodState = z.infer<typeof poolPodState>;
 
 /** What the leader of the control plane found of a pool; recorded, so that every replica shows the same. */

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { podShape, poolPodOf } from "../../../../../control-plane/adapters/kubernetes/pod-state.ts";
+import {
+  isGone,
+  machineTrouble,
+  podShape,
+  poolPodOf,
+  silentMachineOf,
+} from "../../../../../control-plane/adapters/kubernetes/pod-state.ts";
 import { quantity } from "../../../../../control-plane/adapters/kubernetes/quantity.ts";
 
 const pod = (status: object, metadata: object = {}) =>
@@ -50,10 +56,26 @@ describe("a pod of a pool", () => {
     [
       "was evicted",
       { phase: "Failed", reason: "Evicted", message: "The node was low on resource: memory." },
-      "ending",
+      "failed",
       "Evicted: The node was low on resource: memory.",
     ],
-    ["has ended", { phase: "Succeeded" }, "ending", undefined],
+    [
+      "is on a machine that is not heard of any more",
+      {
+        phase: "Running",
+        conditions: [
+          {
+            type: "DisruptionTarget",
+            status: "True",
+            reason: "DeletionByTaintManager",
+            message: "Taint manager: deleting due to NoExecute taint",
+          },
+        ],
+      },
+      "running",
+      "DeletionByTaintManager: Taint manager: deleting due to NoExecute taint",
+    ],
+    ["has ended", { phase: "Succeeded" }, "failed", undefined],
     ["has no status yet", {}, "pending", undefined],
   ])("that %s says so in the cluster's words", (_, status, state, trouble) => {
     expect(pod(status)).toEqual({ name: "pod-1", state, trouble, createdAt: Date.parse("2026-01-01T00:00:00Z") });
@@ -61,6 +83,45 @@ describe("a pod of a pool", () => {
 
   it("is about to end once it is deleted", () => {
     expect(pod({ phase: "Running" }, { deletionTimestamp: "2026-01-01T00:01:00Z" }).state).toBe("ending");
+  });
+
+  it("is gone when it is over, or a minute after its grace, though the cluster lists it still", () => {
+    const gone = (phase: string, deletionTimestamp?: string, now = "2026-01-01T00:02:00Z"): boolean =>
+      isGone({ metadata: { deletionTimestamp }, status: { phase } }, Date.parse(now));
+    expect([gone("Running"), gone("Failed"), gone("Succeeded")]).toEqual([false, true, true]);
+    expect(gone("Running", "2026-01-01T00:01:30Z")).toBe(false);
+    expect(gone("Running", "2026-01-01T00:00:30Z")).toBe(true);
+  });
+
+  it("names its machine once the cluster does not hear of that, in the words of the machine", () => {
+    const conditions = (ready: string, containersReady: string) => ({
+      phase: "Running",
+      conditions: [
+        { type: "Ready", status: ready },
+        { type: "ContainersReady", status: containersReady },
+      ],
+    });
+    const machineOf = (status: object): string | undefined =>
+      silentMachineOf(
+        podShape.parse({
+          metadata: { name: "pod-1", creationTimestamp: "2026-01-01T00:00:00Z" },
+          spec: { nodeName: "machine-1" },
+          status,
+        }),
+      );
+    expect(machineOf(conditions("False", "True"))).toBe("machine-1");
+    expect([machineOf(conditions("True", "True")), machineOf(conditions("False", "False"))]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    const ready = (status: string) => ({
+      status: { conditions: [{ type: "Ready", status, message: "Kubelet stopped posting node status." }] },
+    });
+    expect(machineTrouble("machine-1", ready("True"))).toBeUndefined();
+    expect(machineTrouble("machine-1", ready("Unknown"))).toBe(
+      "NodeNotReady: its machine machine-1: Kubelet stopped posting node status.",
+    );
+    expect(machineTrouble("machine-1", null)).toBe("NodeNotReady: its machine machine-1 was removed from the cluster");
   });
 
   it("says no more than a line can carry", () => {

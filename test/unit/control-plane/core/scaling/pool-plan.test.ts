@@ -15,6 +15,7 @@ import {
   aFleet,
   aNode,
   aPlacement,
+  aSilentNode,
   aVersion,
   NOW,
   TIMINGS,
@@ -231,6 +232,21 @@ describe("a pool that shrinks", () => {
     expect(stepsOf(planOf(fleetOf([cordoned], [wanting("digits", 1)]), [pool(["pod-1"])]))).toEqual([
       "scale default 1 → 2",
     ]);
+  });
+
+  it("brings another pod for one whose node is lost, and none for one that has failed: the cluster does", () => {
+    const digits = wanting("digits", 2);
+    const lost = aSilentNode("pod-2", TIMINGS.lostMs + 1, {
+      kind: "cloud",
+      site: "cloud",
+      labels: { pool: "default" },
+    });
+    const fleet = fleetOf([one, lost], [digits], [on(one, "digits"), on(lost, "digits")]);
+    expect(stepsOf(planOf(fleet, [pool(["pod-1", "pod-2"])]))).toEqual(["scale default 2 → 3"]);
+    const failed = pool(["pod-1", pod("pod-2", { state: "failed", trouble: "Evicted" }), pod("pod-3", STUCK)], {
+      replicas: 2,
+    });
+    expect(stepsOf(planOf(fleetOf([one], [digits], [on(one, "digits")]), [failed]))).toEqual([]);
   });
 });
 
