@@ -54,16 +54,18 @@ export class NodeChannels {
     if (!offered.includes(SUBPROTOCOL))
       return refuse(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
     const { peer, address } = this.#arrivalOf(request);
-    const isQueued = this.#queue.add(address, async () => {
-      if (socket.destroyed) return; // it has waited for too long
+    const work = async (): Promise<void> => {
+      if (hasGone(socket)) return void socket.destroy(); // it has waited for too long
       const identity = await this.#identify(request);
       if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
       if (identity === "removed") return refuse(socket, "410 Gone");
       if (!identity) return refuse(socket, "401 Unauthorized");
       const webSocket = await this.#accept(channel, { request, socket, head });
+      if (!webSocket) return;
       const origin = address === peer ? `${address}:${request.socket.remotePort ?? 0}` : address;
       void this.#authenticate(webSocket, { address, origin, channel, socket, ...identity });
-    });
+    };
+    const isQueued = this.#queue.add(address, work, { isFirst: channel !== "control" });
     if (!isQueued) refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
   }
 
@@ -110,12 +112,25 @@ export class NodeChannels {
     }
   }
 
-  #accept(channel: Channel, from: { request: IncomingMessage; socket: Duplex; head: Buffer }): Promise<WebSocket> {
-    return new Promise((resolve) =>
-      this.#servers[channel].handleUpgrade(from.request, from.socket, from.head, resolve),
-    );
+  /** Undefined when the other side has gone, or sent what is no WebSocket: ws calls back for neither, it closes the socket. */
+  #accept(
+    channel: Channel,
+    { request, socket, head }: { request: IncomingMessage; socket: Duplex; head: Buffer },
+  ): Promise<WebSocket | undefined> {
+    return new Promise((resolve) => {
+      const onClose = (): void => resolve(undefined);
+      socket.once("close", onClose);
+      if (socket.destroyed) return onClose(); // no event follows
+      this.#servers[channel].handleUpgrade(request, socket, head, (webSocket) => {
+        socket.off("close", onClose);
+        resolve(webSocket);
+      });
+    });
   }
 }
+
+/** The other side has closed, or ended what it sends: it does not wait for an answer any more. */
+const hasGone = ({ readable, writable }: Duplex): boolean => !readable || !writable;
 
 /** Limits are set explicitly: ws's own default is 100 MiB a message, and 0 would mean none. */
 const socketServer = (limits: { readonly maxPayload: number; readonly maxBufferedChunks: number }): WebSocketServer =>
@@ -129,5 +144,6 @@ const socketServer = (limits: { readonly maxPayload: number; readonly maxBuffere
   });
 
 function refuse(socket: Duplex, status: string, headers = ""): void {
+  socket.once("finish", () => socket.destroy()); // the other side may never close
   socket.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`);
 }
