@@ -3,6 +3,9 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 // Numbers of fields in onnx.proto (github.com/onnx/onnx).
 const GRAPH = 7;
 const INITIALIZER = 5;
+const INPUT = 11;
+const OUTPUT = 12;
+const NAME = 1;
 const EXTERNAL_DATA = 13;
 const KEY = 1;
 const VALUE = 2;
@@ -24,6 +27,21 @@ export function externalLocations(path: string): readonly string[] {
         for (const entry of source.fields(tensor.start, tensor.end, EXTERNAL_DATA))
           if (source.text(entry, KEY) === "location") found.add(source.text(entry, VALUE));
     return [...found].filter((location) => location !== "");
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Names of what a graph takes and puts out, initializers among the first perhaps. Both are empty for what is no ONNX file. */
+export function graphNames(path: string): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
+  const file = openSync(path, "r");
+  try {
+    const source = new Source(file, statSync(path).size);
+    const names = (field: number): readonly string[] =>
+      [...source.fields(0, source.size, GRAPH)].flatMap((graph) =>
+        [...source.fields(graph.start, graph.end, field)].map((value) => source.text(value, NAME)),
+      );
+    return { inputs: names(INPUT), outputs: names(OUTPUT) };
   } finally {
     closeSync(file);
   }

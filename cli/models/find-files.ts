@@ -1,5 +1,5 @@
 import { open, readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { FORMAT_HEAD_BYTES, foreignFormat, isGguf } from "../../shared/protocol/foreign-format.ts";
 import {
   GGUF_FILE,
@@ -12,6 +12,7 @@ import {
 import { externalLocations } from "./external-locations.ts";
 import { noGraph } from "./folders/checkpoint.ts";
 import { type FoundGraph, listed, listFolder, unfit } from "./folders/folder.ts";
+import { findEncoder } from "./folders/encoder.ts";
 import { findMlflowGraph, MLMODEL } from "./folders/mlflow.ts";
 import { findTritonGraph, isTritonModel, tritonModels } from "./folders/triton.ts";
 import { fileSize } from "./hash-file.ts";
@@ -34,8 +35,8 @@ export interface LocalBundle {
 }
 
 /**
- * The files behind a path: an ONNX file with the files in which its tensors lie, or what a folder holds. Of an MLflow
- * model or a Triton model it is the graph with its external data; of any other folder the graph with all files that are
+ * The files behind a path: an ONNX file with the files in which its tensors lie, or what a folder holds. Of an encoder
+ * it is the graph with what describes it; of an MLflow model or a Triton model the graph with its external data; of any other folder the graph with all files that are
  * no other graph's. `main` names the graph in a folder. Throws a `CliFailure` that names what is there instead.
  */
 export async function findFiles(path: string, main?: string): Promise<LocalBundle> {
@@ -88,6 +89,17 @@ async function graph(path: string): Promise<Pick<LocalBundle, "runtime" | "main"
 async function folder(root: string, main: string | undefined): Promise<LocalBundle> {
   const paths = await listFolder(root);
   if (paths.length === 0) throw notInBundle(`${root} holds no files`, "a folder is pushed with all files in it");
+  const encoder = findEncoder(root, paths, main);
+  if (encoder !== undefined) {
+    const own = (await graph(join(root, encoder.graph))).files.map(({ local }) => local);
+    const files = [...own.map((local) => relativeTo(root, local)), ...encoder.beside];
+    return {
+      runtime: "embed",
+      main: encoder.graph,
+      files: files.toSorted().map((path) => ({ local: join(root, path), path })),
+      notes: encoder.notes,
+    };
+  }
   if (main === undefined) {
     const found = await describedGraph(root, paths);
     if (found !== undefined) {
@@ -105,6 +117,8 @@ async function folder(root: string, main: string | undefined): Promise<LocalBund
   }
   return wholeFolder(root, paths, main);
 }
+
+const relativeTo = (root: string, local: string): string => relative(root, local).split(sep).join("/");
 
 /** The graph as the folder's own description names it; undefined when it has none. */
 async function describedGraph(root: string, paths: readonly string[]): Promise<FoundGraph | undefined> {

@@ -1,11 +1,13 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
-import { buildManifest, buildTextManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
+import { buildEncoderManifest, buildManifest, buildTextManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
+import { describeEncoder } from "../core/catalog/encoder/describe.ts";
 import { inspectGguf } from "../core/catalog/gguf/inspect.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
 import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";
+import { BundleFiles } from "./bundle-files.ts";
 import { digestFile } from "./digest-file.ts";
 import { writeEdited } from "./write-edited.ts";
 import { fileSource } from "./file-reader.ts";
@@ -26,10 +28,11 @@ export function checkBundle(request: CheckRequest): CheckResult {
   const graph = request.files.find(({ name }) => name === request.main);
   if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
   if (request.runtime === "gguf") return checkText(graph, request, files);
+  if (request.runtime === "embed") return checkEncoder(graph, request, files);
   const { file, edit } = editedGraph(graph, request.editedPath);
   const edited = file && { name: request.main, ...file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
-  const inspection = inspectGraph(edited ? request.editedPath : graph.path, request, edit);
+  const inspection = inspectGraph(edited ? request.editedPath : graph.path, request, edit.constants);
   if (inspection.kind === "refused")
     return rejected(
       "INVALID_MODEL",
@@ -67,6 +70,21 @@ function checkText(file: RequestedFile, request: CheckRequest, files: readonly N
   return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
 }
 
+/** The graph is loaded as it came, and what is beside it is read as far as it says how to make an embedding. */
+function checkEncoder(graph: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
+  const inspection = inspectGraph(graph.path, request, new Map());
+  if (inspection.kind === "refused") return rejected("INVALID_MODEL", `${request.main}: ${inspection.reason}`);
+  const { model } = inspection;
+  const described = describeEncoder(new BundleFiles(request), model);
+  if (described.kind === "refused") return rejected("INVALID_MODEL", described.reason);
+  const { encoder, notes } = described;
+  const manifest = buildEncoderManifest(request, files, { model, encoder });
+  const { opset, irVersion, producer } = model;
+  const artifact = artifactDigest(manifest);
+  const checked = { manifest, artifact, opset, irVersion, producer, inputs: [], outputs: [], notes: [...notes] };
+  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+}
+
 function refuseLongManifest(manifest: Manifest): Rejected | undefined {
   const length = Buffer.byteLength(manifestBytes(manifest));
   if (length <= MAX_MANIFEST_BYTES) return undefined;
@@ -91,8 +109,11 @@ function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Reje
   });
 }
 
-const inspectGraph = (path: string, { main, files }: CheckRequest, { constants }: GraphEdit): OnnxInspection =>
-  withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files), constants));
+const inspectGraph = (
+  path: string,
+  { main, files }: CheckRequest,
+  constants: GraphEdit["constants"],
+): OnnxInspection => withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files), constants));
 
 /** Writes the graph as it is served to `editedPath`; no file when it is served as it came. */
 function editedGraph(

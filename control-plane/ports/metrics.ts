@@ -18,6 +18,8 @@ export interface Metrics {
   inferenceAnswered(inference: MeasuredInference): void;
   /** A text was answered, or a part of it: its caller went away, or its model could not go on. */
   textAnswered(text: MeasuredText): void;
+  /** Texts were answered by their embeddings. */
+  embeddingsAnswered(embeddings: Pick<MeasuredText, "model" | "usage">): void;
   /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
   eventsDropped(count: number): void;
   /** Bytes of artifacts that were sent to nodes. */

@@ -3,12 +3,14 @@ import type { Manifest } from "../../shared/protocol/manifest.ts";
 
 /** Why this node's runtime cannot run a model, for a person; undefined when it can, as far as its manifest tells. */
 export function whyIncompatible(
-  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion" | "text">,
+  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion" | "text" | "encoder">,
   node: Pick<Capabilities, "runtime" | "runtimes" | "maxOpset" | "maxIrVersion">,
 ): string | undefined {
   const name = `${manifest.model}:${manifest.version}`;
   if (manifest.text !== undefined && node.runtimes?.includes("gguf") !== true)
     return `${name} writes text, and there is no build of llama.cpp for this platform`;
+  if (manifest.encoder !== undefined && node.runtimes?.includes("embed") !== true)
+    return `${name} makes embeddings, and this agent has no runtime for that`;
   const opset = manifest.opsets[""] ?? manifest.opsets["ai.onnx"] ?? 0;
   if (opset > node.maxOpset) return `${name} needs opset ${opset}; ${node.runtime} runs up to ${node.maxOpset}`;
   if (manifest.irVersion > node.maxIrVersion)

@@ -6,6 +6,8 @@ import type { InputDefault, TensorSpec } from "../../shared/protocol/manifest.ts
 import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
 import type { Usage } from "../../shared/text/usage.ts";
+import type { EncoderModel } from "../../shared/text/encoder-model.ts";
+import type { ModelKind } from "../../shared/text/model-kind.ts";
 import type { TextModel } from "../../shared/text/text-model.ts";
 
 export interface HostSpec {
@@ -27,6 +29,8 @@ export interface HostSpec {
   readonly mayShare?: RunSharing;
   /** Of a model that writes text: what its manifest says, and the bytes of its files. */
   readonly text?: { readonly model: TextModel; readonly fileBytes: number };
+  /** Of a model that makes embeddings: what its manifest says. */
+  readonly encoder?: EncoderModel;
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
   /** Something that an operator should know of a model that serves: the reason of an event, and a sentence. */
@@ -113,6 +117,8 @@ export interface ModelHost {
   readonly mayShare: RunSharing | undefined;
   /** Requests that it runs at once, each of which begins its answer long before its end; undefined: it runs one thing at a time. */
   readonly slots?: number;
+  /** What it is asked for. Default: tensors. */
+  readonly asks?: ModelKind;
   /** Why its requests do not share runs, as of now; undefined when they do. */
   readonly noBatchReason: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */

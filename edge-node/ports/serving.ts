@@ -3,6 +3,7 @@ import type { Cancellation } from "../../shared/flow/cancellation.ts";
 import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import type { PlacementLoad } from "../../shared/protocol/messages.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
+import type { ModelKind } from "../../shared/text/model-kind.ts";
 import type { HostRequest, HostStream } from "./model-hosts.ts";
 
 /** Without limits: a host is killed after its placement's limit, never because one caller is in a hurry. */
@@ -66,8 +67,8 @@ export interface LocalPlacementView {
   /** The deadline of a request that names none, in ms; 0: the protocol's default. */
   readonly timeoutMs: number;
   readonly isEdgeOnly: boolean;
-  /** It writes text, as far as its host is up. */
-  readonly isText?: boolean;
+  /** What it is asked for; undefined while its host is not up. */
+  readonly asks?: ModelKind | undefined;
   /** Name of its artifact. */
   readonly artifact: string;
   /** Why it failed, code and words, for a person. */

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { causesOfIssues } from "../api/v1/field-causes.ts";
 import { SkerryError } from "../base/errors.ts";
 import { invalidFields } from "../base/invalid-fields.ts";
@@ -5,7 +6,10 @@ import { invalid } from "../inference/faults.ts";
 import { headerOf, type HttpHeaders } from "../inference/http/message.ts";
 import { jsonComplaint } from "../inference/http/json-guard.ts";
 import type { ModelTarget } from "../inference/http/path.ts";
-import { type ChatMessage, chatRequest, completionRequest, NOTED_FIELDS, type TextApi } from "./requests.ts";
+import type { ModelKind } from "../text/model-kind.ts";
+import { embeddingRequest } from "./embedding-request.ts";
+import { kindAsked, type OpenAiApi } from "./http/path.ts";
+import { type ChatMessage, chatRequest, completionRequest, NOTED_FIELDS } from "./requests.ts";
 
 const MAX_DEPTH = 64;
 const MAX_NAME = 63;
@@ -16,6 +20,7 @@ const PREFIX_LENGTH = 256;
 /** A request as it is routed, and as the model host gets it. */
 export interface DecodedRequest {
   readonly target: ModelTarget;
+  readonly asks: ModelKind;
   readonly streams: boolean;
   /** The body for the model host. */
   readonly question: Uint8Array;
@@ -23,34 +28,39 @@ export interface DecodedRequest {
   readonly ignored: readonly string[];
   /**
    * What requests of one session have in common: `prompt_cache_key`, else the system's and the user's first message, else the
-   * beginning of the prompt.
+   * beginning of the prompt. Undefined for embeddings, which have none.
    */
-  readonly session: string;
+  readonly session: string | undefined;
 }
 
+const SCHEMAS = { chat: chatRequest, completion: completionRequest, embedding: embeddingRequest } as const;
 const encoder = new TextEncoder();
 
 /**
  * Checks a body against the schema of its API. `tenant`: whose request it is, by a name that tells nothing. Throws
  * `INVALID_REQUEST` that names the field.
  */
-export function decodeRequest(api: TextApi, body: Uint8Array, tenant: string): DecodedRequest {
+export function decodeRequest(api: OpenAiApi, body: Uint8Array, tenant: string): DecodedRequest {
   const input = parse(body);
-  const schema = api === "chat" ? chatRequest : completionRequest;
+  const schema = SCHEMAS[api];
   const result = schema.safeParse(input);
   if (!result.success) throw invalidFields("body", causesOfIssues(schema, result.error.issues, input));
   const request = result.data;
-  if (request.stream !== true && request.stream_options != null)
+  const streams = "stream" in request && request.stream === true;
+  if (!streams && "stream_options" in request && request.stream_options != null)
     throw invalidFields("body", [{ field: "stream_options", message: "is for requests with `stream: true`" }]);
   return {
     target: targetOf(request.model),
-    streams: request.stream === true,
+    asks: kindAsked(api),
+    streams,
     question: encoder.encode(JSON.stringify({ openai: api, tenant, request })),
     ignored: NOTED_FIELDS.filter((name) => Reflect.get(request, name) != null),
-    session:
-      request.prompt_cache_key ?? ("messages" in request ? firstTurn(request.messages) : beginning(request.prompt)),
+    session: "input" in request ? undefined : (request.prompt_cache_key ?? beginningOf(request)),
   };
 }
+
+const beginningOf = (request: z.infer<typeof chatRequest> | z.infer<typeof completionRequest>): string =>
+  "messages" in request ? firstTurn(request.messages) : beginning(request.prompt);
 
 /** Up to the first message of the user. */
 const firstTurn = (messages: readonly ChatMessage[]): string =>

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
+import { encoderModel } from "../text/encoder-model.ts";
 import { textModel } from "../text/text-model.ts";
 import { MAX_BUNDLE_FILES, MODEL_FILE, pathFault, runtime } from "./bundle.ts";
 
@@ -76,6 +77,8 @@ export const manifest = z.object({
   defaults: z.array(inputDefault).max(MAX_OPTIONAL_INPUTS).optional(),
   /** Of a model that writes text, which has neither inputs nor outputs. */
   text: textModel.optional(),
+  /** Of a model that makes embeddings, whose tensors are no caller's either. */
+  encoder: encoderModel.optional(),
   limits: z.object({
     memMiB: z.number().int().min(1),
     maxBatch: z.number().int().min(1),

@@ -7,6 +7,7 @@ import { checkSamples } from "../../models/samples/check-samples.ts";
 import { readSamples, type Samples } from "../../models/samples/read-samples.ts";
 import { parseModelReference } from "../../models/reference.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
+import { encoderMemMiB } from "../../../shared/text/encoder-model.ts";
 import { defaultCapacity, textMemMiB } from "../../../shared/text/text-model.ts";
 import { formatBytes, formatCount } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
@@ -48,6 +49,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
     for (const output of pushed.version.outputs) sayClasses(run, output);
     for (const note of pushed.version.notes) run.output.say(`${note}.`);
     sayText(run, pushed.version);
+    sayEncoder(run, pushed.version);
   }
   if (samples !== undefined) await checkSamples(run, api, pushed.version, samples);
   if (options.alias !== undefined) {
@@ -112,6 +114,18 @@ function sayText(run: CommandContext, { text, bytes }: ModelVersion): void {
     `A replica needs ${textMemMiB(text, bytes)} MiB for ${sequences} requests at once with ${usual} tokens each; limits.memMiB of its deployment changes that.`,
   );
   if (!hasChatTemplate) run.output.say("It has no chat template: ask it at /v1/completions.");
+}
+
+/** What an encoder was recognised as, and what it takes to run it. */
+function sayEncoder(run: CommandContext, { encoder, bytes }: ModelVersion): void {
+  if (encoder === null) return;
+  const { architecture, dimensions, pooling, normalizes, maxTokens, shorter } = encoder;
+  const pooled = pooling === "sentence" ? "pooled by the graph" : `pooled by ${pooling}`;
+  const lengths = shorter === undefined ? "" : shorter === "any" ? ", or fewer" : `, or ${shorter.join(", ")}`;
+  run.output.say(
+    `It makes embeddings: ${architecture}, ${dimensions} numbers${lengths}, ${pooled}${normalizes ? ", of the length 1" : ""}, of texts of up to ${maxTokens} tokens.`,
+  );
+  run.output.say(`A replica needs ${encoderMemMiB(encoder, bytes)} MiB; limits.memMiB of its deployment changes that.`);
 }
 
 async function printPushed(run: CommandContext, raw: unknown, name: string): Promise<void> {

@@ -30,6 +30,7 @@ export class PrometheusMetrics implements Metrics {
   /** The series of a model, by its name. */
   readonly #seriesOf = new Map<string, ModelSeries>();
   readonly #tokens: Counter<"model" | "kind">;
+  readonly #embeddingTokens: Counter<"model">;
   readonly #firstTokenSeconds: Histogram<"model">;
   readonly #tokenSeconds: Histogram<"model">;
   readonly #pushed: Counter;
@@ -109,6 +110,12 @@ export class PrometheusMetrics implements Metrics {
       help: "Mean time of a token of an answer, after its first",
       labelNames: ["model"],
       buckets: SECONDS,
+      registers,
+    });
+    this.#embeddingTokens = new Counter({
+      name: "skerry_embedding_tokens_total",
+      help: "Tokens of texts that were answered by their embeddings",
+      labelNames: ["model"],
       registers,
     });
     this.#eventsDropped = new Counter({
@@ -200,6 +207,10 @@ export class PrometheusMetrics implements Metrics {
     this.#tokens.inc({ model, kind: "output" }, outputTokens);
     this.#firstTokenSeconds.observe({ model }, firstSeconds);
     if (outputTokens > 1) this.#tokenSeconds.observe({ model }, restSeconds / (outputTokens - 1));
+  }
+
+  embeddingsAnswered({ model, usage }: Pick<MeasuredText, "model" | "usage">): void {
+    this.#embeddingTokens.inc({ model: this.#models.of(model) }, usage.promptTokens);
   }
 
   #series(model: string): ModelSeries {

@@ -124,7 +124,7 @@ export class InferenceExecution {
     const { deadline, stats, request } = this.#resolved;
     this.#asked.push(candidate.nodeId);
     // How long the prompt of a text takes is not known here; a node that is gone says so by its channel.
-    const isPatient = isPinned(request) || request.isText === true;
+    const isPatient = isPinned(request) || request.asks === "text";
     const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPatient || !stats.retries.hasCredit;
     const giveUpAt = clock.now() + attemptTimeoutMs(etaMs);
     return attempt(candidate, this.#resolved, {

@@ -2,6 +2,7 @@ import type { OwnedBytes } from "../../../shared/bytes/owned-bytes.ts";
 import type { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { Preference } from "../../../shared/inference/http/request-headers.ts";
+import type { ModelKind } from "../../../shared/text/model-kind.ts";
 import type { NodeStream } from "./pending-requests.ts";
 import type { PickReason } from "../../core/routing/pick.ts";
 
@@ -10,8 +11,8 @@ export interface InferenceRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
-  /** It asks for text, and its body is a question to a text model. */
-  readonly isText?: boolean;
+  /** Default: tensors. For text and embeddings its body is a question to such a model. */
+  readonly asks?: ModelKind;
   /** Of a request for text: the hash of the session that it belongs to. */
   readonly session?: number;
   /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { wrongKind } from "../../../shared/text/model-kind.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { resolve, type ReadyPlacement, type Resolved } from "../../core/routing/table.ts";
@@ -91,9 +92,10 @@ export class InferenceService {
     if (this.#isDraining) return refusal("DRAINING", "this control plane is about to stop", { reason: "draining" });
     const resolved = this.#resolve(request);
     if (resolved.kind === "unknown") return refusal("NOT_FOUND", resolved.detail, { reason: "none-ready" });
-    const { deployment, policy, isText } = resolved;
-    if (isText !== undefined && isText !== (request.isText ?? false))
-      return refusal("INVALID_REQUEST", wrongKind(request.model, isText), { reason: "none-ready" });
+    const { deployment, policy, asks } = resolved;
+    const asked = request.asks ?? "tensors";
+    if (asks !== undefined && asks !== asked)
+      return refusal("INVALID_REQUEST", wrongKind(request.model, asks, asked), { reason: "none-ready" });
     const deadline = startedAt + Math.min(request.timeoutMs ?? policy.timeoutMs, MAX_DEADLINE_MS);
     const stats = telemetry.ofModel(request.model);
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
@@ -186,7 +188,3 @@ export class InferenceService {
   }
 }
 
-const wrongKind = (model: string, isText: boolean): string =>
-  isText
-    ? `${model} writes text and takes no tensors: ask /v1/chat/completions or /v1/completions`
-    : `${model} takes tensors and writes no text: ask /v2/models/${model}/infer`;

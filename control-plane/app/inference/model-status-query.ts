@@ -7,6 +7,7 @@ import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../core/fleet/types.ts";
 import { buildRouteTable, resolve, type RouteTable } from "../../core/routing/table.ts";
 import type { ListedModel } from "../../../shared/openai/http/model-list.ts";
+import { kindOf } from "../../../shared/text/model-kind.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 
 interface ModelStatusRequest {
@@ -33,10 +34,10 @@ export class ModelStatusQuery {
     return [...new Set(readyVersions(this.#fleet.snapshot()).map(({ model }) => model))].toSorted();
   }
 
-  /** What a request for text may name: models that write text and have a deployment, and their aliases. By name. */
-  textModels(): (ListedModel & { readonly model: string })[] {
+  /** What a request of the OpenAI API may name: models of texts that have a deployment, and their aliases. By name. */
+  openAiModels(): (ListedModel & { readonly model: string })[] {
     const fleet = this.#fleet.snapshot();
-    const texts = readyVersions(fleet).filter(({ text }) => text !== undefined);
+    const texts = readyVersions(fleet).filter((version) => kindOf(version) !== "tensors");
     const deployed = new Set(fleet.deployments.values().map(({ spec }) => spec.model));
     const ids = texts.flatMap(({ model, version, createdAt = 0 }) => {
       const created = Math.floor(createdAt / 1_000);

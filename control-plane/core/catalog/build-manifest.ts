@@ -1,5 +1,6 @@
 import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
 import type { InputDefault, Manifest } from "../../../shared/protocol/manifest.ts";
+import { encoderMemMiB, type EncoderModel } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB, type TextModel } from "../../../shared/text/text-model.ts";
 import { CHUNKER } from "./chunking/chunker.ts";
 import { estimateMemMiB } from "../scheduling/memory.ts";
@@ -67,6 +68,29 @@ export function buildTextManifest(of: Version, files: readonly NamedFile[], text
     opsets: {},
     text,
     limits: { memMiB: textMemMiB(text, bytesOf(files)), maxBatch: 1, timeoutMs: TIMEOUT_MS },
+  };
+}
+
+/** The same of a model that makes embeddings, whose tensors no caller sends. */
+export function buildEncoderManifest(
+  of: Version,
+  files: readonly NamedFile[],
+  { model, encoder }: { readonly model: OnnxModel; readonly encoder: EncoderModel },
+): Manifest {
+  return {
+    v: 1,
+    model: of.model,
+    version: String(of.version),
+    chunker: CHUNKER,
+    runtime: "embed" satisfies Runtime,
+    main: of.main,
+    files: files.map(listed),
+    inputs: [],
+    outputs: [],
+    irVersion: model.irVersion,
+    opsets: { ...model.opsets },
+    encoder,
+    limits: { memMiB: encoderMemMiB(encoder, bytesOf(files)), maxBatch: MAX_BATCH, timeoutMs: TIMEOUT_MS },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Digest } from "../../../shared/base/digest.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
+import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../shared/text/text-model.ts";
 
 /**
@@ -107,6 +108,8 @@ export interface FleetVersion {
   readonly irVersion: number | undefined;
   /** Of a model that writes text. */
   readonly text?: TextModel | undefined;
+  /** Of a model that makes embeddings. */
+  readonly encoder?: EncoderModel | undefined;
   readonly createdAt?: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

@@ -3,6 +3,7 @@ import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import { sortedDesired, type DesiredState } from "../../../shared/protocol/desired.ts";
 import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
+import { kindOf } from "../../../shared/text/model-kind.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { heldOn } from "../scheduling/planning/held.ts";
@@ -35,9 +36,11 @@ function desiredPlacement(
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
-  // Of a text model it is computed: what a token of its cache takes is known.
+  // Of a text model or an encoder it is computed: what a token takes is known.
   const isEstimate =
-    version.text === undefined && deployment.spec.limits.memMiB === undefined && placement.measuredMiB === undefined;
+    kindOf(version) === "tensors" &&
+    deployment.spec.limits.memMiB === undefined &&
+    placement.measuredMiB === undefined;
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,

@@ -1,5 +1,6 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { kindOf, type ModelKind } from "../../../shared/text/model-kind.ts";
 import { isBidirectional } from "../fleet/node-status.ts";
 import type { ChangeSet } from "../fleet/changes/change-set.ts";
 import { activeVersion, placementsOfDeployment, placementsOn, targetVersion } from "../fleet/queries.ts";
@@ -22,8 +23,8 @@ export interface ModelRoutes {
   /** Version number → its ready placements over all deployments. */
   readonly byVersion: ReadonlyMap<number, readonly ReadyPlacement[]>;
   readonly knownVersions: ReadonlySet<number>;
-  /** Those that write text. */
-  readonly textVersions: ReadonlySet<number>;
+  /** Of those that take no tensors. */
+  readonly kinds: ReadonlyMap<number, ModelKind>;
 }
 
 export interface DeploymentRoutes {
@@ -114,7 +115,7 @@ function modelRoutes(fleet: Fleet, model: string): ModelRoutes {
     deployments: routes,
     byVersion: Map.groupBy(all, ({ placement }) => placement.version),
     knownVersions: new Set(known.map(({ version }) => version)),
-    textVersions: new Set(known.flatMap(({ version, text }) => (text === undefined ? [] : [version]))),
+    kinds: new Map(known.map((each) => [each.version, kindOf(each)] as const).filter(([, kind]) => kind !== "tensors")),
   };
 }
 
@@ -163,8 +164,8 @@ export type Resolved =
       readonly kind: "found";
       /** 0 while the deployment has no ready version. */
       readonly version: number;
-      /** Whether it writes text; undefined for the version 0. */
-      readonly isText: boolean | undefined;
+      /** What it is asked for; undefined for the version 0. */
+      readonly asks: ModelKind | undefined;
       readonly ready: readonly ReadyPlacement[];
       readonly policy: RoutePolicy;
       /** Whose demand the request is; undefined when nothing deploys the version. */
@@ -198,7 +199,7 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
   return {
     kind: "found",
     version,
-    isText: isTextVersion(routes, version),
+    asks: kindOfVersion(routes, version),
     ready: deployment.byVersion.get(version) ?? NONE,
     policy: deployment.policy,
     deployment: deployment.name,
@@ -206,8 +207,8 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
   };
 }
 
-const isTextVersion = ({ textVersions }: ModelRoutes, version: number): boolean | undefined =>
-  version === 0 ? undefined : textVersions.has(version);
+const kindOfVersion = ({ kinds }: ModelRoutes, version: number): ModelKind | undefined =>
+  version === 0 ? undefined : (kinds.get(version) ?? "tensors");
 
 function deploymentFor({ model, deployments }: ModelRoutes, site: string | undefined): DeploymentRoutes | undefined {
   if (deployments.length <= 1) return deployments[0];
@@ -230,7 +231,7 @@ function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference:
   return {
     kind: "found",
     version,
-    isText: isTextVersion(routes, version),
+    asks: kindOfVersion(routes, version),
     ready: routes.byVersion.get(version) ?? NONE,
     policy: (deployment ?? deployments[0])?.policy ?? DEFAULT_POLICY,
     deployment: deployment?.name,

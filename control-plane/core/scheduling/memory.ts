@@ -1,4 +1,5 @@
 import { MODELS_MEMORY_SHARE } from "../../../shared/protocol/limits.ts";
+import { encoderMemMiB } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB } from "../../../shared/text/text-model.ts";
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
@@ -21,8 +22,10 @@ export function estimateMemMiB(bytes: number): number {
 export const memoryNeedMiB = (version: FleetVersion, deployment: FleetDeployment | undefined): number =>
   deployment?.spec.limits.memMiB ?? estimateOf(version);
 
-const estimateOf = ({ text, bytes }: FleetVersion): number =>
-  text === undefined ? estimateMemMiB(bytes) : textMemMiB(text, bytes);
+function estimateOf({ text, encoder, bytes }: FleetVersion): number {
+  if (text !== undefined) return textMemMiB(text, bytes);
+  return encoder === undefined ? estimateMemMiB(bytes) : encoderMemMiB(encoder, bytes);
+}
 
 /**
  * The limit of a placement's model host, in MiB, and so what is reserved for it: what the deployment says, else what trials

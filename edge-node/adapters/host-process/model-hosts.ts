@@ -6,7 +6,8 @@ import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
 import { limitFor } from "../../core/memory-limit.ts";
 import { type TextCapacity, textCapacity, textMemMiB } from "../../../shared/text/text-model.ts";
-import type { HostTask, TextHostTask } from "../../model-host/link/link-frame.ts";
+import { kindOf } from "../../../shared/text/model-kind.ts";
+import type { EncoderHostTask, HostTask, TextHostTask } from "../../model-host/link/link-frame.ts";
 import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import { HostProcess } from "./host-process.ts";
@@ -30,6 +31,7 @@ const LOAD_TIMEOUT_MS = 180_000;
 const MIN_WARM_UP_MS = 1_000;
 const SHELL = "/bin/sh";
 const ENTRY = path.join(import.meta.dirname, "../../model-host/main.ts");
+const ENCODER_ENTRY = path.join(import.meta.dirname, "../../model-host/embed-main.ts");
 const TEXT_ENTRY = path.join(import.meta.dirname, "../../model-host/text-main.ts");
 
 const MIB = 1_048_576;
@@ -88,6 +90,7 @@ export class ProcessModelHosts implements ModelHosts {
       if (
         signal.aborted ||
         spec.text !== undefined ||
+        spec.encoder !== undefined ||
         !isHostFailure(error) ||
         error.code !== "HOST_CRASHED" ||
         phases.at(-1) !== "warming"
@@ -160,11 +163,12 @@ export class ProcessModelHosts implements ModelHosts {
     spec: HostSpec,
     file: string,
     { withoutTrials }: { readonly withoutTrials: boolean },
-  ): { readonly entry: string; readonly task: HostTask | TextHostTask } {
+  ): { readonly entry: string; readonly task: HostTask | TextHostTask | EncoderHostTask } {
     const { entry, textThreads: threads = 1 } = this.#options;
-    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, text, limits } = spec;
+    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, text, encoder, limits } = spec;
     if (text !== undefined)
       return { entry: TEXT_ENTRY, task: { model, version, file, threads, ...capacityOf(text, limits.memMiB) } };
+    if (encoder !== undefined) return { entry: ENCODER_ENTRY, task: encoderTask(spec, encoder, file) };
     const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
     const task: HostTask = {
       model,
@@ -181,6 +185,23 @@ export class ProcessModelHosts implements ModelHosts {
     };
     return { entry: entry ?? ENTRY, task };
   }
+}
+
+function encoderTask(
+  { model, version, directory, tooLarge = [] }: HostSpec,
+  encoder: NonNullable<HostSpec["encoder"]>,
+  file: string,
+): EncoderHostTask {
+  const { tokenizer, tokenizerSettings } = encoder;
+  return {
+    model,
+    version,
+    file,
+    tokenizer: path.resolve(directory, tokenizer),
+    tokenizerSettings: tokenizerSettings === undefined ? undefined : path.resolve(directory, tokenizerSettings),
+    encoder,
+    ...(tooLarge.length > 0 && { tooLarge }),
+  };
 }
 
 /** Throws `HostFailure` OUT_OF_MEMORY. */
@@ -216,7 +237,7 @@ class HostStart {
     this.process = new HostProcess(launch, {
       cwd,
       memMiB,
-      runsSeveral: spec.text !== undefined,
+      runsSeveral: spec.text !== undefined || spec.encoder !== undefined,
       platform: process.platform,
       onEvent: (event) => this.#take(event),
     });
@@ -230,6 +251,7 @@ class HostStart {
     await process.lookAtMemory();
     if ("reason" in outcome) throw hostFailure(outcome.code, outcome.reason);
     const { startRoomMiB, limits, mayShare } = this.#spec;
+    const asks = kindOf(this.#spec);
     const { growth } = outcome;
     const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
     await process.holdTo(measuredMiB ?? limits.memMiB);
@@ -247,6 +269,7 @@ class HostStart {
         return outcome.noBatchReason ?? stopped();
       },
       ...(outcome.slots !== undefined && { slots: outcome.slots }),
+      asks,
       rssMiB: () => process.residentMiB,
       memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
       raiseMemory: async (memMiB) => {

@@ -14,6 +14,7 @@ import { inferenceHeaders } from "../../../shared/inference/http/response-header
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
 import type { InferenceStatistics } from "../../../shared/inference/statistics.ts";
 import { DEFAULT_DEADLINE_MS, DEFAULT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
+import { wrongKind } from "../../../shared/text/model-kind.ts";
 import { traceLine } from "../../app/inference/trace-line.ts";
 import type { LocalNode, LocalPlacementView, WorkerResponse } from "../../ports/serving.ts";
 import { errorResponse, type LocalResponse } from "./response.ts";
@@ -45,7 +46,8 @@ export async function infer(target: ModelTarget, request: IncomingMessage, parts
   try {
     const headers = parseInferenceHeaders(request.headers);
     placement = resolvePlacement(target, parts.node.placements());
-    if (placement.isText === true) throw writesText(placement);
+    const { asks = "tensors", model } = placement;
+    if (asks !== "tensors") throw new SkerryError("INVALID_REQUEST", wrongKind(model, asks, "tensors"));
     const { reply, code } = await ask(placement, request, { ...parts, ...headers });
     return { reply, model: placement.model, code: code ?? "OK" };
   } catch (thrown) {
@@ -131,12 +133,6 @@ function refuseCloud(
     throw new SkerryError("EDGE_ONLY", `${node.name} is a cloud node, and the request may only run at the edge`);
   return edgeOnly;
 }
-
-const writesText = ({ model }: LocalPlacementView): SkerryError =>
-  new SkerryError(
-    "INVALID_REQUEST",
-    `${model} writes text and takes no tensors: ask /v1/chat/completions or /v1/completions`,
-  );
 
 function replyOf(answer: WorkerResponse, placement: LocalPlacementView) {
   const { facts, timing, code } = factsOf(answer, placement);

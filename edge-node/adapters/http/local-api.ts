@@ -22,8 +22,7 @@ import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import { REMOVED } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } from "./response.ts";
-import { isOpenAi } from "../../../shared/openai/http/path.ts";
-import type { TextApi } from "../../../shared/openai/requests.ts";
+import { isOpenAi, type OpenAiApi } from "../../../shared/openai/http/path.ts";
 import { type Answered, infer } from "./infer.ts";
 import { askText, openAiErrorReply, textModel, textModels } from "./openai.ts";
 import type { LocalKeys } from "./local-keys.ts";
@@ -201,7 +200,7 @@ export class LocalApi {
     }
   }
 
-  #askText(api: TextApi, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
+  #askText(api: OpenAiApi, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
     return this.#measured(() => askText(api, request, { ...this.#parts, response }));
   }
 

@@ -10,8 +10,9 @@ import { decodeRequest, noSuchModel } from "../../../shared/openai/decode-reques
 import { openAiErrorResponse } from "../../../shared/openai/errors.ts";
 import { type ListedModel, modelDocument, modelsDocument } from "../../../shared/openai/http/model-list.ts";
 import { failureEvent, openAiReply } from "../../../shared/openai/http/reply.ts";
-import type { TextApi } from "../../../shared/openai/requests.ts";
+import { kindAsked, type OpenAiApi } from "../../../shared/openai/http/path.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import { wrongKind } from "../../../shared/text/model-kind.ts";
 import { DEFAULT_BODY_BYTES, MAX_TEXT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { IncomingMessage } from "node:http";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
@@ -19,11 +20,11 @@ import { jsonResponse, type LocalResponse } from "./response.ts";
 import { type Answered, askHere, factsOf, type InferParts, NOBODY } from "./infer.ts";
 import { resolvePlacement } from "./resolve-placement.ts";
 
-/** The OpenAI API for the text models that this node holds. */
+/** The OpenAI API for the models of texts that this node holds. */
 
 const TENANT_LENGTH = 22;
 
-/** What a request may name: ready text models and their aliases. When a version was published, only the control plane knows. */
+/** What a request may name: ready models of texts and their aliases. When a version was published, only the control plane knows. */
 export function textModels(node: LocalNode): LocalResponse {
   return jsonResponse({ body: modelsDocument(listed(node)) });
 }
@@ -36,13 +37,13 @@ export function textModel(node: LocalNode, id: string): LocalResponse {
 }
 
 function listed(node: LocalNode): readonly ListedModel[] {
-  const ready = node.placements().filter(({ state, isText }) => state === "ready" && isText === true);
+  const ready = node.placements().filter(({ state, asks = "tensors" }) => state === "ready" && asks !== "tensors");
   const ids = ready.flatMap(({ model, aliases }) => [model, ...aliases.map((alias) => `${model}:${alias}`)]);
   return [...new Set(ids)].toSorted().map((id) => ({ id, created: 0 }));
 }
 
-/** One request for text at the node itself: same admission, queue and deadline as one that came through the control plane. */
-export async function askText(api: TextApi, request: IncomingMessage, parts: InferParts): Promise<Answered> {
+/** One request for text or embeddings at the node itself: same admission, queue and deadline as one that came through the control plane. */
+export async function askText(api: OpenAiApi, request: IncomingMessage, parts: InferParts): Promise<Answered> {
   let placement: LocalPlacementView | undefined;
   const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response } = parts;
   const startedAt = clock.now();
@@ -54,8 +55,8 @@ export async function askText(api: TextApi, request: IncomingMessage, parts: Inf
     const decoded = decodeRequest(api, body, tenantOf(request));
     release(body);
     placement = resolvePlacement(decoded.target, parts.node.placements());
-    if (placement.isText !== true)
-      throw new SkerryError("INVALID_REQUEST", `${placement.model} takes tensors and writes no text: ask /v2`);
+    const { asks = "tensors", model } = placement;
+    if (asks !== kindAsked(api)) throw new SkerryError("INVALID_REQUEST", wrongKind(model, asks, kindAsked(api)));
     const asked = {
       ...headers,
       body: own(decoded.question),

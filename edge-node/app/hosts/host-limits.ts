@@ -35,8 +35,8 @@ export class HostLimits {
   /** `spec` with what the placement's next host may use. `ended` follows. */
   async forStart(placement: Placement, spec: HostSpec): Promise<HostSpec> {
     const { memMiB, memIsEstimate = false } = spec.limits;
-    // The host of a text model takes what is planned for it: its cache is as large as its limit lets it be.
-    const isGuess = memIsEstimate && spec.text === undefined;
+    // Hosts of text models and of encoders take what is planned for them.
+    const isGuess = memIsEstimate && spec.text === undefined && spec.encoder === undefined;
     const limitMiB = isGuess ? this.#measured.get(placement) : memMiB;
     if (limitMiB !== undefined) return this.within(placement, spec, limitMiB);
     const usableMiB = Math.floor((await this.#parts.probe.capabilities()).memMiB * MODELS_MEMORY_SHARE);

@@ -22,17 +22,19 @@ export async function hostSpecOf(
 ): Promise<HostSpec> {
   const { placementId, model, version, artifact, limits } = placement;
   const manifest = await disk.manifest(artifact);
-  const { text, files } = manifest;
+  const { text, encoder, files } = manifest;
   return {
     placementId,
     model,
     version,
     directory: disk.directory(artifact),
     limits,
-    mayShare: mayShare(manifest, limits.rowsAreIndependent),
+    // Of an encoder no graph proves it: the padding of shorter texts is tried.
+    ...(!encoder && { mayShare: mayShare(manifest, limits.rowsAreIndependent) }),
     ...(manifest.defaults && { defaults: manifest.defaults }),
     ...(hasSamples(manifest) && { samples: SAMPLES_FILE }),
     ...(text && { text: { model: text, fileBytes: files.reduce((sum, { size }) => sum + size, 0) } }),
+    ...(encoder && { encoder }),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);
       log.add("warn", `${model}:${version}: ${message}`, reason);

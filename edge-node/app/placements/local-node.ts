@@ -51,7 +51,7 @@ function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementVie
     state,
     timeoutMs: limits.timeoutMs,
     isEdgeOnly: spec.residency === "edge-only",
-    isText: host?.slots !== undefined,
+    asks: host && (host.asks ?? "tensors"),
     artifact,
     detail: code === undefined ? detail : [code, detail].filter((word) => word !== undefined).join(": "),
     signature: host && { inputs: host.inputs, outputs: host.outputs },

@@ -21,9 +21,11 @@ const MAX_U32 = 0xffff_ffff;
 
 interface Handlers {
   /** `body` belongs to the receiver. */
-  onRequest(requestId: number, body: Uint8Array): void;
+  onRequest(requestId: number, body: Uint8Array, maxRows: number): void;
   onCancel(requestId: number): void;
   onCredit(requestId: number, bytes: number): void;
+  /** The memory limit is another one from now on. */
+  onLimit?(): void;
   /** The agent has closed its end or is gone. */
   onClosed(): void;
 }
@@ -47,6 +49,12 @@ export class EventLink {
     this.#send({ ...QUIET, kind: REPLY.EVENT, batchSize: 0, headerLength: 0 }, Buffer.from(JSON.stringify(event)));
   }
 
+  /** A part of an answer whose pieces its sender counts. A HEAD has the length of all in `bodyLength`, and no body. */
+  reply(head: Pick<ReplyHead, "kind" | "requestId"> & Partial<ReplyHead>, body?: Uint8Array): void {
+    if (body === undefined) this.#sendHead({ ...QUIET, bodyLength: 0, ...head });
+    else this.#send({ ...QUIET, ...head }, body);
+  }
+
   /** A whole answer. `code`: position in `ANSWER_CODES`. */
   answer(requestId: number, code: number, body: Uint8Array): void {
     this.#send({ ...QUIET, kind: REPLY.ANSWER, requestId, code }, body);
@@ -63,10 +71,11 @@ export class EventLink {
     return new Promise((resolve) => this.#socket.end(() => resolve()));
   }
 
-  #take({ kind, requestId, headerLength }: RequestHead, body: Uint8Array, handlers: Handlers): void {
+  #take({ kind, requestId, headerLength, maxRows }: RequestHead, body: Uint8Array, handlers: Handlers): void {
     if (kind === ASK.CANCEL) handlers.onCancel(requestId);
     else if (kind === ASK.CREDIT) handlers.onCredit(requestId, headerLength);
-    else handlers.onRequest(requestId, body);
+    else if (kind === ASK.LIMIT) handlers.onLimit?.();
+    else handlers.onRequest(requestId, body, maxRows);
   }
 
   #send(head: Omit<ReplyHead, "bodyLength">, body: Uint8Array): void {

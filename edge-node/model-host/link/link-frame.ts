@@ -2,6 +2,7 @@ import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { InputDefault, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { TextCapacity } from "../../../shared/text/text-model.ts";
 import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
 
@@ -22,7 +23,7 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *
  * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A HEAD carries no
  * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
- * times of the whole run, a code when the pieces are not all, and of an answer in text an `AnswerEnd` as a body in JSON. Pieces of several answers may interleave.
+ * times of the whole run, a code when the pieces are not all, and of an answer in text or embeddings an `AnswerEnd` as a body in JSON. Pieces of several answers may interleave.
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
@@ -151,6 +152,19 @@ export interface TextHostTask extends TextCapacity {
   readonly file: string;
   /** Threads that compute. */
   readonly threads: number;
+}
+
+/** The only argument of an encoder's host, as JSON. */
+export interface EncoderHostTask {
+  readonly model: string;
+  readonly version: string;
+  /** Absolute paths of the graph and of what the tokenizer is made of. */
+  readonly file: string;
+  readonly tokenizer: string;
+  readonly tokenizerSettings: string | undefined;
+  readonly encoder: EncoderModel;
+  /** Sizes of runs that ended an earlier host with the same memory limit. */
+  readonly tooLarge?: readonly RunSize[];
 }
 
 /** The only argument of a tensor model's host, as JSON. */

@@ -10,6 +10,8 @@ type Times = Pick<
 interface StreamedResponse {
   readonly times: Times;
   readonly body: OwnedBytes;
+  /** Goes with the end of a whole one. */
+  readonly facts: Uint8Array;
   sentBytes: number;
   creditBytes: number;
 }
@@ -26,11 +28,14 @@ const NOTHING = new Uint8Array(0);
  */
 export class StreamedResponses {
   readonly #send: Send;
+  readonly #free: (body: OwnedBytes) => void;
   readonly #responses = new Map<number, StreamedResponse>();
   #heldBytes = 0;
 
-  constructor(send: Send) {
+  /** `free` is called with each body that nobody sends any more. */
+  constructor(send: Send, free: (body: OwnedBytes) => void = release) {
     this.#send = send;
+    this.#free = free;
   }
 
   hasRoom(bytes: number): boolean {
@@ -38,8 +43,8 @@ export class StreamedResponses {
   }
 
   /** Owns `body` from now on. Its head is out; `sendGranted` sends what needs no grant. */
-  hold(times: Times, body: OwnedBytes): void {
-    this.#responses.set(times.requestId, { times, body, sentBytes: 0, creditBytes: INITIAL_CREDIT_BYTES });
+  hold(times: Times, body: OwnedBytes, facts: Uint8Array = NOTHING): void {
+    this.#responses.set(times.requestId, { times, body, facts, sentBytes: 0, creditBytes: INITIAL_CREDIT_BYTES });
     this.#heldBytes += body.byteLength;
   }
 
@@ -73,10 +78,10 @@ export class StreamedResponses {
     if (response.sentBytes === body.byteLength) this.#end(response, times.code);
   }
 
-  #end({ times, body }: StreamedResponse, code: number): void {
+  #end({ times, body, facts }: StreamedResponse, code: number): void {
     this.#responses.delete(times.requestId);
     this.#heldBytes -= body.byteLength;
-    this.#send({ ...times, kind: REPLY.END, code }, NOTHING);
-    release(body);
+    this.#send({ ...times, kind: REPLY.END, code }, code === times.code ? facts : NOTHING);
+    this.#free(body);
   }
 }

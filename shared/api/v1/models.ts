@@ -12,6 +12,7 @@ import {
   type Runtime,
 } from "../../protocol/bundle.ts";
 import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
+import { encoderModel } from "../../text/encoder-model.ts";
 import { textModel } from "../../text/text-model.ts";
 import {
   boundedMap,
@@ -84,6 +85,10 @@ export const modelVersion = z
       .nullable()
       .default(null)
       .describe("Of a version that writes text: what its file says; null of others, and before the check."),
+    encoder: encoderModel
+      .nullable()
+      .default(null)
+      .describe("Of a version that makes embeddings: what its files say; null of others, and before the check."),
     labels: labelMap,
     /** What the author claims of the version, e.g. accuracy. */
     metrics: z.record(z.string(), z.number()),
@@ -141,7 +146,7 @@ function declarationFault(declared: {
   );
   if ("fault" in found) return { field: main === undefined ? "files" : "main", message: found.fault };
   const graph = files.find(({ path }) => path === found.main);
-  return of === "onnx" && graph !== undefined && graph.bytes > MAX_GRAPH_BYTES
+  return of !== "gguf" && graph !== undefined && graph.bytes > MAX_GRAPH_BYTES
     ? { field: "files", message: `${graph.path} has ${graph.bytes} bytes; an ONNX graph may have ${MAX_GRAPH_BYTES}` }
     : undefined;
 }

@@ -18,9 +18,8 @@ import {
 } from "../../../../shared/openai/decode-request.ts";
 import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
 import { modelDocument, modelsDocument } from "../../../../shared/openai/http/model-list.ts";
-import { isOpenAi, openAiMethods, type OpenAiPath, openAiPath } from "../../../../shared/openai/http/path.ts";
+import { isOpenAi, kindAsked, type OpenAiApi, openAiMethods, type OpenAiPath, openAiPath } from "../../../../shared/openai/http/path.ts";
 import { failureEvent, openAiReply } from "../../../../shared/openai/http/reply.ts";
-import type { TextApi } from "../../../../shared/openai/requests.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { stableHash } from "../../../core/hash.ts";
 import { type Caller, maySee } from "../../../app/access/api-keys.ts";
@@ -80,7 +79,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
 
   async function list(path: Exclude<OpenAiPath, { kind: "ask" }>, { request, response }: Exchange): Promise<void> {
     const caller = await callerOf(request, EVERY_ROLE, "models");
-    const models = parts.serving.textModels().filter(({ model }) => maySee(caller, model));
+    const models = parts.serving.openAiModels().filter(({ model }) => maySee(caller, model));
     const found = path.kind === "model" ? models.find(({ id }) => id === path.id) : undefined;
     if (path.kind === "model" && found === undefined) throw noSuchModel(path.id);
     const body = Buffer.from(JSON.stringify(found === undefined ? modelsDocument(models) : modelDocument(found)));
@@ -93,7 +92,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       .end(request.method === "HEAD" ? undefined : body);
   }
 
-  async function ask(api: TextApi, exchange: Exchange): Promise<void> {
+  async function ask(api: OpenAiApi, exchange: Exchange): Promise<void> {
     const { request, response, requestId, startedAt } = exchange;
     const { clock, metrics } = parts;
     const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
@@ -123,7 +122,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
 
   /** `leave` frees what the request holds of its key's share. */
   async function read(
-    api: TextApi,
+    api: OpenAiApi,
     { request }: Exchange,
     caller: Caller,
   ): Promise<{ readonly decoded: DecodedRequest; readonly leave: () => void }> {
@@ -142,10 +141,11 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
   }
 
   async function routed(
-    { target, question, session }: DecodedRequest,
+    decoded: DecodedRequest,
     { request, response, startedAt }: Exchange,
     asked: { readonly traceparent: string | undefined; readonly leave: () => void; readonly caller: Caller },
   ): Promise<InferenceResponse> {
+    const { target, question, session } = decoded;
     let leavesLater = false;
     try {
       if (!isWellFormed(target) || !maySee(asked.caller, target.model)) throw noSuchModel(target.model);
@@ -153,9 +153,11 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       const answered = await parts.infer({
         ...target,
         ...headers,
-        isText: true,
+        asks: decoded.asks,
         // Of one key alone: caches are not shared among keys.
-        session: stableHash(`${asked.caller.keyId} ${sessionIdOf(request.headers) ?? session}`),
+        ...(session !== undefined && {
+          session: stableHash(`${asked.caller.keyId} ${sessionIdOf(request.headers) ?? session}`),
+        }),
         headerLength: JSON_BODY,
         timeoutMs: timeLeft(headers.timeoutMs, parts.clock.now() - startedAt),
         body: [question],
@@ -193,6 +195,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       const usage = trailer?.meta.usage;
       if (usage === undefined) return;
       const { model } = decoded.target;
+      if (decoded.asks === "embeddings") return metrics.embeddingsAnswered({ model, usage });
       const [firstSeconds, restSeconds] = [(begunAt - startedAt) / 1_000, (endedAt - begunAt) / 1_000];
       metrics.textAnswered({ model, usage, firstSeconds, restSeconds });
     });

@@ -144,6 +144,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
     eventsDropped: (count) => metrics.eventsDropped(count),
     textAnswered: (text) => metrics.textAnswered(text),
+    embeddingsAnswered: (embeddings) => metrics.embeddingsAnswered(embeddings),
     inferenceAnswered(inference) {
       metrics.inferenceAnswered(inference);
       const [model, version] = inference.modelVersion?.split(":") ?? [];

@@ -3,6 +3,7 @@ import type * as Rows from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import { rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
+import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
 import type { UploadRow } from "../../../ports/catalog.ts";
@@ -45,7 +46,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     digest: `sha256:${sha256}`,
     artifact: artifactDigest,
     bytes: Number(bytes),
-    format: runtime.parse(row.runtime),
+    format: row.runtime === "gguf" ? "gguf" : "onnx",
     runtime: runtime.parse(row.runtime),
     main: row.main,
     files: filesOf(row),
@@ -57,6 +58,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     rows: rowProof.nullable().parse(row.rows),
     notes: z.array(z.string()).parse(row.notes),
     text: textModel.nullable().parse(row.text),
+    encoder: encoderModel.nullable().parse(row.encoder),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),
     createdAt: createdAt.toISOString(),

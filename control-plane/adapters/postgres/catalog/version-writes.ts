@@ -73,6 +73,7 @@ export async function acceptVersion(
       state: "ready",
       artifactDigest: artifact,
       ...(manifest.text ? { text: manifest.text } : { opset, irVersion, producer }),
+      ...(manifest.encoder && { encoder: manifest.encoder }),
       inputs: [...inputs],
       outputs: [...outputs],
       notes: [...notes],

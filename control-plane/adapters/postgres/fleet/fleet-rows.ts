@@ -12,6 +12,7 @@ import type {
   RunSharing,
   WantedState,
 } from "../../../../shared/protocol/placement.ts";
+import type { EncoderModel } from "../../../../shared/text/encoder-model.ts";
 import type { TextModel } from "../../../../shared/text/text-model.ts";
 import type {
   AnnouncedState,
@@ -80,6 +81,7 @@ export interface VersionRow {
   readonly opset: number | null;
   readonly irVersion: number | null;
   readonly text: string | null;
+  readonly encoder: string | null;
   readonly createdAt: number;
   readonly inputs: string;
   readonly outputs: string;
@@ -175,7 +177,12 @@ export function toFleetDeployment(
 
 export function toFleetVersion(
   row: VersionRow,
-  signature: { inputs: TensorSpec[]; outputs: TensorSpec[]; text: TextModel | undefined },
+  signature: {
+    inputs: TensorSpec[];
+    outputs: TensorSpec[];
+    text: TextModel | undefined;
+    encoder: EncoderModel | undefined;
+  },
 ): FleetVersion {
   const { model, version, state, artifact, damage, bytes, opset, irVersion, createdAt } = row;
   return {

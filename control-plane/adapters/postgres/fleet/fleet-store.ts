@@ -4,6 +4,7 @@ import { Prisma } from "../../../../prisma/generated/client.ts";
 import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { deploymentFindings, deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
+import { encoderModel } from "../../../../shared/text/encoder-model.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
@@ -53,6 +54,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #findings = new ParseOnce(deploymentFindings);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
   readonly #texts = new ParseOnce(textModel);
+  readonly #encoders = new ParseOnce(encoderModel);
   readonly #explains = new Map<string, ExplainRecord>();
   #offset = Number.NaN;
 
@@ -124,6 +126,7 @@ export class PostgresFleetStore implements FleetStore {
       inputs: this.#signatures.get(`${key}/inputs`, row.inputs),
       outputs: this.#signatures.get(`${key}/outputs`, row.outputs),
       text: row.text === null ? undefined : this.#texts.get(key, row.text),
+      encoder: row.encoder === null ? undefined : this.#encoders.get(key, row.encoder),
     });
   }
 
@@ -236,7 +239,7 @@ const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
 
 const versionRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes::float8 AS bytes, opset, ir_version AS "irVersion",
-    text::text AS text, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
+    text::text AS text, encoder::text AS encoder, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions ${where}`;
 
 const aliasRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`

@@ -10,6 +10,8 @@ export const runtimeSupported: Filter = {
       const why = capabilities.runtimes === undefined ? "its agent is too old" : "there is no build for its platform";
       return { verdict: "never", sentence: `writes text, and ${node.name} has no runtime for GGUF models: ${why}` };
     }
+    if (version.encoder !== undefined && capabilities.runtimes?.includes("embed") !== true)
+      return { verdict: "never", sentence: `makes embeddings; the agent of ${node.name} is too old for that` };
     if (version.opset !== undefined && version.opset > capabilities.maxOpset) {
       return {
         verdict: "never",

@@ -74,7 +74,7 @@ describe("the OpenAI API at the control plane", () => {
       "skerry-ignored": "user",
     });
     expect(answer.bytes.toString("utf8")).toBe("data: a\n\ndata: [DONE]\n\n");
-    expect(asked).toMatchObject([{ model: "digits", version: "champion", isText: true, headerLength: JSON_BODY }]);
+    expect(asked).toMatchObject([{ model: "digits", version: "champion", asks: "text", headerLength: JSON_BODY }]);
     expect(JSON.parse(Buffer.concat(asked[0]?.body ?? []).toString("utf8"))).toMatchObject({
       openai: "chat",
       request: { messages: [{ role: "user", content: "hi" }] },
@@ -138,7 +138,7 @@ describe("the OpenAI API at the control plane", () => {
 
   it("answers paths and methods that are not there in OpenAI's form", async () => {
     await openWith(() => streamOf([], "whole"));
-    const nowhere = await api.call("GET", "/v1/embeddings", { key: api.keyOf.viewer });
+    const nowhere = await api.call("GET", "/v1/edits", { key: api.keyOf.viewer });
     expect([nowhere.status, nowhere.body.error.code]).toEqual([404, "model_not_found"]);
     const wrong = await api.call("GET", "/v1/chat/completions", { key: api.keyOf.viewer });
     expect([wrong.status, wrong.headers["allow"]]).toEqual([405, "POST"]);
