@@ -23,12 +23,12 @@ export function embeddingAnswer(embeddings: readonly Float32Array[], { model, fo
   );
 }
 
-/** Most bytes of such an answer: each number has at most 16 characters and a comma. */
+/** Most bytes of such an answer: each number has at most 23 characters and a comma. */
 export const answerBytesAtMost = (
   inputs: number,
   dimensions: number,
   { format, model }: Pick<Facts, "format" | "model">,
-): number => inputs * (64 + dimensions * (format === "base64" ? 6 : 17)) + 256 + 6 * model.length;
+): number => inputs * (64 + dimensions * (format === "base64" ? 6 : 24)) + 256 + 6 * model.length;
 
 /** Little-endian floats, as OpenAI's clients decode them and every machine that nodes run on has them. */
 const base64 = ({ buffer, byteOffset, byteLength }: Float32Array): string =>

@@ -21,4 +21,4 @@ export const embeddingRequest = z.strictObject({
 export type EmbeddingRequest = z.infer<typeof embeddingRequest>;
 
 /** What a model host of an encoder is asked, in the place of tensors. */
-export const embeddingQuestion = z.strictObject({ openai: z.literal("embedding"), request: embeddingRequest });
+export const embeddingQuestion = z.object({ openai: z.literal("embedding"), request: embeddingRequest });

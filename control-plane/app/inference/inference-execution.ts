@@ -101,7 +101,7 @@ export class InferenceExecution {
     const { routes, clock, random } = this.#parts;
     const now = clock.now();
     const set = routes.candidates(ready, { residency: request.residency, now });
-    const { prefer, session, isText } = request;
+    const { prefer, session, asks } = request;
     if (prefer?.kind === "node") return pinned(set, prefer.name);
     return pick(set, {
       now,
@@ -111,7 +111,7 @@ export class InferenceExecution {
       prefer: prefer?.kind,
       sloMs: policy.sloMs,
       session,
-      textBytes: isText === true ? bytesOf(request) : undefined,
+      textBytes: asks === "text" ? bytesOf(request) : undefined,
     });
   }
 

@@ -117,6 +117,42 @@ describe("the OpenAI API at the control plane", () => {
     expect(tenants[0]).not.toBe(tenants[1]);
   });
 
+  describe("embeddings", () => {
+    const embed = (request: object) =>
+      api.call("POST", "/v1/embeddings", { key: api.keyOf.application, body: { model: "digits", ...request } });
+
+    it("are asked of the model that the body names, and their tokens are counted", async () => {
+      const asked = await openWith(() => streamOf(["{}"], "whole"));
+      const answer = await embed({ input: ["a", "b"], encoding_format: "base64", user: "u" });
+      expect(answer.status).toBe(200);
+      expect(answer.headers).toMatchObject({ "content-type": "application/json", "skerry-ignored": "user" });
+      expect(asked).toMatchObject([{ model: "digits", asks: "embeddings", headerLength: JSON_BODY }]);
+      expect(JSON.parse(Buffer.concat(asked[0]?.body ?? []).toString("utf8"))).toMatchObject({
+        openai: "embedding",
+        request: { input: ["a", "b"] },
+      });
+      const { bytes } = await api.call("GET", "/metrics", { key: api.keyOf.viewer });
+      expect(bytes.toString("utf8")).toContain('skerry_embedding_tokens_total{model="digits"} 5');
+    });
+
+    it.each([
+      ["no input", {}, "input"],
+      ["an empty text", { input: "" }, "input"],
+      ["an empty list", { input: [] }, "input"],
+      ["too many texts", { input: Array.from({ length: 2_049 }, () => "a") }, "input"],
+      ["texts and tokens at once", { input: ["a", 1] }, "input"],
+      ["a negative token", { input: [-1] }, "input"],
+      ["another encoding", { input: "a", encoding_format: "hex" }, "encoding_format"],
+      ["no dimensions", { input: "a", dimensions: 0 }, "dimensions"],
+      ["a stream", { input: "a", stream: true }, "stream"],
+    ])("with %s are refused before a node is asked", async (_, request, param) => {
+      const asked = await openWith(() => streamOf([], "whole"));
+      const { status, body } = await embed(request);
+      expect([status, body.error.code, body.error.param]).toEqual([400, "INVALID_REQUEST", param]);
+      expect(asked).toEqual([]);
+    });
+  });
+
   it.each([
     ["no key", { role: "nobody" as const }, 401, "authentication_error", "invalid_api_key"],
     ["a key without the right to ask", { role: "viewer" as const }, 403, "permission_error", "FORBIDDEN"],

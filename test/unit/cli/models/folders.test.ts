@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { findFiles } from "../../../../cli/models/find-files.ts";
 import { largeBundle } from "../../../support/models/large-model.ts";
+import { tinyEncoder, writeTinyEncoder } from "../../../support/models/tiny-encoder.ts";
 import { onnx } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 let root: string;
@@ -33,6 +34,51 @@ const sayings = async (path = ".", main?: string): Promise<string> =>
 
 const GRAPH = onnx();
 const DATA = largeBundle(1, 3);
+
+describe("an encoder", () => {
+  const described = { ...tinyEncoder(), "README.md": "# tiny", "vocab.txt": "a", "special_tokens_map.json": "{}" };
+  const BESIDE = ["1_Pooling/config.json", "config.json", "modules.json", "sentence_bert_config.json"];
+  const TOKENIZER = ["tokenizer.json", "tokenizer_config.json"];
+
+  it("of sentence-transformers is its graph with what describes it", async () => {
+    await write(described);
+    expect(await found()).toEqual({
+      runtime: "embed",
+      main: "model.onnx",
+      files: [...BESIDE, "model.onnx", ...TOKENIZER].toSorted().map((path) => [path, path]),
+      notes: [`${root} is a model of sentence-transformers: model.onnx is pushed with what describes it, to make embeddings.`],
+    });
+  });
+
+  it("has its graph in a folder of its own, among others", async () => {
+    const { "model.onnx": graph = "", ...rest } = described;
+    await write({ ...rest, "onnx/model.onnx": graph, "onnx/model_O3.onnx": graph, "onnx/model_qint8.onnx": graph });
+    const { main, notes } = await found();
+    expect([main, notes[1]]).toEqual([
+      "onnx/model.onnx",
+      "Not sent, as they are other graphs: onnx/model_O3.onnx and onnx/model_qint8.onnx.",
+    ]);
+    expect((await found(".", "onnx/model_O3.onnx")).main).toBe("onnx/model_O3.onnx");
+  });
+
+  it("is asked for by name where no graph has the usual one", async () => {
+    const { "model.onnx": graph = "", ...rest } = described;
+    await write({ ...rest, "a.onnx": graph, "b.onnx": graph });
+    expect(await sayings()).toContain("name the graph with --main, for example --main a.onnx");
+  });
+
+  it("may be a plain export with its tokenizer, with the graph's external data", async () => {
+    await writeTinyEncoder(root, { isPlain: true });
+    const { runtime, files } = await found();
+    expect([runtime, files.map(([path]) => path)]).toEqual(["embed", ["config.json", "model.onnx", ...TOKENIZER]]);
+  });
+
+  it("is no folder whose graph takes or puts out something else", async () => {
+    await write({ ...described, "modules.json": "", "model.onnx": GRAPH });
+    await rm(join(root, "modules.json"));
+    expect((await found()).runtime).toBe("onnx");
+  });
+});
 
 describe("an MLflow model", () => {
   const mlmodel = (flavors: string): string => `artifact_path: model\nflavors:\n${flavors}\nmlflow_version: 3.4.0\n`;
