@@ -1,9 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import {
-  MAX_DESCRIPTION_BYTES,
-  MAX_TOKENIZER_BYTES,
-  TOKENIZER_FILE,
-} from "../../shared/text/encoder-files.ts";
+import { MAX_DESCRIPTION_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER_FILE } from "../../shared/text/encoder-files.ts";
 import { jsonComplaint } from "../../shared/inference/http/json-guard.ts";
 import { InspectionRefused } from "../core/catalog/inspection-refused.ts";
 import { readFully } from "./file-reader.ts";

@@ -1,7 +1,13 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
-import { buildEncoderManifest, buildManifest, buildTextManifest, type DigestedFile, type NamedFile } from "../core/catalog/build-manifest.ts";
+import {
+  buildEncoderManifest,
+  buildManifest,
+  buildTextManifest,
+  type DigestedFile,
+  type NamedFile,
+} from "../core/catalog/build-manifest.ts";
 import { describeEncoder } from "../core/catalog/encoder/describe.ts";
 import { inspectGguf } from "../core/catalog/gguf/inspect.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
@@ -109,11 +115,8 @@ function checkDigest(requested: RequestedFile, prefix: string): NamedFile | Reje
   });
 }
 
-const inspectGraph = (
-  path: string,
-  { main, files }: CheckRequest,
-  constants: GraphEdit["constants"],
-): OnnxInspection => withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files), constants));
+const inspectGraph = (path: string, { main, files }: CheckRequest, constants: GraphEdit["constants"]): OnnxInspection =>
+  withFile(path, (fd) => inspectOnnx(fileSource(fd), externalFilesOf(main, files), constants));
 
 /** Writes the graph as it is served to `editedPath`; no file when it is served as it came. */
 function editedGraph(

@@ -1,4 +1,21 @@
+import { z } from "zod";
 import { shortestDoubles } from "../inference/shortest-float.ts";
+
+/** The answer of `/v1/embeddings`. `embedding`: numbers, or little-endian floats in base64. */
+export const embeddingList = z
+  .object({
+    object: z.literal("list"),
+    data: z.array(
+      z.object({
+        object: z.literal("embedding"),
+        index: z.number().int(),
+        embedding: z.union([z.array(z.number()), z.base64()]),
+      }),
+    ),
+    model: z.string(),
+    usage: z.object({ prompt_tokens: z.number().int(), total_tokens: z.number().int() }),
+  })
+  .meta({ id: "OpenAiEmbeddings" });
 
 export type EncodingFormat = "float" | "base64";
 
@@ -12,7 +29,10 @@ interface Facts {
 const encoder = new TextEncoder();
 
 /** The whole answer, one embedding for each input in their order. Numbers have the fewest digits that give the same float again. */
-export function embeddingAnswer(embeddings: readonly Float32Array[], { model, format, promptTokens }: Facts): Uint8Array {
+export function embeddingAnswer(
+  embeddings: readonly Float32Array[],
+  { model, format, promptTokens }: Facts,
+): Uint8Array {
   const data = embeddings.map((each, index) => {
     const numbers = format === "base64" ? `"${base64(each)}"` : `[${shortestDoubles(each).join(",")}]`;
     return `{"object":"embedding","index":${index},"embedding":${numbers}}`;

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 /** The request of `/v1/embeddings`. Its bounds are OpenAI's. */
 
-export const MAX_INPUTS = 2_048;
+const MAX_INPUTS = 2_048;
 /** Of one text, in UTF-16 units: beyond what any encoder takes. */
 const MAX_CHARACTERS = 1_048_576;
 

@@ -70,7 +70,11 @@ export function findEncoder(
 /** It takes tokens and puts out vectors. A decoder takes its cache, too; a classifier puts out scores. */
 function isEncoder(graph: string): boolean {
   const { inputs, outputs } = graphNames(graph);
-  return inputs.includes("input_ids") && inputs.every((name) => INPUTS.has(name)) && outputs.some((name) => OUTPUTS.includes(name));
+  return (
+    inputs.includes("input_ids") &&
+    inputs.every((name) => INPUTS.has(name)) &&
+    outputs.some((name) => OUTPUTS.includes(name))
+  );
 }
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);

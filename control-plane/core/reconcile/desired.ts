@@ -38,9 +38,7 @@ function desiredPlacement(
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
   // Of a text model or an encoder it is computed: what a token takes is known.
   const isEstimate =
-    kindOf(version) === "tensors" &&
-    deployment.spec.limits.memMiB === undefined &&
-    placement.measuredMiB === undefined;
+    kindOf(version) === "tensors" && deployment.spec.limits.memMiB === undefined && placement.measuredMiB === undefined;
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,

@@ -165,7 +165,18 @@ export class ProcessModelHosts implements ModelHosts {
     { withoutTrials }: { readonly withoutTrials: boolean },
   ): { readonly entry: string; readonly task: HostTask | TextHostTask | EncoderHostTask } {
     const { entry, textThreads: threads = 1 } = this.#options;
-    const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, text, encoder, limits } = spec;
+    const {
+      model,
+      version,
+      mayShare,
+      startRoomMiB,
+      tooLarge = [],
+      defaults = [],
+      samples,
+      text,
+      encoder,
+      limits,
+    } = spec;
     if (text !== undefined)
       return { entry: TEXT_ENTRY, task: { model, version, file, threads, ...capacityOf(text, limits.memMiB) } };
     if (encoder !== undefined) return { entry: ENCODER_ENTRY, task: encoderTask(spec, encoder, file) };

@@ -4,6 +4,7 @@ import { own } from "../../../shared/bytes/owned-bytes.ts";
 import { embeddingAnswer } from "../../../shared/openai/embedding-answer.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { type EncoderModel, RUN_TEXTS, RUN_TOKENS } from "../../../shared/text/encoder-model.ts";
+import type { AnswerEnd } from "../../../shared/text/usage.ts";
 import type { EventLink } from "../link/event-link.ts";
 import { ANSWER_CODES, REPLY } from "../link/link-frame.ts";
 import { StreamedResponses } from "../link/streamed-responses.ts";
@@ -131,11 +132,11 @@ export class EmbedHost {
 
   /** An embedding for each text of the run, or why there is none. */
   async #run(run: readonly Item<Asked>[]): Promise<readonly (Float32Array | Error)[]> {
-    const { embed, sharing } = this.#parts;
+    const { embed, sharing, model: name, version } = this.#parts;
     const alone = ({ tokens }: Item<Asked>): Promise<Float32Array | Error> =>
       embed([tokens]).then(
         ([embedding]) => embedding ?? new Error("the run gave no embedding"),
-        (error: unknown) => runtimeFault(error, this.#parts),
+        (error: unknown) => runtimeFault(error, { name, version }),
       );
     const [first, ...more] = run;
     if (first === undefined) return [];
@@ -178,7 +179,10 @@ export class EmbedHost {
     const body = own(embeddingAnswer(wanted, plan));
     this.#left(asked);
     if (!this.#held.hasRoom(body.byteLength))
-      return this.#say(requestId, new SkerryError("QUEUE_FULL", "answers that wait for their readers fill the room for them"));
+      return this.#say(
+        requestId,
+        new SkerryError("QUEUE_FULL", "answers that wait for their readers fill the room for them"),
+      );
     const encodeMs = performance.now() - before;
     const head = {
       code: 0,
@@ -190,8 +194,8 @@ export class EmbedHost {
       encodeUs: Math.round(encodeMs * 1_000),
     };
     this.#parts.link.reply({ ...head, kind: REPLY.HEAD, bodyLength: body.byteLength });
-    const usage = { promptTokens, outputTokens: 0, cachedTokens: 0 };
-    this.#held.hold(head, body, Buffer.from(JSON.stringify(usage)));
+    const end: AnswerEnd = { usage: { promptTokens, outputTokens: 0, cachedTokens: 0 } };
+    this.#held.hold(head, body, Buffer.from(JSON.stringify(end)));
     this.#held.sendGranted(requestId);
   }
 

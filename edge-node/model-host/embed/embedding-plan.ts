@@ -35,7 +35,10 @@ export async function planEmbeddings(
   const kind = { model, format: format ?? "float" } as const;
   const answerBytes = answerBytesAtMost(inputs.length, dimensions ?? encoder.dimensions, kind);
   if (answerBytes > MAX_ANSWER_BYTES)
-    throw fault("input", `${inputs.length} embeddings may take ${answerBytes} bytes; at most ${MAX_ANSWER_BYTES} are sent`);
+    throw fault(
+      "input",
+      `${inputs.length} embeddings may take ${answerBytes} bytes; at most ${MAX_ANSWER_BYTES} are sent`,
+    );
   const texts: (readonly number[])[] = [];
   for (const [at, each] of inputs.entries()) {
     texts.push(tokensOf(each, at, { encoder, tokenizer, model }));
@@ -100,7 +103,10 @@ function tokensOf(
   if (typeof input !== "string") {
     const unknown = input.find((token) => token >= vocabulary);
     if (unknown !== undefined)
-      throw fault("input", `has the token ${unknown} at ${at}; this model's tokens are below ${vocabulary}: send texts`);
+      throw fault(
+        "input",
+        `has the token ${unknown} at ${at}; this model's tokens are below ${vocabulary}: send texts`,
+      );
     if (input.length > maxTokens) throw tooLong(String(input.length));
     return input;
   }

@@ -29,12 +29,18 @@ function floatsOf(vectors: Tensor | undefined, expected: number): Float32Array {
   const floats =
     data instanceof Float32Array ? data : data instanceof Float16Array ? Float32Array.from(data) : undefined;
   if (floats?.length !== expected)
-    throw new Error(`the graph put out the shape [${vectors?.shape.join(", ") ?? ""}] where ${expected} numbers were due`);
+    throw new Error(
+      `the graph put out the shape [${vectors?.shape.join(", ") ?? ""}] where ${expected} numbers were due`,
+    );
   return floats;
 }
 
 /** Shorter texts are padded on the right, and the mask says so. */
-function feeds(texts: readonly (readonly number[])[], padded: number, inputs: EncoderModel["inputs"]): readonly Tensor[] {
+function feeds(
+  texts: readonly (readonly number[])[],
+  padded: number,
+  inputs: EncoderModel["inputs"],
+): readonly Tensor[] {
   const shape = [texts.length, padded];
   const size = texts.length * padded;
   const ids = new BigInt64Array(size);

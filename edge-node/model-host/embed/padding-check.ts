@@ -15,7 +15,9 @@ const ROUNDS = 3;
 export function isSame(a: Float32Array, b: Float32Array): boolean {
   let largest = 0;
   for (const value of a) largest = Math.max(largest, Math.abs(value));
-  return a.length === b.length && a.every((value, at) => Math.abs(value - (b[at] ?? Number.NaN)) <= TOLERANCE * largest);
+  return (
+    a.length === b.length && a.every((value, at) => Math.abs(value - (b[at] ?? Number.NaN)) <= TOLERANCE * largest)
+  );
 }
 
 /**

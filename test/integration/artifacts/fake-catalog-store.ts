@@ -89,6 +89,7 @@ export class FakeCatalogStore implements CatalogStore {
       rows: null,
       notes: [],
       text: null,
+      encoder: null,
     };
     const row: ModelVersion = {
       ...unknown,

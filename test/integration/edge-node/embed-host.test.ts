@@ -51,8 +51,16 @@ async function start(name: string, model: TinyEncoder = {}): Promise<ModelHost> 
 
 async function encoderIn(folder: string): Promise<EncoderModel> {
   const files = new Map<string, unknown>();
-  for (const name of ["modules.json", "config.json", "1_Pooling/config.json", "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json"])
-    if (existsSync(path.join(folder, name))) files.set(name, JSON.parse(await readFile(path.join(folder, name), "utf8")));
+  for (const name of [
+    "modules.json",
+    "config.json",
+    "1_Pooling/config.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+  ])
+    if (existsSync(path.join(folder, name)))
+      files.set(name, JSON.parse(await readFile(path.join(folder, name), "utf8")));
   const graph = inspectOnnx(bytesSource(await readFile(path.join(folder, "model.onnx"))));
   if (graph.kind === "refused") throw new Error(graph.reason);
   const described = describeEncoder({ main: "model.onnx", read: (name) => files.get(name) }, graph.model);
@@ -88,13 +96,19 @@ const numbersOf = (embedding: readonly number[] | string): readonly number[] =>
     ? Array.from({ length: Buffer.from(embedding, "base64").length / 4 }, (_, at) =>
         Buffer.from(embedding, "base64").readFloatLE(4 * at),
       )
-    : embedding;
+    : embedding.map(Math.fround);
 
 /** Largest difference of two embeddings. */
 const apart = (a: readonly number[] = [], b: readonly number[] = []): number =>
   a.length === b.length ? Math.max(...a.map((value, at) => Math.abs(value - (b[at] ?? Number.NaN)))) : Infinity;
 
-const TEXTS = ["a", "the harbour at night", "pump pumps, pumping!", "storm", "the a at the harbour, night, storm. pumped?"];
+const TEXTS = [
+  "a",
+  "the harbour at night",
+  "pump pumps, pumping!",
+  "storm",
+  "the a at the harbour, night, storm. pumped?",
+];
 
 describe("the host of an encoder", () => {
   it("answers an embedding of the length 1 for each text, and counts the tokens", async () => {
@@ -126,7 +140,9 @@ describe("the host of an encoder", () => {
   it("answers each text of several callers as it does alone", async () => {
     const alone: (readonly number[] | undefined)[] = [];
     for (const input of TEXTS) alone.push((await answerTo({ input })).embeddings[0]);
-    const together = await Promise.all(TEXTS.map((_, at) => answerTo({ input: [...TEXTS.slice(at), ...TEXTS.slice(0, at)] })));
+    const together = await Promise.all(
+      TEXTS.map((_, at) => answerTo({ input: [...TEXTS.slice(at), ...TEXTS.slice(0, at)] })),
+    );
     expect(host.noBatchReason).toBeUndefined();
     for (const [at, { embeddings }] of together.entries())
       for (const [k, embedding] of embeddings.entries())
@@ -147,7 +163,12 @@ describe("the host of an encoder", () => {
     const [whole = []] = (await answerTo({ input: "storm" })).embeddings;
     const [short = []] = (await answerTo({ input: "storm", dimensions: 4 })).embeddings;
     const length = Math.hypot(...whole.slice(0, 4));
-    expect(apart(short, whole.slice(0, 4).map((value) => value / length))).toBeLessThan(1e-6);
+    expect(
+      apart(
+        short,
+        whole.slice(0, 4).map((value) => value / length),
+      ),
+    ).toBeLessThan(1e-6);
     expect((await answerTo({ input: "storm", dimensions: 16 })).embeddings).toEqual([whole]);
     expect(await answerTo({ input: "storm", dimensions: 5 })).toMatchObject({
       status: 400,
@@ -157,10 +178,25 @@ describe("the host of an encoder", () => {
   });
 
   it.each([
-    ["a text that is too long", { input: ["a", "harbour ".repeat(63)] }, "CONTEXT_TOO_LONG", /context length is 64 tokens. input\[1\] has 65/],
-    ["a text that cannot fit", { input: "a".repeat(200_000) }, "CONTEXT_TOO_LONG", /200000 bytes, and at most 25600 fit/],
+    [
+      "a text that is too long",
+      { input: ["a", "harbour ".repeat(63)] },
+      "CONTEXT_TOO_LONG",
+      /context length is 64 tokens. input\[1\] has 65/,
+    ],
+    [
+      "a text that cannot fit",
+      { input: "a".repeat(200_000) },
+      "CONTEXT_TOO_LONG",
+      /200000 bytes, and at most 25600 fit/,
+    ],
     ["too many tokens", { input: Array.from({ length: 65 }, () => 5) }, "CONTEXT_TOO_LONG", /input\[0\] has 65/],
-    ["a token that it does not know", { input: [[2, 3], [90_000]] }, "INVALID_REQUEST", /token 90000 at 1; this model's tokens are below/],
+    [
+      "a token that it does not know",
+      { input: [[2, 3], [90_000]] },
+      "INVALID_REQUEST",
+      /token 90000 at 1; this model's tokens are below/,
+    ],
   ] as const)("refuses %s", async (_, request, code, words) => {
     expect(await answerTo(request)).toMatchObject({ status: 400, code, body: { error: expect.stringMatching(words) } });
   });
@@ -206,10 +242,15 @@ describe("the host of an encoder", () => {
     const [normal = []] = (await answerTo({ input: "storm" })).embeddings;
     const length = Math.hypot(...embedding);
     expect(length).not.toBeCloseTo(1, 2);
-    expect(apart(normal, embedding.map((value) => value / length))).toBeLessThan(1e-6);
+    expect(
+      apart(
+        normal,
+        embedding.map((value) => value / length),
+      ),
+    ).toBeLessThan(1e-6);
   });
 
-  it("stops when it is told to, and answers what it had taken", async () => {
+  it("answers what it has taken before it stops", async () => {
     const of = await start("stopping");
     const answer = answerTo({ input: TEXTS }, { of });
     await of.stop(5_000);

@@ -23,7 +23,15 @@ export interface TinyEncoder {
 
 const WORDS = ["harbour", "at", "night", "pump", "storm", "the", "a", "##s", "##ing", "##ed", ".", ",", "!", "?"];
 const LETTERS = Array.from("abcdefghijklmnopqrstuvwxyz0123456789");
-export const VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", ...WORDS, ...LETTERS, ...LETTERS.map((each) => `##${each}`)];
+export const VOCABULARY = [
+  "[PAD]",
+  "[UNK]",
+  "[CLS]",
+  "[SEP]",
+  ...WORDS,
+  ...LETTERS,
+  ...LETTERS.map((each) => `##${each}`),
+];
 const WIDTH = 16;
 
 /** Writes it into `folder`, which it makes. */
@@ -127,9 +135,7 @@ function graph({ width = WIDTH, kind = "masked", rounds = 0 }: TinyEncoder): Uin
     ...(kind === "quantised" ? quantised("gathered", "vectors") : [same("gathered", "vectors")]),
     { opType: "Cast", input: ["attention_mask"], output: ["mask"], attribute: [{ name: "to", type: 2, i: 1 }] },
     { opType: "Unsqueeze", input: ["mask", "last"], output: ["column"] },
-    ...(masked
-      ? [{ opType: "Mul", input: ["vectors", "column"], output: ["counted"] }]
-      : [same("vectors", "counted")]),
+    ...(masked ? [{ opType: "Mul", input: ["vectors", "column"], output: ["counted"] }] : [same("vectors", "counted")]),
     { opType: "ReduceSum", input: ["counted", "middle"], output: ["sum"] },
     { opType: "ReduceSum", input: ["column", "middle"], output: ["count"] },
     { opType: "Div", input: ["sum", "count"], output: ["mean"] },

@@ -18,7 +18,13 @@ import {
 } from "../../../../shared/openai/decode-request.ts";
 import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
 import { modelDocument, modelsDocument } from "../../../../shared/openai/http/model-list.ts";
-import { isOpenAi, kindAsked, type OpenAiApi, openAiMethods, type OpenAiPath, openAiPath } from "../../../../shared/openai/http/path.ts";
+import {
+  isOpenAi,
+  type OpenAiApi,
+  openAiMethods,
+  type OpenAiPath,
+  openAiPath,
+} from "../../../../shared/openai/http/path.ts";
 import { failureEvent, openAiReply } from "../../../../shared/openai/http/reply.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { stableHash } from "../../../core/hash.ts";

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { openAiModel, openAiModels } from "../../../../shared/openai/http/model-list.ts";
+import { embeddingList } from "../../../../shared/openai/embedding-answer.ts";
+import { embeddingRequest } from "../../../../shared/openai/embedding-request.ts";
 import { chatRequest, completionRequest } from "../../../../shared/openai/requests.ts";
 import { defineRoute, EVERY_ROLE, INVOKERS, type Route } from "../server/route.ts";
 import { STREAM_TYPE } from "../server/event-stream.ts";
@@ -11,7 +13,7 @@ export const openAiRoutes = (): Route[] => [
   defineRoute({
     method: "GET",
     path: "/v1/models",
-    summary: "Names that a request may have as its model: text models with a deployment, and their aliases",
+    summary: "Names that a request may have as its model: models of texts with a deployment, and their aliases",
     tag: TAG,
     access: EVERY_ROLE,
     answer: openAiModels,
@@ -50,6 +52,17 @@ export const openAiRoutes = (): Route[] => [
     body: completionRequest,
     answer: z.object({}),
     streams: [STREAM_TYPE],
+    statuses: [200],
+    handle: answeredElsewhere,
+  }),
+  defineRoute({
+    method: "POST",
+    path: "/v1/embeddings",
+    summary: "Embeddings of a text or of several",
+    tag: TAG,
+    access: INVOKERS,
+    body: embeddingRequest,
+    answer: embeddingList,
     statuses: [200],
     handle: answeredElsewhere,
   }),

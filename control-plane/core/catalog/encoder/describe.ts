@@ -40,7 +40,10 @@ const SHIFTED = new Set(["roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"
  * How the graph makes an embedding of a text, by the folder's own description: sentence-transformers' modules, else that of a
  * plain export, of which sentence-transformers takes the mean over the tokens.
  */
-export function describeEncoder(folder: EncoderFolder, model: Pick<OnnxModel, "inputs" | "outputs">): EncoderDescription {
+export function describeEncoder(
+  folder: EncoderFolder,
+  model: Pick<OnnxModel, "inputs" | "outputs">,
+): EncoderDescription {
   try {
     return describe(folder, model);
   } catch (error) {
@@ -63,7 +66,9 @@ function describe(folder: EncoderFolder, model: Pick<OnnxModel, "inputs" | "outp
     throw new InspectionRefused(`neither its output nor ${CONFIG_FILE} says how many numbers an embedding has`);
   const tokenizer = files.find([modules.transformer, files.besideGraph, ""], [TOKENIZER_FILE]);
   if (tokenizer === undefined)
-    throw new InspectionRefused(`it has no ${TOKENIZER_FILE}: save it with a fast tokenizer (transformers' AutoTokenizer)`);
+    throw new InspectionRefused(
+      `it has no ${TOKENIZER_FILE}: save it with a fast tokenizer (transformers' AutoTokenizer)`,
+    );
   const settingsPath = tokenizer.slice(0, -TOKENIZER_FILE.length) + TOKENIZER_SETTINGS_FILE;
   const settings = files.at(tokenizerSettingsFile, settingsPath);
   const transformer = files.parsed(transformerFile, [modules.transformer, ""], TRANSFORMER_FILES) ?? {};
@@ -96,7 +101,9 @@ function describe(folder: EncoderFolder, model: Pick<OnnxModel, "inputs" | "outp
   const notes = [
     ...(modules.isDescribed || isSentence
       ? []
-      : [`It has no ${MODULES_FILE}: as in sentence-transformers, an embedding is the mean over the tokens, of any length`]),
+      : [
+          `It has no ${MODULES_FILE}: as in sentence-transformers, an embedding is the mean over the tokens, of any length`,
+        ]),
     ...(known.length === 0 ? [`Nothing says how long its texts may be: ${USUAL_TOKENS} tokens are taken`] : []),
   ];
   return { kind: "encoder", encoder, notes };
@@ -164,7 +171,11 @@ function promptOf(files: Files): string | undefined {
 }
 
 /** Tokens that have a position. */
-function positionsOf({ max_position_embeddings: most, model_type: type, pad_token_id: pad }: Config): number | undefined {
+function positionsOf({
+  max_position_embeddings: most,
+  model_type: type,
+  pad_token_id: pad,
+}: Config): number | undefined {
   if (most == null || most < 1) return undefined;
   return SHIFTED.has(type ?? "") ? most - (pad ?? 1) - 1 : most;
 }
@@ -218,7 +229,9 @@ class Files {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
-    throw new InspectionRefused(`${path}: ${issue?.path.map(String).join(".") ?? ""} ${issue?.message ?? ""}`.slice(0, 300));
+    throw new InspectionRefused(
+      `${path}: ${issue?.path.map(String).join(".") ?? ""} ${issue?.message ?? ""}`.slice(0, 300),
+    );
   }
 
   needed<Value>(schema: Schema<Value>, path: string): Value {

@@ -12,7 +12,9 @@ const SENTENCE_OUTPUT = "sentence_embedding";
 export function takenInputs(inputs: readonly TensorSpec[]): EncoderModel["inputs"] {
   const names = inputs.map(({ name }) => name);
   if (!names.includes(IDS))
-    throw new InspectionRefused(`the graph takes ${names.map(quote).join(", ")} and no ${IDS}: it is no encoder of texts`);
+    throw new InspectionRefused(
+      `the graph takes ${names.map(quote).join(", ")} and no ${IDS}: it is no encoder of texts`,
+    );
   for (const { name, datatype, shape } of inputs) {
     if (name !== IDS && !FURTHER.some((known) => known === name))
       throw new InspectionRefused(`the graph takes ${quote(name)}, which an encoder of texts has not`);

@@ -50,6 +50,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     rows: null,
     notes: [],
     text: null,
+    encoder: null,
     labels: {},
     metrics: {},
     createdAt,

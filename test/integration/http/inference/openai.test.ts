@@ -141,7 +141,7 @@ describe("the OpenAI API at the control plane", () => {
       ["an empty list", { input: [] }, "input"],
       ["too many texts", { input: Array.from({ length: 2_049 }, () => "a") }, "input"],
       ["texts and tokens at once", { input: ["a", 1] }, "input"],
-      ["a negative token", { input: [-1] }, "input"],
+      ["a negative token", { input: [-1] }, "input.0"],
       ["another encoding", { input: "a", encoding_format: "hex" }, "encoding_format"],
       ["no dimensions", { input: "a", dimensions: 0 }, "dimensions"],
       ["a stream", { input: "a", stream: true }, "stream"],

@@ -225,6 +225,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   rows: { kind: "independent" as const },
   notes: [],
   text: null,
+  encoder: null,
   labels: {},
   metrics: {},
   createdAt: toInstant(0),

@@ -36,7 +36,12 @@ const GRAPH = onnx();
 const DATA = largeBundle(1, 3);
 
 describe("an encoder", () => {
-  const described = { ...tinyEncoder(), "README.md": "# tiny", "vocab.txt": "a", "special_tokens_map.json": "{}" };
+  const described: Readonly<Record<string, Content>> = {
+    ...tinyEncoder(),
+    "README.md": "# tiny",
+    "vocab.txt": "a",
+    "special_tokens_map.json": "{}",
+  };
   const BESIDE = ["1_Pooling/config.json", "config.json", "modules.json", "sentence_bert_config.json"];
   const TOKENIZER = ["tokenizer.json", "tokenizer_config.json"];
 
@@ -46,7 +51,9 @@ describe("an encoder", () => {
       runtime: "embed",
       main: "model.onnx",
       files: [...BESIDE, "model.onnx", ...TOKENIZER].toSorted().map((path) => [path, path]),
-      notes: [`${root} is a model of sentence-transformers: model.onnx is pushed with what describes it, to make embeddings.`],
+      notes: [
+        `${root} is a model of sentence-transformers: model.onnx is pushed with what describes it, to make embeddings.`,
+      ],
     });
   });
 

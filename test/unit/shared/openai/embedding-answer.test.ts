@@ -3,9 +3,9 @@ import { answerBytesAtMost, embeddingAnswer } from "../../../../shared/openai/em
 
 const EMBEDDINGS = [Float32Array.of(0.1, -1.5e-7, 0.333333343), Float32Array.of(1, 0, -0.25)];
 const parsed = (format: "float" | "base64") =>
-  JSON.parse(
-    new TextDecoder().decode(embeddingAnswer(EMBEDDINGS, { model: 'a"b', format, promptTokens: 7 })),
-  ) as { data: { index: number; embedding: number[] | string }[] };
+  JSON.parse(new TextDecoder().decode(embeddingAnswer(EMBEDDINGS, { model: 'a"b', format, promptTokens: 7 }))) as {
+    data: { index: number; embedding: number[] | string }[];
+  };
 
 describe("embeddingAnswer", () => {
   it("has each embedding under its number, the model as it was named, and the tokens", () => {

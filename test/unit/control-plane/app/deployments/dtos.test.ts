@@ -237,6 +237,7 @@ describe("the diff of two versions", () => {
     rows: null,
     notes: [],
     text: null,
+    encoder: null,
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],

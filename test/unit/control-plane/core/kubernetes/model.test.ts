@@ -29,6 +29,7 @@ const version = (number: number, fill: string, state: ModelVersion["state"] = "r
   outputs: [],
   rows: null,
   text: null,
+  encoder: null,
   notes: [],
   labels: {},
   metrics: {},

@@ -7,7 +7,13 @@ const WIDE = { texts: 4, tokens: 64 };
 /** Each run as `owner:length` of its texts. */
 function runsOf(queue: WorkQueue<string>, limits: (owner: string) => typeof WIDE = () => WIDE): readonly string[] {
   const runs: string[] = [];
-  while (!queue.isEmpty) runs.push(queue.take(limits).map(({ owner, tokens }) => `${owner}:${tokens.length}`).join(" "));
+  while (!queue.isEmpty)
+    runs.push(
+      queue
+        .take(limits)
+        .map(({ owner, tokens }) => `${owner}:${tokens.length}`)
+        .join(" "),
+    );
   return runs;
 }
 

@@ -11,19 +11,36 @@ const MODULES = ["Transformer", "Pooling", "Normalize"].map((name, at) => ({
 }));
 const FOLDER: Readonly<Record<string, unknown>> = {
   "modules.json": MODULES,
-  "1_Pooling/config.json": { word_embedding_dimension: 384, pooling_mode_cls_token: false, pooling_mode_mean_tokens: true },
+  "1_Pooling/config.json": {
+    word_embedding_dimension: 384,
+    pooling_mode_cls_token: false,
+    pooling_mode_mean_tokens: true,
+  },
   "sentence_bert_config.json": { max_seq_length: 256, do_lower_case: false },
-  "config.json": { model_type: "bert", hidden_size: 384, num_attention_heads: 12, max_position_embeddings: 512, vocab_size: 40 },
+  "config.json": {
+    model_type: "bert",
+    hidden_size: 384,
+    num_attention_heads: 12,
+    max_position_embeddings: 512,
+    vocab_size: 40,
+  },
   "tokenizer.json": { model: { type: "WordPiece", vocab: { "[PAD]": 0, harbour: 31 } }, added_tokens: [] },
   "tokenizer_config.json": { model_max_length: 512 },
 };
 
 function describeFolder(
   change: Readonly<Record<string, unknown>> = {},
-  { inputs = INPUTS, outputs = OUTPUTS, main = "model.onnx" }: { inputs?: readonly TensorSpec[]; outputs?: readonly TensorSpec[]; main?: string } = {},
+  {
+    inputs = INPUTS,
+    outputs = OUTPUTS,
+    main = "model.onnx",
+  }: { inputs?: readonly TensorSpec[]; outputs?: readonly TensorSpec[]; main?: string } = {},
 ) {
   const files = { ...FOLDER, ...change };
-  return describeEncoder({ main, read: (path) => (Object.hasOwn(files, path) ? files[path] : undefined) }, { inputs, outputs });
+  return describeEncoder(
+    { main, read: (path) => (Object.hasOwn(files, path) ? files[path] : undefined) },
+    { inputs, outputs },
+  );
 }
 
 const reasonOf = (described: ReturnType<typeof describeEncoder>): string =>
@@ -81,7 +98,10 @@ describe("describeEncoder", () => {
   });
 
   it("takes the embedding of a graph that pools itself, whatever modules follow", () => {
-    const outputs: readonly TensorSpec[] = [...OUTPUTS, { name: "sentence_embedding", datatype: "FP32", shape: [-1, 128] }];
+    const outputs: readonly TensorSpec[] = [
+      ...OUTPUTS,
+      { name: "sentence_embedding", datatype: "FP32", shape: [-1, 128] },
+    ];
     const modules = [...MODULES, { path: "3_Dense", type: "sentence_transformers.models.Dense" }];
     expect(describeFolder({ "modules.json": modules }, { outputs })).toMatchObject({
       encoder: { output: "sentence_embedding", pooling: "sentence", dimensions: 128 },
@@ -90,7 +110,13 @@ describe("describeEncoder", () => {
   });
 
   it("gives positions of models whose first is behind the padding's number only to tokens", () => {
-    const config = { model_type: "roberta", max_position_embeddings: 514, pad_token_id: 1, hidden_size: 384, vocab_size: 40 };
+    const config = {
+      model_type: "roberta",
+      max_position_embeddings: 514,
+      pad_token_id: 1,
+      hidden_size: 384,
+      vocab_size: 40,
+    };
     expect(describeFolder({ ...PLAIN, "config.json": config })).toMatchObject({ encoder: { maxTokens: 512 } });
   });
 
@@ -105,7 +131,9 @@ describe("describeEncoder", () => {
 
   it("puts the default prompt before each text", () => {
     const prompts = { prompts: { query: "query: " }, default_prompt_name: "query" };
-    expect(describeFolder({ "config_sentence_transformers.json": prompts })).toMatchObject({ encoder: { prompt: "query: " } });
+    expect(describeFolder({ "config_sentence_transformers.json": prompts })).toMatchObject({
+      encoder: { prompt: "query: " },
+    });
     const pooling = { pooling_mode_mean_tokens: true, include_prompt: false };
     const change = { "config_sentence_transformers.json": prompts, "1_Pooling/config.json": pooling };
     expect(reasonOf(describeFolder(change))).toMatch(/prompt/);
@@ -113,15 +141,50 @@ describe("describeEncoder", () => {
 
   it.each<[string, Readonly<Record<string, unknown>>, Parameters<typeof describeFolder>[1], RegExp]>([
     ["without a tokenizer", { "tokenizer.json": undefined }, {}, /has no tokenizer\.json/],
-    ["with two poolings at once", { "1_Pooling/config.json": { pooling_mode: ["cls", "max"] } }, {}, /joins the poolings cls and max/],
+    [
+      "with two poolings at once",
+      { "1_Pooling/config.json": { pooling_mode: ["cls", "max"] } },
+      {},
+      /joins the poolings cls and max/,
+    ],
     ["with a pooling that is not there", { "1_Pooling/config.json": undefined }, {}, /has no 1_Pooling\/config\.json/],
-    ["with a tokenizer of another kind", { "tokenizer.json": { model: { type: "WordLevel", vocab: { a: 0 } } } }, {}, /is a WordLevel/],
-    ["with tokens that the model does not know", { "tokenizer.json": { model: { vocab: { a: 40 } } } }, {}, /tokens up to 40, and the model knows 40/],
-    ["with a broken description", { "1_Pooling/config.json": { pooling_mode: 3 } }, {}, /^1_Pooling\/config\.json: pooling_mode /],
-    ["that takes a cache", {}, { inputs: [...INPUTS, tokens("past_key_values.0.key")] }, /takes "past_key_values\.0\.key"/],
-    ["that takes no tokens", {}, { inputs: [{ name: "image", datatype: "FP32", shape: [-1, 3] }] }, /it is no encoder of texts/],
+    [
+      "with a tokenizer of another kind",
+      { "tokenizer.json": { model: { type: "WordLevel", vocab: { a: 0 } } } },
+      {},
+      /is a WordLevel/,
+    ],
+    [
+      "with tokens that the model does not know",
+      { "tokenizer.json": { model: { vocab: { a: 40 } } } },
+      {},
+      /tokens up to 40, and the model knows 40/,
+    ],
+    [
+      "with a broken description",
+      { "1_Pooling/config.json": { pooling_mode: 3 } },
+      {},
+      /^1_Pooling\/config\.json: pooling_mode /,
+    ],
+    [
+      "that takes a cache",
+      {},
+      { inputs: [...INPUTS, tokens("past_key_values.0.key")] },
+      /takes "past_key_values\.0\.key"/,
+    ],
+    [
+      "that takes no tokens",
+      {},
+      { inputs: [{ name: "image", datatype: "FP32", shape: [-1, 3] }] },
+      /it is no encoder of texts/,
+    ],
     ["of fixed sizes", {}, { inputs: [{ name: "input_ids", datatype: "INT64", shape: [1, 128] }] }, /variable sizes/],
-    ["that puts out scores", {}, { outputs: [{ name: "logits", datatype: "FP32", shape: [-1, 2] }] }, /has 2 dimensions/],
+    [
+      "that puts out scores",
+      {},
+      { outputs: [{ name: "logits", datatype: "FP32", shape: [-1, 2] }] },
+      /has 2 dimensions/,
+    ],
   ])("refuses one %s", (_, change, graph, reason) => {
     expect(reasonOf(describeFolder(change, graph))).toMatch(reason);
   });
