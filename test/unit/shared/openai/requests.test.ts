@@ -64,7 +64,7 @@ describe("decodeRequest", () => {
       { messages: [...messages, { role: "assistant", content: "a" }, ...messages] },
     ],
   ])("finds requests of one session by %s", (_, one, other) => {
-    const sessionOf = (request: object): string => decode("chat", { model: "m", messages, ...request }).session;
+    const sessionOf = (request: object) => decode("chat", { model: "m", messages, ...request }).session;
     expect(sessionOf(other)).toBe(sessionOf(one));
     const foreign = { messages: [{ role: "system", content: "be short" }, ...messages] };
     expect(sessionOf({ ...foreign, ...("prompt_cache_key" in one && { prompt_cache_key: "l" }) })).not.toBe(
@@ -73,7 +73,7 @@ describe("decodeRequest", () => {
   });
 
   it("finds completions of one session by the beginning of their prompts", () => {
-    const sessionOf = (prompt: string | string[]): string => decode("completion", { model: "m", prompt }).session;
+    const sessionOf = (prompt: string | string[]) => decode("completion", { model: "m", prompt }).session;
     const beginning = "b".repeat(256);
     expect(sessionOf(`${beginning} more`)).toBe(sessionOf([`${beginning} other`, "second"]));
     expect(sessionOf(`a${beginning}`)).not.toBe(sessionOf(beginning));
