@@ -31,7 +31,7 @@ async function main(task: TextHostTask): Promise<void> {
     link.sendEvent({ event: "loaded", inputs: [], outputs: [], loadMs: Math.round(performance.now() - before) });
     phase = "warming";
     const warmUs = await warmUp(runtime);
-    host = new TextHost({ runtime, chat, link });
+    host = new TextHost({ runtime, chat, link, version: task.version });
     const noBatchReason = "requests of a text model join a batch that is under way";
     link.sendEvent({ event: "ready", warmUs, noBatchReason, warnings: [], slots: runtime.sequences });
   } catch (error) {

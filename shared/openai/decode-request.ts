@@ -8,7 +8,8 @@ import { jsonComplaint } from "../inference/http/json-guard.ts";
 import type { ModelTarget } from "../inference/http/path.ts";
 import type { ModelKind } from "../text/model-kind.ts";
 import { embeddingRequest } from "./embedding-request.ts";
-import { kindAsked, type OpenAiApi } from "./http/path.ts";
+import { generateRequest, questionOf } from "./generate.ts";
+import { type AnswerForm, type AskPath, kindAsked, type OpenAiApi } from "./http/path.ts";
 import { type ChatMessage, chatRequest, completionRequest, NOTED_FIELDS } from "./requests.ts";
 
 const MAX_DEPTH = 64;
@@ -19,6 +20,7 @@ const PREFIX_LENGTH = 256;
 
 /** A request as it is routed, and as the model host gets it. */
 export interface DecodedRequest {
+  readonly form: AnswerForm;
   readonly target: ModelTarget;
   readonly asks: ModelKind;
   readonly streams: boolean;
@@ -36,6 +38,10 @@ export interface DecodedRequest {
 const SCHEMAS = { chat: chatRequest, completion: completionRequest, embedding: embeddingRequest } as const;
 const encoder = new TextEncoder();
 
+/** What is asked at a path, as its body says it. Throws `INVALID_REQUEST` that names the field. */
+export const decodeAsked = (path: AskPath, body: Uint8Array, tenant: string): DecodedRequest =>
+  path.kind === "ask" ? decodeRequest(path.api, body, tenant) : decodeGenerate(path, body, tenant);
+
 /**
  * Checks a body against the schema of its API. `tenant`: whose request it is, by a name that tells nothing. Throws
  * `INVALID_REQUEST` that names the field.
@@ -50,6 +56,7 @@ export function decodeRequest(api: OpenAiApi, body: Uint8Array, tenant: string):
   if (!streams && "stream_options" in request && request.stream_options != null)
     throw invalidFields("body", [{ field: "stream_options", message: "is for requests with `stream: true`" }]);
   return {
+    form: "openai",
     target: targetOf(request.model),
     asks: kindAsked(api),
     streams,
@@ -61,6 +68,25 @@ export function decodeRequest(api: OpenAiApi, body: Uint8Array, tenant: string):
 
 const beginningOf = (request: z.infer<typeof chatRequest> | z.infer<typeof completionRequest>): string =>
   "messages" in request ? firstTurn(request.messages) : beginning(request.prompt);
+
+function decodeGenerate(
+  path: Extract<AskPath, { kind: "generate" }>,
+  body: Uint8Array,
+  tenant: string,
+): DecodedRequest {
+  const input = parse(body);
+  const result = generateRequest.safeParse(input);
+  if (!result.success) throw invalidFields("body", causesOfIssues(generateRequest, result.error.issues, input));
+  return {
+    form: "generate",
+    target: path.target,
+    asks: "text",
+    streams: path.streams,
+    question: encoder.encode(JSON.stringify({ ...questionOf(result.data, path), tenant })),
+    ignored: [],
+    session: beginning(result.data.text_input),
+  };
+}
 
 /** Up to the first message of the user. */
 const firstTurn = (messages: readonly ChatMessage[]): string =>

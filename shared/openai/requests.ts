@@ -133,7 +133,13 @@ const tenant = z.string().max(64).optional();
 /** What a model host of a text model is asked, in the place of tensors. */
 export const textQuestion = z.discriminatedUnion("openai", [
   z.strictObject({ openai: z.literal("chat"), tenant, request: chatRequest }),
-  z.strictObject({ openai: z.literal("completion"), tenant, request: completionRequest }),
+  z.strictObject({
+    openai: z.literal("completion"),
+    tenant,
+    request: completionRequest,
+    /** It is answered in the form of the Open Inference Protocol's generate extension. */
+    generate: z.strictObject({ id: z.string().optional(), model: z.string(), details: z.boolean() }).optional(),
+  }),
 ]);
 export type TextQuestion = z.infer<typeof textQuestion>;
 export type TextApi = TextQuestion["openai"];

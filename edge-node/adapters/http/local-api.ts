@@ -22,7 +22,7 @@ import { requestIdFrom } from "../../../shared/base/request-id.ts";
 import { REMOVED } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } from "./response.ts";
-import { isOpenAi, type OpenAiApi } from "../../../shared/openai/http/path.ts";
+import { type AskPath, isOpenAi } from "../../../shared/openai/http/path.ts";
 import { type Answered, infer } from "./infer.ts";
 import { askText, openAiErrorReply, textModel, textModels } from "./openai.ts";
 import type { LocalKeys } from "./local-keys.ts";
@@ -194,14 +194,14 @@ export class LocalApi {
       case "text":
         if (route.path.kind === "models") return textModels(node);
         if (route.path.kind === "model") return textModel(node, route.path.id);
-        return this.#askText(route.path.api, request, response);
+        return this.#askText(route.path, request, response);
       case "infer":
         return this.#measured(() => infer(route.target, request, { ...this.#parts, response }));
     }
   }
 
-  #askText(api: OpenAiApi, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
-    return this.#measured(() => askText(api, request, { ...this.#parts, response }));
+  #askText(path: AskPath, request: IncomingMessage, response: ServerResponse): Promise<LocalResponse> {
+    return this.#measured(() => askText(path, request, { ...this.#parts, response }));
   }
 
   async #measured(ask: () => Promise<Answered>): Promise<LocalResponse> {

@@ -6,17 +6,17 @@ import { bearerOf } from "../../../shared/inference/http/message.ts";
 import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders } from "../../../shared/inference/http/request-headers.ts";
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
-import { decodeRequest, noSuchModel } from "../../../shared/openai/decode-request.ts";
+import { decodeAsked, noSuchModel } from "../../../shared/openai/decode-request.ts";
 import { openAiErrorResponse } from "../../../shared/openai/errors.ts";
 import { type ListedModel, modelDocument, modelsDocument } from "../../../shared/openai/http/model-list.ts";
-import { failureEvent, openAiReply } from "../../../shared/openai/http/reply.ts";
-import { kindAsked, type OpenAiApi } from "../../../shared/openai/http/path.ts";
+import type { AskPath } from "../../../shared/openai/http/path.ts";
+import { failureEventOf, openAiReply } from "../../../shared/openai/http/reply.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { wrongKind } from "../../../shared/text/model-kind.ts";
 import { DEFAULT_BODY_BYTES, MAX_TEXT_BODY_BYTES } from "../../../shared/protocol/limits.ts";
 import type { IncomingMessage } from "node:http";
 import type { LocalNode, LocalPlacementView } from "../../ports/serving.ts";
-import { jsonResponse, type LocalResponse } from "./response.ts";
+import { errorResponse, jsonResponse, type LocalResponse } from "./response.ts";
 import { type Answered, askHere, factsOf, type InferParts, NOBODY } from "./infer.ts";
 import { resolvePlacement } from "./resolve-placement.ts";
 
@@ -43,7 +43,7 @@ function listed(node: LocalNode): readonly ListedModel[] {
 }
 
 /** One request for text or embeddings at the node itself: same admission, queue and deadline as one that came through the control plane. */
-export async function askText(api: OpenAiApi, request: IncomingMessage, parts: InferParts): Promise<Answered> {
+export async function askText(path: AskPath, request: IncomingMessage, parts: InferParts): Promise<Answered> {
   let placement: LocalPlacementView | undefined;
   const { bodies, maxBodyBytes = DEFAULT_BODY_BYTES, clock, response } = parts;
   const startedAt = clock.now();
@@ -52,11 +52,11 @@ export async function askText(api: OpenAiApi, request: IncomingMessage, parts: I
     const headers = parseInferenceHeaders(request.headers);
     const maxBytes = Math.min(maxBodyBytes, MAX_TEXT_BODY_BYTES);
     const body = wholeBody(await readBody(request, { maxBytes, withinMs: BODY_MS, clock, take }));
-    const decoded = decodeRequest(api, body, tenantOf(request));
+    const decoded = decodeAsked(path, body, tenantOf(request));
     release(body);
     placement = resolvePlacement(decoded.target, parts.node.placements());
     const { asks = "tensors", model } = placement;
-    if (asks !== kindAsked(api)) throw new SkerryError("INVALID_REQUEST", wrongKind(model, asks, kindAsked(api)));
+    if (asks !== decoded.asks) throw new SkerryError("INVALID_REQUEST", wrongKind(model, asks, decoded.asks));
     const asked = {
       ...headers,
       body: own(decoded.question),
@@ -69,14 +69,15 @@ export async function askText(api: OpenAiApi, request: IncomingMessage, parts: I
     const { facts, timing, code } = factsOf(answer, placement);
     const reply = openAiReply({ facts, timing, body: answer.body }, decoded);
     return {
-      reply: { ...reply, failureOf: decoded.streams ? failureEvent : cut },
+      reply: { ...reply, failureOf: decoded.streams ? failureEventOf(decoded.form) : cut },
       model: placement.model,
       code: code ?? "OK",
     };
   } catch (thrown) {
     if (response.destroyed) return { reply: NOBODY, model: placement?.model, code: "CANCELLED" };
     if (!isSkerryError(thrown)) throw thrown;
-    return { reply: openAiErrorReply(thrown), model: placement?.model, code: thrown.code };
+    const reply = path.kind === "generate" ? errorResponse(thrown) : openAiErrorReply(thrown);
+    return { reply, model: placement?.model, code: thrown.code };
   } finally {
     leave();
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { type FinishReason, StreamedAnswer, wholeAnswer } from "../../../shared/openai/answers.ts";
+import { GeneratedAnswer } from "../../../shared/openai/generate.ts";
 import type { TokenLogprob } from "../../../shared/openai/logprobs.ts";
 import type { Usage } from "../../../shared/text/usage.ts";
 import type { AnswerInPieces } from "../link/event-link.ts";
@@ -31,6 +32,8 @@ interface Bounds {
 interface Parts {
   readonly plan: TextPlan;
   readonly runtime: TextRuntime;
+  /** Of the model. */
+  readonly version: string;
   /** Called with the first token; from then on the answer has begun. */
   readonly begin: () => AnswerInPieces;
   readonly isCancelled: () => boolean;
@@ -65,7 +68,7 @@ interface Shown {
  */
 export class TextAnswer {
   readonly #parts: Parts;
-  readonly #events: StreamedAnswer;
+  readonly #events: StreamedAnswer | GeneratedAnswer;
   readonly #facts: ConstructorParameters<typeof StreamedAnswer>[0];
   readonly #choices: Written[];
   #pieces: AnswerInPieces | undefined;
@@ -89,7 +92,10 @@ export class TextAnswer {
     // `send` hears of it; a failure after that is no unhandled rejection.
     this.#failed.promise.catch(() => undefined);
     this.#facts = { api, id, created: Math.floor(Date.now() / 1_000), model: question.request.model };
-    this.#events = new StreamedAnswer(this.#facts, { includesUsage });
+    this.#events =
+      question.openai === "completion" && question.generate !== undefined
+        ? new GeneratedAnswer({ generate: question.generate, version: parts.version })
+        : new StreamedAnswer(this.#facts, { includesUsage });
     this.#choices = choices.map(({ sampling }) => ({
       text: "",
       length: 0,
@@ -127,7 +133,9 @@ export class TextAnswer {
     await this.#generateAll();
     if (isCancelled()) return;
     if (plan.streams) return this.#write(this.#events.end(this.usage));
-    await this.#write(wholeAnswer(this.#facts, this.#choices, this.usage));
+    const [first] = this.#choices;
+    const isGenerated = this.#events instanceof GeneratedAnswer && first !== undefined;
+    await this.#write(isGenerated ? this.#events.whole(first) : wholeAnswer(this.#facts, this.#choices, this.usage));
   }
 
   async #generateAll(): Promise<void> {

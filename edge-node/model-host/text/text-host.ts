@@ -22,11 +22,19 @@ interface Running {
 export class TextHost {
   readonly #runtime: TextRuntime;
   readonly #chat: ChatPrompt;
+  readonly #version: string;
   readonly #link: EventLink;
   readonly #running = new Map<number, Running>();
   #onIdle: () => void = () => undefined;
 
-  constructor(parts: { readonly runtime: TextRuntime; readonly chat: ChatPrompt; readonly link: EventLink }) {
+  /** `version`: of the model. */
+  constructor(parts: {
+    readonly runtime: TextRuntime;
+    readonly chat: ChatPrompt;
+    readonly link: EventLink;
+    readonly version: string;
+  }) {
+    this.#version = parts.version;
     this.#runtime = parts.runtime;
     this.#chat = parts.chat;
     this.#link = parts.link;
@@ -69,6 +77,7 @@ export class TextHost {
       const answer = new TextAnswer({
         plan,
         runtime: this.#runtime,
+        version: this.#version,
         begin: () => this.#link.begin(requestId),
         isCancelled: () => running.isCancelled,
         onStep: () => this.#link.sendEvent({ event: "progress" }),

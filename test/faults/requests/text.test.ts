@@ -74,6 +74,17 @@ describe("a text model over real processes", () => {
     }
   });
 
+  it("answers the generate extension of /v2 at the control plane and at each node alike", async () => {
+    for (const url of [cluster.url, ...nodes.map(({ localUrl }) => localUrl)]) {
+      const answer = await fetch(`${url}/v2/models/tiny/generate`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${cluster.adminKey}`, "content-type": "application/json" },
+        body: JSON.stringify({ text_input: "abc", parameters: { max_tokens: 4, temperature: 0 } }),
+      });
+      expect(await answer.json()).toEqual({ model_name: "tiny", model_version: "1", text_output: "defg" });
+    }
+  });
+
   it("is listed where it serves", async () => {
     for (const url of [cluster.url, ...nodes.map(({ localUrl }) => localUrl)]) {
       const answer = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${cluster.adminKey}` } });

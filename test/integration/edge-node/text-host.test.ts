@@ -178,6 +178,29 @@ describe("the host of a text model", () => {
     expect(told).toEqual(["\uFFFD", "\uFFFD", "?", "!", "\uFFFD", "\uFFFD", "?", "!"]);
   });
 
+  it("answers in the form of the generate extension, whole and as a stream", async () => {
+    const form = (stream: boolean) => ({
+      openai: "completion",
+      request: { model: "tiny", prompt: "56", max_tokens: 9, temperature: 0, stream },
+      generate: { id: "7", model: "tiny", details: true },
+    });
+    const textOf = async (question: object): Promise<string> => {
+      const body = Buffer.from(JSON.stringify(question));
+      const answer = await host.infer({ body, headerLength: JSON_BODY, timeoutMs: 10_000, maxRows: 4 });
+      return Buffer.concat(await piecesOf<HostTrailer>(answer)).toString("utf8");
+    };
+    const common = { id: "7", model_name: "tiny", model_version: "1" };
+    const end = { details: { finish_reason: "stop" } };
+    expect(JSON.parse(await textOf(form(false)))).toEqual({ ...common, text_output: "789", ...end });
+    const events = (await textOf(form(true))).trim().split("\n\n");
+    expect(events.map((event) => JSON.parse(event.slice("data: ".length)) as object)).toEqual([
+      { ...common, text_output: "7" },
+      { ...common, text_output: "8" },
+      { ...common, text_output: "9" },
+      { ...common, text_output: "", ...end },
+    ]);
+  });
+
   it("keeps to a JSON schema that the model alone would not keep to", async () => {
     const schema = {
       type: "object",

@@ -5,27 +5,28 @@ import { requestIdFrom } from "../../../../shared/base/request-id.ts";
 import { formatTraceparent, nextHop, parseTraceparent } from "../../../../shared/base/trace-context.ts";
 import { release, releasing } from "../../../../shared/bytes/owned-bytes.ts";
 import { cancellationOf } from "../../../../shared/flow/cancellation.ts";
-import { asSkerryError } from "../../../../shared/inference/http/error-response.ts";
+import { asSkerryError, inferenceError } from "../../../../shared/inference/http/error-response.ts";
 import { forwardStream } from "../../../../shared/inference/http/forward-stream.ts";
 import { type ModelTarget, pathOf } from "../../../../shared/inference/http/path.ts";
 import { readBody, wholeBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders } from "../../../../shared/inference/http/request-headers.ts";
 import {
+  decodeAsked,
   type DecodedRequest,
-  decodeRequest,
   noSuchModel,
   sessionIdOf,
 } from "../../../../shared/openai/decode-request.ts";
 import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
 import { modelDocument, modelsDocument } from "../../../../shared/openai/http/model-list.ts";
 import {
+  type AnswerForm,
+  type AskPath,
   isOpenAi,
-  type OpenAiApi,
   openAiMethods,
   type OpenAiPath,
   openAiPath,
 } from "../../../../shared/openai/http/path.ts";
-import { failureEvent, openAiReply } from "../../../../shared/openai/http/reply.ts";
+import { failureEventOf, openAiReply } from "../../../../shared/openai/http/reply.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { stableHash } from "../../../core/hash.ts";
 import { type Caller, maySee } from "../../../app/access/api-keys.ts";
@@ -48,42 +49,44 @@ interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly requestId: string;
+  readonly form: AnswerForm;
   readonly startedAt: number;
 }
 
-/** Answers all of `/v1` ahead of Express, and returns whether the path is there. */
+/** Answers all of `/v1`, and the generate extension under `/v2`, ahead of Express; returns whether the path is one of these. */
 export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, response: ServerResponse) => boolean {
   const log = new InferenceLog(parts);
   return (request, response) => {
     const path = pathOf(request);
-    if (!isOpenAi(path)) return false;
+    const meant = openAiPath(path);
+    if (meant === undefined && !isOpenAi(path)) return false;
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     response.setHeader("X-Request-Id", requestId);
-    void answer(path, { request, response, requestId, startedAt: parts.clock.now() });
+    const form = meant?.kind === "generate" ? "generate" : "openai";
+    void answer(path, meant, { request, response, requestId, form, startedAt: parts.clock.now() });
     return true;
   };
 
   /** Never rejects: every failure becomes an answer, or there is nobody left to answer. */
-  async function answer(path: string, exchange: Exchange): Promise<void> {
+  async function answer(path: string, meant: OpenAiPath | undefined, exchange: Exchange): Promise<void> {
     try {
-      const meant = openAiPath(path);
       if (meant === undefined) throw new SkerryError("NOT_FOUND", `there is no path ${path.slice(0, 200)}`);
       refuseMethod(meant, path, exchange);
-      if (meant.kind === "ask") await ask(meant.api, exchange);
+      if (meant.kind === "ask" || meant.kind === "generate") await ask(meant, exchange);
       else await list(meant, exchange);
     } catch (thrown) {
       refuse(thrown, exchange);
     }
   }
 
-  function refuse(thrown: unknown, { response, requestId }: Exchange): void {
+  function refuse(thrown: unknown, { response, requestId, form }: Exchange): void {
     const error = asSkerryError(thrown, requestId);
     if (error.code === "INTERNAL") parts.logger.error({ requestId, err: error.cause ?? thrown }, "a request failed");
     if (error.code === "CANCELLED" || response.headersSent) response.destroy();
-    else sendError(response, openAiErrorResponse(error));
+    else sendError(response, form === "generate" ? inferenceError(error) : openAiErrorResponse(error));
   }
 
-  async function list(path: Exclude<OpenAiPath, { kind: "ask" }>, { request, response }: Exchange): Promise<void> {
+  async function list(path: Exclude<OpenAiPath, AskPath>, { request, response }: Exchange): Promise<void> {
     const caller = await callerOf(request, EVERY_ROLE, "models");
     const models = parts.serving.openAiModels().filter(({ model }) => maySee(caller, model));
     const found = path.kind === "model" ? models.find(({ id }) => id === path.id) : undefined;
@@ -98,7 +101,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       .end(request.method === "HEAD" ? undefined : body);
   }
 
-  async function ask(api: OpenAiApi, exchange: Exchange): Promise<void> {
+  async function ask(path: AskPath, exchange: Exchange): Promise<void> {
     const { request, response, requestId, startedAt } = exchange;
     const { clock, metrics } = parts;
     const trace = nextHop(parseTraceparent(request.headers["traceparent"]), parts.random);
@@ -108,7 +111,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     let begunAt: number | undefined;
     try {
       const caller = await callerOf(request, INVOKERS, "inference");
-      const { decoded, leave } = await read(api, exchange, caller);
+      const { decoded, leave } = await read(path, exchange, caller);
       ({ target } = decoded);
       const traceparent = trace && formatTraceparent(trace);
       answered = await routed(decoded, exchange, { traceparent, leave, caller });
@@ -128,7 +131,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
 
   /** `leave` frees what the request holds of its key's share. */
   async function read(
-    api: OpenAiApi,
+    path: AskPath,
     { request }: Exchange,
     caller: Caller,
   ): Promise<{ readonly decoded: DecodedRequest; readonly leave: () => void }> {
@@ -137,7 +140,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     try {
       const bounds = { maxBytes: limits.textBodyBytes, withinMs: limits.bodyMs, clock, take };
       const body = wholeBody(await readBody(request, bounds));
-      const decoded = decodeRequest(api, body, caller.keyId);
+      const decoded = decodeAsked(path, body, caller.keyId);
       release(body);
       return { decoded, leave };
     } catch (error) {
@@ -206,7 +209,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       metrics.textAnswered({ model, usage, firstSeconds, restSeconds });
     });
     response.writeHead(status, headers);
-    const code = await forwardStream(body, response, clock, decoded.streams ? failureEvent : undefined);
+    const code = await forwardStream(body, response, clock, decoded.streams ? failureEventOf(decoded.form) : undefined);
     return code === "OK" ? code : knownCode(code);
   }
 

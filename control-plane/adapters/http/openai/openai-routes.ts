@@ -2,6 +2,7 @@ import { z } from "zod";
 import { openAiModel, openAiModels } from "../../../../shared/openai/http/model-list.ts";
 import { embeddingList } from "../../../../shared/openai/embedding-answer.ts";
 import { embeddingRequest } from "../../../../shared/openai/embedding-request.ts";
+import { generateRequest, generateResponse } from "../../../../shared/openai/generate.ts";
 import { chatRequest, completionRequest } from "../../../../shared/openai/requests.ts";
 import { defineRoute, EVERY_ROLE, INVOKERS, type Route } from "../server/route.ts";
 import { STREAM_TYPE } from "../server/event-stream.ts";
@@ -66,7 +67,39 @@ export const openAiRoutes = (): Route[] => [
     statuses: [200],
     handle: answeredElsewhere,
   }),
+  ...["/v2/models/{model}", "/v2/models/{model}/versions/{version}"].flatMap((model) => [
+    defineRoute({
+      method: "POST",
+      path: `${model}/generate`,
+      summary: "The text that follows a text, from a model that writes text",
+      tag: "Open Inference Protocol",
+      access: INVOKERS,
+      params: paramsOf(model),
+      body: generateRequest,
+      answer: generateResponse,
+      statuses: [200],
+      handle: answeredElsewhere,
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${model}/generate_stream`,
+      summary: "The same as a stream of events, each with the next part of the text",
+      tag: "Open Inference Protocol",
+      access: INVOKERS,
+      params: paramsOf(model),
+      body: generateRequest,
+      answer: generateResponse,
+      streams: [STREAM_TYPE],
+      statuses: [200],
+      handle: answeredElsewhere,
+    }),
+  ]),
 ];
+
+const paramsOf = (path: string) =>
+  path.endsWith("{version}")
+    ? z.strictObject({ model: z.string(), version: z.string() })
+    : z.strictObject({ model: z.string() });
 
 async function answeredElsewhere(): Promise<never> {
   throw new Error("the OpenAI API is answered ahead of Express");

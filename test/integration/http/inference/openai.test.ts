@@ -172,6 +172,24 @@ describe("the OpenAI API at the control plane", () => {
     });
   });
 
+  it("answers the generate extension from the same models, with errors in the form of /v2", async () => {
+    const asked = await openWith(() => streamOf(['data: {"text_output":"b"}\n\n'], "failed"));
+    const generate = (operation: string, body: object) =>
+      api.call("POST", `/v2/models/digits/${operation}`, { key: api.keyOf.application, body });
+    const { headers, bytes } = await generate("generate_stream", { text_input: "a" });
+    expect(headers["content-type"]).toBe("text/event-stream; charset=utf-8");
+    expect(bytes.toString("utf8").trim().split("\n\n")).toEqual([
+      'data: {"text_output":"b"}',
+      expect.stringMatching(/^data: \{"error":"no token came for 30000 ms\. .*"\}$/),
+    ]);
+    expect(asked).toMatchObject([{ model: "digits", version: undefined, asks: "text" }]);
+    const refused = await generate("generate", { text_input: "a", parameters: { hello: 1 } });
+    expect(refused.status).toBe(400);
+    expect(refused.body).toEqual({ error: expect.stringMatching(/`parameters.hello` is not a known field/) });
+    const wrong = await api.call("GET", "/v2/models/digits/generate", { key: api.keyOf.viewer });
+    expect([wrong.status, wrong.headers["allow"], wrong.body]).toEqual([405, "POST", { error: expect.any(String) }]);
+  });
+
   it("answers paths and methods that are not there in OpenAI's form", async () => {
     await openWith(() => streamOf([], "whole"));
     const nowhere = await api.call("GET", "/v1/edits", { key: api.keyOf.viewer });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { decodeRequest } from "../../../../shared/openai/decode-request.ts";
+import { decodeAsked, decodeRequest } from "../../../../shared/openai/decode-request.ts";
+import { openAiPath } from "../../../../shared/openai/http/path.ts";
 import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
 import type { TextApi } from "../../../../shared/openai/requests.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
@@ -147,5 +148,37 @@ describe("decodeRequest", () => {
 
   it.each(["", "{", "[]", '{"model":"m","model":"n","messages":[]}', '"text"'])("refuses the body %j", (body) => {
     expect(refusal("chat", body).status).toBe(400);
+  });
+});
+
+describe("decodeAsked", () => {
+  const at = (path: string) => {
+    const meant = openAiPath(path);
+    if (meant?.kind !== "ask" && meant?.kind !== "generate") throw new Error(`nothing is asked at ${path}`);
+    return (body: object) => decodeAsked(meant, Buffer.from(JSON.stringify(body)), "tenant");
+  };
+
+  it("reads the generate extension of the Open Inference Protocol as a completion of the model in the path", () => {
+    const body = { id: "7", text_input: "abc", parameters: { max_tokens: 5, temperature: 0, details: true } };
+    const decoded = at("/v2/models/tiny/versions/3/generate_stream")(body);
+    expect(decoded).toMatchObject({ form: "generate", target: { model: "tiny", version: "3" }, streams: true });
+    expect(JSON.parse(new TextDecoder().decode(decoded.question))).toEqual({
+      openai: "completion",
+      tenant: "tenant",
+      request: { model: "tiny:3", prompt: "abc", max_tokens: 5, temperature: 0, stream: true },
+      generate: { id: "7", model: "tiny", details: true },
+    });
+    expect(at("/v2/models/tiny/generate")({ text_input: "a" })).toMatchObject({
+      target: { model: "tiny", version: undefined },
+      streams: false,
+    });
+  });
+
+  it.each([
+    [{ text_input: "a", parameters: { max_new_tokens: 5 } }, /`parameters.max_new_tokens` is not a known field/],
+    [{ text: "a" }, /text_input/],
+    [{ text_input: "a", parameters: { temperature: 3 } }, /temperature/],
+  ])("refuses %j and names the field", (body, message) => {
+    expect(() => at("/v2/models/tiny/generate")(body)).toThrow(message);
   });
 });

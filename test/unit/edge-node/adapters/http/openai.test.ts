@@ -14,7 +14,7 @@ function ask(contentLength: number, maxBodyBytes?: number) {
   const request = new IncomingMessage(new Socket());
   request.headers = { "content-length": String(contentLength) };
   request.push(null);
-  return askText("chat", request, {
+  return askText({ kind: "ask", api: "chat" }, request, {
     response: new ServerResponse(request),
     node: { placements: () => [] } as unknown as LocalNode,
     bodies: new ByteBudget(2 * MAX_TEXT_BODY_BYTES),

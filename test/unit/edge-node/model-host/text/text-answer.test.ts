@@ -33,6 +33,7 @@ const answerOf = (runtime: WordRuntime, choices: number): TextAnswer =>
   new TextAnswer({
     plan: planOf(choices),
     runtime,
+    version: "1",
     begin: () => new AnswerInPieces(() => undefined),
     isCancelled: () => false,
     onStep: () => undefined,
@@ -64,6 +65,7 @@ describe("TextAnswer", () => {
     const answer = new TextAnswer({
       plan: planOf(3, { maxTokens: Infinity, streams: true }),
       runtime,
+      version: "1",
       begin: () => new AnswerInPieces((_, body) => written.push(body.byteLength)),
       isCancelled: () => false,
       onStep: () => undefined,
@@ -81,6 +83,7 @@ describe("TextAnswer", () => {
     const answer = new TextAnswer({
       plan: planOf(2, { maxTokens: Infinity, streams: true }),
       runtime,
+      version: "1",
       begin: () => new AnswerInPieces((_, body) => (bytes += body.byteLength)),
       isCancelled: () => false,
       onStep: () => (signs += 1),
@@ -100,6 +103,7 @@ describe("TextAnswer", () => {
     const answer = new TextAnswer({
       plan: planOf(1, { maxTokens: Infinity, streams: true }),
       runtime: new WordRuntime(),
+      version: "1",
       begin: () => (pieces = new AnswerInPieces(() => undefined)),
       isCancelled: () => false,
       onStep: () => undefined,
@@ -115,6 +119,7 @@ describe("TextAnswer", () => {
     const answer = new TextAnswer({
       plan: planOf(1, { maxTokens: 10 }),
       runtime,
+      version: "1",
       begin: () => new AnswerInPieces(() => undefined),
       isCancelled: () => false,
       onStep: () => undefined,
