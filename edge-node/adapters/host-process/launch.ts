@@ -87,6 +87,8 @@ function environment(compileCache: string | undefined): Record<string, string> {
     MALLOC_ARENA_MAX: "1",
     UV_THREADPOOL_SIZE: "1",
     NODE_NO_WARNINGS: "1",
+    // A host has no home. Without a word about it node-llama-cpp asks the system, which knows none of a pod's user.
+    HOME: "/nonexistent",
     ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: path.resolve(compileCache) }),
   };
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
@@ -80,8 +80,7 @@ export class ProcessModelHosts implements ModelHosts {
     };
     // Nothing lies in the working directory, so a model cannot read it: external data is looked up beside the model
     // and, for models loaded from bytes, here.
-    const cwd = path.join(this.#options.workDirectory, "empty");
-    await mkdir(cwd, { recursive: true, mode: 0o500 });
+    const cwd = await emptyFolder(this.#options.workDirectory);
     const main = (await this.#options.mainFile?.(spec.directory)) ?? MODEL_FILE;
     try {
       return await this.#startMeasured(spec, { cwd, main, onPhase, signal });
@@ -333,4 +332,13 @@ function failureOf(event: Extract<CheckedHostEvent, { event: "failed" }>, memMiB
 function present(loaded: Loaded | undefined): Loaded {
   if (loaded === undefined) throw hostFailure("HOST_CRASHED", "the model host was ready before it was loaded");
   return loaded;
+}
+
+/** A folder that is empty and stays so. Root alone could make one in a parent that nobody may write to. */
+async function emptyFolder(parent: string): Promise<string> {
+  const folder = path.join(parent, "empty");
+  await mkdir(parent, { recursive: true });
+  await chmod(parent, 0o700);
+  await mkdir(folder, { recursive: true, mode: 0o500 });
+  return folder;
 }

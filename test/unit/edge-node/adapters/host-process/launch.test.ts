@@ -48,6 +48,7 @@ describe("launchOf", () => {
   it("gives the host nothing of the agent's environment", () => {
     const { env } = launchOf(PARTS);
     expect(Object.keys(env).toSorted()).toEqual([
+      "HOME",
       "MALLOC_ARENA_MAX",
       "MALLOC_MMAP_THRESHOLD_",
       "MALLOC_TRIM_THRESHOLD_",
