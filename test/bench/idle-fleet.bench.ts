@@ -79,7 +79,7 @@ async function measure(database: string, checkout: string): Promise<Figures> {
   const url = new URL(server.url);
   url.pathname = `/${database}`;
   const profile = env["PROFILE"] === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${env["PROFILE"]}` };
-  const cluster = await SkerryCluster.start(url.href, profile, checkout);
+  const cluster = await SkerryCluster.start(url.href, profile, { checkout });
   // Rows are written while nobody reads them; the first start has made the tables.
   await cluster.controlPlane.stop();
   const cpId = await withClient(url.href, async (client) => {

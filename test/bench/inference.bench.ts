@@ -77,7 +77,7 @@ interface Build {
 
 async function startBaseline(checkout: string): Promise<Build & { readonly database: TestDatabase }> {
   const own = await startTestDatabase({ isEmpty: true });
-  const other = await SkerryCluster.start(own.url, {}, checkout);
+  const other = await SkerryCluster.start(own.url, {}, { checkout });
   return { cluster: other, node: await other.addNode("edge-a"), database: own };
 }
 

@@ -56,7 +56,7 @@ process.exit();
 async function measure(checkout: string): Promise<Figures> {
   const database = await startTestDatabase();
   // As each build starts when nothing is set.
-  const cluster = await SkerryCluster.start(database.url, { NODE_COMPILE_CACHE: undefined }, checkout);
+  const cluster = await SkerryCluster.start(database.url, { NODE_COMPILE_CACHE: undefined }, { checkout });
   try {
     await cluster.addNode("edge-a");
     await cluster.publish("digits", await readFile("examples/digits/models/digits.onnx"));

@@ -19,9 +19,19 @@ export async function defaultCredentials(env: NodeJS.ProcessEnv = process.env): 
   const { KUBECONFIG, KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = "443" } = env;
   if (KUBECONFIG === undefined && host !== undefined && existsSync(path.join(SERVICE_ACCOUNT, "token")))
     return serviceAccount(`https://${host.includes(":") ? `[${host}]` : host}:${port}`, SERVICE_ACCOUNT);
-  const { defaultKubeconfig } = await import("./kubeconfig.ts");
-  return defaultKubeconfig();
+  try {
+    const { defaultKubeconfig } = await import("./kubeconfig.ts");
+    return defaultKubeconfig();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    const cause = { cause: error };
+    throw new Error("images cannot read a kubeconfig: run in a pod with a service account", cause);
+  }
 }
+
+/** The image leaves client-node out. */
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
 
 /** A pod's service account: a token that the kubelet renews in place, and the cluster's certificate authority. */
 export function serviceAccount(server: string, folder: string): Credentials {

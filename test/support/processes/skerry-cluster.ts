@@ -38,20 +38,30 @@ export interface ClusterNode {
   restart(): void;
 }
 
+/** Whose programs run, and how. */
+interface Build {
+  /** The folder of another build, which a benchmark compares with this one. */
+  readonly checkout?: string | undefined;
+  /** What each program is started by, e.g. as another user. */
+  readonly under?: readonly string[];
+}
+
 /** A real control plane and real nodes, each a process of its own, against a real database. */
 export class SkerryCluster {
   readonly #directory: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #checkout: string | undefined;
+  readonly #under: readonly string[] | undefined;
   readonly port: number;
   readonly url: string;
   readonly nodes = new Map<string, ClusterNode>();
   #controlPlane: SkerryProcess;
   #adminKey = "";
 
-  private constructor(directory: string, port: number, env: NodeJS.ProcessEnv, checkout: string | undefined) {
+  private constructor(directory: string, port: number, env: NodeJS.ProcessEnv, build: Build) {
     this.#directory = directory;
-    this.#checkout = checkout;
+    this.#checkout = build.checkout;
+    this.#under = build.under;
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.#env = env;
@@ -59,14 +69,13 @@ export class SkerryCluster {
   }
 
   /**
-   * Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings. `checkout`: the
-   * folder of another build, which a benchmark compares with this one.
+   * Starts a control plane on `databaseUrl` and waits until it is ready. `env`: more of its settings.
    */
-  static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}, checkout?: string): Promise<SkerryCluster> {
+  static async start(databaseUrl: string, env: NodeJS.ProcessEnv = {}, build: Build = {}): Promise<SkerryCluster> {
     const directory = await mkdtemp(path.join(tmpdir(), "skerry-cluster-"));
     const port = Number(env["SKERRY_PORT"] ?? (await freePort()));
     const settings = { DATABASE_URL: databaseUrl, SKERRY_PORT: String(port), ...env };
-    const cluster = new SkerryCluster(directory, port, settings, checkout);
+    const cluster = new SkerryCluster(directory, port, settings, build);
     await cluster.whenControlPlaneReady();
     cluster.#adminKey = (await readFile(path.join(directory, "admin.key"), "utf8")).trim();
     return cluster;
@@ -123,6 +132,7 @@ export class SkerryCluster {
         },
         log: path.join(this.#directory, `${name}.log`),
         checkout: this.#checkout,
+        under: this.#under,
       });
     const node: ClusterNode = {
       name,
@@ -297,6 +307,7 @@ export class SkerryCluster {
       },
       log: path.join(this.#directory, "control-plane.log"),
       checkout: this.#checkout,
+      under: this.#under,
     });
   }
 }

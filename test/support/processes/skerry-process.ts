@@ -32,11 +32,14 @@ export class SkerryProcess {
       log: string;
       /** The folder of another build of Skerry to run, with what `npm ci` installs. */
       checkout?: string | undefined;
+      /** What the program is started by, e.g. as another user. */
+      under?: readonly string[] | undefined;
     },
   ) {
-    const { checkout = ROOT } = options;
-    const command = PROGRAMS[program].map((word) => word.replace(ROOT, checkout));
-    const child = spawn(process.execPath, [...command, ...(options.args ?? [])], {
+    const { checkout = ROOT, under = [] } = options;
+    const script = PROGRAMS[program].map((word) => word.replace(ROOT, checkout));
+    const [command = "", ...args] = [...under, process.execPath, ...script, ...(options.args ?? [])];
+    const child = spawn(command, args, {
       cwd: checkout,
       env: {
         PATH: process.env["PATH"],
