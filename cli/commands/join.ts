@@ -1,8 +1,11 @@
 import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
+import type { ExitCode } from "../exit-codes.ts";
+import { usageFailure } from "../failure.ts";
 import { wholeNumber } from "../globals.ts";
+import type { CommandContext } from "../run.ts";
 import type { CommandRunner } from "../shell.ts";
-import type { JoinOptions } from "../join/join.ts";
+import type { JoinOptions } from "../join/node-options.ts";
 
 /** `skerry join`. */
 export function registerJoin(program: Command, shell: CommandRunner): void {
@@ -28,11 +31,27 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
       )
       .option("--local-keys <file>", "who may call it there: a file that `skerry keys local` writes")
       .option("--kind <kind>", "edge or cloud", "edge")
+      .option(
+        "--install-service",
+        "make the node a service of systemd that starts with the machine, in place of Ctrl-C; as root",
+      )
+      .option("--uninstall-service", "stop that service and remove it; the node's data stays")
       .action((token: string | undefined, options: JoinOptions, command: Command) =>
-        shell.run(command, async (run) => (await import("../join/join.ts")).join(run, token, options)),
+        shell.run(command, async (run) => start(run, token, options)),
       ),
     "skerry join --token-file dock-7.token --server http://127.0.0.1:7070 --name dock-7",
     "skerry join --name dock-7",
     "skerry join --name dock-7 --local-host 10.0.0.7 --local-keys callers.keys",
+    "sudo skerry join --install-service --token-file dock-7.token --server https://skerry.example --name dock-7",
   );
+}
+
+async function start(run: CommandContext, token: string | undefined, options: JoinOptions): Promise<ExitCode> {
+  const { installService, uninstallService } = options;
+  if (installService === true && uninstallService === true)
+    throw usageFailure("--install-service and --uninstall-service exclude one another", "give one of them");
+  if (installService === true)
+    return (await import("../join/service/install-service.ts")).installService(run, token, options);
+  if (uninstallService === true) return (await import("../join/service/uninstall-service.ts")).uninstallService(run);
+  return (await import("../join/join.ts")).join(run, token, options);
 }

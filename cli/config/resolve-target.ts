@@ -6,6 +6,8 @@ import type { DevTarget } from "./dev-directory.ts";
 /** The name that always means the `skerry dev` of this folder. */
 export const DEV_CONTEXT = "dev";
 const DEFAULT_SERVER = "http://127.0.0.1:7070";
+/** Where the server comes from when nothing names one. */
+export const BY_DEFAULT = "the default, because no context is set and no `skerry dev` runs in this folder";
 
 export interface TargetSources {
   /** `--server` and `--context`. */
@@ -46,10 +48,7 @@ function chooseServer({ server, context, env, config, dev }: TargetSources): Cho
   if (env["SKERRY_SERVER"]) return { server: env["SKERRY_SERVER"], source: "from SKERRY_SERVER" };
   if (config.current !== null) return namedContext(config.current, config, dev);
   if (dev !== null) return { ...dev, source: `from the running \`skerry dev\` in ${dev.directory}` };
-  return {
-    server: DEFAULT_SERVER,
-    source: "the default, because no context is set and no `skerry dev` runs in this folder",
-  };
+  return { server: DEFAULT_SERVER, source: BY_DEFAULT };
 }
 
 function namedContext(name: string, config: Config, dev: DevTarget | null): Choice {

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { homedir, hostname } from "node:os";
+import { homedir } from "node:os";
 import { join as joinPath, resolve } from "node:path";
-import { z } from "zod";
 import { sleep, systemClock } from "../../shared/base/clock.ts";
 import { DRAIN_MS } from "../../shared/protocol/limits.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -12,21 +11,10 @@ import { Child, type Ended } from "../processes/child.ts";
 import { lastLines } from "../processes/log-file.ts";
 import { firstFreePort, isPortFree } from "../processes/ports.ts";
 import { EDGE_NODE, programEnvironment } from "../processes/programs.ts";
-import { readSecret } from "../read-secret.ts";
 import type { CommandContext } from "../run.ts";
-import { readSource } from "../spec/read-documents.ts";
+import { type JoinOptions, localSettings, localUrl, nameOf, tokenFrom } from "./node-options.ts";
+import { reasonsOf } from "./readiness.ts";
 
-export interface JoinOptions {
-  readonly name?: string;
-  readonly tokenFile?: string;
-  readonly dir?: string;
-  readonly localPort?: number;
-  readonly localHost?: string;
-  readonly localKeys?: string;
-  readonly kind: string;
-}
-
-const readiness = z.object({ reasons: z.array(z.string()) });
 const FIRST_LOCAL_PORT = 7090;
 /** The node drains first, then it is killed. */
 const KILL_MS = DRAIN_MS + 5_000;
@@ -68,11 +56,7 @@ export async function join(run: CommandContext, token: string | undefined, optio
 
 async function prepare(run: CommandContext, token: string | undefined, options: JoinOptions): Promise<JoiningNode> {
   const { env, cwd } = run.processEnv;
-  const name = options.name ?? nodeNameFrom(hostname());
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
-    throw usageFailure(`"${name}" is not a name for a node`, "use a–z, 0–9 and `-`, at most 63 characters");
-  if (options.kind !== "edge" && options.kind !== "cloud")
-    throw usageFailure(`--kind ${options.kind}: there are edge and cloud nodes`);
+  const name = nameOf(options);
   const directory = options.dir === undefined ? defaultDirectory(env, name) : resolve(cwd, options.dir);
   const hasIdentity = existsSync(joinPath(directory, "identity.json"));
   const given = await tokenFrom(run, token, options);
@@ -82,8 +66,6 @@ async function prepare(run: CommandContext, token: string | undefined, options: 
       "an operator makes one with `skerry token create --print-join`",
     );
   }
-  if (given !== undefined && !given.startsWith("skj1."))
-    throw usageFailure("this is not a join token", "a token begins with skj1.");
   const local = localSettings(run, options);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const localPort = await chooseLocalPort(options.localPort);
@@ -92,67 +74,11 @@ async function prepare(run: CommandContext, token: string | undefined, options: 
     server: (await run.target()).server,
     directory,
     logFile: joinPath(directory, "node.log"),
-    localUrl: `http://${reachableHost(local["SKERRY_LOCAL_HOST"])}:${localPort}`,
+    localUrl: localUrl(local["SKERRY_LOCAL_HOST"], localPort),
     local: { ...local, SKERRY_LOCAL_PORT: String(localPort) },
     token: given,
     hasIdentity,
   };
-}
-
-/**
- * The token, from a file or stdin (`-`), the argument or the environment. Every process of a machine can read the arguments
- * of the others, so an argument that is a token is taken with a warning.
- */
-async function tokenFrom(
-  run: CommandContext,
-  token: string | undefined,
-  { tokenFile }: JoinOptions,
-): Promise<string | undefined> {
-  const { env, cwd, stdin, streams } = run.processEnv;
-  if (token !== undefined && token !== "-" && tokenFile !== undefined)
-    throw usageFailure("a token and --token-file exclude one another", "give one of them");
-  if (token === "-" || tokenFile === "-") return (await readSecret(stdin, streams.err, "Join token: ")).trim();
-  if (tokenFile !== undefined) return (await readSource(resolve(cwd, tokenFile), stdin)).trim();
-  if (token !== undefined)
-    run.output.warn("other users of this machine can read the token in the list of processes; --token-file hides it");
-  return token ?? env["SKERRY_JOIN_TOKEN"];
-}
-
-const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
-
-/** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
-function localSettings(run: CommandContext, { localHost, localKeys }: JoinOptions): Readonly<Record<string, string>> {
-  const { env, cwd } = run.processEnv;
-  const host = localHost ?? env["SKERRY_LOCAL_HOST"];
-  const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
-  const url = env["SKERRY_LOCAL_URL"];
-  if (host !== undefined && keys === undefined && !HERE.test(host))
-    throw usageFailure(
-      `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,
-      "make one with `skerry keys local callers.keys`, and name it with --local-keys",
-    );
-  return {
-    ...(host !== undefined && { SKERRY_LOCAL_HOST: host }),
-    ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
-    ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
-  };
-}
-
-/** An address for all interfaces is none to call. */
-function reachableHost(host: string | undefined): string {
-  if (host === undefined || host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
-}
-
-/** A name for a node, made of this machine's. */
-export function nodeNameFrom(host: string): string {
-  const name = host
-    .toLowerCase()
-    .split(".")[0]
-    ?.replaceAll(/[^a-z0-9-]+/g, "-")
-    .slice(0, 63)
-    .replaceAll(/^-+|-+$/g, "");
-  return name === undefined || name === "" ? "node" : name;
 }
 
 function defaultDirectory(env: NodeJS.ProcessEnv, name: string): string {
@@ -199,17 +125,6 @@ async function announce(run: CommandContext, node: JoiningNode, signal: AbortSig
 }
 
 const isRemoval = (reason: string): boolean => reason.startsWith("this node was removed");
-
-/** Why a probe says no; empty when it says yes or nothing. */
-async function reasonsOf(url: string, signal: AbortSignal): Promise<readonly string[]> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) });
-    return readiness.parse(await response.json()).reasons;
-  } catch {
-    signal.throwIfAborted();
-    return [];
-  }
-}
 
 async function untilTrue(isTrue: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   while (!(await isTrue())) await sleep(systemClock, 200, signal);

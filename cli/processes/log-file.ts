@@ -54,9 +54,13 @@ export function readableLine(line: string): string {
   }
   if (typeof entry !== "object" || entry === null || !("msg" in entry) || typeof entry.msg !== "string") return line;
   const level = "level" in entry ? (LEVELS[String(entry.level)] ?? String(entry.level)) : "info";
-  const cause =
-    "err" in entry && typeof entry.err === "object" && entry.err !== null && "message" in entry.err
-      ? String(entry.err.message)
-      : "";
+  const cause = causeOf(entry);
   return `${level}: ${entry.msg}${cause === "" || entry.msg.includes(cause) ? "" : ` (${cause})`}`;
+}
+
+/** The programs log an error whole as `err`, or its message alone as `error`. */
+function causeOf(entry: object): string {
+  if ("err" in entry && typeof entry.err === "object" && entry.err !== null && "message" in entry.err)
+    return String(entry.err.message);
+  return "error" in entry && typeof entry.error === "string" ? entry.error : "";
 }

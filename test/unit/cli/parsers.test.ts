@@ -5,7 +5,7 @@ import { parseInputSource, shapeOfBytes, shapeOfData } from "../../../cli/infer/
 import { encodeRequest } from "../../../cli/infer/request.ts";
 import { parseRoute, routeWords } from "../../../cli/infer/route-header.ts";
 import { parseServerTiming } from "../../../cli/infer/server-timing.ts";
-import { nodeNameFrom } from "../../../cli/join/join.ts";
+import { nodeNameFrom } from "../../../cli/join/node-options.ts";
 import { parseModelReference } from "../../../cli/models/reference.ts";
 import { readableLine } from "../../../cli/processes/log-file.ts";
 
@@ -114,6 +114,7 @@ describe("a log line", () => {
   it("of pino's is put into words", () => {
     const line = '{"level":50,"time":1,"pid":2,"err":{"message":"no disk"},"msg":"cannot start"}';
     expect(readableLine(line)).toBe("error: cannot start (no disk)");
+    expect(readableLine('{"level":50,"error":"no disk","msg":"cannot start"}')).toBe("error: cannot start (no disk)");
   });
 
   it.each(["plain text", "{}", '"text"', "null"])("that is something else stays as it is: %s", (line) =>

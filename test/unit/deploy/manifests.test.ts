@@ -80,13 +80,3 @@ describe("the manifests in deploy/", () => {
     expect(base).toContain(`newTag: ${VERSION}\n`);
   });
 });
-
-describe("the systemd unit", () => {
-  it("starts the node as the command line does, with settings that it has", () => {
-    const unit = readFileSync(path.join(ROOT, "deploy/systemd/skerry-node.service"), "utf8");
-    const command = ["node", ...EDGE_NODE.nodeFlags, path.relative(ROOT, EDGE_NODE.script)].join(" ");
-    expect(unit).toContain(`ExecStart=/usr/bin/${command}\n`);
-    const named = [...unit.matchAll(/\bSKERRY_[A-Z_]+/g)].map(([name]) => name);
-    expect(named.filter((name) => !NODE_SETTINGS.has(name))).toEqual([]);
-  });
-});

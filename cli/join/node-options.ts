@@ -1,0 +1,97 @@
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { usageFailure } from "../failure.ts";
+import { readSecret } from "../read-secret.ts";
+import type { CommandContext } from "../run.ts";
+import { readSource } from "../spec/read-documents.ts";
+
+/** What `skerry join` is told of the node that it makes. */
+export interface JoinOptions {
+  readonly name?: string;
+  readonly tokenFile?: string;
+  readonly dir?: string;
+  readonly localPort?: number;
+  readonly localHost?: string;
+  readonly localKeys?: string;
+  readonly kind: string;
+  readonly installService?: boolean;
+  readonly uninstallService?: boolean;
+}
+
+/** The node's name, or this machine's. Fails on one that no node can have, and on a kind that there is not. */
+export function nameOf({ name = nodeNameFrom(hostname()), kind }: JoinOptions): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+    throw usageFailure(`"${name}" is not a name for a node`, "use a–z, 0–9 and `-`, at most 63 characters");
+  if (kind !== "edge" && kind !== "cloud") throw usageFailure(`--kind ${kind}: there are edge and cloud nodes`);
+  return name;
+}
+
+/**
+ * The token, from a file or stdin (`-`), the argument or the environment. Every process of a machine can read the arguments
+ * of the others, so an argument that is a token is taken with a warning. Fails on a text that is none.
+ */
+export async function tokenFrom(
+  run: CommandContext,
+  token: string | undefined,
+  { tokenFile }: JoinOptions,
+): Promise<string | undefined> {
+  if (token !== undefined && token !== "-" && tokenFile !== undefined)
+    throw usageFailure("a token and --token-file exclude one another", "give one of them");
+  const given = await readToken(run, token, tokenFile);
+  if (given !== undefined && !given.startsWith("skj1."))
+    throw usageFailure("this is not a join token", "a token begins with skj1.");
+  return given;
+}
+
+async function readToken(
+  run: CommandContext,
+  token: string | undefined,
+  tokenFile: string | undefined,
+): Promise<string | undefined> {
+  const { env, cwd, stdin, streams } = run.processEnv;
+  if (token === "-" || tokenFile === "-") return (await readSecret(stdin, streams.err, "Join token: ")).trim();
+  if (tokenFile !== undefined) return (await readSource(resolve(cwd, tokenFile), stdin)).trim();
+  if (token !== undefined)
+    run.output.warn("other users of this machine can read the token in the list of processes; --token-file hides it");
+  return token ?? env["SKERRY_JOIN_TOKEN"];
+}
+
+const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
+
+/** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
+export function localSettings(
+  run: CommandContext,
+  { localHost, localKeys }: JoinOptions,
+): Readonly<Record<string, string>> {
+  const { env, cwd } = run.processEnv;
+  const host = localHost ?? env["SKERRY_LOCAL_HOST"];
+  const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
+  const url = env["SKERRY_LOCAL_URL"];
+  if (host !== undefined && keys === undefined && !HERE.test(host))
+    throw usageFailure(
+      `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,
+      "make one with `skerry keys local callers.keys`, and name it with --local-keys",
+    );
+  return {
+    ...(host !== undefined && { SKERRY_LOCAL_HOST: host }),
+    ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
+    ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
+  };
+}
+
+/** Where this machine itself reaches what listens at `host`: an address for all interfaces is none to call. */
+export function localUrl(host: string | undefined, port: number): string {
+  if (host === undefined || host === "0.0.0.0" || host === "::") return `http://127.0.0.1:${port}`;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** A name for a node, made of this machine's. */
+export function nodeNameFrom(host: string): string {
+  const name = host
+    .toLowerCase()
+    .split(".")[0]
+    ?.replaceAll(/[^a-z0-9-]+/g, "-")
+    .slice(0, 63)
+    .replaceAll(/^-+|-+$/g, "");
+  return name === undefined || name === "" ? "node" : name;
+}
