@@ -10,6 +10,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { freePort, until } from "../../support/processes/skerry-process.ts";
 import { type ApiResponse, KubernetesApi, messageIn } from "../../../control-plane/adapters/kubernetes/api-client.ts";
 import { kubeconfig } from "../../../control-plane/adapters/kubernetes/kubeconfig.ts";
+import { auditFlags } from "./audit.ts";
 
 const VERSION = "1.36.3";
 const FOLDER =
@@ -22,6 +23,8 @@ const run = promisify(execFile);
 
 /** A real etcd, API server, controller manager and scheduler on loopback. What is missing is the kubelet. */
 export class Kubernetes {
+  /** The folder of the programs. */
+  static readonly programs = FOLDER;
   readonly directory: string;
   readonly url: string;
   readonly #children: ChildProcess[] = [];
@@ -66,6 +69,7 @@ export class Kubernetes {
         "service-account-signing-key-file": path.join(directory, "sa.key"),
         "api-audiences": "https://kubernetes.default.svc,skerry-join",
         "token-auth-file": path.join(directory, "tokens.csv"),
+        ...(await auditFlags(directory)),
       }),
     );
     const peers = `http://127.0.0.1:${peer}`;

@@ -4,9 +4,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { V1ConfigMap, V1Container, V1EnvVar, V1Pod, V1Volume } from "@kubernetes/client-node";
+import type { V1ConfigMap, V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
 import { quantity } from "../../../control-plane/adapters/kubernetes/quantity.ts";
 import type { Kubernetes } from "./kubernetes.ts";
+import { environmentOf } from "./pod-environment.ts";
 import { residentBytes } from "./resident-bytes.ts";
 
 const PROBE_TIMEOUT_MS = 1_000;
@@ -148,32 +149,33 @@ export class PodOnMachine {
     if (this.#restarts === 0)
       for (const volume of this.pod.spec?.volumes ?? []) await this.#mount(volume, path.join(directory, volume.name));
     this.#directory = directory;
-    this.#child = this.#spawn(tree, directory);
+    this.#child = await this.#spawn(tree, directory);
     this.#startedAt = new Date().toISOString();
     this.#waiting = undefined;
   }
 
-  #spawn(tree: string, directory: string): ChildProcess {
-    const { command = [], env = [] } = this.#container;
-    const [program = "", ...args] = command;
-    const own = Object.fromEntries(env.map((variable) => [variable.name, this.#valueOf(variable)]));
+  /** The folder of one of its volumes. */
+  volume(name: string): string {
+    if (this.#directory === undefined) throw new Error(`${this.pod.metadata?.name} has no volumes yet`);
+    return path.join(this.#directory, name);
+  }
+
+  get address(): string {
+    return this.#parts.ip;
+  }
+
+  async #spawn(tree: string, directory: string): Promise<ChildProcess> {
+    const [program = "", ...args] = this.#container.command ?? [];
+    const env = await environmentOf(this.pod, { ...this.#parts, directory });
     const child = spawn(program === "node" ? process.execPath : program, args, {
       cwd: tree,
-      env: { PATH: process.env["PATH"], ...mapped(own, this.#container, directory), ...this.#parts.env },
+      env: { PATH: process.env["PATH"], ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const log = createWriteStream(this.#parts.kubernetes.logOfPod(this.pod.metadata?.name ?? ""), { flags: "a" });
     for (const stream of [child.stdout, child.stderr]) stream.pipe(log, { end: false });
     child.once("close", () => log.end());
     return child;
-  }
-
-  #valueOf({ value, valueFrom }: V1EnvVar): string {
-    const field = valueFrom?.fieldRef?.fieldPath;
-    if (field === "metadata.name") return this.pod.metadata?.name ?? "";
-    if (field === "status.podIP") return this.#parts.ip;
-    if (valueFrom) throw new Error(`the test's kubelet does not know ${JSON.stringify(valueFrom)}`);
-    return value ?? "";
   }
 
   async #mount({ configMap, projected }: V1Volume, folder: string): Promise<void> {
@@ -260,20 +262,6 @@ export class PodOnMachine {
 }
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
-
-/** Paths in the container become paths in the pod's folder. */
-function mapped(
-  env: Readonly<Record<string, string>>,
-  { volumeMounts = [] }: V1Container,
-  directory: string,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).map(([name, value]) => {
-      const mount = volumeMounts.find(({ mountPath }) => value === mountPath || value.startsWith(`${mountPath}/`));
-      return [name, mount ? path.join(directory, mount.name) + value.slice(mount.mountPath.length) : value];
-    }),
-  );
-}
 
 /** What the readiness probe of the container says. */
 function answers({ readinessProbe, ports = [] }: V1Container, host: string): Promise<boolean> {

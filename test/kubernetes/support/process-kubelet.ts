@@ -81,10 +81,19 @@ export class ProcessKubelet {
     return child;
   }
 
+  /** The folder of one of a pod's volumes. */
+  volume(pod: string, name: string): string {
+    return this.#get(pod).volume(name);
+  }
+
+  /** Where a pod is reached, and no other one. */
+  address(pod: string): string {
+    return this.#get(pod).address;
+  }
+
   /** What a machine does whose memory runs out: the pod ends as `Evicted`. */
   async evict(pod: string): Promise<void> {
-    const found = this.#find(pod);
-    if (!found) throw new Error(`${pod} is not on ${this.name}`);
+    const found = this.#get(pod);
     await this.#busy.get(found.pod.metadata?.uid ?? "");
     await found.evict(MEMORY_LOW);
   }
@@ -165,6 +174,12 @@ export class ProcessKubelet {
   async #remove(uid: string, pod: PodOnMachine, how: { readonly graceMs: number }): Promise<void> {
     await pod.end(how);
     this.#pods.delete(uid);
+  }
+
+  #get(pod: string): PodOnMachine {
+    const found = this.#find(pod);
+    if (!found) throw new Error(`${pod} is not on ${this.name}`);
+    return found;
   }
 
   #find(pod: string): PodOnMachine | undefined {
