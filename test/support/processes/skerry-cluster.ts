@@ -93,8 +93,9 @@ export class SkerryCluster {
     return this.#directory;
   }
 
-  restartControlPlane(): void {
-    this.#controlPlane = this.#spawnControlPlane();
+  /** Starts it again. `env`: settings that differ from those of the start. */
+  restartControlPlane(env: NodeJS.ProcessEnv = {}): void {
+    this.#controlPlane = this.#spawnControlPlane(env);
   }
 
   whenControlPlaneReady(): Promise<true> {
@@ -298,12 +299,13 @@ export class SkerryCluster {
     return items.find((item) => item.name === name && holds(item));
   }
 
-  #spawnControlPlane(): SkerryProcess {
+  #spawnControlPlane(env: NodeJS.ProcessEnv = {}): SkerryProcess {
     return new SkerryProcess("control-plane/main.ts", {
       env: {
         SKERRY_DATA_DIR: path.join(this.#directory, "control-plane"),
         SKERRY_ADMIN_KEY_FILE: path.join(this.#directory, "admin.key"),
         ...this.#env,
+        ...env,
       },
       log: path.join(this.#directory, "control-plane.log"),
       checkout: this.#checkout,
