@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { alice, connect, event, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
+import { newId } from "../../../shared/base/ids.ts";
+import { systemRandom } from "../../../shared/base/random.ts";
+import { alice, connect, declarationOf, event, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -23,6 +25,15 @@ const count = async (table: string): Promise<number> =>
   Number((await sql.query(`SELECT count(*) AS n FROM ${table}`)).rows[0].n);
 const moveTo = (model: string, alias: string, version: number): Promise<void> =>
   stores.catalog.moveAlias({ model, alias, version, ifMatch: undefined }, { actor: alice, event: event("moved") });
+
+/** The next version of an existing model, which its check refused. */
+async function rejectedVersion(model: string): Promise<number> {
+  const uploadId = newId<string>("u", systemRandom);
+  const { version } = (await stores.catalog.declareVersion(declarationOf(model, uploadId), alice)).version;
+  await stores.catalog.beginCheck(uploadId);
+  await stores.catalog.reject(uploadId, "it is no model", event("rejected"));
+  return version;
+}
 
 describe("deleteVersion", () => {
   it("is refused while an alias or a deployment needs it, and names them", async () => {
@@ -92,6 +103,20 @@ describe("retention", () => {
       audit - 1,
       1,
     ]);
+  });
+
+  it("deletes rejected versions, whose numbers are never given again, and no others", async () => {
+    const kept = await readyVersion(stores, "mixed");
+    const rejected = await rejectedVersion("mixed");
+    const late = await rejectedVersion("mixed");
+    await sql.query(
+      `UPDATE model_versions SET created_at = now() - interval '31 days' WHERE model_name = 'mixed' AND version IN ($1, $2)`,
+      [kept, rejected],
+    );
+    expect(await stores.retention.sweep(KEEP)).toBe(1);
+    const listed = (await stores.catalog.listVersions("mixed")).map(({ version, state }) => [version, state]);
+    expect(Object.fromEntries(listed)).toEqual({ [kept]: "ready", [late]: "rejected" });
+    expect(await readyVersion(stores, "mixed")).toBe(late + 1);
   });
 
   it("keeps audit entries without a limit when it is 0, and the log stays closed to everybody else", async () => {

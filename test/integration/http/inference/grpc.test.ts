@@ -92,6 +92,7 @@ describe("gRPC at the control plane", () => {
     ["INVALID_REQUEST", status.INVALID_ARGUMENT],
     ["NOT_SERVED", status.UNIMPLEMENTED],
     ["QUEUE_FULL", status.RESOURCE_EXHAUSTED],
+    ["TOO_LARGE", status.RESOURCE_EXHAUSTED],
     ["MODEL_NOT_READY", status.UNAVAILABLE],
     ["DEADLINE_EXCEEDED", status.DEADLINE_EXCEEDED],
     ["RUN_FAILED", status.INTERNAL],
