@@ -18,4 +18,23 @@ for program in kube-apiserver kube-controller-manager kube-scheduler kubectl; do
   build "$program" "k8s.io/kubernetes/cmd/$program"
 done
 build etcd go.etcd.io/etcd/server/v3
+# Definitions of other projects whose objects deploy/ has: their modules hold them as files. Without them less is tested.
+define() { # MODULE@VERSION SUM FILE…
+  local found dir file
+  found=$(go mod download -json "$1") || return
+  [[ $found == *"\"Sum\": \"$2\""* ]] || { echo "$1 has another sum than $2" >&2; return 1; }
+  dir=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$found")
+  for file in "${@:3}"; do install -m 644 "$dir/$file" "$folder/definitions.part/" || return; done
+}
+if [[ ! -d $folder/definitions ]]; then
+  rm -rf "$folder/definitions.part"
+  mkdir "$folder/definitions.part"
+  crds=example/prometheus-operator-crd/monitoring.coreos.com
+  define sigs.k8s.io/gateway-api@v1.4.0 h1:ZwlNM6zOHq0h3WUX2gfByPs2yAEsy/EenYJB78jpQfQ= \
+    config/crd/standard/gateway.networking.k8s.io_httproutes.yaml &&
+    define github.com/prometheus-operator/prometheus-operator@v0.85.0 h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s= \
+      "${crds}_servicemonitors.yaml" "${crds}_prometheusrules.yaml" &&
+    mv "$folder/definitions.part" "$folder/definitions" ||
+    echo "there are no definitions of the Gateway API and the Prometheus operator" >&2
+fi
 echo "$folder"
