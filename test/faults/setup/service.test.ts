@@ -1,0 +1,104 @@
+import { execFile } from "node:child_process";
+import { copyFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { identityModel } from "../../support/models/onnx-models.ts";
+import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { freePort } from "../../support/processes/skerry-process.ts";
+import { type CommandResult, Systemd } from "../../support/processes/systemd.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "../../..");
+const NODE = "/usr/local/bin/skerry-test-node";
+const SETTINGS = "/etc/skerry/node.env";
+
+let systemd: Systemd;
+let database: TestDatabase;
+let cluster: SkerryCluster;
+let port: number;
+
+beforeAll(async () => {
+  if (!Systemd.isPossible) return;
+  systemd = await Systemd.start();
+  await copyFile(process.execPath, path.join(systemd.root, NODE));
+  await promisify(execFile)(process.execPath, [
+    path.join(ROOT, "deploy/docker/layout.mjs"),
+    path.join(systemd.root, "opt/skerry"),
+  ]);
+  database = await startTestDatabase();
+  cluster = await SkerryCluster.start(database.url);
+  port = await freePort();
+}, 180_000);
+
+afterAll(async () => {
+  await systemd?.stop();
+  await cluster?.stop();
+  await database?.stop();
+}, 60_000);
+
+const join = (input: string, ...options: readonly string[]): Promise<CommandResult> =>
+  systemd.runWith(input, NODE, "/opt/skerry/cli/main.ts", "join", ...options);
+const install = (input: string, ...more: readonly string[]): Promise<CommandResult> =>
+  join(input, "--install-service", "--server", cluster.url, "--name", "dock-7", "--local-port", String(port), ...more);
+const token = async (): Promise<string> =>
+  (await cluster.post<{ token: string }>("/join-tokens", { kind: "edge" })).token;
+
+async function ask(url: string, body: object): Promise<unknown> {
+  const headers = { authorization: `Bearer ${cluster.adminKey}`, "content-type": "application/json" };
+  return (await fetch(cluster.url + url, { method: "POST", headers, body: JSON.stringify(body) })).json();
+}
+
+/** Where systemd cannot be started beside what runs, the tests of the unit alone have to do. */
+const here = Systemd.isPossible ? describe : describe.skip;
+
+here("skerry join --install-service", () => {
+  it("makes the node a service that runs without rights, and keeps no token", async () => {
+    const { code, output } = await install(await token(), "-");
+    expect([code, output]).toEqual([0, expect.stringContaining("dock-7 is ready")]);
+    await cluster.whenNode("dock-7", "ready");
+    expect((await systemd.run("cat", SETTINGS)).output).not.toContain("skj1.");
+    expect((await systemd.run("systemctl", "is-enabled", "skerry-node")).output.trim()).toBe("enabled");
+    const { output: pid } = await systemd.run("systemctl", "show", "--property=MainPID", "--value", "skerry-node");
+    const { output: status } = await systemd.run("cat", `/proc/${pid.trim()}/status`);
+    expect(status).not.toMatch(/^Uid:\s+0\s/m);
+    for (const line of [/^CapEff:\s+0{16}$/m, /^NoNewPrivs:\s+1$/m, /^Seccomp:\s+2$/m]) expect(status).toMatch(line);
+  }, 120_000);
+
+  it("leaves both runtimes what they need", async () => {
+    await cluster.publish("echo", identityModel("FP32", ["n", 2]));
+    await cluster.publish("tiny", tinyGguf(), { runtime: "gguf" });
+    for (const name of ["echo", "tiny"]) {
+      await cluster.deploy({ name, model: name, version: 1, placement: { edge: { min: 1 } } });
+      await cluster.whenDeploymentReady(name, 60_000);
+    }
+    const inputs = [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }];
+    expect(await ask("/v2/models/echo/infer", { inputs })).toMatchObject({ outputs: [{ data: [1, 2] }] });
+    const prompt = { model: "tiny", prompt: "a", max_tokens: 2, temperature: 0 };
+    expect(await ask("/v1/completions", prompt)).toMatchObject({ choices: [{ text: "bc" }] });
+  }, 180_000);
+
+  it("keeps the node when it is run again, without a token", async () => {
+    const before = await cluster.whenNode("dock-7", "ready");
+    expect(await install("")).toMatchObject({ code: 0 });
+    expect((await cluster.whenNode("dock-7", "ready")).id).toBe(before.id);
+  }, 120_000);
+
+  it("takes the service away and leaves the node's data, and tells a refused token from the log", async () => {
+    const used = await token();
+    await cluster.request("DELETE", `/join-tokens/${used.split(".")[3]}`);
+    expect(await join("", "--uninstall-service")).toMatchObject({
+      code: 0,
+      output: expect.stringContaining("still in /var/lib/skerry"),
+    });
+    expect((await systemd.run("ls", "/var/lib/skerry")).output).toContain("identity.json");
+    expect(await join("", "--uninstall-service")).toMatchObject({ code: 5 });
+    await systemd.run("sh", "-c", "rm -r /var/lib/private/skerry /var/lib/skerry");
+    const refused = await install(used, "-");
+    expect([refused.code, refused.output]).toEqual([
+      1,
+      expect.stringContaining("the join token is wrong, used, expired"),
+    ]);
+  }, 180_000);
+});
