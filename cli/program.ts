@@ -9,6 +9,7 @@ import { registerJoin } from "./commands/join.ts";
 import { registerKeys } from "./commands/keys.ts";
 import { registerModels } from "./commands/models.ts";
 import { registerNodes } from "./commands/nodes.ts";
+import { registerPools } from "./commands/pools.ts";
 import { registerSpecs } from "./commands/specs.ts";
 import { registerTools } from "./commands/tools.ts";
 import { addGlobalOptions } from "./globals.ts";
@@ -41,6 +42,7 @@ export function buildProgram(shell: CommandRunner): Command {
   registerChat(program, shell);
   program.commandsGroup("The fleet:");
   registerNodes(program, shell);
+  registerPools(program, shell);
   registerEvents(program, shell);
   program.commandsGroup("Access:");
   registerContexts(program, shell);

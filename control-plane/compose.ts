@@ -35,7 +35,9 @@ import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { OwnerSweep } from "./app/kubernetes/owner-sweep.ts";
+import { PoolAdmin } from "./app/cloud/pool-admin.ts";
 import { PoolLoop } from "./app/cloud/pool-loop.ts";
+import { PoolSources } from "./app/cloud/pool-sources.ts";
 import { PodJoin } from "./app/nodes/pod-join.ts";
 import { PodSweep } from "./app/nodes/pod-sweep.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
@@ -202,6 +204,18 @@ export async function composeControlPlane(
   const events = new EventFeed({ store: postgres.events, clock, logger });
   const cloud = await openCloud(config, { clock, logger });
   const { pods, resources } = cloud;
+  const sources = new PoolSources({
+    settled: cloud.pools,
+    declarations: postgres.poolDeclarations,
+    open: cloud.openPool,
+    site: config.podSite,
+  });
+  const cloudPools = new PoolAdmin({
+    sources,
+    declarations: postgres.poolDeclarations,
+    store: postgres.cloudPools,
+    namespaces: new Set(config.podServiceAccounts.map((account) => account.split("/")[0] ?? "")),
+  });
   const podJoin = new PodJoin({
     pods,
     store: postgres.pods,
@@ -209,11 +223,11 @@ export async function composeControlPlane(
     random,
     cpId,
     urls: nodeUrls,
-    site: config.podSite,
+    siteOf: (pool) => sources.siteOf(pool),
     recordEvent,
   });
   const pools = new PoolLoop({
-    pools: cloud.pools,
+    sources,
     fleet,
     leadership,
     plans: postgres.plans,
@@ -244,6 +258,7 @@ export async function composeControlPlane(
       deployments,
       catalog,
       nodes,
+      pools: { admin: cloudPools, declarations: postgres.poolDeclarations, loop: pools },
       store: postgres.deployments,
       watches,
       fleet,
@@ -276,7 +291,7 @@ export async function composeControlPlane(
     repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,
     watches,
-    cloudPools: postgres.cloudPools,
+    cloudPools,
     audit: postgres.audit,
     idempotency: postgres.idempotency,
     metrics,
@@ -317,7 +332,7 @@ export async function composeControlPlane(
       podSweep?.start();
       kubernetes?.start();
       ownerSweep.start();
-      if (cloud.pools.length > 0) pools.start();
+      if (sources.isUsed) pools.start();
       retention.start();
     },
     open() {

@@ -110,7 +110,7 @@ const settings = z.object({
     .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "not the name of a namespace")
     .optional()
     .describe(
-      "Namespace of Kubernetes whose Models, ModelDeployments and EdgeNodes (skerry.dev) are carried out. Default: none.",
+      "Namespace of Kubernetes whose Models, ModelDeployments, EdgeNodes and CloudPools (skerry.dev) are carried out. Default: none.",
     ),
   SKERRY_POD_SITE: z
     .string()

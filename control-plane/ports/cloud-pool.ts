@@ -1,4 +1,5 @@
-import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
+import type { CloudPoolSpec, PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
+import type { Actor } from "./audit.ts";
 import type { LeaderFence, PlanOutcome } from "./plan.ts";
 
 /** One process of a pool that is a node, or is about to be one, of its own name. */
@@ -40,6 +41,31 @@ export interface CloudPool {
   observe(): Promise<PoolObservation>;
   /** Sets the number of pods. False when it was changed by somebody else meanwhile. Throws `CLUSTER_UNAVAILABLE`. */
   scale(change: PoolScale): Promise<boolean>;
+}
+
+/** A pool that the API or a custom resource declares. */
+export interface DeclaredPool {
+  readonly spec: CloudPoolSpec;
+  readonly rowVersion: number;
+  /** Of the CloudPool that declares it; null: the API does. */
+  readonly kubernetesNamespace: string | null;
+}
+
+interface PoolChange {
+  readonly actor: Actor;
+  readonly ifMatch: number | undefined;
+}
+
+/** Pools that are declared, beside those of the settings. Every method throws `DATABASE_UNAVAILABLE`. */
+export interface PoolDeclarations {
+  list(): Promise<readonly DeclaredPool[]>;
+  /**
+   * Creates or replaces, with its event and audit entry. A custom resource takes over a pool that says the same. Throws
+   * `CONFLICT` when somebody else declares it, or another pool scales its Deployment, `STALE_ETAG`.
+   */
+  put(spec: CloudPoolSpec, change: PoolChange): Promise<{ readonly created: boolean; readonly rowVersion: number }>;
+  /** Throws `NOT_FOUND`, `CONFLICT` as `put`, `STALE_ETAG`. */
+  delete(name: string, change: PoolChange): Promise<void>;
 }
 
 /** What the leader found of its pools, for every replica to show. */

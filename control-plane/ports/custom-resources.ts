@@ -1,7 +1,7 @@
 import type { Resource } from "../../shared/api/v1alpha1/resource.ts";
 import type { Actor } from "./audit.ts";
 
-export type ResourceKind = "ModelDeployment" | "Model" | "EdgeNode";
+export type ResourceKind = "ModelDeployment" | "Model" | "EdgeNode" | "CloudPool";
 
 /** What happened to the resources of one kind, in the order in which it happened. */
 export type ResourceChange =

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { cloudPoolResourceSpec, cloudPoolStatus } from "../../shared/api/v1alpha1/cloud-pool.ts";
 import { edgeNodeSpec, edgeNodeStatus } from "../../shared/api/v1alpha1/edge-node.ts";
 import { modelDeploymentSpec, modelDeploymentStatus } from "../../shared/api/v1alpha1/model-deployment.ts";
 import { modelSpec, modelStatus } from "../../shared/api/v1alpha1/model.ts";
@@ -153,6 +154,36 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       { name: "Models", type: "string", jsonPath: ".status.models[*].model" },
       AGE,
       { name: "Agent", type: "string", jsonPath: ".status.agentVersion", priority: 1 },
+    ],
+  },
+  {
+    kind: "CloudPool",
+    plural: "cloudpools",
+    shortNames: ["cpool"],
+    description: "A Deployment of nodes in this namespace that Skerry scales with demand, within bounds.",
+    spec: cloudPoolResourceSpec,
+    specWithout: ["name", "namespace"],
+    status: cloudPoolStatus,
+    extensions: {
+      "": { rules: [NAME_RULE] },
+      spec: { rules: [{ rule: "self.max >= self.min", message: "must not be below `min`", fieldPath: ".max" }] },
+      "spec.deployment": {
+        rules: [
+          { rule: "self == oldSelf", message: "a pool keeps its Deployment: declare another pool for another one" },
+        ],
+      },
+      ...CONDITIONS,
+    },
+    scale: { specReplicasPath: ".spec.min", statusReplicasPath: ".status.replicas" },
+    columns: [
+      { name: "Ready", type: "string", jsonPath: condition("Ready", "status") },
+      { name: "Deployment", type: "string", jsonPath: ".spec.deployment" },
+      { name: "Min", type: "integer", jsonPath: ".spec.min" },
+      { name: "Max", type: "integer", jsonPath: ".spec.max" },
+      { name: "Wanted", type: "integer", jsonPath: ".status.wanted", description: "Pods that the load asks for." },
+      { name: "Nodes", type: "integer", jsonPath: ".status.ready", description: "Pods that are ready nodes." },
+      AGE,
+      { name: "Trouble", type: "string", jsonPath: ".status.trouble", priority: 1 },
     ],
   },
 ];

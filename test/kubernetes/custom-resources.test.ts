@@ -42,6 +42,7 @@ describe("the definitions, read back from the API server", () => {
       .trim()
       .split("\n");
     expect(names.map((line) => line.split(/\s+/).slice(0, 2).join(" ")).toSorted()).toEqual([
+      "cloudpools cpool",
       "edgenodes enode",
       "modeldeployments mdep",
       "models mdl",

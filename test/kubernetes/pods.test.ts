@@ -166,6 +166,8 @@ describe("the rights of the control plane", () => {
       );
     const named = new Set(own.map((line) => line.replace(/\s+\[\]\s+\[[^\]]*\]\s+/, " ").trim()));
     expect([...named].toSorted()).toEqual([
+      "cloudpools.skerry.dev [list watch]",
+      "cloudpools.skerry.dev/status [patch]",
       "deployments.apps [get]",
       "deployments.apps/scale [get patch]",
       "edgenodes.skerry.dev [list watch get create delete]",

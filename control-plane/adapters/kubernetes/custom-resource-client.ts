@@ -17,6 +17,7 @@ const PLURALS = {
   ModelDeployment: "modeldeployments",
   Model: "models",
   EdgeNode: "edgenodes",
+  CloudPool: "cloudpools",
 } as const satisfies Record<ResourceKind, string>;
 
 /** The one name under which everything is applied: fields that are not applied any more go, those of others stay. */

@@ -35,15 +35,23 @@ export class PostgresOwnerStore implements OwnerStore {
         SELECT id, name, kubernetes_namespace AS namespace FROM nodes
         WHERE kubernetes_namespace IS NOT NULL AND kubernetes_namespace IS DISTINCT FROM ${kept}
         ORDER BY id LIMIT ${AT_ONCE} FOR NO KEY UPDATE`;
-      if (deployments.length + models.length + nodes.length === 0) return 0;
+      const pools = await tx.$queryRaw<Owned[]>`
+        SELECT name, kubernetes_namespace AS namespace FROM declared_pools
+        WHERE kubernetes_namespace IS NOT NULL AND kubernetes_namespace IS DISTINCT FROM ${kept}
+        ORDER BY name LIMIT ${AT_ONCE} FOR UPDATE`;
+      if (deployments.length + models.length + nodes.length + pools.length === 0) return 0;
       const free = { kubernetesNamespace: null };
       await tx.deployment.updateMany({ where: { name: { in: namesOf(deployments) } }, data: free });
       await tx.model.updateMany({ where: { name: { in: namesOf(models) } }, data: free });
       const ofNodes = { ...free, rowVersion: { increment: 1 } };
       await tx.node.updateMany({ where: { name: { in: namesOf(nodes) } }, data: ofNodes });
+      await tx.$executeRaw`
+        UPDATE declared_pools SET kubernetes_namespace = NULL, row_version = row_version + 1
+        WHERE name = ANY(${namesOf(pools)}::text[])`;
       const events = [
         ...(await tell(tx, deployments, { actor, kind: "deployment", reason: "DeploymentReleased" })),
         ...(await tell(tx, models, { actor, kind: "model", reason: "ModelReleased" })),
+        ...(await tell(tx, pools, { actor, kind: "pool", reason: "PoolReleased" })),
         ...(await tell(tx, nodes, { actor, kind: "node", reason: "NodeChanged" })),
       ];
       await appendEvents(tx, events, {

@@ -5,7 +5,7 @@ import type { CatalogStore, DeploymentStore } from "../../ports/catalog.ts";
 import type { AuditStore } from "../../ports/audit.ts";
 import type { EventStore } from "../../ports/events.ts";
 import type { IdempotencyStore } from "../../ports/idempotency.ts";
-import type { CloudPoolStore } from "../../ports/cloud-pool.ts";
+import type { CloudPoolStore, PoolDeclarations } from "../../ports/cloud-pool.ts";
 import type { OwnerStore } from "../../ports/custom-resources.ts";
 import type { DemandStore } from "../../ports/demand.ts";
 import type { KeyStore } from "../../ports/keys.ts";
@@ -20,6 +20,7 @@ import { PostgresChangeNotifier } from "./change-notifier.ts";
 import { PostgresEventStore } from "./events/event-store.ts";
 import { PostgresRetentionStore } from "./events/retention-store.ts";
 import { PostgresCloudPoolStore } from "./fleet/cloud-pool-store.ts";
+import { PostgresPoolDeclarations } from "./fleet/pool-declarations.ts";
 import { PostgresDemandStore } from "./fleet/demand-store.ts";
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
@@ -57,6 +58,7 @@ export interface PostgresStores {
   readonly plans: PlanStore;
   readonly demand: DemandStore;
   readonly cloudPools: CloudPoolStore;
+  readonly poolDeclarations: PoolDeclarations;
   readonly fleet: FleetStore;
   readonly sessions: SessionStore;
   readonly pods: PodNodeStore;
@@ -95,6 +97,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     leadership: new PostgresLeadershipStore(vital),
     plans: new PostgresPlanStore(database),
     cloudPools: new PostgresCloudPoolStore(database),
+    poolDeclarations: new PostgresPoolDeclarations(database),
     demand: new PostgresDemandStore(database),
     fleet: new PostgresFleetStore(database),
     sessions: new PostgresSessionStore({ ofNodes, vital }),

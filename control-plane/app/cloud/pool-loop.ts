@@ -6,25 +6,29 @@ import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { poolFindings } from "../../core/scaling/pool-findings.ts";
 import { planPools, type PoolPlan, type PoolStep } from "../../core/scaling/pool-plan.ts";
-import { isPresent, troubleOf, type Pool, type PoolSettings } from "../../core/scaling/pool.ts";
+import { isPresent, siteTrouble, type Pool } from "../../core/scaling/pool.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
-import type { CloudPool, CloudPoolStore } from "../../ports/cloud-pool.ts";
+import type { CloudPool, CloudPoolStore, PoolObservation } from "../../ports/cloud-pool.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../ports/plan.ts";
 import type { Leadership } from "../control-loop/leadership.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
+import type { ConfiguredPool, PoolSources } from "./pool-sources.ts";
+import { PoolTroubles } from "./pool-troubles.ts";
+
+/** A pool as it was observed, and what observed it: another one when it scales another Deployment now. */
+interface Observed {
+  readonly observation: PoolObservation;
+  readonly by: CloudPool;
+  readonly at: number;
+}
 
 const PERIOD_MS = 1_000;
 /** A pool in which nothing moves is looked at so often, in ms. */
 const QUIET_MS = 10_000;
 
-export interface ConfiguredPool {
-  readonly settings: PoolSettings;
-  readonly pool: CloudPool;
-}
-
 interface Parts {
-  readonly pools: readonly ConfiguredPool[];
+  readonly sources: Pick<PoolSources, "list">;
   readonly fleet: FleetCache;
   readonly leadership: Pick<Leadership, "current">;
   readonly plans: Pick<PlanStore, "setDraining">;
@@ -53,11 +57,14 @@ interface Parts {
  */
 export class PoolLoop {
   readonly #parts: Parts;
-  readonly #observed = new Map<string, { readonly pool: Pool; readonly at: number }>();
+  /** As they are declared in this round. */
+  #pools: readonly ConfiguredPool[] = [];
+  readonly #observed = new Map<string, Observed>();
+  readonly #listeners = new Set<(name: string) => void>();
   readonly #outages = new Map<string, string>();
   /** Ids of nodes that this leader drains to remove them. */
   readonly #drainedHere = new Set<string>();
-  readonly #troubles = new Map<string, string>();
+  readonly #troubles = new PoolTroubles();
   #moving: ReadonlySet<string> = new Set();
   #views: readonly Pool[] = [];
   #findings: readonly PoolFindings[] = [];
@@ -95,6 +102,12 @@ export class PoolLoop {
     return this.#findings;
   }
 
+  /** Calls `changed` with the names of pools whose findings differ from what they were; returns what ends that. */
+  onFindings(changed: (name: string) => void): () => void {
+    this.#listeners.add(changed);
+    return () => this.#listeners.delete(changed);
+  }
+
   async #runOnce(): Promise<void> {
     const { leadership, fleet, logger } = this.#parts;
     const lead = leadership.current();
@@ -111,18 +124,20 @@ export class PoolLoop {
   #forget(): void {
     this.#observed.clear();
     this.#drainedHere.clear();
-    this.#troubles.clear();
+    this.#troubles.keep(new Set());
     this.#moving = new Set();
     this.#recorded = undefined;
-    this.#findings = [];
+    this.#setFindings([]);
     this.#setViews([]);
   }
 
   async #reconcile({ fence, since }: { readonly fence: LeaderFence; readonly since: number }): Promise<void> {
-    const due = this.#parts.pools.filter(({ settings }) => this.#isDue(settings.name));
+    this.#pools = await this.#parts.sources.list();
+    this.#forgetOthers();
+    const due = this.#pools.filter((pool) => this.#isDue(pool));
     await Promise.all(due.map((pool) => this.#observe(pool)));
     let plans = this.#plan(since);
-    const unsure = this.#parts.pools.filter(
+    const unsure = this.#pools.filter(
       (pool) =>
         !due.includes(pool) && plans.some((plan) => plan.pool.name === pool.settings.name && plan.steps.length > 0),
     );
@@ -140,7 +155,15 @@ export class PoolLoop {
     await this.#record(plans, { fence, since });
   }
 
-  #isDue(name: string): boolean {
+  /** What is not declared any more, or scales something else now, is known no more. */
+  #forgetOthers(): void {
+    const present = new Map(this.#pools.map(({ settings, pool }) => [settings.name, pool]));
+    for (const [name, { by }] of this.#observed) if (present.get(name) !== by) this.#observed.delete(name);
+    for (const name of this.#outages.keys()) if (!present.has(name)) this.#outages.delete(name);
+    this.#troubles.keep(new Set(present.keys()));
+  }
+
+  #isDue({ settings: { name } }: ConfiguredPool): boolean {
     const observed = this.#observed.get(name);
     const age = this.#parts.clock.now() - (observed?.at ?? -Infinity);
     return age >= (this.#moving.has(name) ? PERIOD_MS : QUIET_MS);
@@ -151,7 +174,7 @@ export class PoolLoop {
     const { name } = settings;
     try {
       const observation = await pool.observe();
-      this.#observed.set(name, { pool: { ...settings, ...observation }, at: clock.now() });
+      this.#observed.set(name, { observation, by: pool, at: clock.now() });
       if (this.#outages.delete(name)) logger.info({ pool: name }, "the cloud pool can be looked at again");
     } catch (error) {
       const why = messageOf(error);
@@ -163,10 +186,13 @@ export class PoolLoop {
   }
 
   #plan(since: number): readonly PoolPlan[] {
-    const { fleet, pools, workersOf, scaleDownMs } = this.#parts;
+    const { fleet, workersOf, scaleDownMs } = this.#parts;
     const snapshot = fleet.snapshot();
     for (const id of this.#drainedHere) if (snapshot.nodes.get(id)?.draining !== true) this.#drainedHere.delete(id);
-    const observed = pools.flatMap(({ settings }) => this.#observed.get(settings.name)?.pool ?? []);
+    const observed = this.#pools.flatMap(({ settings }): readonly Pool[] => {
+      const known = this.#observed.get(settings.name)?.observation;
+      return known ? [{ ...settings, ...known, trouble: known.trouble ?? siteTrouble(settings, known) }] : [];
+    });
     this.#setViews(observed);
     const known = { workersOf, drainedHere: this.#drainedHere, scaleDownMs };
     return planPools(snapshot, observed, { ...this.#context(since), ...known });
@@ -176,31 +202,18 @@ export class PoolLoop {
     return { now: this.#parts.clock.now(), timings: this.#parts.timings, trigger: "cloud-pool", leaderSince };
   }
 
+  #setFindings(findings: readonly PoolFindings[]): void {
+    const before = new Map(this.#findings.map((each) => [each.name, each]));
+    this.#findings = findings;
+    for (const each of findings)
+      if (!isEqual(before.get(each.name), each)) for (const changed of this.#listeners) changed(each.name);
+  }
+
   #setViews(views: readonly Pool[]): void {
     if (isEqual(this.#views, views)) return;
     this.#views = views;
-    for (const pool of views) this.#tellTroubles(pool);
+    for (const pool of views) for (const event of this.#troubles.eventsOf(pool)) this.#parts.recordEvent(event);
     this.#parts.onChange();
-  }
-
-  /** Once, when something comes in the way of a pool or a pod, or is another thing than before. */
-  #tellTroubles(pool: Pool): void {
-    const { recordEvent } = this.#parts;
-    const about: [key: string, object: string, trouble: string | undefined][] = pool.pods.map((pod) => [
-      `pod/${pod.name}`,
-      `node/${pod.name}`,
-      pod.trouble,
-    ]);
-    about.push([`pool/${pool.name}`, `pool/${pool.name}`, troubleOf(pool)]);
-    for (const [key, object, trouble] of about) {
-      if (this.#troubles.get(key) === trouble) continue;
-      if (trouble === undefined) this.#troubles.delete(key);
-      else {
-        this.#troubles.set(key, trouble);
-        const reason = key.startsWith("pool/") ? "PoolStalled" : "PodFailed";
-        recordEvent({ type: "Warning", reason, object, message: trouble });
-      }
-    }
   }
 
   async #execute({ pool }: PoolPlan, step: PoolStep, fence: LeaderFence): Promise<PlanOutcome> {
@@ -223,9 +236,9 @@ export class PoolLoop {
   }
 
   async #scale({ name }: Pool, step: Extract<PoolStep, { kind: "scale" }>): Promise<PlanOutcome> {
-    const { pools, recordEvent, logger } = this.#parts;
+    const { recordEvent, logger } = this.#parts;
     const { from, to, remove, why } = step;
-    const configured = pools.find(({ settings }) => settings.name === name);
+    const configured = this.#pools.find(({ settings }) => settings.name === name);
     if (!configured) return "stale";
     try {
       if (!(await configured.pool.scale({ from, to, remove }))) return "stale";
@@ -245,17 +258,24 @@ export class PoolLoop {
     plans: readonly PoolPlan[],
     lead: { readonly fence: LeaderFence; readonly since: number },
   ): Promise<void> {
-    const { fleet, store, pools } = this.#parts;
+    const { fleet, store } = this.#parts;
     const context = this.#context(lead.since);
-    this.#findings = pools.map(({ settings }) => {
+    const findings = this.#pools.map(({ settings }) => {
       const plan = plans.find(({ pool }) => pool.name === settings.name);
       if (plan) return poolFindings(fleet.snapshot(), plan, (node) => stateFor(node, context));
       // One that cannot be looked at is shown as it was, with the reason.
       const { name, min, max } = settings;
       const before = this.#findings.find((each) => each.name === name);
       const trouble = this.#outages.get(name) ?? null;
-      return { ...(before ?? { name, min, max, wanted: min, replicas: 0, ready: 0, pending: 0, pods: [] }), trouble };
+      return {
+        ...(before ?? { wanted: min, replicas: 0, ready: 0, pending: 0, pods: [] }),
+        name,
+        min,
+        max,
+        trouble,
+      };
     });
+    this.#setFindings(findings);
     if (this.#recorded !== undefined && isEqual(this.#recorded, this.#findings)) return;
     const recorded = this.#findings;
     if ((await store.record(lead.fence, recorded)) === "committed") this.#recorded = recorded;

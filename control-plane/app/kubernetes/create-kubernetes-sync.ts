@@ -9,6 +9,7 @@ import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import type { FleetWatches } from "../fleet/fleet-watches.ts";
 import type { NodeAdmin } from "../nodes/node-admin.ts";
+import { CloudPools, type PoolParts } from "./cloud-pools.ts";
 import { EdgeNodes } from "./edge-nodes.ts";
 import { KubernetesSync } from "./kubernetes-sync.ts";
 import type { ModelCatalog } from "../catalog/model-catalog.ts";
@@ -23,6 +24,7 @@ interface Parts {
   readonly deployments: DeploymentAdmin;
   readonly catalog: ModelCatalog;
   readonly nodes: NodeAdmin;
+  readonly pools: PoolParts;
   readonly store: Pick<DeploymentStore, "release">;
   readonly watches: FleetWatches;
   readonly fleet: Pick<FleetReader, "snapshot"> & { onChange(listener: (change: ChangeSet) => void): void };
@@ -35,7 +37,7 @@ interface Parts {
 
 /** What carries out the custom resources of `cluster`, one controller for each kind. */
 export function createKubernetesSync(cluster: CustomResources, parts: Parts): KubernetesSync {
-  const { deployments, catalog, nodes, store, watches, fleet, clock } = parts;
+  const { deployments, catalog, nodes, pools, store, watches, fleet, clock } = parts;
   const changes = new ModelChanges(fleet);
   const reconcilers = (lease: LeaderFence): readonly Reconciler[] => {
     const common = {
@@ -45,6 +47,7 @@ export function createKubernetesSync(cluster: CustomResources, parts: Parts): Ku
     };
     return [
       new EdgeNodes({ ...common, nodes, watch: watches.nodes }),
+      new CloudPools({ ...common, ...pools }),
       new Models({ ...common, catalog, changes }),
       new ModelDeployments({ ...common, deployments, store, watch: watches.deployments, fleet }),
     ];

@@ -22,8 +22,8 @@ interface Parts {
   readonly cpId: string;
   /** `ws://` or `wss://` URLs that nodes dial. */
   readonly urls: readonly string[];
-  /** The site of all nodes of the cluster. */
-  readonly site: string;
+  /** The site of a pod of this pool, by its label; undefined: it has none. */
+  readonly siteOf: (pool: string | undefined) => Promise<string>;
   readonly recordEvent: (event: NewEvent) => void;
 }
 
@@ -37,11 +37,13 @@ export class PodJoin {
 
   /** Throws `JOIN_REFUSED`, `NAME_TAKEN`, `CLUSTER_UNAVAILABLE`. */
   async join(request: PodJoinRequest, from: Requester): Promise<JoinResponse> {
-    const { pods, store, random, cpId, urls, site, recordEvent } = this.#parts;
+    const { pods, store, random, cpId, urls, siteOf, recordEvent } = this.#parts;
     if (!pods)
       throw new SkerryError("JOIN_REFUSED", "this control plane takes no pods: SKERRY_POD_SERVICE_ACCOUNTS is not set");
     const { name, publicKey } = request;
     const pod = this.#isProved(request) ? await pods.identify(request.podToken) : null;
+    const labels = pod ? labelsOf(pod) : {};
+    const site = await siteOf(labels["pool"]);
     const joined =
       pod?.name === name
         ? await store.joinPod({
@@ -49,7 +51,7 @@ export class PodJoin {
             name,
             site,
             zone: pod.zone ?? site,
-            labels: labelsOf(pod),
+            labels,
             publicKey,
             newNodeId: newId<NodeId>("n", random),
             from,

@@ -8,6 +8,8 @@ export interface PoolSettings {
   readonly max: number;
   /** The site of its nodes. */
   readonly site: string;
+  /** Whether its nodes get the site by the label `pool`, which then has to be on its pods. */
+  readonly needsPoolLabel?: boolean;
 }
 
 /** One process of a pool, as it was observed. */
@@ -52,4 +54,13 @@ export function troubleOf({ pods, trouble }: Pick<Pool, "pods" | "trouble">): st
   if (!first) return undefined;
   const others = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
   return `${first.name}: ${first.trouble ?? ""}${others}`;
+}
+
+/** Why nodes of the pool would not have the site that it declares. */
+export function siteTrouble(
+  { name, site, needsPoolLabel }: PoolSettings,
+  { labels }: Pick<Pool, "labels">,
+): string | undefined {
+  if (needsPoolLabel !== true || labels["pool"] === name) return undefined;
+  return `the template of its Deployment lacks the label skerry.dev/pool: ${name}, by which its nodes get the site ${site}`;
 }

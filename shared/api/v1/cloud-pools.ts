@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { managedBy } from "./common.ts";
 
 /**
  * pending   it does not run yet
@@ -35,9 +36,61 @@ export const poolFindings = z.object({
 });
 export type PoolFindings = z.infer<typeof poolFindings>;
 
+/** Names of pools and sites, and of what is in Kubernetes. */
+const lowerCase = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "1–63 lower-case letters, digits and hyphens");
+const MAX_PODS = 10_000;
+
+/** A pool as an operator declares it. */
+export const cloudPoolSpec = z
+  .strictObject({
+    name: lowerCase,
+    namespace: lowerCase.describe("Of the Deployment: one of those whose pods may join (SKERRY_POD_SERVICE_ACCOUNTS)."),
+    deployment: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{0,62}$/, "1–63 lower-case letters, digits, `.` and `-`")
+      .describe("The Kubernetes Deployment of nodes that is scaled. No other pool scales it."),
+    min: z.number().int().min(0).max(MAX_PODS).default(0).describe("Pods that it has at least, without demand too."),
+    max: z.number().int().min(0).max(MAX_PODS).describe("Pods that it has at most."),
+    site: lowerCase
+      .optional()
+      .describe(
+        "The site of its nodes, whose pods then have the label `skerry.dev/pool` with the pool's name. Default: SKERRY_POD_SITE.",
+      ),
+    priority: z
+      .number()
+      .int()
+      .min(-1_000)
+      .max(1_000)
+      .default(0)
+      .describe("Pools with more are filled first; of two with the same, the one whose name sorts first."),
+  })
+  .superRefine(({ min, max }, context) => {
+    if (max < min) context.addIssue({ code: "custom", path: ["max"], message: "must not be below `min`" });
+  })
+  .meta({ id: "CloudPoolSpec" });
+export type CloudPoolSpec = z.infer<typeof cloudPoolSpec>;
+
 export const cloudPool = poolFindings
   .extend({
-    recordedAgeMs: z.number().describe("How long ago this was recorded, in ms; it is recorded when it differs."),
+    namespace: z
+      .string()
+      .nullable()
+      .describe("Of its Deployment; null: its nodes are processes beside the control plane."),
+    deployment: z.string().nullable().describe("The Kubernetes Deployment that it scales; null: as `namespace`."),
+    site: z.string().nullable().describe("The site of its nodes; null: SKERRY_POD_SITE of the control plane."),
+    priority: z.number().int().describe("Pools with more are filled first."),
+    managedBy: managedBy
+      .or(z.literal("environment"))
+      .optional()
+      .describe(
+        "`environment`: SKERRY_CLOUD_POOLS declares it, `kubernetes`: a CloudPool does. Then this API shows it and changes nothing. Absent: this API declares it.",
+      ),
+    recordedAgeMs: z
+      .number()
+      .nullable()
+      .describe(
+        "How long ago this was recorded, in ms; it is recorded when it differs. Null: nobody has looked at it yet.",
+      ),
   })
   .meta({ id: "CloudPool" });
 export type CloudPoolInfo = z.infer<typeof cloudPool>;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { Actor } from "../../../control-plane/ports/audit.ts";
 import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
+import { cloudPoolSpec } from "../../../shared/api/v1/cloud-pools.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { alice, attemptWith, event, lead, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
 
@@ -27,7 +28,8 @@ const any = { ifMatch: undefined };
 const state = async (): Promise<unknown> => {
   const { nodes, deployments } = await stores.fleet.load(0);
   const [audit] = await stores.audit.list({ before: null, limit: 1 });
-  return { nodes, deployments, models: await stores.catalog.listModels(), audit };
+  const pools = await stores.poolDeclarations.list();
+  return { nodes, deployments, pools, models: await stores.catalog.listModels(), audit };
 };
 
 describe("what a custom resource declares", () => {
@@ -41,6 +43,9 @@ describe("what a custom resource declares", () => {
     await stores.sessions.join(attemptWith(await makeToken(stores)));
     const cordon = { cordoned: true, kubernetesNamespace: "skerry" };
     await stores.nodes.update("edge-a", cordon, { actor: under(held), event: undefined, ...any });
+
+    const pool = cloudPoolSpec.parse({ name: "gpu", namespace: "skerry", deployment: "node-gpu", max: 2 });
+    await stores.poolDeclarations.put(pool, { actor: under(held), ...any });
 
     await stores.leadership.release(held);
     const other = await lead(stores, "r-2");
@@ -58,6 +63,8 @@ describe("what a custom resource declares", () => {
       () => stores.catalog.releaseModel("digits", late),
       () => stores.catalog.deleteModel("words", late),
       () => stores.nodes.update("edge-a", { cordoned: false }, { actor: late, event: undefined, ...any }),
+      () => stores.poolDeclarations.put({ ...pool, max: 9 }, { actor: late, ...any }),
+      () => stores.poolDeclarations.delete("gpu", { actor: late, ...any }),
       () => stores.owners.releaseOthers(undefined, late),
     ];
     for (const write of writes) await expect(write()).rejects.toThrow("does not lead any more");
@@ -75,10 +82,12 @@ describe("what a custom resource declares", () => {
       const { nodes, deployments } = await stores.fleet.load(0);
       const models = (await stores.catalog.listModels()).filter(({ managedBy }) => managedBy !== undefined);
       const owned = [...nodes, ...deployments].filter(({ kubernetesNamespace }) => kubernetesNamespace !== undefined);
-      return [...owned, ...models].map(({ name }) => name).toSorted();
+      const declared = await stores.poolDeclarations.list();
+      const pools = declared.flatMap(({ spec: of, kubernetesNamespace: by }) => (by === null ? [] : [of]));
+      return [...owned, ...models, ...pools].map(({ name }) => name).toSorted();
     };
-    expect(await owners()).toEqual(["digits", "digits", "edge-a", "letters", "words"]);
-    expect(await stores.owners.releaseOthers("elsewhere", under(held))).toBe(4);
+    expect(await owners()).toEqual(["digits", "digits", "edge-a", "gpu", "letters", "words"]);
+    expect(await stores.owners.releaseOthers("elsewhere", under(held))).toBe(5);
     expect(await stores.owners.releaseOthers("elsewhere", under(held))).toBe(0);
     expect(await owners()).toEqual(["letters"]);
     expect(await stores.owners.releaseOthers(undefined, under(held))).toBe(1);

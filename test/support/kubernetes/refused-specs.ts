@@ -1,4 +1,4 @@
-type Kind = "ModelDeployment" | "Model" | "EdgeNode";
+type Kind = "ModelDeployment" | "Model" | "EdgeNode" | "CloudPool";
 
 /** A spec that both the API's schema and the API server refuse, and what both say. */
 export interface RefusedSpec {
@@ -12,6 +12,18 @@ const deployment = { model: "digits", version: "champion" };
 const edge = { min: 1 };
 
 export const REFUSED_SPECS: readonly RefusedSpec[] = [
+  {
+    what: "a pool with fewer pods at most than at least",
+    kind: "CloudPool",
+    spec: { deployment: "skerry-node-gpu", min: 4, max: 2 },
+    sentence: "must not be below `min`",
+  },
+  {
+    what: "a pool of a Deployment that cannot be",
+    kind: "CloudPool",
+    spec: { deployment: "Skerry_Node", max: 2 },
+    sentence: "1–63 lower-case letters, digits, `.` and `-`",
+  },
   {
     what: "a model's name with a capital letter",
     kind: "ModelDeployment",

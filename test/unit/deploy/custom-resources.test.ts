@@ -11,10 +11,14 @@ import { REFUSED_SPECS } from "../../support/kubernetes/refused-specs.ts";
 const FOLDER = path.resolve(import.meta.dirname, "../../../deploy/crds");
 const manifest = (name: string): unknown => parse(readFileSync(path.join(FOLDER, `${name}.yaml`), "utf8"));
 
-/** What is said of one kind; a ModelDeployment's name is not in its spec. */
+/** What is said of one kind; what the object's metadata has is not in its spec. */
 const sentencesAbout = (kind: string, spec: object): readonly string[] => {
   const found = CUSTOM_RESOURCES.find((each) => each.kind === kind);
-  const named = kind === "ModelDeployment" ? { name: "digits", ...spec } : spec;
+  const ofMetadata: Readonly<Record<string, string>> = { name: "digits", namespace: "skerry" };
+  const named = {
+    ...Object.fromEntries((found?.specWithout ?? []).map((field) => [field, ofMetadata[field]])),
+    ...spec,
+  };
   const issues = found?.spec.safeParse(named).error?.issues ?? [];
   return issues.flatMap((issue) => [
     issue.message,

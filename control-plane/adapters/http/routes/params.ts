@@ -18,4 +18,7 @@ export const nodeParams = z.strictObject({
   node: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens"),
 });
 export const deploymentParams = z.strictObject({ deployment: objectName });
+export const poolParams = z.strictObject({
+  pool: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens"),
+});
 export const idParams = z.strictObject({ id: idText });

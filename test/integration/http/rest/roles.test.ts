@@ -12,6 +12,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   upload: "up-none",
   node: "edge-b",
   deployment: "digits",
+  pool: "none",
   id: "none",
 };
 

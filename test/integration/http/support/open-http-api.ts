@@ -14,6 +14,7 @@ import { HttpServer } from "../../../../control-plane/adapters/http/server/serve
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
 import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
+import { PoolAdmin } from "../../../../control-plane/app/cloud/pool-admin.ts";
 import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
@@ -31,6 +32,7 @@ import { silentLogger } from "../../../support/silent-logger.ts";
 import { TestClock } from "../../../support/test-clock.ts";
 import { callAt, openCall, type Answer, type Call } from "./http-call.ts";
 import { MemoryCatalog } from "./memory-catalog.ts";
+import { aSettledPool, MemoryPools } from "./memory-pools.ts";
 import { MemoryStores } from "./memory-stores.ts";
 
 export interface OpenHttpApi {
@@ -117,7 +119,12 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     repository: new ModelRepositoryApi({ deployments, ...common }),
     events: feed,
     watches,
-    cloudPools: { list: () => Promise.resolve([]) },
+    cloudPools: new PoolAdmin({
+      sources: { settled: [aSettledPool()] },
+      declarations: new MemoryPools(),
+      store: { list: () => Promise.resolve([]) },
+      namespaces: new Set(["skerry"]),
+    }),
     audit: stores.audit,
     idempotency: stores.idempotency,
     metrics,

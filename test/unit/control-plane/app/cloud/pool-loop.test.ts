@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { PoolLoop } from "../../../../../control-plane/app/cloud/pool-loop.ts";
 import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
+import type { PoolSettings } from "../../../../../control-plane/core/scaling/pool.ts";
 import type { CloudPool, PoolObservation, PoolScale } from "../../../../../control-plane/ports/cloud-pool.ts";
 import type { PoolFindings } from "../../../../../shared/api/v1/cloud-pools.ts";
 import { SkerryError } from "../../../../../shared/base/errors.ts";
@@ -61,7 +62,10 @@ class FakePool implements CloudPool {
   }
 }
 
-async function aLoop(pools: readonly FakePool[]) {
+const SETTINGS: PoolSettings = { name: "", min: 0, max: 4, site: "cloud" };
+
+/** `pools` may change while it runs; `over`: what is declared of all of them by now. */
+async function aLoop(pools: readonly FakePool[], over: () => Partial<PoolSettings> = () => ({})) {
   const clock = new TestClock(NOW);
   const deployments = [wantingTwo];
   const nodes = [aNode("edge-a")];
@@ -71,7 +75,10 @@ async function aLoop(pools: readonly FakePool[]) {
   const logger: Logger = { ...silentLogger, warn: (_, message) => void warnings.push(message) };
   let isLeading = true;
   const loop = new PoolLoop({
-    pools: pools.map((pool) => ({ settings: { name: pool.name, min: 0, max: 4, site: "cloud" }, pool })),
+    sources: {
+      list: () =>
+        Promise.resolve(pools.map((pool) => ({ settings: { ...SETTINGS, name: pool.name, ...over() }, pool }))),
+    },
     fleet,
     leadership: {
       current: () => (isLeading ? { fence: { holder: "r-1", token: 1n }, since: NOW - 600_000 } : undefined),
@@ -137,6 +144,39 @@ describe("the loop of cloud pools", () => {
     away.failure = undefined;
     await clock.advance(15_000);
     expect(recorded.at(-1)?.map(({ trouble }) => trouble)).toEqual([null, null]);
+    await stop();
+  });
+
+  it("follows what is declared: bounds that change, pools that come and pools that go", async () => {
+    const [first, second] = [new FakePool("first"), new FakePool("second")];
+    const pools = [first];
+    let bounds: Partial<PoolSettings> = { max: 1 };
+    const { clock, loop, recorded, stop } = await aLoop(pools, () => bounds);
+    const told: string[] = [];
+    const end = loop.onFindings((name) => told.push(name));
+    await clock.advance(5_000);
+    expect(first.scaled.map(({ to }) => to)).toEqual([1]);
+    expect(new Set(told)).toEqual(new Set(["first"]));
+    pools.push(second);
+    await clock.advance(5_000);
+    expect(second.scaled.map(({ to }) => to)).toEqual([1]);
+    bounds = { max: 9 };
+    pools.pop();
+    await clock.advance(12_000);
+    expect(first.scaled.map(({ to }) => to)).toEqual([1, 2]);
+    expect(recorded.at(-1)?.map(({ name, max }) => `${name} ${max}`)).toEqual(["first 9"]);
+    end();
+    pools.pop();
+    await clock.advance(5_000);
+    expect([loop.views, loop.findings, recorded.at(-1)]).toEqual([[], [], []]);
+    await stop();
+  });
+
+  it("says what is missing when a pool declares a site that its pods do not ask for", async () => {
+    const pool = new FakePool("gpu");
+    const { clock, loop, stop } = await aLoop([pool], () => ({ site: "berlin", needsPoolLabel: true }));
+    await clock.advance(5_000);
+    expect(loop.findings[0]?.trouble).toContain("lacks the label skerry.dev/pool: gpu");
     await stop();
   });
 

@@ -35,7 +35,7 @@ function setUp(pod: PodIdentity | null = POD) {
     random: seededRandom(1),
     cpId: "cp-1",
     urls: ["ws://control-plane:7070"],
-    site: "cloud",
+    siteOf: (pool: string | undefined) => Promise.resolve(pool === "gpu" ? "berlin" : "cloud"),
     recordEvent: () => undefined,
   };
   const identify = (token: string): Promise<PodIdentity | null> => {
@@ -71,6 +71,12 @@ describe("a pod that joins", () => {
       zone: "north",
     });
     expect(attempts).toMatchObject([{ podUid: "u-1", name: "skerry-node-1", zone: "north", labels: { pool: "spot" } }]);
+  });
+
+  it("has the site of the pool that its label names", async () => {
+    const { join, attempts } = setUp({ ...POD, labels: { "skerry.dev/pool": "gpu" } });
+    await join.join(request(), FROM);
+    expect(attempts).toMatchObject([{ site: "berlin", zone: "north" }]);
   });
 
   it("is in a zone named like its site where the machine has none", async () => {

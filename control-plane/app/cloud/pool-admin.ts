@@ -1,0 +1,144 @@
+import type { CloudPoolInfo, CloudPoolSpec, PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
+import { invalidFields } from "../../../shared/base/invalid-fields.ts";
+import type { Actor } from "../../ports/audit.ts";
+import type { CloudPoolStore, DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
+import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
+import type { PoolSources, SettledPool } from "./pool-sources.ts";
+
+interface Change {
+  readonly actor: Actor;
+  readonly ifMatch: IfMatch;
+}
+
+type Recorded = Awaited<ReturnType<CloudPoolStore["list"]>>[number];
+
+interface Parts {
+  readonly sources: Pick<PoolSources, "settled">;
+  readonly declarations: PoolDeclarations;
+  readonly store: Pick<CloudPoolStore, "list">;
+  /** Namespaces whose pods may join. */
+  readonly namespaces: ReadonlySet<string>;
+}
+
+/** Pools of cloud nodes: declared here, carried out by the leader's pool loop. */
+export class PoolAdmin {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Those of the settings and those that are declared, as the leader found them last. Throws `DATABASE_UNAVAILABLE`. */
+  async list(): Promise<readonly CloudPoolInfo[]> {
+    const { sources, declarations, store } = this.#parts;
+    const [declared, recorded] = await Promise.all([declarations.list(), store.list()]);
+    const found = new Map(recorded.map((each) => [each.name, each]));
+    const settled = sources.settled.map((pool) => ofSettings(pool, found.get(pool.settings.name)));
+    const names = new Set(settled.map(({ name }) => name));
+    return [
+      ...settled,
+      ...declared
+        .filter(({ spec }) => !names.has(spec.name))
+        .map((each) => ofDeclaration(each, found.get(each.spec.name))),
+    ];
+  }
+
+  /** Throws `NOT_FOUND`, `DATABASE_UNAVAILABLE`. `rowVersion`: null for a pool of the settings. */
+  async get(name: string): Promise<{ readonly pool: CloudPoolInfo; readonly rowVersion: number | null }> {
+    const pool = (await this.list()).find((each) => each.name === name);
+    if (!pool) throw new SkerryError("NOT_FOUND", `there is no pool ${name}`);
+    return { pool, rowVersion: (await this.#declared(name))?.rowVersion ?? null };
+  }
+
+  /** Creates or replaces. Throws `CONFLICT`, `INVALID_REQUEST`, `STALE_ETAG`. */
+  async put(
+    spec: CloudPoolSpec,
+    { actor, ifMatch }: Change,
+  ): Promise<{ readonly created: boolean; readonly rowVersion: number; readonly pool: CloudPoolInfo }> {
+    const { sources, declarations, namespaces } = this.#parts;
+    const { name, namespace, deployment } = spec;
+    this.#requireDeclared(name);
+    if (!namespaces.has(namespace)) {
+      const known = namespaces.size === 0 ? "there is none" : [...namespaces].join(", ");
+      const message = `must be one whose pods may join (SKERRY_POD_SERVICE_ACCOUNTS): ${known}`;
+      throw invalidFields("body", [{ field: "namespace", message }]);
+    }
+    const other = sources.settled.find((pool) => isFor(pool, { namespace, deployment }));
+    if (other)
+      throw new SkerryError(
+        "CONFLICT",
+        `the pool ${other.settings.name} of SKERRY_CLOUD_POOLS scales ${namespace}/${deployment}: two would undo each other's work`,
+      );
+    const expected = await this.#expected(name, ifMatch);
+    const { created, rowVersion } = await declarations.put(spec, { actor, ifMatch: expected });
+    return { created, rowVersion, pool: (await this.get(name)).pool };
+  }
+
+  /** Its pods stay as they are: nobody scales them any more. Throws `NOT_FOUND`, `CONFLICT`, `STALE_ETAG`. */
+  async delete(name: string, { actor, ifMatch }: Change): Promise<void> {
+    this.#requireDeclared(name);
+    const expected = await this.#expected(name, ifMatch);
+    await this.#parts.declarations.delete(name, { actor, ifMatch: expected });
+  }
+
+  #requireDeclared(name: string): void {
+    if (!this.#parts.sources.settled.some(({ settings }) => settings.name === name)) return;
+    throw new SkerryError(
+      "CONFLICT",
+      `the pool ${name} is declared by SKERRY_CLOUD_POOLS of the control plane: change it there`,
+    );
+  }
+
+  #expected(name: string, ifMatch: IfMatch): Promise<number | undefined> {
+    return expectedVersion(ifMatch, `the pool ${name}`, async () => (await this.#declared(name))?.rowVersion ?? null);
+  }
+
+  async #declared(name: string): Promise<DeclaredPool | undefined> {
+    return (await this.#parts.declarations.list()).find(({ spec }) => spec.name === name);
+  }
+}
+
+const isFor = ({ deployment }: SettledPool, of: { namespace: string; deployment: string }): boolean =>
+  deployment?.namespace === of.namespace && deployment.name === of.deployment;
+
+/** Nothing is known of it yet. */
+const unseen = ({ name, min, max }: { name: string; min: number; max: number }): PoolFindings => ({
+  name,
+  min,
+  max,
+  wanted: min,
+  replicas: 0,
+  ready: 0,
+  pending: 0,
+  trouble: null,
+  pods: [],
+});
+
+function ofSettings({ settings, deployment }: SettledPool, recorded: Recorded | undefined): CloudPoolInfo {
+  return {
+    ...(recorded ?? unseen(settings)),
+    namespace: deployment?.namespace ?? null,
+    deployment: deployment?.name ?? null,
+    site: null,
+    priority: 0,
+    managedBy: "environment",
+    recordedAgeMs: recorded?.recordedAgeMs ?? null,
+  };
+}
+
+function ofDeclaration({ spec, kubernetesNamespace }: DeclaredPool, recorded: Recorded | undefined): CloudPoolInfo {
+  const { name, min, max, namespace, deployment, priority, site = null } = spec;
+  return {
+    ...(recorded ?? unseen(spec)),
+    name,
+    min,
+    max,
+    namespace,
+    deployment,
+    priority,
+    site,
+    ...(kubernetesNamespace !== null && { managedBy: "kubernetes" }),
+    recordedAgeMs: recorded?.recordedAgeMs ?? null,
+  };
+}

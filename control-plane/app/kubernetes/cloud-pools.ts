@@ -1,0 +1,115 @@
+import { toInstant } from "../../../shared/api/v1/common.ts";
+import type { PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
+import type { CloudPoolStatus } from "../../../shared/api/v1alpha1/cloud-pool.ts";
+import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
+import type { Clock } from "../../../shared/base/clock.ts";
+import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
+import { isEqual } from "../../core/fleet/changes/equal.ts";
+import {
+  acceptedPoolStatus,
+  cloudPoolSpecOf,
+  cloudPoolStatusIn,
+  refusedPoolStatus,
+} from "../../core/kubernetes/cloud-pool.ts";
+import type { Refusal } from "../../core/kubernetes/conditions.ts";
+import type { Actor } from "../../ports/audit.ts";
+import type { DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
+import type { CustomResources } from "../../ports/custom-resources.ts";
+import type { PoolAdmin } from "../cloud/pool-admin.ts";
+import type { PoolLoop } from "../cloud/pool-loop.ts";
+import type { Outcome } from "./keyed-queue.ts";
+import { reasonOf } from "./refusal-reasons.ts";
+import type { ResourceCache } from "./resource-cache.ts";
+import type { Reconciler } from "./resource-controller.ts";
+import { StatusWriter } from "./status-writer.ts";
+
+const KIND = "CloudPool";
+
+export interface PoolParts {
+  readonly admin: Pick<PoolAdmin, "put" | "delete">;
+  readonly declarations: Pick<PoolDeclarations, "list">;
+  readonly loop: Pick<PoolLoop, "findings" | "onFindings">;
+}
+
+interface Parts extends PoolParts {
+  readonly cluster: CustomResources;
+  readonly actor: Actor;
+  readonly clock: Clock;
+}
+
+/**
+ * Declares in Skerry what CloudPools say, and shows in their status what became of it. Without a finalizer: a pool that is
+ * gone leaves its pods as they are, so there is nothing to undo before its object may go.
+ */
+export class CloudPools implements Reconciler {
+  readonly kind = KIND;
+  readonly #parts: Parts;
+  readonly #status: StatusWriter;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#status = new StatusWriter(KIND, parts);
+  }
+
+  async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
+    const end = this.#parts.loop.onFindings(changed);
+    // Those whose objects went while nobody looked.
+    await this.#ours().then(
+      (pools) => pools.forEach(({ spec }) => changed(spec.name)),
+      () => undefined, // the review of all objects, which comes every few minutes, finds what PostgreSQL did not say
+    );
+    if (!signal.aborted)
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    end();
+  }
+
+  async reconcile(name: string, resources: ResourceCache): Promise<Outcome> {
+    const object = resources.get(name);
+    if (!object || object.metadata.deletionTimestamp !== undefined) return this.#withoutObject(name);
+    const refused = await this.#declare(object);
+    const status = refused
+      ? refusedPoolStatus(object, refused, this.#now())
+      : acceptedPoolStatus(object, { findings: this.#findingsOf(name), now: this.#now() });
+    const written = await this.#write(object, status, resources);
+    // What is in the way may be removed without a sign of it.
+    return refused ? "again" : written;
+  }
+
+  /** Undefined when it is declared as the object says, by now or already. */
+  async #declare(object: Resource): Promise<Refusal | undefined> {
+    const spec = cloudPoolSpecOf(object);
+    if ("reason" in spec) return spec;
+    try {
+      const known = (await this.#ours()).find((each) => each.spec.name === spec.name);
+      if (!isEqual(known?.spec, spec))
+        await this.#parts.admin.put(spec, { actor: this.#parts.actor, ifMatch: undefined });
+      return undefined;
+    } catch (error) {
+      if (!isSkerryError(error)) throw error;
+      return { reason: reasonOf(error), message: messageOf(error) };
+    }
+  }
+
+  async #withoutObject(name: string): Promise<Outcome> {
+    const isOurs = (await this.#ours()).some(({ spec }) => spec.name === name);
+    if (isOurs) await this.#parts.admin.delete(name, { actor: this.#parts.actor, ifMatch: undefined });
+    return "done";
+  }
+
+  #write(object: Resource, status: CloudPoolStatus, resources: ResourceCache): Promise<Outcome> {
+    return this.#status.write(object, { before: cloudPoolStatusIn(object), status }, resources);
+  }
+
+  async #ours(): Promise<readonly DeclaredPool[]> {
+    const { declarations, actor } = this.#parts;
+    return (await declarations.list()).filter(({ kubernetesNamespace: of }) => of === actor.kubernetesNamespace);
+  }
+
+  #findingsOf(name: string): PoolFindings | undefined {
+    return this.#parts.loop.findings.find((each) => each.name === name);
+  }
+
+  #now(): string {
+    return toInstant(this.#parts.clock.wallNow());
+  }
+}

@@ -1,0 +1,43 @@
+import type { CloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import type { SettledPool } from "../../../../control-plane/app/cloud/pool-sources.ts";
+import type { DeclaredPool, PoolDeclarations } from "../../../../control-plane/ports/cloud-pool.ts";
+
+/** Declared pools in memory: the port's contract as far as the api can see it. */
+export class MemoryPools implements PoolDeclarations {
+  readonly #rows = new Map<string, DeclaredPool>();
+
+  list(): Promise<readonly DeclaredPool[]> {
+    return Promise.resolve([...this.#rows.values()]);
+  }
+
+  async put(spec: CloudPoolSpec, { ifMatch }: { readonly ifMatch: number | undefined }) {
+    const before = this.#rows.get(spec.name);
+    this.#require(spec.name, ifMatch);
+    const rowVersion = (before?.rowVersion ?? 0) + 1;
+    this.#rows.set(spec.name, { spec, rowVersion, kubernetesNamespace: null });
+    return { created: !before, rowVersion };
+  }
+
+  async delete(name: string, { ifMatch }: { readonly ifMatch: number | undefined }): Promise<void> {
+    if (!this.#rows.has(name)) throw new SkerryError("NOT_FOUND", `there is no pool ${name}`);
+    this.#require(name, ifMatch);
+    this.#rows.delete(name);
+  }
+
+  #require(name: string, expected: number | undefined): void {
+    if (expected !== undefined && this.#rows.get(name)?.rowVersion !== expected)
+      throw new SkerryError("STALE_ETAG", `the pool ${name} was changed since you read it`);
+  }
+}
+
+/** The pool `settled` of the settings, with nothing behind it. */
+export const aSettledPool = (): SettledPool => ({
+  settings: { name: "settled", min: 0, max: 4, site: "cloud" },
+  deployment: { namespace: "skerry", name: "skerry-node" },
+  pool: {
+    name: "settled",
+    observe: () => Promise.reject(new SkerryError("CLUSTER_UNAVAILABLE", "there is no cluster")),
+    scale: () => Promise.resolve(false),
+  },
+});
