@@ -16,6 +16,9 @@ export interface ProxyCounters {
   bytesDown: number;
 }
 
+/** `link`: the same object for each connection. */
+type OnBytes = (link: object, direction: "up" | "down", bytes: Buffer) => void;
+
 /** As much of a connection's first bytes as a fault may be matched against: the head of an HTTP request. */
 const HEAD_BYTES = 4_096;
 
@@ -30,16 +33,19 @@ export class TcpProxy {
   #targetPort = 0;
   #fault: LinkFault = {};
   #concerns: (head: string) => boolean = () => false;
+  readonly #onBytes: OnBytes;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, onBytes: OnBytes) {
     this.#server = server;
+    this.#onBytes = onBytes;
     server.on("connection", (near) => this.#accept(near));
   }
 
-  static async start(): Promise<TcpProxy> {
+  /** `onBytes`: sees what comes, before it is passed on. */
+  static async start({ onBytes = () => undefined }: { readonly onBytes?: OnBytes } = {}): Promise<TcpProxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new TcpProxy(server);
+    return new TcpProxy(server, onBytes);
   }
 
   get port(): number {
@@ -84,6 +90,7 @@ export class TcpProxy {
     this.counters.open += 1;
     const link = new Link(near, far, {
       counters: this.counters,
+      onBytes: (direction, bytes) => this.#onBytes(link, direction, bytes),
       onHead: () => this.#applyTo(link),
       onClosed: () => {
         this.counters.open -= 1;
@@ -113,7 +120,16 @@ class Link {
   readonly #onClosed: () => void;
   #open = 2;
 
-  constructor(near: Socket, far: Socket, on: { counters: ProxyCounters; onHead: () => void; onClosed: () => void }) {
+  constructor(
+    near: Socket,
+    far: Socket,
+    on: {
+      counters: ProxyCounters;
+      onBytes: (direction: "up" | "down", bytes: Buffer) => void;
+      onHead: () => void;
+      onClosed: () => void;
+    },
+  ) {
     const { counters } = on;
     this.#near = near;
     this.#far = far;
@@ -125,9 +141,13 @@ class Link {
         this.head += bytes.subarray(0, HEAD_BYTES).toString("latin1");
         on.onHead();
       }
+      on.onBytes("up", bytes);
       this.#up.take(bytes);
     });
-    far.on("data", (bytes: Buffer) => this.#down.take(bytes));
+    far.on("data", (bytes: Buffer) => {
+      on.onBytes("down", bytes);
+      this.#down.take(bytes);
+    });
     for (const socket of [near, far]) socket.on("error", () => undefined).on("close", () => this.#closed());
   }
 
