@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   getLlama,
   type LlamaContextSequence,
@@ -15,11 +17,15 @@ import type { ResponseFormat } from "../../../shared/openai/requests.ts";
 import type { TextHostTask } from "../link/link-frame.ts";
 import type { AnswerFormat, Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
 import { grammarSchema } from "./json-schema.ts";
+import { HiddenMemory } from "./hidden-memory.ts";
 import { SequencePool } from "./sequence-pool.ts";
 import { StepSize } from "./step-size.ts";
 
-/** For a file whose vocabulary cannot be read: far above the longest token of published models. */
+/** For a file whose vocabulary cannot be read: far above the longest token of published models, and as many as large ones have. */
 const ASSUMED_TOKEN_BYTES = 256;
+const ASSUMED_VOCABULARY = 262_144;
+/** What a sampler of llama.cpp holds for each token of the vocabulary. */
+const BYTES_OF_CANDIDATE = 12;
 
 class GrammarFormat implements AnswerFormat {
   readonly kind = "format";
@@ -81,14 +87,18 @@ class LlamaRuntime implements TextRuntime {
   readonly #model: LlamaModel;
   readonly #pool: SequencePool<Place>;
   readonly #step = new StepSize();
+  readonly #samplers: HiddenMemory;
 
   constructor({ llama, model, places, contextTokens }: Parts) {
     const template: unknown = model.fileInfo.metadata.tokenizer?.chat_template;
+    const vocabulary: unknown = model.fileInfo.metadata.tokenizer?.ggml?.tokens;
+    const size = Array.isArray(vocabulary) ? vocabulary.length : ASSUMED_VOCABULARY;
+    this.#samplers = new HiddenMemory(size * BYTES_OF_CANDIDATE, collector());
     this.#llama = llama;
     this.#model = model;
     this.#pool = new SequencePool(places);
     this.contextTokens = contextTokens;
-    this.longestTokenBytes = longestOf(model.fileInfo.metadata.tokenizer?.ggml?.tokens);
+    this.longestTokenBytes = longestOf(vocabulary);
     this.sequences = places.length;
     this.chatTemplate = typeof template === "string" ? template : undefined;
     this.specialTexts = { bos: model.tokens.bosString ?? "", eos: model.tokens.eosString ?? "" };
@@ -140,6 +150,7 @@ class LlamaRuntime implements TextRuntime {
         yield logprobs === undefined ? next : withLogprobs(next, logprobs);
       }
     } finally {
+      this.#samplers.left();
       this.#pool.give(place);
     }
   }
@@ -149,6 +160,7 @@ class LlamaRuntime implements TextRuntime {
     const before = performance.now();
     await sequence.evaluateWithoutGeneratingNewTokens(tokens);
     this.#step.took(tokens.length, performance.now() - before);
+    this.#samplers.left();
     return tokens.length;
   }
 
@@ -170,6 +182,13 @@ class LlamaRuntime implements TextRuntime {
       }),
     };
   }
+}
+
+/** Collects garbage, which programs may ask for only with a flag. */
+function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  return () => typeof collect === "function" && collect();
 }
 
 /** Files write a token's text with at least as many bytes as it stands for: a space, and each byte of a broken character, take more. */
