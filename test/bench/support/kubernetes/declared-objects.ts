@@ -6,6 +6,8 @@ interface Shown {
   readonly status?: { readonly observedGeneration?: number };
 }
 
+const DEADLINE_MS = 180_000;
+
 /** ModelDeployments of one namespace, made and watched by the cluster's admin. */
 export class DeclaredObjects {
   readonly #kubernetes: Kubernetes;
@@ -50,17 +52,20 @@ export class DeclaredObjects {
   async change(name: string, spec: object): Promise<number> {
     const startedAt = performance.now();
     const contentType = "application/merge-patch+json";
-    const { body } = await this.#api.call("PATCH", `${this.#path}/${name}`, { spec }, { contentType });
+    const { status, body } = await this.#api.call("PATCH", `${this.#path}/${name}`, { spec }, { contentType });
+    if (status !== 200) throw new Error(`change ${name}: ${status}`);
     const { generation } = (body as Shown).metadata;
     await this.#until(() => (this.#observed.get(name) ?? 0) >= generation);
     return performance.now() - startedAt;
   }
 
   #until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("the status did not follow in time")), DEADLINE_MS);
       const look = (): void => {
         if (!holds()) return;
         this.#looks.delete(look);
+        clearTimeout(timer);
         resolve();
       };
       this.#looks.add(look);
