@@ -33,8 +33,14 @@ export class DeclaredObjects {
     this.#stop.abort();
   }
 
-  /** Makes `count` objects, 20 at a time. Resolves when the status of all of them is of their newest generation. */
+  /** Makes `count` objects. Resolves when the status of all of them is of their newest generation. */
   async create(count: number): Promise<void> {
+    await this.make(count);
+    await this.#until(() => this.#observed.size === count);
+  }
+
+  /** Makes `count` objects, 20 at a time. */
+  async make(count: number): Promise<void> {
     for (let made = 0; made < count; made += 20)
       await Promise.all(
         Array.from({ length: Math.min(20, count - made) }, async (_, i) => {
@@ -45,7 +51,6 @@ export class DeclaredObjects {
           if (status !== 201) throw new Error(`create ${metadata.name}: ${status}`);
         }),
       );
-    await this.#until(() => this.#observed.size === count);
   }
 
   /** Changes one object. Returns the ms until its status is of the new generation. */
@@ -55,6 +60,26 @@ export class DeclaredObjects {
     const { status, body } = await this.#api.call("PATCH", `${this.#path}/${name}`, { spec }, { contentType });
     if (status !== 200) throw new Error(`change ${name}: ${status}`);
     const { generation } = (body as Shown).metadata;
+    await this.#until(() => (this.#observed.get(name) ?? 0) >= generation);
+    return performance.now() - startedAt;
+  }
+
+  /** As `change`, but shows the status itself, at once: what the API server takes, whoever writes. Returns the ms. */
+  async changeAndShow(name: string, spec: object, status: object): Promise<number> {
+    const startedAt = performance.now();
+    const path = `${this.#path}/${name}`;
+    const { body } = await this.#api.call("PATCH", path, { spec }, { contentType: "application/merge-patch+json" });
+    const { generation } = (body as Shown).metadata;
+    const applied = {
+      apiVersion: "skerry.dev/v1alpha1",
+      kind: "ModelDeployment",
+      metadata: { name },
+      status: { ...status, observedGeneration: generation },
+    };
+    const asApply = { contentType: "application/apply-patch+yaml" } as const;
+    const query = "fieldManager=skerry&force=true";
+    const answer = await this.#api.call("PATCH", `${path}/status?${query}`, applied, asApply);
+    if (answer.status !== 200) throw new Error(`show ${name}: ${answer.status}`);
     await this.#until(() => (this.#observed.get(name) ?? 0) >= generation);
     return performance.now() - startedAt;
   }
