@@ -101,8 +101,10 @@ export class ResourceCache {
     const present = new Set(resources.map(({ metadata }) => metadata.name));
     const gone = this.names().filter((name) => !present.has(name));
     const changed = resources.filter(({ metadata }) => isOther(metadata, this.#resources.get(metadata.name)?.metadata));
-    // `onSynced` is for all objects; when it has been called already, those that the missed changes were about are named.
-    const named = this.#isSynced ? [...gone, ...changed.map(({ metadata }) => metadata.name)] : gone;
+    // `onSynced` is for all objects; those that the missed changes were about are named beside it, because of a thousand
+    // the last is looked at after 5 s. To a first list everything is new.
+    const isFirst = this.#resources.size === 0;
+    const named = isFirst ? gone : [...gone, ...changed.map(({ metadata }) => metadata.name)];
     for (const name of gone) this.#resources.delete(name);
     for (const resource of resources) this.#resources.set(resource.metadata.name, resource);
     this.#version = resourceVersion;

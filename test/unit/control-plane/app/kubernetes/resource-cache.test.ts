@@ -130,6 +130,18 @@ describe("the custom resources in memory", () => {
     await cache.stop();
   });
 
+  it("that an outage was about are reported beside all, so that they need not wait for the others", async () => {
+    const { clock, cache, changed, server, watches, away } = rig();
+    server.resources = [resource("a", 1), resource("b", 1), resource("c", 1)];
+    cache.start();
+    await clock.advance(0);
+    watches[0]?.fail(away());
+    server.resources = [resource("a", 1), resource("c", 7), resource("d", 8)];
+    await pass(clock, 1_000);
+    expect(changed).toEqual(["*", "*", "b", "c", "d"]);
+    await cache.stop();
+  });
+
   it("are asked for again when a watch is silent for longer than a bookmark may take", async () => {
     const { clock, cache, calls } = rig();
     cache.start();
