@@ -3,16 +3,21 @@ import { copyFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { loopingRowsModel } from "../../support/models/hostile-models.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { tinyGguf } from "../../support/models/tiny-gguf.ts";
+import { inFlightAt } from "../../support/processes/node-faults.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
-import { freePort } from "../../support/processes/skerry-process.ts";
+import { freePort, until } from "../../support/processes/skerry-process.ts";
 import { type CommandResult, Systemd } from "../../support/processes/systemd.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 const NODE = "/usr/local/bin/skerry-test-node";
 const SETTINGS = "/etc/skerry/node.env";
+/** Turns of a loop whose time is measured, and how long the request takes that is under way at the stop, in ms. */
+const PROBE_TURNS = 100_000;
+const UNDER_WAY_MS = 4_000;
 
 let systemd: Systemd;
 let database: TestDatabase;
@@ -77,6 +82,22 @@ here("skerry join --install-service", () => {
     expect(await ask("/v2/models/echo/infer", { inputs })).toMatchObject({ outputs: [{ data: [1, 2] }] });
     const prompt = { model: "tiny", prompt: "a", max_tokens: 2, temperature: 0 };
     expect(await ask("/v1/completions", prompt)).toMatchObject({ choices: [{ text: "bc" }] });
+  }, 180_000);
+
+  it("answers what is under way before it stops", async () => {
+    await cluster.publish("loop", loopingRowsModel());
+    const limits = { timeoutMs: 60_000 };
+    await cluster.deploy({ name: "loop", model: "loop", version: 1, placement: { edge: { min: 1 } }, limits });
+    await cluster.whenDeploymentReady("loop", 60_000);
+    const loop = (turns: number): Promise<Response> =>
+      cluster.infer("loop", { inputs: [{ name: "x", shape: [1], datatype: "INT64", data: [turns] }] });
+    const tried = /infer;dur=([\d.]+)/.exec((await loop(PROBE_TURNS)).headers.get("server-timing") ?? "");
+    const answer = loop(Math.ceil((PROBE_TURNS * UNDER_WAY_MS) / Number(tried?.[1])));
+    await until("it is at the node", async () => (await inFlightAt({ localUrl: `http://127.0.0.1:${port}` })) > 0);
+    expect(await systemd.run("systemctl", "stop", "skerry-node")).toMatchObject({ code: 0 });
+    expect((await answer).status).toBe(200);
+    await systemd.run("systemctl", "start", "skerry-node");
+    await cluster.whenNode("dock-7", "ready");
   }, 180_000);
 
   it("keeps the node when it is run again, without a token", async () => {

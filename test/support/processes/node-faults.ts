@@ -126,7 +126,7 @@ const modelHostOf = (victim: ClusterNode): Promise<number> =>
 const pidOf = ({ process: { child } }: ClusterNode): number => child.pid ?? 0;
 
 /** Requests that a node has accepted and not answered. */
-export async function inFlightAt({ localUrl }: ClusterNode): Promise<number> {
+export async function inFlightAt({ localUrl }: Pick<ClusterNode, "localUrl">): Promise<number> {
   const text = await (await fetch(`${localUrl}/metrics`)).text();
   return Number(/^skerry_node_requests_in_flight (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
 }
