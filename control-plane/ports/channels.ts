@@ -31,6 +31,8 @@ export interface ControlChannel {
 export interface ControlPeer {
   /** `10.0.0.7:51234`. */
   readonly address: string;
+  /** What its proof was checked against. */
+  readonly identity: NodeIdentityRow;
   readonly connect: (epoch: number) => ControlChannel;
 }
 
@@ -51,6 +53,8 @@ export interface TransferChannel {
 export interface NodeSessionHandler {
   /** What is needed to check a signature; null when the node is unknown. */
   identity(nodeId: string): Promise<NodeIdentityRow | null>;
+  /** The same of a node whose session is open here, without a look at the database; a session ends when its node is revoked. */
+  identityInSession(nodeId: string): NodeIdentityRow | undefined;
   /** A control channel whose proof held. Throws to refuse. */
   openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession>;
   /** An inference channel whose proof held; null when `epoch` is not the present session's. */

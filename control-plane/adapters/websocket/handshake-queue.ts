@@ -16,14 +16,12 @@ export class HandshakeQueue {
   readonly #begunAt = new Map<string, number>();
   #running = 0;
 
-  /**
-   * Runs `work` in its turn. False when too many of this address wait: it was not taken. `isFirst`: before the dials that
-   * begin a session, for a node that has one and needs its other channels to serve.
-   */
-  add(address: string, work: Work, { isFirst = false }: { readonly isFirst?: boolean } = {}): boolean {
-    if ((this.#waiting.get(address)?.length ?? 0) >= WAITING_PER_ADDRESS) return false;
-    if (isFirst) this.#goOn(address, work);
-    else this.#queueOf(address).push(work);
+  /** Runs `work` in its turn. False when too many of this address wait: it was not taken. */
+  add(address: string, work: Work): boolean {
+    const queue = this.#waiting.get(address) ?? [];
+    if (queue.length >= WAITING_PER_ADDRESS) return false;
+    queue.push(work);
+    this.#waiting.set(address, queue);
     this.#next();
     return true;
   }
@@ -31,21 +29,13 @@ export class HandshakeQueue {
   /** Runs `work` in its turn. Rejects as it does; the bound on those that wait does not hold for it. */
   run<Result>(address: string, work: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#goOn(address, () => work().then(resolve, reject));
+      const queue = this.#waiting.get(address) ?? [];
+      // Before those that have not begun: a node waits 5 s for its session, and one that gives up costs all of this again.
+      queue.splice(this.#begun(address), 0, () => work().then(resolve, reject));
+      this.#begunAt.set(address, this.#begun(address) + 1);
+      this.#waiting.set(address, queue);
       this.#next();
     });
-  }
-
-  /** Before those that have not begun: a node waits 5 s for its session, and one that gives up costs all of this again. */
-  #goOn(address: string, work: Work): void {
-    this.#queueOf(address).splice(this.#begun(address), 0, work);
-    this.#begunAt.set(address, this.#begun(address) + 1);
-  }
-
-  #queueOf(address: string): Work[] {
-    const queue = this.#waiting.get(address) ?? [];
-    this.#waiting.set(address, queue);
-    return queue;
   }
 
   /** How many at the head of an address's queue go on with a handshake. */

@@ -97,7 +97,11 @@ async function openControl(webSocket: WebSocket, hello: Hello, context: Handshak
   const connect = (epoch: number): ControlChannel =>
     (socket = new WebSocketControlChannel(webSocket, { below: context.socket, epoch, clock, logger }));
   const session = await context.inTurn(() =>
-    sessions.openControl(hello, context.nodeId as NodeId, { address: context.origin, connect }),
+    sessions.openControl(hello, context.nodeId as NodeId, {
+      address: context.origin,
+      identity: context.identity,
+      connect,
+    }),
   );
   if (!socket) throw new Error("the handler opened no control channel");
   session.started(socket.send({ ...session.welcome, re: hello.id }));

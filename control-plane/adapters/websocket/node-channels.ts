@@ -16,6 +16,11 @@ import { authenticate, type NodeChannelsOptions } from "./handshake.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 import { UnprovenSockets } from "./unproven-sockets.ts";
 
+interface Identified {
+  readonly nodeId: string;
+  readonly identity: NodeIdentityRow;
+}
+
 /**
  * Takes the nodes' three channels off an http server's upgrade requests. What can be refused is refused before the
  * upgrade, in plain HTTP: 403 a browser, 426 another protocol, 401 an unknown node, 410 a removed one, 503 too many of one address.
@@ -54,32 +59,28 @@ export class NodeChannels {
     if (!offered.includes(SUBPROTOCOL))
       return refuse(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
     const { peer, address } = this.#arrivalOf(request);
-    const work = async (): Promise<void> => {
+    const origin = address === peer ? `${address}:${request.socket.remotePort ?? 0}` : address;
+    const open = async (node: Identified): Promise<void> => {
+      const webSocket = await this.#accept(channel, { request, socket, head });
+      if (webSocket) void this.#authenticate(webSocket, { address, origin, channel, socket, ...node });
+    };
+    const present = channel === "control" ? undefined : this.#inSession(request);
+    if (present) return void open(present);
+    const isQueued = this.#queue.add(address, async () => {
       if (hasGone(socket)) return void socket.destroy(); // it has waited for too long
       const identity = await this.#identify(request);
       if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
       if (identity === "removed") return refuse(socket, "410 Gone");
       if (!identity) return refuse(socket, "401 Unauthorized");
-      const webSocket = await this.#accept(channel, { request, socket, head });
-      if (!webSocket) return;
-      const origin = address === peer ? `${address}:${request.socket.remotePort ?? 0}` : address;
-      void this.#authenticate(webSocket, { address, origin, channel, socket, ...identity });
-    };
-    const isQueued = this.#queue.add(address, work, { isFirst: channel !== "control" });
+      await open(identity);
+    });
     if (!isQueued) refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
   }
 
   /** Waits for the node's answer without holding a turn. */
   async #authenticate(
     webSocket: WebSocket,
-    from: {
-      address: string;
-      origin: string;
-      channel: Channel;
-      socket: Duplex;
-      nodeId: string;
-      identity: NodeIdentityRow;
-    },
+    from: Identified & { address: string; origin: string; channel: Channel; socket: Duplex },
   ): Promise<void> {
     const { address, nodeId } = from;
     const onAnswered = this.#unproven.add(address, nodeId, () => webSocket.terminate());
@@ -97,9 +98,15 @@ export class NodeChannels {
     return { peer, address: callerAddress({ peer, forwardedFor, trustedProxies: this.#options.trustedProxies }) };
   }
 
-  async #identify(
-    request: IncomingMessage,
-  ): Promise<{ nodeId: string; identity: NodeIdentityRow } | "unavailable" | "removed" | null> {
+  /** A node that has its session here opens its other channels at once: they ask PostgreSQL nothing, so they wait for no turn. */
+  #inSession({ headers }: IncomingMessage): Identified | undefined {
+    const nodeId = headers["skerry-node-id"];
+    if (typeof nodeId !== "string") return undefined;
+    const identity = this.#options.sessions.identityInSession(nodeId);
+    return identity && { nodeId, identity };
+  }
+
+  async #identify(request: IncomingMessage): Promise<Identified | "unavailable" | "removed" | null> {
     const nodeId = request.headers["skerry-node-id"];
     if (typeof nodeId !== "string") return null;
     try {

@@ -5,6 +5,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
 import type { ControlChannel, InferenceChannel } from "../../ports/channels.ts";
+import type { NodeIdentityRow } from "../../ports/nodes.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
 import { TransferState } from "../transfer/transfer-state.ts";
@@ -24,6 +25,8 @@ export class NodeSession {
   readonly bootId: string;
   /** Where that process is: `10.0.0.7:51234`. */
   readonly address: string;
+  /** What the proofs of its channels are checked against. */
+  readonly identity: NodeIdentityRow;
   readonly control: ControlChannel;
   readonly pending = new PendingRequests();
   readonly desired: DesiredStateSync;
@@ -39,6 +42,7 @@ export class NodeSession {
     readonly epoch: number;
     readonly bootId: string;
     readonly address: string;
+    readonly identity: NodeIdentityRow;
     readonly control: ControlChannel;
     readonly fleet: Pick<FleetCache, "snapshot">;
     readonly clock: Clock;
@@ -49,6 +53,7 @@ export class NodeSession {
     this.epoch = parts.epoch;
     this.bootId = parts.bootId;
     this.address = parts.address;
+    this.identity = parts.identity;
     this.control = parts.control;
     this.desired = new DesiredStateSync(parts);
     this.liveness = new Liveness(parts.clock);

@@ -10,7 +10,7 @@ import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
-import type { SessionStore } from "../../ports/nodes.ts";
+import type { NodeIdentityRow, SessionStore } from "../../ports/nodes.ts";
 import type {
   ControlPeer,
   ControlSession,
@@ -109,6 +109,10 @@ export class NodeSessions implements NodeSessionHandler {
     return identity;
   }
 
+  identityInSession(nodeId: string): NodeIdentityRow | undefined {
+    return this.#parts.registry.get(nodeId)?.identity;
+  }
+
   async openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession> {
     const { sessions, replica, registry, fleet, timings, clock } = this.#parts;
     if (this.#isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop");
@@ -136,6 +140,7 @@ export class NodeSessions implements NodeSessionHandler {
       epoch,
       bootId: hello.bootId,
       address: peer.address,
+      identity: peer.identity,
       control: peer.connect(epoch),
       fleet,
       clock,

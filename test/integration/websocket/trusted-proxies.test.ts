@@ -30,6 +30,7 @@ async function open(trustedProxies: number): Promise<void> {
   publicKey = pair.publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64url");
   const sessions: NodeSessionHandler = {
     identity: async () => ({ name: "edge-a", kind: "edge", publicKey, generation: 1, revoked: false }),
+    identityInSession: () => undefined,
     openControl: async (_hello, _nodeId, { address }) => {
       peers.push(address);
       throw new SkerryError("CONFLICT", "another process is kept");

@@ -62,6 +62,7 @@ export class ScriptedNode {
     if (hello.type !== "hello") throw new Error("no hello");
     const session = await gateway.openControl(hello, this.id, {
       address: `${this.name}:1`,
+      identity: { name: this.name, kind: "edge", publicKey: "", generation: 1, revoked: false },
       connect: () => ({
         send: (message) => this.#receive(message),
         close: () => this.#closed(session),

@@ -26,6 +26,7 @@ export function aSession(
     epoch,
     bootId: "b-1",
     address: "127.0.0.1:1",
+    identity: { name, kind, publicKey: "", generation: 1, revoked: false },
     control,
     fleet,
     clock,

@@ -49,23 +49,6 @@ describe("HandshakeQueue", () => {
     expect(order.slice(before)).toEqual(["open 0", "open 1", `begin ${before}`]);
   });
 
-  it("lets nodes that have a session open their other channels before it begins sessions of their address", async () => {
-    const queue = new HandshakeQueue();
-    const order: string[] = [];
-    const ends: (() => void)[] = [];
-    const work = (name: string) => (): Promise<void> => {
-      order.push(name);
-      return new Promise((resolve) => ends.push(resolve));
-    };
-    for (let index = 0; index < 30; index += 1) queue.add("site", work(`begin ${index}`));
-    const before = order.length;
-    expect(queue.add("site", work("inference 0"), { isFirst: true })).toBe(true);
-    queue.add("site", work("inference 1"), { isFirst: true });
-    for (const end of ends.splice(0, 3)) end();
-    await settle();
-    expect(order.slice(before)).toEqual(["inference 0", "inference 1", `begin ${before}`]);
-  });
-
   it("goes on after work that failed, and tells its caller", async () => {
     const queue = new HandshakeQueue();
     await expect(queue.run("a", () => Promise.reject(new Error("down")))).rejects.toThrow("down");

@@ -102,6 +102,7 @@ async function setUp() {
     const channel = new Channel();
     const session = await handler.openControl({ ...hello, ...over }, node.id, {
       address: "10.0.0.7:1",
+      identity: { name: node.name, kind: node.kind, publicKey: "", generation: 1, revoked: false },
       connect: () => channel as never,
     });
     session.started(1);
