@@ -1,7 +1,7 @@
 import type { Deployment, DeploymentSpec, Placement } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
 import type { Endpoint } from "../../../shared/api/v1/inference.ts";
-import type { PlanResponse } from "../../../shared/api/v1/plan.ts";
+import type { PlanRequest, PlanResponse } from "../../../shared/api/v1/plan.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
@@ -12,8 +12,8 @@ import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { Actor } from "../../ports/audit.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";
-import { dryRun } from "./dry-run.ts";
 import { explainDeployment } from "./explain-deployment.ts";
+import { answerPlan } from "./plan-question.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import { expectedVersion, type IfMatch } from "./if-match.ts";
 import { toPlacementDto } from "./placement-dto.ts";
@@ -23,6 +23,9 @@ interface Change {
   readonly ifMatch: IfMatch;
 }
 
+/** Plans for callers that are made at once: each may use a core for seconds. */
+const MAX_QUESTIONS = 2;
+
 /** Desired state: declared here, carried out by the leader's control loop. Reads come from memory, writes go to Postgres. */
 export class DeploymentAdmin {
   readonly #store: DeploymentStore;
@@ -30,6 +33,8 @@ export class DeploymentAdmin {
   readonly #clock: Clock;
   readonly #timings: NodeTimings;
   readonly #publicUrl: string;
+  /** Plans that are being made for callers. */
+  #questions = 0;
 
   constructor(parts: {
     store: DeploymentStore;
@@ -124,9 +129,21 @@ export class DeploymentAdmin {
     return explainDeployment(this.#fleet.snapshot(), this.#find(name), { ...this.#context("explain"), node });
   }
 
-  /** What applying `spec` would do, now. Changes nothing. */
-  plan(spec: DeploymentSpec): PlanResponse {
-    return dryRun(this.#fleet.snapshot(), spec, this.#context("dry-run"));
+  /**
+   * What would be placed and moved if the changes were made, now. Applies nothing. Throws `INVALID_REQUEST` for names of what
+   * is not there, and `RATE_LIMITED` while as many questions as may be are being answered.
+   */
+  async plan(question: PlanRequest): Promise<PlanResponse> {
+    if (this.#questions >= MAX_QUESTIONS)
+      throw new SkerryError("RATE_LIMITED", "this control plane answers two plans already; ask again in a second");
+    this.#questions += 1;
+    try {
+      const began = this.#clock.now();
+      const elapsedMs = () => this.#clock.now() - began;
+      return await answerPlan(this.#fleet.snapshot(), question, { ...this.#context("what-if"), elapsedMs });
+    } finally {
+      this.#questions -= 1;
+    }
   }
 
   #context(trigger: string): PlanContext {

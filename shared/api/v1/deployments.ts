@@ -157,7 +157,7 @@ export type Condition = z.infer<typeof condition>;
 /** Reason of `Progressing` while replicas serve that do not hold a raised limit yet. */
 export const LIMITS_CHANGING = "LimitsChanging";
 
-const replicaCounts = z.object({ wanted: z.number(), placed: z.number(), ready: z.number() });
+export const replicaCounts = z.object({ wanted: z.number(), placed: z.number(), ready: z.number() });
 export type ReplicaCounts = z.infer<typeof replicaCounts>;
 
 /** What the leader of the control plane found when it planned; recorded, so that every replica shows the same. */

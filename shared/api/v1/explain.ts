@@ -5,7 +5,7 @@ import { runSharing } from "../../protocol/placement.ts";
 export const verdictKind = z.enum(["not now", "never", "bug"]);
 export type VerdictKind = z.infer<typeof verdictKind>;
 
-const rejection = z.object({ node: z.string(), code: z.string(), verdict: verdictKind, sentence: z.string() });
+export const rejection = z.object({ node: z.string(), code: z.string(), verdict: verdictKind, sentence: z.string() });
 const scored = z.object({
   /** 0–100; 50 when the signal is unknown. */
   score: z.number(),

@@ -74,7 +74,7 @@ export const lastingNode = (of: Node): Node => ({
 });
 
 /** Names of sites and zones. */
-const placeName = z
+export const placeName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "1–63 lower-case letters, digits and hyphens, beginning with a letter or digit");
 

@@ -172,14 +172,14 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
     defineRoute({
       method: "POST",
       path: "/api/v1/plan",
-      summary: "Dry run: what applying a deployment would create, retry and retire now",
+      summary: "What if: what would be placed and moved if nodes and deployments were changed like this; nothing is",
       tag: TAG,
       access: READERS,
       body: planRequest,
       answer: planResponse,
       statuses: [200],
       async handle({ body }) {
-        return { body: deployments.plan(body.deployment) };
+        return { body: await deployments.plan(body) };
       },
     }),
   ];

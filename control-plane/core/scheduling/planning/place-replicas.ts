@@ -5,6 +5,7 @@ import { attemptOn } from "./attempts.ts";
 import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision, shortfallSentence } from "../explain.ts";
+import { plannedPlacement } from "./planned-placement.ts";
 import { rank, type Ranked, type Ranking } from "../rank.ts";
 
 export interface PlannedPlacement {
@@ -53,7 +54,7 @@ export function placeReplicas(
     create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
     present = present.map((candidate) =>
       candidate.node === node
-        ? withPlacement(candidate, plannedPlacement(need, node.id, record), addedMiB(candidate, need, { isBreak }))
+        ? withPlacement(candidate, placementOn(node.id, need, record), addedMiB(candidate, need, { isBreak }))
         : candidate,
     );
   }
@@ -117,32 +118,18 @@ function addedMiB(candidate: Candidate, { deployment, memMiB }: PlacementRequest
   return of.isBreak ? Math.max(0, memMiB - (candidate.reservedBy.get(deployment.name) ?? 0)) : memMiB;
 }
 
-/** Stands for a placement that is only planned, so that the next choice sees it. It never leaves the plan. */
-function plannedPlacement(
-  { deployment, version, now }: PlacementRequest,
+/** So that the next choice sees it. */
+const placementOn = (
   nodeId: FleetPlacement["nodeId"],
+  { deployment, version, now }: PlacementRequest,
   explain: ExplainRecord,
-): FleetPlacement {
-  return {
+): FleetPlacement =>
+  plannedPlacement({
     id: "" as FleetPlacement["id"],
     deployment: deployment.name,
     model: version.model,
     version: version.version,
     nodeId,
-    generation: 1,
-    wanted: "serve",
     explain,
-    decidedAt: now,
-    state: "offered",
-    stateSince: now,
-    failure: undefined,
-    attempt: undefined,
-    progress: undefined,
-    progressSince: now,
-    rssMiB: undefined,
-    warmUs: undefined,
-    sharing: undefined,
-    limitMiB: undefined,
-    measuredMiB: undefined,
-  };
-}
+    now,
+  });

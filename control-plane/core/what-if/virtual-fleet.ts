@@ -1,0 +1,106 @@
+import type { PlacementId } from "../../../shared/base/ids.ts";
+import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
+import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import type { PlacementSteps, Step } from "../reconcile/steps.ts";
+import { stateFor, type PlanContext } from "../scheduling/context.ts";
+import { diskNeedMiB, heldDiskMiB } from "../scheduling/disk.ts";
+import { diskHeldOn, heldOn } from "../scheduling/planning/held.ts";
+import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
+import { stallTimes } from "../scheduling/planning/stalled.ts";
+
+/** The fleet when the steps are written and no node has done anything about them yet. */
+export function withSteps(fleet: Fleet, steps: readonly Step<keyof PlacementSteps>[], now: number): Fleet {
+  const changes = new Map<string, FleetPlacement | undefined>();
+  for (const step of steps) {
+    if (step.kind === "placement.create") {
+      const { deployment, model, version, nodeId, record: explain, attempt } = step;
+      const id = `what-if-${fleet.revision}-${changes.size}` as PlacementId;
+      changes.set(id, plannedPlacement({ id, deployment, model, version, nodeId, explain, attempt, now }));
+    } else if (step.kind === "placement.delete") {
+      changes.set(step.placement.id, undefined);
+    } else {
+      const { placement } = step;
+      const generation = placement.generation + 1;
+      const after =
+        step.kind === "placement.remove"
+          ? { ...placement, generation, wanted: "gone" as const }
+          : { ...placement, generation, ...TRIED_AGAIN, stateSince: now, progressSince: now, attempt: step.attempt };
+      changes.set(placement.id, after);
+    }
+  }
+  return withPlacements(fleet, changes);
+}
+
+const TRIED_AGAIN = { state: "offered", failure: undefined, progress: undefined } as const;
+
+/** The same fleet when every node that is there has done what it was told, as far as it can before another step. */
+export function whenDone(fleet: Fleet, context: PlanContext): Fleet {
+  const changes = new Map<string, FleetPlacement | undefined>();
+  const nodes = new Map<string, FleetNode>();
+  for (const node of fleet.nodes.values()) {
+    if (fleet.placementsOn.has(node.id) && stateFor(node, context) === "ready") obey(fleet, node, { context, changes, nodes });
+  }
+  const after = withPlacements(fleet, changes);
+  return nodes.size === 0 ? after : { ...after, nodes: new Map([...fleet.nodes, ...nodes]) };
+}
+
+/** Unwanted placements are gone; those that need not wait for another version, and can come, are ready. */
+function obey(
+  fleet: Fleet,
+  node: FleetNode,
+  found: {
+    readonly context: PlanContext;
+    readonly changes: Map<string, FleetPlacement | undefined>;
+    readonly nodes: Map<string, FleetNode>;
+  },
+): void {
+  const { now } = found.context;
+  const held = heldOn(fleet, node);
+  const diskHeld = diskHeldOn(fleet, node);
+  const stalls = stallTimes(fleet, node);
+  let freedMiB = 0;
+  for (const placement of placementsOn(fleet, node.id)) {
+    const { id, state } = placement;
+    if (!isWanted(placement)) {
+      found.changes.set(id, undefined);
+      freedMiB += heldDiskMiB(fleet, placement);
+      continue;
+    }
+    const version = versionOf(fleet, placement.model, placement.version);
+    const isAtRest = state === "ready" || state === "failed" || diskHeld.has(id) || (stalls.get(id) ?? Infinity) <= now;
+    const next = held.has(id) ? "staged" : "ready";
+    if (isAtRest || state === next || version === undefined) continue;
+    const isMissing = heldDiskMiB(fleet, placement) === 0;
+    if (isMissing && version.damage !== undefined) continue;
+    if (isMissing) freedMiB -= diskNeedMiB(version);
+    found.changes.set(id, { ...placement, state: next, stateSince: now, progressSince: now, progress: undefined });
+  }
+  if (freedMiB !== 0) found.nodes.set(node.id, withDisk(node, freedMiB));
+}
+
+/** What is free on a disk: what the node reported last, else all of it. */
+function withDisk(node: FleetNode, moreMiB: number): FleetNode {
+  const { load, capabilities } = node;
+  if (load) return { ...node, load: { ...load, diskFreeMiB: Math.max(0, load.diskFreeMiB + moreMiB) } };
+  if (!capabilities) return node;
+  return { ...node, capabilities: { ...capabilities, diskMiB: Math.max(0, capabilities.diskMiB + moreMiB) } };
+}
+
+/** By id; undefined: it is no more. The same fleet when nothing is another. */
+function withPlacements(fleet: Fleet, changes: ReadonlyMap<string, FleetPlacement | undefined>): Fleet {
+  if (changes.size === 0) return fleet;
+  const placements = new Map(fleet.placements);
+  const placementsOn = new Map(fleet.placementsOn);
+  for (const [id, after] of changes) {
+    const nodeId = after?.nodeId ?? placements.get(id)?.nodeId;
+    if (nodeId === undefined) continue;
+    const there = placementsOn.get(nodeId) ?? [];
+    const at = there.findIndex((each) => each.id === id);
+    const left = after === undefined ? there.toSpliced(at, 1) : at < 0 ? [...there, after] : there.with(at, after);
+    if (left.length > 0) placementsOn.set(nodeId, left);
+    else placementsOn.delete(nodeId);
+    if (after) placements.set(id, after);
+    else placements.delete(id);
+  }
+  return { ...fleet, revision: fleet.revision + 1, placements, placementsOn };
+}
