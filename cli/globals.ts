@@ -77,6 +77,9 @@ export function collectPair(
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
+/** Commander's way to collect the values of an option that is given any number of times. */
+export const collected = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
 /** `-w` of the lists that can be followed. */
 export const watchOption = (): Option =>
   new Option("-w, --watch", "print the list, then a line for each change, until Ctrl-C").conflicts("limit");

@@ -1,8 +1,9 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { withExamples } from "../examples.ts";
 import type { ListOptions } from "../api/lists.ts";
-import { watchOption, wholeNumber } from "../globals.ts";
+import { collected, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
+import { WHAT_IF_HELP } from "../spec/what-if.ts";
 
 const actions = () => import("../actions/deployments/deployments.ts");
 
@@ -69,15 +70,19 @@ export function registerDeployments(program: Command, shell: CommandRunner): voi
   withExamples(
     program
       .command("explain")
-      .description("why a deployment's replicas are where they are")
+      .description("why a deployment's replicas are where they are; with --what-if where they would be")
       .argument("<deployment>", "name of the deployment")
       .option("--why-not <node>", "why not on this node")
-      .action((name: string, options: { whyNot?: string }, command: Command) =>
+      .addOption(new Option("--what-if <change>", WHAT_IF_HELP).argParser(collected).conflicts("whyNot"))
+      .action((name: string, options: { whyNot?: string; whatIf?: readonly string[] }, command: Command) =>
         shell.run(command, async (run) =>
-          (await import("../actions/deployments/explain.ts")).explain(run, name, options),
+          options.whatIf === undefined
+            ? (await import("../actions/deployments/explain.ts")).explain(run, name, options)
+            : (await import("../actions/deployments/plan.ts")).explainWhatIf(run, name, options.whatIf),
         ),
       ),
     "skerry explain digits",
     "skerry explain digits --why-not edge-b",
+    "skerry explain digits --what-if cordon=edge-a --what-if add=edge-c,like=edge-b",
   );
 }

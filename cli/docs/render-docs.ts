@@ -33,7 +33,7 @@ a key is never sent to another address. \`skerry context\` says which it is.
 | 0 | done; for \`skerry dev\`, also when Ctrl-C ended it after it was ready |
 | 1 | an error; \`skerry dev --once\`: fewer than nine in ten answers were right |
 | 2 | something cannot be placed, or a wait ended unmet |
-| 3 | \`skerry plan\` found changes |
+| 3 | \`skerry plan\` or \`skerry explain --what-if\` found changes |
 | 4 | not allowed |
 | 5 | not found |
 | 6 | conflict: somebody changed the object meanwhile, or its state does not allow this |

@@ -3,7 +3,17 @@ import { deploymentSpec, type DeploymentSpec } from "../../shared/api/v1/deploym
 import { unknownFieldMessage } from "../../shared/api/v1/known-fields.ts";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
-import type { SpecDocument } from "./read-documents.ts";
+import { parseDocuments, readSource, type SpecDocument } from "./read-documents.ts";
+
+/** The deployments that files declare; `-` is stdin. Throws a failure that names the places in them. */
+export async function readSpecFiles(
+  files: readonly string[],
+  stdin: AsyncIterable<Uint8Array | string>,
+): Promise<readonly DeploymentSpec[]> {
+  const documents: SpecDocument[] = [];
+  for (const file of new Set(files)) documents.push(...parseDocuments(await readSource(file, stdin), file));
+  return readSpecs(documents);
+}
 
 /** The deployments that some documents declare. All complaints of all documents come together. */
 export function readSpecs(documents: readonly SpecDocument[]): readonly DeploymentSpec[] {

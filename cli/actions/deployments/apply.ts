@@ -3,8 +3,7 @@ import { type ApiClient, decode } from "../../api/client.ts";
 import { isApiFailure } from "../../api/problem.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import type { CommandContext } from "../../run.ts";
-import { readSpecs } from "../../spec/deployment-spec.ts";
-import { parseDocuments, readSource } from "../../spec/read-documents.ts";
+import { readSpecFiles } from "../../spec/deployment-spec.ts";
 import { waitForDeployment } from "../../wait/deployment-ready.ts";
 
 export interface Applied {
@@ -14,8 +13,8 @@ export interface Applied {
 }
 
 /** `skerry apply -f`: declares one deployment after the other, then waits for all of them when asked to. */
-export async function apply(run: CommandContext, file: string): Promise<void> {
-  const specs = readSpecs(parseDocuments(await readSource(file, run.processEnv.stdin), file));
+export async function apply(run: CommandContext, files: readonly string[]): Promise<void> {
+  const specs = await readSpecFiles(files, run.processEnv.stdin);
   const api = await run.api();
   const applied: Applied[] = [];
   for (const spec of specs) {

@@ -67,7 +67,8 @@ function scoreTable(record: ExplainRecord, paint: Style): string {
   );
 }
 
-function rejectionTable(rejections: ExplainRecord["rejections"], paint: Style): string {
+/** Nodes that refuse a deployment, each with its filter and why. */
+export function rejectionTable(rejections: ExplainRecord["rejections"], paint: Style): string {
   return renderTable(
     rejections,
     [

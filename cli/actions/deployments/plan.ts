@@ -1,57 +1,61 @@
 import { planResponse, type PlanResponse } from "../../../shared/api/v1/plan.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
+import { CliFailure } from "../../failure.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
-import type { Style } from "../../output/paint.ts";
 import type { CommandContext } from "../../run.ts";
-import { readSpecs } from "../../spec/deployment-spec.ts";
-import { parseDocuments, readSource } from "../../spec/read-documents.ts";
+import { readSpecFiles } from "../../spec/deployment-spec.ts";
+import { readNodeChanges } from "../../spec/what-if.ts";
+import { describePlan } from "./describe-plan.ts";
 
-/** `skerry plan -f`: exit code 3 when something would change, 2 when something could not be placed. */
-export async function plan(run: CommandContext, file: string): Promise<ExitCode> {
-  const specs = readSpecs(parseDocuments(await readSource(file, run.processEnv.stdin), file));
+/** `skerry plan -f`: exit code 3 when something would change, 2 when a replica would have no place. */
+export async function plan(run: CommandContext, files: readonly string[]): Promise<ExitCode> {
+  const specs = await readSpecFiles(files, run.processEnv.stdin);
+  const { answer, raw } = await ask(run, { deployments: { apply: specs } });
+  const declared = new Set(specs.map(({ name }) => name));
+  await print(run, answer, { raw, asked: declared });
+  if (answer.changes) run.output.next(`apply ${files.map((file) => `-f ${file}`).join(" ")} --wait`);
+  return exitCodeOf(answer, (name) => declared.has(name));
+}
+
+/** `skerry explain DEPLOYMENT --what-if`: the same of changes of the fleet. Exit codes as of `plan`. */
+export async function explainWhatIf(run: CommandContext, name: string, whatIf: readonly string[]): Promise<ExitCode> {
+  const { answer, raw } = await ask(run, { nodes: readNodeChanges(whatIf) });
+  if (!answer.deployments.some(({ deployment }) => deployment === name))
+    throw new CliFailure(EXIT.notFound, { what: `there is no deployment ${name}`, fix: "see `skerry deployments ls`" });
+  await print(run, answer, { raw, asked: new Set([name]) });
+  return exitCodeOf(answer, (each) => each === name);
+}
+
+async function ask(run: CommandContext, question: object): Promise<{ answer: PlanResponse; raw: unknown }> {
   const api = await run.api();
-  const raws: unknown[] = [];
-  const answers: PlanResponse[] = [];
-  for (const spec of specs) {
-    const { body } = await api.post("/api/v1/plan", { deployment: spec });
-    raws.push(body);
-    answers.push(decode(planResponse, body, "a plan"));
-  }
-  const { format } = run.globals;
-  if (isMachineFormat(format))
-    await printRaw(run.output, format, raws.length === 1 ? raws[0] : { items: raws, nextCursor: null });
-  else if (format === "name")
-    for (const answer of answers.filter(({ changes }) => changes)) run.output.data(answer.deployment);
-  else run.output.data(answers.map((answer) => describePlan(answer, run.output.paint).join("\n")).join("\n\n"));
-  if (answers.some(({ changes }) => changes)) run.output.next(`apply -f ${file} --wait`);
-  return exitCodeOf(answers);
+  const { body } = await api.post("/api/v1/plan", question);
+  return { answer: decode(planResponse, body, "a plan"), raw: body };
 }
 
-function exitCodeOf(answers: readonly PlanResponse[]): ExitCode {
-  if (answers.some(({ unplaced }) => unplaced.length > 0)) return EXIT.unmet;
-  return answers.some(({ changes }) => changes) ? EXIT.changes : EXIT.ok;
+async function print(
+  run: CommandContext,
+  answer: PlanResponse,
+  { raw, asked }: { readonly raw: unknown; readonly asked: ReadonlySet<string> },
+): Promise<void> {
+  const { output, globals } = run;
+  if (isMachineFormat(globals.format)) await printRaw(output, globals.format, raw);
+  else if (globals.format === "name") for (const name of changedNames(answer)) output.data(name);
+  else output.data(describePlan(answer, { asked, paint: output.paint, wide: globals.format === "wide" }));
+  if (!answer.settled) output.say("The plan ends here: it was made for as long as a question may take.");
 }
 
-const SPEC_WORDS = {
-  create: "would be created",
-  update: "would be changed",
-  none: "is declared like this already",
-} as const;
+const changedNames = ({ deployments, steps }: PlanResponse): readonly string[] =>
+  deployments
+    .filter(({ deployment, spec }) => spec !== "none" || steps.some((step) => step.deployment === deployment))
+    .map(({ deployment }) => deployment);
 
-/** The plan in English, one line for each step. */
-export function describePlan(answer: PlanResponse, paint: Style): readonly string[] {
-  const target = answer.targetVersion === null ? "" : `, version ${answer.targetVersion}`;
-  const lines = [
-    `${paint.strong(answer.deployment)} ${SPEC_WORDS[answer.spec]}${target}: ${answer.wanted.edge} edge and ${answer.wanted.cloud} cloud wanted`,
-  ];
-  for (const { node, version, why } of answer.create)
-    lines.push(`  ${paint.good("+")} ${node}  place version ${version}: ${why}`);
-  for (const { node, version, why } of answer.retry)
-    lines.push(`  ${paint.warn("~")} ${node}  try version ${version} again: ${why}`);
-  for (const { node, version, why } of answer.retire)
-    lines.push(`  ${paint.bad("-")} ${node}  take version ${version} away: ${why}`);
-  for (const sentence of answer.unplaced) lines.push(`  ${paint.bad("!")} ${sentence}`);
-  if (lines.length === 1) lines.push("  nothing would be placed or moved");
-  return lines;
+/** A deployment that nobody asked about counts when it would lose a replica that has no other place. */
+function exitCodeOf(answer: PlanResponse, isAsked: (deployment: string) => boolean): ExitCode {
+  const isUnmet = answer.deployments.some(({ deployment, unplaced, before, after }) => {
+    const isLess = before !== null && (after.edge.ready < before.edge.ready || after.cloud.ready < before.cloud.ready);
+    return unplaced.length > 0 && (isAsked(deployment) || isLess);
+  });
+  if (isUnmet) return EXIT.unmet;
+  return answer.changes ? EXIT.changes : EXIT.ok;
 }

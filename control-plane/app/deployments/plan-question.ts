@@ -58,27 +58,25 @@ function toAnswer(
       deployment: name,
       spec: changed.get(name) ?? "none",
       targetVersion: plan.targetVersion ?? null,
-      now: countsNow(before.deployments.get(name)),
+      before: countsOf(before.deployments.get(name)),
       ...(deployment
         ? held(fleet, deployment, { plan, context })
-        : { then: { edge: NO_REPLICAS, cloud: NO_REPLICAS }, nodes: [], unplaced: [] }),
+        : { after: { edge: NO_REPLICAS, cloud: NO_REPLICAS }, nodes: [], unplaced: [] }),
       refusals: shown,
       refusalsLeftOut: refusals.length - shown.length,
     };
   });
-  const removed = question.deployments.remove.map(
-    (name): PlannedDeployment => ({
-      deployment: name,
-      spec: "remove",
-      targetVersion: null,
-      now: countsNow(before.deployments.get(name)),
-      then: { edge: NO_REPLICAS, cloud: NO_REPLICAS },
-      nodes: [],
-      unplaced: [],
-      refusals: [],
-      refusalsLeftOut: 0,
-    }),
-  );
+  const removed = question.deployments.remove.map((name): PlannedDeployment => ({
+    deployment: name,
+    spec: "remove",
+    targetVersion: null,
+    before: countsOf(before.deployments.get(name)),
+    after: { edge: NO_REPLICAS, cloud: NO_REPLICAS },
+    nodes: [],
+    unplaced: [],
+    refusals: [],
+    refusalsLeftOut: 0,
+  }));
   return {
     changes: steps.length > 0 || changed.size > 0,
     rounds: rounds.filter(({ plan }) => plan.steps.length > 0).length,
@@ -96,9 +94,7 @@ function stepsOf(fleet: Fleet, { steps }: FleetPlan, round: number): readonly Pl
     if (step.kind === "placement.delete") return [];
     if (step.kind === "placement.create") {
       const { deployment, model, version, node, nodeId, record } = step;
-      return [
-        { round, action: "place", deployment, model, version, node, kind: kindOf(nodeId), why: record.sentence },
-      ];
+      return [{ round, action: "place", deployment, model, version, node, kind: kindOf(nodeId), why: record.sentence }];
     }
     const { placement, node } = step;
     const { deployment = null, model, version, nodeId } = placement;
@@ -114,7 +110,7 @@ function held(
   fleet: Fleet,
   deployment: FleetDeployment,
   { plan, context }: { readonly plan: DeploymentPlan; readonly context: PlanContext },
-): Pick<PlannedDeployment, "then" | "nodes" | "unplaced"> {
+): Pick<PlannedDeployment, "after" | "nodes" | "unplaced"> {
   const { edge, cloud } = deploymentFindings(fleet, deployment, { ...context, plan });
   const serving = placementsOfDeployment(fleet, deployment.name).filter(
     (placement: FleetPlacement) => isWanted(placement) && isServing(fleet, placement, context),
@@ -122,7 +118,7 @@ function held(
   const nodes = new Set(serving.map(({ nodeId }) => fleet.nodes.get(nodeId)?.name ?? nodeId));
   const { records, shortfall } = plan;
   return {
-    then: { edge, cloud },
+    after: { edge, cloud },
     nodes: [...nodes].toSorted(),
     // A question is about now, so its sentences have ages and free sizes, which those of a status do not have.
     unplaced:
@@ -132,7 +128,7 @@ function held(
   };
 }
 
-const countsNow = (deployment: FleetDeployment | undefined): PlannedDeployment["now"] =>
+const countsOf = (deployment: FleetDeployment | undefined): PlannedDeployment["before"] =>
   deployment?.status ? { edge: deployment.status.findings.edge, cloud: deployment.status.findings.cloud } : null;
 
 function specChanges(

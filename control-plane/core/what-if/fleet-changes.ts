@@ -76,7 +76,14 @@ const UNSAID: Capabilities = {
   providers: [],
 };
 
-const definedOf = ({ memMiB, diskMiB, maxOpset, maxIrVersion, runtimes, optionalInputs }: AddedNode["capabilities"]) => ({
+const definedOf = ({
+  memMiB,
+  diskMiB,
+  maxOpset,
+  maxIrVersion,
+  runtimes,
+  optionalInputs,
+}: AddedNode["capabilities"]) => ({
   ...(memMiB !== undefined && { memMiB }),
   ...(diskMiB !== undefined && { diskMiB }),
   ...(maxOpset !== undefined && { maxOpset }),

@@ -3,7 +3,7 @@ import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import type { PlacementSteps, Step } from "../reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { diskNeedMiB, heldDiskMiB } from "../scheduling/disk.ts";
+import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../scheduling/disk.ts";
 import { diskHeldOn, heldOn } from "../scheduling/planning/held.ts";
 import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
 import { stallTimes } from "../scheduling/planning/stalled.ts";
@@ -38,7 +38,8 @@ export function whenDone(fleet: Fleet, context: PlanContext): Fleet {
   const changes = new Map<string, FleetPlacement | undefined>();
   const nodes = new Map<string, FleetNode>();
   for (const node of fleet.nodes.values()) {
-    if (fleet.placementsOn.has(node.id) && stateFor(node, context) === "ready") obey(fleet, node, { context, changes, nodes });
+    if (fleet.placementsOn.has(node.id) && stateFor(node, context) === "ready")
+      obey(fleet, node, { context, changes, nodes });
   }
   const after = withPlacements(fleet, changes);
   return nodes.size === 0 ? after : { ...after, nodes: new Map([...fleet.nodes, ...nodes]) };
@@ -58,6 +59,7 @@ function obey(
   const held = heldOn(fleet, node);
   const diskHeld = diskHeldOn(fleet, node);
   const stalls = stallTimes(fleet, node);
+  const roomMiB = freeDiskMiB(node) - diskFloorMiB(node);
   let freedMiB = 0;
   for (const placement of placementsOn(fleet, node.id)) {
     const { id, state } = placement;
@@ -70,9 +72,11 @@ function obey(
     const isAtRest = state === "ready" || state === "failed" || diskHeld.has(id) || (stalls.get(id) ?? Infinity) <= now;
     const next = held.has(id) ? "staged" : "ready";
     if (isAtRest || state === next || version === undefined) continue;
-    const isMissing = heldDiskMiB(fleet, placement) === 0;
-    if (isMissing && version.damage !== undefined) continue;
-    if (isMissing) freedMiB -= diskNeedMiB(version);
+    if (heldDiskMiB(fleet, placement) === 0) {
+      // Several placements of one plan may be more than the disk holds: the node then takes those that come first.
+      if (version.damage !== undefined || diskNeedMiB(version) > roomMiB + freedMiB) continue;
+      freedMiB -= diskNeedMiB(version);
+    }
     found.changes.set(id, { ...placement, state: next, stateSince: now, progressSince: now, progress: undefined });
   }
   if (freedMiB !== 0) found.nodes.set(node.id, withDisk(node, freedMiB));

@@ -10,7 +10,12 @@ interface Named {
 
 /** What is wrong with the names of a question, by field: no such object, one that is there already, one that is named twice. */
 export function wrongNames(fleet: Fleet, { nodes, deployments }: PlanRequest): readonly Cause[] {
-  const present = new Map(fleet.nodes.values().filter(({ revoked }) => !revoked).map((node) => [node.name, node]));
+  const present = new Map(
+    fleet.nodes
+      .values()
+      .filter(({ revoked }) => !revoked)
+      .map((node) => [node.name, node]),
+  );
   const added = named("nodes.add", nodes.add, ({ name }) => name, ".name");
   const known = new Set([...present.keys(), ...added.map(({ name }) => name)]);
   const states = (["remove", "cordon", "uncordon", "drain"] as const).flatMap((list) =>
@@ -34,8 +39,12 @@ export function wrongNames(fleet: Fleet, { nodes, deployments }: PlanRequest): r
   ];
 }
 
-const named = <Item>(list: string, items: readonly Item[], nameOf: (item: Item) => string, end = ""): readonly Named[] =>
-  items.map((item, index) => ({ field: `${list}.${index}${end}`, name: nameOf(item) }));
+const named = <Item>(
+  list: string,
+  items: readonly Item[],
+  nameOf: (item: Item) => string,
+  end = "",
+): readonly Named[] => items.map((item, index) => ({ field: `${list}.${index}${end}`, name: nameOf(item) }));
 
 const unknown = (
   names: readonly Named[],

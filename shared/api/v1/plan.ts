@@ -105,8 +105,8 @@ const plannedDeployment = z.object({
     .enum(["create", "update", "remove", "none"])
     .describe("What the question does to its spec. `none` too when it is declared like this already."),
   targetVersion: versionNumber.nullable().describe("Null while its alias does not exist."),
-  now: counts.nullable().describe("As its status says; null when it has none."),
-  then: counts,
+  before: counts.nullable().describe("As its status says; null when it has none."),
+  after: counts,
   nodes: z.array(z.string()).describe("Those that would hold a replica that is ready, of any version."),
   unplaced: z.array(z.string()).describe("One sentence for every replica that would have no place."),
   refusals: z

@@ -140,29 +140,4 @@ describe("reading commands", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain("within 0.1 s");
   });
-
-  it("print the plan and end with 3 when it changes something, 2 when something has no place", async () => {
-    const plan = {
-      deployment: "digits",
-      spec: "create",
-      changes: true,
-      targetVersion: 1,
-      wanted: { edge: 1, cloud: 0 },
-      retry: [],
-      retire: [],
-      unplaced: [],
-      records: [],
-    };
-    api.on("POST /api/v1/plan", { ...plan, create: [{ node: "edge-a", kind: "edge", version: 1, why: "it is near" }] });
-    const spec = '{"name":"digits","model":"digits","version":1}';
-    const changed = await runCli(["plan", "-f", "-"], { env, stdin: spec });
-    expect(changed.exitCode).toBe(3);
-    expect(changed.stdout).toBe(
-      "digits would be created, version 1: 1 edge and 0 cloud wanted\n  + edge-a  place version 1: it is near\n",
-    );
-    api.on("POST /api/v1/plan", { ...plan, create: [], unplaced: ["no edge node"] });
-    expect((await runCli(["plan", "-f", "-"], { env, stdin: spec })).exitCode).toBe(2);
-    api.on("POST /api/v1/plan", { ...plan, spec: "none", changes: false, create: [] });
-    expect((await runCli(["plan", "-f", "-"], { env, stdin: spec })).exitCode).toBe(0);
-  });
 });

@@ -153,9 +153,28 @@ describe("the HTTP API over PostgreSQL", () => {
 
   it("keeps a deployment, shows its own write at once and refuses a late one", async () => {
     const spec = { name: "digits", model: "digits", version: "champion", placement: { edge: { min: 1 } } };
-    const plan = await ask("POST", "/api/v1/plan", { body: { deployment: spec } });
-    expect(plan.body).toMatchObject({ spec: "create", changes: true, targetVersion: 1, create: [] });
-    expect(plan.body.unplaced[0]).toContain("edge-a");
+    const plan = await ask("POST", "/api/v1/plan", { body: { deployments: { apply: [spec] } } });
+    expect(plan.body).toMatchObject({ changes: true, settled: true, steps: [] });
+    const [planned] = plan.body.deployments;
+    expect(planned).toMatchObject({ deployment: "digits", spec: "create", targetVersion: 1, before: null });
+    expect(planned.unplaced[0]).toContain("edge-a");
+    expect(planned.refusals.map((refusal: { node: string }) => refusal.node)).toEqual(["edge-a"]);
+    expect((await ask("GET", "/api/v1/deployments/digits")).status).toBe(404);
+    const capabilities = { memMiB: 4_096, diskMiB: 10_000, maxOpset: 25, maxIrVersion: 13 };
+    const added = {
+      nodes: { add: [{ name: "edge-new", kind: "edge", capabilities }] },
+      deployments: { apply: [spec] },
+    };
+    const onNew = await ask("POST", "/api/v1/plan", { body: added });
+    expect(onNew.body.deployments[0]).toMatchObject({ nodes: ["edge-new"], after: { edge: { wanted: 1, ready: 1 } } });
+    expect((await ask("GET", "/api/v1/nodes/edge-new")).status).toBe(404);
+    const refused = await ask("POST", "/api/v1/plan", { body: { nodes: { cordon: ["edge-a", "edge-x"] } } });
+    expect([refused.status, refused.body.causes]).toEqual([
+      400,
+      [{ field: "nodes.cordon.1", message: "there is no node edge-x" }],
+    ]);
+    const unknown = await ask("POST", "/api/v1/plan", { body: { nodes: { kordon: [] } } });
+    expect([unknown.status, unknown.body.causes[0].field]).toEqual([400, "nodes.kordon"]);
     const created = await ask("PUT", "/api/v1/deployments/digits", { body: spec });
     expect([created.status, deployment.parse(created.body).status.observedGeneration]).toEqual([201, 0]);
     const again = await ask("PUT", "/api/v1/deployments/digits", { body: spec });

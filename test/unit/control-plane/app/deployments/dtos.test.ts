@@ -1,5 +1,4 @@
 import { describe, expect, it } from "@jest/globals";
-import { dryRun } from "../../../../../control-plane/app/deployments/dry-run.ts";
 import { explainDeployment } from "../../../../../control-plane/app/deployments/explain-deployment.ts";
 import { nodeView } from "../../../../../control-plane/app/nodes/node-dto.ts";
 import { toPlacementDto } from "../../../../../control-plane/app/deployments/placement-dto.ts";
@@ -8,7 +7,6 @@ import { versionDiff } from "../../../../../control-plane/app/catalog/version-di
 import { placement as placementSchema } from "../../../../../shared/api/v1/deployments.ts";
 import type { ModelVersion } from "../../../../../shared/api/v1/models.ts";
 import { node as nodeSchema } from "../../../../../shared/api/v1/nodes.ts";
-import { planResponse } from "../../../../../shared/api/v1/plan.ts";
 import {
   aDeployment,
   aFleet,
@@ -84,60 +82,6 @@ describe("the view of a placement", () => {
   it("is shown when its node and deployment are gone", () => {
     const view = toPlacementDto(aFleet({}), aPlacement(a, { deployment: undefined }), time);
     expect(view).toMatchObject({ node: "n-edge-a", nodeState: "revoked", deployment: "" });
-  });
-});
-
-describe("a dry run", () => {
-  const fleet = aFleet({
-    nodes: [a, b],
-    versions: [aVersion("digits", 1), aVersion("digits", 2)],
-    deployments: [digits],
-    placements: [aPlacement(a)],
-  });
-  const run = (min: number, version: number | string = 1) =>
-    dryRun(
-      fleet,
-      aDeployment({ name: "digits", model: "digits", version, placement: { edge: { min } } }).spec,
-      context,
-    );
-
-  it("of what is declared already changes nothing", () => {
-    expect(run(1)).toMatchObject({
-      spec: "none",
-      changes: false,
-      create: [],
-      retry: [],
-      retire: [],
-      wanted: { edge: 1, cloud: 0 },
-    });
-  });
-
-  it("names the node that would get one more replica, and why", () => {
-    const plan = run(2);
-    expect(planResponse.parse(plan)).toEqual(plan);
-    expect(plan).toMatchObject({ spec: "update", changes: true, targetVersion: 1, unplaced: [] });
-    expect(plan.create.map(({ node, kind, version }) => `${kind} ${node} ${version}`)).toEqual(["edge edge-b 1"]);
-    expect(plan.create[0]?.why).toContain("edge-b");
-  });
-
-  it("names what would leave, and why", () => {
-    expect(run(0).retire).toEqual([
-      { placementId: "p-edge-a", node: "edge-a", version: 1, why: "more replicas than wanted (0)" },
-    ]);
-  });
-
-  it("says what could not be placed", () => {
-    expect(run(3).unplaced).toHaveLength(1);
-    expect(run(1, "champion")).toMatchObject({
-      targetVersion: null,
-      unplaced: [expect.stringContaining("digits:champion does not exist")],
-    });
-  });
-
-  it("of a new deployment creates it", () => {
-    const { spec } = aDeployment({ name: "other", model: "digits", version: 2 });
-    expect(dryRun(fleet, spec, context)).toMatchObject({ spec: "create", changes: true, targetVersion: 2 });
-    expect(fleet.deployments.has("other")).toBe(false);
   });
 });
 
