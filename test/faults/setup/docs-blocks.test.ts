@@ -165,6 +165,23 @@ describe("the commands of the pages", () => {
     expect(answer).toContain('"models"');
   }, 120_000);
 
+  it("docs/deployments.md: what a changed fleet would do", async () => {
+    const [cordon = "", remove = "", drain = ""] = (await blocksOf("docs/deployments.md", ["sh"]))
+      .join("")
+      .trim()
+      .split("\n");
+    expect(await run(cordon)).toContain("Nothing would be placed or moved.");
+    expect(await run(remove)).toMatch(/cloud-a +node-connected +never +cloud-a was revoked/);
+    // What is printed depends on where the replica is: the page shows the header and what holds for both nodes.
+    const [transcript = ""] = await blocksOf("docs/deployments.md", ["text"]);
+    const printed = await run(drain);
+    const headers = (text: string) =>
+      text.match(/^(?:ROUND|DEPLOYMENT) .*$/gm)?.map((line) => line.replaceAll(/ +/g, " "));
+    expect(headers(printed)).toEqual(headers(transcript));
+    expect(printed).toMatch(/1 +place +digits +digits:1 +edge-c/);
+    expect(await run("skerry nodes ls -o name")).not.toContain("edge-c");
+  });
+
   it("docs/batching.md: limits that a deployment takes", async () => {
     const [block = ""] = await blocksOf("docs/batching.md");
     await writeFile(path.join(directory, "limits.yaml"), `name: tuned\nmodel: digits\nversion: 1\n${block}`);
