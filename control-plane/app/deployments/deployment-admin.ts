@@ -140,7 +140,8 @@ export class DeploymentAdmin {
     try {
       const began = this.#clock.now();
       const elapsedMs = () => this.#clock.now() - began;
-      return await answerPlan(this.#fleet.snapshot(), question, { ...this.#context("what-if"), elapsedMs });
+      const pause = () => new Promise<void>((resolve) => this.#clock.after(0, resolve));
+      return await answerPlan(this.#fleet.snapshot(), question, { ...this.#context("what-if"), elapsedMs, pause });
     } finally {
       this.#questions -= 1;
     }

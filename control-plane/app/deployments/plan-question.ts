@@ -25,7 +25,15 @@ const MAX_REFUSALS = 20_000;
 export async function answerPlan(
   fleet: Fleet,
   question: PlanRequest,
-  { elapsedMs, ...context }: PlanContext & { readonly elapsedMs: () => number },
+  {
+    elapsedMs,
+    pause,
+    ...context
+  }: PlanContext & {
+    readonly elapsedMs: () => number;
+    /** Between rounds: the sockets of nodes and callers have their turn. */
+    readonly pause: () => Promise<void>;
+  },
 ): Promise<PlanResponse> {
   const wrong = wrongNames(fleet, question);
   if (wrong.length > 0) throw invalidFields("body", wrong);
@@ -33,8 +41,7 @@ export async function answerPlan(
   for (const round of whatIf(changedFleet(fleet, question, context.now), context)) {
     rounds.push(round);
     if (elapsedMs() > MAX_MS) break;
-    // The sockets of nodes and callers have their turn.
-    await new Promise((resolve) => setImmediate(resolve));
+    await pause();
   }
   return toAnswer(fleet, question, { rounds, context });
 }

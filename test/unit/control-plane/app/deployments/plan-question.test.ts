@@ -13,7 +13,7 @@ import {
   TIMINGS,
 } from "../../../../support/fleet/fleet-builder.ts";
 
-const context = { now: NOW, timings: TIMINGS, trigger: "what-if", elapsedMs: () => 0 };
+const context = { now: NOW, timings: TIMINGS, trigger: "what-if", elapsedMs: () => 0, pause: async () => undefined };
 const [a, b] = [aNode("edge-a"), aNode("edge-b")];
 const digits = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } });
 const fleet = aFleet({
