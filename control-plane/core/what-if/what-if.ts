@@ -16,7 +16,7 @@ export interface Round {
 
 /**
  * What the control loop would do with the fleet, round by round: each round is a plan by the same planner, of the fleet in
- * which nodes have done what the round before it told them. Time stands still, so what waits for a retry waits.
+ * which nodes have done what the round before it told them. No time passes meanwhile, so what waits for a retry waits.
  */
 export function* whatIf(fleet: Fleet, context: PlanContext): Generator<Round, void, void> {
   let present = fleet;
