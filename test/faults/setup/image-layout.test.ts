@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { tinyGguf } from "../../support/models/tiny-gguf.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { asInAPod } from "../../support/processes/as-in-a-pod.ts";
+import { asInAPod, mayMount } from "../../support/processes/as-in-a-pod.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
@@ -70,7 +70,7 @@ describe("the files of the image", () => {
 
     await cluster.publish("echo", identityModel("FP32", ["n", 2]));
     await cluster.deploy({ name: "echo", model: "echo", version: 1, placement: { edge: { min: 1 } } });
-    await cluster.whenDeploymentReady("echo");
+    await cluster.whenDeploymentReady("echo", 60_000);
     const request = { inputs: [{ name: "x", shape: [1, 2], datatype: "FP32", data: [1, 2] }] };
     expect(await ask("/v2/models/echo/infer", request)).toMatchObject({ outputs: [{ name: "y", data: [1, 2] }] });
   }, 180_000);
@@ -85,18 +85,17 @@ describe("the files of the image", () => {
   }, 120_000);
 });
 
-const isRoot = process.getuid?.() === 0;
-/** Of a process that `asInAPod` started; of one that an ordinary user started only what the user has. */
-const RESTRICTED = isRoot
+const isConfined = mayMount();
+/** Of a process that `asInAPod` started; where it can do nothing, of one that this user started. */
+const RESTRICTED = isConfined
   ? { user: "65532", capabilities: "0000000000000000", noNewPrivileges: "1", root: "ro" }
-  : { user: String(process.getuid?.()), capabilities: "0000000000000000" };
+  : { user: String(process.getuid?.()) };
 
 async function rightsOf(pid: number | undefined): Promise<object> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   const fact = (name: string): string => new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(status)?.[1] ?? "";
-  const facts = { user: fact("Uid"), capabilities: fact("CapEff") };
-  if (!isRoot) return facts;
+  if (!isConfined) return { user: fact("Uid") };
   const mounts = await readFile(`/proc/${pid}/mounts`, "utf8");
   const [, root = ""] = /^\S+ \/ \S+ (\w+)/m.exec(mounts) ?? [];
-  return { ...facts, noNewPrivileges: fact("NoNewPrivs"), root };
+  return { user: fact("Uid"), capabilities: fact("CapEff"), noNewPrivileges: fact("NoNewPrivs"), root };
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { mayMount } from "./as-in-a-pod.ts";
 import { until } from "./skerry-process.ts";
 
 const MANAGER = "/lib/systemd/systemd";
@@ -60,7 +61,7 @@ export class Systemd {
 
   /** Whether this user of this machine can: it takes root, systemd's programs, and a machine that runs none already. */
   static get isPossible(): boolean {
-    return process.geteuid?.() === 0 && existsSync(MANAGER) && !existsSync("/run/systemd/system");
+    return mayMount() && existsSync(MANAGER) && !existsSync("/run/systemd/system");
   }
 
   static async start(): Promise<Systemd> {

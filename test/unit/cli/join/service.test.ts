@@ -18,14 +18,17 @@ const unitOf = (root: string, node: string): string => renderUnit(TEMPLATE, { ro
 const valuesOf = (unit: string, name: string): readonly string[] =>
   unit.split("\n").flatMap((line) => (line.startsWith(`${name}=`) ? [line.slice(name.length + 1)] : []));
 
-/** Of systemd-analyze: from 0, nothing is exposed, to 10. Undefined where there is none. */
+/** Of systemd-analyze: from 0, nothing is exposed, to 10. Undefined where there is none, or one older than 250. */
 function exposureOf(unit: string): number | undefined {
   const directory = mkdtempSync(path.join(tmpdir(), "skerry-unit-"));
   try {
     const file = path.join(directory, "skerry-node.service");
     writeFileSync(file, unit);
-    const { stdout, error } = spawnSync("systemd-analyze", ["security", "--offline=true", file], { encoding: "utf8" });
-    return error === undefined ? Number(/exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]) : undefined;
+    const { stdout, stderr, error } = spawnSync("systemd-analyze", ["security", "--offline=true", file], {
+      encoding: "utf8",
+    });
+    if (error !== undefined || stderr.includes("unrecognized option")) return undefined;
+    return Number(/exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1]);
   } finally {
     rmSync(directory, { recursive: true });
   }
