@@ -1,4 +1,5 @@
 import { smollm } from "../support/models/smollm.ts";
+import { tinyGguf } from "../support/models/tiny-gguf.ts";
 import { startTestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { readChat, type ReadAnswer } from "./support/read-chat.ts";
@@ -11,6 +12,9 @@ import { readChat, type ReadAnswer } from "./support/read-chat.ts";
  *
  *   npm run bench -- sessions
  *   SESSIONS=20 TURNS=10 npm run bench -- sessions
+ *   MODEL=tiny npm run bench -- sessions
+ *
+ * With a model that computes next to nothing only the hits say something.
  */
 const SESSIONS = Number(process.env["SESSIONS"] ?? 100);
 const TURNS = Number(process.env["TURNS"] ?? 10);
@@ -32,7 +36,8 @@ interface Sum {
   readonly firstMs: readonly number[];
 }
 
-const { bytes } = await smollm();
+const isTiny = process.env["MODEL"] === "tiny";
+const bytes = isTiny ? tinyGguf({ contextTokens: 8_192 }) : (await smollm()).bytes;
 const database = await startTestDatabase();
 const cluster = await SkerryCluster.start(database.url);
 try {

@@ -130,7 +130,9 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
       const { request, version, startedAt } = context;
       const firstMs = endedAt - sentAt - head.queueUs / 1_000 - candidate.rttMs;
       const bytes = request.body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      stats.streamBegan(endedAt);
       void stream.ended.then((end) => {
+        stats.streamEnded();
         recordStream(end, candidate, clock.now());
         const usage = end.kind === "complete" ? end.trailer.meta.usage : undefined;
         if (usage !== undefined) stats.pace.add({ ...usage, bytes, firstMs, restMs: clock.now() - endedAt });

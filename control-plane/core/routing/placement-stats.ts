@@ -51,13 +51,25 @@ export class PlacementStats {
   #penaltyMs = 0;
   #penaltyAt = 0;
   #quietSince = Infinity;
+  /** Of those in flight, the ones whose answers have begun. */
+  #streaming = 0;
   #isServing = false;
   #rampStart = -Infinity;
 
   /** A request was sent there. */
   begin(now: number): void {
-    if (this.inFlight === 0) this.#quietSince = now;
+    if (this.inFlight === this.#streaming) this.#quietSince = now;
     this.inFlight += 1;
+  }
+
+  /** An answer has begun: what is quiet from now on is its text. `streamEnded` follows before its end is noted. */
+  streamBegan(now: number): void {
+    this.#streaming += 1;
+    this.#quietSince = now;
+  }
+
+  streamEnded(): void {
+    this.#streaming -= 1;
   }
 
   /** A request ended with an answer of the node. */
@@ -108,9 +120,9 @@ export class PlacementStats {
     this.#isServing = isServing;
   }
 
-  /** While responses are outstanding: how long there has been none, in ms. A node that stops shows it by nothing else. */
+  /** While responses are outstanding: how long none has come or begun, in ms. A node that stops shows it by nothing else. */
   silentMs(now: number): number {
-    return this.inFlight === 0 ? 0 : Math.max(0, now - this.#quietSince);
+    return this.inFlight === this.#streaming ? 0 : Math.max(0, now - this.#quietSince);
   }
 
   isEjected(now: number): boolean {

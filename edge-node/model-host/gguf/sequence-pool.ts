@@ -5,9 +5,13 @@ interface Place<Item> {
   readonly freeSince: number;
 }
 
+/** Tokens that are computed again rather than another conversation's place is taken: many prompts begin alike. */
+const NEAR_TOKENS = 32;
+
 /**
  * The places of a model's cache. A request takes the free one whose tokens agree with its prompt furthest, so that the
- * next turn of a conversation goes on where the last one ended; those that find none wait in their order.
+ * next turn of a conversation goes on where the last one ended; among those that agree nearly as far, the one that is free
+ * longest. Requests that find none wait in their order.
  */
 export class SequencePool<Item> {
   readonly #free: Place<Item>[];
@@ -33,12 +37,11 @@ export class SequencePool<Item> {
   }
 
   #best(agrees: (item: Item) => number): Item | undefined {
-    let best: { readonly at: number; readonly tokens: number; readonly since: number } | undefined;
-    for (const [at, { item, freeSince: since }] of this.#free.entries()) {
-      const tokens = agrees(item);
-      const isBetter = best === undefined || tokens > best.tokens || (tokens === best.tokens && since < best.since);
-      if (isBetter) best = { at, tokens, since };
-    }
+    const tokens = this.#free.map(({ item }) => agrees(item));
+    const enough = Math.max(...tokens) - NEAR_TOKENS;
+    let best: { readonly at: number; readonly since: number } | undefined;
+    for (const [at, { freeSince: since }] of this.#free.entries())
+      if ((tokens[at] ?? 0) >= enough && (best === undefined || since < best.since)) best = { at, since };
     return best && this.#free.splice(best.at, 1)[0]?.item;
   }
 }

@@ -130,7 +130,7 @@ describe("pick", () => {
     };
     const names = ["a", "b", "c", "d"];
     const home = homeOf(names.map((node) => candidate(node, { slots: 4, meanMs: 100 })));
-    const busy = names.map((node) => candidate(node, { slots: 4, meanMs: 100, rif: node === home ? 3 : 1 }));
+    const busy = names.map((node) => candidate(node, { slots: 4, meanMs: 100, rif: node === home ? 4 : 1 }));
     expect(homeOf(busy)).not.toBe(home);
     const far = (rttMs: number) =>
       names.map((node) => candidate(node, { slots: 4, meanMs: 100, rttMs: node === home ? rttMs : 1 }));

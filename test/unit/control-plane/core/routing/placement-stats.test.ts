@@ -102,6 +102,18 @@ describe("PlacementStats", () => {
     expect(stats.silentMs(NOW + 9_000)).toBe(0);
   });
 
+  it("does not take an answer that is being streamed for silence", () => {
+    const stats = new PlacementStats();
+    stats.begin(NOW);
+    stats.streamBegan(NOW + 100);
+    expect(stats.silentMs(NOW + 9_000)).toBe(0);
+    stats.begin(NOW + 9_000);
+    expect(stats.silentMs(NOW + 9_250)).toBe(250);
+    stats.streamEnded();
+    stats.answered(figures(), NOW + 9_300);
+    expect(stats.silentMs(NOW + 9_400)).toBe(100);
+  });
+
   it("forgives what was failed before the node went away, and begins again with a tenth", () => {
     const stats = new PlacementStats();
     stats.setServing(true, NOW);

@@ -5,8 +5,16 @@ const nothing = (): number => 0;
 
 describe("SequencePool", () => {
   it("gives the place that agrees furthest with the prompt", async () => {
-    const pool = new SequencePool(["x", "abc", "ab"]);
-    expect(await pool.take((held) => ("abcd".startsWith(held) ? held.length : 0))).toBe("abc");
+    const pool = new SequencePool([5, 900, 600]);
+    expect(await pool.take((tokens) => tokens)).toBe(900);
+  });
+
+  it("leaves conversations their places where a new one only begins like them", async () => {
+    const pool = new SequencePool(["old", "new"]);
+    const [old, fresh] = [await pool.take(nothing), await pool.take(nothing)];
+    pool.give(old);
+    pool.give(fresh);
+    expect(await pool.take((held) => (held === "new" ? 20 : 8))).toBe("old");
   });
 
   it("gives the place that is free longest when none agrees, so that fresh conversations stay", async () => {
