@@ -7,7 +7,12 @@ import { until } from "../../support/processes/skerry-process.ts";
 import { ApiProxy } from "./api-proxy.ts";
 import { Kubernetes } from "./kubernetes.ts";
 
-const PLURALS = { ModelDeployment: "modeldeployments", Model: "models", EdgeNode: "edgenodes" } as const;
+const PLURALS = {
+  ModelDeployment: "modeldeployments",
+  Model: "models",
+  EdgeNode: "edgenodes",
+  CloudPool: "cloudpools",
+} as const;
 type Kind = keyof typeof PLURALS;
 const LISTS = "/apis/skerry.dev/v1alpha1/namespaces/skerry";
 
