@@ -1,6 +1,7 @@
 import { declareVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { MAX_SAMPLES_BYTES, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
 import { usageFailure } from "../../failure.ts";
+import { encoderLine } from "../../models/encoder-line.ts";
 import { findFiles, type LocalBundle } from "../../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
 import { checkSamples } from "../../models/samples/check-samples.ts";
@@ -119,12 +120,7 @@ function sayText(run: CommandContext, { text, bytes }: ModelVersion): void {
 /** What an encoder was recognised as, and what it takes to run it. */
 function sayEncoder(run: CommandContext, { encoder, bytes }: ModelVersion): void {
   if (encoder === null) return;
-  const { architecture, dimensions, pooling, normalizes, maxTokens, shorter } = encoder;
-  const pooled = pooling === "sentence" ? "pooled by the graph" : `pooled by ${pooling}`;
-  const lengths = shorter === undefined ? "" : shorter === "any" ? ", or fewer" : `, or ${shorter.join(", ")}`;
-  run.output.say(
-    `It makes embeddings: ${architecture}, ${dimensions} numbers${lengths}, ${pooled}${normalizes ? ", of the length 1" : ""}, of texts of up to ${maxTokens} tokens.`,
-  );
+  run.output.say(`It makes embeddings: ${encoderLine(encoder)}.`);
   run.output.say(`A replica needs ${encoderMemMiB(encoder, bytes)} MiB; limits.memMiB of its deployment changes that.`);
 }
 

@@ -12,6 +12,7 @@ import {
 import { printList, printObject, type View } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
 import { formatAge, formatBytes, formatSince } from "../../output/units.ts";
+import { encoderLine } from "../../models/encoder-line.ts";
 import type { CommandContext } from "../../run.ts";
 
 const aliasText = (aliases: Model["aliases"]): string =>
@@ -99,7 +100,9 @@ const filesFields = ({ main, files }: ModelVersion): [string, string][] =>
     .map(({ path, bytes }, at) => [at === 0 ? "Files" : "", `${path} (${formatBytes(bytes)})`]);
 
 /** Whether requests may share a run of it, and what stops the proof. */
-function sharedRuns({ rows, state }: ModelVersion): string {
+function sharedRuns({ rows, state, runtime }: ModelVersion): string {
+  if (runtime === "gguf") return "";
+  if (runtime === "embed") return state === "ready" ? "where trials on the node find no difference" : "";
   if (rows === null) return state === "ready" ? "no: publish it again to have its graph examined" : "";
   return rows.kind === "independent" ? "yes: its rows are independent" : `no: ${rows.reason}`;
 }
@@ -129,6 +132,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
             ].join(", "),
           ],
           ["Producer", of.producer ?? ""],
+          ["Embeddings", of.encoder === null ? "" : encoderLine(of.encoder)],
           ["Shared runs", sharedRuns(of)],
           ["Notes", of.notes.join("\n")],
           ["Metrics", pairs(of.metrics)],

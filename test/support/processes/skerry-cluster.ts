@@ -172,14 +172,19 @@ export class SkerryCluster {
     return this.#checked(uploadUrl, version);
   }
 
-  /** Publishes several files, by their paths, as the next version of a model and waits for its check. */
-  async publishBundle(model: string, files: Readonly<Record<string, Uint8Array>>): Promise<ModelVersion> {
+  /** Publishes several files, by their paths, as the next version of a model and waits for its check. `over`: more of its declaration. */
+  async publishBundle(
+    model: string,
+    files: Readonly<Record<string, Uint8Array>>,
+    over: object = {},
+  ): Promise<ModelVersion> {
     await this.request("POST", "/models", { name: model }, { accept: [201, 409] });
     const declared: { path: string; bytes: number; sha256: string }[] = [];
     for (const [path, bytes] of Object.entries(files))
       declared.push({ path, bytes: bytes.byteLength, sha256: await sha256Of(bytes) });
     const { version, uploadUrl, uploads } = await this.post<DeclaredVersion>(`/models/${model}/versions`, {
       files: declared,
+      ...over,
     });
     for (const upload of uploads) await this.upload(upload.uploadUrl, files[upload.path] ?? new Uint8Array());
     return this.#checked(uploadUrl, version);

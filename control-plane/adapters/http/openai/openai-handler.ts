@@ -208,6 +208,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       const [firstSeconds, restSeconds] = [(begunAt - startedAt) / 1_000, (endedAt - begunAt) / 1_000];
       metrics.textAnswered({ model, usage, firstSeconds, restSeconds });
     });
+    if (body.length !== undefined) headers.push("Content-Length", String(body.length));
     response.writeHead(status, headers);
     const code = await forwardStream(body, response, clock, decoded.streams ? failureEventOf(decoded.form) : undefined);
     return code === "OK" ? code : knownCode(code);

@@ -135,6 +135,22 @@ describe("the OpenAI API at the control plane", () => {
       expect(bytes.toString("utf8")).toContain('skerry_embedding_tokens_total{model="digits"} 5');
     });
 
+    it("have a length, so that a reader knows whether they are whole", async () => {
+      const body = '{"object":"list"}';
+      await openWith(() => {
+        const stream: NodeStream = new ResponseStream({
+          length: body.length,
+          windowBytes: 65_536,
+          grant: () => undefined,
+        });
+        stream.push(own(new TextEncoder().encode(body)));
+        setImmediate(() => stream.finish(trailers));
+        return stream;
+      });
+      const answer = await embed({ input: "a" });
+      expect([answer.headers["content-length"], answer.bytes.toString("utf8")]).toEqual([String(body.length), body]);
+    });
+
     it.each([
       ["no input", {}, "input"],
       ["an empty text", { input: "" }, "input"],
