@@ -43,7 +43,8 @@ const apply = (kind: string, name: string, spec: object): Promise<string> =>
     JSON.stringify({ apiVersion: "skerry.dev/v1alpha1", kind, metadata: { name, namespace: "skerry" }, spec }),
   );
 const podsOfPool = async (): Promise<number> =>
-  (await cluster.get<{ items: CloudPoolInfo[] }>("/cloud-pools")).items[0]?.pods.length ?? -1;
+  (await cluster.get<{ items: CloudPoolInfo[] }>("/cloud-pools")).items.find(({ name }) => name === "default")?.pods
+    .length ?? -1;
 
 /** `deployments.apps/scale patch`, of every rule of a Role or ClusterRole. */
 async function granted(role: string): Promise<readonly string[]> {
@@ -62,6 +63,9 @@ describe("the rights that deploy/ grants to the control plane", () => {
   it("are exactly what it asks for while pods, devices, models and deployments come and go", async () => {
     const device = await cluster.addNode("edge-a");
     await cluster.publish("echo", identityModel("FP32", ["n", 2]));
+    // Of a Deployment that there is not.
+    await apply("CloudPool", "spot", { deployment: "skerry-node-spot", min: 0, max: 1 });
+    await kubectl(["wait", "--for=jsonpath={.status.observedGeneration}=1", "cpool/spot", "--timeout=60s"]);
     await apply("Model", "echo", { aliases: [{ name: "champion", version: 1 }] });
     await apply("ModelDeployment", "echo", {
       model: "echo",
@@ -76,6 +80,7 @@ describe("the rights that deploy/ grants to the control plane", () => {
     await kubectl(["wait", "--for=condition=Ready", "mdep/echo", "--timeout=60s"]);
     await kubectl(["delete", "mdep", "echo", "--timeout=60s"]);
     await kubectl(["delete", "mdl", "echo", "--timeout=60s"]);
+    await kubectl(["delete", "cpool", "spot", "--timeout=60s"]);
     await until("the pool has no pod", async () => (await podsOfPool()) === 0, 120_000);
     await cluster.request("DELETE", "/nodes/edge-a");
     await kubectl(["wait", "--for=delete", "enode/edge-a", "--timeout=60s"]);
