@@ -16,6 +16,7 @@ export function registerChat(program: Command, shell: CommandRunner): void {
       .option("--max-tokens <count>", "most tokens of an answer (default: what the context leaves)", wholeNumber(1))
       .option("--temperature <number>", "0: the most likely word each time; up to 2 (default: 1)")
       .option("--seed <number>", "the same seed gives the same answer", wholeNumber(0))
+      .option("--route", "say after each answer, on standard error, which node wrote it and why that one")
       .action((model: string, message: string | undefined, options: ChatOptions, command: Command) =>
         shell.run(command, async (run) =>
           (await import("../actions/models/chat.ts")).chat(run, { model, message }, options),

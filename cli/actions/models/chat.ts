@@ -3,6 +3,7 @@ import { z } from "zod";
 import { withoutControls } from "../../../shared/base/plain-text.ts";
 import { readEventStream } from "../../api/event-stream.ts";
 import { EXIT } from "../../exit-codes.ts";
+import { parseRoute, routeWords } from "../../infer/route-header.ts";
 import { CliFailure, usageFailure } from "../../failure.ts";
 import type { CommandContext } from "../../run.ts";
 
@@ -11,6 +12,8 @@ export interface ChatOptions {
   readonly maxTokens?: number;
   readonly temperature?: string;
   readonly seed?: number;
+  /** Say which node answered, and why that one. */
+  readonly route?: boolean;
 }
 
 interface Message {
@@ -65,6 +68,7 @@ function questioner(run: CommandContext, model: string, options: ChatOptions) {
     for await (const { data } of readEventStream(response.body ?? new ReadableStream())) {
       if (data === "[DONE]") {
         run.output.streams.out.write("\n");
+        if (options.route === true) run.output.say(routeLine(response.headers));
         return text;
       }
       const { choices, error } = event.parse(JSON.parse(data));
@@ -76,6 +80,10 @@ function questioner(run: CommandContext, model: string, options: ChatOptions) {
     throw cut(model, "the connection ended before the answer did");
   };
 }
+
+/** `edge-a, affinity of 4: it has the session's prompts in its cache, 12 ms expected`. */
+const routeLine = (headers: Headers): string =>
+  `${headers.get("skerry-node") ?? "no node named"}, ${routeWords(parseRoute(headers.get("skerry-route")))}`;
 
 const cut = (model: string, why: string): CliFailure =>
   new CliFailure(EXIT.error, { what: `the answer of ${model} is not whole`, why: [why], fix: "ask again" });

@@ -46,6 +46,19 @@ describe("chat", () => {
     ]);
   });
 
+  it("says which node answered and why that one, where it is asked to", async () => {
+    api.on("POST /v1/chat/completions", (_: Asked, response: ServerResponse) => {
+      const route = 'placement="p-1", reason=affinity, eta=12, candidates=4, attempt=1';
+      response.writeHead(200, { "Skerry-Node": "edge-a", "Skerry-Route": route });
+      response.end(`${chunk("b")}data: [DONE]\n\n`);
+    });
+    const { stdout, stderr } = await runCli(["chat", "writer", "a", "--route"], { env });
+    expect([stdout, stderr]).toEqual([
+      "b\n",
+      "edge-a, affinity of 4: it has the session's prompts in its cache, 12 ms expected\n",
+    ]);
+  });
+
   it("sends every line with what was said before", async () => {
     answers(`${chunk("one")}data: [DONE]\n\n`, `${chunk("two")}data: [DONE]\n\n`);
     const { stdout } = await runCli(["chat", "writer"], { env, stdin: "a\n\nb\n" });
