@@ -54,7 +54,8 @@ function loadOf(perSecond: number): SteadyLoad {
 
 describe("a pool that follows demand", () => {
   it("has no pod without demand: the one that the manifest made is drained and removed", async () => {
-    // The pool first: before the controller manager has made the pod there is none either.
+    // Not the pods first: before the controller manager has made the pod there is none either.
+    await until("it is scaled down", async () => (await messages("ScaledDown", "pool/default")).length > 0, 120_000);
     await until(
       "the pool has no pod",
       async () => (await pool())?.replicas === 0 && (await pool())?.pods.length === 0,
