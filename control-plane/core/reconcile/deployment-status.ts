@@ -235,8 +235,9 @@ function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes }
     const states = [...Map.groupBy(moving, ({ state }) => state)]
       .map(([state, group]) => `${group.length} ${state}`)
       .toSorted();
-    const reason = plan.waiting.length > 0 ? "OldVersionInTheWay" : "PlacementsMoving";
-    const message = [states.join(", "), ...plan.waiting.toSorted()].join("; ");
+    const cause = plan.makingRoom.length > 0 ? "MakingRoom" : "PlacementsMoving";
+    const reason = plan.waiting.length > 0 ? "OldVersionInTheWay" : cause;
+    const message = [states.join(", "), ...plan.waiting.toSorted(), ...plan.makingRoom.toSorted()].join("; ");
     return { type: "Progressing", status: "True", reason, message };
   }
   const planned = plan.create.length + plan.retry.length;
@@ -278,11 +279,13 @@ function stalled({ failed, plan, shortfall, nameOf }: Found, versionReason: stri
         `${placement.model}:${placement.version} makes no progress on ${nameOf(placement)}, where it is ${placement.state}`,
     )
     .toSorted();
-  const message = [...shortfall, ...failures, ...silent].join("; ");
+  const preempted = shortfall.length > 0 ? plan.preempted : [];
+  const message = [...preempted, ...shortfall, ...failures, ...silent].join("; ");
   if (message === "")
     return { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "nothing is in the way" };
   const cause = silent.length > 0 ? "PlacementStalled" : undefined;
-  const reason = versionReason ?? cause ?? (shortfall.length > 0 ? "NoEligibleNode" : "PlacementFailed");
+  const noRoom = preempted.length > 0 ? "Preempted" : "NoEligibleNode";
+  const reason = versionReason ?? cause ?? (shortfall.length > 0 ? noRoom : "PlacementFailed");
   return { type: "Stalled", status: "True", reason, message };
 }
 

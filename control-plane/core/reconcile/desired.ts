@@ -6,7 +6,7 @@ import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
-import { heldOn } from "../scheduling/planning/held.ts";
+import { heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
 import { memoryLimitMiB } from "../scheduling/memory.ts";
 
 /**
@@ -18,7 +18,7 @@ const MAX_BATCH = 32;
 /** What one node should hold, as its desired document says it. */
 export function desiredFor(fleet: Fleet, node: FleetNode): DesiredState {
   const placements: DesiredPlacement[] = [];
-  const held = heldOn(fleet, node);
+  const held = heldOn(fleet, node).union(roomHeldOn(fleet, node));
   for (const placement of placementsOn(fleet, node.id)) {
     if (!isWanted(placement)) continue;
     const desired = desiredPlacement(fleet, placement, held.has(placement.id) ? "hold" : "serve");

@@ -90,9 +90,9 @@ export class KeptPlans {
 /** What is remembered of a plan that was made; undefined when its deployment is not settled. */
 export function settledPlan(fleet: Fleet, deployment: FleetDeployment, plan: DeploymentPlan): SettledPlan | undefined {
   const version = targetOf(fleet, deployment);
-  const { create, retry, remove, records, shortfall, stalled, waiting, wakeAt } = plan;
+  const { create, retry, remove, records, shortfall, stalled, waiting, makingRoom, wakeAt } = plan;
   const open = create.length + retry.length + remove.length + records.length;
-  const missing = shortfall.length + stalled.length + waiting.length;
+  const missing = shortfall.length + stalled.length + waiting.length + makingRoom.length;
   const isThere = ({ state, version: number }: FleetPlacement): boolean =>
     state === "ready" && number === plan.targetVersion;
   const isSettled = open + missing === 0 && wakeAt === undefined && plan.placements.every(isThere);

@@ -1,8 +1,11 @@
 import { deploymentsOfPlacements, isWanted, unwantedPlacements } from "../fleet/queries.ts";
-import type { Fleet, FleetPlacement } from "../fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { withPlacements } from "../fleet/with-placements.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { planAmong, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
+import { priorityOf } from "../scheduling/planning/victims.ts";
 import { KeptPlans, settledPlan, type PlanMemory, type SettledPlan } from "./kept-plans.ts";
 import type { PlacementSteps, Step } from "./steps.ts";
 
@@ -48,9 +51,12 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
   const keeping = new KeptPlans(fleet, context, isComplete ? undefined : previous.memory);
   const kept = new Set<string>();
   const settled = new Map<string, SettledPlan>();
+  const robbed = new Set<string>();
+  /** The fleet when those that are sent away for others are told so. */
+  let present = fleet;
   let candidates: readonly Candidate[] | undefined;
-  for (const deployment of [...fleet.deployments.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const same = keeping.of(deployment);
+  for (const deployment of byPriority(fleet)) {
+    const same = robbed.has(deployment.name) ? undefined : keeping.of(deployment);
     if (same) {
       kept.add(deployment.name);
       settled.set(deployment.name, same);
@@ -58,9 +64,14 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
       continue;
     }
     candidates ??= candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
-    const made = planAmong(candidates, { fleet, deployment, context });
+    const made = planAmong(candidates, { fleet: present, deployment, context });
     const { plan } = made;
     ({ candidates } = made);
+    for (const { placement, why, by } of plan.preempt) {
+      robbed.add(placement.deployment ?? "");
+      steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, preemptedBy: by });
+    }
+    if (plan.preempt.length > 0) present = afterPreemption(present, deployment, { plan, now: context.now });
     decisions.set(deployment.name, plan);
     const next = settledPlan(fleet, deployment, plan);
     if (next) settled.set(deployment.name, next);
@@ -94,6 +105,29 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
     memory: { ...keeping.memory, settled },
     completeAt: isComplete ? context.now : previous.completeAt,
   };
+}
+
+/** Higher priority first, so that it has the room; then by name, so that a plan does not depend on the order of rows. */
+const byPriority = (fleet: Fleet): readonly FleetDeployment[] =>
+  [...fleet.deployments.values()].toSorted((a, b) => priorityOf(b) - priorityOf(a) || (a.name < b.name ? -1 : 1));
+
+/** As deployments of lower priority have to see it: what leaves for `deployment`, and what comes instead. */
+function afterPreemption(
+  fleet: Fleet,
+  deployment: FleetDeployment,
+  { plan, now }: { readonly plan: DeploymentPlan; readonly now: number },
+): Fleet {
+  const leaving = plan.preempt.map(
+    ({ placement }) => [placement.id, { ...placement, wanted: "gone" as const }] as const,
+  );
+  const coming = plan.create.flatMap(({ nodeId, record }) => {
+    if (plan.targetVersion === undefined || record.victims === undefined) return [];
+    const id = `planned-${deployment.name}-${nodeId}` as FleetPlacement["id"];
+    const { name, spec } = deployment;
+    const of = { id, deployment: name, model: spec.model, version: plan.targetVersion, nodeId, explain: record, now };
+    return [[id, plannedPlacement(of)] as const];
+  });
+  return withPlacements(fleet, new Map<string, FleetPlacement>([...leaving, ...coming]));
 }
 
 /** Those that may have to be removed or deleted whatever is planned for deployments. */

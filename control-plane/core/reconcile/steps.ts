@@ -31,6 +31,8 @@ export interface PlacementSteps {
     readonly why: string;
     /** It leaves before its successor is ready. */
     readonly isBreak?: boolean;
+    /** The deployment of higher priority that it makes room for. */
+    readonly preemptedBy?: string;
   };
   /** Its row is deleted: nothing of it is left on the node. */
   readonly "placement.delete": { readonly placement: FleetPlacement; readonly node: string };

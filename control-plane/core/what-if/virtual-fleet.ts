@@ -1,10 +1,11 @@
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { withPlacements } from "../fleet/with-placements.ts";
 import type { PlacementSteps, Step } from "../reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../scheduling/disk.ts";
-import { diskHeldOn, heldOn } from "../scheduling/planning/held.ts";
+import { diskHeldOn, heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
 import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
 import { stallTimes } from "../scheduling/planning/stalled.ts";
 
@@ -56,7 +57,7 @@ function obey(
   },
 ): void {
   const { now } = found.context;
-  const held = heldOn(fleet, node);
+  const held = heldOn(fleet, node).union(roomHeldOn(fleet, node));
   const diskHeld = diskHeldOn(fleet, node);
   const stalls = stallTimes(fleet, node);
   const roomMiB = freeDiskMiB(node) - diskFloorMiB(node);
@@ -88,23 +89,4 @@ function withDisk(node: FleetNode, moreMiB: number): FleetNode {
   if (load) return { ...node, load: { ...load, diskFreeMiB: Math.max(0, load.diskFreeMiB + moreMiB) } };
   if (!capabilities) return node;
   return { ...node, capabilities: { ...capabilities, diskMiB: Math.max(0, capabilities.diskMiB + moreMiB) } };
-}
-
-/** By id; undefined: it is no more. The same fleet when nothing is another. */
-function withPlacements(fleet: Fleet, changes: ReadonlyMap<string, FleetPlacement | undefined>): Fleet {
-  if (changes.size === 0) return fleet;
-  const placements = new Map(fleet.placements);
-  const placementsOn = new Map(fleet.placementsOn);
-  for (const [id, after] of changes) {
-    const nodeId = after?.nodeId ?? placements.get(id)?.nodeId;
-    if (nodeId === undefined) continue;
-    const there = placementsOn.get(nodeId) ?? [];
-    const at = there.findIndex((each) => each.id === id);
-    const left = after === undefined ? there.toSpliced(at, 1) : at < 0 ? [...there, after] : there.with(at, after);
-    if (left.length > 0) placementsOn.set(nodeId, left);
-    else placementsOn.delete(nodeId);
-    if (after) placements.set(id, after);
-    else placements.delete(id);
-  }
-  return { ...fleet, revision: fleet.revision + 1, placements, placementsOn };
 }

@@ -69,6 +69,15 @@ export const deploymentSpec = z
         cloud: { min: 0, every: false },
         spread: "zone",
       }),
+    priority: z
+      .number()
+      .int()
+      .min(-1_000)
+      .max(1_000)
+      .optional()
+      .describe(
+        "Deployments of higher priority are placed first. One that has not its `min` may take the room of replicas of lower priority, never below the `min` of their deployment. Default: 0.",
+      ),
     paused: z
       .boolean()
       .optional()

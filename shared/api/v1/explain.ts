@@ -37,6 +37,22 @@ export const explainRecord = z
     /** Points between the last chosen and the first not chosen; null when there is no other. */
     margin: z.number().nullable(),
     tieBreak: z.string().nullable(),
+    victims: z
+      .array(
+        z.object({
+          placementId: z.string(),
+          deployment: z.string(),
+          modelVersion: z.string(),
+          node: z.string(),
+          priority: z.number().int(),
+        }),
+      )
+      .optional()
+      .describe("Replicas of lower priority that leave the chosen node so that there is room. Absent: none."),
+    preemptedBy: z
+      .array(z.object({ deployment: z.string(), node: z.string(), priority: z.number().int() }))
+      .optional()
+      .describe("Deployments of higher priority that have the room of replicas of this one, and where. Absent: none."),
     /** The whole in one sentence. */
     sentence: z.string(),
   })

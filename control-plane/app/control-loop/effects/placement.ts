@@ -24,10 +24,10 @@ export const placementEffects = (store: PlanStore, random: Random): EffectTable<
       { type: "Normal", reason: "PlacementRetried", object: `deployment/${deployment}`, message },
     );
   },
-  "placement.remove": ({ placement, node, why, isBreak }, fence) =>
+  "placement.remove": ({ placement, node, why, isBreak, preemptedBy }, fence) =>
     store.removePlacement(fence, placement, {
-      type: isBreak === true ? "Warning" : "Normal",
-      reason: "PlacementRemoved",
+      type: isBreak === true || preemptedBy !== undefined ? "Warning" : "Normal",
+      reason: preemptedBy === undefined ? "PlacementRemoved" : "PlacementPreempted",
       object: `deployment/${placement.deployment ?? placement.model}`,
       message: `${placement.model}:${placement.version} leaves ${node}: ${why}`,
     }),

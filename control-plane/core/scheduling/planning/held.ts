@@ -23,6 +23,25 @@ export function heldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
 }
 
 /**
+ * Ids of the placements on a node that are brought to its disk and not loaded while replicas of lower priority, which have to
+ * leave it for them, are there.
+ */
+export function roomHeldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
+  const present = placementsOn(fleet, node.id);
+  const leaving = new Set(
+    present.filter(({ wanted, state }) => wanted === "gone" && state !== "gone").map(({ id }) => id),
+  );
+  if (leaving.size === 0) return NONE;
+  const held = present.filter(
+    ({ wanted, state, explain }) =>
+      wanted !== "gone" &&
+      WITHOUT_MEMORY.includes(state) &&
+      explain.victims?.some(({ placementId }) => leaving.has(placementId as FleetPlacement["id"])) === true,
+  );
+  return held.length === 0 ? NONE : new Set(held.map(({ id }) => id));
+}
+
+/**
  * Ids of the placements on a node whose bytes come only when another version of their deployment has left it: its disk does
  * not hold both.
  */

@@ -119,7 +119,7 @@ function addedMiB(candidate: Candidate, { deployment, memMiB }: PlacementRequest
 }
 
 /** So that the next choice sees it. */
-const placementOn = (
+export const placementOn = (
   nodeId: FleetPlacement["nodeId"],
   { deployment, version, now }: PlacementRequest,
   explain: ExplainRecord,

@@ -8,6 +8,9 @@ import { candidatesById, candidatesOf, isStalled, type Candidate, type Placement
 import { isEvacuationHeld, stateFor, type PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
+import { minimumOf } from "./victims.ts";
+import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemptors.ts";
+import { preempt, type Preempted } from "./preempt.ts";
 import { replaceOldVersions } from "./old-versions.ts";
 import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
 import { STATIC_FILTERS } from "../profile.ts";
@@ -36,6 +39,12 @@ export interface DeploymentPlan {
   readonly cloudShortfall: readonly string[];
   /** Those that make no progress on a node that is there. */
   readonly stalled: readonly FleetPlacement[];
+  /** Placements of deployments of lower priority that leave for what is created. */
+  readonly preempt: readonly Preempted[];
+  /** A sentence for every replica that waits on its node until others of lower priority have left it. */
+  readonly makingRoom: readonly string[];
+  /** A sentence for every deployment of higher priority that has the room of a replica of this one, while one has no place. */
+  readonly preempted: readonly string[];
   /** A sentence for every replica that waits on its node until an older version has left it. */
   readonly waiting: readonly string[];
   /** When this plan may differ though nothing has changed, in ms of the fleet's clock; undefined: never. */
@@ -74,6 +83,9 @@ export function planAmong(
     records: [],
     cloudShortfall: [],
     stalled: [],
+    preempt: [],
+    makingRoom: [],
+    preempted: [],
     waiting: [],
     wakeAt: undefined,
   };
@@ -88,6 +100,8 @@ export function planAmong(
   const wanted = { edge: edge.wanted, cloud: cloud.wanted };
   const isPlacing = create.length + retry.length > 0;
   const update = replaceOldVersions({ need, placements, wanted, candidates, isPlacing });
+  const shortfall = [...edge.shortfall, ...cloud.shortfall];
+  const preemptors = shortfall.length === 0 ? [] : preemptorsOf(fleet, deployment);
   const waits = [edge.wakeAt, cloud.wakeAt, update.wakeAt].filter((at) => at !== undefined);
   const plan: DeploymentPlan = {
     targetVersion: target,
@@ -96,8 +110,11 @@ export function planAmong(
     create,
     retry,
     remove: [...edge.remove, ...cloud.remove, ...update.remove],
-    records: [...edge.records, ...cloud.records],
-    shortfall: [...edge.shortfall, ...cloud.shortfall],
+    records: [...edge.records, ...cloud.records].map((record) => withPreemptors(record, preemptors)),
+    shortfall,
+    preempt: [...edge.preempt, ...cloud.preempt],
+    makingRoom: makingRoom(fleet, placements),
+    preempted: preemptors.map(preemptorSentence),
     cloudShortfall: cloud.shortfall,
     stalled: [...edge.stalled, ...cloud.stalled],
     waiting: update.waiting,
@@ -146,6 +163,16 @@ function planKind(kind: NodeKind, input: KindInput) {
   const due = rest.flatMap((placement) => retryOf(placement, byId.get(placement.nodeId), need) ?? []);
   const retry = due.slice(0, Math.max(0, wanted - standing.length));
   const placing = placeReplicas(wanted - standing.length - retry.length, kind, { ...input, need });
+  const minimum = Math.min(wanted, minimumOf(need.deployment, kind));
+  const missing = minimum - standing.length - retry.length - placing.create.length;
+  const hasFailed = rest.some(
+    (placement) => placement.state === "failed" || hasStalled(placement, byId.get(placement.nodeId), context),
+  );
+  // A version that fails takes nobody's room, or it would fail on one node after the other and empty them all.
+  const forced =
+    missing > 0 && !hasFailed ? preempt(missing, kind, { ...input, candidates: placing.candidates }) : undefined;
+  const isHelped =
+    forced !== undefined && forced.create.length === wanted - standing.length - retry.length - placing.create.length;
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
   const waits = [
     ...rest.filter(({ state }) => state === "failed").map((placement) => retryAt(placement, context.now)),
@@ -158,7 +185,15 @@ function planKind(kind: NodeKind, input: KindInput) {
     retry,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
     stalled: rest.filter((placement) => hasStalled(placement, byId.get(placement.nodeId), context)),
-    ...placing,
+    create: [...placing.create, ...(forced?.create ?? [])],
+    // The record of the replica that had no place makes way for that of the place which was made for it.
+    records:
+      forced === undefined || forced.create.length === 0
+        ? placing.records
+        : [...placing.records.filter(({ chosen }) => chosen.length > 0), ...forced.records],
+    shortfall: isHelped ? [] : placing.shortfall,
+    preempt: forced?.preempt ?? [],
+    candidates: forced?.candidates ?? placing.candidates,
     remove: [
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
       ...(isCovered

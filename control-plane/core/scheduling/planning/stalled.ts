@@ -1,7 +1,7 @@
 import type { PlacementState } from "../../../../shared/protocol/placement.ts";
 import { placementsOn, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
-import { diskHeldOn, heldOn } from "./held.ts";
+import { diskHeldOn, heldOn, roomHeldOn } from "./held.ts";
 
 /**
  * How long a placement may stay in a state without progress, in ms: longer than the node's own limits, which are 60 s of
@@ -27,7 +27,7 @@ const HASHED_BYTES_PER_MS = 50_000;
 export function stallTimes(fleet: Fleet, node: FleetNode): ReadonlyMap<string, number> {
   const present = placementsOn(fleet, node.id);
   if (!present.some(({ state }) => WITHOUT_PROGRESS_MS[state] !== undefined)) return NONE;
-  const held = heldOn(fleet, node);
+  const held = heldOn(fleet, node).union(roomHeldOn(fleet, node));
   const diskHeld = diskHeldOn(fleet, node);
   const latest = Math.max(...present.map(({ progressSince }) => progressSince));
   const times = new Map<string, number>();

@@ -1,0 +1,95 @@
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { isWanted, placementsOfDeployment, placementsOn } from "../../fleet/queries.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { candidatesById, type Candidate } from "../candidate.ts";
+
+export const priorityOf = ({ spec }: Pick<FleetDeployment, "spec">): number => spec.priority ?? 0;
+
+/** The least number of replicas that a deployment is to have on nodes of a kind. */
+export function minimumOf({ spec }: FleetDeployment, kind: NodeKind): number {
+  const { placement, paused } = spec;
+  if (paused === true || (placement.residency !== "any" && placement.residency !== `${kind}-only`)) return 0;
+  return placement[kind].every ? Infinity : placement[kind].min;
+}
+
+/** A placement whose room another deployment may have. */
+export interface Victim {
+  readonly placement: FleetPlacement;
+  readonly deployment: FleetDeployment;
+  /** It is on its way out already: taking its room costs nothing. */
+  readonly isLeaving: boolean;
+}
+
+/**
+ * What a deployment of `priority` may send away, so that no other one falls below its minimum. A replica counts for the minimum
+ * while it runs or is on its way on a node that is there, and one that answers also for those that answer.
+ */
+export class Victims {
+  readonly #fleet: Fleet;
+  readonly #priority: number;
+  readonly #candidates: ReadonlyMap<string, Candidate>;
+
+  constructor(fleet: Fleet, candidates: readonly Candidate[], priority: number) {
+    this.#fleet = fleet;
+    this.#candidates = candidatesById(candidates);
+    this.#priority = priority;
+  }
+
+  /** Those on a node, the least valuable first: lower priority, not answering, idle, youngest. */
+  on(node: FleetNode, taken: readonly FleetPlacement[]): readonly Victim[] {
+    const present = placementsOn(this.#fleet, node.id).filter(
+      ({ state, wanted }) => wanted !== "gone" || state !== "gone",
+    );
+    return present
+      .flatMap((placement): Victim[] => {
+        const deployment = this.#fleet.deployments.get(placement.deployment ?? "");
+        if (!deployment || priorityOf(deployment) >= this.#priority) return [];
+        // Of several versions of it one stands for the room of the others: that is the business of its update.
+        if (present.filter((each) => each.deployment === deployment.name).length > 1) return [];
+        return [{ placement, deployment, isLeaving: !isWanted(placement) }];
+      })
+      .filter(
+        ({ placement, deployment, isLeaving }) => isLeaving || this.#maySpare(placement, deployment, { node, taken }),
+      )
+      .toSorted((a, b) => leastFirst(a, b, node));
+  }
+
+  /** Whether the minimum of its deployment is there without it, and without those that are taken already. */
+  #maySpare(
+    placement: FleetPlacement,
+    deployment: FleetDeployment,
+    { node, taken }: { readonly node: FleetNode; readonly taken: readonly FleetPlacement[] },
+  ): boolean {
+    const left = placementsOfDeployment(this.#fleet, deployment.name).filter(
+      (each) => isWanted(each) && each !== placement && !taken.includes(each) && this.#kindOf(each) === node.kind,
+    );
+    const minimum = minimumOf(deployment, node.kind);
+    const there = left.filter((each) => this.#counts(each));
+    if (there.length < minimum) return false;
+    const answering = there.filter((each) => this.#answers(each)).length;
+    return !this.#answers(placement) || answering >= minimum;
+  }
+
+  #kindOf = ({ nodeId }: FleetPlacement): NodeKind | undefined => this.#candidates.get(nodeId)?.node.kind;
+
+  #counts({ nodeId, state }: FleetPlacement): boolean {
+    const candidate = this.#candidates.get(nodeId);
+    if (!candidate || state === "failed" || candidate.node.draining) return false;
+    return candidate.state !== "lost" && candidate.state !== "revoked";
+  }
+
+  #answers = ({ nodeId, state }: FleetPlacement): boolean =>
+    state === "ready" && this.#candidates.get(nodeId)?.state === "ready";
+}
+
+function leastFirst(a: Victim, b: Victim, node: FleetNode): number {
+  const inFlight = ({ placement: { id } }: Victim): number =>
+    node.load?.placements.find(({ placementId }) => placementId === id)?.rif ?? 0;
+  return (
+    priorityOf(a.deployment) - priorityOf(b.deployment) ||
+    Number(a.placement.state === "ready") - Number(b.placement.state === "ready") ||
+    inFlight(a) - inFlight(b) ||
+    b.placement.decidedAt - a.placement.decidedAt ||
+    (a.placement.id < b.placement.id ? -1 : 1)
+  );
+}
