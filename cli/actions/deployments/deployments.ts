@@ -50,6 +50,7 @@ const view: View<Deployment> = {
     { header: "CLOUD", value: (row) => counts(row.status.cloud), align: "right" },
     { header: "CHANGED", value: changedText },
     { header: "AGE", value: (row) => formatSince(row.createdAt, Date.now()) },
+    { header: "PRIORITY", value: (row) => String(row.spec.priority ?? 0), align: "right", wide: true },
     { header: "RESIDENCY", value: (row) => row.spec.placement.residency, wide: true },
     { header: "URL", value: (row) => row.status.url, wide: true },
     { header: "NOT PLACED", value: (row) => row.status.unplaced.join("; "), wide: true },
@@ -112,6 +113,7 @@ async function describe(run: CommandContext, api: ApiClient, of: Deployment): Pr
       ["Serves", status.activeVersion === null ? "nothing yet" : `version ${status.activeVersion}`],
       ["Replicas", [kind("edge", status.edge), kind("cloud", status.cloud)].join("\n")],
       ["Residency", spec.placement.residency],
+      ["Priority", spec.priority === undefined ? "" : String(spec.priority)],
       [
         "Generation",
         `${of.generation}${status.observedGeneration < of.generation ? `, not looked at yet (${status.observedGeneration} is)` : ""}`,
