@@ -51,12 +51,12 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
   const keeping = new KeptPlans(fleet, context, isComplete ? undefined : previous.memory);
   const kept = new Set<string>();
   const settled = new Map<string, SettledPlan>();
-  const robbed = new Set<string>();
-  /** The fleet when those that are sent away for others are told so. */
+  const preempted = new Set<string>();
+  /** The fleet in which those that make room are to be gone. */
   let present = fleet;
   let candidates: readonly Candidate[] | undefined;
   for (const deployment of byPriority(fleet)) {
-    const same = robbed.has(deployment.name) ? undefined : keeping.of(deployment);
+    const same = preempted.has(deployment.name) ? undefined : keeping.of(deployment);
     if (same) {
       kept.add(deployment.name);
       settled.set(deployment.name, same);
@@ -68,7 +68,7 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
     const { plan } = made;
     ({ candidates } = made);
     for (const { placement, why, by } of plan.preempt) {
-      robbed.add(placement.deployment ?? "");
+      preempted.add(placement.deployment ?? "");
       steps.push({ kind: "placement.remove", placement, node: nodeName(placement), why, preemptedBy: by });
     }
     if (plan.preempt.length > 0) present = afterPreemption(present, deployment, { plan, now: context.now });

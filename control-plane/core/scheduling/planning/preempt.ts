@@ -124,7 +124,7 @@ function whenLeft(candidate: Candidate, victims: readonly Victim[]): Candidate {
   return { ...left, reservedMiB: left.reservedMiB - freedMiB };
 }
 
-/** The candidate when the placements are told to go: their memory is theirs until they are gone. */
+/** The candidate when the placements are to be gone: their memory is theirs until they are gone. */
 const without = (candidate: Candidate, placements: readonly FleetPlacement[]): Candidate => ({
   ...candidate,
   placements: candidate.placements.filter(({ id }) => !placements.some((each) => each.id === id)),

@@ -70,7 +70,7 @@ describe("two deployments that want the same room", () => {
     expect(describeSteps(planFleet(fleetOf([node], both), context))).toEqual(["place z-high:1 on edge-a"]);
   });
 
-  it("change places when the higher one comes later: the lower one is told to go, by whom and why", () => {
+  it("change places when the higher one comes later: the lower one leaves, and the plan says for whom and why", () => {
     const plan = planFleet(fleetOf([node], [low, high], [on(node, "a-low")]), demand);
     expect(describeSteps(plan)).toEqual([
       "remove a-low:1 from edge-a: it makes room for z-high, whose priority 10 is higher",
@@ -150,7 +150,7 @@ describe("two deployments that want the same room", () => {
     expect(planFleet(fleetOf([node, b], [low, high], [on(node, "a-low"), failed]), demand).steps).toEqual([]);
   });
 
-  it("change places when the lower one is told to go and the rest was not written: nobody else is sent away", () => {
+  it("change places when the lower one is leaving already and the rest was not written: no other one leaves", () => {
     const b = nodeWith("edge-b", 1);
     const two = deploymentOf("a-low", { min: 0, max: 2 });
     const leaving = on(node, "a-low", { wanted: "gone", state: "draining" });
