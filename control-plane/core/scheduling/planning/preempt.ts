@@ -7,7 +7,7 @@ import { explainDecision } from "../explain.ts";
 import { firstRefusal, rank } from "../rank.ts";
 import { attemptOn } from "./attempts.ts";
 import { placementOn, type PlannedPlacement } from "./place-replicas.ts";
-import { priorityOf, Victims, type Victim } from "./victims.ts";
+import { lowestPriority, priorityOf, Victims, type Victim } from "./victims.ts";
 
 export interface Preempted {
   readonly placement: FleetPlacement;
@@ -42,7 +42,9 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
   const taken: FleetPlacement[] = [];
   let present = candidates;
   const victims = new Victims(fleet, candidates, priorityOf(need.deployment));
-  for (let replica = 0; replica < count; replica += 1) {
+  // Most fleets have one priority: nobody is looked for then.
+  const most = priorityOf(need.deployment) > lowestPriority(fleet.deployments) ? count : 0;
+  for (let replica = 0; replica < most; replica += 1) {
     const options = new Map<string, Option>();
     const asIfFree = present
       .filter(({ node }) => node.kind === kind)
@@ -51,6 +53,7 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
         if (option) options.set(candidate.node.id, option);
         return option?.candidate ?? candidate;
       });
+    if (options.size === 0) break;
     const ranking = rank(asIfFree, need, profile);
     const [chosen] = ranking.feasible
       .flatMap((ranked) => options.get(ranked.candidate.node.id) ?? [])

@@ -1,9 +1,14 @@
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { memo } from "../../memo.ts";
 import { candidatesById, type Candidate } from "../candidate.ts";
 
 export const priorityOf = ({ spec }: Pick<FleetDeployment, "spec">): number => spec.priority ?? 0;
+
+export const lowestPriority = memo((deployments: Fleet["deployments"]): number =>
+  Math.min(...deployments.values().map(priorityOf)),
+);
 
 /** The least number of replicas that a deployment is to have on nodes of a kind. */
 export function minimumOf({ spec }: FleetDeployment, kind: NodeKind): number {
