@@ -9,7 +9,7 @@ import { modelHostsOf } from "../support/processes/process-facts.ts";
 import { pythonWith } from "../support/processes/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { freePort } from "../support/processes/skerry-process.ts";
-import { cpuMs, treeCpuMs } from "./support/cpu-time.ts";
+import { childrenOf, threadsCpuMs } from "./support/cpu-time.ts";
 import { startServer } from "./support/peers/peer-server.ts";
 
 /**
@@ -57,9 +57,13 @@ try {
   const skerry = {
     url: cluster.url,
     key: cluster.adminKey,
-    used: () => pids.reduce((sum, pid) => sum + cpuMs(pid), 0),
+    used: () => pids.reduce((sum, pid) => sum + threadsCpuMs(pid), 0),
   };
-  const llama = { url: `http://127.0.0.1:${port}`, key: "none", used: () => treeCpuMs(server.pid) };
+  const llama = {
+    url: `http://127.0.0.1:${port}`,
+    key: "none",
+    used: () => childrenOf(server.pid).reduce((sum, pid) => sum + threadsCpuMs(pid), 0),
+  };
   for (const [context, prompt] of Object.entries(CONTEXTS)) {
     const ours: number[] = [];
     const bares: number[] = [];
