@@ -212,6 +212,11 @@ describe("the host of an encoder", () => {
     }
   });
 
+  it("goes on when its memory limit is raised", async () => {
+    await host.raiseMemory(2_048);
+    expect((await answerTo({ input: "storm" })).status).toBe(200);
+  });
+
   it("says what each model is asked for", () => {
     expect(host.asks).toBe("embeddings");
   });

@@ -100,6 +100,12 @@ describe("the host of a text model", () => {
     expect(body.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 5, total_tokens: 8 });
   });
 
+  it("goes on when its memory limit is raised", async () => {
+    await host.raiseMemory(2_048);
+    const { texts } = await answerTo({ prompt: "abc", max_tokens: 5 });
+    expect(texts).toEqual(["defgh"]);
+  });
+
   it("ends where the model ends its text", async () => {
     const { texts, reasons } = await answerTo({ prompt: "56", max_tokens: 100 });
     expect([texts, reasons]).toEqual([["789"], ["stop"]]);

@@ -7,6 +7,7 @@ import {
 } from "../../../../../control-plane/core/routing/table.ts";
 import type { Fleet, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
+import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import {
   aDeployment,
@@ -39,6 +40,18 @@ describe("resolve", () => {
     expect(ask(fleet, "1")).toMatchObject({ kind: "found", version: 1 });
     expect(idsOf(ask(fleet, "champion"))).toEqual(["p-edge-a"]);
     expect(idsOf(ask(fleet, "2"))).toEqual([]);
+  });
+
+  it("tells what a version is asked for, once there is one", () => {
+    const encoder = { maxTokens: 256 } as unknown as EncoderModel;
+    const fleet = aFleet({
+      nodes: [a],
+      versions: [versions[0] ?? aVersion("digits", 1), aVersion("digits", 2, { encoder })],
+    });
+    const asksOf = (version: string) => ask(fleet, version);
+    expect(asksOf("1")).toMatchObject({ asks: "tensors" });
+    expect(asksOf("2")).toMatchObject({ asks: "embeddings" });
+    expect(ask(aFleet({ versions, deployments: [deployment] }))).toMatchObject({ version: 0, asks: undefined });
   });
 
   it.each(["3", "0", "01", "nobody", "-1"])("does not know version %s", (version) => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { runtimeSupported } from "../../../../../../control-plane/core/scheduling/filters/runtime-supported.ts";
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
 import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
+import type { EncoderModel } from "../../../../../../shared/text/encoder-model.ts";
 import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 /** The node supports opset 22 and ONNX IR 11. */
@@ -33,6 +34,16 @@ describe("runtime-supported", () => {
     expect(
       runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of: { inputs: [w] } })),
     ).toBeUndefined();
+  });
+
+  it("refuses for good an encoder whose node has an agent from before they were served", () => {
+    const of = { encoder: { maxTokens: 256 } as unknown as EncoderModel };
+    expect(refusal(of)).toEqual({
+      verdict: "never",
+      sentence: "makes embeddings; the agent of edge-a is too old for that",
+    });
+    const capabilities = { ...aCandidate().node.capabilities, runtimes: ["onnx", "embed"] } as Capabilities;
+    expect(runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of }))).toBeUndefined();
   });
 
   it("refuses for now a node that has not said what it can run", () => {
