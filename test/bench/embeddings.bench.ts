@@ -16,7 +16,7 @@ import { modelHostsOf } from "../support/processes/process-facts.ts";
 import { pythonWith } from "../support/processes/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { freePort } from "../support/processes/skerry-process.ts";
-import { cpuMs } from "./support/cpu-time.ts";
+import { cpuMs, treeCpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { startServer } from "./support/peers/peer-server.ts";
 
@@ -50,7 +50,7 @@ const mlserver = await startMlserver();
 const database = await startTestDatabase();
 const cluster = await SkerryCluster.start(database.url);
 try {
-  await cluster.addNode("edge-a");
+  const node = await cluster.addNode("edge-a");
   const { main, files } = await findFiles(MINILM_FOLDER);
   const bundle: Record<string, Uint8Array> = {};
   for (const { local, path: name } of files) bundle[name] = await readFile(local);
@@ -60,7 +60,8 @@ try {
   const { encoder } = await cluster.get<ModelVersion>("/models/minilm/versions/1");
   if (encoder === null) throw new Error("minilm was not recognised as an encoder");
   await inTheHost(encoder);
-  await besideMlserver();
+  const agent = node.process.child.pid ?? 0;
+  await besideMlserver([cluster.controlPlane.child.pid ?? 0, agent, ...(await modelHostsOf(agent))]);
 } finally {
   await mlserver.stop();
   await cluster.stop();
@@ -128,23 +129,31 @@ async function pythonMs(texts: readonly string[]): Promise<number> {
   return (JSON.parse(stdout) as { msPerText: number }).msPerText;
 }
 
-async function besideMlserver(): Promise<void> {
+/** `pids`: all processes of ours. */
+async function besideMlserver(pids: readonly number[]): Promise<void> {
+  const used = {
+    ours: () => pids.reduce((sum, pid) => sum + cpuMs(pid), 0),
+    theirs: () => treeCpuMs(mlserver.pid),
+  };
   for (const connections of CALLERS) {
     const rates: Record<"ours" | "theirs", number[]> = { ours: [], theirs: [] };
+    const cpu: Record<"ours" | "theirs", number[]> = { ours: [], theirs: [] };
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [who, target] of [
         ["ours", ours(EIGHT.slice(1, 2))],
         ["theirs", theirs(EIGHT.slice(1, 2))],
       ] as const) {
         await httpLoad(target, { connections, requests: 5 * connections });
+        const before = used[who]();
         rates[who].push((await httpLoad(target, { connections, requests: REQUESTS })).perSecond);
+        cpu[who].push((used[who]() - before) / REQUESTS);
       }
     }
     const ratios = rates.ours.map((rate, at) => rate / (rates.theirs[at] ?? Number.NaN)).toSorted((a, b) => a - b);
     const ratio = ratios[Math.floor(ratios.length / 2)] ?? 0;
     const verdict = ratio >= GOALS.throughput ? "met" : "MISSED";
     console.log(
-      `${connections} caller${connections > 1 ? "s" : ""}: ${Math.max(...rates.ours).toFixed(0)} embeddings/s through the control plane, ${Math.max(...rates.theirs).toFixed(0)} of MLServer at its own port; median ratio ${ratio.toFixed(2)} × (goal ${GOALS.throughput}: ${verdict})`,
+      `${connections} caller${connections > 1 ? "s" : ""}: ${Math.max(...rates.ours).toFixed(0)} embeddings/s through the control plane, ${Math.max(...rates.theirs).toFixed(0)} of MLServer at its own port; median ratio ${ratio.toFixed(2)} × (goal ${GOALS.throughput}: ${verdict}); ${Math.min(...cpu.ours).toFixed(1)} and ${Math.min(...cpu.theirs).toFixed(1)} ms CPU each`,
     );
   }
 }
