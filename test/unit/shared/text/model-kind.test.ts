@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { kindOf, wrongKind } from "../../../../shared/text/model-kind.ts";
 
 describe("the kind of a model", () => {
-  it("is told by what its check found", () => {
+  it("follows from what its check found", () => {
     expect([kindOf({}), kindOf({ text: {} }), kindOf({ encoder: {} })]).toEqual(["tensors", "text", "embeddings"]);
   });
 
