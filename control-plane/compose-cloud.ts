@@ -1,72 +1,138 @@
-import path from "node:path";
 import type { Clock } from "../shared/base/clock.ts";
 import type { Logger } from "../shared/base/logger.ts";
-import type { SettledPool } from "./app/cloud/pool-sources.ts";
-import type { Config, PoolConfig } from "./config.ts";
-import type { CustomResources } from "./ports/custom-resources.ts";
-import type { CloudPool } from "./ports/cloud-pool.ts";
-import type { PodCluster } from "./ports/pods.ts";
+import type { Random } from "../shared/base/random.ts";
+import type { PostgresStores } from "./adapters/postgres/postgres.ts";
+import type { ModelCatalog } from "./app/catalog/model-catalog.ts";
+import { PoolAdmin } from "./app/cloud/pool-admin.ts";
+import { PoolLoop } from "./app/cloud/pool-loop.ts";
+import { PoolSources } from "./app/cloud/pool-sources.ts";
+import type { ControlLoop } from "./app/control-loop/control-loop.ts";
+import type { Leadership } from "./app/control-loop/leadership.ts";
+import type { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
+import type { FleetCache } from "./app/fleet/fleet-cache.ts";
+import type { FleetWatches } from "./app/fleet/fleet-watches.ts";
+import { createKubernetesSync } from "./app/kubernetes/create-kubernetes-sync.ts";
+import { OwnerSweep } from "./app/kubernetes/owner-sweep.ts";
+import type { NodeAdmin } from "./app/nodes/node-admin.ts";
+import { PodJoin } from "./app/nodes/pod-join.ts";
+import { PodSweep } from "./app/nodes/pod-sweep.ts";
+import type { Config } from "./config.ts";
+import type { NodeTimings } from "./core/fleet/node-status.ts";
+import { openCloud } from "./open-cloud.ts";
+import type { NewEvent } from "./ports/events.ts";
+import type { Keys } from "./ports/keys.ts";
 
-/** What cloud nodes come from, the pods of a cluster or processes of this machine, and what else a cluster declares. */
-export interface Cloud {
-  /** Undefined: nothing joins without a join token. */
-  readonly pods?: PodCluster;
-  /** Those of the settings. */
-  readonly pools: readonly SettledPool[];
-  /** For those that are declared; undefined: this control plane scales no Deployments. */
-  readonly openPool?: (of: { name: string; namespace: string; deployment: string }) => CloudPool;
-  readonly resources?: CustomResources;
-  /** Ends what was started for it. */
+interface Parts {
+  readonly postgres: PostgresStores;
+  readonly fleet: FleetCache;
+  readonly leadership: Leadership;
+  readonly loop: ControlLoop;
+  readonly keys: Keys;
+  readonly cpId: string;
+  readonly nodeUrls: readonly string[];
+  readonly recordEvent: (event: NewEvent) => void;
+  /** What custom resources declare. */
+  readonly declared: {
+    readonly deployments: DeploymentAdmin;
+    readonly catalog: ModelCatalog;
+    readonly nodes: NodeAdmin;
+    readonly watches: FleetWatches;
+  };
+  readonly timings: NodeTimings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface ComposedCloud {
+  readonly admin: PoolAdmin;
+  readonly pools: PoolLoop;
+  readonly join: PodJoin["join"];
+  start(): void;
+  /** Ends what changes pools, pods and custom resources. Requests are still served. */
+  stopSteering(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Nothing is loaded for what is not configured. */
-export async function openCloud(
-  config: Config,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): Promise<Cloud> {
-  const { podServiceAccounts, kubernetesNamespace: namespace, podSite: site, cloudPools, dataDir, port } = config;
-  const stop = (): Promise<void> => Promise.resolve();
-  const local = cloudPools.find(({ kubernetes }) => kubernetes === undefined);
-  if (local) {
-    const { ProcessPool } = await import("./adapters/process-pool/process-pool.ts");
-    const directory = path.resolve(dataDir, "pools", local.name);
-    const pool = new ProcessPool({ name: local.name, url: `http://127.0.0.1:${port}`, directory, clock, logger });
-    return {
-      pods: pool,
-      pools: [{ settings: settingsOf(local, site), pool, deployment: null }],
-      stop: () => pool.stop(),
-    };
-  }
-  if (podServiceAccounts.length === 0 && namespace === undefined) return { pools: [], stop };
-  const { KubernetesApi } = await import("./adapters/kubernetes/api-client.ts");
-  const { defaultCredentials } = await import("./adapters/kubernetes/credentials.ts");
-  const { KubernetesPods } = await import("./adapters/kubernetes/pod-cluster.ts");
-  const { KubernetesPool } = await import("./adapters/kubernetes/deployment-pool.ts");
-  const { CustomResourceClient } = await import("./adapters/kubernetes/custom-resource-client.ts");
-  const api = new KubernetesApi(await defaultCredentials());
+/** Puts together what has to do with pods and custom resources. Nothing runs before `start`. */
+export async function composeCloud(config: Config, parts: Parts): Promise<ComposedCloud> {
+  const { postgres, fleet, leadership, loop, keys, cpId, nodeUrls, recordEvent, declared } = parts;
+  const { timings, clock, random, logger } = parts;
+  const cloud = await openCloud(config, { clock, logger });
+  const { pods, resources } = cloud;
+  const sources = new PoolSources({
+    settled: cloud.pools,
+    declarations: postgres.poolDeclarations,
+    open: cloud.openPool,
+    site: config.podSite,
+  });
+  const admin = new PoolAdmin({
+    sources,
+    declarations: postgres.poolDeclarations,
+    store: postgres.cloudPools,
+    namespaces: new Set(config.podServiceAccounts.map((account) => account.split("/")[0] ?? "")),
+  });
+  const podJoin = new PodJoin({
+    pods,
+    store: postgres.pods,
+    keys,
+    random,
+    cpId,
+    urls: nodeUrls,
+    siteOf: (pool) => sources.siteOf(pool),
+    recordEvent,
+  });
+  const pools = new PoolLoop({
+    sources,
+    fleet,
+    leadership,
+    plans: postgres.plans,
+    store: postgres.cloudPools,
+    workersOf: (deployment) => loop.workersOf(deployment),
+    onChange: () => loop.trigger("cloud-pool"),
+    recordEvent,
+    scaleDownMs: config.scaleDownMs,
+    timings,
+    clock,
+    logger,
+  });
+  const isLeading = (): boolean => leadership.current() !== undefined;
+  const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
+  const kubernetes =
+    resources &&
+    createKubernetesSync(resources, {
+      ...declared,
+      pools: { admin, declarations: postgres.poolDeclarations, loop: pools },
+      store: postgres.deployments,
+      fleet,
+      lease: () => leadership.current()?.fence,
+      clock,
+      random,
+      logger,
+    });
+  const ownerSweep = new OwnerSweep({
+    store: postgres.owners,
+    namespace: resources?.namespace,
+    lead: () => leadership.current(),
+    clock,
+    logger,
+  });
   return {
-    ...(podServiceAccounts.length > 0 && {
-      openPool: (of) => new KubernetesPool(api, of),
-      pods: new KubernetesPods(api, { accounts: podServiceAccounts, now: () => clock.wallNow() }),
-    }),
-    pools: cloudPools.flatMap((of): readonly SettledPool[] => {
-      const { kubernetes, name } = of;
-      if (!kubernetes) return [];
-      const { namespace: within, deployment } = kubernetes;
-      const pool = new KubernetesPool(api, { name, ...kubernetes });
-      return [{ settings: settingsOf(of, site), pool, deployment: { namespace: within, name: deployment } }];
-    }),
-    ...(namespace !== undefined && {
-      resources: new CustomResourceClient(api, { namespace, now: () => clock.wallNow() }),
-    }),
-    stop,
+    admin,
+    pools,
+    join: (request, from) => podJoin.join(request, from),
+    start() {
+      podSweep?.start();
+      kubernetes?.start();
+      ownerSweep.start();
+      if (sources.isUsed) pools.start();
+    },
+    async stopSteering() {
+      await kubernetes?.stop();
+      await ownerSweep.stop();
+      await pools.stop();
+      await podSweep?.stop();
+    },
+    stop: () => cloud.stop(),
   };
 }
-
-const settingsOf = ({ name, min, max }: PoolConfig, site: string): SettledPool["settings"] => ({
-  name,
-  min,
-  max,
-  site,
-});

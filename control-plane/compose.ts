@@ -28,18 +28,11 @@ import { createFleetWatches } from "./app/fleet/fleet-watches.ts";
 import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { Leadership } from "./app/control-loop/leadership.ts";
-import { createKubernetesSync } from "./app/kubernetes/create-kubernetes-sync.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
-import { OwnerSweep } from "./app/kubernetes/owner-sweep.ts";
-import { PoolAdmin } from "./app/cloud/pool-admin.ts";
-import { PoolLoop } from "./app/cloud/pool-loop.ts";
-import { PoolSources } from "./app/cloud/pool-sources.ts";
-import { PodJoin } from "./app/nodes/pod-join.ts";
-import { PodSweep } from "./app/nodes/pod-sweep.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
 import { Readiness } from "./app/fleet/readiness.ts";
 import { SessionWatch } from "./app/node-sessions/session-watch.ts";
@@ -47,7 +40,7 @@ import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
-import { openCloud } from "./compose-cloud.ts";
+import { composeCloud } from "./compose-cloud.ts";
 import type { Config } from "./config.ts";
 import type { NewEvent } from "./ports/events.ts";
 
@@ -89,7 +82,7 @@ export async function composeControlPlane(
   const metrics = new PrometheusMetrics(() => ({
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
     inFlight: inference.inFlight(),
-    pools: pools.findings,
+    pools: cloud.pools.findings,
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
   const artifacts = await FileStore.open(config.dataDir);
@@ -178,7 +171,7 @@ export async function composeControlPlane(
     leadership,
     execute: createEffects({ plans: postgres.plans, random }),
     demands: () => demand.total(),
-    pools: () => pools.views,
+    pools: () => cloud.pools.views,
     scaleDownMs: config.scaleDownMs,
     timings,
     clock,
@@ -202,45 +195,6 @@ export async function composeControlPlane(
   });
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
-  const cloud = await openCloud(config, { clock, logger });
-  const { pods, resources } = cloud;
-  const sources = new PoolSources({
-    settled: cloud.pools,
-    declarations: postgres.poolDeclarations,
-    open: cloud.openPool,
-    site: config.podSite,
-  });
-  const cloudPools = new PoolAdmin({
-    sources,
-    declarations: postgres.poolDeclarations,
-    store: postgres.cloudPools,
-    namespaces: new Set(config.podServiceAccounts.map((account) => account.split("/")[0] ?? "")),
-  });
-  const podJoin = new PodJoin({
-    pods,
-    store: postgres.pods,
-    keys,
-    random,
-    cpId,
-    urls: nodeUrls,
-    siteOf: (pool) => sources.siteOf(pool),
-    recordEvent,
-  });
-  const pools = new PoolLoop({
-    sources,
-    fleet,
-    leadership,
-    plans: postgres.plans,
-    store: postgres.cloudPools,
-    workersOf: (deployment) => loop.workersOf(deployment),
-    onChange: () => loop.trigger("cloud-pool"),
-    recordEvent,
-    scaleDownMs: config.scaleDownMs,
-    timings,
-    clock,
-    logger,
-  });
-  const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
   const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
@@ -252,26 +206,19 @@ export async function composeControlPlane(
     timings,
     clock,
   });
-  const kubernetes =
-    resources &&
-    createKubernetesSync(resources, {
-      deployments,
-      catalog,
-      nodes,
-      pools: { admin: cloudPools, declarations: postgres.poolDeclarations, loop: pools },
-      store: postgres.deployments,
-      watches,
-      fleet,
-      lease: () => leadership.current()?.fence,
-      clock,
-      random,
-      logger,
-    });
-  const ownerSweep = new OwnerSweep({
-    store: postgres.owners,
-    namespace: resources?.namespace,
-    lead: () => leadership.current(),
+  const cloud = await composeCloud(config, {
+    postgres,
+    fleet,
+    leadership,
+    loop,
+    keys,
+    cpId,
+    nodeUrls,
+    recordEvent,
+    declared: { deployments, catalog, nodes, watches },
+    timings,
     clock,
+    random,
     logger,
   });
   const readiness = new Readiness({ fleet, registry, timings, clock });
@@ -291,7 +238,7 @@ export async function composeControlPlane(
     repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,
     watches,
-    cloudPools,
+    cloudPools: cloud.admin,
     audit: postgres.audit,
     idempotency: postgres.idempotency,
     metrics,
@@ -299,7 +246,7 @@ export async function composeControlPlane(
     readiness: (purpose) => readiness.of(purpose),
     infer: (request) => inference.infer(request),
     join: (request, from) => join.join(request, from),
-    joinPod: (request, from) => podJoin.join(request, from),
+    joinPod: (request, from) => cloud.join(request, from),
     clock,
     random,
     logger,
@@ -329,10 +276,7 @@ export async function composeControlPlane(
       demand.start();
       loop.start();
       catalog.start();
-      podSweep?.start();
-      kubernetes?.start();
-      ownerSweep.start();
-      if (sources.isUsed) pools.start();
+      cloud.start();
       retention.start();
     },
     open() {
@@ -341,10 +285,7 @@ export async function composeControlPlane(
     },
     async stop() {
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
-      await kubernetes?.stop();
-      await ownerSweep.stop();
-      await pools.stop();
-      await podSweep?.stop();
+      await cloud.stopSteering();
       await retention.stop();
       demand.stop();
       await loop.stop();
