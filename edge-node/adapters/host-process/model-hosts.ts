@@ -2,15 +2,10 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
-import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
-import { limitFor } from "../../core/memory-limit.ts";
-import { type TextCapacity, textCapacity, textMemMiB } from "../../../shared/text/text-model.ts";
-import { kindOf } from "../../../shared/text/model-kind.ts";
-import type { EncoderHostTask, HostTask, TextHostTask } from "../../model-host/link/link-frame.ts";
-import type { HostExit, HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
-import type { CheckedHostEvent } from "./host-event.ts";
-import { HostProcess } from "./host-process.ts";
+import { isHostFailure } from "../../app/hosts/host-failure.ts";
+import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
+import { HostStart, type StartedHost } from "./host-start.ts";
+import { programOf } from "./host-task.ts";
 import { type Launch, launchOf } from "./launch.ts";
 
 export interface ModelHostsOptions {
@@ -27,24 +22,12 @@ export interface ModelHostsOptions {
 }
 
 const LOAD_TIMEOUT_MS = 180_000;
-/** A first run may be slower than those that follow; even a quick limit gets a second. */
-const MIN_WARM_UP_MS = 1_000;
 const SHELL = "/bin/sh";
-const ENTRY = path.join(import.meta.dirname, "../../model-host/main.ts");
-const ENCODER_ENTRY = path.join(import.meta.dirname, "../../model-host/embed-main.ts");
-const TEXT_ENTRY = path.join(import.meta.dirname, "../../model-host/text-main.ts");
 
 const MIB = 1_048_576;
 
-type Loaded = Extract<CheckedHostEvent, { event: "loaded" }>;
-type Ready = Extract<CheckedHostEvent, { event: "ready" }>;
-
 /** More than this is not left in the memory of a host that only tried it out, in MiB. */
 const KEPT_BY_TRIALS_MIB = 64;
-/** Of all trials of growing size, in ms; and never more than one request may take. */
-const TRIALS_MS = 2_000;
-/** What many callers share in a run, or one sends at once, by the default of text encoders. */
-const TRIED_ROWS = 32;
 
 interface StartOptions {
   readonly cwd: string;
@@ -52,11 +35,6 @@ interface StartOptions {
   readonly onPhase: (phase: "loading" | "warming") => void;
   readonly signal: AbortSignal;
   readonly withoutTrials?: boolean;
-}
-
-interface StartedHost extends ModelHost {
-  /** Memory that trials of growing size left in it, in MiB. */
-  readonly trialsMiB: number;
 }
 
 /** Starts each model in a child process of its own, with a cap on its memory and a deadline for each step. */
@@ -143,8 +121,8 @@ export class ProcessModelHosts implements ModelHosts {
   }
 
   #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
-    const { workDirectory } = this.#options;
-    const { entry, task } = this.#program(spec, path.resolve(spec.directory, main), { withoutTrials });
+    const { workDirectory, textThreads: threads = 1, entry: own } = this.#options;
+    const { entry, task } = programOf(spec, path.resolve(spec.directory, main), { threads, entry: own, withoutTrials });
     return launchOf({
       execPath: process.execPath,
       entry,
@@ -157,181 +135,6 @@ export class ProcessModelHosts implements ModelHosts {
       compileCache: path.join(workDirectory, "compile-cache"),
     });
   }
-
-  #program(
-    spec: HostSpec,
-    file: string,
-    { withoutTrials }: { readonly withoutTrials: boolean },
-  ): { readonly entry: string; readonly task: HostTask | TextHostTask | EncoderHostTask } {
-    const { entry, textThreads: threads = 1 } = this.#options;
-    const {
-      model,
-      version,
-      mayShare,
-      startRoomMiB,
-      tooLarge = [],
-      defaults = [],
-      samples,
-      text,
-      encoder,
-      limits,
-    } = spec;
-    if (text !== undefined)
-      return { entry: TEXT_ENTRY, task: { model, version, file, threads, ...capacityOf(text, limits.memMiB) } };
-    if (encoder !== undefined) return { entry: ENCODER_ENTRY, task: encoderTask(spec, encoder, file) };
-    const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
-    const task: HostTask = {
-      model,
-      version,
-      file,
-      ...(mayShare?.isShared === false && { noBatchReason: mayShare.reason }),
-      ...(withoutTrials && { withoutTrials }),
-      ...(startRoomMiB !== undefined && {
-        growth: { maxRows: Math.max(TRIED_ROWS, limits.maxBatch), maxMiB: startRoomMiB, budgetMs },
-      }),
-      ...(tooLarge.length > 0 && { tooLarge }),
-      ...(defaults.length > 0 && { defaults }),
-      ...(samples !== undefined && { samples: path.resolve(spec.directory, samples) }),
-    };
-    return { entry: entry ?? ENTRY, task };
-  }
-}
-
-function encoderTask(
-  { model, version, directory, tooLarge = [] }: HostSpec,
-  encoder: NonNullable<HostSpec["encoder"]>,
-  file: string,
-): EncoderHostTask {
-  const { tokenizer, tokenizerSettings } = encoder;
-  return {
-    model,
-    version,
-    file,
-    tokenizer: path.resolve(directory, tokenizer),
-    tokenizerSettings: tokenizerSettings === undefined ? undefined : path.resolve(directory, tokenizerSettings),
-    encoder,
-    ...(tooLarge.length > 0 && { tooLarge }),
-  };
-}
-
-/** Throws `HostFailure` OUT_OF_MEMORY. */
-function capacityOf({ model, fileBytes }: NonNullable<HostSpec["text"]>, memMiB: number): TextCapacity {
-  const capacity = textCapacity(model, fileBytes, memMiB);
-  if (capacity) return capacity;
-  throw hostFailure(
-    "OUT_OF_MEMORY",
-    `a limit of ${memMiB} MiB has no room for its weights and one request; ${textMemMiB(model, fileBytes)} MiB are usual`,
-  );
-}
-
-/** A host on its way to ready: loading, then warming. Each phase has its own deadline and its own failure. */
-class HostStart {
-  readonly process: HostProcess;
-  readonly #spec: HostSpec;
-  readonly #onPhase: (phase: "loading" | "warming") => void;
-  readonly #ready = Promise.withResolvers<Ready>();
-  #loaded: Loaded | undefined;
-  #stoppedReason: string | undefined;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    launch: Launch,
-    options: { cwd: string; spec: HostSpec; onPhase: (phase: "loading" | "warming") => void; loadTimeoutMs: number },
-  ) {
-    const { cwd, spec, onPhase, loadTimeoutMs } = options;
-    this.#spec = spec;
-    this.#onPhase = onPhase;
-    onPhase("loading");
-    this.#allow(loadTimeoutMs, "LOAD_TIMEOUT", "loading");
-    const memMiB = spec.startRoomMiB ?? spec.limits.memMiB;
-    this.process = new HostProcess(launch, {
-      cwd,
-      memMiB,
-      runsSeveral: spec.text !== undefined || spec.encoder !== undefined,
-      platform: process.platform,
-      onEvent: (event) => this.#take(event),
-    });
-  }
-
-  /** Resolves when it may serve; throws when the process is gone. */
-  async finished(): Promise<StartedHost> {
-    const { process } = this;
-    const outcome = await Promise.race([this.#ready.promise, process.exited]);
-    clearTimeout(this.#timer);
-    await process.lookAtMemory();
-    if ("reason" in outcome) throw hostFailure(outcome.code, outcome.reason);
-    const { startRoomMiB, limits, mayShare } = this.#spec;
-    const asks = kindOf(this.#spec);
-    const { growth } = outcome;
-    const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
-    await process.holdTo(measuredMiB ?? limits.memMiB);
-    const stopped = (): string | undefined => this.#stoppedReason;
-    const { inputs, outputs, loadMs } = present(this.#loaded);
-    return {
-      inputs,
-      outputs,
-      loadMs,
-      warmUs: outcome.warmUs,
-      measuredMiB,
-      trialsMiB: growth?.addedMiB ?? 0,
-      mayShare,
-      get noBatchReason() {
-        return outcome.noBatchReason ?? stopped();
-      },
-      ...(outcome.slots !== undefined && { slots: outcome.slots }),
-      asks,
-      rssMiB: () => process.residentMiB,
-      memory: () => ({ limitMiB: process.memMiB, privateMiB: process.privateMiB }),
-      raiseMemory: async (memMiB) => {
-        if (process.memMiB > 0 && (memMiB === 0 || memMiB > process.memMiB)) await process.raiseTo(memMiB);
-      },
-      infer: (request) => process.ask(request),
-      stop: (graceMs) => process.stop(graceMs),
-      exited: process.exited,
-    };
-  }
-
-  #allow(timeoutMs: number, code: HostExit["code"], doing: string): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => this.process.kill({ code, reason: `killed after ${timeoutMs} ms of ${doing}` }),
-      timeoutMs,
-    );
-  }
-
-  #take(event: CheckedHostEvent): void {
-    switch (event.event) {
-      case "loaded": {
-        this.#loaded = event;
-        const timeoutMs = this.#spec.limits.timeoutMs || DEFAULT_DEADLINE_MS;
-        this.#allow(Math.max(MIN_WARM_UP_MS, 2 * timeoutMs), "WARMUP_TIMEOUT", "its warm run");
-        return this.#onPhase("warming");
-      }
-      case "ready":
-        for (const { reason, message } of event.warnings) this.#spec.onWarning?.(reason, message);
-        return this.#ready.resolve(event);
-      case "larger-run":
-        return this.process.largerRun(event.size);
-      case "sharing-stopped":
-        this.#stoppedReason = event.reason;
-        return this.#spec.onSharingStopped?.(event.reason);
-      case "progress":
-        return; // the link has heard it
-      case "failed":
-        return this.process.expectEnd(failureOf(event, this.process.memMiB));
-    }
-  }
-}
-
-function failureOf(event: Extract<CheckedHostEvent, { event: "failed" }>, memMiB: number): HostExit {
-  const { phase, outOfMemory, detail } = event;
-  if (outOfMemory) return { code: "OUT_OF_MEMORY", reason: `memory limit of ${memMiB} MiB: ${detail}` };
-  return { code: phase === "loading" ? "LOAD_FAILED" : "WARMUP_FAILED", reason: detail };
-}
-
-function present(loaded: Loaded | undefined): Loaded {
-  if (loaded === undefined) throw hostFailure("HOST_CRASHED", "the model host was ready before it was loaded");
-  return loaded;
 }
 
 /** A folder that is empty and stays so. Root alone could make one in a parent that nobody may write to. */
