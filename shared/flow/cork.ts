@@ -1,5 +1,5 @@
 /** The part of a socket that gathers writes. */
-interface Corkable {
+export interface Corkable {
   readonly writableCorked: number;
   cork(): void;
   uncork(): void;
