@@ -6,7 +6,7 @@ import type { ResponseStream, StreamEnd } from "../response-stream.ts";
 
 /** The part of an HTTP response that a body is written to. */
 export interface Outlet {
-  /** What writes of one turn of the event loop are gathered at; undefined where that is done already. */
+  /** Where the writes of one turn of the event loop are gathered; each is sent by itself without it. */
   readonly socket?: Corkable | null;
   write(bytes: Uint8Array, sent: (error?: Error | null) => void): unknown;
   end(): unknown;
