@@ -17,7 +17,7 @@ import type {
 import type { Database, Transaction } from "../database.ts";
 import { joinNode } from "./join-node.ts";
 import { CHANNEL, appendEvents } from "../events/events.ts";
-import { MAX_PAYLOAD } from "./change-payload.ts";
+import { fleetPayload, MAX_PAYLOAD } from "./change-payload.ts";
 import type { storedLoad } from "./fleet-rows.ts";
 import { reportConflicts } from "./report-conflicts.ts";
 
@@ -44,28 +44,35 @@ export class PostgresSessionStore implements SessionStore {
     return rows[0] ?? null;
   }
 
-  open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> {
+  /** In one statement: a thousand nodes that come back at once wait for each other's. */
+  async open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> {
     const { nodeId, generation, lastEpoch, desiredRev, replica, bootId, agentVersion, capabilities } = opening;
-    return this.#ofNodes.transaction(async (tx) => {
-      const [node] = await tx.$queryRaw<{ desiredRev: number }[]>`
-        SELECT desired_rev AS "desiredRev" FROM nodes
-        WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked
-        FOR NO KEY UPDATE`;
-      if (!node) return null;
-      const regressed = desiredRev > node.desiredRev;
-      const continued = regressed ? desiredRev + 1 : node.desiredRev;
-      await tx.node.update({ where: { id: nodeId }, data: { capabilities, desiredRev: continued } });
-      const [session] = await tx.$queryRaw<{ epoch: number }[]>`
-        INSERT INTO node_sessions AS s (node_id, epoch, replica, boot_id, agent_version, open)
-        VALUES (${nodeId}, ${lastEpoch} + 1, ${replica}, ${bootId}, ${agentVersion}, true)
-        ON CONFLICT (node_id) DO UPDATE SET
-          epoch = greatest(s.epoch + 1, excluded.epoch), replica = excluded.replica, boot_id = excluded.boot_id,
-          agent_version = excluded.agent_version, open = true, ready = false, opened_at = now(), last_seen_at = now()
-        RETURNING epoch`;
-      if (!session) return null;
-      await appendEvents(tx, [], { nodes: [nodeId] });
-      return { epoch: session.epoch, desiredRev: continued, regressed };
-    });
+    const rows = await this.#ofNodes.run(
+      (client) => client.$queryRaw<{ epoch: number; desiredRev: number; regressed: boolean }[]>`
+        WITH before AS (
+          SELECT id, desired_rev FROM nodes
+          WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked
+          FOR NO KEY UPDATE
+        ), node AS (
+          UPDATE nodes SET
+            capabilities = ${JSON.stringify(capabilities)}::jsonb,
+            desired_rev = CASE WHEN ${desiredRev}::int > before.desired_rev THEN ${desiredRev}::int + 1 ELSE before.desired_rev END
+          FROM before WHERE nodes.id = before.id
+          RETURNING nodes.id, nodes.desired_rev
+        ), session AS (
+          INSERT INTO node_sessions AS s (node_id, epoch, replica, boot_id, agent_version, open)
+          SELECT id, ${lastEpoch}::int + 1, ${replica}, ${bootId}, ${agentVersion}, true FROM node
+          ON CONFLICT (node_id) DO UPDATE SET
+            epoch = greatest(s.epoch + 1, excluded.epoch), replica = excluded.replica, boot_id = excluded.boot_id,
+            agent_version = excluded.agent_version, open = true, ready = false, opened_at = now(), last_seen_at = now()
+          RETURNING epoch
+        )
+        SELECT session.epoch, node.desired_rev AS "desiredRev", node.desired_rev > before.desired_rev AS regressed,
+          pg_notify(${CHANNEL}, ${fleetPayload({ nodes: [nodeId] })})::text AS notified
+        FROM before, node, session`,
+    );
+    const [opened] = rows;
+    return opened ? { epoch: opened.epoch, desiredRev: opened.desiredRev, regressed: opened.regressed } : null;
   }
 
   /** A replica records every 5 s which sessions it has heard: the process there lives, and it is not this one. */
