@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { sleep, systemClock } from "../../../shared/base/clock.ts";
 import { BY_DEFAULT } from "../../config/resolve-target.ts";
@@ -131,6 +131,7 @@ async function writeSettings(run: CommandContext, settings: Readonly<Record<stri
   const { SKERRY_LOCAL_KEYS_FILE: keys } = settings;
   if (keys !== undefined && keys !== KEYS_FILE) {
     await copyFile(keys, KEYS_FILE);
+    await chmod(KEYS_FILE, 0o644); // a copy has the mode of its source, which is 0600
     run.output.say(`copied ${keys} to ${KEYS_FILE}, which the service reads again when it changes`);
   }
   const own = { ...settings, ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: KEYS_FILE }) };

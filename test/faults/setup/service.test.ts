@@ -106,6 +106,20 @@ here("skerry join --install-service", () => {
     expect((await cluster.whenNode("dock-7", "ready")).id).toBe(before.id);
   }, 120_000);
 
+  it("lets in who has a key of the file that is named, which root alone can read", async () => {
+    const folder = "/root/skerry-test-keys";
+    const cli = (...args: readonly string[]) => systemd.run(NODE, "/opt/skerry/cli/main.ts", ...args);
+    const { output } = await cli("keys", "local", `${folder}/callers.keys`);
+    const key = /skn_\S+/.exec(output)?.[0] ?? "";
+    const options = ["--local-host", "0.0.0.0", "--local-keys", `${folder}/callers.keys`];
+    expect(await install("", ...options)).toMatchObject({ code: 0 });
+    const statusWith = async (bearer: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      return (await fetch(`http://127.0.0.1:${port}/v2/models/echo/ready`, { headers })).status;
+    };
+    expect([await statusWith(key), await statusWith(`${key}x`)]).toEqual([200, 401]);
+  }, 120_000);
+
   it("takes the service away and leaves the node's data, and tells a refused token from the log", async () => {
     const used = await token();
     await cluster.request("DELETE", `/join-tokens/${used.split(".")[3]}`);
