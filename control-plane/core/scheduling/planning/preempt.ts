@@ -41,7 +41,7 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
   const preempted: Preempted[] = [];
   const taken: FleetPlacement[] = [];
   let present = candidates;
-  const victims = new Victims(fleet, candidates, priorityOf(need.deployment));
+  const victims = new Victims(fleet, candidates, need.deployment);
   // Most fleets have one priority: nobody is looked for then.
   const most = priorityOf(need.deployment) > lowestPriority(fleet.deployments) ? count : 0;
   for (let replica = 0; replica < most; replica += 1) {

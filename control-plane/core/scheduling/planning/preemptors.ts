@@ -26,7 +26,10 @@ export function preemptorsOf(fleet: Fleet, deployment: FleetDeployment): readonl
   const found = (byVictim(fleet.placements).get(deployment.name) ?? []).flatMap((placement): Preemptor[] => {
     const by = fleet.deployments.get(placement.deployment ?? "");
     const node = fleet.nodes.get(placement.nodeId);
-    return by && node ? [{ deployment: by.name, node: node.name, priority: priorityOf(by) }] : [];
+    // The room of one that was leaving anyway may have gone to any deployment.
+    return by && node && priorityOf(by) > priorityOf(deployment)
+      ? [{ deployment: by.name, node: node.name, priority: priorityOf(by) }]
+      : [];
   });
   return found.toSorted((a, b) => (`${a.deployment} ${a.node}` < `${b.deployment} ${b.node}` ? -1 : 1));
 }

@@ -21,23 +21,23 @@ export function minimumOf({ spec }: FleetDeployment, kind: NodeKind): number {
 export interface Victim {
   readonly placement: FleetPlacement;
   readonly deployment: FleetDeployment;
-  /** It is on its way out already: taking its room costs nothing. */
+  /** It is on its way out already, whatever its priority: taking its room costs nothing. */
   readonly isLeaving: boolean;
 }
 
 /**
- * What a deployment of `priority` may send away, so that no other one falls below its minimum. A replica counts for the minimum
+ * What a deployment may send away, so that no other one falls below its minimum, and what leaves anyway. A replica counts for the minimum
  * while it runs or is on its way on a node that is there, and one that answers also for those that answer.
  */
 export class Victims {
   readonly #fleet: Fleet;
-  readonly #priority: number;
+  readonly #by: FleetDeployment;
   readonly #candidates: ReadonlyMap<string, Candidate>;
 
-  constructor(fleet: Fleet, candidates: readonly Candidate[], priority: number) {
+  constructor(fleet: Fleet, candidates: readonly Candidate[], by: FleetDeployment) {
     this.#fleet = fleet;
     this.#candidates = candidatesById(candidates);
-    this.#priority = priority;
+    this.#by = by;
   }
 
   /** Those on a node, the least valuable first: lower priority, not answering, idle, youngest. */
@@ -48,10 +48,12 @@ export class Victims {
     return present
       .flatMap((placement): Victim[] => {
         const deployment = this.#fleet.deployments.get(placement.deployment ?? "");
-        if (!deployment || priorityOf(deployment) >= this.#priority) return [];
-        // Of several versions of it one stands for the room of the others: that is the business of its update.
+        const isLeaving = !isWanted(placement);
+        if (!deployment || deployment.name === this.#by.name) return [];
+        if (!isLeaving && priorityOf(deployment) >= priorityOf(this.#by)) return [];
+        // Of several versions of it some use the room of others later: that is the business of its update.
         if (present.filter((each) => each.deployment === deployment.name).length > 1) return [];
-        return [{ placement, deployment, isLeaving: !isWanted(placement) }];
+        return [{ placement, deployment, isLeaving }];
       })
       .filter(
         ({ placement, deployment, isLeaving }) => isLeaving || this.#maySpare(placement, deployment, { node, taken }),

@@ -157,6 +157,19 @@ describe("two deployments that want the same room", () => {
     const fleet = fleetOf([node, b], [two, high], [leaving, on(b, "a-low")]);
     expect(describeSteps(planFleet(fleet, asking({ "a-low": 1 })))).toEqual(["place z-high:1 on edge-a"]);
   });
+
+  it.each([10, 11])("stay while one of priority %d leaves another node: its room is waited for", (priority) => {
+    const b = nodeWith("edge-b", 1);
+    const other = deploymentOf("other", { min: 0, max: 1, priority });
+    const leaving = on(b, "other", { wanted: "gone", state: "draining" });
+    const fleet = fleetOf([node, b], [low, other, high], [on(node, "a-low"), leaving]);
+    const plan = planFleet(fleet, demand);
+    expect(describeSteps(plan)).toEqual(["place z-high:1 on edge-b"]);
+    const told = withSteps(fleet, plan.steps, NOW);
+    expect(desiredFor(told, b).placements.map(({ want }) => want)).toEqual(["hold"]);
+    const back = planFleet(told, asking({ "a-low": 1, other: 1 })).decisions.get("other");
+    expect([back?.shortfall.length, back?.preempted]).toEqual([1, []]);
+  });
 });
 
 describe("whom a deployment sends away", () => {
