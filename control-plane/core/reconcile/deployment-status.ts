@@ -4,20 +4,19 @@ import {
   LIMITS_CHANGING,
   type ReplicaCounts,
 } from "../../../shared/api/v1/deployments.ts";
-import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
-import { isPoolFor, troubleOf, type Pool } from "../scaling/pool.ts";
 import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import { cloudCapacity, type CloudCapacity } from "./cloud-capacity.ts";
 import type { FleetPlan } from "./plan.ts";
 import type { StatusEvent, Step } from "./steps.ts";
 
-interface Found {
+interface Found extends CloudCapacity {
   readonly edge: ReplicaCounts;
   readonly cloud: ReplicaCounts;
   /** Placements that are on their way to ready. */
@@ -26,9 +25,6 @@ interface Found {
   /** Nodes that serve it and do not hold its memory limit yet, by name, and that limit, in MiB. */
   readonly raising: { readonly nodes: readonly string[]; readonly limitMiB: number };
   readonly plan: DeploymentPlan;
-  /** What keeps it from going on, and for which cloud nodes it waits. */
-  readonly shortfall: readonly string[];
-  readonly waitsForNodes: string | undefined;
   /** Why no replica is wanted, when none is. */
   readonly whyNone: string;
   readonly nameOf: (placement: FleetPlacement) => string;
@@ -157,41 +153,6 @@ export function deploymentFindings(
     unplaced: [...plan.shortfall],
   };
 }
-
-/**
- * Replicas without a cloud node wait while a pool can bring one. Where none can, the status has its words: what is in the way
- * of its pods, or that it has all that it may have.
- */
-function cloudCapacity(
-  deployment: FleetDeployment,
-  { shortfall, cloudShortfall, records }: DeploymentPlan,
-  pools: readonly Pool[],
-): Pick<Found, "shortfall" | "waitsForNodes"> {
-  const fitting = pools.filter((pool) => isPoolFor(pool, deployment));
-  const isHelped = !records.some(
-    ({ kind, chosen, rejections }) => kind === "cloud" && chosen.length === 0 && rejections.some(holdsForNewNodes),
-  );
-  if (cloudShortfall.length === 0 || fitting.length === 0 || !isHelped) return { shortfall, waitsForNodes: undefined };
-  const able = fitting.find((pool) => canBringNodes(pool));
-  if (able) {
-    const waitsForNodes = `pool ${able.name} brings cloud nodes for replicas that have none`;
-    return { shortfall: shortfall.filter((each) => !cloudShortfall.includes(each)), waitsForNodes };
-  }
-  const why = fitting.map((pool) => {
-    const trouble = troubleOf(pool);
-    return `pool ${pool.name}: ${trouble ?? `has its maximum of ${counted(pool.max, "pod")}`}`;
-  });
-  return { shortfall: [...shortfall, ...why], waitsForNodes: undefined };
-}
-
-/** A new node of a pool would be refused as those that are there. One that has only joined has not said what it can run. */
-const holdsForNewNodes = ({ code, verdict }: ExplainRecord["rejections"][number]): boolean =>
-  code === "bytes-whole" || code === "no-recent-failure" || (code === "runtime-supported" && verdict === "never");
-
-/** Its pods are on their way, or it may have more. */
-const canBringNodes = (pool: Pool): boolean =>
-  troubleOf(pool) === undefined &&
-  (pool.replicas < pool.max || pool.pods.filter(({ state }) => state === "running").length < pool.replicas);
 
 function whyNone({ spec }: FleetDeployment): string {
   if (spec.paused === true) return "the deployment is paused";
