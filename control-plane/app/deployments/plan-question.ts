@@ -4,8 +4,8 @@ import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { isServing, isWanted, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../../core/fleet/types.ts";
 import { deploymentFindings } from "../../core/reconcile/deployment-status.ts";
-import type { FleetPlan } from "../../core/reconcile/plan.ts";
-import type { PlanContext } from "../../core/scheduling/context.ts";
+import { candidatesOf } from "../../core/scheduling/candidate.ts";
+import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { DeploymentPlan } from "../../core/scheduling/planning/plan-deployment.ts";
 import { refusalsOf } from "../../core/scheduling/refusals.ts";
 import { changedFleet } from "../../core/what-if/fleet-changes.ts";
@@ -52,13 +52,15 @@ function toAnswer(
   { rounds, context }: { readonly rounds: readonly Round[]; readonly context: PlanContext },
 ): PlanResponse {
   const last = rounds.at(-1);
-  const steps = rounds.flatMap(({ fleet, plan }, index) => stepsOf(fleet, plan, index + 1));
+  const fleet = last?.fleet ?? before;
+  const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+  const steps = rounds.flatMap((round, index) => stepsOf(round, index + 1));
   const changed = specChanges(before, question);
   let left = MAX_REFUSALS;
   const deployments = (last === undefined ? [] : [...last.plan.decisions]).map(([name, plan]): PlannedDeployment => {
-    const fleet = last?.fleet ?? before;
     const deployment = fleet.deployments.get(name);
-    const refusals = deployment && plan.shortfall.length > 0 ? refusalsOf(fleet, deployment, { plan, ...context }) : [];
+    const isShort = deployment !== undefined && plan.shortfall.length > 0;
+    const refusals = isShort ? refusalsOf(candidates, { fleet, deployment, plan, context }) : [];
     const shown = refusals.slice(0, left);
     left -= shown.length;
     return {
@@ -95,7 +97,7 @@ function toAnswer(
 
 const NO_REPLICAS = { wanted: 0, placed: 0, ready: 0 };
 
-function stepsOf(fleet: Fleet, { steps }: FleetPlan, round: number): readonly PlannedStep[] {
+function stepsOf({ fleet, plan: { steps } }: Round, round: number): readonly PlannedStep[] {
   const kindOf = (nodeId: string) => fleet.nodes.get(nodeId)?.kind ?? null;
   return steps.flatMap((step): PlannedStep[] => {
     if (step.kind === "placement.delete") return [];

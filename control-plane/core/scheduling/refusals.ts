@@ -1,8 +1,8 @@
 import { nodeKind } from "../../../shared/api/v1/nodes.ts";
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
-import { candidatesOf } from "./candidate.ts";
-import { profileOf, stateFor, type PlanContext } from "./context.ts";
+import type { Candidate } from "./candidate.ts";
+import { profileOf, type PlanContext } from "./context.ts";
 import { needOf, type DeploymentPlan } from "./planning/plan-deployment.ts";
 import { rank, type Rejection } from "./rank.ts";
 
@@ -11,14 +11,22 @@ import { rank, type Rejection } from "./rank.ts";
  * only some of them.
  */
 export function refusalsOf(
-  fleet: Fleet,
-  deployment: FleetDeployment,
-  { plan, ...context }: PlanContext & { readonly plan: DeploymentPlan },
+  candidates: readonly Candidate[],
+  {
+    fleet,
+    deployment,
+    plan,
+    context,
+  }: {
+    readonly fleet: Fleet;
+    readonly deployment: FleetDeployment;
+    readonly plan: DeploymentPlan;
+    readonly context: PlanContext;
+  },
 ): readonly Rejection[] {
   const { targetVersion, records } = plan;
   const version = targetVersion === undefined ? undefined : versionOf(fleet, deployment.spec.model, targetVersion);
   if (version?.state !== "ready") return [];
-  const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
   const need = needOf(deployment, version, context.now);
   return nodeKind.options
     .filter((kind) => records.some((record) => record.kind === kind && record.chosen.length === 0))
