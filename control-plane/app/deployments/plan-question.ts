@@ -88,7 +88,7 @@ function toAnswer(
   }));
   return {
     changes: steps.length > 0 || changed.size > 0,
-    rounds: rounds.filter(({ plan }) => plan.steps.length > 0).length,
+    rounds: steps.at(-1)?.round ?? 0,
     settled: last?.isLast ?? false,
     steps,
     deployments: [...deployments, ...removed],

@@ -120,7 +120,7 @@ export type PlannedDeployment = z.infer<typeof plannedDeployment>;
 export const planResponse = z
   .object({
     changes: z.boolean().describe("Whether a spec would change, or a step would be taken."),
-    rounds: z.number().int(),
+    rounds: z.number().int().describe("The last round that has a step; 0 without any."),
     settled: z
       .boolean()
       .describe("Whether nothing would be left to do. `false`: the answer ends where its bound of rounds or time is."),

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { z } from "zod";
 import { answerPlan } from "../../../../../control-plane/app/deployments/plan-question.ts";
 import type { Fleet } from "../../../../../control-plane/core/fleet/types.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import { planRequest, planResponse, type PlanResponse } from "../../../../../shared/api/v1/plan.ts";
 import {
   aDeployment,
@@ -66,6 +67,18 @@ describe("the answer to what if", () => {
       targetVersion: 2,
       after: { edge: { wanted: 2, placed: 2, ready: 2 } },
     });
+  });
+
+  it("counts the rounds before the first step, and none for what is only cleared away", async () => {
+    const coming = aPlacement(a, { id: "p-2" as PlacementId, version: 2, state: "loading", progressSince: NOW });
+    const rolling = { ...digits, spec: { ...digits.spec, version: 2 } };
+    const versions = fleet.versions.values().toArray();
+    const under = aFleet({ nodes: [a], versions, deployments: [rolling], placements: [aPlacement(a), coming] });
+    const answer = await ask({}, under);
+    expect([stepsOf(answer), answer.rounds]).toEqual([["2 remove digits:1 edge-a"], 2]);
+    const gone = aPlacement(b, { wanted: "gone", state: "gone" });
+    const clearing = aFleet({ nodes: [a, b], versions, deployments: [digits], placements: [aPlacement(a), gone] });
+    expect(await ask({}, clearing)).toMatchObject({ changes: false, rounds: 0, settled: true, steps: [] });
   });
 
   it("says what an older version waits for where two do not fit, in the order in which it happens", async () => {
