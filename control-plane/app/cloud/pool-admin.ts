@@ -11,6 +11,11 @@ interface Change {
   readonly ifMatch: IfMatch;
 }
 
+interface Known {
+  readonly pool: CloudPoolInfo;
+  readonly rowVersion: number | null;
+}
+
 type Recorded = Awaited<ReturnType<CloudPoolStore["list"]>>[number];
 
 interface Parts {
@@ -31,24 +36,14 @@ export class PoolAdmin {
 
   /** Those of the settings and those that are declared, as the leader found them last. Throws `DATABASE_UNAVAILABLE`. */
   async list(): Promise<readonly CloudPoolInfo[]> {
-    const { sources, declarations, store } = this.#parts;
-    const [declared, recorded] = await Promise.all([declarations.list(), store.list()]);
-    const found = new Map(recorded.map((each) => [each.name, each]));
-    const settled = sources.settled.map((pool) => ofSettings(pool, found.get(pool.settings.name)));
-    const names = new Set(settled.map(({ name }) => name));
-    return [
-      ...settled,
-      ...declared
-        .filter(({ spec }) => !names.has(spec.name))
-        .map((each) => ofDeclaration(each, found.get(each.spec.name))),
-    ];
+    return (await this.#all()).map(({ pool }) => pool);
   }
 
   /** Throws `NOT_FOUND`, `DATABASE_UNAVAILABLE`. `rowVersion`: null for a pool of the settings. */
-  async get(name: string): Promise<{ readonly pool: CloudPoolInfo; readonly rowVersion: number | null }> {
-    const pool = (await this.list()).find((each) => each.name === name);
-    if (!pool) throw new SkerryError("NOT_FOUND", `there is no pool ${name}`);
-    return { pool, rowVersion: (await this.#declared(name))?.rowVersion ?? null };
+  async get(name: string): Promise<Known> {
+    const known = (await this.#all()).find(({ pool }) => pool.name === name);
+    if (!known) throw new SkerryError("NOT_FOUND", `there is no pool ${name}`);
+    return known;
   }
 
   /** Creates or replaces. Throws `CONFLICT`, `INVALID_REQUEST`, `STALE_ETAG`. */
@@ -56,7 +51,7 @@ export class PoolAdmin {
     spec: CloudPoolSpec,
     { actor, ifMatch }: Change,
   ): Promise<{ readonly created: boolean; readonly rowVersion: number; readonly pool: CloudPoolInfo }> {
-    const { sources, declarations, namespaces } = this.#parts;
+    const { sources, declarations, store, namespaces } = this.#parts;
     const { name, namespace, deployment } = spec;
     this.#requireDeclared(name);
     if (!namespaces.has(namespace)) {
@@ -72,7 +67,10 @@ export class PoolAdmin {
       );
     const expected = await this.#expected(name, ifMatch);
     const { created, rowVersion } = await declarations.put(spec, { actor, ifMatch: expected });
-    return { created, rowVersion, pool: (await this.get(name)).pool };
+    // Of this very version: by now the pool may have been changed again, or deleted.
+    const declared = { spec, rowVersion, kubernetesNamespace: actor.kubernetesNamespace ?? null };
+    const recorded = (await store.list()).find((each) => each.name === name);
+    return { created, rowVersion, pool: ofDeclaration(declared, recorded) };
   }
 
   /** Its pods stay as they are: nobody scales them any more. Throws `NOT_FOUND`, `CONFLICT`, `STALE_ETAG`. */
@@ -80,6 +78,20 @@ export class PoolAdmin {
     this.#requireDeclared(name);
     const expected = await this.#expected(name, ifMatch);
     await this.#parts.declarations.delete(name, { actor, ifMatch: expected });
+  }
+
+  /** A version and what it says come from one read. */
+  async #all(): Promise<readonly Known[]> {
+    const { sources, declarations, store } = this.#parts;
+    const [declared, recorded] = await Promise.all([declarations.list(), store.list()]);
+    const found = new Map(recorded.map((each) => [each.name, each]));
+    const names = new Set(sources.settled.map(({ settings }) => settings.name));
+    return [
+      ...sources.settled.map((of) => ({ pool: ofSettings(of, found.get(of.settings.name)), rowVersion: null })),
+      ...declared
+        .filter(({ spec }) => !names.has(spec.name))
+        .map((of) => ({ pool: ofDeclaration(of, found.get(of.spec.name)), rowVersion: of.rowVersion })),
+    ];
   }
 
   #requireDeclared(name: string): void {
@@ -91,11 +103,10 @@ export class PoolAdmin {
   }
 
   #expected(name: string, ifMatch: IfMatch): Promise<number | undefined> {
-    return expectedVersion(ifMatch, `the pool ${name}`, async () => (await this.#declared(name))?.rowVersion ?? null);
-  }
-
-  async #declared(name: string): Promise<DeclaredPool | undefined> {
-    return (await this.#parts.declarations.list()).find(({ spec }) => spec.name === name);
+    return expectedVersion(ifMatch, `the pool ${name}`, async () => {
+      const declared = await this.#parts.declarations.list();
+      return declared.find(({ spec }) => spec.name === name)?.rowVersion ?? null;
+    });
   }
 }
 
