@@ -77,6 +77,6 @@ function readiness({ ready, wanted }: PoolFindings): Finding {
 
 function stalling({ trouble }: PoolFindings): Finding {
   return trouble === null
-    ? { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "the pool has the pods that it asks for" }
+    ? { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "nothing is in the way" }
     : { type: "Stalled", status: "True", reason: "PoolStalled", message: trouble.slice(0, MAX_TEXT) };
 }

@@ -60,6 +60,8 @@ describe("the status of a CloudPool", () => {
       "Ready=True AllPodsReady",
       "Stalled=False NothingInTheWay",
     ]);
+    const pending = acceptedPoolStatus(objectWith({}), { findings: found({ ready: 0, pending: 1 }), now: NOW });
+    expect(pending.conditions.find(({ type }) => type === "Stalled")?.message).toBe("nothing is in the way");
     const unseen = acceptedPoolStatus(objectWith({}), { findings: undefined, now: NOW });
     expect([inWords(unseen), unseen.wanted]).toEqual([["Accepted=True Declared"], undefined]);
   });
