@@ -111,8 +111,8 @@ export class KubernetesPool implements CloudPool {
       next = list.metadata.continue === "" ? undefined : list.metadata.continue;
     }
     const silent = new Set(found.flatMap((pod) => silentMachineOf(pod) ?? []));
-    const troubles = new Map<string, string | undefined>();
-    for (const machine of [...silent].slice(0, MACHINES)) troubles.set(machine, await this.#troubleOf(machine));
+    const looked = [...silent].slice(0, MACHINES).map(async (name) => [name, await this.#troubleOf(name)] as const);
+    const troubles = new Map(await Promise.all(looked));
     const pods = found.map((pod) => {
       const known = poolPodOf(pod);
       return { ...known, trouble: known.trouble ?? troubles.get(silentMachineOf(pod) ?? "") };
