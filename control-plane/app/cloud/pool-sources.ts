@@ -48,7 +48,9 @@ export class PoolSources {
     const open = this.#open;
     if (!open) return this.settled;
     const opened = new Map<string, CloudPool>();
-    const declared = (await this.#declarations.list()).map(({ spec }): ConfiguredPool & { priority: number } => {
+    const names = new Set(this.settled.map(({ settings }) => settings.name));
+    const declarations = (await this.#declarations.list()).filter(({ spec }) => !names.has(spec.name));
+    const declared = declarations.map(({ spec }) => {
       const { name, namespace, deployment, min, max, site, priority } = spec;
       const key = `${name} ${namespace}/${deployment}`;
       const pool = this.#opened.get(key) ?? open({ name, namespace, deployment });
@@ -57,10 +59,9 @@ export class PoolSources {
       return { settings, pool, priority };
     });
     this.#opened = opened;
-    const names = new Set(this.settled.map(({ settings }) => settings.name));
-    return [...this.settled.map((pool) => ({ ...pool, priority: 0 })), ...declared]
-      .filter((pool, index) => index < this.settled.length || !names.has(pool.settings.name))
-      .toSorted((a, b) => b.priority - a.priority);
+    return [...this.settled.map((pool) => ({ ...pool, priority: 0 })), ...declared].toSorted(
+      (a, b) => b.priority - a.priority,
+    );
   }
 
   /** The site of a pod whose label says that it is of this pool. Throws `DATABASE_UNAVAILABLE`. */
