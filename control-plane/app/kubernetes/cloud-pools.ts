@@ -3,7 +3,6 @@ import type { PoolFindings } from "../../../shared/api/v1/cloud-pools.ts";
 import type { CloudPoolStatus } from "../../../shared/api/v1alpha1/cloud-pool.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import {
   acceptedPoolStatus,
@@ -18,7 +17,7 @@ import type { CustomResources } from "../../ports/custom-resources.ts";
 import type { PoolAdmin } from "../cloud/pool-admin.ts";
 import type { PoolLoop } from "../cloud/pool-loop.ts";
 import type { Outcome } from "./keyed-queue.ts";
-import { reasonOf } from "./refusal-reasons.ts";
+import { failureOf, refusalOf } from "./refusals.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Reconciler } from "./resource-controller.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -44,11 +43,11 @@ interface Parts extends PoolParts {
 export class CloudPools implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
-  readonly #status: StatusWriter;
+  readonly #status: StatusWriter<CloudPoolStatus>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#status = new StatusWriter(KIND, parts);
+    this.#status = new StatusWriter(KIND, { ...parts, statusIn: cloudPoolStatusIn });
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -70,7 +69,7 @@ export class CloudPools implements Reconciler {
     const status = refused
       ? refusedPoolStatus(object, refused, this.#now())
       : acceptedPoolStatus(object, { findings: this.#findingsOf(name), now: this.#now() });
-    const written = await this.#write(object, status, resources);
+    const written = await this.#status.write(object, status, resources);
     // What is in the way may be removed without a sign of it.
     return refused ? "again" : written;
   }
@@ -79,25 +78,18 @@ export class CloudPools implements Reconciler {
   async #declare(object: Resource): Promise<Refusal | undefined> {
     const spec = cloudPoolSpecOf(object);
     if ("reason" in spec) return spec;
-    try {
+    const failure = await failureOf(async () => {
       const known = (await this.#ours()).find((each) => each.spec.name === spec.name);
       if (!isEqual(known?.spec, spec))
         await this.#parts.admin.put(spec, { actor: this.#parts.actor, ifMatch: undefined });
-      return undefined;
-    } catch (error) {
-      if (!isSkerryError(error)) throw error;
-      return { reason: reasonOf(error), message: messageOf(error) };
-    }
+    });
+    return failure && refusalOf(failure);
   }
 
   async #withoutObject(name: string): Promise<Outcome> {
     const isOurs = (await this.#ours()).some(({ spec }) => spec.name === name);
     if (isOurs) await this.#parts.admin.delete(name, { actor: this.#parts.actor, ifMatch: undefined });
     return "done";
-  }
-
-  #write(object: Resource, status: CloudPoolStatus, resources: ResourceCache): Promise<Outcome> {
-    return this.#status.write(object, { before: cloudPoolStatusIn(object), status }, resources);
   }
 
   async #ours(): Promise<readonly DeclaredPool[]> {

@@ -3,7 +3,7 @@ import type { Node } from "../../../shared/api/v1/nodes.ts";
 import type { EdgeNodeStatus } from "../../../shared/api/v1alpha1/edge-node.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
+import { isSkerryError } from "../../../shared/base/errors.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { Refusal } from "../../core/kubernetes/conditions.ts";
 import {
@@ -18,7 +18,7 @@ import { MANAGED_BY_LABEL, type CustomResources } from "../../ports/custom-resou
 import type { ListWatch } from "../fleet/list-watch.ts";
 import type { NodeAdmin } from "../nodes/node-admin.ts";
 import type { Outcome } from "./keyed-queue.ts";
-import { reasonOf } from "./refusal-reasons.ts";
+import { failureOf, refusalOf } from "./refusals.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Reconciler } from "./resource-controller.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -40,11 +40,11 @@ interface Parts {
 export class EdgeNodes implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
-  readonly #status: StatusWriter;
+  readonly #status: StatusWriter<EdgeNodeStatus>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#status = new StatusWriter(KIND, parts);
+    this.#status = new StatusWriter(KIND, { ...parts, statusIn: edgeNodeStatusIn });
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -61,14 +61,14 @@ export class EdgeNodes implements Reconciler {
       if (!known) return "done";
       const isOurs = known.metadata.labels?.[MANAGED_BY_LABEL] === "skerry" && isEqual(known.spec ?? {}, {});
       if (isOurs) await cluster.remove(KIND, known);
-      else return this.#write(known, absentStatus(known, this.#now()), resources);
+      else return this.#status.write(known, absentStatus(known, this.#now()), resources);
       return "done";
     }
     const object = known ?? (await cluster.create(KIND, name));
     if (!known) resources.add(object);
     const refused = await this.#declare(object, node);
     const status = joinedStatus(object, { node: this.#node(name) ?? node, refused, now: this.#now() });
-    const written = await this.#write(object, status, resources);
+    const written = await this.#status.write(object, status, resources);
     return refused ? "again" : written;
   }
 
@@ -77,17 +77,8 @@ export class EdgeNodes implements Reconciler {
     const spec = edgeNodeSpecOf(object);
     if ("reason" in spec) return spec;
     if (isAsDeclared(spec, node)) return undefined;
-    try {
-      await this.#parts.nodes.declare(node.name, spec, this.#parts.actor);
-      return undefined;
-    } catch (error) {
-      if (!isSkerryError(error)) throw error;
-      return { reason: reasonOf(error), message: messageOf(error) };
-    }
-  }
-
-  #write(object: Resource, status: EdgeNodeStatus, resources: ResourceCache): Promise<Outcome> {
-    return this.#status.write(object, { before: edgeNodeStatusIn(object), status }, resources);
+    const failure = await failureOf(() => this.#parts.nodes.declare(node.name, spec, this.#parts.actor));
+    return failure && refusalOf(failure);
   }
 
   /** Undefined when there is none, or it is no edge node any more. */

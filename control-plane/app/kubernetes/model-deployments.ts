@@ -3,7 +3,6 @@ import type { Deployment, Placement } from "../../../shared/api/v1/deployments.t
 import type { ModelDeploymentStatus } from "../../../shared/api/v1alpha1/model-deployment.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import type { FleetDeployment } from "../../core/fleet/types.ts";
 import { acceptedStatus, refusedStatus, specOf, statusIn } from "../../core/kubernetes/model-deployment.ts";
@@ -14,7 +13,7 @@ import type { Actor } from "../../ports/audit.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
 import type { ListWatch } from "../fleet/list-watch.ts";
-import { reasonOf } from "./refusal-reasons.ts";
+import { failureOf, refusalOf } from "./refusals.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { Reconciler } from "./resource-controller.ts";
@@ -39,11 +38,11 @@ interface Parts {
 export class ModelDeployments implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
-  readonly #status: StatusWriter;
+  readonly #status: StatusWriter<ModelDeploymentStatus>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#status = new StatusWriter(KIND, parts);
+    this.#status = new StatusWriter(KIND, { ...parts, statusIn });
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -63,14 +62,14 @@ export class ModelDeployments implements Reconciler {
     resources.put(kept);
     const refusal = await this.#declare(kept);
     if (refusal) {
-      await this.#write(kept, refusedStatus(kept, refusal, this.#now()), resources);
+      await this.#status.write(kept, refusedStatus(kept, refusal, this.#now()), resources);
       // What is in the way may be removed without a sign of it: the model may be pushed, PostgreSQL may come back.
       return "again";
     }
     const known = this.#known(name);
     // Until the leader has planned for it there is nothing to say; then this is called again.
     if (!known || !isPlanned(known.deployment)) return "done";
-    return this.#write(kept, acceptedStatus(kept, { ...known, now: this.#now() }), resources);
+    return this.#status.write(kept, acceptedStatus(kept, { ...known, now: this.#now() }), resources);
   }
 
   /** Nothing when it is declared as the object says, by now or already. */
@@ -80,13 +79,8 @@ export class ModelDeployments implements Reconciler {
     if ("reason" in spec) return spec;
     const known = this.#row(object.metadata.name);
     if (known?.kubernetesNamespace === actor.kubernetesNamespace && isEqual(known?.spec, spec)) return undefined;
-    try {
-      await deployments.put(spec, { actor, ifMatch: undefined });
-      return undefined;
-    } catch (error) {
-      if (!isSkerryError(error)) throw error;
-      return { reason: reasonOf(error), message: messageOf(error) };
-    }
+    const failure = await failureOf(() => deployments.put(spec, { actor, ifMatch: undefined }));
+    return failure && refusalOf(failure);
   }
 
   async #finalize(object: Resource, resources: ResourceCache): Promise<Outcome> {
@@ -96,7 +90,7 @@ export class ModelDeployments implements Reconciler {
     if (failure) {
       const message = `${failure}; it is tried again, and the object stays until then`;
       const status = refusedStatus(object, { reason: "DeletionDelayed", message }, this.#now());
-      await this.#write(object, status, resources);
+      await this.#status.write(object, status, resources);
       return "again";
     }
     const released = await this.#parts.cluster.setFinalizer(KIND, resources.get(name) ?? object, { isSet: false });
@@ -107,13 +101,8 @@ export class ModelDeployments implements Reconciler {
   /** Why the deployment is still there; undefined when it is not, or belongs to somebody else. */
   async #delete(name: string): Promise<string | undefined> {
     const { deployments, actor } = this.#parts;
-    try {
-      await deployments.delete(name, { actor, ifMatch: undefined });
-      return undefined;
-    } catch (error) {
-      if (!isSkerryError(error)) throw error;
-      return error.code === "NOT_FOUND" || error.code === "CONFLICT" ? undefined : messageOf(error);
-    }
+    const failure = await failureOf(() => deployments.delete(name, { actor, ifMatch: undefined }));
+    return failure?.code === "NOT_FOUND" || failure?.code === "CONFLICT" ? undefined : failure?.message;
   }
 
   async #withoutObject(name: string): Promise<Outcome> {
@@ -121,10 +110,6 @@ export class ModelDeployments implements Reconciler {
     const isOurs = this.#row(name)?.kubernetesNamespace === actor.kubernetesNamespace;
     if (isOurs) await store.release(name, actor);
     return "done";
-  }
-
-  #write(object: Resource, status: ModelDeploymentStatus, resources: ResourceCache): Promise<Outcome> {
-    return this.#status.write(object, { before: statusIn(object), status }, resources);
   }
 
   #row(name: string): FleetDeployment | undefined {

@@ -2,7 +2,7 @@ import { msOfInstant, toInstant } from "../../../shared/api/v1/common.ts";
 import type { ModelStatus } from "../../../shared/api/v1alpha1/model.ts";
 import type { Resource } from "../../../shared/api/v1alpha1/resource.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { isSkerryError, messageOf, type SkerryError } from "../../../shared/base/errors.ts";
+import { isSkerryError } from "../../../shared/base/errors.ts";
 import {
   acceptedModelStatus,
   modelSpecOf,
@@ -15,7 +15,7 @@ import type { Actor } from "../../ports/audit.ts";
 import type { ModelCatalog } from "../catalog/model-catalog.ts";
 import type { Outcome } from "./keyed-queue.ts";
 import type { ModelChanges } from "./model-changes.ts";
-import { reasonOf } from "./refusal-reasons.ts";
+import { failureOf, refusalOf } from "./refusals.ts";
 import type { ResourceCache } from "./resource-cache.ts";
 import type { Reconciler } from "./resource-controller.ts";
 import { StatusWriter } from "./status-writer.ts";
@@ -39,11 +39,11 @@ interface Parts {
 export class Models implements Reconciler {
   readonly kind = KIND;
   readonly #parts: Parts;
-  readonly #status: StatusWriter;
+  readonly #status: StatusWriter<ModelStatus>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#status = new StatusWriter(KIND, parts);
+    this.#status = new StatusWriter(KIND, { ...parts, statusIn: modelStatusIn });
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
@@ -68,7 +68,7 @@ export class Models implements Reconciler {
     if (!kept) return "done";
     resources.put(kept);
     const status = await this.#declare(kept);
-    const written = await this.#write(kept, status, resources);
+    const written = await this.#status.write(kept, status, resources);
     // A version that is missing may come, and its coming is seen; what else is in the way is looked at again.
     const isRefused = status.conditions.some(({ type, status: is }) => type === "Accepted" && is === "False");
     return isRefused ? "again" : written;
@@ -88,7 +88,7 @@ export class Models implements Reconciler {
       return acceptedModelStatus(object, { model, versions, missing, now: this.#now() });
     } catch (error) {
       if (!isSkerryError(error)) throw error;
-      return refusedModelStatus(object, { reason: reasonOf(error), message: messageOf(error) }, this.#now());
+      return refusedModelStatus(object, refusalOf(error), this.#now());
     }
   }
 
@@ -102,9 +102,9 @@ export class Models implements Reconciler {
       isKept ? catalog.releaseModel(name, actor) : catalog.deleteModel(name, actor),
     );
     const isOverdue = clock.wallNow() - msOfInstant(deletionTimestamp) > LET_GO_MS;
-    if (failure && !isOverdue) {
+    if (failure && failure.code !== "NOT_FOUND" && !isOverdue) {
       const message = `${failure.message}; it is tried again, and the object goes 10 minutes after it was deleted at the latest, without its model`;
-      await this.#write(
+      await this.#status.write(
         object,
         refusedModelStatus(object, { reason: "DeletionDelayed", message }, this.#now()),
         resources,
@@ -116,22 +116,7 @@ export class Models implements Reconciler {
     return "done";
   }
 
-  #write(object: Resource, status: ModelStatus, resources: ResourceCache): Promise<Outcome> {
-    return this.#status.write(object, { before: modelStatusIn(object), status }, resources);
-  }
-
   #now(): string {
     return toInstant(this.#parts.clock.wallNow());
-  }
-}
-
-/** Why it could not be done; undefined when it was, or there is nothing to do it to. */
-async function failureOf(work: () => Promise<void>): Promise<SkerryError | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (!isSkerryError(error)) throw error;
-    return error.code === "NOT_FOUND" ? undefined : error;
   }
 }

@@ -14,6 +14,13 @@ interface Status {
   readonly conditions: readonly ResourceCondition[];
 }
 
+interface Parts<Of> {
+  readonly cluster: Pick<CustomResources, "writeStatus" | "record">;
+  /** What is Skerry's of an object's status now. */
+  readonly statusIn: (object: Resource) => Of;
+  readonly clock: Clock;
+}
+
 interface Truce {
   readonly since: number;
   readonly ms: number;
@@ -24,45 +31,41 @@ interface Truce {
  * status is Skerry's: a field that another field manager writes over is taken back, which is told in an event, but two
  * that insist do not write by turns all day: each time later than before.
  */
-export class StatusWriter {
+export class StatusWriter<Of extends Status> {
   readonly #kind: ResourceKind;
-  readonly #cluster: Pick<CustomResources, "writeStatus" | "record">;
-  readonly #clock: Clock;
+  readonly #parts: Parts<Of>;
   /** By the object's uid. */
   readonly #truces = new Map<string, Truce>();
 
-  constructor(kind: ResourceKind, parts: { cluster: Pick<CustomResources, "writeStatus" | "record">; clock: Clock }) {
+  constructor(kind: ResourceKind, parts: Parts<Of>) {
     this.#kind = kind;
-    this.#cluster = parts.cluster;
-    this.#clock = parts.clock;
+    this.#parts = parts;
   }
 
-  /** `before`: what is Skerry's of the status now. `again`: another manager holds a field, and it is to be tried again later. */
-  async write(
-    object: Resource,
-    { before, status }: { readonly before: Status; readonly status: Status },
-    resources: Pick<ResourceCache, "put">,
-  ): Promise<Outcome> {
+  /** `again`: another manager holds a field, and it is to be tried again later. */
+  async write(object: Resource, status: Of, resources: Pick<ResourceCache, "put">): Promise<Outcome> {
+    const { cluster, clock, statusIn } = this.#parts;
+    const before = statusIn(object);
     if (isEqual(before, status)) return "done";
     const { uid } = object.metadata;
     const truce = this.#truces.get(uid);
-    if (truce && this.#clock.now() - truce.since < truce.ms) return "again";
-    let written = await this.#cluster.writeStatus(this.#kind, object, status, { isForced: false });
+    if (truce && clock.now() - truce.since < truce.ms) return "again";
+    let written = await cluster.writeStatus(this.#kind, object, status, { isForced: false });
     if (written && "conflict" in written) {
       const conflict = `${written.conflict}; the status is Skerry's, and is taken back`;
       this.#agree(uid, truce);
-      written = await this.#cluster.writeStatus(this.#kind, object, status, { isForced: true });
-      await this.#cluster.record(this.#kind, object, { type: "Warning", reason: "StatusConflict", message: conflict });
+      written = await cluster.writeStatus(this.#kind, object, status, { isForced: true });
+      await cluster.record(this.#kind, object, { type: "Warning", reason: "StatusConflict", message: conflict });
     }
     if (!written || "conflict" in written) return "done";
     resources.put(written);
     for (const event of transitionsOf(before.conditions, status.conditions))
-      await this.#cluster.record(this.#kind, written, event);
+      await cluster.record(this.#kind, written, event);
     return "done";
   }
 
   #agree(uid: string, known: Truce | undefined): void {
-    const now = this.#clock.now();
+    const now = this.#parts.clock.now();
     for (const [key, { since, ms }] of this.#truces) if (now - since > ms + LONGEST_TRUCE_MS) this.#truces.delete(key);
     const isOld = known === undefined || now - known.since > known.ms + LONGEST_TRUCE_MS;
     const ms = isOld ? FIRST_TRUCE_MS : Math.min(known.ms * 2, LONGEST_TRUCE_MS);

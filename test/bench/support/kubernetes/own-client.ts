@@ -16,7 +16,7 @@ const cluster = new CustomResourceClient(new KubernetesApi(await defaultCredenti
   namespace,
   now: () => Date.now(),
 });
-const writer = new StatusWriter("ModelDeployment", { cluster, clock: systemClock });
+const writer = new StatusWriter("ModelDeployment", { cluster, clock: systemClock, statusIn });
 const controller = new ResourceController(
   {
     kind: "ModelDeployment",
@@ -28,7 +28,7 @@ const controller = new ResourceController(
         : await cluster.setFinalizer("ModelDeployment", object, { isSet: true });
       if (!kept) return "done";
       resources.put(kept);
-      return writer.write(kept, { before: statusIn(kept), status: shownStatus(kept) }, resources);
+      return writer.write(kept, shownStatus(kept), resources);
     },
     follow: (_, signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true })),
   },

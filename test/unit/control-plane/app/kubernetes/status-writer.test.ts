@@ -23,6 +23,7 @@ function rig() {
   const writes: string[] = [];
   const events: ResourceEvent[] = [];
   const rival = { holds: false };
+  const shown = { status: before };
   const writer = new StatusWriter("ModelDeployment", {
     cluster: {
       writeStatus: async (_kind, of, _status, { isForced }) => {
@@ -33,18 +34,21 @@ function rig() {
       record: async (_kind, _of, event) => void events.push(event),
     },
     clock,
+    statusIn: () => shown.status,
   });
   const put: string[] = [];
   const resources = { put: ({ metadata }: Resource): void => void put.push(metadata.name) };
-  const write = (name = "a") => writer.write(resource(name), { before, status }, resources);
-  return { clock, writes, events, rival, put, writer, write, resources };
+  const write = (name = "a") => writer.write(resource(name), status, resources);
+  return { clock, writes, events, rival, shown, put, write };
 }
 
 describe("a status", () => {
   it("is written when it is another one, with its events", async () => {
-    const { writes, events, put, write, writer, resources } = rig();
-    expect(await writer.write(resource("a"), { before: status, status }, resources)).toBe("done");
+    const { writes, events, shown, put, write } = rig();
+    shown.status = status;
+    expect(await write()).toBe("done");
     expect(writes).toEqual([]);
+    shown.status = before;
     expect(await write()).toBe("done");
     expect([writes, put]).toEqual([["a written"], ["a"]]);
     expect(events).toEqual([{ type: "Normal", reason: "Ready", message: "ready is True" }]);
