@@ -28,8 +28,8 @@ interface Truce {
 
 /**
  * Shows what became of an object in its status, and what of it is worth an event. Writes nothing that is there already. The
- * status is Skerry's: a field that another field manager writes over is taken back, which is told in an event, but two
- * that insist do not write by turns all day: each time later than before.
+ * status is Skerry's: a field that another field manager writes over is taken back, with an event. From a manager that writes
+ * it again and again it is taken back ever later, so that the two do not write by turns all day.
  */
 export class StatusWriter<Of extends Status> {
   readonly #kind: ResourceKind;
@@ -49,9 +49,9 @@ export class StatusWriter<Of extends Status> {
     if (isEqual(before, status)) return "done";
     const { uid } = object.metadata;
     const truce = this.#truces.get(uid);
-    if (truce && clock.now() - truce.since < truce.ms) return "again";
     let written = await cluster.writeStatus(this.#kind, object, status, { isForced: false });
     if (written && "conflict" in written) {
+      if (truce && clock.now() - truce.since < truce.ms) return "again";
       const conflict = `${written.conflict}; the status is Skerry's, and is taken back`;
       this.#agree(uid, truce);
       written = await cluster.writeStatus(this.#kind, object, status, { isForced: true });

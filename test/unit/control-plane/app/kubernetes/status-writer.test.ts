@@ -81,6 +81,18 @@ describe("a status", () => {
     expect(await write("b")).toBe("done");
   });
 
+  it("is written at once when it changes, however often another manager held it before", async () => {
+    const { clock, writes, rival, write } = rig();
+    rival.holds = true;
+    for (const ms of [10_000, 20_000, 1_000]) {
+      await write();
+      await clock.advance(ms);
+    }
+    rival.holds = false;
+    expect(await write()).toBe("done");
+    expect(writes).toEqual(["a forced", "a forced", "a forced", "a written"]);
+  });
+
   it("is taken back at once from one that left it alone for long", async () => {
     const { clock, writes, rival, write } = rig();
     rival.holds = true;
