@@ -20,6 +20,16 @@ export interface Actor extends Requester {
   readonly lease?: LeaderFence | undefined;
 }
 
+/** Who does what the cluster says: its pods, and custom resources. */
+export const KUBERNETES: Actor = {
+  name: "kubernetes",
+  role: "operator",
+  keyId: null,
+  models: [],
+  address: "",
+  requestId: "",
+};
+
 export interface AuditStore {
   /** Newest first. */
   list(query: { before: string | null; limit: number }): Promise<readonly AuditRow[]>;

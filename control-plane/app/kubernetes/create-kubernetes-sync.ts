@@ -3,7 +3,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { CustomResources } from "../../ports/custom-resources.ts";
-import type { Actor } from "../../ports/audit.ts";
+import { KUBERNETES } from "../../ports/audit.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
 import type { DeploymentAdmin } from "../deployments/deployment-admin.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
@@ -57,13 +57,3 @@ export function createKubernetesSync(cluster: CustomResources, parts: Parts): Ku
     controllers: (lease) => reconcilers(lease).map((each) => new ResourceController(each, { cluster, ...parts })),
   });
 }
-
-/** Who does what custom resources say. */
-const KUBERNETES: Actor = {
-  name: "kubernetes",
-  role: "operator",
-  keyId: null,
-  models: [],
-  address: "",
-  requestId: "",
-};

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { Actor } from "../../ports/audit.ts";
+import { KUBERNETES } from "../../ports/audit.ts";
 import type { OwnerStore } from "../../ports/custom-resources.ts";
 import type { LeaderFence } from "../../ports/plan.ts";
 
@@ -56,7 +56,7 @@ export class OwnerSweep {
     try {
       let released = 0;
       for (let more = 1; more > 0 && !this.#isStopped; released += more)
-        more = await store.releaseOthers(namespace, { ...NOBODY, lease: term.fence });
+        more = await store.releaseOthers(namespace, { ...KUBERNETES, lease: term.fence });
       if (!this.#isStopped) this.#done = term.fence.token;
       if (released > 0)
         logger.info({ released }, "objects of namespaces that are not carried out were released to the API");
@@ -65,5 +65,3 @@ export class OwnerSweep {
     }
   }
 }
-
-const NOBODY: Actor = { name: "kubernetes", role: "operator", keyId: null, models: [], address: "", requestId: "" };

@@ -2,18 +2,10 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../ports/nodes.ts";
+import { KUBERNETES } from "../../../ports/audit.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
-
-const clusterActor = {
-  name: "kubernetes",
-  role: "operator",
-  keyId: null,
-  models: [],
-  address: "",
-  requestId: "",
-} as const;
 
 /** Rows of nodes that are pods. */
 export class PostgresPodNodeStore implements PodNodeStore {
@@ -60,7 +52,7 @@ async function joinPod(tx: Transaction, attempt: PodJoinAttempt): Promise<Joined
   if (inserted === 0)
     throw new SkerryError("NAME_TAKEN", `a node named ${name} exists that is no pod: remove that node first`);
   const detail = { nodeId: newNodeId, kind: "cloud", site, podUid };
-  await audit(tx, { ...clusterActor, ...from }, { action: "node.join", target: `node/${name}`, detail });
+  await audit(tx, { ...KUBERNETES, ...from }, { action: "node.join", target: `node/${name}`, detail });
   await appendEvents(tx, []);
   return { nodeId: newNodeId, generation: 1, ...joined };
 }
@@ -80,7 +72,7 @@ async function removePodNode(tx: Transaction, { name, podUid }: PodNode, event: 
   await tx.nodeSession.updateMany({ where: { nodeId: node.id }, data: { open: false } });
   // Nothing of it will ever be reported: the placements go at once, and the next plan puts them elsewhere.
   await tx.placement.deleteMany({ where: { nodeId: node.id } });
-  await audit(tx, clusterActor, { action: "node.remove", target: `node/${name}`, detail: { nodeId: node.id, podUid } });
+  await audit(tx, KUBERNETES, { action: "node.remove", target: `node/${name}`, detail: { nodeId: node.id, podUid } });
   await appendEvents(tx, [event]);
 }
 
