@@ -51,12 +51,11 @@ export class CloudPools implements Reconciler {
   }
 
   async follow(changed: (name: string) => void, signal: AbortSignal): Promise<void> {
-    const end = this.#parts.loop.onFindings(changed);
-    // Those whose objects went while nobody looked.
-    await this.#ours().then(
-      (pools) => pools.forEach(({ spec }) => changed(spec.name)),
-      () => undefined, // the review of all objects, which comes every few minutes, finds what PostgreSQL did not say
-    );
+    const { loop } = this.#parts;
+    const end = loop.onFindings(changed);
+    // Those whose objects went while nobody looked. Without PostgreSQL: those that the loop knows, and later finds.
+    const pools = await this.#ours().catch(() => undefined);
+    for (const name of pools?.map(({ spec }) => spec.name) ?? loop.findings.map((each) => each.name)) changed(name);
     if (!signal.aborted)
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     end();
