@@ -25,8 +25,8 @@ import { StatusWriter } from "./status-writer.ts";
 const KIND = "CloudPool";
 
 export interface PoolParts {
-  readonly admin: Pick<PoolAdmin, "put" | "delete">;
-  readonly declarations: Pick<PoolDeclarations, "list">;
+  readonly admin: Pick<PoolAdmin, "put">;
+  readonly declarations: Pick<PoolDeclarations, "list" | "delete">;
   readonly loop: Pick<PoolLoop, "findings" | "onFindings">;
 }
 
@@ -86,8 +86,10 @@ export class CloudPools implements Reconciler {
   }
 
   async #withoutObject(name: string): Promise<Outcome> {
+    const { declarations, actor } = this.#parts;
     const isOurs = (await this.#ours()).some(({ spec }) => spec.name === name);
-    if (isOurs) await this.#parts.admin.delete(name, { actor: this.#parts.actor, ifMatch: undefined });
+    // Not through `admin`, which refuses it while a pool of the settings has the same name.
+    if (isOurs) await declarations.delete(name, { actor, ifMatch: undefined });
     return "done";
   }
 

@@ -45,8 +45,9 @@ function rig({ isAway = false, findings = [] as PoolFindings[] } = {}) {
   const deleted: string[] = [];
   const reconciler = new CloudPools({
     cluster,
-    admin: { put: unused, delete: async (name) => void deleted.push(name) },
+    admin: { put: unused },
     declarations: {
+      delete: async (name) => void deleted.push(name),
       list: async () => {
         if (isAway) throw new SkerryError("DATABASE_UNAVAILABLE", "PostgreSQL does not answer");
         return [declared("ours", "skerry"), declared("theirs", "elsewhere"), declared("api", null)];
