@@ -19,7 +19,9 @@ export async function setPool(run: CommandContext, name: string, options: PoolOp
   const api = await run.api();
   const before = await find(api, name);
   const { deployment, ...bounds } = options;
-  const [namespace, workload] = deployment?.split("/") ?? [before?.pool.namespace, before?.pool.deployment];
+  const [namespace, ...rest] = deployment?.split("/") ?? [before?.pool.namespace, before?.pool.deployment];
+  // The schema refuses a name with a `/`, and none.
+  const workload = rest.join("/");
   const { min, max, priority, site } = before?.pool ?? {};
   const known = before && { min, max, priority, ...(site !== null && { site }) };
   const spec = cloudPoolSpec.safeParse({ ...known, ...bounds, name, namespace, deployment: workload });

@@ -43,6 +43,13 @@ describe("changing commands", () => {
     expect([exitCode, api.asked.at(-1)?.headers["if-match"]]).toEqual([6, '"7"']);
   });
 
+  it.each(["a", "a/b/c", "/b"])("declare no pool for the Deployment `%s`, which is none", async (deployment) => {
+    api.problem("GET /api/v1/cloud-pools/gpu", 404, "NOT_FOUND", "there is no pool gpu");
+    const { exitCode, stderr } = await cli("pools", "set", "gpu", "--max", "2", "--deployment", deployment);
+    expect([exitCode, stderr]).toEqual([64, expect.stringContaining("--deployment NAMESPACE/NAME")]);
+    expect(api.asked.map(({ method }) => method)).toEqual(["GET"]);
+  });
+
   it("retry the failed replicas of a deployment and say how many there are", async () => {
     api.on("POST /api/v1/deployments/digits/retry", { retried: 2 });
     const { exitCode, stdout, stderr } = await cli("deployments", "retry", "digits");
