@@ -1,22 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { describe, expect, it } from "@jest/globals";
 import type { Actor } from "../../../control-plane/ports/audit.ts";
 import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
 import { cloudPoolSpec } from "../../../shared/api/v1/cloud-pools.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { alice, attemptWith, event, lead, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
-
-let database: TestDatabase;
-let stores: PostgresStores;
-
-beforeAll(async () => {
-  database = await startTestDatabase();
-  stores = await openStores(database.url);
-});
-afterAll(async () => {
-  await stores.close();
-  await database.stop();
-});
+import { alice, attemptWith, event, lead, makeToken, readyVersion, specOf } from "./fixture.ts";
+import { stores } from "./own-stores.ts";
 
 const under = (lease: LeaderFence, namespace = "skerry"): Actor => ({
   ...alice,

@@ -1,20 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { describe, expect, it } from "@jest/globals";
 import type { Actor } from "../../../control-plane/ports/audit.ts";
-import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { alice, attemptWith, event, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
-
-let database: TestDatabase;
-let stores: PostgresStores;
-
-beforeAll(async () => {
-  database = await startTestDatabase();
-  stores = await openStores(database.url);
-});
-afterAll(async () => {
-  await stores.close();
-  await database.stop();
-});
+import { alice, attemptWith, event, makeToken, readyVersion, specOf } from "./fixture.ts";
+import { stores } from "./own-stores.ts";
 
 /** Who carries out the custom resources of a namespace. */
 const of = (namespace: string): Actor => ({ ...alice, name: "kubernetes", kubernetesNamespace: namespace });

@@ -1,20 +1,7 @@
-import { afterAll, beforeAll, expect, it } from "@jest/globals";
-import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { expect, it } from "@jest/globals";
 import type { PoolFindings } from "../../../../shared/api/v1/cloud-pools.ts";
-import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
-import { alice, event, joinNode, lead, messagesOf, nodeOf, openStores } from "../fixture.ts";
-
-let database: TestDatabase;
-let stores: PostgresStores;
-
-beforeAll(async () => {
-  database = await startTestDatabase();
-  stores = await openStores(database.url);
-});
-afterAll(async () => {
-  await stores.close();
-  await database.stop();
-});
+import { alice, event, joinNode, lead, messagesOf, nodeOf } from "../fixture.ts";
+import { stores } from "../own-stores.ts";
 
 const pool = (name: string, wanted: number): PoolFindings => ({
   name,

@@ -1,6 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
-import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { describe, expect, it } from "@jest/globals";
 import {
   alice,
   event,
@@ -10,24 +8,12 @@ import {
   messagesOf,
   nodeOf,
   openingOf,
-  openStores,
   placementOn,
   placementsOf,
   readyVersion,
   specOf,
 } from "../fixture.ts";
-
-let database: TestDatabase;
-let stores: PostgresStores;
-
-beforeAll(async () => {
-  database = await startTestDatabase();
-  stores = await openStores(database.url);
-});
-afterAll(async () => {
-  await stores.close();
-  await database.stop();
-});
+import { stores } from "../own-stores.ts";
 
 const auditOf = async (target: string) =>
   (await stores.audit.list({ before: null, limit: 500 })).filter((entry) => entry.target === target);

@@ -1,21 +1,8 @@
-import { afterAll, beforeAll, expect, it } from "@jest/globals";
-import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { expect, it } from "@jest/globals";
 import type { Actor } from "../../../../control-plane/ports/audit.ts";
 import { cloudPoolSpec, type CloudPoolSpec } from "../../../../shared/api/v1/cloud-pools.ts";
-import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
-import { alice, messagesOf, openStores } from "../fixture.ts";
-
-let database: TestDatabase;
-let stores: PostgresStores;
-
-beforeAll(async () => {
-  database = await startTestDatabase();
-  stores = await openStores(database.url);
-});
-afterAll(async () => {
-  await stores.close();
-  await database.stop();
-});
+import { alice, messagesOf } from "../fixture.ts";
+import { stores } from "../own-stores.ts";
 
 const kubernetes: Actor = { ...alice, name: "kubernetes", kubernetesNamespace: "skerry" };
 const spec = (name: string, over: object = {}): CloudPoolSpec =>
