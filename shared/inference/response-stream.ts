@@ -99,7 +99,7 @@ export class ResponseStream<Trailer> {
   /** No piece follows. A body shorter than its length is not complete. */
   finish(trailer: Trailer): void {
     if (this.length !== undefined && this.#receivedBytes !== this.length)
-      return this.fail("NODE_LOST", `the body ended after ${this.#receivedBytes} of ${this.length} bytes`);
+      return this.fail("NODE_LOST", `the body ended after ${this.#receivedBytes} of ${this.length} bytes`, trailer);
     this.#resolveSenderEnd(trailer);
     this.#become({ kind: "complete", trailer });
   }

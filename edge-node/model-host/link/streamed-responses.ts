@@ -10,7 +10,7 @@ type Times = Pick<
 interface StreamedResponse {
   readonly times: Times;
   readonly body: OwnedBytes;
-  /** Goes with the end of a whole one. */
+  /** Goes with its end, whole or not. */
   readonly facts: Uint8Array;
   sentBytes: number;
   creditBytes: number;
@@ -81,7 +81,7 @@ export class StreamedResponses {
   #end({ times, body, facts }: StreamedResponse, code: number): void {
     this.#responses.delete(times.requestId);
     this.#heldBytes -= body.byteLength;
-    this.#send({ ...times, kind: REPLY.END, code }, code === times.code ? facts : NOTHING);
+    this.#send({ ...times, kind: REPLY.END, code }, facts);
     this.#free(body);
   }
 }

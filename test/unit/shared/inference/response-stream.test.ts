@@ -84,6 +84,18 @@ describe("ResponseStream", () => {
     expect(await short.ended).toMatchObject({ kind: "failed", code: "NODE_LOST" });
   });
 
+  it.each<[string, string | undefined, (stream: ResponseStream<string>) => void]>([
+    ["a whole body", "figures", (stream) => (stream.push(own(new Uint8Array(3))), stream.finish("figures"))],
+    ["a body that is too short", "figures", (stream) => stream.finish("figures")],
+    ["a failure", "figures", (stream) => stream.fail("RUN_FAILED", "it broke", "figures")],
+    ["a sender that is gone", undefined, (stream) => stream.fail("NODE_LOST", "it went away")],
+    ["a body that nobody reads any more", "figures", (stream) => (stream.cancel(), stream.finish("figures"))],
+  ])("gives what its sender says at the end of %s", async (_, said, end) => {
+    const stream = aStream(3);
+    end(stream);
+    expect(await stream.senderEnd).toBe(said);
+  });
+
   it("wakes its reader when the end comes while it waits", async () => {
     const stream = aStream();
     const next = stream.next();

@@ -60,12 +60,12 @@ describe("StreamedResponses", () => {
 
   it("ends one that is taken back, which makes room, and means nothing for one that is out", () => {
     const { answers, sent } = held();
-    answers.hold(timesOf(1), aBody(2 * INITIAL_CREDIT_BYTES, 1));
+    answers.hold(timesOf(1), aBody(2 * INITIAL_CREDIT_BYTES, 1), Buffer.from("usage"));
     answers.sendGranted(1);
     expect(answers.hasRoom(MAX_ANSWER_BYTES)).toBe(false);
     expect([answers.cancel(1), answers.cancel(1), answers.hasRoom(MAX_ANSWER_BYTES)]).toEqual([true, false, true]);
-    const { kind, code } = sent.at(-1) ?? { kind: 0, code: 0 };
-    expect([kind, ANSWER_CODES[code]]).toEqual([REPLY.END, "CANCELLED"]);
+    const { kind, code = 0, body } = sent.at(-1) ?? {};
+    expect([kind, ANSWER_CODES[code], String(body)]).toEqual([REPLY.END, "CANCELLED", "usage"]);
     const count = sent.length;
     answers.grant(1, 1_000);
     expect(sent).toHaveLength(count);
