@@ -4,7 +4,7 @@ import type { TextHostTask } from "./link/link-frame.ts";
 import { serveRequests } from "./serve-requests.ts";
 import { ChatPrompt } from "./text/prompt.ts";
 import { TextHost } from "./text/text-host.ts";
-import type { TextRuntime } from "./text/text-runtime.ts";
+import { GREEDY, type TextRuntime } from "./text/text-runtime.ts";
 
 const WARM_TOKENS = 4;
 const WARM_PROMPT = "The";
@@ -28,22 +28,11 @@ const main = (task: TextHostTask): Promise<void> =>
 /** How long a short prompt waits for its first token, in µs: the first guess of what a request takes. */
 async function warmUp(runtime: TextRuntime): Promise<number> {
   const prompt = runtime.tokenize(WARM_PROMPT, { hasSpecials: false });
-  const sampling = {
-    temperature: 0,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    seed: 0,
-    frequencyPenalty: 0,
-    presencePenalty: 0,
-    logprobs: undefined,
-    format: undefined,
-  };
   const control = { tenant: "", isCancelled: () => false, onStep: () => undefined, onCached: () => undefined };
   const before = performance.now();
   let firstUs = 0;
   let made = 0;
-  for await (const _ of runtime.generate(prompt, sampling, control)) {
+  for await (const _ of runtime.generate(prompt, GREEDY, control)) {
     made += 1;
     if (made === 1) firstUs = Math.round((performance.now() - before) * 1_000);
     if (made === WARM_TOKENS) break;

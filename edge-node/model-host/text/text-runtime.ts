@@ -48,12 +48,25 @@ export interface Sampling {
   readonly frequencyPenalty: number;
   readonly presencePenalty: number;
   readonly format: AnswerFormat | undefined;
-  /** How many of the likeliest tokens are told with each token; 0: only how likely it was itself; undefined: nothing. */
+  /** How many of the likeliest tokens each token comes with; 0: only how likely it was itself; undefined: nothing. */
   readonly logprobs: number | undefined;
 }
 
+/** The likeliest token each time. */
+export const GREEDY: Sampling = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  seed: 0,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  format: undefined,
+  logprobs: undefined,
+};
+
 export interface Control {
-  /** Who asks. What the cache holds for another tenant is not used: the time and the usage of an answer would tell of it. */
+  /** Who asks. What the cache holds for another tenant is not used: the time and the usage of an answer would show it. */
   readonly tenant: string;
   isCancelled(): boolean;
   /** A step of the prompt was computed. */

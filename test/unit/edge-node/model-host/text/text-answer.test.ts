@@ -2,25 +2,14 @@ import { describe, expect, it } from "@jest/globals";
 import { AnswerInPieces } from "../../../../../edge-node/model-host/link/event-link.ts";
 import { TextAnswer } from "../../../../../edge-node/model-host/text/text-answer.ts";
 import type { TextPlan } from "../../../../../edge-node/model-host/text/text-plan.ts";
+import { GREEDY } from "../../../../../edge-node/model-host/text/text-runtime.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../../../shared/protocol/limits.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { WordRuntime } from "../../../../support/models/word-runtime.ts";
 
-const sampling = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  seed: 0,
-  frequencyPenalty: 0,
-  presencePenalty: 0,
-  format: undefined,
-  logprobs: undefined,
-};
-
 const planOf = (choices: number, how: Partial<TextPlan> = {}): TextPlan => ({
   question: { openai: "completion", request: { model: "m", prompt: "a", n: choices } },
-  choices: Array.from({ length: choices }, () => ({ prompt: [1], sampling })),
+  choices: Array.from({ length: choices }, () => ({ prompt: [1], sampling: GREEDY })),
   promptTokens: 1,
   maxTokens: 2,
   stops: [],
