@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -16,6 +16,7 @@ import { modelHostsOf } from "../support/processes/process-facts.ts";
 import { pythonWith } from "../support/processes/python-environment.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { freePort } from "../support/processes/skerry-process.ts";
+import { quantile } from "../support/quantile.ts";
 import { cpuMs, treeCpuMs } from "./support/cpu-time.ts";
 import { httpLoad, type HttpTarget } from "./support/http-load.ts";
 import { startServer } from "./support/peers/peer-server.ts";
@@ -149,8 +150,10 @@ async function besideMlserver(pids: readonly number[]): Promise<void> {
         cpu[who].push((used[who]() - before) / REQUESTS);
       }
     }
-    const ratios = rates.ours.map((rate, at) => rate / (rates.theirs[at] ?? Number.NaN)).toSorted((a, b) => a - b);
-    const ratio = ratios[Math.floor(ratios.length / 2)] ?? 0;
+    const ratio = quantile(
+      rates.ours.map((rate, at) => rate / (rates.theirs[at] ?? Number.NaN)),
+      0.5,
+    );
     const verdict = ratio >= GOALS.throughput ? "met" : "MISSED";
     console.log(
       `${connections} caller${connections > 1 ? "s" : ""}: ${Math.max(...rates.ours).toFixed(0)} embeddings/s through the control plane, ${Math.max(...rates.theirs).toFixed(0)} of MLServer at its own port; median ratio ${ratio.toFixed(2)} × (goal ${GOALS.throughput}: ${verdict}); ${Math.min(...cpu.ours).toFixed(1)} and ${Math.min(...cpu.theirs).toFixed(1)} ms CPU each`,
@@ -181,9 +184,8 @@ function theirs(texts: readonly string[]): HttpTarget {
 async function startMlserver() {
   const folder = path.join(directory, "mlserver/minilm");
   await mkdir(folder, { recursive: true });
-  for (const name of await readdir(PEERS))
-    if (name === "mlserver_encoder.py")
-      await writeFile(path.join(folder, name), await readFile(path.join(PEERS, name)));
+  const program = "mlserver_encoder.py";
+  await copyFile(path.join(PEERS, program), path.join(folder, program));
   const [port, grpc, metrics] = [await freePort(), await freePort(), await freePort()];
   const settings = { http_port: port, grpc_port: grpc, metrics_port: metrics, host: "127.0.0.1", debug: false };
   await writeFile(path.join(folder, "../settings.json"), JSON.stringify(settings));
