@@ -11,7 +11,7 @@ import { retryAfterQueueMs } from "../../../shared/inference/http/error-response
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { attemptTimeoutMs, longRunUntil } from "../../core/routing/attempt-timeout.ts";
 import { answerFrom, figuresOf, refusal } from "./inference-responses.ts";
-import type { InferenceResponse, InferenceRequest, RouteNote } from "./inference-request.ts";
+import { bodyBytes, type InferenceRequest, type InferenceResponse, type RouteNote } from "./inference-request.ts";
 import type { AttemptOutcome } from "./pending-requests.ts";
 import type { ServingCandidate } from "./route-cache.ts";
 
@@ -129,7 +129,7 @@ function recordAndTranslate(outcome: AttemptOutcome, context: AttemptContext, se
       const { head, stream } = outcome;
       const { request, version, startedAt } = context;
       const firstMs = endedAt - sentAt - head.queueUs / 1_000 - candidate.rttMs;
-      const bytes = request.body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      const bytes = bodyBytes(request);
       stats.streamBegan(endedAt);
       void stream.ended.then((end) => {
         stats.streamEnded();

@@ -6,7 +6,7 @@ import { pick, type Pick } from "../../core/routing/pick.ts";
 import type { ReadyPlacement, RoutePolicy } from "../../core/routing/table.ts";
 import { attempt, type Attempt, type AttemptContext, type AttemptResult } from "./inference-attempt.ts";
 import { refusal } from "./inference-responses.ts";
-import type { InferenceRequest, InferenceResponse, RouteReason } from "./inference-request.ts";
+import { bodyBytes, type InferenceRequest, type InferenceResponse, type RouteReason } from "./inference-request.ts";
 import type { RouteCache, ServingCandidate } from "./route-cache.ts";
 import type { ModelStats } from "./telemetry.ts";
 
@@ -111,7 +111,7 @@ export class InferenceExecution {
       prefer: prefer?.kind,
       sloMs: policy.sloMs,
       session,
-      textBytes: asks === "text" ? bytesOf(request) : undefined,
+      textBytes: asks === "text" ? bodyBytes(request) : undefined,
     });
   }
 
@@ -163,8 +163,6 @@ export class InferenceExecution {
     });
   }
 }
-
-const bytesOf = ({ body }: InferenceRequest): number => body.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 const isPinned = ({ prefer }: InferenceRequest): boolean => prefer?.kind === "node";
 

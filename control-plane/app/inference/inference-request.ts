@@ -31,6 +31,9 @@ export interface InferenceRequest {
   readonly cancellation: Cancellation;
 }
 
+export const bodyBytes = ({ body }: Pick<InferenceRequest, "body">): number =>
+  body.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
 export interface InferenceResponse {
   readonly status: number;
   /** Set when `status` is not 200. */
