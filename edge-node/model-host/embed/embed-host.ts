@@ -40,7 +40,7 @@ interface Parts {
   readonly tokenizer: TextTokenizer;
   readonly embed: Embed;
   readonly sharing: RunSharing;
-  readonly link: EventLink;
+  readonly link: Pick<EventLink, "reply" | "answer" | "sendEvent">;
 }
 
 /**
