@@ -117,6 +117,69 @@ describe("the OpenAI API at the control plane", () => {
     expect(tenants[0]).not.toBe(tenants[1]);
   });
 
+  const hi = [
+    { role: "system", content: "Be brief." },
+    { role: "user", content: "hi" },
+  ];
+  const further = [
+    { role: "assistant", content: "Hello." },
+    { role: "user", content: "Who are you?" },
+  ];
+  const ho = [{ role: "user", content: "ho" }];
+
+  interface Turn {
+    readonly more: object;
+    readonly id?: string;
+    readonly isAdmin?: boolean;
+    readonly path?: string;
+  }
+
+  const completion = (prompt: string): Turn => ({ path: "/v1/completions", more: { prompt } });
+
+  it.each<[string, boolean, Turn, Turn]>([
+    ["a conversation and its next turn", true, { more: { messages: hi } }, { more: { messages: [...hi, ...further] } }],
+    ["other questions", false, { more: { messages: hi } }, { more: { messages: [...hi.slice(0, 1), ...ho] } }],
+    ["other instructions", false, { more: { messages: hi } }, { more: { messages: hi.slice(1) } }],
+    ["prompts that begin alike", true, completion(`${"a".repeat(256)}b`), completion(`${"a".repeat(256)}c`)],
+    ["prompts that begin otherwise", false, completion("ab"), completion("ac")],
+    [
+      "one `prompt_cache_key`",
+      true,
+      { more: { messages: hi, prompt_cache_key: "one" } },
+      { more: { messages: ho, prompt_cache_key: "one" } },
+    ],
+    [
+      "two values of `prompt_cache_key`",
+      false,
+      { more: { messages: hi, prompt_cache_key: "one" } },
+      { more: { messages: hi, prompt_cache_key: "two" } },
+    ],
+    [
+      "one X-Session-Id, whatever `prompt_cache_key` says",
+      true,
+      { id: "s", more: { messages: hi, prompt_cache_key: "one" } },
+      { id: "s", more: { messages: ho, prompt_cache_key: "two" } },
+    ],
+    ["two values of X-Session-Id", false, { id: "s", more: { messages: hi } }, { id: "t", more: { messages: hi } }],
+    [
+      "the same of two keys",
+      false,
+      { id: "s", more: { messages: hi } },
+      { id: "s", more: { messages: hi }, isAdmin: true },
+    ],
+  ])("takes %s for one session (%s)", async (_, isOne, ...turns) => {
+    const asked = await openWith(() => streamOf(["{}"], "whole"));
+    for (const { path = "/v1/chat/completions", more, id, isAdmin = false } of turns)
+      await api.call("POST", path, {
+        key: isAdmin ? api.keyOf.admin : api.keyOf.application,
+        body: { model: "digits", ...more },
+        headers: id === undefined ? {} : { "X-Session-Id": id },
+      });
+    const [first, second] = asked.map(({ session }) => session);
+    expect(first).toEqual(expect.any(Number));
+    expect(second === first).toBe(isOne);
+  });
+
   describe("embeddings", () => {
     const embed = (request: object) =>
       api.call("POST", "/v1/embeddings", { key: api.keyOf.application, body: { model: "digits", ...request } });
@@ -204,6 +267,22 @@ describe("the OpenAI API at the control plane", () => {
     expect(refused.body).toEqual({ error: expect.stringMatching(/`parameters.hello` is not a known field/) });
     const wrong = await api.call("GET", "/v2/models/digits/generate", { key: api.keyOf.viewer });
     expect([wrong.status, wrong.headers["allow"], wrong.body]).toEqual([405, "POST", { error: expect.any(String) }]);
+  });
+
+  it("passes the refusal of a node on in the form of the path", async () => {
+    const error = "The prompt has 90 tokens; at most 64 fit";
+    api = await openHttpApi({
+      infer: async () =>
+        anAnswer({ status: 400, code: "CONTEXT_TOO_LONG", body: own(Buffer.from(JSON.stringify({ error }))) }),
+    });
+    const { application: key } = api.keyOf;
+    const generated = await api.call("POST", "/v2/models/digits/generate", { key, body: { text_input: "a" } });
+    expect([generated.status, generated.body]).toEqual([400, { error }]);
+    const chatted = await chat({});
+    expect([chatted.status, chatted.body]).toEqual([
+      400,
+      { error: expect.objectContaining({ message: expect.stringContaining(error) }) },
+    ]);
   });
 
   it("answers paths and methods that are not there in OpenAI's form", async () => {

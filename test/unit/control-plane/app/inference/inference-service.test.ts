@@ -1,8 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
+import { bodyBytes } from "../../../../../control-plane/app/inference/inference-request.ts";
+import { ResponseReceiver } from "../../../../../control-plane/app/inference/response-receiver.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
 import { INFERENCE_FRAME } from "../../../../../shared/protocol/frames/inference-frame.ts";
-import { aDeployment, aNode, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { UNKNOWN_LENGTH } from "../../../../../shared/protocol/frames/stream-frame.ts";
+import { aDeployment, aNode, aPlacement, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { settle } from "../../../../support/test-clock.ts";
 import { a, aService, request, errorOf } from "./service-rig.ts";
 
@@ -224,6 +227,29 @@ describe("InferenceService, residency", () => {
       status: 503,
       code: "RESIDENCY_UNSATISFIABLE",
     });
+  });
+
+  it("learns from the usage of an answer how quick its placement is", async () => {
+    const { service, asked, clock, telemetry } = await aService({ fleetNodes: [a] });
+    const pending = service.infer(request());
+    await settle();
+    const { session, frames } = asked();
+    const requestId = frames[0]?.requestId ?? 0;
+    const receiver = new ResponseReceiver(session.pending, asked());
+    const times = { queueUs: 100_000, computeUs: 0 };
+    await clock.advance(500);
+    const head = { status: 200, headerLength: 0, bodyLength: UNKNOWN_LENGTH, meta: {} };
+    receiver.onFrame({ type: INFERENCE_FRAME.RESPONSE_HEAD, requestId, ...times, ...head });
+    expect((await pending).status).toBe(200);
+    await clock.advance(190);
+    const load = { nodeInFlight: 0, placementInFlight: 0, meanUs: 0, p95Us: 0, slots: 1 };
+    const meta = { usage: { promptTokens: 100, cachedTokens: 0, outputTokens: 20 } };
+    receiver.onFrame({ type: INFERENCE_FRAME.TRAILERS, requestId, ...times, ...load, meta });
+    await settle();
+    const { pace } = telemetry.of(aPlacement(a).id);
+    // Without the queue of 100 ms and the round trip of 1 ms.
+    expect(pace.firstMs(bodyBytes(request()))).toBeCloseTo(399, 6);
+    expect(pace.restMs).toBeCloseTo(190, 6);
   });
 });
 

@@ -4,6 +4,7 @@ import { refusalOf } from "../../../../../edge-node/core/admission.ts";
 import { expectedMs, type RouteCandidate } from "../../../../../control-plane/core/routing/estimate.ts";
 import { candidateSet } from "../../../../../control-plane/core/routing/candidate-set.ts";
 import { pick as pickFrom, type Pick, type PickContext } from "../../../../../control-plane/core/routing/pick.ts";
+import { stableHash } from "../../../../../control-plane/core/hash.ts";
 import { PlacementStats } from "../../../../../control-plane/core/routing/placement-stats.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 
@@ -310,6 +311,42 @@ describe("pick", () => {
     expect(shareAt(NOW)).toBeCloseTo(0.1, 1);
     expect(shareAt(NOW + 15_000)).toBeCloseTo(0.55, 1);
     expect(shareAt(NOW + 30_000)).toBe(1);
+  });
+
+  it("brings sessions over to a placement that came back one by one, and none of them to and fro", () => {
+    const [back, steady] = [candidate("back"), candidate("steady")];
+    steady.stats.setServing(true, NOW - 60_000);
+    back.stats.setServing(true, NOW);
+    const nodeOf = (session: number, now: number, seed: number): string => {
+      const choice = pick(
+        [back, steady],
+        context({ session: stableHash(`s${session}`), now, random: seededRandom(seed) }),
+      );
+      return choice.kind === "picked" ? choice.candidate.node : "none";
+    };
+    const sessions = Array.from({ length: 400 }, (_, session) => session);
+    const overAt = (now: number): readonly number[] =>
+      sessions.filter((session) => {
+        const nodes = new Set([1, 2, 3, 4].map((seed) => nodeOf(session, now, seed)));
+        expect(nodes.size).toBe(1);
+        return nodes.has("back");
+      });
+    const [first, later, all] = [NOW, NOW + 15_000, NOW + 30_000].map(overAt);
+    expect((first?.length ?? 0) / sessions.length).toBeCloseTo(0.05, 1);
+    expect((all?.length ?? 0) / sessions.length).toBeCloseTo(0.5, 1);
+    expect(later).toEqual(expect.arrayContaining([...(first ?? [])]));
+    expect(all).toEqual(expect.arrayContaining([...(later ?? [])]));
+  });
+
+  it("keeps a session at one replica of very many", () => {
+    const many = Array.from({ length: 200 }, (_, index) => candidate(`edge${index}`));
+    const nodes = new Set(
+      Array.from({ length: 20 }, (_, seed) => {
+        const choice = pick(many, context({ session: 5, random: seededRandom(seed) }));
+        return choice.kind === "picked" ? choice.candidate.node : "none";
+      }),
+    );
+    expect(nodes.size).toBe(1);
   });
 
   it("does not slow a fleet in which all are new", () => {
