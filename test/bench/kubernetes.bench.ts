@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ADMIN, Kubernetes } from "../kubernetes/support/kubernetes.ts";
 import { identityModel } from "../support/models/onnx-models.ts";
 import { startTestDatabase } from "../support/postgres/postgres.ts";
+import { residentMiB } from "../support/processes/process-facts.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { quantile } from "../support/quantile.ts";
@@ -257,7 +257,7 @@ async function clientRound(program: string, namespace: string): Promise<Client> 
     });
     const alone = await changes(program, pid, { objects, atOnce: 1 });
     const together = await changes(program, pid, { objects, atOnce: 20 });
-    const rssMiB = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1_024;
+    const rssMiB = await residentMiB(pid);
     console.log(`    RSS ${rssMiB.toFixed(0)} MiB`);
     return { alone, together, createCpuMs: created / COUNT, rssMiB };
   } finally {
