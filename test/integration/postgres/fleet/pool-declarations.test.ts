@@ -46,6 +46,8 @@ it("has one owner: a custom resource takes over what says the same, and nobody e
   expect(await put(spec("spot"), kubernetes)).toEqual({ created: false, rowVersion: 2 });
   expect(await names()).toEqual(["spot 2 skerry"]);
   expect([await put(spec("spot", { max: 9 })), await remove("spot")]).toEqual(["CONFLICT", "CONFLICT"]);
+  const elsewhere = { ...kubernetes, kubernetesNamespace: "elsewhere" };
+  expect([await put(spec("spot")), await put(spec("spot"), elsewhere)]).toEqual(["CONFLICT", "CONFLICT"]);
   expect(await put(spec("spot", { max: 9 }), kubernetes)).toEqual({ created: false, rowVersion: 3 });
   expect(await remove("spot", kubernetes)).toBeUndefined();
 });

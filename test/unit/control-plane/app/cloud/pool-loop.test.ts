@@ -110,13 +110,16 @@ async function aLoop(pools: readonly FakePool[], over: () => Partial<PoolSetting
 describe("the loop of cloud pools", () => {
   it("scales a pool to what deployments ask for, and records what it found when it differs", async () => {
     const pool = new FakePool("default");
-    const { clock, recorded, stop } = await aLoop([pool]);
+    const { clock, loop, recorded, stop } = await aLoop([pool]);
+    const changed: string[] = [];
+    loop.onFindings((name) => changed.push(name));
     await clock.advance(5_000);
     expect(pool.scaled).toEqual([{ from: 0, to: 2, remove: [] }]);
     expect(recorded.at(-1)).toMatchObject([{ name: "default", wanted: 2, replicas: 2, ready: 0, pending: 2 }]);
     const writes = recorded.length;
     await clock.advance(60_000);
     expect(recorded).toHaveLength(writes);
+    expect(changed).toEqual(["default", "default"]);
     await stop();
   });
 
@@ -169,6 +172,17 @@ describe("the loop of cloud pools", () => {
     pools.pop();
     await clock.advance(5_000);
     expect([loop.views, loop.findings, recorded.at(-1)]).toEqual([[], [], []]);
+    await stop();
+  });
+
+  it("looks at once at a pool that scales something else now", async () => {
+    const [before, after] = [new FakePool("default"), new FakePool("default")];
+    const pools = [before];
+    const { clock, stop } = await aLoop(pools);
+    await clock.advance(15_000);
+    pools[0] = after;
+    await clock.advance(1_000);
+    expect([after.looks, after.scaled]).toEqual([1, [{ from: 0, to: 2, remove: [] }]]);
     await stop();
   });
 

@@ -243,6 +243,8 @@ describe("a pool that shrinks", () => {
     });
     const fleet = fleetOf([one, lost], [digits], [on(one, "digits"), on(lost, "digits")]);
     expect(stepsOf(planOf(fleet, [pool(["pod-1", "pod-2"])]))).toEqual(["scale default 2 → 3"]);
+    const withRoom = fleetOf([one, lost], [digits], [on(one, "digits")]);
+    expect(stepsOf(planOf(withRoom, [pool(["pod-1", "pod-2"])]))).toEqual(["scale default 2 → 3"]);
     const failed = pool(["pod-1", pod("pod-2", { state: "failed", trouble: "Evicted" }), pod("pod-3", STUCK)], {
       replicas: 2,
     });
