@@ -117,7 +117,8 @@ describe("describeEncoder", () => {
       hidden_size: 384,
       vocab_size: 40,
     };
-    expect(describeFolder({ ...PLAIN, "config.json": config })).toMatchObject({ encoder: { maxTokens: 512 } });
+    const change = { ...PLAIN, "tokenizer_config.json": undefined, "config.json": config };
+    expect(describeFolder(change)).toMatchObject({ encoder: { maxTokens: 512 } });
   });
 
   it.each([
@@ -146,6 +147,12 @@ describe("describeEncoder", () => {
       { "1_Pooling/config.json": { pooling_mode: ["cls", "max"] } },
       {},
       /joins the poolings cls and max/,
+    ],
+    [
+      "that normalizes vectors of tokens",
+      { "modules.json": [0, 2, 1].map((at) => MODULES[at]) },
+      {},
+      /modules\.json normalizes before it pools/,
     ],
     ["with a pooling that is not there", { "1_Pooling/config.json": undefined }, {}, /has no 1_Pooling\/config\.json/],
     [
@@ -179,6 +186,18 @@ describe("describeEncoder", () => {
       /it is no encoder of texts/,
     ],
     ["of fixed sizes", {}, { inputs: [{ name: "input_ids", datatype: "INT64", shape: [1, 128] }] }, /variable sizes/],
+    [
+      "of one text at a time",
+      {},
+      { inputs: [{ name: "input_ids", datatype: "INT64", shape: [-1] }] },
+      /has the shape \[-1\]/,
+    ],
+    [
+      "that puts out whole numbers",
+      {},
+      { outputs: [{ name: "last_hidden_state", datatype: "INT8", shape: [-1, -1, 384] }] },
+      /has the datatype INT8, not FP32 or FP16/,
+    ],
     [
       "that puts out scores",
       {},
