@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { findFiles } from "../../../../cli/models/find-files.ts";
 import { largeBundle } from "../../../support/models/large-model.ts";
 import { tinyEncoder, writeTinyEncoder } from "../../../support/models/tiny-encoder.ts";
-import { onnx } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
+import { FLOAT, INT64, onnx, tensorType, value } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
 let root: string;
 beforeEach(async () => {
@@ -80,10 +80,17 @@ describe("an encoder", () => {
     expect([runtime, files.map(([path]) => path)]).toEqual(["embed", ["config.json", "model.onnx", ...TOKENIZER]]);
   });
 
-  it("is no folder whose graph takes or puts out something else", async () => {
-    await write({ ...described, "modules.json": "", "model.onnx": GRAPH });
-    await rm(join(root, "modules.json"));
-    expect((await found()).runtime).toBe("onnx");
+  it.each([
+    ["takes its tokens and puts out vectors of tokens", ["input_ids", "attention_mask"], "last_hidden_state", "embed"],
+    ["takes no tokens", ["attention_mask"], "last_hidden_state", "onnx"],
+    ["takes a cache, too", ["input_ids", "past_key_values.0.key"], "last_hidden_state", "onnx"],
+    ["puts out scores", ["input_ids", "attention_mask"], "logits", "onnx"],
+  ])("is a plain export only with a graph of one: this one %s", async (_, inputs, output, runtime) => {
+    await writeTinyEncoder(root, { isPlain: true });
+    const tokens = tensorType(INT64, ["texts", "tokens"]);
+    const outputs = [value(output, tensorType(FLOAT, ["texts", "tokens", 8]))];
+    await write({ "model.onnx": onnx({ inputs: inputs.map((name) => value(name, tokens)), outputs }) });
+    expect((await found()).runtime).toBe(runtime);
   });
 });
 
