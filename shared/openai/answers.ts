@@ -45,10 +45,10 @@ export class StreamedAnswer {
   /** `logprobs`: where they were asked for, of the tokens of this text; `offset`: characters of the choice before it. */
   text(index: number, text: string, logprobs?: readonly TokenLogprob[], offset = 0): string {
     const quoted = JSON.stringify(text);
-    const told = logprobs && JSON.stringify(logprobsOf(this.#api, logprobs, offset));
+    const written = logprobs && JSON.stringify(logprobsOf(this.#api, logprobs, offset));
     return this.#api === "chat"
-      ? this.#chat(index, `{"content":${quoted}}`, null, told)
-      : this.#plain(index, quoted, null, told);
+      ? this.#chat(index, `{"content":${quoted}}`, null, written)
+      : this.#plain(index, quoted, null, written);
   }
 
   finish(index: number, reason: FinishReason): string {

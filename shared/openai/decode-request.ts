@@ -15,7 +15,7 @@ import { type ChatMessage, chatRequest, completionRequest, NOTED_FIELDS } from "
 const MAX_DEPTH = 64;
 const MAX_NAME = 63;
 const MAX_SESSION_ID = 512;
-/** Characters of a prompt that tell its session from others: long enough to be told apart, short enough to stay the same. */
+/** Characters of a prompt that name its session: enough to differ from others', and few enough to stay the same. */
 const PREFIX_LENGTH = 256;
 
 /** A request as it is routed, and as the model host gets it. */
@@ -43,7 +43,7 @@ export const decodeAsked = (path: AskPath, body: Uint8Array, tenant: string): De
   path.kind === "ask" ? decodeRequest(path.api, body, tenant) : decodeGenerate(path, body, tenant);
 
 /**
- * Checks a body against the schema of its API. `tenant`: whose request it is, by a name that tells nothing. Throws
+ * Checks a body against the schema of its API. `tenant`: whose request it is, by a name that gives nothing away. Throws
  * `INVALID_REQUEST` that names the field.
  */
 export function decodeRequest(api: OpenAiApi, body: Uint8Array, tenant: string): DecodedRequest {

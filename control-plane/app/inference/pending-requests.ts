@@ -34,7 +34,7 @@ interface Pending {
   seen: { readonly bytes: number; readonly at: number } | undefined;
 }
 
-/** Streams that were cancelled and whose node has not said its last word, at most; the oldest are forgotten. */
+/** Most streams that were cancelled and whose node has not ended them yet; beyond it the oldest are forgotten. */
 const MOST_CANCELLED = 1_024;
 
 /**

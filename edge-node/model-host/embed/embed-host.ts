@@ -19,7 +19,7 @@ import { type Item, WorkQueue } from "./work-queue.ts";
 
 const CANCELLED = ANSWER_CODES.indexOf("CANCELLED");
 const NOTHING = new Uint8Array(0);
-/** Splitting many texts into tokens gives way to what comes meanwhile so often, in ms. */
+/** How long texts are split into tokens before what came meanwhile is read, in ms. */
 const TURN_MS = 20;
 
 interface Asked {

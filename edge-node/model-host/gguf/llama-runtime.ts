@@ -210,7 +210,7 @@ function withLogprobs(
   return { token, logprob: Math.log(confidence), likely: [...likely] };
 }
 
-/** How many tokens of the prompt a place holds already. What belongs to another tenant counts as nothing: its answer would tell of it. */
+/** How many tokens of the prompt a place holds already. What belongs to another tenant counts as nothing: the answer would show it. */
 const agreement = ({ sequence, tenant }: Place, tokens: Token[], of: string): number =>
   tenant === of ? sequence.compareContextTokens(tokens).firstDifferentIndex : 0;
 

@@ -1,6 +1,6 @@
 import { STEP_TOKENS } from "../../../shared/text/text-model.ts";
 
-/** How long a step should take, in ms: nobody who goes away is served longer, and a slow machine is not taken for one that hangs. */
+/** How long a step should take, in ms: an answer ends within one after its caller has gone, and a slow machine does not look as if it hung. */
 const STEP_MS = 250;
 const FEWEST = 8;
 const FIRST = 32;

@@ -89,7 +89,7 @@ export class TextAnswer {
     const id = `${api === "chat" ? "chatcmpl" : "cmpl"}-${randomBytes(ID_BYTES).toString("hex")}`;
     this.#parts = parts;
     this.#bounds = parts.bounds ?? BOUNDS;
-    // `send` hears of it; a failure after that is no unhandled rejection.
+    // `send` rejects with it; a failure after that is no unhandled rejection.
     this.#failed.promise.catch(() => undefined);
     this.#facts = { api, id, created: Math.floor(Date.now() / 1_000), model: question.request.model };
     this.#events =

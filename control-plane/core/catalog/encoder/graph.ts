@@ -17,7 +17,7 @@ export function takenInputs(inputs: readonly TensorSpec[]): EncoderModel["inputs
     );
   for (const { name, datatype, shape } of inputs) {
     if (name !== IDS && !FURTHER.some((known) => known === name))
-      throw new InspectionRefused(`the graph takes ${quote(name)}, which an encoder of texts has not`);
+      throw new InspectionRefused(`the graph takes ${quote(name)}, which no encoder of texts takes`);
     if (datatype !== "INT64") throw new InspectionRefused(`its input ${name} has the datatype ${datatype}, not INT64`);
     if (shape.length !== 2 || shape.some((size) => size !== -1))
       throw new InspectionRefused(
