@@ -301,7 +301,7 @@ describe("whatever the priorities, minimums and nodes are", () => {
         expect(planFleet(last.fleet, world.context).steps).toEqual([]);
         for (const node of last.fleet.nodes.values()) expect(freeMiB(last.fleet, node)).toBeGreaterThanOrEqual(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
     expect(preemptions).toBeGreaterThan(20);
   });
