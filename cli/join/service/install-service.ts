@@ -30,8 +30,14 @@ const LOOK_MS = 300;
 const SHOWN_LINES = 12;
 /** The one token is used up by then, and of no use to a reader of the file. */
 const TOKEN = "SKERRY_JOIN_TOKEN";
+const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
 /** Settings of the caller's environment that the service gets, beside those of the options. */
-const PASSED_ON = ["SKERRY_TRUSTED_NETWORK", "SKERRY_LOG_LEVEL", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+const PASSED_ON = [
+  "SKERRY_TRUSTED_NETWORK",
+  "SKERRY_LOG_LEVEL",
+  ...PROXIES,
+  ...PROXIES.map((name) => name.toLowerCase()), // the node reads both
+];
 
 /**
  * `skerry join --install-service`: makes this machine's node a service of systemd that starts with the machine, and waits
