@@ -46,13 +46,9 @@ export class PoolAdmin {
     return known;
   }
 
-  /** Creates or replaces. Throws `CONFLICT`, `INVALID_REQUEST`, `STALE_ETAG`. */
-  async put(
-    spec: CloudPoolSpec,
-    { actor, ifMatch }: Change,
-  ): Promise<{ readonly created: boolean; readonly rowVersion: number; readonly pool: CloudPoolInfo }> {
-    const { sources, declarations, store, namespaces } = this.#parts;
-    const { name, namespace, deployment } = spec;
+  /** Throws `CONFLICT`, `INVALID_REQUEST` when the settings of the control plane leave no room for this pool. */
+  check({ name, namespace, deployment }: CloudPoolSpec): void {
+    const { sources, namespaces } = this.#parts;
     this.#requireDeclared(name);
     if (!namespaces.has(namespace)) {
       const known = namespaces.size === 0 ? "there is none" : [...namespaces].join(", ");
@@ -65,6 +61,16 @@ export class PoolAdmin {
         "CONFLICT",
         `the pool ${other.settings.name} of SKERRY_CLOUD_POOLS scales ${namespace}/${deployment}: two would undo each other's work`,
       );
+  }
+
+  /** Creates or replaces. Throws `CONFLICT`, `INVALID_REQUEST`, `STALE_ETAG`, `DATABASE_UNAVAILABLE`. */
+  async put(
+    spec: CloudPoolSpec,
+    { actor, ifMatch }: Change,
+  ): Promise<{ readonly created: boolean; readonly rowVersion: number; readonly pool: CloudPoolInfo }> {
+    const { declarations, store } = this.#parts;
+    const { name } = spec;
+    this.check(spec);
     const expected = await this.#expected(name, ifMatch);
     const { created, rowVersion } = await declarations.put(spec, { actor, ifMatch: expected });
     // Of this very version: by now the pool may have been changed again, or deleted.

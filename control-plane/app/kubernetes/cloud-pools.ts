@@ -25,7 +25,7 @@ import { StatusWriter } from "./status-writer.ts";
 const KIND = "CloudPool";
 
 export interface PoolParts {
-  readonly admin: Pick<PoolAdmin, "put">;
+  readonly admin: Pick<PoolAdmin, "check" | "put">;
   readonly declarations: Pick<PoolDeclarations, "list" | "delete">;
   readonly loop: Pick<PoolLoop, "findings" | "onFindings">;
 }
@@ -78,6 +78,8 @@ export class CloudPools implements Reconciler {
     const spec = cloudPoolSpecOf(object);
     if ("reason" in spec) return spec;
     const failure = await failureOf(async () => {
+      // What is declared already may be against settings that are newer.
+      this.#parts.admin.check(spec);
       const known = (await this.#ours()).find((each) => each.spec.name === spec.name);
       if (!isEqual(known?.spec, spec))
         await this.#parts.admin.put(spec, { actor: this.#parts.actor, ifMatch: undefined });

@@ -28,9 +28,10 @@ const found = (name: string): PoolFindings => ({
 });
 const unused = () => Promise.reject(new Error("not used"));
 
-/** A cluster without an object. */
+/** A cluster without an object, and a control plane whose settings refuse every pool. */
 function rig({ isAway = false, findings = [] as PoolFindings[] } = {}) {
   const clock = new TestClock();
+  const written: object[] = [];
   const cluster: CustomResources = {
     namespace: "skerry",
     list: unused,
@@ -38,14 +39,22 @@ function rig({ isAway = false, findings = [] as PoolFindings[] } = {}) {
     create: unused,
     remove: unused,
     setFinalizer: unused,
-    writeStatus: unused,
+    writeStatus: async (_kind, _of, status) => {
+      written.push(status);
+      return null;
+    },
     record: unused,
   };
   const listeners = new Set<(name: string) => void>();
   const deleted: string[] = [];
   const reconciler = new CloudPools({
     cluster,
-    admin: { put: unused },
+    admin: {
+      check: () => {
+        throw new SkerryError("CONFLICT", "the pool ours is declared by SKERRY_CLOUD_POOLS");
+      },
+      put: unused,
+    },
     declarations: {
       delete: async (name) => void deleted.push(name),
       list: async () => {
@@ -68,7 +77,7 @@ function rig({ isAway = false, findings = [] as PoolFindings[] } = {}) {
   const changed: string[] = [];
   const stopping = new AbortController();
   const follow = () => reconciler.follow((name) => void changed.push(name), stopping.signal);
-  return { reconciler, resources, clock, listeners, deleted, changed, stopping, follow };
+  return { reconciler, resources, clock, written, listeners, deleted, changed, stopping, follow };
 }
 
 describe("a pool whose CloudPool went while nobody looked", () => {
@@ -92,4 +101,19 @@ describe("a pool whose CloudPool went while nobody looked", () => {
     await following;
     expect(listeners.size).toBe(0);
   });
+});
+
+it("says that a pool is refused by newer settings, although it was declared before", async () => {
+  const { reconciler, resources, written } = rig();
+  const { namespace, deployment, max } = declared("ours", "skerry").spec;
+  const metadata = { name: "ours", namespace, uid: "u1", resourceVersion: "1", generation: 1, finalizers: [] };
+  resources.add({ metadata, spec: { deployment, max } });
+  expect(await reconciler.reconcile("ours", resources)).toBe("again");
+  expect(written).toEqual([
+    expect.objectContaining({
+      conditions: expect.arrayContaining([
+        expect.objectContaining({ type: "Accepted", status: "False", reason: "DeclaredElsewhere" }),
+      ]),
+    }),
+  ]);
 });
