@@ -102,13 +102,12 @@ export class ResponseSender {
     return { ...head, ...figures(), computeUs: end.trailer.computeUs, meta: { ...usage } };
   }
 
-  /** Nobody reads an answer in text any more; the tokens that it took are counted all the same. */
+  /** Nobody reads the answer any more; the tokens that it took are counted all the same. */
   async #afterCancel(
     head: ResponseHead,
     stream: HostStream,
     figures: () => QueueFigures,
   ): Promise<Trailers | undefined> {
-    if (stream.length !== undefined) return undefined;
     const usage = (await stream.senderEnd)?.usage;
     return usage && { ...head, ...figures(), meta: { code: "CANCELLED", usage } };
   }

@@ -7,6 +7,9 @@ import { PendingRequests } from "../../../control-plane/app/inference/pending-re
 import { ResponseReceiver } from "../../../control-plane/app/inference/response-receiver.ts";
 import { WebSocketInferenceChannel as NodeEnd } from "../../../edge-node/adapters/websocket/inference-channel.ts";
 import { NodeChannel } from "../../../edge-node/adapters/websocket/node-channel.ts";
+import type { HostStream } from "../../../edge-node/ports/model-hosts.ts";
+import { own } from "../../../shared/bytes/owned-bytes.ts";
+import { ResponseStream } from "../../../shared/inference/response-stream.ts";
 import { encodeCancel, INFERENCE_FRAME, JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { INITIAL_CREDIT_BYTES } from "../../../shared/protocol/limits.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -102,6 +105,29 @@ describe("a large response over a real socket", () => {
     controlPlane.send([encodeCancel(large.requestId)]);
     await sent;
     expect([begun.stream.heldBytes, pending.size]).toEqual([0, 0]);
+  });
+
+  it.each([
+    ["known", 4 * 1_048_576],
+    ["unknown", undefined],
+  ])("brings the tokens over that an answer of %s length took whose caller has gone", async (_, length) => {
+    const node = await aNode({ streamsResponses: true });
+    const usage = { promptTokens: 7, outputTokens: 3, cachedTokens: 0 };
+    const made: HostStream = new ResponseStream({ length, windowBytes: 4 * 1_048_576, grant: () => undefined });
+    made.push(own(aBody(1_048_576)));
+    void made.ended.then(() =>
+      made.fail("CANCELLED", "nobody reads it", { computeUs: 1, decodeUs: 0, encodeUs: 0, usage }),
+    );
+    const { requestId, outcome } = pending.begin(Infinity);
+    const { body: _body, ...head } = responseTo(requestId, aBody(0));
+    const sent = node.respondInPieces(head, made, () => FIGURES);
+    const begun = await outcome;
+    if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+    await eventually("the credit is used up", () => begun.stream.heldBytes === INITIAL_CREDIT_BYTES);
+    pending.cancel(requestId);
+    controlPlane.send([encodeCancel(requestId)]);
+    await sent;
+    expect(await begun.stream.senderEnd).toMatchObject({ meta: { code: "CANCELLED", usage } });
   });
 
   it("leaves the socket to others when there are many at once", async () => {
