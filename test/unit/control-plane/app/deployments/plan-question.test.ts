@@ -94,6 +94,24 @@ describe("the answer to what if", () => {
     expect(answer.deployments[0]).toMatchObject({ after: { edge: { ready: 1 } }, nodes: ["edge-a"] });
   });
 
+  it("ends after the round in which its time is over, and says so", async () => {
+    const question = planRequest.parse({ deployments: { apply: [spec(2, 2)] } });
+    const answer = await answerPlan(fleet, question, { ...context, elapsedMs: () => 5_001 });
+    expect(answer).toMatchObject({ settled: false, rounds: 1 });
+  });
+
+  it("moves nothing from a node that is drained when it is uncordoned", async () => {
+    const leaving = aNode("edge-a", { cordoned: true, draining: true });
+    const drained = aFleet({
+      nodes: [leaving, b],
+      versions: [aVersion("digits", 1)],
+      deployments: [digits],
+      placements: [aPlacement(leaving)],
+    });
+    expect((await ask({}, drained)).steps).toHaveLength(2);
+    expect((await ask({ nodes: { uncordon: ["edge-a"] } }, drained)).steps).toEqual([]);
+  });
+
   it("moves what is on a node that is drained or removed, and nothing when it is cordoned", async () => {
     for (const nodes of [{ drain: ["edge-a"] }, { remove: ["edge-a"] }])
       expect(stepsOf(await ask({ nodes }))).toEqual(["1 place digits:1 edge-b", "2 remove digits:1 edge-a"]);

@@ -7,6 +7,7 @@ import type {
   FleetPlacement,
 } from "../../../../../../control-plane/core/fleet/types.ts";
 import { isWanted, placementsOfDeployment } from "../../../../../../control-plane/core/fleet/queries.ts";
+import { withPlacements } from "../../../../../../control-plane/core/fleet/with-placements.ts";
 import { desiredFor } from "../../../../../../control-plane/core/reconcile/desired.ts";
 import { deploymentFindings } from "../../../../../../control-plane/core/reconcile/deployment-status.ts";
 import { planFleet, type FleetPlan } from "../../../../../../control-plane/core/reconcile/plan.ts";
@@ -148,6 +149,46 @@ describe("two deployments that want the same room", () => {
     const failure = { code: "LOAD_FAILED", detail: "" } as const;
     const failed = on(b, "z-high", { state: "failed", stateSince: NOW - 1_000, failure });
     expect(planFleet(fleetOf([node, b], [low, high], [on(node, "a-low"), failed]), demand).steps).toEqual([]);
+  });
+
+  it("stay where they are when the higher one makes no progress somewhere", () => {
+    const b = nodeWith("edge-b", 1);
+    const since = NOW - 3_600_000;
+    const stuck = on(b, "z-high", { state: "loading", stateSince: since, progressSince: since, decidedAt: since });
+    expect(planFleet(fleetOf([node, b], [low, high], [on(node, "a-low"), stuck]), demand).steps).toEqual([]);
+  });
+
+  it("change places where the lower one has failed, not where its only other replica is on its way", () => {
+    const b = nodeWith("edge-b", 1);
+    const loading = on(node, "a-low", { state: "loading", stateSince: NOW, decidedAt: NOW, progressSince: NOW });
+    const failed = on(b, "a-low", { state: "failed", stateSince: NOW - 1_000 });
+    const fleet = fleetOf([node, b], [deploymentOf("a-low", { min: 1, max: 2 }), high], [loading, failed]);
+    expect(describeSteps(planFleet(fleet, demand))).toEqual([
+      "remove a-low:1 from edge-b: it makes room for z-high, whose priority 10 is higher",
+      "place z-high:1 on edge-b",
+    ]);
+  });
+
+  it("change places also when the plan before kept the lower one, which had all that it wanted", () => {
+    const fleet = fleetOf([node], [low, high], [on(node, "a-low")]);
+    const before = planFleet({ ...fleet, deployments: new Map([["a-low", low]]) }, demand);
+    expect([...before.memory.settled.keys()]).toEqual(["a-low"]);
+    const [kept, whole] = [planFleet(fleet, demand, before), planFleet(fleet, demand)];
+    expect([kept.steps, kept.decisions]).toEqual([whole.steps, whole.decisions]);
+  });
+
+  it("change places however long the lower one takes to leave: the higher one has not stalled meanwhile", () => {
+    const fleet = fleetOf([node], [low, high], [on(node, "a-low")]);
+    const told = withSteps(fleet, planFleet(fleet, demand).steps, NOW - 3_600_000);
+    const staged = new Map(
+      told.placements
+        .values()
+        .map((each) => [
+          each.id as string,
+          each.deployment === "z-high" ? { ...each, state: "staged" as const } : each,
+        ]),
+    );
+    expect(planFleet(withPlacements(told, staged), demand).decisions.get("z-high")?.stalled).toEqual([]);
   });
 
   it("change places when the lower one is leaving already and the rest was not written: no other one leaves", () => {
