@@ -4,7 +4,7 @@ import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { CloudPoolStore, DeclaredPool, PoolDeclarations } from "../../ports/cloud-pool.ts";
 import { expectedVersion, type IfMatch } from "../deployments/if-match.ts";
-import type { PoolSources, SettledPool } from "./pool-sources.ts";
+import { scalesAsWell, type PoolSources, type SettledPool } from "./pool-sources.ts";
 
 interface Change {
   readonly actor: Actor;
@@ -55,7 +55,7 @@ export class PoolAdmin {
       const message = `must be one whose pods may join (SKERRY_POD_SERVICE_ACCOUNTS): ${known}`;
       throw invalidFields("body", [{ field: "namespace", message }]);
     }
-    const other = sources.settled.find((pool) => isFor(pool, { namespace, deployment }));
+    const other = sources.settled.find((pool) => scalesAsWell(pool, { namespace, deployment }));
     if (other)
       throw new SkerryError(
         "CONFLICT",
@@ -115,9 +115,6 @@ export class PoolAdmin {
     });
   }
 }
-
-const isFor = ({ deployment }: SettledPool, of: { namespace: string; deployment: string }): boolean =>
-  deployment?.namespace === of.namespace && deployment.name === of.deployment;
 
 /** Nothing is known of it yet. */
 const unseen = ({ name, min, max }: { name: string; min: number; max: number }): PoolFindings => ({

@@ -48,8 +48,10 @@ export class PoolSources {
     const open = this.#open;
     if (!open) return this.settled;
     const opened = new Map<string, CloudPool>();
-    const names = new Set(this.settled.map(({ settings }) => settings.name));
-    const declarations = (await this.#declarations.list()).filter(({ spec }) => !names.has(spec.name));
+    // The settings may have changed since it was declared: two pools of one Deployment would undo each other's work.
+    const isHidden = ({ spec }: DeclaredPool): boolean =>
+      this.settled.some((pool) => pool.settings.name === spec.name || scalesAsWell(pool, spec));
+    const declarations = (await this.#declarations.list()).filter((each) => !isHidden(each));
     const declared = declarations.map(({ spec }) => {
       const { name, namespace, deployment, min, max, site, priority } = spec;
       const key = `${name} ${namespace}/${deployment}`;
@@ -71,3 +73,9 @@ export class PoolSources {
     return (await this.#declarations.list()).find(isIt)?.spec.site ?? this.#site;
   }
 }
+
+/** Whether a pool of the settings scales this Deployment. */
+export const scalesAsWell = (
+  { deployment }: SettledPool,
+  of: { readonly namespace: string; readonly deployment: string },
+): boolean => deployment?.namespace === of.namespace && deployment.name === of.deployment;

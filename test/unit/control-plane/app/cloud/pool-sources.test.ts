@@ -38,8 +38,12 @@ describe("the pools that there are", () => {
     expect(await names()).toEqual(["b", "settled", "a", "d", "c"]);
   });
 
-  it("hold a name once: that of the settings hides the declared one, which is not opened", async () => {
-    const { names, opened } = rig(declared("settled"), declared("spot"));
+  it("hold a name and a Deployment once: those of the settings hide declared ones, which are not opened", async () => {
+    const { names, opened } = rig(
+      declared("settled"),
+      declared("second", { deployment: "skerry-node" }),
+      declared("spot"),
+    );
     expect(await names()).toEqual(["settled", "spot"]);
     expect(opened).toEqual(["spot: skerry/node-spot"]);
   });
