@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { decoderModel } from "./decoder-model.ts";
 
 const count = z.number().int().min(0);
 
@@ -8,8 +9,8 @@ export const textModel = z.object({
   architecture: z.string().max(64),
   /** What its author calls it; absent when the file does not say. */
   title: z.string().max(200).optional(),
-  /** Numbers in all weights together. */
-  parameters: count,
+  /** Numbers in all weights together; absent when the file does not say. */
+  parameters: count.optional(),
   /** How most of the weights are stored, e.g. `Q4_K`. */
   quantization: z.string().max(16),
   /** Tokens of prompt and answer together that it was trained for. */
@@ -19,6 +20,8 @@ export const textModel = z.object({
   cacheBytesPerToken: count,
   /** Whether the file says how a conversation is written. Without that it only completes text. */
   hasChatTemplate: z.boolean(),
+  /** Of an ONNX graph: how it is used. Absent of a GGUF file, whose runtime knows that. */
+  decoder: decoderModel.optional(),
 });
 export type TextModel = z.infer<typeof textModel>;
 
