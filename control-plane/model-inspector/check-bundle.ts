@@ -90,7 +90,7 @@ function checkDecoder(graph: RequestedFile, request: CheckRequest, files: readon
     const decoder = described.kind === "decoder" ? described.text.decoder : undefined;
     if (decoder === undefined) return described;
     try {
-      writeEdited(fd, request.editedPath, newOutputsOnly(fileSource(fd), { ...decoder, opset: model.opset }).pieces);
+      writeEdited(fd, request.editedPath, newOutputsOnly(fileSource(fd), { ...decoder, opset: model.opset }));
     } catch (error) {
       if (!isInspectionRefused(error)) throw error;
       return { kind: "refused", reason: error.message } as const;

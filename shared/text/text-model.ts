@@ -41,6 +41,9 @@ const BASELINE_MIB = 256;
 /** Tokens of prompts that the host takes into one step. A caller who goes away frees its sequence after so many at most. */
 export const STEP_TOKENS = 128;
 const BYTES_OF_LOGIT = 4;
+/** A GGUF file is mapped once. Of a graph the runtime has the file's weights and, while it loads, those it lays out anew. */
+const COPIES_OF_GGUF = 1.05;
+const COPIES_OF_GRAPH = 2;
 /** The runtime lays its cache out in multiples of this. */
 const CONTEXT_STEP = 256;
 
@@ -58,9 +61,10 @@ export const defaultCapacity = ({ contextTokens }: Pick<TextModel, "contextToken
   contextTokens: Math.min(contextTokens, DEFAULT_CAPACITY.contextTokens),
 });
 
-/** Weights, which are mapped once, and what the host needs whatever its capacity, in MiB. */
-const fixedMiB = ({ vocabulary }: Pick<TextModel, "vocabulary">, fileBytes: number): number =>
-  (1.05 * fileBytes + STEP_TOKENS * vocabulary * BYTES_OF_LOGIT) / MIB + BASELINE_MIB;
+/** Weights and what the host needs whatever its capacity, in MiB. */
+const fixedMiB = ({ vocabulary, decoder }: Pick<TextModel, "vocabulary" | "decoder">, fileBytes: number): number =>
+  ((decoder ? COPIES_OF_GRAPH : COPIES_OF_GGUF) * fileBytes + STEP_TOKENS * vocabulary * BYTES_OF_LOGIT) / MIB +
+  BASELINE_MIB;
 
 /** Memory of a host with the default capacity, in MiB. `fileBytes`: of the whole bundle. */
 export function textMemMiB(model: TextModel, fileBytes: number): number {

@@ -67,16 +67,19 @@ export class CacheBlock {
     this.#lengths[row] = Math.min(this.lengthOf(row), length);
   }
 
+  /** Leaves no room behind its longest row. */
+  fit(): void {
+    const longest = Math.max(...this.#lengths);
+    if (longest < this.#capacity) this.#layOut(longest, this.#ownRows());
+  }
+
   /**
    * Adds `count` tokens to each row: `added` has, in the order of `parts`, `[rows, heads, count, headSize]` each. Without
    * `hasRoom` the block is exactly as long as its longest row.
    */
   append(added: readonly Numbers[], count: number, { hasRoom }: { readonly hasRoom: boolean }): void {
     const needed = Math.max(...this.#lengths) + count;
-    if (needed > this.#capacity) {
-      const rows = this.#lengths.map((_, row) => ({ block: this as CacheBlock, row }));
-      this.#layOut(hasRoom ? needed + roomFor(needed) : needed, rows);
-    }
+    if (needed > this.#capacity) this.#layOut(hasRoom ? needed + roomFor(needed) : needed, this.#ownRows());
     const { heads, headSize } = this.shape;
     const width = count * headSize;
     added.forEach((part, at) => {
@@ -89,6 +92,10 @@ export class CacheBlock {
       });
     });
     this.#lengths.forEach((length, row) => (this.#lengths[row] = length + count));
+  }
+
+  #ownRows(): readonly { readonly block: CacheBlock; readonly row: number }[] {
+    return this.#lengths.map((_, row) => ({ block: this, row }));
   }
 
   /** Copies the tokens of `rows`, which may be its own, into room for `capacity` tokens each. */

@@ -32,6 +32,7 @@ export class DecoderGraph {
     { hasLogits }: { readonly hasLogits: boolean },
   ): Promise<Numbers> {
     const count = tokens[0]?.length ?? 0;
+    if (!this.hasRoom) block.fit();
     const outputs = await this.#model.run(this.#feeds(block, tokens, count), [
       ...(hasLogits ? [LAST_LOGITS] : []),
       ...this.#news,

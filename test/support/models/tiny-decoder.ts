@@ -24,7 +24,8 @@ export interface TinyDecoder {
 }
 
 const HEADS = 2;
-const HEAD_SIZE = 8;
+/** The fused operator takes multiples of 16. */
+const HEAD_SIZE = 16;
 const RANDOM_WIDTH = 32;
 /** How far the logit of the right token is above the others: at temperature 0 it wins, at 2 it often does not. */
 const SHARPNESS = 7;

@@ -28,10 +28,6 @@ const LOGITS = "logits";
 /** Before the names of what is added. */
 const OWN = "skerry.";
 
-export interface CacheOutputs {
-  readonly pieces: readonly FilePiece[];
-}
-
 /** What is read of a decoder's graph beside its inputs and outputs. */
 export interface DecoderNodes {
   /** How most of the weights are stored, e.g. `4 bit`; of plain ones the type of the cache. */
@@ -51,7 +47,7 @@ interface Graph extends Range {
 export function newOutputsOnly(
   source: ByteSource,
   of: { readonly layers: number; readonly heads: number; readonly headSize: number; readonly opset: number },
-): CacheOutputs {
+): readonly FilePiece[] {
   const graph = scan(source);
   if (of.opset < FIRST_OPSET)
     throw new InspectionRefused(`its operator set is ${of.opset}; a decoder needs ${FIRST_OPSET} or later: export it again`);
@@ -63,13 +59,11 @@ export function newOutputsOnly(
   const added = graph.nodes.isFused ? gathered(of) : sliced(of.layers);
   const fields = [...added, ...lastLogits(), ...constants(of)];
   const edits = [...removed, { from: graph.to, to: graph.to, bytes: join(fields) }];
-  return {
-    pieces: [
-      { from: 0, to: graph.from },
-      fieldHead(MODEL.graph, graph.to - graph.content + growthOf(edits)),
-      ...piecesOf({ from: graph.content, to: source.size }, edits),
-    ],
-  };
+  return [
+    { from: 0, to: graph.from },
+    fieldHead(MODEL.graph, graph.to - graph.content + growthOf(edits)),
+    ...piecesOf({ from: graph.content, to: source.size }, edits),
+  ];
 }
 
 /** Throws `InspectionRefused` for what is no ONNX file. */
