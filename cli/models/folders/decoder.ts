@@ -5,13 +5,7 @@ import { graphNames } from "../external-locations.ts";
 import { listed, unfit } from "./folder.ts";
 
 /** What describes a decoder, in the folder or beside its graph. */
-const DESCRIPTIONS = new Set([
-  CONFIG_FILE,
-  GENERATION_FILE,
-  TOKENIZER_FILE,
-  TOKENIZER_SETTINGS_FILE,
-  TEMPLATE_FILE,
-]);
+const DESCRIPTIONS = new Set([CONFIG_FILE, GENERATION_FILE, TOKENIZER_FILE, TOKENIZER_SETTINGS_FILE, TEMPLATE_FILE]);
 /** Where exporters put the graph. */
 const USUAL = /^(onnx\/)?(model|decoder_model_merged|decoder_with_past_model)\.onnx$/;
 

@@ -50,7 +50,11 @@ export class Sampler {
     if (logprobs === undefined) return { token };
     const logprobOf = (which: number): number => ((logits[which] ?? 0) - most) * scale - Math.log(sum);
     const likely = (isCut ? left : likeliestOf(logits, logprobs)).slice(0, logprobs);
-    return { token, logprob: logprobOf(token), likely: likely.map((each) => ({ token: each, logprob: logprobOf(each) })) };
+    return {
+      token,
+      logprob: logprobOf(token),
+      likely: likely.map((each) => ({ token: each, logprob: logprobOf(each) })),
+    };
   }
 }
 

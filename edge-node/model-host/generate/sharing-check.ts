@@ -29,10 +29,16 @@ export async function whyAlone(graph: DecoderGraph, vocabulary: number): Promise
     const blocks: CacheBlock[] = [];
     for (const text of texts) blocks.push(await read(graph, text.slice(0, -1)));
     const block = CacheBlock.of(blocks.map((each) => ({ block: each, row: 0 })));
-    const logits = await graph.run(block, texts.map((text) => text.slice(-1)), { hasLogits: true });
+    const logits = await graph.run(
+      block,
+      texts.map((text) => text.slice(-1)),
+      { hasLogits: true },
+    );
     const width = logits.length / texts.length;
     const differs = texts.some((_, at) => !isSame(logits.subarray(at * width, (at + 1) * width), alone[at]));
-    return differs ? "an answer depends on the other texts of its run, as with dynamic quantisation: each text runs alone" : undefined;
+    return differs
+      ? "an answer depends on the other texts of its run, as with dynamic quantisation: each text runs alone"
+      : undefined;
   } catch (error) {
     graph.hasRoom = false;
     return `a trial failed: ${messageOf(error).replaceAll(/\s+/g, " ").slice(0, 200)}`;

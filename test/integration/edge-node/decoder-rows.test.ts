@@ -49,10 +49,12 @@ async function byHand(name: string, options: TinyDecoder, prompts: readonly (rea
 
 async function likeliest(session: InferenceSession, prompt: readonly number[]): Promise<number[]> {
   const pasts = session.inputNames.filter((name) => name.startsWith("past"));
-  let cache: Readonly<Record<string, Tensor>> = Object.fromEntries(pasts.map((name) => [name, new Tensor("float32", new Float32Array(0), [1, 2, 0, 16])]));
+  let cache: Readonly<Record<string, Tensor>> = Object.fromEntries(
+    pasts.map((name) => [name, new Tensor("float32", new Float32Array(0), [1, 2, 0, 16])]),
+  );
   const made: number[] = [];
   let next = [...prompt];
-  for (let length = 0; made.length < MADE; ) {
+  for (let length = 0; made.length < MADE;) {
     const whole = (values: readonly number[]): Tensor =>
       new Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
     const feeds = {
@@ -69,7 +71,9 @@ async function likeliest(session: InferenceSession, prompt: readonly number[]): 
         return present ? [[name, present]] : [];
       }),
     );
-    const logits = (found["logits"]?.data as Float32Array).slice(-TOKENS.length);
+    const all = found["logits"]?.data;
+    if (!(all instanceof Float32Array)) throw new Error("the graph put out no logits");
+    const logits = all.slice(-TOKENS.length);
     const best = logits.indexOf(Math.max(...logits));
     made.push(best);
     next = [best];
@@ -103,34 +107,40 @@ function prompts(count: number): readonly (readonly number[])[] {
 }
 
 describe("the rows of a decoder", () => {
-  it.each(KINDS)("are what the graph makes of each text, alone and eight at once, where positions are %s", async (kind) => {
-    const options: TinyDecoder = { isRandom: true, positions: kind, layers: 2 };
-    const opened = await open(`rows ${kind}`, options);
-    const asked = prompts(50);
-    const expected = await byHand(`rows ${kind}`, options, asked);
-    const alone: number[][] = [];
-    for (const [at, prompt] of asked.entries())
-      alone.push(await answerTo(opened, prompt, control({ tenant: `alone ${at}` })));
-    expect(alone).toEqual(expected);
-    const together = await Promise.all(
-      asked.map((prompt, at) => answerTo(opened, prompt, control({ tenant: `together ${at}` }))),
-    );
-    expect(together).toEqual(expected);
-  });
+  it.each(KINDS)(
+    "are what the graph makes of each text, alone and eight at once, where positions are %s",
+    async (kind) => {
+      const options: TinyDecoder = { isRandom: true, positions: kind, layers: 2 };
+      const opened = await open(`rows ${kind}`, options);
+      const asked = prompts(50);
+      const expected = await byHand(`rows ${kind}`, options, asked);
+      const alone: number[][] = [];
+      for (const [at, prompt] of asked.entries())
+        alone.push(await answerTo(opened, prompt, control({ tenant: `alone ${at}` })));
+      expect(alone).toEqual(expected);
+      const together = await Promise.all(
+        asked.map((prompt, at) => answerTo(opened, prompt, control({ tenant: `together ${at}` }))),
+      );
+      expect(together).toEqual(expected);
+    },
+  );
 
-  it.each(KINDS)("go on from a prefix that is in the cache as if it were computed, where positions are %s", async (kind) => {
-    const options: TinyDecoder = { isRandom: true, positions: kind, layers: 2 };
-    const opened = await open(`prefix ${kind}`, options);
-    const [start = []] = prompts(9).filter(({ length }) => length > 60);
-    const turns = [start, [...start.slice(0, 50), 5, 6, 7], [...start, 9, 8, 7]];
-    const expected = await byHand(`prefix ${kind}`, options, turns);
-    const cached: number[] = [];
-    for (const [at, turn] of turns.entries()) {
-      const how = control({ onCached: (tokens) => cached.push(tokens) });
-      expect(await answerTo(opened, turn, how)).toEqual(expected[at]);
-    }
-    expect(cached).toEqual([0, 50, 50]);
-  });
+  it.each(KINDS)(
+    "go on from a prefix that is in the cache as if it were computed, where positions are %s",
+    async (kind) => {
+      const options: TinyDecoder = { isRandom: true, positions: kind, layers: 2 };
+      const opened = await open(`prefix ${kind}`, options);
+      const [start = []] = prompts(9).filter(({ length }) => length > 60);
+      const turns = [start, [...start.slice(0, 50), 5, 6, 7], [...start, 9, 8, 7]];
+      const expected = await byHand(`prefix ${kind}`, options, turns);
+      const cached: number[] = [];
+      for (const [at, turn] of turns.entries()) {
+        const how = control({ onCached: (tokens) => cached.push(tokens) });
+        expect(await answerTo(opened, turn, how)).toEqual(expected[at]);
+      }
+      expect(cached).toEqual([0, 50, 50]);
+    },
+  );
 
   it("copy the beginning of a text that is under way, of the same tenant alone", async () => {
     const options: TinyDecoder = { isRandom: true, layers: 2 };
@@ -154,7 +164,9 @@ describe("the rows of a decoder", () => {
       (await open(name, { isRandom: true, ...options })).noBatchReason;
     expect(await reasonOf("given", {})).toBeUndefined();
     expect(await reasonOf("fused", { positions: "fused" })).toBeUndefined();
-    expect(await reasonOf("length", { positions: "by length" })).toMatch(/takes positions from the length of its cache/);
+    expect(await reasonOf("length", { positions: "by length" })).toMatch(
+      /takes positions from the length of its cache/,
+    );
     expect(await reasonOf("quantised", { isQuantised: true })).toMatch(/depends on the other texts of its run/);
   });
 

@@ -92,7 +92,9 @@ export function model(graph: Graph, irVersion = 8): Uint8Array {
     graph: graphProto(graph),
     opsetImport: [
       { domain: "", version: 17 },
-      ...(graph.nodes.some(({ domain }) => domain === "com.microsoft") ? [{ domain: "com.microsoft", version: 1 }] : []),
+      ...(graph.nodes.some(({ domain }) => domain === "com.microsoft")
+        ? [{ domain: "com.microsoft", version: 1 }]
+        : []),
     ],
   });
   return ModelProto.encode(message).finish();

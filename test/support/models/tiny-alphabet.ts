@@ -5,7 +5,10 @@
  */
 
 export const END = 2;
-export const BYTES = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
+export const BYTES = Array.from(
+  { length: 256 },
+  (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
+);
 const LETTERS = Array.from("abcdefghijklmnopqrstuvwxyz");
 const DIGITS = Array.from("0123456789");
 export const TOKENS: readonly string[] = ["<unk>", "<s>", "</s>", ...BYTES, ...LETTERS, ...DIGITS, "!", "?", "▁"];

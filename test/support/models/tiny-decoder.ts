@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
 import { axis, constant, int64s, model, type Node } from "./onnx-builder.ts";
 import { END, successors, TOKENS } from "./tiny-alphabet.ts";
 
@@ -30,12 +28,6 @@ const RANDOM_WIDTH = 32;
 /** How far the logit of the right token is above the others: at temperature 0 it wins, at 2 it often does not. */
 const SHARPNESS = 7;
 const POSITIONS = 8_192;
-
-/** Writes it into `folder`, which it makes. */
-export async function writeTinyDecoder(folder: string, options: TinyDecoder = {}): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const [name, content] of Object.entries(tinyDecoder(options))) await writeFile(path.join(folder, name), content);
-}
 
 /** Its files by their paths. */
 export function tinyDecoder(options: TinyDecoder = {}): Readonly<Record<string, Uint8Array>> {
@@ -232,7 +224,9 @@ function attention(
   const end: Node[] = [
     { opType: "MatMul", input: [of("attended"), of("wo")], output: [of("added")] },
     { opType: "Add", input: [of("x"), of("added")], output: [of("sum")] },
-    isQuantised ? { opType: "Identity", input: [of("sum")], output: [of("quantisable")] } : same(of("sum"), `x${layer + 1}`),
+    isQuantised
+      ? { opType: "Identity", input: [of("sum")], output: [of("quantisable")] }
+      : same(of("sum"), `x${layer + 1}`),
     ...(isQuantised
       ? [
           {
@@ -244,9 +238,11 @@ function attention(
         ]
       : []),
   ];
-  const projected = ["q", "k", "v"].map(
-    (part): Node => ({ opType: "MatMul", input: [of("x"), of(`w${part}`)], output: [of(part)] }),
-  );
+  const projected = ["q", "k", "v"].map((part): Node => ({
+    opType: "MatMul",
+    input: [of("x"), of(`w${part}`)],
+    output: [of(part)],
+  }));
   if (isFused)
     return [
       ...projected,

@@ -109,7 +109,9 @@ function compare(graph: ReturnType<typeof decoderGraphOf>, config: DecoderConfig
   ] as const;
   for (const [what, there, declared] of pairs)
     if (there !== undefined && declared != null && there !== declared)
-      throw new InspectionRefused(`the graph has ${there} ${what}, and ${CONFIG_FILE} says ${declared}: they do not belong together`);
+      throw new InspectionRefused(
+        `the graph has ${there} ${what}, and ${CONFIG_FILE} says ${declared}: they do not belong together`,
+      );
 }
 
 function endsOf(
@@ -146,7 +148,9 @@ function contextOf(
   if (window == null || window < 1 || window >= known) return { contextTokens: known, notes: [] };
   return {
     contextTokens: window,
-    notes: [`Its attention reaches back ${window} tokens: so many are served, and not the ${known} that it was trained for`],
+    notes: [
+      `Its attention reaches back ${window} tokens: so many are served, and not the ${known} that it was trained for`,
+    ],
   };
 }
 

@@ -24,7 +24,13 @@ export function decoderGraphOf({
   const layers = inputs.filter(({ name }) => /^past_key_values\.\d+\.key$/.test(name)).length;
   if (layers === 0)
     throw new InspectionRefused(
-      `the graph takes ${inputs.map(({ name }) => quote(name)).join(", ").slice(0, 200)} and no cache (past_key_values.0.key …): export it with optimum-cli export onnx --task text-generation-with-past`,
+      `the graph takes ${inputs
+        .map(({ name }) => quote(name))
+        .join(", ")
+        .slice(
+          0,
+          200,
+        )} and no cache (past_key_values.0.key …): export it with optimum-cli export onnx --task text-generation-with-past`,
     );
   const pasts = pastInputs(layers);
   for (const { name, datatype, shape } of inputs) {

@@ -50,7 +50,9 @@ export function newOutputsOnly(
 ): readonly FilePiece[] {
   const graph = scan(source);
   if (of.opset < FIRST_OPSET)
-    throw new InspectionRefused(`its operator set is ${of.opset}; a decoder needs ${FIRST_OPSET} or later: export it again`);
+    throw new InspectionRefused(
+      `its operator set is ${of.opset}; a decoder needs ${FIRST_OPSET} or later: export it again`,
+    );
   const removed = [LOGITS, ...presentOutputs(of.layers)].map((name): Edit => {
     const range = graph.outputs.get(name);
     if (range === undefined) throw new InspectionRefused(`the graph puts out no ${name}`);
@@ -111,7 +113,13 @@ const lastLogits = (): readonly Uint8Array[] => [
   output(LAST_LOGITS),
 ];
 
-const constants = ({ heads, headSize }: { readonly heads: number; readonly headSize: number }): readonly Uint8Array[] => [
+const constants = ({
+  heads,
+  headSize,
+}: {
+  readonly heads: number;
+  readonly headSize: number;
+}): readonly Uint8Array[] => [
   tensor("1", [1n]),
   tensor("2", [2n]),
   tensor("last", [-1n]),

@@ -41,7 +41,13 @@ describe("a decoder", () => {
   const BESIDE = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"];
 
   it("is its graph with its external data and what describes it", async () => {
-    await write({ ...described, "model.onnx": graph, "README.md": "# tiny", "chat_template.jinja": "x", "vocab.json": "{}" });
+    await write({
+      ...described,
+      "model.onnx": graph,
+      "README.md": "# tiny",
+      "chat_template.jinja": "x",
+      "vocab.json": "{}",
+    });
     expect(await found()).toEqual({
       runtime: "generate",
       main: "model.onnx",

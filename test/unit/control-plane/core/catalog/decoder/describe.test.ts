@@ -158,7 +158,9 @@ describe("describeDecoder", () => {
     [
       "a cache that differs from layer to layer",
       {},
-      { inputs: [...INPUTS.slice(0, -1), { name: "past_key_values.1.value", datatype: "FP32", shape: [-1, 3, -1, 32] }] },
+      {
+        inputs: [...INPUTS.slice(0, -1), { name: "past_key_values.1.value", datatype: "FP32", shape: [-1, 3, -1, 32] }],
+      },
       /differs from layer to layer/,
     ],
     [
@@ -167,7 +169,12 @@ describe("describeDecoder", () => {
       { inputs: INPUTS.map((each) => (each.shape.length === 4 ? { ...each, shape: [-1, -1, -1, 64] } : each)) },
       /has the shape \[-1, -1, -1, 64\], not \[texts, heads, tokens, numbers\]/,
     ],
-    ["an 8-bit cache", {}, { inputs: [...INPUTS.slice(0, 2), ...cache("past_key_values", 2, "INT8")] }, /datatype INT8/],
+    [
+      "an 8-bit cache",
+      {},
+      { inputs: [...INPUTS.slice(0, 2), ...cache("past_key_values", 2, "INT8")] },
+      /datatype INT8/,
+    ],
     [
       "an export in two branches",
       {},
