@@ -7,7 +7,6 @@ import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { VERSION } from "../shared/base/version.ts";
 import { DRAIN_MS } from "../shared/protocol/limits.ts";
 import { CheckProcess } from "./adapters/artifacts/check-process.ts";
-import { FileStore } from "./adapters/artifacts/file-store.ts";
 import { createHttpApi, type HttpApi } from "./adapters/http/server/http-api.ts";
 import type { HttpServer } from "./adapters/http/server/server.ts";
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
@@ -42,6 +41,7 @@ import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import { composeCloud } from "./compose-cloud.ts";
 import type { Config } from "./config.ts";
+import { openArtifacts } from "./open-artifacts.ts";
 import type { NewEvent } from "./ports/events.ts";
 
 /** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */
@@ -58,7 +58,10 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-/** Puts the control plane together. Nothing runs before `start`. `http` may listen already. */
+/**
+ * Puts the control plane together. Nothing runs before `start`. `http` may listen already. Throws a `settingsError` when
+ * what the settings name refuses the control plane.
+ */
 export async function composeControlPlane(
   config: Config,
   parts: { postgres: PostgresStores; http: HttpServer; clock: Clock; random: Random; logger: Logger },
@@ -85,7 +88,7 @@ export async function composeControlPlane(
     pools: cloud.pools.findings,
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
-  const artifacts = await FileStore.open(config.dataDir);
+  const artifacts = await openArtifacts(config, parts);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
   const push = new ModelPush({

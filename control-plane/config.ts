@@ -59,6 +59,26 @@ function poolComplaint(data: Settings): string | undefined {
   return undefined;
 }
 
+/** A bucket and the key prefix in it, which ends in a slash unless it is empty. */
+function objectStoreOrComplain(
+  text: string | undefined,
+  context: z.RefinementCtx,
+): { readonly bucket: string; readonly prefix: string } | undefined {
+  if (text === undefined) return undefined;
+  const [, bucket, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[\w.-]+)*)\/?$/.exec(text) ?? [];
+  if (bucket !== undefined) return { bucket, prefix: path === "" ? "" : `${path.slice(1)}/` };
+  context.addIssue({ code: "custom", message: "not s3://BUCKET or s3://BUCKET/PREFIX" });
+  return z.NEVER;
+}
+
+/** What the settings of the object store say together. */
+function objectStoreComplaint(data: Settings): string | undefined {
+  if (data.SKERRY_OBJECT_STORE === undefined) return undefined;
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = data;
+  if ((id === undefined) === (secret === undefined)) return undefined;
+  return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, and one of them is not set";
+}
+
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
   DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
@@ -88,6 +108,34 @@ const settings = z.object({
     .string()
     .default(DEFAULT_DATA_DIR)
     .describe("Folder for model files, and for compiled code that makes starts faster."),
+  SKERRY_OBJECT_STORE: z
+    .string()
+    .optional()
+    .transform(objectStoreOrComplain)
+    .describe(
+      "Bucket for model files, s3://BUCKET/PREFIX: needed by several control planes. SKERRY_DATA_DIR is then for uploads in their check. Default: SKERRY_DATA_DIR.",
+    ),
+  AWS_ENDPOINT_URL_S3: httpUrl
+    .optional()
+    .describe(
+      "Address of an object store that is not AWS, e.g. https://minio.example:9000. AWS_ENDPOINT_URL is one too.",
+    ),
+  AWS_ENDPOINT_URL: httpUrl.optional().describe("The same, for all services of AWS."),
+  AWS_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, "not a region")
+    .optional()
+    .describe(
+      "Region of the bucket. Default: us-east-1 with an address, else as the files of the AWS command line say.",
+    ),
+  AWS_ACCESS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Credentials for the object store. Default: AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, or the pod's or machine's own.",
+    ),
+  AWS_SECRET_ACCESS_KEY: z.string().min(1).optional().describe("The secret of AWS_ACCESS_KEY_ID."),
   SKERRY_NODE_URLS: z
     .string()
     .optional()
@@ -188,6 +236,16 @@ export const SETTINGS: ReadonlyMap<string, string> = new Map(
   Object.entries(settings.shape).map(([name, { description = "" }]) => [name, description]),
 );
 
+export interface ObjectStoreConfig {
+  readonly bucket: string;
+  /** Empty, or with a slash at its end. */
+  readonly prefix: string;
+  /** Undefined: AWS. */
+  readonly endpoint: string | undefined;
+  /** Undefined: as the files of the AWS command line say. */
+  readonly region: string | undefined;
+}
+
 export interface Config {
   readonly databaseUrl: string;
   readonly host: string;
@@ -199,6 +257,8 @@ export interface Config {
   /** Undefined: gRPC is not served. */
   readonly grpcPort: number | undefined;
   readonly dataDir: string;
+  /** Undefined: model files are in `dataDir`. Its credentials are read from the environment and never kept here. */
+  readonly objectStore: ObjectStoreConfig | undefined;
   readonly nodeUrls: readonly string[] | undefined;
   readonly adminKeyFile: string | undefined;
   /** `namespace/name` of each; none: pods do not join. */
@@ -223,10 +283,13 @@ export interface Config {
 /** Reads all settings at once. Throws one error that lists every complaint, setting by setting. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const parsed = settings.safeParse(env);
-  if (!parsed.success) throw new Error(complaints(parsed.error));
+  if (!parsed.success) throw settingsError(complaints(parsed.error));
   const { data } = parsed;
-  const complaint = poolComplaint(data);
-  if (complaint !== undefined) throw new Error(`${CANNOT_START}\n  SKERRY_CLOUD_POOLS: ${complaint}.`);
+  const together = [
+    ["SKERRY_CLOUD_POOLS", poolComplaint(data)],
+    ["SKERRY_OBJECT_STORE", objectStoreComplaint(data)],
+  ].flatMap(([name, complaint]) => (complaint === undefined ? [] : [`  ${name}: ${complaint}.`]));
+  if (together.length > 0) throw settingsError(together);
   return {
     databaseUrl: data.DATABASE_URL,
     host: data.SKERRY_HOST,
@@ -236,6 +299,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     corsOrigins: data.SKERRY_CORS_ORIGINS,
     grpcPort: data.SKERRY_GRPC_PORT,
     dataDir: data.SKERRY_DATA_DIR,
+    objectStore: objectStoreOf(data),
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
     podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
@@ -259,13 +323,28 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   };
 }
 
-const CANNOT_START = "the control plane cannot start with these settings:";
+function objectStoreOf(data: Settings): ObjectStoreConfig | undefined {
+  if (data.SKERRY_OBJECT_STORE === undefined) return undefined;
+  const endpoint = data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL;
+  return { ...data.SKERRY_OBJECT_STORE, endpoint, region: data.AWS_REGION ?? (endpoint && "us-east-1") };
+}
 
-function complaints(error: z.ZodError): string {
-  const lines = error.issues.map((issue) => {
+function complaints(error: z.ZodError): readonly string[] {
+  return error.issues.map((issue) => {
     const name = String(issue.path[0]);
     const about = settings.shape[name as keyof typeof settings.shape]?.description ?? "";
     return `  ${name}: ${issue.message}. ${about}`;
   });
-  return `${CANNOT_START}\n${lines.join("\n")}`;
 }
+
+/** What is wrong with the settings, a line for each. The program ends with it; starting again does not help. */
+export function settingsError(lines: readonly string[]): Error {
+  const error = new Error(`the control plane cannot start with these settings:\n${lines.join("\n")}`);
+  error.name = SETTINGS_ERROR;
+  return error;
+}
+
+const SETTINGS_ERROR = "SettingsError";
+
+export const isSettingsError = (error: unknown): error is Error =>
+  error instanceof Error && error.name === SETTINGS_ERROR;

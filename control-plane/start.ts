@@ -8,7 +8,7 @@ import { LIMITS } from "./adapters/http/server/limits.ts";
 import { HttpServer } from "./adapters/http/server/server.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
-import { readConfig, type Config } from "./config.ts";
+import { isSettingsError, readConfig, type Config } from "./config.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
@@ -48,7 +48,7 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   onLoaded();
   const parts = { clock: systemClock, random: systemRandom, logger };
   const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
-  const controlPlane = await composeControlPlane(config, { postgres, http, ...parts });
+  const controlPlane = await composeControlPlane(config, { postgres, http, ...parts }).catch(exitOnSettings);
   await controlPlane.start();
   await waitForPostgres(() => writeFirstKey(config, controlPlane), parts);
   if (stopping.signal.aborted) return; // `stop` ends the process
@@ -75,9 +75,14 @@ function configOrExit(): Config {
   try {
     return readConfig(process.env);
   } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
-    process.exit(EXIT_CONFIG);
+    return exitOnSettings(error);
   }
+}
+
+function exitOnSettings(error: unknown): never {
+  if (!isSettingsError(error)) throw error;
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exit(EXIT_CONFIG);
 }
 
 /**

@@ -14,6 +14,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
   kubernetes: ["test/kubernetes/**/*.test.ts"],
+  "object-store": ["test/object-store/**/*.test.ts"],
 };
 
 const root = join(import.meta.dirname, "..");
@@ -31,6 +32,6 @@ if (patterns === undefined) {
   // The globs come last: Jest takes everything after --testMatch for a glob.
   const jestArgs = args.filter((arg) => !arg.startsWith(flag));
   // One file at a time: a burst that fills the machine would look like a fault to the test beside it.
-  if (suite === "faults" || suite === "kubernetes") jestArgs.unshift("--maxWorkers=1");
+  if (["faults", "kubernetes", "object-store"].includes(suite)) jestArgs.unshift("--maxWorkers=1");
   await run([...jestArgs, "--testMatch", ...patterns.map((pattern) => `<rootDir>/${pattern}`)], root);
 }

@@ -11,19 +11,32 @@ export interface ArtifactFile {
 /** `rotten`: its bytes do not have the digest that it is named by. */
 export type FileState = "whole" | "missing" | "cut" | "rotten";
 
-/** Bytes by digest, on disk or in a bucket. An upload here is one file: a bundle's upload has one for each of its files. */
+/**
+ * Bytes by digest, on disk or in a bucket. An upload here is one file: a bundle's upload has one for each of its files.
+ * Several control planes may use one store: each sees what another made durable. Every method throws `STORAGE_UNAVAILABLE`
+ * when the store is elsewhere and does not answer.
+ */
 export interface ArtifactStore {
   /** Bytes of an upload that are durable. 0 when it has none. */
   uploadOffset(uploadId: string): Promise<number>;
   /**
    * Appends at `offset` and returns the new durable offset; what arrived before a broken stream stays. Throws
    * `UPLOAD_OFFSET` when `offset` is not the current one, `TOO_LARGE` when more than `maxBytes` would stand there,
-   * `STORAGE_FULL` when the disk has too little room.
+   * `STORAGE_FULL` when there is too little room, `CONFLICT` while another connection writes to the same upload, at any
+   * control plane.
    */
   append(upload: { id: string; offset: number; maxBytes: number }, bytes: AsyncIterable<Uint8Array>): Promise<number>;
-  /** Where the upload's bytes lie, for the check process. */
+  /**
+   * Brings the upload's bytes to `uploadPath`, where they stay until it is discarded or the process ends. No effect when
+   * they are there. Throws `NOT_FOUND` when it has none, `STORAGE_FULL` when this machine has too little room.
+   */
+  fetchUpload(uploadId: string, signal?: AbortSignal): Promise<void>;
+  /** A path on this machine for the check process: where it reads an upload that was fetched, or writes one. */
   uploadPath(uploadId: string): string;
-  /** Gives a checked upload's bytes their digest as name, durably. The upload stays until it is discarded. Idempotent. */
+  /**
+   * Gives the bytes of a checked upload their digest as name, durably: those at `uploadPath`. The upload stays until it is
+   * discarded. Idempotent.
+   */
   adopt(uploadId: string, sha256: string): Promise<void>;
   /** No effect when there is none. */
   discardUpload(uploadId: string): Promise<void>;
@@ -36,7 +49,7 @@ export interface ArtifactStore {
     file: { readonly sha256: string; readonly bytes: number },
     pace: (bytes: number) => Promise<void>,
   ): Promise<FileState>;
-  /** Deletes a file that no version refers to. No effect when there is none; a reader that has it open reads on. */
+  /** Deletes a file that no version refers to. No effect when there is none; who has it open may find its end. */
   remove(sha256: string): Promise<void>;
   /** Throws `NOT_FOUND`, as does `stream` with its first piece. */
   open(sha256: string): Promise<ArtifactFile>;

@@ -228,6 +228,12 @@ export const ERRORS = {
     message: "There is not enough disk space.",
     fix: "Free space on the disk that is named.",
   },
+  STORAGE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    message: "The object store with the model files does not answer, or refused the control plane.",
+    fix: "Check the object store and the control plane's credentials for it; what is loaded serves meanwhile. Retry after `Retry-After`.",
+  },
   RATE_LIMITED: { status: 429, retryable: true, message: "Too many requests.", fix: "Retry after `Retry-After`." },
   INTERNAL: { status: 500, retryable: false, message: "A fault of Skerry.", fix: "Report it with the request id." },
 } as const satisfies Record<string, ErrorEntry>;

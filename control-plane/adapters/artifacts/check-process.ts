@@ -6,14 +6,11 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { artifactDigest } from "../../../shared/protocol/manifest.ts";
 import { checkResult, type CheckResult } from "../../model-inspector/messages.ts";
 import type { ModelCheck, UploadedBundle } from "../../ports/artifacts.ts";
-import { Semaphore } from "./semaphore.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../model-inspector/main.ts", import.meta.url));
 
 /** One check reads 1 MiB at a time; the rest of the heap is for names, which the inspection bounds at 16 MiB. */
 const MAX_HEAP_MIB = 256;
-/** Two, so that a large file does not hold up all others; more would take the processors from routing. */
-const MAX_AT_ONCE = 2;
 /** A result is a manifest of at most 1 MiB and the signature a second time. */
 const MAX_RESULT_BYTES = 4 * 1024 * 1024;
 const MAX_COMPLAINT_BYTES = 4 * 1024;
@@ -25,31 +22,20 @@ export interface CheckProcessParts {
   readonly clock: Clock;
   /** Ms that the check of so many bytes may take. */
   readonly deadlineMs?: (bytes: number) => number;
-  readonly maxAtOnce?: number;
 }
 
-/** Runs each check in a child process with a heap limit and a deadline that ends in SIGKILL. Further checks wait in a queue. */
+/** Runs each check in a child process with a heap limit and a deadline that ends in SIGKILL. */
 export class CheckProcess implements ModelCheck {
   readonly #clock: Clock;
   readonly #deadlineMs: (bytes: number) => number;
-  readonly #slots: Semaphore;
 
   constructor(parts: CheckProcessParts) {
     this.#clock = parts.clock;
     this.#deadlineMs = parts.deadlineMs ?? deadlineFor;
-    this.#slots = new Semaphore(parts.maxAtOnce ?? MAX_AT_ONCE);
   }
 
   async check(request: UploadedBundle, signal?: AbortSignal): Promise<CheckResult> {
-    const release = await this.#slots.take(signal);
-    try {
-      return await this.#run(request, signal);
-    } finally {
-      release();
-    }
-  }
-
-  async #run(request: UploadedBundle, signal: AbortSignal | undefined): Promise<CheckResult> {
+    signal?.throwIfAborted();
     const child = spawn(process.execPath, [`--max-old-space-size=${MAX_HEAP_MIB}`, "--disable-proto=delete", PROGRAM], {
       cwd: tmpdir(),
       env: {}, // no NODE_OPTIONS, no database password

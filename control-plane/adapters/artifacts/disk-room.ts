@@ -36,3 +36,22 @@ export async function diskSpace(directory: string): Promise<DiskSpace> {
 }
 
 const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+/** Room that what is being written will still need, so that together it does not take more than there is. */
+export class Reservations {
+  readonly #wanted = new Map<string, number>();
+
+  set(id: string, bytes: number): void {
+    this.#wanted.set(id, bytes);
+  }
+
+  release(id: string): void {
+    this.#wanted.delete(id);
+  }
+
+  get total(): number {
+    let sum = 0;
+    for (const bytes of this.#wanted.values()) sum += bytes;
+    return sum;
+  }
+}

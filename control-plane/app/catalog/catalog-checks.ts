@@ -1,5 +1,6 @@
 import { isSkerryError, messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
+import { Semaphore } from "../../../shared/flow/semaphore.ts";
 import { editedPartId, partId } from "../../core/catalog/upload-part.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore, CheckedModel, UploadRow } from "../../ports/catalog.ts";
@@ -8,13 +9,16 @@ import { reclaimFiles } from "./catalog-reclaim.ts";
 
 /** Uploads that may wait for their check or be in it. Each costs a few hundred bytes; the limit is against a script gone wild. */
 const MAX_CHECKS = 256;
+/** Two, so that a large file does not hold up all others; more would take the processors from routing. */
+const MAX_AT_ONCE = 2;
 /** Times that the check itself may fail before the version does: a file that kills its check must not be tried without end. */
 const MAX_FAILURES = 3;
 
 /**
  * Checks of uploads, aside from the request that asked for them. A check ends in one of three ways: the version is
  * `ready`, it is `rejected`, or nothing is decided (the process stops, Postgres is away, the check broke down) and the
- * version stays `checking`, or its repair unfinished, until `begin` is called again. How many run at once is the adapter's business.
+ * version stays `checking`, or its repair unfinished, until `begin` is called again. Two run at once, from the fetching of
+ * their bytes to the end; further ones wait in the order in which they came.
  */
 export class CatalogChecks {
   readonly #catalog: CatalogStore;
@@ -25,6 +29,7 @@ export class CatalogChecks {
   readonly #running = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, number>();
   readonly #abort = new AbortController();
+  readonly #turns = new Semaphore(MAX_AT_ONCE);
 
   constructor(parts: {
     catalog: CatalogStore;
@@ -73,6 +78,31 @@ export class CatalogChecks {
 
   /** Never rejects. */
   async #run(upload: UploadRow): Promise<void> {
+    const release = await this.#turns.take(this.#abort.signal).catch(() => undefined);
+    if (!release) return;
+    try {
+      if ((await this.#fetch(upload)) && !this.isStopped) await this.#decide(upload);
+    } finally {
+      release();
+    }
+  }
+
+  /** False when the bytes cannot be brought to their check now: that says nothing of them, and another attempt is due later. */
+  async #fetch({ id, model, version, files }: UploadRow): Promise<boolean> {
+    try {
+      for (const index of files.keys()) await this.#artifacts.fetchUpload(partId(id, index), this.#abort.signal);
+      return true;
+    } catch (error) {
+      if (!this.isStopped)
+        this.#logger.warn(
+          { upload: id, model, version, error: messageOf(error) },
+          "the bytes of an upload could not be brought to their check; it is tried again",
+        );
+      return false;
+    }
+  }
+
+  async #decide(upload: UploadRow): Promise<void> {
     try {
       const verdict = await this.#checkOnce(upload);
       if (!verdict) return;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { onnx } from "../../unit/control-plane/core/catalog/onnx/onnx-bytes.ts";
+import { eventually } from "../../support/eventually.ts";
 import { CatalogRig, MINUTE_MS, pieces, sha256 } from "./catalog-rig.ts";
 
 let rig: CatalogRig;
@@ -99,6 +100,43 @@ describe("a check that is interrupted", () => {
     rig.rows.outage = undefined;
     await rig.sweep(catalog);
     expect((await catalog.getVersion("digits", 1)).state).toBe("ready");
+  });
+
+  it("is begun when the bytes can be brought to it, however often that failed", async () => {
+    let isAway = true;
+    const fetchUpload = rig.artifacts.fetchUpload.bind(rig.artifacts);
+    rig.artifacts.fetchUpload = async (id) => {
+      if (isAway) throw new SkerryError("STORAGE_UNAVAILABLE", "the object store is away");
+      await fetchUpload(id);
+    };
+    const catalog = rig.start();
+    await rig.push(catalog, onnx());
+    for (let minute = 0; minute < 5; minute += 1) await rig.sweep(catalog);
+    expect((await catalog.getVersion("digits", 1)).state).toBe("checking");
+    isAway = false;
+    await rig.sweep(catalog);
+    expect((await catalog.getVersion("digits", 1)).state).toBe("ready");
+  });
+
+  it("runs beside one other, and the rest waits behind them", async () => {
+    const running: (() => void)[] = [];
+    const catalog = rig.start({
+      check: () =>
+        new Promise((resolve) => {
+          running.push(() => resolve({ kind: "rejected", code: "INVALID_MODEL", reason: "seen" }));
+        }),
+    });
+    for (let count = 0; count < 5; count += 1) await rig.push(catalog, onnx());
+    const states = async () => (await catalog.listVersions("digits")).map(({ state }) => state);
+    for (let ended = 0; ended < 5; ended += 1) {
+      await eventually("two run, or what is left", () => running.length >= Math.min(5, ended + 2));
+      expect(running).toHaveLength(Math.min(5, ended + 2));
+      running[ended]?.();
+      await eventually(
+        "it has ended",
+        async () => (await states()).filter((each) => each === "rejected").length > ended,
+      );
+    }
   });
 
   it("rejects the version when it breaks down three times", async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CheckProcess } from "../../../control-plane/adapters/artifacts/check-process.ts";
-import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
+import { FileStore } from "../../../control-plane/adapters/artifacts/disk/file-store.ts";
 import { ModelCatalog } from "../../../control-plane/app/catalog/model-catalog.ts";
 import type { NewVersion } from "../../../control-plane/app/catalog/uploads.ts";
 import type { ModelCheck } from "../../../control-plane/ports/artifacts.ts";

@@ -1,4 +1,4 @@
-import { FileStore } from "../../../control-plane/adapters/artifacts/file-store.ts";
+import { FileStore } from "../../../control-plane/adapters/artifacts/disk/file-store.ts";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import { ControlLoop } from "../../../control-plane/app/control-loop/control-loop.ts";

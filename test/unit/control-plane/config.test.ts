@@ -38,3 +38,43 @@ describe("the setting of cloud pools", () => {
     expect(() => read(env)).toThrow(complaint);
   });
 });
+
+describe("the setting of the object store", () => {
+  const KEYS = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
+
+  it("is none, and model files are in the folder", () => {
+    expect(read({ ...KEYS, AWS_REGION: "eu-central-1" }).objectStore).toBeUndefined();
+  });
+
+  it("names a bucket and a prefix in it", () => {
+    const at = (store: string) => read({ SKERRY_OBJECT_STORE: store, AWS_REGION: "eu-central-1" }).objectStore;
+    const aws = { endpoint: undefined, region: "eu-central-1" };
+    expect(at("s3://models")).toEqual({ bucket: "models", prefix: "", ...aws });
+    expect(at("s3://models/")).toEqual({ bucket: "models", prefix: "", ...aws });
+    expect(at("s3://our.models/a/b_c")).toEqual({ bucket: "our.models", prefix: "a/b_c/", ...aws });
+  });
+
+  it("is at an address that is not of AWS, by the more special of two variables", () => {
+    const store = { SKERRY_OBJECT_STORE: "s3://models", AWS_ENDPOINT_URL: "http://all:9000/" };
+    expect(read(store).objectStore).toMatchObject({ endpoint: "http://all:9000", region: "us-east-1" });
+    expect(read({ ...store, AWS_ENDPOINT_URL_S3: "https://s3:9000" }).objectStore?.endpoint).toBe("https://s3:9000");
+  });
+
+  it.each(["models", "https://models", "s3://", "s3://M", "s3://models//x", "s3://models/a b", "s3://models/?x=1"])(
+    "is refused as %s",
+    (store) => expect(() => read({ SKERRY_OBJECT_STORE: store })).toThrow("SKERRY_OBJECT_STORE: not s3://BUCKET"),
+  );
+
+  it("is refused with half of the credentials, whose other half is not shown", () => {
+    const half = { SKERRY_OBJECT_STORE: "s3://models", AWS_SECRET_ACCESS_KEY: "never-to-be-seen" };
+    expect(() => read(half)).toThrow("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together");
+    expect(() => read(half)).not.toThrow("never-to-be-seen");
+  });
+
+  it("is refused together with all else that is wrong", () => {
+    const wrong = { SKERRY_OBJECT_STORE: "models", AWS_ENDPOINT_URL: "minio", AWS_REGION: "a b", SKERRY_PORT: "x" };
+    for (const name of Object.keys(wrong)) expect(() => read(wrong)).toThrow(`${name}: `);
+    const both = { SKERRY_OBJECT_STORE: "s3://m-1", AWS_ACCESS_KEY_ID: "id", SKERRY_CLOUD_POOLS: "a=n/d:0-2" };
+    expect(() => read(both)).toThrow(/SKERRY_CLOUD_POOLS: [^]*SKERRY_OBJECT_STORE: /);
+  });
+});

@@ -7,7 +7,7 @@ const page = readFileSync(path.join(import.meta.dirname, "../../../docs/operate.
 
 describe("docs/operate.md", () => {
   it("has a row for every setting of the control plane, with the sentence of the program", () => {
-    const rows = page.split("\n").filter((line) => /^\| `[A-Z_]+`/.test(line));
+    const rows = page.split("\n").filter((line) => /^\| `[A-Z_\d]+`/.test(line));
     expect(rows).toEqual([...SETTINGS].map(([name, sentence]) => `| \`${name}\` | ${sentence} |`));
   });
 });

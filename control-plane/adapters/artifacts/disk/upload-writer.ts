@@ -1,30 +1,11 @@
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
-import { SkerryError } from "../../../shared/base/errors.ts";
-import { demandRoom, diskSpace, storageFull, type DiskSpace } from "./disk-room.ts";
-import { hasCode, writeFully } from "./files.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import { demandRoom, diskSpace, type Reservations, storageFull, type DiskSpace } from "../disk-room.ts";
+import { hasCode, writeFully } from "../files.ts";
 
 /** Bytes after which they are made durable and the disk's room is looked at again. */
 const SYNC_BYTES = 16 * 1024 * 1024;
-
-/** Room that running uploads will still need, so that together they do not take more than there is. */
-export class Reservations {
-  readonly #wanted = new Map<string, number>();
-
-  set(id: string, bytes: number): void {
-    this.#wanted.set(id, bytes);
-  }
-
-  release(id: string): void {
-    this.#wanted.delete(id);
-  }
-
-  get total(): number {
-    let sum = 0;
-    for (const bytes of this.#wanted.values()) sum += bytes;
-    return sum;
-  }
-}
 
 export interface AppendRequest {
   readonly id: string;

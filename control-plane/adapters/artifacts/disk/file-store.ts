@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { isSkerryError, SkerryError } from "../../../shared/base/errors.ts";
-import type { ArtifactFile, ArtifactStore, FileState } from "../../ports/artifacts.ts";
-import type { DiskSpace } from "./disk-room.ts";
-import { hasCode, readFully, syncDirectory, syncFile, unlessMissing } from "./files.ts";
+import { isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
+import type { ArtifactFile, ArtifactStore, FileState } from "../../../ports/artifacts.ts";
+import { type DiskSpace, Reservations } from "../disk-room.ts";
+import { hasCode, readFully, syncDirectory, syncFile, unlessMissing } from "../files.ts";
 import { Layout } from "./layout.ts";
-import { Reservations, UploadWriter } from "./upload-writer.ts";
+import { UploadWriter } from "./upload-writer.ts";
 
 const READ_BYTES = 256 * 1024;
 
@@ -68,6 +68,12 @@ export class FileStore implements ArtifactStore {
     } finally {
       this.#writers.delete(upload.id);
     }
+  }
+
+  /** It is a file of this machine already. */
+  async fetchUpload(uploadId: string): Promise<void> {
+    if (!(await unlessMissing(stat(this.#layout.upload(uploadId)))))
+      throw new SkerryError("NOT_FOUND", `upload ${uploadId} has no bytes`);
   }
 
   uploadPath(uploadId: string): string {

@@ -1,13 +1,10 @@
 import { join } from "node:path";
-import { isId } from "../../../shared/base/ids.ts";
+import { isId } from "../../../../shared/base/ids.ts";
+import { demandId, demandSha256 } from "../names.ts";
 
 const PART = ".part";
-const SHA256 = /^[0-9a-f]{64}$/;
 
-/**
- * Where things lie: `uploads/<id>.part` and `files/<sha256>`. Names are checked here and nowhere else becomes text a path;
- * one that is none is a fault of ours, because ids and digests were decoded before.
- */
+/** Where things lie: `uploads/<id>.part` and `files/<sha256>`. */
 export class Layout {
   readonly uploads: string;
   readonly files: string;
@@ -18,13 +15,11 @@ export class Layout {
   }
 
   upload(id: string): string {
-    if (!isId(id)) throw new TypeError("an upload's id has characters that no id has");
-    return join(this.uploads, id + PART);
+    return join(this.uploads, demandId(id) + PART);
   }
 
   file(sha256: string): string {
-    if (!SHA256.test(sha256)) throw new TypeError("a digest is not 64 lower-case hex digits");
-    return join(this.files, sha256);
+    return join(this.files, demandSha256(sha256));
   }
 
   /** A name that becomes `file(sha256)` by a rename. One upload uses it at a time. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { Semaphore } from "../../../../../control-plane/adapters/artifacts/semaphore.ts";
-import { settle } from "../../../../support/test-clock.ts";
+import { Semaphore } from "../../../../shared/flow/semaphore.ts";
+import { settle } from "../../../support/test-clock.ts";
 
 describe("slots", () => {
   it("lets in as many as there are, then one for each that leaves, in the order of arrival", async () => {
