@@ -1,6 +1,6 @@
 import { isWanted, placementsOfDeployment, placementsOn, targetVersion, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
-import { candidatesById, candidatesOf, type Candidate } from "../scheduling/candidate.ts";
+import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
 import { memoryNeedMiB } from "../scheduling/memory.ts";
@@ -55,9 +55,8 @@ interface Share {
  * Several pools are filled in their order; one that cannot grow gives way to the next.
  */
 export function planPools(fleet: Fleet, pools: readonly Pool[], context: PoolContext): readonly PoolPlan[] {
-  const candidates = candidatesById(
-    candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now }),
-  );
+  const found = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
+  const candidates = new Map(found.map((candidate) => [candidate.node.id as string, candidate]));
   const nodes = new Map([...fleet.nodes.values()].map((node) => [node.name, node]));
   const poolOf = new Map(pools.flatMap((pool) => pool.pods.map(({ name }) => [nodes.get(name)?.id, pool] as const)));
   const shares = pools.map((pool): Share => ({ pool, items: [], missing: [], workers: 0 }));

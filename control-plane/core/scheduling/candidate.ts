@@ -2,8 +2,7 @@ import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../fleet/node-status.ts";
 import { isWanted, placementsOn } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
-import { memo } from "../memo.ts";
-import { diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
+import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
 import { diskHeldOn, heldOn } from "./planning/held.ts";
 import { stallTimes } from "./planning/stalled.ts";
 import { reservedMiB, usableMemoryMiB } from "./memory.ts";
@@ -17,6 +16,12 @@ export interface PlacementRequest {
   readonly now: number;
 }
 
+/** What of a request a filter or score depends on. */
+export type RequestKey = (request: PlacementRequest) => string | number | boolean;
+
+/** The key of those that ask about the node alone. */
+export const ofNodeAlone: RequestKey = () => "";
+
 /** A node as the filters and scores see it. */
 export interface Candidate {
   readonly node: FleetNode;
@@ -29,6 +34,7 @@ export interface Candidate {
   readonly reservedBy: ReadonlyMap<string, number>;
   /** Memory that models may use in all: 90 % of the machine, the rest is the system's and the agent's. */
   readonly usableMiB: number;
+  /** Disk that is free and that no placement on its way is about to fill, in MiB. */
   readonly usableDiskMiB: number;
   /** Disk that its placements hold, by the name of the deployment, in MiB. */
   readonly diskBy: ReadonlyMap<string, number>;
@@ -62,7 +68,7 @@ export function candidatesOf(
         ...holdingsOf(fleet, node),
         stallTimes: state === "ready" ? stallTimes(fleet, node) : NONE,
         usableMiB: usableMemoryMiB(node),
-        usableDiskMiB: freeDiskMiB(node),
+        usableDiskMiB: freeDiskMiB(node) - comingDiskMiB(fleet, node),
         evictionFloorDiskMiB: diskFloorMiB(node),
         // Not among the holdings: room on a disk changes while they stay.
         diskHeld: diskHeldOn(fleet, node),
@@ -126,14 +132,31 @@ function diskByDeployment(fleet: Fleet, present: readonly FleetPlacement[]): Rea
   return byDeployment;
 }
 
+const NO_PLACEMENTS: readonly FleetPlacement[] = [];
+
+/** Its placements of the request's model or deployment. */
+export function ownPlacements(
+  { placements }: Candidate,
+  { deployment, version }: PlacementRequest,
+): readonly FleetPlacement[] {
+  const isOwn = (placement: FleetPlacement): boolean =>
+    placement.model === version.model || placement.deployment === deployment.name;
+  return placements.some(isOwn) ? placements.filter(isOwn) : NO_PLACEMENTS;
+}
+
 /** The same candidate after it was given one more placement. */
-export function withPlacement(candidate: Candidate, placement: FleetPlacement, memMiB: number): Candidate {
+export function withPlacement(
+  candidate: Candidate,
+  placement: FleetPlacement,
+  { memMiB, diskMiB }: Pick<PlacementRequest, "memMiB" | "diskMiB">,
+): Candidate {
   const name = placement.deployment ?? "";
   return {
     ...candidate,
     placements: [...candidate.placements, placement],
     reservedMiB: candidate.reservedMiB + memMiB,
     reservedBy: new Map(candidate.reservedBy).set(name, (candidate.reservedBy.get(name) ?? 0) + memMiB),
+    usableDiskMiB: candidate.usableDiskMiB - diskMiB,
   };
 }
 
@@ -150,9 +173,3 @@ export function withoutReservation(candidate: Candidate, deployment: string): Ca
     diskBy: new Map(candidate.diskBy).set(deployment, 0),
   };
 }
-
-/** By the id of the node. Each deployment of a plan asks. */
-export const candidatesById = memo(
-  (candidates: readonly Candidate[]): ReadonlyMap<string, Candidate> =>
-    new Map(candidates.map((candidate) => [candidate.node.id, candidate])),
-);

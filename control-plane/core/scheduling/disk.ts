@@ -1,4 +1,4 @@
-import { versionOf } from "../fleet/queries.ts";
+import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 
 const MIB = 1_048_576;
@@ -22,4 +22,16 @@ export const diskFloorMiB = ({ capabilities }: FleetNode): number =>
 export function heldDiskMiB(fleet: Fleet, { state, model, version }: FleetPlacement): number {
   const of = WITHOUT_BYTES.includes(state) ? undefined : versionOf(fleet, model, version);
   return of ? diskNeedMiB(of) : 0;
+}
+
+/** What its placements that are offered or on their way have still to bring to a node, in MiB. */
+export function comingDiskMiB(fleet: Fleet, node: FleetNode): number {
+  let comingMiB = 0;
+  for (const placement of placementsOn(fleet, node.id)) {
+    const { state, model, version, progress } = placement;
+    if (!isWanted(placement) || (state !== "offered" && state !== "downloading")) continue;
+    const of = versionOf(fleet, model, version);
+    if (of) comingMiB += Math.max(0, diskNeedMiB(of) - Math.floor((progress?.done ?? 0) / MIB));
+  }
+  return comingMiB;
 }

@@ -2,16 +2,13 @@ import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { PlacementRequest } from "./candidate.ts";
 import { counted } from "./format.ts";
-import type { Ranked, Ranking, Rejection } from "./rank.ts";
+import type { Ranked, Rejection } from "./rank.ts";
+import { TOP, type RankingSummary } from "./ranking-summary.ts";
 import { stableHash } from "../hash.ts";
-
-const TOP = 5;
-/** Refusals that a record names one by one; the rest are in its counts. With 1,000 nodes a record would else take 120 kB. */
-const NAMED_REJECTIONS = 50;
 
 /** The record of one decision: who was asked, who refused and why, who won by how much and by what. */
 export function explainDecision(
-  ranking: Ranking,
+  ranking: RankingSummary,
   need: PlacementRequest,
   decision: {
     readonly chosen: Ranked | undefined;
@@ -23,8 +20,8 @@ export function explainDecision(
   const { chosen, kind, profile, trigger } = decision;
   const { deployment, version } = need;
   const name = `${version.model}:${version.version}`;
-  const next = ranking.feasible.find((ranked) => ranked !== chosen);
-  const evaluated = ranking.feasible.length + ranking.rejections.length;
+  const next = ranking.top.find(({ candidate }) => candidate !== chosen?.candidate);
+  const { evaluated, feasible } = ranking;
   const isTie = chosen !== undefined && next?.total === chosen.total;
   return {
     id: `dec_${stableHash(`${deployment.name}|${deployment.generation}|${name}|${kind}|${need.now}|${chosen?.candidate.node.id ?? ""}`).toString(36)}`,
@@ -35,27 +32,19 @@ export function explainDecision(
     trigger,
     kind,
     evaluated,
-    feasible: ranking.feasible.length,
-    rejected: countByCode(ranking.rejections),
-    rejections: ranking.rejections
-      .slice(0, NAMED_REJECTIONS)
-      .map(({ node, code, verdict, sentence }) => ({ node, code, verdict, sentence })),
-    top: ranking.feasible
+    feasible,
+    rejected: Object.fromEntries(ranking.refusals.map(({ count, first }) => [first.code, count])),
+    rejections: ranking.rejections.map(({ node, code, verdict, sentence }) => ({ node, code, verdict, sentence })),
+    top: ranking.top
       .slice(0, TOP)
       .map(({ candidate, total, scores }) => ({ node: candidate.node.name, total, scores })),
     chosen: chosen ? [chosen.candidate.node.name] : [],
     margin: chosen && next ? Math.round((chosen.total - next.total) * 10) / 10 : null,
     tieBreak: isTie ? "rendezvous hash of version and node" : null,
     sentence: chosen
-      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible: ranking.feasible.length })
-      : nobodySentence(name, ranking.rejections, kind),
+      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible })
+      : nobodySentence(name, ranking, { kind, sentenceOf: ({ sentence }) => sentence }),
   };
-}
-
-function countByCode(rejections: readonly Rejection[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { code } of rejections) counts[code] = (counts[code] ?? 0) + 1;
-  return counts;
 }
 
 function chosenSentence(
@@ -81,19 +70,18 @@ function leadSentence(chosen: Ranked, next: Ranked): string {
 }
 
 /** Why no node takes a version, in words that stay the same while the causes do. */
-export const shortfallSentence = (name: string, rejections: readonly Rejection[], kind: NodeKind): string =>
-  nobodySentence(
-    name,
-    rejections.map((rejection) => ({ ...rejection, sentence: rejection.cause ?? rejection.sentence })),
-    kind,
-  );
+export const shortfallSentence = (name: string, ranking: RankingSummary, kind: NodeKind): string =>
+  nobodySentence(name, ranking, { kind, sentenceOf: ({ sentence, cause }) => cause ?? sentence });
 
-function nobodySentence(name: string, rejections: readonly Rejection[], kind: NodeKind): string {
-  if (rejections.length === 0)
+function nobodySentence(
+  name: string,
+  { evaluated, refusals }: RankingSummary,
+  { kind, sentenceOf }: { readonly kind: NodeKind; readonly sentenceOf: (rejection: Rejection) => string },
+): string {
+  if (evaluated === 0)
     return `${name}: there is no ${kind} node; join one with \`skerry token create --kind ${kind} --print-join\``;
-  const byCode = Object.entries(Object.groupBy(rejections, ({ code }) => code));
-  const parts = byCode
-    .toSorted(([, a], [, b]) => (b?.length ?? 0) - (a?.length ?? 0))
-    .map(([code, group]) => `${group?.length ?? 0} ${code} (${group?.[0]?.sentence ?? ""})`);
-  return `${name}: 0 of ${counted(rejections.length, `${kind} node`)} fit: ${parts.join(", ")}`;
+  const parts = refusals
+    .toSorted((a, b) => b.count - a.count)
+    .map(({ count, first }) => `${count} ${first.code} (${sentenceOf(first)})`);
+  return `${name}: 0 of ${counted(evaluated, `${kind} node`)} fit: ${parts.join(", ")}`;
 }

@@ -1,10 +1,11 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
-import type { Candidate, PlacementRequest } from "./candidate.ts";
+import { stableHash } from "../hash.ts";
+import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import type { Filter, Refusal } from "./filters/filter.ts";
 import type { Profile } from "./profile.ts";
-import { stableHash } from "../hash.ts";
+import { scoredBy, UNKNOWN_POINTS, type ScoreContext } from "./scores/score.ts";
 
 export type RankedNode = ExplainRecord["top"][number];
 /** A refused node with its first refusal. */
@@ -25,7 +26,10 @@ export interface Ranking {
   readonly rejections: readonly Rejection[];
 }
 
-/** Filters, then scores every candidate. Pure: the same candidates and need give the same order on every machine. */
+/**
+ * Filters, then scores every candidate. Pure: the same candidates and need give the same order on every machine.
+ * `CandidateTable` finds the best without looking at every candidate each time.
+ */
 export function rank(candidates: readonly Candidate[], need: PlacementRequest, profile: Profile): Ranking {
   const rejections: Rejection[] = [];
   const fitting: Candidate[] = [];
@@ -34,9 +38,11 @@ export function rank(candidates: readonly Candidate[], need: PlacementRequest, p
     if (refusal) rejections.push({ node: candidate.node.name, ...refusal });
     else fitting.push(candidate);
   }
+  const byZone = replicasByZone(candidates, need);
+  const tieValue = tieBreaker(need);
   const feasible = fitting
-    .map((candidate) => scoreOf(candidate, need, { profile, candidates }))
-    .toSorted(betterFirst(need));
+    .map((candidate) => scoreOf(candidate, need, { profile, byZone }))
+    .toSorted((a, b) => b.total - a.total || tieValue(b.candidate) - tieValue(a.candidate));
   return { feasible, rejections };
 }
 
@@ -45,53 +51,104 @@ export function firstRefusal(
   candidate: Candidate,
   need: PlacementRequest,
 ): Refusal | undefined {
+  const own = ownPlacements(candidate, need);
   for (const filter of filters) {
-    const refusal = ask(filter, candidate, need);
+    const refusal = refusalOf(filter, candidate, { need, own });
     if (refusal) return refusal;
   }
   return undefined;
 }
 
 /** All refusals of a node, for "why not there". */
-export const allRefusals = (
+export function allRefusals(
   filters: readonly Filter[],
   candidate: Candidate,
   need: PlacementRequest,
-): readonly Refusal[] =>
-  filters.map((filter) => ask(filter, candidate, need)).filter((refusal) => refusal !== undefined);
+): readonly Refusal[] {
+  const own = ownPlacements(candidate, need);
+  return filters
+    .map((filter) => refusalOf(filter, candidate, { need, own }))
+    .filter((refusal) => refusal !== undefined);
+}
+
+/** Of a filter that threw, instead of its own. */
+export const FILTER_ERROR = "filter-error";
 
 /** A filter that throws must not stop planning for the rest of the fleet: its node is refused, as our fault. */
-function ask(filter: Filter, candidate: Candidate, need: PlacementRequest): Refusal | undefined {
+export function refusalOf(
+  filter: Filter,
+  candidate: Candidate,
+  { need, own }: { readonly need: PlacementRequest; readonly own: ScoreContext["own"] },
+): Refusal | undefined {
   try {
-    const refusal = filter.refuse(candidate, need);
+    const refusal = filter.refuse(candidate, need, own);
     return refusal && { code: filter.code, ...refusal };
   } catch (error) {
     return {
-      code: "filter-error",
+      code: FILTER_ERROR,
       verdict: "bug",
       sentence: `${filter.code} failed on ${candidate.node.name}: ${messageOf(error)}; please report`,
     };
   }
 }
 
+/** The weighted sum of all scores. Those of the zone are added last, so that the sum of the others can be kept. */
 export function scoreOf(
   candidate: Candidate,
   need: PlacementRequest,
-  { profile, candidates }: { readonly profile: Profile; readonly candidates: readonly Candidate[] },
+  { profile, byZone }: { readonly profile: Profile; readonly byZone: ScoreContext["byZone"] },
 ): Ranked {
+  const seen = { own: ownPlacements(candidate, need), byZone };
   const scores: Record<string, { score: number; weight: number; raw: string }> = {};
-  let total = 0;
-  for (const { score, weight } of profile.scores) {
-    const scored = score.of(candidate, need, candidates);
-    scores[score.name] = { ...scored, weight };
-    total += weight * scored.score;
-  }
-  return { candidate, total: Math.round(total * 10) / 10, scores };
+  for (const { score, weight } of profile.scores)
+    scores[score.name] = { ...scoredBy(score, candidate, { request: need, seen }), weight };
+  const total = pointsOfNode(candidate, need, { profile, seen }) + pointsOfZone(candidate, need, { profile, seen });
+  return { candidate, total: roundedTotal(total), scores };
 }
 
-/** Higher total first; equal ones by rendezvous hash (Thaler, Ravishankar 1998), so that different versions spread over equal nodes. */
-function betterFirst({ version }: PlacementRequest): (a: Ranked, b: Ranked) => number {
-  const tieValue = ({ candidate }: Ranked): number =>
-    stableHash(`${versionKey(version.model, version.version)}|${candidate.node.id}`);
-  return (a, b) => b.total - a.total || tieValue(b) - tieValue(a);
+export const roundedTotal = (total: number): number => Math.round(total * 10) / 10;
+
+interface Scoring {
+  readonly profile: Profile;
+  readonly seen: ScoreContext;
+}
+
+/** The weighted sum of the scores that do not depend on where the other replicas are. */
+export const pointsOfNode = (candidate: Candidate, need: PlacementRequest, scoring: Scoring): number =>
+  weightedSum(candidate, need, { ...scoring, isOfZone: false });
+
+/** The weighted sum of the others: the same for all nodes of a zone. */
+export const pointsOfZone = (candidate: Candidate, need: PlacementRequest, scoring: Scoring): number =>
+  weightedSum(candidate, need, { ...scoring, isOfZone: true });
+
+function weightedSum(
+  candidate: Candidate,
+  need: PlacementRequest,
+  { profile, seen, isOfZone }: Scoring & { readonly isOfZone: boolean },
+): number {
+  let sum = 0;
+  for (const { score, weight } of profile.scores) {
+    if ((score.isOfZone === true) !== isOfZone) continue;
+    sum += weight * (score.points(candidate, need, seen) ?? UNKNOWN_POINTS);
+  }
+  return sum;
+}
+
+/** How many replicas of the request's deployment each zone has; zones without one are not in it. */
+export function replicasByZone(
+  candidates: Iterable<Candidate>,
+  { deployment }: PlacementRequest,
+): ReadonlyMap<string, number> {
+  const byZone = new Map<string, number>();
+  for (const { node, placements } of candidates) {
+    const here = placements.filter((placement) => placement.deployment === deployment.name).length;
+    if (here > 0) byZone.set(node.zone, (byZone.get(node.zone) ?? 0) + here);
+  }
+  return byZone;
+}
+
+/** Of equal totals the higher value goes first, by rendezvous hash (Thaler, Ravishankar 1998): different versions spread over equal nodes. */
+export function tieBreaker({ version }: PlacementRequest): (candidate: Candidate) => number {
+  const ofVersion = stableHash(`${versionKey(version.model, version.version)}|`);
+  return ({ node }) => stableHash(node.id, ofVersion);
 }

@@ -4,7 +4,7 @@ import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import { candidatesOf } from "./candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "./context.ts";
 import { needOf } from "./planning/plan-deployment.ts";
-import { allRefusals, rank, scoreOf } from "./rank.ts";
+import { allRefusals, rank, replicasByZone, scoreOf } from "./rank.ts";
 
 /** One node against every filter and score of a deployment. Null when there is no such node. */
 export function whyNot(
@@ -30,7 +30,7 @@ export function whyNot(
     (placement) => placement.nodeId === node.id && isWanted(placement),
   );
   const rejections = allRefusals(profile.filters, candidate, need).map((refusal) => ({ node: node.name, ...refusal }));
-  const ranked = scoreOf(candidate, need, { profile, candidates });
+  const ranked = scoreOf(candidate, need, { profile, byZone: replicasByZone(candidates, need) });
   const best = rank(candidates, need, profile).feasible.find((each) => each.candidate !== candidate);
   return {
     node: node.name,

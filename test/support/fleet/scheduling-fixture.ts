@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import type { z } from "zod";
-import type { Candidate, PlacementRequest } from "../../../control-plane/core/scheduling/candidate.ts";
+import {
+  ownPlacements,
+  type Candidate,
+  type PlacementRequest,
+} from "../../../control-plane/core/scheduling/candidate.ts";
+import type { Filter } from "../../../control-plane/core/scheduling/filters/filter.ts";
+import { replicasByZone } from "../../../control-plane/core/scheduling/rank.ts";
 import type { FleetNode, FleetPlacement, FleetVersion } from "../../../control-plane/core/fleet/types.ts";
-import type { Score } from "../../../control-plane/core/scheduling/scores/score.ts";
+import { scoredBy, type Score, type Scored } from "../../../control-plane/core/scheduling/scores/score.ts";
 import type { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
 import { PLACEMENT_STATES } from "../../../shared/protocol/placement.ts";
@@ -62,6 +68,22 @@ export const aLoad = (over: Partial<NonNullable<FleetNode["load"]>> = {}): NonNu
   ...over,
 });
 
+/** What a filter says of the candidate; undefined: it fits. */
+export const refusalOn = (filter: Filter, candidate: Candidate, request: PlacementRequest) =>
+  filter.refuse(candidate, request, ownPlacements(candidate, request));
+
+/** What a score gives the candidate, which is one of `candidates`. */
+export const scoreOn = (
+  score: Score,
+  candidate: Candidate,
+  request: PlacementRequest,
+  candidates: readonly Candidate[],
+): Scored =>
+  scoredBy(score, candidate, {
+    request,
+    seen: { own: ownPlacements(candidate, request), byZone: replicasByZone(candidates, request) },
+  });
+
 const anyPlacement = fc
   .record({
     number: fc.nat(99),
@@ -110,7 +132,7 @@ const anyRequest = fc
 export function unboundedCase(score: Score): unknown {
   const others = fc.array(anyCandidate, { maxLength: 4 });
   const property = fc.property(anyCandidate, others, anyRequest, (candidate, others, request) => {
-    const ask = () => score.of(candidate, request, [candidate, ...others]);
+    const ask = () => scoreOn(score, candidate, request, [candidate, ...others]);
     const { score: points, raw } = ask();
     const isBounded = Number.isFinite(points) && points >= 0 && points <= 100;
     return isBounded && !/NaN|undefined/.test(raw) && ask().score === points;

@@ -3,6 +3,7 @@ import type { Filter } from "./filter.ts";
 /** The control plane has the bytes of the version, so that a node can receive them. */
 export const bytesWhole: Filter = {
   code: "bytes-whole",
+  keyOf: ({ version }) => version.damage === undefined,
   refuse(_candidate, { version }) {
     if (version.damage === undefined) return undefined;
     const name = `${version.model}:${version.version}`;

@@ -1,5 +1,6 @@
 import type { VerdictKind } from "../../../../shared/api/v1/explain.ts";
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { FleetPlacement } from "../../fleet/types.ts";
+import type { Candidate, PlacementRequest, RequestKey } from "../candidate.ts";
 
 /** A "no" that says who and why: *not now*, *never* or *bug*. */
 export interface Refusal {
@@ -18,5 +19,15 @@ export interface Refusal {
 /** A hard condition. Pure, and `undefined` means yes. */
 export interface Filter {
   readonly code: string;
-  refuse(candidate: Candidate, need: PlacementRequest): Omit<Refusal, "code"> | undefined;
+  /**
+   * What of the request the verdict depends on where the node holds nothing of its model and deployment: on such a node
+   * requests with equal keys get the same verdict, so that it is found once for all of them.
+   */
+  readonly keyOf: RequestKey;
+  /** `own`: the placements of the request's model or deployment on the node. */
+  refuse(
+    candidate: Candidate,
+    request: PlacementRequest,
+    own: readonly FleetPlacement[],
+  ): Omit<Refusal, "code"> | undefined;
 }

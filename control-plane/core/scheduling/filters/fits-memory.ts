@@ -3,6 +3,7 @@ import type { Filter } from "./filter.ts";
 /** The node could hold the model if it were empty. */
 export const nodeLargeEnough: Filter = {
   code: "node-large-enough",
+  keyOf: ({ memMiB }) => memMiB,
   refuse({ node, usableMiB }, { memMiB }) {
     if (memMiB <= usableMiB) return undefined;
     return {
@@ -15,6 +16,7 @@ export const nodeLargeEnough: Filter = {
 /** What its placements may use leaves room for one more. */
 export const fitsMemory: Filter = {
   code: "fits-memory",
+  keyOf: ({ memMiB }) => memMiB,
   refuse({ node, usableMiB, reservedMiB }, { memMiB }) {
     const freeMiB = usableMiB - reservedMiB;
     return memMiB <= freeMiB

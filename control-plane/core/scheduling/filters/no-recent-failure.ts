@@ -1,4 +1,5 @@
 import { formatDuration } from "../format.ts";
+import { ofNodeAlone } from "../candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** How long a node is left alone with a version that failed on it, in ms. */
@@ -7,8 +8,9 @@ export const FAILURE_BACKOFF_MS = 15 * 60_000;
 /** The same version did not just fail here. */
 export const noRecentFailure: Filter = {
   code: "no-recent-failure",
-  refuse({ node, placements }, { version, now }) {
-    const failed = placements.find(
+  keyOf: ofNodeAlone,
+  refuse({ node }, { version, now }, own) {
+    const failed = own.find(
       (placement) =>
         placement.model === version.model && placement.version === version.version && placement.state === "failed",
     );

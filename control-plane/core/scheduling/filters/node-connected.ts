@@ -1,9 +1,11 @@
 import { formatDuration } from "../format.ts";
+import { ofNodeAlone } from "../candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** The node is ready: connected, and heard in both directions. */
 export const nodeConnected: Filter = {
   code: "node-connected",
+  keyOf: ofNodeAlone,
   refuse({ node, state, silentMs }) {
     switch (state) {
       case "ready":

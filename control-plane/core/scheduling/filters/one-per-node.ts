@@ -1,10 +1,12 @@
+import { ofNodeAlone } from "../candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** A second replica on one node would share its fate and its cores. */
 export const onePerNode: Filter = {
   code: "one-per-node",
-  refuse({ node, placements }, { deployment, version }) {
-    const here = placements.some(
+  keyOf: ofNodeAlone,
+  refuse({ node }, { deployment, version }, own) {
+    const here = own.some(
       (placement) => placement.deployment === deployment.name && placement.version === version.version,
     );
     return here

@@ -1,9 +1,11 @@
 import { MAX_PLACEMENTS_PER_NODE } from "../../../../shared/protocol/limits.ts";
+import { ofNodeAlone } from "../candidate.ts";
 import type { Filter } from "./filter.ts";
 
 /** A node's desired state must fit one message. */
 export const placementLimit: Filter = {
   code: "has-slot",
+  keyOf: ofNodeAlone,
   refuse({ node, placements }) {
     if (placements.length < MAX_PLACEMENTS_PER_NODE) return undefined;
     return {

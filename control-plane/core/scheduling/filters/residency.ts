@@ -3,6 +3,7 @@ import type { Filter } from "./filter.ts";
 /** The deployment's residency allows the node's kind. */
 export const residencyFilter: Filter = {
   code: "residency",
+  keyOf: ({ deployment }) => deployment.spec.placement.residency,
   refuse({ node }, { deployment }) {
     const { residency } = deployment.spec.placement;
     const allowed = residency === "any" || residency === `${node.kind}-only`;

@@ -1,21 +1,15 @@
+import type { FleetVersion } from "../../fleet/types.ts";
+import { memo } from "../../memo.ts";
 import type { Filter } from "./filter.ts";
 
 /** The node has the runtime of the model, its ONNX Runtime the operator set and file format, and its agent the kind of inputs. */
 export const runtimeSupported: Filter = {
   code: "runtime-supported",
+  keyOf: ({ version }) => needsOf(version),
   refuse({ node }, { version }) {
     const { capabilities } = node;
     if (!capabilities) return { verdict: "not now", sentence: `${node.name} has not said what it can run` };
-    if (version.text?.decoder !== undefined && capabilities.runtimes?.includes("generate") !== true)
-      return {
-        verdict: "never",
-        sentence: `writes text by ONNX Runtime; the agent of ${node.name} is too old for that`,
-      };
-    if (
-      version.text !== undefined &&
-      version.text.decoder === undefined &&
-      capabilities.runtimes?.includes("gguf") !== true
-    ) {
+    if (version.text !== undefined && capabilities.runtimes?.includes("gguf") !== true) {
       const why = capabilities.runtimes === undefined ? "its agent is too old" : "there is no build for its platform";
       return { verdict: "never", sentence: `writes text, and ${node.name} has no runtime for GGUF models: ${why}` };
     }
@@ -33,9 +27,17 @@ export const runtimeSupported: Filter = {
         sentence: `needs ONNX IR ${version.irVersion}; ${node.name} supports up to ${capabilities.maxIrVersion}`,
       };
     }
-    const isOptional = version.inputs.some(({ parameters }) => parameters?.optional === true);
-    if (isOptional && capabilities.optionalInputs !== true)
+    if (hasOptionalInputs(version) && capabilities.optionalInputs !== true)
       return { verdict: "never", sentence: `has optional inputs; the agent of ${node.name} is too old for them` };
     return undefined;
   },
 };
+
+const hasOptionalInputs = ({ inputs }: FleetVersion): boolean =>
+  inputs.some(({ parameters }) => parameters?.optional === true);
+
+/** Everything that a version needs of a node's software. */
+const needsOf = memo((version: FleetVersion): string => {
+  const { text, encoder, opset, irVersion } = version;
+  return [text !== undefined, encoder !== undefined, opset, irVersion, hasOptionalInputs(version)].join(" ");
+});

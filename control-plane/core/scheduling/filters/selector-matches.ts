@@ -1,9 +1,12 @@
+import type { NodeSelector } from "../../../../shared/api/v1/deployments.ts";
+import { memo } from "../../memo.ts";
 import { unmetRequirement } from "../selector.ts";
 import type { Filter } from "./filter.ts";
 
 /** The deployment's selector over labels, kind, site, zone and name. */
 export const selectorMatches: Filter = {
   code: "where-matches",
+  keyOf: ({ deployment }) => textOf(deployment.spec.placement.where),
   refuse({ node }, { deployment }) {
     const unmet = unmetRequirement(deployment.spec.placement.where, {
       ...node.labels,
@@ -17,3 +20,5 @@ export const selectorMatches: Filter = {
       : { verdict: "never", sentence: `needs ${unmet}; ${node.name} does not match` };
   },
 };
+
+const textOf = memo((where: NodeSelector): string => JSON.stringify(where));

@@ -2,6 +2,7 @@ import type { FleetNode, FleetPlacement, PlacementAttempt } from "../../fleet/ty
 import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { fitsDisk } from "../filters/fits-disk.ts";
 import { FAILURE_BACKOFF_MS } from "../filters/no-recent-failure.ts";
+import { firstRefusal } from "../rank.ts";
 import { formatDuration } from "../format.ts";
 
 /** Whether there is room on a disk is a figure of its load reports, which cause no plan: it is looked at this often, in ms. */
@@ -43,7 +44,7 @@ function whyAgain(
   if (sinceMs >= FAILURE_BACKOFF_MS) return `that is ${formatDuration(sinceMs)} ago`;
   if (failed && failed.agent !== attempt.agent) return `${candidate.node.name} runs ${attempt.agent} now`;
   if (failed && failed.memMiB !== attempt.memMiB) return `it may use ${attempt.memMiB} MiB now`;
-  if (isOfDisk(failure) && sinceMs >= DISK_LOOK_MS && !fitsDisk.refuse(candidate, need))
+  if (isOfDisk(failure) && sinceMs >= DISK_LOOK_MS && !firstRefusal([fitsDisk], candidate, need))
     return `${candidate.node.name} has room on its disk now`;
   return undefined;
 }

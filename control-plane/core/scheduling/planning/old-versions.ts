@@ -1,6 +1,7 @@
 import { nodeKind, type NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
-import { candidatesById, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { candidateOf } from "../candidate-list.ts";
+import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { fitsDisk } from "../filters/fits-disk.ts";
 import { residencyFilter } from "../filters/residency.ts";
 import { STATIC_FILTERS } from "../profile.ts";
@@ -90,7 +91,7 @@ class UpdateView {
   readonly diskHeld: readonly FleetPlacement[];
   readonly fresh: readonly FleetPlacement[];
   readonly need: PlacementRequest;
-  readonly #candidates: ReadonlyMap<string, Candidate>;
+  readonly #candidates: readonly Candidate[];
   readonly #placements: readonly FleetPlacement[];
   readonly #servedBy: Readonly<Record<NodeKind, ReadonlySet<string>>>;
 
@@ -98,7 +99,7 @@ class UpdateView {
     this.need = need;
     this.wanted = wanted;
     this.#placements = placements;
-    this.#candidates = candidatesById(candidates);
+    this.#candidates = candidates;
     this.fresh = placements.filter(({ version }) => version === need.version.version);
     this.held = this.fresh.filter((each) => this.isThere(each) && this.candidateOf(each)?.held.has(each.id) === true);
     this.diskHeld = this.fresh.filter(
@@ -119,7 +120,7 @@ class UpdateView {
     this.wakeAt = deadlines.length > 0 ? Math.min(...deadlines) : undefined;
   }
 
-  candidateOf = ({ nodeId }: FleetPlacement): Candidate | undefined => this.#candidates.get(nodeId);
+  candidateOf = ({ nodeId }: FleetPlacement): Candidate | undefined => candidateOf(this.#candidates, nodeId);
   nodeOf = (placement: FleetPlacement): string => this.candidateOf(placement)?.node.name ?? placement.nodeId;
   kindOf = (placement: FleetPlacement): NodeKind | undefined => this.candidateOf(placement)?.node.kind;
   isThere = (placement: FleetPlacement): boolean => this.candidateOf(placement)?.state === "ready";
@@ -205,7 +206,7 @@ function breaks(old: readonly FleetPlacement[], name: string, view: UpdateView):
   const isBringing = (placement: FleetPlacement): boolean => {
     const candidate = view.candidateOf(placement);
     if (!candidate || !COMING.includes(placement.state) || inTheWay(placement) !== undefined) return false;
-    return fitsDisk.refuse(candidate, { ...view.need, diskMiB: 2 * view.need.diskMiB }) !== undefined;
+    return firstRefusal([fitsDisk], candidate, view.need) !== undefined;
   };
   const interrupted = fresh.filter(
     (placement) =>

@@ -3,10 +3,12 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
 import { attemptOn } from "./attempts.ts";
 import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { candidateOf, tableOf, withCandidates } from "../candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision, shortfallSentence } from "../explain.ts";
 import { plannedPlacement } from "./planned-placement.ts";
-import { rank, type Ranked, type Ranking } from "../rank.ts";
+import type { Ranked } from "../rank.ts";
+import type { RankingSummary } from "../ranking-summary.ts";
 
 export interface PlannedPlacement {
   readonly nodeId: FleetPlacement["nodeId"];
@@ -25,7 +27,7 @@ interface Placing {
 
 interface Choice {
   readonly chosen: Ranked | undefined;
-  readonly ranking: Ranking;
+  readonly ranking: RankingSummary;
   /** The chosen node has no room for two versions: the other one has to leave before this one loads. */
   readonly isBreak: boolean;
 }
@@ -47,16 +49,15 @@ export function placeReplicas(
     const record = withBreak(explainDecision(ranking, need, decision), isBreak ? chosen?.candidate : undefined, need);
     records.push(record);
     if (!chosen) {
-      shortfall.push(shortfallSentence(`${need.version.model}:${need.version.version}`, ranking.rejections, kind));
+      shortfall.push(shortfallSentence(`${need.version.model}:${need.version.version}`, ranking, kind));
       break; // nor would the next replica find a node
     }
     const { node } = chosen.candidate;
     create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
-    present = present.map((candidate) =>
-      candidate.node === node
-        ? withPlacement(candidate, placementOn(node.id, need, record), addedMiB(candidate, need, { isBreak }))
-        : candidate,
-    );
+    const before = candidateOf(present, node.id) ?? chosen.candidate;
+    const memMiB = addedMiB(before, need, { isBreak });
+    const after = withPlacement(before, placementOn(node.id, need, record), { memMiB, diskMiB: need.diskMiB });
+    present = withCandidates(present, [after]);
   }
   return { create, records, shortfall, candidates: present };
 }
@@ -68,17 +69,21 @@ function choose(
   { need, context }: { readonly need: PlacementRequest; readonly context: PlanContext },
 ): Choice {
   const { name, spec } = need.deployment;
-  const ofKind = present.filter(({ node }) => node.kind === kind);
+  const profile = profileOf(context);
+  const zones = [...tableOf(present).zonesWith(need)];
+  // Never all replicas in one zone while another is free: the best of the free zones then goes before a better total.
+  const outside = spec.placement.spread === "none" || zones.length !== 1 ? undefined : zones[0];
   const pick = (candidates: readonly Candidate[], isBreak: boolean): Choice => {
-    const ranking = rank(candidates, need, profileOf(context));
-    return { chosen: preferFreeZone(ranking.feasible, present, need), ranking, isBreak };
+    const ranking = tableOf(candidates).rank(need, { kind, profile, outside });
+    return { chosen: ranking.bestOutside ?? ranking.top[0], ranking, isBreak };
   };
-  const beside = pick(ofKind, false);
+  const beside = pick(present, false);
   if (beside.chosen && spec.update?.breakFirst !== true) return beside;
-  const instead = pick(
-    ofKind.map((candidate) => withoutReservation(candidate, name)),
-    beside.chosen === undefined,
-  );
+  const alone = present.flatMap((candidate) => {
+    const without = withoutReservation(candidate, name);
+    return without === candidate ? [] : [without];
+  });
+  const instead = pick(withCandidates(present, alone), beside.chosen === undefined);
   return instead.chosen ? instead : beside;
 }
 
@@ -95,22 +100,6 @@ function withBreak(
   const who = others.length === 0 ? "the version before it" : others.toSorted().join(", ");
   const sentence = `${record.sentence}; no ${record.kind} node has room for both versions, so ${who} leaves ${candidate.node.name} first`;
   return { ...record, sentence };
-}
-
-/** Never all replicas in one zone while another is free: the best of the free zones then goes before a better total. */
-function preferFreeZone(
-  feasible: readonly Ranked[],
-  candidates: readonly Candidate[],
-  { deployment }: PlacementRequest,
-): Ranked | undefined {
-  if (deployment.spec.placement.spread === "none") return feasible[0];
-  const zones = new Set(
-    candidates
-      .filter(({ placements }) => placements.some((placement) => placement.deployment === deployment.name))
-      .map(({ node }) => node.zone),
-  );
-  const inFreeZone = zones.size === 1 ? feasible.find(({ candidate }) => !zones.has(candidate.node.zone)) : undefined;
-  return inFreeZone ?? feasible[0];
 }
 
 /** Of two versions that follow each other only the larger need counts. */

@@ -4,7 +4,8 @@ import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../.
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
-import { candidatesById, candidatesOf, isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { candidateOf } from "../candidate-list.ts";
+import { candidatesOf, isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
 import { isEvacuationHeld, stateFor, type PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
@@ -35,6 +36,8 @@ export interface DeploymentPlan {
   readonly records: readonly ExplainRecord[];
   /** A sentence for every replica that cannot be placed; the same while its cause is. */
   readonly shortfall: readonly string[];
+  /** Replicas that its minimums ask for and that have no place. */
+  readonly lacking: number;
   /** Those of `shortfall` that are about cloud nodes. */
   readonly cloudShortfall: readonly string[];
   /** Those that make no progress on a node that is there. */
@@ -81,6 +84,7 @@ export function planAmong(
     retry: [],
     remove: [],
     records: [],
+    lacking: 0,
     cloudShortfall: [],
     stalled: [],
     preempt: [],
@@ -112,6 +116,7 @@ export function planAmong(
     remove: [...edge.remove, ...cloud.remove, ...update.remove],
     records: [...edge.records, ...cloud.records].map((record) => withPreemptors(record, preemptors)),
     shortfall,
+    lacking: edge.lacking + cloud.lacking,
     preempt: [...edge.preempt, ...cloud.preempt],
     makingRoom: makingRoom(fleet, placements),
     preempted: preemptors.map(preemptorSentence),
@@ -149,24 +154,24 @@ interface KindInput {
 function planKind(kind: NodeKind, input: KindInput) {
   const { fleet, need, context } = input;
   const wanted = wantedReplicas(kind, input.candidates, { need, context });
-  const byId = candidatesById(input.candidates);
+  const at = ({ nodeId }: FleetPlacement): Candidate | undefined => candidateOf(input.candidates, nodeId);
   const mine = input.placements.filter(
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
   );
   const isHeld = isEvacuationHeld(fleet, context);
-  const standing = mine.filter((placement) => isStanding(placement, byId.get(placement.nodeId), { need, isHeld }));
+  const standing = mine.filter((placement) => isStanding(placement, at(placement), { need, isHeld }));
   const stays = new Set(standing);
   const rest = mine.filter((placement) => !stays.has(placement));
   const readyCount = standing.filter(({ state }) => state === "ready").length;
   const isCovered = readyCount >= wanted;
 
-  const due = rest.flatMap((placement) => retryOf(placement, byId.get(placement.nodeId), need) ?? []);
+  const due = rest.flatMap((placement) => retryOf(placement, at(placement), need) ?? []);
   const retry = due.slice(0, Math.max(0, wanted - standing.length));
   const placing = placeReplicas(wanted - standing.length - retry.length, kind, { ...input, need });
   const minimum = Math.min(wanted, minimumOf(need.deployment, kind));
   const missing = minimum - standing.length - retry.length - placing.create.length;
   const hasFailed = rest.some(
-    (placement) => placement.state === "failed" || hasStalled(placement, byId.get(placement.nodeId), context),
+    (placement) => placement.state === "failed" || hasStalled(placement, at(placement), context),
   );
   // A version that fails takes nobody's room, or it would fail on one node after the other and empty them all.
   const forced =
@@ -176,7 +181,7 @@ function planKind(kind: NodeKind, input: KindInput) {
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
   const waits = [
     ...rest.filter(({ state }) => state === "failed").map((placement) => retryAt(placement, context.now)),
-    ...standing.map((placement) => byId.get(placement.nodeId)?.stallTimes.get(placement.id) ?? Infinity),
+    ...standing.map((placement) => at(placement)?.stallTimes.get(placement.id) ?? Infinity),
     // Room on a disk is no change that causes a plan.
     placing.shortfall.length > 0 ? context.now + DISK_LOOK_MS : Infinity,
   ].filter((at) => at > context.now && at < Infinity);
@@ -184,20 +189,21 @@ function planKind(kind: NodeKind, input: KindInput) {
     wanted,
     retry,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
-    stalled: rest.filter((placement) => hasStalled(placement, byId.get(placement.nodeId), context)),
+    stalled: rest.filter((placement) => hasStalled(placement, at(placement), context)),
     create: [...placing.create, ...(forced?.create ?? [])],
     // The record of the replica that had no place makes way for that of the place which was made for it.
     records:
       forced === undefined || forced.create.length === 0
         ? placing.records
         : [...placing.records.filter(({ chosen }) => chosen.length > 0), ...forced.records],
+    lacking: Math.max(0, missing - (forced?.create.length ?? 0)),
     shortfall: isHelped ? [] : placing.shortfall,
     preempt: forced?.preempt ?? [],
     candidates: forced?.candidates ?? placing.candidates,
     remove: [
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
       ...(isCovered
-        ? rest.map((placement) => ({ placement, why: removalReason(placement, byId.get(placement.nodeId), context) }))
+        ? rest.map((placement) => ({ placement, why: removalReason(placement, at(placement), context) }))
         : []),
     ],
   };

@@ -2,9 +2,11 @@ import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { Fleet, FleetPlacement } from "../../fleet/types.ts";
 import { withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { candidateOf, withCandidates } from "../candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision } from "../explain.ts";
 import { firstRefusal, rank } from "../rank.ts";
+import { summaryOf } from "../ranking-summary.ts";
 import { attemptOn } from "./attempts.ts";
 import { placementOn, type PlannedPlacement } from "./place-replicas.ts";
 import { lowestPriority, priorityOf, Victims, type Victim } from "./victims.ts";
@@ -62,17 +64,15 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
     if (!chosen || !best) break;
     const { node } = chosen.candidate;
     const decision = { chosen: best, kind, profile: profile.name, trigger: context.trigger };
-    const record = withVictims(explainDecision(ranking, need, decision), chosen, need);
+    const record = withVictims(explainDecision(summaryOf(ranking), need, decision), chosen, need);
     records.push(record);
     create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
     const sent = chosen.victims.filter(({ isLeaving }) => !isLeaving).map(({ placement }) => placement);
     taken.push(...sent);
     preempted.push(...sent.map((placement) => ({ placement, why: whyPreempted(need), by: need.deployment.name })));
-    present = present.map((candidate) =>
-      candidate.node === node
-        ? withPlacement(without(candidate, sent), placementOn(node.id, need, record), need.memMiB)
-        : candidate,
-    );
+    const before = candidateOf(present, node.id);
+    if (!before) break;
+    present = withCandidates(present, [withPlacement(without(before, sent), placementOn(node.id, need, record), need)]);
   }
   return { create, records, preempt: preempted, candidates: present };
 }

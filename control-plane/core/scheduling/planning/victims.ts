@@ -2,7 +2,8 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment, placementsOn } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../fleet/types.ts";
 import { memo } from "../../memo.ts";
-import { candidatesById, type Candidate } from "../candidate.ts";
+import { candidateOf } from "../candidate-list.ts";
+import type { Candidate } from "../candidate.ts";
 
 export const priorityOf = ({ spec }: Pick<FleetDeployment, "spec">): number => spec.priority ?? 0;
 
@@ -32,11 +33,11 @@ export interface Victim {
 export class Victims {
   readonly #fleet: Fleet;
   readonly #by: FleetDeployment;
-  readonly #candidates: ReadonlyMap<string, Candidate>;
+  readonly #candidates: readonly Candidate[];
 
   constructor(fleet: Fleet, candidates: readonly Candidate[], by: FleetDeployment) {
     this.#fleet = fleet;
-    this.#candidates = candidatesById(candidates);
+    this.#candidates = candidates;
     this.#by = by;
   }
 
@@ -77,16 +78,16 @@ export class Victims {
     return !this.#answers(placement) || answering >= minimum;
   }
 
-  #kindOf = ({ nodeId }: FleetPlacement): NodeKind | undefined => this.#candidates.get(nodeId)?.node.kind;
+  #kindOf = ({ nodeId }: FleetPlacement): NodeKind | undefined => candidateOf(this.#candidates, nodeId)?.node.kind;
 
   #counts({ nodeId, state }: FleetPlacement): boolean {
-    const candidate = this.#candidates.get(nodeId);
+    const candidate = candidateOf(this.#candidates, nodeId);
     if (!candidate || state === "failed" || candidate.node.draining) return false;
     return candidate.state !== "lost" && candidate.state !== "revoked";
   }
 
   #answers = ({ nodeId, state }: FleetPlacement): boolean =>
-    state === "ready" && this.#candidates.get(nodeId)?.state === "ready";
+    state === "ready" && candidateOf(this.#candidates, nodeId)?.state === "ready";
 }
 
 function leastFirst(a: Victim, b: Victim, node: FleetNode): number {

@@ -1,3 +1,4 @@
+import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 /** CPU and memory are used equally, so that neither is left unused. */
@@ -5,12 +6,17 @@ export const balance: Score = {
   name: "balance",
   zeroMeans: "one of CPU and memory is full while the other is idle",
   hundredMeans: "both are used alike",
-  of({ node, usableMiB, reservedMiB }, { memMiB }) {
-    const memory = usableMiB === 0 ? 1 : Math.min(1, (reservedMiB + memMiB) / usableMiB);
-    const cpu = (node.load?.cpuPct ?? 50) / 100;
-    return {
-      score: clampScore(100 * (1 - Math.abs(memory - cpu))),
-      raw: `memory ${Math.round(memory * 100)} %, CPU ${Math.round(cpu * 100)} %`,
-    };
+  keyOf: ({ memMiB }) => memMiB,
+  points(candidate, request) {
+    return clampScore(100 * (1 - Math.abs(memoryShare(candidate, request) - cpuShare(candidate))));
+  },
+  raw(candidate, request) {
+    const memory = Math.round(memoryShare(candidate, request) * 100);
+    return `memory ${memory} %, CPU ${Math.round(cpuShare(candidate) * 100)} %`;
   },
 };
+
+const memoryShare = ({ usableMiB, reservedMiB }: Candidate, { memMiB }: PlacementRequest): number =>
+  usableMiB === 0 ? 1 : Math.min(1, (reservedMiB + memMiB) / usableMiB);
+
+const cpuShare = ({ node }: Candidate): number => (node.load?.cpuPct ?? 50) / 100;

@@ -1,12 +1,12 @@
 import { nodeCost } from "../../fleet/node-cost.ts";
+import { ofNodeAlone } from "../candidate.ts";
 import { clampScore, type Score } from "./score.ts";
 
 export const cost: Score = {
   name: "cost",
   zeroMeans: "the most expensive node",
   hundredMeans: "free: the device exists anyway",
-  of({ node }) {
-    const value = nodeCost(node);
-    return { score: clampScore(100 * (1 - value)), raw: `cost ${value}` };
-  },
+  keyOf: ofNodeAlone,
+  points: ({ node }) => clampScore(100 * (1 - nodeCost(node))),
+  raw: ({ node }) => `cost ${nodeCost(node)}`,
 };

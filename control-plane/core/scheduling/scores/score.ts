@@ -1,4 +1,13 @@
-import type { Candidate, PlacementRequest } from "../candidate.ts";
+import type { FleetPlacement } from "../../fleet/types.ts";
+import type { Candidate, PlacementRequest, RequestKey } from "../candidate.ts";
+
+/** What a score sees beside the node and the request. */
+export interface ScoreContext {
+  /** The placements of the request's model or deployment on the node. */
+  readonly own: readonly FleetPlacement[];
+  /** Replicas of the request's deployment in each zone that has some. */
+  readonly byZone: ReadonlyMap<string, number>;
+}
 
 export interface Scored {
   /** 0–100. 50 when the signal is unknown: an unknown never leaves the sum. */
@@ -12,9 +21,31 @@ export interface Score {
   readonly name: string;
   readonly zeroMeans: string;
   readonly hundredMeans: string;
-  of(candidate: Candidate, need: PlacementRequest, candidates: readonly Candidate[]): Scored;
+  /** It depends on the zone of the node and on `byZone`, and on nothing else. */
+  readonly isOfZone?: boolean;
+  /**
+   * What of the request the points depend on where the node holds nothing of its model and deployment: on such a node
+   * requests with equal keys get the same points, so that they are found once for all of them.
+   */
+  readonly keyOf: RequestKey;
+  /** 0–100; undefined when the signal is unknown. */
+  points(candidate: Candidate, request: PlacementRequest, seen: ScoreContext): number | undefined;
+  /** The figure behind the points with its unit. */
+  raw(candidate: Candidate, request: PlacementRequest, seen: ScoreContext): string;
 }
 
-export const UNKNOWN: Scored = { score: 50, raw: "unknown" };
+const UNKNOWN: Scored = { score: 50, raw: "unknown" };
+
+/** What counts when a signal is unknown. */
+export const UNKNOWN_POINTS = UNKNOWN.score;
+
+export function scoredBy(
+  score: Score,
+  candidate: Candidate,
+  { request, seen }: { readonly request: PlacementRequest; readonly seen: ScoreContext },
+): Scored {
+  const points = score.points(candidate, request, seen);
+  return points === undefined ? UNKNOWN : { score: points, raw: score.raw(candidate, request, seen) };
+}
 
 export const clampScore = (value: number): number => Math.round(Math.min(100, Math.max(0, value)) * 10) / 10;

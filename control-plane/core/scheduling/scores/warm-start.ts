@@ -1,3 +1,4 @@
+import type { FleetPlacement, FleetVersion } from "../../fleet/types.ts";
 import { clampScore, type Score } from "./score.ts";
 
 const COLD_MS = 60_000;
@@ -9,15 +10,17 @@ export const warmStart: Score = {
   name: "warm",
   zeroMeans: "60 s or more until it is ready",
   hundredMeans: "it runs there already",
-  of({ placements }, { version }) {
-    const here = placements.find(
-      (placement) => placement.model === version.model && placement.version === version.version,
-    );
-    if (here?.state === "ready") return { score: 100, raw: "ready" };
-    const untilReadyMs = version.bytes / ASSUMED_BYTES_PER_MS;
-    return {
-      score: clampScore(100 * (1 - untilReadyMs / COLD_MS)),
-      raw: `about ${(untilReadyMs / 1_000).toFixed(1)} s to push`,
-    };
-  },
+  keyOf: ({ version }) => version.bytes,
+  points: (_candidate, { version }, { own }) =>
+    isReadyHere(version, own) ? 100 : clampScore(100 * (1 - pushMs(version) / COLD_MS)),
+  raw: (_candidate, { version }, { own }) =>
+    isReadyHere(version, own) ? "ready" : `about ${(pushMs(version) / 1_000).toFixed(1)} s to push`,
 };
+
+const pushMs = ({ bytes }: FleetVersion): number => bytes / ASSUMED_BYTES_PER_MS;
+
+/** Of several placements of the version the first one counts. */
+function isReadyHere({ model, version }: FleetVersion, own: readonly FleetPlacement[]): boolean {
+  if (own.length === 0) return false;
+  return own.find((placement) => placement.model === model && placement.version === version)?.state === "ready";
+}

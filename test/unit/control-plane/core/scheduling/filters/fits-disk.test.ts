@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { fitsDisk } from "../../../../../../control-plane/core/scheduling/filters/fits-disk.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (diskMiB: number, of: Parameters<typeof aCandidate>[0]) =>
-  fitsDisk.refuse(aCandidate(of), aRequest({ diskMiB }));
+  refusalOn(fitsDisk, aCandidate(of), aRequest({ diskMiB }));
 
 describe("fits-disk", () => {
   it.each([

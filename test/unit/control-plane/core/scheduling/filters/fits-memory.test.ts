@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { fitsMemory } from "../../../../../../control-plane/core/scheduling/filters/fits-memory.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (memMiB: number, reservedMiB: number, usableMiB = 1_000) =>
-  fitsMemory.refuse(aCandidate({ reservedMiB, usableMiB }), aRequest({ memMiB }));
+  refusalOn(fitsMemory, aCandidate({ reservedMiB, usableMiB }), aRequest({ memMiB }));
 
 describe("fits-memory", () => {
   it.each([

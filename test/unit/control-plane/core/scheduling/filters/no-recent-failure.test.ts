@@ -5,7 +5,7 @@ import {
 } from "../../../../../../control-plane/core/scheduling/filters/no-recent-failure.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
 import { NOW } from "../../../../../support/fleet/fleet-builder.ts";
-import { aCandidate, aRequest, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, onEdgeA, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const failed = (agoMs: number, over: Partial<FleetPlacement> = {}): FleetPlacement =>
   onEdgeA({
@@ -15,7 +15,7 @@ const failed = (agoMs: number, over: Partial<FleetPlacement> = {}): FleetPlaceme
     ...over,
   });
 const refusal = (...placements: readonly FleetPlacement[]) =>
-  noRecentFailure.refuse(aCandidate({ placements }), aRequest());
+  refusalOn(noRecentFailure, aCandidate({ placements }), aRequest());
 
 describe("no-recent-failure", () => {
   it.each([

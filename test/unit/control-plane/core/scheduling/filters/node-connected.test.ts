@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeConnected } from "../../../../../../control-plane/core/scheduling/filters/node-connected.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("node-connected", () => {
   it("accepts a ready node", () => {
-    expect(nodeConnected.refuse(aCandidate({ state: "ready" }), aRequest())).toBeUndefined();
+    expect(refusalOn(nodeConnected, aCandidate({ state: "ready" }), aRequest())).toBeUndefined();
   });
 
   it.each([
@@ -13,7 +13,7 @@ describe("node-connected", () => {
     ["is lost", "lost", "not now", "edge-a is lost (heard 20 s ago)"],
     ["was revoked", "revoked", "never", "edge-a was revoked"],
   ] as const)("refuses a node that %s", (_, state, verdict, sentence) => {
-    expect(nodeConnected.refuse(aCandidate({ state, silentMs: 20_000 }), aRequest())).toMatchObject({
+    expect(refusalOn(nodeConnected, aCandidate({ state, silentMs: 20_000 }), aRequest())).toMatchObject({
       verdict,
       sentence,
     });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeLargeEnough } from "../../../../../../control-plane/core/scheduling/filters/fits-memory.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (memMiB: number, usableMiB: number) =>
-  nodeLargeEnough.refuse(aCandidate({ usableMiB, reservedMiB: 900 }), aRequest({ memMiB }));
+  refusalOn(nodeLargeEnough, aCandidate({ usableMiB, reservedMiB: 900 }), aRequest({ memMiB }));
 
 describe("node-large-enough", () => {
   it("accepts a model that fills the empty node, whatever is placed there now", () => {

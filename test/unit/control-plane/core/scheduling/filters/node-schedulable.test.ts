@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { nodeSchedulable } from "../../../../../../control-plane/core/scheduling/filters/node-schedulable.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 describe("node-schedulable", () => {
   it("accepts a node that is neither cordoned nor draining", () => {
-    expect(nodeSchedulable.refuse(aCandidate(), aRequest())).toBeUndefined();
+    expect(refusalOn(nodeSchedulable, aCandidate(), aRequest())).toBeUndefined();
   });
 
   it.each([
@@ -12,6 +12,6 @@ describe("node-schedulable", () => {
     ["draining", { draining: true }, "edge-a is draining"],
     ["cordoned because it drains", { cordoned: true, draining: true }, "edge-a is draining"],
   ])("refuses for now a node that is %s", (_, of, sentence) => {
-    expect(nodeSchedulable.refuse(aCandidate({ of }), aRequest())).toEqual({ verdict: "not now", sentence });
+    expect(refusalOn(nodeSchedulable, aCandidate({ of }), aRequest())).toEqual({ verdict: "not now", sentence });
   });
 });

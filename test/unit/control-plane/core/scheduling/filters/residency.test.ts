@@ -1,10 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { residencyFilter } from "../../../../../../control-plane/core/scheduling/filters/residency.ts";
 import type { Residency } from "../../../../../../shared/api/v1/deployments.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const refusal = (residency: Residency, kind: "edge" | "cloud") =>
-  residencyFilter.refuse(
+  refusalOn(
+    residencyFilter,
     aCandidate({ of: { kind } }),
     aRequest({ spec: { placement: { residency, edge: {}, cloud: {} } } }),
   );

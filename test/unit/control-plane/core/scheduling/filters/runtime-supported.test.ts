@@ -3,10 +3,10 @@ import { runtimeSupported } from "../../../../../../control-plane/core/schedulin
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
 import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../../shared/text/encoder-model.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 /** The node supports opset 22 and ONNX IR 11. */
-const refusal = (of: Partial<FleetVersion>) => runtimeSupported.refuse(aCandidate(), aRequest({ of }));
+const refusal = (of: Partial<FleetVersion>) => refusalOn(runtimeSupported, aCandidate(), aRequest({ of }));
 
 describe("runtime-supported", () => {
   it.each([
@@ -32,7 +32,7 @@ describe("runtime-supported", () => {
     });
     const capabilities = { ...aCandidate().node.capabilities, optionalInputs: true } as Capabilities;
     expect(
-      runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of: { inputs: [w] } })),
+      refusalOn(runtimeSupported, aCandidate({ of: { capabilities } }), aRequest({ of: { inputs: [w] } })),
     ).toBeUndefined();
   });
 
@@ -43,11 +43,11 @@ describe("runtime-supported", () => {
       sentence: "makes embeddings; the agent of edge-a is too old for that",
     });
     const capabilities = { ...aCandidate().node.capabilities, runtimes: ["onnx", "embed"] } as Capabilities;
-    expect(runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of }))).toBeUndefined();
+    expect(refusalOn(runtimeSupported, aCandidate({ of: { capabilities } }), aRequest({ of }))).toBeUndefined();
   });
 
   it("refuses for now a node that has not said what it can run", () => {
-    expect(runtimeSupported.refuse(aCandidate({ of: { capabilities: undefined } }), aRequest())).toEqual({
+    expect(refusalOn(runtimeSupported, aCandidate({ of: { capabilities: undefined } }), aRequest())).toEqual({
       verdict: "not now",
       sentence: "edge-a has not said what it can run",
     });

@@ -1,12 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
 import { selectorMatches } from "../../../../../../control-plane/core/scheduling/filters/selector-matches.ts";
-import { aCandidate, aRequest } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 type Where = NonNullable<NonNullable<NonNullable<Parameters<typeof aRequest>[0]>["spec"]>["placement"]>["where"];
 
 /** The node is `edge-a` in zone `edge-a` of the site `harbour`, with the label `gpu=t4`. */
 const refusal = (where: Where) =>
-  selectorMatches.refuse(aCandidate({ of: { labels: { gpu: "t4" } } }), aRequest({ spec: { placement: { where } } }));
+  refusalOn(
+    selectorMatches,
+    aCandidate({ of: { labels: { gpu: "t4" } } }),
+    aRequest({ spec: { placement: { where } } }),
+  );
 const expression = (key: string, operator: "In" | "NotIn" | "Exists" | "DoesNotExist", ...values: string[]): Where => ({
   matchExpressions: [{ key, operator, values }],
 });
@@ -43,7 +47,7 @@ describe("where-matches", () => {
   it("matches the node's own kind, not a label of the same name", () => {
     const candidate = aCandidate({ of: { labels: { kind: "cloud" } } });
     const where = { matchLabels: { kind: "cloud" } };
-    expect(selectorMatches.refuse(candidate, aRequest({ spec: { placement: { where } } }))).toMatchObject({
+    expect(refusalOn(selectorMatches, candidate, aRequest({ spec: { placement: { where } } }))).toMatchObject({
       verdict: "never",
     });
   });

@@ -1,9 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
 import { balance } from "../../../../../../control-plane/core/scheduling/scores/balance.ts";
-import { aCandidate, aLoad, aRequest, unboundedCase } from "../../../../../support/fleet/scheduling-fixture.ts";
+import {
+  aCandidate,
+  aLoad,
+  aRequest,
+  unboundedCase,
+  scoreOn,
+} from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const scored = (reservedMiB: number, cpuPct: number | undefined, usableMiB = 1_000) =>
-  balance.of(
+  scoreOn(
+    balance,
     aCandidate({ reservedMiB, usableMiB, of: { load: cpuPct === undefined ? undefined : aLoad({ cpuPct }) } }),
     aRequest(),
     [],

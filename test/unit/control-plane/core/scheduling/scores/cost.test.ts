@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { cost } from "../../../../../../control-plane/core/scheduling/scores/cost.ts";
-import { aCandidate, aRequest, unboundedCase } from "../../../../../support/fleet/scheduling-fixture.ts";
+import { aCandidate, aRequest, unboundedCase, scoreOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const scored = (kind: "edge" | "cloud", label?: string) =>
-  cost.of(
+  scoreOn(
+    cost,
     aCandidate({ of: { kind, labels: label === undefined ? {} : { "skerry.dev/cost": label } } }),
     aRequest(),
     [],

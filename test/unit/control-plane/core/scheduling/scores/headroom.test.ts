@@ -1,9 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
 import { headroom } from "../../../../../../control-plane/core/scheduling/scores/headroom.ts";
-import { aCandidate, aLoad, aRequest, unboundedCase } from "../../../../../support/fleet/scheduling-fixture.ts";
+import {
+  aCandidate,
+  aLoad,
+  aRequest,
+  unboundedCase,
+  scoreOn,
+} from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const scored = (kind: "edge" | "cloud", reservedMiB: number, cpuPct: number | undefined, usableMiB = 1_000) =>
-  headroom.of(
+  scoreOn(
+    headroom,
     aCandidate({ reservedMiB, usableMiB, of: { kind, load: cpuPct === undefined ? undefined : aLoad({ cpuPct }) } }),
     aRequest(),
     [],

@@ -7,10 +7,12 @@ import {
   aRequest,
   unboundedCase,
   onEdgeA,
+  scoreOn,
 } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const scored = (rttMs: number, placements: readonly FleetPlacement[] = [], p95Ms?: number) =>
-  latency.of(
+  scoreOn(
+    latency,
     aCandidate({ placements, of: { load: aLoad({ rttMs }) } }),
     aRequest({ spec: p95Ms === undefined ? {} : { slo: { p95Ms } } }),
     [],
@@ -31,7 +33,10 @@ describe("latency", () => {
   });
 
   it("is 50 and marked unknown without a load report", () => {
-    expect(latency.of(aCandidate({ of: { load: undefined } }), aRequest(), [])).toEqual({ score: 50, raw: "unknown" });
+    expect(scoreOn(latency, aCandidate({ of: { load: undefined } }), aRequest(), [])).toEqual({
+      score: 50,
+      raw: "unknown",
+    });
   });
 
   it("is finite and from 0 to 100", () => {

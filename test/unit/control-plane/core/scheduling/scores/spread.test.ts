@@ -1,12 +1,18 @@
 import { describe, expect, it } from "@jest/globals";
 import { spread } from "../../../../../../control-plane/core/scheduling/scores/spread.ts";
 import type { Candidate } from "../../../../../../control-plane/core/scheduling/candidate.ts";
-import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
+import {
+  aCandidate,
+  aRequest,
+  unboundedCase,
+  onEdgeA,
+  scoreOn,
+} from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const inZone = (zone: string, replicas: number): Candidate =>
   aCandidate({ of: { zone }, placements: Array.from({ length: replicas }, () => onEdgeA()) });
 const scored = (candidate: Candidate, ...others: readonly Candidate[]) =>
-  spread.of(candidate, aRequest(), [candidate, ...others]);
+  scoreOn(spread, candidate, aRequest(), [candidate, ...others]);
 
 describe("spread", () => {
   it.each([

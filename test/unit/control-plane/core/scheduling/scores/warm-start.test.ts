@@ -1,11 +1,17 @@
 import { describe, expect, it } from "@jest/globals";
 import { warmStart } from "../../../../../../control-plane/core/scheduling/scores/warm-start.ts";
 import type { FleetPlacement } from "../../../../../../control-plane/core/fleet/types.ts";
-import { aCandidate, aRequest, unboundedCase, onEdgeA } from "../../../../../support/fleet/scheduling-fixture.ts";
+import {
+  aCandidate,
+  aRequest,
+  unboundedCase,
+  onEdgeA,
+  scoreOn,
+} from "../../../../../support/fleet/scheduling-fixture.ts";
 
 const MIB = 1_048_576;
 const scored = (bytes: number, ...placements: readonly FleetPlacement[]) =>
-  warmStart.of(aCandidate({ placements }), aRequest({ of: { bytes } }), []);
+  scoreOn(warmStart, aCandidate({ placements }), aRequest({ of: { bytes } }), []);
 
 describe("warmStart", () => {
   it("is 100 where the version is ready for another deployment", () => {

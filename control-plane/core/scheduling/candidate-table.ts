@@ -1,0 +1,313 @@
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { Best } from "./best.ts";
+import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
+import { FILTER_ERROR, firstRefusal, pointsOfNode, refusalOf, replicasByZone, tieBreaker } from "./rank.ts";
+import { pointsOfZone, roundedTotal, scoreOf, type Ranked, type Rejection } from "./rank.ts";
+import { NAMED_REJECTIONS, RANKED, type RankingSummary } from "./ranking-summary.ts";
+import type { Filter } from "./filters/filter.ts";
+import type { Profile } from "./profile.ts";
+import { UNKNOWN_POINTS, type Score, type ScoreContext } from "./scores/score.ts";
+
+/** What one filter or score says of every candidate, for requests with one key. */
+interface Column {
+  readonly values: Uint8Array | Float64Array;
+  /** One of these requests. */
+  readonly request: PlacementRequest;
+  /** So many changes of candidates are in it. */
+  changes: number;
+  /** How many of the values are not 0. */
+  others: number;
+}
+
+/** What is known of every candidate for one request. */
+interface Judgement {
+  readonly need: PlacementRequest;
+  readonly profile: Profile;
+  /** 0: it fits; else the filter that refuses it first, counted from 1; ERRORS more when that filter threw. */
+  readonly verdicts: Uint8Array;
+  /** The sum of all scores but those of the zone. */
+  readonly points: Float64Array;
+  readonly rejections: Map<number, Rejection>;
+  readonly tieValues: Map<number, number>;
+  changes: number;
+}
+
+const REFUSED = 1;
+const THREW = 2;
+const ERRORS = 128;
+const NOTHING_THERE: ScoreContext = { own: [], byZone: new Map() };
+
+/**
+ * Ranks the nodes of a plan for one request after the other. What a filter or score says depends on the node and on little
+ * of the request (`keyOf`), so it is kept for all requests with the same key, in one array by the place of the node. Only
+ * nodes that hold something of the requested model or deployment are judged one by one, and after a placement only its
+ * node. `rank` is what it computes, in plain words.
+ */
+export class CandidateTable {
+  #candidates: readonly Candidate[];
+  /** Places whose candidate has changed, in order. */
+  readonly #changed: number[] = [];
+  readonly #columns = new Map<string, Column>();
+  readonly #ofKind: Record<NodeKind, Int32Array>;
+  readonly #zones: readonly string[];
+  readonly #zoneOf: Int32Array;
+  /** Places that hold or held something of a model or of a deployment. */
+  readonly #holders: { readonly model: Map<string, Set<number>>; readonly deployment: Map<string, Set<number>> };
+  #judgement: Judgement | undefined;
+
+  constructor(candidates: readonly Candidate[]) {
+    this.#candidates = candidates;
+    const places = [...candidates.keys()];
+    const placesOf = (kind: NodeKind): Int32Array =>
+      Int32Array.from(places.filter((place) => candidates[place]?.node.kind === kind));
+    this.#ofKind = { edge: placesOf("edge"), cloud: placesOf("cloud") };
+    this.#zones = [...new Set(candidates.map(({ node }) => node.zone))];
+    const numbers = new Map(this.#zones.map((zone, number) => [zone, number]));
+    this.#zoneOf = Int32Array.from(candidates, ({ node }) => numbers.get(node.zone) ?? 0);
+    this.#holders = { model: new Map(), deployment: new Map() };
+    for (const [place, candidate] of candidates.entries()) this.#noteHoldings(place, candidate);
+  }
+
+  get candidates(): readonly Candidate[] {
+    return this.#candidates;
+  }
+
+  /** The same nodes in the same order, of which some are other candidates now. `places`: no other than these. */
+  show(candidates: readonly Candidate[], places: Iterable<number> = candidates.keys()): void {
+    const before = this.#candidates;
+    this.#candidates = candidates;
+    for (const place of places) {
+      const candidate = candidates[place];
+      if (candidate === undefined || candidate === before[place]) continue;
+      this.#changed.push(place);
+      this.#noteHoldings(place, candidate);
+    }
+  }
+
+  /** Zones in which nodes hold replicas of the request's deployment. */
+  zonesWith(need: PlacementRequest): ReadonlySet<string> {
+    return new Set(replicasByZone(this.#holding(need), need).keys());
+  }
+
+  /** The ranking of the nodes of a kind. `outside`: a zone that `bestOutside` is not to be in. */
+  rank(
+    need: PlacementRequest,
+    {
+      kind,
+      profile,
+      outside,
+    }: { readonly kind: NodeKind; readonly profile: Profile; readonly outside?: string | undefined },
+  ): RankingSummary {
+    const { verdicts, points, rejections, tieValues } = this.#judge(need, profile);
+    const byZone = replicasByZone(
+      this.#holding(need).filter(({ node }) => node.kind === kind),
+      need,
+    );
+    const zonePoints = this.#zonePoints(need, { profile, byZone });
+    const avoided = outside === undefined ? -1 : this.#zones.indexOf(outside);
+    const tieOf = tieBreaker(need);
+    const tieValue = (place: number): number => {
+      const known = tieValues.get(place);
+      if (known !== undefined) return known;
+      const value = tieOf(this.#at(place));
+      tieValues.set(place, value);
+      return value;
+    };
+    const best = new Best(RANKED, tieValue);
+    const elsewhere = new Best(1, tieValue);
+    const counts = new Uint32Array(256);
+    const firsts = new Map<number, number>();
+    const named: number[] = [];
+    let feasible = 0;
+    const places = this.#ofKind[kind];
+    const zoneOf = this.#zoneOf;
+    for (let at = 0; at < places.length; at += 1) {
+      const place = places[at] ?? 0;
+      const verdict = verdicts[place] ?? 0;
+      if (verdict > 0) {
+        if ((counts[verdict] ?? 0) === 0) firsts.set(verdict, place);
+        counts[verdict] = (counts[verdict] ?? 0) + 1;
+        if (named.length < NAMED_REJECTIONS) named.push(place);
+        continue;
+      }
+      feasible += 1;
+      const zone = zoneOf[place] ?? 0;
+      const total = roundedTotal((points[place] ?? 0) + (zonePoints[zone] ?? 0));
+      if (total >= best.floor) best.offer(place, total);
+      if (avoided >= 0 && zone !== avoided && total >= elsewhere.floor) elsewhere.offer(place, total);
+    }
+    const rankedAt = (place: number): Ranked => scoreOf(this.#at(place), need, { profile, byZone });
+    const top = best.places.map(rankedAt);
+    const bestOutside = elsewhere.places[0];
+    const rejectionAt = (place: number): Rejection => {
+      const known = rejections.get(place);
+      if (known) return known;
+      const rejection = this.#reject(place, need, profile);
+      rejections.set(place, rejection);
+      return rejection;
+    };
+    return {
+      evaluated: places.length,
+      feasible,
+      top,
+      bestOutside:
+        bestOutside === undefined
+          ? undefined
+          : (top.find(({ candidate }) => candidate === this.#at(bestOutside)) ?? rankedAt(bestOutside)),
+      refusals: [...firsts].map(([verdict, place]) => ({ count: counts[verdict] ?? 0, first: rejectionAt(place) })),
+      rejections: named.map(rejectionAt),
+    };
+  }
+
+  #at(place: number): Candidate {
+    const candidate = this.#candidates[place];
+    if (!candidate) throw new RangeError(`there is no candidate ${place}`);
+    return candidate;
+  }
+
+  #noteHoldings(place: number, { placements }: Candidate): void {
+    for (const { model, deployment } of placements) {
+      note(this.#holders.model, model, place);
+      if (deployment !== undefined) note(this.#holders.deployment, deployment, place);
+    }
+  }
+
+  /** Candidates that hold something of the request's deployment. */
+  #holding({ deployment }: PlacementRequest): readonly Candidate[] {
+    return [...(this.#holders.deployment.get(deployment.name) ?? [])].map((place) => this.#at(place));
+  }
+
+  #judge(need: PlacementRequest, profile: Profile): Judgement {
+    const known = this.#judgement;
+    if (known?.need === need && known.profile === profile) {
+      for (; known.changes < this.#changed.length; known.changes += 1)
+        this.#judgeAlone(known, this.#changed[known.changes] ?? 0);
+      return known;
+    }
+    const size = this.#candidates.length;
+    const judgement: Judgement = {
+      need,
+      profile,
+      verdicts: new Uint8Array(size),
+      points: new Float64Array(size),
+      rejections: new Map(),
+      tieValues: new Map(),
+      changes: this.#changed.length,
+    };
+    const { verdicts, points } = judgement;
+    for (const [index, filter] of profile.filters.entries()) {
+      const { values: column, others } = this.#verdictsOf(filter, need);
+      if (others === 0) continue;
+      for (let place = 0; place < size; place += 1) {
+        const value = column[place];
+        if (value === 0 || verdicts[place] !== 0) continue;
+        verdicts[place] = index + 1 + (value === THREW ? ERRORS : 0);
+      }
+    }
+    for (const { score, weight } of profile.scores) {
+      if (score.isOfZone === true) continue;
+      const { values: column } = this.#pointsOf(score, need);
+      for (let place = 0; place < size; place += 1)
+        points[place] = (points[place] ?? 0) + weight * (column[place] ?? UNKNOWN_POINTS);
+    }
+    const { model, deployment } = this.#holders;
+    const own = new Set([...(model.get(need.version.model) ?? []), ...(deployment.get(need.deployment.name) ?? [])]);
+    for (const place of own) this.#judgeAlone(judgement, place);
+    this.#judgement = judgement;
+    return judgement;
+  }
+
+  /** One node, with what it holds of the request's model and deployment. */
+  #judgeAlone({ need, profile, verdicts, points, rejections }: Judgement, place: number): void {
+    const candidate = this.#at(place);
+    const own = ownPlacements(candidate, need);
+    rejections.delete(place);
+    verdicts[place] = 0;
+    for (const [index, filter] of profile.filters.entries()) {
+      const refusal = refusalOf(filter, candidate, { need, own });
+      if (!refusal) continue;
+      verdicts[place] = index + 1 + (refusal.code === FILTER_ERROR ? ERRORS : 0);
+      break;
+    }
+    points[place] = pointsOfNode(candidate, need, { profile, seen: { ...NOTHING_THERE, own } });
+  }
+
+  #verdictsOf(filter: Filter, need: PlacementRequest): Column {
+    const judge = (candidate: Candidate, of: PlacementRequest): number => {
+      const refusal = refusalOf(filter, candidate, { need: of, own: NOTHING_THERE.own });
+      if (!refusal) return 0;
+      return refusal.code === FILTER_ERROR ? THREW : REFUSED;
+    };
+    return this.#column(`filter ${filter.code} ${filter.keyOf(need)}`, { need, judge, Values: Uint8Array });
+  }
+
+  #pointsOf(score: Score, need: PlacementRequest): Column {
+    const judge = (candidate: Candidate, of: PlacementRequest): number =>
+      score.points(candidate, of, NOTHING_THERE) ?? UNKNOWN_POINTS;
+    return this.#column(`score ${score.name} ${score.keyOf(need)}`, { need, judge, Values: Float64Array });
+  }
+
+  #column(
+    key: string,
+    {
+      need,
+      judge,
+      Values,
+    }: {
+      readonly need: PlacementRequest;
+      readonly judge: (candidate: Candidate, request: PlacementRequest) => number;
+      readonly Values: Uint8ArrayConstructor | Float64ArrayConstructor;
+    },
+  ): Column {
+    const known = this.#columns.get(key);
+    if (!known) {
+      const values = new Values(this.#candidates.length);
+      let others = 0;
+      for (let place = 0; place < values.length; place += 1) {
+        const value = judge(this.#at(place), need);
+        values[place] = value;
+        if (value !== 0) others += 1;
+      }
+      const column: Column = { values, request: need, changes: this.#changed.length, others };
+      this.#columns.set(key, column);
+      return column;
+    }
+    for (; known.changes < this.#changed.length; known.changes += 1) {
+      const place = this.#changed[known.changes] ?? 0;
+      const value = judge(this.#at(place), known.request);
+      known.others += Number(value !== 0) - Number(known.values[place] !== 0);
+      known.values[place] = value;
+    }
+    return known;
+  }
+
+  /** By the number of the zone. Zones without a replica of the deployment all get the same. */
+  #zonePoints(
+    need: PlacementRequest,
+    { profile, byZone }: { readonly profile: Profile; readonly byZone: ReadonlyMap<string, number> },
+  ): Float64Array {
+    const seen = { own: [], byZone };
+    const found = new Float64Array(this.#zones.length);
+    const [any] = this.#candidates;
+    if (!any) return found;
+    const pointsIn = (zone: string): number =>
+      pointsOfZone({ ...any, node: { ...any.node, zone } }, need, { profile, seen });
+    const empty = this.#zones.find((zone) => !byZone.has(zone));
+    if (empty !== undefined) found.fill(pointsIn(empty));
+    for (const zone of byZone.keys()) found[this.#zones.indexOf(zone)] = pointsIn(zone);
+    return found;
+  }
+
+  #reject(place: number, need: PlacementRequest, profile: Profile): Rejection {
+    const candidate = this.#at(place);
+    const refusal = firstRefusal(profile.filters, candidate, need);
+    if (!refusal) throw new Error(`${candidate.node.name} is refused, and by no filter`);
+    return { node: candidate.node.name, ...refusal };
+  }
+}
+
+function note(places: Map<string, Set<number>>, key: string, place: number): void {
+  const known = places.get(key);
+  if (known) known.add(place);
+  else places.set(key, new Set([place]));
+}

@@ -1,0 +1,146 @@
+import fc from "fast-check";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../../../control-plane/core/fleet/types.ts";
+import type { PlanContext } from "../../../control-plane/core/scheduling/context.ts";
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { PlacementId } from "../../../shared/base/ids.ts";
+import { aDeployment, aFleet, aFleetSession, aNode, aPlacement, aVersion, NOW, TIMINGS } from "./fleet-builder.ts";
+
+/** A fleet, as the planner is given it, and what it was made of. */
+export interface World {
+  readonly fleet: Fleet;
+  readonly nodes: readonly FleetNode[];
+  readonly deployments: readonly FleetDeployment[];
+  readonly placements: readonly FleetPlacement[];
+}
+
+export const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "test" };
+
+/** Memory of a replica, in MiB: nodes and needs are multiples of it. */
+const SLOT_MIB = 1_000;
+const DISK_MIB = 10_000;
+const OLD_OPSET = 15;
+
+const anyNode = fc.record({
+  kind: fc.constantFrom<NodeKind>("edge", "edge", "edge", "cloud"),
+  zone: fc.constantFrom("a", "b", "c"),
+  slots: fc.integer({ min: 1, max: 3 }),
+  hasGpu: fc.boolean(),
+  isOld: fc.boolean(),
+  hasFullDisk: fc.integer({ min: 0, max: 9 }).map((draw) => draw === 0),
+  mood: fc.constantFrom("ready", "ready", "ready", "ready", "cordoned", "draining", "suspect", "lost", "pending"),
+  rttMs: fc.integer({ min: 0, max: 300 }),
+  cpuPct: fc.integer({ min: 0, max: 100 }),
+});
+
+const anyDeployment = fc.record({
+  residency: fc.constantFrom("any", "any", "edge-only", "cloud-only" as const),
+  needsGpu: fc.integer({ min: 0, max: 3 }).map((draw) => draw === 0),
+  edge: fc.integer({ min: 0, max: 3 }),
+  cloud: fc.integer({ min: 0, max: 1 }),
+  slots: fc.integer({ min: 1, max: 2 }),
+  spread: fc.constantFrom("zone", "none" as const),
+  opset: fc.constantFrom(OLD_OPSET, 21),
+  diskMiB: fc.constantFrom(10, 10, 4_000),
+});
+
+type NodeDraw = typeof anyNode extends fc.Arbitrary<infer Draw> ? Draw : never;
+type DeploymentDraw = typeof anyDeployment extends fc.Arbitrary<infer Draw> ? Draw : never;
+
+function nodeOf(draw: NodeDraw, at: number): FleetNode {
+  const { kind, zone, slots, hasGpu, isOld, hasFullDisk, mood, rttMs, cpuPct } = draw;
+  const built = aNode(`node-${at}`, { kind, zone, labels: hasGpu ? { gpu: "true" } : {} });
+  const { capabilities, load } = built;
+  const session = {
+    lost: aFleetSession({ open: false, lastSeen: NOW - 70_000 }),
+    suspect: aFleetSession({ open: false, lastSeen: NOW - 20_000 }),
+    pending: undefined,
+  };
+  return {
+    ...built,
+    cordoned: mood === "cordoned",
+    draining: mood === "draining",
+    session: mood in session ? session[mood as keyof typeof session] : built.session,
+    capabilities: capabilities && {
+      ...capabilities,
+      memMiB: Math.ceil((slots * SLOT_MIB) / 0.9),
+      diskMiB: DISK_MIB,
+      maxOpset: isOld ? OLD_OPSET : 22,
+    },
+    load: load && { ...load, rttMs, cpuPct, diskFreeMiB: hasFullDisk ? 100 : DISK_MIB },
+  };
+}
+
+function deploymentOf(draw: DeploymentDraw, at: number): FleetDeployment {
+  const { residency, needsGpu, edge, cloud, slots, spread } = draw;
+  const of = {
+    edge: { min: residency === "cloud-only" ? 0 : edge },
+    cloud: { min: residency === "edge-only" ? 0 : cloud },
+  };
+  return aDeployment({
+    name: `d${at}`,
+    model: `m${at}`,
+    version: 1,
+    placement: { residency, spread, ...of, ...(needsGpu && { where: { matchLabels: { gpu: "true" } } }) },
+    limits: { memMiB: slots * SLOT_MIB },
+  });
+}
+
+/** Small fleets of every sort of node, with deployments of one priority and with what of them is on the nodes. */
+export function anyWorld({
+  nodes: [minNodes, maxNodes],
+  deployments: [minDeployments, maxDeployments],
+  maxPlaced = 0,
+  areReady = false,
+}: {
+  readonly nodes: readonly [least: number, most: number];
+  readonly deployments: readonly [least: number, most: number];
+  readonly maxPlaced?: number;
+  /** No node is cordoned, away or full. */
+  readonly areReady?: boolean;
+}): fc.Arbitrary<World> {
+  const anyOfThese = areReady
+    ? anyNode.map((node) => ({ ...node, mood: "ready" as const, hasFullDisk: false }))
+    : anyNode;
+  return fc
+    .record({
+      nodes: fc.array(anyOfThese, { minLength: minNodes, maxLength: maxNodes }),
+      deployments: fc.array(anyDeployment, { minLength: minDeployments, maxLength: maxDeployments }),
+      placed: fc.array(
+        fc.record({ node: fc.nat(99), deployment: fc.nat(99), state: fc.constantFrom("ready", "ready", "loading") }),
+        { maxLength: maxPlaced },
+      ),
+    })
+    .map(({ nodes, deployments, placed }) => {
+      const built = nodes.map(nodeOf);
+      const declared = deployments.map(deploymentOf);
+      const versions = deployments.map(({ opset, diskMiB }, at) =>
+        aVersion(`m${at}`, 1, { opset, bytes: diskMiB * 1_048_576 }),
+      );
+      const free = nodes.map(({ slots }) => slots);
+      const placements = new Map<string, FleetPlacement>();
+      for (const each of placed) {
+        const [at, which] = [each.node % built.length, each.deployment % declared.length];
+        const [node, deployment] = [built[at], declared[which]];
+        if (!node || !deployment) continue;
+        const id = `${deployment.name}-${node.name}` as PlacementId;
+        const slots = deployments[which]?.slots ?? 1;
+        if (placements.has(id) || (free[at] ?? 0) < slots) continue;
+        free[at] = (free[at] ?? 0) - slots;
+        const state = each.state as FleetPlacement["state"];
+        const of = { id, deployment: deployment.name, model: deployment.spec.model, state, progressSince: NOW };
+        placements.set(id, aPlacement(node, of));
+      }
+      return worldOf({ nodes: built, deployments: declared, placements: [...placements.values()] }, versions);
+    });
+}
+
+function worldOf(parts: Omit<World, "fleet">, versions: Parameters<typeof aFleet>[0]["versions"]): World {
+  return { ...parts, fleet: aFleet({ ...parts, versions: versions ?? [] }) };
+}
+
+/** The same world with its rows in another order. */
+export const reversed = ({ fleet, nodes, deployments, placements }: World): World =>
+  worldOf(
+    { nodes: nodes.toReversed(), deployments: deployments.toReversed(), placements: placements.toReversed() },
+    [...fleet.versions.values()].toReversed(),
+  );

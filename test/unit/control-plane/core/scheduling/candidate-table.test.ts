@@ -1,0 +1,97 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import { tableOf, withCandidates } from "../../../../../control-plane/core/scheduling/candidate-list.ts";
+import { candidatesOf, withPlacement, type Candidate } from "../../../../../control-plane/core/scheduling/candidate.ts";
+import { stateFor } from "../../../../../control-plane/core/scheduling/context.ts";
+import { versionOf } from "../../../../../control-plane/core/fleet/queries.ts";
+import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
+import { placementOn } from "../../../../../control-plane/core/scheduling/planning/place-replicas.ts";
+import { needOf } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
+import { DEFAULT_PROFILE, type Profile } from "../../../../../control-plane/core/scheduling/profile.ts";
+import { rank } from "../../../../../control-plane/core/scheduling/rank.ts";
+import { summaryOf } from "../../../../../control-plane/core/scheduling/ranking-summary.ts";
+import { nodeKind } from "../../../../../shared/api/v1/nodes.ts";
+import { anyWorld, context, type World } from "../../../../support/fleet/any-world.ts";
+import { aPlacement, NOW } from "../../../../support/fleet/fleet-builder.ts";
+
+const candidatesIn = ({ fleet }: World): readonly Candidate[] =>
+  candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: NOW });
+
+function requestOf({ fleet }: World, deployment: FleetDeployment) {
+  const version = versionOf(fleet, deployment.spec.model, 1);
+  if (!version) throw new Error(`there is no version of ${deployment.spec.model}`);
+  return needOf(deployment, version, NOW);
+}
+
+const worlds = anyWorld({ nodes: [1, 10], deployments: [1, 4], maxPlaced: 8 });
+
+describe("a candidate table", () => {
+  it("ranks as every filter and score asked about every node, while nodes are given placements", () => {
+    fc.assert(
+      fc.property(worlds, fc.array(fc.nat(9), { maxLength: 6 }), (world, chosen) => {
+        let candidates = candidatesIn(world);
+        const requests = world.deployments.map((deployment) => requestOf(world, deployment));
+        for (const place of [0, ...chosen]) {
+          for (const need of requests) {
+            for (const kind of nodeKind.options) {
+              const table = tableOf(candidates).rank(need, { kind, profile: DEFAULT_PROFILE });
+              const ofKind = candidates.filter(({ node }) => node.kind === kind);
+              expect(table).toEqual(summaryOf(rank(ofKind, need, DEFAULT_PROFILE)));
+            }
+          }
+          const [given, need] = [candidates[place], requests[place % requests.length]];
+          if (!given || !need) continue;
+          const { id } = given.node;
+          const record = aPlacement(given.node).explain;
+          candidates = withCandidates(candidates, [withPlacement(given, placementOn(id, need, record), need)]);
+        }
+      }),
+    );
+  });
+
+  it("finds the best node outside a zone", () => {
+    fc.assert(
+      fc.property(worlds, fc.constantFrom("a", "b", "c", "nowhere"), (world, outside) => {
+        const candidates = candidatesIn(world);
+        for (const deployment of world.deployments) {
+          const need = requestOf(world, deployment);
+          const { bestOutside } = tableOf(candidates).rank(need, { kind: "edge", profile: DEFAULT_PROFILE, outside });
+          const ofKind = candidates.filter(({ node }) => node.kind === "edge");
+          const best = rank(ofKind, need, DEFAULT_PROFILE).feasible.find(
+            ({ candidate }) => candidate.node.zone !== outside,
+          );
+          const hasZone = candidates.some(({ node }) => node.zone === outside);
+          expect(bestOutside).toEqual(hasZone ? best : undefined);
+        }
+      }),
+    );
+  });
+
+  it("refuses a node where a filter throws, and goes on", () => {
+    const broken: Profile = {
+      ...DEFAULT_PROFILE,
+      filters: [
+        {
+          code: "broken",
+          keyOf: () => "",
+          refuse({ node }) {
+            if (node.zone === "a") throw new Error("boom");
+            return undefined;
+          },
+        },
+        ...DEFAULT_PROFILE.filters,
+      ],
+    };
+    fc.assert(
+      fc.property(worlds, (world) => {
+        const candidates = candidatesIn(world);
+        const [deployment] = world.deployments;
+        if (!deployment) return;
+        const need = requestOf(world, deployment);
+        const ofKind = candidates.filter(({ node }) => node.kind === "edge");
+        const found = tableOf(candidates).rank(need, { kind: "edge", profile: broken });
+        expect(found).toEqual(summaryOf(rank(ofKind, need, broken)));
+      }),
+    );
+  });
+});
