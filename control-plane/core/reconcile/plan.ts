@@ -5,7 +5,7 @@ import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { planAmong, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
-import { priorityOf } from "../scheduling/planning/victims.ts";
+import { inOrder, withMinimums } from "./order.ts";
 import { KeptPlans, settledPlan, type PlanMemory, type SettledPlan } from "./kept-plans.ts";
 import type { PlacementSteps, Step } from "./steps.ts";
 
@@ -35,6 +35,14 @@ const COMPLETE_MS = 60_000;
  * plan that was made before, is given or not. With it only the deployments that may be decided differently are looked at.
  */
 export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPlan): FleetPlan {
+  return withMinimums(fleet, (first) => planInOrder(fleet, context, { previous, first }));
+}
+
+function planInOrder(
+  fleet: Fleet,
+  context: PlanContext,
+  { previous, first }: { readonly previous: FleetPlan | undefined; readonly first: readonly string[] },
+): FleetPlan {
   const nodeName = (placement: FleetPlacement): string => fleet.nodes.get(placement.nodeId)?.name ?? placement.nodeId;
   const steps: Step<keyof PlacementSteps>[] = [];
   const decisions = new Map<string, DeploymentPlan>();
@@ -55,7 +63,7 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
   /** The fleet in which those that make room are to be gone. */
   let present = fleet;
   let candidates: readonly Candidate[] | undefined;
-  for (const deployment of byPriority(fleet)) {
+  for (const deployment of inOrder(fleet, first)) {
     const same = preempted.has(deployment.name) ? undefined : keeping.of(deployment);
     if (same) {
       kept.add(deployment.name);
@@ -106,10 +114,6 @@ export function planFleet(fleet: Fleet, context: PlanContext, previous?: FleetPl
     completeAt: isComplete ? context.now : previous.completeAt,
   };
 }
-
-/** Higher priority first, so that it has the room; then by name, so that a plan does not depend on the order of rows. */
-const byPriority = (fleet: Fleet): readonly FleetDeployment[] =>
-  [...fleet.deployments.values()].toSorted((a, b) => priorityOf(b) - priorityOf(a) || (a.name < b.name ? -1 : 1));
 
 /** As deployments of lower priority have to see it: what leaves for `deployment`, and what comes instead. */
 function afterPreemption(

@@ -58,8 +58,6 @@ export interface Node {
   readonly input?: readonly string[];
   readonly output: readonly string[];
   readonly attribute?: readonly object[];
-  /** Default: ai.onnx. */
-  readonly domain?: string;
 }
 
 interface Graph {
@@ -90,12 +88,7 @@ export function model(graph: Graph, irVersion = 8): Uint8Array {
   const message = ModelProto.create({
     irVersion,
     graph: graphProto(graph),
-    opsetImport: [
-      { domain: "", version: 17 },
-      ...(graph.nodes.some(({ domain }) => domain === "com.microsoft")
-        ? [{ domain: "com.microsoft", version: 1 }]
-        : []),
-    ],
+    opsetImport: [{ domain: "", version: 17 }],
   });
   return ModelProto.encode(message).finish();
 }

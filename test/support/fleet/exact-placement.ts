@@ -1,0 +1,72 @@
+import { versionOf } from "../../../control-plane/core/fleet/queries.ts";
+import { nodeState } from "../../../control-plane/core/fleet/node-status.ts";
+import type { Fleet, FleetDeployment, FleetNode } from "../../../control-plane/core/fleet/types.ts";
+import { nodeKind } from "../../../shared/api/v1/nodes.ts";
+import { NOW, TIMINGS } from "./fleet-builder.ts";
+
+const MIB = 1_048_576;
+
+/** Room on a node, in MiB. */
+interface Room {
+  memMiB: number;
+  diskMiB: number;
+}
+
+export const needOfDeployment = (fleet: Fleet, { spec }: FleetDeployment): Readonly<Room> => ({
+  memMiB: spec.limits.memMiB ?? 0,
+  diskMiB: Math.ceil((versionOf(fleet, spec.model, 1)?.bytes ?? 0) / MIB),
+});
+
+/** What an empty node has for models: 90 % of its memory, and what is free on its disk above 5 %. */
+export function roomOf({ capabilities, load }: FleetNode): Readonly<Room> {
+  const { memMiB = 0, diskMiB = 0 } = capabilities ?? {};
+  return {
+    memMiB: Math.floor(memMiB * 0.9),
+    diskMiB: (load?.diskFreeMiB ?? diskMiB) - Math.ceil(diskMiB * 0.05),
+  };
+}
+
+/** Whether a node may have a replica of a deployment if there is room, said in other words than those of the filters. */
+export function mayHost(fleet: Fleet, node: FleetNode, { spec }: FleetDeployment): boolean {
+  const { residency, where } = spec.placement;
+  const { opset = 0 } = versionOf(fleet, spec.model, 1) ?? {};
+  return (
+    nodeState(node, NOW, TIMINGS) === "ready" &&
+    !node.cordoned &&
+    !node.draining &&
+    (residency === "any" || residency === `${node.kind}-only`) &&
+    (where.matchLabels["gpu"] === undefined || node.labels["gpu"] === where.matchLabels["gpu"]) &&
+    opset <= (node.capabilities?.maxOpset ?? 0)
+  );
+}
+
+/** Whether every deployment can have its minimums at once on the empty nodes: tries every assignment, so only for small fleets. */
+export function haveAllRoom(fleet: Fleet): boolean {
+  const nodes = [...fleet.nodes.values()];
+  const free = new Map(nodes.map((node) => [node.id, { ...roomOf(node) }]));
+  const groups = [...fleet.deployments.values()].flatMap((deployment) =>
+    nodeKind.options.map((kind) => ({
+      need: needOfDeployment(fleet, deployment),
+      count: deployment.spec.placement[kind].min,
+      among: nodes.filter((node) => node.kind === kind && mayHost(fleet, node, deployment)),
+    })),
+  );
+  /** Whether the groups from `group` on have room when `left` more of it go on its nodes from `from` on. */
+  function fits(group: number, from: number, left: number): boolean {
+    const of = groups[group];
+    if (!of) return true;
+    if (left === 0) return fits(group + 1, 0, groups[group + 1]?.count ?? 0);
+    for (let at = from; at <= of.among.length - left; at += 1) {
+      const room = free.get(of.among[at]?.id ?? ("" as FleetNode["id"]));
+      if (!room || room.memMiB < of.need.memMiB || room.diskMiB < of.need.diskMiB) continue;
+      room.memMiB -= of.need.memMiB;
+      room.diskMiB -= of.need.diskMiB;
+      const isFound = fits(group, at + 1, left - 1);
+      room.memMiB += of.need.memMiB;
+      room.diskMiB += of.need.diskMiB;
+      if (isFound) return true;
+    }
+    return false;
+  }
+  return fits(0, 0, groups[0]?.count ?? 0);
+}
