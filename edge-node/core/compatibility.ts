@@ -7,9 +7,7 @@ export function whyIncompatible(
   node: Pick<Capabilities, "runtime" | "runtimes" | "maxOpset" | "maxIrVersion">,
 ): string | undefined {
   const name = `${manifest.model}:${manifest.version}`;
-  if (manifest.text?.decoder !== undefined && node.runtimes?.includes("generate") !== true)
-    return `${name} writes text by ONNX Runtime, and this agent has no runtime for that`;
-  if (manifest.text !== undefined && manifest.text.decoder === undefined && node.runtimes?.includes("gguf") !== true)
+  if (manifest.text !== undefined && node.runtimes?.includes("gguf") !== true)
     return `${name} writes text, and there is no build of llama.cpp for this platform`;
   if (manifest.encoder !== undefined && node.runtimes?.includes("embed") !== true)
     return `${name} makes embeddings, and this agent has no runtime for that`;

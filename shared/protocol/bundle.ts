@@ -7,7 +7,7 @@ import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
  */
 
 /** What executes a version. More follow; a control plane refuses those that it does not know. */
-const RUNTIMES = ["onnx", "gguf", "generate", "embed"] as const;
+const RUNTIMES = ["onnx", "gguf", "embed"] as const;
 export const runtime = z.enum(RUNTIMES, {
   error: ({ input }) =>
     `the runtime ${JSON.stringify(input)?.slice(0, 40) ?? "undefined"} is not known; this release knows: ${RUNTIMES.join(", ")}`,
@@ -83,7 +83,7 @@ export const bundleFile = z.strictObject({
 export type BundleFile = z.infer<typeof bundleFile>;
 
 /** How the names of the files end that a runtime loads. */
-const ENDINGS: Readonly<Record<Runtime, string>> = { onnx: ".onnx", gguf: ".gguf", generate: ".onnx", embed: ".onnx" };
+const ENDINGS: Readonly<Record<Runtime, string>> = { onnx: ".onnx", gguf: ".gguf", embed: ".onnx" };
 
 /**
  * The file that the runtime loads: `main` if it is named, else the only file that ends as the runtime's files do.

@@ -72,8 +72,7 @@ export async function acceptVersion(
     data: {
       state: "ready",
       artifactDigest: artifact,
-      ...(manifest.text && { text: manifest.text }),
-      ...(manifest.runtime !== "gguf" && { opset, irVersion, producer }),
+      ...(manifest.text ? { text: manifest.text } : { opset, irVersion, producer }),
       ...(manifest.encoder && { encoder: manifest.encoder }),
       inputs: [...inputs],
       outputs: [...outputs],
