@@ -1,34 +1,22 @@
-import { ChurnMap } from "../../../shared/bytes/churn-map.ts";
 import { ERRORS } from "../../../shared/base/errors.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { errorBody } from "../../../shared/inference/response.ts";
 import { encodeMessages, JSON_BODY, type ResponseFrame } from "../../../shared/protocol/frames/inference-frame.ts";
-import { INITIAL_CREDIT_BYTES, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
-import { StreamCredit } from "../../../shared/protocol/frames/stream-credit.ts";
+import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
 import {
-  DATA_HEADER,
-  encodeResponseHead,
-  encodeStreamData,
-  encodeTrailers,
-  type TrailersFrame,
-  UNKNOWN_LENGTH,
-} from "../../../shared/protocol/frames/stream-frame.ts";
+  type SendPiece,
+  STREAMED_BYTES,
+  StreamSender,
+  type Trailers,
+} from "../../../shared/protocol/frames/stream-sender.ts";
 import type { ResponseHead } from "../../ports/channels.ts";
 import type { HostStream, HostTrailer } from "../../ports/model-hosts.ts";
 import type { QueueFigures } from "../../ports/serving.ts";
 import type { NodeChannel } from "./node-channel.ts";
-import { SendTurns } from "./send-turns.ts";
 
 /** What a control plane that knows no streams takes of a response. */
 const OLD_MAX_BODY_BYTES = 8 * 1_048_576;
-/** Bytes of a body in one DATA frame; a response that is no longer needs no stream. */
-const STREAMED_BYTES = MAX_MESSAGE_BYTES - DATA_HEADER;
-
-/** Frames of large responses that wait in the socket: 256 KiB. */
-const FRAMES_WAITING = 4;
-
-type Trailers = Omit<TrailersFrame, "type">;
-
 /**
  * Sends the responses of one inference channel: a small one in one frame, a larger one frame by frame, so that small ones
  * pass between the parts of it. Those go out as streams within the credit of their request; to a control plane that
@@ -37,33 +25,30 @@ type Trailers = Omit<TrailersFrame, "type">;
 export class ResponseSender {
   readonly #socket: NodeChannel;
   readonly #streamsResponses: boolean;
-  readonly #turns = new SendTurns(FRAMES_WAITING);
-  readonly #credits = new ChurnMap<StreamCredit>();
+  readonly #streams: StreamSender;
 
   /** `streamsResponses`: the control plane understands streamed responses. */
   constructor(socket: NodeChannel, { streamsResponses }: { readonly streamsResponses: boolean }) {
     this.#socket = socket;
     this.#streamsResponses = streamsResponses;
-    void socket.closed.then(() => {
-      for (const [, credit] of this.#credits.entries()) credit.close();
-    });
+    this.#streams = new StreamSender(socket);
   }
 
   grant(requestId: number, bytes: number): void {
-    this.#credits.get(requestId)?.grant(bytes);
+    this.#streams.grant(requestId, bytes);
   }
 
   /** The control plane wants no more of the response. */
   cancel(requestId: number): void {
-    this.#credits.get(requestId)?.close();
+    this.#streams.cancel(requestId);
   }
 
   /** Resolves when the socket has taken it, or nobody wants it any more. */
   async respond(head: ResponseHead & Pick<ResponseFrame, "body">): Promise<void> {
     const { body } = head;
     if (this.#streamsResponses && body.byteLength > STREAMED_BYTES)
-      return this.#stream(head, body.byteLength, async (credit) =>
-        (await this.#send(head.requestId, { offset: 0, bytes: body, credit })) ? { ...head, meta: {} } : undefined,
+      return this.#streams.stream({ ...head, bodyLength: body.byteLength }, async (send) =>
+        (await send(0, body)) ? { ...head, meta: {} } : undefined,
       );
     return this.#whole(head, [body]);
   }
@@ -74,19 +59,19 @@ export class ResponseSender {
    */
   async respondInPieces(head: ResponseHead, stream: HostStream, figures: () => QueueFigures): Promise<void> {
     if (!this.#streamsResponses) return this.#collect(head, stream);
-    return this.#stream(head, stream.length ?? UNKNOWN_LENGTH, (credit) =>
-      this.#pieces(head, { stream, credit, figures }),
+    return this.#streams.stream({ ...head, bodyLength: stream.length ?? UNKNOWN_LENGTH }, (send) =>
+      this.#pieces(head, { stream, send, figures }),
     );
   }
 
   async #pieces(
     head: ResponseHead,
-    { stream, credit, figures }: { stream: HostStream; credit: StreamCredit; figures: () => QueueFigures },
+    { stream, send, figures }: { stream: HostStream; send: SendPiece; figures: () => QueueFigures },
   ): Promise<Trailers | undefined> {
     let offset = 0;
     for (let piece = await stream.next(); piece !== undefined; piece = await stream.next()) {
       const { byteLength } = piece;
-      if (!(await this.#send(head.requestId, { offset, bytes: piece, credit }))) {
+      if (!(await send(offset, piece))) {
         stream.cancel();
         return this.#afterCancel(head, stream, figures);
       }
@@ -110,39 +95,6 @@ export class ResponseSender {
   ): Promise<Trailers | undefined> {
     const usage = (await stream.senderEnd)?.usage;
     return usage && { ...head, ...figures(), meta: { code: "CANCELLED", usage } };
-  }
-
-  /** Head, what `body` sends, and the trailers that it returns; none when nobody reads the response any more. */
-  async #stream(
-    head: ResponseHead,
-    bodyLength: number,
-    body: (credit: StreamCredit) => Promise<Trailers | undefined>,
-  ): Promise<void> {
-    const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
-    this.#credits.set(head.requestId, credit);
-    try {
-      await this.#socket.sendAndWait(encodeResponseHead({ ...head, bodyLength }));
-      const trailers = await body(credit);
-      if (trailers !== undefined) await this.#socket.sendAndWait(encodeTrailers(trailers));
-    } finally {
-      this.#credits.delete(head.requestId);
-    }
-  }
-
-  /** Sends `bytes`, which lie at `offset` of the body, as they are granted. False when nobody reads it any more. */
-  async #send(
-    requestId: number,
-    { offset, bytes, credit }: { readonly offset: number; readonly bytes: Uint8Array; readonly credit: StreamCredit },
-  ): Promise<boolean> {
-    for (let at = 0; at < bytes.byteLength;) {
-      const taken = await credit.take(Math.min(STREAMED_BYTES, bytes.byteLength - at));
-      if (taken === 0) return false;
-      await this.#turns.take();
-      const frame = encodeStreamData(requestId, offset + at, bytes.subarray(at, at + taken));
-      void this.#socket.sendAndWait(frame).then(() => this.#turns.leave());
-      at += taken;
-    }
-    return true;
   }
 
   async #whole(head: ResponseHead, pieces: readonly Uint8Array[]): Promise<void> {
