@@ -1,10 +1,9 @@
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { readFile } from "node:fs/promises";
 import { digitRequests } from "../../support/models/digit-request.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
+import { freePort, type SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 import { steadyLoad } from "../../support/processes/steady-load.ts";
 
 const LEADS_WITHIN_MS = 15_000;
@@ -23,15 +22,7 @@ beforeAll(async () => {
     SKERRY_PORT: String(port),
     SKERRY_NODE_URLS: `${first},${second}`,
   });
-  other = new SkerryProcess("control-plane/main.ts", {
-    env: {
-      DATABASE_URL: database.url,
-      SKERRY_PORT: String(otherPort),
-      SKERRY_NODE_URLS: `${second},${first}`,
-      SKERRY_DATA_DIR: path.join(cluster.directory, "control-plane"),
-    },
-    log: path.join(cluster.directory, "other-control-plane.log"),
-  });
+  other = cluster.addControlPlane(otherPort, { SKERRY_NODE_URLS: `${second},${first}` });
   await until("the other one is ready", async () => (await fetch(`${otherUrl}/readyz`).catch(() => undefined))?.ok);
   await cluster.addNode("edge-a");
   await cluster.addNode("edge-b", { env: { SKERRY_URL: otherUrl } });

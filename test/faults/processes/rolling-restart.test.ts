@@ -1,10 +1,9 @@
 import { readFile } from "node:fs/promises";
-import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { digitRequests } from "../../support/models/digit-request.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
+import { freePort, type SkerryProcess, until } from "../../support/processes/skerry-process.ts";
 import { steadyLoad, type LoadSample } from "../../support/processes/steady-load.ts";
 
 const PER_SECOND = 30;
@@ -118,15 +117,7 @@ describe("proc-term: a control plane is stopped and started under 30 requests a 
       SKERRY_NODE_URLS: `${first},${second}`,
     });
     const startOther = (): SkerryProcess => {
-      const other = new SkerryProcess("control-plane/main.ts", {
-        env: {
-          DATABASE_URL: database.url,
-          SKERRY_PORT: String(otherPort),
-          SKERRY_NODE_URLS: `${first},${second}`,
-          SKERRY_DATA_DIR: path.join(cluster.directory, "control-plane"),
-        },
-        log: path.join(cluster.directory, "other-control-plane.log"),
-      });
+      const other = cluster.addControlPlane(otherPort);
       others.push(other);
       return other;
     };

@@ -93,6 +93,11 @@ export class SkerryCluster {
     return this.#directory;
   }
 
+  /** Starts another control plane on the same database and files, which listens on `port`. The caller stops it. */
+  addControlPlane(port: number, env: NodeJS.ProcessEnv = {}): SkerryProcess {
+    return this.#spawnControlPlane({ SKERRY_PORT: String(port), ...env }, `control-plane-${port}.log`);
+  }
+
   /** Starts it again. `env`: settings that differ from those of the start. */
   restartControlPlane(env: NodeJS.ProcessEnv = {}): void {
     this.#controlPlane = this.#spawnControlPlane(env);
@@ -304,7 +309,7 @@ export class SkerryCluster {
     return items.find((item) => item.name === name && holds(item));
   }
 
-  #spawnControlPlane(env: NodeJS.ProcessEnv = {}): SkerryProcess {
+  #spawnControlPlane(env: NodeJS.ProcessEnv = {}, log = "control-plane.log"): SkerryProcess {
     return new SkerryProcess("control-plane/main.ts", {
       env: {
         SKERRY_DATA_DIR: path.join(this.#directory, "control-plane"),
@@ -312,7 +317,7 @@ export class SkerryCluster {
         ...this.#env,
         ...env,
       },
-      log: path.join(this.#directory, "control-plane.log"),
+      log: path.join(this.#directory, log),
       checkout: this.#checkout,
       under: this.#under,
     });
