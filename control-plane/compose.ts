@@ -12,8 +12,7 @@ import type { HttpServer } from "./adapters/http/server/server.ts";
 import { PrometheusMetrics } from "./adapters/metrics/prometheus.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { waitForPostgres } from "./adapters/postgres/wait-for-postgres.ts";
-import { keys } from "./adapters/system/ed25519.ts";
-import { NodeChannels } from "./adapters/websocket/node-channels.ts";
+import { keyPair, keys } from "./adapters/system/ed25519.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
 import { ControlLoop } from "./app/control-loop/control-loop.ts";
 import { DemandReports } from "./app/control-loop/demand-reports.ts";
@@ -40,6 +39,7 @@ import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import { composeCloud } from "./compose-cloud.ts";
+import { composePeers, composeSockets } from "./compose-peers.ts";
 import type { Config } from "./config.ts";
 import { openArtifacts } from "./open-artifacts.ts";
 import type { NewEvent } from "./ports/events.ts";
@@ -68,7 +68,12 @@ export async function composeControlPlane(
 ): Promise<ControlPlane> {
   const { postgres, http, clock, random, logger } = parts;
   const replica = newId("r", random);
-  const self = { id: replica, address: config.port === 0 ? replica : `${hostname()}:${config.port}` };
+  const key = keyPair();
+  const self = {
+    id: replica,
+    address: config.port === 0 ? replica : `${hostname()}:${config.port}`,
+    peer: { url: config.peerUrl, publicKey: key.publicKey },
+  };
   const cpId = await waitForPostgres(() => postgres.controlPlaneId(), parts);
   const timings = { suspectMs: config.suspectMs, lostMs: config.lostMs };
   const { publicUrl } = config;
@@ -86,11 +91,15 @@ export async function composeControlPlane(
     ...fleetCounts(fleet.snapshot(), clock.now(), timings),
     inFlight: inference.inFlight(),
     pools: cloud.pools.findings,
+    peers: peers.links.counts(),
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
   const artifacts = await openArtifacts(config, parts);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
+  const ofPeers = { replica, cpId, key, postgres, fleet, registry, timings, clock, random, logger };
+  const peers = composePeers(ofPeers);
+  const { paths } = peers;
   const push = new ModelPush({
     artifacts,
     catalog: postgres.catalog,
@@ -127,19 +136,11 @@ export async function composeControlPlane(
     isLifeRecorded: () => leadership.isRenewing,
     clock,
   });
-  const sockets = new NodeChannels({
-    sessions: gateway,
-    keys,
-    clock,
-    logger,
-    cpId,
-    trustedProxies: config.trustedProxies,
-  });
+  const sockets = composeSockets({ ...ofPeers, sessions: gateway, peers, trustedProxies: config.trustedProxies });
   const inference = new InferenceService({
     fleet,
-    registry,
+    paths,
     telemetry,
-    timings,
     awaitedUntil: (nodeIds) => readiness.awaitedUntil(nodeIds),
     clock,
     random,
@@ -224,7 +225,7 @@ export async function composeControlPlane(
     random,
     logger,
   });
-  const readiness = new Readiness({ fleet, registry, timings, clock });
+  const readiness = new Readiness({ fleet, paths, timings, clock });
   const httpApi = createHttpApi(http, {
     keys: apiKeys,
     catalog,
@@ -272,6 +273,7 @@ export async function composeControlPlane(
       await waitForPostgres(() => postgres.sessions.enter(self), parts);
       await fleet.start();
       inference.start();
+      peers.links.start();
       push.start();
       gateway.start();
       watch.start();
@@ -303,10 +305,11 @@ export async function composeControlPlane(
       readiness.stop();
       // Their replicas may come long after the server's last second: told now, their callers ask another control plane.
       inference.endWaits();
-      await Promise.all([http.stop(), httpApi.grpc.stop(DRAIN_MS)]);
+      await Promise.all([http.stop(), httpApi.grpc.stop(DRAIN_MS), peers.requests.idle()]);
       inference.drain();
       gateway.stop();
       watch.stop();
+      peers.links.stop();
       sockets.terminateAll();
       inference.stop();
       recorder.stop();

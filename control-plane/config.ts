@@ -142,6 +142,12 @@ const settings = z.object({
     .describe(
       "Where nodes reach this control plane: ws:// or wss:// URLs, comma-separated. Default: that of SKERRY_PUBLIC_URL.",
     ),
+  SKERRY_PEER_URL: z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe(
+      "Where other control planes of the same database reach this one, a ws:// or wss:// URL; they forward requests for its nodes there. Default: SKERRY_HOST and SKERRY_PORT, if that is not an address for all.",
+    ),
   SKERRY_ADMIN_KEY_FILE: z
     .string()
     .optional()
@@ -260,6 +266,8 @@ export interface Config {
   /** Undefined: model files are in `dataDir`. Its credentials are read from the environment and never kept here. */
   readonly objectStore: ObjectStoreConfig | undefined;
   readonly nodeUrls: readonly string[] | undefined;
+  /** Null: other control planes do not reach this one. */
+  readonly peerUrl: string | null;
   readonly adminKeyFile: string | undefined;
   /** `namespace/name` of each; none: pods do not join. */
   readonly podServiceAccounts: readonly string[];
@@ -301,6 +309,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: data.SKERRY_DATA_DIR,
     objectStore: objectStoreOf(data),
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
+    peerUrl: data.SKERRY_PEER_URL ?? peerUrlOf(data),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
     podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
     kubernetesNamespace: data.SKERRY_KUBERNETES_NAMESPACE,
@@ -327,6 +336,14 @@ function objectStoreOf(data: Settings): ObjectStoreConfig | undefined {
   if (data.SKERRY_OBJECT_STORE === undefined) return undefined;
   const endpoint = data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL;
   return { ...data.SKERRY_OBJECT_STORE, endpoint, region: data.AWS_REGION ?? (endpoint && "us-east-1") };
+}
+
+/** The addresses that stand for all of a machine's are no way to it. */
+const ANY_ADDRESS = new Set(["0.0.0.0", "::", "::0"]);
+
+function peerUrlOf({ SKERRY_HOST: host, SKERRY_PORT: port }: Settings): string | null {
+  if (port === 0 || ANY_ADDRESS.has(host)) return null;
+  return `ws://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function complaints(error: z.ZodError): readonly string[] {

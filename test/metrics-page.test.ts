@@ -24,6 +24,7 @@ const controlPlaneMetrics = async (): Promise<string> => {
     inFlight: 0,
     pools: [POOL],
     watches: NO_WATCHES,
+    peers: { open: 0, broken: 0 },
   };
   return (await new PrometheusMetrics(() => nothing).render()).text;
 };

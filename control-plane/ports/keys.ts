@@ -43,3 +43,11 @@ export interface Keys {
   /** 32 random bytes, base64url. */
   secret(): string;
 }
+
+/** Its private key stays inside. */
+export interface KeyPair {
+  /** Raw, base64url. */
+  readonly publicKey: string;
+  /** The signature over `text`, base64url. */
+  sign(text: string): string;
+}

@@ -57,6 +57,8 @@ export interface FleetCounts {
   readonly nodes: ReadonlyMap<NodeState, number>;
   readonly placements: ReadonlyMap<PlacementState, number>;
   readonly deployments: number;
+  /** Links to other control planes. */
+  readonly peers: { readonly open: number; readonly broken: number };
   /** Requests that are at nodes now. */
   readonly inFlight: number;
   /** Pools of cloud nodes; none on a replica that does not lead. */

@@ -61,7 +61,17 @@ export interface Replica {
   readonly id: string;
   /** `host:port`. */
   readonly address: string;
+  /** How the others know it; undefined: not at all. */
+  readonly peer?: {
+    /** Where they dial it; null: they cannot. */
+    readonly url: string | null;
+    /** What it proves itself by when it dials them: Ed25519, base64url. */
+    readonly publicKey: string;
+  };
 }
+
+/** Another control plane as this one finds it. */
+export type Peer = Pick<Replica, "id"> & NonNullable<Replica["peer"]>;
 
 export interface TouchedSession {
   readonly nodeId: NodeId;
@@ -95,6 +105,8 @@ export interface SessionStore {
   enter(replica: Replica): Promise<void>;
   /** Whether another replica recorded within 16 s that it lives. */
   hasOthers(replicaId: string): Promise<boolean>;
+  /** The other replicas that recorded within 16 s that they live, but those of a version that cannot be a peer. */
+  peers(replicaId: string): Promise<readonly Peer[]>;
   /** The replica stops: its row goes. */
   leave(replicaId: string): Promise<void>;
   /**

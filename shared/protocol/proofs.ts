@@ -22,6 +22,10 @@ export const sessionProofText = (proof: {
 }): string =>
   `skerry-node-auth-v1\n${proof.cpId}\n${proof.channel}\n${proof.nodeId}\n${proof.generation}\n${proof.nonce}`;
 
+/** What a control plane signs when it dials another one: the nonce makes it worthless on any other socket and at any other one. */
+export const peerProofText = (proof: { cpId: string; from: string; to: string; nonce: string }): string =>
+  `skerry-peer-auth-v1\n${proof.cpId}\n${proof.from}\n${proof.to}\n${proof.nonce}`;
+
 export interface JoinToken {
   readonly pin: string;
   readonly keySetHash: string;

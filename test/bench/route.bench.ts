@@ -7,11 +7,12 @@ import { SessionRegistry } from "../../control-plane/app/node-sessions/node-sess
 import { Telemetry } from "../../control-plane/app/inference/telemetry.ts";
 import { resolve } from "../../control-plane/core/routing/table.ts";
 import { seededRandom } from "../../shared/base/random.ts";
-import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../support/fleet/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion } from "../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../support/fleet/fleet-in-memory.ts";
 import { aSession } from "../support/fleet/node-session.ts";
 import { quantile } from "../support/quantile.ts";
 import { TestClock } from "../support/test-clock.ts";
+import { ownPaths } from "../support/fleet/own-paths.ts";
 
 /**
  * What a route costs: the version, its candidates, the choice, and the count of the request at its placement. The
@@ -49,7 +50,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
     registry.add(session);
     telemetry.of(`p-${name}`).report(figures, clock.now());
   }
-  const view = new RouteCache({ fleet, registry, telemetry, timings: TIMINGS });
+  const view = new RouteCache({ fleet, paths: ownPaths(registry), telemetry });
   const random = seededRandom(1);
   const request = { model: "digits", version: undefined, site: "harbour" };
   let now = clock.now();
@@ -67,7 +68,7 @@ async function routerOf(count: number): Promise<Record<string, () => void>> {
       now,
       random,
       timeLeftMs: 10_000,
-      mayTake: ({ nodeId, session }) => session.inference !== undefined && !asked.includes(nodeId),
+      mayTake: ({ nodeId, path }) => path.inference !== undefined && !asked.includes(nodeId),
       prefer: undefined,
       sloMs,
     };

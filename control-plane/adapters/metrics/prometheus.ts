@@ -164,6 +164,15 @@ export class PrometheusMetrics implements Metrics {
       },
     });
     new Gauge({
+      name: "skerry_peer_links",
+      help: "Other control planes that hold nodes, by whether requests can be forwarded to them",
+      labelNames: ["state"],
+      registers,
+      collect() {
+        for (const [state, count] of Object.entries(counts().peers)) this.set({ state }, count);
+      },
+    });
+    new Gauge({
       name: "skerry_watches",
       help: "Open streams of changes, by what is followed",
       labelNames: ["of"],

@@ -1,5 +1,5 @@
-import { createPublicKey, randomBytes, verify } from "node:crypto";
-import type { Keys } from "../../ports/keys.ts";
+import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
+import type { KeyPair, Keys } from "../../ports/keys.ts";
 
 /** SubjectPublicKeyInfo of Ed25519 (RFC 8410) up to the 32 raw bytes: node:crypto reads no bare keys. */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
@@ -19,3 +19,13 @@ export const keys: Keys = {
   },
   secret: () => randomBytes(SECRET_BYTES).toString("base64url"),
 };
+
+/** A new pair. */
+export function keyPair(): KeyPair {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = publicKey.export({ format: "der", type: "spki" }).subarray(SPKI_PREFIX.byteLength);
+  return {
+    publicKey: raw.toString("base64url"),
+    sign: (text) => sign(null, Buffer.from(text), privateKey).toString("base64url"),
+  };
+}

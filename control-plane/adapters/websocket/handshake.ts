@@ -29,6 +29,13 @@ export interface NodeChannelsOptions {
   readonly cpId: string;
   /** Proxies in front that add to `X-Forwarded-For`; 0: it is not believed. */
   readonly trustedProxies: number;
+  /** The id of this control plane. */
+  readonly replica: string;
+  /**
+   * Where the control plane `replica`, which the node says holds its session, is dialled; undefined: it is not there, cannot
+   * be dialled, or there is no such node. Rejects while PostgreSQL is away.
+   */
+  readonly urlOfHolder: (nodeId: string, replica: string) => Promise<string | undefined>;
 }
 
 interface HandshakeContext extends NodeChannelsOptions {
@@ -54,7 +61,7 @@ export async function authenticate(webSocket: WebSocket, context: HandshakeConte
   const { keys, cpId, clock, channel } = context;
   const nonce = keys.secret();
   sendJson(webSocket, { type: "challenge", id: 1, nonce, cpId, cpTime: new Date(clock.wallNow()).toISOString() });
-  const data = await firstMessage(webSocket, context);
+  const data = await firstMessage(webSocket, clock);
   context.onAnswered();
   if (data === undefined) return;
   const answer = channel === "control" ? parseMessage(helloSchema, data) : parseMessage(attachSchema, data);
@@ -70,7 +77,7 @@ export async function authenticate(webSocket: WebSocket, context: HandshakeConte
 }
 
 /** A paused socket would never read that the other side has closed too: that one would wait until its deadline. */
-function refuse(webSocket: WebSocket, code: CloseCode, reason: string): void {
+export function refuse(webSocket: WebSocket, code: CloseCode, reason: string): void {
   webSocket.resume();
   webSocket.close(code, reason);
 }
@@ -127,8 +134,8 @@ function openData(webSocket: WebSocket, attach: Attach, context: HandshakeContex
   socket.listen(redeem(socket));
 }
 
-/** Undefined when the socket closed or the time ran out: then it is closed already. */
-function firstMessage(webSocket: WebSocket, { clock }: HandshakeContext): Promise<RawData | undefined> {
+/** Undefined when the socket closed or the time ran out: then it is closed already. Pauses the socket behind the message. */
+export function firstMessage(webSocket: WebSocket, clock: Clock): Promise<RawData | undefined> {
   return new Promise((resolve) => {
     const cancel = clock.after(AUTHENTICATION_DEADLINE_MS, () => {
       webSocket.close(CLOSE.TOO_SLOW, "no answer to the challenge");

@@ -11,10 +11,13 @@ import {
   SUBPROTOCOL,
   type Channel,
 } from "../../../shared/protocol/limits.ts";
+import { HOP_HEADER, REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
 import { authenticate, type NodeChannelsOptions } from "./handshake.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
+import { refuseUpgrade } from "./refuse-upgrade.ts";
 import { UnprovenSockets } from "./unproven-sockets.ts";
+import { UpgradePipe } from "./upgrade-pipe.ts";
 
 interface Identified {
   readonly nodeId: string;
@@ -31,9 +34,11 @@ export class NodeChannels {
   readonly #servers: Record<Channel, WebSocketServer>;
   readonly #queue = new HandshakeQueue();
   readonly #unproven = new UnprovenSockets();
+  readonly #pipe: UpgradePipe;
 
   constructor(options: NodeChannelsOptions) {
     this.#options = options;
+    this.#pipe = new UpgradePipe(options.clock);
     const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 });
     const large = socketServer({ maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 });
     this.#servers = { control: small, inference: small, transfer: large };
@@ -48,16 +53,17 @@ export class NodeChannels {
   /** Ends every socket that is still open, at once. */
   terminateAll(): void {
     for (const server of Object.values(this.#servers)) for (const client of server.clients) client.terminate();
+    this.#pipe.terminateAll();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const path = (request.url ?? "").split("?", 1)[0];
     const channel = CHANNELS.find((each) => channelPath(each) === path);
-    if (!channel) return refuse(socket, "404 Not Found");
-    if (request.headers.origin !== undefined) return refuse(socket, "403 Forbidden");
+    if (!channel) return refuseUpgrade(socket, "404 Not Found");
+    if (request.headers.origin !== undefined) return refuseUpgrade(socket, "403 Forbidden");
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((each) => each.trim());
     if (!offered.includes(SUBPROTOCOL))
-      return refuse(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
+      return refuseUpgrade(socket, "426 Upgrade Required", `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n`);
     const { peer, address } = this.#arrivalOf(request);
     const origin = address === peer ? `${address}:${request.socket.remotePort ?? 0}` : address;
     const open = async (node: Identified): Promise<void> => {
@@ -66,15 +72,17 @@ export class NodeChannels {
     };
     const present = channel === "control" ? undefined : this.#inSession(request);
     if (present) return void open(present);
+    const holder = channel === "control" ? undefined : this.#holderOf(request);
+    if (holder !== undefined) return void this.#passOn(request, socket, head, holder);
     const isQueued = this.#queue.add(address, async () => {
       if (hasGone(socket)) return void socket.destroy(); // it has waited for too long
       const identity = await this.#identify(request);
-      if (identity === "unavailable") return refuse(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
-      if (identity === "removed") return refuse(socket, "410 Gone");
-      if (!identity) return refuse(socket, "401 Unauthorized");
+      if (identity === "unavailable") return refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 2\r\n");
+      if (identity === "removed") return refuseUpgrade(socket, "410 Gone");
+      if (!identity) return refuseUpgrade(socket, "401 Unauthorized");
       await open(identity);
     });
-    if (!isQueued) refuse(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
+    if (!isQueued) refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
   }
 
   /** Waits for the node's answer without holding a turn. */
@@ -104,6 +112,21 @@ export class NodeChannels {
     if (typeof nodeId !== "string") return undefined;
     const identity = this.#options.sessions.identityInSession(nodeId);
     return identity && { nodeId, identity };
+  }
+
+  /** The control plane that holds the session of the channel's node, when it is another one and the channel may be passed on. */
+  #holderOf({ headers }: IncomingMessage): string | undefined {
+    const holder = headers[REPLICA_HEADER];
+    if (typeof holder !== "string" || holder === this.#options.replica || headers[HOP_HEADER] !== undefined)
+      return undefined;
+    return holder;
+  }
+
+  async #passOn(request: IncomingMessage, socket: Duplex, head: Buffer, holder: string): Promise<void> {
+    const nodeId = request.headers["skerry-node-id"]?.toString() ?? "";
+    const url = await this.#options.urlOfHolder(nodeId, holder).catch(() => undefined);
+    if (url === undefined) return refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
+    this.#pipe.pass(request, socket, head, url);
   }
 
   async #identify(request: IncomingMessage): Promise<Identified | "unavailable" | "removed" | null> {
@@ -149,8 +172,3 @@ const socketServer = (limits: { readonly maxPayload: number; readonly maxBuffere
     perMessageDeflate: false,
     handleProtocols: () => SUBPROTOCOL,
   });
-
-function refuse(socket: Duplex, status: string, headers = ""): void {
-  socket.once("finish", () => socket.destroy()); // the other side may never close
-  socket.end(`HTTP/1.1 ${status}\r\n${headers}Connection: close\r\nContent-Length: 0\r\n\r\n`);
-}

@@ -9,7 +9,7 @@ export function fleetCounts(
   fleet: Fleet,
   now: number,
   timings: NodeTimings,
-): Omit<FleetCounts, "inFlight" | "pools" | "watches"> {
+): Omit<FleetCounts, "inFlight" | "pools" | "watches" | "peers"> {
   const nodes = new Map<NodeState, number>(stateSchema.options.map((state) => [state, 0]));
   const placements = new Map<PlacementState, number>(PLACEMENT_STATES.map((state) => [state, 0]));
   for (const node of fleet.nodes.values()) {

@@ -1,12 +1,12 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { isAwaited, NODES_RETURN_MS, whyNotRouting, type ReadinessView } from "../../core/fleet/readiness.ts";
-import type { SessionRegistry } from "../node-sessions/node-session.ts";
+import type { RequestPaths } from "../inference/request-paths.ts";
 import type { FleetCache } from "./fleet-cache.ts";
 
 interface Parts {
   readonly fleet: FleetCache;
-  readonly registry: SessionRegistry;
+  readonly paths: RequestPaths;
   readonly timings: NodeTimings;
   readonly clock: Clock;
 }
@@ -48,13 +48,13 @@ export class Readiness {
   }
 
   get #view(): ReadinessView {
-    const { registry, timings, clock } = this.#parts;
+    const { paths, timings, clock } = this.#parts;
     const now = clock.now();
     return {
       now,
       startedAt: this.#startedAt,
       timings,
-      isRoutable: (node) => registry.isRoutable(node, now, timings),
+      isRoutable: (node) => paths.to(node, now) !== undefined,
     };
   }
 

@@ -16,7 +16,7 @@ import type { AttemptOutcome } from "./pending-requests.ts";
 import type { ServingCandidate } from "./route-cache.ts";
 
 /** A node that misses the deadline tells so itself; this is how long we wait for that before we do, in ms. */
-const NODE_GRACE_MS = 100;
+export const NODE_GRACE_MS = 100;
 
 /** A request on its way. Instants in ms of the router's clock. */
 export interface AttemptContext {
@@ -53,7 +53,7 @@ export function attempt(
   }: { readonly route: RouteNote; readonly giveUpAt: number | undefined; readonly clock: Clock },
 ): Attempt {
   const { request, deadline } = context;
-  const { session, stats } = candidate;
+  const { path, stats } = candidate;
   const sentAt = clock.now();
   stats.begin(sentAt);
   const token = {};
@@ -65,8 +65,8 @@ export function attempt(
     return until === undefined || now >= lastAt ? undefined : Math.min(until, lastAt);
   };
   const { requestId, outcome } =
-    giveUpAt === undefined ? session.pending.begin(lastAt) : session.pending.begin(giveUpAt, moreTime);
-  const isSent = session.inference?.send(
+    giveUpAt === undefined ? path.pending.begin(lastAt) : path.pending.begin(giveUpAt, moreTime);
+  const isSent = path.inference?.send(
     encodeMessages(
       {
         type: INFERENCE_FRAME.REQUEST,
@@ -84,9 +84,9 @@ export function attempt(
       MAX_MESSAGE_BYTES,
     ),
   );
-  if (isSent !== true) session.pending.settle(requestId, { kind: isSent === false ? "unsent" : "lost" });
+  if (isSent !== true) path.pending.settle(requestId, { kind: isSent === false ? "unsent" : "lost" });
   const cancel = (): void => {
-    if (session.pending.cancel(requestId)) session.inference?.send([encodeCancel(requestId)]);
+    if (path.pending.cancel(requestId)) path.inference?.send([encodeCancel(requestId)]);
   };
   request.cancellation.onCancel(cancel);
   const ended = outcome.then((how) => {
@@ -179,11 +179,12 @@ function recordStream(end: StreamEnd<TrailersFrame>, { stats }: ServingCandidate
 
 /**
  * Whether another node may be asked. A model host that ended is asked about elsewhere too, within the budget: most who are
- * hit shared the process with the request that ended it, and that one ends at most one more.
+ * hit shared the process with the request that ended it, and that one ends at most one more. A node of another control plane
+ * is lost when that one says so.
  */
 function kindOf({ wasNotExecuted, meta }: ResponseFrame): AttemptResult["kind"] {
   if (wasNotExecuted) return "refused";
-  return meta.code === "HOST_CRASHED" ? "failed" : "answer";
+  return meta.code === "HOST_CRASHED" || meta.code === "NODE_LOST" ? "failed" : "answer";
 }
 
 /**

@@ -107,7 +107,7 @@ export class InferenceExecution {
       now,
       random,
       timeLeftMs: deadline - now,
-      mayTake: ({ nodeId, session }) => session.inference !== undefined && !this.#asked.includes(nodeId),
+      mayTake: ({ nodeId, path }) => path.inference !== undefined && !this.#asked.includes(nodeId),
       prefer: prefer?.kind,
       sloMs: policy.sloMs,
       session,
@@ -179,7 +179,7 @@ async function firstResponse(one: Attempt, other: Attempt): Promise<AttemptResul
 
 /** For diagnosis: this node or an error. */
 function pinned({ all }: CandidateSet<ServingCandidate>, name: string): Pick<ServingCandidate> {
-  const candidate = all.find(({ node, session }) => node === name && session.inference !== undefined);
+  const candidate = all.find(({ node, path }) => node === name && path.inference !== undefined);
   return candidate
     ? { kind: "picked", candidate, etaMs: 0, reason: "only", considered: 1 }
     : { kind: "refused", reason: "none-ready", considered: 0 };

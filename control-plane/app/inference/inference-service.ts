@@ -3,7 +3,6 @@ import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { wrongKind } from "../../../shared/text/model-kind.ts";
 import type { Random } from "../../../shared/base/random.ts";
-import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { resolve, type ReadyPlacement, type Resolved } from "../../core/routing/table.ts";
 import { chooseVersion } from "../../core/routing/version-split.ts";
 import type { Demand } from "../../core/scaling/demand.ts";
@@ -12,8 +11,8 @@ import { DemandMeter, figuresOfReplicas, type DemandOf } from "./demand-meter.ts
 import { InferenceExecution, isForbidden, type ResolvedRequest } from "./inference-execution.ts";
 import { refusal } from "./inference-responses.ts";
 import type { InferenceResponse, InferenceRequest } from "./inference-request.ts";
-import type { SessionRegistry } from "../node-sessions/node-session.ts";
 import { notServed, ReplicaWaits, type WaitFor } from "./replica-waits.ts";
+import type { RequestPaths } from "./request-paths.ts";
 import { RouteCache } from "./route-cache.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -21,9 +20,8 @@ const EXPIRY_SWEEP_MS = 50;
 
 interface Parts {
   readonly fleet: FleetCache;
-  readonly registry: SessionRegistry;
+  readonly paths: RequestPaths;
   readonly telemetry: Telemetry;
-  readonly timings: NodeTimings;
   readonly clock: Clock;
   readonly random: Random;
   /** Until when nodes that are away may be on their way back from a restart, in ms; undefined: none of these is. */
@@ -75,7 +73,7 @@ export class InferenceService {
 
   /** Requests under way at nodes. */
   inFlight(): number {
-    return this.#parts.registry.withRequests().reduce((sum, session) => sum + session.pending.size, 0);
+    return this.#parts.paths.inUse().reduce((sum, { pending }) => sum + pending.size, 0);
   }
 
   /** What callers ask of each deployment here, as far as any do. */
@@ -161,7 +159,7 @@ export class InferenceService {
     if (ready === undefined || isForbidden(ready, { residency })) return true;
     if (ready.length === 0) return false;
     const { all } = this.#routes.candidates(ready, { residency, now: this.#parts.clock.now() });
-    return all.some(({ session }) => session.inference !== undefined);
+    return all.some(({ path }) => path.inference !== undefined);
   }
 
   /** The ready replicas among which such a request would be routed; undefined when what it names is gone. */
@@ -179,7 +177,7 @@ export class InferenceService {
   #scheduleSweep(): void {
     this.#cancelSweep = this.#parts.clock.after(EXPIRY_SWEEP_MS, () => {
       const now = this.#parts.clock.now();
-      for (const { pending, inference } of this.#parts.registry.withRequests()) {
+      for (const { pending, inference } of this.#parts.paths.inUse()) {
         for (const requestId of pending.expire(now)) inference?.send([encodeCancel(requestId)]);
       }
       this.#waits.look((of) => this.#isDecided(of));

@@ -1,5 +1,4 @@
 import { nodeCost } from "../../core/fleet/node-cost.ts";
-import type { NodeTimings } from "../../core/fleet/node-status.ts";
 import { candidateSet, type CandidateSet } from "../../core/routing/candidate-set.ts";
 import type { RouteCandidate } from "../../core/routing/estimate.ts";
 import {
@@ -11,7 +10,8 @@ import {
 } from "../../core/routing/table.ts";
 import type { Fleet } from "../../core/fleet/types.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
-import type { NodeSession, SessionRegistry } from "../node-sessions/node-session.ts";
+import type { RequestPath } from "./request-path.ts";
+import type { RequestPaths } from "./request-paths.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** Silence, round trips and capacities are looked at anew after this time; what closes or opens is seen at once. */
@@ -19,7 +19,7 @@ const KEEP_MS = 100;
 
 /** A placement that can be asked, and the way to it. */
 export interface ServingCandidate extends RouteCandidate {
-  readonly session: NodeSession;
+  readonly path: RequestPath;
   readonly isEdgeOnly: boolean;
 }
 
@@ -31,9 +31,8 @@ interface Kept {
 
 interface Parts {
   readonly fleet: FleetCache;
-  readonly registry: SessionRegistry;
+  readonly paths: RequestPaths;
   readonly telemetry: Telemetry;
-  readonly timings: NodeTimings;
 }
 
 /**
@@ -86,7 +85,7 @@ export class RouteCache {
       for (const ready of byVersion.values()) this.#kept.delete(ready);
   }
 
-  /** Those of `ready` whose node is ready and whose channel is open here; residency holds for retries and hedges too. */
+  /** Those of `ready` whose node is ready and can be reached from here; residency holds for retries and hedges too. */
   candidates(
     ready: readonly ReadyPlacement[],
     { residency, now }: { readonly residency: "edge-only" | undefined; readonly now: number },
@@ -103,26 +102,25 @@ export class RouteCache {
   }
 
   #serving(ready: readonly ReadyPlacement[], now: number): ServingCandidate[] {
-    const { fleet, registry, telemetry, timings } = this.#parts;
+    const { fleet, paths, telemetry } = this.#parts;
     const { nodes } = fleet.snapshot();
     const serving: ServingCandidate[] = [];
     for (const { placement, isEdgeOnly } of ready) {
       const node = nodes.get(placement.nodeId);
-      const session = registry.get(placement.nodeId);
+      const path = node && paths.to(node, now);
       const stats = telemetry.of(placement.id);
-      const isServing = node !== undefined && registry.isRoutable(node, now, timings);
-      stats.setServing(isServing, now);
-      if (!isServing || !session) continue;
+      stats.setServing(path !== undefined, now);
+      if (!node || !path) continue;
       serving.push({
         placementId: placement.id,
         nodeId: node.id,
         node: node.name,
         kind: node.kind,
         cost: nodeCost(node),
-        rttMs: node.load?.rttMs ?? 0,
+        rttMs: (node.load?.rttMs ?? 0) + path.hopMs,
         warmUs: placement.warmUs ?? 0,
         stats,
-        session,
+        path,
         isEdgeOnly,
       });
     }

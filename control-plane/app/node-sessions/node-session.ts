@@ -8,6 +8,7 @@ import type { ControlChannel, InferenceChannel } from "../../ports/channels.ts";
 import type { NodeIdentityRow } from "../../ports/nodes.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import { PendingRequests } from "../inference/pending-requests.ts";
+import type { RequestPath } from "../inference/request-path.ts";
 import { TransferState } from "../transfer/transfer-state.ts";
 import { DesiredStateSync } from "./desired-state-sync.ts";
 import { Liveness } from "./liveness.ts";
@@ -16,7 +17,7 @@ import { Liveness } from "./liveness.ts";
  * One node's session on this replica. It composes what belongs to the session; each part owns its state. The session
  * itself owns only which inference channel is open.
  */
-export class NodeSession {
+export class NodeSession implements RequestPath {
   readonly nodeId: NodeId;
   readonly name: string;
   readonly kind: NodeKind;
@@ -29,6 +30,7 @@ export class NodeSession {
   readonly identity: NodeIdentityRow;
   readonly control: ControlChannel;
   readonly pending = new PendingRequests();
+  readonly hopMs = 0;
   readonly desired: DesiredStateSync;
   readonly liveness: Liveness;
   readonly transfers = new TransferState();

@@ -14,7 +14,7 @@ export interface ReadinessView {
 
 /**
  * Why this control plane should not be sent inference requests; empty when it should. Two reasons: it has just started and
- * nodes that serve have not come back; or all nodes that serve are connected to other control planes. What PostgreSQL does
+ * nodes that serve have not come back; or all nodes that serve are connected to other control planes, to which it has no link. What PostgreSQL does
  * is none: routing goes on without it. A model that is not ready is none either: no other control plane could answer.
  */
 export function whyNotRouting(fleet: Fleet, view: ReadinessView): readonly string[] {
@@ -25,7 +25,9 @@ export function whyNotRouting(fleet: Fleet, view: ReadinessView): readonly strin
   const away = serving.filter((node) => isAwaited(node, view)).length;
   if (away > 0) return [`${away} of ${serving.length} nodes that serve are not back since the start`];
   if (here.length === 0 && elsewhere.length > 0)
-    return [`all ${elsewhere.length} nodes that serve are connected to other control planes`];
+    return [
+      `all ${elsewhere.length} nodes that serve are connected to other control planes, which are not reached from here`,
+    ];
   return [];
 }
 

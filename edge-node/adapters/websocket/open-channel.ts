@@ -12,6 +12,7 @@ import {
   type Channel,
 } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import { REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
 import { sessionProofText } from "../../../shared/protocol/proofs.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
 import type { ChannelClosed, ChannelRefused } from "../../ports/channels.ts";
@@ -101,7 +102,7 @@ async function upgrade(options: OpenOptions): Promise<NodeChannel> {
     const target = new URL(channelPath(channel), url);
     const below = await connect(target, deadline.signal);
     const webSocket = new WebSocket(target, [SUBPROTOCOL], {
-      headers: { "Skerry-Node-Id": identity.nodeId, ...(replica !== undefined && { "Skerry-Replica": replica }) },
+      headers: { "Skerry-Node-Id": identity.nodeId, ...(replica !== undefined && { [REPLICA_HEADER]: replica }) },
       createConnection: () => below,
       perMessageDeflate: false,
       skipUTF8Validation: false,

@@ -40,6 +40,8 @@ beforeEach(async () => {
     logger: silentLogger,
     cpId: "cp-1",
     trustedProxies: 0,
+    replica: "r-1",
+    urlOfHolder: () => Promise.resolve(undefined),
   });
   server = createServer();
   server.on("upgrade", channels.upgrade);

@@ -39,7 +39,16 @@ async function open(trustedProxies: number): Promise<void> {
     openTransfer: () => null,
   };
   const clock = new TestClock();
-  channels = new NodeChannels({ sessions, keys, clock, logger: silentLogger, cpId: CP_ID, trustedProxies });
+  channels = new NodeChannels({
+    sessions,
+    keys,
+    clock,
+    logger: silentLogger,
+    cpId: CP_ID,
+    trustedProxies,
+    replica: "r-1",
+    urlOfHolder: () => Promise.resolve(undefined),
+  });
   server = createServer();
   server.on("upgrade", channels.upgrade);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

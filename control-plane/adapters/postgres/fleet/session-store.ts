@@ -9,6 +9,7 @@ import type {
   JoinAttempt,
   JoinedNode,
   NodeIdentityRow,
+  Peer,
   Replica,
   SessionOpening,
   SessionStore,
@@ -96,11 +97,12 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 
-  enter({ id, address }: Replica): Promise<void> {
+  enter(replica: Replica): Promise<void> {
+    const { address } = replica;
     return this.#vital.transaction(async (tx) => {
       await tx.$executeRaw`
         DELETE FROM control_plane_replicas WHERE address = ${address} OR last_seen_at < now() - interval '1 day'`;
-      await tx.$executeRaw`INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})`;
+      await tx.$executeRaw`INSERT INTO control_plane_replicas ${rowOf(replica)}`;
       await appendEvents(tx, [], "fleet");
     });
   }
@@ -114,6 +116,16 @@ export class PostgresSessionStore implements SessionStore {
     return rows.length > 0;
   }
 
+  async peers(replicaId: string): Promise<readonly Peer[]> {
+    const rows = await this.#vital.run(
+      (client) => client.$queryRaw<Peer[]>`
+        SELECT id, peer_url AS url, public_key AS "publicKey" FROM control_plane_replicas
+        WHERE id <> ${replicaId} AND public_key IS NOT NULL
+          AND last_seen_at > now() - ${OWNER_GONE_MS} * interval '1 millisecond'`,
+    );
+    return rows;
+  }
+
   leave(replicaId: string): Promise<void> {
     return this.#vital.transaction(async (tx) => {
       await tx.$executeRaw`DELETE FROM control_plane_replicas WHERE id = ${replicaId}`;
@@ -122,10 +134,11 @@ export class PostgresSessionStore implements SessionStore {
   }
 
   async touch(
-    { id, address }: Replica,
+    replica: Replica,
     sessions: readonly TouchedSession[],
     { areAll }: { readonly areAll: boolean },
   ): Promise<void> {
+    const { id } = replica;
     const nodeIds = sessions.map(({ nodeId }) => nodeId);
     const epochs = sessions.map(({ epoch }) => epoch);
     const agesMs = sessions.map(({ ageMs }) => Math.round(ageMs));
@@ -134,7 +147,7 @@ export class PostgresSessionStore implements SessionStore {
     await this.#vital.run(
       (client) => client.$executeRaw`
         WITH lives AS (
-          INSERT INTO control_plane_replicas (id, address) VALUES (${id}, ${address})
+          INSERT INTO control_plane_replicas ${rowOf(replica)}
           ON CONFLICT (id) DO UPDATE SET last_seen_at = now()
         ), t AS (
           SELECT * FROM unnest(${nodeIds}::text[], ${epochs}::int[], ${agesMs}::float8[], ${readiness}::bool[], ${loads}::text[])
@@ -176,6 +189,9 @@ export class PostgresSessionStore implements SessionStore {
     });
   }
 }
+
+const rowOf = ({ id, address, peer }: Replica) =>
+  Prisma.sql`(id, address, peer_url, public_key) VALUES (${id}, ${address}, ${peer?.url}, ${peer?.publicKey})`;
 
 /** A session that is in its row and not yet among those of its replica is about to be. */
 const OPENING_LASTS = Prisma.sql`interval '10 seconds'`;

@@ -102,6 +102,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     inFlight: 0,
     pools: [],
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: feed.followers },
+    peers: { open: 0, broken: 0 },
   }));
   const parts: HttpApiParts = {
     keys,

@@ -12,10 +12,11 @@ import {
   INFERENCE_FRAME,
   JSON_BODY,
 } from "../../../../../shared/protocol/frames/inference-frame.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
+import { ownPaths } from "../../../../support/fleet/own-paths.ts";
 
 const scaling = aDeployment({ name: "digits", model: "digits", version: 1, placement: { cloud: { min: 0, max: 2 } } });
 const fixed = aDeployment({ name: "digits", model: "digits", version: 1, placement: { cloud: { min: 1 } } });
@@ -84,9 +85,8 @@ async function aRouter(deployment: FleetDeployment = scaling) {
   const telemetry = new Telemetry();
   const service = new InferenceService({
     fleet,
-    registry,
+    paths: ownPaths(registry),
     telemetry,
-    timings: TIMINGS,
     awaitedUntil: () => undefined,
     clock,
     random: seededRandom(1),

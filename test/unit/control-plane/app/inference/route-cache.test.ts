@@ -3,9 +3,10 @@ import { RouteCache } from "../../../../../control-plane/app/inference/route-cac
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
+import { ownPaths } from "../../../../support/fleet/own-paths.ts";
 
 const node = aNode("edge-a");
 const placementOf = (model: string) => aPlacement(node, { id: `p-${model}` as PlacementId, deployment: model, model });
@@ -20,9 +21,8 @@ async function started() {
   const fleet = await fleetOf(rows, new TestClock(NOW));
   const routes = new RouteCache({
     fleet,
-    registry: new SessionRegistry(),
+    paths: ownPaths(new SessionRegistry()),
     telemetry: new Telemetry(),
-    timings: TIMINGS,
   });
   routes.start();
   const routesOf = (model: string) => routes.table().byModel.get(model);

@@ -18,10 +18,11 @@ import {
   type InferenceFrame,
   type ResponseFrame,
 } from "../../../../../shared/protocol/frames/inference-frame.ts";
-import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
+import { ownPaths } from "../../../../support/fleet/own-paths.ts";
 
 const versions = [aVersion("digits", 1)];
 const deployment = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
@@ -110,9 +111,8 @@ export async function aService({
   for (const { session } of Object.values(nodes)) registry.add(session);
   const service = new InferenceService({
     fleet,
-    registry,
+    paths: ownPaths(registry),
     telemetry,
-    timings: TIMINGS,
     awaitedUntil,
     clock,
     random: seededRandom(1),

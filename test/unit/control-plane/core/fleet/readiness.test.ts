@@ -55,7 +55,7 @@ describe("readiness for inference", () => {
 
   it("says no for as long as all nodes that serve are connected elsewhere", () => {
     expect(reasons([elsewhere], { sinceStartMs: 3_600_000 })).toEqual([
-      "all 1 nodes that serve are connected to other control planes",
+      "all 1 nodes that serve are connected to other control planes, which are not reached from here",
     ]);
     expect(reasons([elsewhere], { here: [elsewhere], sinceStartMs: 3_600_000 })).toEqual([]);
   });

@@ -1,0 +1,122 @@
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { FleetNode } from "../../core/fleet/types.ts";
+import type { Peer, SessionStore } from "../../ports/nodes.ts";
+import type { PeerDialer } from "../../ports/peers.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
+import { PeerLink } from "./peer-link.ts";
+
+/** Least time between two reads of who the others are: anybody can name a replica that does not exist. */
+const READ_SPACING_MS = 1_000;
+
+interface Parts {
+  /** The id of this control plane. */
+  readonly replica: string;
+  readonly fleet: Pick<FleetCache, "onChange" | "snapshot">;
+  readonly sessions: Pick<SessionStore, "peers">;
+  readonly dialer: PeerDialer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * The links to the other control planes: one to each that holds the session of a node, from when the fleet first shows it
+ * until it no longer records that it lives. Nothing is read or sent for it in a fleet of one control plane.
+ */
+export class PeerLinks {
+  readonly #parts: Parts;
+  readonly #links = new Map<string, PeerLink>();
+  /** Those that lived at the last read, by id. */
+  #peers: ReadonlyMap<string, Peer> = new Map();
+  /** Replicas that hold nodes and are not linked. */
+  readonly #unlinked = new Set<string>();
+  readonly #stopping = new AbortController();
+  #reading: Promise<void> | undefined;
+  #readAt = -Infinity;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { fleet } = this.#parts;
+    for (const node of fleet.snapshot().nodes.values()) this.#look(node);
+    fleet.onChange(({ nodes }, { nodes: all }) => nodes.forEach((id) => this.#look(all.get(id))));
+  }
+
+  stop(): void {
+    this.#stopping.abort(new Error("this control plane stops"));
+    for (const link of this.#links.values()) link.stop();
+    this.#links.clear();
+  }
+
+  /** The link to a replica; undefined when there is none. */
+  to(replica: string): PeerLink | undefined {
+    return this.#links.get(replica);
+  }
+
+  all(): readonly PeerLink[] {
+    return [...this.#links.values()];
+  }
+
+  counts(): { readonly open: number; readonly broken: number } {
+    const open = this.all().filter(({ inference }) => inference !== undefined).length;
+    return { open, broken: this.#links.size - open };
+  }
+
+  /** Another control plane that lives, as it is recorded; undefined: there is none with this id. Rejects while PostgreSQL is away. */
+  async find(replica: string): Promise<Peer | undefined> {
+    if (!this.#peers.has(replica)) await this.#read();
+    return this.#peers.get(replica);
+  }
+
+  #look(node: FleetNode | undefined): void {
+    const session = node?.session;
+    if (!session?.open || session.replica === this.#parts.replica || this.#links.has(session.replica)) return;
+    this.#unlinked.add(session.replica);
+    this.#readAndLink();
+  }
+
+  #readAndLink(): void {
+    this.#read().then(
+      () => this.#link(),
+      (error: unknown) =>
+        this.#parts.logger.debug({ error: messageOf(error) }, "the other control planes could not be read"),
+    );
+  }
+
+  /** Reads who the others are. Calls during a read share it; calls soon after it wait until the next one is due. */
+  #read(): Promise<void> {
+    this.#reading ??= this.#readWhenDue().finally(() => (this.#reading = undefined));
+    return this.#reading;
+  }
+
+  async #readWhenDue(): Promise<void> {
+    const { clock, sessions, replica } = this.#parts;
+    const waitMs = this.#readAt + READ_SPACING_MS - clock.now();
+    if (waitMs > 0) await sleep(clock, waitMs, this.#stopping.signal);
+    this.#readAt = clock.now();
+    const peers = await sessions.peers(replica);
+    this.#peers = new Map(peers.map((peer) => [peer.id, peer]));
+  }
+
+  #link(): void {
+    if (this.#stopping.signal.aborted) return;
+    for (const [id, link] of this.#links) {
+      if (this.#peers.has(id)) continue;
+      link.stop();
+      this.#links.delete(id);
+    }
+    for (const id of this.#unlinked) {
+      const peer = this.#peers.get(id);
+      if (peer?.url == null) continue;
+      const { url } = peer;
+      this.#links.set(id, new PeerLink({ ...this.#parts, peer: { ...peer, url }, onDown: () => this.#readAndLink() }));
+    }
+    // A replica that is not there is not asked for again: it is recorded before its first node.
+    this.#unlinked.clear();
+  }
+}
