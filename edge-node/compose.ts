@@ -8,6 +8,7 @@ import { ByteBudget } from "../shared/inference/http/byte-budget.ts";
 import { CorsPolicy } from "../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../shared/inference/statistics.ts";
 import { VERSION } from "../shared/base/version.ts";
+import { Engines } from "./adapters/engine/engines.ts";
 import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-folders.ts";
 import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
@@ -23,6 +24,7 @@ import { MachineProbe } from "./adapters/system/machine-probe.ts";
 import { pinnedConnect } from "./adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "./adapters/websocket/dialer.ts";
 import { Agent } from "./app/agent.ts";
+import { HostsByRuntime } from "./app/hosts/hosts-by-runtime.ts";
 import { InferenceWorker } from "./app/inference/inference-worker.ts";
 import { type Admission, join } from "./app/session/join.ts";
 import { localNode } from "./app/placements/local-node.ts";
@@ -78,6 +80,13 @@ async function composeLocked(
   const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted, proxyFor: config.proxyFor };
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
+  const engines = new Engines({ settings: config.engines, clock, random, logger });
+  const processes = new ProcessModelHosts({
+    workDirectory: path.join(stateDir, "work"),
+    mainFile: readMainFile,
+    textThreads: config.textThreads,
+    ...(parts.hostEntry !== undefined && { entry: parts.hostEntry }),
+  });
   const agent = new Agent({
     dialer: new WebSocketDialer({
       identity,
@@ -87,14 +96,13 @@ async function composeLocked(
     }),
     memoryFile: new JsonStateFile(stateDir, logger),
     disk,
-    hosts: new ProcessModelHosts({
-      workDirectory: path.join(stateDir, "work"),
-      mainFile: readMainFile,
-      textThreads: config.textThreads,
-      ...(parts.hostEntry !== undefined && { entry: parts.hostEntry }),
-    }),
+    hosts: new HostsByRuntime({ processes, engines }),
     serving,
-    probe: new MachineProbe(stateDir, { url: localUrl(config), asksForKey: keys !== undefined }),
+    probe: new MachineProbe(
+      stateDir,
+      { url: localUrl(config), asksForKey: keys !== undefined },
+      { engines: () => engines.offer() },
+    ),
     telemetry: metrics,
     clock,
     random,
@@ -110,6 +118,8 @@ async function composeLocked(
   const grpc = new GrpcServer({ front: new LocalFront(serves), maxBodyBytes, clock, logger, trustedProxies: 0 });
   return {
     async start() {
+      engines.onChange(() => void agent.capabilitiesChanged());
+      engines.open();
       // First what it holds: a caller who comes at once must not hear that there is nothing.
       await agent.restore();
       await listen(config.localHost, config.localPort, { api, setting: "SKERRY_LOCAL_PORT" });
@@ -119,6 +129,7 @@ async function composeLocked(
     },
     async stop(graceMs) {
       await agent.stop(graceMs);
+      await engines.close();
       await grpc.stop(0);
       await api.close();
       await unlock();

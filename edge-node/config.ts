@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
+import { type EngineSetting, parseEngine } from "../shared/text/engine-setting.ts";
+import { MAX_ENGINES } from "../shared/protocol/messages.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
 import { parseJoinToken, type JoinToken } from "../shared/protocol/proofs.ts";
 
@@ -74,6 +76,13 @@ const settings = z.object({
     .describe(
       "Threads with which the host of a text model computes. More than the machine has free make it slower by far. Default: half of the processors.",
     ),
+  SKERRY_ENGINES: z
+    .string()
+    .default("")
+    .transform(enginesOrComplain)
+    .describe(
+      "Inference servers beside the node whose models it offers, separated by spaces: openai=URL or oip=URL, and behind it ,key-file=FILE for the key that the server asks for and ,slots=NUMBER for the requests that it runs at once. As an argument: --engine, once for each.",
+    ),
   SKERRY_LOG_LEVEL: logLevel,
   SKERRY_TRUSTED_NETWORK: flag.describe(
     "1: a control plane without TLS may be reached beyond loopback. Only on a network that nobody else can read.",
@@ -112,6 +121,7 @@ export interface Config {
   readonly bodyBytes: number;
   /** Threads of a text model's host. */
   readonly textThreads: number;
+  readonly engines: readonly EngineSetting[];
   readonly logLevel: string;
   readonly isNetworkTrusted: boolean;
   readonly exitWithParent: boolean;
@@ -120,7 +130,7 @@ export interface Config {
 }
 
 /** Secrets come from the environment or from files, never from arguments, which every process of the machine can read. */
-const NO_FLAG: ReadonlySet<string> = new Set<SettingName>(["SKERRY_JOIN_TOKEN"]);
+const NO_FLAG: ReadonlySet<string> = new Set<SettingName>(["SKERRY_JOIN_TOKEN", "SKERRY_ENGINES"]);
 
 /**
  * Reads all settings at once: `--state-dir x` goes before SKERRY_STATE_DIR, and so on. Throws one error that lists
@@ -151,6 +161,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     bodyBytes: data.SKERRY_BODY_MIB * 1_048_576,
     bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     textThreads: data.SKERRY_TEXT_THREADS,
+    engines: data.SKERRY_ENGINES,
     logLevel: data.SKERRY_LOG_LEVEL,
     isNetworkTrusted: data.SKERRY_TRUSTED_NETWORK,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
@@ -163,13 +174,30 @@ const flagOf = (name: string): string => name.slice("SKERRY_".length).toLowerCas
 function flags(args: readonly string[]): Record<string, string> {
   const names = Object.keys(settings.shape).filter((name) => !NO_FLAG.has(name));
   const options = Object.fromEntries(names.map((name) => [flagOf(name), { type: "string" as const }]));
-  const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
-  return Object.fromEntries(
+  const all: ParseArgsOptionsConfig = { ...options, engine: { type: "string", multiple: true } };
+  const { values } = parseArgs({ args: [...args], options: all, strict: true, allowPositionals: false });
+  const { engine: engines } = values;
+  const given = Object.fromEntries(
     names.flatMap((name) => {
       const value = values[flagOf(name)];
       return typeof value === "string" ? [[name, value]] : [];
     }),
   );
+  return Array.isArray(engines) ? { ...given, SKERRY_ENGINES: engines.join(" ") } : given;
+}
+
+function enginesOrComplain(text: string, context: z.RefinementCtx): readonly EngineSetting[] {
+  const complain = (message: string): void => {
+    context.addIssue({ code: "custom", message });
+  };
+  const words = text.split(/\s+/).filter((word) => word !== "");
+  if (words.length > MAX_ENGINES) complain(`at most ${MAX_ENGINES} engines`);
+  return words.flatMap((word, index) => {
+    const found = parseEngine(word);
+    if (!("fault" in found)) return [found];
+    complain(`engine ${index + 1}: ${found.fault}`);
+    return [];
+  });
 }
 
 function readToken(env: NodeJS.ProcessEnv, complaints: string[]): JoinToken | undefined {

@@ -10,6 +10,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   zoo: ["test/zoo/**/*.test.ts"],
   chaos: ["test/chaos/**/*.test.ts"],
   "large-models": ["test/large-models/**/*.test.ts"],
+  engines: ["test/engines/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { withExamples } from "../examples.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { usageFailure } from "../failure.ts";
-import { wholeNumber } from "../globals.ts";
+import { collected, wholeNumber } from "../globals.ts";
 import type { CommandContext } from "../run.ts";
 import type { CommandRunner } from "../shell.ts";
 import type { JoinOptions } from "../join/node-options.ts";
@@ -32,6 +32,11 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
       .option("--local-keys <file>", "who may call it there: a file that `skerry keys local` writes")
       .option("--kind <kind>", "edge or cloud", "edge")
       .option(
+        "--engine <kind=url>",
+        "an inference server beside the node whose models it offers: openai=URL or oip=URL, with ,key-file=FILE for its credentials; may be repeated",
+        collected,
+      )
+      .option(
         "--install-service",
         "make the node a service of systemd that starts with the machine, in place of Ctrl-C; as root",
       )
@@ -42,6 +47,7 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
     "skerry join --token-file dock-7.token --server http://127.0.0.1:7070 --name dock-7",
     "skerry join --name dock-7",
     "skerry join --name dock-7 --local-host 10.0.0.7 --local-keys callers.keys",
+    "skerry join --name gpu-1 --kind cloud --engine openai=http://127.0.0.1:8000",
     "sudo skerry join --install-service --token-file dock-7.token --server https://skerry.example --name dock-7",
   );
 }

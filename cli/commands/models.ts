@@ -15,11 +15,11 @@ export function registerModels(program: Command, shell: CommandRunner): void {
     models
       .command("push")
       .description(
-        "upload an ONNX or GGUF file or a folder as a new version; continues where a broken connection or a killed push stopped",
+        "upload an ONNX or GGUF file, a folder, or the name of an engine's model as a new version; continues where a broken connection or a killed push stopped",
       )
       .argument(
         "<path>",
-        "an ONNX file (its external data goes along), a GGUF file, or a folder: an encoder of sentence-transformers, an MLflow model, a Triton model, an Optimum export, any with an ONNX file",
+        "an ONNX file (its external data goes along), a GGUF file, a .json file that names the model of an engine, or a folder: an encoder of sentence-transformers, an MLflow model, a Triton model, an Optimum export, any with an ONNX file",
       )
       .option(
         "--model <name>",

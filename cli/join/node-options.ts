@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { resolve } from "node:path";
+import { parseEngine } from "../../shared/text/engine-setting.ts";
 import { usageFailure } from "../failure.ts";
 import { readSecret } from "../read-secret.ts";
 import type { CommandContext } from "../run.ts";
@@ -14,6 +15,8 @@ export interface JoinOptions {
   readonly localHost?: string;
   readonly localKeys?: string;
   readonly kind: string;
+  /** `openai=URL` or `oip=URL`, with options after a comma. */
+  readonly engine?: readonly string[];
   readonly installService?: boolean;
   readonly uninstallService?: boolean;
 }
@@ -61,12 +64,13 @@ const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 /** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
 export function localSettings(
   run: CommandContext,
-  { localHost, localKeys }: JoinOptions,
+  { localHost, localKeys, engine }: JoinOptions,
 ): Readonly<Record<string, string>> {
   const { env, cwd } = run.processEnv;
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
   const url = env["SKERRY_LOCAL_URL"];
+  const engines = engine === undefined ? env["SKERRY_ENGINES"] : engine.map((each) => engineAt(each, cwd)).join(" ");
   if (host !== undefined && keys === undefined && !HERE.test(host))
     throw usageFailure(
       `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,
@@ -76,7 +80,17 @@ export function localSettings(
     ...(host !== undefined && { SKERRY_LOCAL_HOST: host }),
     ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
     ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
+    ...(engines !== undefined && { SKERRY_ENGINES: engines }),
   };
+}
+
+/** An engine, with the path of its key file from the folder of the command. Fails on one that the node could not read. */
+function engineAt(text: string, cwd: string): string {
+  const found = parseEngine(text);
+  if ("fault" in found)
+    throw usageFailure(`--engine ${text}: ${found.fault}`, "give it as --engine openai=http://127.0.0.1:8000");
+  const { keyFile } = found;
+  return keyFile === undefined ? text : text.replace(`key-file=${keyFile}`, `key-file=${resolve(cwd, keyFile)}`);
 }
 
 /** Where this machine itself reaches what listens at `host`: an address for all interfaces is none to call. */

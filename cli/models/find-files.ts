@@ -1,7 +1,9 @@
-import { open, readdir, stat } from "node:fs/promises";
+import { open, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { FORMAT_HEAD_BYTES, foreignFormat, isGguf } from "../../shared/protocol/foreign-format.ts";
+import { engineDocument, engineDocumentFaults } from "../../shared/protocol/engine-document.ts";
 import {
+  ENGINE_FILE,
   GGUF_FILE,
   mainFileOf,
   MODEL_FILE,
@@ -16,6 +18,9 @@ import { findEncoder } from "./folders/encoder.ts";
 import { findMlflowGraph, MLMODEL } from "./folders/mlflow.ts";
 import { findTritonGraph, isTritonModel, tritonModels } from "./folders/triton.ts";
 import { fileSize } from "./hash-file.ts";
+
+/** Of a document that names the model of an engine. */
+const MAX_DOCUMENT_BYTES = 1_048_576;
 
 /** A file to push: where it is here, and its path in the bundle. */
 export interface LocalFile {
@@ -35,7 +40,7 @@ export interface LocalBundle {
 }
 
 /**
- * The files behind a path: an ONNX file with the files in which its tensors lie, or what a folder holds. Of an encoder
+ * The files behind a path: a document of an engine's model, an ONNX file with the files in which its tensors lie, or what a folder holds. Of an encoder
  * it is the graph with what describes it; of an MLflow model or a Triton model the graph with its external data; of any other folder the graph with all files that are
  * no other graph's. `main` names the graph in a folder. Throws a `CliFailure` that names what is there instead.
  */
@@ -45,7 +50,7 @@ export async function findFiles(path: string, main?: string): Promise<LocalBundl
     throw unfit(`${path} is a file`, "--main names the graph in a folder", "push the folder, or leave --main out");
   const bundle = isFolder
     ? await folder(path, main)
-    : ((await textModel(path)) ?? { ...(await graph(path)), notes: [] });
+    : ((await textModel(path)) ?? (await engineModel(path)) ?? { ...(await graph(path)), notes: [] });
   if (bundle.files.length === 1) return bundle;
   for (const file of bundle.files) {
     const fault = pathFault(file.path);
@@ -62,6 +67,29 @@ async function textModel(path: string): Promise<LocalBundle | undefined> {
   const head = await headOf(path);
   if (!isGguf(head)) return undefined;
   return { runtime: "gguf", main: GGUF_FILE, files: [{ local: path, path: GGUF_FILE }], notes: [] };
+}
+
+/** A document that names the model of an engine; undefined for a file that is no JSON by its name. */
+async function engineModel(path: string): Promise<LocalBundle | undefined> {
+  if (!path.endsWith(".json")) return undefined;
+  const bytes = await fileSize(path);
+  const text = bytes <= MAX_DOCUMENT_BYTES ? await readFile(path, "utf8") : "";
+  const parsed = engineDocument.safeParse(jsonOf(text));
+  if (!parsed.success)
+    throw unfit(
+      `${path} declares no model of an engine`,
+      engineDocumentFaults(parsed.error),
+      'write {"model": "NAME AT THE ENGINE", "kind": "text"}; other kinds are embeddings and tensors (docs/large-models.md)',
+    );
+  return { runtime: "engine", main: ENGINE_FILE, files: [{ local: path, path: ENGINE_FILE }], notes: [] };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function graph(path: string): Promise<Pick<LocalBundle, "runtime" | "main" | "files">> {

@@ -1,14 +1,17 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { artifactDigest, type Manifest, manifestBytes, type TensorSpec } from "../../shared/protocol/manifest.ts";
+import { engineDocument, engineDocumentFaults } from "../../shared/protocol/engine-document.ts";
 import { MAX_MANIFEST_BYTES } from "../../shared/protocol/limits.ts";
 import {
   buildEncoderManifest,
+  buildEngineManifest,
   buildManifest,
   buildTextManifest,
   type DigestedFile,
   type NamedFile,
 } from "../core/catalog/build-manifest.ts";
 import { describeEncoder } from "../core/catalog/encoder/describe.ts";
+import { isInspectionRefused } from "../core/catalog/inspection-refused.ts";
 import { inspectGguf } from "../core/catalog/gguf/inspect.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
@@ -35,6 +38,7 @@ export function checkBundle(request: CheckRequest): CheckResult {
   if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
   if (request.runtime === "gguf") return checkText(graph, request, files);
   if (request.runtime === "embed") return checkEncoder(graph, request, files);
+  if (request.runtime === "engine") return checkEngine(request, files);
   const { file, edit } = editedGraph(graph, request.editedPath);
   const edited = file && { name: request.main, ...file };
   const served = edited ? files.map((file) => (file.name === request.main ? edited : file)) : files;
@@ -73,6 +77,28 @@ function checkText(file: RequestedFile, request: CheckRequest, files: readonly N
     outputs,
     notes: [],
   };
+  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+}
+
+/** Nothing runs on the node: the document is all that there is to check. */
+function checkEngine(request: CheckRequest, files: readonly NamedFile[]): CheckResult {
+  let document: unknown;
+  try {
+    document = new BundleFiles(request).read(request.main);
+  } catch (error) {
+    if (isInspectionRefused(error)) return rejected("INVALID_MODEL", error.message);
+    throw error;
+  }
+  const parsed = engineDocument.safeParse(document);
+  if (!parsed.success)
+    return rejected(
+      "INVALID_MODEL",
+      `${request.main} declares no model of an engine: ${engineDocumentFaults(parsed.error)}`,
+    );
+  const manifest = buildEngineManifest(request, files, parsed.data);
+  const { inputs, outputs, irVersion } = manifest;
+  const artifact = artifactDigest(manifest);
+  const checked = { manifest, artifact, opset: 0, irVersion, producer: "", inputs, outputs, notes: [] };
   return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
 }
 

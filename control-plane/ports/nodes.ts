@@ -97,6 +97,8 @@ export interface SessionStore {
    * + 1 and `regressed` is true. Null when the node is unknown, revoked or of another generation.
    */
   open(opening: SessionOpening): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null>;
+  /** Records what the node can do now. False, without effect, when the session's epoch is not the newest. */
+  changeCapabilities(session: { nodeId: NodeId; epoch: number }, capabilities: Capabilities): Promise<boolean>;
   /** Whether another replica that lives heard another process with this identity within 10 s. */
   isHeldElsewhere(opening: Pick<SessionOpening, "nodeId" | "bootId" | "replica">): Promise<boolean>;
   /** Marks the session closed. False when a newer one has taken over. */

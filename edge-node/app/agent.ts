@@ -131,6 +131,14 @@ export class Agent {
     return [...this.#placements.all().values()];
   }
 
+  /** What the node can do has changed: other models at its engines. Placements that failed for that are tried again. */
+  async capabilitiesChanged(): Promise<void> {
+    const capabilities = await this.#capabilitiesNow();
+    for (const placement of this.placements()) placement.retryAfter("ENGINE_AWAY");
+    this.#executor.trigger();
+    this.#connection.capabilitiesChanged(capabilities);
+  }
+
   get isConnected(): boolean {
     return this.#connection.isOpen;
   }

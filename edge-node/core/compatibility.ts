@@ -3,10 +3,13 @@ import type { Manifest } from "../../shared/protocol/manifest.ts";
 
 /** Why this node's runtime cannot run a model, for a person; undefined when it can, as far as its manifest tells. */
 export function whyIncompatible(
-  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion" | "text" | "encoder">,
-  node: Pick<Capabilities, "runtime" | "runtimes" | "maxOpset" | "maxIrVersion">,
+  manifest: Pick<Manifest, "model" | "version" | "opsets" | "irVersion" | "text" | "encoder" | "engine">,
+  node: Pick<Capabilities, "runtime" | "runtimes" | "engines" | "maxOpset" | "maxIrVersion">,
 ): string | undefined {
   const name = `${manifest.model}:${manifest.version}`;
+  // Which models they have changes; that there is one does not.
+  if (manifest.engine !== undefined && node.engines === undefined)
+    return `${name} is executed by an engine, and this node has none`;
   if (manifest.text !== undefined && node.runtimes?.includes("gguf") !== true)
     return `${name} writes text, and there is no build of llama.cpp for this platform`;
   if (manifest.encoder !== undefined && node.runtimes?.includes("embed") !== true)

@@ -7,8 +7,16 @@ import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
 import type { PlacementFailure, RunSharing } from "../../shared/protocol/placement.ts";
 import type { Usage } from "../../shared/text/usage.ts";
 import type { EncoderModel } from "../../shared/text/encoder-model.ts";
+import type { EngineModel } from "../../shared/text/engine-model.ts";
 import type { ModelKind } from "../../shared/text/model-kind.ts";
 import type { TextModel } from "../../shared/text/text-model.ts";
+
+export interface ModelOfEngine {
+  readonly model: EngineModel;
+  /** Of a model of tensors. */
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
 
 export interface HostSpec {
   readonly placementId: string;
@@ -31,6 +39,8 @@ export interface HostSpec {
   readonly text?: { readonly model: TextModel; readonly fileBytes: number };
   /** Of a model that makes embeddings: what its manifest says. */
   readonly encoder?: EncoderModel;
+  /** Of a model that an engine beside the node executes: what its manifest says. */
+  readonly engine?: ModelOfEngine;
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
   /** Something that an operator should know of a model that serves: the reason of an event, and a sentence. */

@@ -7,7 +7,7 @@ import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
  */
 
 /** What executes a version. More follow; a control plane refuses those that it does not know. */
-const RUNTIMES = ["onnx", "gguf", "embed"] as const;
+const RUNTIMES = ["onnx", "gguf", "embed", "engine"] as const;
 export const runtime = z.enum(RUNTIMES, {
   error: ({ input }) =>
     `the runtime ${JSON.stringify(input)?.slice(0, 40) ?? "undefined"} is not known; this release knows: ${RUNTIMES.join(", ")}`,
@@ -19,6 +19,9 @@ export const MODEL_FILE = "model.onnx";
 
 /** The same of a text model in GGUF. */
 export const GGUF_FILE = "model.gguf";
+
+/** What a version that an engine executes is declared by, in the place of weights (`engine-document.ts`). */
+export const ENGINE_FILE = "engine.json";
 
 /** Inputs, and the outputs that the trainer saw, in NumPy's format: nodes try a version with them when it has such a file. */
 export const SAMPLES_FILE = "samples.npz";
@@ -83,7 +86,12 @@ export const bundleFile = z.strictObject({
 export type BundleFile = z.infer<typeof bundleFile>;
 
 /** How the names of the files end that a runtime loads. */
-const ENDINGS: Readonly<Record<Runtime, string>> = { onnx: ".onnx", gguf: ".gguf", embed: ".onnx" };
+const ENDINGS: Readonly<Record<Runtime, string>> = {
+  onnx: ".onnx",
+  gguf: ".gguf",
+  embed: ".onnx",
+  engine: ENGINE_FILE,
+};
 
 /**
  * The file that the runtime loads: `main` if it is named, else the only file that ends as the runtime's files do.

@@ -5,6 +5,8 @@
 export const FEATURE = {
   /** The node may answer with RESPONSE_HEAD, DATA and TRAILERS, and the control plane grants it CREDIT. */
   RESPONSE_STREAMS: "response-streams",
+  /** The node may say `capabilities` again when they have changed. */
+  CHANGED_CAPABILITIES: "changed-capabilities",
 } as const;
 
 /** What this build has, as `hello` names it. */

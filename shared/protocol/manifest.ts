@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
 import { encoderModel } from "../text/encoder-model.ts";
+import { engineModel } from "../text/engine-model.ts";
 import { textModel } from "../text/text-model.ts";
 import { MAX_BUNDLE_FILES, MODEL_FILE, pathFault, runtime } from "./bundle.ts";
 
@@ -79,6 +80,8 @@ export const manifest = z.object({
   text: textModel.optional(),
   /** Of a model that makes embeddings, whose tensors are no caller's either. */
   encoder: encoderModel.optional(),
+  /** Of a model that an engine beside the node executes. Its tensors, if it takes any, are `inputs` and `outputs`. */
+  engine: engineModel.optional(),
   limits: z.object({
     memMiB: z.number().int().min(1),
     maxBatch: z.number().int().min(1),

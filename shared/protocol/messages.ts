@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { withoutControls } from "../base/plain-text.ts";
+import { ENGINE_APIS, MAX_ENGINE_MODEL_CHARACTERS } from "../text/engine-model.ts";
 import { placementFailure, placementState, runSharing } from "./placement.ts";
 import { digest } from "./manifest.ts";
 
@@ -34,6 +35,10 @@ const envelope = {
 const message = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
   z.object({ type: z.literal(type), ...envelope, ...shape });
 
+/** Engines beside a node, and models of all of them together: `hello` has to fit into one message. */
+export const MAX_ENGINES = 8;
+export const MAX_ENGINE_MODELS = 64;
+
 /** What a node can do: sent in `hello`, shown by `skerry nodes get`, read by the filters. */
 export const capabilities = z.object({
   arch: words(32),
@@ -53,6 +58,16 @@ export const capabilities = z.object({
   localUrl: words(256).optional(),
   /** Whether that address asks callers for a key of the node's own. */
   localKeys: z.boolean().optional(),
+  /** Engines beside it, and the models that each listed when it last answered. Absent from older agents. */
+  engines: z
+    .array(
+      z.object({
+        api: z.enum(ENGINE_APIS),
+        models: z.array(words(MAX_ENGINE_MODEL_CHARACTERS)).max(MAX_ENGINE_MODELS),
+      }),
+    )
+    .max(MAX_ENGINES)
+    .optional(),
 });
 export type Capabilities = z.infer<typeof capabilities>;
 
@@ -151,6 +166,9 @@ export const attach = message("attach", {
 });
 export type Attach = z.infer<typeof attach>;
 
+/** What it can do has changed within the session. Sent where both sides have the feature `changed-capabilities`. */
+const changedCapabilities = message("capabilities", { capabilities });
+
 const heartbeat = message("heartbeat", {
   /** Id of the newest `heartbeat.ack` or `welcome` that arrived: proof that the other direction works. */
   acked: count,
@@ -208,6 +226,7 @@ const nodeLog = message("log", {
 
 export const nodeMessage = z.discriminatedUnion("type", [
   hello,
+  changedCapabilities,
   heartbeat,
   load,
   desiredAck,

@@ -44,6 +44,7 @@ export const PLACEMENT_FAILURES = {
   WARMUP_TIMEOUT: "the warm run did not end within its time limit and was killed: the model hangs or is far too slow",
   OUT_OF_MEMORY: "the model used more memory than its limit and was stopped",
   HOST_CRASHED: "the process that ran the model kept crashing",
+  ENGINE_AWAY: "the engine beside the node does not answer, or does not offer the model",
 } as const;
 export type PlacementFailure = keyof typeof PLACEMENT_FAILURES;
 const FAILURE_CODES = Object.keys(PLACEMENT_FAILURES) as [PlacementFailure, ...PlacementFailure[]];

@@ -25,7 +25,16 @@ export const wrongKind = (model: string, kind: ModelKind, asked: ModelKind): str
   `${model} ${TAKES[kind]} and ${DOES_NOT[asked]}: ask ${ASK[kind](model)}`;
 
 /** The kind of a version, by what its check found. */
-export function kindOf({ text, encoder }: { readonly text?: unknown; readonly encoder?: unknown }): ModelKind {
+export function kindOf({
+  text,
+  encoder,
+  engine,
+}: {
+  readonly text?: unknown;
+  readonly encoder?: unknown;
+  readonly engine?: { readonly kind: ModelKind } | null | undefined;
+}): ModelKind {
+  if (engine != null) return engine.kind;
   if (text !== undefined) return "text";
   return encoder === undefined ? "tensors" : "embeddings";
 }

@@ -51,6 +51,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
     for (const note of pushed.version.notes) run.output.say(`${note}.`);
     sayText(run, pushed.version);
     sayEncoder(run, pushed.version);
+    sayEngine(run, pushed.version);
   }
   if (samples !== undefined) await checkSamples(run, api, pushed.version, samples);
   if (options.alias !== undefined) {
@@ -122,6 +123,14 @@ function sayEncoder(run: CommandContext, { encoder, bytes }: ModelVersion): void
   if (encoder === null) return;
   run.output.say(`It makes embeddings: ${encoderLine(encoder)}.`);
   run.output.say(`A replica needs ${encoderMemMiB(encoder, bytes)} MiB; limits.memMiB of its deployment changes that.`);
+}
+
+/** Where it can run. */
+function sayEngine(run: CommandContext, { engine }: ModelVersion): void {
+  if (engine === null) return;
+  run.output.say(
+    `It runs on nodes whose engine has the model ${engine.model} (${engine.kind}); \`nodes get\` shows them.`,
+  );
 }
 
 async function printPushed(run: CommandContext, raw: unknown, name: string): Promise<void> {

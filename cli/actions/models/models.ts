@@ -132,6 +132,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
             ].join(", "),
           ],
           ["Producer", of.producer ?? ""],
+          ["Engine", of.engine === null ? "" : `${of.engine.model}, for ${of.engine.kind}`],
           ["Embeddings", of.encoder === null ? "" : encoderLine(of.encoder)],
           ["Shared runs", sharedRuns(of)],
           ["Notes", of.notes.join("\n")],

@@ -136,6 +136,7 @@ async function describe(
           : `${capabilities.runtime}, opset up to ${capabilities.maxOpset}, ${capabilities.providers.join(", ")}`,
       ],
       ["Local API", capabilities?.localUrl ?? ""],
+      ["Engines", capabilities?.engines?.map(engineText).join("\n") ?? ""],
       [
         "Load",
         load === null
@@ -171,3 +172,7 @@ async function describe(
     ...(events.length > 0 ? [history] : []),
   ].join("\n\n");
 }
+
+/** `openai: qwen3-32b, qwen3-embedding`. */
+const engineText = ({ api, models }: { readonly api: string; readonly models: readonly string[] }): string =>
+  `${api}: ${models.length === 0 ? "no model yet" : models.join(", ")}`;

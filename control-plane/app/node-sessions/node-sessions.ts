@@ -1,12 +1,12 @@
 import { assertNever } from "../../../shared/base/assert-never.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
-import { SkerryError } from "../../../shared/base/errors.ts";
+import { messageOf, SkerryError } from "../../../shared/base/errors.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
-import type { Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
+import type { Capabilities, Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
@@ -205,6 +205,8 @@ export class NodeSessions implements NodeSessionHandler {
         fleet.apply({ type: "heartbeat-received", nodeId, epoch, confirmation, at: clock.now() });
         return desired.confirm({ rev: message.desiredRev, digest: message.digest });
       }
+      case "capabilities":
+        return void this.#changeCapabilities(session, message.capabilities);
       case "load": {
         const { type: _type, id: _id, re: _re, epoch: _epoch, traceparent: _traceparent, ...load } = message;
         fleet.apply({ type: "load-reported", nodeId, epoch, load: { ...load, at: clock.now() } });
@@ -233,6 +235,15 @@ export class NodeSessions implements NodeSessionHandler {
       default:
         assertNever(message);
     }
+  }
+
+  /** The fleet of this replica has them at once; where they cannot be recorded, the next session says them again. */
+  async #changeCapabilities({ nodeId, epoch, name }: NodeSession, capabilities: Capabilities): Promise<void> {
+    const { fleet, sessions, logger } = this.#parts;
+    fleet.apply({ type: "capabilities-reported", nodeId, epoch, capabilities });
+    await sessions.changeCapabilities({ nodeId, epoch }, capabilities).catch((error: unknown) => {
+      logger.warn({ node: name, error: messageOf(error) }, "what a node can do could not be recorded");
+    });
   }
 
   async #onControlClosed(session: NodeSession, reports: PlacementReports): Promise<void> {

@@ -1,5 +1,6 @@
 import { MODEL_FILE, type Runtime } from "../../../shared/protocol/bundle.ts";
 import type { InputDefault, Manifest } from "../../../shared/protocol/manifest.ts";
+import type { EngineDocument } from "../../../shared/protocol/engine-document.ts";
 import { encoderMemMiB, type EncoderModel } from "../../../shared/text/encoder-model.ts";
 import { textMemMiB, type TextModel } from "../../../shared/text/text-model.ts";
 import { CHUNKER } from "./chunking/chunker.ts";
@@ -91,6 +92,29 @@ export function buildEncoderManifest(
     opsets: { ...model.opsets },
     encoder,
     limits: { memMiB: encoderMemMiB(encoder, bytesOf(files)), maxBatch: MAX_BATCH, timeoutMs: TIMEOUT_MS },
+  };
+}
+
+/** A host of it is a connection, so the memory that it takes is the agent's. */
+const ENGINE_MEM_MIB = 1;
+
+/** The same of a model that an engine beside a node executes. */
+export function buildEngineManifest(of: Version, files: readonly NamedFile[], document: EngineDocument): Manifest {
+  const { model, kind, inputs = [], outputs = [] } = document;
+  return {
+    v: 1,
+    model: of.model,
+    version: String(of.version),
+    chunker: CHUNKER,
+    runtime: "engine" satisfies Runtime,
+    main: of.main,
+    files: files.map(listed),
+    inputs: inputs.map((spec) => ({ ...spec })),
+    outputs: outputs.map((spec) => ({ ...spec })),
+    irVersion: 0,
+    opsets: {},
+    engine: { model, kind },
+    limits: { memMiB: ENGINE_MEM_MIB, maxBatch: 1, timeoutMs: TIMEOUT_MS },
   };
 }
 

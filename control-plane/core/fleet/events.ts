@@ -22,6 +22,13 @@ export type FleetEvent =
       readonly capabilities: Capabilities;
       readonly at: number;
     }
+  /** What the node can do has changed within its session. */
+  | {
+      readonly type: "capabilities-reported";
+      readonly nodeId: NodeId;
+      readonly epoch: number;
+      readonly capabilities: Capabilities;
+    }
   /**
    * Which of our answers it named. `current`: both directions work. `previous`: the one before it, so the newest was on its way,
    * or one side had stood still; that proves nothing and disproves nothing. `stale`: what we send does not arrive.

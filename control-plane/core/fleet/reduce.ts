@@ -39,6 +39,13 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
       );
     case "session-closed":
       return closeSession(state, event, change);
+    case "capabilities-reported": {
+      const node = ownNode(state, event);
+      if (!node) return;
+      state.nodes.set(node.id, { ...node, capabilities: event.capabilities });
+      change.nodes.add(node.id);
+      return;
+    }
     case "load-reported": {
       const node = ownNode(state, event);
       if (node) state.nodes.set(node.id, { ...node, load: event.load });

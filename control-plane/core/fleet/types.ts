@@ -7,6 +7,7 @@ import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { Capabilities, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { PlacementFailure, PlacementState, RunSharing, WantedState } from "../../../shared/protocol/placement.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
+import type { EngineModel } from "../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../shared/text/text-model.ts";
 
 /**
@@ -110,6 +111,8 @@ export interface FleetVersion {
   readonly text?: TextModel | undefined;
   /** Of a model that makes embeddings. */
   readonly encoder?: EncoderModel | undefined;
+  /** Of a model that an engine beside a node executes. */
+  readonly engine?: EngineModel | undefined;
   readonly createdAt?: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

@@ -36,9 +36,12 @@ function desiredPlacement(
   const deployment = placement.deployment === undefined ? undefined : fleet.deployments.get(placement.deployment);
   if (version?.artifact === undefined || !deployment) return undefined;
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
-  // Of a text model or an encoder it is computed: what a token takes is known.
+  // Of a text model or an encoder it is computed: what a token takes is known. An engine's memory is not the node's.
   const isEstimate =
-    kindOf(version) === "tensors" && deployment.spec.limits.memMiB === undefined && placement.measuredMiB === undefined;
+    version?.engine === undefined &&
+    kindOf(version) === "tensors" &&
+    deployment.spec.limits.memMiB === undefined &&
+    placement.measuredMiB === undefined;
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,

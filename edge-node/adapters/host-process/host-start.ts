@@ -55,7 +55,7 @@ export class HostStart {
     await process.lookAtMemory();
     if ("reason" in outcome) throw hostFailure(outcome.code, outcome.reason);
     const { startRoomMiB, limits, mayShare } = this.#spec;
-    const asks = kindOf(this.#spec);
+    const asks = kindOf({ text: this.#spec.text, encoder: this.#spec.encoder });
     const { growth } = outcome;
     const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
     await process.holdTo(measuredMiB ?? limits.memMiB);

@@ -17,19 +17,28 @@ interface LocalAddress {
   readonly asksForKey: boolean;
 }
 
+/** What else the node has. */
+interface Beside {
+  /** Engines and their models, as of now; undefined without any. */
+  engines(): Capabilities["engines"];
+}
+
 /** What this machine, or the container it gave us, can do and how busy it is. */
 export class MachineProbe implements SystemProbe {
   readonly #stateDir: string;
   readonly #local: LocalAddress;
+  readonly #beside: Beside;
   #last: CpuTimes = cpuTimes();
 
-  constructor(stateDir: string, local: LocalAddress) {
+  constructor(stateDir: string, local: LocalAddress, beside: Beside = { engines: () => undefined }) {
     this.#stateDir = stateDir;
     this.#local = local;
+    this.#beside = beside;
   }
 
   async capabilities(): Promise<Capabilities> {
     const { blocks, bsize } = await statfs(this.#stateDir);
+    const engines = this.#beside.engines();
     return {
       arch: process.arch,
       os: process.platform,
@@ -39,6 +48,7 @@ export class MachineProbe implements SystemProbe {
       ...(await installedRuntime()),
       providers: ["cpu"],
       optionalInputs: true,
+      ...(engines !== undefined && { engines }),
       ...(this.#local.url !== undefined && { localUrl: this.#local.url, localKeys: this.#local.asksForKey }),
     };
   }

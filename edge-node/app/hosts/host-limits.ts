@@ -35,8 +35,9 @@ export class HostLimits {
   /** `spec` with what the placement's next host may use. `ended` follows. */
   async forStart(placement: Placement, spec: HostSpec): Promise<HostSpec> {
     const { memMiB, memIsEstimate = false } = spec.limits;
-    // Hosts of text models and of encoders take what is planned for them.
-    const isGuess = memIsEstimate && spec.text === undefined && spec.encoder === undefined;
+    // Hosts of text models and of encoders take what is planned for them; engines take none of the node's.
+    const { text, encoder, engine } = spec;
+    const isGuess = memIsEstimate && text === undefined && encoder === undefined && engine === undefined;
     const limitMiB = isGuess ? this.#measured.get(placement) : memMiB;
     if (limitMiB !== undefined) return this.within(placement, spec, limitMiB);
     const usableMiB = Math.floor((await this.#parts.probe.capabilities()).memMiB * MODELS_MEMORY_SHARE);

@@ -22,7 +22,7 @@ export async function hostSpecOf(
 ): Promise<HostSpec> {
   const { placementId, model, version, artifact, limits } = placement;
   const manifest = await disk.manifest(artifact);
-  const { text, encoder, files } = manifest;
+  const { text, encoder, engine, files, inputs, outputs } = manifest;
   return {
     placementId,
     model,
@@ -30,11 +30,12 @@ export async function hostSpecOf(
     directory: disk.directory(artifact),
     limits,
     // Of an encoder no graph proves it: the padding of shorter texts is tried.
-    ...(!encoder && { mayShare: mayShare(manifest, limits.rowsAreIndependent) }),
+    ...(!encoder && !engine && { mayShare: mayShare(manifest, limits.rowsAreIndependent) }),
     ...(manifest.defaults && { defaults: manifest.defaults }),
     ...(hasSamples(manifest) && { samples: SAMPLES_FILE }),
     ...(text && { text: { model: text, fileBytes: files.reduce((sum, { size }) => sum + size, 0) } }),
     ...(encoder && { encoder }),
+    ...(engine && { engine: { model: engine, inputs, outputs } }),
     onWarning: (reason, message) => {
       logger.warn({ placementId, model, version, reason }, message);
       log.add("warn", `${model}:${version}: ${message}`, reason);

@@ -6,7 +6,7 @@ import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { DEFAULT_BODIES_BYTES, DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import type { PlacementLoad } from "../../../shared/protocol/messages.ts";
 import { expectedMs, type Refusal, refusalOf } from "../../core/admission.ts";
-import type { ModelHost } from "../../ports/model-hosts.ts";
+import type { HostResponse, ModelHost } from "../../ports/model-hosts.ts";
 import type { QueueFigures, WorkerResponse, WorkerRequest } from "../../ports/serving.ts";
 import { PlacementQueue, type ServedPlacement } from "../placements/placement-queue.ts";
 import { type Outcome, streamOf } from "../placements/request-outcome.ts";
@@ -172,7 +172,8 @@ export class InferenceWorker implements RequestExecutor {
       const { status, code, computeUs, decodeUs, encodeUs, batchSize } = outcome.answer;
       const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, batchSize };
-      const answer = { status, code, wasNotExecuted: false, headerLength, body, computeUs, inHost, ...figures };
+      const wasNotExecuted = isForOthers(outcome.answer);
+      const answer = { status, code, wasNotExecuted, headerLength, body, computeUs, inHost, ...figures };
       return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;
@@ -271,6 +272,10 @@ function endOf(outcome: Outcome): "done" | "failed" | undefined {
   if (outcome.kind === "answered") return outcome.answer.status < 500 ? "done" : "failed";
   return outcome.started && outcome.code !== "CANCELLED" ? "failed" : undefined;
 }
+
+/** An engine took no more requests, or was not ready: it was not asked to run it, so another node may be. */
+const isForOthers = ({ code, isBeforeRun }: HostResponse): boolean =>
+  isBeforeRun === true && (code === "QUEUE_FULL" || code === "MODEL_NOT_READY");
 
 /** The status in a frame: 404 says that this placement is not ready, whatever the model is elsewhere. */
 const statusOf = (code: ErrorCode): number => (code === "MODEL_NOT_READY" ? 404 : ERRORS[code].status);

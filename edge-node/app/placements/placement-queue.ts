@@ -243,8 +243,9 @@ export class PlacementQueue {
         entry.settle({ kind: "answered", answer, queueMs });
         return await this.#learnAtEnd(stream);
       }
-      // A host of several slots answers at once only what it refuses.
       const inHostMs = this.host.slots === undefined ? this.#learn(startedAt, answer.batchSize) : 0;
+      // What a host of several slots refuses at once tells nothing of its runs.
+      if (this.host.slots !== undefined && answer.code === undefined) this.#learnAlone(startedAt);
       entry.settle({ kind: "answered", answer, queueMs: queueMs + inHostMs });
     } catch (error) {
       entry.settle({ kind: "dropped", why: messageOf(error), queueMs, ...blameOf(error) });
@@ -253,6 +254,13 @@ export class PlacementQueue {
       this.#isAlone = false;
       this.#startNext();
     }
+  }
+
+  /** A whole answer of a host that runs several requests at once, each by itself. */
+  #learnAlone(startedAt: number): void {
+    const now = this.#clock.now();
+    this.statistics.add(now - startedAt, 1, now);
+    this.#whole.add(now - startedAt, 1, now);
   }
 
   /** The run of an answer without a length goes on until its end. Resolves then. */

@@ -70,6 +70,11 @@ export class Connection {
     this.#session?.placementsChanged();
   }
 
+  /** Without effect while there is no session: the next one begins with them. */
+  capabilitiesChanged(capabilities: Capabilities): void {
+    this.#session?.capabilitiesChanged(capabilities);
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#parts;
     while (!signal.aborted) {

@@ -3,7 +3,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
-import type { ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
+import type { Capabilities, ControlPlaneMessage } from "../../../shared/protocol/messages.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ControlChannel, Dialer, ChannelClosed } from "../../ports/channels.ts";
 import type { SystemProbe } from "../../ports/machine.ts";
@@ -125,6 +125,12 @@ export class Session {
   /** A placement changed its state. */
   placementsChanged(): void {
     this.#inference.want(this.#parts.placements.expectRequests);
+  }
+
+  /** To a control plane that does not take it the next session says it. */
+  capabilitiesChanged(capabilities: Capabilities): void {
+    if (this.#channel.welcome.features.includes(FEATURE.CHANGED_CAPABILITIES))
+      this.#channel.send({ type: "capabilities", capabilities });
   }
 
   onMessage(message: ControlPlaneMessage): void {

@@ -158,6 +158,11 @@ export class LocalPlacement<Host = unknown> {
     this.#fail(failure, now);
   }
 
+  /** What it failed for is over: the next attempt may begin now. Without effect in any other state, and after other failures. */
+  retryAfter(code: Failure["code"]): void {
+    if (this.#state === "failed" && this.#facts.failure?.code === code) this.#restarts.startAtOnce();
+  }
+
   /** A start begins. `mustVerify`: the files were not hashed on arrival, and a byte may have gone bad since. */
   hostStarting(): { readonly mustVerify: boolean } {
     this.#expectHost("start a host", ["none"]);

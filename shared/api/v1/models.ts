@@ -13,6 +13,7 @@ import {
 } from "../../protocol/bundle.ts";
 import { rowProof, tensorSpec } from "../../protocol/manifest.ts";
 import { encoderModel } from "../../text/encoder-model.ts";
+import { engineModel } from "../../text/engine-model.ts";
 import { textModel } from "../../text/text-model.ts";
 import {
   boundedMap,
@@ -63,7 +64,7 @@ export const modelVersion = z
     artifact: z.string().nullable(),
     /** Of all files together. */
     bytes: z.number().int(),
-    format: z.enum(["onnx", "gguf"]),
+    format: z.enum(["onnx", "gguf", "engine"]),
     runtime,
     /** Path of the file that the runtime loads. */
     main: z.string(),
@@ -89,6 +90,12 @@ export const modelVersion = z
       .nullable()
       .default(null)
       .describe("Of a version that makes embeddings: what its files say; null of others, and before the check."),
+    engine: engineModel
+      .nullable()
+      .default(null)
+      .describe(
+        "Of a version that an engine beside a node executes: its name there; null of others, and before the check.",
+      ),
     labels: labelMap,
     /** What the author claims of the version, e.g. accuracy. */
     metrics: z.record(z.string(), z.number()),

@@ -90,6 +90,7 @@ export class FakeCatalogStore implements CatalogStore {
       notes: [],
       text: null,
       encoder: null,
+      engine: null,
     };
     const row: ModelVersion = {
       ...unknown,

@@ -4,6 +4,7 @@ import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { versionState, type Model, type ModelVersion } from "../../../../shared/api/v1/models.ts";
 import { rowProof, tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
+import { engineModel } from "../../../../shared/text/engine-model.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { bundleFile, runtime, type BundleFile } from "../../../../shared/protocol/bundle.ts";
 import type { UploadRow } from "../../../ports/catalog.ts";
@@ -46,7 +47,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     digest: `sha256:${sha256}`,
     artifact: artifactDigest,
     bytes: Number(bytes),
-    format: row.runtime === "gguf" ? "gguf" : "onnx",
+    format: row.runtime === "gguf" || row.runtime === "engine" ? row.runtime : "onnx",
     runtime: runtime.parse(row.runtime),
     main: row.main,
     files: filesOf(row),
@@ -59,6 +60,7 @@ export function toModelVersion(row: Rows.ModelVersion): ModelVersion {
     notes: z.array(z.string()).parse(row.notes),
     text: textModel.nullable().parse(row.text),
     encoder: encoderModel.nullable().parse(row.encoder),
+    engine: engineModel.nullable().parse(row.engine),
     labels: labelMap.parse(row.labels),
     metrics: metrics.parse(row.metrics),
     createdAt: createdAt.toISOString(),

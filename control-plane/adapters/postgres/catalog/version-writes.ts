@@ -72,7 +72,9 @@ export async function acceptVersion(
     data: {
       state: "ready",
       artifactDigest: artifact,
-      ...(manifest.text ? { text: manifest.text } : { opset, irVersion, producer }),
+      ...(manifest.text && { text: manifest.text }),
+      ...(manifest.engine && { engine: manifest.engine }),
+      ...(!manifest.text && !manifest.engine && { opset, irVersion, producer }),
       ...(manifest.encoder && { encoder: manifest.encoder }),
       inputs: [...inputs],
       outputs: [...outputs],

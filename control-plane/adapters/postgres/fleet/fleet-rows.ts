@@ -13,6 +13,7 @@ import type {
   WantedState,
 } from "../../../../shared/protocol/placement.ts";
 import type { EncoderModel } from "../../../../shared/text/encoder-model.ts";
+import type { EngineModel } from "../../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../../shared/text/text-model.ts";
 import type {
   AnnouncedState,
@@ -82,6 +83,7 @@ export interface VersionRow {
   readonly irVersion: number | null;
   readonly text: string | null;
   readonly encoder: string | null;
+  readonly engine: string | null;
   readonly createdAt: number;
   readonly inputs: string;
   readonly outputs: string;
@@ -182,6 +184,7 @@ export function toFleetVersion(
     outputs: TensorSpec[];
     text: TextModel | undefined;
     encoder: EncoderModel | undefined;
+    engine: EngineModel | undefined;
   },
 ): FleetVersion {
   const { model, version, state, artifact, damage, bytes, opset, irVersion, createdAt } = row;

@@ -5,6 +5,7 @@ import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { deploymentFindings, deploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import { explainRecord, type ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import { encoderModel } from "../../../../shared/text/encoder-model.ts";
+import { engineModel } from "../../../../shared/text/engine-model.ts";
 import { textModel } from "../../../../shared/text/text-model.ts";
 import { tensorSpec } from "../../../../shared/protocol/manifest.ts";
 import { capabilities } from "../../../../shared/protocol/messages.ts";
@@ -55,6 +56,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
   readonly #texts = new ParseOnce(textModel);
   readonly #encoders = new ParseOnce(encoderModel);
+  readonly #engines = new ParseOnce(engineModel);
   readonly #explains = new Map<string, ExplainRecord>();
   #offset = Number.NaN;
 
@@ -106,8 +108,9 @@ export class PostgresFleetStore implements FleetStore {
   }
 
   #endPass(): void {
-    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures, this.#texts])
+    for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
+    for (const cache of [this.#texts, this.#encoders, this.#engines]) cache.endPass();
   }
 
   #toNode(row: NodeRow, offset: number): RecordedNode {
@@ -127,6 +130,7 @@ export class PostgresFleetStore implements FleetStore {
       outputs: this.#signatures.get(`${key}/outputs`, row.outputs),
       text: row.text === null ? undefined : this.#texts.get(key, row.text),
       encoder: row.encoder === null ? undefined : this.#encoders.get(key, row.encoder),
+      engine: row.engine === null ? undefined : this.#engines.get(key, row.engine),
     });
   }
 
@@ -239,7 +243,7 @@ const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
 
 const versionRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT model_name AS model, version, state, artifact_digest AS artifact, damage, bytes::float8 AS bytes, opset, ir_version AS "irVersion",
-    text::text AS text, encoder::text AS encoder, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
+    text::text AS text, encoder::text AS encoder, engine::text AS engine, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt", inputs::text AS inputs, outputs::text AS outputs
   FROM model_versions ${where}`;
 
 const aliasRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { Prisma } from "../../../../prisma/generated/client.ts";
 import type { NodeId } from "../../../../shared/base/ids.ts";
-import type { PlacementReport } from "../../../../shared/protocol/messages.ts";
+import type { Capabilities, PlacementReport } from "../../../../shared/protocol/messages.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import { OWNER_GONE_MS } from "../../../core/fleet/node-status.ts";
 import type { FleetLoad } from "../../../core/fleet/types.ts";
@@ -74,6 +74,16 @@ export class PostgresSessionStore implements SessionStore {
     );
     const [opened] = rows;
     return opened ? { epoch: opened.epoch, desiredRev: opened.desiredRev, regressed: opened.regressed } : null;
+  }
+
+  changeCapabilities(session: { nodeId: NodeId; epoch: number }, capabilities: Capabilities): Promise<boolean> {
+    return this.#ofNodes.transaction(async (tx) => {
+      if (!(await isNewest(tx, session))) return false;
+      await tx.$executeRaw`
+        UPDATE nodes SET capabilities = ${JSON.stringify(capabilities)}::jsonb WHERE id = ${session.nodeId}`;
+      await appendEvents(tx, [], { nodes: [session.nodeId] });
+      return true;
+    });
   }
 
   /** A replica records every 5 s which sessions it has heard: the process there lives, and it is not this one. */

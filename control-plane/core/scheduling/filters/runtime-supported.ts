@@ -1,6 +1,7 @@
-import type { FleetVersion } from "../../fleet/types.ts";
+import { type EngineModel, engineApiOf } from "../../../../shared/text/engine-model.ts";
+import type { FleetNode, FleetVersion } from "../../fleet/types.ts";
 import { memo } from "../../memo.ts";
-import type { Filter } from "./filter.ts";
+import type { Filter, Refusal } from "./filter.ts";
 
 /** The node has the runtime of the model, its ONNX Runtime the operator set and file format, and its agent the kind of inputs. */
 export const runtimeSupported: Filter = {
@@ -9,6 +10,7 @@ export const runtimeSupported: Filter = {
   refuse({ node }, { version }) {
     const { capabilities } = node;
     if (!capabilities) return { verdict: "not now", sentence: `${node.name} has not said what it can run` };
+    if (version.engine !== undefined) return refuseEngine(version.engine, node, capabilities.engines);
     if (version.text !== undefined && capabilities.runtimes?.includes("gguf") !== true) {
       const why = capabilities.runtimes === undefined ? "its agent is too old" : "there is no build for its platform";
       return { verdict: "never", sentence: `writes text, and ${node.name} has no runtime for GGUF models: ${why}` };
@@ -38,6 +40,30 @@ const hasOptionalInputs = ({ inputs }: FleetVersion): boolean =>
 
 /** Everything that a version needs of a node's software. */
 const needsOf = memo((version: FleetVersion): string => {
-  const { text, encoder, opset, irVersion } = version;
-  return [text !== undefined, encoder !== undefined, opset, irVersion, hasOptionalInputs(version)].join(" ");
+  const { text, encoder, engine, opset, irVersion } = version;
+  const asked = engine && `${engine.kind} ${engine.model}`;
+  return [text !== undefined, encoder !== undefined, opset, irVersion, hasOptionalInputs(version), asked].join(" ");
 });
+
+/** An engine may be started, or load another model, at any time. */
+function refuseEngine(
+  engine: EngineModel,
+  { name }: FleetNode,
+  engines: NonNullable<FleetNode["capabilities"]>["engines"] = [],
+): Pick<Refusal, "verdict" | "sentence"> | undefined {
+  const api = engineApiOf(engine);
+  const suitable = engines.filter((each) => each.api === api);
+  if (suitable.length === 0)
+    return {
+      verdict: "not now",
+      sentence: `needs an engine (${api}) with the model ${engine.model}; ${name} has none`,
+    };
+  if (suitable.some(({ models }) => models.includes(engine.model))) return undefined;
+  const there = suitable.flatMap(({ models }) => models);
+  const has = there.length === 0 ? "has not said what it has" : `has ${listed(there)}`;
+  return { verdict: "not now", sentence: `needs an engine with the model ${engine.model}; that of ${name} ${has}` };
+}
+
+const SHOWN = 3;
+const listed = (models: readonly string[]): string =>
+  models.length <= SHOWN ? models.join(", ") : `${models.slice(0, SHOWN).join(", ")} and ${models.length - SHOWN} more`;

@@ -51,6 +51,7 @@ export function versionOf(model: string, change: Partial<ModelVersion> = {}): Mo
     notes: [],
     text: null,
     encoder: null,
+    engine: null,
     labels: {},
     metrics: {},
     createdAt,

@@ -226,6 +226,7 @@ const aModelVersion = (model: string, version: number, over: Partial<ModelVersio
   notes: [],
   text: null,
   encoder: null,
+  engine: null,
   labels: {},
   metrics: {},
   createdAt: toInstant(0),

@@ -182,6 +182,7 @@ describe("the diff of two versions", () => {
     notes: [],
     text: null,
     encoder: null,
+    engine: null,
     irVersion: 8,
     producer: null,
     inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],

@@ -30,6 +30,7 @@ const version = (number: number, fill: string, state: ModelVersion["state"] = "r
   rows: null,
   text: null,
   encoder: null,
+  engine: null,
   notes: [],
   labels: {},
   metrics: {},

@@ -1,0 +1,123 @@
+import { GeneratedAnswer } from "../../../shared/openai/generate.ts";
+import type { FinishReason } from "../../../shared/openai/answers.ts";
+import { choicesOf, finishOf, isObject, type JsonObject } from "./answer-chunk.ts";
+import { MergedAnswer } from "./merged-answer.ts";
+import type { AnswerWish } from "./openai-request.ts";
+
+/** Makes the caller's answer of an engine's chunks. */
+export interface AnswerForm {
+  /** What is sent of a chunk; empty when it is nothing yet. */
+  chunk(chunk: JsonObject): string;
+  /** After the last chunk. */
+  end(): string;
+}
+
+/** `version`: of the model. */
+export function formOf(wish: AnswerWish, version: string): AnswerForm {
+  if (wish.generate !== undefined) {
+    const answer = new GeneratedAnswer({ generate: wish.generate, version });
+    return wish.streams ? new GeneratedEvents(answer) : new GeneratedWhole(answer);
+  }
+  return wish.streams ? new Events(wish) : new Whole(wish);
+}
+
+/**
+ * The chunks as events, each with the caller's name of the model. Engines tell the usage in the last chunk of a choice or in
+ * one of its own: where it was asked for it is the last one, without choices, and null in the others.
+ */
+class Events implements AnswerForm {
+  readonly #wish: AnswerWish;
+  #last: JsonObject | undefined;
+
+  constructor(wish: AnswerWish) {
+    this.#wish = wish;
+  }
+
+  chunk(chunk: JsonObject): string {
+    const { model, includesUsage } = this.#wish;
+    chunk["model"] = model;
+    const { usage } = chunk;
+    delete chunk["usage"];
+    if (isObject(usage)) this.#last = { ...chunk, choices: [], usage };
+    if (isObject(usage) && choicesOf(chunk).length === 0) return "";
+    if (includesUsage) chunk["usage"] = null;
+    return eventOf(chunk);
+  }
+
+  end(): string {
+    const last = this.#wish.includesUsage && this.#last !== undefined ? eventOf(this.#last) : "";
+    return `${last}data: [DONE]\n\n`;
+  }
+}
+
+const eventOf = (value: JsonObject): string => `data: ${JSON.stringify(value)}\n\n`;
+
+class Whole implements AnswerForm {
+  readonly #wish: AnswerWish;
+  readonly #merged: MergedAnswer;
+
+  constructor(wish: AnswerWish) {
+    this.#wish = wish;
+    this.#merged = new MergedAnswer(wish.api);
+  }
+
+  chunk(chunk: JsonObject): string {
+    this.#merged.add(chunk);
+    return "";
+  }
+
+  end(): string {
+    return JSON.stringify(this.#merged.document(this.#wish.model));
+  }
+}
+
+class GeneratedEvents implements AnswerForm {
+  readonly #answer: GeneratedAnswer;
+
+  constructor(answer: GeneratedAnswer) {
+    this.#answer = answer;
+  }
+
+  chunk(chunk: JsonObject): string {
+    const [choice] = choicesOf(chunk);
+    if (choice === undefined) return "";
+    const { text } = choice;
+    const reason = reasonOf(choice);
+    return [
+      typeof text === "string" && text !== "" ? this.#answer.text(0, text) : "",
+      reason === undefined ? "" : this.#answer.finish(0, reason),
+    ].join("");
+  }
+
+  end(): string {
+    return this.#answer.end();
+  }
+}
+
+class GeneratedWhole implements AnswerForm {
+  readonly #answer: GeneratedAnswer;
+  #text = "";
+  #reason: FinishReason = "stop";
+
+  constructor(answer: GeneratedAnswer) {
+    this.#answer = answer;
+  }
+
+  chunk(chunk: JsonObject): string {
+    const [choice] = choicesOf(chunk);
+    if (choice === undefined) return "";
+    if (typeof choice["text"] === "string") this.#text += choice["text"];
+    this.#reason = reasonOf(choice) ?? this.#reason;
+    return "";
+  }
+
+  end(): string {
+    return this.#answer.whole({ text: this.#text, reason: this.#reason });
+  }
+}
+
+/** The extension knows two; an engine's others mean that it came to an end by itself. */
+const reasonOf = (choice: JsonObject): FinishReason | undefined => {
+  const reason = finishOf(choice);
+  return reason === undefined ? undefined : reason === "length" ? "length" : "stop";
+};

@@ -1,0 +1,167 @@
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { readFile } from "node:fs/promises";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { EngineSetting } from "../../../shared/text/engine-setting.ts";
+import { engineFailure } from "./engine-failure.ts";
+
+/** A connection of a machine next to this one is there within milliseconds. */
+const CONNECT_MS = 5_000;
+/** Connections beyond the requests that the engine runs at once: those that are just being closed. */
+const SPARE_SOCKETS = 16;
+const MAX_KEY_BYTES = 8_192;
+
+interface Asked {
+  readonly method: "GET" | "POST";
+  /** With the slash at its beginning. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Lent until the answer has ended. */
+  readonly body?: Uint8Array;
+  /** Until status and headers of the answer are here, in ms. */
+  readonly headMs: number;
+}
+
+/** A request that is under way at an engine. */
+export interface EngineExchange {
+  /** Status and headers; the body follows. Rejects with `engineFailure`. */
+  readonly head: Promise<IncomingMessage>;
+  /** Resolves when the system has taken all bytes of the request, or it was given up. */
+  readonly sent: Promise<void>;
+  /** Closes the connection, which is how an engine learns that nobody wants the answer. Does nothing after the end. */
+  readonly close: () => void;
+}
+
+/**
+ * Asks one engine over HTTP/1.1. Node's own client: it hands over bytes as they come and closes a connection the moment
+ * it is told to, without the web streams that `fetch` puts between. Redirects are not followed: an answer that is one
+ * is an error.
+ */
+export class EngineClient {
+  readonly #setting: EngineSetting;
+  readonly #agents = new Map<"requests" | "looks" | "once", HttpAgent>();
+  readonly #isSecure: boolean;
+  #key: string | undefined;
+
+  /** `slots`: requests that it runs at once. */
+  constructor(setting: EngineSetting, slots: number) {
+    this.#setting = setting;
+    this.#isSecure = setting.url.startsWith("https:");
+    const make = (options: { keepAlive: boolean; maxSockets: number }): HttpAgent =>
+      this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options);
+    this.#agents.set("requests", make({ keepAlive: true, maxSockets: slots + SPARE_SOCKETS }));
+    // Where all connections are taken, whether the engine lives is still asked.
+    this.#agents.set("looks", make({ keepAlive: true, maxSockets: 2 }));
+    this.#agents.set("once", make({ keepAlive: false, maxSockets: slots + SPARE_SOCKETS }));
+  }
+
+  /** `openai engine at 127.0.0.1:8000`, for sentences. */
+  get name(): string {
+    return `${this.#setting.api} engine at ${new URL(this.#setting.url).host}`;
+  }
+
+  /** Reads the key again, so that a new one is used without a restart. Throws when it cannot be read. */
+  async readKey(): Promise<void> {
+    const { keyFile } = this.#setting;
+    if (keyFile === undefined) return;
+    const text = (await readFile(keyFile, "utf8")).trim();
+    if (text === "" || text.length > MAX_KEY_BYTES || !/^[\u0021-\u007e]+$/.test(text))
+      throw new Error(`${keyFile} has to hold one key of visible ASCII characters`);
+    this.#key = text;
+  }
+
+  /** `isLook`: a question of our own about the engine, not a caller's request. */
+  ask(asked: Asked, { isLook = false }: { readonly isLook?: boolean } = {}): EngineExchange {
+    let current: ClientRequest | undefined;
+    let isClosed = false;
+    const sent = Promise.withResolvers<void>();
+    const head = this.#send(asked, isLook ? "looks" : "requests", (request) => (current = request)).catch(
+      (error: unknown) => {
+        // The engine had closed an idle connection, and this request was just put on it: it has not seen it.
+        if (isClosed || !isStale(error, current)) throw this.#failure(error);
+        return this.#send(asked, "once", (request) => (current = request)).catch((again: unknown) => {
+          throw this.#failure(again);
+        });
+      },
+    );
+    head.then(
+      () =>
+        current?.writableFinished === true
+          ? sent.resolve()
+          : current?.once("finish", sent.resolve).once("close", sent.resolve),
+      () => sent.resolve(),
+    );
+    return {
+      head,
+      sent: sent.promise,
+      close: () => {
+        isClosed = true;
+        current?.destroy();
+      },
+    };
+  }
+
+  /** Ends idle connections. */
+  close(): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+  }
+
+  #send(
+    { method, path, headers = {}, body, headMs }: Asked,
+    pool: "requests" | "looks" | "once",
+    onRequest: (request: ClientRequest) => void,
+  ): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      let wasSent = false;
+      const send = this.#isSecure ? httpsRequest : httpRequest;
+      const request = send(`${this.#setting.url}${path}`, {
+        method,
+        agent: this.#agents.get(pool),
+        headers: {
+          ...headers,
+          ...(this.#key !== undefined && { Authorization: `Bearer ${this.#key}` }),
+          ...(body !== undefined && { "Content-Length": body.byteLength }),
+        },
+      });
+      const fail = (message: string): void => void request.destroy(new Error(message));
+      const headTimer = setTimeout(() => fail(`it did not answer within ${headMs} ms`), headMs);
+      let connectTimer: NodeJS.Timeout | undefined;
+      const clear = (): void => {
+        clearTimeout(headTimer);
+        clearTimeout(connectTimer);
+      };
+      request.on("socket", (socket) => {
+        if (!socket.connecting) return void (wasSent = true);
+        connectTimer = setTimeout(() => fail(`no connection within ${CONNECT_MS} ms`), CONNECT_MS);
+        socket.once(this.#isSecure ? "secureConnect" : "connect", () => {
+          clearTimeout(connectTimer);
+          wasSent = true;
+        });
+      });
+      request.once("response", (response) => {
+        clear();
+        // It may be destroyed after this: its reader hears of it by `close`.
+        response.on("error", () => undefined);
+        resolve(response);
+      });
+      request.on("error", (error) => {
+        clear();
+        reject(Object.assign(error, { wasSent }));
+      });
+      request.once("close", () => {
+        clear();
+        reject(Object.assign(new Error("the connection was closed"), { wasSent }));
+      });
+      onRequest(request);
+      request.end(body);
+    });
+  }
+
+  #failure(error: unknown): Error {
+    const wasSent = error instanceof Error && "wasSent" in error && error.wasSent === true;
+    return engineFailure(`the ${this.name} could not be asked: ${messageOf(error)}`, { wasSent });
+  }
+}
+
+const isStale = (error: unknown, request: ClientRequest | undefined): boolean =>
+  request?.reusedSocket === true && error instanceof Error && "code" in error && error.code === "ECONNRESET";

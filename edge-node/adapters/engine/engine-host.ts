@@ -1,0 +1,139 @@
+import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import type { EngineModel } from "../../../shared/text/engine-model.ts";
+import type { ModelKind } from "../../../shared/text/model-kind.ts";
+import { isHostFailure } from "../../app/hosts/host-failure.ts";
+import type { HostExit, HostRequest, HostResponse, HostSpec, ModelHost } from "../../ports/model-hosts.ts";
+import type { EngineClient } from "./engine-client.ts";
+import type { EngineWatch } from "./engine-watch.ts";
+import { askOip } from "./oip-engine.ts";
+import { askOpenAi } from "./openai-engine.ts";
+import type { StreamedText } from "./streamed-text.ts";
+
+interface Parts {
+  readonly spec: HostSpec;
+  readonly model: EngineModel;
+  readonly client: EngineClient;
+  readonly watch: EngineWatch;
+  readonly slots: number;
+  readonly loadMs: number;
+}
+
+const NO_MEMORY = { limitMiB: 0, privateMiB: 0 } as const;
+
+/**
+ * One model of an engine, as the node serves it. No process is started: the host is there as long as the engine answers and
+ * lists the model, and exits when it does not, as a process would.
+ */
+export class EngineHost implements ModelHost {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly loadMs: number;
+  readonly warmUs = 0;
+  readonly measuredMiB = undefined;
+  readonly mayShare = undefined;
+  readonly slots: number;
+  readonly asks: ModelKind;
+  readonly noBatchReason = "the engine decides which requests share its steps";
+  readonly exited: Promise<HostExit>;
+  readonly #parts: Parts;
+  readonly #exit: (exit: HostExit) => void;
+  readonly #unwatch: () => void;
+  /** Answers in text that are under way. */
+  readonly #open = new Set<StreamedText>();
+  #inFlight = 0;
+  #onIdle: (() => void) | undefined;
+  #ended: HostExit | undefined;
+
+  constructor(parts: Parts) {
+    const { spec, model, slots, loadMs, watch } = parts;
+    this.#parts = parts;
+    this.inputs = spec.engine?.inputs ?? [];
+    this.outputs = spec.engine?.outputs ?? [];
+    this.slots = slots;
+    this.loadMs = loadMs;
+    this.asks = model.kind;
+    const { promise, resolve } = Promise.withResolvers<HostExit>();
+    this.exited = promise;
+    this.#exit = resolve;
+    this.#unwatch = watch.onChange(() => this.#look());
+  }
+
+  rssMiB(): number {
+    return 0;
+  }
+
+  memory(): typeof NO_MEMORY {
+    return NO_MEMORY;
+  }
+
+  async raiseMemory(): Promise<void> {
+    // It has no limit.
+  }
+
+  async infer(request: HostRequest): Promise<HostResponse> {
+    const { watch } = this.#parts;
+    this.#inFlight += 1;
+    const left = (): void => {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#onIdle?.();
+    };
+    let leavesLater = false;
+    try {
+      const answer = await this.#ask(request);
+      if (answer.code === "MODEL_NOT_READY") watch.suspect();
+      if (!(answer.body instanceof Uint8Array)) {
+        leavesLater = true;
+        void answer.body.ended.then((end) => {
+          left();
+          if (end.kind === "failed" && end.code === "HOST_CRASHED") watch.suspect();
+        });
+      }
+      return answer;
+    } catch (error) {
+      if (isHostFailure(error)) watch.suspect();
+      throw error;
+    } finally {
+      if (!leavesLater) left();
+    }
+  }
+
+  #ask(request: HostRequest): Promise<HostResponse> {
+    const { client, model, spec } = this.#parts;
+    if (model.kind === "tensors")
+      return askOip(request, { client, model: model.model, names: { model: spec.model, version: spec.version } });
+    const onAnswer = (answer: StreamedText): void => {
+      this.#open.add(answer);
+      void answer.pieces.stream.ended.then(() => this.#open.delete(answer));
+    };
+    return askOpenAi(request, { client, model: model.model, version: spec.version, onAnswer });
+  }
+
+  /** Resolves when the requests under way have ended, or after `graceMs`; the engine runs on. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#inFlight > 0 && graceMs > 0) await this.#idle(graceMs);
+    for (const answer of this.#open) answer.abort("the node took the model out of service");
+    this.#end({ code: "HOST_CRASHED", reason: "stopped by the agent" });
+  }
+
+  #idle(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #look(): void {
+    const why = this.#parts.watch.whyNot(this.#parts.model.model);
+    if (why !== undefined) this.#end({ code: "ENGINE_AWAY", reason: why });
+  }
+
+  #end(exit: HostExit): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = exit;
+    this.#unwatch();
+    this.#exit(exit);
+  }
+}

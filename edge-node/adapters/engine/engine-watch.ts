@@ -1,0 +1,142 @@
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import type { EngineApi } from "../../../shared/text/engine-model.ts";
+import type { EngineClient } from "./engine-client.ts";
+import { lookAt } from "./engine-look.ts";
+
+/** Between two looks at an engine: when it answered, and when it did not. With jitter. */
+const EVERY_MS = 5_000;
+const EVERY_MS_AWAY = 1_000;
+/** Looks that fail one after the other before it counts as away: an engine that is busy may be slow to answer. */
+const FAILURES = 2;
+const SOON_MS = 250;
+
+interface Parts {
+  readonly client: EngineClient;
+  readonly api: EngineApi;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly look?: typeof lookAt;
+}
+
+/**
+ * Whether one engine answers, and which models it has. It is looked at from time to time, and at once when a request found
+ * it away.
+ *
+ *   unknown   at first                       the first look → there or away
+ *   there     a look was answered            failed looks in a row → away
+ *   away      it does not answer, or says    a look is answered → there
+ *             that it is not ready
+ */
+export class EngineWatch {
+  readonly #parts: Parts;
+  readonly #stop = new AbortController();
+  readonly #listeners = new Set<() => void>();
+  #state: "unknown" | "there" | "away" = "unknown";
+  #models: readonly string[] = [];
+  #slots: number | undefined;
+  #why = "it has not answered yet";
+  #failures = 0;
+  #wake: (() => void) | undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#loop = this.#run(this.#stop.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake?.();
+    await this.#loop;
+  }
+
+  /** Of an engine that is there. */
+  get models(): readonly string[] {
+    return this.#models;
+  }
+
+  /** Requests that it runs at once, when it said so. */
+  get slots(): number | undefined {
+    return this.#slots;
+  }
+
+  /** Why a model cannot be asked for now, for a person; undefined when it can. */
+  whyNot(model: string): string | undefined {
+    const { name } = this.#parts.client;
+    if (this.#state !== "there") return `the ${name} is away: ${this.#why}`;
+    return this.#models.includes(model) ? undefined : `the ${name} does not list the model ${model}`;
+  }
+
+  /** `listener` is called after each change of what it says. Returns the way to call it off. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A request found it away: look now. */
+  suspect(): void {
+    this.#wake?.();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#parts;
+    while (!signal.aborted) {
+      await this.#look(signal);
+      if (signal.aborted) return;
+      const everyMs = this.#state === "there" ? (this.#failures > 0 ? SOON_MS : EVERY_MS) : EVERY_MS_AWAY;
+      await this.#pause(everyMs * (0.75 + random.next() / 2), clock, signal);
+    }
+  }
+
+  async #pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+    const end = new AbortController();
+    await Promise.race([woken, sleep(clock, ms, AbortSignal.any([signal, end.signal])).catch(() => undefined)]);
+    end.abort();
+    this.#wake = undefined;
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { client, api, look = lookAt } = this.#parts;
+    try {
+      const { models, slots } = await look(client, api);
+      if (!signal.aborted) this.#answered(models, slots);
+    } catch (error) {
+      if (!signal.aborted) this.#failed(messageOf(error));
+    }
+  }
+
+  #answered(models: readonly string[], slots: number | undefined): void {
+    const { logger, client } = this.#parts;
+    this.#failures = 0;
+    const isSame = this.#state === "there" && models.join("\n") === this.#models.join("\n") && slots === this.#slots;
+    if (isSame) return;
+    logger.info({ engine: client.name, models: models.slice(0, 16) }, "an engine answers");
+    this.#state = "there";
+    this.#models = models;
+    this.#slots = slots;
+    this.#changed();
+  }
+
+  #failed(why: string): void {
+    const { logger, client } = this.#parts;
+    this.#failures += 1;
+    this.#why = why;
+    if (this.#state === "away" || (this.#state === "there" && this.#failures < FAILURES)) return;
+    logger.warn({ engine: client.name, why }, "an engine does not answer");
+    this.#state = "away";
+    this.#models = [];
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

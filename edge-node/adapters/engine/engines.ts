@@ -1,0 +1,113 @@
+import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { MAX_ENGINE_MODELS, type Capabilities } from "../../../shared/protocol/messages.ts";
+import { engineApiOf, type EngineModel } from "../../../shared/text/engine-model.ts";
+import type { EngineSetting } from "../../../shared/text/engine-setting.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
+import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
+import { EngineClient } from "./engine-client.ts";
+import { EngineHost } from "./engine-host.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { checkSignature } from "./oip-engine.ts";
+
+/** How long a start waits for an engine that is away, in ms. After that the placement fails, and may go elsewhere. */
+const START_MS = 60_000;
+/** Requests that an engine is given at once when it does not say how many it runs. */
+const DEFAULT_SLOTS = 64;
+
+interface Engine {
+  readonly setting: EngineSetting;
+  readonly client: EngineClient;
+  readonly watch: EngineWatch;
+}
+
+interface Parts {
+  readonly settings: readonly EngineSetting[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** The engines beside this node, and the hosts of the models that they execute. */
+export class Engines implements ModelHosts {
+  readonly #engines: readonly Engine[];
+  readonly #clock: Clock;
+
+  constructor({ settings, clock, random, logger }: Parts) {
+    this.#clock = clock;
+    this.#engines = settings.map((setting) => {
+      const client = new EngineClient(setting, setting.slots ?? DEFAULT_SLOTS);
+      return { setting, client, watch: new EngineWatch({ client, api: setting.api, clock, random, logger }) };
+    });
+  }
+
+  /** Begins to look at them. */
+  open(): void {
+    for (const { watch } of this.#engines) watch.start();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#engines.map(({ watch }) => watch.stop()));
+    for (const { client } of this.#engines) client.close();
+  }
+
+  /** What the node says of them; undefined without engines. */
+  offer(): Capabilities["engines"] {
+    if (this.#engines.length === 0) return undefined;
+    let left = MAX_ENGINE_MODELS;
+    return this.#engines.map(({ setting, watch }) => {
+      const models = watch.models.slice(0, left);
+      left -= models.length;
+      return { api: setting.api, models: [...models] };
+    });
+  }
+
+  /** `listener` is called after each change of `offer`. */
+  onChange(listener: () => void): void {
+    for (const { watch } of this.#engines) watch.onChange(listener);
+  }
+
+  async start(
+    spec: HostSpec,
+    onPhase: (phase: "loading" | "warming") => void,
+    signal: AbortSignal,
+  ): Promise<ModelHost> {
+    const { engine } = spec;
+    if (engine === undefined) throw hostFailure("LOAD_FAILED", "its manifest names no model of an engine");
+    const { model } = engine;
+    onPhase("loading");
+    const startedAt = performance.now();
+    const { client, watch, setting } = await this.#whenThere(model, signal);
+    if (model.kind === "tensors") await checkSignature(client, model.model, engine);
+    return new EngineHost({
+      spec,
+      model,
+      client,
+      watch,
+      slots: setting.slots ?? watch.slots ?? DEFAULT_SLOTS,
+      loadMs: performance.now() - startedAt,
+    });
+  }
+
+  /** Throws ENGINE_AWAY. */
+  async #whenThere(model: EngineModel, signal: AbortSignal): Promise<Engine> {
+    const api = engineApiOf(model);
+    const suitable = this.#engines.filter(({ setting }) => setting.api === api);
+    if (suitable.length === 0) throw hostFailure("ENGINE_AWAY", `this node has no engine of the kind ${api}`);
+    const find = (): Engine | undefined => suitable.find(({ watch }) => watch.whyNot(model.model) === undefined);
+    const found = Promise.withResolvers<void>();
+    const unwatch = suitable.map(({ watch }) => watch.onChange(() => find() && found.resolve()));
+    const end = new AbortController();
+    try {
+      if (!find())
+        await Promise.race([found.promise, sleep(this.#clock, START_MS, AbortSignal.any([signal, end.signal]))]);
+    } finally {
+      end.abort();
+      for (const call of unwatch) call();
+    }
+    const engine = find();
+    if (engine) return engine;
+    throw hostFailure("ENGINE_AWAY", suitable.map(({ watch }) => watch.whyNot(model.model)).join("; "));
+  }
+}
