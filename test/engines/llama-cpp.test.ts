@@ -13,8 +13,9 @@ import { until } from "../support/processes/skerry-process.ts";
 /** Two nodes, each with llama.cpp's own server beside it. One asks for a key. */
 
 const KEY = "key-of-the-engine";
-const CONTEXT = 4_096;
-const ENDLESS = { prompt: "a", max_tokens: 4_000 };
+/** So long that an answer which nobody stops takes seconds. */
+const CONTEXT = 32_768;
+const ENDLESS = { prompt: "a", max_tokens: 30_000 };
 
 let folder: string;
 let database: TestDatabase;
@@ -213,7 +214,10 @@ describe("an engine of the OpenAI API beside a node", () => {
   });
 
   it("ends its streams with a code when it is killed, and others answer until it is back", async () => {
-    const streams = Array.from({ length: 4 }, () => ask("completions", { ...ENDLESS, stream: true }).then(eventsOf));
+    // Each of a session of its own, so that they spread.
+    const streams = Array.from({ length: 4 }, (_, at) =>
+      ask("completions", { ...ENDLESS, max_tokens: 12_000, stream: true, prompt_cache_key: `stream-${at}` }).then(eventsOf),
+    );
     await until("both engines are busy", async () => (await engines[0].busy()) > 0 && (await engines[1].busy()) > 0);
     await engines[0].kill();
     const ends = (await Promise.all(streams)).map((events) => events.at(-1) ?? "");
@@ -235,7 +239,7 @@ describe("an engine of the OpenAI API beside a node", () => {
       await answer.text();
       return answer.status === 200;
     });
-  });
+  }, 120_000);
 });
 
 /** Tokens of prompts that it has seen. */

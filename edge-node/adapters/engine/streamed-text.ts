@@ -109,6 +109,7 @@ export class StreamedText {
       return "";
     }
     const chunk: unknown = JSON.parse(data);
+    if (chunk === null) return ""; // llama.cpp says it between the choices of several prompts
     if (!isObject(chunk)) throw new TypeError("an event without an object");
     if (chunk["error"] !== undefined && chunk["error"] !== null) {
       const { code, detail } = streamFault(chunk["error"], this.#parts.engine);

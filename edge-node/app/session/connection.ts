@@ -37,6 +37,8 @@ export class Connection {
   readonly #closing = new Set<Promise<void>>();
   /** The outage that was logged: one line for each change, not for each attempt. */
   #complaint: string | undefined;
+  /** The last capabilities that differed from those before them. */
+  #changed: Capabilities | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -72,6 +74,7 @@ export class Connection {
 
   /** Without effect while there is no session: the next one begins with them. */
   capabilitiesChanged(capabilities: Capabilities): void {
+    this.#changed = capabilities;
     this.#session?.capabilitiesChanged(capabilities);
   }
 
@@ -119,6 +122,7 @@ export class Connection {
   async #open(signal: AbortSignal): Promise<Session> {
     const { dialer, memory, desired, placements, statuses, capabilities, bootId, logger } = this.#parts;
     const reports = placements.reports();
+    const before = this.#changed;
     statuses.inHello(reports);
     // What arrives right behind `welcome` waits until the session is open.
     const early: ControlPlaneMessage[] = [];
@@ -148,6 +152,8 @@ export class Connection {
     const session = new Session(channel, { epoch, onProven: () => this.#reconnect.proven() }, this.#parts);
     this.#session = session;
     session.start();
+    // They may have changed while `hello` was on its way.
+    if (this.#changed !== undefined && this.#changed !== before) session.capabilitiesChanged(this.#changed);
     deliver = (message) => session.onMessage(message);
     for (const message of early) session.onMessage(message);
     this.#complaint = undefined;
