@@ -214,21 +214,26 @@ describe("an engine of the OpenAI API beside a node", () => {
   });
 
   it("ends its streams with a code when it is killed, and others answer until it is back", async () => {
-    // Each of a session of its own, so that they spread.
-    const streams = Array.from({ length: 4 }, (_, at) =>
-      ask("completions", { ...ENDLESS, max_tokens: 12_000, stream: true, prompt_cache_key: `stream-${at}` }).then(eventsOf),
-    );
-    await until("both engines are busy", async () => (await engines[0].busy()) > 0 && (await engines[1].busy()) > 0);
+    const other = new AbortController();
+    const at = (node: string, signal?: AbortSignal): Promise<readonly string[]> =>
+      ask(
+        "completions",
+        { ...ENDLESS, stream: true },
+        { headers: { "skerry-prefer": `node=${node}` }, ...(signal && { signal }) },
+      ).then(eventsOf);
+    const streams = [at("edge-a"), at("edge-a")];
+    const elsewhere = at("cloud-b", other.signal);
+    await until("both engines are busy", async () => (await engines[0].busy()) > 1 && (await engines[1].busy()) > 0);
     await engines[0].kill();
-    const ends = (await Promise.all(streams)).map((events) => events.at(-1) ?? "");
-    const cut = ends.filter((end) => end !== "[DONE]");
-    expect(cut.length).toBeGreaterThan(0);
-    for (const end of cut) expect(JSON.parse(end)).toMatchObject({ error: { code: "HOST_CRASHED" } });
+    for (const events of await Promise.all(streams))
+      expect(JSON.parse(events.at(-1) ?? "")).toMatchObject({ error: { code: "HOST_CRASHED" } });
     for (let round = 0; round < 20; round += 1) {
       const answer = await ask("completions", { prompt: "abc", max_tokens: 3 });
       expect([answer.status, answer.headers.get("skerry-node")]).toEqual([200, "cloud-b"]);
       await answer.text();
     }
+    other.abort();
+    await expect(elsewhere).rejects.toThrow(/abort/);
     await engines[0].start();
     await until("the engine's node answers again", async () => {
       const answer = await ask(

@@ -2,7 +2,7 @@ import { GeneratedAnswer } from "../../../shared/openai/generate.ts";
 import type { FinishReason } from "../../../shared/openai/answers.ts";
 import { choicesOf, finishOf, isObject, type JsonObject } from "./answer-chunk.ts";
 import { MergedAnswer } from "./merged-answer.ts";
-import type { AnswerWish } from "./openai-request.ts";
+import type { WantedAnswer } from "./openai-request.ts";
 
 /** Makes the caller's answer of an engine's chunks. */
 export interface AnswerForm {
@@ -13,12 +13,12 @@ export interface AnswerForm {
 }
 
 /** `version`: of the model. */
-export function formOf(wish: AnswerWish, version: string): AnswerForm {
-  if (wish.generate !== undefined) {
-    const answer = new GeneratedAnswer({ generate: wish.generate, version });
-    return wish.streams ? new GeneratedEvents(answer) : new GeneratedWhole(answer);
+export function formOf(wanted: WantedAnswer, version: string): AnswerForm {
+  if (wanted.generate !== undefined) {
+    const answer = new GeneratedAnswer({ generate: wanted.generate, version });
+    return wanted.streams ? new GeneratedEvents(answer) : new GeneratedWhole(answer);
   }
-  return wish.streams ? new Events(wish) : new Whole(wish);
+  return wanted.streams ? new Events(wanted) : new Whole(wanted);
 }
 
 /**
@@ -26,15 +26,15 @@ export function formOf(wish: AnswerWish, version: string): AnswerForm {
  * one of its own: where it was asked for it is the last one, without choices, and null in the others.
  */
 class Events implements AnswerForm {
-  readonly #wish: AnswerWish;
+  readonly #wanted: WantedAnswer;
   #last: JsonObject | undefined;
 
-  constructor(wish: AnswerWish) {
-    this.#wish = wish;
+  constructor(wanted: WantedAnswer) {
+    this.#wanted = wanted;
   }
 
   chunk(chunk: JsonObject): string {
-    const { model, includesUsage } = this.#wish;
+    const { model, includesUsage } = this.#wanted;
     chunk["model"] = model;
     const { usage } = chunk;
     delete chunk["usage"];
@@ -45,7 +45,7 @@ class Events implements AnswerForm {
   }
 
   end(): string {
-    const last = this.#wish.includesUsage && this.#last !== undefined ? eventOf(this.#last) : "";
+    const last = this.#wanted.includesUsage && this.#last !== undefined ? eventOf(this.#last) : "";
     return `${last}data: [DONE]\n\n`;
   }
 }
@@ -53,12 +53,12 @@ class Events implements AnswerForm {
 const eventOf = (value: JsonObject): string => `data: ${JSON.stringify(value)}\n\n`;
 
 class Whole implements AnswerForm {
-  readonly #wish: AnswerWish;
+  readonly #wanted: WantedAnswer;
   readonly #merged: MergedAnswer;
 
-  constructor(wish: AnswerWish) {
-    this.#wish = wish;
-    this.#merged = new MergedAnswer(wish.api);
+  constructor(wanted: WantedAnswer) {
+    this.#wanted = wanted;
+    this.#merged = new MergedAnswer(wanted.api);
   }
 
   chunk(chunk: JsonObject): string {
@@ -67,7 +67,7 @@ class Whole implements AnswerForm {
   }
 
   end(): string {
-    return JSON.stringify(this.#merged.document(this.#wish.model));
+    return JSON.stringify(this.#merged.document(this.#wanted.model));
   }
 }
 

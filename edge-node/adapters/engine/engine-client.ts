@@ -1,7 +1,6 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { readFile } from "node:fs/promises";
-import { messageOf } from "../../../shared/base/errors.ts";
 import type { EngineSetting } from "../../../shared/text/engine-setting.ts";
 import { engineFailure } from "./engine-failure.ts";
 
@@ -158,10 +157,14 @@ export class EngineClient {
   }
 
   #failure(error: unknown): Error {
-    const wasSent = error instanceof Error && "wasSent" in error && error.wasSent === true;
-    return engineFailure(`the ${this.name} could not be asked: ${messageOf(error)}`, { wasSent });
+    // By Node itself, not by `instanceof`: realms differ under Jest.
+    const wasSent = Error.isError(error) && "wasSent" in error && error.wasSent === true;
+    return engineFailure(
+      `the ${this.name} could not be asked: ${Error.isError(error) ? error.message : String(error)}`,
+      { wasSent },
+    );
   }
 }
 
 const isStale = (error: unknown, request: ClientRequest | undefined): boolean =>
-  request?.reusedSocket === true && error instanceof Error && "code" in error && error.code === "ECONNRESET";
+  request?.reusedSocket === true && Error.isError(error) && "code" in error && error.code === "ECONNRESET";

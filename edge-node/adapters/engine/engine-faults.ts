@@ -75,7 +75,7 @@ export function streamFault(error: unknown, engine: string): { readonly code: Er
 }
 
 /** OpenAI's `{"error": {"message"}}`, the Open Inference Protocol's `{"error": "…"}`, FastAPI's `{"detail"}`, or plain text. */
-function wordsOf(body: string): string {
+export function wordsOf(body: string): string {
   try {
     const value: unknown = JSON.parse(body);
     return cut(messageIn(value));

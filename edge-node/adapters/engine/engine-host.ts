@@ -16,6 +16,7 @@ interface Parts {
   readonly watch: EngineWatch;
   readonly slots: number;
   readonly loadMs: number;
+  readonly warmUs: number;
 }
 
 const NO_MEMORY = { limitMiB: 0, privateMiB: 0 } as const;
@@ -28,7 +29,7 @@ export class EngineHost implements ModelHost {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly loadMs: number;
-  readonly warmUs = 0;
+  readonly warmUs: number;
   readonly measuredMiB = undefined;
   readonly mayShare = undefined;
   readonly slots: number;
@@ -45,12 +46,13 @@ export class EngineHost implements ModelHost {
   #ended: HostExit | undefined;
 
   constructor(parts: Parts) {
-    const { spec, model, slots, loadMs, watch } = parts;
+    const { spec, model, slots, loadMs, warmUs, watch } = parts;
     this.#parts = parts;
     this.inputs = spec.engine?.inputs ?? [];
     this.outputs = spec.engine?.outputs ?? [];
     this.slots = slots;
     this.loadMs = loadMs;
+    this.warmUs = warmUs;
     this.asks = model.kind;
     const { promise, resolve } = Promise.withResolvers<HostExit>();
     this.exited = promise;

@@ -4,17 +4,21 @@ import type { Random } from "../../../shared/base/random.ts";
 import { MAX_ENGINE_MODELS, type Capabilities } from "../../../shared/protocol/messages.ts";
 import { engineApiOf, type EngineModel } from "../../../shared/text/engine-model.ts";
 import type { EngineSetting } from "../../../shared/text/engine-setting.ts";
-import { hostFailure } from "../../app/hosts/host-failure.ts";
+import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
+import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import { EngineClient } from "./engine-client.ts";
 import { EngineHost } from "./engine-host.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { checkSignature } from "./oip-engine.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** How long a start waits for an engine that is away, in ms. After that the placement fails, and may go elsewhere. */
 const START_MS = 60_000;
 /** Requests that an engine is given at once when it does not say how many it runs. */
 const DEFAULT_SLOTS = 64;
+/** Of the first request, which may be slower than those that follow. */
+const MIN_WARM_UP_MS = 10_000;
 
 interface Engine {
   readonly setting: EngineSetting;
@@ -79,15 +83,39 @@ export class Engines implements ModelHosts {
     onPhase("loading");
     const startedAt = performance.now();
     const { client, watch, setting } = await this.#whenThere(model, signal);
-    if (model.kind === "tensors") await checkSignature(client, model.model, engine);
+    const loadMs = performance.now() - startedAt;
+    const warmUs = await this.#tried(client, spec, { onPhase, watch });
     return new EngineHost({
       spec,
       model,
       client,
       watch,
       slots: setting.slots ?? watch.slots ?? DEFAULT_SLOTS,
-      loadMs: performance.now() - startedAt,
+      loadMs,
+      warmUs,
     });
+  }
+
+  /** How long a small request takes, in µs; of tensors, what its metadata took, since none can be made up. */
+  async #tried(
+    client: EngineClient,
+    { engine, limits }: HostSpec,
+    { onPhase, watch }: { readonly onPhase: (phase: "warming") => void; readonly watch: EngineWatch },
+  ): Promise<number> {
+    if (engine === undefined) return 0;
+    const { model, kind } = engine.model;
+    onPhase("warming");
+    const withinMs = Math.max(MIN_WARM_UP_MS, 2 * (limits.timeoutMs || DEFAULT_DEADLINE_MS));
+    try {
+      return kind === "tensors"
+        ? await checkSignature(client, model, engine)
+        : await warmUp(client, { model, kind }, withinMs);
+    } catch (error) {
+      // It went away meanwhile: the start is tried again when it is back.
+      if (!isHostFailure(error) || error.code !== "HOST_CRASHED") throw error;
+      watch.suspect();
+      throw hostFailure("ENGINE_AWAY", error.message);
+    }
   }
 
   /** Throws ENGINE_AWAY. */

@@ -79,19 +79,21 @@ const metadata = z.object({
 });
 
 /**
- * Compares what the version declares with what the engine says of its model. Throws LOAD_FAILED where they differ, and
+ * Compares what the version declares with what the engine says of its model, and returns how long that took, in µs. Throws LOAD_FAILED where they differ, and
  * `engineFailure` when the engine does not answer. Some engines know no signature: then the declared one counts.
  */
 export async function checkSignature(
   client: EngineClient,
   model: string,
   declared: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] },
-): Promise<void> {
+): Promise<number> {
+  const startedAt = performance.now();
   const { head, close } = client.ask({ method: "GET", path: pathOf(model), headMs: LOOK_MS }, { isLook: true });
   const response = await head;
   const bytes = await readAnswer(response, { maxBytes: 1_048_576, withinMs: LOOK_MS, close, engine: client.name });
+  const tookUs = Math.round((performance.now() - startedAt) * 1_000);
   const said = response.statusCode === 200 ? metadata.safeParse(parsed(bytes)) : undefined;
-  if (said?.success !== true) return;
+  if (said?.success !== true) return tookUs;
   for (const side of ["inputs", "outputs"] as const) {
     const there = said.data[side] ?? [];
     if (there.length === 0) continue;
@@ -106,6 +108,7 @@ export async function checkSignature(
       throw hostFailure("LOAD_FAILED", what.slice(0, 500));
     }
   }
+  return tookUs;
 }
 
 function parsed(bytes: Uint8Array): unknown {

@@ -61,9 +61,9 @@ export async function askOpenAi(
       response,
       close: exchange.close,
       engine: client.name,
-      form: formOf(question.wish, version),
-      streams: question.wish.streams,
-      choices: question.wish.choices,
+      form: formOf(question.wanted, version),
+      streams: question.wanted.streams,
+      choices: question.wanted.choices,
       startedAt,
     });
     onAnswer(answer);

@@ -3,7 +3,7 @@ import { NOTED_FIELDS, textQuestion, type TextQuestion } from "../../../shared/o
 import { invalid } from "../../../shared/inference/faults.ts";
 
 /** How the caller wants the answer. */
-export interface AnswerWish {
+export interface WantedAnswer {
   readonly api: TextQuestion["openai"];
   /** As the request named the model. */
   readonly model: string;
@@ -17,7 +17,7 @@ export interface AnswerWish {
 
 /** What the engine is sent. */
 export type EngineQuestion =
-  | { readonly kind: "text"; readonly path: string; readonly body: Uint8Array; readonly wish: AnswerWish }
+  | { readonly kind: "text"; readonly path: string; readonly body: Uint8Array; readonly wanted: WantedAnswer }
   | { readonly kind: "embedding"; readonly path: string; readonly body: Uint8Array; readonly model: string };
 
 const PATHS = { chat: "/v1/chat/completions", completion: "/v1/completions" } as const;
@@ -50,7 +50,7 @@ function textRequest(question: TextQuestion, engineModel: string): EngineQuestio
     kind: "text",
     path: PATHS[api],
     body: encoded(request, { model: engineModel, stream: true, stream_options: { include_usage: true } }),
-    wish: {
+    wanted: {
       api,
       model: request.model,
       streams: request.stream === true,

@@ -48,6 +48,44 @@ async function push(catalog: ReturnType<typeof start>, files: Record<string, Uin
   await catalog.idle();
 }
 
+describe("a document of an engine's model", () => {
+  const publish = async (text: string): Promise<void> => {
+    const catalog = start();
+    await catalog.createModel({ name: "qwen", labels: {} }, ada);
+    const bundle = { ...bundleOf({ "engine.json": Buffer.from(text) }, "engine.json"), runtime: "engine" as const };
+    const { uploadUrl } = await catalog.uploads.declare("qwen", bundle, ada);
+    const id = uploadUrl.replace("/api/v1/uploads/", "");
+    await catalog.uploads.append(id, 0, pieces(Buffer.from(text)));
+    await catalog.uploads.complete(id);
+    await catalog.idle();
+    reason = (await catalog.getVersion("qwen", 1)).reason;
+  };
+  let reason: string | null;
+
+  it("becomes a version that names it, with the tensors that it declares", async () => {
+    const x = { name: "x", datatype: "FP32", shape: [-1, 4] };
+    await publish(JSON.stringify({ model: "iris v2", kind: "tensors", inputs: [x], outputs: [{ ...x, name: "y" }] }));
+    expect(manifest).toMatchObject({
+      runtime: "engine",
+      engine: { model: "iris v2", kind: "tensors" },
+      inputs: [{ name: "x" }],
+      outputs: [{ name: "y" }],
+    });
+  });
+
+  it.each([
+    ["[1]", /declares no model of an engine/],
+    ["{", /is not valid JSON/],
+    ['{"model": "m", "kind": "text", "kind": "text"}', /has the key `kind` twice/],
+    ['{"model": "m", "kind": "tensors"}', /inputs: needed for a model of the kind tensors; outputs: needed/],
+    ['{"model": "m\\nx", "kind": "text"}', /model: no line breaks or other controls/],
+    ['{"model": "m", "kind": "text", "url": "http://x"}', /Unrecognized key: "url"/],
+  ])("is rejected with the field at fault: %s", async (text, why) => {
+    await publish(text);
+    expect(reason).toMatch(why);
+  });
+});
+
 describe("a bundle of a graph and its external data", () => {
   it("goes up file by file, each resumed alone, and becomes one version", async () => {
     const catalog = start();

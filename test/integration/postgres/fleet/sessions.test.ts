@@ -99,6 +99,16 @@ describe("a session", () => {
     expect(await opened({ generation: 2 })).toBeNull();
   });
 
+  it("records what the node can do now, unless a newer one has begun", async () => {
+    await opened();
+    const capabilities = { ...someCapabilities, engines: [{ api: "oip" as const, models: ["m"] }] };
+    expect(await stores.sessions.changeCapabilities({ nodeId, epoch: 1 }, capabilities)).toBe(true);
+    expect((await nodeOf(stores, name)).capabilities).toEqual(capabilities);
+    await opened();
+    expect(await stores.sessions.changeCapabilities({ nodeId, epoch: 1 }, capabilities)).toBe(false);
+    expect((await nodeOf(stores, name)).capabilities).toEqual(someCapabilities);
+  });
+
   it("is closed by its own epoch only", async () => {
     await opened();
     await opened();

@@ -38,6 +38,25 @@ describe("the files of a push", () => {
     expect(await pathsOf(root)).toEqual(["more/two.bin", "net.onnx", "net.onnx.data"]);
   });
 
+  it("are a document that names the model of an engine", async () => {
+    const path = join(root, "qwen.json");
+    await writeFile(path, '{"model": "Qwen/Qwen3-32B", "kind": "text"}');
+    expect(await findFiles(path)).toMatchObject({ runtime: "engine", main: "engine.json" });
+    expect(await pathsOf(path)).toEqual(["engine.json"]);
+  });
+
+  it.each([
+    ["{}", /declares no model of an engine/],
+    ["no JSON", /declares no model of an engine/],
+    ['{"model": "m", "kind": "video"}', /declares no model of an engine/],
+    ['{"model": "m", "kind": "text", "weights": "w"}', /declares no model of an engine/],
+    ['{"model": "m", "kind": "tensors"}', /declares no model of an engine/],
+  ])("are not a document that says %s", async (text, message) => {
+    const path = join(root, "other.json");
+    await writeFile(path, text);
+    await expect(findFiles(path)).rejects.toThrow(message);
+  });
+
   it("are named when one is missing or cannot be in a bundle", async () => {
     await rm(join(root, "more/two.bin"));
     await expect(findFiles(join(root, "net.onnx"))).rejects.toThrow(

@@ -17,4 +17,16 @@ describe("whyIncompatible", () => {
     expect(whyIncompatible({ ...model, opsets: { "ai.onnx": 27 } }, node)).toContain("opset 27");
     expect(whyIncompatible({ ...model, irVersion: 14 }, node)).toContain("ONNX IR 14");
   });
+
+  it("refuses a model of an engine where there is none, and leaves to the engine which models it has", () => {
+    const qwen = {
+      model: "qwen",
+      version: "1",
+      opsets: {},
+      irVersion: 0,
+      engine: { model: "q", kind: "text" },
+    } as const;
+    expect(whyIncompatible(qwen, node)).toBe("qwen:1 is executed by an engine, and this node has none");
+    expect(whyIncompatible(qwen, { ...node, engines: [{ api: "openai", models: [] }] })).toBeUndefined();
+  });
 });

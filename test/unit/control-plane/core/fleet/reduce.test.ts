@@ -104,6 +104,19 @@ describe("what nodes say", () => {
   });
 });
 
+describe("what a node can do", () => {
+  it("changes within its session, and by no message of an older one", () => {
+    const state = owned();
+    const before = state.snapshot().nodes.get(a.id)?.capabilities;
+    if (before === undefined) throw new Error("a node without capabilities");
+    const capabilities = { ...before, engines: [{ api: "openai" as const, models: ["m"] }] };
+    const event = { type: "capabilities-reported", nodeId: a.id, capabilities } as const;
+    expect(changes(state, { ...event, epoch: 1 })).toBe(false);
+    expect(changes(state, { ...event, epoch: 2 })).toBe(true);
+    expect(state.snapshot().nodes.get(a.id)?.capabilities).toEqual(capabilities);
+  });
+});
+
 describe("rows", () => {
   it("that say what is known change nothing: no object, no revision", () => {
     const state = aFleetState(rows());

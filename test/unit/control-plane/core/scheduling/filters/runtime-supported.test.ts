@@ -46,6 +46,25 @@ describe("runtime-supported", () => {
     expect(refusalOn(runtimeSupported, aCandidate({ of: { capabilities } }), aRequest({ of }))).toBeUndefined();
   });
 
+  it("refuses for now a version that an engine executes where none with the model is beside the node", () => {
+    const at = (engines: Capabilities["engines"]) => {
+      const capabilities = { ...aCandidate().node.capabilities, engines } as Capabilities;
+      return runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of: { engine } }));
+    };
+    const engine = { model: "qwen3", kind: "text" } as const;
+    const notNow = (sentence: string) => ({ verdict: "not now", sentence });
+    const none = notNow("needs an engine (openai) with the model qwen3; edge-a has none");
+    expect(at(undefined)).toEqual(none);
+    expect(at([{ api: "oip", models: ["qwen3"] }])).toEqual(none);
+    expect(at([{ api: "openai", models: [] }])).toEqual(
+      notNow("needs an engine with the model qwen3; that of edge-a has not said what it has"),
+    );
+    expect(at([{ api: "openai", models: ["a", "b", "c", "d"] }])).toEqual(
+      notNow("needs an engine with the model qwen3; that of edge-a has a, b, c and 1 more"),
+    );
+    expect(at([{ api: "openai", models: ["qwen3"] }])).toBeUndefined();
+  });
+
   it("refuses for now a node that has not said what it can run", () => {
     expect(refusalOn(runtimeSupported, aCandidate({ of: { capabilities: undefined } }), aRequest())).toEqual({
       verdict: "not now",

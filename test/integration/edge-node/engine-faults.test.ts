@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Engines } from "../../../edge-node/adapters/engine/engines.ts";
+import type { HostResponse, HostSpec, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
+import { systemClock } from "../../../shared/base/clock.ts";
+import { seededRandom } from "../../../shared/base/random.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
+import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FaultyEngine } from "../../support/fakes/faulty-engine.ts";
+import { silentLogger } from "../../support/silent-logger.ts";
+
+/** An engine that misbehaves, and the host of its model. */
+
+const LIMIT_MS = 300;
+let engine: FaultyEngine;
+let engines: Engines;
+let host: ModelHost;
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "skerry-engine-"));
+  const keyFile = path.join(folder, "key");
+  await writeFile(keyFile, "sk-secret\n");
+  engine = await FaultyEngine.start();
+  const settings = [{ api: "openai", url: engine.url, keyFile, slots: 4 } as const];
+  engines = new Engines({ settings, clock: systemClock, random: seededRandom(3), logger: silentLogger });
+  engines.open();
+  host = await start("m");
+});
+
+afterEach(async () => {
+  await host.stop(0);
+  await engines.close();
+  await engine.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const start = (model: string): Promise<ModelHost> => {
+  const spec: HostSpec = {
+    placementId: "p-1",
+    model: "writer",
+    version: "1",
+    directory: folder,
+    limits: { memMiB: 0, maxBatch: 1, queue: 64, timeoutMs: LIMIT_MS },
+    engine: { model: { model, kind: "text" }, inputs: [], outputs: [] },
+  };
+  return engines.start(spec, () => undefined, new AbortController().signal);
+};
+
+const ask = (fault: string, { stream = true, cancellation = new Cancellation() } = {}): Promise<HostResponse> =>
+  host.infer({
+    body: Buffer.from(
+      JSON.stringify({ openai: "completion", tenant: "k", request: { model: "writer", prompt: fault, stream } }),
+    ),
+    headerLength: JSON_BODY,
+    timeoutMs: LIMIT_MS,
+    maxRows: 4,
+    cancellation,
+  });
+
+/** The code and words of a refusal, or the text of an answer and how it ended. */
+async function outcomeOf(answering: Promise<HostResponse>): Promise<string> {
+  try {
+    const { body, code } = await answering;
+    if (body instanceof Uint8Array)
+      return `${code}: ${(JSON.parse(new TextDecoder().decode(body)) as { error: string }).error}`;
+    let text = "";
+    for (let piece = await body.next(); piece !== undefined; piece = await body.next()) {
+      text += new TextDecoder().decode(piece);
+      body.passed(piece.byteLength);
+    }
+    const end = await body.ended;
+    const done = text.includes("[DONE]") ? "all" : "part";
+    return end.kind === "failed" ? `${done}, then ${end.code}: ${end.detail}` : `${done}, ${end.kind}`;
+  } catch (error) {
+    const { name, started } = error as { name: string; started: boolean };
+    return `${name}, ${started ? "started" : "not started"}: ${(error as Error).message}`;
+  }
+}
+
+/** Waits until so many connections with requests are open at the engine. */
+const open = (count: number): Promise<boolean> => eventually(`${count} requests are open`, () => engine.open === count);
+
+const AT = String.raw`openai engine at 127\.0\.0\.1:\d+`;
+
+describe("a host of an engine that misbehaves", () => {
+  it.each([
+    ["no head", `^HostFailure, started: the ${AT} could not be asked: it did not answer within 300 ms$`],
+    ["no event", `^DEADLINE_EXCEEDED: the ${AT} did not begin its answer within 300 ms$`],
+    ["cut before the head", `^HostFailure, started: the ${AT} could not be asked`],
+    ["cut within", `^part, then HOST_CRASHED: the ${AT} closed the connection within an answer$`],
+    ["end within", `^part, then HOST_CRASHED: the ${AT} closed the connection within an answer$`],
+    ["no done", "^all, complete$"],
+    ["an error within", `^part, then RUN_FAILED: the ${AT} failed: out of memory$`],
+    ["an error in its own field", `^part, then RUN_FAILED: the ${AT} failed: out of memory$`],
+    ["nonsense within", `^part, then RUN_FAILED: the ${AT} sent what is no answer`],
+    ["an endless event", `^part, then RUN_FAILED: the ${AT} sent what is no answer: an event of more than`],
+    ["no stream", `^RUN_FAILED: the ${AT} does not stream its answers$`],
+    ["busy", `^QUEUE_FULL: the ${AT} takes no more requests now: too many requests$`],
+    ["loading", `^MODEL_NOT_READY: the ${AT} is not ready: Loading model$`],
+    ["bad request", String.raw`^INVALID_REQUEST: .top_k. must be \[31mpositive$`],
+    ["unprocessable", "^INVALID_REQUEST: .*field required"],
+    ["failed", `^RUN_FAILED: the ${AT} failed: <html>Internal Server Error</html>$`],
+    ["redirect", `^RUN_FAILED: the ${AT} failed: status 307$`],
+    ["key", `^RUN_FAILED: the ${AT} refuses the key of the node \\(status 401\\): see key-file of its engine$`],
+  ])("ends a request that meets %s with a code and a sentence, streaming or not", async (fault, outcome) => {
+    for (const stream of [true, false]) {
+      // A whole answer has no event that says its end.
+      const expected = stream ? outcome : outcome.replace("^all", "^part");
+      expect(await outcomeOf(ask(fault, { stream }))).toMatch(new RegExp(expected));
+    }
+    await open(0);
+  });
+
+  it.each(["no head", "no event", "silent within", "flood"])(
+    "closes the connection of a caller who goes away from %s, streaming or not",
+    async (fault) => {
+      for (const stream of [true, false]) {
+        const cancellation = new Cancellation();
+        const answering = ask(fault, { stream, cancellation });
+        await open(1);
+        if (fault === "silent within" || fault === "flood") await answering;
+        cancellation.cancel();
+        expect(await outcomeOf(answering)).toMatch(/^(CANCELLED: the caller went away|part, cancelled)$/);
+        await open(0);
+      }
+    },
+  );
+
+  it("holds no more of an answer than its reader takes", async () => {
+    const { body } = await ask("flood");
+    if (body instanceof Uint8Array) throw new Error("a whole answer");
+    await eventually("the reader's credit is used up", () => !body.isSenderFree);
+    expect(body.heldBytes).toBeLessThanOrEqual(512 * 1_024);
+    body.cancel();
+    await open(0);
+  });
+
+  it("sends the key of its file and says it to nobody", async () => {
+    await outcomeOf(ask("no done"));
+    expect(engine.keys).toEqual(new Set(["Bearer sk-secret"]));
+    expect(await outcomeOf(ask("key"))).not.toContain("sk-secret");
+  });
+
+  it("lets another node be asked when the engine is busy or not ready", async () => {
+    expect(await ask("busy")).toMatchObject({ isBeforeRun: true });
+    expect(await ask("loading")).toMatchObject({ isBeforeRun: true });
+  });
+
+  it("exits when its engine is gone, and refuses what comes meanwhile as not started", async () => {
+    await engine.stop();
+    expect(await outcomeOf(ask("no done"))).toMatch(/^HostFailure, not started: .*ECONNREFUSED/);
+    expect(await host.exited).toMatchObject({ code: "ENGINE_AWAY", reason: expect.stringMatching(/is away/) });
+  });
+
+  it("exits when its engine does not list the model any more", async () => {
+    engine.models = ["other"];
+    await outcomeOf(ask("cut within")); // so that the engine is looked at
+    expect(await host.exited).toMatchObject({
+      code: "ENGINE_AWAY",
+      reason: expect.stringMatching(/does not list the model m$/),
+    });
+    expect(engines.offer()).toEqual([{ api: "openai", models: ["other"] }]);
+  });
+
+  it("ends the answers under way when it is stopped", async () => {
+    const { body } = await ask("silent within");
+    if (body instanceof Uint8Array) throw new Error("a whole answer");
+    await host.stop(0);
+    expect(await body.ended).toMatchObject({ kind: "failed", code: "HOST_CRASHED" });
+    await open(0);
+  });
+
+  it("starts when an engine that was away comes to have its model", async () => {
+    const starting = start("later");
+    engine.models = ["m", "later"];
+    await outcomeOf(ask("cut within"));
+    const later = await starting;
+    expect(later.asks).toBe("text");
+    await later.stop(0);
+  });
+});
