@@ -49,7 +49,7 @@ describe("runtime-supported", () => {
   it("refuses for now a version that an engine executes where none with the model is beside the node", () => {
     const at = (engines: Capabilities["engines"]) => {
       const capabilities = { ...aCandidate().node.capabilities, engines } as Capabilities;
-      return runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of: { engine } }));
+      return runtimeSupported.refuse(aCandidate({ of: { capabilities } }), aRequest({ of: { engine } }), []);
     };
     const engine = { model: "qwen3", kind: "text" } as const;
     const notNow = (sentence: string) => ({ verdict: "not now", sentence });
