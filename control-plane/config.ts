@@ -151,7 +151,9 @@ const settings = z.object({
   SKERRY_ADMIN_KEY_FILE: z
     .string()
     .optional()
-    .describe("Where the first admin key is written (mode 0600) when there is no key yet."),
+    .describe(
+      "File of the first admin key, for when there is no key yet: the key in it is taken; without the file a key is made and written there (mode 0600).",
+    ),
   SKERRY_POD_SERVICE_ACCOUNTS: z
     .string()
     .regex(/^[a-z0-9-]+\/[a-z0-9.-]+(,\s*[a-z0-9-]+\/[a-z0-9.-]+)*$/, "not a list of namespace/name")

@@ -1,4 +1,4 @@
-import { open, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { pino } from "pino";
 import { systemClock } from "../shared/base/clock.ts";
 import { messageOf } from "../shared/base/errors.ts";
@@ -8,7 +8,7 @@ import { LIMITS } from "./adapters/http/server/limits.ts";
 import { HttpServer } from "./adapters/http/server/server.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
-import { isSettingsError, readConfig, type Config } from "./config.ts";
+import { isSettingsError, readConfig, settingsError, type Config } from "./config.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
@@ -50,7 +50,7 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
   const controlPlane = await composeControlPlane(config, { postgres, http, ...parts }).catch(exitOnSettings);
   await controlPlane.start();
-  await waitForPostgres(() => writeFirstKey(config, controlPlane), parts);
+  await waitForPostgres(() => haveFirstKey(config, controlPlane), parts).catch(exitOnSettings);
   if (stopping.signal.aborted) return; // `stop` ends the process
   controlPlane.open();
   serving = { controlPlane, postgres };
@@ -86,11 +86,18 @@ function exitOnSettings(error: unknown): never {
 }
 
 /**
- * The first admin key goes into a file that only its owner reads, and nowhere else. The file is opened before the key
- * is made: a key that could not be written would lock everybody out.
+ * The first admin key comes from its file, or goes into it, which only its owner reads, and nowhere else. The file is opened
+ * before the key is made: a key that could not be written would lock everybody out.
  */
-async function writeFirstKey({ adminKeyFile }: Config, { keys }: ControlPlane): Promise<void> {
+async function haveFirstKey({ adminKeyFile }: Config, { keys }: ControlPlane): Promise<void> {
   if (adminKeyFile === undefined) return;
+  const given = await readFile(adminKeyFile, "utf8").catch(unlessMissing);
+  if (given !== undefined) {
+    if (await keys.takeFirstKey(given.trim())) return;
+    throw settingsError([
+      `  SKERRY_ADMIN_KEY_FILE: ${adminKeyFile} holds no key sk_ID_SECRET, and there is no key yet.`,
+    ]);
+  }
   const temporary = `${adminKeyFile}.new`;
   const file = await open(temporary, "w", 0o600);
   try {
@@ -102,4 +109,8 @@ async function writeFirstKey({ adminKeyFile }: Config, { keys }: ControlPlane): 
   } finally {
     await file.close();
   }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
 }

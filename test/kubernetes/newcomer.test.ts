@@ -4,21 +4,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { VERSION } from "../../shared/base/version.ts";
+import { S3_CREDENTIALS, S3Server } from "../support/object-store/s3-server.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { Kubernetes } from "./support/kubernetes.ts";
 import { ProcessKubelet } from "./support/process-kubelet.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
-const VOLUME = {
-  apiVersion: "v1",
-  kind: "PersistentVolume",
-  metadata: { name: "models" },
-  spec: { capacity: { storage: "20Gi" }, accessModes: ["ReadWriteOnce"], hostPath: { path: "/nowhere" } },
-};
-
 let kubernetes: Kubernetes;
 let database: TestDatabase;
+let server: S3Server;
 let kubelet: ProcessKubelet;
 let directory: string;
 /** What the page says, and what it is here. */
@@ -28,7 +23,7 @@ beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), "skerry-cluster-page-"));
   kubernetes = await Kubernetes.start();
   database = await startTestDatabase();
-  await kubernetes.kubectl(["apply", "-f", "-"], JSON.stringify(VOLUME));
+  server = await S3Server.start();
   // The account is made by the page; its token is asked for when it is there.
   const config = path.join(directory, "control-plane.kubeconfig");
   kubelet = await ProcessKubelet.start(kubernetes, {
@@ -45,12 +40,18 @@ beforeAll(async () => {
     "kubectl",
     `exec "${kubectl}" --kubeconfig "${path.join(kubernetes.directory, "admin.kubeconfig")}" "$@"`,
   );
-  here.push(["postgresql://skerry:PASSWORD@db.example:5432/skerry", database.url]);
+  here.push(
+    ["postgresql://skerry:PASSWORD@db.example:5432/skerry", database.url],
+    ["https://s3.example", server.url],
+    ["AWS_ACCESS_KEY_ID=ID", `AWS_ACCESS_KEY_ID=${S3_CREDENTIALS.AWS_ACCESS_KEY_ID}`],
+    ["AWS_SECRET_ACCESS_KEY=SECRET", `AWS_SECRET_ACCESS_KEY=${S3_CREDENTIALS.AWS_SECRET_ACCESS_KEY}`],
+  );
 }, 120_000);
 
 afterAll(async () => {
   await kubelet?.stop();
   await database?.stop();
+  await server?.stop();
   await kubernetes?.stop();
   await rm(directory, { recursive: true, force: true });
 }, 60_000);
@@ -83,9 +84,11 @@ async function run(script: string): Promise<string> {
   return output;
 }
 
-const podOf = async (workload: string): Promise<string> => {
-  const args = ["-n", "skerry", "get", "pods", "-l", `app.kubernetes.io/name=${workload}`, "-o", "name"];
-  return (await kubernetes.kubectl(args)).trim().replace("pod/", "");
+/** The addresses of the control planes. */
+const addresses = async (): Promise<readonly string[]> => {
+  const args = ["-n", "skerry", "get", "pods", "-l", "app.kubernetes.io/name=skerry-control-plane", "-o", "name"];
+  const pods = (await kubernetes.kubectl(args)).trim().split("\n");
+  return pods.map((pod) => `http://${kubelet.address(pod.replace("pod/", ""))}:7070`);
 };
 
 describe("docs/kubernetes.md, from nothing to a served model", () => {
@@ -101,17 +104,16 @@ describe("docs/kubernetes.md, from nothing to a served model", () => {
     expect(output).toContain('deployment "skerry-node" successfully rolled out');
   }, 300_000);
 
-  it("lets the command line in with the key of the first start", async () => {
+  it("lets the command line in with the key that was made, at each of two control planes", async () => {
     const [, login = ""] = await blocks("sh");
-    const pod = await podOf("skerry-control-plane");
-    // There is no kubelet to carry a stream: what the two commands give comes from where the pod is.
-    const key = path.join(kubelet.volume(pod, "data"), "admin.key");
-    const script = login
-      .replace(/^kubectl .* port-forward .*\n/m, "")
-      .replace(/^kubectl .* exec .* > /m, `cat "${key}" > `)
-      .replace("http://127.0.0.1:7070", `http://${kubelet.address(pod)}:7070`);
-    expect(script).not.toContain("kubectl");
-    expect(await run(script)).toMatch(/skerry-node-\S+\s+cloud\s+cloud\s+ready/);
+    const urls = await addresses();
+    expect(urls).toHaveLength(2);
+    for (const url of urls) {
+      // There is no kubelet to carry a stream: what the command gives comes from where the pod is.
+      const script = login.replace(/^kubectl .* port-forward .*\n/m, "").replace("http://127.0.0.1:7070", url);
+      expect(script).not.toContain("kubectl");
+      expect(await run(script)).toMatch(/skerry-node-\S+\s+cloud\s+cloud\s+ready/);
+    }
   }, 60_000);
 
   it("serves a model that kubectl declared", async () => {

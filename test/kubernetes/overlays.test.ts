@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { parseAllDocuments } from "yaml";
+import { SETTINGS } from "../../control-plane/config.ts";
 import { until } from "../support/processes/skerry-process.ts";
 import { Kubernetes } from "./support/kubernetes.ts";
 
@@ -77,6 +79,40 @@ describe("a dry run on the server", () => {
       return;
     }
     expect((await dryRun(await productionWith(component))).filter((line) => !isClean(line))).toEqual([]);
+  });
+});
+
+interface Rendered {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly replicas?: number;
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly { readonly env: readonly { readonly name: string }[] }[];
+        readonly volumes: readonly object[];
+      };
+    };
+  };
+}
+
+describe("the overlay production", () => {
+  it("has several control planes, which keep nothing in a volume and have settings that there are", async () => {
+    const text = await kubernetes.kubectl(["kustomize", path.join(DEPLOY, "overlays/production")]);
+    const objects = parseAllDocuments(text).map((document) => document.toJS() as Rendered);
+    const named = objects.filter(({ metadata }) => metadata.name === "skerry-control-plane");
+    expect(objects.map(({ kind }) => kind)).not.toContain("PersistentVolumeClaim");
+    expect(named.map(({ kind }) => kind)).toContain("PodDisruptionBudget");
+    const deployment = named.find(({ kind }) => kind === "Deployment");
+    expect(deployment?.spec.replicas).toBe(2);
+    const { containers = [], volumes = [] } = deployment?.spec.template.spec ?? {};
+    expect(volumes).toEqual([
+      { name: "data", emptyDir: {} },
+      { name: "admin", secret: expect.objectContaining({ secretName: "skerry-admin" }) },
+      { name: "tmp", emptyDir: {} },
+    ]);
+    const names = containers.flatMap(({ env }) => env.map(({ name }) => name));
+    expect(names.filter((name) => !SETTINGS.has(name))).toEqual(["POD_IP"]);
   });
 });
 

@@ -22,6 +22,16 @@ const DAY_MS = 86_400_000;
 const TOUCH_EVERY_MS = 60_000;
 const MAX_TOUCHED = 10_000;
 
+const FIRST = { name: "first-admin", role: "admin" as const, models: [] };
+const FIRST_START: Actor = {
+  name: "first start",
+  role: "admin",
+  keyId: null,
+  models: [],
+  address: "local",
+  requestId: "first-start",
+};
+
 /** Issues, checks and revokes API keys. Checking is on the path of every request and answers from memory. */
 export class ApiKeys {
   readonly #store: KeyStore;
@@ -106,16 +116,24 @@ export class ApiKeys {
   /** The first admin key, when there is no key at all; null otherwise. Shown once by the program that starts Skerry. */
   async mintFirstKey(): Promise<string | null> {
     if (!(await this.#store.isEmpty())) return null;
-    const actor: Actor = {
-      name: "first start",
-      role: "admin",
-      keyId: null,
-      models: [],
-      address: "local",
-      requestId: "first-start",
-    };
-    const { key } = await this.create({ name: "first-admin", role: "admin", models: [] }, actor);
+    const { key } = await this.create(FIRST, FIRST_START);
     return key;
+  }
+
+  /** Makes this key the first admin key, when there is no key at all. False when it would have to be, and is no API key. */
+  async takeFirstKey(text: string): Promise<boolean> {
+    if (!(await this.#store.isEmpty())) return true;
+    const parts = parseApiKey(text);
+    if (!parts) return false;
+    const { id } = parts;
+    try {
+      await this.#store.create({ ...FIRST, id, secretHash: secretHash(parts.secret), ttlMs: null }, FIRST_START);
+    } catch (error) {
+      // Another control plane did the same at the same moment.
+      if ((await this.#store.find(id)) === null) throw error;
+    }
+    this.#cache.forget(id);
+    return true;
   }
 
   #newKey(): { id: string; secret: string } {

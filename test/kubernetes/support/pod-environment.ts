@@ -18,10 +18,32 @@ interface Parts {
  */
 export async function environmentOf(pod: V1Pod, parts: Parts): Promise<Readonly<Record<string, string>>> {
   const [container] = pod.spec?.containers ?? [];
-  const env: Record<string, string> = { ...parts.env };
-  for (const variable of container?.env ?? [])
-    env[variable.name] ??= mapped(await valueOf(variable, pod, parts), container, parts.directory);
-  return env;
+  const said: Record<string, string> = {};
+  for (const { secretRef } of container?.envFrom ?? [])
+    Object.assign(said, await secretOf(parts.kubernetes, pod, secretRef?.name));
+  for (const variable of container?.env ?? []) {
+    if (variable.name in parts.env) continue;
+    const value = await valueOf(variable, pod, parts);
+    said[variable.name] = mapped(expanded(value, said), container, parts.directory);
+  }
+  return { ...said, ...parts.env };
+}
+
+/** `$(NAME)` is the value of a variable that comes before. */
+const expanded = (value: string, before: Readonly<Record<string, string>>): string =>
+  value.replaceAll(/\$\((\w+)\)/g, (reference, name: string) => before[name] ?? reference);
+
+/** The texts of a Secret. Throws while there is none of that name. */
+export async function secretOf(
+  kubernetes: Kubernetes,
+  pod: V1Pod,
+  name = "",
+): Promise<Readonly<Record<string, string>>> {
+  const of = `/api/v1/namespaces/${pod.metadata?.namespace}/secrets/${name}`;
+  const { data = {} } = (await kubernetes.get(of)) as V1Secret;
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")]),
+  );
 }
 
 async function valueOf({ value = "", valueFrom }: V1EnvVar, pod: V1Pod, { kubernetes, ip }: Parts): Promise<string> {
@@ -31,11 +53,8 @@ async function valueOf({ value = "", valueFrom }: V1EnvVar, pod: V1Pod, { kubern
   if (field === "metadata.namespace") return namespace;
   // All pods are on one machine: to listen on all of its addresses is to listen on those of others.
   if (field === "status.podIP" || value === "0.0.0.0") return ip;
-  const secret = valueFrom?.secretKeyRef;
-  if (secret) {
-    const { data = {} } = (await kubernetes.get(`/api/v1/namespaces/${namespace}/secrets/${secret.name}`)) as V1Secret;
-    return Buffer.from(data[secret.key] ?? "", "base64").toString("utf8");
-  }
+  const of = valueFrom?.secretKeyRef;
+  if (of) return (await secretOf(kubernetes, pod, of.name))[of.key] ?? "";
   if (valueFrom) throw new Error(`the test's kubelet does not know ${JSON.stringify(valueFrom)}`);
   return value.startsWith("http://") ? resolved(kubernetes, namespace, new URL(value)) : value;
 }

@@ -7,7 +7,7 @@ import path from "node:path";
 import type { V1ConfigMap, V1Container, V1Pod, V1Volume } from "@kubernetes/client-node";
 import { quantity } from "../../../control-plane/adapters/kubernetes/quantity.ts";
 import type { Kubernetes } from "./kubernetes.ts";
-import { environmentOf } from "./pod-environment.ts";
+import { environmentOf, secretOf } from "./pod-environment.ts";
 import { residentBytes } from "./resident-bytes.ts";
 
 const PROBE_TIMEOUT_MS = 1_000;
@@ -178,7 +178,7 @@ export class PodOnMachine {
     return child;
   }
 
-  async #mount({ configMap, projected }: V1Volume, folder: string): Promise<void> {
+  async #mount({ configMap, projected, secret }: V1Volume, folder: string): Promise<void> {
     const { kubernetes } = this.#parts;
     await mkdir(folder, { recursive: true });
     const { namespace, name, uid } = this.pod.metadata ?? {};
@@ -188,6 +188,9 @@ export class PodOnMachine {
       )) as V1ConfigMap;
       for (const [file, text] of Object.entries(data)) await writeFile(path.join(folder, file), text);
     }
+    if (secret)
+      for (const [file, text] of Object.entries(await secretOf(kubernetes, this.pod, secret.secretName)))
+        await writeFile(path.join(folder, file), text, { mode: 0o400 });
     for (const { serviceAccountToken: source } of projected?.sources ?? []) {
       if (!source) continue;
       const token = await kubernetes.tokenOf(`${namespace}/${this.pod.spec?.serviceAccountName ?? ""}`, {
