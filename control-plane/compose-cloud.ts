@@ -21,6 +21,7 @@ import type { NodeTimings } from "./core/fleet/node-status.ts";
 import { openCloud } from "./open-cloud.ts";
 import type { NewEvent } from "./ports/events.ts";
 import type { Keys } from "./ports/keys.ts";
+import type { LeaderFence } from "./ports/plan.ts";
 
 interface Parts {
   readonly postgres: PostgresStores;
@@ -96,8 +97,8 @@ export async function composeCloud(config: Config, parts: Parts): Promise<Compos
     clock,
     logger,
   });
-  const isLeading = (): boolean => leadership.current() !== undefined;
-  const podSweep = pods && new PodSweep({ pods, store: postgres.pods, isLeading, clock, logger });
+  const lease = (): LeaderFence | undefined => leadership.current()?.fence;
+  const podSweep = pods && new PodSweep({ pods, store: postgres.pods, lease, clock, logger });
   const kubernetes =
     resources &&
     createKubernetesSync(resources, {
@@ -105,7 +106,7 @@ export async function composeCloud(config: Config, parts: Parts): Promise<Compos
       pools: { admin, declarations: postgres.poolDeclarations, loop: pools },
       store: postgres.deployments,
       fleet,
-      lease: () => leadership.current()?.fence,
+      lease,
       clock,
       random,
       logger,

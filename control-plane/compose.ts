@@ -185,7 +185,7 @@ export async function composeControlPlane(
   const retention = new RetentionSweep({
     store: postgres.retention,
     retention: config.retention,
-    isLeading,
+    lease: () => leadership.current()?.fence,
     clock,
     logger,
   });

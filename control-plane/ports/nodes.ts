@@ -4,6 +4,7 @@ import type { Capabilities, PlacementReport } from "../../shared/protocol/messag
 import type { FleetLoad } from "../core/fleet/types.ts";
 import type { Actor, Requester } from "./audit.ts";
 import type { NewEvent } from "./events.ts";
+import type { LeaderFence } from "./plan.ts";
 
 export interface JoinAttempt {
   readonly tokenId: string;
@@ -139,9 +140,10 @@ export interface PodNodeStore {
   podNodes(): Promise<readonly PodNode[]>;
   /**
    * The node's pod is gone. The first call makes the identity void, which closes its sockets on every replica, and
-   * announces `event`; the next one deletes the row. Changes nothing when it is not the node of that pod any more.
+   * announces `event`; the next one deletes the row. Changes nothing when it is not the node of that pod any more, and
+   * nothing when the lease was lost.
    */
-  removePodNode(node: PodNode, event: NewEvent): Promise<void>;
+  removePodNode(fence: LeaderFence, node: PodNode, event: NewEvent): Promise<void>;
 }
 
 export interface NodeAdminStore {

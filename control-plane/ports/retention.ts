@@ -1,3 +1,5 @@
+import type { LeaderFence } from "./plan.ts";
+
 /** How long rows are kept that nothing needs any more, in days. */
 export interface Retention {
   readonly eventDays: number;
@@ -8,6 +10,6 @@ export interface Retention {
 }
 
 export interface RetentionStore {
-  /** Deletes at most a thousand rows of each kind. Returns how many went. */
-  sweep(retention: Retention): Promise<number>;
+  /** Deletes at most a thousand rows of each kind, and none when the lease was lost. Returns how many went. */
+  sweep(fence: LeaderFence, retention: Retention): Promise<number>;
 }

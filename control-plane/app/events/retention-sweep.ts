@@ -1,6 +1,7 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
+import type { LeaderFence } from "../../ports/plan.ts";
 import type { Retention, RetentionStore } from "../../ports/retention.ts";
 
 const PERIOD_MS = 10 * 60_000;
@@ -10,7 +11,8 @@ const PAUSE_MS = 1_000;
 interface Parts {
   readonly store: RetentionStore;
   readonly retention: Retention;
-  readonly isLeading: () => boolean;
+  /** Undefined while another control plane leads. */
+  readonly lease: () => LeaderFence | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -45,10 +47,11 @@ export class RetentionSweep {
 
   /** Never rejects: what failed is tried again. True when something was deleted, so that there may be more. */
   async #sweep(): Promise<boolean> {
-    const { store, retention, isLeading, logger } = this.#parts;
-    if (!isLeading()) return false;
+    const { store, retention, lease, logger } = this.#parts;
+    const fence = lease();
+    if (!fence) return false;
     try {
-      const deleted = await store.sweep(retention);
+      const deleted = await store.sweep(fence, retention);
       if (deleted > 0) logger.info({ deleted }, "old rows were deleted");
       return deleted > 0;
     } catch (error) {

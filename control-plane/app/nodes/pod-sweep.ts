@@ -2,6 +2,7 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { PodNodeStore } from "../../ports/nodes.ts";
+import type { LeaderFence } from "../../ports/plan.ts";
 import type { PodCluster } from "../../ports/pods.ts";
 
 const SWEEP_MS = 10_000;
@@ -9,8 +10,8 @@ const SWEEP_MS = 10_000;
 interface Parts {
   readonly pods: PodCluster;
   readonly store: Pick<PodNodeStore, "podNodes" | "removePodNode">;
-  /** Only the leader removes nodes. */
-  readonly isLeading: () => boolean;
+  /** Only the leader removes nodes; undefined while another control plane leads. */
+  readonly lease: () => LeaderFence | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -43,8 +44,9 @@ export class PodSweep {
   }
 
   async #sweep(): Promise<void> {
-    const { pods, store, isLeading, logger } = this.#parts;
-    if (!isLeading()) return;
+    const { pods, store, lease, logger } = this.#parts;
+    const fence = lease();
+    if (!fence) return;
     try {
       // The rows first: a pod that joins between the two reads is then in the list of pods.
       const nodes = await store.podNodes();
@@ -52,7 +54,7 @@ export class PodSweep {
       const uids = await pods.podUids();
       for (const node of nodes)
         if (!uids.has(node.podUid))
-          await store.removePodNode(node, {
+          await store.removePodNode(fence, node, {
             type: "Normal",
             reason: "NodeRemoved",
             object: `node/${node.name}`,

@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
 import type { PodJoinAttempt } from "../../../control-plane/ports/nodes.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
-import { event, joinNode, messagesOf, nodeOf, openStores } from "./fixture.ts";
+import { event, joinNode, lead, messagesOf, nodeOf, openStores } from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
+let fence: LeaderFence;
 let count = 0;
 
 beforeAll(async () => {
   database = await startTestDatabase();
   stores = await openStores(database.url);
+  fence = await lead(stores);
 });
 afterAll(async () => {
   await stores.close();
@@ -60,17 +63,30 @@ describe("the node of a pod that is gone", () => {
   it("loses its identity first, so that its sockets close, and its row next", async () => {
     const joined = await stores.pods.joinPod(attempt("pod-d"));
     const node = { name: "pod-d", podUid: "uid-of-pod-d" };
-    await stores.pods.removePodNode(node, event("pod-d was removed", "node/pod-d"));
+    await stores.pods.removePodNode(fence, node, event("pod-d was removed", "node/pod-d"));
     expect(await stores.sessions.identity(joined?.nodeId ?? "")).toMatchObject({ revoked: true, generation: 2 });
     expect(await stores.pods.joinPod(attempt("pod-d"))).toBeNull();
-    await stores.pods.removePodNode(node, event("pod-d was removed", "node/pod-d"));
+    await stores.pods.removePodNode(fence, node, event("pod-d was removed", "node/pod-d"));
     expect(await stores.sessions.identity(joined?.nodeId ?? "")).toBeNull();
     expect((await messagesOf(stores)).filter((message) => message === "pod-d was removed")).toHaveLength(1);
   });
 
+  it("is left alone by a control plane that has lost the lease without noticing", async () => {
+    await stores.pods.joinPod(attempt("pod-f"));
+    const lost = { ...fence, token: fence.token - 1n };
+    const gone = event("pod-f was removed", "node/pod-f");
+    await stores.pods.removePodNode(lost, { name: "pod-f", podUid: "uid-of-pod-f" }, gone);
+    expect(await nodeOf(stores, "pod-f")).toMatchObject({ revoked: false });
+    expect(await messagesOf(stores)).not.toContain("pod-f was removed");
+  });
+
   it("is left alone when another pod has its name", async () => {
     await stores.pods.joinPod(attempt("pod-e", { podUid: "newer" }));
-    await stores.pods.removePodNode({ name: "pod-e", podUid: "older" }, event("pod-e was removed", "node/pod-e"));
+    await stores.pods.removePodNode(
+      fence,
+      { name: "pod-e", podUid: "older" },
+      event("pod-e was removed", "node/pod-e"),
+    );
     expect(await stores.pods.podNodes()).toContainEqual({ name: "pod-e", podUid: "newer" });
     expect(await nodeOf(stores, "pod-e")).toMatchObject({ revoked: false });
   });

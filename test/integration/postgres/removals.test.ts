@@ -1,18 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { newId } from "../../../shared/base/ids.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
-import { alice, connect, declarationOf, event, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
+import { alice, connect, declarationOf, event, lead, makeToken, openStores, readyVersion, specOf } from "./fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
+let fence: LeaderFence;
 let sql: pg.Client;
 
 beforeAll(async () => {
   database = await startTestDatabase();
   stores = await openStores(database.url);
+  fence = await lead(stores);
   sql = await connect(database.url);
 });
 afterAll(async () => {
@@ -95,9 +98,10 @@ describe("retention", () => {
     await sql.query(`UPDATE join_tokens SET expires_at = now() - interval '31 days' WHERE id = $1`, [token]);
     await makeToken(stores);
     const [events, audit] = [await count("events"), await count("audit_log")];
-    expect(await stores.retention.sweep(KEEP)).toBe(1_002);
-    expect(await stores.retention.sweep(KEEP)).toBe(500);
-    expect(await stores.retention.sweep(KEEP)).toBe(0);
+    expect(await stores.retention.sweep({ ...fence, token: fence.token - 1n }, KEEP)).toBe(0);
+    expect(await stores.retention.sweep(fence, KEEP)).toBe(1_002);
+    expect(await stores.retention.sweep(fence, KEEP)).toBe(500);
+    expect(await stores.retention.sweep(fence, KEEP)).toBe(0);
     expect([await count("events"), await count("audit_log"), await count("join_tokens")]).toEqual([
       events - 1_500,
       audit - 1,
@@ -113,7 +117,7 @@ describe("retention", () => {
       `UPDATE model_versions SET created_at = now() - interval '31 days' WHERE model_name = 'mixed' AND version IN ($1, $2)`,
       [kept, rejected],
     );
-    expect(await stores.retention.sweep(KEEP)).toBe(1);
+    expect(await stores.retention.sweep(fence, KEEP)).toBe(1);
     const listed = (await stores.catalog.listVersions("mixed")).map(({ version, state }) => [version, state]);
     expect(Object.fromEntries(listed)).toEqual({ [kept]: "ready", [late]: "rejected" });
     expect(await readyVersion(stores, "mixed")).toBe(late + 1);
@@ -122,7 +126,7 @@ describe("retention", () => {
   it("keeps audit entries without a limit when it is 0, and the log stays closed to everybody else", async () => {
     await sql.query(`INSERT INTO audit_log (at, actor, address, request_id, action, target, detail)
       VALUES (now() - interval '3660 days', 'old', '', '', 'x', 'y', '{}')`);
-    expect(await stores.retention.sweep({ ...KEEP, auditDays: 0 })).toBe(0);
+    expect(await stores.retention.sweep(fence, { ...KEEP, auditDays: 0 })).toBe(0);
     await expect(sql.query("DELETE FROM audit_log")).rejects.toThrow("append-only");
   });
 });

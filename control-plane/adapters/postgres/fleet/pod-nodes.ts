@@ -3,9 +3,11 @@ import type { NodeId } from "../../../../shared/base/ids.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import type { JoinedNode, PodJoinAttempt, PodNode, PodNodeStore } from "../../../ports/nodes.ts";
 import { KUBERNETES } from "../../../ports/audit.ts";
+import type { LeaderFence } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
+import { holdsLease } from "./leadership-store.ts";
 
 /** Rows of nodes that are pods. */
 export class PostgresPodNodeStore implements PodNodeStore {
@@ -26,8 +28,10 @@ export class PostgresPodNodeStore implements PodNodeStore {
     return rows.map(({ name, podUid }) => ({ name, podUid: podUid ?? "" }));
   }
 
-  removePodNode(node: PodNode, event: NewEvent): Promise<void> {
-    return this.#database.transaction((tx) => removePodNode(tx, node, event));
+  removePodNode(fence: LeaderFence, node: PodNode, event: NewEvent): Promise<void> {
+    return this.#database.transaction(async (tx) => {
+      if (await holdsLease(tx, fence)) await removePodNode(tx, node, event);
+    });
   }
 }
 

@@ -16,7 +16,7 @@ describe("RetentionSweep", () => {
         },
       },
       retention: { eventDays: 1, auditDays: 1, leftoverDays: 1 },
-      isLeading: () => state.isLeading,
+      lease: () => (state.isLeading ? { holder: "r-1", token: 1n } : undefined),
       clock,
       logger: silentLogger,
     });

@@ -29,12 +29,12 @@ function setUp() {
           { name: "pod-1", podUid: "u-1" },
           { name: "pod-2", podUid: "u-2" },
         ]),
-      removePodNode: ({ name }, { reason }) => {
+      removePodNode: (_fence, { name }, { reason }) => {
         removed.push(`${name} ${reason}`);
         return Promise.resolve();
       },
     },
-    isLeading: () => state.isLeading,
+    lease: () => (state.isLeading ? { holder: "r-1", token: 1n } : undefined),
     clock,
     logger: logger as never,
   });
