@@ -5,6 +5,7 @@ import type { Kubernetes } from "./kubernetes.ts";
 import { PodOnMachine } from "./pod-on-machine.ts";
 
 const ROUND_MS = 200;
+const ROOM = { cpu: "64", memory: "64Gi", pods: "100", "ephemeral-storage": "100Gi" };
 const LEASE_MS = 10_000;
 const MEMORY_LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 20Mi.";
 /** Of this process, so that test runs beside each other do not take each other's ports: all pods listen on the same one. */
@@ -201,8 +202,8 @@ export class ProcessKubelet {
     const now = new Date().toISOString();
     await this.#kubernetes.patch(`/api/v1/nodes/${name}/status`, {
       status: {
-        capacity: { cpu: "64", memory: "64Gi", pods: "100" },
-        allocatable: { cpu: "64", memory: "64Gi", pods: "100" },
+        capacity: ROOM,
+        allocatable: ROOM,
         conditions: [{ type: "Ready", status: "True", reason: "KubeletReady", lastHeartbeatTime: now }],
       },
     });
