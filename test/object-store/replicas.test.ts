@@ -8,7 +8,7 @@ import { TcpProxy } from "../support/network/tcp-proxy.ts";
 import { BUCKET, S3_CREDENTIALS, S3Server } from "../support/object-store/s3-server.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { SkerryCluster } from "../support/processes/skerry-cluster.ts";
-import { freePort, SkerryProcess, until } from "../support/processes/skerry-process.ts";
+import { freePort, type SkerryProcess, until } from "../support/processes/skerry-process.ts";
 
 const MIB = 1024 * 1024;
 
@@ -48,10 +48,7 @@ async function another(
   const port = await freePort();
   const folder = path.join(cluster.directory, `control-plane-${port}`);
   await mkdir(folder);
-  const child = new SkerryProcess("control-plane/main.ts", {
-    env: { ...settings, SKERRY_PORT: String(port), SKERRY_DATA_DIR: folder, ...env },
-    log: path.join(cluster.directory, `control-plane-${port}.log`),
-  });
+  const child = cluster.addControlPlane(port, { SKERRY_DATA_DIR: folder, ...env });
   others.push(child);
   const url = `http://127.0.0.1:${port}`;
   await until("the other control plane has started or ended", async () => {
