@@ -5,6 +5,7 @@ import { openModel } from "../../edge-node/model-host/onnx/model.ts";
 import { startTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 import { quantile } from "../support/quantile.ts";
 import { type ClusterNode, SkerryCluster } from "../support/processes/skerry-cluster.ts";
+import { freePort, type SkerryProcess, until } from "../support/processes/skerry-process.ts";
 import { type BenchModel, digits, millisecond, negative, picture, softmax } from "./support/bench-models.ts";
 import { keepOn } from "./support/cores.ts";
 import { childrenOf, cpuMs } from "./support/cpu-time.ts";
@@ -22,10 +23,12 @@ import { type Cell, printRounds, type Way, WAYS } from "./support/ways.ts";
  *   ROUNDS=3 MODELS=digits ENCODINGS=binary CONCURRENCY=1,32 npm run bench -- inference
  *   CORES=apart npm run bench -- inference
  *   BASELINE=../before WAYS="control plane,baseline" npm run bench -- inference
+ *   FORWARDED=1 WAYS="control plane,forwarded" npm run bench -- inference
  *
  * CORES=apart: two machines of one core each, as far as one machine can show it. Callers, control plane and nginx have the
  * one, the worker and its model hosts the other. Without it five processes share the cores as the system sees fit.
  *
+ * FORWARDED=1: the same request also to a second control plane, which forwards it; their CPU is added up.
  * BASELINE: the folder of another build, with what `npm ci` installs: its control plane and worker take turns with these.
  */
 const { env } = process;
@@ -47,6 +50,7 @@ const cluster = await SkerryCluster.start(database.url);
 const directory = await mkdtemp(path.join(tmpdir(), "skerry-bench-"));
 const node = await cluster.addNode("edge-a");
 const baseline = env["BASELINE"] === undefined ? undefined : await startBaseline(path.resolve(env["BASELINE"]));
+const other = env["FORWARDED"] === "1" ? await startOther(await freePort()) : undefined;
 const workerPort = Number(new URL(node.localUrl).port);
 const nginx = await startNginx(workerPort);
 if (ARE_CORES_APART) {
@@ -62,6 +66,7 @@ try {
     await benchModel(model);
 } finally {
   await nginx?.stop();
+  await other?.process.stop();
   await baseline?.cluster.stop();
   await cluster.stop();
   await database.stop();
@@ -73,6 +78,16 @@ process.exit();
 interface Build {
   readonly cluster: SkerryCluster;
   readonly node: ClusterNode;
+  /** Whose CPU counts too. */
+  readonly other?: SkerryProcess | undefined;
+}
+
+async function startOther(port: number): Promise<{ readonly port: number; readonly process: SkerryProcess }> {
+  const started = cluster.addControlPlane(port);
+  const isReady = async (): Promise<boolean> =>
+    (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.ok === true;
+  await until("the other control plane is ready", isReady);
+  return { port, process: started };
 }
 
 async function startBaseline(checkout: string): Promise<Build & { readonly database: TestDatabase }> {
@@ -107,11 +122,13 @@ async function benchModel(model: BenchModel): Promise<void> {
       ["worker", target(workerPort)],
       ...(nginx ? [["nginx", target(nginx.port)] as const] : []),
       ["control plane", target(cluster.port)],
+      ...(other ? [["forwarded", target(other.port)] as const] : []),
     ];
     await warmUp([...targets.map(([, each]) => each), ...(before ? [before.target] : [])]);
     for (const connections of CONCURRENCY) {
       const ways: (readonly [Way, Run])[] = [["in process", inProcess]];
-      for (const [way, each] of targets) ways.push([way, await runLoad({ cluster, node }, each, connections)]);
+      for (const [way, each] of targets)
+        ways.push([way, await runLoad({ cluster, node, other: other?.process }, each, connections)]);
       if (before) ways.push(["baseline", await runLoad(before.build, before.target, connections)]);
       await benchRounds(
         `c=${String(connections).padEnd(3)}`,
@@ -175,9 +192,13 @@ async function warmUp(targets: readonly HttpTarget[]): Promise<void> {
 
 async function runLoad(build: Build, target: HttpTarget, connections: number): Promise<Run> {
   const requests = await requestsIn(CELL_MS, target, connections);
-  const pids = { controlPlane: build.cluster.controlPlane.child.pid ?? 0, worker: build.node.process.child.pid ?? 0 };
+  const pids = {
+    controlPlane: build.cluster.controlPlane.child.pid ?? 0,
+    other: build.other?.child.pid,
+    worker: build.node.process.child.pid ?? 0,
+  };
   const cpu = (): Cell["cpuUs"] => ({
-    controlPlane: cpuMs(pids.controlPlane) * 1_000,
+    controlPlane: (cpuMs(pids.controlPlane) + (pids.other === undefined ? 0 : cpuMs(pids.other))) * 1_000,
     worker: cpuMs(pids.worker) * 1_000,
     host: childrenOf(pids.worker).reduce((sum, pid) => sum + cpuMs(pid) * 1_000, 0),
   });

@@ -1,10 +1,10 @@
 import { quantile } from "../../support/quantile.ts";
 
 /**
- * Who is asked. All answer the same request; `unbatched` is the worker's port with one run for each request, `baseline`
- * the control plane of another build.
+ * Who is asked. All answer the same request; `unbatched` is the worker's port with one run for each request, `forwarded`
+ * another control plane than the one that holds the worker's session, `baseline` the control plane of another build.
  */
-export const WAYS = ["in process", "unbatched", "worker", "nginx", "control plane", "baseline"] as const;
+export const WAYS = ["in process", "unbatched", "worker", "nginx", "control plane", "forwarded", "baseline"] as const;
 export type Way = (typeof WAYS)[number];
 
 /** What one way did in one round. */
@@ -88,6 +88,10 @@ export function printRounds(label: string, rounds: readonly Round[]): void {
   console.log(
     `  ${label} → rate ${ratio(rounds, ["control plane", "unbatched"], rate)} × unbatched, ${ratio(rounds, ["control plane", "worker"], rate)} × worker, ${ratio(rounds, ["control plane", "nginx"], rate)} × nginx, ${ratio(rounds, ["control plane", "in process"], rate)} × in process; p99 ${ratio(rounds, ["control plane", "worker"], tail)} × worker, ${ratio(rounds, ["control plane", "nginx"], tail)} × nginx; p50 added ${addedLatency(rounds)} × nginx's`,
   );
+  if (rounds[0]?.has("forwarded") === true)
+    console.log(
+      `  ${label} → forwarded ${ratio(rounds, ["forwarded", "control plane"], rate)} × the rate and ${ratio(rounds, ["forwarded", "control plane"], ({ p50 }) => p50)} × the p50 of the control plane that holds the worker`,
+    );
   if (rounds[0]?.has("baseline") !== true) return;
   const against = (read: (cell: Cell) => number): string => ratio(rounds, ["control plane", "baseline"], read);
   const cpu = ({ cpuUs }: Cell): number => cpuUs.controlPlane + cpuUs.worker + cpuUs.host;
