@@ -35,6 +35,11 @@ export interface NewPlacement {
   readonly attempt: PlacementAttempt;
 }
 
+export interface PlacementCreation {
+  readonly placement: NewPlacement;
+  readonly event: NewEvent;
+}
+
 /** `fenced`: leadership was lost, stop leading. `stale`: the row moved on, plan again. Neither changed anything. */
 export type PlanOutcome = "committed" | "fenced" | "stale";
 
@@ -49,6 +54,11 @@ export interface NewStatus {
 export interface PlanStore {
   /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
   createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
+  /**
+   * The same for many placements in one transaction. Those that are stale are left out, and the rest is written; `stale` when
+   * none is left.
+   */
+  createPlacements(fence: LeaderFence, creations: readonly PlacementCreation[]): Promise<PlanOutcome>;
   /** Starts a failed placement anew: generation + 1, state `offered`. `stale` unless it is at `generation`. */
   retryPlacement(
     fence: LeaderFence,

@@ -6,7 +6,7 @@ import { transitions } from "../../core/fleet/transitions.ts";
 import { findingsOf, statusSteps, type Findings } from "../../core/reconcile/deployment-status.ts";
 import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
-import { describePlan, keysOf, type Step } from "../../core/reconcile/steps.ts";
+import { describePlan, inTransactions, keysOf, type Step } from "../../core/reconcile/steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";
 import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
@@ -149,8 +149,8 @@ export class ControlLoop {
     const statuses = statusSteps(fleet, findings, (deployment) => this.#scaling.reasonFor(deployment));
     const steps: readonly Step[] = [...announce, ...plan.steps, ...statuses];
     if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
-    for (const step of steps) {
-      if ((await this.#execute(step, lead.fence)) === "fenced") {
+    for (const together of inTransactions(steps)) {
+      if ((await this.#execute(together, lead.fence)) === "fenced") {
         this.#leadership.lost();
         return;
       }

@@ -72,6 +72,23 @@ export type Step<Kind extends StepKind = StepKind> = {
   readonly [Each in Kind]: { readonly kind: Each } & StepBodies[Each];
 }[Kind];
 
+/** New placements that are written in one transaction, at most: a plan for thousands would else take as many transactions. */
+const MAX_TOGETHER = 200;
+
+export const isCreate = (step: Step): step is Step<"placement.create"> => step.kind === "placement.create";
+
+/** The steps in their order, one for each transaction, but new placements that follow each other together. */
+export function inTransactions(steps: readonly Step[]): readonly (readonly Step[])[] {
+  const all: Step[][] = [];
+  for (const step of steps) {
+    const last = all.at(-1);
+    const isNext = isCreate(step) && last?.every(isCreate) === true && last.length < MAX_TOGETHER;
+    if (isNext) last.push(step);
+    else all.push([step]);
+  }
+  return all;
+}
+
 /** One function for each kind of `Kinds`; a missing one does not compile. */
 export type StepTable<Kinds extends StepKind, Args extends readonly unknown[], Result> = {
   readonly [Kind in Kinds]: (step: Step<Kind>, ...args: Args) => Result;

@@ -4,9 +4,17 @@ import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
 import type { PlacementAttempt } from "../../../core/fleet/types.ts";
 import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/events.ts";
-import type { LeaderFence, NewPlacement, NewStatus, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
+import type {
+  LeaderFence,
+  NewPlacement,
+  NewStatus,
+  PlacementCreation,
+  PlanOutcome,
+  PlanStore,
+} from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import { appendEvents } from "../events/events.ts";
+import { insertPlacements, lockTargets } from "./create-placements.ts";
 import { holdsLease } from "./leadership-store.ts";
 
 interface PlacementRow {
@@ -26,22 +34,22 @@ export class PostgresPlanStore implements PlanStore {
   }
 
   createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
-    const { id, deployment, deploymentGeneration, model, version, nodeId, explain, attempt } = placement;
-    return this.#fenced(fence, [event], async (tx) => {
-      const accepting = await tx.$queryRaw<unknown[]>`
-        SELECT 1 AS accepting FROM deployments d, nodes n
-        WHERE d.name = ${deployment} AND d.generation = ${deploymentGeneration}
-          AND n.id = ${nodeId} AND NOT n.cordoned AND NOT n.draining AND NOT n.revoked
-        FOR SHARE OF d FOR NO KEY UPDATE OF n`;
-      if (accepting.length === 0) return undefined;
-      const changed = await tx.$executeRaw`
-        WITH changed AS (
-          INSERT INTO placements (id, deployment_name, model_name, version, node_id, explain, attempt_mem_mib, attempt_agent)
-          VALUES (${id}, ${deployment}, ${model}, ${version}, ${nodeId}, ${JSON.stringify(explain)}::jsonb, ${attempt.memMiB}, ${attempt.agent})
-          ON CONFLICT DO NOTHING
-          RETURNING node_id
-        ) ${RAISE_DESIRED_REV}`;
-      return changed > 0 ? { nodes: [nodeId] } : undefined;
+    return this.createPlacements(fence, [{ placement, event }]);
+  }
+
+  createPlacements(fence: LeaderFence, creations: readonly PlacementCreation[]): Promise<PlanOutcome> {
+    return this.#database.transaction(async (tx) => {
+      if (!(await holdsLease(tx, fence))) return "fenced";
+      const accepted = await lockTargets(tx, creations);
+      const written = accepted.length === 0 ? new Set<string>() : await insertPlacements(tx, accepted);
+      const committed = accepted.filter(({ placement }) => written.has(placement.id));
+      if (committed.length === 0) return "stale";
+      await appendEvents(
+        tx,
+        committed.map(({ event }) => event),
+        { nodes: [...new Set(committed.map(({ placement }) => placement.nodeId))] },
+      );
+      return "committed";
     });
   }
 

@@ -1,13 +1,13 @@
 import type { Random } from "../../../../shared/base/random.ts";
-import { dispatch, type Step, type StepKind } from "../../../core/reconcile/steps.ts";
+import { dispatch, isCreate, type Step, type StepKind } from "../../../core/reconcile/steps.ts";
 import type { LeaderFence, PlanOutcome, PlanStore } from "../../../ports/plan.ts";
 import type { EffectTable } from "./effect-table.ts";
 import { nodeEffects } from "./node.ts";
-import { placementEffects } from "./placement.ts";
+import { creationOf, placementEffects } from "./placement.ts";
 import { statusEffects } from "./status.ts";
 
-/** Executes one step. `fenced` and `stale` changed nothing. Throws `DATABASE_UNAVAILABLE`. */
-export type Execute = (step: Step, fence: LeaderFence) => Promise<PlanOutcome>;
+/** Executes the steps of one transaction. `fenced` and `stale` changed nothing. Throws `DATABASE_UNAVAILABLE`. */
+export type Execute = (steps: readonly Step[], fence: LeaderFence) => Promise<PlanOutcome>;
 
 /** The tables of all domains as one: a kind of step without an effect does not compile. */
 export function createEffects(ports: { readonly plans: PlanStore; readonly random: Random }): Execute {
@@ -16,5 +16,11 @@ export function createEffects(ports: { readonly plans: PlanStore; readonly rando
     ...statusEffects(ports.plans),
     ...nodeEffects(ports.plans),
   };
-  return (step, fence) => dispatch(table, step, fence);
+  return async (steps, fence) => {
+    const [first, second] = steps;
+    if (!first) return "stale";
+    if (!second) return dispatch(table, first, fence);
+    const creations = steps.filter(isCreate).map((step) => creationOf(step, ports.random));
+    return ports.plans.createPlacements(fence, creations);
+  };
 }

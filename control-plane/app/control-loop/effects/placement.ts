@@ -1,19 +1,14 @@
 import { newId, type PlacementId } from "../../../../shared/base/ids.ts";
 import type { Random } from "../../../../shared/base/random.ts";
-import type { PlacementSteps } from "../../../core/reconcile/steps.ts";
-import type { PlanStore } from "../../../ports/plan.ts";
+import type { PlacementSteps, Step } from "../../../core/reconcile/steps.ts";
+import type { PlacementCreation, PlanStore } from "../../../ports/plan.ts";
 import type { EffectTable } from "./effect-table.ts";
 
 /** Changes rows of placements, each with its event, in one fenced transaction. */
 export const placementEffects = (store: PlanStore, random: Random): EffectTable<keyof PlacementSteps> => ({
   "placement.create": (step, fence) => {
-    const { deployment, deploymentGeneration, model, version, nodeId, record, attempt } = step;
-    const id = newId<PlacementId>("p", random);
-    return store.createPlacement(
-      fence,
-      { id, deployment, deploymentGeneration, model, version, nodeId, explain: record, attempt },
-      { type: "Normal", reason: "PlacementScheduled", object: `deployment/${deployment}`, message: record.sentence },
-    );
+    const { placement, event } = creationOf(step, random);
+    return store.createPlacement(fence, placement, event);
   },
   "placement.retry": ({ placement, node, why, attempt }, fence) => {
     const { id, generation, deployment = "", model, version, failure } = placement;
@@ -39,3 +34,18 @@ export const placementEffects = (store: PlanStore, random: Random): EffectTable<
       message: `${node} no longer holds ${placement.model}:${placement.version}`,
     }),
 });
+
+/** What a step writes: the row of the placement and its event. */
+export function creationOf(step: Step<"placement.create">, random: Random): PlacementCreation {
+  const { deployment, deploymentGeneration, model, version, nodeId, record, attempt } = step;
+  const id = newId<PlacementId>("p", random);
+  return {
+    placement: { id, deployment, deploymentGeneration, model, version, nodeId, explain: record, attempt },
+    event: {
+      type: "Normal",
+      reason: "PlacementScheduled",
+      object: `deployment/${deployment}`,
+      message: record.sentence,
+    },
+  };
+}

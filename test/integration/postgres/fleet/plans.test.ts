@@ -132,6 +132,36 @@ describe("createPlacement", () => {
       expect((await nodeOf(stores, name)).desiredRev).toBe(outcome === "committed" ? 2 : 1);
     }
   });
+
+  it("writes many at once, but those whose nodes were cordoned while it waited, and those that are there", async () => {
+    const [taking, racing, holding] = [
+      await joinNode(stores, "edge-many-1"),
+      await joinNode(stores, "edge-many-2"),
+      await joinNode(stores, "edge-many-3"),
+    ];
+    await stores.plans.createPlacement(fence, placementOn(holding), event("first"));
+    const operator = await connect(database.url);
+    await operator.query("BEGIN");
+    await operator.query("UPDATE nodes SET cordoned = true WHERE id = $1", [racing]);
+    const many = [taking, racing, holding].map((nodeId) => ({
+      placement: placementOn(nodeId),
+      event: event(`many: ${nodeId}`),
+    }));
+    const created = stores.plans.createPlacements(fence, many);
+    await untilSomebodyWaits(sql);
+    await operator.query("COMMIT");
+    await operator.end();
+    expect(await created).toBe("committed");
+    const rows = (await placementsOf(stores)).filter(({ nodeId }) => [taking, racing, holding].includes(nodeId));
+    expect(rows.map(({ nodeId }) => nodeId).toSorted()).toEqual([taking, holding].toSorted());
+    const written = (await messagesOf(stores)).filter((message) => message.startsWith("many: "));
+    expect(written).toEqual([`many: ${taking}`]);
+    expect((await nodeOf(stores, "edge-many-1")).desiredRev).toBe(1);
+    expect((await nodeOf(stores, "edge-many-3")).desiredRev).toBe(1);
+    expect(await stores.plans.createPlacements(fence, many)).toBe("stale");
+    const stranger = { ...fence, token: fence.token + 1n };
+    expect(await stores.plans.createPlacements(stranger, many)).toBe("fenced");
+  });
 });
 
 describe("the later steps of a placement", () => {

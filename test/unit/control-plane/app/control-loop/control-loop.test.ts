@@ -4,7 +4,7 @@ import type { Execute } from "../../../../../control-plane/app/control-loop/effe
 import { Leadership } from "../../../../../control-plane/app/control-loop/leadership.ts";
 import type { FleetRows } from "../../../../../control-plane/core/fleet/types.ts";
 import type { Demand } from "../../../../../control-plane/core/scaling/demand.ts";
-import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
+import { describePlan, isCreate } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanOutcome } from "../../../../../control-plane/ports/plan.ts";
 import { aDeployment, aNode, aPlacement, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
@@ -34,11 +34,11 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
   const executed: string[] = [];
   let atOnce = 0;
   let mostAtOnce = 0;
-  const execute: Execute = async (step) => {
-    executed.push(...describePlan([step]));
+  const execute: Execute = async (steps) => {
+    executed.push(...describePlan(steps));
     mostAtOnce = Math.max(mostAtOnce, ++atOnce);
     try {
-      return step.kind === "placement.create" ? await answer() : "committed";
+      return steps.some(isCreate) ? await answer() : "committed";
     } finally {
       atOnce -= 1;
     }

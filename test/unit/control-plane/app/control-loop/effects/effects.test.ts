@@ -14,7 +14,7 @@ const placement = aPlacement(node);
 const { explain: record, nodeId } = placement;
 
 /** Executes `step` over stores that answer `outcome`, and tells in words which one was called. */
-async function execute(step: Step, outcome: PlanOutcome = "committed") {
+async function execute(steps: Step | readonly Step[], outcome: PlanOutcome = "committed") {
   const calls: string[] = [];
   const call = (name: string) => (by: LeaderFence, _what: unknown, event: NewEvent) => {
     calls.push(`${name} fenced by ${by.token}: ${event.reason} of ${event.object}`);
@@ -22,6 +22,11 @@ async function execute(step: Step, outcome: PlanOutcome = "committed") {
   };
   const plans: PlanStore = {
     createPlacement: call("create"),
+    createPlacements: (by, creations) => {
+      const events = creations.map(({ event }) => `${event.reason} of ${event.object}`);
+      calls.push(`create fenced by ${by.token}: ${events.join(", ")}`);
+      return Promise.resolve(outcome);
+    },
     retryPlacement: call("retry"),
     removePlacement: call("remove"),
     deletePlacement: call("delete"),
@@ -35,7 +40,7 @@ async function execute(step: Step, outcome: PlanOutcome = "committed") {
       return Promise.resolve(outcome);
     },
   };
-  const result = await createEffects({ plans, random: systemRandom })(step, fence);
+  const result = await createEffects({ plans, random: systemRandom })([steps].flat(), fence);
   return { calls, result };
 }
 
@@ -88,6 +93,14 @@ describe("effects", () => {
     [{ kind: "node.announce", transitions: [lost] }, "announce fenced by 7: NodeLost of node/edge-a"],
   ])("turns the step %# into one write of its domain", async (step, expected) => {
     expect(await execute(step)).toEqual({ calls: [expected], result: "committed" });
+  });
+
+  it("writes several new placements at once", async () => {
+    const other = { ...create, deployment: "letters" };
+    expect(await execute([create, other])).toEqual({
+      calls: ["create fenced by 7: PlacementScheduled of deployment/digits, PlacementScheduled of deployment/letters"],
+      result: "committed",
+    });
   });
 
   it.each(["fenced", "stale"] as const)("passes on that a write was %s", async (outcome) => {
