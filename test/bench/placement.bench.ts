@@ -6,12 +6,14 @@ import { withSteps, whenDone } from "../../control-plane/core/what-if/virtual-fl
 import { seededRandom } from "../../shared/base/random.ts";
 import { aDeployment, aFleetSession, aVersion, NOW, TIMINGS } from "../support/fleet/fleet-builder.ts";
 import { quantile } from "../support/quantile.ts";
+import { commitPlan } from "./support/commit-plan.ts";
 import { largeFleet, withLoad } from "./support/large-fleet.ts";
 import { placePlainly } from "./support/plain-placement.ts";
 
 /**
  * How fast replicas are planned: from nothing, after one node is lost, and when one deployment is added; beside a plain loop
- * over all nodes, filters and scores.
+ * over all nodes, filters and scores. And how fast the plan from nothing is written into PostgreSQL, without fsync as in the
+ * other benchmarks.
  *
  *   npm run bench -- placement
  *   NODES=1000 DEPLOYMENTS=100 REPLICAS=5 ROUNDS=3 npm run bench -- placement
@@ -27,7 +29,8 @@ const ROUNDS = Number(env["ROUNDS"] ?? 5);
 const PLAIN_DEPLOYMENTS = Math.min(SIZE.deployments, Number(env["PLAIN"] ?? 20));
 
 const context: PlanContext = { now: NOW, timings: TIMINGS, trigger: "bench" };
-const { fleet, deployments } = largeFleet(SIZE);
+const large = largeFleet(SIZE);
+const { fleet, deployments } = large;
 const random = seededRandom(15);
 
 interface Planned {
@@ -115,3 +118,5 @@ for (const kind of kinds.slice(1)) {
     `${kind.padEnd(14)} ${ms.toFixed(1)} ms, CPU ${cpuMs.toFixed(1)} ms, ${stepsOf(kind)} steps: 1/${parts.toFixed(0)} of the full plan, CPU 1/${cpuParts.toFixed(0)}`,
   );
 }
+const commitMs = await commitPlan(large, rounds[0]?.full.plan.steps ?? []);
+console.log(`committed      ${perSecond(commitMs / placed)}/s`);
