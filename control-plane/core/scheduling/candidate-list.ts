@@ -6,15 +6,6 @@ interface Plan {
   /** By the id of the node. */
   readonly places: ReadonlyMap<string, number>;
   readonly table: CandidateTable;
-  /** Of the newest list alone: a chain of them would keep every list of a plan. */
-  latest?: Difference;
-}
-
-/** Where two lists differ, one of which was made of the other. */
-interface Difference {
-  readonly from: readonly Candidate[];
-  readonly to: readonly Candidate[];
-  readonly places: readonly number[];
 }
 
 /** A list changes with each placement of a plan, and what is kept for it has to outlive that. */
@@ -37,25 +28,41 @@ export function candidateOf(candidates: readonly Candidate[], nodeId: string): C
 
 /** The same list with other candidates for some of its nodes. */
 export function withCandidates(candidates: readonly Candidate[], others: readonly Candidate[]): readonly Candidate[] {
-  const plan = planOf(candidates);
-  const list = candidates.slice();
-  const places: number[] = [];
-  for (const other of others) {
-    const place = plan.places.get(other.node.id);
-    if (place === undefined) continue;
-    list[place] = other;
-    places.push(place);
+  const list = new WorkingList(candidates);
+  for (const other of others) list.put(other);
+  return list.candidates;
+}
+
+/** A copy to write in: the list of a plan is copied for a deployment, and not for each of its replicas. */
+export class WorkingList {
+  readonly candidates: readonly Candidate[];
+  readonly #list: Candidate[];
+  readonly #plan: Plan;
+
+  constructor(candidates: readonly Candidate[]) {
+    this.#plan = planOf(candidates);
+    this.#list = candidates.slice();
+    this.candidates = this.#list;
+    plans.set(this.candidates, this.#plan);
+    const { table } = this.#plan;
+    if (table.candidates === candidates) table.candidates = this.candidates;
   }
-  plans.set(list, plan);
-  plan.latest = { from: candidates, to: list, places };
-  return list;
+
+  at = (nodeId: string): Candidate | undefined => candidateOf(this.candidates, nodeId);
+
+  /** Another candidate for its node. */
+  put(candidate: Candidate): void {
+    const { places, table } = this.#plan;
+    const place = places.get(candidate.node.id);
+    if (place === undefined) return;
+    this.#list[place] = candidate;
+    if (table.candidates === this.candidates) table.replace(place);
+  }
 }
 
 /** The table, as of these candidates. It is theirs until it is asked for by another list of the same plan. */
 export function tableOf(candidates: readonly Candidate[]): CandidateTable {
-  const { table, latest } = planOf(candidates);
-  if (table.candidates === candidates) return table;
-  const isNext = latest?.to === candidates && latest.from === table.candidates;
-  table.show(candidates, isNext ? latest.places : undefined);
+  const { table } = planOf(candidates);
+  if (table.candidates !== candidates) table.show(candidates);
   return table;
 }

@@ -1,10 +1,11 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { Best } from "./best.ts";
+import { ERRORS, offerAll, refusalsOf } from "./candidate-scan.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { FILTER_ERROR, firstRefusal, pointsOfNode, refusalOf, replicasByZone, tieBreaker } from "./rank.ts";
-import { pointsOfZone, roundedTotal, scoreOf, type Ranked, type Rejection } from "./rank.ts";
-import { NAMED_REJECTIONS, RANKED, type RankingSummary } from "./ranking-summary.ts";
-import type { Filter } from "./filters/filter.ts";
+import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
+import { RANKED, type RankingSummary } from "./ranking-summary.ts";
+import type { Amount, Filter } from "./filters/filter.ts";
 import type { Profile } from "./profile.ts";
 import { UNKNOWN_POINTS, type Score, type ScoreContext } from "./scores/score.ts";
 
@@ -34,7 +35,6 @@ interface Judgement {
 
 const REFUSED = 1;
 const THREW = 2;
-const ERRORS = 128;
 const NOTHING_THERE: ScoreContext = { own: [], byZone: new Map() };
 
 /**
@@ -44,7 +44,8 @@ const NOTHING_THERE: ScoreContext = { own: [], byZone: new Map() };
  * node. `rank` is what it computes, in plain words.
  */
 export class CandidateTable {
-  #candidates: readonly Candidate[];
+  /** Those that are shown. Set to a list that holds the same. */
+  candidates: readonly Candidate[];
   /** Places whose candidate has changed, in order. */
   readonly #changed: number[] = [];
   readonly #columns = new Map<string, Column>();
@@ -56,7 +57,7 @@ export class CandidateTable {
   #judgement: Judgement | undefined;
 
   constructor(candidates: readonly Candidate[]) {
-    this.#candidates = candidates;
+    this.candidates = candidates;
     const places = [...candidates.keys()];
     const placesOf = (kind: NodeKind): Int32Array =>
       Int32Array.from(places.filter((place) => candidates[place]?.node.kind === kind));
@@ -68,20 +69,18 @@ export class CandidateTable {
     for (const [place, candidate] of candidates.entries()) this.#noteHoldings(place, candidate);
   }
 
-  get candidates(): readonly Candidate[] {
-    return this.#candidates;
+  /** Another candidate for one node of the list that is shown. */
+  replace(place: number): void {
+    this.#changed.push(place);
+    this.#noteHoldings(place, this.#at(place));
   }
 
-  /** The same nodes in the same order, of which some are other candidates now. `places`: no other than these. */
-  show(candidates: readonly Candidate[], places: Iterable<number> = candidates.keys()): void {
-    const before = this.#candidates;
-    this.#candidates = candidates;
-    for (const place of places) {
-      const candidate = candidates[place];
-      if (candidate === undefined || candidate === before[place]) continue;
-      this.#changed.push(place);
-      this.#noteHoldings(place, candidate);
-    }
+  /** The same nodes in the same order, of which some are other candidates now. */
+  show(candidates: readonly Candidate[]): void {
+    const before = this.candidates;
+    this.candidates = candidates;
+    for (let place = 0; place < candidates.length; place += 1)
+      if (candidates[place] !== before[place]) this.replace(place);
   }
 
   /** Zones in which nodes hold replicas of the request's deployment. */
@@ -115,27 +114,9 @@ export class CandidateTable {
     };
     const best = new Best(RANKED, tieValue);
     const elsewhere = new Best(1, tieValue);
-    const counts = new Uint32Array(256);
-    const firsts = new Map<number, number>();
-    const named: number[] = [];
-    let feasible = 0;
     const places = this.#ofKind[kind];
-    const zoneOf = this.#zoneOf;
-    for (let at = 0; at < places.length; at += 1) {
-      const place = places[at] ?? 0;
-      const verdict = verdicts[place] ?? 0;
-      if (verdict > 0) {
-        if ((counts[verdict] ?? 0) === 0) firsts.set(verdict, place);
-        counts[verdict] = (counts[verdict] ?? 0) + 1;
-        if (named.length < NAMED_REJECTIONS) named.push(place);
-        continue;
-      }
-      feasible += 1;
-      const zone = zoneOf[place] ?? 0;
-      const total = roundedTotal((points[place] ?? 0) + (zonePoints[zone] ?? 0));
-      if (total >= best.floor) best.offer(place, total);
-      if (avoided >= 0 && zone !== avoided && total >= elsewhere.floor) elsewhere.offer(place, total);
-    }
+    offerAll(places, { verdicts, points, zonePoints, zoneOf: this.#zoneOf }, { best, elsewhere, avoided });
+    const { counts, firsts, named, feasible } = refusalsOf(places, verdicts);
     const rankedAt = (place: number): Ranked => scoreOf(this.#at(place), need, { profile, byZone });
     const top = best.places.map(rankedAt);
     const bestOutside = elsewhere.places[0];
@@ -160,7 +141,7 @@ export class CandidateTable {
   }
 
   #at(place: number): Candidate {
-    const candidate = this.#candidates[place];
+    const candidate = this.candidates[place];
     if (!candidate) throw new RangeError(`there is no candidate ${place}`);
     return candidate;
   }
@@ -184,7 +165,7 @@ export class CandidateTable {
         this.#judgeAlone(known, this.#changed[known.changes] ?? 0);
       return known;
     }
-    const size = this.#candidates.length;
+    const size = this.candidates.length;
     const judgement: Judgement = {
       need,
       profile,
@@ -196,6 +177,13 @@ export class CandidateTable {
     };
     const { verdicts, points } = judgement;
     for (const [index, filter] of profile.filters.entries()) {
+      if (filter.amount) {
+        const needed = filter.amount.needed(need);
+        const { values: amounts } = this.#amountsOf(filter.code, filter.amount, need);
+        for (let place = 0; place < size; place += 1)
+          if (verdicts[place] === 0 && !(needed <= (amounts[place] ?? 0))) verdicts[place] = index + 1;
+        continue;
+      }
       const { values: column, others } = this.#verdictsOf(filter, need);
       if (others === 0) continue;
       for (let place = 0; place < size; place += 1) {
@@ -205,7 +193,12 @@ export class CandidateTable {
       }
     }
     for (const { score, weight } of profile.scores) {
-      if (score.isOfZone === true) continue;
+      if (score.isOfZone === true || size === 0) continue;
+      if (score.isOfRequest === true) {
+        const same = weight * (score.points(this.#at(0), need, NOTHING_THERE) ?? UNKNOWN_POINTS);
+        for (let place = 0; place < size; place += 1) points[place] = (points[place] ?? 0) + same;
+        continue;
+      }
       const { values: column } = this.#pointsOf(score, need);
       for (let place = 0; place < size; place += 1)
         points[place] = (points[place] ?? 0) + weight * (column[place] ?? UNKNOWN_POINTS);
@@ -241,6 +234,10 @@ export class CandidateTable {
     return this.#column(`filter ${filter.code} ${filter.keyOf(need)}`, { need, judge, Values: Uint8Array });
   }
 
+  #amountsOf(code: string, amount: Amount, need: PlacementRequest): Column {
+    return this.#column(`amount ${code}`, { need, judge: (candidate) => amount.of(candidate), Values: Float64Array });
+  }
+
   #pointsOf(score: Score, need: PlacementRequest): Column {
     const judge = (candidate: Candidate, of: PlacementRequest): number =>
       score.points(candidate, of, NOTHING_THERE) ?? UNKNOWN_POINTS;
@@ -261,7 +258,7 @@ export class CandidateTable {
   ): Column {
     const known = this.#columns.get(key);
     if (!known) {
-      const values = new Values(this.#candidates.length);
+      const values = new Values(this.candidates.length);
       let others = 0;
       for (let place = 0; place < values.length; place += 1) {
         const value = judge(this.#at(place), need);
@@ -288,7 +285,7 @@ export class CandidateTable {
   ): Float64Array {
     const seen = { own: [], byZone };
     const found = new Float64Array(this.#zones.length);
-    const [any] = this.#candidates;
+    const [any] = this.candidates;
     if (!any) return found;
     const pointsIn = (zone: string): number =>
       pointsOfZone({ ...any, node: { ...any.node, zone } }, need, { profile, seen });

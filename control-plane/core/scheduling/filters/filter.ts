@@ -16,6 +16,12 @@ export interface Refusal {
   readonly cause?: string;
 }
 
+/** A node is refused when it has less of something than a request needs. */
+export interface Amount {
+  readonly of: (candidate: Candidate) => number;
+  readonly needed: (request: PlacementRequest) => number;
+}
+
 /** A hard condition. Pure, and `undefined` means yes. */
 export interface Filter {
   readonly code: string;
@@ -24,6 +30,8 @@ export interface Filter {
    * requests with equal keys get the same verdict, so that it is found once for all of them.
    */
   readonly keyOf: RequestKey;
+  /** Of a filter that refuses for this and nothing else: what nodes have is then kept once for all requests. */
+  readonly amount?: Amount;
   /** `own`: the placements of the request's model or deployment on the node. */
   refuse(
     candidate: Candidate,

@@ -3,7 +3,7 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetPlacement, PlacementAttempt } from "../../fleet/types.ts";
 import { attemptOn } from "./attempts.ts";
 import { withoutReservation, withPlacement, type Candidate, type PlacementRequest } from "../candidate.ts";
-import { candidateOf, tableOf, withCandidates } from "../candidate-list.ts";
+import { tableOf, withCandidates, WorkingList } from "../candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision, shortfallSentence } from "../explain.ts";
 import { plannedPlacement } from "./planned-placement.ts";
@@ -39,12 +39,13 @@ export function placeReplicas(
   { need, candidates, context }: { need: PlacementRequest; candidates: readonly Candidate[]; context: PlanContext },
 ): Placing {
   const profile = profileOf(context);
-  let present = candidates;
+  if (count <= 0) return { create: [], records: [], shortfall: [], candidates };
+  const present = new WorkingList(candidates);
   const create: PlannedPlacement[] = [];
   const records: ExplainRecord[] = [];
   const shortfall: string[] = [];
   for (let replica = 0; replica < count; replica += 1) {
-    const { chosen, ranking, isBreak } = choose(present, kind, { need, context });
+    const { chosen, ranking, isBreak } = choose(present.candidates, kind, { need, context });
     const decision = { chosen, kind, profile: profile.name, trigger: context.trigger };
     const record = withBreak(explainDecision(ranking, need, decision), isBreak ? chosen?.candidate : undefined, need);
     records.push(record);
@@ -54,12 +55,12 @@ export function placeReplicas(
     }
     const { node } = chosen.candidate;
     create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
-    const before = candidateOf(present, node.id) ?? chosen.candidate;
+    const before = present.at(node.id) ?? chosen.candidate;
     const memMiB = addedMiB(before, need, { isBreak });
     const after = withPlacement(before, placementOn(node.id, need, record), { memMiB, diskMiB: need.diskMiB });
-    present = withCandidates(present, [after]);
+    present.put(after);
   }
-  return { create, records, shortfall, candidates: present };
+  return { create, records, shortfall, candidates: present.candidates };
 }
 
 /** The best node with room beside what is there; where none has any, the best of those that have it once another version has left. */

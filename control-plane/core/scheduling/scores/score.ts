@@ -23,6 +23,8 @@ export interface Score {
   readonly hundredMeans: string;
   /** It depends on the zone of the node and on `byZone`, and on nothing else. */
   readonly isOfZone?: boolean;
+  /** Where the node holds nothing of the request's model and deployment it depends on the request alone. */
+  readonly isOfRequest?: boolean;
   /**
    * What of the request the points depend on where the node holds nothing of its model and deployment: on such a node
    * requests with equal keys get the same points, so that they are found once for all of them.

@@ -10,6 +10,7 @@ export const warmStart: Score = {
   name: "warm",
   zeroMeans: "60 s or more until it is ready",
   hundredMeans: "it runs there already",
+  isOfRequest: true,
   keyOf: ({ version }) => version.bytes,
   points: (_candidate, { version }, { own }) =>
     isReadyHere(version, own) ? 100 : clampScore(100 * (1 - pushMs(version) / COLD_MS)),

@@ -1,0 +1,48 @@
+import type { Best } from "./best.ts";
+import { roundedTotal } from "./rank.ts";
+import { NAMED_REJECTIONS } from "./ranking-summary.ts";
+
+/** A verdict above it is that of a filter that threw. */
+export const ERRORS = 128;
+
+interface Sums {
+  readonly verdicts: Uint8Array;
+  readonly points: Float64Array;
+  readonly zonePoints: Float64Array;
+  readonly zoneOf: Int32Array;
+}
+
+/** More than rounding adds to a sum. */
+const ROUNDING = 0.06;
+
+/** The loop over all nodes: no calls for those that are far from the best. */
+export function offerAll(
+  places: Int32Array,
+  { verdicts, points, zonePoints, zoneOf }: Sums,
+  { best, elsewhere, avoided }: { readonly best: Best; readonly elsewhere: Best; readonly avoided: number },
+): void {
+  const isAvoiding = avoided >= 0;
+  for (let at = 0; at < places.length; at += 1) {
+    const place = places[at] ?? 0;
+    if (verdicts[place] !== 0) continue;
+    const zone = zoneOf[place] ?? 0;
+    const sum = (points[place] ?? 0) + (zonePoints[zone] ?? 0);
+    if (sum + ROUNDING >= best.floor) best.offer(place, roundedTotal(sum));
+    if (isAvoiding && zone !== avoided && sum + ROUNDING >= elsewhere.floor) elsewhere.offer(place, roundedTotal(sum));
+  }
+}
+
+/** How many each filter refuses, the first of them, and the first of all. */
+export function refusalsOf(places: Int32Array, verdicts: Uint8Array) {
+  const counts = new Uint32Array(2 * ERRORS);
+  const firsts = new Map<number, number>();
+  const named: number[] = [];
+  for (let at = 0; at < places.length; at += 1) {
+    const place = places[at] ?? 0;
+    const verdict = verdicts[place] ?? 0;
+    if (verdict > 0 && (counts[verdict] ?? 0) === 0) firsts.set(verdict, place);
+    counts[verdict] = (counts[verdict] ?? 0) + 1;
+    if (verdict > 0 && named.length < NAMED_REJECTIONS) named.push(place);
+  }
+  return { counts, firsts, named, feasible: counts[0] ?? 0 };
+}
