@@ -19,7 +19,7 @@ export function registerModels(program: Command, shell: CommandRunner): void {
       )
       .argument(
         "<path>",
-        "an ONNX file (its external data goes along), a GGUF file, a .json file that names the model of an engine, or a folder: an encoder of sentence-transformers, an MLflow model, a Triton model, an Optimum export, any with an ONNX file",
+        "an ONNX file (its external data goes along), a GGUF file, a .json file that names the model of an engine, or a folder: a decoder with its tokenizer, an encoder of sentence-transformers, an MLflow model, a Triton model, an Optimum export, any with an ONNX file",
       )
       .option(
         "--model <name>",

@@ -14,6 +14,7 @@ import {
 import { externalLocations } from "./external-locations.ts";
 import { noGraph } from "./folders/checkpoint.ts";
 import { type FoundGraph, listed, listFolder, unfit } from "./folders/folder.ts";
+import { findDecoder } from "./folders/decoder.ts";
 import { findEncoder } from "./folders/encoder.ts";
 import { findMlflowGraph, MLMODEL } from "./folders/mlflow.ts";
 import { findTritonGraph, isTritonModel, tritonModels } from "./folders/triton.ts";
@@ -41,7 +42,7 @@ export interface LocalBundle {
 
 /**
  * The files behind a path: a document of an engine's model, an ONNX file with the files in which its tensors lie, or what a folder holds. Of an encoder
- * it is the graph with what describes it; of an MLflow model or a Triton model the graph with its external data; of any other folder the graph with all files that are
+ * or a decoder it is the graph with what describes it; of an MLflow model or a Triton model the graph with its external data; of any other folder the graph with all files that are
  * no other graph's. `main` names the graph in a folder. Throws a `CliFailure` that names what is there instead.
  */
 export async function findFiles(path: string, main?: string): Promise<LocalBundle> {
@@ -118,16 +119,9 @@ async function folder(root: string, main: string | undefined): Promise<LocalBund
   const paths = await listFolder(root);
   if (paths.length === 0) throw notInBundle(`${root} holds no files`, "a folder is pushed with all files in it");
   const encoder = findEncoder(root, paths, main);
-  if (encoder !== undefined) {
-    const own = (await graph(join(root, encoder.graph))).files.map(({ local }) => local);
-    const files = [...own.map((local) => relativeTo(root, local)), ...encoder.beside];
-    return {
-      runtime: "embed",
-      main: encoder.graph,
-      files: files.toSorted().map((path) => ({ local: join(root, path), path })),
-      notes: encoder.notes,
-    };
-  }
+  if (encoder !== undefined) return described(root, encoder, "embed");
+  const decoder = findDecoder(root, paths, main);
+  if (decoder !== undefined) return described(root, decoder, "generate");
   if (main === undefined) {
     const found = await describedGraph(root, paths);
     if (found !== undefined) {
@@ -144,6 +138,17 @@ async function folder(root: string, main: string | undefined): Promise<LocalBund
       );
   }
   return wholeFolder(root, paths, main);
+}
+
+/** A graph with its external data and the files that describe it. */
+async function described(
+  root: string,
+  found: { readonly graph: string; readonly beside: readonly string[]; readonly notes: readonly string[] },
+  runtime: Runtime,
+): Promise<LocalBundle> {
+  const own = (await graph(join(root, found.graph))).files.map(({ local }) => relativeTo(root, local));
+  const files = [...own, ...found.beside].toSorted().map((path) => ({ local: join(root, path), path }));
+  return { runtime, main: found.graph, files, notes: found.notes };
 }
 
 const relativeTo = (root: string, local: string): string => relative(root, local).split(sep).join("/");

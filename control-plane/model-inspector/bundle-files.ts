@@ -18,6 +18,10 @@ export class BundleFiles {
     this.#files = new Map(files.map((file) => [file.name, file]));
   }
 
+  has(path: string): boolean {
+    return this.#files.has(path);
+  }
+
   /** Undefined when there is no such file. Throws `InspectionRefused` for one that is no JSON, or too large. */
   read(path: string): unknown {
     const file = this.#files.get(path);

@@ -10,9 +10,11 @@ import {
   type DigestedFile,
   type NamedFile,
 } from "../core/catalog/build-manifest.ts";
+import { describeDecoder } from "../core/catalog/decoder/describe.ts";
 import { describeEncoder } from "../core/catalog/encoder/describe.ts";
-import { isInspectionRefused } from "../core/catalog/inspection-refused.ts";
 import { inspectGguf } from "../core/catalog/gguf/inspect.ts";
+import { isInspectionRefused } from "../core/catalog/inspection-refused.ts";
+import { decoderNodes, newOutputsOnly } from "../core/catalog/onnx/cache-outputs.ts";
 import { externalFilesOf } from "../core/catalog/onnx/external-data.ts";
 import { inspectOnnx, type OnnxInspection } from "../core/catalog/onnx/inspect.ts";
 import { editGraph, type GraphEdit } from "../core/catalog/onnx/graph-edit.ts";
@@ -37,6 +39,7 @@ export function checkBundle(request: CheckRequest): CheckResult {
   const graph = request.files.find(({ name }) => name === request.main);
   if (!graph) return rejected("INVALID_MODEL", `${request.main} is not a file of the bundle`);
   if (request.runtime === "gguf") return checkText(graph, request, files);
+  if (request.runtime === "generate") return checkDecoder(graph, request, files);
   if (request.runtime === "embed") return checkEncoder(graph, request, files);
   if (request.runtime === "engine") return checkEngine(request, files);
   const { file, edit } = editedGraph(graph, request.editedPath);
@@ -65,7 +68,7 @@ export function checkBundle(request: CheckRequest): CheckResult {
 function checkText(file: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
   const found = withFile(file.path, (fd) => inspectGguf(fileSource(fd)));
   if (found.kind === "refused") return rejected("INVALID_MODEL", found.reason);
-  const manifest = buildTextManifest(request, files, found.model);
+  const manifest = buildTextManifest(request, files, { text: found.model });
   const { inputs, outputs, irVersion } = manifest;
   const checked = {
     manifest,
@@ -99,6 +102,43 @@ function checkEngine(request: CheckRequest, files: readonly NamedFile[]): CheckR
   const { inputs, outputs, irVersion } = manifest;
   const artifact = artifactDigest(manifest);
   const checked = { manifest, artifact, opset: 0, irVersion, producer: "", inputs, outputs, notes: [] };
+  return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
+}
+
+/** The graph is served with other outputs, and what is beside it is read as far as it says how to write text. */
+function checkDecoder(graph: RequestedFile, request: CheckRequest, files: readonly NamedFile[]): CheckResult {
+  const inspection = inspectGraph(graph.path, request, new Map());
+  if (inspection.kind === "refused") return rejected("INVALID_MODEL", `${request.main}: ${inspection.reason}`);
+  const { model } = inspection;
+  const found = withFile(graph.path, (fd) => {
+    const described = describeDecoder(new BundleFiles(request), model, decoderNodes(fileSource(fd)).weights);
+    const decoder = described.kind === "decoder" ? described.text.decoder : undefined;
+    if (decoder === undefined) return described;
+    try {
+      writeEdited(fd, request.editedPath, newOutputsOnly(fileSource(fd), { ...decoder, opset: model.opset }));
+    } catch (error) {
+      if (!isInspectionRefused(error)) throw error;
+      return { kind: "refused", reason: error.message } as const;
+    }
+    return described;
+  });
+  if (found.kind === "refused") return rejected("INVALID_MODEL", found.reason);
+  const edited = withFile(request.editedPath, (fd) => digestFile(fd, fstatSync(fd).size));
+  const served = files.map((file) => (file.name === request.main ? { ...edited, name: request.main } : file));
+  const manifest = buildTextManifest(request, served, { text: found.text, model });
+  const { opset, irVersion, producer } = model;
+  const artifact = artifactDigest(manifest);
+  const checked = {
+    manifest,
+    artifact,
+    opset,
+    irVersion,
+    producer,
+    inputs: [],
+    outputs: [],
+    notes: [...found.notes],
+    edited: { path: request.main, bytes: edited.bytes, sha256: edited.sha256 },
+  };
   return refuseLongManifest(manifest) ?? { kind: "accepted", checked };
 }
 

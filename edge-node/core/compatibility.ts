@@ -10,7 +10,9 @@ export function whyIncompatible(
   // Which models they have changes; that there is one does not.
   if (manifest.engine !== undefined && node.engines === undefined)
     return `${name} is executed by an engine, and this node has none`;
-  if (manifest.text !== undefined && node.runtimes?.includes("gguf") !== true)
+  if (manifest.text?.decoder !== undefined && node.runtimes?.includes("generate") !== true)
+    return `${name} writes text by ONNX Runtime, and this agent has no runtime for that`;
+  if (manifest.text !== undefined && manifest.text.decoder === undefined && node.runtimes?.includes("gguf") !== true)
     return `${name} writes text, and there is no build of llama.cpp for this platform`;
   if (manifest.encoder !== undefined && node.runtimes?.includes("embed") !== true)
     return `${name} makes embeddings, and this agent has no runtime for that`;

@@ -1,6 +1,6 @@
 import { flushCompileCache } from "node:module";
-import { openLlama } from "./gguf/llama-runtime.ts";
 import type { TextHostTask } from "./link/link-frame.ts";
+import { runtimeWords } from "./onnx/runtime-words.ts";
 import { serveRequests } from "./serve-requests.ts";
 import { ChatPrompt } from "./text/prompt.ts";
 import { TextHost } from "./text/text-host.ts";
@@ -13,17 +13,29 @@ const WARM_PROMPT = "The";
 const main = (task: TextHostTask): Promise<void> =>
   serveRequests((link) => ({
     load: async () => {
-      const runtime = await openLlama(task);
-      return { runtime, chat: new ChatPrompt(runtime) };
+      const { runtime, noBatchReason } = await open(task);
+      return { runtime, chat: new ChatPrompt(runtime), noBatchReason };
     },
-    warmUp: async ({ runtime, chat }) => ({
+    warmUp: async ({ runtime, chat, noBatchReason }) => ({
       warmUs: await warmUp(runtime),
-      noBatchReason: "requests of a text model join a batch that is under way",
+      noBatchReason: noBatchReason ?? "requests of a text model join a batch that is under way",
       slots: runtime.sequences,
       requests: new TextHost({ runtime, chat, link, version: task.version }),
     }),
-    wordsOf: (message) => message.replaceAll(/\s+/g, " ").slice(0, 500),
+    wordsOf: (message) => runtimeWords(message, 500),
   }));
+
+/** A runtime is loaded only where its model is served: each has libraries of its own. */
+async function open(
+  task: TextHostTask,
+): Promise<{ readonly runtime: TextRuntime; readonly noBatchReason: string | undefined }> {
+  if (task.decoder !== undefined) {
+    const { openDecoder } = await import("./generate/decoder-runtime.ts");
+    return openDecoder(task, task.decoder);
+  }
+  const { openLlama } = await import("./gguf/llama-runtime.ts");
+  return { runtime: await openLlama(task), noBatchReason: undefined };
+}
 
 /** How long a short prompt waits for its first token, in µs: the first guess of what a request takes. */
 async function warmUp(runtime: TextRuntime): Promise<number> {

@@ -7,7 +7,7 @@ import { canonicalJson, digestOf, type Digest } from "../base/digest.ts";
  */
 
 /** What executes a version. More follow; a control plane refuses those that it does not know. */
-const RUNTIMES = ["onnx", "gguf", "embed", "engine"] as const;
+const RUNTIMES = ["onnx", "gguf", "generate", "embed", "engine"] as const;
 export const runtime = z.enum(RUNTIMES, {
   error: ({ input }) =>
     `the runtime ${JSON.stringify(input)?.slice(0, 40) ?? "undefined"} is not known; this release knows: ${RUNTIMES.join(", ")}`,
@@ -89,6 +89,7 @@ export type BundleFile = z.infer<typeof bundleFile>;
 const ENDINGS: Readonly<Record<Runtime, string>> = {
   onnx: ".onnx",
   gguf: ".gguf",
+  generate: ".onnx",
   embed: ".onnx",
   engine: ENGINE_FILE,
 };

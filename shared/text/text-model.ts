@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { decoderModel } from "./decoder-model.ts";
 
 const count = z.number().int().min(0);
 
@@ -8,8 +9,8 @@ export const textModel = z.object({
   architecture: z.string().max(64),
   /** What its author calls it; absent when the file does not say. */
   title: z.string().max(200).optional(),
-  /** Numbers in all weights together. */
-  parameters: count,
+  /** Numbers in all weights together; absent when the file does not say. */
+  parameters: count.optional(),
   /** How most of the weights are stored, e.g. `Q4_K`. */
   quantization: z.string().max(16),
   /** Tokens of prompt and answer together that it was trained for. */
@@ -19,6 +20,8 @@ export const textModel = z.object({
   cacheBytesPerToken: count,
   /** Whether the file says how a conversation is written. Without that it only completes text. */
   hasChatTemplate: z.boolean(),
+  /** Of an ONNX graph: how it is used. Absent of a GGUF file, whose runtime knows that. */
+  decoder: decoderModel.optional(),
 });
 export type TextModel = z.infer<typeof textModel>;
 
@@ -38,6 +41,9 @@ const BASELINE_MIB = 256;
 /** Tokens of prompts that the host takes into one step. A caller who goes away frees its sequence after so many at most. */
 export const STEP_TOKENS = 128;
 const BYTES_OF_LOGIT = 4;
+/** A GGUF file is mapped once. Of a graph the runtime has the file's weights and, while it loads, those it lays out anew. */
+const COPIES_OF_GGUF = 1.05;
+const COPIES_OF_GRAPH = 2;
 /** The runtime lays its cache out in multiples of this. */
 const CONTEXT_STEP = 256;
 
@@ -55,9 +61,10 @@ export const defaultCapacity = ({ contextTokens }: Pick<TextModel, "contextToken
   contextTokens: Math.min(contextTokens, DEFAULT_CAPACITY.contextTokens),
 });
 
-/** Weights, which are mapped once, and what the host needs whatever its capacity, in MiB. */
-const fixedMiB = ({ vocabulary }: Pick<TextModel, "vocabulary">, fileBytes: number): number =>
-  (1.05 * fileBytes + STEP_TOKENS * vocabulary * BYTES_OF_LOGIT) / MIB + BASELINE_MIB;
+/** Weights and what the host needs whatever its capacity, in MiB. */
+const fixedMiB = ({ vocabulary, decoder }: Pick<TextModel, "vocabulary" | "decoder">, fileBytes: number): number =>
+  ((decoder ? COPIES_OF_GRAPH : COPIES_OF_GGUF) * fileBytes + STEP_TOKENS * vocabulary * BYTES_OF_LOGIT) / MIB +
+  BASELINE_MIB;
 
 /** Memory of a host with the default capacity, in MiB. `fileBytes`: of the whole bundle. */
 export function textMemMiB(model: TextModel, fileBytes: number): number {

@@ -103,17 +103,21 @@ function sayClasses(run: CommandContext, { name, parameters }: ModelVersion["out
   );
 }
 
-/** What a GGUF file was recognised as, and what it takes to run it. */
+/** What a text model was recognised as, and what it takes to run it. */
 function sayText(run: CommandContext, { text, bytes }: ModelVersion): void {
   if (text === null) return;
-  const { architecture, title, parameters, quantization, contextTokens, hasChatTemplate } = text;
+  const { architecture, title, parameters, quantization, contextTokens, hasChatTemplate, decoder } = text;
   const { contextTokens: usual, sequences } = defaultCapacity(text);
   const called = title === undefined ? "" : `${title}, `;
+  const size = [
+    ...(parameters === undefined ? [] : [`${formatCount(parameters)} parameters`]),
+    ...(decoder === undefined ? [] : [`${decoder.layers} layers`]),
+  ].join(", ");
   run.output.say(
-    `It writes text: ${called}${architecture}, ${formatCount(parameters)} parameters, ${quantization}, trained for ${contextTokens} tokens of context.`,
+    `It writes text: ${called}${architecture}, ${size}, ${quantization}, trained for ${contextTokens} tokens of context.`,
   );
   run.output.say(
-    `A replica needs ${textMemMiB(text, bytes)} MiB for ${sequences} requests at once with ${usual} tokens each; limits.memMiB of its deployment changes that.`,
+    `A replica needs ${textMemMiB(text, bytes)} MiB for ${sequences} requests at once with ${usual} tokens each (${formatBytes(text.cacheBytesPerToken)} of cache a token); limits.memMiB of its deployment changes that.`,
   );
   if (!hasChatTemplate) run.output.say("It has no chat template: ask it at /v1/completions.");
 }

@@ -102,6 +102,7 @@ const filesFields = ({ main, files }: ModelVersion): [string, string][] =>
 /** Whether requests may share a run of it, and what stops the proof. */
 function sharedRuns({ rows, state, runtime }: ModelVersion): string {
   if (runtime === "gguf") return "";
+  if (runtime === "generate") return state === "ready" ? "where trials on the node find no difference" : "";
   if (runtime === "embed") return state === "ready" ? "where trials on the node find no difference" : "";
   if (rows === null) return state === "ready" ? "no: publish it again to have its graph examined" : "";
   return rows.kind === "independent" ? "yes: its rows are independent" : `no: ${rows.reason}`;

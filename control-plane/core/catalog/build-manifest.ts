@@ -53,20 +53,24 @@ export function buildManifest(
   };
 }
 
-/** The same of a model that writes text: it has no tensors for callers, and its requests join a batch that is under way. */
-export function buildTextManifest(of: Version, files: readonly NamedFile[], text: TextModel): Manifest {
+/** The same of a model that writes text, `model` its graph if it is in ONNX: it has no tensors for callers, and its requests join a batch that is under way. */
+export function buildTextManifest(
+  of: Version,
+  files: readonly NamedFile[],
+  { text, model }: { readonly text: TextModel; readonly model?: Pick<OnnxModel, "irVersion" | "opsets"> },
+): Manifest {
   return {
     v: 1,
     model: of.model,
     version: String(of.version),
     chunker: CHUNKER,
-    runtime: "gguf" satisfies Runtime,
+    runtime: (model ? "generate" : "gguf") satisfies Runtime,
     main: of.main,
     files: files.map(listed),
     inputs: [],
     outputs: [],
-    irVersion: 0,
-    opsets: {},
+    irVersion: model?.irVersion ?? 0,
+    opsets: { ...model?.opsets },
     text,
     limits: { memMiB: textMemMiB(text, bytesOf(files)), maxBatch: 1, timeoutMs: TIMEOUT_MS },
   };

@@ -30,8 +30,19 @@ export function programOf(
   }: { readonly threads: number; readonly entry: string | undefined; readonly withoutTrials: boolean },
 ): HostProgram {
   const { model, version, mayShare, startRoomMiB, tooLarge = [], defaults = [], samples, text, encoder, limits } = spec;
-  if (text !== undefined)
-    return { entry: TEXT_ENTRY, task: { model, version, file, threads, ...capacityOf(text, limits.memMiB) } };
+  if (text !== undefined) {
+    const { decoder, vocabulary } = text.model;
+    const directory = path.resolve(spec.directory);
+    const task: TextHostTask = {
+      model,
+      version,
+      file,
+      threads,
+      ...capacityOf(text, limits.memMiB),
+      ...(decoder && { decoder: { directory, decoder, vocabulary } }),
+    };
+    return { entry: TEXT_ENTRY, task };
+  }
   if (encoder !== undefined) return { entry: ENCODER_ENTRY, task: encoderTask(spec, encoder, file) };
   const budgetMs = Math.min(TRIALS_MS, limits.timeoutMs || DEFAULT_DEADLINE_MS);
   const task: HostTask = {

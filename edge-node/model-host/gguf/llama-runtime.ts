@@ -18,8 +18,8 @@ import type { TextHostTask } from "../link/link-frame.ts";
 import type { AnswerFormat, Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
 import { grammarSchema } from "./json-schema.ts";
 import { HiddenMemory } from "./hidden-memory.ts";
-import { SequencePool } from "./sequence-pool.ts";
-import { StepSize } from "./step-size.ts";
+import { SequencePool } from "../text/sequence-pool.ts";
+import { StepSize } from "../text/step-size.ts";
 
 /** For a file whose vocabulary cannot be read: far above the longest token of published models, and as many as large ones have. */
 const ASSUMED_TOKEN_BYTES = 256;

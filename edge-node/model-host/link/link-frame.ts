@@ -2,6 +2,7 @@ import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { InputDefault, TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { TensorSignature } from "../../../shared/inference/shape.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import type { DecoderModel } from "../../../shared/text/decoder-model.ts";
 import type { EncoderModel } from "../../../shared/text/encoder-model.ts";
 import type { TextCapacity } from "../../../shared/text/text-model.ts";
 import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
@@ -152,6 +153,16 @@ export interface TextHostTask extends TextCapacity {
   readonly file: string;
   /** Threads that compute. */
   readonly threads: number;
+  /** Of a graph in ONNX; absent of a model in GGUF. */
+  readonly decoder?: DecoderFolder;
+}
+
+/** How a decoder is used, and where what describes it is. */
+export interface DecoderFolder {
+  /** Absolute path of the bundle. */
+  readonly directory: string;
+  readonly decoder: DecoderModel;
+  readonly vocabulary: number;
 }
 
 /** The only argument of an encoder's host, as JSON. */

@@ -13,6 +13,8 @@ export interface LoadedModel {
   run(inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]>;
 }
 
+const ONE_THREAD = 1;
+
 /**
  * The only options that Skerry gives the runtime; nothing here comes from outside. The file is loaded by path, because
  * loading from bytes lets a model read files of the working directory.
@@ -21,7 +23,7 @@ const SESSION_OPTIONS = {
   executionProviders: ["cpu"],
   graphOptimizationLevel: "all",
   /** Measured: 42,200 against 17,400 runs/s of a small convolution. Hosts share the cores by being many. */
-  intraOpNumThreads: 1,
+  intraOpNumThreads: ONE_THREAD,
   /** Kept between runs: without it a batch of 16 digits took 2,000 instead of 220 µs, as every buffer is mapped anew. */
   enableCpuMemArena: true,
   /** A plan of all buffers as one block: as fast, but 66 instead of 44 MiB for a batch of 128 digits. */
@@ -46,9 +48,13 @@ export interface OpenedModel extends LoadedModel {
   readonly dimensions: Dimensions;
 }
 
-/** `defaults`: values of inputs that a run need not be given. */
-export async function openModel(file: string, defaults: readonly Tensor[] = []): Promise<OpenedModel> {
-  const session = await InferenceSession.create(file, SESSION_OPTIONS);
+/** `defaults`: values of inputs that a run need not be given. `threads`: that compute one run. */
+export async function openModel(
+  file: string,
+  defaults: readonly Tensor[] = [],
+  { threads = ONE_THREAD }: { readonly threads?: number } = {},
+): Promise<OpenedModel> {
+  const session = await InferenceSession.create(file, { ...SESSION_OPTIONS, intraOpNumThreads: threads });
   const all = session.inputMetadata.map((value) => describe("input", value));
   const isOptional = ({ name }: TensorSignature): boolean => defaults.some((each) => each.name === name);
   const defaultFeeds = Object.fromEntries(defaults.map((tensor) => [tensor.name, toRuntime(tensor)]));

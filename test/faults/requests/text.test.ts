@@ -5,6 +5,7 @@ import { modelHostsOf } from "../../support/processes/process-facts.ts";
 import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
 import { until } from "../../support/processes/skerry-process.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { tinyDecoder } from "../../support/models/tiny-decoder.ts";
 import { tinyGguf } from "../../support/models/tiny-gguf.ts";
 
 /** So long that an answer which nobody stops takes seconds. */
@@ -64,6 +65,36 @@ describe("a text model over real processes", () => {
       state: "ready",
       format: "gguf",
       text: { architecture: "llama", contextTokens: CONTEXT },
+    });
+  });
+
+  it("is recognised by its folder, where it is a decoder in ONNX, and answers as well", async () => {
+    const decoder = await cluster.publishBundle("decoder", tinyDecoder(), { runtime: "generate" });
+    expect(decoder).toMatchObject({
+      state: "ready",
+      format: "onnx",
+      runtime: "generate",
+      inputs: [],
+      text: { architecture: "llama", hasChatTemplate: true, decoder: { layers: 1, inputs: ["position_ids"] } },
+    });
+    await cluster.deploy({ name: "decoder", model: "decoder", version: 1, placement: { edge: { min: 2 } } });
+    await cluster.whenDeploymentReady("decoder", 60_000);
+    for (const url of [cluster.url, ...nodes.map(({ localUrl }) => localUrl)]) {
+      const answer = await ask({ model: "decoder", prompt: "abc", max_tokens: 4 }, undefined, url);
+      expect([answer.status, await textOf(answer)]).toEqual([200, "defg"]);
+    }
+    const refused = await ask({ model: "decoder", prompt: "a", max_tokens: 100_000 });
+    expect([refused.status, refused.headers.get("skerry-error")]).toEqual([400, "CONTEXT_TOO_LONG"]);
+    await Promise.all([hangUp({ ...ENDLESS, model: "decoder", max_tokens: 500 }), ...nodes.map(whenIdle)]);
+    await cluster.request("DELETE", "/deployments/decoder");
+  });
+
+  it("refuses a decoder whose parts do not belong together, by what differs", async () => {
+    const files = tinyDecoder({ config: { num_hidden_layers: 7 } });
+    const refused = await cluster.publishBundle("mixed", files, { runtime: "generate" });
+    expect(refused).toMatchObject({
+      state: "rejected",
+      reason: expect.stringMatching(/the graph has 1 layers, and config.json says 7: they do not belong together/),
     });
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ProcessModelHosts } from "../../../edge-node/adapters/host-process/model-hosts.ts";
@@ -14,42 +14,43 @@ import { inspectGguf } from "../../../control-plane/core/catalog/gguf/inspect.ts
 import { bytesSource } from "../../../control-plane/core/catalog/byte-source.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import type { TextApi } from "../../../shared/openai/requests.ts";
-import { GGUF_FILE } from "../../../shared/protocol/bundle.ts";
+import { GGUF_FILE, MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { JSON_BODY } from "../../../shared/protocol/frames/inference-frame.ts";
 import { piecesOf } from "../../support/models/answer-bytes.ts";
 import { eventually } from "../../support/eventually.ts";
-import { tinyGguf, type TinyModel, writeTinyGguf } from "../../support/models/tiny-gguf.ts";
+import { writeServedDecoder } from "../../support/models/served-decoder.ts";
+import { tinyGguf, type TinyModel } from "../../support/models/tiny-gguf.ts";
 
 let directory: string;
 let hosts: ProcessModelHosts;
 let host: ModelHost;
+let format: keyof typeof FORMATS;
 const CONTEXT = 4_096;
 
-beforeAll(async () => {
-  directory = await mkdtemp(path.join(tmpdir(), "skerry-text-"));
-  hosts = new ProcessModelHosts({ workDirectory: path.join(directory, "work"), mainFile: async () => GGUF_FILE });
-  host = await start("shared", { contextTokens: CONTEXT });
-});
+/** The same model in each format. */
+const FORMATS = {
+  gguf: async (folder: string, model: Tiny) => {
+    await mkdir(folder);
+    const bytes = tinyGguf(model);
+    await writeFile(path.join(folder, GGUF_FILE), bytes);
+    const found = inspectGguf(bytesSource(bytes));
+    if (found.kind === "refused") throw new Error(found.reason);
+    return { model: found.model, fileBytes: bytes.length };
+  },
+  onnx: (folder: string, model: Tiny) => writeServedDecoder(folder, model),
+} as const;
 
-afterAll(async () => {
-  await host.stop(0);
-  await rm(directory, { recursive: true, force: true });
-});
+type Tiny = Pick<TinyModel, "contextTokens" | "chatTemplate">;
 
-async function start(name: string, model: TinyModel, memMiB = 1_024): Promise<ModelHost> {
+async function start(name: string, model: Tiny, memMiB = 1_024): Promise<ModelHost> {
   const folder = path.join(directory, name);
-  await mkdir(folder);
-  await writeTinyGguf(path.join(folder, GGUF_FILE), model);
-  const bytes = tinyGguf(model);
-  const found = inspectGguf(bytesSource(bytes));
-  if (found.kind === "refused") throw new Error(found.reason);
   const spec: HostSpec = {
     placementId: name,
     model: "tiny",
     version: "1",
     directory: folder,
     limits: { memMiB, maxBatch: 1, queue: 64, timeoutMs: 10_000 },
-    text: { model: found.model, fileBytes: bytes.length },
+    text: await FORMATS[format](folder, model),
   };
   return hosts.start(spec, () => undefined, new AbortController().signal);
 }
@@ -92,7 +93,22 @@ function streamOf({ body }: { body: Uint8Array | HostStream }): HostStream {
   return body;
 }
 
-describe("the host of a text model", () => {
+describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each) => {
+  beforeAll(async () => {
+    format = each;
+    directory = await mkdtemp(path.join(tmpdir(), "skerry-text-"));
+    hosts = new ProcessModelHosts({
+      workDirectory: path.join(directory, "work"),
+      mainFile: async () => (each === "gguf" ? GGUF_FILE : MODEL_FILE),
+    });
+    host = await start("shared", { contextTokens: CONTEXT });
+  });
+
+  afterAll(async () => {
+    await host.stop(0);
+    await rm(directory, { recursive: true, force: true });
+  });
+
   it("goes on with a text for as many tokens as are asked for, and counts them", async () => {
     const { texts, reasons, body } = await answerTo({ prompt: "abc", max_tokens: 5 });
     expect(texts).toEqual(["defgh"]);
@@ -207,16 +223,21 @@ describe("the host of a text model", () => {
     ]);
   });
 
-  it("keeps to a JSON schema that the model alone would not keep to", async () => {
+  it("keeps to a JSON schema that the model alone would not keep to, or refuses it", async () => {
     const schema = {
       type: "object",
       properties: { ok: { type: "boolean" }, kind: { enum: ["abc", "xyz"] } },
       required: ["ok", "kind"],
       additionalProperties: false,
     };
-    const format = { type: "json_schema", json_schema: { name: "answer", schema } };
-    const request = { messages: [{ role: "user", content: "a" }], response_format: format, max_tokens: 200 };
-    const { body } = await answerTo(request, { api: "chat" });
+    const wanted = { type: "json_schema", json_schema: { name: "answer", schema } };
+    const request = { messages: [{ role: "user", content: "a" }], response_format: wanted, max_tokens: 200 };
+    const { status, code, body } = await answerTo(request, { api: "chat" });
+    if (each === "onnx") {
+      expect([status, code]).toEqual([400, "INVALID_REQUEST"]);
+      expect(body.error).toMatch(/`response_format` json_schema: a model in ONNX cannot be kept to a format/);
+      return;
+    }
     const [choice] = body.choices as unknown as { message: { content: string } }[];
     expect(JSON.parse(choice?.message.content ?? "")).toEqual({
       ok: expect.any(Boolean),

@@ -58,6 +58,8 @@ export interface Node {
   readonly input?: readonly string[];
   readonly output: readonly string[];
   readonly attribute?: readonly object[];
+  /** Default: ai.onnx. */
+  readonly domain?: string;
 }
 
 interface Graph {
@@ -88,7 +90,12 @@ export function model(graph: Graph, irVersion = 8): Uint8Array {
   const message = ModelProto.create({
     irVersion,
     graph: graphProto(graph),
-    opsetImport: [{ domain: "", version: 17 }],
+    opsetImport: [
+      { domain: "", version: 17 },
+      ...(graph.nodes.some(({ domain }) => domain === "com.microsoft")
+        ? [{ domain: "com.microsoft", version: 1 }]
+        : []),
+    ],
   });
   return ModelProto.encode(message).finish();
 }

@@ -1,10 +1,7 @@
 import { writeFile } from "node:fs/promises";
+import { BYTES, END, successors, TOKENS } from "./tiny-alphabet.ts";
 
-/**
- * A text model for tests: a real GGUF file that llama.cpp runs, made here. Each token has one that follows it, whatever
- * came before, so what it writes is known: `abc` goes on with `defg…` and after `z` with `a`, digits count up to 9 and end
- * the text, `!` is followed by `é?!` in a circle, whose `é` takes two tokens. Any other character is followed by `a`.
- */
+/** A text model for tests: a real GGUF file that llama.cpp runs, made here. It writes what `tiny-alphabet.ts` says. */
 export interface TinyModel {
   /** Tokens of context that it says it was trained for. Default: 512. */
   readonly contextTokens?: number;
@@ -23,25 +20,6 @@ const SHARPNESS = 0.4;
 
 const KIND = { U32: 4, F32: 6, STRING: 8, ARRAY: 9, I32: 5, BOOL: 7 } as const;
 const TOKEN = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, BYTE: 6 } as const;
-const END = 2;
-
-const BYTES = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
-const LETTERS = Array.from("abcdefghijklmnopqrstuvwxyz");
-const DIGITS = Array.from("0123456789");
-const TOKENS = ["<unk>", "<s>", "</s>", ...BYTES, ...LETTERS, ...DIGITS, "!", "?", "▁"];
-const at = (token: string): number => TOKENS.indexOf(token);
-
-/** The token after each token. */
-function successors(): readonly number[] {
-  const next = TOKENS.map(() => at("a"));
-  LETTERS.forEach((letter, i) => (next[at(letter)] = at(LETTERS[(i + 1) % LETTERS.length] ?? "a")));
-  DIGITS.forEach((digit, i) => (next[at(digit)] = i === 9 ? END : at(DIGITS[i + 1] ?? "0")));
-  next[at("!")] = at("<0xC3>");
-  next[at("<0xC3>")] = at("<0xA9>");
-  next[at("<0xA9>")] = at("?");
-  next[at("?")] = at("!");
-  return next;
-}
 
 interface Tensor {
   readonly name: string;

@@ -74,7 +74,7 @@ export async function acceptVersion(
       artifactDigest: artifact,
       ...(manifest.text && { text: manifest.text }),
       ...(manifest.engine && { engine: manifest.engine }),
-      ...(!manifest.text && !manifest.engine && { opset, irVersion, producer }),
+      ...(manifest.runtime !== "gguf" && !manifest.engine && { opset, irVersion, producer }),
       ...(manifest.encoder && { encoder: manifest.encoder }),
       inputs: [...inputs],
       outputs: [...outputs],

@@ -16,16 +16,9 @@ import {
 import type { EncoderModel, Pooling } from "../../../../shared/text/encoder-model.ts";
 import { isInspectionRefused, InspectionRefused } from "../inspection-refused.ts";
 import type { OnnxModel } from "../onnx/inspect.ts";
+import { Descriptions, type DescribedFolder, joined } from "../descriptions.ts";
 import { outputOf, takenInputs } from "./graph.ts";
 import { vocabularyOf } from "./vocabulary.ts";
-
-/** The bundle beside the graph. */
-export interface EncoderFolder {
-  /** Path of the graph in it. */
-  readonly main: string;
-  /** The parsed JSON at a path; undefined when there is no such file. Throws `InspectionRefused`. */
-  read(path: string): unknown;
-}
 
 export type EncoderDescription =
   | { readonly kind: "encoder"; readonly encoder: EncoderModel; readonly notes: readonly string[] }
@@ -41,7 +34,7 @@ const SHIFTED = new Set(["roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"
  * plain export, of which sentence-transformers takes the mean over the tokens.
  */
 export function describeEncoder(
-  folder: EncoderFolder,
+  folder: DescribedFolder,
   model: Pick<OnnxModel, "inputs" | "outputs">,
 ): EncoderDescription {
   try {
@@ -52,8 +45,8 @@ export function describeEncoder(
   }
 }
 
-function describe(folder: EncoderFolder, model: Pick<OnnxModel, "inputs" | "outputs">): EncoderDescription {
-  const files = new Files(folder);
+function describe(folder: DescribedFolder, model: Pick<OnnxModel, "inputs" | "outputs">): EncoderDescription {
+  const files = new Descriptions(folder);
   const modules = modulesOf(files);
   const { output, isSentence, width } = outputOf(model.outputs);
   if (isSentence === false && modules.further.length > 0)
@@ -121,7 +114,7 @@ interface Modules {
   readonly further: readonly string[];
 }
 
-function modulesOf(files: Files): Modules {
+function modulesOf(files: Descriptions): Modules {
   const list = files.at(modulesFile, MODULES_FILE);
   if (!list) return { isDescribed: false, transformer: "", pooling: undefined, normalizes: false, further: [] };
   const named = list.map(({ type, path }) => ({ name: type.slice(type.lastIndexOf(".") + 1), path }));
@@ -140,7 +133,7 @@ function modulesOf(files: Files): Modules {
 }
 
 function poolingOf(
-  files: Files,
+  files: Descriptions,
   path: string | undefined,
 ): { readonly pooling: Pooling; readonly includesPrompt: boolean } {
   if (path === undefined) return { pooling: "mean", includesPrompt: true };
@@ -164,7 +157,7 @@ function poolingOf(
   return { pooling, includesPrompt };
 }
 
-function promptOf(files: Files): string | undefined {
+function promptOf(files: Descriptions): string | undefined {
   const found = files.at(promptsFile, PROMPTS_FILE);
   const prompt = found?.default_prompt_name == null ? undefined : found.prompts?.[found.default_prompt_name];
   return prompt == null || prompt === "" ? undefined : prompt;
@@ -189,62 +182,3 @@ function shorterOf(
 }
 
 type Config = Partial<ReturnType<(typeof configFile)["parse"]>>;
-
-/** A schema of zod, as far as it is used here. */
-interface Schema<Value> {
-  safeParse(
-    input: unknown,
-  ):
-    | { readonly success: true; readonly data: Value }
-    | { readonly success: false; readonly error: { readonly issues: readonly Issue[] } };
-}
-interface Issue {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-}
-
-class Files {
-  readonly #folder: EncoderFolder;
-
-  constructor(folder: EncoderFolder) {
-    this.#folder = folder;
-  }
-
-  /** The folder in which the graph lies. */
-  get besideGraph(): string {
-    const { main } = this.#folder;
-    return main.slice(0, Math.max(0, main.lastIndexOf("/")));
-  }
-
-  /** Path of the first file there is: of these names, in these folders. */
-  find(folders: readonly string[], names: readonly string[]): string | undefined {
-    return folders
-      .flatMap((folder) => names.map((name) => joined(folder, name)))
-      .find((path) => this.#folder.read(path) !== undefined);
-  }
-
-  at<Value>(schema: Schema<Value>, path: string): Value | undefined {
-    const value = this.#folder.read(path);
-    if (value === undefined) return undefined;
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    throw new InspectionRefused(
-      `${path}: ${issue?.path.map(String).join(".") ?? ""} ${issue?.message ?? ""}`.slice(0, 300),
-    );
-  }
-
-  needed<Value>(schema: Schema<Value>, path: string): Value {
-    const value = this.at(schema, path);
-    if (value === undefined) throw new InspectionRefused(`it has no ${path}`);
-    return value;
-  }
-
-  parsed<Value>(schema: Schema<Value>, folders: readonly string[], names: readonly string[]): Value | undefined {
-    const path = this.find(folders, names);
-    return path === undefined ? undefined : this.at(schema, path);
-  }
-}
-
-const joined = (folder: string, name: string): string =>
-  folder === "" ? name : `${folder.replace(/^\.\//, "").replace(/\/+$/, "")}/${name}`;

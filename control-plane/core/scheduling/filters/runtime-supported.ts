@@ -11,7 +11,16 @@ export const runtimeSupported: Filter = {
     const { capabilities } = node;
     if (!capabilities) return { verdict: "not now", sentence: `${node.name} has not said what it can run` };
     if (version.engine !== undefined) return refuseEngine(version.engine, node, capabilities.engines);
-    if (version.text !== undefined && capabilities.runtimes?.includes("gguf") !== true) {
+    if (version.text?.decoder !== undefined && capabilities.runtimes?.includes("generate") !== true)
+      return {
+        verdict: "never",
+        sentence: `writes text by ONNX Runtime; the agent of ${node.name} is too old for that`,
+      };
+    if (
+      version.text !== undefined &&
+      version.text.decoder === undefined &&
+      capabilities.runtimes?.includes("gguf") !== true
+    ) {
       const why = capabilities.runtimes === undefined ? "its agent is too old" : "there is no build for its platform";
       return { verdict: "never", sentence: `writes text, and ${node.name} has no runtime for GGUF models: ${why}` };
     }

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { findFiles } from "../../../../cli/models/find-files.ts";
 import { largeBundle } from "../../../support/models/large-model.ts";
+import { tinyDecoder } from "../../../support/models/tiny-decoder.ts";
 import { tinyEncoder, writeTinyEncoder } from "../../../support/models/tiny-encoder.ts";
 import { FLOAT, INT64, onnx, tensorType, value } from "../../control-plane/core/catalog/onnx/onnx-bytes.ts";
 
@@ -34,6 +35,41 @@ const sayings = async (path = ".", main?: string): Promise<string> =>
 
 const GRAPH = onnx();
 const DATA = largeBundle(1, 3);
+
+describe("a decoder", () => {
+  const { "model.onnx": graph = "", ...described } = tinyDecoder();
+  const BESIDE = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"];
+
+  it("is its graph with its external data and what describes it", async () => {
+    await write({
+      ...described,
+      "model.onnx": graph,
+      "README.md": "# tiny",
+      "chat_template.jinja": "x",
+      "vocab.json": "{}",
+    });
+    expect(await found()).toEqual({
+      runtime: "generate",
+      main: "model.onnx",
+      files: [...BESIDE, "chat_template.jinja", "model.onnx"].toSorted().map((path) => [path, path]),
+      notes: [
+        `${root} is an export of a decoder with its tokenizer: model.onnx is pushed with what describes it, to write text.`,
+      ],
+    });
+  });
+
+  it("is chosen among its variants by --main, or by its usual name", async () => {
+    await write({ ...described, "onnx/model_q4.onnx": graph, "onnx/model_fp16.onnx": graph });
+    expect(await sayings()).toMatch(/several variants.*onnx\/model_fp16.onnx and onnx\/model_q4.onnx.*--main onnx/);
+    expect((await found(".", "onnx/model_q4.onnx")).main).toBe("onnx/model_q4.onnx");
+    await write({ "onnx/model.onnx": graph });
+    const { main, notes } = await found();
+    expect([main, notes[1]]).toEqual([
+      "onnx/model.onnx",
+      "Not sent, as they are other graphs: onnx/model_fp16.onnx and onnx/model_q4.onnx.",
+    ]);
+  });
+});
 
 describe("an encoder", () => {
   const described: Readonly<Record<string, Content>> = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import fc from "fast-check";
-import { StepSize } from "../../../../../edge-node/model-host/gguf/step-size.ts";
+import { StepSize } from "../../../../../edge-node/model-host/text/step-size.ts";
 import { STEP_TOKENS } from "../../../../../shared/text/text-model.ts";
 
 /** The last of many steps on a machine that computes so many tokens of a prompt in a second. */

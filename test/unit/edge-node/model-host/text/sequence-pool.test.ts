@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { SequencePool } from "../../../../../edge-node/model-host/gguf/sequence-pool.ts";
+import { SequencePool } from "../../../../../edge-node/model-host/text/sequence-pool.ts";
 
 const nothing = (): number => 0;
 

@@ -1,0 +1,67 @@
+import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { addHistograms, type LatencyHistogram } from "./latency-histogram.ts";
+
+/** What both versions of a deployment did during one wave, over all control planes. */
+export interface GateEvidence {
+  readonly old: VersionEvidence;
+  readonly new: VersionEvidence;
+}
+
+export interface VersionEvidence extends RequestEvidence {
+  /** Replicas that are ready. */
+  readonly replicas: number;
+  /** Mean memory of their model hosts; undefined before one was measured. */
+  readonly memoryMiB: number | undefined;
+}
+
+/** What is counted where requests pass and where nodes report: it adds up over control planes. */
+export interface RequestEvidence {
+  /** Answered or refused. Those whose caller left are in none of these figures. */
+  readonly requests: number;
+  /** Failed ones, by error code. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** Of those that were answered with 200, by the kind of their node, from arrival to answer. */
+  readonly latency: Readonly<Record<NodeKind, LatencyHistogram>>;
+  /** Model hosts that ended by themselves. */
+  readonly crashes: number;
+  /** Of the new version: its answers to copies of requests, compared with what the callers got. */
+  readonly shadow: ShadowEvidence;
+}
+
+export interface ShadowEvidence {
+  /** Pairs of answers that were compared. */
+  readonly compared: number;
+  /** Those that decide alike. */
+  readonly agreed: number;
+  /** Largest difference between two values. */
+  readonly largestDifference: number;
+}
+
+export const NO_REQUESTS: RequestEvidence = {
+  requests: 0,
+  errors: {},
+  latency: { edge: [], cloud: [] },
+  crashes: 0,
+  shadow: { compared: 0, agreed: 0, largestDifference: 0 },
+};
+
+export const errorsOf = ({ errors }: RequestEvidence): number =>
+  Object.values(errors).reduce((sum, count) => sum + count, 0);
+
+export function addEvidence(a: RequestEvidence, b: RequestEvidence): RequestEvidence {
+  const codes = new Set([...Object.keys(a.errors), ...Object.keys(b.errors)]);
+  return {
+    requests: a.requests + b.requests,
+    errors: Object.fromEntries([...codes].map((code) => [code, (a.errors[code] ?? 0) + (b.errors[code] ?? 0)])),
+    latency: {
+      edge: addHistograms(a.latency.edge, b.latency.edge),
+      cloud: addHistograms(a.latency.cloud, b.latency.cloud),
+    },
+    crashes: a.crashes + b.crashes,
+    shadow: {
+      compared: a.shadow.compared + b.shadow.compared,
+      agreed: a.shadow.agreed + b.shadow.agreed,
+      largestDifference: Math.max(a.shadow.largestDifference, b.shadow.largestDifference),
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { invalid } from "../../../shared/inference/faults.ts";
+import type { ResponseFormat } from "../../../shared/openai/requests.ts";
+import type { DecoderModel } from "../../../shared/text/decoder-model.ts";
+import type { DecoderFolder, TextHostTask } from "../link/link-frame.ts";
+import { openModel } from "../onnx/model.ts";
+import { SequencePool } from "../text/sequence-pool.ts";
+import { StepSize } from "../text/step-size.ts";
+import type { Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
+import { CacheBlock } from "./cache-block.ts";
+import { DecoderGraph } from "./decoder-graph.ts";
+import { DecoderTokenizer } from "./decoder-tokenizer.ts";
+import { Sampler } from "./sampler.ts";
+import { whyAlone } from "./sharing-check.ts";
+import { keepFirst, Row, StepLoop } from "./step-loop.ts";
+
+/** Tokens that are computed again rather than copied from a text that is under way. */
+const NEAR_TOKENS = 32;
+
+export interface OpenedDecoder {
+  readonly runtime: TextRuntime;
+  /** Why its texts share no run; undefined when they do. */
+  readonly noBatchReason: string | undefined;
+}
+
+/** A decoder in ONNX with its tokenizer. Tries first what its graph bears. */
+export async function openDecoder(
+  { file, threads, contextTokens, sequences }: TextHostTask,
+  { directory, decoder, vocabulary }: DecoderFolder,
+): Promise<OpenedDecoder> {
+  const { tokenizer, tokenizerSettings } = decoder;
+  const settings = tokenizerSettings === undefined ? {} : await objectIn(path.join(directory, tokenizerSettings));
+  const words = new DecoderTokenizer(await objectIn(path.join(directory, tokenizer)), settings);
+  const chatTemplate = await templateOf(directory, decoder, settings);
+  const graph = new DecoderGraph(await openModel(file, [], { threads }), decoder);
+  const noBatchReason = await whyAlone(graph, vocabulary);
+  const loop = new StepLoop(graph, { sharesRuns: noBatchReason === undefined });
+  const runtime = new DecoderRuntime({ words, chatTemplate, decoder, loop, contextTokens, sequences });
+  return { runtime, noBatchReason };
+}
+
+/** Room for the tokens of one request. */
+interface Place {
+  readonly row: Row;
+  /** Whose tokens it holds, and which. */
+  tenant: string;
+  readonly tokens: number[];
+}
+
+class DecoderRuntime implements TextRuntime {
+  readonly contextTokens: number;
+  readonly longestTokenBytes: number;
+  readonly sequences: number;
+  readonly chatTemplate: string | undefined;
+  readonly specialTexts: { readonly bos: string; readonly eos: string };
+  readonly #words: DecoderTokenizer;
+  readonly #ends: ReadonlySet<number>;
+  readonly #loop: StepLoop;
+  readonly #places: readonly Place[];
+  readonly #pool: SequencePool<Place>;
+  readonly #step = new StepSize();
+
+  constructor(parts: {
+    readonly words: DecoderTokenizer;
+    readonly chatTemplate: string | undefined;
+    readonly decoder: DecoderModel;
+    readonly loop: StepLoop;
+    readonly contextTokens: number;
+    readonly sequences: number;
+  }) {
+    const { words, decoder, sequences } = parts;
+    this.#words = words;
+    this.#ends = new Set(decoder.ends);
+    this.#loop = parts.loop;
+    this.#places = Array.from({ length: sequences }, () => ({
+      row: new Row(CacheBlock.empty(decoder)),
+      tenant: "",
+      tokens: [],
+    }));
+    this.#pool = new SequencePool(this.#places);
+    this.contextTokens = parts.contextTokens;
+    this.longestTokenBytes = decoder.longestTokenBytes;
+    this.sequences = sequences;
+    this.chatTemplate = parts.chatTemplate;
+    this.specialTexts = words.specialTexts;
+  }
+
+  tokenize(text: string, how: { readonly hasSpecials: boolean }): readonly number[] {
+    return this.#words.tokenize(text, how);
+  }
+
+  textOf(tokens: readonly number[], before: readonly number[]): string {
+    return this.#words.textOf(tokens, before);
+  }
+
+  async formatOf(format: ResponseFormat | null | undefined): Promise<undefined> {
+    if (format == null || format.type === "text") return undefined;
+    throw invalid(
+      `\`response_format\` ${format.type}: a model in ONNX cannot be kept to a format; a model in GGUF can, or ask for \`text\``,
+    );
+  }
+
+  async *generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<MadeToken, void> {
+    const place = await this.#pool.take((each) => agreement(each, prompt, control.tenant));
+    try {
+      if (control.isCancelled()) return;
+      control.onCached(this.#keepPrefix(place, prompt, control.tenant));
+      const { row, tokens } = place;
+      const sampler = new Sampler(sampling);
+      let logits = await this.#read(place, prompt);
+      while (tokens.length < prompt.length) {
+        control.onStep();
+        if (control.isCancelled()) return;
+        logits = await this.#read(place, prompt);
+      }
+      for (;;) {
+        if (control.isCancelled()) return;
+        const made = sampler.draw(logits);
+        if (this.#ends.has(made.token)) return;
+        yield made;
+        if (control.isCancelled() || tokens.length >= this.contextTokens) return;
+        tokens.push(made.token);
+        ({ logits } = await this.#loop.token(row, made.token));
+      }
+    } finally {
+      this.#pool.give(place);
+    }
+  }
+
+  /** Takes the next part of a prompt in. The logits behind it, if it is the last one. */
+  async #read({ row, tokens }: Place, prompt: readonly number[]) {
+    const part = prompt.slice(tokens.length, tokens.length + this.#step.tokens);
+    const hasLogits = tokens.length + part.length === prompt.length;
+    const { logits, ms } = await this.#loop.prompt(row, part, { hasLogits });
+    this.#step.took(part.length, ms);
+    tokens.push(...part);
+    return logits;
+  }
+
+  /**
+   * Leaves in a place what agrees with the prompt, from itself or from a text of the same tenant that is under way, and returns
+   * how much that is: one token is always computed anew, for its answer.
+   */
+  #keepPrefix(place: Place, prompt: readonly number[], tenant: string): number {
+    const most = (each: Place): number => Math.min(agreement(each, prompt, tenant), prompt.length - 1);
+    let from = place;
+    for (const other of this.#places) if (most(other) > most(from) + (from === place ? NEAR_TOKENS : 0)) from = other;
+    const length = most(from);
+    keepFirst(place.row, from.row, length);
+    place.tenant = tenant;
+    place.tokens.splice(0, place.tokens.length, ...from.tokens.slice(0, length));
+    return length;
+  }
+}
+
+/** How many tokens of the prompt a place holds already. What belongs to another tenant counts as nothing: the answer would show it. */
+function agreement({ tokens, tenant, row }: Place, prompt: readonly number[], of: string): number {
+  if (tenant !== of) return 0;
+  // The last token of a text that is under way may not be in the cache yet.
+  const held = Math.min(tokens.length, row.length);
+  const differs = tokens.findIndex((token, at) => at >= held || token !== prompt[at]);
+  return differs === -1 ? held : differs;
+}
+
+async function objectIn(file: string): Promise<object> {
+  const value: unknown = JSON.parse(await readFile(file, "utf8"));
+  if (typeof value === "object" && value !== null) return value;
+  throw new Error(`${file} holds no object`);
+}
+
+/** A file of its own counts before the one in the tokenizer's settings. */
+async function templateOf(
+  directory: string,
+  { chatTemplate }: DecoderModel,
+  settings: { readonly chat_template?: unknown },
+): Promise<string | undefined> {
+  if (chatTemplate !== undefined) return readFile(path.join(directory, chatTemplate), "utf8");
+  const { chat_template: template } = settings;
+  if (typeof template === "string") return template;
+  if (!Array.isArray(template)) return undefined;
+  const named: readonly { readonly name?: unknown; readonly template?: unknown }[] = template;
+  const usual = named.find(({ name }) => name === "default");
+  return typeof usual?.template === "string" ? usual.template : undefined;
+}

@@ -1,0 +1,62 @@
+import { Tokenizer } from "@huggingface/tokenizers";
+
+/** Texts and tokens of one model, by its `tokenizer.json`. */
+export class DecoderTokenizer {
+  readonly specialTexts: { readonly bos: string; readonly eos: string };
+  readonly #tokenizer: Tokenizer;
+  /** Texts that stand for one token each wherever they are, the longest first. */
+  readonly #specials: readonly string[];
+  /** Put before what is decoded: decoders treat the first token of a text in a way of its own. */
+  readonly #anchor: number | undefined;
+
+  /** What `tokenizer.json` and `tokenizer_config.json` hold. */
+  constructor(tokenizer: object, settings: object) {
+    this.#tokenizer = new Tokenizer(tokenizer, settings);
+    this.specialTexts = { bos: textIn(settings, "bos_token"), eos: textIn(settings, "eos_token") };
+    this.#specials = [...this.#tokenizer.get_added_tokens_decoder().values()]
+      .filter(({ special, content }) => special && content.length > 1)
+      .map(({ content }) => content)
+      .toSorted((a, b) => b.length - a.length);
+    this.#anchor = this.#tokenizer.encode("a", { add_special_tokens: false }).ids.at(-1);
+  }
+
+  /**
+   * The tokens of a text. `hasSpecials`: what special tokens are called in it means those tokens, and nothing is added;
+   * otherwise it is text like any other, and what the tokenizer puts before a text is added.
+   */
+  tokenize(text: string, { hasSpecials }: { readonly hasSpecials: boolean }): readonly number[] {
+    if (hasSpecials) return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+    const [first = "", ...rest] = this.#asText(text);
+    const { ids } = this.#tokenizer.encode(first);
+    return [...ids, ...rest.flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids)];
+  }
+
+  /** The text of tokens that follow `before`. */
+  textOf(tokens: readonly number[], before: readonly number[]): string {
+    const known = before.length > 0 || this.#anchor === undefined ? before : [this.#anchor];
+    const all = this.#decoded([...known, ...tokens]);
+    return all.slice(this.#decoded(known).length);
+  }
+
+  #decoded(tokens: readonly number[]): string {
+    if (tokens.length === 0) return "";
+    return this.#tokenizer.decode([...tokens], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  }
+
+  /** The text in parts, none of which has the whole name of a special token: each is cut behind its first character. */
+  #asText(text: string): readonly string[] {
+    const cuts = new Set<number>();
+    for (const special of this.#specials)
+      for (let at = text.indexOf(special); at !== -1; at = text.indexOf(special, at + 1)) cuts.add(at + 1);
+    const ends = [...cuts].toSorted((a, b) => a - b);
+    return [0, ...ends].map((from, at) => text.slice(from, ends[at]));
+  }
+}
+
+/** A special token in `tokenizer_config.json`: its text, or an object with it. Empty when there is none. */
+function textIn(settings: object, name: string): string {
+  const value: unknown = Object.entries(settings).find(([key]) => key === name)?.[1];
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null || !("content" in value)) return "";
+  return typeof value.content === "string" ? value.content : "";
+}

@@ -1,0 +1,129 @@
+import { seededRandom, type Random } from "../../../shared/base/random.ts";
+import type { MadeToken, Sampling } from "../text/text-runtime.ts";
+import type { Numbers } from "./cache-block.ts";
+
+/** A token that is so far below the likeliest is not looked at unless those above it are too few: e⁻¹⁸ is 1.5e-8. */
+const FAR_BELOW = 18;
+
+/**
+ * Draws tokens as llama.cpp does, in this order: penalties, `topK`, `topP`, `minP`, temperature. With the temperature 0 it
+ * takes the likeliest token. The logarithms of probabilities are those of the tokens that are left, after the temperature.
+ */
+export class Sampler {
+  readonly #sampling: Sampling;
+  readonly #random: Random;
+  /** How often each token was made. */
+  readonly #made = new Map<number, number>();
+
+  constructor(sampling: Sampling) {
+    this.#sampling = sampling;
+    this.#random = seededRandom(sampling.seed);
+  }
+
+  /** `logits`: of all tokens of the vocabulary; penalties change them. */
+  draw(logits: Numbers): MadeToken {
+    const { temperature, logprobs } = this.#sampling;
+    this.#penalise(logits);
+    const made =
+      temperature <= 0 && logprobs === undefined ? { token: likeliest(logits) } : this.#choose(logits, temperature);
+    this.#made.set(made.token, (this.#made.get(made.token) ?? 0) + 1);
+    return made;
+  }
+
+  #penalise(logits: Numbers): void {
+    const { frequencyPenalty, presencePenalty } = this.#sampling;
+    if (frequencyPenalty === 0 && presencePenalty === 0) return;
+    for (const [token, times] of this.#made)
+      logits[token] = (logits[token] ?? 0) - times * frequencyPenalty - presencePenalty;
+  }
+
+  #choose(logits: Numbers, temperature: number): MadeToken {
+    const { topK, topP, minP, logprobs } = this.#sampling;
+    const isCut = topK > 0 || topP < 1 || minP > 0;
+    const left = isCut ? kept(logits, { topK, topP, minP }) : Array.from(logits.keys());
+    const best = likeliest(logits);
+    const most = logits[best] ?? 0;
+    const scale = temperature > 0 ? 1 / temperature : 1;
+    const weights = left.map((token) => Math.exp(((logits[token] ?? 0) - most) * scale));
+    const sum = weights.reduce((all, weight) => all + weight, 0);
+    const token = temperature > 0 ? (left[drawn(weights, this.#random.next() * sum)] ?? best) : best;
+    if (logprobs === undefined) return { token };
+    const logprobOf = (which: number): number => ((logits[which] ?? 0) - most) * scale - Math.log(sum);
+    const likely = (isCut ? left : likeliestOf(logits, logprobs)).slice(0, logprobs);
+    return {
+      token,
+      logprob: logprobOf(token),
+      likely: likely.map((each) => ({ token: each, logprob: logprobOf(each) })),
+    };
+  }
+}
+
+/** The first of several that are equally likely, as in NumPy. */
+function likeliest(logits: Numbers): number {
+  let best = 0;
+  let most = -Infinity;
+  for (let token = 0; token < logits.length; token += 1) {
+    const logit = logits[token] ?? -Infinity;
+    if (logit > most) {
+      most = logit;
+      best = token;
+    }
+  }
+  return best;
+}
+
+function drawn(weights: readonly number[], target: number): number {
+  let sum = 0;
+  for (const [at, weight] of weights.entries()) {
+    sum += weight;
+    if (sum > target) return at;
+  }
+  return Math.max(
+    0,
+    weights.findLastIndex((weight) => weight > 0),
+  );
+}
+
+/** The likeliest ones, at least `count` if there are so many, the likeliest first. */
+function likeliestOf(logits: Numbers, count: number): readonly number[] {
+  const near = ordered(logits, (logits[likeliest(logits)] ?? 0) - FAR_BELOW);
+  return near.length >= count ? near : ordered(logits, -Infinity);
+}
+
+/** The tokens that may be drawn, the likeliest first. At least one of the three cuts something off. */
+function kept(logits: Numbers, { topK, topP, minP }: Pick<Sampling, "topK" | "topP" | "minP">): readonly number[] {
+  const most = logits[likeliest(logits)] ?? 0;
+  const least = minP > 0 ? most + Math.log(minP) : -Infinity;
+  if (topK === 0 && topP >= 1) return ordered(logits, least);
+  let tokens = likeliestOf(logits, topK);
+  if (topK > 0) tokens = tokens.slice(0, topK);
+  if (topP < 1) {
+    let sum = 0;
+    for (const token of topK > 0 ? tokens : logits.keys()) sum += Math.exp((logits[token] ?? 0) - most);
+    let count = withMass(tokens, logits, { most, mass: topP * sum });
+    if (count === undefined && topK === 0) {
+      tokens = ordered(logits, -Infinity);
+      count = withMass(tokens, logits, { most, mass: topP * sum });
+    }
+    tokens = tokens.slice(0, count);
+  }
+  return tokens.filter((token, at) => at === 0 || (logits[token] ?? 0) >= least);
+}
+
+/** How many of the first tokens have so much weight together; undefined when all of them have less. */
+function withMass(
+  tokens: readonly number[],
+  logits: Numbers,
+  { most, mass }: { readonly most: number; readonly mass: number },
+): number | undefined {
+  let sum = 0;
+  const last = tokens.findIndex((token) => (sum += Math.exp((logits[token] ?? 0) - most)) >= mass);
+  return last === -1 ? undefined : last + 1;
+}
+
+/** Tokens with logits of `least` or more, the likeliest first. */
+function ordered(logits: Numbers, least: number): readonly number[] {
+  const tokens: number[] = [];
+  for (let token = 0; token < logits.length; token += 1) if ((logits[token] ?? 0) >= least) tokens.push(token);
+  return tokens.sort((a, b) => (logits[b] ?? 0) - (logits[a] ?? 0) || a - b);
+}

@@ -1,0 +1,103 @@
+import { z } from "zod";
+
+/** A share, as an operator writes it. */
+const percentage = z
+  .string()
+  .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,3})?)%$/, "a share from 0% to 100%, such as `1%` or `0.5%`");
+
+/** The share that a percentage names: 0.01 of `1%`. */
+export const fractionOfPercentage = (text: string): number => Number(text.slice(0, -1)) / 100;
+
+/**
+ * When a new version may have more requests: it is compared with the old one over the same time. The strategy `shadow`
+ * alone compares answers; the schema of a rollout refuses `minAgreement` and `maxDifference` where no answers are compared.
+ */
+export const gateSpec = z
+  .strictObject({
+    maxErrorRate: percentage
+      .refine((text) => fractionOfPercentage(text) >= 0.001, "must be 0.1% at least")
+      .default("1%")
+      .describe(
+        "How much larger the share of failed requests may be than that of the old version, in percentage points. Without requests of the old version: the share itself.",
+      ),
+    maxP95Ms: z
+      .number()
+      .min(1)
+      .max(60_000)
+      .optional()
+      .describe("Most milliseconds in which 95 % of the requests are answered. Default: only `maxP95Ratio` is judged."),
+    maxP95Ratio: z
+      .number()
+      .min(1)
+      .max(100)
+      .default(2)
+      .describe("Largest ratio of the p95 to that of the old version on nodes of the same kind."),
+    maxHostCrashes: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(0)
+      .describe(
+        "Most crashes of the new version's model hosts. More of them fail the gate, unless the old version's hosts crash as often per replica.",
+      ),
+    maxMemoryRatio: z
+      .number()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe("Largest ratio of the memory of a replica to that of the old version. Default: memory is not judged."),
+    minAgreement: percentage
+      .optional()
+      .describe(
+        "Least share of copied requests for which both versions decide alike: the index of the largest value of each row of the first output. Default: 99% where answers are compared.",
+      ),
+    maxDifference: z
+      .number()
+      .min(0)
+      .optional()
+      .describe("Largest difference between values of both versions' outputs. Default: differences are only shown."),
+    minRequests: z
+      .number()
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(50)
+      .describe(
+        "Least number of requests that the new version answers before a gate passes. More are needed where that many cannot tell `maxErrorRate` from no difference.",
+      ),
+    maxWaitSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(604_800)
+      .default(900)
+      .describe(
+        "How long a gate waits for certainty. After it, a version with `minRequests` that is likelier no worse passes; else the rollout pauses.",
+      ),
+  })
+  .meta({ id: "GateSpec" });
+export type GateSpec = z.infer<typeof gateSpec>;
+
+export const gateCheck = z.enum([
+  "requests",
+  "errors",
+  "p95",
+  "p95-ratio",
+  "agreement",
+  "difference",
+  "host-crashes",
+  "memory",
+]);
+export type GateCheck = z.infer<typeof gateCheck>;
+
+/** What one check of a gate found. */
+export const gateFinding = z
+  .object({
+    check: gateCheck,
+    result: z.enum(["pass", "fail", "more"]),
+    /** With the figures of both versions. */
+    sentence: z.string(),
+  })
+  .meta({ id: "GateFinding" });
+export type GateFinding = z.infer<typeof gateFinding>;
