@@ -10,7 +10,7 @@ export function registerSpecs(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("apply")
-      .description("declare deployments: what should serve, and where it may")
+      .description("declare deployments: what should serve, and where it may; and pools of cloud nodes")
       .requiredOption("-f, --file <file>", FILE_HELP, collected)
       .action((options: { file: readonly string[] }, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/deployments/apply.ts")).apply(run, options.file)),

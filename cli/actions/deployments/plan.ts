@@ -1,22 +1,32 @@
+import type { CloudPoolSpec } from "../../../shared/api/v1/cloud-pools.ts";
 import { planResponse, type PlanResponse } from "../../../shared/api/v1/plan.ts";
 import { decode } from "../../api/client.ts";
 import { EXIT, type ExitCode } from "../../exit-codes.ts";
 import { CliFailure } from "../../failure.ts";
 import { isMachineFormat, printRaw } from "../../output/format.ts";
 import type { CommandContext } from "../../run.ts";
-import { readSpecFiles } from "../../spec/deployment-spec.ts";
+import { readDeclarationFiles } from "../../spec/declarations.ts";
 import { readNodeChanges } from "../../spec/what-if.ts";
 import { describePlan } from "./describe-plan.ts";
 
 /** `skerry plan -f`: exit code 3 when something would change, 2 when a replica would have no place. */
 export async function plan(run: CommandContext, files: readonly string[]): Promise<ExitCode> {
-  const specs = await readSpecFiles(files, run.processEnv.stdin);
+  const { deployments: specs, pools } = await readDeclarationFiles(files, run.processEnv.stdin);
+  if (specs.length === 0)
+    throw new CliFailure(EXIT.error, {
+      what: "there is no deployment in what is declared",
+      fix: "a plan answers for deployments; `skerry apply` declares pools",
+    });
+  if (pools.length > 0)
+    run.output.say(`The plan is made with the nodes that there are: it says nothing of ${namesOf(pools)}.`);
   const { answer, raw } = await ask(run, { deployments: { apply: specs } });
   const declared = new Set(specs.map(({ name }) => name));
   await print(run, answer, { raw, asked: declared });
   if (answer.changes) run.output.next(`apply ${files.map((file) => `-f ${file}`).join(" ")} --wait`);
   return exitCodeOf(answer, (name) => declared.has(name));
 }
+
+const namesOf = (pools: readonly CloudPoolSpec[]): string => pools.map(({ name }) => `the pool ${name}`).join(", ");
 
 /** `skerry explain DEPLOYMENT --what-if`: the same of changes of the fleet. Exit codes as of `plan`. */
 export async function explainWhatIf(run: CommandContext, name: string, whatIf: readonly string[]): Promise<ExitCode> {

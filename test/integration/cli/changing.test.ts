@@ -123,6 +123,41 @@ describe("changing commands", () => {
       expect(api.asked.at(-1)?.headers["if-match"]).toBe('"3"');
     });
 
+    it("declares pools first, each as it was read, and says what became of them", async () => {
+      const pool = (name: string) => ({ name, namespace: "skerry", deployment: `skerry-node-${name}`, max: 4 });
+      const documents = [spec, ...["gpu", "spot", "old"].map((name) => JSON.stringify(pool(name)))];
+      api.on("GET /api/v1/cloud-pools/spot", pool("spot"), { headers: { ETag: '"3"' } });
+      api.on("PUT /api/v1/cloud-pools/gpu", pool("gpu"), { status: 201, headers: { ETag: '"1"' } });
+      api.on("PUT /api/v1/cloud-pools/spot", pool("spot"), { headers: { ETag: '"4"' } });
+      api.on("GET /api/v1/cloud-pools/old", pool("old"), { headers: { ETag: '"7"' } });
+      api.on("PUT /api/v1/cloud-pools/old", pool("old"), { headers: { ETag: '"7"' } });
+      api.on("PUT /api/v1/deployments/digits", deploymentNamed("digits", false), { status: 201 });
+      const { exitCode, stderr } = await runCli(["apply", "-f", "-"], { env, stdin: documents.join("\n---\n") });
+      expect([exitCode, stderr]).toEqual([
+        0,
+        "pool gpu created\npool spot changed\npool old unchanged\ndeployment digits created\nNext: skerry deployments get digits --wait\n",
+      ]);
+      const puts = api.asked.filter(({ method }) => method === "PUT");
+      expect(puts.map(({ path, headers }) => [path, headers["if-match"]])).toEqual([
+        ["/api/v1/cloud-pools/gpu", undefined],
+        ["/api/v1/cloud-pools/spot", '"3"'],
+        ["/api/v1/cloud-pools/old", '"7"'],
+        ["/api/v1/deployments/digits", undefined],
+      ]);
+    });
+
+    it("is about pools alone when the files declare no deployment, and a plan is not", async () => {
+      api.on("PUT /api/v1/cloud-pools/gpu", {}, { status: 201 });
+      const stdin = "kind: CloudPool\nname: gpu\nnamespace: skerry\ndeployment: skerry-node-gpu\nmax: 4\n";
+      const { exitCode, stderr } = await runCli(["apply", "-f", "-"], { env, stdin });
+      expect([exitCode, stderr]).toEqual([0, "pool gpu created\nNext: skerry pools get gpu\n"]);
+      const planned = await runCli(["plan", "-f", "-"], { env, stdin });
+      expect([planned.exitCode, planned.stderr]).toEqual([
+        1,
+        expect.stringContaining("there is no deployment in what is declared"),
+      ]);
+    });
+
     it("waits until it is ready, with a line for each replica that says something new", async () => {
       let looks = 0;
       api.on("PUT /api/v1/deployments/digits", deploymentNamed("digits", false), { status: 201 });

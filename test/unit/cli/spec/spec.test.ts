@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { readSpecs } from "../../../../cli/spec/deployment-spec.ts";
+import { readDeclarations } from "../../../../cli/spec/declarations.ts";
 import { parseDocuments } from "../../../../cli/spec/read-documents.ts";
 
-const specs = (text: string): readonly { name: string; version: string | number }[] =>
-  readSpecs(parseDocuments(text, "f.yaml"));
+const read = (text: string) => readDeclarations(parseDocuments(text, "f.yaml"));
+const specs = (text: string) => read(text).deployments;
 
 function complaintsOf(text: string): readonly string[] {
   try {
@@ -16,9 +16,7 @@ function complaintsOf(text: string): readonly string[] {
 
 describe("declarations", () => {
   it("are read from YAML, with defaults filled in", () => {
-    const [spec] = readSpecs(
-      parseDocuments("name: digits\nmodel: digits\nversion: champion\nplacement:\n  edge: { min: 2 }\n", "f.yaml"),
-    );
+    const [spec] = specs("name: digits\nmodel: digits\nversion: champion\nplacement:\n  edge: { min: 2 }\n");
     expect(spec?.placement).toMatchObject({
       residency: "any",
       edge: { min: 2, every: false },
@@ -78,5 +76,36 @@ describe("declarations", () => {
       (_, level) => `l${level + 1}: &l${level + 1} [${Array(9).fill(`*l${level}`).join(", ")}]`,
     );
     expect(complaintsOf(["l0: &l0 [x]", ...levels].join("\n"))[0]).toContain("alias");
+  });
+});
+
+describe("declarations of pools", () => {
+  const gpu = "name: gpu\nnamespace: skerry\ndeployment: skerry-node-gpu\nmax: 4\n";
+
+  it("are known by what they scale, or by their kind, among deployments", () => {
+    const { pools, deployments } = read(
+      `${gpu}---\nname: digits\nmodel: digits\nversion: 1\n---\nkind: CloudPool\n${gpu.replace("gpu", "spot")}`,
+    );
+    expect(pools).toEqual([
+      { name: "gpu", namespace: "skerry", deployment: "skerry-node-gpu", min: 0, max: 4, priority: 0 },
+      { name: "spot", namespace: "skerry", deployment: "skerry-node-gpu", min: 0, max: 4, priority: 0 },
+    ]);
+    expect(deployments.map(({ name }) => name)).toEqual(["digits"]);
+  });
+
+  it("may be what `pools get -o json` printed", () => {
+    const found = { wanted: 1, replicas: 1, ready: 1, pending: 0, trouble: null, pods: [], recordedAgeMs: 5 };
+    const spec = { name: "gpu", namespace: "skerry", deployment: "skerry-node-gpu", min: 1, max: 4, priority: 2 };
+    expect(read(JSON.stringify({ ...spec, site: null, ...found })).pools).toEqual([spec]);
+  });
+
+  it("are refused with every complaint, among those of deployments", () => {
+    expect(complaintsOf(`${gpu}replicas: 2\n---\n${gpu}min: 5\n---\nname: a\n---\n${gpu}---\n${gpu}`)).toEqual([
+      "f.yaml, document 3 (line 13): model: Invalid input: expected string, received undefined",
+      "f.yaml, document 3 (line 13): version must be a version number or an alias such as champion",
+      "f.yaml, document 1 (line 1): replicas is not a known field; known are `name`, `namespace`, `deployment`, `min`, `max`, `site`, `priority`",
+      "f.yaml, document 2 (line 7): max: must not be below `min`",
+      'pool "gpu" is declared more than once',
+    ]);
   });
 });
