@@ -5,7 +5,7 @@ const token = z.number().int().min(0).max(16_777_216);
 
 /**
  * How a graph writes text, one token for each run: a decoder in ONNX whose cache is among its inputs and outputs. It puts out
- * the keys and values of the new tokens alone, in `NEW_OUTPUTS`, and the logits of the last one.
+ * the keys and values of the new tokens alone, and the logits of the last one.
  */
 export const decoderModel = z.object({
   /** Paths in the bundle: of `tokenizer.json`, of the settings beside it, and of a chat template that is a file of its own. */
@@ -32,8 +32,11 @@ const SIDES = ["key", "value"] as const;
 export const pastInputs = (layers: number): readonly string[] => named("past_key_values", layers);
 /** Names of the outputs in which exporters put the whole cache, in the same order. */
 export const presentOutputs = (layers: number): readonly string[] => named("present", layers);
-/** Names of the outputs with the keys and values of the new tokens, which take their place. */
-export const newOutputs = (layers: number): readonly string[] => named("new_key_values", layers);
+/**
+ * Name of the output with the keys and values of the new tokens, which takes their place: those of all layers one after the
+ * other, in the same order, as `[2 × layers × texts, heads, tokens, numbers]`.
+ */
+export const NEW_KEYS_AND_VALUES = "new_key_values";
 /** Name of the output with the logits of each row's last token. */
 export const LAST_LOGITS = "last_logits";
 

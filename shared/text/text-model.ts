@@ -55,6 +55,9 @@ const CHOICES = [
   { sequences: 1, leastContext: CONTEXT_STEP },
 ] as const;
 
+/** A graph's rows cost little beside each other: with more memory more of them, before longer ones. */
+const ROWS_OF_GRAPH = { sequences: 8, leastContext: DEFAULT_CAPACITY.contextTokens } as const;
+
 /** What a host gets unless its deployment says how much memory it may have. */
 export const defaultCapacity = ({ contextTokens }: Pick<TextModel, "contextTokens">): TextCapacity => ({
   ...DEFAULT_CAPACITY,
@@ -83,7 +86,7 @@ export function textCapacity(model: TextModel, fileBytes: number, memMiB: number
   const cacheBytes = (memMiB - fixedMiB(model, fileBytes)) * MIB;
   if (cacheBytes <= 0) return undefined;
   if (cacheBytesPerToken === 0) return defaultCapacity(model);
-  for (const { sequences, leastContext } of CHOICES) {
+  for (const { sequences, leastContext } of model.decoder ? [ROWS_OF_GRAPH, ...CHOICES] : CHOICES) {
     const fits = Math.floor(cacheBytes / (sequences * cacheBytesPerToken) / CONTEXT_STEP) * CONTEXT_STEP;
     if (fits >= Math.min(leastContext, padded(contextTokens)))
       return { sequences, contextTokens: Math.min(fits, contextTokens) };

@@ -35,13 +35,13 @@ export class CacheBlock {
     return new CacheBlock(shape, [0], 0, parts);
   }
 
-  /** Rows of several blocks as one, in their order: copies of those that are named. */
-  static of(rows: readonly { readonly block: CacheBlock; readonly row: number }[]): CacheBlock {
+  /** Copies of rows as one block, in their order, with room for `least` tokens each. */
+  static of(rows: readonly { readonly block: CacheBlock; readonly row: number }[], least = 0): CacheBlock {
     const [first] = rows;
     if (first === undefined) throw new Error("a block has at least one row");
     const lengths = rows.map(({ block, row }) => block.lengthOf(row));
     const block = new CacheBlock(first.block.shape, lengths, 0, []);
-    block.#layOut(Math.max(...lengths), rows);
+    block.#layOut(Math.max(least, ...lengths), rows);
     return block;
   }
 
@@ -74,23 +74,22 @@ export class CacheBlock {
   }
 
   /**
-   * Adds `count` tokens to each row: `added` has, in the order of `parts`, `[rows, heads, count, headSize]` each. Without
+   * Adds `count` tokens to each row: `added` has, in the order of `parts`, `[rows, heads, count, headSize]` of each. Without
    * `hasRoom` the block is exactly as long as its longest row.
    */
-  append(added: readonly Numbers[], count: number, { hasRoom }: { readonly hasRoom: boolean }): void {
+  append(added: Numbers, count: number, { hasRoom }: { readonly hasRoom: boolean }): void {
     const needed = Math.max(...this.#lengths) + count;
     if (needed > this.#capacity) this.#layOut(hasRoom ? needed + roomFor(needed) : needed, this.#ownRows());
     const { heads, headSize } = this.shape;
     const width = count * headSize;
-    added.forEach((part, at) => {
-      const own = this.#parts[at];
+    let from = 0;
+    for (const part of this.#parts)
       this.#lengths.forEach((length, row) => {
-        for (let head = 0; head < heads; head += 1) {
-          const of = row * heads + head;
-          own?.set(part.subarray(of * width, (of + 1) * width), (of * this.#capacity + length) * headSize);
+        for (let head = 0; head < heads; head += 1, from += width) {
+          const at = ((row * heads + head) * this.#capacity + length) * headSize;
+          part.set(added.subarray(from, from + width), at);
         }
       });
-    });
     this.#lengths.forEach((length, row) => (this.#lengths[row] = length + count));
   }
 

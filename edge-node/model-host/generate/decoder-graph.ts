@@ -1,5 +1,5 @@
 import type { Tensor } from "../../../shared/inference/datatypes.ts";
-import { type DecoderModel, LAST_LOGITS, newOutputs, pastInputs } from "../../../shared/text/decoder-model.ts";
+import { type DecoderModel, LAST_LOGITS, NEW_KEYS_AND_VALUES, pastInputs } from "../../../shared/text/decoder-model.ts";
 import type { LoadedModel } from "../onnx/model.ts";
 import type { CacheBlock, Numbers } from "./cache-block.ts";
 
@@ -8,7 +8,6 @@ export class DecoderGraph {
   readonly decoder: DecoderModel;
   readonly #model: LoadedModel;
   readonly #pasts: readonly string[];
-  readonly #news: readonly string[];
   /**
    * Blocks may have room behind a row's tokens. A graph that takes positions from the length of its cache instead of the mask
    * would take that room for tokens.
@@ -19,7 +18,6 @@ export class DecoderGraph {
     this.#model = model;
     this.decoder = decoder;
     this.#pasts = pastInputs(decoder.layers);
-    this.#news = newOutputs(decoder.layers);
   }
 
   /**
@@ -33,13 +31,10 @@ export class DecoderGraph {
   ): Promise<Numbers> {
     const count = tokens[0]?.length ?? 0;
     if (!this.hasRoom) block.fit();
-    const outputs = await this.#model.run(this.#feeds(block, tokens, count), [
-      ...(hasLogits ? [LAST_LOGITS] : []),
-      ...this.#news,
-    ]);
-    const [logits, added] = hasLogits ? [outputs[0], outputs.slice(1)] : [undefined, outputs];
-    block.append(added.map(numbersOf), count, { hasRoom: this.hasRoom });
-    return logits === undefined ? NOTHING : numbersOf(logits);
+    const outputs = hasLogits ? [NEW_KEYS_AND_VALUES, LAST_LOGITS] : [NEW_KEYS_AND_VALUES];
+    const [added, logits] = await this.#model.run(this.#feeds(block, tokens, count), outputs);
+    block.append(numbersOf(added), count, { hasRoom: this.hasRoom });
+    return hasLogits ? numbersOf(logits) : NOTHING;
   }
 
   #feeds(block: CacheBlock, tokens: readonly (readonly number[])[], count: number): Tensor[] {
@@ -78,7 +73,8 @@ export class DecoderGraph {
 
 const NOTHING = new Float32Array(0);
 
-function numbersOf({ name, data }: Tensor): Numbers {
+function numbersOf(tensor: Tensor | undefined): Numbers {
+  const data = tensor?.data;
   if (data instanceof Float32Array || data instanceof Float16Array) return data;
-  throw new Error(`the graph put out ${name} in other numbers than were due`);
+  throw new Error("the graph put out other numbers than were due");
 }

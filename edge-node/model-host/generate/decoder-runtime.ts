@@ -15,6 +15,11 @@ import { Sampler } from "./sampler.ts";
 import { whyAlone } from "./sharing-check.ts";
 import { keepFirst, Row, StepLoop } from "./step-loop.ts";
 
+/**
+ * Tokens of a prompt's last part: one alone is computed by other kernels than several, with 8-bit activations in other roundings. So
+ * an answer does not depend on where a prompt was cut, or on what of it was in the cache.
+ */
+const LAST_TOKENS = 2;
 /** Tokens that are computed again rather than copied from a text that is under way. */
 const NEAR_TOKENS = 32;
 
@@ -130,7 +135,9 @@ class DecoderRuntime implements TextRuntime {
 
   /** Takes the next part of a prompt in. The logits behind it, if it is the last one. */
   async #read({ row, tokens }: Place, prompt: readonly number[]) {
-    const part = prompt.slice(tokens.length, tokens.length + this.#step.tokens);
+    const rest = prompt.length - tokens.length;
+    const count = rest <= this.#step.tokens ? rest : Math.min(this.#step.tokens, rest - LAST_TOKENS);
+    const part = prompt.slice(tokens.length, tokens.length + count);
     const hasLogits = tokens.length + part.length === prompt.length;
     const { logits, ms } = await this.#loop.prompt(row, part, { hasLogits });
     this.#step.took(part.length, ms);
@@ -140,10 +147,10 @@ class DecoderRuntime implements TextRuntime {
 
   /**
    * Leaves in a place what agrees with the prompt, from itself or from a text of the same tenant that is under way, and returns
-   * how much that is: one token is always computed anew, for its answer.
+   * how much that is: the last tokens are always computed anew, for the answer.
    */
   #keepPrefix(place: Place, prompt: readonly number[], tenant: string): number {
-    const most = (each: Place): number => Math.min(agreement(each, prompt, tenant), prompt.length - 1);
+    const most = (each: Place): number => Math.max(0, Math.min(agreement(each, prompt, tenant), prompt.length - LAST_TOKENS));
     let from = place;
     for (const other of this.#places) if (most(other) > most(from) + (from === place ? NEAR_TOKENS : 0)) from = other;
     const length = most(from);

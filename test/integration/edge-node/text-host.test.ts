@@ -294,7 +294,7 @@ describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each
       const { body } = await answerTo({ prompt, max_tokens: 1 }, { tenant });
       return (body.usage as { prompt_tokens_details: { cached_tokens: number } }).prompt_tokens_details.cached_tokens;
     };
-    expect([await cachedFor("one"), await cachedFor("one")]).toEqual([0, 199]);
+    expect([await cachedFor("one"), await cachedFor("one")]).toEqual([0, each === "gguf" ? 199 : 198]);
     for (const _ of [1, 2, 3, 4]) expect(await cachedFor(`two-${_}`)).toBe(0);
   });
 

@@ -1,4 +1,4 @@
-import { LAST_LOGITS, newOutputs, presentOutputs } from "../../../../shared/text/decoder-model.ts";
+import { LAST_LOGITS, NEW_KEYS_AND_VALUES, presentOutputs } from "../../../../shared/text/decoder-model.ts";
 import type { ByteSource } from "../byte-source.ts";
 import { InspectionRefused } from "../inspection-refused.ts";
 import { type Edit, type FilePiece, growthOf, piecesOf, type Range } from "./file-edit.ts";
@@ -8,7 +8,8 @@ import { WireReader } from "./wire-reader.ts";
 /**
  * A decoder as exporters write it puts out its whole cache and the logits of every token for each token that it makes. Bringing all
  * of that out of the runtime costs more than a small model computes (0.27 ms for each MB), so the graph is given outputs for
- * what is new: the keys and values of the new tokens, and the logits of the last one. The old outputs become inner tensors.
+ * what is new: the keys and values of the new tokens, joined, as each output costs 10 µs, and the logits of the last one. The old
+ * outputs become inner tensors.
  */
 
 const MODEL = { graph: 7 } as const;
@@ -59,7 +60,7 @@ export function newOutputsOnly(
     return { ...range, bytes: new Uint8Array(0) };
   });
   const added = graph.nodes.isFused ? gathered(of) : sliced(of.layers);
-  const fields = [...added, ...lastLogits(), ...constants(of)];
+  const fields = [...added, ...joinedOf(of.layers), ...lastLogits(), ...constants(of)];
   const edits = [...removed, { from: graph.to, to: graph.to, bytes: join(fields) }];
   return [
     { from: 0, to: graph.from },
@@ -72,22 +73,15 @@ export function newOutputsOnly(
 export const decoderNodes = (source: ByteSource): DecoderNodes => scan(source).nodes;
 
 /** The new ones are at the end of the whole: the old ones come first. */
-function sliced(layers: number): readonly Uint8Array[] {
-  const news = newOutputs(layers);
-  return [
-    node("Shape", ["input_ids"], "shape"),
-    node("Gather", [own("shape"), own("1")], "count"),
-    node("Neg", [own("count")], "start"),
-    ...presentOutputs(layers).flatMap((name, at) => [
-      field(GRAPH.node, "Slice", [name, own("start"), own("end"), own("2")], news[at] ?? ""),
-      output(news[at] ?? ""),
-    ]),
-  ];
-}
+const sliced = (layers: number): readonly Uint8Array[] => [
+  node("Shape", ["input_ids"], "shape"),
+  node("Gather", [own("shape"), own("1")], "count"),
+  node("Neg", [own("count")], "start"),
+  ...presentOutputs(layers).map((name) => node("Slice", [name, own("start"), own("end"), own("2")], `new.${name}`)),
+];
 
 /** The new ones follow the tokens of each row, which the mask counts. */
 function gathered({ layers, opset }: { readonly layers: number; readonly opset: number }): readonly Uint8Array[] {
-  const news = newOutputs(layers);
   const sum =
     opset >= AXES_AS_INPUT
       ? node("ReduceSum", ["attention_mask", own("1")], "lengths")
@@ -101,15 +95,24 @@ function gathered({ layers, opset }: { readonly layers: number; readonly opset: 
     node("Add", [own("starts"), own("steps")], "places"),
     node("Reshape", [own("places"), own("column")], "columns"),
     node("Expand", [own("columns"), own("row")], "indices"),
-    ...presentOutputs(layers).flatMap((name, at) => [
-      field(GRAPH.node, "GatherElements", [name, own("indices")], news[at] ?? "", [attribute("axis", INTEGER, [2])]),
-      output(news[at] ?? ""),
-    ]),
+    ...presentOutputs(layers).map((name) =>
+      node("GatherElements", [name, own("indices")], `new.${name}`, [attribute("axis", INTEGER, [2])]),
+    ),
   ];
 }
 
+const joinedOf = (layers: number): readonly Uint8Array[] => [
+  written(
+    "Concat",
+    presentOutputs(layers).map((name) => own(`new.${name}`)),
+    NEW_KEYS_AND_VALUES,
+    [attribute("axis", INTEGER, [0])],
+  ),
+  output(NEW_KEYS_AND_VALUES),
+];
+
 const lastLogits = (): readonly Uint8Array[] => [
-  field(GRAPH.node, "Slice", [LOGITS, own("last"), own("end"), own("1")], LAST_LOGITS),
+  written("Slice", [LOGITS, own("last"), own("end"), own("1")], LAST_LOGITS),
   output(LAST_LOGITS),
 ];
 
@@ -133,10 +136,9 @@ const constants = ({
 const own = (name: string): string => OWN + name;
 
 const node = (operator: string, inputs: readonly string[], to: string, attributes: readonly Uint8Array[] = []) =>
-  field(GRAPH.node, operator, inputs, own(to), attributes);
+  written(operator, inputs, own(to), attributes);
 
-function field(
-  number: number,
+function written(
   operator: string,
   inputs: readonly string[],
   to: string,
@@ -148,7 +150,7 @@ function field(
     bytesField(NODE.operator, operator),
     ...attributes.map((each) => bytesField(NODE.attribute, each)),
   ];
-  return bytesField(number, join(parts));
+  return bytesField(GRAPH.node, join(parts));
 }
 
 const attribute = (name: string, type: number, values: readonly number[]): Uint8Array =>
