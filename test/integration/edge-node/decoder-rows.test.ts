@@ -13,7 +13,7 @@ import { tinyDecoder, type TinyDecoder } from "../../support/models/tiny-decoder
 /** What the rows of a decoder compute together, against the exported graph run by hand for one text. */
 
 const SEQUENCES = 8;
-const MADE = 24;
+const MADE = 16;
 const KINDS = ["given", "counted", "fused", "by length"] as const;
 
 let directory: string;

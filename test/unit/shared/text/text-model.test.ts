@@ -26,6 +26,17 @@ describe("textCapacity", () => {
     expect(textCapacity(SMALL, BYTES, memMiB)).toEqual(capacity);
   });
 
+  it("gives a decoder in ONNX eight requests at once before longer ones", () => {
+    const decoder = { inputs: [], layers: 30, heads: 3, headSize: 64, cacheType: "FP32", ends: [2] } as const;
+    const described = { ...decoder, inputs: [], ends: [2], tokenizer: "tokenizer.json", longestTokenBytes: 400 };
+    const graph: TextModel = { ...SMALL, cacheBytesPerToken: 46_080, decoder: described };
+    const capacityOf = (memMiB: number) => textCapacity(graph, BYTES, memMiB);
+    expect(capacityOf(0)).toEqual({ sequences: 4, contextTokens: 4_096 });
+    expect(capacityOf(1_536)).toEqual({ sequences: 4, contextTokens: 5_888 });
+    expect(capacityOf(2_048)).toEqual({ sequences: 8, contextTokens: 4_352 });
+    expect(capacityOf(8_192)).toEqual({ sequences: 8, contextTokens: 8_192 });
+  });
+
   it("has room for the default capacity in the memory that is asked for it", () => {
     const model = fc.record({
       contextTokens: fc.integer({ min: 1, max: 200_000 }),
