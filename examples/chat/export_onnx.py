@@ -29,6 +29,8 @@ def main() -> None:
     weights = {t.name: np.asarray(dequantize(t.data, t.tensor_type), np.float32) for t in reader.tensors}
     facts = {name: field.contents() for name, field in reader.fields.items()}
     args.folder.mkdir(parents=True, exist_ok=True)
+    # An earlier one would stay in the file: onnx appends.
+    (args.folder / "model.onnx.data").unlink(missing_ok=True)
     graph = Decoder(weights, facts, args.plain).model()
     onnx.save(graph, args.folder / "model.onnx", save_as_external_data=True, location="model.onnx.data")
     for name, content in descriptions(facts).items():
