@@ -94,8 +94,7 @@ describe("SmolLM2-135M-Instruct as a decoder in ONNX", () => {
       for (let each = left.shift(); each !== undefined; each = left.shift()) answers[each[0]] = await answerTo(each[1]);
     };
     await Promise.all(Array.from({ length: ROWS }, next));
-    const same = answers.filter((answer, at) => answer === expected[at]).length;
-    console.log(`eight at once: ${same} of ${PROMPTS.length} answers are Python's, token for token`);
-    expect(same).toBeGreaterThanOrEqual(PROMPTS.length * 0.9);
+    const others = answers.filter((answer, at) => answer !== expected[at]);
+    expect(others.length).toBeLessThanOrEqual(PROMPTS.length / 10);
   }, 300_000);
 });

@@ -150,7 +150,8 @@ class DecoderRuntime implements TextRuntime {
    * how much that is: the last tokens are always computed anew, for the answer.
    */
   #keepPrefix(place: Place, prompt: readonly number[], tenant: string): number {
-    const most = (each: Place): number => Math.max(0, Math.min(agreement(each, prompt, tenant), prompt.length - LAST_TOKENS));
+    const most = (each: Place): number =>
+      Math.max(0, Math.min(agreement(each, prompt, tenant), prompt.length - LAST_TOKENS));
     let from = place;
     for (const other of this.#places) if (most(other) > most(from) + (from === place ? NEAR_TOKENS : 0)) from = other;
     const length = most(from);

@@ -48,7 +48,17 @@ export async function whyAlone(graph: DecoderGraph, vocabulary: number): Promise
       }
     const together = await behind([...texts.keys()], ROOM);
     for (const at of texts.keys())
-      if (differences((await behind(texts.map(() => at), ROOM)).slice(at, at + 1), together.slice(at, at + 1)).most > SAME_RUN)
+      if (
+        differences(
+          (
+            await behind(
+              texts.map(() => at),
+              ROOM,
+            )
+          ).slice(at, at + 1),
+          together.slice(at, at + 1),
+        ).most > SAME_RUN
+      )
         return "an answer depends on the other texts of its run, as with dynamic quantisation: each text runs alone";
     return undefined;
   } catch (error) {
@@ -58,7 +68,10 @@ export async function whyAlone(graph: DecoderGraph, vocabulary: number): Promise
 }
 
 /** Between the logits of one text, as parts of the largest one. */
-function differences([a]: readonly Numbers[], [b]: readonly Numbers[]): { readonly mean: number; readonly most: number } {
+function differences(
+  [a]: readonly Numbers[],
+  [b]: readonly Numbers[],
+): { readonly mean: number; readonly most: number } {
   if (a === undefined || b === undefined || a.length !== b.length) return { mean: Infinity, most: Infinity };
   let [largest, most, sum] = [0, 0, 0];
   for (let token = 0; token < a.length; token += 1) {
