@@ -1,20 +1,8 @@
 import { z } from "zod";
-import { aliasName, instant, labels, managedBy, objectName, versionNumber } from "./common.ts";
+import { aliasName, instant, managedBy, objectName, versionNumber } from "./common.ts";
+import { nodeSelector } from "./node-selector.ts";
+import { rolloutSpec } from "./rollout-spec.ts";
 import { placementFailure, placementState, runSharing } from "../../protocol/placement.ts";
-
-const matchExpression = z.strictObject({
-  key: z.string().min(1).max(128),
-  operator: z.enum(["In", "NotIn", "Exists", "DoesNotExist"]),
-  values: z.array(z.string().max(256)).max(64).default([]),
-});
-export type MatchExpression = z.infer<typeof matchExpression>;
-
-/** A selector as Kubernetes writes it, over a node's labels and its `kind`, `site`, `zone` and `name`. */
-export const nodeSelector = z.strictObject({
-  matchLabels: labels.default({}),
-  matchExpressions: z.array(matchExpression).max(32).default([]),
-});
-export type NodeSelector = z.infer<typeof nodeSelector>;
 
 const replicaCount = z
   .strictObject({
@@ -101,6 +89,11 @@ export const deploymentSpec = z
           ),
       })
       .optional(),
+    rollout: rolloutSpec
+      .optional()
+      .describe(
+        "How another version takes over: in waves, each of which has to prove itself, with a return to the version before. Without it replicas of the new version take over as soon as they are ready.",
+      ),
     limits: z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),

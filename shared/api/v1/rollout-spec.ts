@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { nodeSelector } from "./node-selector.ts";
+
+/** Fields of a wave of which exactly one says how far it goes. */
+const REACHES = ["percent", "replicas", "zone", "where"] as const;
+
+/** How far one wave goes. Exactly one of the fields. */
+export const wave = z
+  .strictObject({
+    percent: z
+      .number()
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe(
+        "The new version is on this share of the nodes of each kind that serve the deployment, rounded up, when the wave ends. With `canary` it also answers this share of the requests.",
+      ),
+    replicas: z.number().int().min(1).max(10_000).optional().describe("So many nodes more."),
+    zone: z.string().min(1).max(256).optional().describe("All nodes of this zone that serve the deployment."),
+    where: nodeSelector
+      .optional()
+      .describe("All nodes that serve the deployment and match, by labels, `kind`, `site`, `zone` and `name`."),
+  })
+  .refine((of) => REACHES.filter((field) => of[field] !== undefined).length === 1, {
+    message: "must have exactly one of `percent`, `replicas`, `zone` and `where`",
+  });
+export type Wave = z.infer<typeof wave>;
+
+/** What a wave has to prove before the next one begins. */
+export const gateSpec = z.strictObject({
+  maxFailedNodes: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe(
+      "Nodes that may fail before the rollout returns: the new version does not load there, ends there after it was ready, or the node falls silent with it. Default: 0.",
+    ),
+});
+export type GateSpec = z.infer<typeof gateSpec>;
+
+export const rolloutStrategy = z.enum(["rolling", "canary", "blue-green", "recreate"]);
+export type RolloutStrategy = z.infer<typeof rolloutStrategy>;
+
+/** Strategies that take one step: waves would do nothing there. */
+export const ONE_STEP: readonly RolloutStrategy[] = ["blue-green", "recreate"];
+
+/** How a deployment goes from one version to another. */
+export const rolloutSpec = z
+  .strictObject({
+    strategy: rolloutStrategy
+      .default("rolling")
+      .describe(
+        "`rolling`: in waves of nodes, requests follow the replicas. `canary`: in waves, the new version answers the percentage of each. `blue-green`: all replicas load beside the old ones, then all requests move at once. `recreate`: the old replicas leave before the new ones load, so requests fail meanwhile.",
+      ),
+    waves: z
+      .array(wave)
+      .min(1)
+      .max(20)
+      .optional()
+      .describe(
+        "One after the other; a wave of 100 percent follows if the last is another. Default: 25, 50 and 100 percent, with `canary` 10, 50 and 100. Not with `blue-green` and `recreate`, which take one step.",
+      ),
+    bakeSeconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(60)
+      .describe("How long the new version answers requests in each wave before the wave can pass. Default: 60."),
+    gate: gateSpec.default({ maxFailedNodes: 0 }),
+  })
+  .superRefine(({ strategy, waves = [] }, context) => {
+    if (waves.length > 0 && ONE_STEP.includes(strategy))
+      context.addIssue({ code: "custom", path: ["waves"], message: `cannot be combined with \`${strategy}\`` });
+    const percents = waves.flatMap(({ percent }) => percent ?? []);
+    if (percents.some((percent, at) => percent <= (percents[at - 1] ?? 0)))
+      context.addIssue({ code: "custom", path: ["waves"], message: "must have rising `percent`s" });
+  });
+export type RolloutSpec = z.infer<typeof rolloutSpec>;
