@@ -1,5 +1,6 @@
 import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
+import type { RolloutRecord } from "../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetKeys } from "../core/fleet/changes/fleet-keys.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
@@ -50,6 +51,20 @@ export interface NewStatus {
   readonly findings: DeploymentFindings;
 }
 
+/** What is to be written of a deployment's rollouts. */
+export interface RolloutWrite {
+  readonly deployment: string;
+  /** The deployment's generation that was looked at: another one makes the write `stale`. */
+  readonly generation: number;
+  /** Its newest rollout as it was read: another one, or another revision, makes the write `stale`. Undefined: it has none. */
+  readonly before: { readonly number: number; readonly revision: number } | undefined;
+  /** Takes the place of that one's record; undefined: it stays. */
+  readonly newest: RolloutRecord | undefined;
+  /** Begins as the next rollout; undefined: none does. */
+  readonly next: RolloutRecord | undefined;
+  readonly events: readonly NewEvent[];
+}
+
 /** Executes plan steps. Every method about a placement raises its node's `desired_rev` in its transaction; all notify all replicas. */
 export interface PlanStore {
   /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
@@ -73,6 +88,8 @@ export interface PlanStore {
   ): Promise<PlanOutcome>;
   /** Replaces a deployment's status. Its row version stays: an operator's `If-Match` is about the spec. */
   writeStatus(fence: LeaderFence, status: NewStatus, events?: readonly NewEvent[]): Promise<PlanOutcome>;
+  /** Writes a deployment's rollouts. Where a record enters another phase its nodes get their documents anew. */
+  writeRollout(fence: LeaderFence, write: RolloutWrite): Promise<PlanOutcome>;
   /**
    * Records what each node is announced as, and keeps the events, in one transaction. Passes over those of which something
    * else was announced meanwhile; `stale` when that leaves none.

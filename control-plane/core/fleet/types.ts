@@ -1,6 +1,7 @@
 import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../../shared/base/ids.ts";
 import type { Digest } from "../../../shared/base/digest.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
@@ -127,6 +128,23 @@ export interface FleetDeployment {
   readonly kubernetesNamespace?: string | undefined;
   /** Undefined until a leader has planned for it. */
   readonly status: RecordedStatus | undefined;
+  /** Its newest rollout; undefined: it had none. */
+  readonly rollout?: FleetRollout | undefined;
+}
+
+/** A rollout as it was recorded last. */
+export interface FleetRollout {
+  /** Counts the rollouts of its deployment. */
+  readonly number: number;
+  /** Rises with every write of the record: what is decided on an older one is not written. */
+  readonly revision: number;
+  readonly record: RolloutRecord;
+  /** When it entered its phase, in ms of the fleet's clock. */
+  readonly phaseSince: number;
+  /** By the calendar of the database (ms since 1970). */
+  readonly beganAt: number;
+  readonly phaseAt: number;
+  readonly endedAt: number | undefined;
 }
 
 /** A deployment's status as the leader wrote it last. */

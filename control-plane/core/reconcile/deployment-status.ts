@@ -6,8 +6,9 @@ import {
 } from "../../../shared/api/v1/deployments.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
-import { activeVersion, isServing, versionOf } from "../fleet/queries.ts";
+import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
+import { activeVersion } from "../fleet/versions.ts";
 import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";

@@ -1,7 +1,8 @@
 import { versionKey } from "../../../shared/base/version-key.ts";
 import { nodeKind, type NodeState } from "../../../shared/api/v1/nodes.ts";
-import { isWanted, placementsOfDeployment, targetVersion } from "../fleet/queries.ts";
+import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
+import { targetVersion } from "../fleet/versions.ts";
 import { isEvacuationHeld, stateFor, type PlanContext } from "../scheduling/context.ts";
 import { replicasAskedFor, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 

@@ -3,7 +3,8 @@ import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { unionOf, type FleetKeys } from "../fleet/changes/fleet-keys.ts";
 import type { Transition } from "../fleet/transitions.ts";
-import type { FleetPlacement, PlacementAttempt } from "../fleet/types.ts";
+import type { FleetPlacement, FleetRollout, PlacementAttempt } from "../fleet/types.ts";
+import type { RolloutChange } from "../rollout/change.ts";
 
 /** What becomes of the rows of placements. */
 export interface PlacementSteps {
@@ -62,8 +63,23 @@ export interface NodeSteps {
   readonly "node.announce": { readonly transitions: readonly Transition[] };
 }
 
-/** A new domain (`pool.*`, `rollout.*`) adds its interface here, its sentences below and its file in app/control-loop/effects. */
-interface StepBodies extends PlacementSteps, StatusSteps, NodeSteps {}
+/** What is recorded of rollouts. */
+export interface RolloutSteps {
+  readonly "rollout.write": {
+    readonly deployment: string;
+    /** The generation that was looked at: another one makes the write `stale`. */
+    readonly generation: number;
+    /** The newest rollout as it was read: another revision makes the write `stale`. Undefined: there is none. */
+    readonly before: FleetRollout | undefined;
+    /** What becomes of it; undefined: it stays. */
+    readonly newest: RolloutChange | undefined;
+    /** The rollout that begins; undefined: none. */
+    readonly next: RolloutChange | undefined;
+  };
+}
+
+/** A new domain (`pool.*`) adds its interface here, its sentences below and its file in app/control-loop/effects. */
+interface StepBodies extends PlacementSteps, StatusSteps, NodeSteps, RolloutSteps {}
 
 export type StepKind = keyof StepBodies;
 
@@ -113,6 +129,7 @@ const KEYS: StepTable<StepKind, [], FleetKeys> = {
   "placement.remove": ofNode,
   "placement.delete": ofNode,
   "status.write": ({ deployment }) => ({ deployments: [deployment] }),
+  "rollout.write": ({ deployment }) => ({ deployments: [deployment] }),
   "node.announce": ({ transitions }) => ({ nodes: transitions.map(({ nodeId }) => nodeId) }),
 };
 
@@ -129,6 +146,10 @@ const SENTENCES: StepTable<StepKind, [], string> = {
     `write the status of ${deployment} at generation ${generation}: ${findings.conditions
       .map(({ type, status, reason }) => `${type}=${status} ${reason}`)
       .join(", ")}`,
+  "rollout.write": ({ deployment, newest, next }) =>
+    `rollout of ${deployment}: ${[newest, next]
+      .flatMap((change) => (change ? [`${change.record.phase} (${change.record.reason})`] : []))
+      .join("; ")}`,
   "node.announce": ({ transitions }) =>
     transitions.map(({ event: { reason, object } }) => `record ${reason} of ${object}`).join("; "),
 };

@@ -3,8 +3,9 @@ import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { kindOf, type ModelKind } from "../../../shared/text/model-kind.ts";
 import { isBidirectional } from "../fleet/node-status.ts";
 import type { ChangeSet } from "../fleet/changes/change-set.ts";
-import { activeVersion, placementsOfDeployment, placementsOn, targetVersion } from "../fleet/queries.ts";
+import { placementsOfDeployment, placementsOn } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
+import { sharesOf, targetVersion } from "../fleet/versions.ts";
 import { memo } from "../memo.ts";
 import { canGrow } from "../scaling/replica-targets.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
@@ -138,13 +139,12 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
   const byVersion = Map.groupBy(ready, ({ placement }) => placement.version);
   // Replicas whose nodes are away would win the vote and answer nothing.
   const voters = reachable.length > 0 ? reachable : ready.map(({ placement }) => placement);
-  const active = activeVersion(fleet, deployment, voters);
   return {
     name: deployment.name,
     target: targetVersion(fleet, deployment),
     canGrow: canGrow(deployment.spec),
     policy: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
-    shares: active === undefined ? [] : [{ version: active, weight: 1 }],
+    shares: sharesOf(fleet, deployment, voters),
     byVersion,
     sites,
   };

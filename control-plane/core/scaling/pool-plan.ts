@@ -1,5 +1,6 @@
-import { isWanted, placementsOfDeployment, placementsOn, targetVersion, versionOf } from "../fleet/queries.ts";
+import { isWanted, placementsOfDeployment, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
+import { targetVersion } from "../fleet/versions.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";

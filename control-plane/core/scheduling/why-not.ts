@@ -1,6 +1,7 @@
 import type { ExplainResponse } from "../../../shared/api/v1/explain.ts";
-import { isWanted, nodeByName, placementsOfDeployment, targetVersion, versionOf } from "../fleet/queries.ts";
+import { isWanted, nodeByName, placementsOfDeployment, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
+import { targetVersion } from "../fleet/versions.ts";
 import { candidatesOf } from "./candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "./context.ts";
 import { needOf } from "./planning/plan-deployment.ts";

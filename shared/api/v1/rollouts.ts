@@ -59,6 +59,9 @@ export const rolloutRecord = z.object({
   wave: z.number().int().describe("The present wave, from 1."),
   share: z.number().describe("Percent of the requests that the new version answers."),
   nodes: z.array(rolloutNode),
+  current: z
+    .boolean()
+    .describe("Whether it says at which version the deployment is. Not once the deployment went on without rollouts, or with another model."),
   reason: z.string().describe("Why it is in this phase, in a sentence."),
   by: z.string().describe("Who started it: the name of a key, or `skerry` for a changed version."),
   findings: z.array(finding).describe("What the gate found last."),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { DeploymentFindings, DeploymentSpec } from "../../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
+import { rolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import type { Digest } from "../../../../shared/base/digest.ts";
 import type { NodeId, PlacementId } from "../../../../shared/base/ids.ts";
 import type { TensorSpec } from "../../../../shared/protocol/manifest.ts";
@@ -70,7 +71,19 @@ export interface DeploymentRow {
   readonly observedGeneration: number;
   readonly statusAt: number | null;
   readonly kubernetesNamespace: string | null;
+  /** Its newest rollout; null: it had none. */
+  readonly rollout: string | null;
 }
+
+/** A rollout as it is read; instants are of the database's clock, in ms since 1970. */
+export const storedRollout = z.object({
+  number: z.number(),
+  revision: z.number(),
+  record: rolloutRecord,
+  beganAt: z.number(),
+  phaseAt: z.number(),
+  endedAt: z.number().nullable(),
+});
 
 export interface VersionRow {
   readonly model: string;
@@ -170,11 +183,21 @@ export function toRecordedNode(
 
 export function toFleetDeployment(
   { name, generation, createdAt, observedGeneration, statusAt, kubernetesNamespace }: DeploymentRow,
-  json: { readonly spec: DeploymentSpec; readonly findings: DeploymentFindings | undefined },
+  json: {
+    readonly spec: DeploymentSpec;
+    readonly findings: DeploymentFindings | undefined;
+    readonly rollout: z.infer<typeof storedRollout> | undefined;
+  },
+  offset: number,
 ): FleetDeployment {
   const { spec, findings } = json;
+  const rollout = json.rollout && {
+    ...json.rollout,
+    phaseSince: offset + json.rollout.phaseAt,
+    endedAt: json.rollout.endedAt ?? undefined,
+  };
   const status = findings && statusAt !== null ? { observedGeneration, findings, at: statusAt } : undefined;
-  return { name, spec, generation, createdAt, kubernetesNamespace: kubernetesNamespace ?? undefined, status };
+  return { name, spec, generation, createdAt, kubernetesNamespace: kubernetesNamespace ?? undefined, status, rollout };
 }
 
 export function toFleetVersion(

@@ -14,6 +14,7 @@ import type { FleetRows, RecordedNode, RecordedSession } from "../../../core/fle
 import type { FleetStore } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import {
+  storedRollout,
   toFleetDeployment,
   toFleetPlacement,
   toFleetVersion,
@@ -53,6 +54,7 @@ export class PostgresFleetStore implements FleetStore {
   readonly #capabilities = new ParseOnce(capabilities);
   readonly #specs = new ParseOnce(deploymentSpec);
   readonly #findings = new ParseOnce(deploymentFindings);
+  readonly #rollouts = new ParseOnce(storedRollout);
   readonly #signatures = new ParseOnce(z.array(tensorSpec));
   readonly #texts = new ParseOnce(textModel);
   readonly #encoders = new ParseOnce(encoderModel);
@@ -100,7 +102,7 @@ export class PostgresFleetStore implements FleetStore {
     const offset = this.#offsetAt(now, readAt);
     return {
       nodes: nodes.map((row) => this.#toNode(row, offset)),
-      deployments: deployments.map((row) => this.#toDeployment(row)),
+      deployments: deployments.map((row) => this.#toDeployment(row, offset)),
       versions: versions.map((row) => this.#toVersion(row)),
       aliases,
       placements: placements.map((row) => toFleetPlacement(row, this.#recordOf(row.id), offset)),
@@ -110,7 +112,7 @@ export class PostgresFleetStore implements FleetStore {
   #endPass(): void {
     for (const cache of [this.#labels, this.#capabilities, this.#specs, this.#findings, this.#signatures])
       cache.endPass();
-    for (const cache of [this.#texts, this.#encoders, this.#engines]) cache.endPass();
+    for (const cache of [this.#rollouts, this.#texts, this.#encoders, this.#engines]) cache.endPass();
   }
 
   #toNode(row: NodeRow, offset: number): RecordedNode {
@@ -118,9 +120,10 @@ export class PostgresFleetStore implements FleetStore {
     return toRecordedNode(row, { labels: this.#labels.get(row.id, row.labels), capabilities: known }, offset);
   }
 
-  #toDeployment(row: DeploymentRow): FleetRows["deployments"][number] {
+  #toDeployment(row: DeploymentRow, offset: number): FleetRows["deployments"][number] {
     const findings = row.status === null ? undefined : this.#findings.get(row.name, row.status);
-    return toFleetDeployment(row, { spec: this.#specs.get(row.name, row.spec), findings });
+    const rollout = row.rollout === null ? undefined : this.#rollouts.get(row.name, row.rollout);
+    return toFleetDeployment(row, { spec: this.#specs.get(row.name, row.spec), findings, rollout }, offset);
   }
 
   #toVersion(row: VersionRow): FleetRows["versions"][number] {
@@ -238,7 +241,11 @@ const nodeRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
 const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
     status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt",
-    kubernetes_namespace AS "kubernetesNamespace"
+    kubernetes_namespace AS "kubernetesNamespace",
+    (SELECT json_build_object('number', number, 'revision', revision, 'record', record,
+        'beganAt', (extract(epoch FROM began_at) * 1000)::float8, 'phaseAt', (extract(epoch FROM phase_at) * 1000)::float8,
+        'endedAt', (extract(epoch FROM ended_at) * 1000)::float8)::text
+      FROM rollouts WHERE deployment_name = deployments.name ORDER BY number DESC LIMIT 1) AS rollout
   FROM deployments ${where}`;
 
 const versionRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`

@@ -11,11 +11,13 @@ import type {
   PlacementCreation,
   PlanOutcome,
   PlanStore,
+  RolloutWrite,
 } from "../../../ports/plan.ts";
 import type { Database, Transaction } from "../database.ts";
 import { appendEvents } from "../events/events.ts";
 import { insertPlacements, lockTargets } from "./create-placements.ts";
 import { holdsLease } from "./leadership-store.ts";
+import { writeRollouts } from "./rollout-writes.ts";
 
 interface PlacementRow {
   readonly id: PlacementId;
@@ -103,6 +105,10 @@ export class PostgresPlanStore implements PlanStore {
         WHERE name = ${deployment} AND generation = ${generation}`;
       return changed > 0 ? { deployments: [deployment] } : undefined;
     });
+  }
+
+  writeRollout(fence: LeaderFence, write: RolloutWrite): Promise<PlanOutcome> {
+    return this.#fenced(fence, write.events, (tx) => writeRollouts(tx, write));
   }
 
   setDraining(fence: LeaderFence, node: { id: NodeId; draining: boolean }, event: NewEvent): Promise<PlanOutcome> {

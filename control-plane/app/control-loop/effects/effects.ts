@@ -4,6 +4,7 @@ import type { LeaderFence, PlanOutcome, PlanStore } from "../../../ports/plan.ts
 import type { EffectTable } from "./effect-table.ts";
 import { nodeEffects } from "./node.ts";
 import { creationOf, placementEffects } from "./placement.ts";
+import { rolloutEffects } from "./rollout.ts";
 import { statusEffects } from "./status.ts";
 
 /** Executes the steps of one transaction. `fenced` and `stale` changed nothing. Throws `DATABASE_UNAVAILABLE`. */
@@ -15,6 +16,7 @@ export function createEffects(ports: { readonly plans: PlanStore; readonly rando
     ...placementEffects(ports.plans, ports.random),
     ...statusEffects(ports.plans),
     ...nodeEffects(ports.plans),
+    ...rolloutEffects(ports.plans),
   };
   return async (steps, fence) => {
     const [first, second] = steps;

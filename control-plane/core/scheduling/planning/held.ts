@@ -1,5 +1,6 @@
-import { placementsOn, targetVersion, versionOf } from "../../fleet/queries.ts";
+import { placementsOn, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
+import { targetVersion } from "../../fleet/versions.ts";
 import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../disk.ts";
 import { reservedMiB, usableMemoryMiB } from "../memory.ts";
 

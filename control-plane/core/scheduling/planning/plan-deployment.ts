@@ -1,7 +1,8 @@
 import type { ExplainRecord } from "../../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
-import { isWanted, placementsOfDeployment, targetVersion, versionOf } from "../../fleet/queries.ts";
+import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../../fleet/types.ts";
+import { targetVersion } from "../../fleet/versions.ts";
 import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
 import { candidateOf } from "../candidate-list.ts";

@@ -1,0 +1,42 @@
+import { rolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
+import { toInstant } from "../../../../shared/api/v1/common.ts";
+import type { Actor } from "../../../ports/audit.ts";
+import type { RolloutRow, RolloutStore } from "../../../ports/rollouts.ts";
+import type { RolloutWrite } from "../../../ports/plan.ts";
+import type { Database } from "../database.ts";
+import { audit } from "../events/audit.ts";
+import { appendEvents } from "../events/events.ts";
+import { writeRollouts } from "./rollout-writes.ts";
+
+/** What operators do with rollouts, and what is known of those that ended. */
+export class PostgresRolloutStore implements RolloutStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  act(write: RolloutWrite, { action, actor }: { readonly action: string; readonly actor: Actor }): Promise<boolean> {
+    return this.#database.transaction(async (tx) => {
+      const changed = await writeRollouts(tx, write);
+      if (!changed) return false;
+      const target = `deployment/${write.deployment}`;
+      await audit(tx, actor, { action: `rollout.${action}`, target, detail: { number: write.before?.number ?? 0 } });
+      await appendEvents(tx, write.events, changed);
+      return true;
+    });
+  }
+
+  async history(deployment: string): Promise<readonly RolloutRow[]> {
+    const rows = await this.#database.run((client) =>
+      client.rollout.findMany({ where: { deploymentName: deployment }, orderBy: { number: "desc" } }),
+    );
+    return rows.map(({ number, record, beganAt, phaseAt, endedAt }) => ({
+      number,
+      record: rolloutRecord.parse(record),
+      beganAt: toInstant(beganAt.getTime()),
+      phaseAt: toInstant(phaseAt.getTime()),
+      endedAt: endedAt === null ? null : toInstant(endedAt.getTime()),
+    }));
+  }
+}

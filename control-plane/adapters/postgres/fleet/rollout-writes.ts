@@ -1,0 +1,55 @@
+import { Prisma } from "../../../../prisma/generated/client.ts";
+import { ENDED_PHASES, type RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
+import type { FleetKeys } from "../../../core/fleet/changes/fleet-keys.ts";
+import type { RolloutWrite } from "../../../ports/plan.ts";
+import type { Transaction } from "../database.ts";
+import { raiseDesiredRev } from "./desired-rev.ts";
+
+/** So many rollouts of a deployment are kept. */
+const MAX_KEPT = 50;
+
+/**
+ * Writes what becomes of a deployment's rollouts, with the deployment locked. Returns what changed; undefined, and nothing is
+ * changed, when the deployment is at another generation or its newest rollout is not `before`.
+ */
+export async function writeRollouts(
+  tx: Transaction,
+  { deployment, generation, before, newest, next }: Omit<RolloutWrite, "events">,
+): Promise<FleetKeys | undefined> {
+  const found = await tx.$queryRaw<unknown[]>`
+    SELECT 1 AS found FROM deployments WHERE name = ${deployment} AND generation = ${generation} FOR NO KEY UPDATE`;
+  if (found.length === 0) return undefined;
+  const [present] = await tx.$queryRaw<{ number: number; revision: number; phase: string }[]>`
+    SELECT number, revision, record->>'phase' AS phase FROM rollouts
+    WHERE deployment_name = ${deployment} ORDER BY number DESC LIMIT 1`;
+  if (present?.number !== before?.number || present?.revision !== before?.revision) return undefined;
+  if (present && newest) await replace(tx, deployment, { ...present, record: newest });
+  if (next) await insert(tx, deployment, { number: (present?.number ?? 0) + 1, record: next });
+  const isNewPhase = next !== undefined || newest?.phase !== present?.phase;
+  const nodes = isNewPhase ? await raiseDesiredRev(tx, Prisma.sql`deployment_name = ${deployment}`) : [];
+  return { deployments: [deployment], nodes };
+}
+
+async function replace(
+  tx: Transaction,
+  deployment: string,
+  { number, phase, record }: { readonly number: number; readonly phase: string; readonly record: RolloutRecord },
+): Promise<void> {
+  const isNewPhase = phase !== record.phase;
+  const isEnded = ENDED_PHASES.includes(record.phase);
+  await tx.$executeRaw`
+    UPDATE rollouts SET record = ${JSON.stringify(record)}::jsonb, revision = revision + 1,
+      phase_at = CASE WHEN ${isNewPhase} THEN now() ELSE phase_at END,
+      ended_at = CASE WHEN ${isEnded} THEN coalesce(ended_at, now()) ELSE NULL END
+    WHERE deployment_name = ${deployment} AND number = ${number}`;
+}
+
+async function insert(
+  tx: Transaction,
+  deployment: string,
+  { number, record }: { readonly number: number; readonly record: RolloutRecord },
+): Promise<void> {
+  await tx.$executeRaw`
+    INSERT INTO rollouts (deployment_name, number, record) VALUES (${deployment}, ${number}, ${JSON.stringify(record)}::jsonb)`;
+  await tx.$executeRaw`DELETE FROM rollouts WHERE deployment_name = ${deployment} AND number <= ${number - MAX_KEPT}`;
+}

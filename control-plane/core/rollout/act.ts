@@ -1,0 +1,75 @@
+import { RUNNING_PHASES, type RolloutAction, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { FleetDeployment } from "../fleet/types.ts";
+import { enter, nameOf, rollBack, type Author, type RolloutChange } from "./change.ts";
+import { firstRecord, type Declared } from "./start.ts";
+
+/** What an operator's action makes of a rollout, or why it cannot be done. */
+export type ActOutcome = Declared | { readonly refused: string };
+
+/**
+ * `pause` and `resume` a rollout that is under way, `promote` it without its gates, `abort` it by returning; `undo` returns
+ * after it was promoted, `resume` tries a version again from which a rollout has returned.
+ */
+export function act(
+  deployment: FleetDeployment,
+  record: RolloutRecord,
+  { action, author }: { readonly action: RolloutAction; readonly author: Author },
+): ActOutcome {
+  const { phase } = record;
+  const { who } = author;
+  const isRunning = RUNNING_PHASES.includes(phase);
+  const refused = { refused: `the rollout to ${nameOf(record)} is ${phase}: there is nothing to ${action}` };
+  if (!record.current) return refused;
+  switch (action) {
+    case "pause":
+      if (!isRunning || phase === "paused") return refused;
+      return only(
+        enter(record, author, {
+          phase: "paused",
+          reason: `${who} paused the rollout to ${nameOf(record)}`,
+          event: "RolloutPaused",
+          with: { resumes: phase },
+        }),
+      );
+    case "resume":
+      if (phase === "paused")
+        return only(
+          enter(record, author, {
+            phase: record.resumes ?? "pending",
+            reason: `${who} resumed the rollout to ${nameOf(record)}`,
+            event: "RolloutResumed",
+          }),
+        );
+      return phase === "rolled-back"
+        ? again(deployment, { from: record.from, to: record.to, declared: record.declared, by: who }, author)
+        : refused;
+    case "promote":
+      if (!isRunning) return refused;
+      return only(
+        enter(record, author, {
+          phase: "promoted",
+          reason: `${who} promoted ${nameOf(record)} without the rest of its rollout`,
+          event: "RolloutPromoted",
+        }),
+      );
+    case "abort":
+      return isRunning ? only(rollBack(record, author, `${who} aborted the rollout`)) : refused;
+    case "undo": {
+      if (isRunning) return only(rollBack(record, author, `${who} undid the rollout`));
+      if (phase !== "promoted" || record.from === record.to) return refused;
+      const { from, to, declared } = record;
+      return again(deployment, { from: to, to: from, declared, by: who, isPlain: true }, author);
+    }
+  }
+}
+
+const only = (newest: RolloutChange): Declared => ({ newest, next: undefined });
+
+function again(
+  deployment: FleetDeployment,
+  of: Parameters<typeof firstRecord>[1],
+  author: Author,
+): ActOutcome {
+  const next = firstRecord(deployment, of, author);
+  return next ? { newest: undefined, next } : { refused: "the deployment has no `rollout` any more" };
+}

@@ -1,0 +1,201 @@
+import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import { isEqual } from "../fleet/changes/equal.ts";
+import { counted } from "../scheduling/format.ts";
+import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
+import { membersNow } from "./members.ts";
+import type { RolloutView } from "./view.ts";
+import { joining, shareOf, waveText } from "./waves.ts";
+
+/** A member that is there and gets no placement for so long has no room for it, in ms. */
+const WITHOUT_PLACEMENT_MS = 2 * 60_000;
+
+/** What a gate says of the new version. */
+export interface Verdict {
+  readonly verdict: "pass" | "fail" | "more";
+  readonly findings: readonly { readonly check: string; readonly sentence: string }[];
+}
+
+export interface AdvanceInput {
+  /** How long the rollout has been in its phase, in ms. */
+  readonly phaseMs: number;
+  /** Of the gate, while the new version answers requests; undefined: no measure is asked for. */
+  readonly verdict: Verdict | undefined;
+  /** Now, RFC 3339. */
+  readonly at: string;
+}
+
+/**
+ * What becomes of a rollout: one step, or undefined when nothing is to be written.
+ *
+ *   pending ─► staging ─► switching ─► baking ─► staging of the next wave, or promoted
+ *                 └───────────┴──────────┴─────► rolling-back ─► rolled-back, or paused
+ *
+ * `staging`: the nodes of the wave receive the bytes. `switching`: they load the new version beside the old one. `baking`:
+ * it answers its share of the requests. The same record and view give the same step, whoever leads: a step that was not
+ * written is taken again, one that was written is not.
+ */
+export function advance(record: RolloutRecord, view: RolloutView, input: AdvanceInput): RolloutChange | undefined {
+  const author: Author = { who: SYSTEM, at: input.at };
+  switch (record.phase) {
+    case "pending":
+      return begin(record, view, author);
+    case "staging":
+    case "switching":
+    case "baking": {
+      const members = membersNow(record, view);
+      const failed = members.filter(({ state }) => state === "failed");
+      if (failed.length > record.gate.maxFailedNodes) {
+        const why = failed.map((member) => member.why ?? member.node).join("; ");
+        return rollBack({ ...record, nodes: [...members] }, author, why);
+      }
+      const go = { staging: stage, switching: switchOver, baking: bake }[record.phase];
+      return go(record, { members, view, author, input });
+    }
+    case "rolling-back":
+      return finishReturn(record, view, author);
+    default:
+      return undefined;
+  }
+}
+
+interface Present {
+  readonly members: readonly RolloutNode[];
+  readonly view: RolloutView;
+  readonly author: Author;
+  readonly input: AdvanceInput;
+}
+
+function begin(record: RolloutRecord, view: RolloutView, author: Author): RolloutChange {
+  const isAlone = view.nodes.values().every(({ hasOld }) => !hasOld);
+  if (isAlone)
+    return enter(record, author, {
+      phase: "promoted",
+      reason: `nothing has ${record.model}:${record.from}, so ${nameOf(record)} is placed at once`,
+      event: "RolloutPromoted",
+      with: { share: 100 },
+    });
+  return enterWave(record, 1, author);
+}
+
+const enterWave = (record: RolloutRecord, wave: number, author: Author): RolloutChange => {
+  const next = { ...record, wave };
+  const reach = record.waves[wave - 1];
+  return enter(next, author, {
+    phase: "staging",
+    reason: `${waveOf(next)} begins${reach === undefined ? "" : ` (${waveText(reach)})`}`,
+  });
+};
+
+function stage(record: RolloutRecord, { members, view, author, input }: Present): RolloutChange | undefined {
+  const joined = joining(record, members, view).map(
+    ({ id, name, isThere }): RolloutNode => ({
+      nodeId: id,
+      node: name,
+      wave: record.wave,
+      state: isThere ? "staging" : "waiting",
+      why: isThere ? null : `${name} is away and has not switched`,
+    }),
+  );
+  const all = [...members, ...joined];
+  const open = awaited(all);
+  const present = { ...record, nodes: all };
+  if (joined.length === 0 && open.length === 0) return skip(present, record, { view, author });
+  if (joined.length === 0 && open.every(({ state }) => state === "staged"))
+    return enter(present, author, {
+      phase: "switching",
+      reason: `${waveOf(record)}: ${counted(open.length, "node")} with the bytes of ${nameOf(record)}`,
+      ...(record.strategy === "recreate" && { with: { share: 100 } }),
+    });
+  const without = open.filter(({ nodeId }) => view.nodes.get(nodeId)?.fresh === undefined);
+  if (joined.length === 0 && without.length > 0 && input.phaseMs >= WITHOUT_PLACEMENT_MS)
+    return pause(present, author, `${nameOf(record)} has no place on ${without.map(({ node }) => node).join(", ")}`);
+  return update(record, all);
+}
+
+/** No node of the wave is left to do anything: the wave is over, unless it waits for the first node of all. */
+function skip(
+  present: RolloutRecord,
+  before: RolloutRecord,
+  { view, author }: Pick<Present, "view" | "author">,
+): RolloutChange | undefined {
+  const isUntried = !present.nodes.some(({ state }) => state === "switched");
+  const comes = [...view.nodes.values()].some(({ isThere, hasOld, isLeaving }) => !isThere && hasOld && !isLeaving);
+  if (isUntried && comes) return update(before, present.nodes);
+  const isNew = present.nodes.some((member) => member.wave === present.wave && member.state === "switched");
+  return isNew ? toBaking(present, { members: present.nodes, view, author }) : passed(present, author);
+}
+
+function switchOver(record: RolloutRecord, { members, view, author }: Present): RolloutChange | undefined {
+  if (awaited(members).length > 0) return update(record, members);
+  if (members.some((member) => member.wave === record.wave && member.state === "switched"))
+    return toBaking({ ...record, nodes: [...members] }, { members, view, author });
+  return enter({ ...record, nodes: [...members] }, author, {
+    phase: "staging",
+    reason: `${waveOf(record)}: its nodes went away before they had ${nameOf(record)}`,
+  });
+}
+
+function toBaking(record: RolloutRecord, { members, view, author }: Omit<Present, "input">): RolloutChange {
+  const share = shareOf(record, members, view);
+  return enter(record, author, {
+    phase: "baking",
+    reason: `${waveOf(record)}: ${nameOf(record)} answers ${share} % of the requests`,
+    with: { share, findings: [] },
+  });
+}
+
+function bake(record: RolloutRecord, { members, author, input }: Present): RolloutChange | undefined {
+  const { verdict } = input;
+  const present = {
+    ...record,
+    nodes: [...members],
+    ...(verdict !== undefined && { findings: verdict.findings.map(({ check, sentence }) => ({ check, sentence })) }),
+  };
+  if (verdict?.verdict === "fail")
+    return rollBack(present, author, verdict.findings.map(({ sentence }) => sentence).join("; "));
+  const isOver = input.phaseMs >= record.bakeSeconds * 1_000;
+  const silent = members.filter(({ state, why }) => state === "switched" && why !== null);
+  if (!isOver || silent.length > 0 || verdict?.verdict === "more") return update(record, members);
+  return passed(present, author);
+}
+
+/** The present wave has passed. */
+function passed(record: RolloutRecord, author: Author): RolloutChange {
+  const isLast = record.wave >= record.waves.length;
+  const waiting = record.nodes.filter(({ state }) => state === "waiting").map(({ node }) => node);
+  const later = waiting.length === 0 ? "" : `; ${waiting.join(", ")} follow when they are back`;
+  if (isLast)
+    return enter(record, author, {
+      phase: "promoted",
+      reason: `${nameOf(record)} passed its last wave and takes over from ${record.from}${later}`,
+      event: "RolloutPromoted",
+      with: { share: 100 },
+    });
+  const next = enterWave(record, record.wave + 1, author);
+  const message = `${nameOf(record)} passed ${waveOf(record)}`;
+  return { ...next, events: [{ type: "Normal", reason: "WavePromoted", message }] };
+}
+
+/** Where nodes are away the planner removes the new version when they are back. */
+function finishReturn(record: RolloutRecord, view: RolloutView, author: Author): RolloutChange | undefined {
+  if (view.nodes.values().some(({ isThere, fresh }) => isThere && fresh !== undefined)) return undefined;
+  return enter(record, author, {
+    phase: "rolled-back",
+    reason: record.reason,
+    event: "RolledBack",
+    isWarning: true,
+  });
+}
+
+const pause = (record: RolloutRecord, author: Author, reason: string): RolloutChange =>
+  enter(record, author, {
+    phase: "paused",
+    reason,
+    event: "RolloutPaused",
+    isWarning: true,
+    with: { resumes: record.phase },
+  });
+
+function update(record: RolloutRecord, members: readonly RolloutNode[]): RolloutChange | undefined {
+  return isEqual(record.nodes, members) ? undefined : { record: { ...record, nodes: [...members] }, events: [] };
+}

@@ -1,0 +1,73 @@
+import type { RolloutNode, RolloutPhase, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+
+/** What is said of a rollout when it goes on. */
+export interface RolloutEvent {
+  readonly type: "Normal" | "Warning";
+  readonly reason:
+    | "RolloutStarted"
+    | "WavePromoted"
+    | "RolloutPromoted"
+    | "RolloutPaused"
+    | "RolloutResumed"
+    | "RollingBack"
+    | "RolledBack"
+    | "RolloutSuperseded";
+  readonly message: string;
+}
+
+/** A record that takes the place of the one before it, and what is said of it. */
+export interface RolloutChange {
+  readonly record: RolloutRecord;
+  readonly events: readonly RolloutEvent[];
+}
+
+/** Who changed it, and when by the calendar. */
+export interface Author {
+  readonly who: string;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+/** Whose changes are not an operator's. */
+export const SYSTEM = "skerry";
+
+/** A record keeps its newest notes. */
+const MAX_NOTES = 50;
+
+export interface Enter {
+  readonly phase: RolloutPhase;
+  readonly reason: string;
+  readonly event?: RolloutEvent["reason"];
+  readonly isWarning?: boolean;
+  readonly with?: Partial<RolloutRecord>;
+}
+
+/** `record` in another phase, with a note of it and, where it matters, an event. */
+export function enter(record: RolloutRecord, { who, at }: Author, to: Enter): RolloutChange {
+  const { phase, reason, event, isWarning = false } = to;
+  const notes = [...record.notes, { at, who, what: reason }].slice(-MAX_NOTES);
+  return {
+    record: { ...record, resumes: null, ...to.with, phase, reason, notes },
+    events: event === undefined ? [] : [{ type: isWarning ? "Warning" : "Normal", reason: event, message: reason }],
+  };
+}
+
+/** All requests return to the old version in one step; the new one is removed. */
+export const rollBack = (record: RolloutRecord, author: Author, why: string): RolloutChange =>
+  enter(record, author, {
+    phase: "rolling-back",
+    reason: `${nameOf(record)} returns to ${record.from}: ${why}`,
+    event: "RollingBack",
+    isWarning: true,
+    with: { share: 0 },
+  });
+
+export const nameOf = ({ model, to }: RolloutRecord): string => `${model}:${to}`;
+
+/** `wave 2 of 3`; nothing for a rollout of one step. */
+export const waveOf = ({ wave, waves }: RolloutRecord): string =>
+  waves.length > 1 ? `wave ${wave} of ${waves.length}` : "the only wave";
+
+/** Members of the present wave and of those before it that it waits for. */
+export const awaited = (members: readonly RolloutNode[]): readonly RolloutNode[] =>
+  members.filter(({ state }) => state === "staging" || state === "staged");

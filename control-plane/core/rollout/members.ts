@@ -1,0 +1,59 @@
+import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
+import type { PlacementState } from "../../../shared/protocol/placement.ts";
+import type { NodeView, RolloutView } from "./view.ts";
+
+/** States in which the node has all bytes of the new version. */
+const WITH_BYTES: readonly PlacementState[] = ["staged", "loading", "warming"];
+
+/**
+ * The members of a rollout as they are now. One that is away and has not switched waits; one that falls silent with the new
+ * version has failed, unless nodes without it fall silent as well. Those that are drained or removed are members no more.
+ */
+export function membersNow(record: RolloutRecord, view: RolloutView): readonly RolloutNode[] {
+  const isNetwork = view.isMassLoss || othersAreSilentToo(record, view);
+  return record.nodes.flatMap((member): RolloutNode[] => {
+    const node = view.nodes.get(member.nodeId);
+    if (!node || node.isLeaving) return [];
+    const { state, why } = node.isThere ? whenThere(record, member, node) : whenAway(record, member, { node, isNetwork });
+    return [{ ...member, state, why }];
+  });
+}
+
+type MemberState = Pick<RolloutNode, "state" | "why">;
+
+function whenAway(
+  { model, to }: RolloutRecord,
+  { state, why }: RolloutNode,
+  { node, isNetwork }: { readonly node: NodeView; readonly isNetwork: boolean },
+): MemberState {
+  if (state === "failed") return { state, why };
+  if (state !== "switched") return { state: "waiting", why: `${node.name} is away and has not switched` };
+  if (!node.isLost || isNetwork) return { state, why: `${node.name} is silent` };
+  return { state: "failed", why: `${node.name} fell silent with ${model}:${to}` };
+}
+
+function whenThere({ model, to }: RolloutRecord, { state, why }: RolloutNode, node: NodeView): MemberState {
+  const name = `${model}:${to}`;
+  const { fresh } = node;
+  if (fresh?.state === "ready") return { state: "switched", why: null };
+  if (fresh?.state === "failed")
+    return { state: "failed", why: `${name} failed on ${node.name}: ${fresh.code ?? "unknown"}` };
+  if (state === "failed") return { state, why };
+  if (state === "switched") {
+    const now = fresh === undefined ? "is gone" : `is ${fresh.state} again`;
+    return { state: "failed", why: `${name} was ready on ${node.name} and ${now}` };
+  }
+  if (fresh?.isStalled === true)
+    return { state: "failed", why: `${name} makes no progress on ${node.name}, where it is ${fresh.state}` };
+  return fresh && WITH_BYTES.includes(fresh.state) ? { state: "staged", why: null } : { state: "staging", why: null };
+}
+
+/** At least as large a part of the nodes with the old version alone is silent as of those that have switched. */
+function othersAreSilentToo({ nodes }: RolloutRecord, view: RolloutView): boolean {
+  const switched = new Set(nodes.filter(({ state }) => state === "switched").map(({ nodeId }) => nodeId));
+  const lostPart = (of: readonly NodeView[]): number =>
+    of.length === 0 ? 0 : of.filter(({ isLost }) => isLost).length / of.length;
+  const present = [...view.nodes.values()].filter(({ isLeaving }) => !isLeaving);
+  const others = lostPart(present.filter(({ id }) => !switched.has(id)));
+  return others > 0 && others >= lostPart(present.filter(({ id }) => switched.has(id)));
+}
