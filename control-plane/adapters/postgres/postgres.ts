@@ -11,6 +11,7 @@ import type { DemandStore } from "../../ports/demand.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
 import type { RetentionStore } from "../../ports/retention.ts";
+import type { RolloutStore } from "../../ports/rollouts.ts";
 import type { ChangeNotifier, ChangeTopic, FleetStore, LeadershipStore, PlanStore } from "../../ports/plan.ts";
 import { PostgresAuditStore } from "./events/audit-store.ts";
 import { PostgresCatalogStore } from "./catalog/catalog-store.ts";
@@ -31,6 +32,7 @@ import { PostgresNodeAdminStore } from "./fleet/node-admin-store.ts";
 import { PostgresOwnerStore } from "./owner-store.ts";
 import { PostgresPlanStore } from "./fleet/plan-store.ts";
 import { PostgresPodNodeStore } from "./fleet/pod-nodes.ts";
+import { PostgresRolloutStore } from "./fleet/rollout-store.ts";
 import { PostgresSessionStore } from "./fleet/session-store.ts";
 import { controlPlaneId } from "./settings.ts";
 
@@ -66,6 +68,7 @@ export interface PostgresStores {
   readonly owners: OwnerStore;
   readonly catalog: CatalogStore;
   readonly deployments: DeploymentStore;
+  readonly rollouts: RolloutStore;
   readonly keys: KeyStore;
   readonly events: EventStore;
   readonly audit: AuditStore;
@@ -96,6 +99,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
   return {
     leadership: new PostgresLeadershipStore(vital),
     plans: new PostgresPlanStore(database),
+    rollouts: new PostgresRolloutStore(database),
     cloudPools: new PostgresCloudPoolStore(database),
     poolDeclarations: new PostgresPoolDeclarations(database),
     demand: new PostgresDemandStore(database),

@@ -1,3 +1,4 @@
+import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
@@ -7,10 +8,12 @@ import { findingsOf, statusSteps, type Findings } from "../../core/reconcile/dep
 import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, inTransactions, keysOf, type Step } from "../../core/reconcile/steps.ts";
+import { isTurn, rolloutSteps } from "../../core/rollout/rollout-steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";
 import { ReplicaScaling } from "../../core/scaling/replica-targets.ts";
 import type { Demands } from "../../ports/demand.ts";
+import type { LeaderFence } from "../../ports/plan.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { Execute } from "./effects/effects.ts";
 import type { Leadership } from "./leadership.ts";
@@ -27,13 +30,15 @@ const PERIODIC = "periodic";
  *
  *   observe      the fleet in memory, when this replica leads and its last read of Postgres succeeded
  *   targets      how many replicas the measured demand asks for                (core/scaling/replica-targets.ts)
+ *   rollouts     which rollout goes a step on                                  (core/rollout/rollout-steps.ts)
  *   transitions  what nodes have become since it was announced last         (core/fleet/transitions.ts)
  *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
  *   status       what the plan found of each deployment, where it differs      (core/reconcile/deployment-status.ts)
  *   steps        all of these as one list of values                            (core/reconcile/steps.ts)
  *   effects      each step by the table of its domain, fenced by the lease     (effects/)
  *
- * A plan keeps what the one before decided of deployments in which nothing has changed (core/reconcile/kept-plans.ts), and
+ * A run in which a rollout enters another phase writes that alone, and the next run follows at once: a plan is always one for a
+ * rollout as it is recorded. A plan keeps what the one before decided of deployments in which nothing has changed (core/reconcile/kept-plans.ts), and
  * the status of these. Everything up to the steps is pure; only effects write. A run begins 20 ms after a trigger and at least every second. It
  * ends at `observe` when the plan before had no step and what it was made of still holds (core/reconcile/plan-basis.ts).
  * One run at a time: triggers during a run lead to exactly one more. A step that finds another leader ends the run and
@@ -138,7 +143,14 @@ export class ControlLoop {
     const time = { now: this.#clock.now(), timings: this.#timings };
     const targets = this.#scaling.update(fleet, this.#demands(), time);
     const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets, pools: this.#pools() };
-    if (this.#basis && trigger === PERIODIC && holds(this.#basis, fleet, context)) return;
+    const rollouts = rolloutSteps(fleet, { ...context, at: toInstant(this.#clock.wallNow()), verdictOf: () => undefined });
+    const turns = rollouts.filter(isTurn);
+    if (turns.length > 0) {
+      this.#basis = undefined;
+      await this.#run(turns, lead.fence, trigger);
+      return this.trigger(trigger);
+    }
+    if (this.#basis && rollouts.length === 0 && trigger === PERIODIC && holds(this.#basis, fleet, context)) return;
     this.#basis = undefined;
 
     const found = transitions(fleet, { stateOf: (node) => stateFor(node, context), lostMs: this.#timings.lostMs });
@@ -147,15 +159,17 @@ export class ControlLoop {
     const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings });
     this.#last = { plan, findings };
     const statuses = statusSteps(fleet, findings, (deployment) => this.#scaling.reasonFor(deployment));
-    const steps: readonly Step[] = [...announce, ...plan.steps, ...statuses];
-    if (steps.length > 0) this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
-    for (const together of inTransactions(steps)) {
-      if ((await this.#execute(together, lead.fence)) === "fenced") {
-        this.#leadership.lost();
-        return;
-      }
-    }
-    if (steps.length > 0) await this.#fleet.refresh(keysOf(steps));
+    const steps: readonly Step[] = [...announce, ...rollouts, ...plan.steps, ...statuses];
+    if (steps.length > 0) await this.#run(steps, lead.fence, trigger);
     else this.#basis = basisOf(fleet, plan, context);
+  }
+
+  /** Executes the steps, until one finds another leader, and reads what they changed. */
+  async #run(steps: readonly Step[], fence: LeaderFence, trigger: string): Promise<void> {
+    this.#logger.info({ steps: describePlan(steps), trigger }, "plan");
+    for (const together of inTransactions(steps)) {
+      if ((await this.#execute(together, fence)) === "fenced") return this.#leadership.lost();
+    }
+    await this.#fleet.refresh(keysOf(steps));
   }
 }

@@ -88,6 +88,7 @@ export class DeploymentAdmin {
       createdAt: known?.createdAt ?? this.#clock.wallNow(),
       kubernetesNamespace: actor.kubernetesNamespace,
       status: known?.status,
+      rollout: known?.rollout,
     };
     return { created, rowVersion, deployment: this.#view(known && known.generation >= generation ? known : declared) };
   }

@@ -3,7 +3,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { isWanted, nodeByName, placementsOfDeployment } from "../../core/fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
-import { planDeployment } from "../../core/scheduling/planning/plan-deployment.ts";
+import { planDeployment } from "../../core/scheduling/planning/plan-among.ts";
 import { whyNot } from "../../core/scheduling/why-not.ts";
 import { age } from "../nodes/node-dto.ts";
 

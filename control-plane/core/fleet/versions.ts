@@ -79,7 +79,7 @@ function splitOf({ phase, from, to, share }: FleetRollout["record"]): readonly V
  * asks for, so that a deployment that is ready answers with what it names, whatever else still serves or comes back. Before
  * that the one with the most; of equal ones the target. Undefined when none serves.
  */
-export function activeVersion(
+function activeVersion(
   fleet: Fleet,
   deployment: FleetDeployment,
   serving: readonly FleetPlacement[],

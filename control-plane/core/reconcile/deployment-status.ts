@@ -5,10 +5,11 @@ import {
   type ReplicaCounts,
 } from "../../../shared/api/v1/deployments.ts";
 import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
+import { ENDED_PHASES, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { isServing, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
-import { activeVersion } from "../fleet/versions.ts";
+import { declaredVersion, rolloutOf, sharesOf } from "../fleet/versions.ts";
 import { canGrow, followsDemand } from "../scaling/replica-targets.ts";
 import type { PlanContext } from "../scheduling/context.ts";
 import { counted } from "../scheduling/format.ts";
@@ -29,6 +30,8 @@ interface Found extends CloudCapacity {
   /** Why no replica is wanted, when none is. */
   readonly whyNone: string;
   readonly nameOf: (placement: FleetPlacement) => string;
+  /** Its newest rollout, unless that is done and is at what is declared. */
+  readonly rollout: RolloutRecord | undefined;
 }
 
 /** By the name of the deployment. */
@@ -143,16 +146,24 @@ export function deploymentFindings(
     ...cloudCapacity(deployment, plan, context.pools ?? []),
     whyNone: whyNone(deployment),
     nameOf,
+    rollout: unfinished(fleet, deployment),
   };
-  const active = activeVersion(fleet, deployment, placements.filter(serves));
+  const [share] = sharesOf(fleet, deployment, placements.filter(serves)).toSorted((a, b) => b.weight - a.weight);
+  const active = share?.version;
   return {
     conditions: [ready(found, active), progressing(found), stalled(found, missingVersion(fleet, deployment, plan))],
     activeVersion: active ?? null,
-    targetVersion: plan.targetVersion ?? null,
+    targetVersion: found.rollout?.declared ?? plan.targetVersion ?? null,
     edge: found.edge,
     cloud: found.cloud,
     unplaced: [...plan.shortfall],
   };
+}
+
+function unfinished(fleet: Fleet, deployment: FleetDeployment): RolloutRecord | undefined {
+  const record = rolloutOf(deployment)?.record;
+  if (!record || (record.phase === "promoted" && record.to === declaredVersion(fleet, deployment))) return undefined;
+  return record.phase === "rolled-back" && record.from === declaredVersion(fleet, deployment) ? undefined : record;
 }
 
 function whyNone({ spec }: FleetDeployment): string {
@@ -161,7 +172,7 @@ function whyNone({ spec }: FleetDeployment): string {
 }
 
 /** True only when the version that is asked for also is the one that answers. */
-function ready({ edge, cloud, plan, whyNone }: Found, active: number | undefined): Condition {
+function ready({ edge, cloud, plan, whyNone, rollout }: Found, active: number | undefined): Condition {
   const wanted = edge.wanted + cloud.wanted;
   const there = Math.min(edge.ready, edge.wanted) + Math.min(cloud.ready, cloud.wanted);
   const message = `${there} of ${counted(wanted, "replica")} ready`;
@@ -176,7 +187,7 @@ function ready({ edge, cloud, plan, whyNone }: Found, active: number | undefined
   if (wanted === 0) {
     return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: whyNone };
   }
-  const isActive = active === plan.targetVersion;
+  const isActive = active === plan.targetVersion && rollout === undefined;
   if (there === wanted && isActive) return { type: "Ready", status: "True", reason: "AllReplicasReady", message };
   if (there > 0 && there < wanted) return { type: "Ready", status: "False", reason: "ReplicasMissing", message };
   if (active !== undefined)
@@ -192,7 +203,11 @@ function ready({ edge, cloud, plan, whyNone }: Found, active: number | undefined
 /** Whether its running host has a lower limit than is declared; an older agent does not tell. */
 const isBelow = ({ limitMiB = 0 }: FleetPlacement, memMiB: number): boolean => limitMiB > 0 && limitMiB < memMiB;
 
-function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes }: Found): Condition {
+function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes, rollout }: Found): Condition {
+  if (rollout && isUnderWay(rollout)) {
+    const message = [rollout.reason, ...plan.waiting.toSorted()].join("; ");
+    return { type: "Progressing", status: "True", reason: "RolloutRunning", message };
+  }
   if (moving.length > 0) {
     const states = [...Map.groupBy(moving, ({ state }) => state)]
       .map(([state, group]) => `${group.length} ${state}`)
@@ -228,7 +243,13 @@ function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes }
   };
 }
 
-function stalled({ failed, plan, shortfall, nameOf }: Found, versionReason: string | undefined): Condition {
+const isUnderWay = ({ phase }: RolloutRecord): boolean => phase !== "paused" && !ENDED_PHASES.includes(phase);
+
+function stalled({ failed, plan, shortfall, nameOf, rollout }: Found, versionReason: string | undefined): Condition {
+  if (rollout && !isUnderWay(rollout)) {
+    const reason = rollout.phase === "paused" ? "RolloutPaused" : "RolledBack";
+    return { type: "Stalled", status: "True", reason, message: rollout.reason };
+  }
   const failures = failed
     .map(
       (placement) =>

@@ -3,7 +3,8 @@ import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { withPlacements } from "../fleet/with-placements.ts";
 import { candidatesOf, type Candidate } from "../scheduling/candidate.ts";
 import { stateFor, type PlanContext } from "../scheduling/context.ts";
-import { planAmong, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
+import { planAmong } from "../scheduling/planning/plan-among.ts";
+import type { DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 import { plannedPlacement } from "../scheduling/planning/planned-placement.ts";
 import { inOrder, withMinimums } from "./order.ts";
 import { KeptPlans, settledPlan, type PlanMemory, type SettledPlan } from "./kept-plans.ts";
@@ -83,10 +84,8 @@ function planInOrder(
     decisions.set(deployment.name, plan);
     const next = settledPlan(fleet, deployment, plan);
     if (next) settled.set(deployment.name, next);
-    for (const { nodeId, node, record, attempt } of plan.create) {
+    for (const { nodeId, node, record, attempt, version } of plan.create) {
       const { name, generation, spec } = deployment;
-      const version = plan.targetVersion;
-      if (version === undefined) continue;
       steps.push({
         kind: "placement.create",
         deployment: name,
@@ -124,11 +123,11 @@ function afterPreemption(
   const leaving = plan.preempt.map(
     ({ placement }) => [placement.id, { ...placement, wanted: "gone" as const }] as const,
   );
-  const coming = plan.create.flatMap(({ nodeId, record }) => {
-    if (plan.targetVersion === undefined || record.victims === undefined) return [];
+  const coming = plan.create.flatMap(({ nodeId, record, version }) => {
+    if (record.victims === undefined) return [];
     const id = `planned-${deployment.name}-${nodeId}` as FleetPlacement["id"];
     const { name, spec } = deployment;
-    const of = { id, deployment: name, model: spec.model, version: plan.targetVersion, nodeId, explain: record, now };
+    const of = { id, deployment: name, model: spec.model, version, nodeId, explain: record, now };
     return [[id, plannedPlacement(of)] as const];
   });
   return withPlacements(fleet, new Map<string, FleetPlacement>([...leaving, ...coming]));

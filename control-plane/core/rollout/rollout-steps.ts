@@ -40,3 +40,9 @@ function advanced(fleet: Fleet, deployment: FleetDeployment, context: RolloutCon
   const verdict = record.phase === "baking" ? context.verdictOf(deployment, phaseMs) : undefined;
   return advance(record, viewOf(fleet, deployment, { record, context }), { phaseMs, verdict, at: context.at });
 }
+
+/** Whether a plan may be another after the step: a rollout begins, ends or enters another phase. */
+export const isTurn = ({ before, newest, next }: Step<"rollout.write">): boolean =>
+  next !== undefined ||
+  newest?.record.phase !== before?.record.phase ||
+  newest?.record.current !== before?.record.current;

@@ -121,4 +121,5 @@ const declared = (known: FleetDeployment | undefined, spec: DeploymentSpec): Fle
   generation: (known?.generation ?? 0) + 1,
   createdAt: known?.createdAt ?? 0,
   status: known?.status,
+  rollout: known?.rollout,
 });

@@ -1,6 +1,6 @@
 import { placementsOn, versionOf } from "../../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../../fleet/types.ts";
-import { targetVersion } from "../../fleet/versions.ts";
+import { runningRollout, targetVersion } from "../../fleet/versions.ts";
 import { diskFloorMiB, diskNeedMiB, freeDiskMiB, heldDiskMiB } from "../disk.ts";
 import { reservedMiB, usableMemoryMiB } from "../memory.ts";
 
@@ -11,16 +11,18 @@ const WITH_MEMORY: readonly FleetPlacement["state"][] = ["loading", "warming", "
 /**
  * Ids of the placements on a node that are brought to its disk and not loaded while an older version of their deployment
  * is on the node: both do not fit into its memory, or the deployment asks for one at a time. The old version serves until
- * the bytes of the new one are there, so that only the load interrupts it.
+ * the bytes of the new one are there, so that only the load interrupts it. Those of a rollout that stages its wave are not
+ * loaded either.
  */
 export function heldOn(fleet: Fleet, node: FleetNode): ReadonlySet<string> {
   const present = placementsOn(fleet, node.id);
+  const staging = present.filter((placement) => isStaging(fleet, placement));
   const successors = present.filter((placement) => hasToWait(fleet, placement, present));
-  if (successors.length === 0) return NONE;
+  if (successors.length === 0) return staging.length === 0 ? NONE : new Set(staging.map(({ id }) => id));
   const neededMiB = present.reduce((sum, placement) => sum + reservedMiB(fleet, placement), 0);
   const isTooMuch = neededMiB > usableMemoryMiB(node);
   const held = successors.filter((placement) => isTooMuch || breaksFirst(fleet, placement));
-  return new Set(held.map(({ id }) => id));
+  return new Set([...held, ...staging].map(({ id }) => id));
 }
 
 /**
@@ -81,5 +83,16 @@ function hasToWait(fleet: Fleet, placement: FleetPlacement, present: readonly Fl
   );
 }
 
-const breaksFirst = (fleet: Fleet, { deployment }: FleetPlacement): boolean =>
-  fleet.deployments.get(deployment ?? "")?.spec.update?.breakFirst === true;
+function breaksFirst(fleet: Fleet, { deployment: name = "" }: FleetPlacement): boolean {
+  const deployment = fleet.deployments.get(name);
+  if (!deployment) return false;
+  return deployment.spec.update?.breakFirst === true || runningRollout(deployment)?.record.strategy === "recreate";
+}
+
+/** Of the version to which a rollout goes that loads it nowhere yet. */
+function isStaging(fleet: Fleet, { deployment: name = "", version, state, wanted }: FleetPlacement): boolean {
+  const deployment = fleet.deployments.get(name);
+  const record = deployment && runningRollout(deployment)?.record;
+  if (!record || wanted === "gone" || version !== record.to || !WITHOUT_MEMORY.includes(state)) return false;
+  return record.phase === "staging" || (record.phase === "paused" && record.resumes === "staging");
+}

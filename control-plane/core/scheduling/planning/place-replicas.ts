@@ -15,6 +15,7 @@ export interface PlannedPlacement {
   readonly node: string;
   readonly record: ExplainRecord;
   readonly attempt: PlacementAttempt;
+  readonly version: number;
 }
 
 interface Placing {
@@ -54,7 +55,7 @@ export function placeReplicas(
       break; // nor would the next replica find a node
     }
     const { node } = chosen.candidate;
-    create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
+    create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB), version: need.version.version });
     const before = present.at(node.id) ?? chosen.candidate;
     const memMiB = addedMiB(before, need, { isBreak });
     const after = withPlacement(before, placementOn(node.id, need, record), { memMiB, diskMiB: need.diskMiB });

@@ -5,9 +5,9 @@ import type { Fleet, FleetDeployment, FleetPlacement, FleetVersion } from "../..
 import { targetVersion } from "../../fleet/versions.ts";
 import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
-import { candidateOf } from "../candidate-list.ts";
-import { candidatesOf, isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
-import { isEvacuationHeld, stateFor, type PlanContext } from "../context.ts";
+import { candidateOf, withCandidates } from "../candidate-list.ts";
+import { isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { isEvacuationHeld, type PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
 import { minimumOf } from "./victims.ts";
@@ -55,25 +55,24 @@ export interface DeploymentPlan {
   readonly wakeAt: number | undefined;
 }
 
+export interface PlanInput {
+  readonly fleet: Fleet;
+  readonly deployment: FleetDeployment;
+  readonly context: PlanContext;
+}
+
+/** A plan, and the candidates as the plan of the next deployment has to see them: with what this one places. */
+export interface Planned {
+  readonly plan: DeploymentPlan;
+  readonly candidates: readonly Candidate[];
+}
+
 /**
  * What to create, retry and remove so that a deployment has its replicas: make before break. Replicas that stand
  * (alive, on a node that may keep them) count; what else there is of the version leaves only when enough ready ones stand.
  * Replicas of other versions leave by the rules of `replaceOldVersions`.
  */
-export function planDeployment(fleet: Fleet, deployment: FleetDeployment, context: PlanContext): DeploymentPlan {
-  const candidates = candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: context.now });
-  return planAmong(candidates, { fleet, deployment, context }).plan;
-}
-
-/** The same as one of several plans: what it places is on the candidates that the next deployment's plan is given. */
-export function planAmong(
-  candidates: readonly Candidate[],
-  {
-    fleet,
-    deployment,
-    context,
-  }: { readonly fleet: Fleet; readonly deployment: FleetDeployment; readonly context: PlanContext },
-): { readonly plan: DeploymentPlan; readonly candidates: readonly Candidate[] } {
+export function planVersion(candidates: readonly Candidate[], { fleet, deployment, context }: PlanInput): Planned {
   const target = targetVersion(fleet, deployment);
   const version = target === undefined ? undefined : versionOf(fleet, deployment.spec.model, target);
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
@@ -150,11 +149,17 @@ interface KindInput {
   readonly placements: readonly FleetPlacement[];
   readonly candidates: readonly Candidate[];
   readonly context: PlanContext;
+  /** Replicas of the kind that other versions stand for. */
+  readonly fewer?: number;
+  /** Ids of nodes that get no replica of the version. */
+  readonly closed?: ReadonlySet<string>;
 }
 
-function planKind(kind: NodeKind, input: KindInput) {
-  const { fleet, need, context } = input;
-  const wanted = wantedReplicas(kind, input.candidates, { need, context });
+/** What to do about the replicas of one version on nodes of one kind. */
+export function planKind(kind: NodeKind, input: KindInput) {
+  const { fleet, need, context, fewer = 0 } = input;
+  const asked = wantedReplicas(kind, input.candidates, { need, context });
+  const wanted = Math.max(0, asked - fewer);
   const at = ({ nodeId }: FleetPlacement): Candidate | undefined => candidateOf(input.candidates, nodeId);
   const mine = input.placements.filter(
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
@@ -168,7 +173,9 @@ function planKind(kind: NodeKind, input: KindInput) {
 
   const due = rest.flatMap((placement) => retryOf(placement, at(placement), need) ?? []);
   const retry = due.slice(0, Math.max(0, wanted - standing.length));
-  const placing = placeReplicas(wanted - standing.length - retry.length, kind, { ...input, need });
+  const placing = withoutClosed(input, (candidates) =>
+    placeReplicas(wanted - standing.length - retry.length, kind, { need, candidates, context }),
+  );
   const minimum = Math.min(wanted, minimumOf(need.deployment, kind));
   const missing = minimum - standing.length - retry.length - placing.create.length;
   const hasFailed = rest.some(
@@ -176,7 +183,7 @@ function planKind(kind: NodeKind, input: KindInput) {
   );
   // A version that fails takes nobody's room, or it would fail on one node after the other and empty them all.
   const forced =
-    missing > 0 && !hasFailed ? preempt(missing, kind, { ...input, candidates: placing.candidates }) : undefined;
+    missing > 0 && !hasFailed && !input.closed ? preempt(missing, kind, { ...input, candidates: placing.candidates }) : undefined;
   const isHelped =
     forced !== undefined && forced.create.length === wanted - standing.length - retry.length - placing.create.length;
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
@@ -187,7 +194,7 @@ function planKind(kind: NodeKind, input: KindInput) {
     placing.shortfall.length > 0 ? context.now + DISK_LOOK_MS : Infinity,
   ].filter((at) => at > context.now && at < Infinity);
   return {
-    wanted,
+    wanted: asked,
     retry,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
     stalled: rest.filter((placement) => hasStalled(placement, at(placement), context)),
@@ -209,6 +216,23 @@ function planKind(kind: NodeKind, input: KindInput) {
     ],
   };
 }
+
+/** Places on the candidates that are not closed; what it returns has all of them. */
+function withoutClosed<Placing extends { readonly candidates: readonly Candidate[] }>(
+  { candidates, closed }: KindInput,
+  place: (open: readonly Candidate[]) => Placing,
+): Placing {
+  if (!closed || closed.size === 0) return place(candidates);
+  const placing = place(candidates.filter(({ node }) => !closed.has(node.id)));
+  return { ...placing, candidates: withChanged(candidates, placing.candidates) };
+}
+
+/** `candidates`, with those of `changed` in their places. */
+export const withChanged = (candidates: readonly Candidate[], changed: readonly Candidate[]): readonly Candidate[] =>
+  withCandidates(
+    candidates,
+    changed.filter((candidate) => candidateOf(candidates, candidate.node.id) !== candidate),
+  );
 
 /** Replicas of `kind` that are to be there; `every`: one on each node that matches. */
 export function replicasAskedFor(

@@ -66,7 +66,13 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
     const decision = { chosen: best, kind, profile: profile.name, trigger: context.trigger };
     const record = withVictims(explainDecision(summaryOf(ranking), need, decision), chosen, need);
     records.push(record);
-    create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB) });
+    create.push({
+      nodeId: node.id,
+      node: node.name,
+      record,
+      attempt: attemptOn(node, need.memMiB),
+      version: need.version.version,
+    });
     const sent = chosen.victims.filter(({ isLeaving }) => !isLeaving).map(({ placement }) => placement);
     taken.push(...sent);
     preempted.push(...sent.map((placement) => ({ placement, why: whyPreempted(need), by: need.deployment.name })));

@@ -3,7 +3,7 @@ import type { FleetNode, FleetVersion } from "../../../../../control-plane/core/
 import { deploymentFindings } from "../../../../../control-plane/core/reconcile/deployment-status.ts";
 import type { Pool } from "../../../../../control-plane/core/scaling/pool.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
-import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
+import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-among.ts";
 import { aDeployment, aFleet, aNode, aVersion, NOW, TIMINGS } from "../../../../support/fleet/fleet-builder.ts";
 
 const pool = (over: Partial<Pool> = {}): Pool => ({

@@ -8,7 +8,7 @@ import {
 import { planFleet } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
-import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
+import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-among.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import {
   aDeployment,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
-import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
+import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-among.ts";
 import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
 import { whyNot } from "../../../../../control-plane/core/scheduling/why-not.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
