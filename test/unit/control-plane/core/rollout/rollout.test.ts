@@ -1,0 +1,334 @@
+import { describe, expect, it } from "@jest/globals";
+import { EIGHT_NODES, RolloutWorld } from "../../../../support/fleet/rollout-world.ts";
+
+/** All nodes serve version 1. */
+function atVersion1(...args: ConstructorParameters<typeof RolloutWorld>): RolloutWorld {
+  const world = new RolloutWorld(...args);
+  world.standStill();
+  return world;
+}
+
+const reasons = ({ events }: RolloutWorld): readonly string[] => events.map((event) => event.split(":")[0] ?? "");
+const ALL = EIGHT_NODES.map(({ name }) => name).toSorted();
+
+describe("a rollout", () => {
+  it("does not begin with the first version of a deployment", () => {
+    const world = atVersion1();
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.rollout).toBeUndefined();
+  });
+
+  it("goes over edge and cloud in waves, and keeps the old version everywhere until it is promoted", () => {
+    const world = atVersion1({ strategy: "canary", waves: [{ percent: 10 }, { percent: 50 }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1, share: 10 });
+    expect(world.readyOn(2).map((name) => name.split("-")[0])).toEqual(["cloud", "edge"]);
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.shares()).toEqual({ 1: 90, 2: 10 });
+    world.wait(9);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.wait(1);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 2, share: 50 });
+    expect(world.readyOn(2)).toHaveLength(4);
+    world.wait(10);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 3, share: 100 });
+    expect(world.readyOn(2)).toEqual(ALL);
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.shares()).toEqual({ 2: 100 });
+    world.wait(10);
+    expect(world.rollout).toMatchObject({ phase: "promoted", share: 100 });
+    expect(world.readyOn(1)).toEqual([]);
+    expect(reasons(world)).toEqual(["RolloutStarted", "WavePromoted", "WavePromoted", "RolloutPromoted"]);
+  });
+
+  it("gives a rolling wave the requests of its part of the replicas", () => {
+    const world = atVersion1({ strategy: "rolling", waves: [{ replicas: 2 }, { zone: "z0" }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    expect(world.rollout).toMatchObject({ wave: 1, share: 25 });
+    world.wait(10);
+    const inZone = world.rollout?.nodes.filter(({ wave }) => wave === 2).map(({ node }) => node) ?? [];
+    expect([...world.readyOn(2)]).toEqual(expect.arrayContaining(["edge-a", "edge-c", "edge-e"]));
+    expect(inZone.every((name) => ["edge-a", "edge-c", "edge-e"].includes(name))).toBe(true);
+  });
+
+  it("takes the nodes that a wave selects", () => {
+    const where = { matchLabels: { kind: "cloud" }, matchExpressions: [] };
+    const world = atVersion1({ waves: [{ where }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    expect(world.readyOn(2)).toEqual(["cloud-a", "cloud-b"]);
+  });
+
+  it("moves all requests at once when every replica of a blue-green rollout is ready", () => {
+    const world = atVersion1({ strategy: "blue-green" });
+    world.declare({ version: 2 });
+    world.standStill(() => {
+      const shares = world.shares();
+      if (world.readyOn(2).length < ALL.length) expect(shares).toEqual({ 1: 100 });
+      else expect([{ 1: 100 }, { 2: 100 }]).toContainEqual(shares);
+    });
+    expect(world.shares()).toEqual({ 2: 100 });
+    expect(world.readyOn(1)).toEqual(ALL);
+    world.wait(10);
+    expect(world.rollout?.phase).toBe("promoted");
+    expect(world.readyOn(1)).toEqual([]);
+  });
+
+  it("has no two versions loaded on a node with `recreate`", () => {
+    const world = atVersion1({ strategy: "recreate" });
+    world.declare({ version: 2 });
+    world.standStill(() => {
+      const loaded = world.placements().filter(({ state }) => state === "ready");
+      expect(new Set(loaded.map(({ node }) => node)).size).toBe(loaded.length);
+    });
+    world.wait(10);
+    expect(world.rollout?.phase).toBe("promoted");
+    expect(world.readyOn(2)).toEqual(ALL);
+  });
+
+  it("replaces one version by the other, node by node, where two do not fit into the memory", () => {
+    const nodes = EIGHT_NODES.map((node) => ({ ...node, memMiB: 500 }));
+    const world = atVersion1({ strategy: "canary" }, nodes);
+    world.declare({ version: 2 });
+    for (let wave = 0; wave < 4; wave += 1) {
+      world.wait(10, () => expect(world.readyOn(1).length + world.readyOn(2).length).toBeGreaterThanOrEqual(7));
+    }
+    expect(world.rollout?.phase).toBe("promoted");
+    expect(world.readyOn(2)).toEqual(ALL);
+  });
+
+  it("stops a version that does not load in its first wave and returns", () => {
+    const world = atVersion1();
+    world.broken.set(2, new Set(ALL));
+    world.declare({ version: 2 });
+    world.standStill(() => expect(world.shares()).toEqual({ 1: 100 }));
+    expect(world.rollout).toMatchObject({ phase: "rolled-back", wave: 1, share: 0 });
+    expect(world.rollout?.reason).toMatch(/^digits:2 returns to 1: digits:2 failed on .*: LOAD_FAILED/);
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.placements().every(({ version }) => version === 1)).toBe(true);
+    world.wait(3_600);
+    expect(reasons(world)).toEqual(["RolloutStarted", "RollingBack", "RolledBack"]);
+  });
+
+  it("goes on past as many failed nodes as its gate allows", () => {
+    const world = atVersion1({ strategy: "blue-green", gate: { maxFailedNodes: 1 } });
+    world.broken.set(2, new Set(["edge-c"]));
+    world.declare({ version: 2 });
+    world.standStill();
+    world.wait(10);
+    expect(world.rollout?.phase).toBe("promoted");
+  });
+
+  it("returns when the new version ends on a node where it was ready", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    world.standStill();
+    const [first = ""] = world.readyOn(2);
+    world.crash(first, 2);
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "rolled-back", wave: 1 });
+    expect(world.rollout?.reason).toContain(`digits:2 was ready on ${first} and is loading again`);
+  });
+
+  it("returns, with what the gate found, when the gate fails", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    world.standStill();
+    world.verdict = { verdict: "fail", findings: [{ check: "errors", sentence: "5 % of its requests fail" }] };
+    world.standStill();
+    expect(world.rollout).toMatchObject({
+      phase: "rolled-back",
+      reason: "digits:2 returns to 1: 5 % of its requests fail",
+      findings: [{ check: "errors", sentence: "5 % of its requests fail" }],
+    });
+  });
+
+  it("bakes on while the gate wants to see more", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    world.standStill();
+    world.verdict = { verdict: "more", findings: [] };
+    world.wait(60);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.verdict = { verdict: "pass", findings: [] };
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 2 });
+  });
+});
+
+describe("nodes that are away in a rollout", () => {
+  const half = ["edge-a", "edge-c", "edge-e", "cloud-a"];
+
+  it("wait while they have not switched, and get the new version when they are back", () => {
+    const world = atVersion1({ strategy: "blue-green" });
+    world.unplug(...half);
+    world.declare({ version: 2 });
+    world.standStill();
+    const states = Object.fromEntries(world.rollout?.nodes.map(({ node, state }) => [node, state]) ?? []);
+    expect(states).toMatchObject({ "edge-a": "waiting", "cloud-a": "waiting", "edge-b": "switched" });
+    world.wait(10);
+    expect(world.rollout?.phase).toBe("promoted");
+    world.plugIn(...half);
+    world.standStill();
+    expect(world.readyOn(2)).toEqual(ALL);
+    expect(world.readyOn(1)).toEqual([]);
+  });
+
+  it("do not stop the rollout when nodes without the new version fall silent as well", () => {
+    const world = atVersion1({ strategy: "rolling", waves: [{ percent: 50 }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    const [one = "", two = ""] = world.readyOn(2);
+    const others = ALL.filter((name) => !world.readyOn(2).includes(name)).slice(0, 2);
+    world.unplug(one, two, ...others);
+    world.wait(90);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.plugIn(one, two, ...others);
+    world.standStill();
+    for (let wave = 0; wave < 2; wave += 1) world.wait(10);
+    expect(world.rollout?.phase).toBe("promoted");
+    expect(world.readyOn(2)).toEqual(ALL);
+  });
+
+  it("have failed when they fall silent with the new version alone", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    world.standStill();
+    const [first = ""] = world.readyOn(2);
+    world.unplug(first);
+    world.wait(30);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.wait(31);
+    expect(world.rollout?.phase).toBe("rolled-back");
+    expect(world.rollout?.reason).toContain(`${first} fell silent with digits:2`);
+    world.plugIn(first);
+    world.standStill();
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.readyOn(2)).toEqual([]);
+  });
+});
+
+describe("operators", () => {
+  const during = (phase: string, world: RolloutWorld): void => {
+    for (let turn = 0; turn < 50 && world.rollout?.phase !== phase; turn += 1) {
+      for (const step of world.steps()) world.execute(step);
+      world.work(1);
+    }
+    expect(world.rollout?.phase).toBe(phase);
+  };
+
+  it("undo a rollout while the bytes are on their way: nothing was loaded", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("staging", world);
+    expect(world.act("undo")).toBeUndefined();
+    world.standStill(() => expect(world.readyOn(2)).toEqual([]));
+    expect(world.rollout).toMatchObject({ phase: "rolled-back", reason: "digits:2 returns to 1: ana undid the rollout" });
+    expect(world.readyOn(1)).toEqual(ALL);
+  });
+
+  it("declare a newer version while one bakes: it takes its place, from the same old version", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("baking", world);
+    world.declare({ version: 3 });
+    world.standStill(() => expect(world.readyOn(1)).toEqual(ALL));
+    expect(world.history.map(({ from, to, phase }) => [from, to, phase])).toEqual([
+      [1, 2, "superseded"],
+      [1, 3, "baking"],
+    ]);
+    expect(world.readyOn(2)).toEqual([]);
+  });
+
+  it("declare the old version again: the rollout returns", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("baking", world);
+    world.declare({ version: 1 });
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "rolled-back", declared: 1 });
+    world.declare({ version: 2 });
+    world.standStill();
+    expect(world.history.map(({ phase }) => phase)).toEqual(["rolled-back", "baking"]);
+  });
+
+  it("pause and resume: nothing changes meanwhile, and the wave bakes again", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("baking", world);
+    expect(world.act("pause")).toBeUndefined();
+    world.wait(3_600);
+    expect(world.rollout).toMatchObject({ phase: "paused", resumes: "baking", wave: 1 });
+    expect(world.act("pause")).toMatch(/is paused: there is nothing to pause/);
+    expect(world.act("resume")).toBeUndefined();
+    world.wait(9);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.wait(1);
+    expect(world.rollout).toMatchObject({ wave: 2 });
+  });
+
+  it("promote a rollout without its other waves", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("baking", world);
+    expect(world.act("promote")).toBeUndefined();
+    world.standStill(() => expect(Object.keys(world.shares())).toHaveLength(1));
+    expect(world.readyOn(2)).toEqual(ALL);
+    expect(world.readyOn(1)).toEqual([]);
+  });
+
+  it("undo a promoted rollout: the version before it is loaded, then takes all requests; what is declared does not undo that", () => {
+    const world = atVersion1({ strategy: "blue-green" });
+    world.declare({ version: 2 });
+    world.standStill();
+    world.wait(10);
+    expect(world.act("undo", "ana")).toBeUndefined();
+    world.standStill();
+    world.wait(60);
+    expect(world.rollout).toMatchObject({ from: 2, to: 1, phase: "promoted", by: "ana" });
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.readyOn(2)).toEqual([]);
+  });
+
+  it("try a version again after its rollout has returned", () => {
+    const world = atVersion1();
+    world.broken.set(2, new Set(ALL));
+    world.declare({ version: 2 });
+    world.standStill();
+    world.broken.clear();
+    expect(world.act("resume")).toBeUndefined();
+    world.standStill();
+    expect(world.rollout).toMatchObject({ from: 1, to: 2, phase: "baking", by: "ana" });
+  });
+
+  it("take rollouts away: the ordinary update goes on, and what a rollout said counts no more when they are back", () => {
+    const world = atVersion1();
+    world.broken.set(2, new Set(ALL));
+    const { rollout } = world.deployment.spec;
+    world.declare({ version: 2 });
+    world.standStill();
+    world.broken.clear();
+    world.declare({ rollout: undefined });
+    world.standStill();
+    expect(world.readyOn(2)).toEqual(ALL);
+    world.declare({ rollout });
+    world.standStill();
+    expect(world.readyOn(2)).toEqual(ALL);
+    expect(world.history).toHaveLength(1);
+  });
+
+  it("pause the deployment: its rollout ends", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("baking", world);
+    world.declare({ paused: true });
+    world.standStill();
+    expect(world.rollout?.phase).toBe("superseded");
+    expect(world.placements()).toEqual([]);
+    world.declare({ paused: false });
+    world.standStill();
+    expect(world.readyOn(2)).toEqual(ALL);
+  });
+});
