@@ -38,6 +38,7 @@ export function act(
             phase: record.resumes ?? "pending",
             reason: `${who} resumed the rollout to ${nameOf(record)}`,
             event: "RolloutResumed",
+            with: { nodes: record.nodes.map((node) => ({ ...node, since: author.at })) },
           }),
         );
       return phase === "rolled-back"

@@ -1,3 +1,4 @@
+import { msOfInstant } from "../../../shared/api/v1/common.ts";
 import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted } from "../scheduling/format.ts";
@@ -18,6 +19,8 @@ export interface Verdict {
 export interface AdvanceInput {
   /** How long the rollout has been in its phase, in ms. */
   readonly phaseMs: number;
+  /** How long this leader leads, in ms. */
+  readonly leadingMs: number;
   /** Of the gate, while the new version answers requests; undefined: no measure is asked for. */
   readonly verdict: Verdict | undefined;
   /** Now, RFC 3339. */
@@ -42,7 +45,7 @@ export function advance(record: RolloutRecord, view: RolloutView, input: Advance
     case "staging":
     case "switching":
     case "baking": {
-      const members = membersNow(record, view);
+      const members = membersNow(record, view, input.at);
       const failed = members.filter(({ state }) => state === "failed");
       if (failed.length > record.gate.maxFailedNodes) {
         const why = failed.map((member) => member.why ?? member.node).join("; ");
@@ -93,6 +96,7 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
       node: name,
       wave: record.wave,
       state: isThere ? "staging" : "waiting",
+      since: input.at,
       why: isThere ? null : `${name} is away and has not switched`,
     }),
   );
@@ -106,8 +110,12 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
       reason: `${waveOf(record)}: ${counted(open.length, "node")} with the bytes of ${nameOf(record)}`,
       ...(record.strategy === "recreate" && { with: { share: 100 } }),
     });
-  const without = open.filter(({ nodeId }) => view.nodes.get(nodeId)?.fresh === undefined);
-  if (joined.length === 0 && without.length > 0 && input.phaseMs >= WITHOUT_PLACEMENT_MS)
+  const without = open.filter(
+    ({ nodeId, since }) =>
+      view.nodes.get(nodeId)?.fresh === undefined &&
+      msOfInstant(input.at) - msOfInstant(since) >= WITHOUT_PLACEMENT_MS,
+  );
+  if (joined.length === 0 && without.length > 0 && input.leadingMs >= WITHOUT_PLACEMENT_MS)
     return pause(present, author, `${nameOf(record)} has no place on ${without.map(({ node }) => node).join(", ")}`);
   return update(record, all);
 }

@@ -8,14 +8,15 @@ const WITH_BYTES: readonly PlacementState[] = ["staged", "loading", "warming"];
 /**
  * The members of a rollout as they are now. One that is away and has not switched waits; one that falls silent with the new
  * version has failed, unless nodes without it fall silent as well. Those that are drained or removed are members no more.
+ * `at`: now, RFC 3339.
  */
-export function membersNow(record: RolloutRecord, view: RolloutView): readonly RolloutNode[] {
+export function membersNow(record: RolloutRecord, view: RolloutView, at: string): readonly RolloutNode[] {
   const isNetwork = view.isMassLoss || othersAreSilentToo(record, view);
   return record.nodes.flatMap((member): RolloutNode[] => {
     const node = view.nodes.get(member.nodeId);
     if (!node || node.isLeaving) return [];
     const { state, why } = node.isThere ? whenThere(record, member, node) : whenAway(record, member, { node, isNetwork });
-    return [{ ...member, state, why }];
+    return [{ ...member, state, why, since: state === member.state ? member.since : at }];
   });
 }
 

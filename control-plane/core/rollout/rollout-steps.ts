@@ -38,7 +38,9 @@ function advanced(fleet: Fleet, deployment: FleetDeployment, context: RolloutCon
   const { record, phaseSince } = rollout;
   const phaseMs = Math.max(0, context.now - phaseSince);
   const verdict = record.phase === "baking" ? context.verdictOf(deployment, phaseMs) : undefined;
-  return advance(record, viewOf(fleet, deployment, { record, context }), { phaseMs, verdict, at: context.at });
+  const leadingMs = context.leaderSince === undefined ? Infinity : context.now - context.leaderSince;
+  const view = viewOf(fleet, deployment, { record, context });
+  return advance(record, view, { phaseMs, leadingMs, verdict, at: context.at });
 }
 
 /** Whether a plan may be another after the step: a rollout begins, ends or enters another phase. */

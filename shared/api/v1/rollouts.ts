@@ -29,6 +29,7 @@ const rolloutNode = z.object({
     .describe(
       "`waiting`: it is away and has not switched. `staging`: bytes are on their way. `staged`: the bytes are there. `switched`: the new version is ready. `failed`: see `why`.",
     ),
+  since: instant.describe("When it entered its state."),
   why: z.string().nullable(),
 });
 export type RolloutNode = z.infer<typeof rolloutNode>;

@@ -1,3 +1,4 @@
+import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { RolloutAction, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
@@ -11,8 +12,6 @@ import type { Verdict } from "../../../control-plane/core/rollout/advance.ts";
 import { isTurn, rolloutSteps } from "../../../control-plane/core/rollout/rollout-steps.ts";
 import { diskHeldOn, heldOn } from "../../../control-plane/core/scheduling/planning/held.ts";
 import { aDeployment, aFleet, aFleetSession, aNode, aPlacement, aVersion, NOW, TIMINGS } from "./fleet-builder.ts";
-
-const AT = "2026-01-01T00:00:00.000Z";
 
 interface WorldNode {
   readonly name: string;
@@ -94,7 +93,7 @@ export class RolloutWorld {
   steps(): readonly WorldStep[] {
     const fleet = this.fleet();
     const context = { now: this.now, timings: TIMINGS, trigger: "test" };
-    const rollouts = rolloutSteps(fleet, { ...context, at: AT, verdictOf: () => this.verdict });
+    const rollouts = rolloutSteps(fleet, { ...context, at: toInstant(this.now), verdictOf: () => this.verdict });
     const turns = rollouts.filter(isTurn);
     return turns.length > 0 ? turns : [...rollouts, ...planFleet(fleet, context).steps];
   }
@@ -138,7 +137,7 @@ export class RolloutWorld {
   act(action: RolloutAction, who = "ana"): string | undefined {
     const record = this.rollout;
     if (!record) return "there is no rollout";
-    const outcome = act(this.deployment, record, { action, author: { who, at: AT } });
+    const outcome = act(this.deployment, record, { action, author: { who, at: toInstant(this.now) } });
     if ("refused" in outcome) return outcome.refused;
     this.#write({
       kind: "rollout.write",
@@ -169,7 +168,7 @@ export class RolloutWorld {
     if (!node || this.#silentSince.has(node.name)) return undefined;
     if (wanted === "gone") return state === "gone" ? undefined : { state: "gone" };
     if (state === "offered") return diskHeldOn(fleet, node).has(id) ? undefined : { state: "staged" };
-    if (state !== "staged" || heldOn(fleet, node).has(id)) return undefined;
+    if (state !== "loading" && (state !== "staged" || heldOn(fleet, node).has(id))) return undefined;
     return this.broken.get(version)?.has(node.name) === true
       ? { state: "failed", failure: { code: "LOAD_FAILED", detail: "as the test says" } }
       : { state: "ready" };
