@@ -10,6 +10,7 @@ import { registerKeys } from "./commands/keys.ts";
 import { registerModels } from "./commands/models.ts";
 import { registerNodes } from "./commands/nodes.ts";
 import { registerPools } from "./commands/pools.ts";
+import { registerRollouts } from "./commands/rollouts.ts";
 import { registerSpecs } from "./commands/specs.ts";
 import { registerTools } from "./commands/tools.ts";
 import { addGlobalOptions } from "./globals.ts";
@@ -38,6 +39,7 @@ export function buildProgram(shell: CommandRunner): Command {
   registerModels(program, shell);
   registerSpecs(program, shell);
   registerDeployments(program, shell);
+  registerRollouts(program, shell);
   registerInfer(program, shell);
   registerChat(program, shell);
   program.commandsGroup("The fleet:");

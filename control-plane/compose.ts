@@ -33,6 +33,7 @@ import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
 import { NodeJoin } from "./app/nodes/node-join.ts";
 import { SessionRegistry } from "./app/node-sessions/node-session.ts";
 import { Readiness } from "./app/fleet/readiness.ts";
+import { RolloutAdmin } from "./app/rollouts/rollout-admin.ts";
 import { SessionWatch } from "./app/node-sessions/session-watch.ts";
 import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
@@ -238,6 +239,7 @@ export async function composeControlPlane(
       publicUrl,
     }),
     deployments,
+    rollouts: new RolloutAdmin({ store: postgres.rollouts, fleet, clock }),
     serving: new ModelStatusQuery({ fleet, timings }),
     repository: new ModelRepositoryApi({ deployments, fleet, timings, clock }),
     events,

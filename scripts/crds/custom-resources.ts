@@ -54,6 +54,26 @@ const COUNT_RULES: readonly Rule[] = [
   },
 ];
 
+const WAVE_RULES: readonly Rule[] = [
+  {
+    rule: "[has(self.percent), has(self.replicas), has(self.zone), has(self.where)].filter(given, given).size() == 1",
+    message: "must have exactly one of `percent`, `replicas`, `zone` and `where`",
+  },
+];
+
+const ROLLOUT_RULES: readonly Rule[] = [
+  ...["blue-green", "recreate"].map((strategy) => ({
+    rule: `self.strategy != '${strategy}' || !has(self.waves)`,
+    message: `cannot be combined with \`${strategy}\``,
+    fieldPath: ".waves",
+  })),
+  {
+    rule: "!has(self.waves) || (self.waves.filter(wave, has(wave.percent)).map(wave, wave.percent).isSorted() && self.waves.filter(wave, has(wave.percent)).all(wave, self.waves.exists_one(other, has(other.percent) && other.percent == wave.percent)))",
+    message: "must have rising `percent`s",
+    fieldPath: ".waves",
+  },
+];
+
 /** What the resource definition of each kind has beyond its schema. */
 export const CUSTOM_RESOURCES: readonly CustomResource[] = [
   {
@@ -74,6 +94,8 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       "spec.placement": { rules: [residencyRule("cloud", "edge-only"), residencyRule("edge", "cloud-only")] },
       "spec.placement.edge": { rules: COUNT_RULES },
       "spec.placement.cloud": { rules: COUNT_RULES },
+      "spec.rollout": { rules: ROLLOUT_RULES },
+      "spec.rollout.waves[]": { rules: WAVE_RULES },
       ...CONDITIONS,
     },
     scale: { specReplicasPath: ".spec.placement.cloud.min", statusReplicasPath: ".status.cloud.placed" },

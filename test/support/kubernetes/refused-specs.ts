@@ -55,6 +55,24 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     sentence: "cannot ask for edge replicas while `residency` is cloud-only",
   },
   {
+    what: "waves of a rollout that takes one step",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { strategy: "blue-green", waves: [{ percent: 10 }] } },
+    sentence: "cannot be combined with `blue-green`",
+  },
+  {
+    what: "a wave that goes two ways",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { waves: [{ percent: 10, replicas: 1 }] } },
+    sentence: "must have exactly one of `percent`, `replicas`, `zone` and `where`",
+  },
+  {
+    what: "waves that fall",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { waves: [{ percent: 50 }, { percent: 10 }] } },
+    sentence: "must have rising `percent`s",
+  },
+  {
     what: "fewer replicas at most than at least",
     kind: "ModelDeployment",
     spec: { ...deployment, placement: { cloud: { min: 2, max: 1 } } },

@@ -10,6 +10,7 @@ import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
 import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
+import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
 import type { PoolAdmin } from "../../../app/cloud/pool-admin.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
@@ -39,6 +40,7 @@ import { joinRoutes } from "../routes/join.ts";
 import { keyRoutes } from "../routes/keys.ts";
 import { modelRoutes } from "../routes/models.ts";
 import { nodeRoutes } from "../routes/nodes.ts";
+import { rolloutRoutes } from "../routes/rollouts.ts";
 import { systemRoutes, type SystemParts } from "../routes/system.ts";
 import { uploadRoutes } from "../routes/uploads.ts";
 import { versionRoutes } from "../routes/versions.ts";
@@ -51,6 +53,7 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
   readonly nodes: NodeAdmin;
   readonly tokens: TokenAdmin;
   readonly deployments: DeploymentAdmin;
+  readonly rollouts: RolloutAdmin;
   readonly serving: ModelStatusQuery;
   readonly repository: ModelRepositoryApi;
   readonly events: EventFeed;
@@ -104,6 +107,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...nodeRoutes({ ...parts, streams }),
     ...joinRoutes({ ...parts, limits }),
     ...deploymentRoutes({ ...parts, streams }),
+    ...rolloutRoutes(parts),
     ...eventRoutes({ ...parts, streams }),
     ...keyRoutes(parts),
     ...protocolRoutes({ ...parts, statistics, isReady }),

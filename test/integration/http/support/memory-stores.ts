@@ -12,6 +12,7 @@ import type { EventStore, NewEvent } from "../../../../control-plane/ports/event
 import type { IdempotencyStore } from "../../../../control-plane/ports/idempotency.ts";
 import type { KeyStore, StoredKey } from "../../../../control-plane/ports/keys.ts";
 import type { NodeAdminStore } from "../../../../control-plane/ports/nodes.ts";
+import type { RolloutStore } from "../../../../control-plane/ports/rollouts.ts";
 
 const WALL = 1_767_225_600_000;
 
@@ -159,6 +160,7 @@ export class MemoryStores {
         generation,
         createdAt: known?.createdAt ?? WALL,
         status: known?.status,
+        rollout: known?.rollout,
       };
       this.rows.deployments = [...this.rows.deployments.filter(({ name }) => name !== spec.name), row];
       if (known && changed) this.#raise(object, undefined);
@@ -197,6 +199,29 @@ export class MemoryStores {
       return this.rows.deployments.some((deployment) => deployment.name === name)
         ? this.#versionOf(`deployment/${name}`)
         : null;
+    },
+  };
+
+  readonly rollouts: RolloutStore = {
+    act: async ({ deployment, before, newest, next, events }, { action, actor }) => {
+      this.#reach();
+      const known = this.rows.deployments.find(({ name }) => name === deployment);
+      if (!known?.rollout || known.rollout.revision !== before?.revision) return false;
+      const { number, revision } = known.rollout;
+      const rollout = next
+        ? { ...known.rollout, number: number + 1, revision: 1, record: next }
+        : { ...known.rollout, revision: revision + 1, record: newest ?? known.rollout.record };
+      this.rows.deployments = this.rows.deployments.map((row) => (row === known ? { ...row, rollout } : row));
+      this.#audit(actor, action, `deployment/${deployment}`);
+      for (const event of events) this.happen(event);
+      return true;
+    },
+    history: async (deployment) => {
+      this.#reach();
+      const rollout = this.rows.deployments.find(({ name }) => name === deployment)?.rollout;
+      if (!rollout) return [];
+      const { number, record, beganAt, phaseAt } = rollout;
+      return [{ number, record, beganAt: toInstant(beganAt), phaseAt: toInstant(phaseAt), endedAt: null }];
     },
   };
 

@@ -16,6 +16,7 @@ import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/pr
 import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
 import { PoolAdmin } from "../../../../control-plane/app/cloud/pool-admin.ts";
 import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
+import { RolloutAdmin } from "../../../../control-plane/app/rollouts/rollout-admin.ts";
 import { EventFeed } from "../../../../control-plane/app/events/event-feed.ts";
 import { fleetCounts } from "../../../../control-plane/app/fleet/fleet-counts.ts";
 import { createFleetWatches } from "../../../../control-plane/app/fleet/fleet-watches.ts";
@@ -116,6 +117,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
       publicUrl: common.publicUrl,
     }),
     deployments,
+    rollouts: new RolloutAdmin({ store: stores.rollouts, fleet, clock }),
     serving: new ModelStatusQuery(common),
     repository: new ModelRepositoryApi({ deployments, ...common }),
     events: feed,

@@ -1,0 +1,135 @@
+import { ENDED_PHASES, rollout, type Rollout, type RolloutNode } from "../../../shared/api/v1/rollouts.ts";
+import { sleep, systemClock } from "../../../shared/base/clock.ts";
+import { type ApiClient, decode } from "../../api/client.ts";
+import { readList } from "../../api/lists.ts";
+import { EXIT, type ExitCode } from "../../exit-codes.ts";
+import { isMachineFormat, printList, printObject, printRaw, type View } from "../../output/format.ts";
+import { LiveLines } from "../../output/live-lines.ts";
+import type { Style } from "../../output/paint.ts";
+import { formatSince } from "../../output/units.ts";
+import type { CommandContext } from "../../run.ts";
+
+const POLL_MS = 500;
+
+const pathOf = (name: string, verb = ""): string => `/api/v1/deployments/${encodeURIComponent(name)}/rollout${verb}`;
+const isEnded = ({ phase }: Rollout): boolean => ENDED_PHASES.includes(phase);
+const exitOf = (of: Rollout): ExitCode => (isEnded(of) && of.phase !== "promoted" ? EXIT.unmet : EXIT.ok);
+
+/** Exit code 2 when the rollout ended without its new version. */
+export async function rolloutStatus(
+  run: CommandContext,
+  name: string,
+  options: { readonly watch?: boolean },
+): Promise<ExitCode> {
+  const api = await run.api();
+  if (options.watch === true) await follow(run, api, name);
+  const { body } = await api.get(pathOf(name));
+  const found = decode(rollout, body, "a rollout");
+  await printObject(run.output, run.globals.format, {
+    raw: body,
+    name: String(found.number),
+    describe: () => describe(run, found),
+  });
+  return options.watch === true ? exitOf(found) : EXIT.ok;
+}
+
+/** A line for the rollout and one for each node, until the rollout has ended. */
+async function follow(run: CommandContext, api: ApiClient, name: string): Promise<void> {
+  const lines = new LiveLines(run.output);
+  try {
+    for (;;) {
+      const found = decode(rollout, (await api.get(pathOf(name))).body, "a rollout");
+      const { wordPaint } = run.output;
+      lines.show(
+        new Map([
+          ["", `${phaseText(found, wordPaint)}  ${found.reason}`],
+          ...found.nodes.map((node): [string, string] => [node.nodeId, nodeLine(node, wordPaint)]),
+        ]),
+      );
+      if (isEnded(found)) return;
+      await sleep(systemClock, POLL_MS, run.signal);
+    }
+  } finally {
+    lines.end({ keep: false });
+  }
+}
+
+const nodeLine = (node: RolloutNode, paint: Style): string =>
+  `  ${node.node.padEnd(12)} wave ${node.wave}  ${nodeState(node, paint)}${node.why === null ? "" : `: ${node.why}`}`;
+
+function nodeState({ state }: RolloutNode, paint: Style): string {
+  if (state === "switched") return paint.good(state);
+  return state === "failed" ? paint.bad(state) : state;
+}
+
+function phaseText({ phase }: Pick<Rollout, "phase">, paint: Style): string {
+  if (phase === "promoted") return paint.good(phase);
+  return ["rolled-back", "rolling-back", "paused"].includes(phase) ? paint.bad(phase) : paint.warn(phase);
+}
+
+async function describe(run: CommandContext, of: Rollout): Promise<string> {
+  const { renderFields, renderTable } = await import("../../output/table.ts");
+  const { paint } = run.output;
+  const fields = renderFields(
+    [
+      ["Rollout", paint.strong(`${of.deployment} ${of.number}`)],
+      ["Versions", `${of.model}:${of.from} → ${of.to}`],
+      ["Strategy", of.strategy],
+      ["Phase", `${phaseText(of, paint)} for ${formatSince(of.phaseAt, Date.now())}`],
+      ["Why", of.reason],
+      ["Wave", `${of.wave} of ${of.waves.length}`],
+      ["Requests", `${of.share} % to ${of.to}`],
+      ["Begun", `${formatSince(of.beganAt, Date.now())} ago by ${of.by}`],
+      ["Gate", of.findings.map(({ sentence }) => sentence).join("\n")],
+    ],
+    paint,
+  );
+  const nodes = renderTable(
+    of.nodes.toSorted((a, b) => a.wave - b.wave || (a.node < b.node ? -1 : 1)),
+    [
+      { header: "NODE", value: (row) => row.node },
+      { header: "WAVE", value: (row) => String(row.wave), align: "right" },
+      { header: "STATE", value: (row, with_) => nodeState(row, with_) },
+      { header: "FOR", value: (row) => formatSince(row.since, Date.now()) },
+      { header: "WHY", value: (row) => row.why ?? "" },
+    ],
+    { wide: false, paint },
+  );
+  const notes = renderTable(
+    of.notes,
+    [
+      { header: "AGE", value: (row) => formatSince(row.at, Date.now()) },
+      { header: "WHO", value: (row) => row.who },
+      { header: "WHAT HAPPENED", value: (row) => row.what },
+    ],
+    { wide: false, paint },
+  );
+  return [fields, ...(of.nodes.length > 0 ? [nodes] : []), notes].join("\n\n");
+}
+
+export async function actOnRollout(run: CommandContext, name: string, action: string): Promise<void> {
+  const { body } = await (await run.api()).post(pathOf(name, `/${action}`));
+  if (isMachineFormat(run.globals.format)) await printRaw(run.output, run.globals.format, body);
+  const found = decode(rollout, body, "a rollout");
+  run.output.say(`${found.reason}; the rollout is ${found.phase}`);
+  run.output.next(`rollout status ${name} -w`);
+}
+
+const view: View<Rollout> = {
+  name: (row) => String(row.number),
+  columns: [
+    { header: "NUMBER", value: (row) => String(row.number), align: "right" },
+    { header: "VERSIONS", value: (row) => `${row.model}:${row.from} → ${row.to}` },
+    { header: "STRATEGY", value: (row) => row.strategy },
+    { header: "PHASE", value: phaseText },
+    { header: "WAVE", value: (row) => `${row.wave}/${row.waves.length}`, align: "right" },
+    { header: "BY", value: (row) => row.by },
+    { header: "BEGUN", value: (row) => `${formatSince(row.beganAt, Date.now())} ago` },
+    { header: "WHY", value: (row) => row.reason },
+  ],
+};
+
+export async function rolloutHistory(run: CommandContext, name: string): Promise<void> {
+  const { raw, items } = await readList(await run.api(), pathOf(name, "/history"), rollout);
+  await printList({ output: run.output, format: run.globals.format, raw, rows: items, view, empty: "" });
+}

@@ -1,0 +1,83 @@
+import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
+import { rollout, rolloutAction, type RolloutAction } from "../../../../shared/api/v1/rollouts.ts";
+import { SkerryError } from "../../../../shared/base/errors.ts";
+import { maySee, type Caller } from "../../../app/access/api-keys.ts";
+import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
+import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
+import { paginate } from "../rest/paginate.ts";
+import { defineRoute, EVERY_ROLE, OPERATORS, type Route } from "../server/route.ts";
+import { deploymentParams } from "./params.ts";
+
+const TAG = "Rollouts";
+const PATH = "/api/v1/deployments/{deployment}/rollout";
+
+const SUMMARIES: Readonly<Record<RolloutAction, string>> = {
+  pause: "Let a rollout stay as it is until it is resumed",
+  resume: "Let a paused rollout go on, or try a version again from which one has returned",
+  promote: "End a rollout with its new version, without the rest of its waves",
+  abort: "End a rollout with its old version: all requests return in one step",
+  undo: "Return to the version before, of a rollout that is under way or was promoted",
+};
+
+interface RolloutParts {
+  readonly rollouts: RolloutAdmin;
+  readonly deployments: Pick<DeploymentAdmin, "get">;
+}
+
+export function rolloutRoutes({ rollouts, deployments }: RolloutParts): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: PATH,
+      summary: "The newest rollout of a deployment: its phase, waves, nodes and why",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params: deploymentParams,
+      answer: rollout,
+      statuses: [200],
+      async handle({ params, caller }) {
+        requireVisible(caller, params.deployment);
+        return { body: rollouts.get(params.deployment) };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${PATH}/history`,
+      summary: "The rollouts of a deployment, newest first, the last 50",
+      tag: TAG,
+      access: EVERY_ROLE,
+      params: deploymentParams,
+      query: pageQuery,
+      answer: listOf(rollout),
+      statuses: [200],
+      async handle({ params, query, caller }) {
+        requireVisible(caller, params.deployment);
+        const items = await rollouts.history(params.deployment);
+        // Newest first: keys that fall.
+        const keyOf = ({ number }: { number: number }): string => String(1_000_000_000 - number);
+        return { body: paginate(items, { ...query, labelSelector: undefined }, { keyOf, labelsOf: () => ({}) }) };
+      },
+    }),
+    ...rolloutAction.options.map((action) =>
+      defineRoute({
+        method: "POST",
+        path: `${PATH}/${action}`,
+        summary: SUMMARIES[action],
+        tag: TAG,
+        access: OPERATORS,
+        params: deploymentParams,
+        answer: rollout,
+        statuses: [200],
+        async handle({ params, actor }) {
+          return { body: await rollouts.act(params.deployment, action, actor) };
+        },
+      }),
+    ),
+  ];
+
+  /** Throws `NOT_FOUND`, also for a deployment of a model outside the key's scope, in the same words. */
+  function requireVisible(caller: Caller, name: string): void {
+    const found = deployments.get(name);
+    if (!maySee(caller, found.spec.model)) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
+  }
+}
