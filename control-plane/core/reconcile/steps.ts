@@ -1,5 +1,6 @@
 import type { DeploymentFindings } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
+import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import { unionOf, type FleetKeys } from "../fleet/changes/fleet-keys.ts";
 import type { Transition } from "../fleet/transitions.ts";
@@ -146,12 +147,20 @@ const SENTENCES: StepTable<StepKind, [], string> = {
     `write the status of ${deployment} at generation ${generation}: ${findings.conditions
       .map(({ type, status, reason }) => `${type}=${status} ${reason}`)
       .join(", ")}`,
-  "rollout.write": ({ deployment, newest, next }) =>
-    `rollout of ${deployment}: ${[newest, next]
-      .flatMap((change) => (change ? [`${change.record.phase} (${change.record.reason})`] : []))
-      .join("; ")}`,
+  "rollout.write": ({ deployment, before, newest, next }) =>
+    `rollout of ${deployment}: ${[
+      ...(newest ? [rolloutSentence(newest.record, before?.record)] : []),
+      ...(next ? [rolloutSentence(next.record, undefined)] : []),
+    ].join("; ")}`,
   "node.announce": ({ transitions }) =>
     transitions.map(({ event: { reason, object } }) => `record ${reason} of ${object}`).join("; "),
 };
+
+function rolloutSentence(record: RolloutRecord, before: RolloutRecord | undefined): string {
+  if (record.phase !== before?.phase || record.wave !== before.wave) return `${record.phase}, ${record.reason}`;
+  const was = new Map(before.nodes.map(({ nodeId, state }) => [nodeId, state]));
+  const changed = record.nodes.filter(({ nodeId, state }) => was.get(nodeId) !== state);
+  return changed.length === 0 ? record.phase : changed.map(({ node, state }) => `${node} is ${state}`).join(", ");
+}
 
 const nameOf = ({ model, version }: FleetPlacement): string => `${model}:${version}`;

@@ -3,7 +3,7 @@ import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted } from "../scheduling/format.ts";
 import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
-import { membersNow } from "./members.ts";
+import { awaySentence, membersNow } from "./members.ts";
 import type { RolloutView } from "./view.ts";
 import { joining, shareOf, waveText } from "./waves.ts";
 
@@ -91,13 +91,13 @@ const enterWave = (record: RolloutRecord, wave: number, author: Author): Rollout
 
 function stage(record: RolloutRecord, { members, view, author, input }: Present): RolloutChange | undefined {
   const joined = joining(record, members, view).map(
-    ({ id, name, isThere }): RolloutNode => ({
-      nodeId: id,
-      node: name,
+    (node): RolloutNode => ({
+      nodeId: node.id,
+      node: node.name,
       wave: record.wave,
-      state: isThere ? "staging" : "waiting",
+      state: node.isLost ? "waiting" : "staging",
       since: input.at,
-      why: isThere ? null : `${name} is away and has not switched`,
+      why: node.isLost ? awaySentence(node) : null,
     }),
   );
   const all = [...members, ...joined];
@@ -120,15 +120,19 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
   return update(record, all);
 }
 
-/** No node of the wave is left to do anything: the wave is over, unless it waits for the first node of all. */
+/**
+ * No node of the wave is left to do anything: the wave is over, unless nodes are silent that may be back soon, or most of the
+ * fleet is gone, or no node at all has tried the new version yet.
+ */
 function skip(
   present: RolloutRecord,
   before: RolloutRecord,
   { view, author }: Pick<Present, "view" | "author">,
 ): RolloutChange | undefined {
+  const away = [...view.nodes.values()].filter(({ isThere, hasOld, isLeaving }) => !isThere && hasOld && !isLeaving);
   const isUntried = !present.nodes.some(({ state }) => state === "switched");
-  const comes = [...view.nodes.values()].some(({ isThere, hasOld, isLeaving }) => !isThere && hasOld && !isLeaving);
-  if (isUntried && comes) return update(before, present.nodes);
+  const isShort = away.some(({ isLost }) => !isLost);
+  if (isShort || view.isMassLoss || (isUntried && away.length > 0)) return update(before, present.nodes);
   const isNew = present.nodes.some((member) => member.wave === present.wave && member.state === "switched");
   return isNew ? toBaking(present, { members: present.nodes, view, author }) : passed(present, author);
 }

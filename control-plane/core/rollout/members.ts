@@ -6,8 +6,8 @@ import type { NodeView, RolloutView } from "./view.ts";
 const WITH_BYTES: readonly PlacementState[] = ["staged", "loading", "warming"];
 
 /**
- * The members of a rollout as they are now. One that is away and has not switched waits; one that falls silent with the new
- * version has failed, unless nodes without it fall silent as well. Those that are drained or removed are members no more.
+ * The members of a rollout as they are now. One that is lost and has not switched waits; one that is lost with the new
+ * version has failed, unless nodes without it are lost as well. A short silence changes nothing. Those that are drained or removed are members no more.
  * `at`: now, RFC 3339.
  */
 export function membersNow(record: RolloutRecord, view: RolloutView, at: string): readonly RolloutNode[] {
@@ -20,6 +20,9 @@ export function membersNow(record: RolloutRecord, view: RolloutView, at: string)
   });
 }
 
+/** Why a node that has not switched waits. */
+export const awaySentence = ({ name }: NodeView): string => `${name} is away and has not switched`;
+
 type MemberState = Pick<RolloutNode, "state" | "why">;
 
 function whenAway(
@@ -27,9 +30,10 @@ function whenAway(
   { state, why }: RolloutNode,
   { node, isNetwork }: { readonly node: NodeView; readonly isNetwork: boolean },
 ): MemberState {
-  if (state === "failed") return { state, why };
-  if (state !== "switched") return { state: "waiting", why: `${node.name} is away and has not switched` };
-  if (!node.isLost || isNetwork) return { state, why: `${node.name} is silent` };
+  if (state === "failed" || state === "waiting") return { state, why };
+  if (!node.isLost) return { state, why: `${node.name} is silent` };
+  if (state !== "switched") return { state: "waiting", why: awaySentence(node) };
+  if (isNetwork) return { state, why: `${node.name} is silent, as nodes without ${model}:${to} are` };
   return { state: "failed", why: `${node.name} fell silent with ${model}:${to}` };
 }
 

@@ -43,8 +43,9 @@ function advanced(fleet: Fleet, deployment: FleetDeployment, context: RolloutCon
   return advance(record, view, { phaseMs, leadingMs, verdict, at: context.at });
 }
 
-/** Whether a plan may be another after the step: a rollout begins, ends or enters another phase. */
+/** Whether a plan may be another after the step: a rollout begins, ends or enters another phase or wave. */
 export const isTurn = ({ before, newest, next }: Step<"rollout.write">): boolean =>
   next !== undefined ||
   newest?.record.phase !== before?.record.phase ||
+  newest?.record.wave !== before?.record.wave ||
   newest?.record.current !== before?.record.current;

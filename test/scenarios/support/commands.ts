@@ -1,3 +1,4 @@
+import { rolloutAction } from "../../../shared/api/v1/rollouts.ts";
 import type { Story } from "./story.ts";
 
 interface Entry {
@@ -33,8 +34,8 @@ const COMMANDS: readonly Entry[] = [
     run: (story, { node = "", version = "", state = "", code }) => story.node(node).report(version, state, code),
   },
   {
-    form: /^deploy (?<model>\w+):(?<version>\w+)(?: edge (?<edge>\d+))?(?: cloud (?<cloud>\d+))?(?<every> on every edge node)?(?: within (?<limit>\d+) MiB)?$/,
-    run: (story, { model = "", version = "", edge = "0", cloud = "0", every, limit }) =>
+    form: /^deploy (?<model>\w+):(?<version>\w+)(?: edge (?<edge>\d+))?(?: cloud (?<cloud>\d+))?(?<every> on every edge node)?(?: within (?<limit>\d+) MiB)?(?: by (?<strategy>\S+) rollouts)?$/,
+    run: (story, { model = "", version = "", edge = "0", cloud = "0", every, limit, strategy }) =>
       story.deploy({
         name: model,
         model,
@@ -44,9 +45,15 @@ const COMMANDS: readonly Entry[] = [
           cloud: { min: Number(cloud) },
         },
         ...(limit !== undefined && { limits: { memMiB: Number(limit) } }),
+        ...(strategy !== undefined && { rollout: { strategy, bakeSeconds: 10 } }),
       }),
   },
   { form: /^retry (?<name>\w+)$/, run: (story, { name = "" }) => story.retry(name) },
+  {
+    form: /^(?<action>pause|resume|promote|abort|undo) the rollout of (?<name>\w+)$/,
+    run: (story, { action, name = "" }) => story.actOnRollout(name, rolloutAction.parse(action)),
+  },
+  { form: /^rollout of (?<name>\w+)$/, run: (story, { name = "" }) => story.rollout(name) },
   { form: /^undeploy (?<name>\w+)$/, run: (story, { name = "" }) => story.undeploy(name) },
   { form: /^revoke (?<node>\S+)$/, run: (story, { node = "" }) => story.revoke(node) },
   { form: /^cordon (?<node>\S+)$/, run: (story, { node = "" }) => story.administer("cordon", node) },

@@ -11,6 +11,7 @@ import { NodeSessions } from "../../../control-plane/app/node-sessions/node-sess
 import { SessionRegistry } from "../../../control-plane/app/node-sessions/node-session.ts";
 import { SessionWatch } from "../../../control-plane/app/node-sessions/session-watch.ts";
 import { NodeAdmin } from "../../../control-plane/app/nodes/node-admin.ts";
+import { RolloutAdmin } from "../../../control-plane/app/rollouts/rollout-admin.ts";
 import { ModelPush } from "../../../control-plane/app/transfer/model-push.ts";
 import type { NewEvent } from "../../../control-plane/ports/events.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
@@ -31,6 +32,7 @@ export interface Replica {
   readonly gateway: NodeSessions;
   readonly nodes: NodeAdmin;
   readonly deployments: DeploymentAdmin;
+  readonly rollouts: RolloutAdmin;
   stop(): Promise<void>;
 }
 
@@ -152,6 +154,7 @@ export async function startReplica(
       timings: TIMINGS,
       publicUrl: "http://skerry",
     }),
+    rollouts: new RolloutAdmin({ store: ordered(postgres.rollouts), fleet, clock }),
     async stop() {
       gateway.stop();
       watch.stop();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { deploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import type { RolloutAction } from "../../../shared/api/v1/rollouts.ts";
 import type { NodeId } from "../../../shared/base/ids.ts";
 import {
   alice,
@@ -139,6 +140,17 @@ export class Story {
 
   async retry(name: string): Promise<void> {
     await this.#anyReplica().deployments.retry(name, alice);
+  }
+
+  async actOnRollout(name: string, action: RolloutAction): Promise<void> {
+    await this.#anyReplica().rollouts.act(name, action, alice);
+  }
+
+  rollout(name: string): void {
+    const { number, from, to, phase, wave, waves, share, nodes, reason } = this.#anyReplica().rollouts.get(name);
+    this.print(`rollout ${number} from ${from} to ${to}: ${phase}, wave ${wave} of ${waves.length}, ${share} % to ${to}`);
+    this.print(reason);
+    for (const { node, state, why } of nodes) this.print(`${node} is ${state}${why === null ? "" : `: ${why}`}`);
   }
 
   async undeploy(name: string): Promise<void> {

@@ -111,7 +111,8 @@ export class RolloutWorld {
     if (present?.number !== before?.number || present?.revision !== before?.revision)
       throw new Error("another revision");
     if (newest && present) {
-      const isNewPhase = present.record.phase !== newest.record.phase;
+      const { phase, wave } = present.record;
+      const isNewPhase = phase !== newest.record.phase || wave !== newest.record.wave;
       const phaseSince = isNewPhase ? this.now : present.phaseSince;
       const after = { ...present, revision: present.revision + 1, record: newest.record, phaseSince };
       this.#rollouts = [...this.#rollouts.slice(0, -1), after];

@@ -8,6 +8,13 @@ import { raiseDesiredRev } from "./desired-rev.ts";
 /** So many rollouts of a deployment are kept. */
 const MAX_KEPT = 50;
 
+interface PresentRollout {
+  readonly number: number;
+  readonly revision: number;
+  readonly phase: string;
+  readonly wave: number;
+}
+
 /**
  * Writes what becomes of a deployment's rollouts, with the deployment locked. Returns what changed; undefined, and nothing is
  * changed, when the deployment is at another generation or its newest rollout is not `before`.
@@ -19,13 +26,13 @@ export async function writeRollouts(
   const found = await tx.$queryRaw<unknown[]>`
     SELECT 1 AS found FROM deployments WHERE name = ${deployment} AND generation = ${generation} FOR NO KEY UPDATE`;
   if (found.length === 0) return undefined;
-  const [present] = await tx.$queryRaw<{ number: number; revision: number; phase: string }[]>`
-    SELECT number, revision, record->>'phase' AS phase FROM rollouts
+  const [present] = await tx.$queryRaw<PresentRollout[]>`
+    SELECT number, revision, record->>'phase' AS phase, (record->>'wave')::int AS wave FROM rollouts
     WHERE deployment_name = ${deployment} ORDER BY number DESC LIMIT 1`;
   if (present?.number !== before?.number || present?.revision !== before?.revision) return undefined;
-  if (present && newest) await replace(tx, deployment, { ...present, record: newest });
+  const isNewPhase = next !== undefined || newest?.phase !== present?.phase || newest?.wave !== present?.wave;
+  if (present && newest) await replace(tx, deployment, { number: present.number, record: newest, isNewPhase });
   if (next) await insert(tx, deployment, { number: (present?.number ?? 0) + 1, record: next });
-  const isNewPhase = next !== undefined || newest?.phase !== present?.phase;
   const nodes = isNewPhase ? await raiseDesiredRev(tx, Prisma.sql`deployment_name = ${deployment}`) : [];
   return { deployments: [deployment], nodes };
 }
@@ -33,9 +40,9 @@ export async function writeRollouts(
 async function replace(
   tx: Transaction,
   deployment: string,
-  { number, phase, record }: { readonly number: number; readonly phase: string; readonly record: RolloutRecord },
+  of: { readonly number: number; readonly record: RolloutRecord; readonly isNewPhase: boolean },
 ): Promise<void> {
-  const isNewPhase = phase !== record.phase;
+  const { number, record, isNewPhase } = of;
   const isEnded = ENDED_PHASES.includes(record.phase);
   await tx.$executeRaw`
     UPDATE rollouts SET record = ${JSON.stringify(record)}::jsonb, revision = revision + 1,

@@ -164,6 +164,7 @@ describe("nodes that are away in a rollout", () => {
   it("wait while they have not switched, and get the new version when they are back", () => {
     const world = atVersion1({ strategy: "blue-green" });
     world.unplug(...half);
+    world.wait(61);
     world.declare({ version: 2 });
     world.standStill();
     const states = Object.fromEntries(world.rollout?.nodes.map(({ node, state }) => [node, state]) ?? []);
@@ -174,6 +175,19 @@ describe("nodes that are away in a rollout", () => {
     world.standStill();
     expect(world.readyOn(2)).toEqual(ALL);
     expect(world.readyOn(1)).toEqual([]);
+  });
+
+  it("pass no wave by a short silence", () => {
+    const world = atVersion1({ strategy: "rolling", waves: [{ percent: 25 }, { percent: 50 }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    const others = ALL.filter((name) => !world.readyOn(2).includes(name));
+    world.unplug(...others);
+    world.wait(30);
+    expect(world.rollout).toMatchObject({ phase: "staging", wave: 2 });
+    world.plugIn(...others);
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 2 });
   });
 
   it("do not stop the rollout when nodes without the new version fall silent as well", () => {
