@@ -34,8 +34,8 @@ const COMMANDS: readonly Entry[] = [
     run: (story, { node = "", version = "", state = "", code }) => story.node(node).report(version, state, code),
   },
   {
-    form: /^deploy (?<model>\w+):(?<version>\w+)(?: edge (?<edge>\d+))?(?: cloud (?<cloud>\d+))?(?<every> on every edge node)?(?: within (?<limit>\d+) MiB)?(?: by (?<strategy>\S+) rollouts)?$/,
-    run: (story, { model = "", version = "", edge = "0", cloud = "0", every, limit, strategy }) =>
+    form: /^deploy (?<model>\w+):(?<version>\w+)(?: edge (?<edge>\d+))?(?: cloud (?<cloud>\d+))?(?<every> on every edge node)?(?: within (?<limit>\d+) MiB)?(?: by (?<strategy>\S+) rollouts that bake (?<bake>\d+) s)?$/,
+    run: (story, { model = "", version = "", edge = "0", cloud = "0", every, limit, strategy, bake }) =>
       story.deploy({
         name: model,
         model,
@@ -45,7 +45,7 @@ const COMMANDS: readonly Entry[] = [
           cloud: { min: Number(cloud) },
         },
         ...(limit !== undefined && { limits: { memMiB: Number(limit) } }),
-        ...(strategy !== undefined && { rollout: { strategy, bakeSeconds: 10 } }),
+        ...(strategy !== undefined && { rollout: { strategy, bakeSeconds: Number(bake) } }),
       }),
   },
   { form: /^retry (?<name>\w+)$/, run: (story, { name = "" }) => story.retry(name) },
