@@ -143,7 +143,11 @@ export class ControlLoop {
     const time = { now: this.#clock.now(), timings: this.#timings };
     const targets = this.#scaling.update(fleet, this.#demands(), time);
     const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets, pools: this.#pools() };
-    const rollouts = rolloutSteps(fleet, { ...context, at: toInstant(this.#clock.wallNow()), verdictOf: () => undefined });
+    const rollouts = rolloutSteps(fleet, {
+      ...context,
+      at: toInstant(this.#clock.wallNow()),
+      verdictOf: () => undefined,
+    });
     const turns = rollouts.filter(isTurn);
     if (turns.length > 0) {
       this.#basis = undefined;

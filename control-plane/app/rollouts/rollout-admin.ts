@@ -91,10 +91,7 @@ interface Found {
   readonly rollout: FleetRollout;
 }
 
-const toRolloutDto = (
-  deployment: string,
-  { number, record, beganAt, phaseAt, endedAt }: FleetRollout,
-): Rollout => ({
+const toRolloutDto = (deployment: string, { number, record, beganAt, phaseAt, endedAt }: FleetRollout): Rollout => ({
   deployment,
   number,
   ...record,

@@ -66,11 +66,7 @@ export function act(
 
 const only = (newest: RolloutChange): Declared => ({ newest, next: undefined });
 
-function again(
-  deployment: FleetDeployment,
-  of: Parameters<typeof firstRecord>[1],
-  author: Author,
-): ActOutcome {
+function again(deployment: FleetDeployment, of: Parameters<typeof firstRecord>[1], author: Author): ActOutcome {
   const next = firstRecord(deployment, of, author);
   return next ? { newest: undefined, next } : { refused: "the deployment has no `rollout` any more" };
 }

@@ -34,7 +34,7 @@ export interface AdvanceInput {
  *                 └───────────┴──────────┴─────► rolling-back ─► rolled-back, or paused
  *
  * `staging`: the nodes of the wave receive the bytes. `switching`: they load the new version beside the old one. `baking`:
- * it answers its share of the requests. The same record and view give the same step, whoever leads: a step that was not
+ * it answers its share of the requests. The same record and view give the same step under any leader: a step that was not
  * written is taken again, one that was written is not.
  */
 export function advance(record: RolloutRecord, view: RolloutView, input: AdvanceInput): RolloutChange | undefined {
@@ -56,7 +56,10 @@ export function advance(record: RolloutRecord, view: RolloutView, input: Advance
     }
     case "rolling-back":
       return finishReturn(record, view, author);
-    default:
+    case "paused":
+    case "promoted":
+    case "rolled-back":
+    case "superseded":
       return undefined;
   }
 }
@@ -90,16 +93,14 @@ const enterWave = (record: RolloutRecord, wave: number, author: Author): Rollout
 };
 
 function stage(record: RolloutRecord, { members, view, author, input }: Present): RolloutChange | undefined {
-  const joined = joining(record, members, view).map(
-    (node): RolloutNode => ({
-      nodeId: node.id,
-      node: node.name,
-      wave: record.wave,
-      state: node.isLost ? "waiting" : "staging",
-      since: input.at,
-      why: node.isLost ? awaySentence(node) : null,
-    }),
-  );
+  const joined = joining(record, members, view).map((node): RolloutNode => ({
+    nodeId: node.id,
+    node: node.name,
+    wave: record.wave,
+    state: node.isLost ? "waiting" : "staging",
+    since: input.at,
+    why: node.isLost ? awaySentence(node) : null,
+  }));
   const all = [...members, ...joined];
   const open = awaited(all);
   const present = { ...record, nodes: all };
@@ -112,8 +113,7 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
     });
   const without = open.filter(
     ({ nodeId, since }) =>
-      view.nodes.get(nodeId)?.fresh === undefined &&
-      msOfInstant(input.at) - msOfInstant(since) >= WITHOUT_PLACEMENT_MS,
+      view.nodes.get(nodeId)?.fresh === undefined && msOfInstant(input.at) - msOfInstant(since) >= WITHOUT_PLACEMENT_MS,
   );
   if (joined.length === 0 && without.length > 0 && input.leadingMs >= WITHOUT_PLACEMENT_MS)
     return pause(present, author, `${nameOf(record)} has no place on ${without.map(({ node }) => node).join(", ")}`);

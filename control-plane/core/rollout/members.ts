@@ -15,7 +15,9 @@ export function membersNow(record: RolloutRecord, view: RolloutView, at: string)
   return record.nodes.flatMap((member): RolloutNode[] => {
     const node = view.nodes.get(member.nodeId);
     if (!node || node.isLeaving) return [];
-    const { state, why } = node.isThere ? whenThere(record, member, node) : whenAway(record, member, { node, isNetwork });
+    const { state, why } = node.isThere
+      ? whenThere(record, member, node)
+      : whenAway(record, member, { node, isNetwork });
     return [{ ...member, state, why, since: state === member.state ? member.since : at }];
   });
 }

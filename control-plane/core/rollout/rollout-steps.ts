@@ -18,11 +18,7 @@ export function rolloutSteps(fleet: Fleet, context: RolloutContext): readonly St
   return [...fleet.deployments.values()].flatMap((deployment) => stepOf(fleet, deployment, context) ?? []);
 }
 
-function stepOf(
-  fleet: Fleet,
-  deployment: FleetDeployment,
-  context: RolloutContext,
-): Step<"rollout.write"> | undefined {
+function stepOf(fleet: Fleet, deployment: FleetDeployment, context: RolloutContext): Step<"rollout.write"> | undefined {
   const { name, generation, spec, rollout } = deployment;
   if (spec.rollout === undefined && rollout?.record.current !== true) return undefined;
   const found = declared(fleet, deployment, context.at);

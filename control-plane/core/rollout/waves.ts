@@ -70,7 +70,9 @@ export function waveText({ percent, replicas, zone, where }: Wave): string {
   if (zone !== undefined) return `zone ${zone}`;
   return Object.entries(where?.matchLabels ?? {})
     .map(([key, value]) => `${key}=${value}`)
-    .concat((where?.matchExpressions ?? []).map(({ key, operator, values }) => `${key} ${operator} ${values.join(",")}`))
+    .concat(
+      (where?.matchExpressions ?? []).map(({ key, operator, values }) => `${key} ${operator} ${values.join(",")}`),
+    )
     .join(" ");
 }
 

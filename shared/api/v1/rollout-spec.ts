@@ -39,7 +39,6 @@ export const gateSpec = z.strictObject({
       "Nodes that may fail before the rollout returns: the new version does not load there, ends there after it was ready, or the node falls silent with it. Default: 0.",
     ),
 });
-export type GateSpec = z.infer<typeof gateSpec>;
 
 export const rolloutStrategy = z.enum(["rolling", "canary", "blue-green", "recreate"]);
 export type RolloutStrategy = z.infer<typeof rolloutStrategy>;

@@ -40,7 +40,6 @@ const rolloutNote = z.object({
   who: z.string(),
   what: z.string(),
 });
-export type RolloutNote = z.infer<typeof rolloutNote>;
 
 /** One check of a gate, in a sentence. */
 const finding = z.object({ check: z.string(), sentence: z.string() });
@@ -62,7 +61,9 @@ export const rolloutRecord = z.object({
   nodes: z.array(rolloutNode),
   current: z
     .boolean()
-    .describe("Whether it says at which version the deployment is. Not once the deployment went on without rollouts, or with another model."),
+    .describe(
+      "Whether it says at which version the deployment is. Not once the deployment went on without rollouts, or with another model.",
+    ),
   reason: z.string().describe("Why it is in this phase, in a sentence."),
   by: z.string().describe("Who started it: the name of a key, or `skerry` for a changed version."),
   findings: z.array(finding).describe("What the gate found last."),

@@ -148,7 +148,9 @@ export class Story {
 
   rollout(name: string): void {
     const { number, from, to, phase, wave, waves, share, nodes, reason } = this.#anyReplica().rollouts.get(name);
-    this.print(`rollout ${number} from ${from} to ${to}: ${phase}, wave ${wave} of ${waves.length}, ${share} % to ${to}`);
+    this.print(
+      `rollout ${number} from ${from} to ${to}: ${phase}, wave ${wave} of ${waves.length}, ${share} % to ${to}`,
+    );
     this.print(reason);
     for (const { node, state, why } of nodes) this.print(`${node} is ${state}${why === null ? "" : `: ${why}`}`);
   }

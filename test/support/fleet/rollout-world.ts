@@ -29,7 +29,9 @@ export const EIGHT_NODES: readonly WorldNode[] = [
 type RolloutInput = Partial<NonNullable<DeploymentSpec["rollout"]>>;
 
 /** What the leader writes in one run, of which a prefix may be all that happens. */
-type WorldStep = Step<"rollout.write" | "placement.create" | "placement.remove" | "placement.delete" | "placement.retry">;
+type WorldStep = Step<
+  "rollout.write" | "placement.create" | "placement.remove" | "placement.delete" | "placement.retry"
+>;
 
 /** Nodes, one deployment with rollouts, and control planes whose steps are carried out one by one. */
 export class RolloutWorld {

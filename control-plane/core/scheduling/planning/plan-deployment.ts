@@ -183,7 +183,9 @@ export function planKind(kind: NodeKind, input: KindInput) {
   );
   // A version that fails takes nobody's room, or it would fail on one node after the other and empty them all.
   const forced =
-    missing > 0 && !hasFailed && !input.closed ? preempt(missing, kind, { ...input, candidates: placing.candidates }) : undefined;
+    missing > 0 && !hasFailed && !input.closed
+      ? preempt(missing, kind, { ...input, candidates: placing.candidates })
+      : undefined;
   const isHelped =
     forced !== undefined && forced.create.length === wanted - standing.length - retry.length - placing.create.length;
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];

@@ -6,7 +6,10 @@ import { EIGHT_NODES, RolloutWorld } from "../../../../support/fleet/rollout-wor
 const NAMES = EIGHT_NODES.map(({ name }) => name);
 
 /** A rollout from beginning to end, of which the leader dies once: after `lives` steps, in the middle of a run. */
-function roll(lives: number, { broken, strategy }: { readonly broken: boolean; readonly strategy: "canary" | "recreate" }) {
+function roll(
+  lives: number,
+  { broken, strategy }: { readonly broken: boolean; readonly strategy: "canary" | "recreate" },
+) {
   const world = new RolloutWorld({ strategy, ...(strategy === "canary" && { waves: [{ percent: 30 }] }) });
   world.standStill();
   if (broken) world.broken.set(2, new Set(NAMES));
@@ -139,9 +142,12 @@ describe("whatever happens in rollouts", () => {
         expect(ENDED_PHASES).toContain(phase);
         const { from, to } = world.rollout ?? { from: 1, to: 1 };
         const version = world.rollout === undefined || phase === "promoted" ? to : from;
-        expect(world.placements().map((each) => `${each.node} ${each.version}`).toSorted()).toEqual(
-          NAMES.map((name) => `${name} ${version}`).toSorted(),
-        );
+        expect(
+          world
+            .placements()
+            .map((each) => `${each.node} ${each.version}`)
+            .toSorted(),
+        ).toEqual(NAMES.map((name) => `${name} ${version}`).toSorted());
       }),
       { numRuns: 100 },
     );

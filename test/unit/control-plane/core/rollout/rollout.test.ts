@@ -239,7 +239,10 @@ describe("operators", () => {
     during("staging", world);
     expect(world.act("undo")).toBeUndefined();
     world.standStill(() => expect(world.readyOn(2)).toEqual([]));
-    expect(world.rollout).toMatchObject({ phase: "rolled-back", reason: "digits:2 returns to 1: ana undid the rollout" });
+    expect(world.rollout).toMatchObject({
+      phase: "rolled-back",
+      reason: "digits:2 returns to 1: ana undid the rollout",
+    });
     expect(world.readyOn(1)).toEqual(ALL);
   });
 
