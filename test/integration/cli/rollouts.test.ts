@@ -1,0 +1,115 @@
+import type { ServerResponse } from "node:http";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
+import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
+import { FakeApi, json, type Asked } from "./support/fake-api.ts";
+import { listOf } from "./support/objects.ts";
+
+const PATH = "/api/v1/deployments/digits/rollout";
+const AT = "2026-01-01T00:00:00.000Z";
+
+const aRollout = (over: Partial<Rollout> = {}): Rollout => ({
+  deployment: "digits",
+  number: 3,
+  model: "digits",
+  from: 1,
+  to: 2,
+  declared: 2,
+  strategy: "canary",
+  waves: [{ percent: 10 }, { percent: 100 }],
+  bakeSeconds: 60,
+  gate: { maxFailedNodes: 0 },
+  phase: "baking",
+  resumes: null,
+  wave: 1,
+  share: 10,
+  nodes: [
+    {
+      nodeId: "n-b",
+      node: "edge-b",
+      wave: 1,
+      state: "failed",
+      since: AT,
+      why: "digits:2 failed on edge-b: LOAD_FAILED",
+    },
+    { nodeId: "n-a", node: "edge-a", wave: 1, state: "switched", since: AT, why: null },
+  ],
+  current: true,
+  reason: "wave 1 of 2: digits:2 answers 10 % of the requests",
+  by: "skerry",
+  findings: [],
+  notes: [{ at: AT, who: "skerry", what: "wave 1 of 2 begins (10 %)" }],
+  beganAt: AT,
+  phaseAt: AT,
+  endedAt: null,
+  ...over,
+});
+
+describe("skerry rollout", () => {
+  let api: FakeApi;
+  let env: NodeJS.ProcessEnv;
+  const cli = (...args: readonly string[]): Promise<CliResult> => runCli(["rollout", ...args], { env });
+
+  beforeEach(async () => {
+    api = new FakeApi();
+    env = { SKERRY_SERVER: await api.start(), SKERRY_API_KEY: "sk_test" };
+  });
+  afterEach(() => api.stop());
+
+  it("shows phase, nodes and what happened", async () => {
+    api.on(`GET ${PATH}`, aRollout());
+    const { exitCode, stdout } = await cli("status", "digits");
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/Versions +digits:1 → 2/);
+    expect(stdout).toMatch(/Phase +baking for/);
+    expect(stdout).toMatch(/edge-a +1 +switched/);
+    expect(stdout).toMatch(/edge-b +1 +failed .*digits:2 failed on edge-b: LOAD_FAILED/);
+    expect(stdout).toContain("wave 1 of 2 begins (10 %)");
+  });
+
+  it.each([
+    ["promoted", 0],
+    ["rolled-back", 2],
+    ["superseded", 2],
+  ] as const)("follows a rollout until it is %s: exit code %i", async (phase, expected) => {
+    let asked = 0;
+    api.on(`GET ${PATH}`, (_: Asked, response: ServerResponse) => {
+      asked += 1;
+      json(response, 200, aRollout(asked < 3 ? {} : { phase, reason: "it has ended" }));
+    });
+    const { exitCode, stderr } = await cli("status", "digits", "-w");
+    expect(exitCode).toBe(expected);
+    expect(stderr).toContain("baking  wave 1 of 2: digits:2 answers 10 % of the requests");
+    expect(stderr).toContain(`${phase}  it has ended`);
+  });
+
+  it.each(["pause", "resume", "promote", "abort", "undo"])(
+    "asks the control plane to %s, and says what came of it",
+    async (action) => {
+      api.on(`POST ${PATH}/${action}`, aRollout({ phase: "paused", reason: `ana did ${action}` }));
+      const { exitCode, stderr } = await cli(action, "digits");
+      expect([exitCode, stderr]).toEqual([
+        0,
+        `ana did ${action}; the rollout is paused\nNext: skerry rollout status digits -w\n`,
+      ]);
+    },
+  );
+
+  it("says why an action cannot be done: exit code 6", async () => {
+    api.problem(
+      `POST ${PATH}/promote`,
+      409,
+      "CONFLICT",
+      "the rollout to digits:2 is promoted: there is nothing to promote",
+    );
+    const { exitCode, stderr } = await cli("promote", "digits");
+    expect([exitCode, stderr]).toEqual([6, expect.stringContaining("there is nothing to promote")]);
+  });
+
+  it("lists the rollouts of a deployment", async () => {
+    api.on(`GET ${PATH}/history`, listOf([aRollout(), aRollout({ number: 2, phase: "rolled-back" })]));
+    const { stdout } = await cli("history", "digits");
+    expect(stdout).toMatch(/3 +digits:1 → 2 +canary +baking +1\/2 +skerry/);
+    expect(stdout).toMatch(/2 +digits:1 → 2 +canary +rolled-back/);
+  });
+});
