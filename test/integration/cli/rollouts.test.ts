@@ -107,7 +107,7 @@ describe("skerry rollout", () => {
   });
 
   it("lists the rollouts of a deployment", async () => {
-    api.on(`GET ${PATH}/history`, listOf([aRollout(), aRollout({ number: 2, phase: "rolled-back" })]));
+    api.on(`GET ${PATH}/history`, listOf(aRollout(), aRollout({ number: 2, phase: "rolled-back" })));
     const { stdout } = await cli("history", "digits");
     expect(stdout).toMatch(/3 +digits:1 → 2 +canary +baking +1\/2 +skerry/);
     expect(stdout).toMatch(/2 +digits:1 → 2 +canary +rolled-back/);
