@@ -1,4 +1,4 @@
-import type { NodeSelector } from "../../../../shared/api/v1/deployments.ts";
+import type { NodeSelector } from "../../../../shared/api/v1/node-selector.ts";
 import { memo } from "../../memo.ts";
 import { unmetRequirement } from "../selector.ts";
 import type { Filter } from "./filter.ts";

@@ -3,7 +3,8 @@ import type { NodeKind } from "../../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import { isWanted, placementsOfDeployment, versionOf } from "../../fleet/queries.ts";
 import type { FleetPlacement } from "../../fleet/types.ts";
-import { candidatesById, type Candidate, type PlacementRequest } from "../candidate.ts";
+import { candidateOf } from "../candidate-list.ts";
+import type { Candidate, PlacementRequest } from "../candidate.ts";
 import { STATIC_FILTERS } from "../profile.ts";
 import { firstRefusal } from "../rank.ts";
 import { placeReplicas, type PlannedPlacement } from "./place-replicas.ts";
@@ -47,6 +48,7 @@ export function planRollout(candidates: readonly Candidate[], input: RolloutInpu
     ],
     records: [...stable.records, ...next.records],
     shortfall: [...stable.shortfall, ...next.shortfall],
+    lacking: stable.lacking,
     cloudShortfall: stable.cloudShortfall,
     stalled: stable.stalled,
     preempt: [],
@@ -67,6 +69,7 @@ const NOTHING = {
   remove: [],
   records: [],
   shortfall: [],
+  lacking: 0,
   cloudShortfall: [],
   stalled: [],
   wakeAt: undefined,
@@ -102,6 +105,7 @@ function planOld(candidates: readonly Candidate[], input: VersionInput) {
     remove: [...edge.remove, ...cloud.remove],
     records: [...edge.records, ...cloud.records],
     shortfall: [...edge.shortfall, ...cloud.shortfall],
+    lacking: edge.lacking + cloud.lacking,
     cloudShortfall: cloud.shortfall,
     stalled: [...edge.stalled, ...cloud.stalled],
     wakeAt: earliest([edge.wakeAt, cloud.wakeAt], context.now),
@@ -127,7 +131,7 @@ function planFresh(candidates: readonly Candidate[], input: VersionInput): Fresh
   let present = candidates;
   const isThere = new Set(placements.filter(({ version }) => version === record.to).map(({ nodeId }) => nodeId));
   for (const { nodeId, state } of record.nodes) {
-    const candidate = candidatesById(present).get(nodeId);
+    const candidate = candidateOf(present, nodeId);
     if (!candidate || candidate.state !== "ready" || state === "failed" || isThere.has(candidate.node.id)) continue;
     const placing = placeReplicas(1, candidate.node.kind, { need, candidates: [candidate], context });
     create.push(...placing.create);
@@ -140,17 +144,17 @@ function planFresh(candidates: readonly Candidate[], input: VersionInput): Fresh
 
 /** What leaves a node: the new version where it may not stay, the old one where it is in the way. */
 function makeWay(candidates: readonly Candidate[], { need, placements, record }: VersionInput) {
-  const byId = candidatesById(candidates);
+  const at = (nodeId: string): Candidate | undefined => candidateOf(candidates, nodeId);
   const name = `${need.version.model}:${need.version.version}`;
   const fresh = placements.filter(({ version }) => version === record.to);
   const remove: Removal[] = fresh.flatMap((placement) => {
-    const why = whyNotHere(byId.get(placement.nodeId), need);
+    const why = whyNotHere(at(placement.nodeId), need);
     return why === undefined ? [] : [{ placement, why }];
   });
   const oldOn = ({ nodeId }: FleetPlacement): FleetPlacement | undefined =>
     placements.find((each) => each.nodeId === nodeId && each.version === record.from);
   const isHeld = (placement: FleetPlacement): boolean => {
-    const candidate = byId.get(placement.nodeId);
+    const candidate = at(placement.nodeId);
     if (candidate?.state !== "ready") return false;
     const isForMemory = placement.state === "staged" && candidate.held.has(placement.id);
     return candidate.diskHeld.has(placement.id) || (isForMemory && phaseOf(record) !== "staging");
@@ -168,7 +172,7 @@ function makeWay(candidates: readonly Candidate[], { need, placements, record }:
     remove: [...remove, ...leaving.map((placement) => ({ placement, why, isBreak: true }))],
     waiting: held.map(
       (placement) =>
-        `${name} waits on ${byId.get(placement.nodeId)?.node.name ?? placement.nodeId} until ${record.from} has left`,
+        `${name} waits on ${at(placement.nodeId)?.node.name ?? placement.nodeId} until ${record.from} has left`,
     ),
   };
 }
@@ -188,10 +192,9 @@ function stallsOf(
   placements: readonly FleetPlacement[],
   { to }: RolloutRecord,
 ): readonly (number | undefined)[] {
-  const byId = candidatesById(candidates);
   return placements
     .filter(({ version }) => version === to)
-    .map(({ id, nodeId }) => byId.get(nodeId)?.stallTimes.get(id));
+    .map(({ id, nodeId }) => candidateOf(candidates, nodeId)?.stallTimes.get(id));
 }
 
 function earliest(times: readonly (number | undefined)[], now: number): number | undefined {
