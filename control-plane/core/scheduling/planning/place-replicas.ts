@@ -55,7 +55,13 @@ export function placeReplicas(
       break; // nor would the next replica find a node
     }
     const { node } = chosen.candidate;
-    create.push({ nodeId: node.id, node: node.name, record, attempt: attemptOn(node, need.memMiB), version: need.version.version });
+    create.push({
+      nodeId: node.id,
+      node: node.name,
+      record,
+      attempt: attemptOn(node, need.memMiB),
+      version: need.version.version,
+    });
     const before = present.at(node.id) ?? chosen.candidate;
     const memMiB = addedMiB(before, need, { isBreak });
     const after = withPlacement(before, placementOn(node.id, need, record), { memMiB, diskMiB: need.diskMiB });
