@@ -122,6 +122,7 @@ export async function composeControlPlane(
     push,
     telemetry,
     timings,
+    peerUrl: config.peerUrl,
     heartbeatMs: config.heartbeatMs,
     clock,
     random,

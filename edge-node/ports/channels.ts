@@ -62,6 +62,14 @@ export interface TransferChannel {
   readonly closed: Promise<ChannelClosed>;
 }
 
+/** Which session a channel belongs to, and where it is. */
+export interface SessionAddress {
+  readonly epoch: number;
+  readonly replica: string;
+  /** Where that control plane itself is dialled; tried before the URL that may lead to any. */
+  readonly url: string | undefined;
+}
+
 /** Dials the control plane; every dial upgrades, answers the challenge and resolves when authenticated, else throws `ChannelRefused`. */
 export interface Dialer {
   /** The next control dial goes to the next URL: the control plane that was dialled last is about to stop. */
@@ -78,9 +86,7 @@ export interface Dialer {
     signal: AbortSignal,
   ): Promise<ControlChannel>;
   inference(
-    session: {
-      epoch: number;
-      replica: string;
+    session: SessionAddress & {
       /** Whether large responses go out as streams: the control plane has the feature too. */
       streamsResponses: boolean;
     },
@@ -89,7 +95,7 @@ export interface Dialer {
   ): Promise<InferenceChannel>;
   /** Frames are handed over one at a time: the next is read from the socket when the promise has resolved. */
   transfer(
-    session: { epoch: number; replica: string; ticket: NonNullable<Attach["ticket"]> },
+    session: SessionAddress & { ticket: NonNullable<Attach["ticket"]> },
     onFrame: (frame: TransferFrame) => Promise<void>,
     signal: AbortSignal,
   ): Promise<TransferChannel>;

@@ -253,6 +253,8 @@ export const welcome = message("welcome", {
   lostMs: ms,
   desiredRev: count,
   replica: id,
+  /** Where this control plane is dialled from its own network, for the other channels: a ws:// or wss:// URL. */
+  url: z.string().max(512).optional(),
   features: z.array(z.string().max(32)).max(64),
 });
 export type Welcome = z.infer<typeof welcome>;

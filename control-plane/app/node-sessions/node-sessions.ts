@@ -32,6 +32,8 @@ import type { Telemetry } from "../inference/telemetry.ts";
 
 interface Parts {
   readonly replica: string;
+  /** Where nodes of the same network dial this very control plane; null: they do not. */
+  readonly peerUrl: string | null;
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly fleet: FleetCache;
@@ -114,7 +116,7 @@ export class NodeSessions implements NodeSessionHandler {
   }
 
   async openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession> {
-    const { sessions, replica, registry, fleet, timings, clock } = this.#parts;
+    const { sessions, replica, peerUrl, registry, fleet, timings, clock } = this.#parts;
     if (this.#isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop");
     await this.#conflicts.refuseClone(hello, nodeId, peer.address);
     const opened = await sessions.open({
@@ -166,6 +168,8 @@ export class NodeSessions implements NodeSessionHandler {
         lostMs: timings.lostMs,
         desiredRev: opened.desiredRev,
         replica,
+        // Pods are in the network of the control planes; devices most often are not, and would try in vain.
+        ...(node.kind === "cloud" && peerUrl !== null && { url: peerUrl }),
         features: commonFeatures(hello.features),
       },
       started: (welcomeId) => {

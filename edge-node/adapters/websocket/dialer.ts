@@ -5,7 +5,13 @@ import type { Channel } from "../../../shared/protocol/limits.ts";
 import type { ControlPlaneMessage, Welcome } from "../../../shared/protocol/messages.ts";
 import type { TransferFrame } from "../../../shared/protocol/frames/transfer-frame.ts";
 import type { NodeIdentity } from "../../ports/identity.ts";
-import type { ControlChannel, Dialer, InferenceChannel, TransferChannel } from "../../ports/channels.ts";
+import type {
+  ControlChannel,
+  Dialer,
+  InferenceChannel,
+  SessionAddress,
+  TransferChannel,
+} from "../../ports/channels.ts";
 import { channelRefused } from "../../app/session/channel-refused.ts";
 import { WebSocketControlChannel } from "./control-channel.ts";
 import { WebSocketInferenceChannel, type InferenceHandlers } from "./inference-channel.ts";
@@ -20,11 +26,16 @@ interface Parts {
   readonly clock: Clock;
 }
 
+/** A control plane of the same network answers sooner. */
+const DIRECT_MS = 2_000;
+
 /** Dials the control plane over ws. After a failure the next control dial goes to the next URL; the other channels follow it. */
 export class WebSocketDialer implements Dialer {
   readonly #parts: Parts;
   readonly #open = new Set<NodeChannel>();
   #url = 0;
+  /** Where a control plane said that it is itself, and could not be dialled. */
+  #unreached: string | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -70,12 +81,11 @@ export class WebSocketDialer implements Dialer {
   }
 
   async inference(
-    session: { epoch: number; replica: string; streamsResponses: boolean },
+    session: SessionAddress & { streamsResponses: boolean },
     handlers: InferenceHandlers,
     signal: AbortSignal,
   ): Promise<InferenceChannel> {
-    const { replica } = session;
-    const { socket } = await this.#dial("inference", { replica, signal }, this.#attach(session));
+    const { socket } = await this.#dialSession("inference", { session, signal }, this.#attach(session));
     const channel = new WebSocketInferenceChannel(socket, {
       clock: this.#parts.clock,
       streamsResponses: session.streamsResponses,
@@ -85,12 +95,11 @@ export class WebSocketDialer implements Dialer {
   }
 
   async transfer(
-    session: { epoch: number; replica: string; ticket: string },
+    session: SessionAddress & { ticket: string },
     onFrame: (frame: TransferFrame) => Promise<void>,
     signal: AbortSignal,
   ): Promise<TransferChannel> {
-    const { replica } = session;
-    const { socket } = await this.#dial("transfer", { replica, signal }, this.#attach(session));
+    const { socket } = await this.#dialSession("transfer", { session, signal }, this.#attach(session));
     const channel = new WebSocketTransferChannel(socket);
     channel.listen(onFrame);
     return channel;
@@ -110,14 +119,39 @@ export class WebSocketDialer implements Dialer {
     });
   }
 
+  /**
+   * Dials the control plane that holds the session where it is itself, if it said so. From where that cannot be reached, or
+   * the join token does not allow it, its other URL is dialled, and from then on only that one.
+   */
+  async #dialSession(
+    channel: Channel,
+    { session, signal }: { readonly session: SessionAddress; readonly signal: AbortSignal },
+    answer: Answer,
+  ): ReturnType<typeof openChannel> {
+    const { replica, url } = session;
+    if (url !== undefined && url !== this.#unreached)
+      try {
+        return await this.#dial(channel, { replica, url, upgradeMs: DIRECT_MS, signal }, answer);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        this.#unreached = url;
+      }
+    return this.#dial(channel, { replica, signal }, answer);
+  }
+
   async #dial(
     channel: Channel,
-    { replica, signal }: { readonly replica: string | undefined; readonly signal: AbortSignal },
+    to: {
+      readonly replica: string | undefined;
+      readonly signal: AbortSignal;
+      readonly url?: string;
+      readonly upgradeMs?: number;
+    },
     answer: Answer,
   ): ReturnType<typeof openChannel> {
     const { identity, connect, clock } = this.#parts;
     const url = identity.urls[this.#url % identity.urls.length] ?? "";
-    const opened = await openChannel({ channel, url, identity, replica, connect, clock, signal }, answer);
+    const opened = await openChannel({ channel, url, identity, connect, clock, ...to }, answer);
     const { socket } = opened;
     this.#open.add(socket);
     void socket.closed.then(() => this.#open.delete(socket));

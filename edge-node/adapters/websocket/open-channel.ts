@@ -21,7 +21,6 @@ import { isLoopback } from "../../core/loopback.ts";
 import { closedByStatus, NodeChannel } from "./node-channel.ts";
 import { parseMessage } from "./parse-message.ts";
 
-/** DNS, TCP, TLS and the upgrade together. */
 const UPGRADE_DEADLINE_MS = 10_000;
 
 /** Opens the TCP or TLS connection to a control plane, checked against the pin. Rejects when it may not or cannot. */
@@ -35,6 +34,8 @@ export interface OpenOptions {
   readonly connect: Connect;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** DNS, TCP, TLS and the upgrade together; 10 s if left out. */
+  readonly upgradeMs?: number;
 }
 
 /** What answers the challenge: `hello` or `attach`, with this signature. */
@@ -92,10 +93,10 @@ const refused = (reason: string): ChannelRefused =>
   channelRefused({ code: CLOSE.INVALID_MESSAGE, reason, retryAfterMs: 0 });
 
 async function upgrade(options: OpenOptions): Promise<NodeChannel> {
-  const { channel, url, identity, replica, connect, clock, signal } = options;
+  const { channel, url, identity, replica, connect, clock, signal, upgradeMs = UPGRADE_DEADLINE_MS } = options;
   const deadline = new AbortController();
   const stop = (): void => deadline.abort(signal.reason);
-  const cancel = clock.after(UPGRADE_DEADLINE_MS, () => deadline.abort(new Error("no connection within 10 s")));
+  const cancel = clock.after(upgradeMs, () => deadline.abort(new Error(`no connection within ${upgradeMs / 1_000} s`)));
   signal.addEventListener("abort", stop, { once: true });
   try {
     if (signal.aborted) stop();

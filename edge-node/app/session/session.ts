@@ -61,7 +61,7 @@ export class Session {
     parts: SessionParts,
   ) {
     const { clock, random, telemetry, desired, placements, dialer } = parts;
-    const { replica, features } = channel.welcome;
+    const { replica, url, features } = channel.welcome;
     const streamsResponses = features.includes(FEATURE.RESPONSE_STREAMS);
     this.#parts = parts;
     this.#channel = channel;
@@ -84,7 +84,7 @@ export class Session {
     });
     this.#inference = new InferenceConnection({
       ...parts,
-      dial: (handlers, signal) => dialer.inference({ epoch, replica, streamsResponses }, handlers, signal),
+      dial: (handlers, signal) => dialer.inference({ epoch, replica, url, streamsResponses }, handlers, signal),
     });
   }
 
@@ -105,14 +105,14 @@ export class Session {
 
   start(): void {
     const { desired, statuses, log, transfers, dialer } = this.#parts;
-    const { replica } = this.#channel.welcome;
+    const { replica, url } = this.#channel.welcome;
     const channel = this.#channel;
     desired.reset();
     statuses.connect(channel);
     log.connect((message) => channel.send(message));
     transfers.connect({
       send: (message) => channel.send(message),
-      dial: (ticket, onFrame, signal) => dialer.transfer({ epoch: this.#epoch, replica, ticket }, onFrame, signal),
+      dial: (ticket, onFrame, signal) => dialer.transfer({ epoch: this.#epoch, replica, url, ticket }, onFrame, signal),
     });
     this.placementsChanged();
     this.#heartbeat.start();

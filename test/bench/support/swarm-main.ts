@@ -150,7 +150,7 @@ async function open(node: number, onReady: () => void = () => undefined): Promis
   });
   const { epoch = 0, replica } = channel.welcome;
   const inference = dialer.inference(
-    { epoch, replica, streamsResponses: true },
+    { epoch, replica, url: undefined, streamsResponses: true },
     { onRequest: () => undefined, onCancel: () => undefined },
     signal,
   );

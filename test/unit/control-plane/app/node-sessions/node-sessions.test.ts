@@ -63,9 +63,9 @@ const hello = {
   placements: [],
 } as unknown as Hello;
 
-async function setUp() {
+async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } = {}) {
   const clock = new TestClock(NOW);
-  const fleet = await fleetOf({ nodes: [node] }, clock);
+  const fleet = await fleetOf({ nodes: [{ ...node, kind }] }, clock);
   const registry = new SessionRegistry();
   const sessions = new Sessions();
   const events: NewEvent[] = [];
@@ -74,6 +74,7 @@ async function setUp() {
   const redeemed: string[] = [];
   const handler = new NodeSessions({
     replica: "r-1",
+    peerUrl: "ws://10.0.0.7:7070",
     sessions: sessions as never,
     registry,
     fleet,
@@ -132,6 +133,13 @@ describe("a node that opens a session", () => {
       features: ["response-streams"],
     });
     expect(reasons()).toEqual(["NodeConnected"]);
+  });
+
+  it("learns where this very control plane is dialled when it is a cloud node, whose network it shares", async () => {
+    const { session } = await (await setUp({ kind: "cloud" })).connect();
+    expect(session.welcome.url).toBe("ws://10.0.0.7:7070");
+    const { session: ofDevice } = await (await setUp({ kind: "edge" })).connect();
+    expect(ofDevice.welcome.url).toBeUndefined();
   });
 
   it("is refused when its identity is void, and when this control plane is about to stop", async () => {
