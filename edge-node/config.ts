@@ -81,7 +81,7 @@ const settings = z.object({
     .default("")
     .transform(enginesOrComplain)
     .describe(
-      "Inference servers beside the node whose models it offers, separated by spaces: openai=URL or oip=URL, and behind it ,key-file=FILE for the key that the server asks for and ,slots=NUMBER for the requests that it runs at once. As an argument: --engine, once for each.",
+      "Inference servers beside the node whose models it offers, separated by spaces: openai=URL or oip=URL, and behind it ,key-file=FILE for the key that the server asks for, ,slots=NUMBER for the requests that it runs at once and ,metrics=URL for metrics that are not at its /metrics. As an argument: --engine, once for each.",
     ),
   SKERRY_LOG_LEVEL: logLevel,
   SKERRY_TRUSTED_NETWORK: flag.describe(

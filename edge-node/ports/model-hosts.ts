@@ -129,6 +129,8 @@ export interface ModelHost {
   readonly slots?: number;
   /** What it is asked for. Default: tensors. */
   readonly asks?: ModelKind;
+  /** Requests that others than this node have at it, as far as it says: those that run, and those that wait. Default: none. */
+  others?(): { readonly running: number; readonly waiting: number };
   /** Why its requests do not share runs, as of now; undefined when they do. */
   readonly noBatchReason: string | undefined;
   /** Resident memory of the process when last looked at (at most every second), in MiB. */

@@ -9,6 +9,8 @@ export interface EngineSetting {
   readonly keyFile: string | undefined;
   /** Requests that it runs at once; undefined: what it says itself, else a default. */
   readonly slots: number | undefined;
+  /** Where its metrics are, when that is not `/metrics` of the same server. */
+  readonly metrics: string | undefined;
 }
 
 const MAX_SLOTS = 1_024;
@@ -16,7 +18,7 @@ const FORM = "write KIND=URL, e.g. openai=http://127.0.0.1:8000";
 const API_PATH = /\/(v1|v2)?\/*$/;
 
 /**
- * `KIND=URL`, with `,key-file=FILE` and `,slots=NUMBER` behind it. `fault` says what is wrong with it, and repeats nothing
+ * `KIND=URL`, with `,key-file=FILE`, `,slots=NUMBER` and `,metrics=URL` behind it. `fault` says what is wrong with it, and repeats nothing
  * of the URL, in which somebody may have put a password.
  */
 export function parseEngine(text: string): EngineSetting | { readonly fault: string } {
@@ -34,14 +36,24 @@ export function parseEngine(text: string): EngineSetting | { readonly fault: str
   if (url.search !== "" || url.hash !== "") return { fault: `the URL may have no query and no fragment; ${FORM}` };
   let keyFile: string | undefined;
   let slots: number | undefined;
+  let metrics: string | undefined;
   for (const option of options) {
     const [name, ...rest] = option.split("=");
     const value = rest.join("=");
     if (name === "key-file" && value !== "" && keyFile === undefined) keyFile = value;
     else if (name === "slots" && slots === undefined && isSlots(value)) slots = Number(value);
-    else return { fault: `after the URL there may be key-file=FILE and slots=NUMBER (1–${MAX_SLOTS}), each once` };
+    else if (name === "metrics" && metrics === undefined && isPlainUrl(value)) metrics = value;
+    else
+      return {
+        fault: `after the URL there may be key-file=FILE, slots=NUMBER (1–${MAX_SLOTS}) and metrics=URL, each once`,
+      };
   }
-  return { api, url: `${url.origin}${url.pathname.replace(API_PATH, "")}`, keyFile, slots };
+  return { api, url: `${url.origin}${url.pathname.replace(API_PATH, "")}`, keyFile, slots, metrics };
 }
 
 const isSlots = (text: string): boolean => /^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_SLOTS;
+
+function isPlainUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+}

@@ -12,7 +12,7 @@ const MAX_KEY_BYTES = 8_192;
 
 interface Asked {
   readonly method: "GET" | "POST";
-  /** With the slash at its beginning. */
+  /** With the slash at its beginning; or a URL of another server that belongs to the engine. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Lent until the answer has ended. */
@@ -57,6 +57,11 @@ export class EngineClient {
   /** `openai engine at 127.0.0.1:8000`, for sentences. */
   get name(): string {
     return `${this.#setting.api} engine at ${new URL(this.#setting.url).host}`;
+  }
+
+  /** Where its metrics are. */
+  get metricsPath(): string {
+    return this.#setting.metrics ?? "/metrics";
   }
 
   /** Reads the key again, so that a new one is used without a restart. Throws when it cannot be read. */
@@ -112,13 +117,17 @@ export class EngineClient {
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       let wasSent = false;
-      const send = this.#isSecure ? httpsRequest : httpRequest;
-      const request = send(`${this.#setting.url}${path}`, {
+      const isOwn = path.startsWith("/");
+      const url = isOwn ? `${this.#setting.url}${path}` : path;
+      const isSecure = url.startsWith("https:");
+      const send = isSecure ? httpsRequest : httpRequest;
+      const request = send(url, {
         method,
-        agent: this.#agents.get(pool),
+        // Another server gets a connection for each question, and no key.
+        agent: isOwn ? this.#agents.get(pool) : false,
         headers: {
           ...headers,
-          ...(this.#key !== undefined && { Authorization: `Bearer ${this.#key}` }),
+          ...(isOwn && this.#key !== undefined && { Authorization: `Bearer ${this.#key}` }),
           ...(body !== undefined && { "Content-Length": body.byteLength }),
         },
       });
@@ -132,7 +141,7 @@ export class EngineClient {
       request.on("socket", (socket) => {
         if (!socket.connecting) return void (wasSent = true);
         connectTimer = setTimeout(() => fail(`no connection within ${CONNECT_MS} ms`), CONNECT_MS);
-        socket.once(this.#isSecure ? "secureConnect" : "connect", () => {
+        socket.once(isSecure ? "secureConnect" : "connect", () => {
           clearTimeout(connectTimer);
           wasSent = true;
         });

@@ -19,6 +19,7 @@ interface Parts {
   readonly warmUs: number;
 }
 
+const NO_OTHERS: { readonly running: number; readonly waiting: number } = { running: 0, waiting: 0 };
 const NO_MEMORY = { limitMiB: 0, privateMiB: 0 } as const;
 
 /**
@@ -38,7 +39,9 @@ export class EngineHost implements ModelHost {
   readonly exited: Promise<HostExit>;
   readonly #parts: Parts;
   readonly #exit: (exit: HostExit) => void;
-  readonly #unwatch: () => void;
+  readonly #unwatch: readonly (() => void)[];
+  /** Requests of others at the last look. */
+  #others = NO_OTHERS;
   /** Answers in text that are under way. */
   readonly #open = new Set<StreamedText>();
   #inFlight = 0;
@@ -57,7 +60,8 @@ export class EngineHost implements ModelHost {
     const { promise, resolve } = Promise.withResolvers<HostExit>();
     this.exited = promise;
     this.#exit = resolve;
-    this.#unwatch = watch.onChange(() => this.#look());
+    this.#unwatch = [watch.onChange(() => this.#look()), watch.onLook(() => this.#count())];
+    this.#count();
   }
 
   rssMiB(): number {
@@ -70,6 +74,22 @@ export class EngineHost implements ModelHost {
 
   async raiseMemory(): Promise<void> {
     // It has no limit.
+  }
+
+  /** What the engine does for others, as far as it counts its requests: what it said at the last look, less what this node had there. */
+  others(): { readonly running: number; readonly waiting: number } {
+    return this.#others;
+  }
+
+  #count(): void {
+    const { watch, model } = this.#parts;
+    const load = watch.loadOf(model.model);
+    if (load === undefined) this.#others = NO_OTHERS;
+    else {
+      const running = Math.max(0, Math.round(load.running) - this.#inFlight);
+      const waiting = Math.max(0, Math.round(load.running + load.waiting) - this.#inFlight - running);
+      this.#others = { running, waiting };
+    }
   }
 
   async infer(request: HostRequest): Promise<HostResponse> {
@@ -135,7 +155,7 @@ export class EngineHost implements ModelHost {
   #end(exit: HostExit): void {
     if (this.#ended !== undefined) return;
     this.#ended = exit;
-    this.#unwatch();
+    for (const call of this.#unwatch) call();
     this.#exit(exit);
   }
 }

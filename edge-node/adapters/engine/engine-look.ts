@@ -3,6 +3,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import { MAX_ENGINE_MODEL_CHARACTERS } from "../../../shared/text/engine-model.ts";
 import type { EngineApi } from "../../../shared/text/engine-model.ts";
 import type { EngineClient } from "./engine-client.ts";
+import { type EngineLoad, loadsIn } from "./engine-gauges.ts";
 import { readAnswer } from "./read-answer.ts";
 
 /** An engine that lives answers so soon, however busy it is. */
@@ -15,6 +16,8 @@ export interface EngineLook {
   readonly models: readonly string[];
   /** Requests that it runs at once, where it says so. */
   readonly slots: number | undefined;
+  /** Requests that it has, by model; empty where it does not say. */
+  readonly loads: ReadonlyMap<string, EngineLoad>;
 }
 
 const name = z.string().min(1).max(MAX_ENGINE_MODEL_CHARACTERS);
@@ -26,10 +29,22 @@ const props = z.object({ total_slots: z.number().int().min(1).max(1_024) });
 /** Asks whether it is ready, and for its models. Rejects with a sentence when it is not. */
 export async function lookAt(client: EngineClient, api: EngineApi): Promise<EngineLook> {
   await client.readKey();
-  return api === "openai" ? lookAtOpenAi(client) : lookAtOip(client);
+  const [found, loads] = await Promise.all([
+    api === "openai" ? lookAtOpenAi(client) : lookAtOip(client),
+    // An engine without metrics, or with others, is as good.
+    send(client, "GET", client.metricsPath).then(
+      ({ status, body }) => (status === 200 ? loadsIn(body) : NO_LOADS),
+      () => NO_LOADS,
+    ),
+  ]);
+  return { ...found, loads };
 }
 
-async function lookAtOpenAi(client: EngineClient): Promise<EngineLook> {
+const NO_LOADS: EngineLook["loads"] = new Map();
+
+type Listed = Omit<EngineLook, "loads">;
+
+async function lookAtOpenAi(client: EngineClient): Promise<Listed> {
   // Not every engine has a path for its health: llama.cpp, vLLM and SGLang do, Ollama does not.
   const { status } = await get(client, "/health");
   if (status >= 500) throw new Error(`the ${client.name} is not ready (status ${status})`);
@@ -39,7 +54,7 @@ async function lookAtOpenAi(client: EngineClient): Promise<EngineLook> {
   return { models: data.map(({ id }) => id), slots: slots?.data?.total_slots };
 }
 
-async function lookAtOip(client: EngineClient): Promise<EngineLook> {
+async function lookAtOip(client: EngineClient): Promise<Listed> {
   const { status } = await get(client, "/v2/health/ready");
   if (status !== 200) throw new Error(`the ${client.name} is not ready (status ${status})`);
   const index = await send(client, "POST", "/v2/repository/index", new TextEncoder().encode("{}"));

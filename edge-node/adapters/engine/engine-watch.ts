@@ -4,7 +4,8 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { EngineApi } from "../../../shared/text/engine-model.ts";
 import type { EngineClient } from "./engine-client.ts";
-import { lookAt } from "./engine-look.ts";
+import type { EngineLoad } from "./engine-gauges.ts";
+import { type EngineLook, lookAt } from "./engine-look.ts";
 
 /** Between two looks at an engine: when it answered, and when it did not. With jitter. */
 const EVERY_MS = 5_000;
@@ -35,9 +36,11 @@ export class EngineWatch {
   readonly #parts: Parts;
   readonly #stop = new AbortController();
   readonly #listeners = new Set<() => void>();
+  readonly #onLook = new Set<() => void>();
   #state: "unknown" | "there" | "away" = "unknown";
   #models: readonly string[] = [];
   #slots: number | undefined;
+  #loads: EngineLook["loads"] = new Map();
   #why = "it has not answered yet";
   #failures = 0;
   #wake: (() => void) | undefined;
@@ -67,6 +70,11 @@ export class EngineWatch {
     return this.#slots;
   }
 
+  /** Requests of all who ask it, at the last look; undefined where it does not say. */
+  loadOf(model: string): EngineLoad | undefined {
+    return this.#loads.get(model) ?? this.#loads.get("");
+  }
+
   /** Why a model cannot be asked for now, for a person; undefined when it can. */
   whyNot(model: string): string | undefined {
     const { name } = this.#parts.client;
@@ -78,6 +86,12 @@ export class EngineWatch {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** `listener` is called after each look that was answered. Returns the way to call it off. */
+  onLook(listener: () => void): () => void {
+    this.#onLook.add(listener);
+    return () => this.#onLook.delete(listener);
   }
 
   /** A request found it away: look now. */
@@ -106,15 +120,17 @@ export class EngineWatch {
   async #look(signal: AbortSignal): Promise<void> {
     const { client, api, look = lookAt } = this.#parts;
     try {
-      const { models, slots } = await look(client, api);
-      if (!signal.aborted) this.#answered(models, slots);
+      const seen = await look(client, api);
+      if (!signal.aborted) this.#answered(seen);
     } catch (error) {
       if (!signal.aborted) this.#failed(messageOf(error));
     }
   }
 
-  #answered(models: readonly string[], slots: number | undefined): void {
+  #answered({ models, slots, loads }: EngineLook): void {
     const { logger, client } = this.#parts;
+    this.#loads = loads;
+    for (const listener of this.#onLook) listener();
     this.#failures = 0;
     const isSame = this.#state === "there" && models.join("\n") === this.#models.join("\n") && slots === this.#slots;
     if (isSame) return;
@@ -133,6 +149,7 @@ export class EngineWatch {
     logger.warn({ engine: client.name, why }, "an engine does not answer");
     this.#state = "away";
     this.#models = [];
+    this.#loads = new Map();
     this.#changed();
   }
 

@@ -147,8 +147,8 @@ export class InferenceWorker implements RequestExecutor {
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] } {
     const placements = [...this.#queues].map(([placementId, queue]) => ({
       placementId,
-      rif: queue.inFlight,
-      queued: queue.queued,
+      rif: inFlightAt(queue),
+      queued: queue.queued + (queue.host.others?.().waiting ?? 0),
       ...figuresOf(queue),
       ...(this.#counts.get(placementId) ?? { done: 0, failed: 0 }),
       rssMiB: Math.round(queue.host.rssMiB()),
@@ -216,7 +216,7 @@ export class InferenceWorker implements RequestExecutor {
   }
 
   #figures(queue: PlacementQueue): QueueFigures {
-    return { ...figuresOf(queue), nodeInFlight: this.inFlight, placementInFlight: queue.inFlight };
+    return { ...figuresOf(queue), nodeInFlight: this.inFlight, placementInFlight: inFlightAt(queue) };
   }
 
   #refuse(refusal: Refusal, request: WorkerRequest, queue: PlacementQueue | undefined): WorkerResponse {
@@ -264,6 +264,12 @@ const outlived = (outcome: Outcome | undefined, { deadlineMs }: WorkerRequest): 
         why: `its ${deadlineMs} ms passed while the model host was started again`,
       }
     : outcome;
+
+/** With what an engine does for others: who asks it waits behind them, too. */
+function inFlightAt({ inFlight, host }: PlacementQueue): number {
+  const { running, waiting } = host.others?.() ?? { running: 0, waiting: 0 };
+  return inFlight + running + waiting;
+}
 
 const STREAM_ENDS = { complete: "done", failed: "failed", cancelled: undefined } as const;
 

@@ -25,7 +25,7 @@ beforeEach(async () => {
   const keyFile = path.join(folder, "key");
   await writeFile(keyFile, "sk-secret\n");
   engine = await FaultyEngine.start();
-  const settings = [{ api: "openai", url: engine.url, keyFile, slots: 4 } as const];
+  const settings = [{ api: "openai", url: engine.url, keyFile, slots: 4, metrics: undefined } as const];
   engines = new Engines({ settings, clock: systemClock, random: seededRandom(3), logger: silentLogger });
   engines.open();
   host = await start("m");
@@ -171,6 +171,16 @@ describe("a host of an engine that misbehaves", () => {
     if (body instanceof Uint8Array) throw new Error("a whole answer");
     await host.stop(0);
     expect(await body.ended).toMatchObject({ kind: "failed", code: "HOST_CRASHED" });
+    await open(0);
+  });
+
+  it("counts what its engine does for others, and nothing of its own", async () => {
+    const own = await ask("silent within");
+    engine.metrics = 'vllm:num_requests_running{model_name="m"} 6\nvllm:num_requests_waiting{model_name="m"} 2\n';
+    await outcomeOf(ask("cut within")); // so that the engine is looked at
+    await eventually("the engine's metrics are read", () => host.others?.().running === 5);
+    expect(host.others?.()).toEqual({ running: 5, waiting: 2 });
+    if (!(own.body instanceof Uint8Array)) own.body.cancel();
     await open(0);
   });
 

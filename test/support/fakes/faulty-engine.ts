@@ -60,6 +60,8 @@ export class FaultyEngine {
   /** Keys that requests brought. */
   readonly keys = new Set<string | undefined>();
   models: readonly string[] = ["m"];
+  /** Its page of metrics. */
+  metrics = "";
   /** Looks are not answered. */
   isSilent = false;
 
@@ -91,6 +93,7 @@ export class FaultyEngine {
     if (request.method === "GET") {
       if (this.isSilent) return;
       if (request.url === "/v1/models") response.end(JSON.stringify({ data: this.models.map((id) => ({ id })) }));
+      else if (request.url === "/metrics") response.end(this.metrics);
       else response.writeHead(404).end();
       return;
     }

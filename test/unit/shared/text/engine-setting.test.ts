@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { parseEngine } from "../../../../shared/text/engine-setting.ts";
 
-const plain = { api: "openai", url: "http://127.0.0.1:8000", keyFile: undefined, slots: undefined };
+const plain = { api: "openai", url: "http://127.0.0.1:8000", keyFile: undefined, slots: undefined, metrics: undefined };
 
 describe("the setting of an engine", () => {
   it.each([
@@ -10,6 +10,10 @@ describe("the setting of an engine", () => {
     ["openai=http://127.0.0.1:8000/v1", plain],
     ["openai=http://127.0.0.1:8000/v1/", plain],
     ["oip=https://gpu.example/serve/v2", { ...plain, api: "oip", url: "https://gpu.example/serve" }],
+    [
+      "oip=http://127.0.0.1:8000,metrics=http://127.0.0.1:8002/metrics",
+      { ...plain, api: "oip", metrics: "http://127.0.0.1:8002/metrics" },
+    ],
     [
       "openai=http://127.0.0.1:8000,key-file=/run/engine.key,slots=32",
       { ...plain, keyFile: "/run/engine.key", slots: 32 },
@@ -31,6 +35,8 @@ describe("the setting of an engine", () => {
     ["openai=http://127.0.0.1,slots=2,slots=3", /each once/],
     ["openai=http://127.0.0.1,key=hunter2", /key-file=FILE/],
     ["openai=http://127.0.0.1,key-file=", /key-file=FILE/],
+    ["oip=http://127.0.0.1,metrics=8002", /metrics=URL/],
+    ["oip=http://127.0.0.1,metrics=http://me:hunter2@127.0.0.1", /metrics=URL/],
   ])("refuses %s", (text, fault) => {
     const found = parseEngine(text);
     expect(found).toEqual({ fault: expect.stringMatching(fault) });

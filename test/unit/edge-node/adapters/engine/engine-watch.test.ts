@@ -6,7 +6,10 @@ import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
-const client = new EngineClient({ api: "openai", url: "http://127.0.0.1:1", keyFile: undefined, slots: undefined }, 4);
+const client = new EngineClient(
+  { api: "openai", url: "http://127.0.0.1:1", keyFile: undefined, slots: undefined, metrics: undefined },
+  4,
+);
 
 /** A watch whose looks are answered by what `next` says. */
 async function watching(next: () => EngineLook | Error) {
@@ -32,7 +35,7 @@ async function watching(next: () => EngineLook | Error) {
   return { watch, clock, seen, looks: () => looks };
 }
 
-const has = (...models: string[]): EngineLook => ({ models, slots: undefined });
+const has = (...models: string[]): EngineLook => ({ models, slots: undefined, loads: new Map() });
 
 describe("the watch over an engine", () => {
   it("says which models it has, and why one cannot be asked for", async () => {
