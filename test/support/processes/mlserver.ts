@@ -34,7 +34,9 @@ export class MlServer {
     const model = { name, implementation: "sums.Sums", parameters: { version: "v7" } };
     const signature = { inputs: [tensor("x", [-1, 3])], outputs: [tensor("y", [-1])] };
     await writeFile(path.join(folder, "model-settings.json"), JSON.stringify({ ...model, ...signature }));
-    const child = spawn(python, ["-m", "mlserver", "start", "."], { cwd: folder, stdio: "ignore", detached: true });
+    const program = path.join(path.dirname(python), "mlserver");
+    const env = { ...process.env, PYTHONPATH: folder };
+    const child = spawn(program, ["start", "."], { cwd: folder, env, stdio: "ignore", detached: true });
     const server = new MlServer(child, port);
     const isReady = async (): Promise<boolean> =>
       (await fetch(`${server.url}/v2/models/${name}/ready`).catch(() => undefined))?.ok === true;
