@@ -232,7 +232,7 @@ function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes, 
   }
   if (waitsForNodes !== undefined)
     return { type: "Progressing", status: "True", reason: "WaitingForCloudNodes", message: waitsForNodes };
-  const isDone = failed.length + shortfall.length + plan.stalled.length === 0;
+  const isDone = failed.length + shortfall.length + plan.stalled.length + plan.held.length === 0;
   return {
     type: "Progressing",
     status: "False",
@@ -263,10 +263,11 @@ function stalled({ failed, plan, shortfall, nameOf, rollout }: Found, versionRea
     )
     .toSorted();
   const preempted = shortfall.length > 0 ? plan.preempted : [];
-  const message = [...preempted, ...shortfall, ...failures, ...silent].join("; ");
+  const message = [...plan.held, ...preempted, ...shortfall, ...failures, ...silent].join("; ");
   if (message === "")
     return { type: "Stalled", status: "False", reason: "NothingInTheWay", message: "nothing is in the way" };
-  const cause = silent.length > 0 ? "PlacementStalled" : undefined;
+  const waits = plan.held.length > 0 ? "EvacuationHeld" : undefined;
+  const cause = silent.length > 0 ? "PlacementStalled" : waits;
   const noRoom = preempted.length > 0 ? "Preempted" : "NoEligibleNode";
   const reason = versionReason ?? cause ?? (shortfall.length > 0 ? noRoom : "PlacementFailed");
   return { type: "Stalled", status: "True", reason, message };

@@ -3,7 +3,7 @@ import { nodeKind, type NodeState } from "../../../shared/api/v1/nodes.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { targetVersion } from "../fleet/versions.ts";
-import { isEvacuationHeld, stateFor, type PlanContext } from "../scheduling/context.ts";
+import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";
 import { replicasAskedFor, type DeploymentPlan } from "../scheduling/planning/plan-deployment.ts";
 
 /** What the plan of a settled deployment reads of a node: nothing that a heartbeat or a load report changes. */
@@ -22,7 +22,8 @@ export interface PlanMemory {
   /** By node id. */
   readonly nodes: ReadonlyMap<string, NodeFacts>;
   readonly placements: Fleet["placements"];
-  readonly isEvacuationHeld: boolean;
+  /** From where nothing moves. */
+  readonly brake: string;
   /** By the name of the deployment. */
   readonly settled: ReadonlyMap<string, SettledPlan>;
 }
@@ -53,8 +54,8 @@ export class KeptPlans {
     this.#fleet = fleet;
     this.#context = context;
     const nodes = factsOf(fleet, context);
-    this.memory = { nodes, placements: fleet.placements, isEvacuationHeld: isEvacuationHeld(fleet, context) };
-    this.#before = before?.isEvacuationHeld === this.memory.isEvacuationHeld ? before : undefined;
+    this.memory = { nodes, placements: fleet.placements, brake: brakeOf(fleet, context).key };
+    this.#before = before?.brake === this.memory.brake ? before : undefined;
     const known = before?.nodes ?? new Map<string, NodeFacts>();
     this.#changed = new Set([
       ...nodes.keys().filter((id) => !isSame(known.get(id), nodes.get(id))),

@@ -3,7 +3,7 @@ import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
-import { isEvacuationHeld, stateFor, type PlanContext } from "../scheduling/context.ts";
+import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";
 import { stallTimes } from "../scheduling/planning/stalled.ts";
 
 /** What a rollout sees of one node that has its old or its new version, or is a member. */
@@ -57,7 +57,7 @@ export function viewOf(
     return node ? [nodeView(fleet, node, { present: byNode.get(node.id) ?? [], record, context })] : [];
   });
   const sorted = views.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { nodes: new Map(sorted.map((view) => [view.id, view])), isMassLoss: isEvacuationHeld(fleet, context) };
+  return { nodes: new Map(sorted.map((view) => [view.id, view])), isMassLoss: brakeOf(fleet, context).isOfFleet };
 }
 
 function nodeView(

@@ -1,10 +1,11 @@
+import type { ScoreWeights } from "../../../shared/api/v1/deployments.ts";
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { nodeState, type NodeTimings } from "../fleet/node-status.ts";
-import type { Fleet, FleetNode } from "../fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetNode } from "../fleet/types.ts";
 import { memo } from "../memo.ts";
 import type { Pool } from "../scaling/pool.ts";
 import type { ReplicaTargets } from "../scaling/replica-targets.ts";
-import { DEFAULT_PROFILE, type Profile } from "./profile.ts";
+import { DEFAULT_PROFILE, withWeights, type Profile } from "./profile.ts";
 
 /** What a plan depends on beside the fleet. */
 export interface PlanContext {
@@ -22,7 +23,13 @@ export interface PlanContext {
   readonly profile?: Profile;
 }
 
-export const profileOf = (context: PlanContext): Profile => context.profile ?? DEFAULT_PROFILE;
+/** The profile that holds for a deployment. */
+export function profileOf({ profile = DEFAULT_PROFILE }: PlanContext, { spec }: FleetDeployment): Profile {
+  const { weights } = spec.placement;
+  return weights === undefined ? profile : weighted(profile)(weights);
+}
+
+const weighted = memo((profile: Profile) => memo((weights: ScoreWeights) => withWeights(profile, weights)));
 
 /** A new leader has not heard the nodes of the others yet: for a while it takes no silence for a loss. */
 export function stateFor(node: FleetNode, { now, timings, leaderSince }: PlanContext): NodeState {
@@ -31,24 +38,51 @@ export function stateFor(node: FleetNode, { now, timings, leaderSince }: PlanCon
   return state === "lost" && isNewLeader ? "detached" : state;
 }
 
-const BREAKER_FLEET = 5;
-const BREAKER_SHARE = 0.55;
+const BRAKE_NODES = 5;
+const BRAKE_PERCENT = 55;
+
+/** From which nodes nothing moves, though they are lost. */
+export interface Brake {
+  /** Most of the whole fleet is lost. */
+  readonly isOfFleet: boolean;
+  /** Equal for equal brakes. */
+  readonly key: string;
+  readonly holds: (node: FleetNode) => boolean;
+  /** A sentence about the node's site, or the fleet; the same while the brake is. */
+  readonly why: (node: FleetNode) => string;
+}
 
 /**
- * The breaker: when more than 55 % of a fleet of at least five is gone at once, the likelier fault is ours (or the
- * network's), and moving everything would make it worse. Nothing is evacuated then.
+ * When more than 55 % of a fleet, or of the nodes at a site, is gone at once and these are at least five, the likelier fault
+ * is ours or the network's, and moving everything would make it worse. Nothing is evacuated from there then.
  */
-export const isEvacuationHeld = (fleet: Fleet, context: PlanContext): boolean => breakerOf(fleet.nodes)(context);
+export const brakeOf = (fleet: Fleet, context: PlanContext): Brake => brakeFor(fleet.nodes)(context);
 
-const breakerOf = memo((nodes: Fleet["nodes"]) =>
-  memo((context: PlanContext): boolean => {
-    let known = 0;
-    let lost = 0;
+const brakeFor = memo((nodes: Fleet["nodes"]) =>
+  memo((context: PlanContext): Brake => {
+    const all = { known: 0, lost: 0 };
+    const bySite = new Map<string, { known: number; lost: number }>();
     for (const node of nodes.values()) {
       if (node.session === undefined || node.revoked) continue;
-      known += 1;
-      if (stateFor(node, context) === "lost") lost += 1;
+      const site = bySite.get(node.site) ?? { known: 0, lost: 0 };
+      bySite.set(node.site, site);
+      const lost = Number(stateFor(node, context) === "lost");
+      for (const counts of [all, site]) {
+        counts.known += 1;
+        counts.lost += lost;
+      }
     }
-    return known >= BREAKER_FLEET && lost > BREAKER_SHARE * known;
+    const isHeld = ({ known, lost }: typeof all): boolean => known >= BRAKE_NODES && 100 * lost > BRAKE_PERCENT * known;
+    if (isHeld(all)) return { isOfFleet: true, key: "all", holds: () => true, why: () => heldSentence("all nodes") };
+    const sites = new Set([...bySite].filter(([, counts]) => isHeld(counts)).map(([site]) => site));
+    return {
+      isOfFleet: false,
+      key: ["sites", ...[...sites].toSorted()].join("\n"),
+      holds: ({ site }) => sites.has(site),
+      why: ({ site }) => heldSentence(`the nodes of site ${site}`),
+    };
   }),
 );
+
+const heldSentence = (which: string): string =>
+  `more than ${BRAKE_PERCENT} % of ${which} are lost, so nothing is moved away from them`;

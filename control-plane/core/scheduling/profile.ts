@@ -1,3 +1,4 @@
+import type { ScoreWeights } from "../../../shared/api/v1/deployments.ts";
 import { bytesWhole } from "./filters/bytes-whole.ts";
 import { fitsDisk } from "./filters/fits-disk.ts";
 import { fitsMemory, nodeLargeEnough } from "./filters/fits-memory.ts";
@@ -54,6 +55,18 @@ export const DEFAULT_PROFILE: Profile = {
     { score: balance, weight: 0.05 },
   ],
 };
+
+/** The profile in which a deployment's own weights take the place of others, all scaled to a sum of 1. */
+export function withWeights(profile: Profile, weights: ScoreWeights): Profile {
+  const own: Readonly<Record<string, number | undefined>> = weights;
+  const scores = profile.scores.map(({ score, weight }) => ({ score, weight: own[score.name] ?? weight }));
+  const sum = scores.reduce((total, { weight }) => total + weight, 0);
+  return {
+    ...profile,
+    name: `${profile.name} with weights of the deployment`,
+    scores: scores.map(({ score, weight }) => ({ score, weight: weight / sum })),
+  };
+}
 
 /** What the node is, not how it is now: a placement that fails one of these has to leave. */
 export const STATIC_FILTERS: readonly Filter[] = [residencyFilter, selectorMatches];

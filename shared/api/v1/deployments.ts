@@ -31,6 +31,27 @@ const replicaCount = z
     message: "cannot be combined with `every`, which places one replica on each matching node",
   });
 
+const weight = z.number().min(0).max(1).optional();
+
+/** What the scores of the planner weigh for one deployment, by their names. */
+export const scoreWeights = z
+  .strictObject({
+    latency: weight.describe("Time until an answer. Default: 0.25."),
+    warm: weight.describe("Time until the version could serve there. Default: 0.2."),
+    headroom: weight.describe("Room left on the node; on cloud nodes, room used. Default: 0.15."),
+    spread: weight.describe("Few replicas in the node's zone. Default: 0.15."),
+    reliability: weight.describe("No failed or stalled replicas there. Default: 0.1."),
+    cost: weight.describe("A low cost of the node. Default: 0.1."),
+    balance: weight.describe("Equal use of CPU and memory. Default: 0.05."),
+  })
+  .refine((weights) => Object.values(weights).length < 7 || Object.values(weights).some((each) => each !== 0), {
+    message: "must not all be 0",
+  })
+  .describe(
+    "How much each score counts when a node is chosen; those that are left out keep their default. Only their ratio matters: all seven together are scaled to 1.",
+  );
+export type ScoreWeights = z.infer<typeof scoreWeights>;
+
 const asksFor = ({ min, max = 0, every }: z.infer<typeof replicaCount>): boolean => every || min > 0 || max > 0;
 
 export const residency = z.enum(["any", "edge-only", "cloud-only"]);
@@ -49,6 +70,7 @@ export const deploymentSpec = z
         edge: replicaCount.default({ min: 0, every: false }),
         cloud: replicaCount.default({ min: 0, every: false }),
         spread: z.enum(["zone", "none"]).default("zone"),
+        weights: scoreWeights.optional(),
       })
       .default({
         where: { matchLabels: {}, matchExpressions: [] },

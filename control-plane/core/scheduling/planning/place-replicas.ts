@@ -39,7 +39,7 @@ export function placeReplicas(
   kind: NodeKind,
   { need, candidates, context }: { need: PlacementRequest; candidates: readonly Candidate[]; context: PlanContext },
 ): Placing {
-  const profile = profileOf(context);
+  const profile = profileOf(context, need.deployment);
   if (count <= 0) return { create: [], records: [], shortfall: [], candidates };
   const present = new WorkingList(candidates);
   const create: PlannedPlacement[] = [];
@@ -77,7 +77,7 @@ function choose(
   { need, context }: { readonly need: PlacementRequest; readonly context: PlanContext },
 ): Choice {
   const { name, spec } = need.deployment;
-  const profile = profileOf(context);
+  const profile = profileOf(context, need.deployment);
   const zones = [...tableOf(present).zonesWith(need)];
   // Never all replicas in one zone while another is free: the best of the free zones then goes before a better total.
   const outside = spec.placement.spread === "none" || zones.length !== 1 ? undefined : zones[0];

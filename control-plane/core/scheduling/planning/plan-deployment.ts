@@ -7,7 +7,7 @@ import { DISK_LOOK_MS, retryAt, retryOf, type Retry } from "./attempts.ts";
 import { withinRange } from "../../scaling/replica-targets.ts";
 import { candidateOf, withCandidates } from "../candidate-list.ts";
 import { isStalled, type Candidate, type PlacementRequest } from "../candidate.ts";
-import { isEvacuationHeld, type PlanContext } from "../context.ts";
+import { brakeOf, type Brake, type PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
 import { minimumOf } from "./victims.ts";
@@ -49,6 +49,8 @@ export interface DeploymentPlan {
   readonly makingRoom: readonly string[];
   /** A sentence for every deployment of higher priority that has the room of a replica of this one, while one has no place. */
   readonly preempted: readonly string[];
+  /** A sentence for each site, or the fleet, from whose lost nodes replicas are not moved away. */
+  readonly held: readonly string[];
   /** A sentence for every replica that waits on its node until an older version has left it. */
   readonly waiting: readonly string[];
   /** When this plan may differ though nothing has changed, in ms of the fleet's clock; undefined: never. */
@@ -90,6 +92,7 @@ export function planVersion(candidates: readonly Candidate[], { fleet, deploymen
     preempt: [],
     makingRoom: [],
     preempted: [],
+    held: [],
     waiting: [],
     wakeAt: undefined,
   };
@@ -122,6 +125,7 @@ export function planVersion(candidates: readonly Candidate[], { fleet, deploymen
     preempted: preemptors.map(preemptorSentence),
     cloudShortfall: cloud.shortfall,
     stalled: [...edge.stalled, ...cloud.stalled],
+    held: [...new Set([...edge.held, ...cloud.held])].toSorted(),
     waiting: update.waiting,
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
   };
@@ -164,8 +168,9 @@ export function planKind(kind: NodeKind, input: KindInput) {
   const mine = input.placements.filter(
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
   );
-  const isHeld = isEvacuationHeld(fleet, context);
-  const standing = mine.filter((placement) => isStanding(placement, at(placement), { need, isHeld }));
+  const brake = brakeOf(fleet, context);
+  const standing = mine.filter((placement) => isStanding(placement, at(placement), { need, brake }));
+  const lost = standing.flatMap((placement) => at(placement) ?? []).filter(({ state }) => state === "lost");
   const stays = new Set(standing);
   const rest = mine.filter((placement) => !stays.has(placement));
   const readyCount = standing.filter(({ state }) => state === "ready").length;
@@ -198,6 +203,7 @@ export function planKind(kind: NodeKind, input: KindInput) {
   return {
     wanted: asked,
     retry,
+    held: lost.map(({ node }) => brake.why(node)),
     wakeAt: waits.length > 0 ? Math.min(...waits) : undefined,
     stalled: rest.filter((placement) => hasStalled(placement, at(placement), context)),
     create: [...placing.create, ...(forced?.create ?? [])],
@@ -271,11 +277,11 @@ const WITHOUT_BYTES: readonly FleetPlacement["state"][] = ["offered", "downloadi
 function isStanding(
   placement: FleetPlacement,
   candidate: Candidate | undefined,
-  { need, isHeld }: { readonly need: PlacementRequest; readonly isHeld: boolean },
+  { need, brake }: { readonly need: PlacementRequest; readonly brake: Brake },
 ): boolean {
   if (!candidate || placement.state === "failed") return false;
   if (candidate.state === "revoked" || candidate.node.draining) return false;
-  if (candidate.state === "lost" && !isHeld) return false;
+  if (candidate.state === "lost" && !brake.holds(candidate.node)) return false;
   if (isStalled(candidate, placement, need.now)) return false;
   if (need.version.damage !== undefined && WITHOUT_BYTES.includes(placement.state)) return false;
   return firstRefusal(STATIC_FILTERS, candidate, need) === undefined;

@@ -54,6 +54,7 @@ export function planRollout(candidates: readonly Candidate[], input: RolloutInpu
     preempt: [],
     makingRoom: [],
     preempted: [],
+    held: stable.held,
     waiting: next.waiting,
     wakeAt: earliest([stable.wakeAt, ...stallsOf(next.candidates, placements, record)], context.now),
   };
@@ -72,6 +73,7 @@ const NOTHING = {
   lacking: 0,
   cloudShortfall: [],
   stalled: [],
+  held: [],
   wakeAt: undefined,
 } satisfies Partial<DeploymentPlan>;
 
@@ -108,6 +110,7 @@ function planOld(candidates: readonly Candidate[], input: VersionInput) {
     lacking: edge.lacking + cloud.lacking,
     cloudShortfall: cloud.shortfall,
     stalled: [...edge.stalled, ...cloud.stalled],
+    held: [...new Set([...edge.held, ...cloud.held])].toSorted(),
     wakeAt: earliest([edge.wakeAt, cloud.wakeAt], context.now),
     candidates: cloud.candidates,
   };

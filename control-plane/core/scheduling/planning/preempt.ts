@@ -37,7 +37,7 @@ interface Option {
  * sent away that the room is not needed of. Only memory and places are taken: files that leave a disk are not known to be deleted.
  */
 export function preempt(count: number, kind: NodeKind, { fleet, need, candidates, context }: PreemptInput): Preempting {
-  const profile = profileOf(context);
+  const profile = profileOf(context, need.deployment);
   const create: PlannedPlacement[] = [];
   const records: ExplainRecord[] = [];
   const preempted: Preempted[] = [];
@@ -97,7 +97,7 @@ function optionOn(
   { need, context }: Pick<PreemptInput, "need" | "context">,
 ): Option | undefined {
   const fits = (victims: readonly Victim[]): boolean =>
-    firstRefusal(profileOf(context).filters, whenLeft(candidate, victims), need) === undefined;
+    firstRefusal(profileOf(context, need.deployment).filters, whenLeft(candidate, victims), need) === undefined;
   const leaving = possible.filter(({ isLeaving }) => isLeaving);
   const others = possible.filter(({ isLeaving }) => !isLeaving);
   if (possible.length === 0 || !fits(possible)) return undefined;

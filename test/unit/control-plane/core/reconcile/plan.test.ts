@@ -86,6 +86,27 @@ describe("planFleet", () => {
     expect(plan(aFleet({ nodes: [...lost, ...rest], deployments: [three], versions, placements }))).toEqual([]);
   });
 
+  it("moves nothing from a site while more than 55 % of its nodes are gone, and says so", () => {
+    const site = Array.from({ length: 5 }, (_, at) => `quay-${at}`);
+    const gone = site.slice(0, 3).map((name) => aSilentNode(name, 61_000, { site: "quay" }));
+    const rest = [...site.slice(3).map((name) => aNode(name, { site: "quay" })), a, b, c];
+    const placements = gone.map((node) => aPlacement(node));
+    const three = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 3 } } });
+    const fleet = aFleet({ nodes: [...gone, ...rest], deployments: [three], versions, placements });
+    const { steps, decisions } = planFleet(fleet, context);
+    expect(steps).toEqual([]);
+    expect(decisions.get("digits")?.held).toEqual([
+      "more than 55 % of the nodes of site quay are lost, so nothing is moved away from them",
+    ]);
+    const two = aFleet({
+      nodes: [...gone.slice(1), aNode("quay-0", { site: "quay" }), ...rest],
+      deployments: [three],
+      versions,
+      placements,
+    });
+    expect(planFleet(two, context).steps).toHaveLength(2);
+  });
+
   it("takes no silence for a loss in the first lostMs of a new leader", () => {
     const lost = aSilentNode("edge-a", 61_000);
     const fleet = aFleet({ nodes: [lost, b], deployments: [one], versions, placements: [aPlacement(lost)] });

@@ -4,6 +4,7 @@ import { planDeployment } from "../../../../../control-plane/core/scheduling/pla
 import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
 import { whyNot } from "../../../../../control-plane/core/scheduling/why-not.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
+import { scoreWeights } from "../../../../../shared/api/v1/deployments.ts";
 import { explainRecord } from "../../../../../shared/api/v1/explain.ts";
 import {
   aDeployment,
@@ -39,6 +40,51 @@ describe("the default profile", () => {
       ...DEFAULT_PROFILE.scores.map(({ score }) => score.name),
     ];
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("weights of a deployment", () => {
+  const weighed = (weights: object) =>
+    aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 }, weights } });
+
+  it("decide between the same nodes", () => {
+    const cheap = { ...withRtt("edge-a", 200), labels: { "skerry.dev/cost": "0" } };
+    const near = { ...withRtt("edge-b", 1), labels: { "skerry.dev/cost": "1" } };
+    const chosenBy = (weights: object): readonly string[] => {
+      const spec = weighed(weights);
+      const fleet = aFleet({ nodes: [cheap, near], deployments: [spec], versions });
+      return planDeployment(fleet, spec, context).create.map(({ node }) => node);
+    };
+    expect(chosenBy({ latency: 1, cost: 0 })).toEqual(["edge-b"]);
+    expect(chosenBy({ latency: 0, cost: 1 })).toEqual(["edge-a"]);
+  });
+
+  it("are scaled to a sum of 1, and the record shows them", () => {
+    const spec = weighed({ latency: 1 });
+    const [record] = planDeployment(
+      aFleet({ nodes: [aNode("edge-a")], deployments: [spec], versions }),
+      spec,
+      context,
+    ).records;
+    const weights = Object.values(record?.top[0]?.scores ?? {}).map(({ weight }) => weight);
+    expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 10);
+    expect(record?.top[0]?.scores["latency"]?.weight).toBeCloseTo(1 / 1.75, 10);
+    expect(record?.profile).toBe("default-1 with weights of the deployment");
+  });
+
+  it("have the names and the defaults of the scores", () => {
+    const described = Object.entries(scoreWeights.shape).map(([name, field]) => `${name} ${field.description ?? ""}`);
+    expect(described).toHaveLength(DEFAULT_PROFILE.scores.length);
+    for (const [at, { score, weight }] of DEFAULT_PROFILE.scores.entries()) {
+      expect(described[at]).toMatch(new RegExp(`^${score.name} .*Default: ${weight}\\.$`));
+    }
+  });
+
+  it("are refused when all are 0", () => {
+    const zero = Object.fromEntries(DEFAULT_PROFILE.scores.map(({ score }) => [score.name, 0]));
+    expect(scoreWeights.safeParse(zero).success).toBe(false);
+    expect(scoreWeights.safeParse({ ...zero, cost: 0.1 }).success).toBe(true);
+    expect(scoreWeights.safeParse({ speed: 1 }).success).toBe(false);
   });
 });
 
