@@ -292,7 +292,7 @@ export interface Config {
 
 /** Reads all settings at once. Throws one error that lists every complaint, setting by setting. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const parsed = settings.safeParse(env);
+  const parsed = settings.safeParse(withoutOthers(env));
   if (!parsed.success) throw settingsError(complaints(parsed.error));
   const { data } = parsed;
   const together = [
@@ -332,6 +332,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: data.SKERRY_LOG_LEVEL,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
   };
+}
+
+/** Variables of AWS count with a bucket alone, because they may be there for other programs. An empty one is none. */
+function withoutOthers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const hasBucket = env["SKERRY_OBJECT_STORE"] !== undefined;
+  const isRead = ([name, value]: [string, string | undefined]): boolean =>
+    !name.startsWith("AWS_") || (hasBucket && value !== "");
+  return Object.fromEntries(Object.entries(env).filter(isRead));
 }
 
 function objectStoreOf(data: Settings): ObjectStoreConfig | undefined {

@@ -46,6 +46,17 @@ describe("the setting of the object store", () => {
     expect(read({ ...KEYS, AWS_REGION: "eu-central-1" }).objectStore).toBeUndefined();
   });
 
+  it("is none of what variables of AWS say to other programs, and an empty one says nothing", () => {
+    expect(read({ AWS_ENDPOINT_URL: "localstack", AWS_ACCESS_KEY_ID: "" }).objectStore).toBeUndefined();
+    const empty = { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "", AWS_ENDPOINT_URL_S3: "", AWS_REGION: "" };
+    expect(read({ ...empty, SKERRY_OBJECT_STORE: "s3://models" }).objectStore).toEqual({
+      bucket: "models",
+      prefix: "",
+      endpoint: undefined,
+      region: undefined,
+    });
+  });
+
   it("names a bucket and a prefix in it", () => {
     const at = (store: string) => read({ SKERRY_OBJECT_STORE: store, AWS_REGION: "eu-central-1" }).objectStore;
     const aws = { endpoint: undefined, region: "eu-central-1" };
