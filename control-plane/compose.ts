@@ -95,7 +95,7 @@ export async function composeControlPlane(
     peers: peers.links.counts(),
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
-  const artifacts = await openArtifacts(config, parts);
+  const artifacts = await openArtifacts(config, { clock, logger, metrics });
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
   const ofPeers = { replica, cpId, key, postgres, fleet, registry, timings, clock, random, logger };

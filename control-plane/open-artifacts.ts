@@ -4,6 +4,7 @@ import type { Logger } from "../shared/base/logger.ts";
 import { FileStore } from "./adapters/artifacts/disk/file-store.ts";
 import { type Config, settingsError } from "./config.ts";
 import type { ArtifactStore } from "./ports/artifacts.ts";
+import type { Metrics } from "./ports/metrics.ts";
 
 /**
  * The store of model files. Nothing of S3 is loaded without a bucket. Throws a `settingsError` when the bucket refuses the
@@ -11,11 +12,19 @@ import type { ArtifactStore } from "./ports/artifacts.ts";
  */
 export async function openArtifacts(
   { dataDir, objectStore }: Config,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  parts: {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly metrics: Pick<Metrics, "objectStoreAsked">;
+  },
 ): Promise<ArtifactStore> {
   if (!objectStore) return FileStore.open(dataDir);
   const { ObjectStore } = await import("./adapters/artifacts/s3/object-store.ts");
-  const store = await ObjectStore.open(objectStore, { scratch: path.join(dataDir, "scratch") });
+  const { clock, logger, metrics } = parts;
+  const store = await ObjectStore.open(objectStore, {
+    scratch: path.join(dataDir, "scratch"),
+    onAsked: (request) => metrics.objectStoreAsked(request),
+  });
   const found = await store.probe(clock.wallNow());
   if (found.kind === "refused") throw settingsError([`  SKERRY_OBJECT_STORE: ${found.why}.`]);
   if (found.kind === "away")

@@ -24,6 +24,7 @@ export interface Metrics {
   eventsDropped(count: number): void;
   /** Bytes of artifacts that were sent to nodes. */
   bytesPushed(bytes: number): void;
+  objectStoreAsked(request: MeasuredStoreRequest): void;
 }
 
 export interface MeasuredInference {
@@ -42,6 +43,16 @@ export interface MeasuredInference {
   /** In the node's queue, and in the model. */
   readonly queueSeconds: number | undefined;
   readonly computeSeconds: number | undefined;
+}
+
+/** One request to the object store, with its repetitions. */
+export interface MeasuredStoreRequest {
+  /** As S3 calls it, e.g. `GetObject`. */
+  readonly operation: string;
+  /** False: it failed. That there is no such object is an answer. */
+  readonly isAnswered: boolean;
+  /** Until the answer began. */
+  readonly seconds: number;
 }
 
 export interface MeasuredText {

@@ -136,6 +136,9 @@ describe("the bucket is away", () => {
     await server.resume();
     await cluster.whenDeploymentReady("late", 120_000);
     expect((await cluster.events()).map(({ reason }) => reason)).not.toContain("ModelBytesDamaged");
+    const metrics = await (await fetch(`${cluster.url}/metrics`)).text();
+    for (const labels of ['operation="PutObject",outcome="answered"', 'operation="GetObject",outcome="failed"'])
+      expect(metrics).toContain(`skerry_object_store_seconds_count{${labels}}`);
   }, 240_000);
 
   it("while a control plane starts: it starts, and models are published when the bucket is back", async () => {

@@ -1,6 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { Observations, Tally } from "./buffered.ts";
-import type { FleetCounts, MeasuredInference, MeasuredText, Metrics } from "../../ports/metrics.ts";
+import type {
+  FleetCounts,
+  MeasuredInference,
+  MeasuredStoreRequest,
+  MeasuredText,
+  Metrics,
+} from "../../ports/metrics.ts";
 
 /** From 1 ms to the longest deadline, in seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -34,6 +40,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #firstTokenSeconds: Histogram<"model">;
   readonly #tokenSeconds: Histogram<"model">;
   readonly #pushed: Counter;
+  readonly #objectStoreSeconds: Histogram<"operation" | "outcome">;
   readonly #eventsDropped: Counter;
 
   /** `counts` is asked on every scrape. */
@@ -126,6 +133,13 @@ export class PrometheusMetrics implements Metrics {
     this.#pushed = new Counter({
       name: "skerry_pushed_bytes_total",
       help: "Bytes of artifacts sent to nodes",
+      registers,
+    });
+    this.#objectStoreSeconds = new Histogram({
+      name: "skerry_object_store_seconds",
+      help: "From a request to the object store until its answer began, with its repetitions",
+      labelNames: ["operation", "outcome"],
+      buckets: SECONDS,
       registers,
     });
     const gauges = [
@@ -237,6 +251,10 @@ export class PrometheusMetrics implements Metrics {
 
   bytesPushed(bytes: number): void {
     this.#pushed.inc(bytes);
+  }
+
+  objectStoreAsked({ operation, isAnswered, seconds }: MeasuredStoreRequest): void {
+    this.#objectStoreSeconds.observe({ operation, outcome: isAnswered ? "answered" : "failed" }, seconds);
   }
 
   eventsDropped(count: number): void {

@@ -8,6 +8,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import type { MeasuredStoreRequest } from "../../../ports/metrics.ts";
 import { inGroups } from "./in-groups.ts";
 import { abortOldUploads, uploadInParts } from "./multipart.ts";
 import { isBeyondEnd, isMissing, isTaken, storageError } from "./failures.ts";
@@ -47,7 +48,8 @@ export class Bucket {
   readonly #settings: BucketSettings;
   readonly #client: S3Client;
 
-  constructor(settings: BucketSettings) {
+  /** `onAsked` is called after each request. */
+  constructor(settings: BucketSettings, onAsked: (request: MeasuredStoreRequest) => void = () => undefined) {
     const { bucket, prefix, endpoint, region } = settings;
     this.name = `s3://${bucket}${prefix === "" ? "" : `/${prefix.slice(0, -1)}`}`;
     this.#settings = settings;
@@ -62,6 +64,27 @@ export class Bucket {
       requestChecksumCalculation: "WHEN_REQUIRED",
       responseChecksumValidation: "WHEN_REQUIRED",
     });
+    this.#client.middlewareStack.add(
+      (next, { commandName = "" }) =>
+        async (args) => {
+          const startedAt = performance.now();
+          const tell = (isAnswered: boolean): void =>
+            onAsked({
+              operation: commandName.replace(/Command$/, ""),
+              isAnswered,
+              seconds: (performance.now() - startedAt) / 1_000,
+            });
+          try {
+            const output = await next(args);
+            tell(true);
+            return output;
+          } catch (error) {
+            tell(isMissing(error) || isTaken(error) || isBeyondEnd(error));
+            throw error;
+          }
+        },
+      { step: "initialize", name: "measured" },
+    );
   }
 
   /** Closes idle connections. */

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { isSkerryError, messageOf, SkerryError } from "../../../../shared/base/errors.ts";
 import { Semaphore } from "../../../../shared/flow/semaphore.ts";
 import type { ArtifactFile, ArtifactStore, FileState } from "../../../ports/artifacts.ts";
+import type { MeasuredStoreRequest } from "../../../ports/metrics.ts";
 import type { DiskSpace } from "../disk-room.ts";
 import { demandSha256 } from "../names.ts";
 import { BlockCache } from "./block-cache.ts";
@@ -32,12 +33,20 @@ export class ObjectStore implements ArtifactStore {
   /** Uploads that this process writes to. */
   readonly #writing = new Set<string>();
 
-  /** Asks nothing of the bucket yet. `scratch`: a folder of this process alone; `space` stands in for `statfs` in tests. */
+  /**
+   * Asks nothing of the bucket yet. `scratch`: a folder of this process alone; `onAsked` is called after each request;
+   * `space` stands in for `statfs` in tests.
+   */
   static async open(
     settings: BucketSettings,
-    options: { readonly scratch: string; readonly space?: (directory: string) => Promise<DiskSpace> },
+    options: {
+      readonly scratch: string;
+      readonly onAsked?: (request: MeasuredStoreRequest) => void;
+      readonly space?: (directory: string) => Promise<DiskSpace>;
+    },
   ): Promise<ObjectStore> {
-    return new ObjectStore(new Bucket(settings), await Scratch.open(options.scratch, options.space));
+    const { scratch, onAsked, space } = options;
+    return new ObjectStore(new Bucket(settings, onAsked), await Scratch.open(scratch, space));
   }
 
   private constructor(bucket: Bucket, scratch: Scratch) {

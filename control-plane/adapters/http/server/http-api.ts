@@ -147,6 +147,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
     eventsDropped: (count) => metrics.eventsDropped(count),
+    objectStoreAsked: (request) => metrics.objectStoreAsked(request),
     textAnswered: (text) => metrics.textAnswered(text),
     embeddingsAnswered: (embeddings) => metrics.embeddingsAnswered(embeddings),
     inferenceAnswered(inference) {
