@@ -3,7 +3,14 @@ import { chatLogprobs, completionLogprobs, type TokenLogprob } from "./logprobs.
 import type { TextApi } from "./requests.ts";
 
 /** Why a choice ended. */
-export type FinishReason = "stop" | "length";
+export type FinishReason = "stop" | "length" | "tool_calls";
+
+/** What a model asks to be called; `arguments` is JSON. */
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: string;
+}
 
 interface Facts {
   readonly api: TextApi;
@@ -51,6 +58,12 @@ export class StreamedAnswer {
       : this.#plain(index, quoted, null, written);
   }
 
+  /** Calls of a choice that has made `before` others. */
+  calls(index: number, calls: readonly ToolCall[], before: number): string {
+    const written = calls.map((call, at) => ({ index: before + at, ...writtenCall(call) }));
+    return this.#chat(index, JSON.stringify({ tool_calls: written }), null);
+  }
+
   finish(index: number, reason: FinishReason): string {
     return this.#api === "chat" ? this.#chat(index, "{}", reason) : this.#plain(index, `""`, reason);
   }
@@ -70,6 +83,8 @@ export class StreamedAnswer {
   }
 }
 
+const writtenCall = ({ id, ...called }: ToolCall) => ({ id, type: "function", function: called });
+
 const logprobsOf = (api: TextApi, tokens: readonly TokenLogprob[], offset: number) =>
   api === "chat" ? chatLogprobs(tokens) : completionLogprobs(tokens, offset);
 
@@ -78,6 +93,7 @@ interface Choice {
   readonly reason: FinishReason;
   /** Where they were asked for. */
   readonly logprobs?: readonly TokenLogprob[] | undefined;
+  readonly calls?: readonly ToolCall[];
 }
 
 /** A whole answer, as text. */
@@ -87,12 +103,19 @@ export function wholeAnswer({ api, id, created, model }: Facts, choices: readonl
     object: api === "chat" ? "chat.completion" : "text_completion",
     created,
     model,
-    choices: choices.map(({ text, reason, logprobs }, index) => ({
+    choices: choices.map(({ text, reason, logprobs, calls = [] }, index) => ({
       index,
-      ...(api === "chat" ? { message: { role: "assistant", content: text, refusal: null } } : { text }),
+      ...(api === "chat" ? { message: messageOf(text, calls) } : { text }),
       logprobs: logprobs === undefined ? null : logprobsOf(api, logprobs, 0),
       finish_reason: reason,
     })),
     usage: usageOf(usage),
   });
 }
+
+const messageOf = (text: string, calls: readonly ToolCall[]) => ({
+  role: "assistant",
+  content: calls.length > 0 && text === "" ? null : text,
+  refusal: null,
+  ...(calls.length > 0 && { tool_calls: calls.map(writtenCall) }),
+});

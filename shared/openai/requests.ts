@@ -9,14 +9,35 @@ const MAX_MESSAGES = 2_048;
 const MAX_STOPS = 16;
 const MAX_CHOICES = 8;
 
+const MAX_TOOLS = 128;
+
+const toolName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "1 to 64 letters, digits, `_`, `-` and `.`");
 const textPart = z.strictObject({ type: z.literal("text", "`text`; other parts are not served"), text: z.string() });
 const content = z.union([z.string(), z.array(textPart).min(1)]);
-const message = z.strictObject({
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content,
-  name: z.string().optional(),
-  refusal: z.null().optional(),
+/** A call as the model wrote it; `arguments` is JSON in a text. */
+const call = z.strictObject({
+  id: z.string().min(1).max(64),
+  type: z.literal("function"),
+  function: z.strictObject({ name: toolName, arguments: z.string() }),
 });
+const message = z
+  .strictObject({
+    role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+    content: content.nullish(),
+    name: z.string().optional(),
+    refusal: z.null().optional(),
+    tool_calls: z.array(call).min(1).max(MAX_TOOLS).nullish(),
+    tool_call_id: z.string().max(64).optional(),
+  })
+  .superRefine(({ role, content: said, tool_calls: calls, tool_call_id: answers }, context) => {
+    const fault = (field: string, text: string): void =>
+      context.addIssue({ code: "custom", path: [field], message: text });
+    if (calls != null && role !== "assistant") fault("tool_calls", "is for messages of the assistant");
+    if (said == null && calls == null) fault("content", "is missing");
+    if (answers !== undefined && role !== "tool") fault("tool_call_id", "is for messages of the role `tool`");
+    if (answers === undefined && role === "tool")
+      fault("tool_call_id", "is missing: it names the call that this answers");
+  });
 export type ChatMessage = z.infer<typeof message>;
 
 const tokens = z.number().int().min(1).max(1_048_576);
@@ -83,6 +104,17 @@ const schemaFormat = z.strictObject({
     strict: z.boolean().nullish(),
   }),
 });
+const tool = z.strictObject({
+  type: z.literal("function"),
+  function: z.strictObject({
+    name: toolName,
+    description: z.string().optional(),
+    parameters: z.record(z.string(), z.unknown()).optional(),
+    strict: unused(z.literal(false), notServed("a model is not kept to the parameters of a tool")),
+  }),
+});
+export type Tool = z.infer<typeof tool>;
+
 const responseFormat = z.union([
   z.strictObject({ type: z.literal("text") }),
   z.strictObject({ type: z.literal("json_object") }),
@@ -100,15 +132,36 @@ export const chatRequest = z
     response_format: responseFormat.nullish(),
     logprobs: z.boolean().nullish().describe("How likely each token was when it was drawn."),
     top_logprobs: z.number().int().min(0).max(20).nullish().describe("The likeliest tokens at each place, too."),
-    tools: unused(z.array(z.unknown()).max(0), notServed("text models call no tools here yet")),
-    tool_choice: unused(z.enum(["none", "auto"]), notServed("text models call no tools here yet")),
+    tools: z
+      .array(tool)
+      .max(MAX_TOOLS)
+      .nullish()
+      .describe(
+        "Functions that the model may ask to be called; 400 of a model whose template has no known form of calls.",
+      ),
+    tool_choice: unused(z.enum(["none", "auto"]), notServed("a model is not made to call a tool")),
     modalities: unused(z.tuple([z.literal("text")]), notServed("answers are text")),
     ...noted,
   })
   .refine(({ logprobs, top_logprobs: top }) => logprobs === true || top == null || top === 0, {
     path: ["top_logprobs"],
     error: "is for requests with `logprobs: true`",
-  });
+  })
+  .refine(({ logprobs, ...request }) => logprobs !== true || toolsOf(request).length === 0, {
+    path: ["logprobs"],
+    error: "is not served beside `tools`",
+  })
+  .refine(
+    ({ response_format: format, ...request }) =>
+      format == null || format.type === "text" || toolsOf(request).length === 0,
+    { path: ["response_format"], error: "is not served beside `tools`" },
+  );
+
+/** Those that the model may ask for. */
+export const toolsOf = (request: {
+  readonly tools?: readonly Tool[] | null | undefined;
+  readonly tool_choice?: unknown;
+}): readonly Tool[] => (request.tool_choice === "none" ? [] : (request.tools ?? []));
 
 export const completionRequest = z
   .strictObject({

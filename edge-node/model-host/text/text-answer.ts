@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { SkerryError } from "../../../shared/base/errors.ts";
-import { type FinishReason, StreamedAnswer, wholeAnswer } from "../../../shared/openai/answers.ts";
+import { type FinishReason, StreamedAnswer, type ToolCall, wholeAnswer } from "../../../shared/openai/answers.ts";
 import { GeneratedAnswer } from "../../../shared/openai/generate.ts";
 import type { TokenLogprob } from "../../../shared/openai/logprobs.ts";
 import type { Usage } from "../../../shared/text/usage.ts";
@@ -9,6 +9,7 @@ import { TextAssembler } from "./text-assembler.ts";
 import type { TextPlan } from "./text-plan.ts";
 import type { TextRuntime } from "./text-runtime.ts";
 import { TokenLog } from "./token-log.ts";
+import { ToolCallReader } from "./tool-calls.ts";
 
 const ID_BYTES = 12;
 /** A whole answer is silent while it is made, so a space, which JSON allows before it, shows that it comes. */
@@ -52,6 +53,7 @@ interface Written {
   reason: FinishReason;
   /** Undefined: not asked for. */
   readonly logprobs: TokenLogprob[] | undefined;
+  readonly calls: ToolCall[];
 }
 
 interface Shown {
@@ -101,6 +103,7 @@ export class TextAnswer {
       length: 0,
       reason: "length",
       logprobs: sampling.logprobs === undefined ? undefined : [],
+      calls: [],
     }));
   }
 
@@ -176,9 +179,12 @@ export class TextAnswer {
       if (index === 0) this.#cachedTokens = tokens;
     };
     let made = 0;
-    const show = async (text: string): Promise<void> => {
+    const reader = plan.mayCall ? new ToolCallReader() : undefined;
+    const show = async (made: string): Promise<void> => {
+      const { text, calls } = reader?.push(made) ?? { text: made, calls: [] };
       const logprobs = written.logprobs && log.take(text, { isCut: assembler.isStopped });
       await this.#show(index, written, { text, logprobs });
+      await this.#call(index, written, calls);
     };
     let reason: FinishReason = "stop";
     const { tenant = "" } = plan.question;
@@ -204,7 +210,13 @@ export class TextAnswer {
     if (this.#isOver) return;
     if (made === 0) await this.#begin(index);
     await show(assembler.finish());
+    if (reader) {
+      const { text, calls } = reader.finish();
+      await this.#show(index, written, { text, logprobs: undefined });
+      await this.#call(index, written, calls);
+    }
     if (assembler.isStopped) reason = "stop";
+    if (reason === "stop" && written.calls.length > 0) reason = "tool_calls";
     written.reason = reason;
     if (plan.streams) await this.#write(this.#events.finish(index, reason));
   }
@@ -238,6 +250,13 @@ export class TextAnswer {
     if (now - this.#saidAt < SIGN_OF_LIFE_MS) return;
     this.#saidAt = now;
     await this.#write(" ");
+  }
+
+  async #call(index: number, written: Written, calls: readonly ToolCall[]): Promise<void> {
+    if (calls.length === 0) return;
+    if (this.#parts.plan.streams && this.#events instanceof StreamedAnswer)
+      await this.#write(this.#events.calls(index, calls, written.calls.length));
+    written.calls.push(...calls);
   }
 
   /** Waits for the reader: a slow one delays this answer alone. */

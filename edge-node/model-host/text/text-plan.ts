@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { SkerryError } from "../../../shared/base/errors.ts";
 import { invalid } from "../../../shared/inference/faults.ts";
-import { textQuestion, type TextQuestion } from "../../../shared/openai/requests.ts";
+import { textQuestion, type TextQuestion, toolsOf } from "../../../shared/openai/requests.ts";
 import type { ChatPrompt } from "./prompt.ts";
 import type { Sampling, TextRuntime } from "./text-runtime.ts";
 
@@ -19,6 +19,8 @@ export interface TextPlan {
   readonly stops: readonly string[];
   readonly streams: boolean;
   readonly includesUsage: boolean;
+  /** The answer may have calls of tools in it. */
+  readonly mayCall: boolean;
 }
 
 /** Throws `SkerryError` INVALID_REQUEST for what is no question to a text model. */
@@ -67,6 +69,7 @@ export async function planText(question: TextQuestion, runtime: TextRuntime, cha
     stops: stop == null ? [] : typeof stop === "string" ? [stop] : stop,
     streams: request.stream === true,
     includesUsage: request.stream_options?.include_usage === true,
+    mayCall: question.openai === "chat" && toolsOf(question.request).length > 0,
   };
 }
 
@@ -78,7 +81,7 @@ function logprobsOf(question: TextQuestion): number | undefined {
 function promptsOf(question: TextQuestion, runtime: TextRuntime, chat: ChatPrompt): readonly (readonly number[])[] {
   const { model } = question.request;
   if (question.openai === "chat") {
-    const text = chat.text(question.request.messages);
+    const text = chat.text(question.request.messages, toolsOf(question.request));
     refuseHuge(text, runtime, model);
     const tokens = runtime.tokenize(text, { hasSpecials: true });
     if (tokens.length === 0) throw invalid("these messages make an empty prompt");

@@ -5,7 +5,7 @@ export class WordRuntime implements TextRuntime {
   readonly contextTokens: number;
   readonly sequences: number;
   readonly longestTokenBytes = 4;
-  readonly chatTemplate = "{% for message in messages %}{{ message.content }}{% endfor %}";
+  readonly chatTemplate: string = "{% for message in messages %}{{ message.content }}{% endfor %}";
   readonly specialTexts = { bos: "", eos: "" };
   /** Texts that were turned into tokens. */
   readonly tokenized: string[] = [];

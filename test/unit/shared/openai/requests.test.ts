@@ -6,6 +6,10 @@ import type { TextApi } from "../../../../shared/openai/requests.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 
 const messages = [{ role: "user", content: "hello" }];
+const tools = [
+  { type: "function", function: { name: "now", description: "The time", parameters: { type: "object" } } },
+];
+const call = { id: "call_1", type: "function", function: { name: "now", arguments: "{}" } };
 const decode = (api: TextApi, request: object) => decodeRequest(api, Buffer.from(JSON.stringify(request)), "tenant");
 
 /** The error as a client reads it. */
@@ -80,6 +84,17 @@ describe("decodeRequest", () => {
     expect(sessionOf(`a${beginning}`)).not.toBe(sessionOf(beginning));
   });
 
+  it("takes tools, their calls and their answers", () => {
+    const turns = [
+      ...messages,
+      { role: "assistant", content: null, tool_calls: [call] },
+      { role: "tool", tool_call_id: "call_1", content: "noon" },
+    ];
+    expect(() => decode("chat", { model: "m", messages: turns, tools, tool_choice: "auto" })).not.toThrow();
+    const none = { tools, tool_choice: "none", response_format: { type: "json_object" } };
+    expect(() => decode("chat", { model: "m", messages, ...none })).not.toThrow();
+  });
+
   it("takes content in parts of text", () => {
     const parts = [
       {
@@ -96,7 +111,29 @@ describe("decodeRequest", () => {
   it.each([
     ["an unknown field", { temprature: 1 }, "temprature", /`temprature` is not a known field; known are `model`/],
     ["a temperature beyond 2", { temperature: 3 }, "temperature", /must be at most 2/],
-    ["tools", { tools: [{ type: "function" }] }, "tools", /call no tools here yet/],
+    ["a tool without a function", { tools: [{ type: "function" }] }, "tools.0.function", /is missing/],
+    [
+      "a tool that is kept to its parameters",
+      { tools: [{ type: "function", function: { name: "now", strict: true } }] },
+      "tools.0.function.strict",
+      /not kept to the parameters/,
+    ],
+    ["a tool that must be called", { tool_choice: "required" }, "tool_choice", /is not made to call a tool/],
+    ["tools beside a format", { tools, response_format: { type: "json_object" } }, "response_format", /beside `tools`/],
+    ["tools beside logprobs", { tools, logprobs: true }, "logprobs", /beside `tools`/],
+    [
+      "a tool's answer to no call",
+      { messages: [{ role: "tool", content: "x" }] },
+      "messages.0.tool_call_id",
+      /is missing: it names the call/,
+    ],
+    ["a message without content", { messages: [{ role: "user", content: null }] }, "messages.0.content", /is missing/],
+    [
+      "a call of the user",
+      { messages: [{ role: "user", content: "x", tool_calls: [call] }] },
+      "messages.0.tool_calls",
+      /is for messages of the assistant/,
+    ],
     ["likely tokens without logprobs", { top_logprobs: 2 }, "top_logprobs", /for requests with `logprobs: true`/],
     ["more likely tokens than are told", { logprobs: true, top_logprobs: 21 }, "top_logprobs", /must be at most 20/],
     ["a bias", { logit_bias: { 5: 100 } }, "logit_bias", /is not served/],
@@ -111,7 +148,7 @@ describe("decodeRequest", () => {
     ["no message", { messages: [] }, "messages", /at least 1 item/],
     [
       "a role that is not served",
-      { messages: [{ role: "tool", content: "x" }] },
+      { messages: [{ role: "function", content: "x" }] },
       "messages.0.role",
       /must be `system`/,
     ],

@@ -15,6 +15,7 @@ const planOf = (choices: number, how: Partial<TextPlan> = {}): TextPlan => ({
   stops: [],
   streams: false,
   includesUsage: false,
+  mayCall: false,
   ...how,
 });
 
