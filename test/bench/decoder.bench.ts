@@ -24,6 +24,7 @@ const TOKENS = 48;
 const STREAMS = 8;
 const GOAL = 1.15;
 const STREAMS_GOAL = 2.3;
+const PATIENT = { "skerry-timeout-ms": "60000" };
 const STREAM = { stream: true, stream_options: { include_usage: true } };
 const WORDS = "The island has a harbour, a pump and a lamp that nobody lights. ";
 /** About so many tokens. */
@@ -91,7 +92,7 @@ async function byPython(tokens: readonly number[]): Promise<number> {
 async function through(prompt: string, used: () => number): Promise<number> {
   const response = await fetch(`${cluster.url}/v1/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${cluster.adminKey}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${cluster.adminKey}`, "content-type": "application/json", ...PATIENT },
     body: JSON.stringify({ model: "smollm-onnx", prompt, max_tokens: TOKENS, temperature: 0, ...STREAM }),
   });
   if (response.status !== 200) throw new Error(`the answer is ${response.status}: ${await response.text()}`);

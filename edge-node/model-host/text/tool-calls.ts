@@ -18,7 +18,7 @@ export interface Found {
 
 /**
  * Finds the calls in an answer while it comes. Text before a call is shown as far as it cannot be the beginning of one; white space
- * around calls is left out. What stands between the tags and is no call, or has no end, is text.
+ * around calls is left out. What is between the tags and is no call, or has no end, is text.
  */
 export class ToolCallReader {
   /** What is not decided yet; inside a call it begins with `BEGIN`, behind white space perhaps. */
@@ -71,7 +71,7 @@ export class ToolCallReader {
     return call ? { text: "", calls: [call] } : { text: this.#shown(rest), calls: [] };
   }
 
-  /** Between calls and after them stands nothing but what the model says beside them. */
+  /** Between calls and after them white space is left out, and words are kept. */
   #shown(text: string): string {
     if (!this.#hasCalled || text === "") return text;
     const said = text.trimStart();
