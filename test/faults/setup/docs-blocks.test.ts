@@ -218,6 +218,19 @@ describe("the commands of the pages", () => {
     await run(stop);
   }, 180_000);
 
+  it("docs/rollouts.md: a second version in waves, and back", async () => {
+    const [yaml = ""] = await blocksOf("docs/rollouts.md", ["yaml"]);
+    const [block = ""] = await blocksOf("docs/rollouts.md", ["sh"]);
+    await writeFile(path.join(directory, "canary-digits.yaml"), yaml);
+    await writeFile(path.join(directory, "canary-digits-2.yaml"), yaml.replace("version: 1", "version: 2"));
+    await run("skerry apply -f canary-digits.yaml --wait");
+    const printed = await run(block);
+    expect(printed).toMatch(/Phase +promoted/);
+    expect(printed).toMatch(/1 +digits:1 → 2 +canary +promoted +3\/3 +skerry/);
+    expect(await run("skerry rollout status canary-digits -w")).toMatch(/Versions +digits:2 → 1/);
+    await run("skerry deployments rm canary-digits --wait");
+  }, 120_000);
+
   it("docs/large-models.md: from a file to a streaming answer", async () => {
     const [block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
     await writeTinyGguf(path.join(directory, "model.gguf"));
