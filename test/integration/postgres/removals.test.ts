@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
+import { rolloutSpec } from "../../../shared/api/v1/rollout-spec.ts";
+import { firstRecord } from "../../../control-plane/core/rollout/start.ts";
+import { aDeployment } from "../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { newId } from "../../../shared/base/ids.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
@@ -48,6 +51,24 @@ describe("deleteVersion", () => {
       code: "CONFLICT",
       message: expect.stringMatching(/the alias champion.*the deployment shop/),
     });
+  });
+
+  it("is refused while a rollout may return to it, and possible when that is over", async () => {
+    const version = await readyVersion(stores, "walked");
+    const spec = { ...specOf("walk", { model: "walked", version: 2 }), rollout: rolloutSpec.parse({}) };
+    await stores.deployments.put(spec, { actor: alice, ifMatch: undefined });
+    const deployment = aDeployment(spec);
+    const versions = { from: version, to: 2, declared: 2, by: "skerry" };
+    const next = firstRecord(deployment, versions, { who: "skerry", at: "2026-01-01T00:00:00.000Z" })?.record;
+    const write = { deployment: "walk", generation: 1, before: undefined, newest: undefined, next, events: [] };
+    await stores.plans.writeRollout(fence, write);
+    await expect(stores.catalog.deleteVersion({ model: "walked", version }, alice)).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: expect.stringContaining("the rollout of walk"),
+    });
+    const newest = next && { ...next, phase: "promoted" as const };
+    await stores.plans.writeRollout(fence, { ...write, before: { number: 1, revision: 1 }, newest, next: undefined });
+    await stores.catalog.deleteVersion({ model: "walked", version }, alice);
   });
 
   it("takes the artifact along, and its number is never given again", async () => {

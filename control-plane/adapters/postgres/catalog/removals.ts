@@ -10,7 +10,7 @@ import { lockModel, ownerOf } from "./model-writes.ts";
 
 /**
  * Forgets what a version is made of. Its row stays `archived`, so that its number is never given again. Throws `NOT_FOUND`, and
- * `CONFLICT` that names what needs it: an alias, a deployment, a placement, an upload in its check.
+ * `CONFLICT` that names what needs it: an alias, a deployment or its rollout, a placement, an upload in its check.
  */
 export async function deleteVersion(
   tx: Transaction,
@@ -44,6 +44,13 @@ async function refuseIfNeeded(tx: Transaction, { model, version }: { model: stri
     UNION ALL
     SELECT 'the deployment ' || name FROM deployments
     WHERE spec->>'model' = ${model} AND spec->>'version' = ${String(version)}
+    UNION ALL
+    SELECT 'the rollout of ' || r.deployment_name FROM rollouts r
+    WHERE r.record->>'model' = ${model} AND ${version} IN ((r.record->>'from')::int, (r.record->>'to')::int)
+      AND (r.record->>'current')::boolean
+      AND r.number = (SELECT max(number) FROM rollouts n WHERE n.deployment_name = r.deployment_name)
+      AND CASE r.record->>'phase' WHEN 'promoted' THEN (r.record->>'to')::int = ${version}
+        WHEN 'rolled-back' THEN (r.record->>'from')::int = ${version} ELSE true END
     UNION ALL
     SELECT DISTINCT 'a placement on ' || n.name FROM placements p JOIN nodes n ON n.id = p.node_id
     WHERE p.model_name = ${model} AND p.version = ${version} AND p.wanted <> 'gone' AND NOT n.revoked
