@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { globSync, readFileSync } from "node:fs";
 import { PrometheusMetrics } from "../control-plane/adapters/metrics/prometheus.ts";
 import { nodeState as NODE_STATES } from "../shared/api/v1/nodes.ts";
+import { rolloutPhase } from "../shared/api/v1/rollouts.ts";
 import { PLACEMENT_STATES } from "../shared/protocol/placement.ts";
 import { NodeMetrics } from "../edge-node/adapters/http/metrics.ts";
 
@@ -20,6 +21,7 @@ const controlPlaneMetrics = async (): Promise<string> => {
   const nothing = {
     nodes: new Map(NODE_STATES.options.map((state) => [state, 0])),
     placements: new Map(PLACEMENT_STATES.map((state) => [state, 0])),
+    rollouts: new Map(rolloutPhase.options.map((phase) => [phase, 0])),
     deployments: 0,
     inFlight: 0,
     pools: [POOL],

@@ -1,5 +1,6 @@
 import type { PoolFindings } from "../../shared/api/v1/cloud-pools.ts";
 import type { NodeState } from "../../shared/api/v1/nodes.ts";
+import type { RolloutPhase } from "../../shared/api/v1/rollouts.ts";
 import type { Usage } from "../../shared/text/usage.ts";
 import type { PlacementState } from "../../shared/protocol/placement.ts";
 
@@ -67,6 +68,8 @@ export interface MeasuredText {
 export interface FleetCounts {
   readonly nodes: ReadonlyMap<NodeState, number>;
   readonly placements: ReadonlyMap<PlacementState, number>;
+  /** The newest rollout of each deployment. */
+  readonly rollouts: ReadonlyMap<RolloutPhase, number>;
   readonly deployments: number;
   /** Links to other control planes. */
   readonly peers: { readonly open: number; readonly broken: number };

@@ -145,6 +145,11 @@ export class PrometheusMetrics implements Metrics {
     const gauges = [
       { name: "skerry_nodes", help: "Nodes by state", read: ({ nodes }: FleetCounts) => nodes },
       { name: "skerry_placements", help: "Placements by state", read: ({ placements }: FleetCounts) => placements },
+      {
+        name: "skerry_rollouts",
+        help: "Newest rollouts of deployments by phase",
+        read: ({ rollouts }: FleetCounts) => rollouts,
+      },
     ];
     for (const { name, help, read } of gauges) {
       new Gauge({
