@@ -15,6 +15,8 @@ export interface InferenceRequest {
   readonly asks?: ModelKind;
   /** Of a request for text: the hash of the session that it belongs to. */
   readonly session?: number;
+  /** Requests with the same key go to the same version while a rollout divides them; a session does too. */
+  readonly sticky?: string | undefined;
   /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */
   readonly body: readonly Uint8Array[];
   /** `Inference-Header-Content-Length`; `JSON_BODY` when there is none, 0 for raw bytes. */

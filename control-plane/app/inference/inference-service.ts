@@ -106,8 +106,9 @@ export class InferenceService {
     return answer;
   }
 
-  #resolve({ model, version, site }: InferenceRequest): Resolved {
-    return resolve(this.#routes.table(), { model, version, site }, this.#parts.random);
+  #resolve({ model, version, site, sticky, session }: InferenceRequest): Resolved {
+    const key = sticky ?? (session === undefined ? undefined : String(session));
+    return resolve(this.#routes.table(), { model, version, site, sticky: key }, this.#parts.random);
   }
 
   async #serve(

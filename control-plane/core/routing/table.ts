@@ -157,6 +157,8 @@ export interface VersionRequest {
   readonly version: string | undefined;
   /** The caller's site. */
   readonly site: string | undefined;
+  /** Requests with the same key get the same version; undefined: chance decides. */
+  readonly sticky?: string | undefined;
 }
 
 export type Resolved =
@@ -195,7 +197,7 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
       detail: `model ${request.model} has no deployment; create one with \`skerry apply\`, or name a version in the path`,
     };
   }
-  const version = chooseVersion(deployment.shares, random) ?? 0;
+  const version = chooseVersion(deployment.shares, random, stickyTo(deployment, request.sticky)) ?? 0;
   return {
     kind: "found",
     version,
@@ -206,6 +208,10 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
     mayWait: deployment.canGrow && deployment.target !== undefined,
   };
 }
+
+/** The same callers are not the first ones of every deployment. */
+const stickyTo = ({ name }: DeploymentRoutes, sticky: string | undefined): string | undefined =>
+  sticky === undefined ? undefined : `${name} ${sticky}`;
 
 const kindOfVersion = ({ kinds }: ModelRoutes, version: number): ModelKind | undefined =>
   version === 0 ? undefined : (kinds.get(version) ?? "tensors");

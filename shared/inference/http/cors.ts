@@ -20,6 +20,7 @@ const REQUEST_HEADERS = [
   "Skerry-Site",
   "Skerry-Prefer",
   "Skerry-Residency",
+  "Skerry-Sticky",
   "X-Request-Id",
   "Traceparent",
   "Tracestate",

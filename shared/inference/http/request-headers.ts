@@ -14,6 +14,9 @@ const TEXT_TYPE = "text/plain";
 /** Without a type, too: tritonclient 2.73 sends none when it loads a model, nor does `requests` with a text. */
 const TYPES: ReadonlySet<string> = new Set(["", JSON_TYPE, BYTES_TYPE, FORM_TYPE, TEXT_TYPE]);
 
+/** Characters of a sticky key: a user's or a session's id. */
+const MAX_STICKY = 256;
+
 /** What the caller's headers ask for. */
 export interface InferenceHeaders {
   /** Bytes of the JSON part; `JSON_BODY` when the body is JSON alone, 0 for the only input's bytes. */
@@ -23,6 +26,8 @@ export interface InferenceHeaders {
   readonly site: string | undefined;
   readonly residency: "edge-only" | undefined;
   readonly prefer: Preference | undefined;
+  /** Requests with the same key stay with one version while a rollout divides them. */
+  readonly sticky: string | undefined;
 }
 
 export type Preference =
@@ -39,6 +44,7 @@ export function parseInferenceHeaders(headers: HttpHeaders): InferenceHeaders {
     site: parseSite(headerOf(headers, "skerry-site")),
     residency: parseResidency(headerOf(headers, "skerry-residency")),
     prefer: parsePreference(headerOf(headers, "skerry-prefer")),
+    sticky: parseSticky(headerOf(headers, "skerry-sticky")),
   };
 }
 
@@ -88,6 +94,13 @@ const parseSite = (text: string | undefined): string | undefined =>
 function parseResidency(text: string | undefined): "edge-only" | undefined {
   if (text === undefined || text === "edge-only") return text;
   throw invalid("Skerry-Residency must be `edge-only`");
+}
+
+/** Bounded, since it is hashed for every request. An empty one is none: a proxy may send it for a caller that has no key. */
+function parseSticky(text: string | undefined): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (text.length > MAX_STICKY) throw invalid(`Skerry-Sticky must have at most ${MAX_STICKY} characters`);
+  return text;
 }
 
 function parsePreference(text: string | undefined): Preference | undefined {

@@ -156,6 +156,7 @@ const wishesOf = ({ header }: CallFacts) =>
     "skerry-site": header("skerry-site"),
     "skerry-residency": header("skerry-residency"),
     "skerry-prefer": header("skerry-prefer"),
+    "skerry-sticky": header("skerry-sticky"),
   });
 
 async function outcomeOf(

@@ -75,7 +75,12 @@ describe("gRPC at the control plane", () => {
 
   it("hands on version, deadline and preferences", async () => {
     await open();
-    const metadata = { "skerry-residency": "edge-only", "skerry-prefer": "edge", "skerry-site": "harbour" };
+    const metadata = {
+      "skerry-residency": "edge-only",
+      "skerry-prefer": "edge",
+      "skerry-site": "harbour",
+      "skerry-sticky": "user-7",
+    };
     const version = { model_version: "champion" };
     await client.call("ModelInfer", request(version), { key: api.keyOf.application, metadata, timeoutMs: 20_000 });
     expect(asked[0]).toMatchObject({
@@ -83,6 +88,7 @@ describe("gRPC at the control plane", () => {
       residency: "edge-only",
       prefer: { kind: "edge" },
       site: "harbour",
+      sticky: "user-7",
     });
     expect(asked[0]?.timeoutMs).toBeGreaterThan(1_000);
     expect(asked[0]?.timeoutMs).toBeLessThanOrEqual(20_000);

@@ -99,12 +99,14 @@ describe("inference over HTTP", () => {
       "Skerry-Site": "harbour",
       "Skerry-Residency": "edge-only",
       "Skerry-Prefer": "node=edge-a",
+      "Skerry-Sticky": "user-7",
     });
     expect(asked[0]).toMatchObject({
       timeoutMs: 250,
       site: "harbour",
       residency: "edge-only",
       prefer: { kind: "node", name: "edge-a" },
+      sticky: "user-7",
       headerLength: JSON_BODY,
     });
   });
@@ -153,6 +155,7 @@ describe("inference over HTTP", () => {
     ["a timeout of 0", 400, "INVALID_REQUEST", { "Skerry-Timeout-Ms": "0" }],
     ["a timeout over a minute", 400, "INVALID_REQUEST", { "Skerry-Timeout-Ms": "60001" }],
     ["a preference that is none", 400, "INVALID_REQUEST", { "Skerry-Prefer": "fats" }],
+    ["a sticky key over 256 characters", 400, "INVALID_REQUEST", { "Skerry-Sticky": "u".repeat(257) }],
     ["a residency that is none", 400, "INVALID_REQUEST", { "Skerry-Residency": "edge" }],
     ["a header length that is no number", 400, "INVALID_REQUEST", { "Inference-Header-Content-Length": "-1" }],
     ["a header longer than the body", 400, "INVALID_REQUEST", { "Inference-Header-Content-Length": "3" }],

@@ -138,4 +138,29 @@ describe("resolve", () => {
     const request = { model: "digits", version: undefined, site: undefined };
     expect(idsOf(resolve(other, request, seededRandom(1)))).toEqual(["p-edge-a"]);
   });
+
+  it("divides callers with sticky keys by the deployment's shares, otherwise in each deployment", () => {
+    const placements = [aPlacement(a), aPlacement(b, { version: 2 })];
+    const table = buildRouteTable(aFleet({ nodes: [a, b], versions, deployments: [deployment], placements }));
+    const [routes] = table.byModel.get("digits")?.deployments ?? [];
+    const shares = [1, 2].map((version) => ({ version, weight: 1 }));
+    const versionFor = (name: string, sticky: string): number => {
+      const split = { ...table.byModel.get("digits"), deployments: [{ ...routes, name, shares }] };
+      const other = { ...table, byModel: new Map([["digits", split]]) } as RouteTable;
+      const found = resolve(
+        other,
+        { model: "digits", version: undefined, site: undefined, sticky },
+        { next: () => fail() },
+      );
+      return found.kind === "found" ? found.version : 0;
+    };
+    const users = Array.from({ length: 200 }, (_, user) => `user-${user}`);
+    const [here, there] = ["digits", "digits-2"].map((name) => users.map((user) => versionFor(name, user)));
+    expect(new Set(here)).toEqual(new Set([1, 2]));
+    expect(here).not.toEqual(there);
+  });
 });
+
+function fail(): never {
+  throw new Error("chance was asked");
+}

@@ -29,4 +29,23 @@ describe("chooseVersion", () => {
       }),
     );
   });
+
+  it("lets a sticky key decide, by the weights", () => {
+    const random = seededRandom(1);
+    const chosen = Array.from({ length: 4_000 }, (_, user) => chooseVersion(split(20), random, `user-${user}`));
+    expect(shareOf(chosen)).toBeCloseTo(0.2, 1);
+    expect(chosen).toEqual(chosen.map((_, user) => chooseVersion(split(20), seededRandom(2), `user-${user}`)));
+  });
+
+  it("keeps a sticky key with the new version while that one's share grows", () => {
+    const percent = fc.integer({ min: 0, max: 100 });
+    fc.assert(
+      fc.property(fc.string(), percent, percent, (key, one, other) => {
+        const [less, more] = [Math.min(one, other), Math.max(one, other)];
+        const random = seededRandom(3);
+        const [before, after] = [less, more].map((share) => chooseVersion(split(share), random, key));
+        expect([before, after]).not.toEqual([2, 1]);
+      }),
+    );
+  });
 });

@@ -10,6 +10,7 @@ describe("the headers of an inference", () => {
       site: undefined,
       residency: undefined,
       prefer: undefined,
+      sticky: undefined,
     });
   });
 
@@ -19,6 +20,10 @@ describe("the headers of an inference", () => {
 
   it("ignore a site that cannot be one", () => {
     expect(parseInferenceHeaders({ "skerry-site": "No Such" }).site).toBeUndefined();
+  });
+
+  it("take an empty sticky key for none", () => {
+    expect(parseInferenceHeaders({ "skerry-sticky": "" }).sticky).toBeUndefined();
   });
 
   it("take JSON with a charset", () => {
