@@ -8,6 +8,7 @@ import type { IdempotencyStore } from "../../ports/idempotency.ts";
 import type { CloudPoolStore, PoolDeclarations } from "../../ports/cloud-pool.ts";
 import type { OwnerStore } from "../../ports/custom-resources.ts";
 import type { DemandStore } from "../../ports/demand.ts";
+import type { RolloutEvidenceStore } from "../../ports/rollout-evidence.ts";
 import type { KeyStore } from "../../ports/keys.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
 import type { RetentionStore } from "../../ports/retention.ts";
@@ -23,6 +24,7 @@ import { PostgresRetentionStore } from "./events/retention-store.ts";
 import { PostgresCloudPoolStore } from "./fleet/cloud-pool-store.ts";
 import { PostgresPoolDeclarations } from "./fleet/pool-declarations.ts";
 import { PostgresDemandStore } from "./fleet/demand-store.ts";
+import { PostgresRolloutEvidenceStore } from "./fleet/rollout-evidence-store.ts";
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
 import { PostgresKeyStore } from "./access/key-store.ts";
@@ -59,6 +61,7 @@ export interface PostgresStores {
   readonly leadership: LeadershipStore;
   readonly plans: PlanStore;
   readonly demand: DemandStore;
+  readonly rolloutEvidence: RolloutEvidenceStore;
   readonly cloudPools: CloudPoolStore;
   readonly poolDeclarations: PoolDeclarations;
   readonly fleet: FleetStore;
@@ -103,6 +106,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     cloudPools: new PostgresCloudPoolStore(database),
     poolDeclarations: new PostgresPoolDeclarations(database),
     demand: new PostgresDemandStore(database),
+    rolloutEvidence: new PostgresRolloutEvidenceStore(database),
     fleet: new PostgresFleetStore(database),
     sessions: new PostgresSessionStore({ ofNodes, vital }),
     pods: new PostgresPodNodeStore(ofNodes),

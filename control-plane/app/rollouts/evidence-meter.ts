@@ -1,0 +1,109 @@
+import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { RequestEvidence } from "../../core/rollout/gate/evidence.ts";
+import { bucketOf } from "../../core/rollout/gate/latency-histogram.ts";
+import { isSameWave, type MeasuredAnswer, type MeasuredRollout, type Wave } from "../../core/rollout/gate/measured.ts";
+import type { WaveEvidence } from "../../ports/rollout-evidence.ts";
+
+/** Ends that say nothing of a version: the caller left, or this control plane stops. */
+const NOT_COUNTED: ReadonlySet<string> = new Set(["CANCELLED", "DRAINING"]);
+
+interface WaveCounts {
+  readonly wave: Wave;
+  readonly old: Counts;
+  readonly new: Counts;
+  /** Rises with each count. */
+  revision: number;
+}
+
+/** Counts of one version, in place: a request costs a few additions. */
+class Counts {
+  requests = 0;
+  readonly errors = new Map<string, number>();
+  readonly latency: Readonly<Record<NodeKind, number[]>> = { edge: [], cloud: [] };
+  crashes = 0;
+  compared = 0;
+  agreed = 0;
+  largestDifference = 0;
+
+  add({ code, kind, ms }: MeasuredAnswer): void {
+    this.requests += 1;
+    if (code !== undefined) {
+      this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+      return;
+    }
+    if (kind === undefined) return;
+    const buckets = this.latency[kind];
+    const bucket = bucketOf(ms);
+    while (buckets.length <= bucket) buckets.push(0);
+    buckets[bucket] = (buckets[bucket] ?? 0) + 1;
+  }
+
+  snapshot(): RequestEvidence {
+    const { requests, errors, latency, crashes, compared, agreed, largestDifference } = this;
+    return {
+      requests,
+      errors: Object.fromEntries(errors),
+      latency: { edge: [...latency.edge], cloud: [...latency.cloud] },
+      crashes,
+      shadow: { compared, agreed, largestDifference },
+    };
+  }
+}
+
+/**
+ * Counts what the requests of this control plane and the nodes at it say of both versions of a rollout. One wave for each
+ * deployment: another one begins at zero. Without a rollout nothing is counted.
+ */
+export class EvidenceMeter {
+  /** By deployment. */
+  readonly #waves = new Map<string, WaveCounts>();
+
+  answered(rollout: MeasuredRollout, answer: MeasuredAnswer): void {
+    if (answer.code !== undefined && NOT_COUNTED.has(answer.code)) return;
+    this.#counts(rollout, answer.version)?.add(answer);
+  }
+
+  /** A model host of the version ended by itself. */
+  crashed(rollout: MeasuredRollout, version: number): void {
+    const counts = this.#counts(rollout, version);
+    if (counts) counts.crashes += 1;
+  }
+
+  /** The new version's answer to a copy was compared with the caller's. */
+  compared(rollout: MeasuredRollout, found: { readonly agrees: boolean; readonly difference: number }): void {
+    const counts = this.#counts(rollout, rollout.new);
+    if (!counts) return;
+    counts.compared += 1;
+    if (found.agrees) counts.agreed += 1;
+    counts.largestDifference = Math.max(counts.largestDifference, found.difference);
+  }
+
+  /** What was counted of a wave here, and a number that rises with each count; undefined before the first. */
+  of(asked: Wave): { readonly counted: WaveEvidence; readonly revision: number } | undefined {
+    const { deployment, rollout, wave } = asked;
+    const found = this.#waves.get(deployment);
+    if (!found || !isSameWave(found.wave, asked)) return undefined;
+    return {
+      counted: { deployment, rollout, wave, old: found.old.snapshot(), new: found.new.snapshot() },
+      revision: found.revision,
+    };
+  }
+
+  /** Forgets all but these. */
+  keepOnly(waves: readonly Wave[]): void {
+    const names = new Set(waves.map(({ deployment }) => deployment));
+    for (const deployment of this.#waves.keys()) if (!names.has(deployment)) this.#waves.delete(deployment);
+  }
+
+  /** Undefined of a version that is neither. */
+  #counts(rollout: MeasuredRollout, version: number): Counts | undefined {
+    if (version !== rollout.old && version !== rollout.new) return undefined;
+    let counts = this.#waves.get(rollout.deployment);
+    if (!counts || !isSameWave(counts.wave, rollout)) {
+      counts = { wave: rollout, old: new Counts(), new: new Counts(), revision: 0 };
+      this.#waves.set(rollout.deployment, counts);
+    }
+    counts.revision += 1;
+    return version === rollout.new ? counts.new : counts.old;
+  }
+}

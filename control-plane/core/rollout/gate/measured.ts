@@ -1,0 +1,28 @@
+/** One wave of one rollout: what is counted together. */
+export interface Wave {
+  readonly deployment: string;
+  /** Counts the rollouts of the deployment. */
+  readonly rollout: number;
+  readonly wave: number;
+}
+
+export const isSameWave = (a: Wave, b: Wave): boolean =>
+  a.deployment === b.deployment && a.rollout === b.rollout && a.wave === b.wave;
+
+/** A rollout whose requests are counted, as the router sees it. */
+export interface MeasuredRollout extends Wave {
+  readonly old: number;
+  readonly new: number;
+  /** Percent of the requests whose copies the new version answers too, for comparison; 0: none. */
+  readonly copyPercent: number;
+}
+
+/** One request of a rollout that ended. */
+export interface MeasuredAnswer {
+  readonly version: number;
+  /** Error code; undefined: it was answered. */
+  readonly code: string | undefined;
+  readonly kind: "edge" | "cloud" | undefined;
+  /** From arrival to answer. */
+  readonly ms: number;
+}
