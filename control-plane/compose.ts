@@ -27,6 +27,11 @@ import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
 import { Leadership } from "./app/control-loop/leadership.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
+import { EvidenceMeter } from "./app/rollouts/evidence-meter.ts";
+import { EvidenceReports } from "./app/rollouts/evidence-reports.ts";
+import { gateVerdict } from "./app/rollouts/gate-verdicts.ts";
+import { countCrash } from "./app/rollouts/host-crashes.ts";
+import { measuredRollout } from "./core/rollout/measured-rollout.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
@@ -101,6 +106,7 @@ export async function composeControlPlane(
   const ofPeers = { replica, cpId, key, postgres, fleet, registry, timings, clock, random, logger };
   const peers = composePeers(ofPeers);
   const { paths } = peers;
+  const evidence = new EvidenceMeter();
   const push = new ModelPush({
     artifacts,
     catalog: postgres.catalog,
@@ -128,6 +134,7 @@ export async function composeControlPlane(
     random,
     logger,
     recorder,
+    onHostEnded: (placement) => countCrash(placement, { fleet, meter: evidence }),
   });
   const watch = new SessionWatch({
     replica: self,
@@ -140,6 +147,7 @@ export async function composeControlPlane(
   });
   const sockets = composeSockets({ ...ofPeers, sessions: gateway, peers, trustedProxies: config.trustedProxies });
   const inference = new InferenceService({
+    evidence,
     fleet,
     paths,
     telemetry,
@@ -172,12 +180,22 @@ export async function composeControlPlane(
     clock,
     logger,
   });
+  const reports = new EvidenceReports({
+    replica,
+    store: postgres.rolloutEvidence,
+    meter: evidence,
+    waves: () => [...fleet.snapshot().deployments.values()].flatMap((each) => measuredRollout(each) ?? []),
+    isLeading,
+    clock,
+    logger,
+  });
   const loop = new ControlLoop({
     fleet,
     leadership,
     execute: createEffects({ plans: postgres.plans, random }),
     demands: () => demand.total(),
     pools: () => cloud.pools.views,
+    gate: (seen, of) => gateVerdict(reports, seen, of),
     scaleDownMs: config.scaleDownMs,
     timings,
     clock,
@@ -282,6 +300,7 @@ export async function composeControlPlane(
       watch.start();
       leadership.start();
       demand.start();
+      reports.start();
       loop.start();
       catalog.start();
       cloud.start();
@@ -296,6 +315,7 @@ export async function composeControlPlane(
       await cloud.stopSteering();
       await retention.stop();
       demand.stop();
+      reports.stop();
       await loop.stop();
       await leadership.stop();
       await catalog.stop();

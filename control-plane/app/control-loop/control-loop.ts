@@ -3,11 +3,13 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { NodeTimings } from "../../core/fleet/node-status.ts";
+import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import { transitions } from "../../core/fleet/transitions.ts";
 import { findingsOf, statusSteps, type Findings } from "../../core/reconcile/deployment-status.ts";
 import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, inTransactions, keysOf, type Step } from "../../core/reconcile/steps.ts";
+import type { Verdict } from "../../core/rollout/advance.ts";
 import { isTurn, rolloutSteps } from "../../core/rollout/rollout-steps.ts";
 import { stateFor, type PlanContext } from "../../core/scheduling/context.ts";
 import type { Pool } from "../../core/scaling/pool.ts";
@@ -22,6 +24,11 @@ import type { Leadership } from "./leadership.ts";
 const PERIOD_MS = 1_000;
 /** Changes come in bursts (a reconnect storm, a batch of deployments): one plan serves them all. */
 const SETTLE_MS = 20;
+type Gate = (
+  fleet: Fleet,
+  of: { readonly deployment: FleetDeployment; readonly phaseMs: number },
+) => Verdict | undefined;
+
 /** The trigger of a run that nothing asked for. */
 const PERIODIC = "periodic";
 
@@ -50,6 +57,7 @@ export class ControlLoop {
   readonly #execute: Execute;
   readonly #demands: () => Demands;
   readonly #pools: () => readonly Pool[];
+  readonly #gate: Gate;
   readonly #scaling: ReplicaScaling;
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
@@ -74,6 +82,8 @@ export class ControlLoop {
     demands: () => Demands;
     /** The pools of cloud nodes as they are known. */
     pools: () => readonly Pool[];
+    /** What the gate of a deployment's rollout finds, which has been in its phase for `phaseMs`; undefined: it measures nothing. */
+    gate: Gate;
     /** How long the largest number of replicas is kept, in ms. */
     scaleDownMs: number;
     timings: NodeTimings;
@@ -85,6 +95,7 @@ export class ControlLoop {
     this.#execute = parts.execute;
     this.#demands = parts.demands;
     this.#pools = parts.pools;
+    this.#gate = parts.gate;
     this.#scaling = new ReplicaScaling(parts.scaleDownMs);
     this.#timings = parts.timings;
     this.#clock = parts.clock;
@@ -146,7 +157,7 @@ export class ControlLoop {
     const rollouts = rolloutSteps(fleet, {
       ...context,
       at: toInstant(this.#clock.wallNow()),
-      verdictOf: () => undefined,
+      verdictOf: (deployment, phaseMs) => this.#gate(fleet, { deployment, phaseMs }),
     });
     const turns = rollouts.filter(isTurn);
     if (turns.length > 0) {

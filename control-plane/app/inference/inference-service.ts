@@ -11,6 +11,7 @@ import { DemandMeter, figuresOfReplicas, type DemandOf } from "./demand-meter.ts
 import { InferenceExecution, isForbidden, type ResolvedRequest } from "./inference-execution.ts";
 import { refusal } from "./inference-responses.ts";
 import type { InferenceResponse, InferenceRequest } from "./inference-request.ts";
+import type { EvidenceMeter } from "../rollouts/evidence-meter.ts";
 import { notServed, ReplicaWaits, type WaitFor } from "./replica-waits.ts";
 import type { RequestPaths } from "./request-paths.ts";
 import { RouteCache } from "./route-cache.ts";
@@ -26,6 +27,8 @@ interface Parts {
   readonly random: Random;
   /** Until when nodes that are away may be on their way back from a restart, in ms; undefined: none of these is. */
   readonly awaitedUntil: (nodeIds: Iterable<string>) => number | undefined;
+  /** Counts what both versions of a rollout answer. */
+  readonly evidence: EvidenceMeter;
   /** A request waits for the first replica of its deployment. Called once for each. */
   readonly onWaiting?: () => void;
 }
@@ -97,8 +100,9 @@ export class InferenceService {
     const deadline = startedAt + Math.min(request.timeoutMs ?? policy.timeoutMs, MAX_DEADLINE_MS);
     const stats = telemetry.ofModel(request.model);
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
-    const answer = await this.#serve(resolved, { request, startedAt, deadline, stats });
+    const { answer, by } = await this.#serve(resolved, { request, startedAt, deadline, stats });
     if (answer.status === 200) stats.answerTimes.add(clock.now() - startedAt);
+    if (by.measured !== undefined) this.#count(by, answer, startedAt);
     if (deployment !== undefined) {
       if ("ended" in answer.body) void answer.body.ended.then(() => this.#demand.ended(deployment));
       else this.#demand.ended(deployment);
@@ -114,7 +118,7 @@ export class InferenceService {
   async #serve(
     first: Found,
     common: Omit<ResolvedRequest, "version" | "ready" | "policy">,
-  ): Promise<InferenceResponse> {
+  ): Promise<{ readonly answer: InferenceResponse; readonly by: Found }> {
     const { clock, random, onWaiting } = this.#parts;
     const { request, deadline, startedAt, stats } = common;
     stats.retries.earn();
@@ -124,9 +128,10 @@ export class InferenceService {
       const parts = { routes: this.#routes, clock, random };
       const execution = new InferenceExecution({ ...common, version, ready, policy }, parts);
       const answer = await execution.run();
-      if (!execution.isUnserved || deployment === undefined || isForbidden(ready, request)) return answer;
+      if (!execution.isUnserved || deployment === undefined || isForbidden(ready, request))
+        return { answer, by: resolved };
       const until = resolved.mayWait ? deadline : this.#returnsUntil(ready, deadline);
-      if (until === undefined) return answer;
+      if (until === undefined) return { answer, by: resolved };
       if (resolved.mayWait && !isAnnounced) {
         isAnnounced = true;
         onWaiting?.();
@@ -134,11 +139,26 @@ export class InferenceService {
       const { model, residency } = request;
       const of = { model, deployment, version: request.version, residency };
       const end = await this.#waits.wait(of, until, request.cancellation);
-      if (end !== "served") return notServed(end, answer, clock.now() - startedAt);
+      if (end !== "served") return { answer: notServed(end, answer, clock.now() - startedAt), by: resolved };
       const again = this.#resolve(request);
-      if (again.kind === "unknown") return refusal("NOT_FOUND", again.detail, { reason: "none-ready" });
+      if (again.kind === "unknown")
+        return { answer: refusal("NOT_FOUND", again.detail, { reason: "none-ready" }), by: resolved };
       resolved = again;
     }
+  }
+
+  /** A streamed answer counts when it has ended, with the time to its head. */
+  #count({ measured, version, ready }: Found, answer: InferenceResponse, startedAt: number): void {
+    if (measured === undefined) return;
+    const { clock, evidence } = this.#parts;
+    const kind = ready.find(({ placement }) => placement.id === answer.route.placement)?.kind;
+    const ms = clock.now() - startedAt;
+    const add = (code: string | undefined): void => evidence.answered(measured, { version, code, kind, ms });
+    if (answer.code !== undefined || answer.body instanceof Uint8Array) return add(answer.code);
+    void answer.body.ended.then((end) => {
+      if (end.kind === "complete") add(undefined);
+      else if (end.kind === "failed") add(end.code);
+    });
   }
 
   /** Until when a request may wait for nodes that are on their way back; undefined: not at all. */

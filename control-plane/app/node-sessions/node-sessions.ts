@@ -29,6 +29,7 @@ import { PlacementReports } from "./placement-reports.ts";
 import { UnknownNodes } from "./unknown-nodes.ts";
 import { ResponseReceiver } from "../inference/response-receiver.ts";
 import type { Telemetry } from "../inference/telemetry.ts";
+import type { FleetPlacement } from "../../core/fleet/types.ts";
 
 interface Parts {
   readonly replica: string;
@@ -46,6 +47,8 @@ interface Parts {
   readonly random: Random;
   readonly logger: Logger;
   readonly recorder: Pick<EventRecorder, "record" | "recordLog">;
+  /** The model host of a placement ended by itself. */
+  readonly onHostEnded?: (placement: FleetPlacement) => void;
 }
 
 /** Nodes that are sent away at one moment come back one after the other, a thousand of them within 5 s. */

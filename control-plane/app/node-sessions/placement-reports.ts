@@ -24,6 +24,7 @@ export class PlacementReports {
   readonly #clock: Clock;
   readonly #writer: StatusWriter;
   readonly #recorder: Pick<EventRecorder, "record">;
+  readonly #onHostEnded: (placement: FleetPlacement) => void;
 
   constructor(
     session: NodeSession,
@@ -35,6 +36,7 @@ export class PlacementReports {
       random: Random;
       logger: Logger;
       recorder: Pick<EventRecorder, "record">;
+      onHostEnded?: (placement: FleetPlacement) => void;
     },
   ) {
     this.#session = session;
@@ -42,6 +44,7 @@ export class PlacementReports {
     this.#push = parts.push;
     this.#clock = parts.clock;
     this.#recorder = parts.recorder;
+    this.#onHostEnded = parts.onHostEnded ?? (() => undefined);
     this.#writer = new StatusWriter({
       session,
       store: parts.sessions,
@@ -83,6 +86,8 @@ export class PlacementReports {
   }
 
   add(message: PlacementReport): void {
+    const placement = this.#fleet.snapshot().placements.get(message.placementId);
+    if (placement && isHostEnd(placement, message)) this.#onHostEnded(placement);
     this.#take(message, { isNewsToPostgres: false });
   }
 
@@ -118,6 +123,13 @@ export class PlacementReports {
     this.#writer.close();
   }
 }
+
+/** Its model host was ready and is not, though it should be. A restart of the agent says so in `hello`, which is not asked here. */
+const isHostEnd = (placement: FleetPlacement, { state, generation }: PlacementReport): boolean =>
+  placement.state === "ready" &&
+  placement.wanted === "serve" &&
+  placement.generation === generation &&
+  !["ready", "draining", "gone"].includes(state);
 
 function eventsFor(placement: FleetPlacement, report: PlacementReport, node: string): readonly NewEvent[] {
   const name = `${placement.model}:${placement.version}`;

@@ -16,8 +16,6 @@ interface Parts {
   /** The present waves of rollouts whose new version answers requests. */
   readonly waves: () => readonly Wave[];
   readonly isLeading: () => boolean;
-  /** Others' counts were read: a gate may find something new. */
-  readonly onRead: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -114,12 +112,11 @@ export class EvidenceReports {
 
   async #readOthers(waves: readonly Wave[]): Promise<void> {
     if (waves.length === 0) return;
-    const { store, replica, onRead } = this.#parts;
+    const { store, replica } = this.#parts;
     const found = await store.ofOthers(replica, waves);
     for (const wave of waves) {
       const counted = found.filter((each) => isSameWave(each, wave));
       this.#read.set(wave.deployment, { wave, counted });
     }
-    onRead();
   }
 }

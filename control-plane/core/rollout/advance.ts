@@ -1,4 +1,5 @@
 import { msOfInstant } from "../../../shared/api/v1/common.ts";
+import type { GateFinding } from "../../../shared/api/v1/gate.ts";
 import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted } from "../scheduling/format.ts";
@@ -13,7 +14,9 @@ const WITHOUT_PLACEMENT_MS = 2 * 60_000;
 /** What a gate says of the new version. */
 export interface Verdict {
   readonly verdict: "pass" | "fail" | "more";
-  readonly findings: readonly { readonly check: string; readonly sentence: string }[];
+  /** Waiting brings no verdict any more. */
+  readonly isOverdue?: boolean;
+  readonly findings: readonly GateFinding[];
 }
 
 export interface AdvanceInput {
@@ -161,15 +164,22 @@ function bake(record: RolloutRecord, { members, author, input }: Present): Rollo
   const present = {
     ...record,
     nodes: [...members],
-    ...(verdict !== undefined && { findings: verdict.findings.map(({ check, sentence }) => ({ check, sentence })) }),
+    ...(verdict !== undefined && { findings: [...verdict.findings] }),
   };
-  if (verdict?.verdict === "fail")
-    return rollBack(present, author, verdict.findings.map(({ sentence }) => sentence).join("; "));
+  if (verdict?.verdict === "fail") return rollBack(present, author, sentencesOf(verdict, "fail"));
   const isOver = input.phaseMs >= record.bakeSeconds * 1_000;
   const silent = members.filter(({ state, why }) => state === "switched" && why !== null);
-  if (!isOver || silent.length > 0 || verdict?.verdict === "more") return update(record, members);
+  if (verdict?.isOverdue === true)
+    return pause(present, author, `nothing is certain about ${nameOf(record)} yet: ${sentencesOf(verdict, "more")}`);
+  if (!isOver || silent.length > 0 || verdict?.verdict === "more") return measured(present, record);
   return passed(present, author);
 }
+
+const sentencesOf = ({ findings }: Verdict, result: "fail" | "more"): string =>
+  findings
+    .filter((finding) => finding.result === result)
+    .map(({ sentence }) => sentence)
+    .join("; ");
 
 /** The present wave has passed. */
 function passed(record: RolloutRecord, author: Author): RolloutChange {
@@ -207,6 +217,13 @@ const pause = (record: RolloutRecord, author: Author, reason: string): RolloutCh
     isWarning: true,
     with: { resumes: record.phase },
   });
+
+/** Figures change with each request; what is written is which check found what. */
+function measured(present: RolloutRecord, before: RolloutRecord): RolloutChange | undefined {
+  const resultsOf = ({ findings }: RolloutRecord) => findings.map(({ check, result }) => [check, result]);
+  const isNews = !isEqual(resultsOf(present), resultsOf(before)) || !isEqual(present.nodes, before.nodes);
+  return isNews ? { record: present, events: [] } : undefined;
+}
 
 function update(record: RolloutRecord, members: readonly RolloutNode[]): RolloutChange | undefined {
   return isEqual(record.nodes, members) ? undefined : { record: { ...record, nodes: [...members] }, events: [] };

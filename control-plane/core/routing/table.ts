@@ -7,6 +7,8 @@ import { placementsOfDeployment, placementsOn } from "../fleet/queries.ts";
 import { aliasKey, type Fleet, type FleetDeployment, type FleetPlacement } from "../fleet/types.ts";
 import { sharesOf, targetVersion } from "../fleet/versions.ts";
 import { memo } from "../memo.ts";
+import type { MeasuredRollout } from "../rollout/gate/measured.ts";
+import { measuredRollout } from "../rollout/measured-rollout.ts";
 import { canGrow } from "../scaling/replica-targets.ts";
 import { chooseVersion, type Chance, type VersionShare } from "./version-split.ts";
 
@@ -37,6 +39,8 @@ export interface DeploymentRoutes {
   readonly policy: RoutePolicy;
   /** Who answers requests that name no version: ready versions only, and none while nothing is ready. */
   readonly shares: readonly VersionShare[];
+  /** The rollout for which their answers are counted. */
+  readonly measured?: MeasuredRollout | undefined;
   /** Version number → its ready placements. */
   readonly byVersion: ReadonlyMap<number, readonly ReadyPlacement[]>;
   /** Where it is ready. */
@@ -145,6 +149,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
     canGrow: canGrow(deployment.spec),
     policy: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
     shares: sharesOf(fleet, deployment, voters),
+    measured: measuredRollout(deployment),
     byVersion,
     sites,
   };
@@ -174,6 +179,8 @@ export type Resolved =
       readonly deployment: string | undefined;
       /** Whether it may wait for a replica: its deployment brings one when there is demand. */
       readonly mayWait: boolean;
+      /** The rollout that divides the requests which name no version, while it is measured. */
+      readonly measured?: MeasuredRollout | undefined;
     }
   /** 404: no such model, version or alias, or nothing deploys it. */
   | { readonly kind: "unknown"; readonly detail: string };
@@ -206,6 +213,7 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
     policy: deployment.policy,
     deployment: deployment.name,
     mayWait: deployment.canGrow && deployment.target !== undefined,
+    measured: deployment.measured,
   };
 }
 

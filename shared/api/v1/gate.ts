@@ -8,76 +8,77 @@ const percentage = z
 /** The share that a percentage names: 0.01 of `1%`. */
 export const fractionOfPercentage = (text: string): number => Number(text.slice(0, -1)) / 100;
 
-/**
- * When a new version may have more requests: it is compared with the old one over the same time. The strategy `shadow`
- * alone compares answers; the schema of a rollout refuses `minAgreement` and `maxDifference` where no answers are compared.
- */
-export const gateSpec = z
-  .strictObject({
-    maxErrorRate: percentage
-      .refine((text) => fractionOfPercentage(text) >= 0.001, "must be 0.1% at least")
-      .default("1%")
-      .describe(
-        "How much larger the share of failed requests may be than that of the old version, in percentage points. Without requests of the old version: the share itself.",
-      ),
-    maxP95Ms: z
-      .number()
-      .min(1)
-      .max(60_000)
-      .optional()
-      .describe("Most milliseconds in which 95 % of the requests are answered. Default: only `maxP95Ratio` is judged."),
-    maxP95Ratio: z
-      .number()
-      .min(1)
-      .max(100)
-      .default(2)
-      .describe("Largest ratio of the p95 to that of the old version on nodes of the same kind."),
-    maxHostCrashes: z
-      .number()
-      .int()
-      .min(0)
-      .max(10_000)
-      .default(0)
-      .describe(
-        "Most crashes of the new version's model hosts. More of them fail the gate, unless the old version's hosts crash as often per replica.",
-      ),
-    maxMemoryRatio: z
-      .number()
-      .min(1)
-      .max(100)
-      .optional()
-      .describe("Largest ratio of the memory of a replica to that of the old version. Default: memory is not judged."),
-    minAgreement: percentage
-      .optional()
-      .describe(
-        "Least share of copied requests for which both versions decide alike: the index of the largest value of each row of the first output. Default: 99% where answers are compared.",
-      ),
-    maxDifference: z
-      .number()
-      .min(0)
-      .optional()
-      .describe("Largest difference between values of both versions' outputs. Default: differences are only shown."),
-    minRequests: z
-      .number()
-      .int()
-      .min(1)
-      .max(10_000_000)
-      .default(50)
-      .describe(
-        "Least number of requests that the new version answers before a gate passes. More are needed where that many cannot tell `maxErrorRate` from no difference.",
-      ),
-    maxWaitSeconds: z
-      .number()
-      .int()
-      .min(1)
-      .max(604_800)
-      .default(900)
-      .describe(
-        "How long a gate waits for certainty. After it, a version with `minRequests` that is likelier no worse passes; else the rollout pauses.",
-      ),
-  })
-  .meta({ id: "GateSpec" });
-export type GateSpec = z.infer<typeof gateSpec>;
+/** What the requests of a wave have to prove: the new version is compared with the old one over the same time. */
+export const measures = {
+  maxErrorRate: percentage
+    .refine((text) => fractionOfPercentage(text) >= 0.001, "must be 0.1% at least")
+    .default("1%")
+    .describe(
+      "How much larger the share of failed requests may be than that of the old version, in percentage points. Without requests of the old version: the share itself.",
+    ),
+  maxP95Ms: z
+    .number()
+    .min(1)
+    .max(60_000)
+    .optional()
+    .describe("Most milliseconds in which 95 % of the requests are answered. Default: only `maxP95Ratio` is judged."),
+  maxP95Ratio: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(2)
+    .describe("Largest ratio of the p95 to that of the old version on nodes of the same kind."),
+  maxHostCrashes: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe(
+      "Most crashes of the new version's model hosts in a wave. More of them fail it, unless the old version's hosts crash as often per replica. A node whose host crashed counts for `maxFailedNodes`, too, until it is ready again.",
+    ),
+  maxMemoryRatio: z
+    .number()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("Largest ratio of the memory of a replica to that of the old version. Default: memory is not judged."),
+  minRequests: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000_000)
+    .default(0)
+    .describe(
+      "Least number of requests that the new version answers before a wave passes. Default: 0, a wave in which no version has requests passes.",
+    ),
+  maxWaitSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(604_800)
+    .default(300)
+    .describe(
+      "How long a wave waits for certainty after its version began to answer requests. After it, a version with `minRequests` that is likelier no worse passes; else the rollout pauses. Default: 300.",
+    ),
+};
+
+/** What answers to copies of requests have to prove beside. */
+const answerMeasures = {
+  minAgreement: percentage
+    .optional()
+    .describe(
+      "Least share of copied requests for which both versions decide alike: the index of the largest value of each row of the first output. Default: 99% where answers are compared.",
+    ),
+  maxDifference: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("Largest difference between values of both versions' outputs. Default: differences are only shown."),
+};
+
+const allMeasures = z.object({ ...measures, ...answerMeasures });
+export type GateMeasures = z.infer<typeof allMeasures>;
 
 export const gateCheck = z.enum([
   "requests",

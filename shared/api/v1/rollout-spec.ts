@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { measures } from "./gate.ts";
 import { nodeSelector } from "./node-selector.ts";
 
 /** Fields of a wave of which exactly one says how far it goes. */
@@ -38,6 +39,7 @@ export const gateSpec = z.strictObject({
     .describe(
       "Nodes that may fail before the rollout returns: the new version does not load there, ends there after it was ready, or the node falls silent with it. Default: 0.",
     ),
+  ...measures,
 });
 
 export const rolloutStrategy = z.enum(["rolling", "canary", "blue-green", "recreate"]);
@@ -69,7 +71,9 @@ export const rolloutSpec = z
       .max(86_400)
       .default(60)
       .describe("How long the new version answers requests in each wave before the wave can pass. Default: 60."),
-    gate: gateSpec.default({ maxFailedNodes: 0 }),
+    gate: gateSpec
+      .prefault({})
+      .describe("What the new version has to prove in each wave. With `bakeSeconds: 0` no request is measured."),
   })
   .superRefine(({ strategy, waves = [] }, context) => {
     if (waves.length > 0 && ONE_STEP.includes(strategy))

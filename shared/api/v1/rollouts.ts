@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { instant, objectName, versionNumber } from "./common.ts";
+import { gateFinding } from "./gate.ts";
 import { gateSpec, rolloutStrategy, wave } from "./rollout-spec.ts";
 
 export const rolloutPhase = z.enum([
@@ -41,9 +42,6 @@ const rolloutNote = z.object({
   what: z.string(),
 });
 
-/** One check of a gate, in a sentence. */
-const finding = z.object({ check: z.string(), sentence: z.string() });
-
 /** A rollout as it is recorded: what it does, where it is and why. */
 export const rolloutRecord = z.object({
   model: objectName,
@@ -66,7 +64,7 @@ export const rolloutRecord = z.object({
     ),
   reason: z.string().describe("Why it is in this phase, in a sentence."),
   by: z.string().describe("Who started it: the name of a key, or `skerry` for a changed version."),
-  findings: z.array(finding).describe("What the gate found last."),
+  findings: z.array(gateFinding).describe("What the gate found last."),
   notes: z.array(rolloutNote).describe("What happened to it, oldest first."),
 });
 export type RolloutRecord = z.infer<typeof rolloutRecord>;

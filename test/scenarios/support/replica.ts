@@ -125,6 +125,7 @@ export async function startReplica(
   });
   const execute = createEffects({ plans: ordered(postgres.plans), random });
   const loop = new ControlLoop({
+    gate: () => undefined,
     fleet,
     leadership,
     execute,

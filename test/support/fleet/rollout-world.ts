@@ -1,5 +1,7 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
+import type { z } from "zod";
+import type { rolloutSpec } from "../../../shared/api/v1/rollout-spec.ts";
 import type { RolloutAction, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
@@ -26,7 +28,7 @@ export const EIGHT_NODES: readonly WorldNode[] = [
   ...["a", "b"].map((name) => ({ name: `cloud-${name}`, kind: "cloud" as const, zone: "cloud" })),
 ];
 
-type RolloutInput = Partial<NonNullable<DeploymentSpec["rollout"]>>;
+type RolloutInput = z.input<typeof rolloutSpec>;
 
 /** What the leader writes in one run, of which a prefix may be all that happens. */
 type WorldStep = Step<

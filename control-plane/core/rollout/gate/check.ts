@@ -1,4 +1,4 @@
-import type { GateCheck, GateSpec } from "../../../../shared/api/v1/gate.ts";
+import type { GateCheck, GateMeasures } from "../../../../shared/api/v1/gate.ts";
 import type { GateEvidence } from "./evidence.ts";
 import type { TestResult } from "./sequential-test.ts";
 
@@ -6,7 +6,7 @@ import type { TestResult } from "./sequential-test.ts";
 export interface Check {
   readonly name: GateCheck;
   /** Undefined: the gate does not ask it. */
-  readonly look: (gate: GateSpec, evidence: GateEvidence, about: CheckContext) => CheckResult | undefined;
+  readonly look: (gate: GateMeasures, evidence: GateEvidence, about: CheckContext) => CheckResult | undefined;
 }
 
 export interface CheckContext {

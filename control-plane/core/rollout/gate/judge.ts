@@ -1,4 +1,4 @@
-import type { GateFinding, GateSpec } from "../../../../shared/api/v1/gate.ts";
+import type { GateFinding, GateMeasures } from "../../../../shared/api/v1/gate.ts";
 import { answerChecks } from "./answer-checks.ts";
 import type { Check, CheckContext } from "./check.ts";
 import type { GateEvidence } from "./evidence.ts";
@@ -7,7 +7,7 @@ import { requestChecks } from "./request-checks.ts";
 import type { TestResult } from "./sequential-test.ts";
 
 export interface GateVerdict {
-  /** `more`: neither is certain enough yet. */
+  /** `more`: it is not certain enough yet. */
   readonly verdict: "pass" | "fail" | "more";
   /** With `more`: the gate's `maxWaitSeconds` are over, so waiting brings no verdict and an operator decides. */
   readonly isOverdue: boolean;
@@ -26,7 +26,7 @@ const CHECKS: readonly Check[] = [...requestChecks, ...answerChecks, ...hostChec
  *   `minRequests` and no open check finds "worse" likelier.
  */
 export function judge(
-  gate: GateSpec,
+  gate: GateMeasures,
   evidence: GateEvidence,
   { waitedMs, comparesAnswers = false }: { readonly waitedMs: number } & Partial<CheckContext>,
 ): GateVerdict {

@@ -13,8 +13,6 @@ export const isSameWave = (a: Wave, b: Wave): boolean =>
 export interface MeasuredRollout extends Wave {
   readonly old: number;
   readonly new: number;
-  /** Percent of the requests whose copies the new version answers too, for comparison; 0: none. */
-  readonly copyPercent: number;
 }
 
 /** One request of a rollout that ended. */

@@ -18,13 +18,14 @@ const requestsCheck: Check = {
   name: "requests",
   look: ({ minRequests }, evidence) => ({
     found: evidence.new.requests >= minRequests ? { kind: "no-worse" } : NOT_ENOUGH,
-    sentence: `the new version had ${evidence.new.requests} requests; ${minRequests} are wanted`,
+    sentence: `the new version had ${evidence.new.requests} requests and the old one ${evidence.old.requests}; ${minRequests} of the new one are wanted`,
   }),
 };
 
 const errorsCheck: Check = {
   name: "errors",
   look({ maxErrorRate }, evidence) {
+    if (isQuiet(evidence)) return undefined;
     const margin = fractionOfPercentage(maxErrorRate);
     const fresh = failed(evidence.new);
     const what = `${shareOf(fresh.count, fresh.of, "requests")} of the new version failed${codesOf(evidence.new)}`;
@@ -46,7 +47,7 @@ const errorsCheck: Check = {
 const p95Check: Check = {
   name: "p95",
   look({ maxP95Ms }, evidence) {
-    if (maxP95Ms === undefined) return undefined;
+    if (maxP95Ms === undefined || isQuiet(evidence)) return undefined;
     const { edge, cloud } = evidence.new.latency;
     const all = addHistograms(edge, cloud);
     const slow = { count: countAbove(all, maxP95Ms), of: countOf(all) };
@@ -89,6 +90,9 @@ const p95RatioCheck: Check = {
 };
 
 export const requestChecks: readonly Check[] = [requestsCheck, errorsCheck, p95Check, p95RatioCheck];
+
+/** Nobody asks for anything. */
+const isQuiet = ({ old, new: fresh }: GateEvidence): boolean => old.requests + fresh.requests === 0;
 
 const isComparable = ({ old, new: fresh }: GateEvidence): boolean =>
   old.requests > 0 && old.requests >= LEAST_OLD_PART * fresh.requests;

@@ -45,6 +45,7 @@ async function startLoop(answer: () => Promise<PlanOutcome> | PlanOutcome, from:
   };
   const demands = new Map<string, Demand>();
   const loop = new ControlLoop({
+    gate: () => undefined,
     fleet,
     leadership,
     execute,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { InferenceRequest } from "../../../../../control-plane/app/inference/inference-request.ts";
+import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
 import { InferenceService } from "../../../../../control-plane/app/inference/inference-service.ts";
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
@@ -84,6 +85,7 @@ async function aRouter(deployment: FleetDeployment = scaling) {
   let waits = 0;
   const telemetry = new Telemetry();
   const service = new InferenceService({
+    evidence: new EvidenceMeter(),
     fleet,
     paths: ownPaths(registry),
     telemetry,

@@ -6,6 +6,7 @@ import type {
   InferenceRequest,
 } from "../../../../../control-plane/app/inference/inference-request.ts";
 import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
@@ -24,7 +25,7 @@ import { aSession } from "../../../../support/fleet/node-session.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 import { ownPaths } from "../../../../support/fleet/own-paths.ts";
 
-const versions = [aVersion("digits", 1)];
+const versions = [1, 2].map((version) => aVersion("digits", version));
 const deployment = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
 export const [a, b] = [aNode("edge-a"), aNode("edge-b")];
 
@@ -89,6 +90,8 @@ export class RecordingNode implements InferenceChannel {
 }
 
 export interface Scene {
+  /** Version of the placement on each node, in their order; 1 unless given. */
+  readonly versionsOnNodes?: readonly number[];
   readonly deployment?: FleetDeployment;
   /** `edge-a` and `edge-b` unless given. */
   readonly fleetNodes?: readonly FleetNode[];
@@ -100,16 +103,19 @@ export async function aService({
   deployment: declared = deployment,
   fleetNodes = [a, b],
   awaitedUntil = () => undefined,
+  versionsOnNodes = [],
 }: Scene = {}) {
   const clock = new TestClock(NOW);
-  const placements = fleetNodes.map((node) => aPlacement(node));
+  const placements = fleetNodes.map((node, at) => aPlacement(node, { version: versionsOnNodes[at] ?? 1 }));
   const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments: [declared], placements }, clock);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
   const order: RecordingNode[] = [];
   const nodes = Object.fromEntries(fleetNodes.map((node) => [node.name, new RecordingNode(node, order, clock)]));
   for (const { session } of Object.values(nodes)) registry.add(session);
+  const evidence = new EvidenceMeter();
   const service = new InferenceService({
+    evidence,
     fleet,
     paths: ownPaths(registry),
     telemetry,
@@ -124,7 +130,7 @@ export async function aService({
   const named = (name: string): RecordingNode => nodes[name] ?? fail(`there is no ${name}`);
   /** Requests that the router believes to be at the nodes. */
   const inFlight = (): number => placements.reduce((sum, { id }) => sum + telemetry.of(id).inFlight, 0);
-  return { clock, service, registry, nodes, named, order, asked, other, inFlight, telemetry };
+  return { clock, service, registry, nodes, named, order, asked, other, inFlight, telemetry, evidence };
 }
 
 function fail(why: string): never {

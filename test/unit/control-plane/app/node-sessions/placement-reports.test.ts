@@ -38,6 +38,7 @@ async function setUp() {
   );
   const store = new FakeStore();
   const said: string[] = [];
+  const ended: string[] = [];
   const reportsOf = (epoch: number): PlacementReports => {
     const control = { send: () => 1, close: () => undefined, lastByteAt: () => 0, ping: () => undefined };
     const session = aSession(node, { control, clock, epoch });
@@ -51,9 +52,10 @@ async function setUp() {
       random: seededRandom(1),
       logger: silentLogger,
       recorder: { record: ({ reason, message }) => said.push(`${reason}: ${message}`) },
+      onHostEnded: ({ id }) => ended.push(id),
     });
   };
-  return { store, reportsOf, said };
+  return { store, reportsOf, said, ended };
 }
 
 describe("what a node says of its placements", () => {
@@ -89,6 +91,23 @@ describe("what a node says of its placements", () => {
     reportsOf(2).afterHello([ready]);
     await eventually("it was told", () => store.told.length > 0);
     expect(store.told).toEqual([{ epoch: 2, reports: [ready], events: [] }]);
+  });
+
+  it("tells a model host that ended from one that is loaded, drained or restarted with its agent", async () => {
+    const { reportsOf, ended } = await setUp();
+    const reports = reportsOf(1);
+    const say = (state: PlacementReport["state"]): void => reports.add({ ...ready, state });
+    say("warming");
+    say("ready");
+    say("draining");
+    say("ready");
+    expect(ended).toEqual([]);
+    say("loading");
+    say("loading");
+    expect(ended).toEqual(["p-edge-a"]);
+    say("ready");
+    reportsOf(2).afterHello([{ ...ready, state: "loading" }]);
+    expect(ended).toEqual(["p-edge-a"]);
   });
 
   it("of a generation that this replica has not read yet reaches Postgres all the same", async () => {

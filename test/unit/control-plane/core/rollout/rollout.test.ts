@@ -136,12 +136,15 @@ describe("a rollout", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
     world.standStill();
-    world.verdict = { verdict: "fail", findings: [{ check: "errors", sentence: "5 % of its requests fail" }] };
+    world.verdict = {
+      verdict: "fail",
+      findings: [{ check: "errors", result: "fail", sentence: "5 % of its requests fail" }],
+    };
     world.standStill();
     expect(world.rollout).toMatchObject({
       phase: "rolled-back",
       reason: "digits:2 returns to 1: 5 % of its requests fail",
-      findings: [{ check: "errors", sentence: "5 % of its requests fail" }],
+      findings: [{ check: "errors", result: "fail", sentence: "5 % of its requests fail" }],
     });
   });
 
@@ -155,6 +158,25 @@ describe("a rollout", () => {
     world.verdict = { verdict: "pass", findings: [] };
     world.standStill();
     expect(world.rollout).toMatchObject({ phase: "baking", wave: 2 });
+  });
+
+  it("pauses when waiting brings no verdict any more, and bakes on when it is resumed", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    world.standStill();
+    const findings = [{ check: "errors" as const, result: "more" as const, sentence: "2 of 60 requests failed" }];
+    world.verdict = { verdict: "more", isOverdue: true, findings };
+    world.standStill();
+    expect(world.rollout).toMatchObject({
+      phase: "paused",
+      resumes: "baking",
+      reason: "nothing is certain about digits:2 yet: 2 of 60 requests failed",
+      findings,
+    });
+    world.verdict = { verdict: "more", findings };
+    world.act("resume");
+    world.wait(60);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
   });
 });
 

@@ -6,14 +6,14 @@ import {
 } from "../../../../../../control-plane/core/rollout/gate/evidence.ts";
 import { judge } from "../../../../../../control-plane/core/rollout/gate/judge.ts";
 import { bucketOf } from "../../../../../../control-plane/core/rollout/gate/latency-histogram.ts";
-import { gateSpec } from "../../../../../../shared/api/v1/gate.ts";
+import { gateSpec, type GateSpec } from "../../../../../../shared/api/v1/rollout-spec.ts";
 import { type Random, seededRandom } from "../../../../../../shared/base/random.ts";
 
 const { cos, exp, log, PI, sqrt } = Math;
 
-const GATE = gateSpec.parse({});
+const GATE = gateSpec.parse({ minRequests: 50 });
 const WAITED = { waitedMs: 0 };
-const OVERDUE = { waitedMs: 900_000 };
+const OVERDUE = { waitedMs: 300_000 };
 
 const version = (parts: Partial<VersionEvidence> = {}): VersionEvidence => ({
   ...NO_REQUESTS,
@@ -41,7 +41,7 @@ describe("judge", () => {
     const verdict = judge(GATE, evidence(answers(1_000, 10), answers(1_000, 10)), WAITED);
     expect(verdict.verdict).toBe("pass");
     expect(verdict.findings.map(({ sentence }) => sentence)).toEqual([
-      "the new version had 1000 requests; 50 are wanted",
+      "the new version had 1000 requests and the old one 1000; 50 of the new one are wanted",
       "0 of 1000 requests (0 %) of the new version failed, 0 of 1000 requests (0 %) of the old one; 1% more are allowed",
       "p95 of the new version is 10 ms against 10 ms on edge nodes; 0 of 1000 answers (0 %) took longer than 2 times the old p95",
       "model hosts of the new version crashed 0 times with 2 replicas, those of the old one 0 times with 2; 0 times is allowed",
@@ -76,7 +76,7 @@ describe("judge", () => {
     const gate = gateSpec.parse({ maxP95Ms: 20 });
     expect(resultsOf(judge(gate, evidence({}, answers(300, 30)), WAITED))["p95"]).toBe("fail");
     expect(resultsOf(judge(gate, evidence({}, answers(300, 10)), WAITED))["p95"]).toBe("pass");
-    expect(resultsOf(judge(gate, evidence({}, {}), WAITED))["p95"]).toBe("more");
+    expect(resultsOf(judge(gate, evidence(answers(10, 10), {}), WAITED))["p95"]).toBe("more");
   });
 
   it("judges the share of faults itself where the old version has no requests", () => {
@@ -127,7 +127,7 @@ describe("judge", () => {
   });
 
   it("holds values to the largest difference", () => {
-    const gate = gateSpec.parse({ maxDifference: 0.1 });
+    const gate = { ...GATE, maxDifference: 0.1 };
     const good = answers(1_000, 10);
     const difference = (compared: number, largestDifference: number) =>
       resultsOf(
@@ -137,6 +137,12 @@ describe("judge", () => {
         }),
       )["difference"];
     expect([difference(1, 0.2), difference(1, 0.1), difference(60, 0.1)]).toEqual(["fail", "more", "pass"]);
+  });
+
+  it("passes a wave without any requests, unless the gate wants some", () => {
+    expect(judge(gateSpec.parse({}), evidence({}, {}), WAITED).verdict).toBe("pass");
+    expect(judge(GATE, evidence({}, {}), WAITED).verdict).toBe("more");
+    expect(judge(GATE, evidence({}, {}), OVERDUE)).toMatchObject({ verdict: "more", isOverdue: true });
   });
 
   it("waits for requests, and says when waiting is over", () => {
@@ -162,7 +168,7 @@ describe("judge", () => {
     const random = seededRandom(21);
     const gate = gateSpec.parse({ maxP95Ratio: 1, maxErrorRate: "1%" });
     const returned = Array.from({ length: 1_000 }, () =>
-      [0.1, 0.5].some((part) => waveFails(gate, { part, requests: 800 }, random)),
+      [0.1, 0.5].some((part) => waveFails(gate, { part, requests: 600 }, random)),
     ).filter(Boolean).length;
     expect(returned).toBeLessThanOrEqual(10);
   });
@@ -170,7 +176,7 @@ describe("judge", () => {
 
 /** Whether a wave between equal versions is found worse: 2 % of the requests fail, latencies are lognormal. */
 function waveFails(
-  gate: typeof GATE,
+  gate: GateSpec,
   { part, requests }: { readonly part: number; readonly requests: number },
   random: Random,
 ): boolean {
@@ -186,7 +192,7 @@ function waveFails(
       const bucket = bucketOf(10 * exp(0.5 * normal));
       each.edge[bucket] = (each.edge[bucket] ?? 0) + 1;
     }
-    if (index % 40 !== 0) continue;
+    if (index % 50 !== 0) continue;
     const of = ({ requests: all, failed, edge }: typeof old) =>
       version({ requests: all, errors: { RUN_FAILED: failed }, latency: { edge, cloud: [] } });
     const { verdict } = judge(gate, { old: of(old), new: of(fresh) }, WAITED);
