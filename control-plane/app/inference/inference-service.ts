@@ -15,6 +15,7 @@ import type { EvidenceMeter } from "../rollouts/evidence-meter.ts";
 import { notServed, ReplicaWaits, type WaitFor } from "./replica-waits.ts";
 import type { RequestPaths } from "./request-paths.ts";
 import { RouteCache } from "./route-cache.ts";
+import { ShadowCopies } from "./shadow-copies.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 const EXPIRY_SWEEP_MS = 50;
@@ -45,6 +46,7 @@ export class InferenceService {
   readonly #routes: RouteCache;
   readonly #demand = new DemandMeter();
   readonly #waits: ReplicaWaits;
+  readonly #shadows: ShadowCopies;
   #cancelSweep: () => void = () => undefined;
   #isDraining = false;
 
@@ -52,6 +54,7 @@ export class InferenceService {
     this.#parts = parts;
     this.#routes = new RouteCache(parts);
     this.#waits = new ReplicaWaits(parts.clock);
+    this.#shadows = new ShadowCopies({ ...parts, routes: this.#routes });
   }
 
   start(): void {
@@ -71,6 +74,7 @@ export class InferenceService {
   }
 
   stop(): void {
+    this.#shadows.stop();
     this.#cancelSweep();
   }
 
@@ -102,7 +106,10 @@ export class InferenceService {
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
     const { answer, by } = await this.#serve(resolved, { request, startedAt, deadline, stats });
     if (answer.status === 200) stats.answerTimes.add(clock.now() - startedAt);
-    if (by.measured !== undefined) this.#count(by, answer, startedAt);
+    if (by.measured !== undefined) {
+      this.#count(by, answer, startedAt);
+      if (by.measured.copies) this.#shadows.answered(request, answer, { measured: by.measured, policy: by.policy });
+    }
     if (deployment !== undefined) {
       if ("ended" in answer.body) void answer.body.ended.then(() => this.#demand.ended(deployment));
       else this.#demand.ended(deployment);

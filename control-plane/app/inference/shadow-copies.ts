@@ -1,5 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { MeasuredRollout } from "../../core/rollout/gate/measured.ts";
@@ -24,7 +25,15 @@ const REST = 49;
 const MAX_REST_MS = 10_000;
 
 /** Ends of a copy that say nothing of the version: there was no room for it, or nobody to ask. */
-const NOT_COUNTED: ReadonlySet<string> = new Set(["QUEUE_FULL", "MODEL_NOT_READY", "CANCELLED", "DRAINING"]);
+const NOT_COUNTED: ReadonlySet<string> = new Set([
+  "QUEUE_FULL",
+  "MODEL_NOT_READY",
+  "RESIDENCY_UNSATISFIABLE",
+  "CANCELLED",
+  "DRAINING",
+]);
+
+const NO_AGREEMENT = { agrees: false, difference: 0 } as const;
 
 interface Parts {
   readonly routes: RouteCache;
@@ -80,7 +89,7 @@ export class ShadowCopies {
       request: {
         model,
         version: String(of.measured.new),
-        body: request.body.map((piece) => piece.slice()),
+        body: request.body.map((piece) => new Uint8Array(piece)),
         headerLength: requestHeader,
         timeoutMs: undefined,
         site: undefined,
@@ -89,7 +98,7 @@ export class ShadowCopies {
         traceparent: undefined,
         cancellation: this.#cancellation,
       },
-      answer: { body: body.slice(), headerLength },
+      answer: { body: new Uint8Array(body), headerLength },
     };
     clock.after(0, () => void this.#run(copy));
   }
@@ -129,13 +138,16 @@ export class ShadowCopies {
       { routes, clock, random },
     );
     const { code, body, headerLength, route } = await execution.run();
-    if (!(body instanceof Uint8Array)) body.cancel();
-    if (code !== undefined && NOT_COUNTED.has(code)) return;
-    const kind = ready.find(({ placement }) => placement.id === route.placement)?.kind;
-    evidence.answered(measured, { version, code, kind, ms: clock.now() - startedAt });
-    const isWhole = code === undefined && body instanceof Uint8Array && body.byteLength <= 2 * MAX_ANSWER_BYTES;
-    const found = isWhole ? compare(answer, { body, headerLength }) : { agrees: false, difference: 0 };
-    evidence.compared(measured, found);
+    const ms = clock.now() - startedAt;
+    const whole = body instanceof Uint8Array ? body : undefined;
+    if (whole === undefined && !(body instanceof Uint8Array)) body.cancel();
+    if (code === undefined || !NOT_COUNTED.has(code)) {
+      const kind = ready.find(({ placement }) => placement.id === route.placement)?.kind;
+      evidence.answered(measured, { version, code, kind, ms });
+      const isComparable = code === undefined && whole !== undefined && whole.byteLength <= 2 * MAX_ANSWER_BYTES;
+      evidence.compared(measured, isComparable ? compare(answer, { body: whole, headerLength }) : NO_AGREEMENT);
+    }
+    if (whole !== undefined) release(whole);
   }
 }
 
@@ -147,6 +159,6 @@ function compare(old: Copy["answer"], fresh: Copy["answer"]): ReturnType<typeof 
       decodeResponse(fresh.body, fresh.headerLength).outputs,
     );
   } catch {
-    return { agrees: false, difference: 0 };
+    return NO_AGREEMENT;
   }
 }

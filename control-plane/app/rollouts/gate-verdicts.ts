@@ -15,5 +15,5 @@ export function gateVerdict(
   if (!measured || !gate) return undefined;
   const counted = reports.of(measured);
   if (!counted) return { verdict: "more", findings: deployment.rollout?.record.findings ?? [] };
-  return judge(gate, gateEvidence(fleet, measured, counted), { waitedMs: phaseMs });
+  return judge(gate, gateEvidence(fleet, measured, counted), { waitedMs: phaseMs, comparesAnswers: measured.copies });
 }

@@ -154,7 +154,7 @@ function toBaking(record: RolloutRecord, { members, view, author }: Omit<Present
   const share = shareOf(record, members, view);
   return enter(record, author, {
     phase: "baking",
-    reason: `${waveOf(record)}: ${nameOf(record)} answers ${share} % of the requests`,
+    reason: `${waveOf(record)}: ${nameOf(record)} ${record.strategy === "shadow" ? "gets copies" : `answers ${share} %`} of the requests`,
     with: { share, findings: [] },
   });
 }

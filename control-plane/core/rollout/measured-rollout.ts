@@ -9,10 +9,10 @@ export function measuredRollout(deployment: FleetDeployment): MeasuredRollout | 
   const rollout = runningRollout(deployment);
   if (!rollout) return undefined;
   const { number, record } = rollout;
-  const { phase, resumes, wave, from, to, bakeSeconds } = record;
+  const { phase, resumes, wave, from, to, bakeSeconds, strategy } = record;
   const isBaking = phase === "baking" || (phase === "paused" && resumes === "baking");
   if (!isBaking || bakeSeconds === 0) return undefined;
-  return { deployment: deployment.name, rollout: number, wave, old: from, new: to };
+  return { deployment: deployment.name, rollout: number, wave, old: from, new: to, copies: strategy === "shadow" };
 }
 
 /** What the requests say and what the replicas need, for each version. */

@@ -14,7 +14,7 @@ const DEFAULTS = {
 
 /** The waves of a spec; the last one is always all nodes. */
 export function wavesOf({ strategy, waves }: RolloutSpec): readonly Wave[] {
-  if (strategy === "blue-green" || strategy === "recreate") return [ALL];
+  if (strategy === "blue-green" || strategy === "shadow" || strategy === "recreate") return [ALL];
   const declared = waves ?? DEFAULTS[strategy];
   return declared.at(-1)?.percent === 100 ? declared : [...declared, ALL];
 }
@@ -56,6 +56,7 @@ export function joining(
 /** Percent of the requests that the new version answers when the present wave has switched. */
 export function shareOf(record: RolloutRecord, members: readonly RolloutNode[], view: RolloutView): number {
   const wave = record.waves[record.wave - 1];
+  if (record.strategy === "shadow") return 0;
   if (record.wave >= record.waves.length || ONE_STEP.includes(record.strategy)) return 100;
   if (record.strategy === "canary" && wave?.percent !== undefined) return wave.percent;
   const total = [...view.nodes.values()].filter(serves).length;

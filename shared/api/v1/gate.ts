@@ -64,17 +64,17 @@ export const measures = {
 };
 
 /** What answers to copies of requests have to prove beside. */
-const answerMeasures = {
+export const answerMeasures = {
   minAgreement: percentage
     .optional()
     .describe(
-      "Least share of copied requests for which both versions decide alike: the index of the largest value of each row of the first output. Default: 99% where answers are compared.",
+      "With `shadow`: least share of copied requests for which both versions decide alike. Labels, texts and integers must be equal; of floats in rows the largest must be at the same place. Default: 99%.",
     ),
   maxDifference: z
     .number()
     .min(0)
     .optional()
-    .describe("Largest difference between values of both versions' outputs. Default: differences are only shown."),
+    .describe("With `shadow`: largest difference between numbers of both versions' answers. Default: differences are not judged."),
 };
 
 const allMeasures = z.object({ ...measures, ...answerMeasures });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { measures } from "./gate.ts";
+import { answerMeasures, measures } from "./gate.ts";
 import { nodeSelector } from "./node-selector.ts";
 
 /** Fields of a wave of which exactly one says how far it goes. */
@@ -40,13 +40,14 @@ export const gateSpec = z.strictObject({
       "Nodes that may fail before the rollout returns: the new version does not load there, ends there after it was ready, or the node falls silent with it. Default: 0.",
     ),
   ...measures,
+  ...answerMeasures,
 });
 
-export const rolloutStrategy = z.enum(["rolling", "canary", "blue-green", "recreate"]);
+export const rolloutStrategy = z.enum(["rolling", "canary", "blue-green", "shadow", "recreate"]);
 export type RolloutStrategy = z.infer<typeof rolloutStrategy>;
 
 /** Strategies that take one step: waves would do nothing there. */
-export const ONE_STEP: readonly RolloutStrategy[] = ["blue-green", "recreate"];
+export const ONE_STEP: readonly RolloutStrategy[] = ["blue-green", "shadow", "recreate"];
 
 /** How a deployment goes from one version to another. */
 export const rolloutSpec = z
@@ -54,7 +55,7 @@ export const rolloutSpec = z
     strategy: rolloutStrategy
       .default("rolling")
       .describe(
-        "`rolling`: in waves of nodes, requests follow the replicas. `canary`: in waves, the new version answers the percentage of each. `blue-green`: all replicas load beside the old ones, then all requests move at once. `recreate`: the old replicas leave before the new ones load, so requests fail meanwhile.",
+        "`rolling`: in waves of nodes, requests follow the replicas. `canary`: in waves, the new version answers the percentage of each. `blue-green`: all replicas load beside the old ones, then all requests move at once. `shadow`: like `blue-green`, but before any request moves the new version gets copies of requests, whose answers are compared with those of the old one and thrown away. `recreate`: the old replicas leave before the new ones load, so requests fail meanwhile.",
       ),
     waves: z
       .array(wave)
@@ -62,7 +63,7 @@ export const rolloutSpec = z
       .max(20)
       .optional()
       .describe(
-        "One after the other; a wave of 100 percent follows if the last is another. Default: 25, 50 and 100 percent, with `canary` 10, 50 and 100. Not with `blue-green` and `recreate`, which take one step.",
+        "One after the other; a wave of 100 percent follows if the last is another. Default: 25, 50 and 100 percent, with `canary` 10, 50 and 100. Not with `blue-green`, `shadow` and `recreate`, which take one step.",
       ),
     bakeSeconds: z
       .number()
@@ -75,11 +76,17 @@ export const rolloutSpec = z
       .prefault({})
       .describe("What the new version has to prove in each wave. With `bakeSeconds: 0` no request is measured."),
   })
-  .superRefine(({ strategy, waves = [] }, context) => {
+  .superRefine(({ strategy, waves = [], gate, bakeSeconds }, context) => {
+    const refuse = (path: string[], message: string): void => context.addIssue({ code: "custom", path, message });
+    if (strategy === "shadow" && bakeSeconds === 0)
+      refuse(["bakeSeconds"], "must be 1 at least with `shadow`, which compares answers in this time");
+    for (const field of ["minAgreement", "maxDifference"] as const)
+      if (strategy !== "shadow" && gate[field] !== undefined)
+        refuse(["gate", field], "can only be used with `strategy: shadow`, which compares answers");
     if (waves.length > 0 && ONE_STEP.includes(strategy))
-      context.addIssue({ code: "custom", path: ["waves"], message: `cannot be combined with \`${strategy}\`` });
+      refuse(["waves"], `cannot be combined with \`${strategy}\``);
     const percents = waves.flatMap(({ percent }) => percent ?? []);
     if (percents.some((percent, at) => percent <= (percents[at - 1] ?? 0)))
-      context.addIssue({ code: "custom", path: ["waves"], message: "must have rising `percent`s" });
+      refuse(["waves"], "must have rising `percent`s");
   });
 export type RolloutSpec = z.infer<typeof rolloutSpec>;

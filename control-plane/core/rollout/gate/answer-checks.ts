@@ -1,10 +1,13 @@
 import { fractionOfPercentage } from "../../../../shared/api/v1/gate.ts";
 import { certain, NOT_ENOUGH, shareOf, type Check } from "./check.ts";
-import { compareWithLimit } from "./sequential-test.ts";
+import { compareWithLimit, type TestResult } from "./sequential-test.ts";
 
 const DEFAULT_AGREEMENT = "99%";
 /** A version that disagrees on this share more than it may is found, where hardly any disagreement is allowed. */
 const LEAST_MARGIN = 0.01;
+
+/** A version that answered no copy has shown nothing: the strategy was chosen to see its answers. */
+const UNSEEN: TestResult = { kind: "open", leans: "worse" };
 
 const agreementCheck: Check = {
   name: "agreement",
@@ -16,7 +19,7 @@ const agreementCheck: Check = {
     const allowed = 1 - fractionOfPercentage(minAgreement);
     const found = compareWithLimit(apart, allowed, Math.max(allowed, LEAST_MARGIN));
     return {
-      found: found.kind === "no-worse" && compared < minRequests ? NOT_ENOUGH : found,
+      found: compared === 0 ? UNSEEN : found.kind === "no-worse" && compared < minRequests ? NOT_ENOUGH : found,
       sentence: `${shareOf(agreed, compared, "answers")} decide as the old version does; ${minAgreement} must`,
     };
   },

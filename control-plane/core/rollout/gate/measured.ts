@@ -13,6 +13,8 @@ export const isSameWave = (a: Wave, b: Wave): boolean =>
 export interface MeasuredRollout extends Wave {
   readonly old: number;
   readonly new: number;
+  /** The new version gets copies of requests, and its answers are compared with those of the old one. */
+  readonly copies: boolean;
 }
 
 /** One request of a rollout that ended. */

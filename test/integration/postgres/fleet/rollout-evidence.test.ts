@@ -29,7 +29,7 @@ afterAll(async () => {
   await database.stop();
 });
 
-const ROLLOUT: MeasuredRollout = { deployment: "digits", rollout: 1, wave: 1, old: 1, new: 2 };
+const ROLLOUT: MeasuredRollout = { deployment: "digits", rollout: 1, wave: 1, old: 1, new: 2, copies: false };
 const answer = { version: 2, code: undefined, kind: "edge" as const, ms: 5 };
 const counted = (requests: number, over: Partial<MeasuredRollout> = {}) => {
   const { deployment, rollout, wave } = { ...ROLLOUT, ...over };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
 
-const ROLLOUT = { deployment: "digits", rollout: 1, wave: 1, old: 1, new: 2 };
+const ROLLOUT = { deployment: "digits", rollout: 1, wave: 1, old: 1, new: 2, copies: false };
 const answer = { version: 2, code: undefined, kind: "edge" as const, ms: 5 };
 
 describe("EvidenceMeter", () => {

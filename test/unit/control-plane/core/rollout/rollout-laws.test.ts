@@ -93,7 +93,7 @@ function happen(world: RolloutWorld, what: Happening): void {
       world.verdict =
         what.verdict === undefined
           ? undefined
-          : { verdict: what.verdict, findings: [{ check: "errors", sentence: "as the law says" }] };
+          : { verdict: what.verdict, findings: [{ check: "errors", result: what.verdict, sentence: "as the law says" }] };
   }
 }
 
@@ -118,7 +118,7 @@ function requestsAreAnswered(world: RolloutWorld): void {
 }
 
 describe("whatever happens in rollouts", () => {
-  const strategy = fc.constantFrom("rolling", "canary", "blue-green", "recreate");
+  const strategy = fc.constantFrom("rolling", "canary", "blue-green", "shadow", "recreate");
   const story = fc.array(anything, { minLength: 5, maxLength: 60 });
 
   it("waves pass in their order, requests go where they are answered, and in the end one version is everywhere", () => {

@@ -160,6 +160,23 @@ describe("a rollout", () => {
     expect(world.rollout).toMatchObject({ phase: "baking", wave: 2 });
   });
 
+  it("gives a shadow no request before its answers to copies have passed, then all", () => {
+    const world = atVersion1({ strategy: "shadow" });
+    world.declare({ version: 2 });
+    world.verdict = { verdict: "more", findings: [] };
+    world.standStill();
+    world.wait(60);
+    expect(world.readyOn(2)).toEqual(ALL);
+    expect(world.rollout).toMatchObject({
+      phase: "baking",
+      share: 0,
+      reason: "the only wave: digits:2 gets copies of the requests",
+    });
+    world.verdict = { verdict: "pass", findings: [] };
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "promoted", share: 100 });
+  });
+
   it("pauses when waiting brings no verdict any more, and bakes on when it is resumed", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
