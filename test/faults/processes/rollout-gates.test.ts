@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
+import { constant, model } from "../../support/models/onnx-builder.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { until } from "../../support/processes/skerry-process.ts";
+import { steadyLoad, unanswered } from "../../support/processes/steady-load.ts";
+
+const ROWS = 20;
+const WIDTH = 1_024;
+/** Every second row decides for the first column, unless `isTurned` says otherwise of the row. */
+const table = ({ rows = ROWS, isTurned = (_: number): boolean => false }): Float32Array =>
+  Float32Array.from({ length: 2 * rows }, (_, at) => {
+    const [row, column] = [Math.floor(at / 2), at % 2];
+    return (row % 2 === column) !== isTurned(row) ? 0.9 : 0.1;
+  });
+
+/** The row of the table for each index: fails at run on an index beyond it. `layers`: products with a large matrix that change nothing. */
+function scores(values: Float32Array, { layers = 0 } = {}): Uint8Array {
+  const work = Array.from({ length: layers }, (_, at) => ({
+    opType: "MatMul",
+    input: [`h${at}`, "large"],
+    output: [`h${at + 1}`],
+  }));
+  return model({
+    nodes: [
+      { opType: "Gather", input: ["table", "index"], output: ["picked"] },
+      { opType: "MatMul", input: ["picked", "wide"], output: ["h0"] },
+      ...work,
+      { opType: "MatMul", input: [`h${layers}`, "narrow"], output: ["nothing"] },
+      { opType: "Add", input: ["picked", "nothing"], output: ["scores"] },
+    ],
+    inputs: [{ name: "index", datatype: "INT64", shape: ["n"] }],
+    outputs: [{ name: "scores", datatype: "FP32", shape: ["n", 2] }],
+    constants: [
+      constant("table", "FP32", [values.length / 2, 2], values),
+      constant("wide", "FP32", [2, WIDTH], new Float32Array(2 * WIDTH)),
+      constant("narrow", "FP32", [WIDTH, 2], new Float32Array(WIDTH * 2)),
+      ...(layers === 0 ? [] : [constant("large", "FP32", [WIDTH, WIDTH], new Float32Array(WIDTH * WIDTH))]),
+    ],
+  });
+}
+
+let database: TestDatabase;
+let cluster: SkerryCluster;
+let index = 0;
+
+const send = (): Promise<Response> => {
+  index = (index + 1) % ROWS;
+  return cluster.infer("scores", { inputs: [{ name: "index", shape: [1], datatype: "INT64", data: [index] }] });
+};
+const GATE = { maxWaitSeconds: 120 };
+const deploy = (version: number, rollout: object) =>
+  cluster.deploy({ name: "scores", model: "scores", version, placement: { edge: { min: 2 } }, rollout });
+
+/** Undefined before the first one begins. */
+const current = (): Promise<Rollout | undefined> =>
+  cluster.get<Rollout>("/deployments/scores/rollout").catch(() => undefined);
+
+/** The rollout to `version` when it has ended. */
+async function ended(version: number): Promise<Rollout> {
+  let last: Rollout | undefined;
+  const hasEnded = async (): Promise<boolean> => {
+    last = await current();
+    return last?.to === version && ["promoted", "rolled-back", "paused"].includes(last.phase);
+  };
+  await until(`the rollout to ${version} has ended`, hasEnded, 60_000).catch((error: unknown) => {
+    throw new Error(`it is ${JSON.stringify(last)}`, { cause: error });
+  });
+  if (last === undefined) throw new Error("there is none");
+  return last;
+}
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  cluster = await SkerryCluster.start(database.url);
+  await Promise.all(["edge-a", "edge-b"].map((name) => cluster.addNode(name)));
+  await cluster.publish("scores", scores(table({})));
+  await cluster.publish("scores", scores(table({ rows: ROWS - 1 })));
+  await cluster.publish("scores", scores(table({ isTurned: (row) => row % 5 === 0 })));
+  await cluster.publish("scores", scores(table({}), { layers: 200 }));
+  await cluster.publish("scores", scores(table({}).map((value) => value + 0.01)));
+  await deploy(1, { strategy: "canary" });
+  await cluster.whenDeploymentReady("scores");
+}, 120_000);
+afterAll(async () => {
+  await cluster?.stop();
+  await database?.stop();
+});
+
+describe("a new version under load", () => {
+  it("that fails on one of twenty requests returns in its first wave", async () => {
+    const canary = { strategy: "canary", waves: [{ percent: 50 }], bakeSeconds: 60, gate: GATE };
+    const { rollout } = await under(100, 2, canary);
+    expect(rollout).toMatchObject({ phase: "rolled-back", wave: 1 });
+    expect(rollout.findings).toContainEqual(expect.objectContaining({ check: "errors", result: "fail" }));
+    expect(rollout.reason).toContain("of the new version failed");
+    const after = [];
+    for (let request = 0; request < 2 * ROWS; request += 1) after.push((await send()).status);
+    expect(new Set(after)).toEqual(new Set([200]));
+  }, 120_000);
+
+  it("that is many times slower returns in its first wave", async () => {
+    const canary = { strategy: "canary", waves: [{ percent: 50 }], bakeSeconds: 60, gate: GATE };
+    const { rollout } = await under(10, 4, canary);
+    expect(rollout).toMatchObject({ phase: "rolled-back", wave: 1 });
+    expect(rollout.findings).toContainEqual(expect.objectContaining({ check: "p95-ratio", result: "fail" }));
+  }, 120_000);
+
+  it("that decides otherwise returns before any caller sees it", async () => {
+    const { rollout, samples } = await under(50, 3, { strategy: "shadow", bakeSeconds: 60, gate: GATE });
+    expect(rollout).toMatchObject({ phase: "rolled-back", share: 0 });
+    expect(rollout.findings).toContainEqual(expect.objectContaining({ check: "agreement", result: "fail" }));
+    expect(unanswered(samples).failed).toEqual([]);
+  }, 120_000);
+
+  it("that is as good takes over without a failed request", async () => {
+    const gate = { ...GATE, maxP95Ratio: 100, minAgreement: "90%", maxDifference: 0.02, minRequests: 50 };
+    const { rollout, samples } = await under(50, 5, { strategy: "shadow", bakeSeconds: 1, gate });
+    expect(rollout).toMatchObject({ phase: "promoted", share: 100 });
+    const found = Object.fromEntries(rollout.findings.map(({ check, result }) => [check, result]));
+    expect(found).toMatchObject({ agreement: "pass", difference: "pass", requests: "pass", errors: "pass" });
+    expect(unanswered(samples).failed).toEqual([]);
+    expect((await send()).headers.get("skerry-model-version")).toBe("scores:5");
+  }, 120_000);
+});
+
+/** The rollout to `version` when it has ended, and what became of the requests meanwhile. */
+async function under(perSecond: number, version: number, rollout: object) {
+  const load = steadyLoad(perSecond, send);
+  try {
+    await deploy(version, rollout);
+    return { rollout: await ended(version), samples: await load.stop() };
+  } finally {
+    await load.stop();
+  }
+}
