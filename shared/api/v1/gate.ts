@@ -3,7 +3,7 @@ import { z } from "zod";
 /** A share, as an operator writes it. */
 const percentage = z
   .string()
-  .regex(/^(100|[0-9]{1,2}(\.[0-9]{1,3})?)%$/, "a share from 0% to 100%, such as `1%` or `0.5%`");
+  .regex(/^(100|[0-9]{1,2}([.][0-9]{1,3})?)%$/, "a share from 0% to 100%, such as `1%` or `0.5%`");
 
 /** The share that a percentage names: 0.01 of `1%`. */
 export const fractionOfPercentage = (text: string): number => Number(text.slice(0, -1)) / 100;

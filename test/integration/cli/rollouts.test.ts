@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { gateSpec } from "../../../shared/api/v1/rollout-spec.ts";
 import type { Rollout } from "../../../shared/api/v1/rollouts.ts";
 import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
 import { FakeApi, json, type Asked } from "./support/fake-api.ts";
@@ -18,7 +19,7 @@ const aRollout = (over: Partial<Rollout> = {}): Rollout => ({
   strategy: "canary",
   waves: [{ percent: 10 }, { percent: 100 }],
   bakeSeconds: 60,
-  gate: { maxFailedNodes: 0 },
+  gate: gateSpec.parse({}),
   phase: "baking",
   resumes: null,
   wave: 1,

@@ -6,7 +6,7 @@ import {
 } from "../../../../../../control-plane/core/rollout/gate/evidence.ts";
 import { judge } from "../../../../../../control-plane/core/rollout/gate/judge.ts";
 import { bucketOf } from "../../../../../../control-plane/core/rollout/gate/latency-histogram.ts";
-import { gateSpec, type GateSpec } from "../../../../../../shared/api/v1/rollout-spec.ts";
+import { gateSpec } from "../../../../../../shared/api/v1/rollout-spec.ts";
 import { type Random, seededRandom } from "../../../../../../shared/base/random.ts";
 
 const { cos, exp, log, PI, sqrt } = Math;
@@ -176,7 +176,7 @@ describe("judge", () => {
 
 /** Whether a wave between equal versions is found worse: 2 % of the requests fail, latencies are lognormal. */
 function waveFails(
-  gate: GateSpec,
+  gate: typeof GATE,
   { part, requests }: { readonly part: number; readonly requests: number },
   random: Random,
 ): boolean {
