@@ -22,6 +22,7 @@ type Json = Readonly<Record<string, unknown>>;
 const LONGEST: readonly (readonly [RegExp, number])[] = [
   [/\{0,62\}\$$/, 63],
   [/\[0-9a-f\]\{64\}\$$/, 71],
+  [/%\$$/, 7],
 ];
 const RULES = "x-kubernetes-validations";
 
