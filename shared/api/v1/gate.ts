@@ -74,7 +74,9 @@ export const answerMeasures = {
     .number()
     .min(0)
     .optional()
-    .describe("With `shadow`: largest difference between numbers of both versions' answers. Default: differences are not judged."),
+    .describe(
+      "With `shadow`: largest difference between numbers of both versions' answers. Default: differences are not judged.",
+    ),
 };
 
 const allMeasures = z.object({ ...measures, ...answerMeasures });

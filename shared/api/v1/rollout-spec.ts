@@ -83,8 +83,7 @@ export const rolloutSpec = z
     for (const field of ["minAgreement", "maxDifference"] as const)
       if (strategy !== "shadow" && gate[field] !== undefined)
         refuse(["gate", field], "can only be used with `strategy: shadow`, which compares answers");
-    if (waves.length > 0 && ONE_STEP.includes(strategy))
-      refuse(["waves"], `cannot be combined with \`${strategy}\``);
+    if (waves.length > 0 && ONE_STEP.includes(strategy)) refuse(["waves"], `cannot be combined with \`${strategy}\``);
     const percents = waves.flatMap(({ percent }) => percent ?? []);
     if (percents.some((percent, at) => percent <= (percents[at - 1] ?? 0)))
       refuse(["waves"], "must have rising `percent`s");

@@ -31,7 +31,10 @@ async function aShadow({ isInCloud = false } = {}) {
   });
   const [old, fresh] = [scene.named("edge-a"), scene.named(isInCloud ? "cloud-a" : "edge-b")];
   /** A caller asks and is answered by version 1. */
-  const ask = async (answer: Parameters<typeof old.answer>[0] = scores(0, 1, 0), over: Parameters<typeof request>[0] = {}) => {
+  const ask = async (
+    answer: Parameters<typeof old.answer>[0] = scores(0, 1, 0),
+    over: Parameters<typeof request>[0] = {},
+  ) => {
     const pending = scene.service.infer(request(over));
     await settle();
     old.answer(answer);

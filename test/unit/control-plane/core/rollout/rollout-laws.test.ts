@@ -93,7 +93,10 @@ function happen(world: RolloutWorld, what: Happening): void {
       world.verdict =
         what.verdict === undefined
           ? undefined
-          : { verdict: what.verdict, findings: [{ check: "errors", result: what.verdict, sentence: "as the law says" }] };
+          : {
+              verdict: what.verdict,
+              findings: [{ check: "errors", result: what.verdict, sentence: "as the law says" }],
+            };
   }
 }
 

@@ -14,7 +14,12 @@ const labels = (...values: readonly bigint[]): Tensor => ({
   shape: [values.length],
   data: new BigInt64Array(values),
 });
-const words = (...values: string[]): Tensor => ({ name: "word", datatype: "BYTES", shape: [values.length], data: values });
+const words = (...values: string[]): Tensor => ({
+  name: "word",
+  datatype: "BYTES",
+  shape: [values.length],
+  data: values,
+});
 
 describe("compareAnswers", () => {
   it("finds answers alike whose rows have their largest value at the same place", () => {
