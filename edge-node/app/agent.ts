@@ -133,7 +133,8 @@ export class Agent {
 
   /** What the node can do has changed: other models at its engines. Placements that failed for that are tried again. */
   async capabilitiesChanged(): Promise<void> {
-    const capabilities = await this.#capabilitiesNow();
+    const capabilities = await this.#capabilitiesNow().catch(() => undefined);
+    if (capabilities === undefined) return; // the next session says them
     for (const placement of this.placements()) placement.retryAfter("ENGINE_AWAY");
     this.#executor.trigger();
     this.#connection.capabilitiesChanged(capabilities);

@@ -22,6 +22,7 @@ let database: TestDatabase;
 let cluster: SkerryCluster;
 let version: ModelVersion;
 let engines: readonly [LlamaServer, LlamaServer];
+let encoder: LlamaServer;
 let nodes: readonly [ClusterNode, ClusterNode];
 
 beforeAll(async () => {
@@ -34,12 +35,17 @@ beforeAll(async () => {
     await LlamaServer.start({ model, alias: "tiny-of-the-engine", context: CONTEXT, key: KEY }),
     await LlamaServer.start({ model, alias: "tiny-of-the-engine", context: CONTEXT }),
   ];
+  encoder = await LlamaServer.start({ model, alias: "vectors-of-the-engine", context: 512, isEncoder: true });
   database = await startTestDatabase();
   cluster = await SkerryCluster.start(database.url);
   nodes = [
     await cluster.addNode("edge-a", { env: { SKERRY_ENGINES: `openai=${engines[0].url},key-file=${keyFile}` } }),
     await cluster.addNode("cloud-b", { kind: "cloud", env: { SKERRY_ENGINES: `openai=${engines[1].url}/v1` } }),
   ];
+  await cluster.addNode("edge-c", { env: { SKERRY_ENGINES: `openai=${encoder.url}` } });
+  const vectors = Buffer.from('{"model": "vectors-of-the-engine", "kind": "embeddings"}');
+  await cluster.publishBundle("vectors", { "engine.json": vectors }, { runtime: "engine" });
+  await cluster.deploy({ name: "vectors", model: "vectors", version: 1, placement: { edge: { min: 1 } } });
   await cluster.addNode("edge-without");
   version = await cluster.publishBundle(
     "tiny",
@@ -53,11 +59,12 @@ beforeAll(async () => {
     placement: { edge: { min: 1 }, cloud: { min: 1 } },
   });
   await cluster.whenDeploymentReady("tiny", 60_000);
+  await cluster.whenDeploymentReady("vectors", 60_000);
 }, 300_000);
 
 afterAll(async () => {
   await cluster?.stop();
-  for (const engine of engines ?? []) await engine.kill();
+  for (const engine of [...(engines ?? []), encoder]) await engine?.kill();
   await database?.stop();
   await rm(folder, { recursive: true, force: true });
 });
@@ -86,6 +93,11 @@ interface Answer {
   readonly object: string;
   readonly choices: readonly Record<string, unknown>[];
   readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+}
+interface Vectors {
+  readonly model: string;
+  readonly data: readonly unknown[];
+  readonly usage: unknown;
 }
 const answerOf = async (answer: Promise<Response>): Promise<Answer> => (await (await answer).json()) as Answer;
 
@@ -134,7 +146,8 @@ describe("an engine of the OpenAI API beside a node", () => {
   it("is listed by Skerry's name at the control plane and at its node", async () => {
     for (const url of [cluster.url, nodes[0].localUrl]) {
       const answer = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${cluster.adminKey}` } });
-      expect(await answer.json()).toMatchObject({ data: [{ id: "tiny" }] });
+      const { data } = (await answer.json()) as { data: { id: string }[] };
+      expect(data.map(({ id }) => id)).toContain("tiny");
     }
   });
 
@@ -163,6 +176,16 @@ describe("an engine of the OpenAI API beside a node", () => {
     ]);
     expect(new Set(chunks.map(({ model }) => model))).toEqual(new Set(["tiny"]));
     expect(await eventsOf(await ask("completions", request))).not.toContainEqual(expect.stringContaining("usage"));
+  });
+
+  it("makes the embeddings that it makes at its own port", async () => {
+    const request = { input: ["abc", "xyz"], temperature: undefined };
+    const through = await ask("embeddings", { model: "vectors", ...request });
+    const own = await ask("embeddings", { model: "vectors-of-the-engine", ...request }, { url: encoder.url });
+    const [found, expected] = [(await through.json()) as Vectors, (await own.json()) as Vectors];
+    expect([through.status, found.model, found.data.length]).toEqual([200, "vectors", 2]);
+    expect(found.data).toEqual(expected.data);
+    expect(found.usage).toEqual(expected.usage);
   });
 
   it("answers the generate extension of /v2", async () => {

@@ -24,6 +24,7 @@ if key != "-":
     params.api_keys = [key]
 if "embed" in more:
     params.embedding = True
+    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
 while True:

@@ -43,6 +43,7 @@ export class EngineWatch {
   #loads: EngineLook["loads"] = new Map();
   #why = "it has not answered yet";
   #failures = 0;
+  #isSuspected = false;
   #wake: (() => void) | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -94,18 +95,24 @@ export class EngineWatch {
     return () => this.#onLook.delete(listener);
   }
 
-  /** A request found it away: look now. */
+  /** A request found it away: look now, or as soon as the look under way and a short pause are over. */
   suspect(): void {
+    this.#isSuspected = true;
     this.#wake?.();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#parts;
     while (!signal.aborted) {
+      this.#isSuspected = false;
       await this.#look(signal);
+      const endedAt = clock.now();
       if (signal.aborted) return;
       const everyMs = this.#state === "there" ? (this.#failures > 0 ? SOON_MS : EVERY_MS) : EVERY_MS_AWAY;
-      await this.#pause(everyMs * (0.75 + random.next() / 2), clock, signal);
+      if (!this.#isSuspected) await this.#pause(everyMs * (0.75 + random.next() / 2), clock, signal);
+      // However many requests fail, an engine is not looked at all the time.
+      const leftMs = endedAt + SOON_MS - clock.now();
+      if (leftMs > 0) await sleep(clock, leftMs, signal).catch(() => undefined);
     }
   }
 

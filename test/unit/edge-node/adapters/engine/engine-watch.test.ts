@@ -67,11 +67,23 @@ describe("the watch over an engine", () => {
     let answer: EngineLook | Error = has("m");
     const { watch, clock, looks } = await watching(() => answer);
     answer = new Error("gone");
+    await clock.advance(1_000);
     watch.suspect();
-    await clock.advance(0);
+    await clock.advance(1);
     expect(looks()).toBe(2);
-    await clock.advance(250);
+    await clock.advance(251);
     expect(watch.whyNot("m")).toMatch(/away: gone/);
+    await watch.stop();
+  });
+
+  it("looks four times a second at most, however many requests find it away", async () => {
+    const { watch, clock, looks } = await watching(() => has("m"));
+    for (let ms = 0; ms < 1_000; ms += 10) {
+      watch.suspect();
+      await clock.advance(10);
+    }
+    expect(looks()).toBeGreaterThan(3);
+    expect(looks()).toBeLessThan(6);
     await watch.stop();
   });
 
