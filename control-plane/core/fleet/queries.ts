@@ -29,8 +29,10 @@ const unwanted = memo((placements: Fleet["placements"]) =>
 /** Placements that are to be gone. */
 export const unwantedPlacements = (fleet: Fleet): readonly FleetPlacement[] => unwanted(fleet.placements);
 
+const NONE: readonly FleetPlacement[] = [];
+
 export const placementsOn = (fleet: Fleet, nodeId: string): readonly FleetPlacement[] =>
-  fleet.placementsOn.get(nodeId) ?? [];
+  fleet.placementsOn.get(nodeId) ?? NONE;
 
 export const nodeByName = (fleet: Fleet, name: string): FleetNode | undefined =>
   fleet.nodes.values().find((node) => node.name === name);

@@ -1,6 +1,7 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../fleet/node-status.ts";
-import { isWanted, placementsOn } from "../fleet/queries.ts";
+import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
+import { targetVersion } from "../fleet/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
 import { comingDiskMiB, diskFloorMiB, freeDiskMiB, heldDiskMiB } from "./disk.ts";
 import { diskHeldOn, heldOn } from "./planning/held.ts";
@@ -79,6 +80,8 @@ export function candidatesOf(
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
+const NO_PLACEMENTS: readonly FleetPlacement[] = [];
+
 type Holdings = Pick<Candidate, "placements" | "held" | "diskBy" | "reservedBy" | "reservedMiB">;
 
 /** By the placements that are on a node: most nodes hold the same from one plan to the next. */
@@ -87,11 +90,20 @@ const known = new WeakMap<
   { readonly of: readonly unknown[]; readonly holdings: Holdings }
 >();
 
+const NOTHING: Holdings = {
+  placements: NO_PLACEMENTS,
+  held: new Set(),
+  diskBy: new Map(),
+  reservedBy: new Map(),
+  reservedMiB: 0,
+};
+
 function holdingsOf(fleet: Fleet, node: FleetNode): Holdings {
   const present = placementsOn(fleet, node.id);
-  const of = [fleet.versions, fleet.deployments, fleet.aliases, node.capabilities];
+  if (present.length === 0) return NOTHING;
+  const of = holdingsDependOn(fleet, node, present);
   const entry = known.get(present);
-  if (entry?.of.every((each, index) => each === of[index])) return entry.holdings;
+  if (entry?.of.length === of.length && entry.of.every((each, index) => each === of[index])) return entry.holdings;
   const held = heldOn(fleet, node);
   const reservedBy = reservations(fleet, node, held);
   const holdings = {
@@ -104,6 +116,15 @@ function holdingsOf(fleet: Fleet, node: FleetNode): Holdings {
   known.set(present, { of, holdings });
   return holdings;
 }
+
+/** Everything but the placements that the holdings of a node are computed from. */
+const holdingsDependOn = (fleet: Fleet, { capabilities }: FleetNode, present: readonly FleetPlacement[]) => [
+  capabilities,
+  ...present.flatMap(({ deployment: name = "", model, version }) => {
+    const deployment = fleet.deployments.get(name);
+    return [deployment, deployment && targetVersion(fleet, deployment), versionOf(fleet, model, version)];
+  }),
+];
 
 /**
  * What each deployment may use on a node, in MiB. A placement that leaves counts until the node says that it is gone. A
@@ -131,8 +152,6 @@ function diskByDeployment(fleet: Fleet, present: readonly FleetPlacement[]): Rea
   }
   return byDeployment;
 }
-
-const NO_PLACEMENTS: readonly FleetPlacement[] = [];
 
 /** Its placements of the request's model or deployment. */
 export function ownPlacements(
