@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres } from "../../../cli/dev/embedded-postgres.ts";
-import { createPostgres } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
 import { createEffects } from "../../../control-plane/app/control-loop/effects/effects.ts";
+import type { LeaderFence } from "../../../control-plane/ports/plan.ts";
 import { inTransactions, type Step } from "../../../control-plane/core/reconcile/steps.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
@@ -20,8 +21,7 @@ export async function commitPlan(of: LargeFleet, steps: readonly Step[]): Promis
     const { url } = server;
     const stores = await createPostgres({ url, clock: systemClock, random: systemRandom, logger: silentLogger });
     await writeRows(server.url, of);
-    const fence = await stores.leadership.acquire("bench", 600_000);
-    if (!fence) throw new Error("the lease is taken");
+    const fence = await lead(stores);
     const execute = createEffects({ plans: stores.plans, random: systemRandom });
     const startedAt = performance.now();
     for (const together of inTransactions(steps)) {
@@ -34,6 +34,18 @@ export async function commitPlan(of: LargeFleet, steps: readonly Step[]): Promis
   } finally {
     await server.stop("immediate");
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** PostgreSQL may be busy with the rows that were just written. */
+async function lead({ leadership }: PostgresStores): Promise<LeaderFence> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const fence = await leadership.acquire("bench", 600_000);
+      if (fence) return fence;
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
   }
 }
 
