@@ -32,6 +32,8 @@ interface Found extends CloudCapacity {
   readonly nameOf: (placement: FleetPlacement) => string;
   /** Its newest rollout, unless that is done and is at what is declared. */
   readonly rollout: RolloutRecord | undefined;
+  /** Why no rollout begins to the version that is declared; undefined: it is no matter of the version. */
+  readonly noRollout: { readonly reason: string; readonly message: string } | undefined;
 }
 
 /** By the name of the deployment. */
@@ -147,6 +149,7 @@ export function deploymentFindings(
     whyNone: whyNone(deployment),
     nameOf,
     rollout: unfinished(fleet, deployment),
+    noRollout: whyNoRollout(fleet, deployment, plan),
   };
   const [share] = sharesOf(fleet, deployment, placements.filter(serves)).toSorted((a, b) => b.weight - a.weight);
   const active = share?.version;
@@ -166,13 +169,25 @@ function unfinished(fleet: Fleet, deployment: FleetDeployment): RolloutRecord | 
   return record.phase === "rolled-back" && record.from === declaredVersion(fleet, deployment) ? undefined : record;
 }
 
+function whyNoRollout(fleet: Fleet, deployment: FleetDeployment, plan: DeploymentPlan): Found["noRollout"] {
+  const { model, rollout } = deployment.spec;
+  const declared = declaredVersion(fleet, deployment);
+  if (rollout === undefined || declared === undefined || declared === plan.targetVersion) return undefined;
+  const version = versionOf(fleet, model, declared);
+  if (version?.state === "ready") return undefined;
+  const is = version === undefined ? "does not exist" : `is ${version.state}`;
+  const message = `${model}:${declared} ${is}, so no rollout to it begins`;
+  if (version === undefined) return { reason: "VersionNotFound", message };
+  return { reason: version.state === "rejected" ? "VersionRejected" : "VersionNotReady", message };
+}
+
 function whyNone({ spec }: FleetDeployment): string {
   if (spec.paused === true) return "the deployment is paused";
   return canGrow(spec) ? "no request asks for it; the first one starts a replica" : "the spec asks for no replica";
 }
 
 /** True only when the version that is asked for also is the one that answers. */
-function ready({ edge, cloud, plan, whyNone, rollout }: Found, active: number | undefined): Condition {
+function ready({ edge, cloud, plan, whyNone, rollout, noRollout }: Found, active: number | undefined): Condition {
   const wanted = edge.wanted + cloud.wanted;
   const there = Math.min(edge.ready, edge.wanted) + Math.min(cloud.ready, cloud.wanted);
   const message = `${there} of ${counted(wanted, "replica")} ready`;
@@ -187,7 +202,7 @@ function ready({ edge, cloud, plan, whyNone, rollout }: Found, active: number | 
   if (wanted === 0) {
     return { type: "Ready", status: "True", reason: "NoReplicasWanted", message: whyNone };
   }
-  const isActive = active === plan.targetVersion && rollout === undefined;
+  const isActive = active === plan.targetVersion && rollout === undefined && noRollout === undefined;
   if (there === wanted && isActive) return { type: "Ready", status: "True", reason: "AllReplicasReady", message };
   if (there > 0 && there < wanted) return { type: "Ready", status: "False", reason: "ReplicasMissing", message };
   if (active !== undefined)
@@ -245,7 +260,11 @@ function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes, 
 
 const isUnderWay = ({ phase }: RolloutRecord): boolean => phase !== "paused" && !ENDED_PHASES.includes(phase);
 
-function stalled({ failed, plan, shortfall, nameOf, rollout }: Found, versionReason: string | undefined): Condition {
+function stalled(
+  { failed, plan, shortfall, nameOf, rollout, noRollout }: Found,
+  versionReason: string | undefined,
+): Condition {
+  if (noRollout) return { type: "Stalled", status: "True", ...noRollout };
   if (rollout && !isUnderWay(rollout)) {
     const reason = rollout.phase === "paused" ? "RolloutPaused" : "RolledBack";
     return { type: "Stalled", status: "True", reason, message: rollout.reason };

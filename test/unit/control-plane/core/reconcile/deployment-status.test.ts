@@ -44,6 +44,25 @@ function statusOf(parts: Parameters<typeof aFleet>[0], deployment = digits(2)) {
 const on = (node: typeof a, over: Partial<FleetPlacement> = {}) => aPlacement(node, over);
 
 describe("the status of a deployment", () => {
+  it("is not ready while it has rollouts and declares a version that is not there", () => {
+    const spec = { name: "digits", model: "digits", placement: { edge: { min: 2 } }, rollout: {} };
+    const of = (version: number, over: Parameters<typeof aVersion>[2] = {}) =>
+      statusOf(
+        { placements: [on(a), on(b)], versions: [aVersion("digits", 1), aVersion("digits", 2, over)] },
+        aDeployment({ ...spec, version }),
+      );
+    const missing = of(3);
+    expect(missing.text).toEqual([
+      "Ready=False OldVersionServes",
+      "Progressing=False Complete",
+      "Stalled=True VersionNotFound",
+    ]);
+    expect(missing.conditions[2]?.message).toBe("digits:3 does not exist, so no rollout to it begins");
+    expect(of(2, { state: "checking" }).text).toContain("Stalled=True VersionNotReady");
+    expect(of(2, { state: "rejected" }).text).toContain("Stalled=True VersionRejected");
+    expect(of(1).text).toContain("Ready=True AllReplicasReady");
+  });
+
   it("is ready when every replica serves", () => {
     const status = statusOf({ placements: [on(a), on(b)] });
     expect(status.text).toEqual([
