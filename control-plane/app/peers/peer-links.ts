@@ -2,6 +2,7 @@ import { sleep, type Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import { isOrphaned } from "../../core/fleet/node-status.ts";
 import type { FleetNode } from "../../core/fleet/types.ts";
 import type { Peer, SessionStore } from "../../ports/nodes.ts";
 import type { PeerDialer } from "../../ports/peers.ts";
@@ -10,6 +11,8 @@ import { PeerLink } from "./peer-link.ts";
 
 /** Least time between two reads of who the others are: anybody can name a replica that does not exist. */
 const READ_SPACING_MS = 1_000;
+/** A link may be missing without a change in the fleet: PostgreSQL was away, or the other one did not reach it for a while. */
+const LOOK_MS = 5_000;
 
 interface Parts {
   /** The id of this control plane. */
@@ -24,14 +27,14 @@ interface Parts {
 
 /**
  * The links to the other control planes: one to each that holds the session of a node, from when the fleet first shows it
- * until it no longer records that it lives. Nothing is read or sent for it in a fleet of one control plane.
+ * until it is neither reached nor recorded as living. Nothing is read or sent for it in a fleet of one control plane.
  */
 export class PeerLinks {
   readonly #parts: Parts;
   readonly #links = new Map<string, PeerLink>();
   /** Those that lived at the last read, by id. */
   #peers: ReadonlyMap<string, Peer> = new Map();
-  /** Replicas that hold nodes and are not linked. */
+  /** Replicas that hold nodes, are not linked, and are being looked for. */
   readonly #unlinked = new Set<string>();
   readonly #stopping = new AbortController();
   #reading: Promise<void> | undefined;
@@ -43,8 +46,8 @@ export class PeerLinks {
 
   start(): void {
     const { fleet } = this.#parts;
-    for (const node of fleet.snapshot().nodes.values()) this.#look(node);
     fleet.onChange(({ nodes }, { nodes: all }) => nodes.forEach((id) => this.#look(all.get(id))));
+    void this.#keepLooking();
   }
 
   stop(): void {
@@ -73,18 +76,32 @@ export class PeerLinks {
     return this.#peers.get(replica);
   }
 
+  async #keepLooking(): Promise<void> {
+    const { fleet, clock } = this.#parts;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      for (const node of fleet.snapshot().nodes.values()) this.#look(node);
+      await sleep(clock, LOOK_MS, signal).catch(() => undefined);
+    }
+  }
+
   #look(node: FleetNode | undefined): void {
-    const session = node?.session;
-    if (!session?.open || session.replica === this.#parts.replica || this.#links.has(session.replica)) return;
-    this.#unlinked.add(session.replica);
+    const { replica: self, clock } = this.#parts;
+    if (!node?.session?.open || isOrphaned(node, node.session, clock.now())) return;
+    const { replica } = node.session;
+    if (replica === self || this.#links.has(replica) || this.#unlinked.has(replica)) return;
+    if (this.#peers.get(replica)?.url === null) return; // it cannot be dialled, and never will
+    this.#unlinked.add(replica);
     this.#readAndLink();
   }
 
   #readAndLink(): void {
     this.#read().then(
       () => this.#link(),
-      (error: unknown) =>
-        this.#parts.logger.debug({ error: messageOf(error) }, "the other control planes could not be read"),
+      (error: unknown) => {
+        this.#unlinked.clear(); // those that still hold nodes are found again
+        this.#parts.logger.debug({ error: messageOf(error) }, "the other control planes could not be read");
+      },
     );
   }
 
@@ -106,7 +123,8 @@ export class PeerLinks {
   #link(): void {
     if (this.#stopping.signal.aborted) return;
     for (const [id, link] of this.#links) {
-      if (this.#peers.has(id)) continue;
+      // One that is reached lives, though PostgreSQL may be out of its reach.
+      if (this.#peers.has(id) || link.inference) continue;
       link.stop();
       this.#links.delete(id);
     }
@@ -116,7 +134,6 @@ export class PeerLinks {
       const { url } = peer;
       this.#links.set(id, new PeerLink({ ...this.#parts, peer: { ...peer, url }, onDown: () => this.#readAndLink() }));
     }
-    // A replica that is not there is not asked for again: it is recorded before its first node.
     this.#unlinked.clear();
   }
 }

@@ -49,7 +49,7 @@ export function nodeState(node: FleetNode, now: number, timings: NodeTimings): N
 }
 
 /** The replica that holds its session is dead: the node is looking for another one. */
-const isOrphaned = ({ observed }: FleetNode, { open, ownerSeen }: FleetSession, now: number): boolean =>
+export const isOrphaned = ({ observed }: FleetNode, { open, ownerSeen }: FleetSession, now: number): boolean =>
   open && observed === undefined && (ownerSeen === undefined || now - ownerSeen > OWNER_GONE_MS);
 
 /** The silence of another replica's node is judged by that replica. */

@@ -4,6 +4,7 @@ import { RequestPaths } from "../../../../../control-plane/app/inference/request
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import type { Peer } from "../../../../../control-plane/ports/nodes.ts";
 import type { PeerDialer } from "../../../../../control-plane/ports/peers.ts";
+import { OWNER_GONE_MS } from "../../../../../control-plane/core/fleet/node-status.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { settle, TestClock } from "../../../../support/test-clock.ts";
@@ -12,6 +13,8 @@ import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 
 /** The longest wait until a link is dialled again, and the next read of who is there. */
 const REDIAL_MS = 6_000;
+/** Until it is looked for links that are missing, and the next read. */
+const LOOK_MS = 6_000;
 
 /** Keeps what it dialled, and each channel until the test closes it. */
 class Dialled implements PeerDialer {
@@ -39,12 +42,14 @@ let clock: TestClock;
 let dialer: Dialled;
 let recorded: Peer[];
 let reads: number;
+let isPostgresAway: boolean;
 
 beforeEach(() => {
   clock = new TestClock(NOW);
   dialer = new Dialled();
   recorded = [aPeer("r-2"), aPeer("r-3"), { ...aPeer("r-4"), url: null }];
   reads = 0;
+  isPostgresAway = false;
 });
 
 const aPeer = (id: string): Peer => ({ id, url: `ws://${id}`, publicKey: "k" });
@@ -59,7 +64,7 @@ async function started(...nodes: ReturnType<typeof aNode>[]) {
     sessions: {
       peers: () => {
         reads += 1;
-        return Promise.resolve(recorded);
+        return isPostgresAway ? Promise.reject(new Error("away")) : Promise.resolve(recorded);
       },
     },
     dialer,
@@ -126,6 +131,45 @@ describe("the links to other control planes", () => {
     const dials = dialer.urls.length;
     await clock.advance(60_000);
     expect(dialer.urls).toHaveLength(dials);
+  });
+
+  it("come when PostgreSQL answers again, if it was away when the node opened its session", async () => {
+    isPostgresAway = true;
+    const { links } = await started(nodeAt("edge-a", "r-2"));
+    expect([reads, links.all()]).toEqual([1, []]);
+    isPostgresAway = false;
+    await clock.advance(LOOK_MS);
+    expect(links.to("r-2")?.inference).toBeDefined();
+  });
+
+  it("come back with a control plane that was not recorded for a while, though no node has moved", async () => {
+    const { links } = await started(nodeAt("edge-a", "r-2"));
+    const before = recorded;
+    recorded = [];
+    dialer.channels[0]?.close("1006");
+    await clock.advance(REDIAL_MS);
+    expect(links.all()).toEqual([]);
+    recorded = before;
+    await clock.advance(LOOK_MS);
+    expect(links.to("r-2")?.inference).toBeDefined();
+  });
+
+  it("stay while the other end is reached, also when it could not record that it lives", async () => {
+    const { links } = await started(nodeAt("edge-a", "r-2"), nodeAt("edge-b", "r-3"));
+    recorded = recorded.filter(({ id }) => id !== "r-2");
+    dialer.channels[1]?.close("1006");
+    await clock.advance(REDIAL_MS);
+    expect([links.to("r-2")?.inference, links.to("r-3")?.inference]).not.toContain(undefined);
+  });
+
+  it("are not looked for at a control plane that has died with the sessions it held", async () => {
+    recorded = [];
+    const { fleet, links } = await started(nodeAt("edge-a", "r-2"));
+    await fleet.stop(); // nothing is heard of it any more
+    await clock.advance(OWNER_GONE_MS + LOOK_MS);
+    const before = reads;
+    await clock.advance(60_000);
+    expect([links.all(), reads]).toEqual([[], before]);
   });
 
   it("read the others at most once a second, however many are asked for", async () => {
