@@ -7,7 +7,7 @@ import { releaseSpentChunks } from "../../../shared/bytes/spent-chunks.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { corkForThisTurn } from "../../../shared/flow/cork.ts";
 import type { ResponseStream } from "../../../shared/inference/response-stream.ts";
-import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { CLOSE, type CloseCode } from "../../../shared/protocol/close-codes.ts";
 import { type Assembled, BodyAssembly } from "../../../shared/protocol/frames/body-assembly.ts";
 import {
   decodeInferenceFrame,
@@ -72,6 +72,10 @@ export class WebSocketPeerResponder implements PeerResponder {
       release(own(bytes));
     });
     this.#webSocket.resume();
+  }
+
+  close(code: CloseCode, reason: string): void {
+    this.#watch.close(code, reason);
   }
 
   async respond({ body, ...head }: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void> {

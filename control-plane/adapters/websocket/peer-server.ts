@@ -29,11 +29,13 @@ interface Parts {
 /**
  * Takes the channels of other control planes off an http server's upgrade requests. Each proves with every socket that it
  * holds the key which is recorded of it in the database: 403 a browser, 426 another protocol, 4401 a proof that does not
- * hold, 4408 none within 5 s.
+ * hold, 4408 none within 5 s. Each has one channel: the newest, which ends the one before with 4409.
  */
 export class PeerServer {
   readonly #parts: Parts;
   readonly #unproven = new UnprovenSockets();
+  /** Of those that have proved themselves, by control plane. */
+  readonly #channels = new Map<string, WebSocketPeerResponder>();
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
@@ -95,7 +97,14 @@ export class PeerServer {
       logger.debug({ error: messageOf(error) }, "another control plane could not be identified");
       return refuse(webSocket, CLOSE.CAPACITY, "PostgreSQL does not answer");
     }
+    if (webSocket.readyState !== webSocket.OPEN) return;
+    this.#channels.get(peerId)?.close(CLOSE.NEWER_SESSION, "the control plane has dialled again");
+    const channel = new WebSocketPeerResponder(webSocket, { below, clock });
+    this.#channels.set(peerId, channel);
+    webSocket.once("close", () => {
+      if (this.#channels.get(peerId) === channel) this.#channels.delete(peerId);
+    });
     webSocket.send(JSON.stringify({ type: "attached" }));
-    new WebSocketPeerResponder(webSocket, { below, clock }).listen(handler);
+    channel.listen(handler);
   }
 }

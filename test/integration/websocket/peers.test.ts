@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { PendingRequests } from "../../../control-plane/app/inference/pending-requests.ts";
 import { ResponseReceiver } from "../../../control-plane/app/inference/response-receiver.ts";
 import { keyPair, keys } from "../../../control-plane/adapters/system/ed25519.ts";
@@ -26,6 +26,7 @@ import { silentLogger } from "../../support/silent-logger.ts";
 import { TestClock } from "../../support/test-clock.ts";
 
 const CP = "cp-1";
+const CHALLENGE = JSON.stringify({ type: "challenge", nonce: "n".repeat(43) });
 const FIGURES = { nodeInFlight: 1, placementInFlight: 1, queueUs: 5, computeUs: 6, meanUs: 7, p95Us: 8, slots: 2 };
 
 let server: Server;
@@ -63,10 +64,13 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-const url = (): string => `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const urlOf = (at: { address(): ReturnType<Server["address"]> }): string =>
+  `ws://127.0.0.1:${(at.address() as AddressInfo).port}`;
 
-const dial = ({ replica = "r-1", id = "r-2", cpId = CP, pair = key } = {}) =>
-  new WebSocketPeerDialer({ replica, cpId, key: pair, clock }).dial({ id, url: url() }, calledOff.signal);
+const url = (): string => urlOf(server);
+
+const dial = ({ replica = "r-1", id = "r-2", cpId = CP, pair = key, at = url() } = {}) =>
+  new WebSocketPeerDialer({ replica, cpId, key: pair, clock }).dial({ id, url: at }, calledOff.signal);
 
 /** A request for `body`, sent on a new channel. */
 async function asked(body: Uint8Array) {
@@ -84,6 +88,17 @@ async function asked(body: Uint8Array) {
   };
   channel.send(encodeMessages({ ...head, priority: 0, meta: { placementId: "p-1" } }, [body], MAX_MESSAGE_BYTES));
   return { channel, pending, requestId, outcome };
+}
+
+/** A control plane that says these to whoever dials it. */
+async function aStranger(messages: readonly string[]): Promise<WebSocketServer> {
+  const stranger = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => PEER_SUBPROTOCOL });
+  stranger.on("connection", (webSocket) => {
+    webSocket.on("error", () => undefined);
+    for (const message of messages) webSocket.send(message);
+  });
+  await new Promise((resolve) => stranger.once("listening", resolve));
+  return stranger;
 }
 
 describe("the channel between two control planes", () => {
@@ -166,12 +181,40 @@ describe("the channel between two control planes", () => {
     await expect(dial(who)).rejects.toThrow("4401");
   });
 
+  it("is one for each control plane: what dials again ends what it had before", async () => {
+    let cancelled = 0;
+    onRequest = (_frame, _responder, cancellation) =>
+      new Promise((resolve) =>
+        cancellation.onCancel(() => {
+          cancelled += 1;
+          resolve();
+        }),
+      );
+    recorded.set("r-5", key.publicKey);
+    const [other, first] = [await dial({ replica: "r-5" }), (await asked(new Uint8Array(2))).channel];
+    const second = await dial();
+    expect(await first.closed).toMatch(/^4409/);
+    await eventually("what was under way is cancelled", () => cancelled === 1);
+    const third = await dial();
+    expect(await second.closed).toMatch(/^4409/);
+    expect([other.send([]), second.send([]), third.send([])]).toEqual([true, false, true]);
+  });
+
   it("does not take a proof of another socket", async () => {
     const signature = key.sign(peerProofText({ cpId: CP, from: "r-1", to: "r-2", nonce: keys.secret() }));
     const webSocket = new WebSocket(`${url()}${PEER_PATH}`, PEER_SUBPROTOCOL, { headers: { "skerry-replica": "r-1" } });
     const closed = new Promise((resolve) => webSocket.once("close", resolve));
     webSocket.once("message", () => webSocket.send(JSON.stringify({ type: "proof", signature })));
     expect(await closed).toBe(4401);
+  });
+
+  it.each([
+    ["says something else", ['{"type":"hello"}']],
+    ["challenges again in place of an end", [CHALLENGE, CHALLENGE]],
+  ])("does not come about with one that %s", async (_, messages) => {
+    const stranger = await aStranger(messages);
+    await expect(dial({ at: urlOf(stranger) })).rejects.toThrow("broke the protocol");
+    await new Promise((resolve) => stranger.close(resolve));
   });
 
   it.each([
