@@ -91,6 +91,14 @@ describe("a bucket at the start of a control plane", () => {
     await store.probe(Date.now() + DAY_MS + 1_000);
     expect(await server.unfinishedUploads()).toBe(0);
   });
+
+  it("keeps what others have begun in parts under other keys, however old", async () => {
+    await server.beginUpload(`t${prefix}/of-others/files/begun`);
+    await (await open()).probe(Date.now() + DAY_MS + 1_000);
+    expect(await server.unfinishedUploads()).toBe(1);
+    await (await open({ prefix: `t${prefix}/of-others/` })).probe(Date.now() + DAY_MS + 1_000);
+    expect(await server.unfinishedUploads()).toBe(0);
+  });
 });
 
 describe("an upload to a bucket", () => {

@@ -196,11 +196,14 @@ export class Bucket {
     });
   }
 
-  /** Gives up what was begun in parts, before `beginning` by the machine's date, and never finished: its parts take room. */
-  async abortOldUploads(before: Date): Promise<number> {
+  /**
+   * Gives up what was begun in parts before a date, under keys that begin so, and never finished: its parts take room. What
+   * others keep in the bucket is left alone.
+   */
+  async abortOldUploads(begin: string, before: Date): Promise<number> {
     const { bucket, prefix } = this.#settings;
     try {
-      return await abortOldUploads(this.#client, { Bucket: bucket, Prefix: prefix }, before);
+      return await abortOldUploads(this.#client, { Bucket: bucket, Prefix: prefix + begin }, before);
     } catch (error) {
       throw storageError(error, this.name, "list what was begun in parts");
     }

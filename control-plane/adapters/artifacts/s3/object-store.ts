@@ -13,6 +13,7 @@ import { Scratch } from "./scratch.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { endOf, UploadSegments } from "./upload-segments.ts";
 
+const FILES = "files/";
 const READ_BYTES = 8 * 1024 * 1024;
 const SEGMENTS_AT_ONCE = 4;
 /** Each holds a piece of 8 MiB. */
@@ -66,7 +67,7 @@ export class ObjectStore implements ArtifactStore {
       await this.#bucket.putNew(key, Buffer.from("skerry"));
       await this.#bucket.read(key, { offset: 0, length: 6 });
       await this.#bucket.delete([key]);
-      await this.#bucket.abortOldUploads(new Date(now - DAY_MS));
+      await this.#bucket.abortOldUploads(FILES, new Date(now - DAY_MS));
       return { kind: "ready" };
     } catch (error) {
       const isRefused = isSkerryError(error) && refusalOf(error.cause) !== undefined;
@@ -222,7 +223,7 @@ export class ObjectStore implements ArtifactStore {
   }
 }
 
-const keyOf = (sha256: string): string => `files/${demandSha256(sha256)}`;
+const keyOf = (sha256: string): string => FILES + demandSha256(sha256);
 
 const noBytes = (uploadId: string): SkerryError => new SkerryError("NOT_FOUND", `upload ${uploadId} has no bytes`);
 
