@@ -63,6 +63,7 @@ export class PeerRequests implements PeerHandler {
     this.#running += 1;
     try {
       const session = this.#sessionOf(frame.meta.placementId);
+      if (!session) release(frame.body);
       const outcome = session ? await this.#ask(session, frame, cancellation) : ({ kind: "gone" } as const);
       await answer(frame.requestId, outcome, responder, cancellation);
     } finally {
