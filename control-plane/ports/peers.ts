@@ -26,9 +26,12 @@ interface PeerListening {
 
 /** The channel on which another control plane sends its requests. */
 export interface PeerResponder {
-  /** Resolves when the socket took it. */
+  /** Copies the body. What waits already is sent first. */
   respond(response: Omit<ResponseFrame, "end" | "bodyLength">): Promise<void>;
-  /** Sends the pieces as they come, as fast as they are taken there. Resolves when nothing more is to be sent. */
+  /**
+   * Sends the pieces as they come, as fast as they are taken there; a request of whose answer nothing is taken for 90 s is
+   * cancelled. Resolves when nothing more is to be sent.
+   */
   forward(head: ResponseHeadFrame, stream: ResponseStream<TrailersFrame>): Promise<void>;
 }
 

@@ -19,11 +19,17 @@ import {
 } from "../../../shared/protocol/frames/inference-frame.ts";
 import type { ResponseHeadFrame, TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
 import { type SendPiece, StreamSender, type Trailers } from "../../../shared/protocol/frames/stream-sender.ts";
-import { INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { INFERENCE_SILENCE_MS, MAX_MESSAGE_BYTES, STREAM_STALL_MS } from "../../../shared/protocol/limits.ts";
 import type { PeerHandler, PeerResponder } from "../../ports/peers.ts";
 import { bytesOf } from "./parse-message.ts";
 import { SendQueue } from "./send-queue.ts";
 import { SocketWatch } from "./socket-watch.ts";
+
+/**
+ * Within which a piece of an answer is taken. The slowest reader that the other control plane bears takes 64 KiB in
+ * `STREAM_STALL_MS`, and it grants 128 KiB at once.
+ */
+const PIECE_MS = 3 * STREAM_STALL_MS;
 
 const NO_FIGURES = {
   nodeInFlight: 0,
@@ -88,7 +94,15 @@ export class WebSocketPeerResponder implements PeerResponder {
   }
 
   forward(head: ResponseHeadFrame, stream: ResponseStream<TrailersFrame>): Promise<void> {
-    return this.#streams.stream(head, (send) => pieces(head.requestId, stream, send));
+    const { requestId } = head;
+    return this.#streams.stream(head, (send) =>
+      pieces(requestId, stream, async (offset, bytes) => {
+        const cancelStall = this.#clock.after(PIECE_MS, () => this.#stalled(requestId));
+        const isSent = await send(offset, bytes);
+        cancelStall();
+        return isSent;
+      }),
+    );
   }
 
   /** False when the bytes are not a frame in its place. */
@@ -101,8 +115,7 @@ export class WebSocketPeerResponder implements PeerResponder {
         return this.#assembled(this.#bodies.continue(frame), handler);
       case INFERENCE_FRAME.CANCEL:
         this.#bodies.drop(frame.requestId);
-        this.#running.get(frame.requestId)?.cancel();
-        this.#streams.cancel(frame.requestId);
+        this.#cancel(frame.requestId);
         return true;
       case INFERENCE_FRAME.CREDIT:
         this.#streams.grant(frame.requestId, frame.bytes);
@@ -137,6 +150,17 @@ export class WebSocketPeerResponder implements PeerResponder {
       void handler.onRequest(frame, this, cancellation).finally(() => this.#running.delete(frame.requestId));
     }
     return true;
+  }
+
+  #cancel(requestId: number): void {
+    this.#running.get(requestId)?.cancel();
+    this.#streams.cancel(requestId);
+  }
+
+  /** The other side grants nothing for an answer, or its socket takes nothing: the node must not wait for it without end. */
+  #stalled(requestId: number): void {
+    this.#cancel(requestId);
+    if (this.#webSocket.bufferedAmount > 0) this.#watch.close(CLOSE.TOO_SLOW, "the other side takes nothing");
   }
 
   /** The dialling end pings every 5 s. */
@@ -186,9 +210,7 @@ async function pieces(
   }
   const end = await stream.ended;
   const said = await stream.senderEnd;
-  if (end.kind === "failed") {
-    const { code, detail } = end;
-    return { ...NO_FIGURES, ...said, requestId, meta: { ...said?.meta, code, detail } };
-  }
-  return said && { ...said, requestId };
+  if (end.kind === "complete") return { ...end.trailer, requestId };
+  const { code, detail } = end.kind === "failed" ? end : { code: "CANCELLED", detail: "nobody takes the answer" };
+  return { ...NO_FIGURES, ...said, requestId, meta: { ...said?.meta, code, detail } };
 }

@@ -17,8 +17,13 @@ import {
   INFERENCE_FRAME,
   JSON_BODY,
 } from "../../../shared/protocol/frames/inference-frame.ts";
-import type { TrailersFrame } from "../../../shared/protocol/frames/stream-frame.ts";
-import { AUTHENTICATION_DEADLINE_MS, MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
+import { type TrailersFrame, UNKNOWN_LENGTH } from "../../../shared/protocol/frames/stream-frame.ts";
+import {
+  AUTHENTICATION_DEADLINE_MS,
+  INFERENCE_PING_MS,
+  MAX_MESSAGE_BYTES,
+  STREAM_STALL_MS,
+} from "../../../shared/protocol/limits.ts";
 import { PEER_PATH, PEER_SUBPROTOCOL } from "../../../shared/protocol/peers.ts";
 import { peerProofText } from "../../../shared/protocol/proofs.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -148,6 +153,35 @@ describe("the channel between two control planes", () => {
     }
     expect(bytes).toBe(length);
     expect(await begun.stream.ended).toMatchObject({ kind: "complete", trailer: FIGURES });
+  });
+
+  it("ends a request whose answer is not taken, and keeps the channel", async () => {
+    const length = 2 * 1_048_576;
+    let isCancelled = false;
+    onRequest = (frame, responder, cancellation) => {
+      const { requestId } = frame;
+      const stream = new ResponseStream<TrailersFrame>({ length, windowBytes: length, grant: () => undefined });
+      for (let at = 0; at < length; at += 65_536) stream.push(own(new Uint8Array(65_536)));
+      cancellation.onCancel(() => {
+        isCancelled = true;
+        stream.cancel();
+        stream.finish({ type: INFERENCE_FRAME.TRAILERS, requestId: 99, ...FIGURES, meta: {} });
+      });
+      const head = { type: INFERENCE_FRAME.RESPONSE_HEAD, status: 200, queueUs: 1, computeUs: 2, meta: {} } as const;
+      return responder.forward({ ...head, requestId, headerLength: JSON_BODY, bodyLength: UNKNOWN_LENGTH }, stream);
+    };
+    const { channel, outcome } = await asked(new Uint8Array(2));
+    const begun = await outcome;
+    if (begun.kind !== "streaming") throw new Error(`it is ${begun.kind}`);
+    await eventually("the credit is used up", () => !begun.stream.isSenderFree);
+    for (let at = 0; at < 3 * STREAM_STALL_MS; at += INFERENCE_PING_MS) {
+      expect(isCancelled).toBe(false);
+      await clock.advance(INFERENCE_PING_MS);
+      await eventually("it has pinged", () => channel.lastByteAt() === clock.now());
+    }
+    expect(isCancelled).toBe(true);
+    expect(await begun.stream.ended).toMatchObject({ kind: "failed", code: "CANCELLED" });
+    expect(channel.send([])).toBe(true);
   });
 
   it.each([
