@@ -3,6 +3,7 @@ import { runtimeSupported } from "../../../../../../control-plane/core/schedulin
 import type { FleetVersion } from "../../../../../../control-plane/core/fleet/types.ts";
 import type { Capabilities } from "../../../../../../shared/protocol/messages.ts";
 import type { EncoderModel } from "../../../../../../shared/text/encoder-model.ts";
+import type { TextModel } from "../../../../../../shared/text/text-model.ts";
 import { aCandidate, aRequest, refusalOn } from "../../../../../support/fleet/scheduling-fixture.ts";
 
 /** The node supports opset 22 and ONNX IR 11. */
@@ -44,6 +45,21 @@ describe("runtime-supported", () => {
     });
     const capabilities = { ...aCandidate().node.capabilities, runtimes: ["onnx", "embed"] } as Capabilities;
     expect(refusalOn(runtimeSupported, aCandidate({ of: { capabilities } }), aRequest({ of }))).toBeUndefined();
+  });
+
+  it("refuses for good a decoder in ONNX whose node has llama.cpp alone, and a GGUF file whose node has it not", () => {
+    const at = (text: object, runtimes: string[]) => {
+      const capabilities = { ...aCandidate().node.capabilities, runtimes } as Capabilities;
+      const of = { text: text as unknown as TextModel };
+      return refusalOn(runtimeSupported, aCandidate({ of: { capabilities } }), aRequest({ of }));
+    };
+    expect(at({ decoder: {} }, ["onnx", "gguf"])).toEqual({
+      verdict: "never",
+      sentence: "writes text by ONNX Runtime; the agent of edge-a is too old for that",
+    });
+    expect(at({ decoder: {} }, ["onnx", "generate"])).toBeUndefined();
+    expect(at({}, ["onnx", "generate"])).toMatchObject({ sentence: expect.stringMatching(/no runtime for GGUF/) });
+    expect(at({}, ["onnx", "gguf"])).toBeUndefined();
   });
 
   it("refuses for now a version that an engine executes where none with the model is beside the node", () => {
