@@ -11,7 +11,7 @@ import { MachineProbe } from "../../edge-node/adapters/system/machine-probe.ts";
 import { pinnedConnect } from "../../edge-node/adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "../../edge-node/adapters/websocket/dialer.ts";
 import { systemClock } from "../../shared/base/clock.ts";
-import type { DesiredPlacement } from "../../shared/protocol/messages.ts";
+import type { Capabilities, DesiredPlacement } from "../../shared/protocol/messages.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
 import { seededRandom } from "../../shared/base/random.ts";
 import type { ArtifactFixture } from "./models/artifact-fixture.ts";
@@ -24,6 +24,8 @@ export class TestAgent {
   readonly stateDir: string;
   readonly hosts = new FakeHosts();
   readonly serving = new FakeServing();
+  /** Engines beside it; the agent is told of a change by `capabilitiesChanged`. */
+  engines: Capabilities["engines"];
   readonly disk: ArtifactFolders;
   readonly agent: Agent;
 
@@ -45,23 +47,22 @@ export class TestAgent {
         { store, client: new HttpJoinClient(controlPlane.url, connect), clock, random, logger },
         new AbortController().signal,
       ));
-    const test = new TestAgent(
-      directory,
-      ({ hosts, serving, disk }) =>
-        new Agent({
-          dialer: new WebSocketDialer({ identity, agentVersion: "0.0.0", connect, clock }),
-          memoryFile: new JsonStateFile(directory, logger),
-          disk,
-          hosts,
-          serving,
-          probe: new MachineProbe(directory, { url: undefined, asksForKey: false }),
-          telemetry: { heartbeatAnswered: () => undefined },
-          clock,
-          random,
-          logger,
-          onRemoved: () => undefined,
-        }),
-    );
+    const test = new TestAgent(directory, (parts) => {
+      const { hosts, serving, disk } = parts;
+      return new Agent({
+        dialer: new WebSocketDialer({ identity, agentVersion: "0.0.0", connect, clock }),
+        memoryFile: new JsonStateFile(directory, logger),
+        disk,
+        hosts,
+        serving,
+        probe: new MachineProbe(directory, { url: undefined, asksForKey: false }, { engines: () => parts.engines }),
+        telemetry: { heartbeatAnswered: () => undefined },
+        clock,
+        random,
+        logger,
+        onRemoved: () => undefined,
+      });
+    });
     await test.agent.restore();
     await test.agent.start();
     return test;

@@ -50,6 +50,20 @@ describe("Agent", () => {
     expect(present.of("load")[0]?.diskFreeMiB).toBeGreaterThan(0);
   });
 
+  it("says what it can do again when that has changed, to a control plane that takes it", async () => {
+    const present = await session();
+    expect(present.hello.capabilities.engines).toBeUndefined();
+    node.engines = [{ api: "openai", models: ["m"] }];
+    await node.agent.capabilitiesChanged();
+    await eventually("they have arrived", () => present.of("capabilities").length === 1);
+    expect(present.of("capabilities")[0]?.capabilities).toMatchObject({ engines: node.engines });
+    present.terminate();
+    const next = await eventually("another session", () =>
+      controlPlane.session === present ? undefined : controlPlane.session,
+    );
+    expect(next.hello.capabilities.engines).toEqual(node.engines);
+  });
+
   it("opens the channel for its models before the heartbeat that makes it ready again", async () => {
     (await session()).snapshot({ cordoned: false, placements: [aDesired("p-1", v1)] });
     const first = await whenState("p-1", "ready");

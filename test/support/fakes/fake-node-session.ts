@@ -1,3 +1,4 @@
+import { FEATURE } from "../../../shared/protocol/features.ts";
 import type { RawData, WebSocket } from "ws";
 import {
   applyDelta,
@@ -66,7 +67,7 @@ export class FakeNodeSession {
       lostMs: 60_000,
       desiredRev: hello.desired.rev,
       replica: "r-1",
-      features: [],
+      features: [FEATURE.CHANGED_CAPABILITIES],
     });
     this.desired = { rev: hello.desired.rev, state: EMPTY_DESIRED };
   }
