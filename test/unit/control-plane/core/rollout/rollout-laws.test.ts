@@ -152,7 +152,7 @@ describe("whatever happens in rollouts", () => {
             .toSorted(),
         ).toEqual(NAMES.map((name) => `${name} ${version}`).toSorted());
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 });
