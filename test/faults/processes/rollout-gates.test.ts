@@ -115,7 +115,14 @@ describe("a new version under load", () => {
   }, 120_000);
 
   it("that is as good takes over without a failed request", async () => {
-    const gate = { ...GATE, maxP95Ratio: 100, minAgreement: "90%", maxDifference: 0.02, minRequests: 50 };
+    const gate = {
+      ...GATE,
+      maxErrorRate: "10%",
+      maxP95Ratio: 100,
+      minAgreement: "90%",
+      maxDifference: 0.02,
+      minRequests: 50,
+    };
     const { rollout, samples } = await under(50, 5, { strategy: "shadow", bakeSeconds: 1, gate });
     expect(rollout).toMatchObject({ phase: "promoted", share: 100 });
     const found = Object.fromEntries(rollout.findings.map(({ check, result }) => [check, result]));

@@ -231,6 +231,14 @@ describe("the commands of the pages", () => {
     await run("skerry deployments rm canary-digits --wait");
   }, 120_000);
 
+  it("docs/rollouts.md: a deployment whose next version gets copies first", async () => {
+    const [, yaml = ""] = await blocksOf("docs/rollouts.md", ["yaml"]);
+    await writeFile(path.join(directory, "shadow-digits.yaml"), yaml);
+    await run("skerry apply -f shadow-digits.yaml --wait");
+    expect(await run("skerry deployments get shadow-digits -o yaml")).toContain("strategy: shadow");
+    await run("skerry deployments rm shadow-digits --wait");
+  }, 120_000);
+
   it("docs/large-models.md: from a file to a streaming answer", async () => {
     const [block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
     await writeTinyGguf(path.join(directory, "model.gguf"));
