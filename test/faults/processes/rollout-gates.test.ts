@@ -117,11 +117,11 @@ describe("a new version under load", () => {
   it("that is as good takes over without a failed request", async () => {
     const gate = {
       ...GATE,
-      maxErrorRate: "10%",
+      maxErrorRate: "20%",
       maxP95Ratio: 100,
-      minAgreement: "90%",
+      minAgreement: "80%",
       maxDifference: 0.02,
-      minRequests: 50,
+      minRequests: 20,
     };
     const { rollout, samples } = await under(50, 5, { strategy: "shadow", bakeSeconds: 1, gate });
     expect(rollout).toMatchObject({ phase: "promoted", share: 100 });
