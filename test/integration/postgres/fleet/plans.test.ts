@@ -133,6 +133,14 @@ describe("createPlacement", () => {
     }
   });
 
+  it("decides many at once in their order, because of equal ones the youngest leaves first", async () => {
+    const nodes = [await joinNode(stores, "edge-row-2"), await joinNode(stores, "edge-row-1")];
+    const many = nodes.map((nodeId) => ({ placement: placementOn(nodeId), event: event("in order") }));
+    expect(await stores.plans.createPlacements(fence, many)).toBe("committed");
+    const [first, second] = await Promise.all(many.map(({ placement }) => find(placement.id)));
+    expect(second?.decidedAt).toBeGreaterThan(first?.decidedAt ?? Infinity);
+  });
+
   it("writes many at once, but those whose nodes were cordoned while it waited, and those that are there", async () => {
     const [taking, racing, holding] = [
       await joinNode(stores, "edge-many-1"),
