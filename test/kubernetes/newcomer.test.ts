@@ -122,6 +122,11 @@ describe("docs/kubernetes.md, from nothing to a served model", () => {
     const [, , declare = "", infer = ""] = await blocks("sh");
     expect(await run(declare)).toMatch(/digits\s+True\s+AllReplicasReady\s+digits\s+champion/);
     expect(await run(infer)).toContain("skerry-node-");
+    // The one node that has the model is connected to one of the control planes: the other one forwards.
+    for (const url of await addresses()) {
+      const target = `export SKERRY_SERVER=${url} SKERRY_API_KEY="$(cat admin.key)"\n`;
+      expect(await run(target + infer)).toContain("skerry-node-");
+    }
     await kubernetes.kubectl(["-n", "skerry", "delete", "mdep", "digits", "--timeout=60s"]);
     await until("it is gone", async () => !(await run("skerry deployments ls")).includes("digits"), 30_000);
   }, 300_000);
