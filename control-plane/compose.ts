@@ -77,7 +77,8 @@ export async function composeControlPlane(
   const key = keyPair();
   const self = {
     id: replica,
-    address: config.port === 0 ? replica : `${hostname()}:${config.port}`,
+    // With the address that it listens on: a machine may have several control planes at one port.
+    address: config.port === 0 ? replica : `${hostname()}/${config.host}:${config.port}`,
     peer: { url: config.peerUrl, publicKey: key.publicKey },
   };
   const cpId = await waitForPostgres(() => postgres.controlPlaneId(), parts);
