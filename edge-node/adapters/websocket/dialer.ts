@@ -12,7 +12,7 @@ import type {
   SessionAddress,
   TransferChannel,
 } from "../../ports/channels.ts";
-import { channelRefused } from "../../app/session/channel-refused.ts";
+import { channelRefused, isChannelRefused } from "../../app/session/channel-refused.ts";
 import { WebSocketControlChannel } from "./control-channel.ts";
 import { WebSocketInferenceChannel, type InferenceHandlers } from "./inference-channel.ts";
 import type { NodeChannel } from "./node-channel.ts";
@@ -133,7 +133,7 @@ export class WebSocketDialer implements Dialer {
       try {
         return await this.#dial(channel, { replica, url, upgradeMs: DIRECT_MS, signal }, answer);
       } catch (error) {
-        if (signal.aborted) throw error;
+        if (signal.aborted || isRefusal(error)) throw error;
         this.#unreached = url;
       }
     return this.#dial(channel, { replica, signal }, answer);
@@ -158,6 +158,10 @@ export class WebSocketDialer implements Dialer {
     return opened;
   }
 }
+
+/** The control plane that holds the session, or held it, was reached: there is no other way to what it refuses. */
+const isRefusal = (error: unknown): boolean =>
+  isChannelRefused(error) && (error.closed.code === CLOSE.SESSION_ENDED || error.closed.code === CLOSE.NOT_YOURS);
 
 function welcomeOf(opening: ControlPlaneMessage): Welcome {
   if (opening.type === "welcome" && opening.epoch !== undefined) return opening;

@@ -28,15 +28,19 @@ interface ControlPlane {
   readonly channels: string[];
 }
 
-/** Takes every channel whatever its proof. */
-async function aControlPlane(): Promise<ControlPlane> {
+/** Takes every channel whatever its proof, but those that it refuses with a code. */
+async function aControlPlane(refusals: readonly number[] = []): Promise<ControlPlane> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => SUBPROTOCOL });
   servers.push(server);
   const channels: string[] = [];
   server.on("connection", (webSocket, request) => {
     channels.push(request.url?.split("/").at(-1) ?? "");
     webSocket.send(JSON.stringify({ type: "challenge", id: 1, nonce: "n".repeat(43), cpId: "cp-1", cpTime: "" }));
-    webSocket.once("message", () => webSocket.send(JSON.stringify({ type: "attached", id: 2, re: 1, epoch: 1 })));
+    webSocket.once("message", () => {
+      const refusal = refusals[channels.length - 1];
+      if (refusal !== undefined) return webSocket.close(refusal, "refused");
+      webSocket.send(JSON.stringify({ type: "attached", id: 2, re: 1, epoch: 1 }));
+    });
   });
   await new Promise((resolve) => server.once("listening", resolve));
   return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, channels };
@@ -98,6 +102,14 @@ describe("the address that a control plane has itself", () => {
     await dialer.inference(own);
     await dialer.transfer(own);
     expect(balanced.channels).toEqual(["inference", "transfer"]);
+  });
+
+  it.each([4403, 4411])("is dialled again after a refusal with %d, which is not asked for elsewhere", async (code) => {
+    const [balanced, itself] = [await aControlPlane(), await aControlPlane([code])];
+    const dialer = aDialer(balanced);
+    await expect(dialer.transfer(itself.url)).rejects.toThrow(String(code));
+    await dialer.transfer(itself.url);
+    expect([balanced.channels, itself.channels]).toEqual([[], ["transfer", "transfer"]]);
   });
 
   it("is not dialled without TLS when the join token pins a key", async () => {
