@@ -1,12 +1,15 @@
 import type { IncomingMessage } from "node:http";
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { Clock } from "../../../shared/base/clock.ts";
+import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { HOP_HEADER } from "../../../shared/protocol/peers.ts";
 import { refuseUpgrade } from "./refuse-upgrade.ts";
 
 const CONNECT_DEADLINE_MS = 5_000;
+/** Either end hears sooner that the other is gone. Both may be gone without a word, as with a network that is split. */
+const SILENCE_MS = STAGING_MS + TRANSFER_SILENCE_MS;
 
 /**
  * Passes a node's upgrade request, and then every byte both ways, to the control plane at `url`, which holds the node's
@@ -26,7 +29,8 @@ export class UpgradePipe {
     const host = hostname.replace(/^\[|\]$/g, "");
     const isTls = protocol === "wss:";
     const at = { host, port: Number(port) || (isTls ? 443 : 80) };
-    const onward = isTls ? connectTls({ ...at, servername: host }) : connectTcp(at);
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const onward = isTls ? connectTls({ ...at, ...name }) : connectTcp(at);
     const fail = (): void => {
       onward.destroy();
       refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 1\r\n");
@@ -37,20 +41,39 @@ export class UpgradePipe {
       cancel();
       fail();
     });
-    socket.once("close", () => onward.destroy());
+    socket.once("close", () => {
+      cancel();
+      onward.destroy();
+    });
     onward.once(isTls ? "secureConnect" : "connect", () => {
       cancel();
       onward.removeAllListeners("error");
       this.#open.add(onward);
       onward.write(headOf(request));
       onward.write(head);
+      const cancelWatch = this.#watchSilence(onward);
       // The callback takes the errors of both: whichever side fails, both end.
       pipeline(socket, onward, socket, () => {
+        cancelWatch();
         this.#open.delete(onward);
         onward.destroy();
         socket.destroy();
       });
     });
+  }
+
+  /** Ends a connection on which no byte has moved for 11 minutes. */
+  #watchSilence(onward: Socket): () => void {
+    let moved = -1;
+    let cancel = (): void => undefined;
+    const look = (): void => {
+      const bytes = onward.bytesRead + onward.bytesWritten;
+      if (bytes === moved) return void onward.destroy();
+      moved = bytes;
+      cancel = this.#clock.after(SILENCE_MS, look);
+    };
+    look();
+    return () => cancel();
   }
 
   /** Ends every connection that is passed on, at once. */

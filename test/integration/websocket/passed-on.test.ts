@@ -5,9 +5,18 @@ import { type RawData, WebSocket } from "ws";
 import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import { bytesOf } from "../../../control-plane/adapters/websocket/parse-message.ts";
 import { NodeChannels } from "../../../control-plane/adapters/websocket/node-channels.ts";
-import { type Channel, channelPath, SUBPROTOCOL } from "../../../shared/protocol/limits.ts";
+import {
+  type Channel,
+  channelPath,
+  STAGING_MS,
+  SUBPROTOCOL,
+  TRANSFER_SILENCE_MS,
+} from "../../../shared/protocol/limits.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { TestClock } from "../../support/test-clock.ts";
+
+/** The longest silence of a channel that is in use. */
+const SILENCE_MS = STAGING_MS + TRANSFER_SILENCE_MS;
 
 const EDGE_A = { name: "edge-a", kind: "edge", publicKey: "", generation: 1, revoked: false } as const;
 
@@ -80,6 +89,17 @@ function answerTo(
   });
 }
 
+/** A channel for a node of `r-2`, after its challenge. */
+async function passedOn({ server }: Replica) {
+  const webSocket = new WebSocket(`${urlOf(server)}${channelPath("inference")}`, SUBPROTOCOL, {
+    headers: { "skerry-node-id": "n-1", "skerry-replica": "r-2" },
+  });
+  webSocket.on("error", () => undefined);
+  const closed = new Promise((resolve) => webSocket.once("close", resolve));
+  await new Promise((resolve) => webSocket.once("message", resolve));
+  return { webSocket, closed };
+}
+
 describe("a channel of a node whose session is at another control plane", () => {
   it.each(["inference", "transfer"] as const)(
     "is passed on to that one, when it is the %s channel",
@@ -112,13 +132,21 @@ describe("a channel of a node whose session is at another control plane", () => 
 
   it("ends with either side", async () => {
     const [here, there] = [await aReplica("r-1"), await aReplica("r-2")];
-    const webSocket = new WebSocket(`${urlOf(here.server)}${channelPath("inference")}`, SUBPROTOCOL, {
-      headers: { "skerry-node-id": "n-1", "skerry-replica": "r-2" },
-    });
-    webSocket.on("error", () => undefined);
-    const closed = new Promise((resolve) => webSocket.once("close", resolve));
-    await new Promise((resolve) => webSocket.once("message", resolve));
+    const { closed } = await passedOn(here);
     there.channels.terminateAll();
+    expect(await closed).toBe(1006);
+  });
+
+  it("ends when nothing comes from either side any more, and not before", async () => {
+    const [here] = [await aReplica("r-1"), await aReplica("r-2")];
+    const { webSocket, closed } = await passedOn(here);
+    for (let times = 0; times < 3; times += 1) {
+      await here.clock.advance(SILENCE_MS);
+      const ponged = new Promise((resolve) => webSocket.once("pong", () => resolve("pong")));
+      webSocket.ping();
+      expect(await Promise.race([ponged, closed])).toBe("pong");
+    }
+    await here.clock.advance(2 * SILENCE_MS);
     expect(await closed).toBe(1006);
   });
 });
