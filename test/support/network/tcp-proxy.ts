@@ -159,8 +159,8 @@ class Link {
   reset(): void {
     this.#up.stop();
     this.#down.stop();
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    resetSocket(this.#near);
+    resetSocket(this.#far);
   }
 
   #closed(): void {
@@ -170,6 +170,12 @@ class Link {
     this.#down.stop();
     this.#onClosed();
   }
+}
+
+/** While its end is being sent the system refuses a reset, and Node forgets the socket without closing it (v24). */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** One direction of one connection: bytes, then the end, in order, each no earlier than it is due. */
@@ -228,7 +234,7 @@ class Direction {
   }
 
   #pass(bytes: Buffer | "end" | "reset"): void {
-    if (bytes === "reset") this.#to.resetAndDestroy();
+    if (bytes === "reset") resetSocket(this.#to);
     else if (bytes === "end") this.#to.end();
     else {
       this.#count(bytes.byteLength);
