@@ -87,11 +87,6 @@ export class Bucket {
     );
   }
 
-  /** Closes idle connections. */
-  close(): void {
-    this.#client.destroy();
-  }
-
   /** Undefined when there is none. */
   async head(key: string): Promise<(Found & { readonly sha256: string | undefined }) | undefined> {
     try {
