@@ -26,8 +26,8 @@ import { SendQueue } from "./send-queue.ts";
 import { SocketWatch } from "./socket-watch.ts";
 
 /**
- * Within which a piece of an answer is taken. The slowest reader that the other control plane bears takes 64 KiB in
- * `STREAM_STALL_MS`, and it grants 128 KiB at once.
+ * Within which a piece of an answer has to be taken. The other control plane cuts off a reader that takes less than 64 KiB
+ * in `STREAM_STALL_MS`, and grants 128 KiB at once.
  */
 const PIECE_MS = 3 * STREAM_STALL_MS;
 
