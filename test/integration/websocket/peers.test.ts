@@ -77,6 +77,36 @@ const url = (): string => urlOf(server);
 const dial = ({ replica = "r-1", id = "r-2", cpId = CP, pair = key, at = url() } = {}) =>
   new WebSocketPeerDialer({ replica, cpId, key: pair, clock }).dial({ id, url: at }, calledOff.signal);
 
+const aRequest = (requestId: number, body: Uint8Array) =>
+  encodeMessages(
+    {
+      type: INFERENCE_FRAME.REQUEST,
+      requestId,
+      edgeOnly: false,
+      deadlineMs: 1_000,
+      headerLength: JSON_BODY,
+      priority: 0,
+      meta: { placementId: "p-1" },
+    },
+    [body],
+    MAX_MESSAGE_BYTES,
+  );
+
+const anAnswer = (requestId: number) =>
+  encodeMessages(
+    {
+      ...FIGURES,
+      type: INFERENCE_FRAME.RESPONSE,
+      requestId,
+      wasNotExecuted: false,
+      status: 200,
+      headerLength: JSON_BODY,
+      meta: {},
+    },
+    [new Uint8Array(2)],
+    MAX_MESSAGE_BYTES,
+  );
+
 /** A request for `body`, sent on a new channel. */
 async function asked(body: Uint8Array) {
   const channel = await dial();
@@ -84,14 +114,7 @@ async function asked(body: Uint8Array) {
   const receiver = new ResponseReceiver(pending, channel);
   channel.listen((frame) => receiver.onFrame(frame));
   const { requestId, outcome } = pending.begin(Infinity);
-  const head = {
-    type: INFERENCE_FRAME.REQUEST,
-    requestId,
-    edgeOnly: false,
-    deadlineMs: 1_000,
-    headerLength: JSON_BODY,
-  };
-  channel.send(encodeMessages({ ...head, priority: 0, meta: { placementId: "p-1" } }, [body], MAX_MESSAGE_BYTES));
+  channel.send(aRequest(requestId, body));
   return { channel, pending, requestId, outcome };
 }
 
@@ -213,6 +236,24 @@ describe("the channel between two control planes", () => {
     ["belongs to another database", { cpId: "cp-2" }],
   ])("is refused to a control plane that %s", async (_, who) => {
     await expect(dial(who)).rejects.toThrow("4401");
+  });
+
+  it.each([
+    ["what is no frame", () => [own(new Uint8Array(40).fill(255))]],
+    ["an answer", anAnswer],
+    ["a request with the id of one under way", (id: number) => aRequest(id, new Uint8Array(2))],
+    [
+      "a request with the id of one that still arrives",
+      (id: number) => {
+        const [first] = aRequest(id + 1, new Uint8Array(300_000));
+        return first ? [first, own(Uint8Array.from(first))] : [];
+      },
+    ],
+  ])("is closed to one that sends %s", async (_, messages) => {
+    onRequest = () => new Promise(() => undefined);
+    const { channel, requestId } = await asked(new Uint8Array(2));
+    channel.send(messages(requestId));
+    expect(await channel.closed).toMatch(/^4400/);
   });
 
   it("is one for each control plane: what dials again ends what it had before", async () => {
