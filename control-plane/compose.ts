@@ -319,7 +319,7 @@ export async function composeControlPlane(
       reports.stop();
       await loop.stop();
       await leadership.stop();
-      await catalog.stop();
+      const catalogStopped = catalog.stop(); // a bucket may take its time, and no request waits for it
       if (await postgres.sessions.hasOthers(replica).catch(() => false)) {
         gateway.handOver();
         await whenever(() => gateway.isHandedOver, { atMostMs: HAND_OVER_MS, clock });
@@ -338,6 +338,7 @@ export async function composeControlPlane(
       inference.stop();
       recorder.stop();
       await postgres.sessions.leave(replica).catch(() => undefined); // its silence says the same a little later
+      await catalogStopped;
       await fleet.stop();
       await cloud.stop();
     },

@@ -35,9 +35,9 @@ export interface ArtifactStore {
   uploadPath(uploadId: string): string;
   /**
    * Gives the bytes of a checked upload their digest as name, durably: those at `uploadPath`. The upload stays until it is
-   * discarded. Idempotent.
+   * discarded. Idempotent. Throws the signal's reason when it is aborted on the way.
    */
-  adopt(uploadId: string, sha256: string): Promise<void>;
+  adopt(uploadId: string, sha256: string, signal?: AbortSignal): Promise<void>;
   /** No effect when there is none. */
   discardUpload(uploadId: string): Promise<void>;
   /** Every upload that has bytes here, whether or not anybody still knows it. */

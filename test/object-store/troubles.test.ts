@@ -215,6 +215,22 @@ describe("a file that is stored in parts", () => {
     expect(await server.unfinishedUploads()).toBe(0);
   });
 
+  it("is given up at once, with its parts, when the control plane stops", async () => {
+    const store = await open();
+    await writeFile(store.uploadPath("u-1"), bytes);
+    const stopping = new AbortController();
+    let up = 0;
+    onBytes = (direction, block) => {
+      if (direction === "up") up += block.length;
+      if (up > 10 * MIB) stopping.abort(new Error("the control plane stops"));
+    };
+    await expect(store.adopt("u-1", sha256(bytes), stopping.signal)).rejects.toThrow("the control plane stops");
+    expect(await store.look({ sha256: sha256(bytes), bytes: bytes.length })).toBe("missing");
+    expect(await server.unfinishedUploads()).toBe(0);
+    await store.adopt("u-1", sha256(bytes));
+    expect(await store.look({ sha256: sha256(bytes), bytes: bytes.length })).toBe("whole");
+  });
+
   it("is stored although connections are cut", async () => {
     const store = await open();
     await writeFile(store.uploadPath("u-1"), bytes);

@@ -73,9 +73,7 @@ export class ModelCatalog {
 
   /** Resolves when no check is under way; interrupted ones are repeated after the next start. */
   async stop(): Promise<void> {
-    await this.#janitor.stop();
-    await this.#scrub.stop();
-    await this.#checks.stop();
+    await Promise.all([this.#janitor.stop(), this.#scrub.stop(), this.#checks.stop()]);
   }
 
   /** Resolves when no sweep and no check is under way in this process. */

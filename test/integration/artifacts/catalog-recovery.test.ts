@@ -81,6 +81,25 @@ describe("a check that is interrupted", () => {
     expect((await second.getVersion("digits", 1)).state).toBe("ready");
   });
 
+  it("keeps no process from stopping while a store takes its time, and is repeated", async () => {
+    const adopt = rig.artifacts.adopt.bind(rig.artifacts);
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    rig.artifacts.adopt = (_id: string, _sha256: string, signal?: AbortSignal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason));
+        begin();
+      });
+    const first = rig.start();
+    await rig.push(first, onnx());
+    await begun;
+    await first.stop();
+    expect((await first.getVersion("digits", 1)).state).toBe("checking");
+    rig.artifacts.adopt = adopt;
+    const second = rig.start();
+    await second.idle();
+    expect((await second.getVersion("digits", 1)).state).toBe("ready");
+  });
+
   it("is repeated when a crash came between the file's name and the version's row", async () => {
     const first = rig.start(forever);
     const id = await rig.push(first, onnx());

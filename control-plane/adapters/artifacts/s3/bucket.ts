@@ -12,6 +12,7 @@ import type { MeasuredStoreRequest } from "../../../ports/metrics.ts";
 import { inGroups } from "./in-groups.ts";
 import { abortOldUploads, uploadInParts } from "./multipart.ts";
 import { isBeyondEnd, isMissing, isTaken, storageError } from "./failures.ts";
+import { within } from "./within.ts";
 
 export interface BucketSettings {
   readonly bucket: string;
@@ -126,10 +127,12 @@ export class Bucket {
   async putFile(
     key: string,
     file: { readonly path: string; readonly bytes: number; readonly sha256: string },
+    signal?: AbortSignal,
   ): Promise<void> {
     try {
-      await uploadInParts(this.#client, this.#at(key), file);
+      await uploadInParts(this.#client, this.#at(key), file, signal);
     } catch (error) {
+      signal?.throwIfAborted();
       // The answer to an earlier attempt to put the parts together was lost: then there is no upload in parts any more.
       if (isMissing(error) && (await this.head(key))?.sha256 === file.sha256) return;
       throw storageError(error, this.name, `store ${key}`);
@@ -234,11 +237,6 @@ export class Bucket {
   #keyOf(key: string): string {
     return key.slice(this.#settings.prefix.length);
   }
-}
-
-function within(ms: number, signal?: AbortSignal): { readonly abortSignal: AbortSignal } {
-  const deadline = AbortSignal.timeout(ms);
-  return { abortSignal: signal ? AbortSignal.any([signal, deadline]) : deadline };
 }
 
 const cutOff = (): undefined => undefined;

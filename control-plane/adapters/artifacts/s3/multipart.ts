@@ -12,6 +12,7 @@ import {
 import { readFully } from "../files.ts";
 import { isMissing } from "./failures.ts";
 import { inGroups } from "./in-groups.ts";
+import { within } from "./within.ts";
 
 /** Larger files are sent in parts of at least this. A store takes parts from 5 MiB on, and 10,000 of them. */
 const PART_BYTES = 16 * 1024 * 1024;
@@ -37,15 +38,16 @@ export async function uploadInParts(
   client: S3Client,
   target: Target,
   { path, bytes, sha256 }: { readonly path: string; readonly bytes: number; readonly sha256: string },
+  signal?: AbortSignal,
 ): Promise<void> {
   const file = await open(path, "r");
   try {
     const Metadata = { sha256 };
-    if (bytes > PART_BYTES) return await inParts(client, { target, Metadata, file, bytes });
+    if (bytes > PART_BYTES) return await inParts(client, { target, Metadata, file, bytes, signal });
     const Body = await readPart(file, 0, bytes);
     const ChecksumSHA256 = Buffer.from(sha256, "hex").toString("base64");
     const put = { ...target, Metadata, Body, ContentLength: bytes, ChecksumSHA256 };
-    await client.send(new PutObjectCommand(put), { abortSignal: AbortSignal.timeout(partMs(bytes)) });
+    await client.send(new PutObjectCommand(put), within(partMs(bytes), signal));
   } finally {
     await file.close();
   }
@@ -58,11 +60,12 @@ async function inParts(
     readonly Metadata: Record<string, string>;
     readonly file: FileHandle;
     readonly bytes: number;
+    readonly signal: AbortSignal | undefined;
   },
 ): Promise<void> {
-  const { target, Metadata, file, bytes } = from;
+  const { target, Metadata, file, bytes, signal } = from;
   const begin = new CreateMultipartUploadCommand({ ...target, Metadata, ChecksumAlgorithm: "SHA256" });
-  const { UploadId } = await client.send(begin, { abortSignal: AbortSignal.timeout(ASK_MS) });
+  const { UploadId } = await client.send(begin, within(ASK_MS, signal));
   const partBytes = Math.max(PART_BYTES, Math.ceil(bytes / MAX_PARTS));
   const Parts: { PartNumber: number; ETag: string | undefined; ChecksumSHA256: string }[] = [];
   try {
@@ -72,13 +75,12 @@ async function inParts(
       const Body = await readPart(file, offset, Math.min(partBytes, bytes - offset));
       const ChecksumSHA256 = createHash("sha256").update(Body).digest("base64");
       const part = { ...target, UploadId, PartNumber, Body, ContentLength: Body.length, ChecksumSHA256 };
-      const deadline = { abortSignal: AbortSignal.timeout(partMs(Body.length)) };
-      const { ETag } = await client.send(new UploadPartCommand(part), deadline);
+      const { ETag } = await client.send(new UploadPartCommand(part), within(partMs(Body.length), signal));
       Parts[PartNumber - 1] = { PartNumber, ETag, ChecksumSHA256 };
     });
     const complete = new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } });
     // A store puts a large object together before it answers.
-    await client.send(complete, { abortSignal: AbortSignal.timeout(partMs(bytes)) });
+    await client.send(complete, within(partMs(bytes), signal));
   } catch (error) {
     await abort(client, { ...target, UploadId }).catch(() => undefined); // else the next start does it
     throw error;
@@ -91,8 +93,7 @@ export async function abortOldUploads(
   from: { readonly Bucket: string; readonly Prefix: string },
   before: Date,
 ): Promise<number> {
-  const deadline = { abortSignal: AbortSignal.timeout(ASK_MS) };
-  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand(from), deadline);
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand(from), within(ASK_MS));
   const old = Uploads.filter(({ Initiated }) => Initiated !== undefined && Initiated < before);
   for (const { Key, UploadId } of old) await abort(client, { Bucket: from.Bucket, Key, UploadId });
   return old.length;
@@ -103,7 +104,7 @@ async function abort(
   upload: { readonly Bucket: string; readonly Key: string | undefined; readonly UploadId: string | undefined },
 ): Promise<void> {
   try {
-    await client.send(new AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(ASK_MS) });
+    await client.send(new AbortMultipartUploadCommand(upload), within(ASK_MS));
   } catch (error) {
     if (!isMissing(error)) throw error;
   }

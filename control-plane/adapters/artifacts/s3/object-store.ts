@@ -135,7 +135,7 @@ export class ObjectStore implements ArtifactStore {
     return this.#scratch.path(uploadId);
   }
 
-  async adopt(uploadId: string, sha256: string): Promise<void> {
+  async adopt(uploadId: string, sha256: string, signal?: AbortSignal): Promise<void> {
     const key = keyOf(sha256);
     let bytes = await this.#scratch.bytesOf(uploadId);
     if (bytes === undefined) {
@@ -145,9 +145,9 @@ export class ObjectStore implements ArtifactStore {
         if (await this.#bucket.head(key)) return;
         throw noBytes(uploadId);
       }
-      await this.fetchUpload(uploadId);
+      await this.fetchUpload(uploadId, signal);
     }
-    await this.#bucket.putFile(key, { path: this.#scratch.path(uploadId), bytes, sha256 });
+    await this.#bucket.putFile(key, { path: this.#scratch.path(uploadId), bytes, sha256 }, signal);
   }
 
   async discardUpload(uploadId: string): Promise<void> {
