@@ -324,6 +324,7 @@ export async function composeControlPlane(
         gateway.handOver();
         await whenever(() => gateway.isHandedOver, { atMostMs: HAND_OVER_MS, clock });
         readiness.stop();
+        http.leave();
         await sleep(clock, config.drainNoticeMs);
       }
       readiness.stop();

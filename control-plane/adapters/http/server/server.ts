@@ -17,6 +17,7 @@ export class HttpServer {
   readonly #early: EarlyRequests;
   /** A count, not a `Set` of answers: see ChurnMap. */
   #running = 0;
+  #isLeaving = false;
   #onIdle: () => void = () => undefined;
 
   constructor({ clock, limits }: { clock: Clock; limits: Limits }) {
@@ -51,6 +52,14 @@ export class HttpServer {
   }
 
   /**
+   * Serves on, and ends each connection with its next answer: callers come back by new connections, which a load balancer
+   * sends elsewhere. A connection that is closed between two requests may lose the one that is just being sent.
+   */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
+  /**
    * Accepts nothing more, lets running requests end (25 s at most) and closes their connections. Sockets of nodes stay:
    * the requests that run need them.
    */
@@ -64,7 +73,7 @@ export class HttpServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.#running += 1;
-    if (this.#stopping.signal.aborted) response.setHeader("Connection", "close");
+    if (this.#isLeaving || this.#stopping.signal.aborted) response.setHeader("Connection", "close");
     response.on("close", () => {
       if (response.writableFinished) dropRest(request, { clock: this.#clock, lingerMs: this.#limits.lingerMs });
       this.#running -= 1;
