@@ -17,35 +17,45 @@ interface WaveCounts {
 
 /** Counts of one version, in place: a request costs a few additions. */
 class Counts {
-  requests = 0;
-  readonly errors = new Map<string, number>();
-  readonly latency: Readonly<Record<NodeKind, number[]>> = { edge: [], cloud: [] };
-  crashes = 0;
-  compared = 0;
-  agreed = 0;
-  largestDifference = 0;
+  readonly #errors = new Map<string, number>();
+  readonly #latency: Readonly<Record<NodeKind, number[]>> = { edge: [], cloud: [] };
+  #requests = 0;
+  #crashes = 0;
+  #compared = 0;
+  #agreed = 0;
+  #largestDifference = 0;
 
-  add({ code, kind, ms }: MeasuredAnswer): void {
-    this.requests += 1;
+  answered({ code, kind, ms }: MeasuredAnswer): void {
+    this.#requests += 1;
     if (code !== undefined) {
-      this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+      this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
       return;
     }
     if (kind === undefined) return;
-    const buckets = this.latency[kind];
+    const buckets = this.#latency[kind];
     const bucket = bucketOf(ms);
     while (buckets.length <= bucket) buckets.push(0);
     buckets[bucket] = (buckets[bucket] ?? 0) + 1;
   }
 
+  crashed(): void {
+    this.#crashes += 1;
+  }
+
+  compared({ agrees, difference }: { readonly agrees: boolean; readonly difference: number }): void {
+    this.#compared += 1;
+    if (agrees) this.#agreed += 1;
+    this.#largestDifference = Math.max(this.#largestDifference, difference);
+  }
+
   snapshot(): RequestEvidence {
-    const { requests, errors, latency, crashes, compared, agreed, largestDifference } = this;
+    const { edge, cloud } = this.#latency;
     return {
-      requests,
-      errors: Object.fromEntries(errors),
-      latency: { edge: [...latency.edge], cloud: [...latency.cloud] },
-      crashes,
-      shadow: { compared, agreed, largestDifference },
+      requests: this.#requests,
+      errors: Object.fromEntries(this.#errors),
+      latency: { edge: [...edge], cloud: [...cloud] },
+      crashes: this.#crashes,
+      shadow: { compared: this.#compared, agreed: this.#agreed, largestDifference: this.#largestDifference },
     };
   }
 }
@@ -60,22 +70,17 @@ export class EvidenceMeter {
 
   answered(rollout: MeasuredRollout, answer: MeasuredAnswer): void {
     if (answer.code !== undefined && NOT_COUNTED.has(answer.code)) return;
-    this.#counts(rollout, answer.version)?.add(answer);
+    this.#counts(rollout, answer.version)?.answered(answer);
   }
 
   /** A model host of the version ended by itself. */
   crashed(rollout: MeasuredRollout, version: number): void {
-    const counts = this.#counts(rollout, version);
-    if (counts) counts.crashes += 1;
+    this.#counts(rollout, version)?.crashed();
   }
 
   /** The new version's answer to a copy was compared with the caller's. */
   compared(rollout: MeasuredRollout, found: { readonly agrees: boolean; readonly difference: number }): void {
-    const counts = this.#counts(rollout, rollout.new);
-    if (!counts) return;
-    counts.compared += 1;
-    if (found.agrees) counts.agreed += 1;
-    counts.largestDifference = Math.max(counts.largestDifference, found.difference);
+    this.#counts(rollout, rollout.new)?.compared(found);
   }
 
   /** What was counted of a wave here, and a number that rises with each count; undefined before the first. */
