@@ -22,7 +22,8 @@ beforeAll(async () => {
       if (direction === "down") sent.set(link, [...(sent.get(link) ?? []), bytes]);
     },
   });
-  cluster = await SkerryCluster.start(database.url, { SKERRY_NODE_URLS: `ws://127.0.0.1:${proxy.port}` });
+  const url = `ws://127.0.0.1:${proxy.port}`;
+  cluster = await SkerryCluster.start(database.url, { SKERRY_NODE_URLS: url, SKERRY_PEER_URL: url });
   proxy.pointAt(cluster.port);
   edges = [await cluster.addNode("edge-a"), await cluster.addNode("edge-b")];
   await cluster.addNode("cloud-a", { kind: "cloud" });
