@@ -53,6 +53,7 @@ beforeAll(async () => {
   proxy = await TcpProxy.start();
   cluster = await SkerryCluster.start(database.url, {
     SKERRY_NODE_URLS: `ws://127.0.0.1:${proxy.port}`,
+    SKERRY_PEER_URL: `ws://127.0.0.1:${proxy.port}`,
     SKERRY_HEARTBEAT_MS: "500",
     SKERRY_SUSPECT_MS: "1500",
     SKERRY_LOST_MS: "4000",
