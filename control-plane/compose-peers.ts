@@ -39,7 +39,11 @@ export interface Peers {
 
 /** What other control planes and this one do for each other. Nothing runs before `links.start`. */
 export function composePeers(parts: Parts): Peers {
-  const links = new PeerLinks({ ...parts, sessions: parts.postgres.sessions, dialer: new WebSocketPeerDialer(parts) });
+  const links = new PeerLinks({
+    ...parts,
+    sessions: parts.postgres.sessions,
+    dialer: new WebSocketPeerDialer({ ...parts, keys }),
+  });
   return { links, paths: new RequestPaths({ ...parts, links }), requests: new PeerRequests({ ...parts, links }) };
 }
 

@@ -15,8 +15,12 @@ export const HOP_HEADER = "skerry-hop";
 
 export const peerChallenge = z.strictObject({ type: z.literal("challenge"), nonce: z.string().max(128) });
 
-/** `signature`: over `peerProofText`. */
-export const peerProof = z.strictObject({ type: z.literal("proof"), signature: z.string().max(128) });
+/** `signature`: over `peerProofText` with the nonce of the challenge. `nonce`: for the other side to sign. */
+export const peerProof = z.strictObject({
+  type: z.literal("proof"),
+  signature: z.string().max(128),
+  nonce: z.string().max(128),
+});
 
-/** The proof held. */
-export const peerAttached = z.strictObject({ type: z.literal("attached") });
+/** The proof held. `signature`: over `peerProofText` with the nonce of the proof. */
+export const peerAttached = z.strictObject({ type: z.literal("attached"), signature: z.string().max(128) });

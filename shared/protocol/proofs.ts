@@ -22,9 +22,17 @@ export const sessionProofText = (proof: {
 }): string =>
   `skerry-node-auth-v1\n${proof.cpId}\n${proof.channel}\n${proof.nodeId}\n${proof.generation}\n${proof.nonce}`;
 
-/** What a control plane signs when it dials another one: the nonce makes it worthless on any other socket and at any other one. */
-export const peerProofText = (proof: { cpId: string; from: string; to: string; nonce: string }): string =>
-  `skerry-peer-auth-v1\n${proof.cpId}\n${proof.from}\n${proof.to}\n${proof.nonce}`;
+/**
+ * What two control planes sign for each other, each over the nonce of the other: worthless on any other socket, at any other
+ * control plane, and in place of the other side's. `from` has dialled `to`.
+ */
+export const peerProofText = (proof: {
+  side: "dials" | "answers";
+  cpId: string;
+  from: string;
+  to: string;
+  nonce: string;
+}): string => `skerry-peer-auth-v1\n${proof.side}\n${proof.cpId}\n${proof.from}\n${proof.to}\n${proof.nonce}`;
 
 export interface JoinToken {
   readonly pin: string;

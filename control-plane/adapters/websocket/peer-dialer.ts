@@ -12,7 +12,8 @@ import {
   REPLICA_HEADER,
 } from "../../../shared/protocol/peers.ts";
 import { peerProofText } from "../../../shared/protocol/proofs.ts";
-import type { KeyPair } from "../../ports/keys.ts";
+import type { KeyPair, Keys } from "../../ports/keys.ts";
+import type { Peer } from "../../ports/nodes.ts";
 import type { PeerDialer } from "../../ports/peers.ts";
 import { parseMessage } from "./parse-message.ts";
 import { WebSocketPeerChannel } from "./peer-channel.ts";
@@ -25,10 +26,11 @@ interface Parts {
   readonly replica: string;
   readonly cpId: string;
   readonly key: KeyPair;
+  readonly keys: Keys;
   readonly clock: Clock;
 }
 
-/** Dials other control planes over ws, and proves to be the one whose key is recorded. */
+/** Dials other control planes over ws. Each side proves to be the one whose key is recorded: who listens where another one did gets nothing. */
 export class WebSocketPeerDialer implements PeerDialer {
   readonly #parts: Parts;
 
@@ -36,8 +38,8 @@ export class WebSocketPeerDialer implements PeerDialer {
     this.#parts = parts;
   }
 
-  async dial({ id, url }: { readonly id: string; readonly url: string }, signal: AbortSignal) {
-    const { replica, cpId, key, clock } = this.#parts;
+  async dial({ id, url, publicKey }: Peer & { readonly url: string }, signal: AbortSignal) {
+    const { replica, cpId, key, keys, clock } = this.#parts;
     const webSocket = new WebSocket(new URL(PEER_PATH, url), [PEER_SUBPROTOCOL], {
       headers: { [REPLICA_HEADER]: replica },
       handshakeTimeout: UPGRADE_DEADLINE_MS,
@@ -56,9 +58,13 @@ export class WebSocketPeerDialer implements PeerDialer {
     try {
       const below = await upgraded(webSocket);
       const { nonce } = await messages.next(peerChallenge);
-      const signature = key.sign(peerProofText({ cpId, from: replica, to: id, nonce }));
-      webSocket.send(JSON.stringify({ type: "proof", signature }));
-      await messages.next(peerAttached);
+      const about = { cpId, from: replica, to: id };
+      const ours = keys.secret();
+      const signature = key.sign(peerProofText({ side: "dials", ...about, nonce }));
+      webSocket.send(JSON.stringify({ type: "proof", signature, nonce: ours }));
+      const attached = await messages.next(peerAttached);
+      if (!keys.verify(publicKey, peerProofText({ side: "answers", ...about, nonce: ours }), attached.signature))
+        throw new Error("another control plane answers there");
       messages.end();
       return new WebSocketPeerChannel(webSocket, { below, clock });
     } catch (error) {

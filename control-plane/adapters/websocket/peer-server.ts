@@ -8,7 +8,7 @@ import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { MAX_MESSAGE_BYTES } from "../../../shared/protocol/limits.ts";
 import { PEER_PATH, PEER_SUBPROTOCOL, peerProof, REPLICA_HEADER } from "../../../shared/protocol/peers.ts";
 import { peerProofText } from "../../../shared/protocol/proofs.ts";
-import type { Keys } from "../../ports/keys.ts";
+import type { KeyPair, Keys } from "../../ports/keys.ts";
 import type { PeerHandler } from "../../ports/peers.ts";
 import { firstMessage, refuse } from "./handshake.ts";
 import { parseMessage } from "./parse-message.ts";
@@ -18,6 +18,7 @@ import { UnprovenSockets } from "./unproven-sockets.ts";
 
 interface Parts {
   readonly handler: PeerHandler;
+  readonly key: KeyPair;
   readonly keys: Keys;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -27,8 +28,8 @@ interface Parts {
 }
 
 /**
- * Takes the channels of other control planes off an http server's upgrade requests. Each proves with every socket that it
- * holds the key which is recorded of it in the database: 403 a browser, 426 another protocol, 4401 a proof that does not
+ * Takes the channels of other control planes off an http server's upgrade requests. Each side proves with every socket that
+ * it holds the key which is recorded of it in the database: 403 a browser, 426 another protocol, 4401 a proof that does not
  * hold, 4408 none within 5 s. Each has one channel: the newest, which ends the one before with 4409.
  */
 export class PeerServer {
@@ -78,7 +79,7 @@ export class PeerServer {
     { peerId, address, below }: { readonly peerId: string; readonly address: string; readonly below: Duplex },
   ): Promise<void> {
     webSocket.on("error", () => undefined); // ws closes by itself; without a listener the process would end
-    const { handler, keys, clock, logger, cpId, replica } = this.#parts;
+    const { handler, key, keys, clock, logger, cpId, replica } = this.#parts;
     const onAnswered = this.#unproven.add(address, peerId, () => webSocket.terminate());
     const nonce = keys.secret();
     webSocket.send(JSON.stringify({ type: "challenge", nonce }));
@@ -88,9 +89,10 @@ export class PeerServer {
     const proof = parseMessage(peerProof, data);
     if (!proof)
       return refuse(webSocket, CLOSE.INVALID_MESSAGE, "the first message was not the answer to the challenge");
+    const about = { cpId, from: peerId, to: replica };
     try {
       const publicKey = await handler.publicKeyOf(peerId);
-      const text = peerProofText({ cpId, from: peerId, to: replica, nonce });
+      const text = peerProofText({ side: "dials", ...about, nonce });
       if (publicKey === undefined || !keys.verify(publicKey, text, proof.signature))
         return refuse(webSocket, CLOSE.BAD_PROOF, "the signature or the identity does not hold");
     } catch (error) {
@@ -104,7 +106,8 @@ export class PeerServer {
     webSocket.once("close", () => {
       if (this.#channels.get(peerId) === channel) this.#channels.delete(peerId);
     });
-    webSocket.send(JSON.stringify({ type: "attached" }));
+    const signature = key.sign(peerProofText({ side: "answers", ...about, nonce: proof.nonce }));
+    webSocket.send(JSON.stringify({ type: "attached", signature }));
     channel.listen(handler);
   }
 }

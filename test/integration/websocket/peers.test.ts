@@ -38,6 +38,8 @@ let server: Server;
 let peers: PeerServer;
 let clock: TestClock;
 let key: KeyPair;
+/** Of the control plane that is dialled. */
+let otherKey: KeyPair;
 /** Public keys by replica, as they are recorded. */
 let recorded: Map<string, string>;
 let onRequest: PeerHandler["onRequest"];
@@ -46,6 +48,7 @@ const calledOff = new AbortController();
 beforeEach(async () => {
   clock = new TestClock();
   key = keyPair();
+  otherKey = keyPair();
   recorded = new Map([["r-1", key.publicKey]]);
   onRequest = () => Promise.resolve();
   peers = new PeerServer({
@@ -53,6 +56,7 @@ beforeEach(async () => {
       publicKeyOf: (id) => Promise.resolve(recorded.get(id)),
       onRequest: (...request) => onRequest(...request),
     },
+    key: otherKey,
     keys,
     clock,
     logger: silentLogger,
@@ -74,8 +78,15 @@ const urlOf = (at: { address(): ReturnType<Server["address"]> }): string =>
 
 const url = (): string => urlOf(server);
 
-const dial = ({ replica = "r-1", id = "r-2", cpId = CP, pair = key, at = url() } = {}) =>
-  new WebSocketPeerDialer({ replica, cpId, key: pair, clock }).dial({ id, url: at }, calledOff.signal);
+const dial = ({
+  replica = "r-1",
+  id = "r-2",
+  cpId = CP,
+  pair = key,
+  publicKey = otherKey.publicKey,
+  at = url(),
+} = {}) =>
+  new WebSocketPeerDialer({ replica, cpId, key: pair, keys, clock }).dial({ id, url: at, publicKey }, calledOff.signal);
 
 const aRequest = (requestId: number, body: Uint8Array) =>
   encodeMessages(
@@ -275,11 +286,29 @@ describe("the channel between two control planes", () => {
     expect([other.send([]), second.send([]), third.send([])]).toEqual([true, false, true]);
   });
 
+  it("does not come about with one that listens where another one did", async () => {
+    await expect(dial({ publicKey: keyPair().publicKey })).rejects.toThrow("another control plane answers there");
+    // Our own proof sent back to us is none.
+    const mirror = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => PEER_SUBPROTOCOL });
+    mirror.on("connection", (webSocket) => {
+      webSocket.send(CHALLENGE);
+      webSocket.once("message", (data: Buffer) => {
+        const { signature } = JSON.parse(data.toString());
+        webSocket.send(JSON.stringify({ type: "attached", signature }));
+      });
+    });
+    await new Promise((resolve) => mirror.once("listening", resolve));
+    await expect(dial({ at: urlOf(mirror), publicKey: key.publicKey })).rejects.toThrow("another control plane");
+    await new Promise((resolve) => mirror.close(resolve));
+  });
+
   it("does not take a proof of another socket", async () => {
-    const signature = key.sign(peerProofText({ cpId: CP, from: "r-1", to: "r-2", nonce: keys.secret() }));
+    const signature = key.sign(
+      peerProofText({ side: "dials", cpId: CP, from: "r-1", to: "r-2", nonce: keys.secret() }),
+    );
     const webSocket = new WebSocket(`${url()}${PEER_PATH}`, PEER_SUBPROTOCOL, { headers: { "skerry-replica": "r-1" } });
     const closed = new Promise((resolve) => webSocket.once("close", resolve));
-    webSocket.once("message", () => webSocket.send(JSON.stringify({ type: "proof", signature })));
+    webSocket.once("message", () => webSocket.send(JSON.stringify({ type: "proof", signature, nonce: "n" })));
     expect(await closed).toBe(4401);
   });
 
