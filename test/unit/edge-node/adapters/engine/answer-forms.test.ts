@@ -148,4 +148,34 @@ describe("the form of an answer", () => {
       for (let index = 0; index < 100; index += 1) form.chunk({ choices: [{ index, delta: { content: "x" } }] });
     }).toThrow(RangeError);
   });
+
+  it("keeps a field of any name as one of the answer, and changes no other object", () => {
+    const chunk = JSON.parse(
+      '{"__proto__":{"a":1},"choices":[{"index":0,"delta":{"content":"x","__proto__":{"b":2},"calls":{"__proto__":{"c":3}}},"finish_reason":"stop"}]}',
+    ) as JsonObject;
+    const answer = made({ streams: false }, [chunk]);
+    expect([..."abc"].filter((name) => name in {})).toEqual([]);
+    expect(answer).toContain('"__proto__":{"a":1}');
+    expect(answer).toContain('"content":"x","__proto__":{"b":2},"calls":{"__proto__":{"c":3}}');
+  });
+
+  it.each([
+    ["of the answer", (name: string, value: unknown) => ({ [name]: value, choices: [] })],
+    ["of a choice", (name: string, value: unknown) => ({ choices: [{ index: 0, [name]: value }] })],
+    ["of a message", (name: string, value: unknown) => ({ choices: [{ index: 0, delta: { [name]: value } }] })],
+    [
+      "of a list in a message",
+      (name: string, value: unknown) => ({ choices: [{ index: 0, delta: { [name]: [value] } }] }),
+    ],
+    [
+      "of the probabilities",
+      (_: string, value: unknown) => ({ choices: [{ index: 0, logprobs: { content: [value] } }] }),
+    ],
+  ])("refuses an answer that grows by fields %s beyond all bounds", (_, chunkOf) => {
+    const form = formOf({ ...WANTED, streams: false }, "2");
+    const long = "x".repeat(1_000_000);
+    expect(() => {
+      for (let each = 0; each < 100; each += 1) form.chunk(chunkOf(`field-${each}`, { long }));
+    }).toThrow(RangeError);
+  });
 });
