@@ -12,6 +12,8 @@ import { SseReader } from "./sse-reader.ts";
 const TOKEN_MS = 30_000;
 /** A whole answer is silent while it is made, so a space, which JSON allows before it, shows that it comes. */
 const SIGN_OF_LIFE_MS = 5_000;
+/** How long an engine may take to end an answer of which it has said that it is whole, in ms. */
+const END_MS = 1_000;
 
 interface Parts {
   readonly response: IncomingMessage;
@@ -91,23 +93,30 @@ export class StreamedText {
   #take(bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.#watchSilence();
-    try {
+    this.#orFail(() => {
       let out = "";
       for (const data of this.#reader.push(bytes)) {
+        if (data === "[DONE]") {
+          this.pieces.write(out);
+          return this.#complete();
+        }
         out += this.#event(data);
-        if (this.#isOver) break;
+        if (this.#isOver) return;
       }
       this.pieces.write(out);
+    });
+  }
+
+  /** Whatever an engine sends that no answer can be made of ends this one, and nothing else. */
+  #orFail(work: () => void): void {
+    try {
+      work();
     } catch (error) {
       this.#fail("RUN_FAILED", `the ${this.#parts.engine} sent what is no answer: ${messageOf(error).slice(0, 200)}`);
     }
   }
 
   #event(data: string): string {
-    if (data === "[DONE]") {
-      this.#complete();
-      return "";
-    }
     const chunk: unknown = JSON.parse(data);
     if (chunk === null) return ""; // llama.cpp says it between the choices of several prompts
     if (!isObject(chunk)) throw new TypeError("an event without an object");
@@ -131,16 +140,26 @@ export class StreamedText {
   #complete(): void {
     if (this.#isOver) return;
     if (!this.#hasBegun) this.#first();
+    const rest = this.#parts.form.end();
     const trailer = this.#trailer();
     this.#over();
-    this.pieces.write(this.#parts.form.end());
+    this.pieces.write(rest);
     this.pieces.finish(trailer);
+    this.#expectEnd();
+  }
+
+  /** Its connection serves other requests after its end; one that does not end would be held for nobody. */
+  #expectEnd(): void {
+    const { response } = this.#parts;
+    const timer = setTimeout(this.#close, END_MS);
+    response.once("close", () => clearTimeout(timer));
+    response.resume(); // what waits for the reader is the answer's last
   }
 
   /** The body ended as its length or its last chunk says. Not every engine says `[DONE]`. */
   #ended(): void {
     if (this.#isOver) return;
-    if (this.#hasBegun && this.#finished.size >= this.#parts.choices) this.#complete();
+    if (this.#hasBegun && this.#finished.size >= this.#parts.choices) this.#orFail(() => this.#complete());
     else this.#cut();
   }
 

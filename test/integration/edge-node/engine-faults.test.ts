@@ -94,6 +94,8 @@ describe("a host of an engine that misbehaves", () => {
     ["cut within", `^part, then HOST_CRASHED: the ${AT} closed the connection within an answer$`],
     ["end within", `^part, then HOST_CRASHED: the ${AT} closed the connection within an answer$`],
     ["no done", "^all, complete$"],
+    ["no end", "^all, complete$"],
+    ["a field too deep", `^part, then RUN_FAILED: the ${AT} sent what is no answer`],
     ["an error within", `^part, then RUN_FAILED: the ${AT} failed: out of memory$`],
     ["an error in its own field", `^part, then RUN_FAILED: the ${AT} failed: out of memory$`],
     ["nonsense within", `^part, then RUN_FAILED: the ${AT} sent what is no answer`],
@@ -129,6 +131,20 @@ describe("a host of an engine that misbehaves", () => {
       }
     },
   );
+
+  it("passes on every event of an engine that sends all of them at once", async () => {
+    for (const stream of [true, false]) {
+      const { body } = await ask("all at once", { stream });
+      if (body instanceof Uint8Array) throw new Error("a whole answer");
+      let text = "";
+      for (let piece = await body.next(); piece !== undefined; piece = await body.next())
+        text += new TextDecoder().decode(piece);
+      const parts = stream ? ['"text":"a"', '"text":"b"', '"text":"c"', "data: [DONE]"] : ['"text":"abc"'];
+      const places = parts.map((part) => text.indexOf(part));
+      expect(places).not.toContain(-1);
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+    }
+  });
 
   it("holds no more of an answer than its reader takes", async () => {
     const { body } = await ask("flood");

@@ -21,6 +21,9 @@ const streamed =
     then(response);
   };
 
+/** `JSON.parse` reads it, `JSON.stringify` does not write it. */
+const DEEP = `${'{"a":'.repeat(100_000)}0${"}".repeat(100_000)}`;
+
 /** Faults that a real engine cannot be brought to on demand, by the prompt that asks for them. */
 const FAULTS: Readonly<Record<string, Fault>> = {
   "no head": () => undefined,
@@ -30,6 +33,14 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "end within": streamed((response) => response.end()),
   "silent within": streamed(() => undefined),
   "no done": streamed((response) => response.end(chunk("b", "stop"))),
+  "all at once": (response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.end(`${chunk("a")}${chunk("b")}${chunk("c", "stop")}data: [DONE]\n\n`);
+  },
+  "no end": streamed((response) => response.write(`${chunk("b", "stop")}data: [DONE]\n\n`)),
+  "a field too deep": streamed((response) =>
+    response.end(`data: {"choices":[{"index":0,"text":"b","finish_reason":"stop"}],"deep":${DEEP}}\n\n`),
+  ),
   "an error within": streamed((response) => response.end(event({ error: { message: "out of memory", code: 500 } }))),
   "an error in its own field": streamed((response) => response.end('error: {"message":"out of memory"}\n\n')),
   "nonsense within": streamed((response) => response.end("data: {nonsense\n\n")),
