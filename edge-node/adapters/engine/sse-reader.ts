@@ -1,5 +1,8 @@
 /** Of one event, in characters. Those of engines have some hundred; with logprobs some thousand. */
 const MAX_EVENT = 1_048_576;
+/** Two line breaks. */
+const END = /\r?\n\r?\n/g;
+const END_CHARACTERS = 4;
 
 /** The data of server-sent events, as their bytes come. Comments and other fields are left out. */
 export class SseReader {
@@ -11,22 +14,17 @@ export class SseReader {
     const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
     const found: string[] = [];
     let from = 0;
-    for (let end = endOfEvent(text, from); end !== undefined; end = endOfEvent(text, from)) {
-      const data = dataOf(text.slice(from, end.at));
+    // What is left of the bytes before has no end in it, only perhaps the beginning of one.
+    END.lastIndex = Math.max(0, this.#rest.length - END_CHARACTERS + 1);
+    for (let end = END.exec(text); end !== null; end = END.exec(text)) {
+      const data = dataOf(text.slice(from, end.index));
       if (data !== undefined) found.push(data);
-      from = end.next;
+      from = END.lastIndex;
     }
     this.#rest = text.slice(from);
     if (this.#rest.length > MAX_EVENT) throw new RangeError(`an event of more than ${MAX_EVENT} characters`);
     return found;
   }
-}
-
-function endOfEvent(text: string, from: number): { readonly at: number; readonly next: number } | undefined {
-  const plain = text.indexOf("\n\n", from);
-  const crlf = text.indexOf("\r\n\r\n", from);
-  if (crlf !== -1 && (plain === -1 || crlf < plain)) return { at: crlf, next: crlf + 4 };
-  return plain === -1 ? undefined : { at: plain, next: plain + 2 };
 }
 
 /** Some engines send the errors of a stream in a field of their own. */
