@@ -44,11 +44,7 @@ function refusalOf(status: number, body: string, engine: string): HostResponse {
     return refusal("MODEL_NOT_READY", `the ${engine} is not ready: ${said}`, BEFORE);
   if (status === 408 || status === 504) return refusal("DEADLINE_EXCEEDED", `the ${engine} was too slow: ${said}`);
   if (status === 413) return refusal("TOO_LARGE", `the ${engine} refuses the request: ${said}`);
-  if (status === 401 || status === 403)
-    return refusal(
-      "RUN_FAILED",
-      `the ${engine} refuses the key of the node (status ${status}): see key-file of its engine`,
-    );
+  if (refusesKey(status)) return refusal("RUN_FAILED", keyRefused(status, engine));
   if (status === 501) return refusal("NOT_SERVED", `the ${engine} does not serve that: ${said}`);
   if (status >= 400 && status < 500)
     return refusal(TOO_LONG.test(words) ? "CONTEXT_TOO_LONG" : "INVALID_REQUEST", said);
@@ -56,6 +52,12 @@ function refusalOf(status: number, body: string, engine: string): HostResponse {
 }
 
 const BEFORE = { isBeforeRun: true } as const;
+
+export const refusesKey = (status: number | undefined): boolean => status === 401 || status === 403;
+
+/** Without what the engine says of it, which may repeat the key. */
+export const keyRefused = (status: number | undefined, engine: string): string =>
+  `the ${engine} refuses the key of the node (status ${status}): see key-file of its engine`;
 
 /** Reads what an error says, and makes it one of Skerry's. */
 export async function errorOf(response: IncomingMessage, close: () => void, engine: string): Promise<HostResponse> {

@@ -3,6 +3,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import { MAX_ENGINE_MODEL_CHARACTERS } from "../../../shared/text/engine-model.ts";
 import type { EngineApi } from "../../../shared/text/engine-model.ts";
 import type { EngineClient } from "./engine-client.ts";
+import { keyRefused, refusesKey } from "./engine-faults.ts";
 import { type EngineLoad, loadsIn } from "./engine-gauges.ts";
 import { readAnswer } from "./read-answer.ts";
 
@@ -70,8 +71,7 @@ async function lookAtOip(client: EngineClient): Promise<Listed> {
 
 async function json(client: EngineClient, path: string): Promise<unknown> {
   const { status, body } = await get(client, path);
-  if (status === 401 || status === 403)
-    throw new Error(`the ${client.name} refuses the key of the node (status ${status})`);
+  if (refusesKey(status)) throw new Error(keyRefused(status, client.name));
   if (status !== 200) throw new Error(`the ${client.name} answers ${path} with status ${status}`);
   return parsed(body);
 }

@@ -1,7 +1,7 @@
 import type { EngineModel } from "../../../shared/text/engine-model.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { EngineClient } from "./engine-client.ts";
-import { wordsOf } from "./engine-faults.ts";
+import { keyRefused, refusesKey, wordsOf } from "./engine-faults.ts";
 import { readAnswer } from "./read-answer.ts";
 
 const MAX_BYTES = 4 * 1_048_576;
@@ -39,6 +39,8 @@ export async function warmUp(
     const response = await head;
     const bytes = await readAnswer(response, { maxBytes: MAX_BYTES, withinMs, close, engine: client.name });
     if (response.statusCode === 200) return Math.round((performance.now() - startedAt) * 1_000);
+    if (refusesKey(response.statusCode))
+      throw hostFailure("WARMUP_FAILED", keyRefused(response.statusCode, client.name));
     words = `status ${response.statusCode}: ${wordsOf(new TextDecoder().decode(bytes))}`;
   }
   throw hostFailure("WARMUP_FAILED", `the ${client.name} does not answer for its model ${model}: ${words}`);

@@ -161,6 +161,13 @@ describe("a host of an engine that misbehaves", () => {
     expect(await outcomeOf(ask("key"))).not.toContain("sk-secret");
   });
 
+  it("says its key to nobody when the engine refuses a model's first request for it", async () => {
+    engine.isLocked = true;
+    const refused: unknown = await start("m").catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "WARMUP_FAILED", message: expect.stringMatching(/refuses the key of the node/) });
+    expect((refused as Error).message).not.toContain("sk-secret");
+  });
+
   it("lets another node be asked when the engine is busy or not ready", async () => {
     expect(await ask("busy")).toMatchObject({ isBeforeRun: true });
     expect(await ask("loading")).toMatchObject({ isBeforeRun: true });

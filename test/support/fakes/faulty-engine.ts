@@ -73,6 +73,8 @@ export class FaultyEngine {
   models: readonly string[] = ["m"];
   /** Its page of metrics. */
   metrics = "";
+  /** A request for a chat, as a model is tried by one, is refused for its key. */
+  isLocked = false;
   /** Looks are not answered. */
   isSilent = false;
 
@@ -108,7 +110,10 @@ export class FaultyEngine {
       else response.writeHead(404).end();
       return;
     }
-    if (request.url === "/v1/chat/completions") return void request.resume().once("end", () => response.end("{}"));
+    if (request.url === "/v1/chat/completions")
+      return void request
+        .resume()
+        .once("end", () => (this.isLocked ? FAULTS["key"]?.(response, request) : response.end("{}")));
     this.open += 1;
     response.once("close", () => (this.open -= 1));
     const parts: Buffer[] = [];
