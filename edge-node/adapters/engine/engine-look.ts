@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { messageOf } from "../../../shared/base/errors.ts";
-import { MAX_ENGINE_MODEL_CHARACTERS } from "../../../shared/text/engine-model.ts";
-import type { EngineApi } from "../../../shared/text/engine-model.ts";
+import { type EngineApi, engineModel } from "../../../shared/text/engine-model.ts";
 import type { EngineClient } from "./engine-client.ts";
 import { keyRefused, refusesKey } from "./engine-faults.ts";
 import { type EngineLoad, loadsIn } from "./engine-gauges.ts";
@@ -13,7 +12,7 @@ const MAX_LIST_BYTES = 4 * 1_048_576;
 
 /** What an engine said of itself. */
 export interface EngineLook {
-  /** Models that it serves now. */
+  /** Models that it serves now, as far as a version can name them: each once, sorted. */
   readonly models: readonly string[];
   /** Requests that it runs at once, where it says so. */
   readonly slots: number | undefined;
@@ -21,10 +20,9 @@ export interface EngineLook {
   readonly loads: ReadonlyMap<string, EngineLoad>;
 }
 
-const name = z.string().min(1).max(MAX_ENGINE_MODEL_CHARACTERS);
-const openAiList = z.object({ data: z.array(z.object({ id: name })) });
-const indexList = z.array(z.object({ name, state: z.string().optional() }));
-const nameList = z.object({ models: z.array(name) });
+const openAiList = z.object({ data: z.array(z.object({ id: z.string() })) });
+const indexList = z.array(z.object({ name: z.string(), state: z.string().optional() }));
+const nameList = z.object({ models: z.array(z.string()) });
 const props = z.object({ total_slots: z.number().int().min(1).max(1_024) });
 
 /** Asks whether it is ready, and for its models. Rejects with a sentence when it is not. */
@@ -38,8 +36,12 @@ export async function lookAt(client: EngineClient, api: EngineApi): Promise<Engi
       () => NO_LOADS,
     ),
   ]);
-  return { ...found, loads };
+  return { ...found, models: nameable(found.models), loads };
 }
+
+/** Engines list them in any order, which may be another one each time. */
+const nameable = (models: readonly string[]): readonly string[] =>
+  [...new Set(models)].filter((model) => engineModel.shape.model.safeParse(model).success).toSorted();
 
 const NO_LOADS: EngineLook["loads"] = new Map();
 
@@ -49,10 +51,18 @@ async function lookAtOpenAi(client: EngineClient): Promise<Listed> {
   // Not every engine has a path for its health: llama.cpp, vLLM and SGLang do, Ollama does not.
   const { status } = await get(client, "/health");
   if (status >= 500) throw new Error(`the ${client.name} is not ready (status ${status})`);
-  const { data } = openAiList.parse(await json(client, "/v1/models"));
+  const { data } = listed(openAiList, await json(client, "/v1/models"));
   const said = await get(client, "/props"); // llama.cpp alone
-  const slots = said.status === 200 ? props.safeParse(parsed(said.body)) : undefined;
-  return { models: data.map(({ id }) => id), slots: slots?.data?.total_slots };
+  return { models: data.map(({ id }) => id), slots: said.status === 200 ? slotsIn(said.body) : undefined };
+}
+
+/** Some servers answer each path that they do not know with a page. */
+function slotsIn(body: string): number | undefined {
+  try {
+    return props.parse(JSON.parse(body)).total_slots;
+  } catch {
+    return undefined;
+  }
 }
 
 async function lookAtOip(client: EngineClient): Promise<Listed> {
@@ -60,13 +70,18 @@ async function lookAtOip(client: EngineClient): Promise<Listed> {
   if (status !== 200) throw new Error(`the ${client.name} is not ready (status ${status})`);
   const index = await send(client, "POST", "/v2/repository/index", new TextEncoder().encode("{}"));
   if (index.status === 200) {
-    const listed = indexList.parse(parsed(index.body));
     // Triton lists what it does not serve, too.
-    const ready = listed.filter(({ state }) => state === undefined || state === "READY");
-    return { models: [...new Set(ready.map((each) => each.name))], slots: undefined };
+    const ready = listed(indexList, parsed(index.body)).filter(({ state }) => state === undefined || state === "READY");
+    return { models: ready.map(({ name }) => name), slots: undefined };
   }
-  const { models } = nameList.parse(await json(client, "/v2/models"));
+  const { models } = listed(nameList, await json(client, "/v2/models"));
   return { models, slots: undefined };
+}
+
+function listed<List>(form: z.ZodType<List>, value: unknown): List {
+  const found = form.safeParse(value);
+  if (!found.success) throw new Error("what it answered is no list of models");
+  return found.data;
 }
 
 async function json(client: EngineClient, path: string): Promise<unknown> {

@@ -189,6 +189,14 @@ describe("a host of an engine that misbehaves", () => {
     expect(engines.offer()).toEqual([{ api: "openai", models: ["other"] }]);
   });
 
+  it("takes the models that a version can name of what its engine lists, in one order", async () => {
+    engine.models = ["z", "m", "m", "a\u0007b", "", "x".repeat(201), "a"];
+    engine.props = "<html>There is no such page</html>";
+    await outcomeOf(ask("cut within")); // so that the engine is looked at
+    await eventually("the list is read", () => engines.offer()?.[0]?.models.length !== 1);
+    expect(engines.offer()).toEqual([{ api: "openai", models: ["a", "m", "z"] }]);
+  });
+
   it("ends the answers under way when it is stopped", async () => {
     const { body } = await ask("silent within");
     if (body instanceof Uint8Array) throw new Error("a whole answer");

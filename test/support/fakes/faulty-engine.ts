@@ -73,6 +73,8 @@ export class FaultyEngine {
   models: readonly string[] = ["m"];
   /** Its page of metrics. */
   metrics = "";
+  /** What it says of its slots; undefined: nothing is there. */
+  props: string | undefined;
   /** A request for a chat, as a model is tried by one, is refused for its key. */
   isLocked = false;
   /** Looks are not answered. */
@@ -107,6 +109,7 @@ export class FaultyEngine {
       if (this.isSilent) return;
       if (request.url === "/v1/models") response.end(JSON.stringify({ data: this.models.map((id) => ({ id })) }));
       else if (request.url === "/metrics") response.end(this.metrics);
+      else if (request.url === "/props" && this.props !== undefined) response.end(this.props);
       else response.writeHead(404).end();
       return;
     }
