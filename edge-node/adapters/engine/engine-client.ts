@@ -6,8 +6,13 @@ import { engineFailure } from "./engine-failure.ts";
 
 /** A connection of a machine next to this one is there within milliseconds. */
 const CONNECT_MS = 5_000;
-/** Connections beyond the requests that the engine runs at once: those that are just being closed. */
-const SPARE_SOCKETS = 16;
+/**
+ * Far beyond the requests that its models are given at once, each of which waits where it has a priority and a deadline: one
+ * that waited for a connection would have neither.
+ */
+const MAX_SOCKETS = 4_096;
+/** A connection that was closed while it was idle ends a request so soon, in ms; one that the request itself ended may take longer. */
+const STALE_MS = 500;
 const MAX_KEY_BYTES = 8_192;
 
 interface Asked {
@@ -42,16 +47,15 @@ export class EngineClient {
   readonly #isSecure: boolean;
   #key: string | undefined;
 
-  /** `slots`: requests that it runs at once. */
-  constructor(setting: EngineSetting, slots: number) {
+  constructor(setting: EngineSetting) {
     this.#setting = setting;
     this.#isSecure = setting.url.startsWith("https:");
     const make = (options: { keepAlive: boolean; maxSockets: number }): HttpAgent =>
       this.#isSecure ? new HttpsAgent(options) : new HttpAgent(options);
-    this.#agents.set("requests", make({ keepAlive: true, maxSockets: slots + SPARE_SOCKETS }));
+    this.#agents.set("requests", make({ keepAlive: true, maxSockets: MAX_SOCKETS }));
     // Where all connections are taken, whether the engine lives is still asked.
     this.#agents.set("looks", make({ keepAlive: true, maxSockets: 2 }));
-    this.#agents.set("once", make({ keepAlive: false, maxSockets: slots + SPARE_SOCKETS }));
+    this.#agents.set("once", make({ keepAlive: false, maxSockets: MAX_SOCKETS }));
   }
 
   /** `openai engine at 127.0.0.1:8000`, for sentences. */
@@ -78,11 +82,13 @@ export class EngineClient {
   ask(asked: Asked, { isLook = false }: { readonly isLook?: boolean } = {}): EngineExchange {
     let current: ClientRequest | undefined;
     let isClosed = false;
+    const startedAt = performance.now();
     const sent = Promise.withResolvers<void>();
     const head = this.#send(asked, isLook ? "looks" : "requests", (request) => (current = request)).catch(
       (error: unknown) => {
         // The engine had closed an idle connection, and this request was just put on it: it has not seen it.
-        if (isClosed || !isStale(error, current)) throw this.#failure(error);
+        const isStale = performance.now() - startedAt < STALE_MS && wasReset(error, current);
+        if (isClosed || !isStale) throw this.#failure(error);
         return this.#send(asked, "once", (request) => (current = request)).catch((again: unknown) => {
           throw this.#failure(again);
         });
@@ -175,5 +181,5 @@ export class EngineClient {
   }
 }
 
-const isStale = (error: unknown, request: ClientRequest | undefined): boolean =>
+const wasReset = (error: unknown, request: ClientRequest | undefined): boolean =>
   request?.reusedSocket === true && Error.isError(error) && "code" in error && error.code === "ECONNRESET";

@@ -41,7 +41,7 @@ export class Engines implements ModelHosts {
   constructor({ settings, clock, random, logger }: Parts) {
     this.#clock = clock;
     this.#engines = settings.map((setting) => {
-      const client = new EngineClient(setting, setting.slots ?? DEFAULT_SLOTS);
+      const client = new EngineClient(setting);
       return { setting, client, watch: new EngineWatch({ client, api: setting.api, clock, random, logger }) };
     });
   }

@@ -6,10 +6,13 @@ import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
-const client = new EngineClient(
-  { api: "openai", url: "http://127.0.0.1:1", keyFile: undefined, slots: undefined, metrics: undefined },
-  4,
-);
+const client = new EngineClient({
+  api: "openai",
+  url: "http://127.0.0.1:1",
+  keyFile: undefined,
+  slots: undefined,
+  metrics: undefined,
+});
 
 /** A watch whose looks are answered by what `next` says. */
 async function watching(next: () => EngineLook | Error) {
