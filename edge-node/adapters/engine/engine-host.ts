@@ -62,6 +62,7 @@ export class EngineHost implements ModelHost {
     this.#exit = resolve;
     this.#unwatch = [watch.onChange(() => this.#look()), watch.onLook(() => this.#count())];
     this.#count();
+    this.#look(); // it may have gone while it was tried
   }
 
   rssMiB(): number {

@@ -26,6 +26,13 @@ interface Engine {
   readonly watch: EngineWatch;
 }
 
+interface Trial {
+  readonly onPhase: (phase: "warming") => void;
+  readonly watch: EngineWatch;
+  /** Aborted when the model is not to be served any more. */
+  readonly signal: AbortSignal;
+}
+
 interface Parts {
   readonly settings: readonly EngineSetting[];
   readonly clock: Clock;
@@ -52,8 +59,10 @@ export class Engines implements ModelHosts {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#engines.map(({ watch }) => watch.stop()));
+    const stopped = this.#engines.map(({ watch }) => watch.stop());
+    // A look may wait for an engine that does not answer.
     for (const { client } of this.#engines) client.close();
+    await Promise.all(stopped);
   }
 
   /** What the node says of them; undefined without engines. */
@@ -84,7 +93,7 @@ export class Engines implements ModelHosts {
     const startedAt = performance.now();
     const { client, watch, setting } = await this.#whenThere(model, signal);
     const loadMs = performance.now() - startedAt;
-    const warmUs = await this.#tried(client, spec, { onPhase, watch });
+    const warmUs = await this.#tried(client, spec, { onPhase, watch, signal });
     return new EngineHost({
       spec,
       model,
@@ -100,7 +109,7 @@ export class Engines implements ModelHosts {
   async #tried(
     client: EngineClient,
     { engine, limits }: HostSpec,
-    { onPhase, watch }: { readonly onPhase: (phase: "warming") => void; readonly watch: EngineWatch },
+    { onPhase, watch, signal }: Trial,
   ): Promise<number> {
     if (engine === undefined) return 0;
     const { model, kind } = engine.model;
@@ -109,7 +118,7 @@ export class Engines implements ModelHosts {
     try {
       return kind === "tensors"
         ? await checkSignature(client, model, engine)
-        : await warmUp(client, { model, kind }, withinMs);
+        : await warmUp(client, { model, kind }, { withinMs, signal });
     } catch (error) {
       // It went away meanwhile: the start is tried again when it is back.
       if (!isHostFailure(error) || error.code !== "HOST_CRASHED") throw error;

@@ -23,19 +23,21 @@ const TRIALS: Readonly<Record<"text" | "embeddings", readonly Trial[]>> = {
 
 /**
  * Asks the model for one token, or one embedding: that it answers decides whether it may serve, and how long that took, in µs,
- * is the first guess of what a request takes. Throws WARMUP_FAILED with the engine's words.
+ * is the first guess of what a request takes. Throws WARMUP_FAILED with the engine's words. Gives up when `signal` is aborted.
  */
 export async function warmUp(
   client: EngineClient,
   { model, kind }: EngineModel & { readonly kind: "text" | "embeddings" },
-  withinMs: number,
+  { withinMs, signal }: { readonly withinMs: number; readonly signal: AbortSignal },
 ): Promise<number> {
   let words = "";
   for (const { path, request } of TRIALS[kind]) {
+    signal.throwIfAborted();
     const startedAt = performance.now();
     const body = new TextEncoder().encode(JSON.stringify({ model, ...request }));
     const headers = { "Content-Type": "application/json" };
     const { head, close } = client.ask({ method: "POST", path, headers, body, headMs: withinMs });
+    signal.addEventListener("abort", close, { once: true });
     const response = await head;
     const bytes = await readAnswer(response, { maxBytes: MAX_BYTES, withinMs, close, engine: client.name });
     if (response.statusCode === 200) return Math.round((performance.now() - startedAt) * 1_000);

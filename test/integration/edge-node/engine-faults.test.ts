@@ -38,16 +38,19 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const start = (model: string): Promise<ModelHost> => {
+const start = (
+  model: string,
+  { signal = new AbortController().signal, timeoutMs = LIMIT_MS } = {},
+): Promise<ModelHost> => {
   const spec: HostSpec = {
     placementId: "p-1",
     model: "writer",
     version: "1",
     directory: folder,
-    limits: { memMiB: 0, maxBatch: 1, queue: 64, timeoutMs: LIMIT_MS },
+    limits: { memMiB: 0, maxBatch: 1, queue: 64, timeoutMs },
     engine: { model: { model, kind: "text" }, inputs: [], outputs: [] },
   };
-  return engines.start(spec, () => undefined, new AbortController().signal);
+  return engines.start(spec, () => undefined, signal);
 };
 
 const ask = (fault: string, { stream = true, cancellation = new Cancellation() } = {}): Promise<HostResponse> =>
@@ -162,7 +165,7 @@ describe("a host of an engine that misbehaves", () => {
   });
 
   it("says its key to nobody when the engine refuses a model's first request for it", async () => {
-    engine.isLocked = true;
+    engine.trial = "key";
     const refused: unknown = await start("m").catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: "WARMUP_FAILED", message: expect.stringMatching(/refuses the key of the node/) });
     expect((refused as Error).message).not.toContain("sk-secret");
@@ -212,6 +215,16 @@ describe("a host of an engine that misbehaves", () => {
     await eventually("the engine's metrics are read", () => host.others?.().running === 5);
     expect(host.others?.()).toEqual({ running: 5, waiting: 2 });
     if (!(own.body instanceof Uint8Array)) own.body.cancel();
+    await open(0);
+  });
+
+  it("ends the start of a model that is not wanted any more, while its engine does not answer", async () => {
+    engine.trial = "no head";
+    const abort = new AbortController();
+    const starting = start("m", { signal: abort.signal, timeoutMs: 60_000 });
+    await open(1);
+    abort.abort();
+    await expect(starting).rejects.toMatchObject({ code: "ENGINE_AWAY" });
     await open(0);
   });
 

@@ -66,7 +66,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 export class FaultyEngine {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Requests for completions whose connection is open. */
+  /** Requests that meet a fault and whose connection is open. */
   open = 0;
   /** Keys that requests brought. */
   readonly keys = new Set<string | undefined>();
@@ -75,8 +75,8 @@ export class FaultyEngine {
   metrics = "";
   /** What it says of its slots; undefined: nothing is there. */
   props: string | undefined;
-  /** A request for a chat, as a model is tried by one, is refused for its key. */
-  isLocked = false;
+  /** What a request for a chat meets, as a model is tried by one. Undefined: nothing ill. */
+  trial: "key" | "no head" | undefined;
   /** Looks are not answered. */
   isSilent = false;
 
@@ -113,16 +113,14 @@ export class FaultyEngine {
       else response.writeHead(404).end();
       return;
     }
-    if (request.url === "/v1/chat/completions")
-      return void request
-        .resume()
-        .once("end", () => (this.isLocked ? FAULTS["key"]?.(response, request) : response.end("{}")));
+    if (request.url === "/v1/chat/completions" && this.trial === undefined)
+      return void request.resume().once("end", () => response.end("{}"));
     this.open += 1;
     response.once("close", () => (this.open -= 1));
     const parts: Buffer[] = [];
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
-      const { prompt } = JSON.parse(Buffer.concat(parts).toString()) as { prompt: string };
+      const { prompt = this.trial ?? "" } = JSON.parse(Buffer.concat(parts).toString()) as { prompt?: string };
       FAULTS[prompt]?.(response, request);
     });
   }
