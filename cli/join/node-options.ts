@@ -70,7 +70,7 @@ export function localSettings(
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
   const url = env["SKERRY_LOCAL_URL"];
-  const engines = engine === undefined ? env["SKERRY_ENGINES"] : engine.map((each) => engineAt(each, cwd)).join(" ");
+  const engines = engine === undefined ? env["SKERRY_ENGINES"] : engine.map((text, at) => engineFrom(text, `--engine ${at + 1}`, cwd)).join(" ");
   if (host !== undefined && keys === undefined && !HERE.test(host))
     throw usageFailure(
       `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,
@@ -84,13 +84,20 @@ export function localSettings(
   };
 }
 
-/** An engine, with the path of its key file from the folder of the command. Fails on one that the node could not read. */
-function engineAt(text: string, cwd: string): string {
+/**
+ * An engine, with the path of its key file from the folder of the command. Fails on one that the node could not read; what is
+ * in `text` is not repeated, as it may be a password.
+ */
+function engineFrom(text: string, option: string, cwd: string): string {
   const found = parseEngine(text);
   if ("fault" in found)
-    throw usageFailure(`--engine ${text}: ${found.fault}`, "give it as --engine openai=http://127.0.0.1:8000");
+    throw usageFailure(`${option}: ${found.fault}`, "give it as --engine openai=http://127.0.0.1:8000");
   const { keyFile } = found;
-  return keyFile === undefined ? text : text.replace(`key-file=${keyFile}`, `key-file=${resolve(cwd, keyFile)}`);
+  if (keyFile === undefined) return text;
+  const file = resolve(cwd, keyFile);
+  if (/[\s,]/.test(file))
+    throw usageFailure(`${option}: the path ${file} has a space or a comma`, "give its key file a path without them");
+  return text.replace(`key-file=${keyFile}`, () => `key-file=${file}`);
 }
 
 /** Where this machine itself reaches what listens at `host`: an address for all interfaces is none to call. */

@@ -22,4 +22,16 @@ describe("the engines of skerry join", () => {
   it("are refused before the node is started", () => {
     expect(() => settings(["vllm=http://127.0.0.1:8000"])).toThrow(/must begin with openai= or oip=/);
   });
+
+  it("are refused with a key file whose path the node would take for two settings", () => {
+    expect(() => settings(["openai=http://127.0.0.1:8000,key-file=my key"])).toThrow(
+      "--engine 1: the path /home/ada/my key has a space or a comma",
+    );
+  });
+
+  it("are refused without a password that is in them", () => {
+    expect(() => settings(["openai=http://me:hunter2@127.0.0.1"])).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining("hunter2") }),
+    );
+  });
 });
