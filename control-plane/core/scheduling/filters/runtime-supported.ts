@@ -51,7 +51,8 @@ const hasOptionalInputs = ({ inputs }: FleetVersion): boolean =>
 const needsOf = memo((version: FleetVersion): string => {
   const { text, encoder, engine, opset, irVersion } = version;
   const asked = engine && `${engine.kind} ${engine.model}`;
-  return [text !== undefined, encoder !== undefined, opset, irVersion, hasOptionalInputs(version), asked].join(" ");
+  const writes = text && (text.decoder === undefined ? "gguf" : "generate");
+  return [writes, encoder !== undefined, opset, irVersion, hasOptionalInputs(version), asked].join(" ");
 });
 
 /** An engine may be started, or load another model, at any time. */

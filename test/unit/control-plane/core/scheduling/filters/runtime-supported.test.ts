@@ -62,6 +62,11 @@ describe("runtime-supported", () => {
     expect(at({}, ["onnx", "gguf"])).toBeUndefined();
   });
 
+  it("keeps the verdicts of decoders in ONNX and of GGUF files apart", () => {
+    const keyOf = (text: object) => runtimeSupported.keyOf(aRequest({ of: { text: text as unknown as TextModel } }));
+    expect(keyOf({ decoder: {} })).not.toBe(keyOf({}));
+  });
+
   it("refuses for now a version that an engine executes where none with the model is beside the node", () => {
     const at = (engines: Capabilities["engines"]) => {
       const capabilities = { ...aCandidate().node.capabilities, engines } as Capabilities;
