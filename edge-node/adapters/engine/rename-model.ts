@@ -37,7 +37,7 @@ export function renameModel(
     from = end;
   }
   parts.push(bytes.subarray(from));
-  const renamed = new Uint8Array(Buffer.concat(parts));
+  const renamed = Buffer.concat(parts);
   return { bytes: renamed, headerLength: length + renamed.byteLength - bytes.byteLength };
 }
 
