@@ -70,6 +70,7 @@ export async function askOpenAi(
     return await whenBegun(answer, { engine: client.name, timeoutMs, startedAt });
   } catch (error) {
     if (cancellation?.isCancelled === true) return refusal("CANCELLED", "the caller went away");
+    if (error instanceof RangeError) return refusal("RUN_FAILED", `the ${client.name} sent ${error.message}`);
     throw error;
   }
 }
