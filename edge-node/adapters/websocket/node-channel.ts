@@ -11,6 +11,11 @@ import type { ChannelClosed } from "../../ports/channels.ts";
 
 /** How long a polite close may take. Measured: a stopped peer never answers it, and its buffers stay until `terminate()`. */
 const CLOSE_GRACE_MS = 2_000;
+/**
+ * Frames up to here leave together with all that is sent in the same turn of the event loop: tokens of several answers come
+ * at once, and each would be a system call that wakes the control plane.
+ */
+const GATHERED_BYTES = 4_096;
 /** Code of a close that no close frame announced. */
 const ABNORMAL = 1006;
 
@@ -121,6 +126,7 @@ export class NodeChannel {
   /** Resolves when the kernel took the message, which is released then, or the socket is gone. */
   sendAndWait(data: OwnedBytes): Promise<void> {
     if (!this.isOpen) return Promise.resolve();
+    if (data.byteLength <= GATHERED_BYTES) corkForThisTurn(this.#below);
     return new Promise((resolve) => {
       this.#webSocket.send(data, (error) => {
         if (!error) release(data);

@@ -64,7 +64,7 @@ export class StreamSender {
     const credit = new StreamCredit(INITIAL_CREDIT_BYTES);
     this.#credits.set(requestId, credit);
     try {
-      await this.#outlet.sendAndWait(encodeResponseHead(head));
+      void this.#outlet.sendAndWait(encodeResponseHead(head)); // the first bytes need not wait for it
       const trailers = await body((offset, bytes) => this.#send(requestId, { offset, bytes, credit }));
       if (trailers !== undefined) await this.#outlet.sendAndWait(encodeTrailers(trailers));
     } finally {

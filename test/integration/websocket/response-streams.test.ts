@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import { WebSocket, WebSocketServer } from "ws";
 import { WebSocketInferenceChannel as ControlPlaneEnd } from "../../../control-plane/adapters/websocket/inference-channel.ts";
 import { PendingRequests } from "../../../control-plane/app/inference/pending-requests.ts";
@@ -20,6 +20,8 @@ let sockets: WebSocketServer;
 let pending: PendingRequests;
 let controlPlane: ControlPlaneEnd;
 let webSocket: WebSocket;
+/** Under the node's end. */
+let below: Socket;
 const clock = new TestClock();
 
 beforeEach(async () => {
@@ -44,7 +46,7 @@ afterEach(async () => {
 
 async function aNode({ streamsResponses }: { streamsResponses: boolean }): Promise<NodeEnd> {
   webSocket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { perMessageDeflate: false });
-  const below = await new Promise<Socket>((resolve) =>
+  below = await new Promise<Socket>((resolve) =>
     webSocket.once("upgrade", (response) => resolve(response.socket)),
   );
   const socket = new NodeChannel(webSocket, { below, clock, messagesAreKept: false });
@@ -52,6 +54,13 @@ async function aNode({ streamsResponses }: { streamsResponses: boolean }): Promi
   node.listen({ onRequest: () => undefined, onCancel: () => undefined });
   await eventually("the channel is open", () => webSocket.readyState === webSocket.OPEN);
   return node;
+}
+
+/** Counts what the node's end gives to the system from now on. */
+function countWrites(): () => number {
+  const alone = jest.spyOn(below, "_write");
+  const together = jest.spyOn(below as Required<Pick<Socket, "_writev">>, "_writev");
+  return () => alone.mock.calls.length + together.mock.calls.length;
 }
 
 const FIGURES = { nodeInFlight: 1, queueUs: 2, computeUs: 3, placementInFlight: 4, meanUs: 5, p95Us: 6, slots: 1 };
@@ -165,5 +174,49 @@ describe("a large response over a real socket", () => {
     await node.respond(responseTo(requestId, body));
     const whole = await outcome;
     expect(whole.kind === "answered" && Buffer.from(whole.response.body).equals(body)).toBe(true);
+  });
+});
+
+describe("answers whose pieces are made one by one", () => {
+  const made = (): HostStream =>
+    new ResponseStream({ length: undefined, windowBytes: INITIAL_CREDIT_BYTES, grant: () => undefined });
+  const begin = (node: NodeEnd, stream: HostStream) => {
+    const { requestId, outcome } = pending.begin(Infinity);
+    const { body: _body, ...head } = responseTo(requestId, aBody(0));
+    return { outcome, sent: node.respondInPieces(head, stream, () => FIGURES) };
+  };
+
+  it("hand what comes of all of them in one turn of the event loop to the system together", async () => {
+    const node = await aNode({ streamsResponses: true });
+    const streams = [made(), made(), made()];
+    const answers = streams.map((stream) => begin(node, stream));
+    const received = await Promise.all(
+      answers.map(async ({ outcome }) => {
+        const begun = await outcome;
+        if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+        return begun.stream;
+      }),
+    );
+    const writes = countWrites();
+    for (const stream of streams) stream.push(own(aBody(200)));
+    await eventually("all pieces are there", () => received.every(({ receivedBytes }) => receivedBytes === 200));
+    expect(writes()).toBe(1);
+    for (const stream of streams) stream.finish({ computeUs: 1, decodeUs: 0, encodeUs: 0 });
+    await Promise.all(answers.map(({ sent }) => sent));
+    expect(writes()).toBe(2);
+  });
+
+  it("have their head and their first piece in one", async () => {
+    const node = await aNode({ streamsResponses: true });
+    const stream = made();
+    stream.push(own(aBody(200)));
+    const writes = countWrites();
+    const { outcome, sent } = begin(node, stream);
+    const begun = await outcome;
+    if (begun.kind !== "streaming") throw new Error(`the attempt is ${begun.kind}`);
+    await eventually("the piece is there", () => begun.stream.receivedBytes === 200);
+    expect(writes()).toBe(1);
+    stream.finish({ computeUs: 1, decodeUs: 0, encodeUs: 0 });
+    await sent;
   });
 });
