@@ -164,6 +164,18 @@ describe("a host of an engine that misbehaves", () => {
     expect(await outcomeOf(ask("key"))).not.toContain("sk-secret");
   });
 
+  it("uses the key that its file has now, and says where it finds none", async () => {
+    const file = path.join(folder, "key");
+    await writeFile(file, "sk-second\n");
+    await outcomeOf(ask("cut within")); // so that the engine is looked at
+    await eventually("the new key is used", () => engine.keys.has("Bearer sk-second"));
+    await rm(file);
+    await outcomeOf(ask("cut within"));
+    const { code, reason } = await host.exited;
+    expect([code, reason]).toEqual(["ENGINE_AWAY", expect.stringContaining(file)]);
+    expect(reason).not.toContain("sk-");
+  });
+
   it("says its key to nobody when the engine refuses a model's first request for it", async () => {
     engine.trial = "key";
     const refused: unknown = await start("m").catch((error: unknown) => error);
