@@ -98,23 +98,21 @@ class GeneratedEvents implements AnswerForm {
 
 class GeneratedWhole implements AnswerForm {
   readonly #answer: GeneratedAnswer;
-  #text = "";
-  #reason: FinishReason = "stop";
+  readonly #merged = new MergedAnswer("completion");
 
   constructor(answer: GeneratedAnswer) {
     this.#answer = answer;
   }
 
   chunk(chunk: JsonObject): string {
-    const [choice] = choicesOf(chunk);
-    if (choice === undefined) return "";
-    if (typeof choice["text"] === "string") this.#text += choice["text"];
-    this.#reason = reasonOf(choice) ?? this.#reason;
+    this.#merged.add(chunk);
     return "";
   }
 
   end(): string {
-    return this.#answer.whole({ text: this.#text, reason: this.#reason });
+    const [choice = {}] = choicesOf(this.#merged.document(""));
+    const { text } = choice;
+    return this.#answer.whole({ text: typeof text === "string" ? text : "", reason: reasonOf(choice) ?? "stop" });
   }
 }
 

@@ -160,6 +160,17 @@ describe("the form of an answer", () => {
   });
 
   it.each([
+    ["whole", {}],
+    ["of the generate extension", { api: "completion", generate: { model: "writer", details: false } } as const],
+  ])("refuses a text without an end, %s", (_, wanted) => {
+    const form = formOf({ ...WANTED, ...wanted, streams: false }, "2");
+    const text = "x".repeat(1_000_000);
+    expect(() => {
+      for (let each = 0; each < 100; each += 1) form.chunk({ choices: [{ index: 0, text, delta: { content: text } }] });
+    }).toThrow(RangeError);
+  });
+
+  it.each([
     ["of the answer", (name: string, value: unknown) => ({ [name]: value, choices: [] })],
     ["of a choice", (name: string, value: unknown) => ({ choices: [{ index: 0, [name]: value }] })],
     ["of a message", (name: string, value: unknown) => ({ choices: [{ index: 0, delta: { [name]: value } }] })],
