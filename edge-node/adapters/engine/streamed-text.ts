@@ -127,7 +127,8 @@ export class StreamedText {
     }
     if (!this.#hasBegun) this.#first();
     this.#usage = usageIn(chunk) ?? this.#usage;
-    for (const choice of choicesOf(chunk)) if (finishOf(choice) !== undefined) this.#finished.add(indexOf(choice));
+    for (const choice of choicesOf(chunk))
+      if (finishOf(choice) !== undefined && indexOf(choice) < this.#parts.choices) this.#finished.add(indexOf(choice));
     return this.#parts.form.chunk(chunk);
   }
 
