@@ -70,7 +70,10 @@ export function localSettings(
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
   const url = env["SKERRY_LOCAL_URL"];
-  const engines = engine === undefined ? env["SKERRY_ENGINES"] : engine.map((text, at) => engineFrom(text, `--engine ${at + 1}`, cwd)).join(" ");
+  const engines =
+    engine === undefined
+      ? env["SKERRY_ENGINES"]
+      : engine.map((text, at) => engineFrom(text, `--engine ${at + 1}`, cwd)).join(" ");
   if (host !== undefined && keys === undefined && !HERE.test(host))
     throw usageFailure(
       `at ${host} others can reach the node, so it asks them for a key, and there is no file of keys`,

@@ -106,11 +106,7 @@ export class Engines implements ModelHosts {
   }
 
   /** How long a small request takes, in µs; of tensors, what its metadata took, since none can be made up. */
-  async #tried(
-    client: EngineClient,
-    { engine, limits }: HostSpec,
-    { onPhase, watch, signal }: Trial,
-  ): Promise<number> {
+  async #tried(client: EngineClient, { engine, limits }: HostSpec, { onPhase, watch, signal }: Trial): Promise<number> {
     if (engine === undefined) return 0;
     const { model, kind } = engine.model;
     onPhase("warming");

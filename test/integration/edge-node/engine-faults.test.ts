@@ -135,6 +135,15 @@ describe("a host of an engine that misbehaves", () => {
     },
   );
 
+  it("ends a chat whose message cannot be written, when its engine ends it", async () => {
+    engine.trial = "a message too deep";
+    const request = { model: "writer", messages: [{ role: "user", content: "Hi" }] };
+    const body = Buffer.from(JSON.stringify({ openai: "chat", tenant: "k", request }));
+    const answering = host.infer({ body, headerLength: JSON_BODY, timeoutMs: LIMIT_MS, maxRows: 4 });
+    expect(await outcomeOf(answering)).toMatch(/^part, then RUN_FAILED: .* sent what is no answer/);
+    await open(0);
+  });
+
   it("passes on every event of an engine that sends all of them at once", async () => {
     for (const stream of [true, false]) {
       const { body } = await ask("all at once", { stream });
@@ -179,7 +188,10 @@ describe("a host of an engine that misbehaves", () => {
   it("says its key to nobody when the engine refuses a model's first request for it", async () => {
     engine.trial = "key";
     const refused: unknown = await start("m").catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: "WARMUP_FAILED", message: expect.stringMatching(/refuses the key of the node/) });
+    expect(refused).toMatchObject({
+      code: "WARMUP_FAILED",
+      message: expect.stringMatching(/refuses the key of the node/),
+    });
     expect((refused as Error).message).not.toContain("sk-secret");
   });
 

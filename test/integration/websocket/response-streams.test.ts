@@ -46,9 +46,7 @@ afterEach(async () => {
 
 async function aNode({ streamsResponses }: { streamsResponses: boolean }): Promise<NodeEnd> {
   webSocket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { perMessageDeflate: false });
-  below = await new Promise<Socket>((resolve) =>
-    webSocket.once("upgrade", (response) => resolve(response.socket)),
-  );
+  below = await new Promise<Socket>((resolve) => webSocket.once("upgrade", (response) => resolve(response.socket)));
   const socket = new NodeChannel(webSocket, { below, clock, messagesAreKept: false });
   const node = new NodeEnd(socket, { clock, streamsResponses });
   node.listen({ onRequest: () => undefined, onCancel: () => undefined });

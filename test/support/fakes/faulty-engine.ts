@@ -41,6 +41,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "a field too deep": streamed((response) =>
     response.end(`data: {"choices":[{"index":0,"text":"b","finish_reason":"stop"}],"deep":${DEEP}}\n\n`),
   ),
+  // Its parts can be put together, and the whole of them cannot be written.
+  "a message too deep": streamed((response) =>
+    response.end(
+      `data: {"choices":[{"index":0,"delta":${'{"a":'.repeat(5_000)}0${"}".repeat(5_000)},"finish_reason":"stop"}]}\n\n`,
+    ),
+  ),
   "an error within": streamed((response) => response.end(event({ error: { message: "out of memory", code: 500 } }))),
   "an error in its own field": streamed((response) => response.end('error: {"message":"out of memory"}\n\n')),
   "nonsense within": streamed((response) => response.end("data: {nonsense\n\n")),
@@ -76,7 +82,7 @@ export class FaultyEngine {
   /** What it says of its slots; undefined: nothing is there. */
   props: string | undefined;
   /** What a request for a chat meets, as a model is tried by one. Undefined: nothing ill. */
-  trial: "key" | "no head" | undefined;
+  trial: string | undefined;
   /** Looks are not answered. */
   isSilent = false;
 
