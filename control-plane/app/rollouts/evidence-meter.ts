@@ -1,7 +1,13 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { RequestEvidence } from "../../core/rollout/gate/evidence.ts";
 import { bucketOf } from "../../core/rollout/gate/latency-histogram.ts";
-import { isSameWave, type MeasuredAnswer, type MeasuredRollout, type Wave } from "../../core/rollout/gate/measured.ts";
+import {
+  isBefore,
+  isSameWave,
+  type MeasuredAnswer,
+  type MeasuredRollout,
+  type Wave,
+} from "../../core/rollout/gate/measured.ts";
 import type { WaveEvidence } from "../../ports/rollout-evidence.ts";
 
 /** Ends that say nothing of a version: the caller left, or this control plane stops. */
@@ -62,7 +68,7 @@ class Counts {
 
 /**
  * Counts what the requests of this control plane and the nodes at it say of both versions of a rollout. One wave for each
- * deployment: another one begins at zero. Without a rollout nothing is counted.
+ * deployment: a later one begins at zero, and what is said of an earlier one then is not counted. Without a rollout nothing is.
  */
 export class EvidenceMeter {
   /** By deployment. */
@@ -100,10 +106,11 @@ export class EvidenceMeter {
     for (const deployment of this.#waves.keys()) if (!names.has(deployment)) this.#waves.delete(deployment);
   }
 
-  /** Undefined of a version that is neither. */
+  /** Undefined of a version that is neither, and of a wave that is over: a long answer may have begun in one. */
   #counts(rollout: MeasuredRollout, version: number): Counts | undefined {
     if (version !== rollout.old && version !== rollout.new) return undefined;
     let counts = this.#waves.get(rollout.deployment);
+    if (counts && isBefore(rollout, counts.wave)) return undefined;
     if (!counts || !isSameWave(counts.wave, rollout)) {
       counts = { wave: rollout, old: new Counts(), new: new Counts(), revision: 0 };
       this.#waves.set(rollout.deployment, counts);

@@ -9,6 +9,10 @@ export interface Wave {
 export const isSameWave = (a: Wave, b: Wave): boolean =>
   a.deployment === b.deployment && a.rollout === b.rollout && a.wave === b.wave;
 
+/** Whether `a` is an earlier wave than `b`, of the same deployment. */
+export const isBefore = (a: Wave, b: Wave): boolean =>
+  a.rollout < b.rollout || (a.rollout === b.rollout && a.wave < b.wave);
+
 /** A rollout whose requests are counted, as the router sees it. */
 export interface MeasuredRollout extends Wave {
   readonly old: number;

@@ -13,6 +13,18 @@ describe("EvidenceMeter", () => {
     expect(meter.of({ ...ROLLOUT, wave: 2 })).toMatchObject({ revision: 1, counted: { new: { requests: 1 } } });
   });
 
+  it("keeps the counts of a wave when an answer that began in an earlier one ends", () => {
+    const meter = new EvidenceMeter();
+    const later = { ...ROLLOUT, wave: 2 };
+    const next = { ...ROLLOUT, rollout: 2 };
+    meter.answered(later, answer);
+    meter.answered(ROLLOUT, answer);
+    expect(meter.of(later)).toMatchObject({ revision: 1, counted: { new: { requests: 1 } } });
+    meter.answered(next, answer);
+    meter.answered(later, answer);
+    expect(meter.of(next)).toMatchObject({ revision: 1, counted: { new: { requests: 1 } } });
+  });
+
   it("counts crashes and compared answers, and the largest difference", () => {
     const meter = new EvidenceMeter();
     meter.crashed(ROLLOUT, 1);
