@@ -11,9 +11,11 @@ export function gateVerdict(
   { deployment, phaseMs }: { readonly deployment: FleetDeployment; readonly phaseMs: number },
 ): Verdict | undefined {
   const measured = measuredRollout(deployment);
-  const gate = deployment.rollout?.record.gate;
-  if (!measured || !gate) return undefined;
+  const record = deployment.rollout?.record;
+  if (!measured || !record) return undefined;
   const counted = reports.of(measured);
-  if (!counted) return { verdict: "more", findings: deployment.rollout?.record.findings ?? [] };
-  return judge(gate, gateEvidence(fleet, measured, counted), { waitedMs: phaseMs, comparesAnswers: measured.copies });
+  if (!counted) return { verdict: "more", findings: record.findings };
+  const { gate, share } = record;
+  const about = { waitedMs: phaseMs, comparesAnswers: measured.copies, share };
+  return judge(gate, gateEvidence(fleet, measured, counted), about);
 }

@@ -12,6 +12,8 @@ export interface Check {
 export interface CheckContext {
   /** Answers to copies of requests are compared with those of the callers. */
   readonly comparesAnswers: boolean;
+  /** Percent of the requests that the new version answers; the old one answers the others. */
+  readonly share: number;
 }
 
 export interface CheckResult {

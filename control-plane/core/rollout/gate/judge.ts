@@ -28,10 +28,10 @@ const CHECKS: readonly Check[] = [...requestChecks, ...answerChecks, ...hostChec
 export function judge(
   gate: GateMeasures,
   evidence: GateEvidence,
-  { waitedMs, comparesAnswers = false }: { readonly waitedMs: number } & Partial<CheckContext>,
+  { waitedMs, comparesAnswers = false, share = 100 }: { readonly waitedMs: number } & Partial<CheckContext>,
 ): GateVerdict {
   const looks = CHECKS.flatMap(({ name, look }) => {
-    const result = look(gate, evidence, { comparesAnswers });
+    const result = look(gate, evidence, { comparesAnswers, share });
     return result === undefined ? [] : [{ name, ...result }];
   });
   const findings = looks.map(({ name, found, sentence }) => ({ check: name, result: RESULTS[found.kind], sentence }));

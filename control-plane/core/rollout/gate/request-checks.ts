@@ -11,6 +11,8 @@ import { compareShares, compareWithLimit, type Share } from "./sequential-test.t
  * that were under way come to it.
  */
 const LEAST_OLD_PART = 0.02;
+/** What is less likely than this is no chance. */
+const CHANCE = 0.001;
 /** Of the requests that a p95 leaves above it. */
 const SLOW_SHARE = 0.05;
 
@@ -24,7 +26,7 @@ const requestsCheck: Check = {
 
 const errorsCheck: Check = {
   name: "errors",
-  look({ maxErrorRate }, evidence) {
+  look({ maxErrorRate }, evidence, { share }) {
     if (isQuiet(evidence)) return undefined;
     const margin = fractionOfPercentage(maxErrorRate);
     const fresh = failed(evidence.new);
@@ -37,8 +39,9 @@ const errorsCheck: Check = {
       };
     }
     const faults = { count: faultsOf(evidence.new), of: evidence.new.requests };
+    const found = compareWithLimit(faults, margin, margin);
     return {
-      found: compareWithLimit(faults, margin, margin),
+      found: found.kind === "worse" && isOldsTurnAhead(evidence, share) ? { kind: "open", leans: "worse" } : found,
       sentence: `${what}, ${faults.count} by no fault of the caller; ${maxErrorRate} are allowed, as the old version has no requests to compare with`,
     };
   },
@@ -96,6 +99,13 @@ const isQuiet = ({ old, new: fresh }: GateEvidence): boolean => old.requests + f
 
 const isComparable = ({ old, new: fresh }: GateEvidence): boolean =>
   old.requests > 0 && old.requests >= LEAST_OLD_PART * fresh.requests;
+
+/**
+ * It is still by chance that the old version had no request. What disturbs both versions would be held against the new one, as
+ * long as that one alone had any.
+ */
+const isOldsTurnAhead = ({ old, new: fresh }: GateEvidence, share: number): boolean =>
+  old.requests === 0 && share < 100 && (share / 100) ** fresh.requests > CHANCE;
 
 const failed = (of: VersionEvidence): Share => ({ count: errorsOf(of), of: of.requests });
 

@@ -86,6 +86,16 @@ describe("judge", () => {
     expect(resultsOf(judge(GATE, evidence({}, broken), WAITED))["errors"]).toBe("fail");
   });
 
+  it("holds no failure against a version while chance alone kept all requests from the old one", () => {
+    const failing = (requests: number) => evidence({}, { requests, errors: { RUN_FAILED: requests } });
+    const errors = (requests: number, share: number) =>
+      resultsOf(judge(gateSpec.parse({}), failing(requests), { ...WAITED, share }))["errors"];
+    expect([errors(2, 50), errors(9, 50), errors(10, 50)]).toEqual(["more", "more", "fail"]);
+    expect([errors(4, 20), errors(5, 20)]).toEqual(["more", "fail"]);
+    expect([errors(2, 100), errors(2, 0)]).toEqual(["fail", "fail"]);
+    expect(judge(gateSpec.parse({}), failing(2), { ...OVERDUE, share: 50 }).verdict).toBe("more");
+  });
+
   it("counts refused requests as failures of a version that takes other inputs", () => {
     const fresh = { ...answers(0, 10), requests: 60, errors: { INVALID_REQUEST: 60 } };
     expect(judge(GATE, evidence(answers(600, 10), fresh), WAITED).verdict).toBe("fail");
