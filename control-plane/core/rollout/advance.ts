@@ -169,7 +169,7 @@ function bake(record: RolloutRecord, { members, author, input }: Present): Rollo
   if (verdict?.verdict === "fail") return rollBack(present, author, sentencesOf(verdict, "fail"));
   const isOver = input.phaseMs >= record.bakeSeconds * 1_000;
   const silent = members.filter(({ state, why }) => state === "switched" && why !== null);
-  if (verdict?.isOverdue === true)
+  if (isOver && verdict?.isOverdue === true)
     return pause(present, author, `nothing is certain about ${nameOf(record)} yet: ${sentencesOf(verdict, "more")}`);
   if (!isOver || silent.length > 0 || verdict?.verdict === "more") return measured(present, record);
   return passed(present, author);

@@ -59,7 +59,7 @@ export const measures = {
     .max(604_800)
     .default(300)
     .describe(
-      "How long a wave waits for certainty after its version began to answer requests. After it, a version with `minRequests` that is likelier no worse passes; else the rollout pauses. Default: 300.",
+      "How long a wave waits for certainty after its version began to answer requests, `bakeSeconds` at least. After it, a version with `minRequests` that is likelier no worse passes; else the rollout pauses. Default: 300.",
     ),
 };
 

@@ -177,7 +177,7 @@ describe("a rollout", () => {
     expect(world.rollout).toMatchObject({ phase: "promoted", share: 100 });
   });
 
-  it("pauses when waiting brings no verdict any more, and bakes on when it is resumed", () => {
+  it("pauses when it has baked and waiting brings no verdict any more, and bakes on when it is resumed", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
     world.standStill();
@@ -257,7 +257,9 @@ describe("nodes that are away in a rollout", () => {
     expect(world.rollout?.phase).toBe("rolled-back");
     expect(world.rollout?.reason).toContain(`${first} fell silent with digits:2`);
     world.plugIn(first);
-    world.standStill();
+    world.wait(9);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.wait(1);
     expect(world.readyOn(1)).toEqual(ALL);
     expect(world.readyOn(2)).toEqual([]);
   });
