@@ -8,7 +8,7 @@ export type ActOutcome = Declared | { readonly refused: string };
 
 /**
  * `pause` and `resume` a rollout that is under way, `promote` it without its gates, `abort` it by returning; `undo` returns
- * after it was promoted, `resume` tries a version again from which a rollout has returned.
+ * after it was promoted, `resume` tries a version again from which a rollout has returned or which was undone.
  */
 export function act(
   deployment: FleetDeployment,
@@ -41,8 +41,11 @@ export function act(
             with: { nodes: record.nodes.map((node) => ({ ...node, since: author.at })) },
           }),
         );
-      return phase === "rolled-back"
-        ? again(deployment, { from: record.from, to: record.to, declared: record.declared, by: who }, author)
+      if (phase === "rolled-back")
+        return again(deployment, { from: record.from, to: record.to, declared: record.declared, by: who }, author);
+      // Promoted back to the version before: what is declared was undone.
+      return phase === "promoted" && record.to !== record.declared
+        ? again(deployment, { from: record.to, to: record.declared, declared: record.declared, by: who }, author)
         : refused;
     case "promote":
       if (!isRunning) return refused;

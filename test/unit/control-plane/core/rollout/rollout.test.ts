@@ -337,7 +337,7 @@ describe("operators", () => {
     expect(world.readyOn(1)).toEqual([]);
   });
 
-  it("undo a promoted rollout: the version before it is loaded, then takes all requests; what is declared does not undo that", () => {
+  it("undo a promoted rollout: the version before it is loaded, then takes all requests; what is declared comes again only by `resume`", () => {
     const world = atVersion1({ strategy: "blue-green" });
     world.declare({ version: 2 });
     world.standStill();
@@ -390,3 +390,6 @@ describe("operators", () => {
     expect(world.readyOn(2)).toEqual(ALL);
   });
 });
+    expect(world.act("resume", "ana")).toBeUndefined();
+    world.standStill();
+    expect(world.rollout).toMatchObject({ from: 1, to: 2, phase: "baking", by: "ana" });
