@@ -78,7 +78,8 @@ const RETURN = { strategy: "blue-green" as const, waves: [{ percent: 100 }], bak
 function whyOutdated({ spec }: FleetDeployment, record: RolloutRecord): string | undefined {
   if (spec.rollout === undefined) return "the deployment has no rollouts any more";
   if (record.model !== spec.model) return `the deployment is one of ${spec.model} now`;
-  return spec.paused === true && isOpen(record) ? "the deployment is paused" : undefined;
+  // One that returns goes on: else the version from which it returns were tried again after the pause.
+  return spec.paused === true && RUNNING_PHASES.includes(record.phase) ? "the deployment is paused" : undefined;
 }
 
 const isOpen = ({ phase }: RolloutRecord): boolean => !ENDED_PHASES.includes(phase);

@@ -389,7 +389,12 @@ describe("operators", () => {
     world.standStill();
     expect(world.readyOn(2)).toEqual(ALL);
   });
-});
-    expect(world.act("resume", "ana")).toBeUndefined();
+
+  it("pause the deployment while a rollout returns: the version that failed is not tried again after the pause", () => {
+    const world = atVersion1();
+    world.broken.set(2, new Set(ALL));
+    world.declare({ version: 2 });
+    during("rolling-back", world);
+    world.declare({ paused: true });
     world.standStill();
     expect(world.rollout).toMatchObject({ from: 1, to: 2, phase: "baking", by: "ana" });
