@@ -153,7 +153,7 @@ interface KindInput {
   readonly placements: readonly FleetPlacement[];
   readonly candidates: readonly Candidate[];
   readonly context: PlanContext;
-  /** Replicas of the kind that other versions stand for. */
+  /** Replicas of the kind for which other versions may stand, where that many are missing. */
   readonly fewer?: number;
   /** Ids of nodes that get no replica of the version. */
   readonly closed?: ReadonlySet<string>;
@@ -163,13 +163,13 @@ interface KindInput {
 export function planKind(kind: NodeKind, input: KindInput) {
   const { fleet, need, context, fewer = 0 } = input;
   const asked = wantedReplicas(kind, input.candidates, { need, context });
-  const wanted = Math.max(0, asked - fewer);
   const at = ({ nodeId }: FleetPlacement): Candidate | undefined => candidateOf(input.candidates, nodeId);
   const mine = input.placements.filter(
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
   );
   const brake = brakeOf(fleet, context);
   const standing = mine.filter((placement) => isStanding(placement, at(placement), { need, brake }));
+  const wanted = asked - Math.min(fewer, Math.max(0, asked - standing.length));
   const lost = standing.flatMap((placement) => at(placement) ?? []).filter(({ state }) => state === "lost");
   const stays = new Set(standing);
   const rest = mine.filter((placement) => !stays.has(placement));

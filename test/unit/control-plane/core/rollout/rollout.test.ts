@@ -10,6 +10,8 @@ function atVersion1(...args: ConstructorParameters<typeof RolloutWorld>): Rollou
 
 const reasons = ({ events }: RolloutWorld): readonly string[] => events.map((event) => event.split(":")[0] ?? "");
 const ALL = EIGHT_NODES.map(({ name }) => name).toSorted();
+/** Two versions do not fit on one of them. */
+const SMALL = EIGHT_NODES.map((node) => ({ ...node, memMiB: 500 }));
 
 describe("a rollout", () => {
   it("does not begin with the first version of a deployment", () => {
@@ -89,14 +91,26 @@ describe("a rollout", () => {
   });
 
   it("replaces one version by the other, node by node, where two do not fit into the memory", () => {
-    const nodes = EIGHT_NODES.map((node) => ({ ...node, memMiB: 500 }));
-    const world = atVersion1({ strategy: "canary" }, nodes);
+    const world = atVersion1({ strategy: "canary" }, SMALL);
     world.declare({ version: 2 });
     for (let wave = 0; wave < 4; wave += 1) {
       world.wait(10, () => expect(world.readyOn(1).length + world.readyOn(2).length).toBeGreaterThanOrEqual(7));
     }
     expect(world.rollout?.phase).toBe("promoted");
     expect(world.readyOn(2)).toEqual(ALL);
+  });
+
+  it("keeps as many old replicas as are wanted when fewer are wanted meanwhile", () => {
+    const world = atVersion1({ strategy: "blue-green" });
+    world.declare({ version: 2 });
+    world.standStill();
+    const { placement } = world.deployment.spec;
+    const fewer = { edge: { min: 4, every: false }, cloud: { min: 1, every: false } };
+    world.declare({ placement: { ...placement, ...fewer } });
+    world.standStill();
+    const kinds = (version: number) => Object.groupBy(world.readyOn(version), (name) => name.split("-")[0] ?? "");
+    expect(kinds(1)).toMatchObject({ edge: { length: 4 }, cloud: { length: 1 } });
+    expect(world.rollout).toMatchObject({ phase: "baking", share: 100 });
   });
 
   it("stops a version that does not load in its first wave and returns", () => {
@@ -183,7 +197,9 @@ describe("a rollout", () => {
     world.standStill();
     const findings = [{ check: "errors" as const, result: "more" as const, sentence: "2 of 60 requests failed" }];
     world.verdict = { verdict: "more", isOverdue: true, findings };
-    world.standStill();
+    world.wait(9);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    world.wait(1);
     expect(world.rollout).toMatchObject({
       phase: "paused",
       resumes: "baking",
@@ -257,9 +273,7 @@ describe("nodes that are away in a rollout", () => {
     expect(world.rollout?.phase).toBe("rolled-back");
     expect(world.rollout?.reason).toContain(`${first} fell silent with digits:2`);
     world.plugIn(first);
-    world.wait(9);
-    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
-    world.wait(1);
+    world.standStill();
     expect(world.readyOn(1)).toEqual(ALL);
     expect(world.readyOn(2)).toEqual([]);
   });
@@ -348,6 +362,9 @@ describe("operators", () => {
     expect(world.rollout).toMatchObject({ from: 2, to: 1, phase: "promoted", by: "ana" });
     expect(world.readyOn(1)).toEqual(ALL);
     expect(world.readyOn(2)).toEqual([]);
+    expect(world.act("resume", "ana")).toBeUndefined();
+    world.standStill();
+    expect(world.rollout).toMatchObject({ from: 1, to: 2, phase: "baking", by: "ana" });
   });
 
   it("try a version again after its rollout has returned", () => {
@@ -397,4 +414,12 @@ describe("operators", () => {
     during("rolling-back", world);
     world.declare({ paused: true });
     world.standStill();
-    expect(world.rollout).toMatchObject({ from: 1, to: 2, phase: "baking", by: "ana" });
+    expect(world.rollout?.phase).toBe("rolled-back");
+    expect(world.placements()).toEqual([]);
+    world.broken.clear();
+    world.declare({ paused: false });
+    world.standStill();
+    expect(world.readyOn(1)).toEqual(ALL);
+    expect(world.readyOn(2)).toEqual([]);
+  });
+});
