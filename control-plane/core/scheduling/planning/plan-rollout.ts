@@ -163,7 +163,13 @@ function makeWay(candidates: readonly Candidate[], { need, placements, record }:
     return candidate.diskHeld.has(placement.id) || (isForMemory && phaseOf(record) !== "staging");
   };
   const held = fresh.filter((placement) => isHeld(placement) && oldOn(placement) !== undefined);
-  const interrupted = fresh.filter((placement) => placement.state !== "ready" && oldOn(placement) === undefined);
+  // A node that is lost, or on which the new version failed, ends nothing soon: it must not keep all others waiting.
+  const interrupted = fresh.filter(
+    (placement) =>
+      !["ready", "failed"].includes(placement.state) &&
+      at(placement.nodeId)?.state !== "lost" &&
+      oldOn(placement) === undefined,
+  );
   const most = Math.max(1, Math.floor(BREAK_SHARE * fresh.length)) - interrupted.length;
   const allowed = record.strategy === "recreate" ? held.length : Math.max(0, most);
   const why =

@@ -100,6 +100,32 @@ describe("a rollout", () => {
     expect(world.readyOn(2)).toEqual(ALL);
   });
 
+  it("goes on where two versions do not fit while a node is away for which the old one made way", () => {
+    const world = atVersion1({ strategy: "blue-green" }, SMALL);
+    world.declare({ version: 2 });
+    const madeWay = (): string | undefined =>
+      world.placements().find(({ node }) => world.placements().every((of) => of.node !== node || of.version === 2))
+        ?.node;
+    for (let turn = 0; turn < 20 && madeWay() === undefined; turn += 1) {
+      for (const step of world.steps()) world.execute(step);
+      if (madeWay() === undefined) world.work();
+    }
+    const gone = madeWay() ?? "";
+    world.unplug(gone);
+    world.wait(61);
+    expect(world.rollout).toMatchObject({ phase: "baking", share: 100 });
+    expect(world.readyOn(2)).toEqual(ALL.filter((name) => name !== gone));
+  });
+
+  it("goes on where two versions do not fit past a node on which the new one failed", () => {
+    const world = atVersion1({ strategy: "blue-green", gate: { maxFailedNodes: 1 } }, SMALL);
+    world.broken.set(2, new Set(["edge-c"]));
+    world.declare({ version: 2 });
+    world.standStill();
+    world.wait(10);
+    expect(world.rollout?.phase).toBe("promoted");
+  });
+
   it("keeps as many old replicas as are wanted when fewer are wanted meanwhile", () => {
     const world = atVersion1({ strategy: "blue-green" });
     world.declare({ version: 2 });
