@@ -2,7 +2,7 @@ import { msOfInstant } from "../../../shared/api/v1/common.ts";
 import type { GateFinding } from "../../../shared/api/v1/gate.ts";
 import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import { isEqual } from "../fleet/changes/equal.ts";
-import { counted } from "../scheduling/format.ts";
+import { counted, listed } from "../scheduling/format.ts";
 import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
 import { awaySentence, membersNow } from "./members.ts";
 import type { RolloutView } from "./view.ts";
@@ -51,7 +51,10 @@ export function advance(record: RolloutRecord, view: RolloutView, input: Advance
       const members = membersNow(record, view, input.at);
       const failed = members.filter(({ state }) => state === "failed");
       if (failed.length > record.gate.maxFailedNodes) {
-        const why = failed.map((member) => member.why ?? member.node).join("; ");
+        const why = listed(
+          failed.map((member) => member.why ?? member.node),
+          "; ",
+        );
         return rollBack({ ...record, nodes: [...members] }, author, why);
       }
       const go = { staging: stage, switching: switchOver, baking: bake }[record.phase];
@@ -185,7 +188,7 @@ const sentencesOf = ({ findings }: Verdict, result: "fail" | "more"): string =>
 function passed(record: RolloutRecord, author: Author): RolloutChange {
   const isLast = record.wave >= record.waves.length;
   const waiting = record.nodes.filter(({ state }) => state === "waiting").map(({ node }) => node);
-  const later = waiting.length === 0 ? "" : `; ${waiting.join(", ")} follow when they are back`;
+  const later = waiting.length === 0 ? "" : `; ${listed(waiting)} follow when they are back`;
   if (isLast)
     return enter(record, author, {
       phase: "promoted",

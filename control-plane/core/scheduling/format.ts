@@ -10,3 +10,12 @@ export function formatDuration(ms: number): string {
 
 /** `1 node`, `3 nodes`. */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** So many of a list are named. */
+const SHOWN = 3;
+
+/** The first of a list, and how many more there are: a sentence does not grow with the fleet. */
+export const listed = (items: readonly string[], separator = ", "): string =>
+  items.length <= SHOWN
+    ? items.join(separator)
+    : `${items.slice(0, SHOWN).join(separator)} and ${items.length - SHOWN} more`;

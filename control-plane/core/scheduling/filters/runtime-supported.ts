@@ -1,6 +1,7 @@
 import { type EngineModel, engineApiOf } from "../../../../shared/text/engine-model.ts";
 import type { FleetNode, FleetVersion } from "../../fleet/types.ts";
 import { memo } from "../../memo.ts";
+import { listed } from "../format.ts";
 import type { Filter, Refusal } from "./filter.ts";
 
 /** The node has the runtime of the model, its ONNX Runtime the operator set and file format, and its agent the kind of inputs. */
@@ -73,7 +74,3 @@ function refuseEngine(
   const has = there.length === 0 ? "has not said what it has" : `has ${listed(there)}`;
   return { verdict: "not now", sentence: `needs an engine with the model ${engine.model}; that of ${name} ${has}` };
 }
-
-const SHOWN = 3;
-const listed = (models: readonly string[]): string =>
-  models.length <= SHOWN ? models.join(", ") : `${models.slice(0, SHOWN).join(", ")} and ${models.length - SHOWN} more`;

@@ -139,6 +139,17 @@ describe("a rollout", () => {
     expect(world.rollout).toMatchObject({ phase: "baking", share: 100 });
   });
 
+  it("names the first nodes where many fail, and how many more there are", () => {
+    const world = atVersion1({ strategy: "blue-green" });
+    world.broken.set(2, new Set(ALL));
+    world.declare({ version: 2 });
+    world.standStill();
+    const failure = "digits:2 failed on [a-z-]+: LOAD_FAILED";
+    expect(world.rollout?.reason).toMatch(
+      new RegExp(`^digits:2 returns to 1: ${failure}; ${failure}; ${failure} and 5 more$`),
+    );
+  });
+
   it("stops a version that does not load in its first wave and returns", () => {
     const world = atVersion1();
     world.broken.set(2, new Set(ALL));
