@@ -117,13 +117,21 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
       reason: `${waveOf(record)}: ${counted(open.length, "node")} with the bytes of ${nameOf(record)}`,
       ...(record.strategy === "recreate" && { with: { share: 100 } }),
     });
-  const without = open.filter(
+  return (joined.length === 0 ? withoutPlace(present, { view, author, input }) : undefined) ?? update(record, all);
+}
+
+/** The rollout pauses when the new version has had no place for too long on a node that it waits for. */
+function withoutPlace(
+  present: RolloutRecord,
+  { view, author, input }: Omit<Present, "members">,
+): RolloutChange | undefined {
+  if (input.leadingMs < WITHOUT_PLACEMENT_MS) return undefined;
+  const without = awaited(present.nodes).filter(
     ({ nodeId, since }) =>
       view.nodes.get(nodeId)?.fresh === undefined && msOfInstant(input.at) - msOfInstant(since) >= WITHOUT_PLACEMENT_MS,
   );
-  if (joined.length === 0 && without.length > 0 && input.leadingMs >= WITHOUT_PLACEMENT_MS)
-    return pause(present, author, `${nameOf(record)} has no place on ${without.map(({ node }) => node).join(", ")}`);
-  return update(record, all);
+  if (without.length === 0) return undefined;
+  return pause(present, author, `${nameOf(present)} has no place on ${listed(without.map(({ node }) => node))}`);
 }
 
 /**
@@ -143,8 +151,9 @@ function skip(
   return isNew ? toBaking(present, { members: present.nodes, view, author }) : passed(present, author);
 }
 
-function switchOver(record: RolloutRecord, { members, view, author }: Present): RolloutChange | undefined {
-  if (awaited(members).length > 0) return update(record, members);
+function switchOver(record: RolloutRecord, { members, view, author, input }: Present): RolloutChange | undefined {
+  if (awaited(members).length > 0)
+    return withoutPlace({ ...record, nodes: [...members] }, { view, author, input }) ?? update(record, members);
   if (members.some((member) => member.wave === record.wave && member.state === "switched"))
     return toBaking({ ...record, nodes: [...members] }, { members, view, author });
   return enter({ ...record, nodes: [...members] }, author, {

@@ -7,20 +7,23 @@ const WITH_BYTES: readonly PlacementState[] = ["staged", "loading", "warming"];
 
 /**
  * The members of a rollout as they are now. One that is lost and has not switched waits; one that is lost with the new
- * version has failed, unless nodes without it are lost as well. A short silence changes nothing. Those that are drained or removed are members no more.
+ * version has failed, unless nodes without it are lost as well. A short silence changes nothing. Those that are drained or
+ * removed, or have neither version any more because the deployment left them, are members no more.
  * `at`: now, RFC 3339.
  */
 export function membersNow(record: RolloutRecord, view: RolloutView, at: string): readonly RolloutNode[] {
   const isNetwork = view.isMassLoss || othersAreSilentToo(record, view);
   return record.nodes.flatMap((member): RolloutNode[] => {
     const node = view.nodes.get(member.nodeId);
-    if (!node || node.isLeaving) return [];
+    if (!node || node.isLeaving || hasNeither(node)) return [];
     const { state, why } = node.isThere
       ? whenThere(record, member, node)
       : whenAway(record, member, { node, isNetwork });
     return [{ ...member, state, why, since: state === member.state ? member.since : at }];
   });
 }
+
+const hasNeither = ({ isThere, hasOld, fresh }: NodeView): boolean => isThere && !hasOld && fresh === undefined;
 
 /** Why a node that has not switched waits. */
 export const awaySentence = ({ name }: NodeView): string => `${name} is away and has not switched`;
@@ -46,10 +49,9 @@ function whenThere({ model, to }: RolloutRecord, { state, why }: RolloutNode, no
   if (fresh?.state === "failed")
     return { state: "failed", why: `${name} failed on ${node.name}: ${fresh.code ?? "unknown"}` };
   if (state === "failed") return { state, why };
-  if (state === "switched") {
-    const now = fresh === undefined ? "is gone" : `is ${fresh.state} again`;
-    return { state: "failed", why: `${name} was ready on ${node.name} and ${now}` };
-  }
+  // One without a placement any more lost it to a plan, and not by a fault of the version: it gets another.
+  if (state === "switched" && fresh !== undefined)
+    return { state: "failed", why: `${name} was ready on ${node.name} and is ${fresh.state} again` };
   if (fresh?.isStalled === true)
     return { state: "failed", why: `${name} makes no progress on ${node.name}, where it is ${fresh.state}` };
   return fresh && WITH_BYTES.includes(fresh.state) ? { state: "staged", why: null } : { state: "staging", why: null };

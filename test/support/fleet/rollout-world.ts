@@ -185,6 +185,12 @@ export class RolloutWorld {
       if (each.node === name && each.version === version) this.#change(each.id, { state: "loading" });
   }
 
+  /** A plan has sent the version away from the node. */
+  takeAway(name: string, version: number): void {
+    for (const each of this.placements())
+      if (each.node === name && each.version === version) this.#change(each.id, { wanted: "gone" });
+  }
+
   unplug(...names: readonly string[]): void {
     for (const name of names) this.#silentSince.set(name, this.now - 1);
   }

@@ -139,6 +139,23 @@ describe("a rollout", () => {
     expect(world.rollout).toMatchObject({ phase: "baking", share: 100 });
   });
 
+  it("goes on without nodes that the deployment has left, and gives one that a plan took another place", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    world.standStill();
+    const [first = ""] = world.readyOn(2);
+    world.takeAway(first, 2);
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    expect(world.readyOn(2)).toContain(first);
+    const { placement } = world.deployment.spec;
+    const elsewhere = { key: "name", operator: "NotIn" as const, values: [first] };
+    world.declare({ placement: { ...placement, where: { matchLabels: {}, matchExpressions: [elsewhere] } } });
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+    expect(world.rollout?.nodes.map(({ node }) => node)).not.toContain(first);
+  });
+
   it("names the first nodes where many fail, and how many more there are", () => {
     const world = atVersion1({ strategy: "blue-green" });
     world.broken.set(2, new Set(ALL));
