@@ -136,7 +136,7 @@ function withoutPlace(
 
 /**
  * No node of the wave is left to do anything: the wave is over, unless nodes are silent that may be back soon, or most of the
- * fleet is gone, or no node at all has tried the new version yet.
+ * fleet is gone, or no node at all has tried the new version yet and those that would are away.
  */
 function skip(
   present: RolloutRecord,
@@ -146,7 +146,9 @@ function skip(
   const away = [...view.nodes.values()].filter(({ isThere, hasOld, isLeaving }) => !isThere && hasOld && !isLeaving);
   const isUntried = !present.nodes.some(({ state }) => state === "switched");
   const isShort = away.some(({ isLost }) => !isLost);
-  if (isShort || view.isMassLoss || (isUntried && away.length > 0)) return update(before, present.nodes);
+  const isAnyThere = view.nodes.values().some(({ isThere, hasOld, isOpen }) => isThere && hasOld && isOpen);
+  const areAway = away.length > 0 && (!isAnyThere || present.nodes.some(({ wave }) => wave === present.wave));
+  if (isShort || view.isMassLoss || (isUntried && areAway)) return update(before, present.nodes);
   const isNew = present.nodes.some((member) => member.wave === present.wave && member.state === "switched");
   return isNew ? toBaking(present, { members: present.nodes, view, author }) : passed(present, author);
 }

@@ -156,6 +156,28 @@ describe("a rollout", () => {
     expect(world.rollout?.nodes.map(({ node }) => node)).not.toContain(first);
   });
 
+  it("passes a wave that selects no node, also while a node is away", () => {
+    const world = atVersion1({ waves: [{ zone: "nowhere" }, { percent: 50 }] });
+    world.unplug("edge-a");
+    world.wait(61);
+    world.declare({ version: 2 });
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 2 });
+  });
+
+  it("waits for a first wave whose nodes are all away", () => {
+    const world = atVersion1({ waves: [{ zone: "z0" }, { percent: 100 }] });
+    const inZone = ["edge-a", "edge-c", "edge-e"];
+    world.unplug(...inZone);
+    world.wait(61);
+    world.declare({ version: 2 });
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "staging", wave: 1 });
+    world.plugIn(...inZone);
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1 });
+  });
+
   it("names the first nodes where many fail, and how many more there are", () => {
     const world = atVersion1({ strategy: "blue-green" });
     world.broken.set(2, new Set(ALL));
