@@ -46,12 +46,7 @@ export class Descriptions {
   at<Value>(schema: Schema<Value>, path: string): Value | undefined {
     const value = this.#folder.read(path);
     if (value === undefined) return undefined;
-    const parsed = schema.safeParse(value);
-    if (parsed.success) return parsed.data;
-    const [issue] = parsed.error.issues;
-    throw new InspectionRefused(
-      `${path}: ${issue?.path.map(String).join(".") ?? ""} ${issue?.message ?? ""}`.slice(0, 300),
-    );
+    return fitting(schema, value, path);
   }
 
   /** Refuses a bundle without such a file. */
@@ -66,6 +61,16 @@ export class Descriptions {
     const path = this.find(folders, names);
     return path === undefined ? undefined : this.at(schema, path);
   }
+}
+
+/** The value by its schema. Refuses what does not fit it; `what`: where it comes from. */
+export function fitting<Value>(schema: Schema<Value>, value: unknown, what: string): Value {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new InspectionRefused(
+    `${what}: ${issue?.path.map(String).join(".") ?? ""} ${issue?.message ?? ""}`.slice(0, 300),
+  );
 }
 
 /** Path of a file in a folder; the empty one is the bundle. */

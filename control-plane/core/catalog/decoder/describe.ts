@@ -13,8 +13,8 @@ import {
   generationFile,
   TEMPLATE_FILE,
 } from "../../../../shared/text/decoder-files.ts";
-import type { TextModel } from "../../../../shared/text/text-model.ts";
-import { type DescribedFolder, Descriptions, joined } from "../descriptions.ts";
+import { type TextModel, textModel } from "../../../../shared/text/text-model.ts";
+import { type DescribedFolder, Descriptions, fitting, joined } from "../descriptions.ts";
 import { vocabularyOf } from "../encoder/vocabulary.ts";
 import { InspectionRefused, isInspectionRefused } from "../inspection-refused.ts";
 import type { OnnxModel } from "../onnx/inspect.ts";
@@ -96,7 +96,8 @@ function describe(
     },
   };
   const endless = ends.length === 0 ? ["Nothing says which token ends a text: each goes on to its limit"] : [];
-  return { kind: "decoder", text, notes: [...notes, ...endless] };
+  // A graph may declare any number, and nodes take no others than these.
+  return { kind: "decoder", text: fitting(textModel, text, "its figures"), notes: [...notes, ...endless] };
 }
 
 /** Refuses a graph and a configuration that do not belong together. */

@@ -32,9 +32,9 @@ export function decoderGraphOf({
           200,
         )} and no cache (past_key_values.0.key …): export it with optimum-cli export onnx --task text-generation-with-past`,
     );
-  const pasts = pastInputs(layers);
+  const pasts = new Set(pastInputs(layers));
   for (const { name, datatype, shape } of inputs) {
-    if (pasts.includes(name)) continue;
+    if (pasts.has(name)) continue;
     if (name === "use_cache_branch")
       throw new InspectionRefused(
         "the graph takes use_cache_branch, as older exports in two branches do: export it again with a newer optimum",
@@ -72,7 +72,7 @@ export function decoderGraphOf({
 
 /** All layers have the same cache: `[texts, heads, tokens, numbers]`. */
 function cacheOf(
-  names: readonly string[],
+  names: ReadonlySet<string>,
   inputs: ReadonlyMap<string, TensorSpec>,
 ): Pick<DecoderModel, "heads" | "headSize" | "cacheType"> {
   let found: TensorSpec | undefined;

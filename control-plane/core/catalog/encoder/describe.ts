@@ -13,10 +13,10 @@ import {
   transformerFile,
   CONFIG_FILE,
 } from "../../../../shared/text/encoder-files.ts";
-import type { EncoderModel, Pooling } from "../../../../shared/text/encoder-model.ts";
+import { encoderModel, type EncoderModel, type Pooling } from "../../../../shared/text/encoder-model.ts";
 import { isInspectionRefused, InspectionRefused } from "../inspection-refused.ts";
 import type { OnnxModel } from "../onnx/inspect.ts";
-import { Descriptions, type DescribedFolder, joined } from "../descriptions.ts";
+import { Descriptions, type DescribedFolder, fitting, joined } from "../descriptions.ts";
 import { outputOf, takenInputs } from "./graph.ts";
 import { vocabularyOf } from "./vocabulary.ts";
 
@@ -99,7 +99,8 @@ function describe(folder: DescribedFolder, model: Pick<OnnxModel, "inputs" | "ou
         ]),
     ...(known.length === 0 ? [`Nothing says how long its texts may be: ${USUAL_TOKENS} tokens are taken`] : []),
   ];
-  return { kind: "encoder", encoder, notes };
+  // A graph may declare any number, and nodes take no others than these.
+  return { kind: "encoder", encoder: fitting(encoderModel, encoder, "its figures"), notes };
 }
 
 const SENTENCE = { pooling: "sentence", includesPrompt: true } as const;

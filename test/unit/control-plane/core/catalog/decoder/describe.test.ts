@@ -51,6 +51,14 @@ function reasonOf(...args: Parameters<typeof describeFolder>): string {
 }
 
 const CONFIG = FOLDER["config.json"] as object;
+/** With a cache of this shape in all layers. */
+const graphOf = (shape: readonly number[]) => ({
+  inputs: INPUTS.map((each) => (each.shape.length === 4 ? { ...each, shape: [...shape] } : each)),
+});
+const UNSAID = {
+  "config.json": { ...CONFIG, num_key_value_heads: null, max_position_embeddings: null },
+  "tokenizer_config.json": { model_max_length: 2_048 },
+};
 
 describe("describeDecoder", () => {
   it("takes the cache from the graph, and context, ends and template from what is beside it", () => {
@@ -184,6 +192,14 @@ describe("describeDecoder", () => {
     ["an unknown input", {}, { inputs: [...INPUTS, tokens("beam_idx")] }, /takes "beam_idx", which is not served/],
     ["no logits", {}, { outputs: OUTPUTS.slice(1) }, /puts out no logits/],
     ["no new cache", {}, { outputs: OUTPUTS.slice(0, -1) }, /puts out no present\.1\.value/],
+    ["more heads than are served", UNSAID, graphOf([-1, 1_025, -1, 64]), /its figures: decoder\.heads Too big/],
+    ["a cache beyond all numbers", UNSAID, graphOf([-1, 3, -1, 2 ** 52]), /its figures: cacheBytesPerToken/],
+    [
+      "no whole token of context",
+      { ...UNSAID, "tokenizer_config.json": { model_max_length: 0.5 } },
+      {},
+      /its figures: contextTokens Too small/,
+    ],
   ])("refuses %s", (_, change, graph, reason) => {
     expect(reasonOf(change, graph)).toMatch(reason);
   });

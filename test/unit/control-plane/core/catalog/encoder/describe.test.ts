@@ -204,6 +204,18 @@ describe("describeEncoder", () => {
       { outputs: [{ name: "logits", datatype: "FP32", shape: [-1, 2] }] },
       /has 2 dimensions/,
     ],
+    [
+      "with longer embeddings than are served",
+      {},
+      { outputs: OUTPUTS.map((each) => ({ ...each, shape: [-1, -1, 16_777_217] })) },
+      /its figures: dimensions Too big/,
+    ],
+    [
+      "with a part of a token",
+      { "sentence_bert_config.json": undefined, "tokenizer_config.json": { model_max_length: 300.5 } },
+      {},
+      /its figures: maxTokens .*int/,
+    ],
   ])("refuses one %s", (_, change, graph, reason) => {
     expect(reasonOf(describeFolder(change, graph))).toMatch(reason);
   });
