@@ -10,6 +10,13 @@ export type CacheShape = Pick<DecoderModel, "layers" | "heads" | "headSize" | "c
  */
 const GROWTH = { part: 16, step: 8, least: 8, most: 64 } as const;
 
+/** A row of a block, or the first `length` tokens of it. */
+interface Source {
+  readonly block: CacheBlock;
+  readonly row: number;
+  readonly length?: number;
+}
+
 /**
  * The cache of the texts that share a run, a row for each: for every layer the keys and the values, `[rows, heads, capacity,
  * headSize]`. The tokens of a row lie at the beginning of its room, and what follows them is masked; so rows of different
@@ -36,10 +43,10 @@ export class CacheBlock {
   }
 
   /** Copies of rows as one block, in their order, with room for `least` tokens each. */
-  static of(rows: readonly { readonly block: CacheBlock; readonly row: number }[], least = 0): CacheBlock {
+  static of(rows: readonly Source[], least = 0): CacheBlock {
     const [first] = rows;
     if (first === undefined) throw new Error("a block has at least one row");
-    const lengths = rows.map(({ block, row }) => block.lengthOf(row));
+    const lengths = rows.map(({ block, row, length = Infinity }) => Math.min(block.lengthOf(row), length));
     const block = new CacheBlock(first.block.shape, lengths, 0, []);
     block.#layOut(Math.max(least, ...lengths), rows);
     return block;
@@ -62,9 +69,13 @@ export class CacheBlock {
     return this.#lengths[row] ?? 0;
   }
 
-  /** Forgets what follows the first `length` tokens of a row. */
+  /**
+   * Forgets what follows the first `length` tokens of a row. Much room is not kept: the tokens of a short text after a long one
+   * would each take as long as those of the long one.
+   */
   truncate(row: number, length: number): void {
     this.#lengths[row] = Math.min(this.lengthOf(row), length);
+    if (this.#capacity - Math.max(...this.#lengths) > GROWTH.most) this.fit();
   }
 
   /** Leaves no room behind its longest row. */
@@ -93,12 +104,12 @@ export class CacheBlock {
     this.#lengths.forEach((length, row) => (this.#lengths[row] = length + count));
   }
 
-  #ownRows(): readonly { readonly block: CacheBlock; readonly row: number }[] {
+  #ownRows(): readonly Source[] {
     return this.#lengths.map((_, row) => ({ block: this, row }));
   }
 
   /** Copies the tokens of `rows`, which may be its own, into room for `capacity` tokens each. */
-  #layOut(capacity: number, rows: readonly { readonly block: CacheBlock; readonly row: number }[]): void {
+  #layOut(capacity: number, rows: readonly Source[]): void {
     const { heads, headSize, layers } = this.shape;
     const from = rows.map(({ block, row }) => ({ row, parts: block.#parts, capacity: block.#capacity }));
     const parts = Array.from({ length: 2 * layers }, (_, at) => {

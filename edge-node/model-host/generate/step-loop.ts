@@ -150,7 +150,7 @@ function gather(rows: readonly Row[]): Batch {
 export function keepFirst(row: Row, from: Row, length: number): void {
   if (from !== row || length === 0) {
     const { block } = from.batch;
-    const own = length === 0 ? CacheBlock.empty(block.shape) : CacheBlock.of([{ block, row: from.at }]);
+    const own = length === 0 ? CacheBlock.empty(block.shape) : CacheBlock.of([{ block, row: from.at, length }]);
     leave(row);
     row.batch = { block: own, rows: [row] };
     row.at = 0;

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "@jest/globals";
+import { CacheBlock } from "../../../../../edge-node/model-host/generate/cache-block.ts";
+
+const SHAPE = { layers: 2, heads: 3, headSize: 4, cacheType: "FP32" } as const;
+const PARTS = 2 * SHAPE.layers;
+
+/** What a graph puts out for `count` tokens from the place `from` on: each number says its part, head and token. */
+function made(from: number, count: number): Float32Array {
+  const numbers: number[] = [];
+  for (let part = 0; part < PARTS; part += 1)
+    for (let head = 0; head < SHAPE.heads; head += 1)
+      for (let at = 0; at < count; at += 1)
+        for (let number = 0; number < SHAPE.headSize; number += 1)
+          numbers.push(number + 10 * head + 100 * part + 1_000 * (from + at));
+  return Float32Array.from(numbers);
+}
+
+/** A row of so many tokens. */
+function blockOf(tokens: number): CacheBlock {
+  const block = CacheBlock.empty(SHAPE);
+  block.append(made(0, tokens), tokens, { hasRoom: true });
+  return block;
+}
+
+/** The tokens of the block's first row. */
+function read(block: CacheBlock): Float32Array {
+  const width = block.lengthOf(0) * SHAPE.headSize;
+  const heads = block.parts.flatMap((part) =>
+    Array.from({ length: SHAPE.heads }, (_, head) => {
+      const from = head * block.capacity * SHAPE.headSize;
+      return [...part.subarray(from, from + width)];
+    }),
+  );
+  return Float32Array.from(heads.flat());
+}
+
+describe("CacheBlock", () => {
+  it("keeps tokens that are added piece by piece", () => {
+    const block = blockOf(5);
+    block.append(made(5, 1), 1, { hasRoom: true });
+    block.append(made(6, 90), 90, { hasRoom: false });
+    expect(read(block)).toEqual(made(0, 96));
+    expect(block.capacity).toBe(96);
+  });
+
+  it("leaves a short text no more room after a long one than it grows by", () => {
+    const block = blockOf(500);
+    block.truncate(0, 20);
+    expect(block.capacity).toBeLessThanOrEqual(20 + 64);
+    expect(read(block)).toEqual(made(0, 20));
+  });
+
+  it("copies as much of a row as is wanted", () => {
+    const copy = CacheBlock.of([{ block: blockOf(500), row: 0, length: 20 }]);
+    expect([copy.lengthOf(0), copy.capacity]).toEqual([20, 20]);
+    expect(read(copy)).toEqual(made(0, 20));
+  });
+});
