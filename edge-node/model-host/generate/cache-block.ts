@@ -86,13 +86,15 @@ export class CacheBlock {
 
   /**
    * Adds `count` tokens to each row: `added` has, in the order of `parts`, `[rows, heads, count, headSize]` of each. Without
-   * `hasRoom` the block is exactly as long as its longest row.
+   * `hasRoom` the block is exactly as long as its longest row. Throws, and adds nothing, when `added` has another length.
    */
   append(added: Numbers, count: number, { hasRoom }: { readonly hasRoom: boolean }): void {
-    const needed = Math.max(...this.#lengths) + count;
-    if (needed > this.#capacity) this.#layOut(hasRoom ? needed + roomFor(needed) : needed, this.#ownRows());
     const { heads, headSize } = this.shape;
     const width = count * headSize;
+    if (added.length !== this.#parts.length * this.rows * heads * width)
+      throw new Error("the graph put out more or fewer keys and values than it declares");
+    const needed = Math.max(...this.#lengths) + count;
+    if (needed > this.#capacity) this.#layOut(hasRoom ? needed + roomFor(needed) : needed, this.#ownRows());
     let from = 0;
     for (const part of this.#parts)
       this.#lengths.forEach((length, row) => {

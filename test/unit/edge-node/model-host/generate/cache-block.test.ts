@@ -55,4 +55,10 @@ describe("CacheBlock", () => {
     expect([copy.lengthOf(0), copy.capacity]).toEqual([20, 20]);
     expect(read(copy)).toEqual(made(0, 20));
   });
+
+  it.each([1, 3])("refuses %i tokens where two were computed, and keeps what it has", (count) => {
+    const block = blockOf(5);
+    expect(() => block.append(made(5, count), 2, { hasRoom: true })).toThrow(/more or fewer keys and values/);
+    expect(read(block)).toEqual(made(0, 5));
+  });
 });
