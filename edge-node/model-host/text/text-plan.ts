@@ -7,6 +7,10 @@ import type { Sampling, TextRuntime } from "./text-runtime.ts";
 
 /** Tokens of a completion that says nothing of them, as at OpenAI. */
 const COMPLETION_TOKENS = 16;
+/** Bytes of a token at most, on the average of a text as people write it. */
+const USUAL_TOKEN_BYTES = 8;
+/** Characters of a long text whose tokens are counted first, and how many more those are at most because the text is cut there. */
+const PIECE = { length: 16_384, addedTokens: 64 } as const;
 
 /** What a request makes the runtime do: checked, and not begun. */
 export interface TextPlan {
@@ -82,25 +86,40 @@ function promptsOf(question: TextQuestion, runtime: TextRuntime, chat: ChatPromp
   const { model } = question.request;
   if (question.openai === "chat") {
     const text = chat.text(question.request.messages, toolsOf(question.request));
-    refuseHuge(text, runtime, model);
-    const tokens = runtime.tokenize(text, { hasSpecials: true });
+    const tokens = tokensOf(text, runtime, { hasSpecials: true, model });
     if (tokens.length === 0) throw invalid("these messages make an empty prompt");
     return [tokens];
   }
   const { prompt } = question.request;
   return (typeof prompt === "string" ? [prompt] : prompt).map((text) => {
-    refuseHuge(text, runtime, model);
-    const tokens = runtime.tokenize(text, { hasSpecials: false });
+    const tokens = tokensOf(text, runtime, { hasSpecials: false, model });
     if (tokens.length === 0) throw invalid("`prompt` is empty; this model needs a text to go on from");
     return tokens;
   });
 }
 
-/** Turning a text into tokens holds up every answer of the model meanwhile, so one that cannot fit is refused before. */
-function refuseHuge(text: string, { contextTokens, longestTokenBytes }: TextRuntime, model: string): void {
+/**
+ * Turning a text into tokens holds up every answer of the model meanwhile, and takes memory for each character. So a text that cannot
+ * fit is refused before: by its bytes, or by the tokens of its first pieces where it has more bytes than texts of this context.
+ */
+function tokensOf(
+  text: string,
+  runtime: TextRuntime,
+  { hasSpecials, model }: { readonly hasSpecials: boolean; readonly model: string },
+): readonly number[] {
+  const { contextTokens, longestTokenBytes } = runtime;
   const bytes = Buffer.byteLength(text);
   const mostBytes = contextTokens * longestTokenBytes;
   if (bytes > mostBytes) throw tooLong(model, contextTokens, `The prompt has ${bytes} bytes; at most ${mostBytes} fit`);
+  const mayBeTooLong = bytes > contextTokens * USUAL_TOKEN_BYTES;
+  let counted = 0;
+  for (let at = 0; mayBeTooLong && at < text.length; at += PIECE.length) {
+    const end = at + PIECE.length;
+    counted += runtime.tokenize(text.slice(at, end), { hasSpecials }).length - PIECE.addedTokens;
+    if (counted > contextTokens)
+      throw tooLong(model, contextTokens, `The first ${end} characters of the prompt have more`);
+  }
+  return runtime.tokenize(text, { hasSpecials });
 }
 
 function limitOf(question: TextQuestion, prompts: readonly (readonly number[])[], contextTokens: number): number {

@@ -4,7 +4,7 @@ import type { Control, MadeToken, Sampling, TextRuntime } from "../../../edge-no
 export class WordRuntime implements TextRuntime {
   readonly contextTokens: number;
   readonly sequences: number;
-  readonly longestTokenBytes = 4;
+  readonly longestTokenBytes: number = 4;
   readonly chatTemplate: string = "{% for message in messages %}{{ message.content }}{% endfor %}";
   readonly specialTexts = { bos: "", eos: "" };
   /** Texts that were turned into tokens. */
