@@ -8,7 +8,7 @@ import { openModel } from "../onnx/model.ts";
 import { SequencePool } from "../text/sequence-pool.ts";
 import { StepSize } from "../text/step-size.ts";
 import type { Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
-import { CacheBlock } from "./cache-block.ts";
+import { CacheBlock, type Numbers } from "./cache-block.ts";
 import { DecoderGraph } from "./decoder-graph.ts";
 import { DecoderTokenizer } from "./decoder-tokenizer.ts";
 import { Sampler } from "./sampler.ts";
@@ -113,36 +113,37 @@ class DecoderRuntime implements TextRuntime {
       control.onCached(this.#keepPrefix(place, prompt, control.tenant));
       const { row, tokens } = place;
       const sampler = new Sampler(sampling);
-      let logits = await this.#read(place, prompt);
+      let logits = await this.#read(place, prompt, control);
       while (tokens.length < prompt.length) {
         control.onStep();
         if (control.isCancelled()) return;
-        logits = await this.#read(place, prompt);
+        logits = await this.#read(place, prompt, control);
       }
       for (;;) {
-        if (control.isCancelled()) return;
+        if (logits === undefined || control.isCancelled()) return;
         const made = sampler.draw(logits);
         if (this.#ends.has(made.token)) return;
         yield made;
         if (control.isCancelled() || tokens.length >= this.contextTokens) return;
         tokens.push(made.token);
-        ({ logits } = await this.#loop.token(row, made.token));
+        logits = (await this.#loop.token(row, made.token, () => control.isCancelled()))?.logits;
       }
     } finally {
       this.#pool.give(place);
     }
   }
 
-  /** Takes the next part of a prompt in. The logits behind it, if it is the last one. */
-  async #read({ row, tokens }: Place, prompt: readonly number[]) {
+  /** Takes the next part of a prompt in. The logits behind it, if it is the last one; undefined when nobody wants it any more. */
+  async #read({ row, tokens }: Place, prompt: readonly number[], control: Control): Promise<Numbers | undefined> {
     const rest = prompt.length - tokens.length;
     const count = rest <= this.#step.tokens ? rest : Math.min(this.#step.tokens, rest - LAST_TOKENS);
     const part = prompt.slice(tokens.length, tokens.length + count);
     const hasLogits = tokens.length + part.length === prompt.length;
-    const { logits, ms } = await this.#loop.prompt(row, part, { hasLogits });
-    this.#step.took(part.length, ms);
+    const computed = await this.#loop.prompt(row, part, { hasLogits, isCancelled: () => control.isCancelled() });
+    if (computed === undefined) return undefined;
+    this.#step.took(part.length, computed.ms);
     tokens.push(...part);
-    return logits;
+    return computed.logits;
   }
 
   /**

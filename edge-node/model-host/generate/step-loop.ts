@@ -39,18 +39,24 @@ interface Waiting {
   readonly row: Row;
   readonly tokens: readonly number[];
   readonly hasLogits: boolean;
-  readonly resolve: (computed: Computed) => void;
+  /** Nobody wants the text any more. */
+  readonly isCancelled: () => boolean;
+  readonly resolve: (computed: Computed | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** What a text waits for. */
+type Wanted = Pick<Waiting, "hasLogits" | "isCancelled">;
+
 /**
  * Computes what the texts of a model need, step by step: a token of each text that waits for one, and then a part of one prompt. A
- * text joins between two steps, and leaves by not asking for another one. Between two steps the process reads what came.
+ * text joins between two steps, and leaves by not asking for another one, or while it waits for others: then it is answered by
+ * undefined. Between two steps the process reads what came.
  */
 export class StepLoop {
   readonly #graph: DecoderGraph;
   readonly #sharesRuns: boolean;
-  #decodes: Waiting[] = [];
+  readonly #decodes: Waiting[] = [];
   readonly #prompts: Waiting[] = [];
   #isRunning = false;
 
@@ -60,16 +66,16 @@ export class StepLoop {
   }
 
   /** Adds a part of a prompt to the row. */
-  prompt(row: Row, tokens: readonly number[], { hasLogits }: { readonly hasLogits: boolean }): Promise<Computed> {
-    return this.#wait(this.#prompts, { row, tokens, hasLogits });
+  prompt(row: Row, tokens: readonly number[], wanted: Wanted): Promise<Computed | undefined> {
+    return this.#wait(this.#prompts, { row, tokens, ...wanted });
   }
 
   /** Adds one token to the row. */
-  token(row: Row, token: number): Promise<Computed> {
-    return this.#wait(this.#decodes, { row, tokens: [token], hasLogits: true });
+  token(row: Row, token: number, isCancelled: () => boolean): Promise<Computed | undefined> {
+    return this.#wait(this.#decodes, { row, tokens: [token], hasLogits: true, isCancelled });
   }
 
-  #wait(queue: Waiting[], what: Omit<Waiting, "resolve" | "reject">): Promise<Computed> {
+  #wait(queue: Waiting[], what: Omit<Waiting, "resolve" | "reject">): Promise<Computed | undefined> {
     return new Promise((resolve, reject) => {
       queue.push({ ...what, resolve, reject });
       if (this.#isRunning) return;
@@ -80,9 +86,9 @@ export class StepLoop {
 
   async #run(): Promise<void> {
     while (this.#decodes.length > 0 || this.#prompts.length > 0) {
-      const decodes = this.#decodes;
-      this.#decodes = [];
-      for (const group of this.#groups(decodes)) {
+      // All prompts, not the next one alone: a place is free within a step, however many wait before its text.
+      for (const queue of [this.#decodes, this.#prompts]) dropCancelled(queue);
+      for (const group of this.#groups(this.#decodes.splice(0))) {
         await this.#step(group);
         // The run was synchronous: what came meanwhile, a cancellation perhaps, is read before the next one.
         await new Promise(setImmediate);
@@ -121,6 +127,14 @@ export class StepLoop {
     } catch (error) {
       for (const { reject } of waiting) reject(error);
     }
+  }
+}
+
+/** Takes out of a queue those that nobody wants any more. */
+function dropCancelled(queue: Waiting[]): void {
+  for (const each of queue.splice(0)) {
+    if (each.isCancelled()) each.resolve(undefined);
+    else queue.push(each);
   }
 }
 

@@ -183,4 +183,21 @@ describe("the rows of a decoder", () => {
     expect(await dropped.next()).toMatchObject({ done: true });
     expect(await Promise.all(others)).toEqual(expected);
   });
+
+  it("end within a step while their prompts wait for others, too", async () => {
+    const { runtime } = await open("dropped", { isRandom: true });
+    let steps = 0;
+    const onStep = (): unknown => (steps += 1);
+    const isCancelled = (): boolean => steps > 0;
+    const [longest = []] = prompts(20).toSorted((a, b) => b.length - a.length);
+    const running = Array.from({ length: SEQUENCES - 1 }, (_, at) =>
+      runtime.generate([at, ...longest], GREEDY, control({ tenant: `${at}`, onStep })),
+    );
+    const others = running.map((text) => text.next());
+    const dropped = runtime.generate([9, ...longest], GREEDY, control({ isCancelled }));
+    expect(await dropped.next()).toMatchObject({ done: true });
+    expect(steps).toBeLessThan(3);
+    expect((await Promise.all(others)).every(({ done }) => done === false)).toBe(true);
+    await Promise.all(running.map((text) => text.return()));
+  });
 });
