@@ -11,7 +11,8 @@ const MAX_CHOICES = 8;
 
 const MAX_TOOLS = 128;
 
-const toolName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "1 to 64 letters, digits, `_`, `-` and `.`");
+/** Of a tool that is offered, and of one that is called. */
+export const toolName = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, "1 to 64 letters, digits, `_`, `-` and `.`");
 const textPart = z.strictObject({ type: z.literal("text", "`text`; other parts are not served"), text: z.string() });
 const content = z.union([z.string(), z.array(textPart).min(1)]);
 /** A call as the model wrote it; `arguments` is JSON in a text. */

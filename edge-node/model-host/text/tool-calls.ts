@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { ToolCall } from "../../../shared/openai/answers.ts";
+import { toolName } from "../../../shared/openai/requests.ts";
 
 const BEGIN = "<tool_call>";
 const END = "</tool_call>";
@@ -96,12 +97,14 @@ function callIn(json: string): ToolCall | undefined {
   } catch {
     return undefined;
   }
-  if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string")
-    return undefined;
+  if (typeof value !== "object" || value === null || !("name" in value)) return undefined;
+  // The caller sends its calls back in the next request, which takes no other names.
+  const name = toolName.safeParse(value.name);
+  if (!name.success) return undefined;
   const given: unknown = "arguments" in value ? value.arguments : {};
   return {
     id: `call_${randomBytes(ID_BYTES).toString("hex")}`,
-    name: value.name,
+    name: name.data,
     arguments: typeof given === "string" ? given : JSON.stringify(given),
   };
 }

@@ -29,6 +29,11 @@ describe("ToolCallReader", () => {
     ],
     ["what is no JSON", "<tool_call>weather?</tool_call> x", { text: "<tool_call>weather?</tool_call> x", calls: [] }],
     ["what has no name", "<tool_call>{}</tool_call>", { text: "<tool_call>{}</tool_call>", calls: [] }],
+    [
+      "a name that no tool has",
+      '<tool_call>{"name": "the weather"}</tool_call>',
+      { text: '<tool_call>{"name": "the weather"}</tool_call>', calls: [] },
+    ],
     ["what ends within a call", 'so <tool_call>{"name"', { text: 'so <tool_call>{"name"', calls: [] }],
     ["words that look like a tag", "a <tool and a <", { text: "a <tool and a <", calls: [] }],
     ["white space alone", " a\n\n b \n", { text: " a\n\n b \n", calls: [] }],
