@@ -40,16 +40,23 @@ export class Sampler {
   #choose(logits: Numbers, temperature: number): MadeToken {
     const { topK, topP, minP, logprobs } = this.#sampling;
     const isCut = topK > 0 || topP < 1 || minP > 0;
-    const left = isCut ? kept(logits, { topK, topP, minP }) : Array.from(logits.keys());
     const best = likeliest(logits);
+    // Undefined: all tokens, of which no list is made for each draw.
+    const left = isCut ? kept(logits, { topK, topP, minP }) : undefined;
+    const tokenAt = (at: number): number => (left === undefined ? at : (left[at] ?? best));
     const most = logits[best] ?? 0;
     const scale = temperature > 0 ? 1 / temperature : 1;
-    const weights = left.map((token) => Math.exp(((logits[token] ?? 0) - most) * scale));
-    const sum = weights.reduce((all, weight) => all + weight, 0);
-    const token = temperature > 0 ? (left[drawn(weights, this.#random.next() * sum)] ?? best) : best;
+    const weights = new Float64Array(left?.length ?? logits.length);
+    let sum = 0;
+    for (let at = 0; at < weights.length; at += 1) {
+      const weight = Math.exp(((logits[tokenAt(at)] ?? 0) - most) * scale);
+      weights[at] = weight;
+      sum += weight;
+    }
+    const token = temperature > 0 ? tokenAt(drawn(weights, this.#random.next() * sum)) : best;
     if (logprobs === undefined) return { token };
     const logprobOf = (which: number): number => ((logits[which] ?? 0) - most) * scale - Math.log(sum);
-    const likely = (isCut ? left : likeliestOf(logits, logprobs)).slice(0, logprobs);
+    const likely = (left ?? likeliestOf(logits, logprobs)).slice(0, logprobs);
     return {
       token,
       logprob: logprobOf(token),
@@ -72,10 +79,10 @@ function likeliest(logits: Numbers): number {
   return best;
 }
 
-function drawn(weights: readonly number[], target: number): number {
+function drawn(weights: Float64Array, target: number): number {
   let sum = 0;
-  for (const [at, weight] of weights.entries()) {
-    sum += weight;
+  for (let at = 0; at < weights.length; at += 1) {
+    sum += weights[at] ?? 0;
     if (sum > target) return at;
   }
   return Math.max(
