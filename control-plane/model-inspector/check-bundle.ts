@@ -111,16 +111,16 @@ function checkDecoder(graph: RequestedFile, request: CheckRequest, files: readon
   if (inspection.kind === "refused") return rejected("INVALID_MODEL", `${request.main}: ${inspection.reason}`);
   const { model } = inspection;
   const found = withFile(graph.path, (fd) => {
-    const described = describeDecoder(new BundleFiles(request), model, decoderNodes(fileSource(fd)).weights);
-    const decoder = described.kind === "decoder" ? described.text.decoder : undefined;
-    if (decoder === undefined) return described;
     try {
-      writeEdited(fd, request.editedPath, newOutputsOnly(fileSource(fd), { ...decoder, opset: model.opset }));
+      const described = describeDecoder(new BundleFiles(request), model, decoderNodes(fileSource(fd)).weights);
+      const decoder = described.kind === "decoder" ? described.text.decoder : undefined;
+      if (decoder)
+        writeEdited(fd, request.editedPath, newOutputsOnly(fileSource(fd), { ...decoder, opset: model.opset }));
+      return described;
     } catch (error) {
       if (!isInspectionRefused(error)) throw error;
       return { kind: "refused", reason: error.message } as const;
     }
-    return described;
   });
   if (found.kind === "refused") return rejected("INVALID_MODEL", found.reason);
   const edited = withFile(request.editedPath, (fd) => digestFile(fd, fstatSync(fd).size));

@@ -11,6 +11,7 @@ import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { artifactDigest, chunksOf, manifest as manifestSchema } from "../../../shared/protocol/manifest.ts";
 import {
   field,
+  message,
   node,
   noise,
   onnx,
@@ -119,6 +120,14 @@ describe("the check of an uploaded file", () => {
     const result = await checks.check(await fileOf(bytes));
     expect(result).toMatchObject({ kind: "rejected", code: "INVALID_MODEL" });
     expect(result).toHaveProperty("reason", expect.stringMatching(reason));
+  });
+
+  it("rejects a decoder whose attributes are written as no exporter does", async () => {
+    const bits = field(5, message(field(1, "bits"), field(3, Uint8Array.of(4))));
+    const file = await fileOf(onnx({ nodes: [node("Identity", bits)] }));
+    const result = await checks.check({ ...file, runtime: "generate" });
+    expect(result).toMatchObject({ kind: "rejected", code: "INVALID_MODEL" });
+    expect(result).toHaveProperty("reason", expect.stringMatching(/an attribute's number/));
   });
 
   it("rejects a file whose check takes longer than its deadline, and leaves no process", async () => {

@@ -190,7 +190,7 @@ function scan(source: ByteSource): Graph {
 function scanGraph(reader: WireReader, range: Range): Graph {
   const content = reader.position;
   const outputs = new Map<string, Range>();
-  const operators = new Map<string, number>();
+  const operators = new Set<string>();
   let bits: number | undefined;
   for (let from = reader.position; reader.next(range.to); from = reader.position) {
     if (reader.field === GRAPH.output) {
@@ -198,7 +198,7 @@ function scanGraph(reader: WireReader, range: Range): Graph {
       outputs.set(nameIn(reader, to), { from, to });
     } else if (reader.field === GRAPH.node) {
       const found = operatorIn(reader, reader.enter("a node"));
-      operators.set(found.operator, (operators.get(found.operator) ?? 0) + 1);
+      operators.add(found.operator);
       if (found.operator === "MatMulNBits") bits ??= found.bits;
     } else reader.skip();
   }
