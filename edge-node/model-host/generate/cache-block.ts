@@ -1,3 +1,4 @@
+import { freeBuffer } from "../../../shared/bytes/owned-bytes.ts";
 import type { DecoderModel } from "../../../shared/text/decoder-model.ts";
 
 /** Keys or values, or what else a graph computes. */
@@ -21,35 +22,59 @@ interface Source {
  * The cache of the texts that share a run, a row for each: for every layer the keys and the values, `[rows, heads, capacity,
  * headSize]`. The tokens of a row lie at the beginning of its room, and what follows them is masked; so rows of different
  * lengths need no moving when one of them becomes longer.
+ *
+ * What is moved is freed part by part, because the limit of a host has room for its cache once. A move that runs out of memory
+ * leaves rows without tokens.
  */
 export class CacheBlock {
   readonly shape: CacheShape;
   /** Tokens of each row. */
-  readonly #lengths: number[];
+  #lengths: number[];
   #capacity: number;
-  #parts: readonly Numbers[];
+  #parts: Numbers[] = [];
 
-  private constructor(shape: CacheShape, lengths: readonly number[], capacity: number, parts: readonly Numbers[]) {
+  /** Without its parts. */
+  private constructor(shape: CacheShape, lengths: readonly number[], capacity: number) {
     this.shape = shape;
     this.#lengths = [...lengths];
     this.#capacity = capacity;
-    this.#parts = parts;
   }
 
   /** One row without tokens. */
   static empty(shape: CacheShape): CacheBlock {
-    const parts = Array.from({ length: 2 * shape.layers }, () => numbers(shape, 0));
-    return new CacheBlock(shape, [0], 0, parts);
+    const block = new CacheBlock(shape, [0], 0);
+    block.free();
+    return block;
   }
 
   /** Copies of rows as one block, in their order, with room for `least` tokens each. */
   static of(rows: readonly Source[], least = 0): CacheBlock {
+    const block = CacheBlock.#withoutParts(rows, least);
+    for (let part = 0; part < 2 * block.shape.layers; part += 1) block.#parts.push(block.#copied(part, rows));
+    return block;
+  }
+
+  /** Moves rows into blocks, one for each group of them, as `of` copies them. The blocks that they were in lose all tokens. */
+  static move(groups: readonly (readonly Source[])[], least = 0): readonly CacheBlock[] {
+    const moved = groups.map((rows) => ({ rows, block: CacheBlock.#withoutParts(rows, least) }));
+    const sources = new Set(groups.flat().map(({ block }) => block));
+    const layers = moved[0]?.block.shape.layers ?? 0;
+    try {
+      for (let part = 0; part < 2 * layers; part += 1) {
+        for (const { rows, block } of moved) block.#parts.push(block.#copied(part, rows));
+        for (const source of sources) freePart(source.#parts[part]);
+      }
+    } finally {
+      for (const source of sources) source.free();
+    }
+    return moved.map(({ block }) => block);
+  }
+
+  static #withoutParts(rows: readonly Source[], least: number): CacheBlock {
     const [first] = rows;
     if (first === undefined) throw new Error("a block has at least one row");
     const lengths = rows.map(({ block, row, length = Infinity }) => Math.min(block.lengthOf(row), length));
-    const block = new CacheBlock(first.block.shape, lengths, 0, []);
-    block.#layOut(Math.max(least, ...lengths), rows);
-    return block;
+    return new CacheBlock(first.block.shape, lengths, Math.max(least, ...lengths));
   }
 
   get rows(): number {
@@ -80,8 +105,7 @@ export class CacheBlock {
 
   /** Leaves no room behind its longest row. */
   fit(): void {
-    const longest = Math.max(...this.#lengths);
-    if (longest < this.#capacity) this.#layOut(longest, this.#ownRows());
+    if (Math.max(...this.#lengths) < this.#capacity) this.#layOut();
   }
 
   /**
@@ -94,7 +118,7 @@ export class CacheBlock {
     if (added.length !== this.#parts.length * this.rows * heads * width)
       throw new Error("the graph put out more or fewer keys and values than it declares");
     const needed = Math.max(...this.#lengths) + count;
-    if (needed > this.#capacity) this.#layOut(hasRoom ? needed + roomFor(needed) : needed, this.#ownRows());
+    if (needed > this.#capacity) this.#layOut(hasRoom ? needed + roomFor(needed) : needed);
     let from = 0;
     for (const part of this.#parts)
       this.#lengths.forEach((length, row) => {
@@ -106,30 +130,43 @@ export class CacheBlock {
     this.#lengths.forEach((length, row) => (this.#lengths[row] = length + count));
   }
 
-  #ownRows(): readonly Source[] {
-    return this.#lengths.map((_, row) => ({ block: this, row }));
+  /** Leaves its rows without tokens, and frees its memory. */
+  free(): void {
+    this.#parts.forEach(freePart);
+    this.#parts = Array.from({ length: 2 * this.shape.layers }, () => numbers(this.shape, 0));
+    this.#lengths.fill(0);
+    this.#capacity = 0;
   }
 
-  /** Copies the tokens of `rows`, which may be its own, into room for `capacity` tokens each. */
-  #layOut(capacity: number, rows: readonly Source[]): void {
-    const { heads, headSize, layers } = this.shape;
-    const from = rows.map(({ block, row }) => ({ row, parts: block.#parts, capacity: block.#capacity }));
-    const parts = Array.from({ length: 2 * layers }, (_, at) => {
-      const part = numbers(this.shape, rows.length * heads * capacity * headSize);
-      from.forEach((source, row) => {
-        const all = source.parts[at];
-        const width = this.lengthOf(row) * headSize;
-        for (let head = 0; all !== undefined && head < heads; head += 1) {
-          const start = (source.row * heads + head) * source.capacity * headSize;
-          part.set(all.subarray(start, start + width), (row * heads + head) * capacity * headSize);
-        }
-      });
-      return part;
+  /** Gives each row room for `least` tokens, and for no more than the longest has. */
+  #layOut(least = 0): void {
+    const rows = this.#lengths.map((_, row) => ({ block: this, row }));
+    const [moved] = CacheBlock.move([rows], least);
+    if (moved === undefined) return;
+    this.#parts = moved.#parts;
+    this.#lengths = moved.#lengths;
+    this.#capacity = moved.#capacity;
+  }
+
+  /** A part with the tokens of `rows`, which are those of this block. */
+  #copied(part: number, rows: readonly Source[]): Numbers {
+    const { heads, headSize } = this.shape;
+    const copy = numbers(this.shape, rows.length * heads * this.#capacity * headSize);
+    rows.forEach(({ block, row }, to) => {
+      const all = block.#parts[part];
+      const width = this.lengthOf(to) * headSize;
+      for (let head = 0; all !== undefined && head < heads; head += 1) {
+        const start = (row * heads + head) * block.#capacity * headSize;
+        copy.set(all.subarray(start, start + width), (to * heads + head) * this.#capacity * headSize);
+      }
     });
-    this.#parts = parts;
-    this.#capacity = capacity;
+    return copy;
   }
 }
+
+const freePart = (part: Numbers | undefined): void => {
+  if (part !== undefined) freeBuffer(part);
+};
 
 const numbers = ({ cacheType }: CacheShape, length: number): Numbers =>
   cacheType === "FP16" ? new Float16Array(length) : new Float32Array(length);

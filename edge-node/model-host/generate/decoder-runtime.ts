@@ -125,6 +125,7 @@ class DecoderRuntime implements TextRuntime {
         if (this.#ends.has(made.token)) return;
         yield made;
         if (control.isCancelled() || tokens.length >= this.contextTokens) return;
+        requireCache(place);
         tokens.push(made.token);
         logits = (await this.#loop.token(row, made.token, () => control.isCancelled()))?.logits;
       }
@@ -134,7 +135,9 @@ class DecoderRuntime implements TextRuntime {
   }
 
   /** Takes the next part of a prompt in. The logits behind it, if it is the last one; undefined when nobody wants it any more. */
-  async #read({ row, tokens }: Place, prompt: readonly number[], control: Control): Promise<Numbers | undefined> {
+  async #read(place: Place, prompt: readonly number[], control: Control): Promise<Numbers | undefined> {
+    requireCache(place);
+    const { row, tokens } = place;
     const rest = prompt.length - tokens.length;
     const count = rest <= this.#step.tokens ? rest : Math.min(this.#step.tokens, rest - LAST_TOKENS);
     const part = prompt.slice(tokens.length, tokens.length + count);
@@ -161,6 +164,11 @@ class DecoderRuntime implements TextRuntime {
     place.tokens.splice(0, place.tokens.length, ...from.tokens.slice(0, length));
     return length;
   }
+}
+
+/** A step that runs out of memory loses the tokens of all texts that it moves, of which only those that it computes fail with it. */
+function requireCache({ row, tokens }: Place): void {
+  if (row.length !== tokens.length) throw new Error("memory ran out, and the tokens of this text were lost");
 }
 
 /** How many tokens of the prompt a place holds already. What belongs to another tenant counts as nothing: the answer would show it. */

@@ -144,20 +144,25 @@ function together(rows: readonly Row[]): Batch {
   const batches = new Set(rows.map(({ batch }) => batch));
   const [only] = batches;
   if (only !== undefined && batches.size === 1 && only.rows.length === rows.length) return only;
+  const all = [...batches].flatMap((batch) => batch.rows);
+  const mine = all.filter((row) => wanted.has(row));
   const others = [...batches].map((batch) => batch.rows.filter((row) => !wanted.has(row)));
-  for (const rest of others) if (rest.length > 0) gather(rest);
-  return gather([...batches].flatMap((batch) => batch.rows.filter((row) => wanted.has(row))));
+  const [batch] = regroup([mine, ...others.filter((rest) => rest.length > 0)]);
+  if (batch === undefined) throw new Error("a step has at least one row");
+  return batch;
 }
 
-/** Copies the rows into a block of their own. */
-function gather(rows: readonly Row[]): Batch {
-  const block = CacheBlock.of(rows.map((row) => ({ block: row.batch.block, row: row.at })));
-  const batch = { block, rows };
-  rows.forEach((row, at) => {
-    row.batch = batch;
-    row.at = at;
+/** Moves the rows of each group into a block of their own. Their batches have no other rows that are needed. */
+function regroup(groups: readonly (readonly Row[])[]): readonly Batch[] {
+  const blocks = CacheBlock.move(groups.map((rows) => rows.map((row) => ({ block: row.batch.block, row: row.at }))));
+  return blocks.map((block, group) => {
+    const batch = { block, rows: groups[group] ?? [] };
+    batch.rows.forEach((row, at) => {
+      row.batch = batch;
+      row.at = at;
+    });
+    return batch;
   });
-  return batch;
 }
 
 /** Leaves in `row` the first `length` tokens of `from`, which may be itself, and copies them if they are another's. */
@@ -172,8 +177,9 @@ export function keepFirst(row: Row, from: Row, length: number): void {
   row.batch.block.truncate(row.at, length);
 }
 
-/** The other rows of its batch go on without it. */
+/** The other rows of its batch go on without it, and what it held is freed. */
 function leave(row: Row): void {
   const rest = row.batch.rows.filter((each) => each !== row);
-  if (rest.length > 0) gather(rest);
+  if (rest.length > 0) regroup([rest]);
+  else row.batch.block.free();
 }

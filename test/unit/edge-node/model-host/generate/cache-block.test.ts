@@ -56,6 +56,35 @@ describe("CacheBlock", () => {
     expect(read(copy)).toEqual(made(0, 20));
   });
 
+  it("moves rows into other blocks, and frees the one that they were in", () => {
+    const both = CacheBlock.of([
+      { block: blockOf(70), row: 0 },
+      { block: blockOf(90), row: 0 },
+    ]);
+    const parts = [...both.parts];
+    const [first, second] = CacheBlock.move([[{ block: both, row: 1 }], [{ block: both, row: 0 }]]);
+    expect(first && read(first)).toEqual(made(0, 90));
+    expect(second && read(second)).toEqual(made(0, 70));
+    expect(parts.map(({ length }) => length)).toEqual([0, 0, 0, 0]);
+    expect([both.lengthOf(0), both.lengthOf(1), both.capacity]).toEqual([0, 0, 0]);
+  });
+
+  it("leaves rows without tokens rather than with wrong ones when memory runs out", () => {
+    const block = blockOf(90);
+    expect(() => CacheBlock.move([[{ block, row: 0 }]], 2 ** 50)).toThrow(/Invalid typed array length/);
+    expect([block.lengthOf(0), block.capacity]).toEqual([0, 0]);
+    block.append(made(0, 2), 2, { hasRoom: true });
+    expect(read(block)).toEqual(made(0, 2));
+  });
+
+  it("frees what it outgrows", () => {
+    const block = blockOf(90);
+    const parts = [...block.parts];
+    block.append(made(90, 100), 100, { hasRoom: true });
+    expect(read(block)).toEqual(made(0, 190));
+    expect(parts.map(({ length }) => length)).toEqual([0, 0, 0, 0]);
+  });
+
   it.each([1, 3])("refuses %i tokens where two were computed, and keeps what it has", (count) => {
     const block = blockOf(5);
     expect(() => block.append(made(5, count), 2, { hasRoom: true })).toThrow(/more or fewer keys and values/);
