@@ -29,7 +29,7 @@ export interface OpenedDecoder {
   readonly noBatchReason: string | undefined;
 }
 
-/** A decoder in ONNX with its tokenizer. Tries first what its graph bears. */
+/** A decoder in ONNX with its tokenizer. Tries first which runs its graph allows. */
 export async function openDecoder(
   { file, threads, contextTokens, sequences }: TextHostTask,
   { directory, decoder, vocabulary }: DecoderFolder,

@@ -15,7 +15,7 @@ const ROOM = 64;
 const PRIME = 7_919;
 
 /**
- * What a graph bears, tried with made-up texts. Undefined: texts of several lengths may share a run; else why not. Whether
+ * Which runs a graph allows, tried with made-up texts. Undefined: texts of several lengths may share a run; else why not. Whether
  * there may be room behind a text is set at `graph`.
  */
 export async function whyAlone(graph: DecoderGraph, vocabulary: number): Promise<string | undefined> {
@@ -47,19 +47,12 @@ export async function whyAlone(graph: DecoderGraph, vocabulary: number): Promise
         return "the graph takes positions from the length of its cache: each text runs alone";
       }
     const together = await behind([...texts.keys()], ROOM);
-    for (const at of texts.keys())
-      if (
-        differences(
-          (
-            await behind(
-              texts.map(() => at),
-              ROOM,
-            )
-          ).slice(at, at + 1),
-          together.slice(at, at + 1),
-        ).most > SAME_RUN
-      )
+    for (const at of texts.keys()) {
+      const same = texts.map(() => at);
+      const alike = (await behind(same, ROOM)).slice(at, at + 1);
+      if (differences(alike, together.slice(at, at + 1)).most > SAME_RUN)
         return "an answer depends on the other texts of its run, as with dynamic quantisation: each text runs alone";
+    }
     return undefined;
   } catch (error) {
     graph.hasRoom = false;
