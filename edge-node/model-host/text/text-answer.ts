@@ -12,8 +12,6 @@ import { TokenLog } from "./token-log.ts";
 import { ToolCallReader } from "./tool-calls.ts";
 
 const ID_BYTES = 12;
-/** A whole answer is silent while it is made, so a space, which JSON allows before it, shows that it comes. */
-const SIGN_OF_LIFE_MS = 5_000;
 /** A grammar lets white space follow the value, and some models write it without end. */
 const ENDLESS_SPACE = "\n\n\n\n";
 /** A host whose requests all wait for their readers is silent and well, in ms. */
@@ -21,13 +19,16 @@ const WAITING_SIGN_MS = 1_000;
 /**
  * What an answer may wait for its reader, all of its waits together, and how long its next token may take, in ms. Without
  * the first bound a reader that takes a byte now and then holds a place of the model for hours.
+ * After `signMs` without a byte a sign of life is sent, as an answer that is silent for `STREAM_STALL_MS` is ended: a whole one is
+ * silent while it is made, and a stream while what comes is held back, such as a call of a tool.
  */
-const BOUNDS: Bounds = { readerMs: 30_000, tokenMs: 30_000 };
+const BOUNDS: Bounds = { readerMs: 30_000, tokenMs: 30_000, signMs: 5_000 };
 const encoder = new TextEncoder();
 
 interface Bounds {
   readonly readerMs: number;
   readonly tokenMs: number;
+  readonly signMs: number;
 }
 
 interface Parts {
@@ -41,7 +42,7 @@ interface Parts {
   /** A sign of life, while no answer comes of what is computed. */
   readonly onStep: () => void;
   /** Default: `BOUNDS`. */
-  readonly bounds?: Bounds;
+  readonly bounds?: Partial<Bounds>;
 }
 
 /** A choice as far as it was made. */
@@ -74,7 +75,7 @@ export class TextAnswer {
   readonly #facts: ConstructorParameters<typeof StreamedAnswer>[0];
   readonly #choices: Written[];
   #pieces: AnswerInPieces | undefined;
-  #saidAt = -Infinity;
+  #wroteAt = -Infinity;
   #outputTokens = 0;
   #cachedTokens = 0;
   readonly #bounds: Bounds;
@@ -90,7 +91,7 @@ export class TextAnswer {
     const api = question.openai;
     const id = `${api === "chat" ? "chatcmpl" : "cmpl"}-${randomBytes(ID_BYTES).toString("hex")}`;
     this.#parts = parts;
-    this.#bounds = parts.bounds ?? BOUNDS;
+    this.#bounds = { ...BOUNDS, ...parts.bounds };
     // `send` rejects with it; a failure after that is no unhandled rejection.
     this.#failed.promise.catch(() => undefined);
     this.#facts = { api, id, created: Math.floor(Date.now() / 1_000), model: question.request.model };
@@ -239,17 +240,16 @@ export class TextAnswer {
   }
 
   async #show(index: number, written: Written, { text, logprobs }: Shown): Promise<void> {
+    const isSilent = performance.now() - this.#wroteAt >= this.#bounds.signMs;
     if (this.#parts.plan.streams) {
-      if (text !== "") await this.#write(this.#events.text(index, text, logprobs, written.length));
+      if (text !== "" || isSilent) await this.#write(this.#events.text(index, text, logprobs, written.length));
       written.length += text.length;
       return;
     }
     written.text += text;
     if (logprobs !== undefined) written.logprobs?.push(...logprobs);
-    const now = performance.now();
-    if (now - this.#saidAt < SIGN_OF_LIFE_MS) return;
-    this.#saidAt = now;
-    await this.#write(" ");
+    // JSON allows it before the answer.
+    if (isSilent) await this.#write(" ");
   }
 
   async #call(index: number, written: Written, calls: readonly ToolCall[]): Promise<void> {
@@ -261,6 +261,7 @@ export class TextAnswer {
 
   /** Waits for the reader: a slow one delays this answer alone. */
   async #write(text: string): Promise<void> {
+    this.#wroteAt = performance.now();
     if (text === "" || this.#isOver) return;
     const pieces = this.#pieces;
     if (pieces === undefined) throw new Error("an answer is written before it began");

@@ -38,7 +38,7 @@ async function planOf(runtime: Speaker, request: object) {
   return planText(asked, runtime, new ChatPrompt(runtime));
 }
 
-async function answerOf(said: string, request: object): Promise<string> {
+async function answerOf(said: string, request: object, bounds: { readonly signMs?: number } = {}): Promise<string> {
   const runtime = new Speaker(said);
   let written = "";
   const answer = new TextAnswer({
@@ -48,6 +48,7 @@ async function answerOf(said: string, request: object): Promise<string> {
     begin: () => new AnswerInPieces((_, body) => (written += Buffer.from(body).toString("latin1"))),
     isCancelled: () => false,
     onStep: () => undefined,
+    bounds,
   });
   await answer.send();
   return Buffer.from(written, "latin1").toString("utf8");
@@ -106,6 +107,15 @@ describe("a model with tools", () => {
       { tool_calls: [{ index: 1, id, ...call }], reason: null },
       { reason: "tool_calls" },
     ]);
+  });
+
+  it("shows in a stream that it writes a call, or the stream would be taken for one that hangs", async () => {
+    const chunks = chunksOf(await answerOf(`So.${CALL}`, { tools, stream: true }, { signMs: 0 }));
+    const signs = chunks.filter((chunk) => "content" in chunk && chunk.content === "");
+    // One for each character of the call, after the one that begins the answer.
+    expect(signs.length).toBeGreaterThan(CALL.length - 5);
+    expect(chunks).toContainEqual({ tool_calls: [{ index: 0, id: expect.any(String), ...call }], reason: null });
+    expect(chunks.at(-1)).toEqual({ reason: "tool_calls" });
   });
 
   it("writes text where no tool may be called", async () => {
