@@ -23,7 +23,9 @@ export class ChatPrompt {
     const isCalling =
       tools.length > 0 || messages.some(({ role, tool_calls: calls }) => role === "tool" || calls != null);
     if (isCalling && !hasKnownCalls(this.#runtime.chatTemplate ?? ""))
-      throw invalid("`tools`: this model's template has no calls of tools in a form that is known here (<tool_call>)");
+      throw invalid(
+        "`tools`: this model's template has no calls of tools in a form that is known here (JSON in <tool_call>)",
+      );
     const { bos, eos } = this.#runtime.specialTexts;
     try {
       return this.#template.render({

@@ -8,8 +8,12 @@ const ID_BYTES = 12;
 /** Of a call that has begun. What is longer is text. */
 const MAX_CALL_LENGTH = 262_144;
 
+/** JSON has the key in quotes, which are escaped where the template has them in a text. Others write XML between the same tags. */
+const JSON_CALL = /["']arguments\\?["']/;
+
 /** Whether a template shows its model tools, and makes it write calls as Hermes and Qwen do: JSON between two tags. */
-export const hasKnownCalls = (template: string): boolean => template.includes(BEGIN) && /\btools\b/.test(template);
+export const hasKnownCalls = (template: string): boolean =>
+  template.includes(BEGIN) && /\btools\b/.test(template) && JSON_CALL.test(template);
 
 export interface Found {
   /** What is no call. */

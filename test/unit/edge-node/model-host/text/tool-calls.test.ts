@@ -60,9 +60,18 @@ describe("ToolCallReader", () => {
 });
 
 describe("hasKnownCalls", () => {
-  it("knows templates that show tools and write calls between tags", () => {
-    expect(hasKnownCalls("{% if tools %}<tool_call>{% endif %}")).toBe(true);
-    expect(hasKnownCalls("{% for m in messages %}{{ m.content }}{% endfor %}")).toBe(false);
-    expect(hasKnownCalls("{% if tools %}[TOOL_CALLS]{% endif %}")).toBe(false);
+  it.each([
+    `{% if tools %}<tool_call>{"name": <function-name>, "arguments": <args-json-object>}</tool_call>{% endif %}`,
+    String.raw`{% if tools %}{{ "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args>}\n</tool_call>" }}{% endif %}`,
+  ])("knows the template %s, which shows tools and writes calls in JSON between tags", (template) => {
+    expect(hasKnownCalls(template)).toBe(true);
+  });
+
+  it.each([
+    ["no tools", "{% for m in messages %}{{ m.content }}{% endfor %}"],
+    ["other tags", `{% if tools %}[TOOL_CALLS][{"name": "", "arguments": {}}]{% endif %}`],
+    ["XML between the tags", "{% if tools %}<tool_call>\n<function={{ call.name }}>{{ call.arguments }}{% endif %}"],
+  ])("does not know a template with %s", (_, template) => {
+    expect(hasKnownCalls(template)).toBe(false);
   });
 });

@@ -9,7 +9,7 @@ import { textQuestion } from "../../../../../shared/openai/requests.ts";
 import { WordRuntime } from "../../../../support/models/word-runtime.ts";
 
 /** As Qwen's templates write tools and calls, in short. */
-const TEMPLATE = `{% if tools %}{{ tools | map(attribute="function") | list | tojson }}<tool_call>{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for call in m.tool_calls or [] %}<tool_call>{{ call.function.name }}:{{ call.function.arguments.city }}</tool_call>{% endfor %}{% endfor %}`;
+const TEMPLATE = `{% if tools %}{{ tools | map(attribute="function") | list | tojson }}<tool_call>{"name", "arguments"}</tool_call>{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% for call in m.tool_calls or [] %}<tool_call>{{ call.function.name }}:{{ call.function.arguments.city }}</tool_call>{% endfor %}{% endfor %}`;
 
 /** Says `said`, one token for each character. */
 class Speaker extends WordRuntime {
@@ -70,7 +70,7 @@ describe("a model with tools", () => {
     ];
     await planOf(runtime, { tools, messages: turns });
     expect(runtime.tokenized.at(-1)).toBe(
-      '[{"name": "weather", "parameters": {"type": "object"}}]<tool_call>[user]How is it in Zürich?[assistant]<tool_call>weather:Zürich</tool_call>[tool]warm',
+      '[{"name": "weather", "parameters": {"type": "object"}}]<tool_call>{"name", "arguments"}</tool_call>[user]How is it in Zürich?[assistant]<tool_call>weather:Zürich</tool_call>[tool]warm',
     );
   });
 
