@@ -2,8 +2,11 @@ import { seededRandom, type Random } from "../../../shared/base/random.ts";
 import type { MadeToken, Sampling } from "../text/text-runtime.ts";
 import type { Numbers } from "./cache-block.ts";
 
-/** A token that is so far below the likeliest is not looked at unless those above it are too few: e⁻¹⁸ is 1.5e-8. */
-const FAR_BELOW = 18;
+/**
+ * Tokens are put in order down to so far below the likeliest, and further down only where those are too few: to sort a whole
+ * vocabulary takes as long as a small model computes.
+ */
+const FAR_BELOW = [3, 6, 9, 12, 15, 18, 21, 24] as const;
 
 /**
  * Draws tokens as llama.cpp does, in this order: penalties, `topK`, `topP`, `minP`, temperature. With the temperature 0 it
@@ -56,7 +59,7 @@ export class Sampler {
     const token = temperature > 0 ? tokenAt(drawn(weights, this.#random.next() * sum)) : best;
     if (logprobs === undefined) return { token };
     const logprobOf = (which: number): number => ((logits[which] ?? 0) - most) * scale - Math.log(sum);
-    const likely = (left ?? likeliestOf(logits, logprobs)).slice(0, logprobs);
+    const likely = (left ?? likeliestOf(logits, ({ length }) => length >= logprobs)).slice(0, logprobs);
     return {
       token,
       logprob: logprobOf(token),
@@ -91,10 +94,14 @@ function drawn(weights: Float64Array, target: number): number {
   );
 }
 
-/** The likeliest ones, at least `count` if there are so many, the likeliest first. */
-function likeliestOf(logits: Numbers, count: number): readonly number[] {
-  const near = ordered(logits, (logits[likeliest(logits)] ?? 0) - FAR_BELOW);
-  return near.length >= count ? near : ordered(logits, -Infinity);
+/** The likeliest tokens, the likeliest first: as many as are enough, or all. */
+function likeliestOf(logits: Numbers, isEnough: (tokens: readonly number[]) => boolean): readonly number[] {
+  const most = logits[likeliest(logits)] ?? 0;
+  for (const below of FAR_BELOW) {
+    const near = ordered(logits, most - below);
+    if (isEnough(near)) return near;
+  }
+  return ordered(logits, -Infinity);
 }
 
 /** The tokens that may be drawn, the likeliest first. At least one of the three cuts something off. */
@@ -102,19 +109,24 @@ function kept(logits: Numbers, { topK, topP, minP }: Pick<Sampling, "topK" | "to
   const most = logits[likeliest(logits)] ?? 0;
   const least = minP > 0 ? most + Math.log(minP) : -Infinity;
   if (topK === 0 && topP >= 1) return ordered(logits, least);
-  let tokens = likeliestOf(logits, topK);
-  if (topK > 0) tokens = tokens.slice(0, topK);
-  if (topP < 1) {
-    let sum = 0;
-    for (const token of topK > 0 ? tokens : logits.keys()) sum += Math.exp((logits[token] ?? 0) - most);
-    let count = withMass(tokens, logits, { most, mass: topP * sum });
-    if (count === undefined && topK === 0) {
-      tokens = ordered(logits, -Infinity);
-      count = withMass(tokens, logits, { most, mass: topP * sum });
-    }
-    tokens = tokens.slice(0, count);
-  }
+  const first = topK > 0 ? likeliestOf(logits, ({ length }) => length >= topK).slice(0, topK) : undefined;
+  const tokens = topP < 1 ? nucleus(logits, first, { most, topP }) : (first ?? []);
   return tokens.filter((token, at) => at === 0 || (logits[token] ?? 0) >= least);
+}
+
+/** Of `tokens`, which are in order, or of all: the likeliest that have `topP` of their weight together. */
+function nucleus(
+  logits: Numbers,
+  tokens: readonly number[] | undefined,
+  { most, topP }: { readonly most: number; readonly topP: number },
+): readonly number[] {
+  const tokenAt = (at: number): number => (tokens === undefined ? at : (tokens[at] ?? 0));
+  const count = tokens?.length ?? logits.length;
+  let sum = 0;
+  for (let at = 0; at < count; at += 1) sum += Math.exp((logits[tokenAt(at)] ?? 0) - most);
+  const needed = (some: readonly number[]): number | undefined => withMass(some, logits, { most, mass: topP * sum });
+  const some = tokens ?? likeliestOf(logits, (near) => needed(near) !== undefined);
+  return some.slice(0, needed(some));
 }
 
 /** How many of the first tokens have so much weight together; undefined when all of them have less. */

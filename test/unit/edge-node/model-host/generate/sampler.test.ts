@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { Sampler } from "../../../../../edge-node/model-host/generate/sampler.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
 import { GREEDY, type Sampling } from "../../../../../edge-node/model-host/text/text-runtime.ts";
 
 const LOGITS = [1, 4, 2, 3, -30, 0];
@@ -46,6 +47,18 @@ describe("Sampler", () => {
     const far = [20, 0, 0, 0];
     expect(seen({ topK: 2, temperature: 50 }, far)).toEqual([0, 1]);
     expect(seen({ topP: 1 - 1e-12, temperature: 50 }, far)).toEqual([0, 1, 2, 3]);
+  });
+
+  it.each([0.1, 0.5, 0.9, 0.999, 1 - 1e-6])("keeps for topP %d what sorting all tokens keeps", (topP) => {
+    const random = seededRandom(5);
+    const values = logits(Array.from({ length: 400 }, () => 30 * random.next() ** 3));
+    const sorted = Array.from(values.keys()).toSorted((a, b) => (values[b] ?? 0) - (values[a] ?? 0));
+    const weights = sorted.map((token) => Math.exp((values[token] ?? 0) - 30));
+    const sum = weights.reduce((all, weight) => all + weight, 0);
+    let mass = 0;
+    const count = 1 + weights.findIndex((weight) => (mass += weight) >= topP * sum);
+    const { likely = [] } = drawer({ topP, logprobs: values.length }).draw(values);
+    expect(likely.map(({ token }) => token)).toEqual(sorted.slice(0, count));
   });
 
   it("makes tokens less likely that came before, by how often and by whether they did", () => {
