@@ -14,7 +14,7 @@ import {
 import { externalLocations } from "./external-locations.ts";
 import { noGraph } from "./folders/checkpoint.ts";
 import { type FoundGraph, listed, listFolder, unfit } from "./folders/folder.ts";
-import { findDecoder } from "./folders/decoder.ts";
+import { findDecoder, isDecoder } from "./folders/decoder.ts";
 import { findEncoder } from "./folders/encoder.ts";
 import { findMlflowGraph, MLMODEL } from "./folders/mlflow.ts";
 import { findTritonGraph, isTritonModel, tritonModels } from "./folders/triton.ts";
@@ -173,8 +173,13 @@ async function wholeFolder(root: string, paths: readonly string[], named: string
     );
   const { main } = found;
   const own = await graph(join(root, main));
+  const asTensors = isDecoder(join(root, main))
+    ? [
+        `${main} is a decoder with its cache: without tokenizer.json and config.json in the folder it is published as a model of tensors, and writes no text.`,
+      ]
+    : [];
   const [only, ...more] = paths;
-  if (only !== undefined && more.length === 0) return { ...own, notes: [] };
+  if (only !== undefined && more.length === 0) return { ...own, notes: asTensors };
   const prefix = main.slice(0, main.lastIndexOf("/") + 1);
   const needed = new Set(own.files.length === 1 ? [main] : own.files.map(({ path }) => prefix + path));
   const others = new Set(graphs.filter((path) => path !== main).flatMap((path) => [path, ...dataOf(root, path)]));
@@ -186,6 +191,7 @@ async function wholeFolder(root: string, paths: readonly string[], named: string
     main,
     files: sent.filter((path) => !empty.includes(path)).map((path) => ({ local: join(root, path), path })),
     notes: [
+      ...asTensors,
       ...(left.length === 0 ? [] : [`Not sent, as they are other graphs: ${listed(left)}.`]),
       ...(empty.length === 0 ? [] : [`Not sent, as they are empty: ${listed(empty)}.`]),
     ],

@@ -56,7 +56,7 @@ export function findDecoder(
 }
 
 /** It takes tokens and a cache, and puts out logits. */
-function isDecoder(graph: string): boolean {
+export function isDecoder(graph: string): boolean {
   const { inputs, outputs } = graphNames(graph);
   return inputs.includes("input_ids") && inputs.includes("past_key_values.0.key") && outputs.includes("logits");
 }

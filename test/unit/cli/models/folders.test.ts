@@ -71,6 +71,22 @@ describe("a decoder", () => {
   });
 });
 
+describe("a decoder without its tokenizer", () => {
+  it.each([
+    ["alone", {}],
+    ["beside its configuration", { "config.json": "{}" }],
+  ])("is a model of tensors %s, and the push says so", async (_, beside) => {
+    await write({ ...beside, "model.onnx": tinyDecoder()["model.onnx"] ?? "" });
+    const { runtime, notes } = await found();
+    expect([runtime, notes]).toEqual([
+      "onnx",
+      [
+        "model.onnx is a decoder with its cache: without tokenizer.json and config.json in the folder it is published as a model of tensors, and writes no text.",
+      ],
+    ]);
+  });
+});
+
 describe("an encoder", () => {
   const described: Readonly<Record<string, Content>> = {
     ...tinyEncoder(),
