@@ -44,7 +44,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   // Its parts can be put together, and the whole of them cannot be written.
   "a message too deep": streamed((response) =>
     response.end(
-      `data: {"choices":[{"index":0,"delta":${'{"a":'.repeat(5_000)}0${"}".repeat(5_000)},"finish_reason":"stop"}]}\n\n`,
+      `data: {"choices":[{"index":0,"delta":${'{"a":'.repeat(3_000)}0${"}".repeat(3_000)},"finish_reason":"stop"}]}\n\n`,
     ),
   ),
   "an error within": streamed((response) => response.end(event({ error: { message: "out of memory", code: 500 } }))),
