@@ -97,6 +97,13 @@ async function sample(send: () => Promise<Response>): Promise<LoadSample> {
   } catch (error) {
     const ms = performance.now() - sentAt;
     const nothing = { node: "", attempt: 0, inferMs: 0, retryAfter: "", code: "" };
-    return { sentAt, status: 0, ms, ...nothing, error: String(error) };
+    // `fetch failed` has what happened below it.
+    return {
+      sentAt,
+      status: 0,
+      ms,
+      ...nothing,
+      error: String(error instanceof Error ? (error.cause ?? error) : error),
+    };
   }
 }
