@@ -214,7 +214,8 @@ function passed(record: RolloutRecord, author: Author): RolloutChange {
 
 /** Where nodes are away the planner removes the new version when they are back. */
 function finishReturn(record: RolloutRecord, view: RolloutView, author: Author): RolloutChange | undefined {
-  if (view.nodes.values().some(({ isThere, fresh }) => isThere && fresh !== undefined)) return undefined;
+  const isWantedStill = view.nodes.values().some(({ isThere, fresh }) => isThere && fresh !== undefined);
+  if (isWantedStill || view.isFreshLeaving) return undefined;
   return enter(record, author, {
     phase: "rolled-back",
     reason: record.reason,

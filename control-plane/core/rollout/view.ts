@@ -39,6 +39,8 @@ export interface RolloutView {
   readonly nodes: ReadonlyMap<string, NodeView>;
   /** Most of the fleet is gone at once: the network is the likelier cause. */
   readonly isMassLoss: boolean;
+  /** The new version is wanted no more on a node that is there, and has not left it yet. */
+  readonly isFreshLeaving: boolean;
 }
 
 /** What the record's rollout of the deployment sees of the fleet. */
@@ -47,9 +49,8 @@ export function viewOf(
   { name }: FleetDeployment,
   { record, context }: { readonly record: RolloutRecord; readonly context: PlanContext },
 ): RolloutView {
-  const placements = placementsOfDeployment(fleet, name).filter(
-    (each) => isWanted(each) && each.model === record.model && [record.from, record.to].includes(each.version),
-  );
+  const all = placementsOfDeployment(fleet, name).filter(({ model }) => model === record.model);
+  const placements = all.filter((each) => isWanted(each) && [record.from, record.to].includes(each.version));
   const byNode = Map.groupBy(placements, ({ nodeId }) => nodeId);
   const ids = new Set<string>([...byNode.keys(), ...record.nodes.map(({ nodeId }) => nodeId)]);
   const views = [...ids].flatMap((id): NodeView[] => {
@@ -57,7 +58,13 @@ export function viewOf(
     return node ? [nodeView(fleet, node, { present: byNode.get(node.id) ?? [], record, context })] : [];
   });
   const sorted = views.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { nodes: new Map(sorted.map((view) => [view.id, view])), isMassLoss: brakeOf(fleet, context).isOfFleet };
+  const isFreshLeaving = all.some((each) => {
+    const node = fleet.nodes.get(each.nodeId);
+    const isLeaving = each.version === record.to && !isWanted(each) && each.state !== "gone";
+    return isLeaving && node !== undefined && stateFor(node, context) === "ready";
+  });
+  const nodes = new Map(sorted.map((view) => [view.id, view]));
+  return { nodes, isMassLoss: brakeOf(fleet, context).isOfFleet, isFreshLeaving };
 }
 
 function nodeView(

@@ -24,7 +24,7 @@ const node: NodeView = {
   hasOld: true,
   fresh: undefined,
 };
-const view = { nodes: new Map([[node.id, node]]), isMassLoss: false };
+const view = { nodes: new Map([[node.id, node]]), isMassLoss: false, isFreshLeaving: false };
 
 describe("a rollout that waits for a node without room", () => {
   it.each(["staging", "switching"] as const)("pauses after two minutes (%s)", (phase) => {

@@ -377,6 +377,20 @@ describe("operators", () => {
     expect(world.readyOn(1)).toEqual(ALL);
   });
 
+  it("see that a rollout has returned when the new version has left the nodes that are there", () => {
+    const world = atVersion1();
+    world.declare({ version: 2 });
+    during("baking", world);
+    const away = world.rollout?.nodes.find(({ state }) => state === "switched")?.node ?? "";
+    world.unplug(away);
+    expect(world.act("abort")).toBeUndefined();
+    for (let turn = 0; turn < 5; turn += 1) for (const step of world.steps()) world.execute(step);
+    expect(world.readyOn(2)).toEqual([]);
+    expect(world.rollout?.phase).toBe("rolling-back");
+    world.standStill();
+    expect(world.rollout?.phase).toBe("rolled-back");
+  });
+
   it("declare a newer version while one bakes: it takes its place, from the same old version", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
