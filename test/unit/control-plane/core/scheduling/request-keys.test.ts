@@ -1,0 +1,116 @@
+import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
+import type { PlacementRequest } from "../../../../../control-plane/core/scheduling/candidate.ts";
+import { DEFAULT_PROFILE } from "../../../../../control-plane/core/scheduling/profile.ts";
+import type { Capabilities } from "../../../../../shared/protocol/messages.ts";
+import type { EncoderModel } from "../../../../../shared/text/encoder-model.ts";
+import type { TextModel } from "../../../../../shared/text/text-model.ts";
+import { aNode } from "../../../../support/fleet/fleet-builder.ts";
+import { aCandidate, aLoad, aRequest } from "../../../../support/fleet/scheduling-fixture.ts";
+
+const optional = { name: "w", datatype: "FP32" as const, shape: [1], parameters: { optional: true as const } };
+
+/** Everything of a version that a node may lack something for, or that takes longer somewhere. */
+const anyVersion = {
+  text: fc.constantFrom(undefined, {} as TextModel, { decoder: {} } as unknown as TextModel),
+  encoder: fc.constantFrom(undefined, { maxTokens: 256 } as unknown as EncoderModel),
+  engine: fc.constantFrom(
+    undefined,
+    undefined,
+    undefined,
+    { kind: "text" as const, model: "qwen" },
+    { kind: "text" as const, model: "other" },
+    { kind: "tensors" as const, model: "qwen" },
+  ),
+  opset: fc.constantFrom(undefined, 17, 23),
+  irVersion: fc.constantFrom(undefined, 8, 12),
+  inputs: fc.constantFrom([], [optional]),
+  damage: fc.constantFrom(undefined, "chunk 3 is not whole"),
+  bytes: fc.constantFrom(1_000, 400_000_000),
+};
+const anySpec = {
+  residency: fc.constantFrom("any" as const, "edge-only" as const, "cloud-only" as const),
+  where: fc.constantFrom({}, { matchLabels: { gpu: "t4" } }, { matchLabels: { zone: "a" } }),
+  p95Ms: fc.constantFrom(10, 250),
+};
+const anyNeed = { memMiB: fc.constantFrom(100, 600, 2_000), diskMiB: fc.constantFrom(100, 600, 2_000) };
+
+const anyFacts = fc.record({ ...anyVersion, ...anySpec, ...anyNeed });
+type Facts = typeof anyFacts extends fc.Arbitrary<infer Each> ? Each : never;
+
+/** Two requests that differ in one thing at most. */
+const anyTwo = fc
+  .tuple(anyFacts, anyFacts, fc.constantFrom(...Object.keys({ ...anyVersion, ...anySpec, ...anyNeed })))
+  .map(([first, other, field]): readonly [PlacementRequest, PlacementRequest] => [
+    requestOf(first),
+    requestOf({ ...first, [field]: other[field as keyof Facts] }),
+  ]);
+
+function requestOf({ residency, where, p95Ms, memMiB, diskMiB, ...of }: Facts): PlacementRequest {
+  return aRequest({ spec: { placement: { residency, where }, slo: { p95Ms } }, of, memMiB, diskMiB });
+}
+
+/** A node that holds nothing. */
+const anyCandidate = fc
+  .record({
+    kind: fc.constantFrom("edge" as const, "cloud" as const),
+    zone: fc.constantFrom("a", "b"),
+    labels: fc.constantFrom({}, { gpu: "t4" }),
+    runtimes: fc.subarray(["onnx", "gguf", "generate", "embed"]),
+    engines: fc.constantFrom(undefined, [{ api: "openai", models: ["qwen"] }], [{ api: "oip", models: ["qwen"] }]),
+    optionalInputs: fc.boolean(),
+    load: fc.record({ cpuPct: fc.integer({ min: 0, max: 100 }), rttMs: fc.integer({ min: 0, max: 300 }) }),
+    reservedMiB: fc.constantFrom(0, 450, 1_000),
+  })
+  .map(({ kind, zone, labels, runtimes, engines, optionalInputs, load, reservedMiB }) => {
+    const known = { ...aNode("edge-a").capabilities, runtimes, engines, optionalInputs } as Capabilities;
+    return aCandidate({ of: { kind, zone, labels, capabilities: known, load: aLoad(load) }, reservedMiB });
+  });
+
+const nothing = { own: [], byZone: new Map<string, number>() };
+const runs = { numRuns: 10_000 };
+
+describe("on a node that holds nothing of their models and deployments, requests with the same key", () => {
+  it("are all refused by a filter, or none is, and by one that asks for an amount when there is less", () => {
+    const refusing = new Set<string>();
+    fc.assert(
+      fc.property(anyTwo, anyCandidate, ([first, second], candidate) => {
+        const wrong = DEFAULT_PROFILE.filters.filter((filter) => {
+          const { code, keyOf, amount } = filter;
+          const refuses = (need: PlacementRequest) => filter.refuse(candidate, need, nothing.own) !== undefined;
+          if (refuses(first)) refusing.add(code);
+          if (amount && amount.needed(first) > amount.of(candidate) !== refuses(first)) return true;
+          return keyOf(first) === keyOf(second) && refuses(second) !== refuses(first);
+        });
+        expect(wrong.map(({ code }) => code)).toEqual([]);
+      }),
+      runs,
+    );
+    // All that read anything of a request without its own placements.
+    expect([...refusing].toSorted()).toEqual(
+      [
+        "bytes-whole",
+        "fits-disk",
+        "fits-memory",
+        "node-large-enough",
+        "residency",
+        "runtime-supported",
+        "where-matches",
+      ].toSorted(),
+    );
+  });
+
+  it("get the same points of a score, and of one that asks about the request alone on every node", () => {
+    fc.assert(
+      fc.property(anyTwo, anyCandidate, anyCandidate, ([first, second], candidate, another) => {
+        const wrong = DEFAULT_PROFILE.scores.filter(({ score }) => {
+          const points = score.points(candidate, first, nothing);
+          if (score.isOfRequest === true && score.points(another, first, nothing) !== points) return true;
+          return score.keyOf(first) === score.keyOf(second) && score.points(candidate, second, nothing) !== points;
+        });
+        expect(wrong.map(({ score }) => score.name)).toEqual([]);
+      }),
+      runs,
+    );
+  });
+});
