@@ -97,7 +97,7 @@ export class FleetCache {
   refresh(keys?: FleetKeys): Promise<void> {
     const { isFresh } = this;
     if (!keys || !isFresh || this.#asked === "all") this.#asked = "all";
-    else this.#asked = unionOf(this.#asked ?? {}, keys);
+    else this.#asked = unionOf([this.#asked ?? {}, keys]);
     this.#reading ??= this.#readWhileAsked();
     return this.#reading;
   }

@@ -119,8 +119,7 @@ export const dispatch = <Kind extends StepKind, Args extends readonly unknown[],
 ): Result => table[step.kind](step, ...args);
 
 /** What of the fleet is another after these steps. */
-export const keysOf = (steps: readonly Step[]): FleetKeys =>
-  steps.map((step) => dispatch(KEYS, step)).reduce(unionOf, {});
+export const keysOf = (steps: readonly Step[]): FleetKeys => unionOf(steps.map((step) => dispatch(KEYS, step)));
 
 const ofNode = ({ placement }: { readonly placement: FleetPlacement }): FleetKeys => ({ nodes: [placement.nodeId] });
 

@@ -11,14 +11,16 @@ export interface FleetKeys {
   readonly models?: readonly string[] | undefined;
 }
 
-/** Everything that either names. */
-export const unionOf = (a: FleetKeys, b: FleetKeys): FleetKeys => ({
-  nodes: union(a.nodes, b.nodes),
-  deployments: union(a.deployments, b.deployments),
-  models: union(a.models, b.models),
+/** Everything that any of them names. */
+export const unionOf = (all: readonly FleetKeys[]): FleetKeys => ({
+  nodes: union(all.map(({ nodes }) => nodes)),
+  deployments: union(all.map(({ deployments }) => deployments)),
+  models: union(all.map(({ models }) => models)),
 });
 
-const union = (a: readonly string[] = [], b: readonly string[] = []): readonly string[] => [...new Set([...a, ...b])];
+const union = (all: readonly (readonly string[] | undefined)[]): readonly string[] => [
+  ...new Set(all.flatMap((names) => names ?? [])),
+];
 
 /** Whether rows that were read belong to `keys`; undefined keys are all rows. */
 export interface Coverage {
