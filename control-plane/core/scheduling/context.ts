@@ -85,4 +85,4 @@ const brakeFor = memo((nodes: Fleet["nodes"]) =>
 );
 
 const heldSentence = (which: string): string =>
-  `more than ${BRAKE_PERCENT} % of ${which} are lost, so nothing is moved away from them`;
+  `more than ${BRAKE_PERCENT} % of ${which} are lost, so nothing is moved away from them; remove those that will not come back with \`skerry nodes rm\``;

@@ -96,7 +96,7 @@ describe("planFleet", () => {
     const { steps, decisions } = planFleet(fleet, context);
     expect(steps).toEqual([]);
     expect(decisions.get("digits")?.held).toEqual([
-      "more than 55 % of the nodes of site quay are lost, so nothing is moved away from them",
+      "more than 55 % of the nodes of site quay are lost, so nothing is moved away from them; remove those that will not come back with `skerry nodes rm`",
     ]);
     const two = aFleet({
       nodes: [...gone.slice(1), aNode("quay-0", { site: "quay" }), ...rest],
@@ -105,6 +105,28 @@ describe("planFleet", () => {
       placements,
     });
     expect(planFleet(two, context).steps).toHaveLength(2);
+  });
+
+  it("moves from the lost nodes of a site again when so many are removed that the rest are not most of it", () => {
+    const site = Array.from({ length: 10 }, (_, at) =>
+      at < 6 ? aSilentNode(`quay-${at}`, 61_000, { site: "quay" }) : aNode(`quay-${at}`, { site: "quay" }),
+    );
+    const placements = site.slice(0, 6).map((node) => aPlacement(node));
+    const six = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 6 } } });
+    const movedWithout = (removed: number): number => {
+      const nodes = site.map((node, at) => ({ ...node, revoked: at < removed }));
+      const present = aFleet({ nodes: [...nodes, a, b, c], deployments: [six], versions, placements });
+      return planFleet(present, context).steps.length;
+    };
+    expect([0, 1, 2].map(movedWithout)).toEqual([0, 1, 6]);
+  });
+
+  it("moves from a lost site of fewer than five nodes", () => {
+    const gone = ["quay-0", "quay-1"].map((name) => aSilentNode(name, 61_000, { site: "quay" }));
+    const placements = gone.map((node) => aPlacement(node));
+    const two = aDeployment({ name: "digits", model: "digits", version: 1, placement: { edge: { min: 2 } } });
+    const fleet = aFleet({ nodes: [...gone, a, b, c], deployments: [two], versions, placements });
+    expect(planFleet(fleet, context).steps).toHaveLength(2);
   });
 
   it("takes no silence for a loss in the first lostMs of a new leader", () => {
