@@ -42,20 +42,30 @@ export function explainDecision(
     margin: chosen && next ? Math.round((chosen.total - next.total) * 10) / 10 : null,
     tieBreak: isTie ? "rendezvous hash of version and node" : null,
     sentence: chosen
-      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible })
+      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible, isForZone: chosen === ranking.bestOutside })
       : nobodySentence(name, ranking, { kind, sentenceOf: ({ sentence }) => sentence }),
   };
 }
 
 function chosenSentence(
   name: string,
-  found: { chosen: Ranked; next: Ranked | undefined; evaluated: number; feasible: number; kind: NodeKind },
+  found: {
+    readonly chosen: Ranked;
+    readonly next: Ranked | undefined;
+    readonly evaluated: number;
+    readonly feasible: number;
+    readonly kind: NodeKind;
+    /** It was chosen of those outside a zone. */
+    readonly isForZone: boolean;
+  },
 ): string {
-  const { chosen, next, evaluated, feasible, kind } = found;
+  const { chosen, next, evaluated, feasible, kind, isForZone } = found;
   const fit = `${feasible} of ${counted(evaluated, `${kind} node`)} ${feasible === 1 ? "fits" : "fit"}`;
   const head = `${name} → ${chosen.candidate.node.name}`;
   if (!next) return `${head} (${chosen.total}; ${fit})`;
-  return `${head} (${chosen.total}; next ${next.candidate.node.name}, ${next.total}; ${fit}): ${leadSentence(chosen, next)}`;
+  const compared = `${head} (${chosen.total}; next ${next.candidate.node.name}, ${next.total}; ${fit})`;
+  if (chosen.total >= next.total) return `${compared}: ${leadSentence(chosen, next)}`;
+  return isForZone ? `${compared}: all other replicas are in zone ${next.candidate.node.zone}` : compared;
 }
 
 /** The score that put the winner ahead. */

@@ -129,6 +129,16 @@ describe("an explain record", () => {
     expect(plan.create.map(({ node }) => node)).toContain("edge-c");
   });
 
+  it("says when a free zone, and no score, put a node ahead", () => {
+    const nodes = [withRtt("edge-a", 1), withRtt("edge-b", 1), { ...withRtt("edge-c", 200), zone: "far" }];
+    const placement = { edge: { min: 2 }, weights: { spread: 0 } };
+    const spec = aDeployment({ name: "digits", model: "digits", version: 1, placement });
+    const records = planDeployment(aFleet({ nodes, deployments: [spec], versions }), spec, context).records;
+    expect(records.at(-1)?.sentence).toMatch(
+      /^digits:1 → edge-c \([\d.]+; next edge-[ab], [\d.]+; 2 of 3 edge nodes fit\): all other replicas are in zone z$/,
+    );
+  });
+
   it("is the same for the same fleet, and breaks ties by hash", () => {
     const fleet = aFleet({ nodes: [withRtt("edge-a", 1), withRtt("edge-b", 1)], deployments: [deployment], versions });
     const [first] = planDeployment(fleet, deployment, context).records;
