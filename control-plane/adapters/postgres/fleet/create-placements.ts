@@ -27,7 +27,8 @@ export async function lockTargets(
 }
 
 /**
- * Ids of those that were written, each decided 1 ms after the one before it: of equal replicas the youngest leaves first. What a node holds of a deployment already is left as it is. Raises the nodes' `desired_rev`.
+ * Ids of those that were written, each decided 1 ms after the one before it: of equal replicas the youngest leaves first.
+ * What a node holds of a deployment already is left as it is. Raises the nodes' `desired_rev`.
  */
 export async function insertPlacements(
   tx: Transaction,
