@@ -2,8 +2,8 @@ import type { Best } from "./best.ts";
 import { roundedTotal } from "./rank.ts";
 import { NAMED_REJECTIONS } from "./ranking-summary.ts";
 
-/** A verdict above it is that of a filter that threw. */
-export const ERRORS = 128;
+/** The verdict of any filter that threw; the others count from 1. */
+export const ERROR = 255;
 
 interface Sums {
   readonly verdicts: Uint8Array;
@@ -34,7 +34,7 @@ export function offerAll(
 
 /** How many each filter refuses, the first of them, and the first of all. */
 export function refusalsOf(places: Int32Array, verdicts: Uint8Array) {
-  const counts = new Uint32Array(2 * ERRORS);
+  const counts = new Uint32Array(ERROR + 1);
   const firsts = new Map<number, number>();
   const named: number[] = [];
   for (let at = 0; at < places.length; at += 1) {

@@ -1,6 +1,6 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { Best } from "./best.ts";
-import { ERRORS, offerAll, refusalsOf } from "./candidate-scan.ts";
+import { ERROR, offerAll, refusalsOf } from "./candidate-scan.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { FILTER_ERROR, firstRefusal, pointsOfNode, refusalOf, replicasByZone, tieBreaker } from "./rank.ts";
 import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
@@ -24,7 +24,7 @@ interface Column {
 interface Judgement {
   readonly need: PlacementRequest;
   readonly profile: Profile;
-  /** 0: it fits; else the filter that refuses it first, counted from 1; ERRORS more when that filter threw. */
+  /** 0: it fits; else the filter that refuses it first, counted from 1, or ERROR when that one threw. */
   readonly verdicts: Uint8Array;
   /** The sum of all scores but those of the zone. */
   readonly points: Float64Array;
@@ -189,7 +189,7 @@ export class CandidateTable {
       for (let place = 0; place < size; place += 1) {
         const value = column[place];
         if (value === 0 || verdicts[place] !== 0) continue;
-        verdicts[place] = index + 1 + (value === THREW ? ERRORS : 0);
+        verdicts[place] = value === THREW ? ERROR : index + 1;
       }
     }
     for (const { score, weight } of profile.scores) {
@@ -219,7 +219,7 @@ export class CandidateTable {
     for (const [index, filter] of profile.filters.entries()) {
       const refusal = refusalOf(filter, candidate, { need, own });
       if (!refusal) continue;
-      verdicts[place] = index + 1 + (refusal.code === FILTER_ERROR ? ERRORS : 0);
+      verdicts[place] = refusal.code === FILTER_ERROR ? ERROR : index + 1;
       break;
     }
     points[place] = pointsOfNode(candidate, need, { profile, seen: { ...NOTHING_THERE, own } });

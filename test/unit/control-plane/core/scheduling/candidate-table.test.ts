@@ -5,6 +5,7 @@ import { candidatesOf, withPlacement, type Candidate } from "../../../../../cont
 import { stateFor } from "../../../../../control-plane/core/scheduling/context.ts";
 import { versionOf } from "../../../../../control-plane/core/fleet/queries.ts";
 import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
+import type { Filter } from "../../../../../control-plane/core/scheduling/filters/filter.ts";
 import { placementOn } from "../../../../../control-plane/core/scheduling/planning/place-replicas.ts";
 import { needOf } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
 import { DEFAULT_PROFILE, type Profile } from "../../../../../control-plane/core/scheduling/profile.ts";
@@ -68,19 +69,17 @@ describe("a candidate table", () => {
   });
 
   it("refuses a node where a filter throws, and goes on", () => {
+    const throwsIn = (zone: string): Filter => ({
+      code: `broken in ${zone}`,
+      keyOf: () => "",
+      refuse({ node }) {
+        if (node.zone === zone) throw new Error("boom");
+        return undefined;
+      },
+    });
     const broken: Profile = {
       ...DEFAULT_PROFILE,
-      filters: [
-        {
-          code: "broken",
-          keyOf: () => "",
-          refuse({ node }) {
-            if (node.zone === "a") throw new Error("boom");
-            return undefined;
-          },
-        },
-        ...DEFAULT_PROFILE.filters,
-      ],
+      filters: [throwsIn("a"), throwsIn("b"), ...DEFAULT_PROFILE.filters],
     };
     fc.assert(
       fc.property(worlds, (world) => {
