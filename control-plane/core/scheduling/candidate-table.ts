@@ -50,7 +50,9 @@ export class CandidateTable {
   readonly #changed: number[] = [];
   readonly #columns = new Map<string, Column>();
   readonly #ofKind: Record<NodeKind, Int32Array>;
-  readonly #zones: readonly string[];
+  /** The number of each zone. */
+  readonly #zones: ReadonlyMap<string, number>;
+  /** By place. */
   readonly #zoneOf: Int32Array;
   /** Places that hold or held something of a model or of a deployment. */
   readonly #holders: { readonly model: Map<string, Set<number>>; readonly deployment: Map<string, Set<number>> };
@@ -62,9 +64,10 @@ export class CandidateTable {
     const placesOf = (kind: NodeKind): Int32Array =>
       Int32Array.from(places.filter((place) => candidates[place]?.node.kind === kind));
     this.#ofKind = { edge: placesOf("edge"), cloud: placesOf("cloud") };
-    this.#zones = [...new Set(candidates.map(({ node }) => node.zone))];
-    const numbers = new Map(this.#zones.map((zone, number) => [zone, number]));
-    this.#zoneOf = Int32Array.from(candidates, ({ node }) => numbers.get(node.zone) ?? 0);
+    const zones = new Map<string, number>();
+    for (const { node } of candidates) if (!zones.has(node.zone)) zones.set(node.zone, zones.size);
+    this.#zones = zones;
+    this.#zoneOf = Int32Array.from(candidates, ({ node }) => zones.get(node.zone) ?? 0);
     this.#holders = { model: new Map(), deployment: new Map() };
     for (const [place, candidate] of candidates.entries()) this.#noteHoldings(place, candidate);
   }
@@ -103,7 +106,7 @@ export class CandidateTable {
       need,
     );
     const zonePoints = this.#zonePoints(need, { profile, byZone });
-    const avoided = outside === undefined ? -1 : this.#zones.indexOf(outside);
+    const avoided = outside === undefined ? -1 : (this.#zones.get(outside) ?? -1);
     const tieOf = tieBreaker(need);
     const tieValue = (place: number): number => {
       const known = tieValues.get(place);
@@ -284,14 +287,17 @@ export class CandidateTable {
     { profile, byZone }: { readonly profile: Profile; readonly byZone: ReadonlyMap<string, number> },
   ): Float64Array {
     const seen = { own: [], byZone };
-    const found = new Float64Array(this.#zones.length);
+    const found = new Float64Array(this.#zones.size);
     const [any] = this.candidates;
     if (!any) return found;
     const pointsIn = (zone: string): number =>
       pointsOfZone({ ...any, node: { ...any.node, zone } }, need, { profile, seen });
-    const empty = this.#zones.find((zone) => !byZone.has(zone));
+    const empty = this.#zones.keys().find((zone) => !byZone.has(zone));
     if (empty !== undefined) found.fill(pointsIn(empty));
-    for (const zone of byZone.keys()) found[this.#zones.indexOf(zone)] = pointsIn(zone);
+    for (const zone of byZone.keys()) {
+      const number = this.#zones.get(zone);
+      if (number !== undefined) found[number] = pointsIn(zone);
+    }
     return found;
   }
 

@@ -1,5 +1,6 @@
+import { memo } from "../../memo.ts";
 import { ofNodeAlone } from "../candidate.ts";
-import { clampScore, type Score } from "./score.ts";
+import { clampScore, type Score, type ScoreContext } from "./score.ts";
 
 /** Replicas of the deployment in the node's zone, against the fullest zone. */
 export const spread: Score = {
@@ -9,8 +10,11 @@ export const spread: Score = {
   isOfZone: true,
   keyOf: ofNodeAlone,
   points({ node }, _request, { byZone }) {
-    const most = Math.max(0, ...byZone.values());
+    const most = fullest(byZone);
     return most === 0 ? 100 : clampScore(100 * (1 - (byZone.get(node.zone) ?? 0) / most));
   },
   raw: ({ node }, _request, { byZone }) => `${byZone.get(node.zone) ?? 0} in zone ${node.zone}`,
 };
+
+/** Asked for each zone: where every node is a zone of its own, looking through all of them each time would take as long as all else. */
+const fullest = memo((byZone: ScoreContext["byZone"]): number => Math.max(0, ...byZone.values()));
