@@ -135,7 +135,11 @@ describe("a converged fleet", () => {
     for (const { placements, held } of decisions.values()) {
       const isTouched = placements.some(({ nodeId }) => gone.has(nodeId));
       expect(held).toEqual(
-        isTouched ? ["more than 55 % of all nodes are lost, so nothing is moved away from them; remove those that will not come back with `skerry nodes rm`"] : [],
+        isTouched
+          ? [
+              "more than 55 % of all nodes are lost, so nothing is moved away from them; remove those that will not come back with `skerry nodes rm`",
+            ]
+          : [],
       );
     }
   });
