@@ -69,6 +69,20 @@ describe("CacheBlock", () => {
     expect([both.lengthOf(0), both.lengthOf(1), both.capacity]).toEqual([0, 0, 0]);
   });
 
+  it("holds no part of what it moves twice but the one that it copies", () => {
+    const block = blockOf(90);
+    const held: number[] = [];
+    const source = {
+      block,
+      get row() {
+        held.push(block.parts.filter(({ length }) => length > 0).length);
+        return 0;
+      },
+    };
+    CacheBlock.move([[source]]);
+    expect(held.slice(-PARTS)).toEqual([4, 3, 2, 1]);
+  });
+
   it("leaves rows without tokens rather than with wrong ones when memory runs out", () => {
     const block = blockOf(90);
     expect(() => CacheBlock.move([[{ block, row: 0 }]], 2 ** 50)).toThrow(/Invalid typed array length/);
