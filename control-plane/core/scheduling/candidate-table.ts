@@ -281,7 +281,7 @@ export class CandidateTable {
     return known;
   }
 
-  /** By the number of the zone. Zones without a replica of the deployment all get the same. */
+  /** By the number of the zone. Zones with as many replicas of the deployment get the same. */
   #zonePoints(
     need: PlacementRequest,
     { profile, byZone }: { readonly profile: Profile; readonly byZone: ReadonlyMap<string, number> },
@@ -294,9 +294,12 @@ export class CandidateTable {
       pointsOfZone({ ...any, node: { ...any.node, zone } }, need, { profile, seen });
     const empty = this.#zones.keys().find((zone) => !byZone.has(zone));
     if (empty !== undefined) found.fill(pointsIn(empty));
-    for (const zone of byZone.keys()) {
+    const byCount = new Map<number, number>();
+    for (const [zone, count] of byZone) {
+      const points = byCount.get(count) ?? pointsIn(zone);
+      byCount.set(count, points);
       const number = this.#zones.get(zone);
-      if (number !== undefined) found[number] = pointsIn(zone);
+      if (number !== undefined) found[number] = points;
     }
     return found;
   }

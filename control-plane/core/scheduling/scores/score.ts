@@ -21,7 +21,7 @@ export interface Score {
   readonly name: string;
   readonly zeroMeans: string;
   readonly hundredMeans: string;
-  /** It depends on the zone of the node and on `byZone`, and on nothing else. */
+  /** It depends on how many replicas `byZone` has in the zone of the node and in the others, and on nothing else. */
   readonly isOfZone?: boolean;
   /** Where the node holds nothing of the request's model and deployment it depends on the request alone. */
   readonly isOfRequest?: boolean;
