@@ -10,10 +10,12 @@ import { placementOn } from "../../../../../control-plane/core/scheduling/planni
 import { needOf } from "../../../../../control-plane/core/scheduling/planning/plan-deployment.ts";
 import { DEFAULT_PROFILE, type Profile } from "../../../../../control-plane/core/scheduling/profile.ts";
 import { rank } from "../../../../../control-plane/core/scheduling/rank.ts";
+import { spread } from "../../../../../control-plane/core/scheduling/scores/spread.ts";
+import type { Score } from "../../../../../control-plane/core/scheduling/scores/score.ts";
 import { summaryOf } from "../../../../../control-plane/core/scheduling/ranking-summary.ts";
 import { nodeKind } from "../../../../../shared/api/v1/nodes.ts";
 import { anyWorld, context, type World } from "../../../../support/fleet/any-world.ts";
-import { aPlacement, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { aDeployment, aFleet, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
 
 const candidatesIn = ({ fleet }: World): readonly Candidate[] =>
   candidatesOf(fleet, { stateOf: (node) => stateFor(node, context), now: NOW });
@@ -66,6 +68,28 @@ describe("a candidate table", () => {
         }
       }),
     );
+  });
+
+  it("asks about zones with as many replicas once, however many they are", () => {
+    const askedFor = (zones: number): number => {
+      let asked = 0;
+      const counted: Score = {
+        ...spread,
+        points(...of) {
+          asked += 1;
+          return spread.points(...of);
+        },
+      };
+      const deployment = aDeployment({ name: "digits", model: "digits", version: 1 });
+      const nodes = Array.from({ length: zones }, (_, at) => aNode(`edge-${at}`));
+      const placements = nodes.slice(zones / 2).map((node) => aPlacement(node));
+      const fleet = aFleet({ nodes, deployments: [deployment], versions: [aVersion("digits", 1)], placements });
+      const candidates = candidatesOf(fleet, { stateOf: () => "ready", now: NOW });
+      const profile: Profile = { ...DEFAULT_PROFILE, scores: [{ score: counted, weight: 1 }] };
+      tableOf(candidates).rank(needOf(deployment, aVersion("digits", 1), NOW), { kind: "edge", profile });
+      return asked;
+    };
+    expect(askedFor(200)).toBe(askedFor(20));
   });
 
   it("refuses a node where a filter throws, and goes on", () => {
