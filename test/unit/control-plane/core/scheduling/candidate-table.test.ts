@@ -92,6 +92,22 @@ describe("a candidate table", () => {
     expect(askedFor(200)).toBe(askedFor(20));
   });
 
+  it("ranks more nodes than it keeps whose totals differ by less than they are rounded by", () => {
+    const deployment = aDeployment({ name: "digits", model: "digits", version: 1 });
+    const need = needOf(deployment, aVersion("digits", 1), NOW);
+    fc.assert(
+      fc.property(fc.array(fc.nat(12), { minLength: 7, maxLength: 20 }), (steps) => {
+        const nodes = steps.map((step, at) => {
+          const node = aNode(`edge-${at}`);
+          return { ...node, load: node.load && { ...node.load, rttMs: step / 4 } };
+        });
+        const candidates = candidatesOf(aFleet({ nodes }), { stateOf: () => "ready", now: NOW });
+        const found = tableOf(candidates).rank(need, { kind: "edge", profile: DEFAULT_PROFILE });
+        expect(found).toEqual(summaryOf(rank(candidates, need, DEFAULT_PROFILE)));
+      }),
+    );
+  });
+
   it("refuses a node where a filter throws, and goes on", () => {
     const throwsIn = (zone: string): Filter => ({
       code: `broken in ${zone}`,
