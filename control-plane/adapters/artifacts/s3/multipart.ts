@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { open, type FileHandle } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -18,6 +19,10 @@ import { within } from "./within.ts";
 const PART_BYTES = 16 * 1024 * 1024;
 const MAX_PARTS = 9_000;
 const PARTS_AT_ONCE = 3;
+/** Times that an upload is aborted, within 2 s: a store that is away is not waited for again. */
+const ABORTS = 4;
+const ABORTS_MS = 2_000;
+const ABORT_PAUSE_MS = 100;
 const ASK_MS = 20_000;
 /** All attempts of one part, at 256 KiB/s; the parts of a file above 140 GiB are larger than 16 MiB. */
 const partMs = (bytes: number): number => Math.max(64_000, Math.ceil(bytes / 256));
@@ -82,7 +87,7 @@ async function inParts(
     // A store puts a large object together before it answers.
     await client.send(complete, within(partMs(bytes), signal));
   } catch (error) {
-    await abort(client, { ...target, UploadId }).catch(() => undefined); // else the next start does it
+    await giveUp(client, { ...target, UploadId }); // what is left the next start clears away
     throw error;
   }
 }
@@ -99,14 +104,30 @@ export async function abortOldUploads(
   return old.length;
 }
 
+/**
+ * A part that is still being written when its upload is aborted may stay, or make the store refuse: S3 says to abort again
+ * until there is none.
+ */
+async function giveUp(client: S3Client, upload: Parameters<typeof abort>[1]): Promise<void> {
+  const end = performance.now() + ABORTS_MS;
+  for (let attempt = 0; attempt < ABORTS && performance.now() < end; attempt += 1) {
+    if (attempt > 0) await sleep(ABORT_PAUSE_MS * attempt * (0.5 + Math.random()));
+    const isGone = await abort(client, upload).catch(() => false);
+    if (isGone) return;
+  }
+}
+
+/** True when there was none any more. */
 async function abort(
   client: S3Client,
   upload: { readonly Bucket: string; readonly Key: string | undefined; readonly UploadId: string | undefined },
-): Promise<void> {
+): Promise<boolean> {
   try {
     await client.send(new AbortMultipartUploadCommand(upload), within(ASK_MS));
+    return false;
   } catch (error) {
     if (!isMissing(error)) throw error;
+    return true;
   }
 }
 
