@@ -6,6 +6,8 @@ import type { Random } from "../../../shared/base/random.ts";
 import { fullJitter, type BackoffPolicy } from "../../../shared/flow/backoff.ts";
 import type { CustomResources, ResourceChange, ResourceKind } from "../../ports/custom-resources.ts";
 
+/** An API server that starts may answer once and refuse again: what fails so soon after its end is the same outage. */
+const SAME_OUTAGE_MS = 10_000;
 /** The server sends a bookmark each minute when nothing happens: a watch that is silent for longer is dead. */
 const SILENCE_MS = 150_000;
 /** A server that comes back is found within a second. */
@@ -38,6 +40,8 @@ export class ResourceCache {
   #version: string | undefined;
   #isSynced = false;
   #attempt = 0;
+  /** When the last outage ended. */
+  #mendedAt = -Infinity;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -155,8 +159,11 @@ export class ResourceCache {
   }
 
   #succeed(): void {
-    const { kind, logger, onSynced } = this.#parts;
-    if (this.#attempt > 0) logger.info({ kind }, "custom resources are watched again");
+    const { kind, logger, clock, onSynced } = this.#parts;
+    if (this.#attempt > 0) {
+      logger.info({ kind }, "custom resources are watched again");
+      this.#mendedAt = clock.now();
+    }
     this.#attempt = 0;
     if (this.#isSynced) return;
     this.#isSynced = true;
@@ -165,10 +172,10 @@ export class ResourceCache {
 
   /** Logs once for each outage. */
   #fail(error: unknown): void {
-    const { kind, logger } = this.#parts;
+    const { kind, logger, clock } = this.#parts;
     this.#isSynced = false;
     this.#version = undefined;
-    if (this.#attempt === 0)
+    if (this.#attempt === 0 && clock.now() - this.#mendedAt >= SAME_OUTAGE_MS)
       logger.warn({ kind, error: messageOf(error) }, "custom resources cannot be watched now; they are tried again");
   }
 }

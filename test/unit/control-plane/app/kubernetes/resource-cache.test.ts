@@ -130,6 +130,23 @@ describe("the custom resources in memory", () => {
     await cache.stop();
   });
 
+  it("that are refused again soon after they came back are one outage in the log, and later another one", async () => {
+    const { clock, cache, lines, watches, away } = rig();
+    const refused = (): number => lines.filter((line) => line.includes("cannot be watched now")).length;
+    cache.start();
+    await clock.advance(0);
+    watches.at(-1)?.fail(away());
+    await pass(clock, 1_000);
+    watches.at(-1)?.fail(away());
+    await pass(clock, 1_000);
+    expect([cache.isSynced, refused()]).toEqual([true, 1]);
+    await pass(clock, 10_000);
+    watches.at(-1)?.fail(away());
+    await pass(clock, 1_000);
+    expect([cache.isSynced, refused()]).toEqual([true, 2]);
+    await cache.stop();
+  });
+
   it("that an outage was about are reported beside all, so that they need not wait for the others", async () => {
     const { clock, cache, changed, server, watches, away } = rig();
     server.resources = [resource("a", 1), resource("b", 1), resource("c", 1)];
