@@ -44,12 +44,18 @@ interface Parts {
 export class Engines implements ModelHosts {
   readonly #engines: readonly Engine[];
   readonly #clock: Clock;
+  readonly #listeners: (() => void)[] = [];
+  /** Engines that went away under a model's first request: a break may be too short for a look to see it. */
+  readonly #broken = new Set<EngineWatch>();
 
   constructor({ settings, clock, random, logger }: Parts) {
     this.#clock = clock;
     this.#engines = settings.map((setting) => {
       const client = new EngineClient(setting);
-      return { setting, client, watch: new EngineWatch({ client, api: setting.api, clock, random, logger }) };
+      const watch = new EngineWatch({ client, api: setting.api, clock, random, logger });
+      watch.onChange(() => this.#notify());
+      watch.onLook(() => this.#broken.delete(watch) && this.#notify());
+      return { setting, client, watch };
     });
   }
 
@@ -76,9 +82,13 @@ export class Engines implements ModelHosts {
     });
   }
 
-  /** `listener` is called after each change of `offer`. */
+  /** `listener` is called after each change of `offer`, and when an engine answers again that broke off a start. */
   onChange(listener: () => void): void {
-    for (const { watch } of this.#engines) watch.onChange(listener);
+    this.#listeners.push(listener);
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   async start(
@@ -118,6 +128,7 @@ export class Engines implements ModelHosts {
     } catch (error) {
       // It went away meanwhile: the start is tried again when it is back.
       if (!isHostFailure(error) || error.code !== "HOST_CRASHED") throw error;
+      this.#broken.add(watch);
       watch.suspect();
       throw hostFailure("ENGINE_AWAY", error.message);
     }

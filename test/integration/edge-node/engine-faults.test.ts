@@ -252,6 +252,14 @@ describe("a host of an engine that misbehaves", () => {
     await open(0);
   });
 
+  it("is started again when an engine answers that cut off its first request, and has all that it had before", async () => {
+    let changes = 0;
+    engines.onChange(() => (changes += 1));
+    engine.trial = "cut before the head";
+    await expect(start("m")).rejects.toMatchObject({ code: "ENGINE_AWAY" });
+    await eventually("the node hears of it", () => changes > 0);
+  });
+
   it("starts when an engine that was away comes to have its model", async () => {
     const starting = start("later");
     engine.models = ["m", "later"];
