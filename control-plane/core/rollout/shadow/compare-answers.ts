@@ -53,13 +53,16 @@ function compareTensors(old: Tensor, fresh: Tensor): AnswerComparison {
   return { agrees: haveSameTop(old, fresh), difference };
 }
 
-/** The largest value of each row is at the same place. A value that is no number in one of them alone is a difference. */
+/** The largest value of each row is at the same place. A value that is no finite number in one of them alone is a difference. */
 function haveSameTop(old: Tensor, fresh: Tensor): boolean {
   const columns = old.shape.length < 2 ? 1 : (old.shape.at(-1) ?? 1);
+  if (columns === 1) return old.data.every((was, at) => haveSameForm(Number(was), Number(fresh.data[at])));
   for (let row = 0; row < old.data.length; row += columns)
     if (topOf(old, row, columns) !== topOf(fresh, row, columns)) return false;
   return true;
 }
+
+const haveSameForm = (a: number, b: number): boolean => (Number.isFinite(a) && Number.isFinite(b)) || Object.is(a, b);
 
 /** Place of the first largest value of a row; -1 when one is no number. */
 function topOf({ data }: Tensor, from: number, columns: number): number {

@@ -50,6 +50,12 @@ describe("compareAnswers", () => {
     expect(compareAnswers([scores([1, 2], NaN, 1)], [scores([1, 2], NaN, 1)]).agrees).toBe(true);
     expect(compareAnswers([scores([1, 2], 0, 1)], [scores([1, 2], NaN, 1)])).toEqual({ agrees: false, difference: 0 });
     expect(compareAnswers([scores([1], 0)], [scores([1], NaN)]).agrees).toBe(false);
+    for (const [was, is, agrees] of [
+      [1, Infinity, false],
+      [Infinity, -Infinity, false],
+      [Infinity, Infinity, true],
+    ] as const)
+      expect(compareAnswers([scores([2], 0, was)], [scores([2], 0, is)])).toEqual({ agrees, difference: 0 });
   });
 
   it("finds answers with other outputs, shapes or kinds of values different", () => {
