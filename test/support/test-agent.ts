@@ -24,7 +24,7 @@ export class TestAgent {
   readonly stateDir: string;
   readonly hosts = new FakeHosts();
   readonly serving = new FakeServing();
-  /** Engines beside it; the agent is told of a change by `capabilitiesChanged`. */
+  /** Engines beside it; after a change call `capabilitiesChanged` of the agent. */
   engines: Capabilities["engines"];
   readonly disk: ArtifactFolders;
   readonly agent: Agent;

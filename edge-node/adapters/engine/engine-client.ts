@@ -37,8 +37,8 @@ export interface EngineExchange {
 }
 
 /**
- * Asks one engine over HTTP/1.1. Node's own client: it hands over bytes as they come and closes a connection the moment
- * it is told to, without the web streams that `fetch` puts between. Redirects are not followed: an answer that is one
+ * Asks one engine over HTTP/1.1. Node's own client: it hands over bytes as they come, without the web streams that
+ * `fetch` puts between, and closes a connection at once. Redirects are not followed: an answer that is one
  * is an error.
  */
 export class EngineClient {

@@ -129,7 +129,7 @@ async function asked(body: Uint8Array) {
   return { channel, pending, requestId, outcome };
 }
 
-/** A control plane that says these to whoever dials it. */
+/** A control plane that sends these to everyone who dials it. */
 async function aStranger(messages: readonly string[]): Promise<WebSocketServer> {
   const stranger = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => PEER_SUBPROTOCOL });
   stranger.on("connection", (webSocket) => {
