@@ -31,7 +31,7 @@ interface Kept {
 
 interface Parts {
   readonly fleet: FleetCache;
-  readonly paths: RequestPaths;
+  readonly paths: Pick<RequestPaths, "to">;
   readonly telemetry: Telemetry;
 }
 

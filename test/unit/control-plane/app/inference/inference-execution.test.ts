@@ -61,6 +61,16 @@ describe("InferenceExecution, retries", () => {
     expect(await service.infer(request())).toMatchObject({ status: 503, code: "MODEL_NOT_READY" });
   });
 
+  it("asks another node when the control plane that holds the first one's session has lost it", async () => {
+    const { service, asked, other } = await aService();
+    const lost = service.infer(request());
+    await settle();
+    asked().answer({ status: 503, meta: { code: "NODE_LOST" } });
+    await settle();
+    other().answer();
+    expect(await lost).toMatchObject({ status: 200, route: { reason: "retry", attempt: 2 } });
+  });
+
   it("asks another node when a model host ended under the request, but not when the model refused its input", async () => {
     const { service, asked, other } = await aService();
     const crashed = service.infer(request());

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
+import { PendingRequests } from "../../../../../control-plane/app/inference/pending-requests.ts";
+import type { RequestPaths } from "../../../../../control-plane/app/inference/request-paths.ts";
 import { RouteCache } from "../../../../../control-plane/app/inference/route-cache.ts";
 import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
@@ -17,11 +19,11 @@ const rows = {
   placements: [placementOf("digits"), placementOf("faces")],
 };
 
-async function started() {
+async function started(paths: Pick<RequestPaths, "to"> = ownPaths(new SessionRegistry())) {
   const fleet = await fleetOf(rows, new TestClock(NOW));
   const routes = new RouteCache({
     fleet,
-    paths: ownPaths(new SessionRegistry()),
+    paths,
     telemetry: new Telemetry(),
   });
   routes.start();
@@ -62,6 +64,16 @@ describe("the route cache", () => {
     expect(routesOf("faces")).toBeUndefined();
     load({});
     expect(routesOf("faces")?.byVersion.get(1)).toHaveLength(1);
+    await fleet.stop();
+  });
+
+  it("adds the way to another control plane to the round trip of a node that is held there", async () => {
+    const channel = { send: () => true, close: () => undefined, lastByteAt: () => NOW };
+    const path = { pending: new PendingRequests(), inference: channel, hopMs: 3 };
+    const { fleet, routes, routesOf } = await started({ to: () => path });
+    const ready = routesOf("digits")?.byVersion.get(1) ?? [];
+    const { all } = routes.candidates(ready, { residency: undefined, now: NOW });
+    expect(all).toMatchObject([{ node: "edge-a", rttMs: (node.load?.rttMs ?? 0) + 3, path }]);
     await fleet.stop();
   });
 });
