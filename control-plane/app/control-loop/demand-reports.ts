@@ -1,12 +1,10 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { isEqual } from "../../core/fleet/changes/equal.ts";
 import { roundedDemand, sumOfDemands, type Demand } from "../../core/scaling/demand.ts";
 import type { Demands, DemandStore } from "../../ports/demand.ts";
+import { REPORT_MS, ReportRounds } from "./report-rounds.ts";
 
-/** What changed is written this often at most, in ms. */
-const REPORT_MS = 2_000;
 /** While others have demand the leader reads it again, since a replica that died reports no end of it. */
 const READ_AGAIN_MS = 5_000;
 
@@ -32,25 +30,23 @@ export class DemandReports {
   #writtenAt = -Infinity;
   #isStale = true;
   #readAt = -Infinity;
-  #isBusy = false;
-  #isStopped = false;
-  #outage: string | undefined;
-  #cancel: () => void = () => undefined;
+  readonly #rounds: ReportRounds;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-  }
-
-  start(): void {
-    this.#cancel = this.#parts.clock.after(REPORT_MS, () => {
-      this.start();
-      void this.#look();
+    this.#rounds = new ReportRounds({
+      ...parts,
+      exchange: () => (parts.isLeading() ? this.#read() : this.#write()),
+      complaint: "the demand of control planes cannot be exchanged now",
     });
   }
 
+  start(): void {
+    this.#rounds.start();
+  }
+
   stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
+    this.#rounds.stop();
   }
 
   /** The demand on all replicas together. */
@@ -63,29 +59,12 @@ export class DemandReports {
   /** Another replica reported something, or this one leads now: what others measured is read soon. */
   changed(): void {
     this.#isStale = true;
-    void this.#look();
+    void this.#rounds.now();
   }
 
   /** A request waits for the first replica: a report goes to the leader at once, or 2 s after the last one. */
   urgent(): void {
-    if (this.#parts.clock.now() - this.#writtenAt >= REPORT_MS) void this.#look();
-  }
-
-  async #look(): Promise<void> {
-    if (this.#isBusy || this.#isStopped) return;
-    this.#isBusy = true;
-    try {
-      if (this.#parts.isLeading()) await this.#read();
-      else await this.#write();
-      this.#outage = undefined;
-    } catch (error) {
-      const why = messageOf(error);
-      if (why !== this.#outage)
-        this.#parts.logger.warn({ why }, "the demand of control planes cannot be exchanged now");
-      this.#outage = why;
-    } finally {
-      this.#isBusy = false;
-    }
+    if (this.#parts.clock.now() - this.#writtenAt >= REPORT_MS) void this.#rounds.now();
   }
 
   async #read(): Promise<void> {

@@ -1,13 +1,10 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import { addEvidence, NO_REQUESTS, type RequestEvidence } from "../../core/rollout/gate/evidence.ts";
 import { isSameWave, type Wave } from "../../core/rollout/gate/measured.ts";
 import type { RolloutEvidenceStore, WaveEvidence } from "../../ports/rollout-evidence.ts";
+import { ReportRounds } from "../control-loop/report-rounds.ts";
 import type { EvidenceMeter } from "./evidence-meter.ts";
-
-/** What changed is written this often at most, and read this often while a wave is measured, in ms. */
-const REPORT_MS = 2_000;
 
 interface Parts {
   readonly replica: string;
@@ -36,25 +33,23 @@ export class EvidenceReports {
   readonly #read = new Map<string, Read>();
   /** By deployment. */
   readonly #written = new Map<string, { readonly wave: Wave; readonly revision: number }>();
-  #isBusy = false;
-  #isStopped = false;
-  #outage: string | undefined;
-  #cancel: () => void = () => undefined;
+  readonly #rounds: ReportRounds;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-  }
-
-  start(): void {
-    this.#cancel = this.#parts.clock.after(REPORT_MS, () => {
-      this.start();
-      void this.#look();
+    this.#rounds = new ReportRounds({
+      ...parts,
+      exchange: () => this.#exchange(),
+      complaint: "the counts of rollouts cannot be exchanged between control planes now",
     });
   }
 
+  start(): void {
+    this.#rounds.start();
+  }
+
   stop(): void {
-    this.#isStopped = true;
-    this.#cancel();
+    this.#rounds.stop();
   }
 
   /**
@@ -72,26 +67,14 @@ export class EvidenceReports {
     };
   }
 
-  async #look(): Promise<void> {
-    if (this.#isBusy || this.#isStopped) return;
-    this.#isBusy = true;
-    try {
-      const waves = this.#parts.waves();
-      this.#parts.meter.keepOnly(waves);
-      for (const kept of [this.#read, this.#written])
-        for (const name of kept.keys()) if (waves.every(({ deployment }) => deployment !== name)) kept.delete(name);
-      await this.#write(waves);
-      if (this.#parts.isLeading()) await this.#readOthers(waves);
-      else this.#read.clear();
-      this.#outage = undefined;
-    } catch (error) {
-      const why = messageOf(error);
-      if (why !== this.#outage)
-        this.#parts.logger.warn({ why }, "the counts of rollouts cannot be exchanged between control planes now");
-      this.#outage = why;
-    } finally {
-      this.#isBusy = false;
-    }
+  async #exchange(): Promise<void> {
+    const waves = this.#parts.waves();
+    this.#parts.meter.keepOnly(waves);
+    for (const kept of [this.#read, this.#written])
+      for (const name of kept.keys()) if (waves.every(({ deployment }) => deployment !== name)) kept.delete(name);
+    await this.#write(waves);
+    if (this.#parts.isLeading()) await this.#readOthers(waves);
+    else this.#read.clear();
   }
 
   async #write(waves: readonly Wave[]): Promise<void> {
