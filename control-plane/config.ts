@@ -3,81 +3,12 @@ import type { Retention } from "./ports/retention.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { DEFAULT_DATA_DIR } from "./data-dir.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
+import type { BucketSettings } from "./adapters/artifacts/s3/bucket.ts";
+import { objectStoreComplaint, objectStoreOf, objectStoreOrComplain } from "./object-store-setting.ts";
+import { poolComplaint, type PoolConfig, poolsOrComplain } from "./pool-setting.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
 const days = z.coerce.number().int().min(1).max(36_500);
-
-/** A pool of cloud nodes as the settings say it. */
-export interface PoolConfig {
-  readonly name: string;
-  readonly min: number;
-  readonly max: number;
-  /** Undefined: processes on this machine. */
-  readonly kubernetes: { readonly namespace: string; readonly deployment: string } | undefined;
-}
-
-const POOL = /^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)=(?:process|([a-z0-9-]+)\/([a-z0-9.-]+)):(\d{1,5})-(\d{1,5})$/;
-
-function poolsOrComplain(text: string | undefined, context: z.RefinementCtx): readonly PoolConfig[] {
-  const complain = (message: string): void => context.addIssue({ code: "custom", message });
-  const pools = (text ?? "")
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "")
-    .flatMap((part) => {
-      const [, name = "", , namespace, deployment = "", min, max] = POOL.exec(part) ?? [];
-      if (name === "") complain(`${part} is not NAME=NAMESPACE/DEPLOYMENT:MIN-MAX`);
-      const kubernetes = namespace === undefined ? undefined : { namespace, deployment };
-      return name === "" ? [] : [{ name, min: Number(min), max: Number(max), kubernetes }];
-    });
-  for (const { name, min, max } of pools) if (max < min) complain(`${name} has a maximum below its minimum`);
-  if (new Set(pools.map(({ name }) => name)).size < pools.length) complain("two pools have the same name");
-  const named = pools.flatMap(({ kubernetes }) =>
-    kubernetes ? [`${kubernetes.namespace}/${kubernetes.deployment}`] : [],
-  );
-  for (const twice of new Set(named.filter((each, index) => named.indexOf(each) < index)))
-    complain(`two pools scale ${twice}`);
-  return pools;
-}
-
-/** What the settings of pools and pods say together. */
-function poolComplaint(data: Settings): string | undefined {
-  const { SKERRY_CLOUD_POOLS: pools, SKERRY_POD_SERVICE_ACCOUNTS: accounts } = data;
-  const isInCluster = accounts !== undefined || data.SKERRY_KUBERNETES_NAMESPACE !== undefined;
-  if (pools.length === 0) return undefined;
-  const local = pools.filter(({ kubernetes }) => kubernetes === undefined);
-  if (local.length > 1) return "one pool of processes at most";
-  if (local.length > 0 && (isInCluster || local.length < pools.length))
-    return "a pool of processes is alone: nothing of Kubernetes is set beside it";
-  if (local.length > 0 && data.SKERRY_PORT === 0) return "a pool of processes needs a SKERRY_PORT that is not 0";
-  if (local.length === 0 && accounts === undefined)
-    return "the pods of a Kubernetes pool join as SKERRY_POD_SERVICE_ACCOUNTS, which is not set";
-  const namespaces = new Set(accounts?.split(",").map((account) => account.trim().split("/")[0]));
-  const outside = pools.find(({ kubernetes }) => kubernetes && !namespaces.has(kubernetes.namespace));
-  if (outside)
-    return `the pods of ${outside.name} cannot join: SKERRY_POD_SERVICE_ACCOUNTS names none of ${outside.kubernetes?.namespace}`;
-  return undefined;
-}
-
-/** A bucket and the key prefix in it, which ends in a slash unless it is empty. */
-function objectStoreOrComplain(
-  text: string | undefined,
-  context: z.RefinementCtx,
-): { readonly bucket: string; readonly prefix: string } | undefined {
-  if (text === undefined) return undefined;
-  const [, bucket, path = ""] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:\/[\w.-]+)*)\/?$/.exec(text) ?? [];
-  if (bucket !== undefined) return { bucket, prefix: path === "" ? "" : `${path.slice(1)}/` };
-  context.addIssue({ code: "custom", message: "not s3://BUCKET or s3://BUCKET/PREFIX" });
-  return z.NEVER;
-}
-
-/** What the settings of the object store say together. */
-function objectStoreComplaint(data: Settings): string | undefined {
-  if (data.SKERRY_OBJECT_STORE === undefined) return undefined;
-  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = data;
-  if ((id === undefined) === (secret === undefined)) return undefined;
-  return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together, and one of them is not set";
-}
 
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
@@ -244,16 +175,6 @@ export const SETTINGS: ReadonlyMap<string, string> = new Map(
   Object.entries(settings.shape).map(([name, { description = "" }]) => [name, description]),
 );
 
-export interface ObjectStoreConfig {
-  readonly bucket: string;
-  /** Empty, or with a slash at its end. */
-  readonly prefix: string;
-  /** Undefined: AWS. */
-  readonly endpoint: string | undefined;
-  /** Undefined: as the files of the AWS command line say. */
-  readonly region: string | undefined;
-}
-
 export interface Config {
   readonly databaseUrl: string;
   readonly host: string;
@@ -266,7 +187,7 @@ export interface Config {
   readonly grpcPort: number | undefined;
   readonly dataDir: string;
   /** Undefined: model files are in `dataDir`. Its credentials are read from the environment and never kept here. */
-  readonly objectStore: ObjectStoreConfig | undefined;
+  readonly objectStore: BucketSettings | undefined;
   readonly nodeUrls: readonly string[] | undefined;
   /** Null: other control planes do not reach this one. */
   readonly peerUrl: string | null;
@@ -340,12 +261,6 @@ function withoutOthers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const isRead = ([name, value]: [string, string | undefined]): boolean =>
     !name.startsWith("AWS_") || (hasBucket && value !== "");
   return Object.fromEntries(Object.entries(env).filter(isRead));
-}
-
-function objectStoreOf(data: Settings): ObjectStoreConfig | undefined {
-  if (data.SKERRY_OBJECT_STORE === undefined) return undefined;
-  const endpoint = data.AWS_ENDPOINT_URL_S3 ?? data.AWS_ENDPOINT_URL;
-  return { ...data.SKERRY_OBJECT_STORE, endpoint, region: data.AWS_REGION ?? (endpoint && "us-east-1") };
 }
 
 /** The addresses that stand for all of a machine's are no way to it. */
