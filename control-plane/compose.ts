@@ -14,24 +14,17 @@ import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { waitForPostgres } from "./adapters/postgres/wait-for-postgres.ts";
 import { keyPair, keys } from "./adapters/system/ed25519.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
-import { ControlLoop } from "./app/control-loop/control-loop.ts";
-import { DemandReports } from "./app/control-loop/demand-reports.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
 import { RetentionSweep } from "./app/events/retention-sweep.ts";
 import { EventRecorder } from "./app/events/event-recorder.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
-import { createEffects } from "./app/control-loop/effects/effects.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
 import { createFleetWatches } from "./app/fleet/fleet-watches.ts";
 import { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { InferenceService } from "./app/inference/inference-service.ts";
-import { Leadership } from "./app/control-loop/leadership.ts";
 import { ModelCatalog } from "./app/catalog/model-catalog.ts";
 import { EvidenceMeter } from "./app/rollouts/evidence-meter.ts";
-import { EvidenceReports } from "./app/rollouts/evidence-reports.ts";
-import { gateVerdict } from "./app/rollouts/gate-verdicts.ts";
 import { countCrash } from "./app/rollouts/host-crashes.ts";
-import { measuredRollout } from "./core/rollout/measured-rollout.ts";
 import { ModelPush } from "./app/transfer/model-push.ts";
 import { NodeAdmin } from "./app/nodes/node-admin.ts";
 import { NodeSessions } from "./app/node-sessions/node-sessions.ts";
@@ -45,6 +38,7 @@ import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import { composeCloud } from "./compose-cloud.ts";
+import { composeControlLoop } from "./compose-control-loop.ts";
 import { composePeers, composeSockets } from "./compose-peers.ts";
 import type { Config } from "./config.ts";
 import { openArtifacts } from "./open-artifacts.ts";
@@ -160,46 +154,16 @@ export async function composeControlPlane(
       loop.trigger("request-waits");
     },
   });
-  const leadership = new Leadership({
-    store: postgres.leadership,
+  const { leadership, demand, reports, loop } = composeControlLoop(config, {
     replica,
-    clock,
-    logger,
-    onElected() {
-      demand.changed();
-      loop.trigger("elected");
-    },
-    // A fleet of one replica reads nothing while nothing changes: this is how it learns that PostgreSQL is away.
-    onUnanswered: () => void fleet.refresh(),
-  });
-  const isLeading = (): boolean => leadership.current() !== undefined;
-  const demand = new DemandReports({
-    replica,
-    store: postgres.demand,
-    measured: () => inference.demands(),
-    isLeading,
-    clock,
-    logger,
-  });
-  const reports = new EvidenceReports({
-    replica,
-    store: postgres.rolloutEvidence,
-    meter: evidence,
-    waves: () => [...fleet.snapshot().deployments.values()].flatMap((each) => measuredRollout(each) ?? []),
-    isLeading,
-    clock,
-    logger,
-  });
-  const loop = new ControlLoop({
+    postgres,
     fleet,
-    leadership,
-    execute: createEffects({ plans: postgres.plans, random }),
-    demands: () => demand.total(),
+    inference,
+    evidence,
     pools: () => cloud.pools.views,
-    gate: (seen, of) => gateVerdict(reports, seen, of),
-    scaleDownMs: config.scaleDownMs,
     timings,
     clock,
+    random,
     logger,
   });
 
