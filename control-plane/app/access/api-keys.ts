@@ -151,7 +151,3 @@ export class ApiKeys {
       .catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, "a key's last use was not written"));
   }
 }
-
-/** An application sees its models and no others; everybody else sees all. */
-export const maySee = (caller: Pick<Caller, "role" | "models">, model: string): boolean =>
-  caller.role !== "application" || caller.models.includes(model);

@@ -61,6 +61,11 @@ export class DeploymentAdmin {
     return this.#view(this.#find(name));
   }
 
+  /** The model of a deployment; undefined: there is no such deployment. */
+  modelOf(name: string): string | undefined {
+    return this.#fleet.snapshot().deployments.get(name)?.spec.model;
+  }
+
   /** For the ETag; null while Postgres does not answer, because a deployment can be looked at without it. */
   async rowVersion(name: string): Promise<number | null> {
     try {

@@ -37,12 +37,19 @@ type Method = (...args: readonly unknown[]) => {
 /** Calls the service as any client of the protocol would. */
 export class GrpcClient {
   readonly #client: Client;
+  readonly #methods: readonly string[];
 
   constructor(port: number) {
     const { inference } = loadPackageDefinition(loadSync(PROTO, LOADER_OPTIONS));
     const { GRPCInferenceService: Service } = inference as Readonly<Record<string, ServiceClientConstructor>>;
     if (Service === undefined) throw new Error("the proto has no service");
+    this.#methods = Object.keys(Service.service);
     this.#client = new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+  }
+
+  /** The names of all methods that the service has. */
+  methods(): readonly string[] {
+    return this.#methods;
   }
 
   call(method: string, message: object = {}, options: Options = {}): Promise<GrpcAnswer> {

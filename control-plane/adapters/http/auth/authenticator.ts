@@ -1,7 +1,6 @@
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bearerOf } from "../../../../shared/inference/http/message.ts";
-import type { Role } from "../../../../shared/api/v1/keys.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Limits } from "../server/limits.ts";
 import { TokenBuckets } from "./token-buckets.ts";
@@ -61,13 +60,4 @@ export class Authenticator {
       retryAfterMs: Math.max(100, this.#failures.waitMs(address)),
     });
   }
-}
-
-/** Throws `FORBIDDEN`. */
-export function authorize(caller: Caller, roles: readonly Role[], what: string): void {
-  if (roles.includes(caller.role)) return;
-  throw new SkerryError(
-    "FORBIDDEN",
-    `key ${caller.name} has the role ${caller.role}; ${what} needs ${roles.join(" or ")}`,
-  );
 }

@@ -1,5 +1,4 @@
 import type { IndexEntry, ModelMetadata, ServerMetadata } from "../../../../shared/api/v1/inference.ts";
-import type { Role } from "../../../../shared/api/v1/keys.ts";
 import { type ErrorCode, isSkerryError, SkerryError } from "../../../../shared/base/errors.ts";
 import { formatTraceparent, nextHop, parseTraceparent } from "../../../../shared/base/trace-context.ts";
 import type {
@@ -17,16 +16,18 @@ import { routeHeader } from "../../../../shared/inference/http/response-headers.
 import type { InferenceStatistics, VersionStatistics } from "../../../../shared/inference/statistics.ts";
 import { wholeStream } from "../../../../shared/inference/whole-stream.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
-import { type Caller, maySee } from "../../../app/access/api-keys.ts";
+import type { Caller } from "../../../app/access/api-keys.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
 import type { InferenceResponse } from "../../../app/inference/inference-request.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
-import { authorize } from "../auth/authenticator.ts";
+import type { Action } from "../../../core/access/actions.ts";
+import { isInScope } from "../../../core/access/decide.ts";
+import { authorize } from "../auth/authorize.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 import { InferenceLog } from "../inference/inference-log.ts";
 import { type InferenceParts, isWellFormed, measuredOf } from "../inference/inference-routes.ts";
 import { refuseContents } from "../routes/inference-protocol.ts";
-import { EVERY_ROLE, INVOKERS, OPERATORS, unknownModel } from "../server/route.ts";
+import { unknownModel } from "../server/route.ts";
 
 export interface RoutedFrontParts extends Omit<InferenceParts, "trustedProxies"> {
   readonly serving: ModelStatusQuery;
@@ -58,19 +59,22 @@ export class RoutedFront implements InferenceFront {
   }
 
   async isModelReady(call: CallFacts, target: ModelTarget): Promise<boolean> {
-    await this.#admit(call, EVERY_ROLE, target);
+    await this.#admit(call, "models.read", target);
     return this.#parts.serving.isModelReady(target);
   }
 
   async modelMetadata(call: CallFacts, target: ModelTarget): Promise<ModelMetadata> {
-    await this.#admit(call, EVERY_ROLE, target);
+    await this.#admit(call, "models.read", target);
     return this.#parts.serving.metadata(target);
   }
 
   async statistics(call: CallFacts, target: ModelTarget | undefined): Promise<readonly VersionStatistics[]> {
-    const caller = await this.#admit(call, EVERY_ROLE, target);
+    const caller = await this.#admit(call, "models.read", target);
     const { serving, statistics } = this.#parts;
-    const models = target === undefined ? serving.models().filter((model) => maySee(caller, model)) : [target.model];
+    const models =
+      target === undefined
+        ? serving.models().filter((name) => isInScope(caller, { kind: "model", name }))
+        : [target.model];
     return models.flatMap((model) =>
       serving.versions({ model, version: target?.version }).map((version) => statistics.of(model, version)),
     );
@@ -80,14 +84,14 @@ export class RoutedFront implements InferenceFront {
     call: CallFacts,
     { readyOnly }: { readonly readyOnly: boolean },
   ): Promise<readonly IndexEntry[]> {
-    const caller = await this.#admit(call, EVERY_ROLE, undefined);
+    const caller = await this.#admit(call, "models.read", undefined);
     return this.#parts.serving
       .index()
-      .filter(({ name, state }) => maySee(caller, name) && (!readyOnly || state === "READY"));
+      .filter(({ name, state }) => isInScope(caller, { kind: "model", name }) && (!readyOnly || state === "READY"));
   }
 
   async changeRepository(call: CallFacts, { verb, model, parameters }: RepositoryChange): Promise<void> {
-    const { name, role, keyId, models } = await this.#admit(call, OPERATORS, { model, version: undefined });
+    const { name, role, keyId, models } = await this.#admit(call, "deployments.write", { model, version: undefined });
     refuseContents(parameters, model);
     const gone = new AbortController();
     call.cancellation.onCancel(() => gone.abort());
@@ -103,7 +107,7 @@ export class RoutedFront implements InferenceFront {
     let code: ErrorCode | "OK" = "OK";
     let answered: InferenceResponse | undefined;
     try {
-      const caller = await this.#caller(call, INVOKERS, target);
+      const caller = await this.#caller(call, "models.invoke", target);
       const { take, leave } = this.#parts.admission.enter(caller.keyId);
       try {
         if (!take(body.pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)))
@@ -134,18 +138,22 @@ export class RoutedFront implements InferenceFront {
   }
 
   /** Who asks, within the rate of its key. Throws for a model that it may not see as for one that does not exist. */
-  async #admit(call: CallFacts, roles: readonly [Role, ...Role[]], target: ModelTarget | undefined): Promise<Caller> {
-    const caller = await this.#caller(call, roles, target);
+  async #admit(call: CallFacts, action: Action, target: ModelTarget | undefined): Promise<Caller> {
+    const caller = await this.#caller(call, action, target);
     if (this.#buckets.take(caller.keyId)) return caller;
     const retryAfterMs = this.#buckets.waitMs(caller.keyId);
     throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, { retryAfterMs });
   }
 
-  async #caller(call: CallFacts, roles: readonly [Role, ...Role[]], target: ModelTarget | undefined): Promise<Caller> {
+  async #caller(call: CallFacts, action: Action, target: ModelTarget | undefined): Promise<Caller> {
     const caller = await this.#parts.authenticator.authenticate(call.header("authorization"), call.address);
-    authorize(caller, roles, "this call");
-    if (target !== undefined && !(isWellFormed(target) && maySee(caller, target.model)))
-      throw unknownModel(target.model);
+    if (target === undefined) {
+      authorize(caller, action, { what: "this call" });
+      return caller;
+    }
+    const unknown = (): SkerryError => unknownModel(target.model);
+    authorize(caller, action, { what: "this call", resource: { kind: "model", name: target.model }, unknown });
+    if (!isWellFormed(target)) throw unknown();
     return caller;
   }
 }

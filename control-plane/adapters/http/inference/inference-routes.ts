@@ -20,16 +20,16 @@ import {
   parseTraceparent,
   type TraceContext,
 } from "../../../../shared/base/trace-context.ts";
-import { maySee } from "../../../app/access/api-keys.ts";
 import type { InferenceResponse, InferenceRequest } from "../../../app/inference/inference-request.ts";
 import { knownCode } from "../../../app/inference/inference-responses.ts";
 import type { MeasuredInference, Metrics } from "../../../ports/metrics.ts";
-import { authorize, type Authenticator } from "../auth/authenticator.ts";
+import { authorize } from "../auth/authorize.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import { addressOf } from "../server/exchange.ts";
 import type { InferenceAdmission } from "./inference-admission.ts";
 import { InferenceLog } from "./inference-log.ts";
 import type { Limits } from "../server/limits.ts";
-import { INVOKERS, unknownModel } from "../server/route.ts";
+import { unknownModel } from "../server/route.ts";
 import { sendError } from "../server/send.ts";
 
 export interface InferenceParts {
@@ -112,8 +112,9 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
   ): Promise<InferenceResponse> {
     const { clock, authenticator, limits, trustedProxies } = parts;
     const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
-    authorize(caller, INVOKERS, "inference");
-    if (!isWellFormed(target) || !maySee(caller, target.model)) throw unknownModel(target.model);
+    const unknown = (): SkerryError => unknownModel(target.model);
+    authorize(caller, "models.invoke", { what: "inference", resource: { kind: "model", name: target.model }, unknown });
+    if (!isWellFormed(target)) throw unknown();
     const asked = parseInferenceHeaders(request.headers);
     const admission = parts.admission.enter(caller.keyId);
     let pieces: readonly OwnedBytes[] = [];

@@ -29,15 +29,15 @@ import {
 import { failureEventOf, openAiReply } from "../../../../shared/openai/http/reply.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { stableHash } from "../../../core/hash.ts";
-import { type Caller, maySee } from "../../../app/access/api-keys.ts";
+import type { Caller } from "../../../app/access/api-keys.ts";
 import type { InferenceResponse } from "../../../app/inference/inference-request.ts";
 import { knownCode } from "../../../app/inference/inference-responses.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
-import { authorize } from "../auth/authenticator.ts";
+import { isInScope } from "../../../core/access/decide.ts";
+import { authorize } from "../auth/authorize.ts";
 import { InferenceLog } from "../inference/inference-log.ts";
 import { type InferenceParts, isWellFormed, measuredOf, timeLeft, timingOf } from "../inference/inference-routes.ts";
 import { addressOf } from "../server/exchange.ts";
-import { EVERY_ROLE, INVOKERS } from "../server/route.ts";
 import { sendError } from "../server/send.ts";
 
 interface Parts extends InferenceParts {
@@ -87,8 +87,8 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
   }
 
   async function list(path: Exclude<OpenAiPath, AskPath>, { request, response }: Exchange): Promise<void> {
-    const caller = await callerOf(request, EVERY_ROLE, "models");
-    const models = parts.serving.openAiModels().filter(({ model }) => maySee(caller, model));
+    const caller = await callerOf(request, "models.read");
+    const models = parts.serving.openAiModels().filter(({ model: name }) => isInScope(caller, { kind: "model", name }));
     const found = path.kind === "model" ? models.find(({ id }) => id === path.id) : undefined;
     if (path.kind === "model" && found === undefined) throw noSuchModel(path.id);
     const body = Buffer.from(JSON.stringify(found === undefined ? modelsDocument(models) : modelDocument(found)));
@@ -110,7 +110,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     let answered: InferenceResponse | undefined;
     let begunAt: number | undefined;
     try {
-      const caller = await callerOf(request, INVOKERS, "inference");
+      const caller = await callerOf(request, "models.invoke");
       const { decoded, leave } = await read(path, exchange, caller);
       ({ target } = decoded);
       const traceparent = trace && formatTraceparent(trace);
@@ -157,7 +157,10 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     const { target, question, session } = decoded;
     let leavesLater = false;
     try {
-      if (!isWellFormed(target) || !maySee(asked.caller, target.model)) throw noSuchModel(target.model);
+      const unknown = (): SkerryError => noSuchModel(target.model);
+      const resource = { kind: "model", name: target.model } as const;
+      authorize(asked.caller, "models.invoke", { what: "inference", resource, unknown });
+      if (!isWellFormed(target)) throw unknown();
       const headers = parseInferenceHeaders(request.headers);
       const answered = await parts.infer({
         ...target,
@@ -214,14 +217,11 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     return code === "OK" ? code : knownCode(code);
   }
 
-  async function callerOf(
-    request: IncomingMessage,
-    roles: typeof EVERY_ROLE | typeof INVOKERS,
-    what: string,
-  ): Promise<Caller> {
+  /** Before the body is read, so that a role without the right costs none. Throws as `authenticate` and `authorize` do. */
+  async function callerOf(request: IncomingMessage, action: "models.read" | "models.invoke"): Promise<Caller> {
     const { authenticator, trustedProxies } = parts;
     const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
-    authorize(caller, roles, what);
+    authorize(caller, action, { what: action === "models.invoke" ? "inference" : "models" });
     return caller;
   }
 }

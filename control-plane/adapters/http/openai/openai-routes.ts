@@ -4,7 +4,7 @@ import { embeddingList } from "../../../../shared/openai/embedding-answer.ts";
 import { embeddingRequest } from "../../../../shared/openai/embedding-request.ts";
 import { generateRequest, generateResponse } from "../../../../shared/openai/generate.ts";
 import { chatRequest, completionRequest } from "../../../../shared/openai/requests.ts";
-import { defineRoute, EVERY_ROLE, INVOKERS, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { STREAM_TYPE } from "../server/event-stream.ts";
 
 const TAG = "OpenAI API";
@@ -16,7 +16,7 @@ export const openAiRoutes = (): Route[] => [
     path: "/v1/models",
     summary: "Names that a request may have as its model: models of texts with a deployment, and their aliases",
     tag: TAG,
-    access: EVERY_ROLE,
+    action: "models.read",
     answer: openAiModels,
     statuses: [200],
     handle: answeredElsewhere,
@@ -26,7 +26,7 @@ export const openAiRoutes = (): Route[] => [
     path: "/v1/models/{id}",
     summary: "One of these names",
     tag: TAG,
-    access: EVERY_ROLE,
+    action: "models.read",
     params: z.strictObject({ id: z.string() }),
     answer: openAiModel,
     statuses: [200],
@@ -37,7 +37,7 @@ export const openAiRoutes = (): Route[] => [
     path: "/v1/chat/completions",
     summary: "The next message of a conversation, whole or as a stream of events",
     tag: TAG,
-    access: INVOKERS,
+    action: "models.invoke",
     body: chatRequest,
     answer: z.object({}),
     streams: [STREAM_TYPE],
@@ -49,7 +49,7 @@ export const openAiRoutes = (): Route[] => [
     path: "/v1/completions",
     summary: "The text that follows a text, whole or as a stream of events",
     tag: TAG,
-    access: INVOKERS,
+    action: "models.invoke",
     body: completionRequest,
     answer: z.object({}),
     streams: [STREAM_TYPE],
@@ -61,7 +61,7 @@ export const openAiRoutes = (): Route[] => [
     path: "/v1/embeddings",
     summary: "Embeddings of a text or of several",
     tag: TAG,
-    access: INVOKERS,
+    action: "models.invoke",
     body: embeddingRequest,
     answer: embeddingList,
     statuses: [200],
@@ -73,7 +73,7 @@ export const openAiRoutes = (): Route[] => [
       path: `${model}/generate`,
       summary: "The text that follows a text, from a model that writes text",
       tag: "Open Inference Protocol",
-      access: INVOKERS,
+      action: "models.invoke",
       params: paramsOf(model),
       body: generateRequest,
       answer: generateResponse,
@@ -85,7 +85,7 @@ export const openAiRoutes = (): Route[] => [
       path: `${model}/generate_stream`,
       summary: "The same as a stream of events, each with the next part of the text",
       tag: "Open Inference Protocol",
-      access: INVOKERS,
+      action: "models.invoke",
       params: paramsOf(model),
       body: generateRequest,
       answer: generateResponse,

@@ -12,6 +12,7 @@ import { JSON_TYPE } from "../../../../shared/inference/http/request-headers.ts"
 import { openAiErrorBody } from "../../../../shared/openai/errors.ts";
 import { isOpenAi } from "../../../../shared/openai/http/path.ts";
 import { STREAM_TYPE, streamEvent } from "../server/event-stream.ts";
+import { rolesOf } from "../../../core/access/actions.ts";
 import type { Route } from "../server/route.ts";
 
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
@@ -39,12 +40,13 @@ export function openApiDocument(
 }
 
 function operationOf(route: Route): ZodOpenApiOperationObject {
-  const isPublic = route.access === "public";
+  const { access } = route;
+  const isPublic = access === "public";
   return {
     operationId: operationId(route),
     summary: route.summary,
     tags: [route.tag],
-    ...(!isPublic && { description: `Roles: ${[...route.access].join(", ")}.` }),
+    ...(!isPublic && { description: `Roles: ${rolesOf(access).join(", ")}.` }),
     security: isPublic ? [] : [{ apiKey: [] }],
     requestParams: { ...objectOf("path", route.params), ...objectOf("query", route.query), ...headerParams(route) },
     ...requestBody(route),

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { rolesOf } from "../../../core/access/actions.ts";
 import type { Route } from "../server/route.ts";
 
 const STYLE = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -25,7 +26,7 @@ ${sections.join("\n")}
 
 function entryOf(route: Route): string {
   const { method, path, summary, access, statuses } = route;
-  const roles = access === "public" ? "no key needed" : access.join(", ");
+  const roles = access === "public" ? "no key needed" : rolesOf(access).join(", ");
   return `<details><summary><span class="method">${method}</span><code>${escape(path)}</code><br>${escape(summary)}</summary>
 <p><small>${escape(roles)} · answers ${statuses.join(", ")}</small></p>
 ${schemaOf("Query", route.query, "input")}${schemaOf("Body", route.body, "input")}${schemaOf("Answer", route.answer, "output")}</details>`;

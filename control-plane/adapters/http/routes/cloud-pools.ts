@@ -4,7 +4,7 @@ import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import type { PoolAdmin } from "../../../app/cloud/pool-admin.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
-import { defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { poolParams } from "./params.ts";
 
 const TAG = "Nodes";
@@ -17,7 +17,7 @@ export function cloudPoolRoutes({ cloudPools }: { readonly cloudPools: PoolAdmin
       path: "/api/v1/cloud-pools",
       summary: "List pools of cloud nodes, their pods, and what keeps these from running",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       query: listQuery,
       answer: listOf(cloudPool),
       statuses: [200],
@@ -31,7 +31,7 @@ export function cloudPoolRoutes({ cloudPools }: { readonly cloudPools: PoolAdmin
       path: PATH,
       summary: "One pool of cloud nodes",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       params: poolParams,
       answer: cloudPool,
       statuses: [200],
@@ -45,7 +45,7 @@ export function cloudPoolRoutes({ cloudPools }: { readonly cloudPools: PoolAdmin
       path: PATH,
       summary: "Declare a pool: which Kubernetes Deployment of nodes is scaled with demand, and within what bounds",
       tag: TAG,
-      access: OPERATORS,
+      action: "pools.write",
       params: poolParams,
       body: cloudPoolSpec,
       answer: cloudPool,
@@ -62,7 +62,7 @@ export function cloudPoolRoutes({ cloudPools }: { readonly cloudPools: PoolAdmin
       path: PATH,
       summary: "Scale a pool no more; its pods stay",
       tag: TAG,
-      access: OPERATORS,
+      action: "pools.write",
       params: poolParams,
       statuses: [204],
       async handle({ params, actor, header }) {

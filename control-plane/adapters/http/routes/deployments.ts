@@ -4,9 +4,8 @@ import { deployment, deploymentSpec, placement, retryResponse } from "../../../.
 import { explainResponse } from "../../../../shared/api/v1/explain.ts";
 import { endpoint } from "../../../../shared/api/v1/inference.ts";
 import { planResponse, planRequest } from "../../../../shared/api/v1/plan.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
 import { NODE_NAME } from "../../../../shared/protocol/join-messages.ts";
-import { maySee, type Caller } from "../../../app/access/api-keys.ts";
+import { isInScope } from "../../../core/access/decide.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import { endpointLabels } from "../../../app/deployments/deployment-endpoints.ts";
@@ -17,7 +16,7 @@ import { paginate } from "../rest/paginate.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
 import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
-import { defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { deploymentParams } from "./params.ts";
 
 const TAG = "Deployments";
@@ -44,13 +43,15 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: "/api/v1/deployments",
       summary: "List deployments with their status; with `watch`, what changes of them",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "deployments.read",
       query: watchableListQuery,
       answer: listOf(deployment),
       streams: [STREAM_TYPE],
       statuses: [200],
       async handle(request) {
-        return list.answer(request, ({ spec }) => maySee(request.caller, spec.model));
+        return list.answer(request, ({ name, spec }) =>
+          isInScope(request.caller, { kind: "deployment", name, model: spec.model }),
+        );
       },
     }),
     defineRoute({
@@ -58,7 +59,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: PATH,
       summary: "Declare a deployment: create it or replace its spec",
       tag: TAG,
-      access: OPERATORS,
+      action: "deployments.write",
       params: deploymentParams,
       body: deploymentSpec,
       answer: deployment,
@@ -80,12 +81,12 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: PATH,
       summary: "One deployment: spec, conditions, replicas",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "deployments.read",
       params: deploymentParams,
       answer: deployment,
       statuses: [200],
-      async handle({ params, caller }) {
-        const found = visible(caller, params.deployment);
+      async handle({ params }) {
+        const found = deployments.get(params.deployment);
         const rowVersion = await deployments.rowVersion(params.deployment);
         return { body: found, headers: rowVersion === null ? {} : { ETag: etagOf(rowVersion) } };
       },
@@ -95,7 +96,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: PATH,
       summary: "Take a deployment away; its placements leave",
       tag: TAG,
-      access: OPERATORS,
+      action: "deployments.write",
       params: deploymentParams,
       statuses: [204],
       async handle({ params, actor, header }) {
@@ -108,7 +109,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: `${PATH}/retry`,
       summary: "Try the failed placements of a deployment again at once",
       tag: TAG,
-      access: OPERATORS,
+      action: "deployments.write",
       params: deploymentParams,
       answer: retryResponse,
       statuses: [200],
@@ -121,13 +122,12 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: `${PATH}/placements`,
       summary: "A deployment's placements",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "deployments.read",
       params: deploymentParams,
       query: listQuery,
       answer: listOf(placement),
       statuses: [200],
-      async handle({ params, query, caller }) {
-        visible(caller, params.deployment);
+      async handle({ params, query }) {
         const placements = deployments.placements(params.deployment);
         return {
           body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
@@ -139,13 +139,12 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: `${PATH}/endpoints`,
       summary: "Nodes that answer for a deployment on their own address, without the control plane",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "deployments.read",
       params: deploymentParams,
       query: listQuery,
       answer: listOf(endpoint),
       statuses: [200],
-      async handle({ params, query, caller }) {
-        visible(caller, params.deployment);
+      async handle({ params, query }) {
         const endpoints = deployments.endpoints(params.deployment);
         return {
           body: paginate(endpoints, query, {
@@ -160,7 +159,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: `${PATH}/explain`,
       summary: "Why the replicas are where they are and, with `node`, why not there",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       params: deploymentParams,
       query: explainQuery,
       answer: explainResponse,
@@ -174,7 +173,7 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       path: "/api/v1/plan",
       summary: "What if: what would be placed and moved if nodes and deployments were changed like this; nothing is",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       body: planRequest,
       answer: planResponse,
       statuses: [200],
@@ -183,11 +182,4 @@ export function deploymentRoutes({ deployments, watches, streams }: DeploymentPa
       },
     }),
   ];
-
-  /** Throws `NOT_FOUND`, also for a deployment of a model outside the key's scope, in the same words. */
-  function visible(caller: Caller, name: string) {
-    const found = deployments.get(name);
-    if (!maySee(caller, found.spec.model)) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
-    return found;
-  }
 }

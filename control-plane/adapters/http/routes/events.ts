@@ -5,7 +5,7 @@ import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { AuditStore } from "../../../ports/audit.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
-import { ADMINS, defineRoute, READERS, type RequestFacts, type Route } from "../server/route.ts";
+import { defineRoute, type RequestFacts, type Route } from "../server/route.ts";
 
 const TAG = "Events";
 
@@ -29,7 +29,7 @@ export function eventRoutes({ events, audit, streams }: EventParts): Route[] {
       path: "/api/v1/events",
       summary: "What happened; with `Accept: text/event-stream`, what happens, from `Last-Event-ID` on",
       tag: TAG,
-      access: READERS,
+      action: "events.read",
       query: eventsQuery,
       answer: listOf(event),
       streams: [STREAM_TYPE],
@@ -47,7 +47,7 @@ export function eventRoutes({ events, audit, streams }: EventParts): Route[] {
       path: "/api/v1/audit",
       summary: "Who changed what, newest first",
       tag: TAG,
-      access: ADMINS,
+      action: "audit.read",
       query: auditQuery,
       answer: listOf(auditEntry),
       statuses: [200],

@@ -24,18 +24,10 @@ import type { InferenceStatistics } from "../../../../shared/inference/statistic
 import { inferRequestForm, inferResponseForm } from "../../../../shared/inference/http/json-form.ts";
 import { BYTES_TYPE, JSON_TYPE, parseTimeout } from "../../../../shared/inference/http/request-headers.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../../shared/protocol/limits.ts";
-import { maySee, type Caller } from "../../../app/access/api-keys.ts";
+import { isInScope } from "../../../core/access/decide.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
-import {
-  definePublicRoute,
-  defineRoute,
-  EVERY_ROLE,
-  INVOKERS,
-  OPERATORS,
-  unknownModel,
-  type Route,
-} from "../server/route.ts";
+import { definePublicRoute, defineRoute, unknownModel, type Route } from "../server/route.ts";
 
 const TAG = "Open Inference Protocol";
 
@@ -114,12 +106,12 @@ function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
       path: "/v2/models",
       summary: "Names of the models",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       query: anything,
       answer: modelNames,
       statuses: [200],
       async handle({ caller }) {
-        return { body: { models: serving.models().filter((model) => maySee(caller, model)) } };
+        return { body: { models: serving.models().filter((name) => isInScope(caller, { kind: "model", name })) } };
       },
     }),
     defineRoute({
@@ -127,7 +119,7 @@ function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
       path: "/v2/repository/index",
       summary: "Every version and whether it serves",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       query: anything,
       body: indexRequest,
       answer: repositoryIndex,
@@ -135,7 +127,9 @@ function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
       async handle({ body, caller }) {
         const entries = serving
           .index()
-          .filter(({ name, state }) => maySee(caller, name) && (!body.ready || state === "READY"));
+          .filter(
+            ({ name, state }) => isInScope(caller, { kind: "model", name }) && (!body.ready || state === "READY"),
+          );
         return { body: entries };
       },
     }),
@@ -148,13 +142,13 @@ function repositoryRoutes({ serving, repository }: ProtocolParts): Route[] {
             ? "Ask for one replica of a model, and wait until it is ready"
             : "Ask for no replica of a model, and wait until its placements have drained",
         tag: TAG,
-        access: OPERATORS,
+        action: "deployments.write",
         params: modelParams,
         query: anything,
         body: changeRequest,
         statuses: [200],
-        async handle({ params: { model }, body, actor, caller, header, signal }) {
-          refuseOutsideScope(caller, model);
+        async handle({ params: { model }, body, actor, header, signal }) {
+          refuseNoName(model);
           refuseContents(body.parameters, model);
           const timeoutMs = parseTimeout({ "skerry-timeout-ms": header("skerry-timeout-ms") }) ?? DEFAULT_DEADLINE_MS;
           await repository[verb](model, { actor, timeoutMs, signal });
@@ -175,13 +169,13 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       path,
       summary: "Inputs, outputs and versions of a model",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params,
       query: anything,
       answer: modelMetadata,
       statuses: [200],
-      async handle({ params: { model, version }, caller }) {
-        refuseOutsideScope(caller, model);
+      async handle({ params: { model, version } }) {
+        refuseNoName(model);
         return { body: serving.metadata({ model, version }) };
       },
     }),
@@ -190,13 +184,13 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       path: `${path}/config`,
       summary: "Inputs and outputs of a model in the form of Triton's configuration",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params,
       query: anything,
       answer: modelConfig,
       statuses: [200],
-      async handle({ params: { model, version }, caller }) {
-        refuseOutsideScope(caller, model);
+      async handle({ params: { model, version } }) {
+        refuseNoName(model);
         return { body: configDocument(serving.metadata({ model, version })) };
       },
     }),
@@ -205,13 +199,13 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       path: `${path}/stats`,
       summary: "What this process answered for a model since it started",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params,
       query: anything,
       answer: modelStatistics,
       statuses: [200],
-      async handle({ params: { model, version }, caller }) {
-        refuseOutsideScope(caller, model);
+      async handle({ params: { model, version } }) {
+        refuseNoName(model);
         const versions = serving.versions({ model, version });
         return { body: { model_stats: versions.map((each) => statistics.of(model, each)) } };
       },
@@ -221,13 +215,13 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       path: `${path}/ready`,
       summary: "Whether a ready placement takes requests",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params,
       query: anything,
       answer: modelReady,
       statuses: [200, 503],
-      async handle({ params: { model, version }, caller }) {
-        refuseOutsideScope(caller, model);
+      async handle({ params: { model, version } }) {
+        refuseNoName(model);
         return modelReadiness(model, serving.isModelReady({ model, version }));
       },
     }),
@@ -236,7 +230,7 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       path: `${path}/infer`,
       summary: "Inference: JSON, or JSON and binary tensors",
       tag: TAG,
-      access: INVOKERS,
+      action: "models.invoke",
       params,
       query: anything,
       takesBytes: true,
@@ -252,7 +246,7 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
       path: `${path}:explain`,
       summary: "Not served yet: inference with an explanation",
       tag: TAG,
-      access: INVOKERS,
+      action: "models.invoke",
       params,
       query: anything,
       takesBytes: true,
@@ -264,9 +258,9 @@ function modelRoutes(suffix: string, { serving, statistics }: ProtocolParts): Ro
   ];
 }
 
-/** Throws `NOT_FOUND`, in the words of a model that does not exist. */
-function refuseOutsideScope(caller: Caller, model: string): void {
-  if (!objectName.safeParse(model).success || !maySee(caller, model)) throw unknownModel(model);
+/** Throws `NOT_FOUND` for what cannot be the name of a model. */
+function refuseNoName(model: string): void {
+  if (!objectName.safeParse(model).success) throw unknownModel(model);
 }
 
 /** A load may bring a model along in Triton. Here bytes come in through the admin API alone, where they are checked. */

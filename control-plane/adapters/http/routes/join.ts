@@ -14,7 +14,7 @@ import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { Requester } from "../../../ports/audit.ts";
 import type { Limits } from "../server/limits.ts";
 import { paginate } from "../rest/paginate.ts";
-import { definePublicRoute, defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
+import { definePublicRoute, defineRoute, type Route } from "../server/route.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 import { idParams } from "./params.ts";
 
@@ -72,7 +72,7 @@ export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts):
       path: "/api/v1/join-tokens",
       summary: "Make a join token; it is shown this once",
       tag: TAG,
-      access: OPERATORS,
+      action: "join-tokens.write",
       body: createJoinToken,
       answer: createdJoinToken,
       statuses: [201],
@@ -86,7 +86,7 @@ export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts):
       path: "/api/v1/join-tokens",
       summary: "List join tokens, without their secrets",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       query: listQuery,
       answer: listOf(joinToken),
       statuses: [200],
@@ -102,7 +102,7 @@ export function joinRoutes({ tokens, join, joinPod, clock, limits }: JoinParts):
       path: "/api/v1/join-tokens/{id}",
       summary: "Delete a join token",
       tag: TAG,
-      access: OPERATORS,
+      action: "join-tokens.write",
       params: idParams,
       statuses: [204],
       async handle({ params, actor }) {

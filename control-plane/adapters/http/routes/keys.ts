@@ -2,7 +2,7 @@ import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
 import { apiKey, createApiKey, createdApiKey, whoami } from "../../../../shared/api/v1/keys.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import { paginate } from "../rest/paginate.ts";
-import { ADMINS, defineRoute, EVERY_ROLE, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { idParams } from "./params.ts";
 
 const TAG = "Keys";
@@ -14,7 +14,7 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       path: "/api/v1/api-keys",
       summary: "Make an API key; it is shown this once",
       tag: TAG,
-      access: ADMINS,
+      action: "keys.write",
       body: createApiKey,
       answer: createdApiKey,
       statuses: [201],
@@ -28,7 +28,7 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       path: "/api/v1/api-keys",
       summary: "List API keys, without their secrets",
       tag: TAG,
-      access: ADMINS,
+      action: "keys.read",
       query: listQuery,
       answer: listOf(apiKey),
       statuses: [200],
@@ -42,7 +42,7 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       path: "/api/v1/api-keys/{id}",
       summary: "Revoke an API key",
       tag: TAG,
-      access: ADMINS,
+      action: "keys.write",
       params: idParams,
       statuses: [204],
       async handle({ params, actor }) {
@@ -55,7 +55,7 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       path: "/api/v1/whoami",
       summary: "Whose key this is and what it may do",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "self.read",
       answer: whoami,
       statuses: [200],
       async handle({ caller: { keyId, name, role, models } }) {

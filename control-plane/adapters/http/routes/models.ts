@@ -1,12 +1,11 @@
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
 import { alias, createModel, model, moveAlias, patchModel } from "../../../../shared/api/v1/models.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import { maySee, type Caller } from "../../../app/access/api-keys.ts";
+import { isInScope } from "../../../core/access/decide.ts";
 import type { IfMatch } from "../../../app/deployments/if-match.ts";
 import type { Catalog } from "../server/route-catalog.ts";
 import { checkContent, contentEtag, ifMatchOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
-import { ADMINS, defineRoute, EVERY_ROLE, OPERATORS, type RequestFacts, type Route } from "../server/route.ts";
+import { defineRoute, type RequestFacts, type Route } from "../server/route.ts";
 import { aliasParams, modelParams } from "./params.ts";
 
 const TAG = "Models";
@@ -18,7 +17,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: "/api/v1/models",
       summary: "Create a model",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       body: createModel,
       answer: model,
       statuses: [201],
@@ -32,12 +31,12 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: "/api/v1/models",
       summary: "List models",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       query: listQuery,
       answer: listOf(model),
       statuses: [200],
       async handle({ query, caller }) {
-        const visible = (await catalog.listModels()).filter(({ name }) => maySee(caller, name));
+        const visible = (await catalog.listModels()).filter(({ name }) => isInScope(caller, { kind: "model", name }));
         return {
           body: paginate(visible, query, {
             keyOf: ({ name }) => name,
@@ -51,12 +50,11 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: "/api/v1/models/{model}",
       summary: "One model with its aliases",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params: modelParams,
       answer: model,
       statuses: [200],
-      async handle({ params, caller }) {
-        refuseOutsideScope(caller, params.model);
+      async handle({ params }) {
         const found = await catalog.getModel(params.model);
         return { body: found, headers: { ETag: contentEtag(found) } };
       },
@@ -66,7 +64,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: "/api/v1/models/{model}",
       summary: "Replace a model's labels",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: modelParams,
       body: patchModel,
       answer: model,
@@ -82,7 +80,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: "/api/v1/models/{model}",
       summary: "Delete a model with all its versions",
       tag: TAG,
-      access: ADMINS,
+      action: "models.delete",
       params: modelParams,
       statuses: [204],
       async handle({ params, actor, header }) {
@@ -97,7 +95,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       summary:
         "Move an alias to a version (at most eight to a version); `If-Match` names the version it points at, `If-None-Match: *` says that it must be new",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: aliasParams,
       body: moveAlias,
       answer: alias,
@@ -115,7 +113,7 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: "/api/v1/models/{model}/aliases/{alias}",
       summary: "Delete an alias; refused while a deployment asks for it",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: aliasParams,
       statuses: [204],
       async handle({ params, actor }) {
@@ -129,8 +127,3 @@ export function modelRoutes({ catalog }: { catalog: Catalog }): Route[] {
 /** Null: the alias must not exist yet. An alias's ETag is the version it points at. */
 const expectedAlias = (facts: Pick<RequestFacts, "header">): IfMatch | null =>
   facts.header("if-none-match")?.trim() === "*" ? null : ifMatchOf(facts);
-
-/** Throws `NOT_FOUND`, in the words of a model that does not exist. */
-export function refuseOutsideScope(caller: Caller, name: string): void {
-  if (!maySee(caller, name)) throw new SkerryError("NOT_FOUND", `there is no model ${name}`);
-}

@@ -6,7 +6,7 @@ import { nodeLabels } from "../../../app/nodes/node-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
 import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
-import { defineRoute, OPERATORS, READERS, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { nodeParams } from "./params.ts";
 
 const TAG = "Nodes";
@@ -38,7 +38,7 @@ export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
       path: "/api/v1/nodes",
       summary: "List nodes with state, age, load and what they hold; with `watch`, what changes of them",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       query: watchableListQuery,
       answer: listOf(node),
       streams: [STREAM_TYPE],
@@ -52,7 +52,7 @@ export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
       path: PATH,
       summary: "One node",
       tag: TAG,
-      access: READERS,
+      action: "fleet.read",
       params: nodeParams,
       answer: node,
       statuses: [200],
@@ -65,7 +65,7 @@ export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
       path: PATH,
       summary: "Change a node's labels, site or zone",
       tag: TAG,
-      access: OPERATORS,
+      action: "nodes.write",
       params: nodeParams,
       body: patchNode,
       answer: node,
@@ -80,7 +80,7 @@ export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
       path: PATH,
       summary: "Revoke a node: its identity is void, its placements move",
       tag: TAG,
-      access: OPERATORS,
+      action: "nodes.revoke",
       params: nodeParams,
       statuses: [204],
       async handle({ params, actor, header }) {
@@ -94,7 +94,7 @@ export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
         path: `${PATH}/${verb}`,
         summary: VERBS[verb],
         tag: TAG,
-        access: OPERATORS,
+        action: "nodes.write",
         params: nodeParams,
         answer: node,
         statuses: [200],

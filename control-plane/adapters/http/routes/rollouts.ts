@@ -1,11 +1,8 @@
 import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
 import { rollout, rolloutAction, type RolloutAction } from "../../../../shared/api/v1/rollouts.ts";
-import { SkerryError } from "../../../../shared/base/errors.ts";
-import { maySee, type Caller } from "../../../app/access/api-keys.ts";
-import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
 import { paginate } from "../rest/paginate.ts";
-import { defineRoute, EVERY_ROLE, OPERATORS, type Route } from "../server/route.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { deploymentParams } from "./params.ts";
 
 const TAG = "Rollouts";
@@ -21,22 +18,20 @@ const SUMMARIES: Readonly<Record<RolloutAction, string>> = {
 
 interface RolloutParts {
   readonly rollouts: RolloutAdmin;
-  readonly deployments: Pick<DeploymentAdmin, "get">;
 }
 
-export function rolloutRoutes({ rollouts, deployments }: RolloutParts): Route[] {
+export function rolloutRoutes({ rollouts }: RolloutParts): Route[] {
   return [
     defineRoute({
       method: "GET",
       path: PATH,
       summary: "The newest rollout of a deployment: its phase, waves, nodes and why",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "deployments.read",
       params: deploymentParams,
       answer: rollout,
       statuses: [200],
-      async handle({ params, caller }) {
-        requireVisible(caller, params.deployment);
+      async handle({ params }) {
         return { body: rollouts.get(params.deployment) };
       },
     }),
@@ -45,13 +40,12 @@ export function rolloutRoutes({ rollouts, deployments }: RolloutParts): Route[] 
       path: `${PATH}/history`,
       summary: "The rollouts of a deployment, newest first, the last 50",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "deployments.read",
       params: deploymentParams,
       query: pageQuery,
       answer: listOf(rollout),
       statuses: [200],
-      async handle({ params, query, caller }) {
-        requireVisible(caller, params.deployment);
+      async handle({ params, query }) {
         const items = await rollouts.history(params.deployment);
         // Newest first: keys that fall.
         const keyOf = ({ number }: { number: number }): string => String(1_000_000_000 - number);
@@ -64,7 +58,7 @@ export function rolloutRoutes({ rollouts, deployments }: RolloutParts): Route[] 
         path: `${PATH}/${action}`,
         summary: SUMMARIES[action],
         tag: TAG,
-        access: OPERATORS,
+        action: "rollouts.write",
         params: deploymentParams,
         answer: rollout,
         statuses: [200],
@@ -74,10 +68,4 @@ export function rolloutRoutes({ rollouts, deployments }: RolloutParts): Route[] 
       }),
     ),
   ];
-
-  /** Throws `NOT_FOUND`, also for a deployment of a model outside the key's scope, in the same words. */
-  function requireVisible(caller: Caller, name: string): void {
-    const found = deployments.get(name);
-    if (!maySee(caller, found.spec.model)) throw new SkerryError("NOT_FOUND", `there is no deployment ${name}`);
-  }
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { serverLive } from "../../../../shared/api/v1/inference.ts";
 import { PAGE_POLICY } from "../rest/reference-page.ts";
-import { definePublicRoute, READERS, type Route } from "../server/route.ts";
+import { definePublicRoute, type Route } from "../server/route.ts";
 
 const TAG = "Operation";
 const anything = z.object({});
@@ -59,7 +59,7 @@ export function systemRoutes({ readiness: ask, renderMetrics, openApi, reference
       path: "/metrics",
       summary: "Metrics for Prometheus; beyond this machine with a key",
       tag: TAG,
-      beyondLoopback: READERS,
+      beyondLoopback: "metrics.read",
       query: anything,
       streams: ["text/plain"],
       statuses: [200],

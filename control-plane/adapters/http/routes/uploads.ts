@@ -2,7 +2,7 @@ import { z } from "zod";
 import { modelVersion, uploadProgress } from "../../../../shared/api/v1/models.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { Catalog } from "../server/route-catalog.ts";
-import { defineRoute, OPERATORS, type RequestFacts, type Route } from "../server/route.ts";
+import { defineRoute, type RequestFacts, type Route } from "../server/route.ts";
 import { uploadParams } from "./params.ts";
 
 const TAG = "Versions";
@@ -23,7 +23,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: PATH,
       summary: "Send bytes of a file of a declared version, from `offset` on; a broken connection keeps what arrived",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: uploadParams,
       query: offsetQuery,
       takesBytes: true,
@@ -40,7 +40,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       path: PATH,
       summary: "How far an upload got: `Upload-Offset` and `Upload-Length`",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: uploadParams,
       statuses: [200],
       async handle({ params }) {
@@ -53,7 +53,7 @@ export function uploadRoutes({ catalog }: { catalog: Catalog }): Route[] {
       summary:
         "All bytes of all files are there: check them. The check runs aside; the version's state tells its outcome",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: uploadParams,
       answer: modelVersion,
       statuses: [202],

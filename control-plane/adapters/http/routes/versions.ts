@@ -15,8 +15,7 @@ import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
 import type { Catalog } from "../server/route-catalog.ts";
 import { numberKey, paginate } from "../rest/paginate.ts";
-import { ADMINS, defineRoute, EVERY_ROLE, OPERATORS, READERS, type Route } from "../server/route.ts";
-import { refuseOutsideScope } from "./models.ts";
+import { defineRoute, type Route } from "../server/route.ts";
 import { diffParams, modelParams, versionParams } from "./params.ts";
 
 const TAG = "Versions";
@@ -38,7 +37,7 @@ export function versionRoutes({
       summary:
         "Declare a version, one file or a bundle of several; the bytes of each go to its `uploadUrl`. 200: a published version with the same files has lost its bytes, and they repair it",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: modelParams,
       body: declareVersion,
       answer: declaredVersion,
@@ -58,13 +57,12 @@ export function versionRoutes({
       path: PATH,
       summary: "List the versions of a model",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params: modelParams,
       query: listQuery,
       answer: listOf(modelVersion),
       statuses: [200],
-      async handle({ params, query, caller }) {
-        refuseOutsideScope(caller, params.model);
+      async handle({ params, query }) {
         const versions = await catalog.listVersions(params.model);
         const labelsOf = (version: (typeof versions)[number]) => ({ ...version.labels, state: version.state });
         return { body: paginate(versions, query, { keyOf: ({ version }) => numberKey(version), labelsOf }) };
@@ -75,12 +73,11 @@ export function versionRoutes({
       path: `${PATH}/{version}`,
       summary: "One version: signature, files, digest, state",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params: versionParams,
       answer: modelVersion,
       statuses: [200],
-      async handle({ params, caller }) {
-        refuseOutsideScope(caller, params.model);
+      async handle({ params }) {
         return { body: await catalog.getVersion(params.model, params.version) };
       },
     }),
@@ -89,7 +86,7 @@ export function versionRoutes({
       path: `${PATH}/{version}`,
       summary: "Delete a version and its files; refused while an alias, a deployment or a placement needs it",
       tag: TAG,
-      access: ADMINS,
+      action: "models.delete",
       params: versionParams,
       statuses: [204],
       async handle({ params, actor }) {
@@ -103,7 +100,7 @@ export function versionRoutes({
       summary:
         "The upload of a version that is `uploading` or is being repaired: where each file goes and how far it got",
       tag: TAG,
-      access: OPERATORS,
+      action: "models.write",
       params: versionParams,
       answer: unfinishedUpload,
       statuses: [200],
@@ -116,7 +113,7 @@ export function versionRoutes({
       path: `${PATH}/{version}/artifact`,
       summary: "Download a version's file; of several, the one whose path is `file`",
       tag: TAG,
-      access: READERS,
+      action: "artifacts.read",
       params: versionParams,
       query: fileQuery,
       streams: ["application/octet-stream"],
@@ -141,13 +138,12 @@ export function versionRoutes({
       path: `${PATH}/{version}/placements`,
       summary: "Where a version runs, and how far each placement is",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params: versionParams,
       query: listQuery,
       answer: listOf(placement),
       statuses: [200],
-      async handle({ params, query, caller }) {
-        refuseOutsideScope(caller, params.model);
+      async handle({ params, query }) {
         await catalog.getVersion(params.model, params.version);
         const placements = deployments.placementsOfVersion(params.model, params.version);
         return {
@@ -160,12 +156,11 @@ export function versionRoutes({
       path: `${PATH}/{version}/diff/{other}`,
       summary: "What a caller of one version meets in another",
       tag: TAG,
-      access: EVERY_ROLE,
+      action: "models.read",
       params: diffParams,
       answer: versionDiff,
       statuses: [200],
-      async handle({ params, caller }) {
-        refuseOutsideScope(caller, params.model);
+      async handle({ params }) {
         const [from, to] = await Promise.all([
           catalog.getVersion(params.model, params.version),
           catalog.getVersion(params.model, params.other),

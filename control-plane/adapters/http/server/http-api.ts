@@ -130,6 +130,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   });
   const router = createRouter(routes, {
     ...common,
+    modelOf: (deployment) => parts.deployments.modelOf(deployment),
     idempotency: parts.idempotency,
     stopping: http.stopping,
     checkAnswers,

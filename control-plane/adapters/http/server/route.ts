@@ -1,21 +1,15 @@
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { z } from "zod";
-import type { Role } from "../../../../shared/api/v1/keys.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
+import type { Action } from "../../../core/access/actions.ts";
 import type { Actor } from "../../../ports/audit.ts";
 import { causesOfIssues } from "../../../../shared/api/v1/field-causes.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** Who may call: everybody, or at least one role. There is no third way, so a route without a check does not compile. */
-export type Access = "public" | readonly [Role, ...Role[]];
-
-export const EVERY_ROLE = ["viewer", "operator", "admin", "application"] as const;
-export const READERS = ["viewer", "operator", "admin"] as const;
-export const OPERATORS = ["operator", "admin"] as const;
-export const ADMINS = ["admin"] as const;
-export const INVOKERS = ["operator", "admin", "application"] as const;
+/** What a caller must be allowed to do, or that everybody may call. There is no third way: a route without it does not compile. */
+export type Access = "public" | Action;
 
 /** What is known of a request beside what its schemas decode. */
 export interface RequestFacts {
@@ -113,7 +107,7 @@ export interface Route {
 const nothing = z.strictObject({});
 type Nothing = typeof nothing;
 
-/** A route for callers with a key whose role is in `access`. */
+/** A route for callers whose role may do `action`, and to the object that the path names. */
 export function defineRoute<
   Params extends z.ZodType = Nothing,
   Query extends z.ZodType = Nothing,
@@ -121,7 +115,7 @@ export function defineRoute<
   Answer extends z.ZodType = z.ZodUndefined,
 >(
   route: Description<Params, Query, Body, Answer> & {
-    readonly access: readonly [Role, ...Role[]];
+    readonly action: Action;
     handle(
       request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: Actor },
     ): Promise<RouteResponse<z.output<Answer>>>;
@@ -130,7 +124,7 @@ export function defineRoute<
   const decode = decoderOf(route);
   return {
     ...described(route),
-    access: route.access,
+    access: route.action,
     isOpenOnLoopback: false,
     prepare(raw) {
       const { caller, facts } = raw;
@@ -141,7 +135,7 @@ export function defineRoute<
   };
 }
 
-/** A route for everybody; with `beyondLoopback`, for everybody on this machine and for those roles from elsewhere. */
+/** A route for everybody; with `beyondLoopback`, for everybody on this machine and from elsewhere for callers who may do that. */
 export function definePublicRoute<
   Params extends z.ZodType = Nothing,
   Query extends z.ZodType = Nothing,
@@ -149,7 +143,7 @@ export function definePublicRoute<
   Answer extends z.ZodType = z.ZodUndefined,
 >(
   route: Description<Params, Query, Body, Answer> & {
-    readonly beyondLoopback?: readonly [Role, ...Role[]];
+    readonly beyondLoopback?: Action;
     handle(request: Decoded<Params, Query, Body>): Promise<RouteResponse<z.output<Answer>>>;
   },
 ): Route {

@@ -10,19 +10,23 @@ import { readJson } from "../../../../shared/inference/http/json-body.ts";
 import { isInferenceProtocol, pathOf } from "../../../../shared/inference/http/path.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
+import type { Resource } from "../../../core/access/decide.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import { bodyStream } from "./body-stream.ts";
-import { authorize, type Authenticator } from "../auth/authenticator.ts";
+import { authorize } from "../auth/authorize.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
 import { once } from "../rest/idempotency.ts";
 import type { Limits } from "./limits.ts";
 import { problemResponse } from "./problem.ts";
-import type { Method, RouteResponse, Route } from "./route.ts";
+import { type Method, type RouteResponse, type Route, unknownModel } from "./route.ts";
 import { sendError, sendResponse } from "./send.ts";
 import { TokenBuckets } from "../auth/token-buckets.ts";
 
 export interface RouterParts {
   readonly authenticator: Authenticator;
+  /** The model of a deployment; undefined: there is no such deployment. */
+  readonly modelOf: (deployment: string) => string | undefined;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -107,13 +111,26 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       request.headers.authorization,
       addressOf(request, parts.trustedProxies),
     );
-    authorize(caller, route.access, `${route.method} ${route.path}`);
+    const resource = resourceOf(request.params);
+    authorize(caller, route.access, {
+      what: `${route.method} ${route.path}`,
+      resource,
+      ...(resource?.kind === "model" &&
+        isInferenceProtocol(route.path) && { unknown: () => unknownModel(resource.name) }),
+    });
     if (!buckets.take(caller.keyId)) {
       throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, {
         retryAfterMs: buckets.waitMs(caller.keyId),
       });
     }
     return caller;
+  }
+
+  /** What the path names, of the objects that have a scope. */
+  function resourceOf({ model, deployment }: Request["params"]): Resource | undefined {
+    if (typeof model === "string") return { kind: "model", name: model };
+    if (typeof deployment !== "string") return undefined;
+    return { kind: "deployment", name: deployment, model: parts.modelOf(deployment) };
   }
 
   async function run(

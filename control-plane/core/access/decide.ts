@@ -1,0 +1,34 @@
+import type { Role } from "../../../shared/api/v1/keys.ts";
+import { type Action, rolesOf } from "./actions.ts";
+
+/** Who asks, as far as a decision needs it. */
+export interface Principal {
+  readonly role: Role;
+  /** Models an application may see and call; the other roles see all. */
+  readonly models: readonly string[];
+}
+
+/** What an action is about. `model` of a deployment that does not exist is undefined. */
+export type Resource =
+  | { readonly kind: "model"; readonly name: string }
+  | { readonly kind: "deployment"; readonly name: string; readonly model: string | undefined };
+
+/** `forbidden`: the role may not do it to anything. `hidden`: the object is outside the scope, as if it did not exist. */
+export type Decision = "allowed" | "forbidden" | "hidden";
+
+/** The one decision about access. The role comes first: what it may not do is refused without a look at the object. */
+export function decide(principal: Principal, action: Action, resource?: Resource): Decision {
+  if (!rolesOf(action).includes(principal.role)) return "forbidden";
+  return resource === undefined || isInScope(principal, resource) ? "allowed" : "hidden";
+}
+
+/** An application sees the objects of its models and no others; everybody else sees all. */
+export function isInScope({ role, models }: Principal, resource: Resource): boolean {
+  if (role !== "application") return true;
+  switch (resource.kind) {
+    case "model":
+      return models.includes(resource.name);
+    case "deployment":
+      return resource.model !== undefined && models.includes(resource.model);
+  }
+}
