@@ -9,6 +9,7 @@ const actions = () => import("../actions/deployments/rollouts.ts");
 const DESCRIPTIONS: Readonly<Record<RolloutAction, string>> = {
   pause: "let a rollout stay as it is until it is resumed",
   resume: "let a paused rollout go on, or try a version again from which one has returned",
+  approve: "approve what a rollout waits for: that it begins, or that its new version takes over",
   promote: "end a rollout with its new version, without the rest of its waves",
   abort: "end a rollout with its old version",
   undo: "return to the version before, of a rollout that is under way or was promoted",
@@ -35,10 +36,12 @@ export function registerRollouts(program: Command, shell: CommandRunner): void {
         .command(action)
         .description(description)
         .argument("<deployment>", "name of the deployment")
-        .action((name: string, _options: object, command: Command) =>
-          shell.run(command, async (run) => (await actions()).actOnRollout(run, name, action)),
+        .option("--why <text>", "why it is done, for the history, the event and the audit log")
+        .action((name: string, options: { why?: string }, command: Command) =>
+          shell.run(command, async (run) => (await actions()).actOnRollout(run, { name, action, ...options })),
         ),
       `skerry rollout ${action} digits`,
+      ...(action === "approve" ? ['skerry rollout approve digits --why "the night shift is informed"'] : []),
     );
   withExamples(
     rollout

@@ -13,7 +13,10 @@ export interface RolloutRow {
 
 export interface RolloutStore {
   /** Writes what an operator's action makes of a rollout, with its audit row. False, and nothing changed, when `before` is not the newest any more. */
-  act(write: RolloutWrite, by: { readonly action: string; readonly actor: Actor }): Promise<boolean>;
+  act(
+    write: RolloutWrite,
+    by: { readonly action: string; readonly why?: string | undefined; readonly actor: Actor },
+  ): Promise<boolean>;
   /** The rollouts of a deployment that are kept, newest first. */
   history(deployment: string): Promise<readonly RolloutRow[]>;
 }

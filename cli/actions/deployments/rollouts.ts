@@ -42,7 +42,7 @@ async function follow(run: CommandContext, api: ApiClient, name: string): Promis
       const { wordPaint } = run.output;
       lines.show(
         new Map([
-          ["", `${phaseText(found, wordPaint)}  ${found.reason}`],
+          ["", `${phaseText(found, wordPaint)}  ${found.waitsFor?.sentence ?? found.reason}`],
           ...found.nodes.map((node): [string, string] => [node.nodeId, nodeLine(node, wordPaint)]),
         ]),
       );
@@ -53,6 +53,9 @@ async function follow(run: CommandContext, api: ApiClient, name: string): Promis
     lines.end({ keep: false });
   }
 }
+
+const waitText = ({ sentence, since }: NonNullable<Rollout["waitsFor"]>): string =>
+  `${sentence}, for ${formatSince(since, Date.now())}`;
 
 const nodeLine = (node: RolloutNode, paint: Style): string =>
   `  ${node.node.padEnd(12)} wave ${node.wave}  ${nodeState(node, paint)}${node.why === null ? "" : `: ${node.why}`}`;
@@ -77,6 +80,8 @@ async function describe(run: CommandContext, of: Rollout): Promise<string> {
       ["Strategy", of.strategy],
       ["Phase", `${phaseText(of, paint)} for ${formatSince(of.phaseAt, Date.now())}`],
       ["Why", of.reason],
+      ["Waits", of.waitsFor === null ? "" : waitText(of.waitsFor)],
+      ["Approved", of.approvals.map(({ stage, who, why }) => `${stage} by ${who}${why === null ? "" : `: ${why}`}`).join("\n")],
       ["Wave", `${of.wave} of ${of.waves.length}`],
       ["Requests", `${of.share} % to ${of.to}`],
       ["Begun", `${formatSince(of.beganAt, Date.now())} ago by ${of.by}`],
@@ -107,8 +112,11 @@ async function describe(run: CommandContext, of: Rollout): Promise<string> {
   return [fields, ...(of.nodes.length > 0 ? [nodes] : []), notes].join("\n\n");
 }
 
-export async function actOnRollout(run: CommandContext, name: string, action: string): Promise<void> {
-  const { body } = await (await run.api()).post(pathOf(name, `/${action}`));
+export async function actOnRollout(
+  run: CommandContext,
+  { name, action, why }: { readonly name: string; readonly action: string; readonly why?: string },
+): Promise<void> {
+  const { body } = await (await run.api()).post(pathOf(name, `/${action}`), why === undefined ? {} : { why });
   if (isMachineFormat(run.globals.format)) await printRaw(run.output, run.globals.format, body);
   const found = decode(rollout, body, "a rollout");
   run.output.say(`${found.reason}; the rollout is ${found.phase}`);

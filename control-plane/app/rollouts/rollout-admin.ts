@@ -5,6 +5,7 @@ import { SkerryError } from "../../../shared/base/errors.ts";
 import { versionOf } from "../../core/fleet/queries.ts";
 import type { FleetDeployment, FleetRollout } from "../../core/fleet/types.ts";
 import { act } from "../../core/rollout/act.ts";
+import type { Author } from "../../core/rollout/change.ts";
 import type { Declared } from "../../core/rollout/start.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { RolloutWrite } from "../../ports/plan.ts";
@@ -38,23 +39,27 @@ export class RolloutAdmin {
   }
 
   /**
-   * Pauses, resumes, promotes, aborts or undoes the newest rollout. Throws `NOT_FOUND`, and `CONFLICT` when the rollout is in no
+   * Pauses, resumes, approves, promotes, aborts or undoes the newest rollout; `why`: what the actor says of it. Throws `NOT_FOUND`, and `CONFLICT` when the rollout is in no
    * phase for that, or the version that it would go to is gone.
    */
-  async act(deployment: string, action: RolloutAction, actor: Actor): Promise<Rollout> {
+  async act(
+    deployment: string,
+    { action, why }: { readonly action: RolloutAction; readonly why?: string | undefined },
+    actor: Actor,
+  ): Promise<Rollout> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const found = this.#find(deployment);
-      const write = this.#decide(found, action, actor.name);
-      const isWritten = await this.#store.act(write, { action, actor });
+      const write = this.#decide(found, action, { who: actor.name, why });
+      const isWritten = await this.#store.act(write, { action, why, actor });
       await this.#fleet.refresh({ deployments: [deployment] });
       if (isWritten) return this.get(deployment);
     }
     throw new SkerryError("CONFLICT", `the rollout of ${deployment} changes all the time; try again`);
   }
 
-  #decide({ deployment, rollout }: Found, action: RolloutAction, who: string): RolloutWrite {
+  #decide({ deployment, rollout }: Found, action: RolloutAction, by: Omit<Author, "at">): RolloutWrite {
     const at = toInstant(this.#clock.wallNow());
-    const outcome = act(deployment, rollout.record, { action, author: { who, at } });
+    const outcome = act(deployment, rollout.record, { action, author: { ...by, at } });
     if ("refused" in outcome) throw new SkerryError("CONFLICT", outcome.refused);
     this.#requireVersion(outcome);
     const { name, generation } = deployment;

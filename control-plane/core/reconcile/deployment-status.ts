@@ -220,8 +220,9 @@ const isBelow = ({ limitMiB = 0 }: FleetPlacement, memMiB: number): boolean => l
 
 function progressing({ moving, plan, failed, raising, shortfall, waitsForNodes, rollout }: Found): Condition {
   if (rollout && isUnderWay(rollout)) {
-    const message = [rollout.reason, ...plan.waiting.toSorted()].join("; ");
-    return { type: "Progressing", status: "True", reason: "RolloutRunning", message };
+    const { reason, waitsFor } = rollout;
+    const message = [reason, ...(waitsFor ? [waitsFor.sentence] : []), ...plan.waiting.toSorted()].join("; ");
+    return { type: "Progressing", status: "True", reason: waitsFor ? "RolloutWaiting" : "RolloutRunning", message };
   }
   if (moving.length > 0) {
     const states = [...Map.groupBy(moving, ({ state }) => state)]

@@ -1,14 +1,16 @@
 import { RUNNING_PHASES, type RolloutAction, type RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { FleetDeployment } from "../fleet/types.ts";
-import { enter, nameOf, rollBack, type Author, type RolloutChange } from "./change.ts";
+import { enter, nameOf, rollBack, withWhy, type Author, type RolloutChange } from "./change.ts";
+import { approve, openStages } from "./hold.ts";
 import { firstRecord, type Declared } from "./start.ts";
 
 /** What an operator's action makes of a rollout, or why it cannot be done. */
 export type ActOutcome = Declared | { readonly refused: string };
 
 /**
- * `pause` and `resume` a rollout that is under way, `promote` it without its gates, `abort` it by returning; `undo` returns
- * after it was promoted, `resume` tries a version again from which a rollout has returned or which was undone.
+ * `pause` and `resume` a rollout that is under way, `approve` what it waits for, `promote` it without its gates, `abort` it by
+ * returning; `undo` returns after it was promoted, `resume` tries a version again from which a rollout has returned or which
+ * was undone.
  */
 export function act(
   deployment: FleetDeployment,
@@ -26,7 +28,7 @@ export function act(
       return only(
         enter(record, author, {
           phase: "paused",
-          reason: `${who} paused the rollout to ${nameOf(record)}`,
+          reason: withWhy(`${who} paused the rollout to ${nameOf(record)}`, author),
           event: "RolloutPaused",
           with: { resumes: phase },
         }),
@@ -36,7 +38,7 @@ export function act(
         return only(
           enter(record, author, {
             phase: record.resumes ?? "pending",
-            reason: `${who} resumed the rollout to ${nameOf(record)}`,
+            reason: withWhy(`${who} resumed the rollout to ${nameOf(record)}`, author),
             event: "RolloutResumed",
             with: { nodes: record.nodes.map((node) => ({ ...node, since: author.at })) },
           }),
@@ -47,24 +49,51 @@ export function act(
       return phase === "promoted" && record.to !== record.declared
         ? again(deployment, { from: record.to, to: record.declared, declared: record.declared, by: who }, author)
         : refused;
+    case "approve":
+      return isRunning ? approved(record, author) : refused;
     case "promote":
       if (!isRunning) return refused;
+      // An operator who ends the rollout with its new version approves of all of it.
       return only(
-        enter(record, author, {
+        enter(approve(record, openStages(record), author), author, {
           phase: "promoted",
-          reason: `${who} promoted ${nameOf(record)} without the rest of its rollout`,
+          reason: withWhy(`${who} promoted ${nameOf(record)} without the rest of its rollout`, author),
           event: "RolloutPromoted",
         }),
       );
     case "abort":
-      return isRunning ? only(rollBack(record, author, `${who} aborted the rollout`)) : refused;
+      return isRunning ? only(rollBack(record, author, withWhy(`${who} aborted the rollout`, author))) : refused;
     case "undo": {
-      if (isRunning) return only(rollBack(record, author, `${who} undid the rollout`));
+      if (isRunning) return only(rollBack(record, author, withWhy(`${who} undid the rollout`, author)));
       if (phase !== "promoted" || record.from === record.to) return refused;
       const { from, to, declared } = record;
       return again(deployment, { from: to, to: from, declared, by: who, isPlain: true }, author);
     }
   }
+}
+
+/**
+ * The earliest stage that nobody has approved. Of the last one only when it is reached: an operator who approves twice by
+ * mistake does not approve what has not been seen.
+ */
+function approved(record: RolloutRecord, author: Author): ActOutcome {
+  const name = nameOf(record);
+  const [stage] = openStages(record);
+  if (stage === undefined) {
+    const has = record.approval.length > 0 ? "has its approvals" : "needs no approval";
+    return { refused: `the rollout to ${name} ${has}: there is nothing to approve` };
+  }
+  if (stage === "promote" && record.waitsFor?.stage !== stage)
+    return { refused: `${name} is not about to take over: it is approved when its last wave has passed` };
+  const todo = stage === "start" ? "begins" : "takes over";
+  return only(
+    enter(approve(record, [stage], author), author, {
+      phase: record.phase,
+      reason: withWhy(`${author.who} approved that ${name} ${todo}`, author),
+      event: "RolloutApproved",
+      with: { resumes: record.resumes },
+    }),
+  );
 }
 
 const only = (newest: RolloutChange): Declared => ({ newest, next: undefined });

@@ -4,6 +4,7 @@ import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted, listed } from "../scheduling/format.ts";
 import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
+import { thawed, unlessHeld } from "./hold.ts";
 import { awaySentence, membersNow } from "./members.ts";
 import type { RolloutView } from "./view.ts";
 import { joining, shareOf, waveText } from "./waves.ts";
@@ -38,13 +39,23 @@ export interface AdvanceInput {
  *
  * `staging`: the nodes of the wave receive the bytes. `switching`: they load the new version beside the old one. `baking`:
  * it answers its share of the requests. The same record and view give the same step under any leader: a step that was not
- * written is taken again, one that was written is not.
+ * written is taken again, one that was written is not. A rollout without an approval that it needs, or in a frozen window,
+ * stays in its phase and is watched there as before.
  */
-export function advance(record: RolloutRecord, view: RolloutView, input: AdvanceInput): RolloutChange | undefined {
+export function advance(before: RolloutRecord, view: RolloutView, input: AdvanceInput): RolloutChange | undefined {
+  const record = thawed(before, input.at);
+  return stepOf(record, view, input) ?? (record === before ? undefined : { record, events: [] });
+}
+
+function stepOf(record: RolloutRecord, view: RolloutView, input: AdvanceInput): RolloutChange | undefined {
   const author: Author = { who: SYSTEM, at: input.at };
   switch (record.phase) {
     case "pending":
-      return begin(record, view, author);
+      return unlessHeld(
+        record,
+        { intent: "begin", author },
+        { go: () => begin(record, view, author), stay: () => undefined },
+      );
     case "staging":
     case "switching":
     case "baking": {
@@ -112,13 +123,20 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
   const present = { ...record, nodes: all };
   if (joined.length === 0 && open.length === 0) return skip(present, record, { view, author });
   if (joined.length === 0 && open.every(({ state }) => state === "staged"))
-    return enter(present, author, {
-      phase: "switching",
-      reason: `${waveOf(record)}: ${counted(open.length, "node")} with the bytes of ${nameOf(record)}`,
-      ...(record.strategy === "recreate" && { with: { share: 100 } }),
-    });
+    return unlessHeld(
+      present,
+      { intent: "load", author },
+      { go: () => load(present, open.length, author), stay: () => update(record, all) },
+    );
   return (joined.length === 0 ? withoutPlace(present, { view, author, input }) : undefined) ?? update(record, all);
 }
+
+const load = (record: RolloutRecord, nodes: number, author: Author): RolloutChange =>
+  enter(record, author, {
+    phase: "switching",
+    reason: `${waveOf(record)}: ${counted(nodes, "node")} with the bytes of ${nameOf(record)}`,
+    ...(record.strategy === "recreate" && { with: { share: 100 } }),
+  });
 
 /** The rollout pauses when the new version has had no place for too long on a node that it waits for. */
 function withoutPlace(
@@ -150,7 +168,8 @@ function skip(
   const areAway = away.length > 0 && (!isAnyThere || present.nodes.some(({ wave }) => wave === present.wave));
   if (isShort || view.isMassLoss || (isUntried && areAway)) return update(before, present.nodes);
   const isNew = present.nodes.some((member) => member.wave === present.wave && member.state === "switched");
-  return isNew ? toBaking(present, { members: present.nodes, view, author }) : passed(present, author);
+  if (isNew) return toBaking(present, { members: present.nodes, view, author });
+  return passed(present, author, () => update(before, present.nodes));
 }
 
 function switchOver(record: RolloutRecord, { members, view, author, input }: Present): RolloutChange | undefined {
@@ -186,7 +205,7 @@ function bake(record: RolloutRecord, { members, author, input }: Present): Rollo
   if (isOver && verdict?.isOverdue === true)
     return pause(present, author, `nothing is certain about ${nameOf(record)} yet: ${sentencesOf(verdict, "more")}`);
   if (!isOver || silent.length > 0 || verdict?.verdict === "more") return measured(present, record);
-  return passed(present, author);
+  return passed(present, author, () => measured(present, record));
 }
 
 const sentencesOf = ({ findings }: Verdict, result: "fail" | "more"): string =>
@@ -195,8 +214,17 @@ const sentencesOf = ({ findings }: Verdict, result: "fail" | "more"): string =>
     .map(({ sentence }) => sentence)
     .join("; ");
 
-/** The present wave has passed. */
-function passed(record: RolloutRecord, author: Author): RolloutChange {
+/** The present wave has passed. `stay`: what becomes of the rollout while something else holds it up. */
+function passed(
+  record: RolloutRecord,
+  author: Author,
+  stay: () => RolloutChange | undefined,
+): RolloutChange | undefined {
+  const intent = record.wave >= record.waves.length ? "promote" : "next-wave";
+  return unlessHeld(record, { intent, author }, { go: () => goOn(record, author), stay });
+}
+
+function goOn(record: RolloutRecord, author: Author): RolloutChange {
   const isLast = record.wave >= record.waves.length;
   const waiting = record.nodes.filter(({ state }) => state === "waiting").map(({ node }) => node);
   const later = waiting.length === 0 ? "" : `; ${listed(waiting)} follow when they are back`;

@@ -5,6 +5,8 @@ export interface RolloutEvent {
   readonly type: "Normal" | "Warning";
   readonly reason:
     | "RolloutStarted"
+    | "RolloutWaiting"
+    | "RolloutApproved"
     | "WavePromoted"
     | "RolloutPromoted"
     | "RolloutPaused"
@@ -26,6 +28,8 @@ export interface Author {
   readonly who: string;
   /** RFC 3339. */
   readonly at: string;
+  /** What an operator said of it. */
+  readonly why?: string | undefined;
 }
 
 /** Whose changes are not an operator's. */
@@ -42,12 +46,20 @@ export interface Enter {
   readonly with?: Partial<RolloutRecord>;
 }
 
+/** `record` with a note of what happened to it. */
+export const note = (record: RolloutRecord, { who, at }: Author, what: string): RolloutRecord => ({
+  ...record,
+  notes: [...record.notes, { at, who, what }].slice(-MAX_NOTES),
+});
+
+/** What was done, with what its author said of it. */
+export const withWhy = (what: string, { why }: Author): string => (why === undefined ? what : `${what}: ${why}`);
+
 /** `record` in another phase, with a note of it and, where it matters, an event. */
-export function enter(record: RolloutRecord, { who, at }: Author, to: Enter): RolloutChange {
+export function enter(record: RolloutRecord, author: Author, to: Enter): RolloutChange {
   const { phase, reason, event, isWarning = false } = to;
-  const notes = [...record.notes, { at, who, what: reason }].slice(-MAX_NOTES);
   return {
-    record: { ...record, resumes: null, ...to.with, phase, reason, notes },
+    record: { ...note(record, author, reason), resumes: null, waitsFor: null, ...to.with, phase, reason },
     events: event === undefined ? [] : [{ type: isWarning ? "Warning" : "Normal", reason: event, message: reason }],
   };
 }

@@ -2,7 +2,7 @@ import { ENDED_PHASES, RUNNING_PHASES, type RolloutRecord } from "../../../share
 import { versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment } from "../fleet/types.ts";
 import { declaredVersion, rolloutOf, targetVersion } from "../fleet/versions.ts";
-import { enter, rollBack, SYSTEM, type Author, type RolloutChange } from "./change.ts";
+import { enter, rollBack, SYSTEM, withWhy, type Author, type RolloutChange } from "./change.ts";
 import { wavesOf } from "./waves.ts";
 
 /** What follows from what a deployment declares now. Each part is undefined when there is nothing of it to write. */
@@ -48,9 +48,9 @@ export function firstRecord(
   const { from, to, by } = of;
   const { model, rollout } = spec;
   if (!rollout) return undefined;
-  const { strategy, bakeSeconds, gate } = rollout;
-  // A return is no trial: all nodes at once, without a time to prove anything.
-  const plan = of.isPlain === true ? RETURN : { strategy, waves: [...wavesOf(rollout)], bakeSeconds };
+  const { strategy, bakeSeconds, gate, freeze = [], approval = [] } = rollout;
+  // A return is no trial: all nodes at once, at any time, without a time to prove anything.
+  const plan = of.isPlain === true ? RETURN : { strategy, waves: [...wavesOf(rollout)], bakeSeconds, freeze, approval };
   const first: RolloutRecord = {
     model,
     from,
@@ -58,6 +58,8 @@ export function firstRecord(
     declared: of.declared,
     ...plan,
     gate,
+    approvals: [],
+    waitsFor: null,
     phase: "pending",
     resumes: null,
     wave: 1,
@@ -69,11 +71,17 @@ export function firstRecord(
     notes: [],
     current: true,
   };
-  const reason = `${by} starts the ${plan.strategy} rollout from ${model}:${from} to ${to}`;
+  const reason = withWhy(`${by} starts the ${plan.strategy} rollout from ${model}:${from} to ${to}`, author);
   return enter(first, author, { phase: "pending", reason, event: "RolloutStarted" });
 }
 
-const RETURN = { strategy: "blue-green" as const, waves: [{ percent: 100 }], bakeSeconds: 0 };
+const RETURN = {
+  strategy: "blue-green" as const,
+  waves: [{ percent: 100 }],
+  bakeSeconds: 0,
+  freeze: [],
+  approval: [],
+};
 
 function whyOutdated({ spec }: FleetDeployment, record: RolloutRecord): string | undefined {
   if (spec.rollout === undefined) return "the deployment has no rollouts any more";

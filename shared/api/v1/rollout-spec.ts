@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { freezeWindow } from "./freeze-window.ts";
 import { answerMeasures, measures } from "./gate.ts";
 import { nodeSelector } from "./node-selector.ts";
 
@@ -49,6 +50,10 @@ export type RolloutStrategy = z.infer<typeof rolloutStrategy>;
 /** Strategies that take one step: waves would do nothing there. */
 export const ONE_STEP: readonly RolloutStrategy[] = ["blue-green", "shadow", "recreate"];
 
+/** Where a rollout waits for an operator: before it begins, and before the new version takes over and the old one leaves. */
+export const approvalStage = z.enum(["start", "promote"]);
+export type ApprovalStage = z.infer<typeof approvalStage>;
+
 /** How a deployment goes from one version to another. */
 export const rolloutSpec = z
   .strictObject({
@@ -75,6 +80,23 @@ export const rolloutSpec = z
     gate: gateSpec
       .prefault({})
       .describe("What the new version has to prove in each wave. With `bakeSeconds: 0` no request is measured."),
+    freeze: z
+      .array(freezeWindow)
+      .min(1)
+      .max(20)
+      .optional()
+      .describe(
+        "Times of the week in which no wave begins and no version takes over; a wave that bakes goes on, and a return is never held up. Default: none.",
+      ),
+    approval: z
+      .array(approvalStage)
+      .min(1)
+      .max(approvalStage.options.length)
+      .refine((stages) => new Set(stages).size === stages.length, "must name each stage once")
+      .optional()
+      .describe(
+        "Where a rollout waits until an operator approves: `start` before its first wave, `promote` before the new version takes over. Default: nowhere.",
+      ),
   })
   .superRefine(({ strategy, waves = [], gate, bakeSeconds }, context) => {
     const refuse = (path: string[], message: string): void => context.addIssue({ code: "custom", path, message });

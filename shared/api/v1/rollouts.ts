@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { instant, objectName, versionNumber } from "./common.ts";
 import { gateFinding } from "./gate.ts";
-import { gateSpec, rolloutStrategy, wave } from "./rollout-spec.ts";
+import { freezeWindow } from "./freeze-window.ts";
+import { approvalStage, gateSpec, rolloutStrategy, wave } from "./rollout-spec.ts";
 
 export const rolloutPhase = z.enum([
   "pending",
@@ -42,6 +43,20 @@ const rolloutNote = z.object({
   what: z.string(),
 });
 
+const rolloutApproval = z.object({
+  stage: approvalStage,
+  who: z.string().describe("The name of the key that approved."),
+  at: instant,
+  why: z.string().nullable(),
+});
+
+const rolloutWait = z.object({
+  what: z.enum(["approval", "freeze-end"]),
+  stage: approvalStage.nullable().describe("Which approval it waits for."),
+  since: instant,
+  sentence: z.string(),
+});
+
 /** A rollout as it is recorded: what it does, where it is and why. */
 export const rolloutRecord = z.object({
   model: objectName,
@@ -52,6 +67,14 @@ export const rolloutRecord = z.object({
   waves: z.array(wave),
   bakeSeconds: z.number().int(),
   gate: gateSpec,
+  // Records of an earlier release have none of these four.
+  freeze: z.array(freezeWindow).default([]).describe("Times in which no wave begins."),
+  approval: z.array(approvalStage).default([]).describe("The stages that wait for an approval."),
+  approvals: z.array(rolloutApproval).default([]).describe("The approvals that were given."),
+  waitsFor: rolloutWait
+    .nullable()
+    .default(null)
+    .describe("What holds the rollout up in its phase though its gate does not: an approval, or a frozen window."),
   phase: rolloutPhase,
   resumes: rolloutPhase.nullable().describe("The phase to which `resume` leads; null unless it is paused."),
   wave: z.number().int().describe("The present wave, from 1."),
@@ -81,5 +104,16 @@ export const rollout = z
   .meta({ id: "Rollout" });
 export type Rollout = z.infer<typeof rollout>;
 
-export const rolloutAction = z.enum(["pause", "resume", "promote", "abort", "undo"]);
+export const rolloutAction = z.enum(["pause", "resume", "approve", "promote", "abort", "undo"]);
 export type RolloutAction = z.infer<typeof rolloutAction>;
+
+/** What operators may say of an action. */
+export const rolloutActionBody = z.strictObject({
+  why: z
+    .string()
+    .min(1)
+    .max(500)
+    .regex(/^\P{Cc}+$/u, "must be one line")
+    .optional()
+    .describe("Why it is done, for the history, the event and the audit log."),
+});

@@ -50,7 +50,7 @@ const COMMANDS: readonly Entry[] = [
   },
   { form: /^retry (?<name>\w+)$/, run: (story, { name = "" }) => story.retry(name) },
   {
-    form: /^(?<action>pause|resume|promote|abort|undo) the rollout of (?<name>\w+)$/,
+    form: /^(?<action>pause|resume|approve|promote|abort|undo) the rollout of (?<name>\w+)$/,
     run: (story, { action, name = "" }) => story.actOnRollout(name, rolloutAction.parse(action)),
   },
   { form: /^rollout of (?<name>\w+)$/, run: (story, { name = "" }) => story.rollout(name) },

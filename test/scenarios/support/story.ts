@@ -143,7 +143,7 @@ export class Story {
   }
 
   async actOnRollout(name: string, action: RolloutAction): Promise<void> {
-    await this.#anyReplica().rollouts.act(name, action, alice);
+    await this.#anyReplica().rollouts.act(name, { action }, alice);
   }
 
   rollout(name: string): void {

@@ -43,6 +43,8 @@ export class RolloutWorld {
   /** Names of nodes, by the version that does not load there. */
   readonly broken = new Map<number, ReadonlySet<string>>();
   verdict: Verdict | undefined;
+  /** Looks at each record that is written, and at the one before it of the same rollout. */
+  onRecord: (before: RolloutRecord | undefined, after: RolloutRecord) => void = () => undefined;
   readonly #nodes: readonly WorldNode[];
   readonly #silentSince = new Map<string, number>();
   #deployment: FleetDeployment;
@@ -114,6 +116,8 @@ export class RolloutWorld {
     const present = this.#rollouts.at(-1);
     if (present?.number !== before?.number || present?.revision !== before?.revision)
       throw new Error("another revision");
+    if (newest) this.onRecord(present?.record, newest.record);
+    if (next) this.onRecord(undefined, next.record);
     if (newest && present) {
       const { phase, wave } = present.record;
       const isNewPhase = phase !== newest.record.phase || wave !== newest.record.wave;
@@ -139,10 +143,10 @@ export class RolloutWorld {
     this.#placements = [...this.#placements, aPlacement(node, { id, version, state: "offered", ...times })];
   }
 
-  act(action: RolloutAction, who = "ana"): string | undefined {
+  act(action: RolloutAction, who = "ana", why?: string): string | undefined {
     const record = this.rollout;
     if (!record) return "there is no rollout";
-    const outcome = act(this.deployment, record, { action, author: { who, at: toInstant(this.now) } });
+    const outcome = act(this.deployment, record, { action, author: { who, why, at: toInstant(this.now) } });
     if ("refused" in outcome) return outcome.refused;
     this.#write({
       kind: "rollout.write",

@@ -1,5 +1,5 @@
 import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
-import { rollout, rolloutAction, type RolloutAction } from "../../../../shared/api/v1/rollouts.ts";
+import { rollout, rolloutAction, rolloutActionBody, type RolloutAction } from "../../../../shared/api/v1/rollouts.ts";
 import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
 import { paginate } from "../rest/paginate.ts";
 import { defineRoute, type Route } from "../server/route.ts";
@@ -11,6 +11,7 @@ const PATH = "/api/v1/deployments/{deployment}/rollout";
 const SUMMARIES: Readonly<Record<RolloutAction, string>> = {
   pause: "Let a rollout stay as it is until it is resumed",
   resume: "Let a paused rollout go on, or try a version again from which one has returned",
+  approve: "Approve that a rollout begins, or that its new version takes over, where it waits for that",
   promote: "End a rollout with its new version, without the rest of its waves",
   abort: "End a rollout with its old version: all requests return in one step",
   undo: "Return to the version before, of a rollout that is under way or was promoted",
@@ -60,10 +61,11 @@ export function rolloutRoutes({ rollouts }: RolloutParts): Route[] {
         tag: TAG,
         action: "rollouts.write",
         params: deploymentParams,
+        body: rolloutActionBody,
         answer: rollout,
         statuses: [200],
-        async handle({ params, actor }) {
-          return { body: await rollouts.act(params.deployment, action, actor) };
+        async handle({ params, body, actor }) {
+          return { body: await rollouts.act(params.deployment, { action, ...body }, actor) };
         },
       }),
     ),

@@ -16,12 +16,13 @@ export class PostgresRolloutStore implements RolloutStore {
     this.#database = database;
   }
 
-  act(write: RolloutWrite, { action, actor }: { readonly action: string; readonly actor: Actor }): Promise<boolean> {
+  act(write: RolloutWrite, { action, why, actor }: Parameters<RolloutStore["act"]>[1]): Promise<boolean> {
     return this.#database.transaction(async (tx) => {
       const changed = await writeRollouts(tx, write);
       if (!changed) return false;
       const target = `deployment/${write.deployment}`;
-      await audit(tx, actor, { action: `rollout.${action}`, target, detail: { number: write.before?.number ?? 0 } });
+      const detail = { number: write.before?.number ?? 0, ...(why !== undefined && { why }) };
+      await audit(tx, actor, { action: `rollout.${action}`, target, detail });
       await appendEvents(tx, write.events, changed);
       return true;
     });
