@@ -61,6 +61,20 @@ const WAVE_RULES: readonly Rule[] = [
   },
 ];
 
+const FREEZE_RULES: readonly Rule[] = [
+  { rule: "self.from != self.to", message: "must differ from `from`", fieldPath: ".to" },
+  {
+    rule: "self.days.size() < 7 || self.from != '00:00' || self.to != '24:00'",
+    message: "must leave a time in which a wave can begin: name fewer days, or `from` and `to`",
+    fieldPath: ".days",
+  },
+];
+
+const eachOnce = (what: string): Rule => ({
+  rule: "self.all(each, self.exists_one(other, other == each))",
+  message: `must name each ${what} once`,
+});
+
 const ROLLOUT_RULES: readonly Rule[] = [
   ...["blue-green", "recreate"].map((strategy) => ({
     rule: `self.strategy != '${strategy}' || !has(self.waves)`,
@@ -96,6 +110,9 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       "spec.placement.cloud": { rules: COUNT_RULES },
       "spec.rollout": { rules: ROLLOUT_RULES },
       "spec.rollout.waves[]": { rules: WAVE_RULES },
+      "spec.rollout.freeze[]": { rules: FREEZE_RULES },
+      "spec.rollout.freeze[].days": { rules: [eachOnce("day")] },
+      "spec.rollout.approval": { rules: [eachOnce("stage")] },
       ...CONDITIONS,
     },
     scale: { specReplicasPath: ".spec.placement.cloud.min", statusReplicasPath: ".status.cloud.placed" },

@@ -23,6 +23,7 @@ const LONGEST: readonly (readonly [RegExp, number])[] = [
   [/\{0,62\}\$$/, 63],
   [/\[0-9a-f\]\{64\}\$$/, 71],
   [/%\$$/, 7],
+  [/(\[0-5\]\[0-9\]|24:00\))\$$/, 5],
 ];
 const RULES = "x-kubernetes-validations";
 

@@ -81,7 +81,10 @@ async function describe(run: CommandContext, of: Rollout): Promise<string> {
       ["Phase", `${phaseText(of, paint)} for ${formatSince(of.phaseAt, Date.now())}`],
       ["Why", of.reason],
       ["Waits", of.waitsFor === null ? "" : waitText(of.waitsFor)],
-      ["Approved", of.approvals.map(({ stage, who, why }) => `${stage} by ${who}${why === null ? "" : `: ${why}`}`).join("\n")],
+      [
+        "Approved",
+        of.approvals.map(({ stage, who, why }) => `${stage} by ${who}${why === null ? "" : `: ${why}`}`).join("\n"),
+      ],
       ["Wave", `${of.wave} of ${of.waves.length}`],
       ["Requests", `${of.share} % to ${of.to}`],
       ["Begun", `${formatSince(of.beganAt, Date.now())} ago by ${of.by}`],

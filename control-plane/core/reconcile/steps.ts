@@ -157,7 +157,8 @@ const SENTENCES: StepTable<StepKind, [], string> = {
 
 function rolloutSentence(record: RolloutRecord, before: RolloutRecord | undefined): string {
   if (record.phase !== before?.phase || record.wave !== before.wave) return `${record.phase}, ${record.reason}`;
-  if (record.waitsFor !== null && record.waitsFor.sentence !== before.waitsFor?.sentence) return record.waitsFor.sentence;
+  if (record.waitsFor !== null && record.waitsFor.sentence !== before.waitsFor?.sentence)
+    return record.waitsFor.sentence;
   const was = new Map(before.nodes.map(({ nodeId, state }) => [nodeId, state]));
   const changed = record.nodes.filter(({ nodeId, state }) => was.get(nodeId) !== state);
   return changed.length === 0 ? record.phase : changed.map(({ node, state }) => `${node} is ${state}`).join(", ");

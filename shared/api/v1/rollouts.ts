@@ -113,7 +113,7 @@ export const rolloutActionBody = z.strictObject({
     .string()
     .min(1)
     .max(500)
-    .regex(/^\P{Cc}+$/u, "must be one line")
+    .regex(/^\P{Cc}+$/u, "one line")
     .optional()
     .describe("Why it is done, for the history, the event and the audit log."),
 });

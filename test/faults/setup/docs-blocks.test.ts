@@ -231,8 +231,18 @@ describe("the commands of the pages", () => {
     await run("skerry deployments rm canary-digits --wait");
   }, 120_000);
 
-  it("docs/rollouts.md: a deployment whose next version gets copies first", async () => {
+  it("docs/rollouts.md: a deployment whose next version needs approval, and begins by day", async () => {
     const [, yaml = ""] = await blocksOf("docs/rollouts.md", ["yaml"]);
+    await writeFile(path.join(directory, "careful-digits.yaml"), yaml);
+    await run("skerry apply -f careful-digits.yaml --wait");
+    const shown = await run("skerry deployments get careful-digits -o yaml");
+    expect(shown).toMatch(/approval:\s+- start\s+- promote/);
+    expect(shown).toContain("timezone: Europe/Berlin");
+    await run("skerry deployments rm careful-digits --wait");
+  }, 120_000);
+
+  it("docs/rollouts.md: a deployment whose next version gets copies first", async () => {
+    const [, , yaml = ""] = await blocksOf("docs/rollouts.md", ["yaml"]);
     await writeFile(path.join(directory, "shadow-digits.yaml"), yaml);
     await run("skerry apply -f shadow-digits.yaml --wait");
     expect(await run("skerry deployments get shadow-digits -o yaml")).toContain("strategy: shadow");

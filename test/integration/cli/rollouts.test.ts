@@ -88,7 +88,28 @@ describe("skerry rollout", () => {
     expect(stderr).toContain(`${phase}  it has ended`);
   });
 
-  it.each(["pause", "resume", "promote", "abort", "undo"])(
+  it("shows what a rollout waits for, and who has approved why", async () => {
+    const sentence = "digits:2 waits for approval before it takes over";
+    const waitsFor = { what: "approval", stage: "promote", since: AT, sentence } as const;
+    const approvals = [{ stage: "start", who: "ana", at: AT, why: "tested" } as const];
+    api.on(`GET ${PATH}`, aRollout({ waitsFor, approvals }));
+    const { stdout } = await cli("status", "digits");
+    expect(stdout).toMatch(/Waits +digits:2 waits for approval before it takes over, for \d/);
+    expect(stdout).toMatch(/Approved +start by ana: tested/);
+  });
+
+  it("sends why an action is done", async () => {
+    const bodies: unknown[] = [];
+    api.on(`POST ${PATH}/approve`, (asked: Asked, response: ServerResponse) => {
+      bodies.push(JSON.parse(asked.body.toString()));
+      json(response, 200, aRollout());
+    });
+    expect((await cli("approve", "digits", "--why", "the night shift is informed")).exitCode).toBe(0);
+    expect((await cli("approve", "digits")).exitCode).toBe(0);
+    expect(bodies).toEqual([{ why: "the night shift is informed" }, {}]);
+  });
+
+  it.each(["pause", "resume", "approve", "promote", "abort", "undo"])(
     "asks the control plane to %s, and says what came of it",
     async (action) => {
       api.on(`POST ${PATH}/${action}`, aRollout({ phase: "paused", reason: `ana did ${action}` }));

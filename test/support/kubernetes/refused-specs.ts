@@ -73,6 +73,36 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     sentence: "must have rising `percent`s",
   },
   {
+    what: "a frozen window without an end",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { freeze: [{ from: "08:00", to: "08:00" }] } },
+    sentence: "must differ from `from`",
+  },
+  {
+    what: "a frozen window that leaves no time",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { freeze: [{}] } },
+    sentence: "must leave a time in which a wave can begin",
+  },
+  {
+    what: "a time that no clock shows",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { freeze: [{ from: "24:30" }] } },
+    sentence: "a time from 00:00 to 23:59, such as `18:30`",
+  },
+  {
+    what: "a day named twice",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { freeze: [{ days: ["sat", "sat"] }] } },
+    sentence: "must name each day once",
+  },
+  {
+    what: "an approval named twice",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { approval: ["start", "start"] } },
+    sentence: "must name each stage once",
+  },
+  {
     what: "fewer replicas at most than at least",
     kind: "ModelDeployment",
     spec: { ...deployment, placement: { cloud: { min: 2, max: 1 } } },

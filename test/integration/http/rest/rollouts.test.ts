@@ -62,6 +62,25 @@ describe("the rollout of a deployment", () => {
     ).toEqual(expect.arrayContaining(["pause", "resume"]));
   });
 
+  it("takes why an action is done, in one line, and nothing else", async () => {
+    await begin();
+    const say = (body: object) => api.call("POST", `${PATH}/pause`, { key: api.keyOf.operator, body });
+    expect((await say({ why: "a\nb" })).body).toMatchObject({
+      code: "INVALID_REQUEST",
+      causes: [{ field: "why", message: "must be one line" }],
+    });
+    expect((await say({ reason: "holiday" })).status).toBe(400);
+    expect((await say({ why: "holiday" })).body).toMatchObject({
+      reason: expect.stringMatching(/ paused the rollout to digits:2: holiday$/),
+    });
+  });
+
+  it("is refused an approval that it does not need", async () => {
+    await begin();
+    const { status, body } = await ask("POST", `${PATH}/approve`);
+    expect([status, body.detail]).toEqual([409, expect.stringContaining("needs no approval")]);
+  });
+
   it("returns by `abort`, and stays where it is by what viewers ask", async () => {
     await begin();
     expect((await api.call("POST", `${PATH}/abort`, { key: api.keyOf.viewer })).status).toBe(403);

@@ -98,7 +98,7 @@ it("writes what an operator did with its audit row, and not on an older revision
     { type: "Normal", reason: "RolloutPaused", object: "deployment/digits", message: "by alice" } as const,
   ];
   const newest = aRecord({ phase: "paused" });
-  const by = { action: "pause", actor: alice };
+  const by = { action: "pause", why: "holiday", actor: alice };
   expect(await reader.rollouts.act(write({ before: { number: 1, revision: 5 }, newest, events }), by)).toBe(false);
   expect(await reader.rollouts.act(write({ before: { number: 1, revision: 6 }, newest, events }), by)).toBe(true);
   expect(await rolloutAt(leader)).toMatchObject({ revision: 7, record: { phase: "paused" } });
@@ -106,6 +106,7 @@ it("writes what an operator did with its audit row, and not on an older revision
     actor: "alice",
     action: "rollout.pause",
     target: "deployment/digits",
+    detail: { number: 1, why: "holiday" },
   });
 });
 

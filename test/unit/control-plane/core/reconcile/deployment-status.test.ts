@@ -10,6 +10,7 @@ import { describePlan } from "../../../../../control-plane/core/reconcile/steps.
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
 import { planDeployment } from "../../../../../control-plane/core/scheduling/planning/plan-among.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
+import { aRollout } from "../../../../support/fleet/a-rollout.ts";
 import {
   aDeployment,
   aFleet,
@@ -61,6 +62,17 @@ describe("the status of a deployment", () => {
     expect(of(2, { state: "checking" }).text).toContain("Stalled=True VersionNotReady");
     expect(of(2, { state: "rejected" }).text).toContain("Stalled=True VersionRejected");
     expect(of(1).text).toContain("Ready=True AllReplicasReady");
+  });
+
+  it("says what a rollout waits for", () => {
+    const sentence = "digits:2 waits for approval before it begins";
+    const waitsFor = { what: "approval", stage: "start", since: "2026-01-01T00:00:00Z", sentence } as const;
+    const deployment = aDeployment({ name: "digits", model: "digits", version: 2, rollout: {} });
+    const rollout = aRollout({ phase: "pending", reason: "skerry starts the rollout", waitsFor });
+    const versions = [aVersion("digits", 1), aVersion("digits", 2)];
+    const status = statusOf({ placements: [on(a), on(b)], versions }, { ...deployment, rollout });
+    expect(status.text).toContain("Progressing=True RolloutWaiting");
+    expect(status.conditions[1]?.message).toBe(`skerry starts the rollout; ${sentence}`);
   });
 
   it("is ready when every replica serves", () => {

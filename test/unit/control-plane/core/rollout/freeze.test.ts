@@ -30,7 +30,7 @@ describe("a frozen window", () => {
     expect(isFrozen(window, at)).toBe(expected);
   });
 
-  it("is one of many, and is told apart", () => {
+  it("is described by its days, its times and its zone", () => {
     const windows = [{ days: ["sat"] }, { from: "18:00", to: "20:30" }].map((each) => freezeWindow.parse(each));
     const found = frozenBy(windows, Date.parse("2026-03-04T19:00:00Z"));
     expect(found && windowText(found)).toBe("every day 18:00–20:30 (UTC)");
@@ -40,14 +40,14 @@ describe("a frozen window", () => {
   });
 
   it.each([
-    ["timezone", { timezone: "Mars/Olympus" }],
-    ["from", { from: "24:00" }],
+    ["timezone", { days: ["mon"], timezone: "Mars/Olympus" }],
+    ["from", { from: "24:00", to: "06:00" }],
     ["to", { to: "7:00" }],
     ["to", { from: "08:00", to: "08:00" }],
     ["days", { days: ["sat", "sat"] }],
     ["days", { days: [] }],
     ["days", {}],
-    ["", { day: "sat" }],
+    ["", { day: "sat", from: "06:00" }],
   ])("is refused by its field %s: %j", (field, window) => {
     const { error } = freezeWindow.safeParse(window);
     expect(error?.issues.map(({ path }) => path.join("."))).toEqual([field]);

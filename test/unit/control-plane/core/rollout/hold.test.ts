@@ -23,7 +23,7 @@ function under(rollout: RolloutInput): RolloutWorld {
 const reasons = ({ events }: RolloutWorld): readonly string[] => events.map((event) => event.split(":")[0] ?? "");
 
 describe("a rollout that needs approval", () => {
-  it("begins when an operator has approved, who is in its record with what he says", () => {
+  it("begins when an operator has approved, and its record has the name and the reason", () => {
     const world = under({ approval: ["start"] });
     world.wait(10 * HOUR);
     expect(world.rollout).toMatchObject({
@@ -172,10 +172,8 @@ function goesOn(before: RolloutRecord | undefined, after: RolloutRecord): "begin
 }
 
 describe("whatever happens in rollouts with approvals and frozen windows", () => {
-  const hours = [0, 3, 6, 12, 15, 18, 23].map((hour) => `${String(hour).padStart(2, "0")}:00`);
-  const window = fc
-    .record({ from: fc.constantFrom(...hours), to: fc.constantFrom(...hours) })
-    .filter(({ from, to }) => from !== to);
+  const hour = (of: number): string => `${String(of % 24).padStart(2, "0")}:00`;
+  const window = fc.nat(23).map((from) => ({ from: hour(from), to: hour(from + 6) }));
   const rollout = fc.record({
     strategy: fc.constantFrom("rolling", "canary", "blue-green", "shadow", "recreate"),
     approval: fc.constantFrom(undefined, ["start"], ["promote"], ["start", "promote"]),
@@ -203,13 +201,11 @@ describe("whatever happens in rollouts with approvals and frozen windows", () =>
         world.verdict = undefined;
         world.standStill();
         if (world.rollout?.phase === "paused") world.act("resume");
-        for (let turn = 0; turn < 12; turn += 1) {
+        for (let turn = 0; turn < 20; turn += 1) {
           world.act("approve");
-          world.wait(7 * HOUR);
+          world.wait(5 * HOUR);
         }
-        // Two windows may leave no time of the day.
-        const isEnded = ENDED_PHASES.includes(world.rollout?.phase ?? "promoted");
-        expect(isEnded || world.rollout?.waitsFor?.what === "freeze-end").toBe(true);
+        expect(ENDED_PHASES).toContain(world.rollout?.phase ?? "promoted");
       }),
       { numRuns: 60 },
     );
