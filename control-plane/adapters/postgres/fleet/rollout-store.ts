@@ -1,6 +1,5 @@
 import { rolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import { toInstant } from "../../../../shared/api/v1/common.ts";
-import type { Actor } from "../../../ports/audit.ts";
 import type { RolloutRow, RolloutStore } from "../../../ports/rollouts.ts";
 import type { RolloutWrite } from "../../../ports/plan.ts";
 import type { Database } from "../database.ts";
