@@ -44,8 +44,8 @@ export interface InferenceChannel {
 }
 
 export interface TransferChannel {
-  /** Resolves when the socket has room for more; rejects when it closed. */
-  sendFrame(header: Uint8Array, payload: Uint8Array): Promise<void>;
+  /** Resolves when the kernel has it, and its bytes may change again; rejects when the socket closed. */
+  sendFrame(frame: Uint8Array): Promise<void>;
   close(code: CloseCode, reason: string): void;
 }
 

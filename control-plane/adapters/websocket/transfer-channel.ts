@@ -22,10 +22,10 @@ export class WebSocketTransferChannel implements TransferChannel {
   }
 
   /** Resolves when the kernel took the message: that is the back-pressure. */
-  sendFrame(header: Uint8Array, payload: Uint8Array): Promise<void> {
+  sendFrame(frame: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (error?: Error | null): void => (error ? reject(error) : resolve());
-      this.#webSocket.send(Buffer.concat([header, payload]), done);
+      this.#webSocket.send(frame, done);
     });
   }
 

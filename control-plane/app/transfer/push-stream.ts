@@ -11,6 +11,7 @@ import {
   encodeTransferHeader,
   TRANSFER_FRAME,
   TRANSFER_HEADER_BYTES,
+  type TransferFrame,
 } from "../../../shared/protocol/frames/transfer-frame.ts";
 import { chunksInBitmap, PushProgress } from "../../core/transfer/push-progress.ts";
 import type { ArtifactFile, ArtifactStore } from "../../ports/artifacts.ts";
@@ -26,6 +27,8 @@ export class PushStream {
   readonly #catalog: CatalogStore;
   readonly #artifact: string;
   readonly #progress = new PushProgress(MAX_PAYLOAD);
+  /** Every frame in turn. A new one for each kept the garbage collector busy for three fifths of a push. */
+  readonly #frame = new Uint8Array(TRANSFER_HEADER_BYTES + MAX_PAYLOAD);
   #chunks: readonly ChunkRef[] = [];
   #isOver = false;
   #wake: () => void = () => undefined;
@@ -78,10 +81,8 @@ export class PushStream {
     for (let offset = 0; offset < bytes.byteLength; offset += MAX_PAYLOAD) {
       const payload = bytes.subarray(offset, offset + MAX_PAYLOAD);
       const end = offset + payload.byteLength === bytes.byteLength;
-      await this.#channel.sendFrame(
-        encodeTransferHeader({ type: TRANSFER_FRAME.MANIFEST, end, chunk: 0, offset }),
-        payload,
-      );
+      this.#room(payload.byteLength).set(payload);
+      await this.#send({ type: TRANSFER_FRAME.MANIFEST, end, chunk: 0, offset }, payload.byteLength);
     }
   }
 
@@ -101,13 +102,19 @@ export class PushStream {
       const { chunk, offset, length, end } = frame;
       const file = files[chunk.file];
       if (!file) throw new Error(`chunk ${chunk.index} names file ${chunk.file} of ${files.length}`);
-      const payload = new Uint8Array(length);
-      await file.read(chunk.offset + offset, payload);
-      await this.#channel.sendFrame(
-        encodeTransferHeader({ type: TRANSFER_FRAME.CHUNK, end, chunk: chunk.index, offset }),
-        payload,
-      );
+      await file.read(chunk.offset + offset, this.#room(length));
+      await this.#send({ type: TRANSFER_FRAME.CHUNK, end, chunk: chunk.index, offset }, length);
     }
+  }
+
+  /** Where the payload of the next frame goes. */
+  #room(length: number): Uint8Array {
+    return this.#frame.subarray(TRANSFER_HEADER_BYTES, TRANSFER_HEADER_BYTES + length);
+  }
+
+  #send(header: Omit<TransferFrame, "payload">, length: number): Promise<void> {
+    this.#frame.set(encodeTransferHeader(header));
+    return this.#channel.sendFrame(this.#frame.subarray(0, TRANSFER_HEADER_BYTES + length));
   }
 
   /** Until the node says something or the channel closes; its silence limit is the adapter's. */

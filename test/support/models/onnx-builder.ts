@@ -16,7 +16,11 @@ const { root } = protobuf.parse(`
     repeated Attribute attribute = 5; optional string domain = 7;
   }
   message Attribute { optional string name = 1; optional int64 i = 3; optional TensorProto t = 5; optional GraphProto g = 6; repeated int64 ints = 8; optional int32 type = 20; }
-  message TensorProto { repeated int64 dims = 1; optional int32 dataType = 2; repeated bytes stringData = 6; optional string name = 8; optional bytes rawData = 9; }
+  message TensorProto {
+    repeated int64 dims = 1; optional int32 dataType = 2; repeated bytes stringData = 6; optional string name = 8; optional bytes rawData = 9;
+    repeated Entry externalData = 13; optional int32 dataLocation = 14;
+  }
+  message Entry { optional string key = 1; optional string value = 2; }
   message ValueInfo { optional string name = 1; optional TypeProto type = 2; }
   message TypeProto { optional TensorType tensorType = 1; }
   message TensorType { optional int32 elemType = 1; optional Shape shape = 2; }
@@ -108,6 +112,19 @@ export function constant(
 ): object {
   const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return { name, dims, dataType: ELEMENT_TYPE[datatype], rawData };
+}
+
+const EXTERNAL = 1;
+
+/** A constant whose values are a file beside the graph, from its begin. */
+export function externalConstant(
+  name: string,
+  datatype: ElementType,
+  dims: readonly number[],
+  location: string,
+): object {
+  const externalData = [{ key: "location", value: location }];
+  return { name, dims, dataType: ELEMENT_TYPE[datatype], externalData, dataLocation: EXTERNAL };
 }
 
 export const int64s = (...values: readonly number[]): BigInt64Array => BigInt64Array.from(values.map(BigInt));

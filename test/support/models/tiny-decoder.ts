@@ -1,4 +1,4 @@
-import { axis, constant, int64s, model, type Node } from "./onnx-builder.ts";
+import { axis, constant, externalConstant, int64s, model, type Node } from "./onnx-builder.ts";
 import { END, successors, TOKENS } from "./tiny-alphabet.ts";
 
 /** A decoder in ONNX for tests, in the folder that optimum would write. It writes what `tiny-alphabet.ts` says. */
@@ -17,6 +17,8 @@ export interface TinyDecoder {
   /** Quantised on the fly, with the scale of the whole run. */
   readonly isQuantised?: boolean;
   readonly layers?: number;
+  /** Its table of tokens has so many rows and is the file `TABLE_FILE`, which begins with `knownRows()` and is not among its files. */
+  readonly tableRows?: number;
   /** Added to `config.json`. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -28,6 +30,15 @@ const RANDOM_WIDTH = 32;
 /** How far the logit of the right token is above the others: at temperature 0 it wins, at 2 it often does not. */
 const SHARPNESS = 7;
 const POSITIONS = 8_192;
+
+export const TABLE_FILE = "model.onnx.data";
+
+/** The rows of the tokens that it knows, in FP32, each `TOKENS.length` long. */
+export function knownRows(): Float32Array<ArrayBuffer> {
+  const table = new Float32Array(TOKENS.length ** 2);
+  for (let token = 0; token < TOKENS.length; token += 1) table[token * TOKENS.length + token] = 1;
+  return table;
+}
 
 /** Its files by their paths. */
 export function tinyDecoder(options: TinyDecoder = {}): Readonly<Record<string, Uint8Array>> {
@@ -97,18 +108,14 @@ function tokenizer(): object {
 
 /** Each token's vector, with what each layer's attention adds to it. */
 function graph(options: TinyDecoder): Uint8Array {
-  const { isRandom = false, layers = 1, positions = "given", isQuantised = false } = options;
+  const { isRandom = false, layers = 1, positions = "given", isQuantised = false, tableRows } = options;
   const width = isRandom ? RANDOM_WIDTH : TOKENS.length;
   const size = HEADS * HEAD_SIZE;
   const some = (count: number, seed: number): Float32Array =>
     isRandom ? weights(count, seed) : new Float32Array(count);
-  const table = isRandom ? weights(TOKENS.length * width, 3) : new Float32Array(TOKENS.length * width);
+  const table = isRandom ? weights(TOKENS.length * width, 3) : knownRows();
   const head = isRandom ? weights(width * TOKENS.length, 5) : new Float32Array(width * TOKENS.length);
-  if (!isRandom)
-    successors().forEach((next, token) => {
-      table[token * width + token] = 1;
-      head[token * TOKENS.length + next] = SHARPNESS;
-    });
+  if (!isRandom) successors().forEach((next, token) => (head[token * TOKENS.length + next] = SHARPNESS));
   const isFused = positions === "fused";
   const pasts = Array.from({ length: layers }, (_, layer) =>
     ["key", "value"].map((side) => `past_key_values.${layer}.${side}`),
@@ -149,7 +156,9 @@ function graph(options: TinyDecoder): Uint8Array {
       ...pasts.map((name) => cache(name.replace("past_key_values", "present"), "total_sequence_length")),
     ],
     constants: [
-      constant("table", "FP32", [TOKENS.length, width], table),
+      tableRows === undefined
+        ? constant("table", "FP32", [TOKENS.length, width], table)
+        : externalConstant("table", "FP32", [tableRows, width], TABLE_FILE),
       constant("head", "FP32", [width, TOKENS.length], head),
       constant("places", "FP32", [POSITIONS, width], some(POSITIONS * width, 7)),
       constant("first", "INT64", [], int64s(0)),
