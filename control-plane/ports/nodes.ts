@@ -102,8 +102,8 @@ export interface SessionStore {
   changeCapabilities(session: { nodeId: NodeId; epoch: number }, capabilities: Capabilities): Promise<boolean>;
   /** Whether another replica that lives heard another process with this identity within 10 s. */
   isHeldElsewhere(opening: Pick<SessionOpening, "nodeId" | "bootId" | "replica">): Promise<boolean>;
-  /** Marks the session closed. False when a newer one has taken over. */
-  close(nodeId: NodeId, epoch: number): Promise<boolean>;
+  /** Marks the session closed, and records how often the node's connection broke lately. False when a newer one has taken over. */
+  close(nodeId: NodeId, epoch: number, disconnects?: number): Promise<boolean>;
   /** Records that `replica` lives and listens at `address`, where no other one can: the row of an earlier one goes. */
   enter(replica: Replica): Promise<void>;
   /** Whether another replica recorded within 16 s that it lives. */

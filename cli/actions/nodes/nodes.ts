@@ -7,13 +7,19 @@ import { printList, printObject, type View } from "../../output/format.ts";
 import { podsInTrouble } from "./pools.ts";
 import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
-import { count, formatAge, formatSince } from "../../output/units.ts";
+import { count, formatAge, formatBytes, formatSince } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 
 /** `ready`, `suspect,cordoned` … in the colour of how well the node is. */
 export function nodeStateText(of: Node, paint: Style): string {
-  const text = [of.state, ...(of.cordoned ? ["cordoned"] : []), ...(of.draining ? ["draining"] : [])].join(",");
-  if (of.state === "ready") return of.cordoned || of.draining ? paint.warn(text) : paint.good(text);
+  const isQuarantined = of.quarantine !== null;
+  const text = [
+    of.state,
+    ...(of.cordoned ? ["cordoned"] : []),
+    ...(of.draining ? ["draining"] : []),
+    ...(isQuarantined ? ["quarantined"] : []),
+  ].join(",");
+  if (of.state === "ready") return of.cordoned || of.draining || isQuarantined ? paint.warn(text) : paint.good(text);
   return of.state === "pending" ? text : paint.bad(text);
 }
 
@@ -121,6 +127,12 @@ async function describe(
       ["Zone", of.zone],
       ["Labels", labels(of)],
       ["State", `${nodeStateText(of, paint)}, last seen ${of.lastSeenAgeMs === null ? "never" : `${seen(of)} ago`}`],
+      [
+        "Quarantine",
+        of.quarantine === null
+          ? ""
+          : `no new replicas for another ${formatAge(of.quarantine.leftMs)}: ${count(of.quarantine.disconnects, "disconnect")}`,
+      ],
       ["Joined", `${formatSince(of.createdAt, now)} ago`],
       ["Agent", of.agentVersion === null ? "" : `${of.agentVersion}, session epoch ${of.epoch}`],
       [
@@ -142,6 +154,10 @@ async function describe(
         load === null
           ? ""
           : `CPU ${Math.round(load.cpuPct)} %, ${Math.round(load.memFreeMiB)} MiB memory free, ${Math.round(load.diskFreeMiB)} MiB disk free, RTT ${load.rttMs.toFixed(1)} ms, ${count(load.rif, "request")} in flight (${formatAge(load.ageMs)} ago)`,
+      ],
+      [
+        "Pushes",
+        load?.pushBytesPerMs == null ? "" : `${formatBytes(load.pushBytesPerMs * 1_000)} a second, as measured`,
       ],
     ],
     paint,

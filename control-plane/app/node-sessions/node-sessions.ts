@@ -23,6 +23,7 @@ import type {
 import type { EventRecorder } from "../events/event-recorder.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
+import { disconnectEvents } from "./disconnect-events.ts";
 import { IdentityConflicts } from "./identity-conflicts.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
@@ -150,7 +151,11 @@ export class NodeSessions implements NodeSessionHandler {
       fleet,
       clock,
     });
-    registry.add(session)?.control.close(CLOSE.NEWER_SESSION, "a newer session of this node has begun");
+    const older = registry.add(session);
+    older?.control.close(CLOSE.NEWER_SESSION, "a newer session of this node has begun");
+    // Its node came back before it was noticed that the connection broke.
+    if (older?.isHandedOver === false)
+      fleet.apply({ type: "session-closed", nodeId, epoch: older.epoch, at: clock.now(), isDisconnect: true });
     fleet.apply({
       type: "session-opened",
       nodeId,
@@ -261,19 +266,16 @@ export class NodeSessions implements NodeSessionHandler {
     session.inference?.close(CLOSE.SESSION_ENDED, "the control channel closed");
     if (!registry.remove(session)) return;
     const { nodeId, epoch, name } = session;
-    fleet.apply({ type: "session-closed", nodeId, epoch, at: clock.now() });
-    if (session.isHandedOver) {
-      logger.info({ node: name, epoch }, "node sent away");
-    } else {
+    const [at, isDisconnect] = [clock.now(), !session.isHandedOver];
+    fleet.apply({ type: "session-closed", nodeId, epoch, at, isDisconnect });
+    const disconnects = fleet.snapshot().nodes.get(nodeId)?.session?.disconnects;
+    if (isDisconnect) {
       logger.warn({ node: name, epoch }, "node disconnected");
-      recorder.record({
-        type: "Warning",
-        reason: "NodeDisconnected",
-        object: `node/${name}`,
-        message: `${name} lost its control channel; it gets no new requests`,
-      });
+      disconnectEvents(name, disconnects, at).forEach((event) => recorder.record(event));
+    } else {
+      logger.info({ node: name, epoch }, "node sent away");
     }
-    await sessions.close(nodeId, epoch).catch(() => undefined); // the poll sees it by its age
+    await sessions.close(nodeId, epoch, isDisconnect ? disconnects?.score : undefined).catch(() => undefined); // the poll sees it by its age
   }
 
   #tellConnection(session: NodeSession, { regressed }: { regressed: boolean }): void {

@@ -1,6 +1,7 @@
 import { toInstant } from "../../../shared/api/v1/common.ts";
 import type { Node } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard, nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import { quarantineOf } from "../../core/fleet/quarantine.ts";
 import type { FleetLoad, FleetNode, FleetPlacement } from "../../core/fleet/types.ts";
 
 export interface ViewTime {
@@ -18,6 +19,7 @@ export function nodeView(
 ): Node {
   const { now, wallNow, timings } = time;
   const heardAt = lastHeard(node);
+  const quarantine = quarantineOf(node, now);
   const lastSeenAgeMs = heardAt === undefined ? null : age(now, heardAt);
   return {
     name: node.name,
@@ -35,6 +37,7 @@ export function nodeView(
     agentVersion: node.session?.agentVersion ?? null,
     capabilities: node.capabilities ?? null,
     load: node.load ? loadView(node.load, now) : null,
+    quarantine: quarantine ? { leftMs: age(quarantine.until, now), disconnects: quarantine.disconnects } : null,
     placements: placements.toSorted(byModel).map((placement) => ({
       placementId: placement.id,
       deployment: placement.deployment ?? "",
@@ -60,8 +63,8 @@ export const nodeLabels = (
 });
 
 function loadView(load: FleetLoad, now: number): NonNullable<Node["load"]> {
-  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif } = load;
-  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, ageMs: age(now, load.at) };
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs = null } = load;
+  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs, ageMs: age(now, load.at) };
 }
 
 /** Whole milliseconds since `at`; a fact read from a faster clock is not from the future. */

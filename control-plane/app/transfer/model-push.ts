@@ -31,6 +31,8 @@ interface Transfer {
   readonly startedAt: number;
   isTicketUsed: boolean;
   stream: PushStream | undefined;
+  /** When the node said what it lacks; undefined before that. */
+  streamsSince: number | undefined;
   cancelExpiry: () => void;
 }
 
@@ -146,6 +148,7 @@ export class ModelPush {
         startedAt: clock.now(),
         isTicketUsed: false,
         stream: undefined,
+        streamsSince: undefined,
         cancelExpiry: () => undefined,
       };
       transfer.cancelExpiry = clock.after(OFFER_LIFE_MS, () => {
@@ -176,7 +179,10 @@ export class ModelPush {
       channel.close(CLOSE.FAULT, "the push could not go on");
     });
     return {
-      onMessage: (message) => stream.onMessage(message),
+      onMessage: (message) => {
+        transfer.streamsSince ??= this.#parts.clock.now();
+        stream.onMessage(message);
+      },
       onClosed: () => stream.closed(),
     };
   }
@@ -205,9 +211,17 @@ export class ModelPush {
     clock.after(retryMs, () => this.offerSoon());
   }
 
+  /** A push that was cut tells as much of the link as one that arrived. */
+  #measure({ session: { nodeId, epoch }, stream, streamsSince }: Transfer): void {
+    const { fleet, clock } = this.#parts;
+    if (!stream || streamsSince === undefined) return;
+    fleet.apply({ type: "push-measured", nodeId, epoch, bytes: stream.sentBytes, ms: clock.now() - streamsSince });
+  }
+
   #end(transfer: Transfer): void {
     if (this.#transfers.get(transfer.session.nodeId) === transfer) this.#transfers.delete(transfer.session.nodeId);
     transfer.cancelExpiry();
     transfer.stream?.stop();
+    this.#measure(transfer);
   }
 }

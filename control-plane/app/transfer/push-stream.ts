@@ -55,6 +55,11 @@ export class PushStream {
     }
   }
 
+  /** Bytes of chunks that were sent so far. */
+  get sentBytes(): number {
+    return this.#progress.totalSent;
+  }
+
   onMessage(message: TransferMessage): void {
     if (message.type === "credit") this.#progress.credit(message.durable, message.window);
     else {

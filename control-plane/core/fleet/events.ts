@@ -42,8 +42,23 @@ export type FleetEvent =
     }
   /** Some byte arrived on one of the node's sockets. */
   | { readonly type: "node-heard"; readonly nodeId: NodeId; readonly epoch: number; readonly at: number }
+  /** So many bytes were pushed to the node in `ms`. */
+  | {
+      readonly type: "push-measured";
+      readonly nodeId: NodeId;
+      readonly epoch: number;
+      readonly bytes: number;
+      readonly ms: number;
+    }
   | { readonly type: "load-reported"; readonly nodeId: NodeId; readonly epoch: number; readonly load: FleetLoad }
-  | { readonly type: "session-closed"; readonly nodeId: NodeId; readonly epoch: number; readonly at: number }
+  /** `isDisconnect`: neither side meant to. */
+  | {
+      readonly type: "session-closed";
+      readonly nodeId: NodeId;
+      readonly epoch: number;
+      readonly at: number;
+      readonly isDisconnect: boolean;
+    }
   | {
       readonly type: "placement-reported";
       readonly nodeId: NodeId;

@@ -85,11 +85,19 @@ function mergeNode(known: FleetNode | undefined, row: RecordedNode): FleetNode {
   return {
     ...row,
     capabilities: row.capabilities ?? known.capabilities,
-    session: { ...ours, announced: row.session?.announced },
+    session: {
+      ...ours,
+      announced: row.session?.announced,
+      disconnects: newestOf(ours.disconnects, row.session?.disconnects),
+    },
     observed: known.observed,
     load: known.load,
   };
 }
+
+/** What another owner recorded may be newer; what this one did comes back with a time that is rounded. */
+const newestOf = (known: FleetSession["disconnects"], row: FleetSession["disconnects"]): FleetSession["disconnects"] =>
+  row === undefined || (known !== undefined && (known.score === row.score || known.at >= row.at)) ? known : row;
 
 function loadPlacements(
   state: FleetState,

@@ -6,8 +6,10 @@ import type { FleetEvent } from "./events.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { loadLiveness, loadRows } from "./load-rows.ts";
 import { CONFIRMED_HEARTBEATS_FOR_READY, isBidirectional } from "./node-status.ts";
+import { afterDisconnect } from "./quarantine.ts";
+import { pushRateAfter } from "./push-rate.ts";
 import { hasSameTrials, trialsAfter } from "./trials.ts";
-import type { FleetNode, FleetPlacement, SessionObservation } from "./types.ts";
+import type { FleetLoad, FleetNode, FleetPlacement, SessionObservation } from "./types.ts";
 
 /**
  * The only writer of the fleet in memory. Returns what changed of what a plan, a route or a node's desired document may
@@ -48,7 +50,13 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
     }
     case "load-reported": {
       const node = ownNode(state, event);
-      if (node) state.nodes.set(node.id, { ...node, load: event.load });
+      if (node) state.nodes.set(node.id, { ...node, load: withPushRate(event.load, node.load?.pushBytesPerMs) });
+      return;
+    }
+    case "push-measured": {
+      const node = ownNode(state, event);
+      if (node?.load)
+        state.nodes.set(node.id, { ...node, load: withPushRate(node.load, pushRateAfter(node.load, event)) });
       return;
     }
     case "placement-reported":
@@ -57,6 +65,9 @@ function apply(state: FleetState, event: FleetEvent, change: ChangeCollector): v
       assertNever(event);
   }
 }
+
+const withPushRate = (load: FleetLoad, pushBytesPerMs: number | undefined): FleetLoad =>
+  pushBytesPerMs === undefined ? load : { ...load, pushBytesPerMs };
 
 function confirmedHeartbeats(before: number, confirmation: "current" | "previous" | "stale"): number {
   if (confirmation === "previous") return before;
@@ -71,7 +82,7 @@ function openSession(
   const node = state.nodes.get(event.nodeId);
   if (!node || (node.session && node.session.epoch > event.epoch)) return;
   const { epoch, replica, agentVersion, capabilities, at } = event;
-  const announced = node.session?.announced;
+  const { announced, disconnects } = node.session ?? {};
   const session = {
     epoch,
     replica,
@@ -82,6 +93,7 @@ function openSession(
     isReady: false,
     ownerSeen: at,
     announced,
+    disconnects,
   };
   state.nodes.set(node.id, { ...node, capabilities, session, observed: { lastSeen: at, confirmedHeartbeats: 0 } });
   change.nodes.add(node.id);
@@ -120,7 +132,10 @@ function closeSession(
   const node = ownNode(state, event);
   if (!node?.session?.open) return;
   const observed = { ...node.observed, lastSeen: Math.max(node.observed.lastSeen, event.at) };
-  state.nodes.set(node.id, { ...node, session: { ...node.session, open: false }, observed });
+  const disconnects = event.isDisconnect
+    ? afterDisconnect(node.session.disconnects, event.at)
+    : node.session.disconnects;
+  state.nodes.set(node.id, { ...node, session: { ...node.session, open: false, disconnects }, observed });
   change.nodes.add(node.id);
 }
 

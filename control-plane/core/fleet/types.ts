@@ -75,6 +75,16 @@ export interface FleetSession {
   readonly ownerSeen: number | undefined;
   /** What the leader last announced of the node in an event. */
   readonly announced: AnnouncedState | undefined;
+  /** How often its connection broke lately, as its owners saw it; undefined: never. */
+  readonly disconnects?: Disconnects | undefined;
+}
+
+/** How often the connection of a node broke lately. */
+export interface Disconnects {
+  /** Each counts as 1, and as half as much after every 10 minutes. */
+  readonly score: number;
+  /** When the newest one was, in ms of the fleet's clock. */
+  readonly at: number;
 }
 
 export type AnnouncedState = "ready" | "detached" | "lost";
@@ -94,6 +104,8 @@ export interface FleetLoad {
   readonly diskFreeMiB: number;
   readonly rttMs: number;
   readonly rif: number;
+  /** Bytes that arrive there in a ms, smoothed over its pushes by the owner of its session; absent before the first large one. */
+  readonly pushBytesPerMs?: number | undefined;
   readonly placements: readonly PlacementLoad[];
 }
 

@@ -4,6 +4,8 @@ import { NAMED_REJECTIONS } from "./ranking-summary.ts";
 
 /** The verdict of any filter that threw; the others count from 1. */
 export const ERROR = 255;
+/** The verdict of `zone-spread`, which is asked when those of the others are known. */
+export const CROWDED = 254;
 
 interface Sums {
   readonly verdicts: Uint8Array;
@@ -32,17 +34,22 @@ export function offerAll(
   }
 }
 
-/** How many each filter refuses, the first of them, and the first of all. */
-export function refusalsOf(places: Int32Array, verdicts: Uint8Array) {
+/** How many each filter refuses, the first of them, and the first of all. `crowded`: the zone whose nodes `zone-spread` refuses; -1: none. */
+export function refusalsOf(
+  places: Int32Array,
+  { verdicts, zoneOf }: Pick<Sums, "verdicts" | "zoneOf">,
+  crowded: number,
+) {
   const counts = new Uint32Array(ERROR + 1);
   const firsts = new Map<number, number>();
-  const named: number[] = [];
+  const named: { readonly place: number; readonly verdict: number }[] = [];
   for (let at = 0; at < places.length; at += 1) {
     const place = places[at] ?? 0;
-    const verdict = verdicts[place] ?? 0;
+    let verdict = verdicts[place] ?? 0;
+    if (verdict === 0 && zoneOf[place] === crowded) verdict = CROWDED;
     if (verdict > 0 && (counts[verdict] ?? 0) === 0) firsts.set(verdict, place);
     counts[verdict] = (counts[verdict] ?? 0) + 1;
-    if (verdict > 0 && named.length < NAMED_REJECTIONS) named.push(place);
+    if (verdict > 0 && named.length < NAMED_REJECTIONS) named.push({ place, verdict });
   }
   return { counts, firsts, named, feasible: counts[0] ?? 0 };
 }

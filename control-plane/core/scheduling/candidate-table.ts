@@ -1,11 +1,12 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { Best } from "./best.ts";
-import { ERROR, offerAll, refusalsOf } from "./candidate-scan.ts";
+import { CROWDED, ERROR, offerAll, refusalsOf } from "./candidate-scan.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import { FILTER_ERROR, firstRefusal, pointsOfNode, refusalOf, replicasByZone, tieBreaker } from "./rank.ts";
 import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
 import { RANKED, type RankingSummary } from "./ranking-summary.ts";
 import type { Amount, Filter } from "./filters/filter.ts";
+import { zoneSpread } from "./filters/zone-spread.ts";
 import type { Profile } from "./profile.ts";
 import { UNKNOWN_POINTS, type Score, type ScoreContext } from "./scores/score.ts";
 
@@ -91,7 +92,7 @@ export class CandidateTable {
     return new Set(replicasByZone(this.#holding(need), need).keys());
   }
 
-  /** The ranking of the nodes of a kind. `outside`: a zone that `bestOutside` is not to be in. */
+  /** The ranking of the nodes of a kind. `outside`: a zone that gets no replica while a node of another one fits. */
   rank(
     need: PlacementRequest,
     {
@@ -116,30 +117,33 @@ export class CandidateTable {
       return value;
     };
     const best = new Best(RANKED, tieValue);
-    const elsewhere = new Best(1, tieValue);
+    const elsewhere = new Best(RANKED, tieValue);
     const places = this.#ofKind[kind];
-    offerAll(places, { verdicts, points, zonePoints, zoneOf: this.#zoneOf }, { best, elsewhere, avoided });
-    const { counts, firsts, named, feasible } = refusalsOf(places, verdicts);
+    const zoneOf = this.#zoneOf;
+    offerAll(places, { verdicts, points, zonePoints, zoneOf }, { best, elsewhere, avoided });
+    const [free] = elsewhere.places;
+    const crowded =
+      outside === undefined || free === undefined ? undefined : { zone: outside, free: this.#at(free).node.zone };
+    const { counts, firsts, named, feasible } = refusalsOf(places, { verdicts, zoneOf }, crowded ? avoided : -1);
     const rankedAt = (place: number): Ranked => scoreOf(this.#at(place), need, { profile, byZone });
-    const top = best.places.map(rankedAt);
-    const bestOutside = elsewhere.places[0];
-    const rejectionAt = (place: number): Rejection => {
+    const rejectionAt = (place: number, verdict: number): Rejection => {
+      if (verdict === CROWDED) return this.#reject(place, { ...need, crowded }, [zoneSpread]);
       const known = rejections.get(place);
       if (known) return known;
-      const rejection = this.#reject(place, need, profile);
+      const rejection = this.#reject(place, need, profile.filters);
       rejections.set(place, rejection);
       return rejection;
     };
     return {
       evaluated: places.length,
       feasible,
-      top,
-      bestOutside:
-        bestOutside === undefined
-          ? undefined
-          : (top.find(({ candidate }) => candidate === this.#at(bestOutside)) ?? rankedAt(bestOutside)),
-      refusals: [...firsts].map(([verdict, place]) => ({ count: counts[verdict] ?? 0, first: rejectionAt(place) })),
-      rejections: named.map(rejectionAt),
+      top: (crowded ? elsewhere : best).places.map(rankedAt),
+      crowded: (counts[CROWDED] ?? 0) > 0 ? outside : undefined,
+      refusals: [...firsts].map(([verdict, place]) => ({
+        count: counts[verdict] ?? 0,
+        first: rejectionAt(place, verdict),
+      })),
+      rejections: named.map(({ place, verdict }) => rejectionAt(place, verdict)),
     };
   }
 
@@ -304,9 +308,9 @@ export class CandidateTable {
     return found;
   }
 
-  #reject(place: number, need: PlacementRequest, profile: Profile): Rejection {
+  #reject(place: number, need: PlacementRequest, filters: readonly Filter[]): Rejection {
     const candidate = this.#at(place);
-    const refusal = firstRefusal(profile.filters, candidate, need);
+    const refusal = firstRefusal(filters, candidate, need);
     if (!refusal) throw new Error(`${candidate.node.name} is refused, and by no filter`);
     return { node: candidate.node.name, ...refusal };
   }

@@ -1,5 +1,6 @@
 import type { NodeState } from "../../../shared/api/v1/nodes.ts";
 import { lastHeard } from "../fleet/node-status.ts";
+import { isMassQuarantine, quarantineOf, type Quarantine } from "../fleet/quarantine.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import { targetVersion } from "../fleet/versions.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement, FleetVersion } from "../fleet/types.ts";
@@ -15,6 +16,8 @@ export interface PlacementRequest {
   readonly memMiB: number;
   readonly diskMiB: number;
   readonly now: number;
+  /** The zone in which all replicas are that there are, and one with a node that fits. Only `zone-spread` asks. */
+  readonly crowded?: { readonly zone: string; readonly free: string } | undefined;
 }
 
 /** What of a request a filter or score depends on. */
@@ -35,6 +38,8 @@ export interface Candidate {
   readonly reservedBy: ReadonlyMap<string, number>;
   /** Memory that models may use in all: 90 % of the machine, the rest is the system's and the agent's. */
   readonly usableMiB: number;
+  /** What placements on their way have still to bring to its disk, in MiB. */
+  readonly comingDiskMiB: number;
   /** Disk that is free and that no placement on its way is about to fill, in MiB. */
   readonly usableDiskMiB: number;
   /** Disk that its placements hold, by the name of the deployment, in MiB. */
@@ -46,6 +51,8 @@ export interface Candidate {
   /** When each of its placements that is not ready counts as stalled, in ms; empty while the node is not there. */
   readonly stallTimes: ReadonlyMap<string, number>;
   readonly evictionFloorDiskMiB: number;
+  /** Undefined: it gets new replicas. */
+  readonly quarantine: Quarantine | undefined;
   /** Longest silence of its heartbeat so far, in ms, for sentences. */
   readonly silentMs: number;
 }
@@ -59,20 +66,24 @@ export function candidatesOf(
   fleet: Fleet,
   context: { stateOf: (node: FleetNode) => NodeState; now: number },
 ): Candidate[] {
+  const isMass = isMassQuarantine(fleet.nodes.values(), context.now);
   return [...fleet.nodes.values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
       const state = context.stateOf(node);
+      const comingMiB = comingDiskMiB(fleet, node);
       return {
         node,
         state,
         ...holdingsOf(fleet, node),
         stallTimes: state === "ready" ? stallTimes(fleet, node) : NONE,
         usableMiB: usableMemoryMiB(node),
-        usableDiskMiB: freeDiskMiB(node) - comingDiskMiB(fleet, node),
+        comingDiskMiB: comingMiB,
+        usableDiskMiB: freeDiskMiB(node) - comingMiB,
         evictionFloorDiskMiB: diskFloorMiB(node),
         // Not among the holdings: room on a disk changes while they stay.
         diskHeld: diskHeldOn(fleet, node),
+        quarantine: isMass ? undefined : quarantineOf(node, context.now),
         silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
       };
     });
@@ -175,6 +186,7 @@ export function withPlacement(
     placements: [...candidate.placements, placement],
     reservedMiB: candidate.reservedMiB + memMiB,
     reservedBy: new Map(candidate.reservedBy).set(name, (candidate.reservedBy.get(name) ?? 0) + memMiB),
+    comingDiskMiB: candidate.comingDiskMiB + diskMiB,
     usableDiskMiB: candidate.usableDiskMiB - diskMiB,
   };
 }

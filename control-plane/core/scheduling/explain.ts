@@ -42,7 +42,7 @@ export function explainDecision(
     margin: chosen && next ? Math.round((chosen.total - next.total) * 10) / 10 : null,
     tieBreak: isTie ? "rendezvous hash of version and node" : null,
     sentence: chosen
-      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible, isForZone: chosen === ranking.bestOutside })
+      ? chosenSentence(name, { chosen, next, evaluated, kind, feasible, crowded: ranking.crowded })
       : nobodySentence(name, ranking, { kind, sentenceOf: ({ sentence }) => sentence }),
   };
 }
@@ -55,17 +55,17 @@ function chosenSentence(
     readonly evaluated: number;
     readonly feasible: number;
     readonly kind: NodeKind;
-    /** It was chosen of those outside a zone. */
-    readonly isForZone: boolean;
+    /** The zone in which all other replicas are, when another one was asked for. */
+    readonly crowded: string | undefined;
   },
 ): string {
-  const { chosen, next, evaluated, feasible, kind, isForZone } = found;
+  const { chosen, next, evaluated, feasible, kind, crowded } = found;
   const fit = `${feasible} of ${counted(evaluated, `${kind} node`)} ${feasible === 1 ? "fits" : "fit"}`;
   const head = `${name} → ${chosen.candidate.node.name}`;
-  if (!next) return `${head} (${chosen.total}; ${fit})`;
+  const tail = crowded === undefined ? "" : `; all other replicas are in zone ${crowded}`;
+  if (!next) return `${head} (${chosen.total}; ${fit})${tail}`;
   const compared = `${head} (${chosen.total}; next ${next.candidate.node.name}, ${next.total}; ${fit})`;
-  if (chosen.total >= next.total) return `${compared}: ${leadSentence(chosen, next)}`;
-  return isForZone ? `${compared}: all other replicas are in zone ${next.candidate.node.zone}` : compared;
+  return chosen.total >= next.total ? `${compared}: ${leadSentence(chosen, next)}${tail}` : `${compared}${tail}`;
 }
 
 /** The score that put the winner ahead. */

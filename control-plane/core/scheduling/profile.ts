@@ -7,7 +7,10 @@ import { placementLimit } from "./filters/placement-limit.ts";
 import { noRecentFailure } from "./filters/no-recent-failure.ts";
 import { nodeConnected } from "./filters/node-connected.ts";
 import { nodeSchedulable } from "./filters/node-schedulable.ts";
+import { nodeTrusted } from "./filters/node-trusted.ts";
 import { onePerNode } from "./filters/one-per-node.ts";
+import { pushInTime } from "./filters/push-in-time.ts";
+import { pushSlot } from "./filters/push-slot.ts";
 import { residencyFilter } from "./filters/residency.ts";
 import { runtimeSupported } from "./filters/runtime-supported.ts";
 import { selectorMatches } from "./filters/selector-matches.ts";
@@ -39,11 +42,14 @@ export const DEFAULT_PROFILE: Profile = {
     nodeLargeEnough,
     nodeConnected,
     nodeSchedulable,
+    nodeTrusted,
     noRecentFailure,
     onePerNode,
     placementLimit,
     fitsMemory,
     fitsDisk,
+    pushInTime,
+    pushSlot,
   ],
   scores: [
     { score: latency, weight: 0.25 },

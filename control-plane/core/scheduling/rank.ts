@@ -4,6 +4,7 @@ import { messageOf } from "../../../shared/base/errors.ts";
 import { stableHash } from "../hash.ts";
 import { ownPlacements, type Candidate, type PlacementRequest } from "./candidate.ts";
 import type { Filter, Refusal } from "./filters/filter.ts";
+import { zoneSpread } from "./filters/zone-spread.ts";
 import type { Profile } from "./profile.ts";
 import { scoredBy, UNKNOWN_POINTS, type ScoreContext } from "./scores/score.ts";
 
@@ -24,26 +25,47 @@ export interface Ranking {
   readonly feasible: readonly Ranked[];
   /** Every refused node with its first refusal. */
   readonly rejections: readonly Rejection[];
+  /** The zone whose nodes only `zone-spread` refuses; undefined: none. */
+  readonly crowded: string | undefined;
 }
 
 /**
  * Filters, then scores every candidate. Pure: the same candidates and need give the same order on every machine.
- * `CandidateTable` finds the best without looking at every candidate each time.
+ * `CandidateTable` finds the best without looking at every candidate each time. `outside`: a zone that gets no replica while a
+ * node of another one fits.
  */
-export function rank(candidates: readonly Candidate[], need: PlacementRequest, profile: Profile): Ranking {
-  const rejections: Rejection[] = [];
-  const fitting: Candidate[] = [];
-  for (const candidate of candidates) {
-    const refusal = firstRefusal(profile.filters, candidate, need);
-    if (refusal) rejections.push({ node: candidate.node.name, ...refusal });
-    else fitting.push(candidate);
-  }
+export function rank(
+  candidates: readonly Candidate[],
+  need: PlacementRequest,
+  { profile, outside }: { readonly profile: Profile; readonly outside?: string | undefined },
+): Ranking {
+  const refusals = new Map(
+    candidates.map((candidate) => [candidate, firstRefusal(profile.filters, candidate, need)] as const),
+  );
   const byZone = replicasByZone(candidates, need);
   const tieValue = tieBreaker(need);
-  const feasible = fitting
+  const ranked = candidates
+    .filter((candidate) => refusals.get(candidate) === undefined)
     .map((candidate) => scoreOf(candidate, need, { profile, byZone }))
     .toSorted((a, b) => b.total - a.total || tieValue(b.candidate) - tieValue(a.candidate));
-  return { feasible, rejections };
+  const free = outside === undefined ? undefined : ranked.find(({ candidate: { node } }) => node.zone !== outside);
+  const crowded =
+    free === undefined || outside === undefined ? undefined : { zone: outside, free: free.candidate.node.zone };
+  const isLeftOut = ({ node }: Candidate): boolean => crowded !== undefined && node.zone === crowded.zone;
+  return {
+    feasible: ranked.filter(({ candidate }) => !isLeftOut(candidate)),
+    rejections: candidates.flatMap((candidate) => {
+      const refusal = refusals.get(candidate) ?? firstRefusal([zoneSpread], candidate, { ...need, crowded });
+      return refusal ? [{ node: candidate.node.name, ...refusal }] : [];
+    }),
+    crowded: ranked.some(({ candidate }) => isLeftOut(candidate)) ? outside : undefined,
+  };
+}
+
+/** The only zone in which a deployment has replicas, where it asks for spread: the zone that `zone-spread` keeps free. */
+export function onlyZone({ deployment }: PlacementRequest, zones: Iterable<string>): string | undefined {
+  const [zone, ...others] = zones;
+  return deployment.spec.placement.spread === "none" || others.length > 0 ? undefined : zone;
 }
 
 export function firstRefusal(

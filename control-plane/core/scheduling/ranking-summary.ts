@@ -15,15 +15,15 @@ export interface RankingSummary {
   readonly feasible: number;
   /** The best, best first. */
   readonly top: readonly Ranked[];
-  /** The best that is outside the zone that was to be avoided; undefined when none was, or none is. */
-  readonly bestOutside: Ranked | undefined;
+  /** The zone that `zone-spread` keeps free; undefined: none. */
+  readonly crowded: string | undefined;
   /** How many each filter refused, and the first of them; in the order of these. */
   readonly refusals: readonly { readonly count: number; readonly first: Rejection }[];
   /** The first of the refused nodes. */
   readonly rejections: readonly Rejection[];
 }
 
-export function summaryOf({ feasible, rejections }: Ranking): RankingSummary {
+export function summaryOf({ feasible, rejections, crowded }: Ranking): RankingSummary {
   const refusals = [...Map.groupBy(rejections, ({ code }) => code).values()].flatMap((group) => {
     const [first] = group;
     return first ? [{ count: group.length, first }] : [];
@@ -32,7 +32,7 @@ export function summaryOf({ feasible, rejections }: Ranking): RankingSummary {
     evaluated: feasible.length + rejections.length,
     feasible: feasible.length,
     top: feasible.slice(0, RANKED),
-    bestOutside: undefined,
+    crowded,
     refusals,
     rejections: rejections.slice(0, NAMED_REJECTIONS),
   };

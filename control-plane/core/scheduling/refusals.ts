@@ -32,6 +32,6 @@ export function refusalsOf(
     .filter((kind) => records.some((record) => record.kind === kind && record.chosen.length === 0))
     .flatMap((kind) => {
       const ofKind = candidates.filter(({ node }) => node.kind === kind);
-      return rank(ofKind, need, profileOf(context, deployment)).rejections;
+      return rank(ofKind, need, { profile: profileOf(context, deployment) }).rejections;
     });
 }

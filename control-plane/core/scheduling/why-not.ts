@@ -5,7 +5,8 @@ import { targetVersion } from "../fleet/versions.ts";
 import { candidatesOf } from "./candidate.ts";
 import { profileOf, stateFor, type PlanContext } from "./context.ts";
 import { needOf } from "./planning/plan-deployment.ts";
-import { allRefusals, rank, replicasByZone, scoreOf } from "./rank.ts";
+import { zoneSpread } from "./filters/zone-spread.ts";
+import { allRefusals, onlyZone, rank, replicasByZone, scoreOf } from "./rank.ts";
 
 /** One node against every filter and score of a deployment. Null when there is no such node. */
 export function whyNot(
@@ -30,9 +31,16 @@ export function whyNot(
   const holds = placementsOfDeployment(fleet, deployment.name).some(
     (placement) => placement.nodeId === node.id && isWanted(placement),
   );
-  const rejections = allRefusals(profile.filters, candidate, need).map((refusal) => ({ node: node.name, ...refusal }));
+  const outside = onlyZone(need, replicasByZone(all, need).keys());
+  const ranking = rank(candidates, need, { profile, outside });
+  const free = ranking.feasible[0]?.candidate.node.zone;
+  const crowded = ranking.crowded === undefined || free === undefined ? undefined : { zone: ranking.crowded, free };
+  const rejections = allRefusals([...profile.filters, zoneSpread], candidate, { ...need, crowded }).map((refusal) => ({
+    node: node.name,
+    ...refusal,
+  }));
   const ranked = scoreOf(candidate, need, { profile, byZone: replicasByZone(candidates, need) });
-  const best = rank(candidates, need, profile).feasible.find((each) => each.candidate !== candidate);
+  const best = ranking.feasible.find((each) => each.candidate !== candidate);
   return {
     node: node.name,
     rejections,

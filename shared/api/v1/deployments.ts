@@ -70,6 +70,15 @@ export const deploymentSpec = z
         edge: replicaCount.default({ min: 0, every: false }),
         cloud: replicaCount.default({ min: 0, every: false }),
         spread: z.enum(["zone", "none"]).default("zone"),
+        maxPushMinutes: z
+          .number()
+          .int()
+          .min(1)
+          .max(10_080)
+          .optional()
+          .describe(
+            "Longest that a push to a node may take, in minutes, at the rate that was measured there. A slower node gets no replica. Default: 60.",
+          ),
         weights: scoreWeights.optional(),
       })
       .default({

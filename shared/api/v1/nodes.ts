@@ -45,9 +45,13 @@ export const node = z
         diskFreeMiB: z.number(),
         rttMs: z.number(),
         rif: z.number(),
+        /** Bytes that arrive there in a ms, measured by its pushes; null before the first large one. */
+        pushBytesPerMs: z.number().nullable().default(null),
         ageMs: z.number(),
       })
       .nullable(),
+    /** While it gets no new replicas because its connection broke again and again; null: it does. */
+    quarantine: z.object({ leftMs: z.number(), disconnects: z.number().int() }).nullable().default(null),
     placements: z.array(
       z.object({
         placementId: z.string(),
@@ -70,6 +74,7 @@ export const lastingNode = (of: Node): Node => ({
   lastSeen: null,
   lastSeenAgeMs: null,
   load: null,
+  quarantine: of.quarantine && { ...of.quarantine, leftMs: 0 },
   placements: of.placements.map((placement) => ({ ...placement, stateAgeMs: 0 })),
 });
 

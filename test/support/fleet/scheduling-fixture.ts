@@ -29,7 +29,9 @@ export function aCandidate(over: Partial<Candidate> & { of?: Partial<FleetNode> 
     stallTimes: new Map(),
     usableMiB: 1_000,
     usableDiskMiB: 1_000,
+    comingDiskMiB: 0,
     evictionFloorDiskMiB: 50,
+    quarantine: undefined,
     silentMs: 0,
     ...rest,
   };

@@ -59,6 +59,9 @@ export interface SessionRow {
   readonly announced: AnnouncedState | null;
   /** Null when the replica has no row. */
   readonly ownerSeenAt: number | null;
+  readonly disconnects: number;
+  /** Null: its connection never broke. */
+  readonly disconnectedAt: number | null;
 }
 
 export interface DeploymentRow {
@@ -131,11 +134,13 @@ export const storedLoad = z.object({
   diskFreeMiB: z.number(),
   rttMs: z.number(),
   rif: z.number(),
+  pushBytesPerMs: z.number().optional(),
 });
 
 /** `offset`: what the caller's monotonic clock shows when the database's calendar shows 1970. */
 export function toRecordedSession(row: SessionRow, offset: number): RecordedSession {
   const { nodeId, epoch, open, openedAt, replica, agentVersion, seenAt, isReady, load, announced, ownerSeenAt } = row;
+  const { disconnects: score, disconnectedAt } = row;
   const lastSeen = offset + seenAt;
   return {
     nodeId,
@@ -149,6 +154,7 @@ export function toRecordedSession(row: SessionRow, offset: number): RecordedSess
       isReady,
       ownerSeen: ownerSeenAt === null ? undefined : offset + ownerSeenAt,
       announced: announced ?? undefined,
+      disconnects: disconnectedAt === null ? undefined : { score, at: offset + disconnectedAt },
     },
     load: load === null ? undefined : { ...storedLoad.parse(JSON.parse(load)), at: lastSeen, placements: [] },
   };

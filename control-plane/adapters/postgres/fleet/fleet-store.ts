@@ -180,6 +180,7 @@ const SESSION_COLUMNS = Prisma.sql`
   s.epoch, s.open, (extract(epoch FROM s.opened_at) * 1000)::float8 AS "openedAt", s.replica, s.agent_version AS "agentVersion",
   (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS "seenAt",
   s.ready AS "isReady", s.load::text AS load, s.announced,
+  s.disconnects, (extract(epoch FROM s.disconnected_at) * 1000)::float8 AS "disconnectedAt",
   (extract(epoch FROM r.last_seen_at) * 1000)::float8 AS "ownerSeenAt"`;
 
 async function readTime(tx: Transaction): Promise<number> {

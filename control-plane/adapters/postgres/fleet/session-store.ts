@@ -98,10 +98,15 @@ export class PostgresSessionStore implements SessionStore {
     return rows.length > 0;
   }
 
-  close(nodeId: NodeId, epoch: number): Promise<boolean> {
+  close(nodeId: NodeId, epoch: number, disconnects?: number): Promise<boolean> {
+    const score = disconnects ?? null;
     return this.#ofNodes.transaction(async (tx) => {
-      const closed = await tx.nodeSession.updateMany({ where: { nodeId, epoch, open: true }, data: { open: false } });
-      if (closed.count === 0) return (await tx.nodeSession.count({ where: { nodeId, epoch } })) === 1;
+      const closed = await tx.$executeRaw`
+        UPDATE node_sessions SET
+          open = false, disconnects = coalesce(${score}::float8, disconnects),
+          disconnected_at = CASE WHEN ${score}::float8 IS NULL THEN disconnected_at ELSE now() END
+        WHERE node_id = ${nodeId} AND epoch = ${epoch} AND open`;
+      if (closed === 0) return (await tx.nodeSession.count({ where: { nodeId, epoch } })) === 1;
       await appendEvents(tx, [], { nodes: [nodeId] });
       return true;
     });
@@ -206,8 +211,9 @@ const rowOf = ({ id, address, peer }: Replica) =>
 /** A session that is in its row and not yet among those of its replica is about to be. */
 const OPENING_LASTS = Prisma.sql`interval '10 seconds'`;
 
-function withoutPlacements({ cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif }: FleetLoad): z.infer<typeof storedLoad> {
-  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif };
+function withoutPlacements(load: FleetLoad): z.infer<typeof storedLoad> {
+  const { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs } = load;
+  return { cpuPct, memFreeMiB, diskFreeMiB, rttMs, rif, pushBytesPerMs };
 }
 
 /** Locks node and session, so that neither a newer session nor a revocation can come between this and the commit. */

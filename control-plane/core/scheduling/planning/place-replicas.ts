@@ -7,7 +7,7 @@ import { tableOf, withCandidates, WorkingList } from "../candidate-list.ts";
 import { profileOf, type PlanContext } from "../context.ts";
 import { explainDecision, shortfallSentence } from "../explain.ts";
 import { plannedPlacement } from "./planned-placement.ts";
-import type { Ranked } from "../rank.ts";
+import { onlyZone, type Ranked } from "../rank.ts";
 import type { RankingSummary } from "../ranking-summary.ts";
 
 export interface PlannedPlacement {
@@ -78,12 +78,10 @@ function choose(
 ): Choice {
   const { name, spec } = need.deployment;
   const profile = profileOf(context, need.deployment);
-  const zones = [...tableOf(present).zonesWith(need)];
-  // Never all replicas in one zone while another is free: the best of the free zones then goes before a better total.
-  const outside = spec.placement.spread === "none" || zones.length !== 1 ? undefined : zones[0];
+  const outside = onlyZone(need, tableOf(present).zonesWith(need));
   const pick = (candidates: readonly Candidate[], isBreak: boolean): Choice => {
     const ranking = tableOf(candidates).rank(need, { kind, profile, outside });
-    return { chosen: ranking.bestOutside ?? ranking.top[0], ranking, isBreak };
+    return { chosen: ranking.top[0], ranking, isBreak };
   };
   const beside = pick(present, false);
   if (beside.chosen && spec.update?.breakFirst !== true) return beside;

@@ -56,7 +56,7 @@ export function preempt(count: number, kind: NodeKind, { fleet, need, candidates
         return option?.candidate ?? candidate;
       });
     if (options.size === 0) break;
-    const ranking = rank(asIfFree, need, profile);
+    const ranking = rank(asIfFree, need, { profile });
     const [chosen] = ranking.feasible
       .flatMap((ranked) => options.get(ranked.candidate.node.id) ?? [])
       .toSorted((a, b) => costOf(a).reduce((sign, each, at) => sign || each - (costOf(b)[at] ?? 0), 0));

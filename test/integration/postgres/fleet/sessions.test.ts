@@ -118,6 +118,15 @@ describe("a session", () => {
     expect(await stores.sessions.close(nodeId, 2)).toBe(true);
     expect((await nodeOf(stores, name)).session?.open).toBe(false);
   });
+
+  it("keeps how often the node's connection broke, over later sessions too", async () => {
+    await opened();
+    expect((await nodeOf(stores, name)).session?.disconnects).toBeUndefined();
+    await stores.sessions.close(nodeId, 1, 2.5);
+    await opened();
+    await stores.sessions.close(nodeId, 2);
+    expect((await nodeOf(stores, name)).session?.disconnects?.score).toBe(2.5);
+  });
 });
 
 describe("a node's revision", () => {

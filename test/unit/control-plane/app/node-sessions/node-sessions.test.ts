@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { NodeSessions } from "../../../../../control-plane/app/node-sessions/node-sessions.ts";
 import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
 import { nodeState } from "../../../../../control-plane/core/fleet/node-status.ts";
+import { quarantineOf } from "../../../../../control-plane/core/fleet/quarantine.ts";
 import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
 import type { ControlSession, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import type { NodeId } from "../../../../../shared/base/ids.ts";
@@ -40,8 +41,10 @@ class Sessions {
   readonly closed: number[] = [];
   readonly open = (): Promise<{ epoch: number; desiredRev: number; regressed: boolean } | null> =>
     Promise.resolve(this.isRevoked ? null : { epoch: (this.epoch += 1), desiredRev: 0, regressed: false });
-  readonly close = (_nodeId: NodeId, epoch: number): Promise<boolean> => {
+  readonly disconnects: (number | undefined)[] = [];
+  readonly close = (_nodeId: NodeId, epoch: number, disconnects?: number): Promise<boolean> => {
     this.closed.push(epoch);
+    this.disconnects.push(disconnects);
     return Promise.resolve(true);
   };
   readonly report = (): Promise<boolean> => Promise.resolve(true);
@@ -246,6 +249,36 @@ describe("a session that ends", () => {
     expect([channel.sent.at(-1)?.type, channel.closedWith, handler.isHandedOver]).toEqual(["goaway", [], false]);
     session.onClosed();
     expect([reasons(), handler.isHandedOver]).toEqual([["NodeConnected"], true]);
+  });
+
+  it("puts its node in quarantine when it is the third in a row, and tells it", async () => {
+    const { connect, events, fleet, sessions } = await setUp();
+    for (let times = 0; times < 3; times += 1) (await connect()).session.onClosed();
+    expect(events.at(-1)).toMatchObject({
+      type: "Warning",
+      reason: "NodeQuarantined",
+      message: "edge-a gets no new replicas for 10 s: 3 disconnects",
+    });
+    expect(quarantineOf(fleet.snapshot().nodes.get(node.id) ?? node, NOW)).toEqual({
+      until: NOW + 10_000,
+      disconnects: 3,
+    });
+    expect(sessions.disconnects).toEqual([1, 2, 3]);
+  });
+
+  it("counts as a disconnect also when its node comes back before it is noticed", async () => {
+    const { connect, fleet } = await setUp();
+    for (let times = 0; times < 4; times += 1) await connect();
+    expect(quarantineOf(fleet.snapshot().nodes.get(node.id) ?? node, NOW)?.disconnects).toBe(3);
+  });
+
+  it("is no disconnect when the control plane sent the node away", async () => {
+    const { connect, handler, fleet, sessions } = await setUp();
+    const { session } = await connect();
+    handler.handOver();
+    session.onClosed();
+    expect(fleet.snapshot().nodes.get(node.id)?.session?.disconnects).toBeUndefined();
+    expect(sessions.disconnects).toEqual([undefined]);
   });
 
   it("ends for all nodes at different times when the control plane stops", async () => {

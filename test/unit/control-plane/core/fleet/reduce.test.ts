@@ -57,7 +57,7 @@ function owned(at = NOW): FleetState {
 describe("what nodes say", () => {
   it("of an older epoch or generation changes nothing", () => {
     const state = owned();
-    expect(changes(state, { type: "session-closed", nodeId: a.id, epoch: 1, at: NOW })).toBe(false);
+    expect(changes(state, { type: "session-closed", nodeId: a.id, epoch: 1, at: NOW, isDisconnect: true })).toBe(false);
     const report = { placementId: "p-edge-a", generation: 2, state: "failed" } as const;
     expect(changes(state, { type: "placement-reported", nodeId: a.id, report, at: NOW })).toBe(false);
     expect(state.snapshot().placements.get("p-edge-a")?.state).toBe("ready");
@@ -101,6 +101,38 @@ describe("what nodes say", () => {
     const report = { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 1, rttMs: 1, rif: 0, placements: [] };
     expect(changes(state, { type: "load-reported", nodeId: a.id, epoch: 2, load: report })).toBe(false);
     expect(state.snapshot().nodes.get(a.id)).toMatchObject({ observed: { lastSeen: NOW + 9 }, load: { cpuPct: 1 } });
+  });
+});
+
+describe("the rate at which a node receives", () => {
+  it("is what its pushes showed, stays over its load reports, and is no change", () => {
+    const state = owned();
+    const rateOf = () => state.snapshot().nodes.get(a.id)?.load?.pushBytesPerMs;
+    const push = { type: "push-measured", nodeId: a.id, bytes: 10_000_000, ms: 1_000 } as const;
+    expect(changes(state, { ...push, epoch: 1 })).toBe(false);
+    expect(rateOf()).toBeUndefined();
+    expect(changes(state, { ...push, epoch: 2 })).toBe(false);
+    const report = { at: NOW, cpuPct: 1, memFreeMiB: 1, diskFreeMiB: 1, rttMs: 1, rif: 0, placements: [] };
+    reduce(state, { type: "load-reported", nodeId: a.id, epoch: 2, load: report });
+    expect(rateOf()).toBe(10_000);
+  });
+});
+
+describe("how often a node's connection broke", () => {
+  it("is what its owner saw, unless the rows tell of a later one that another owner saw", () => {
+    const state = owned();
+    const scoreOf = () => state.snapshot().nodes.get(a.id)?.session?.disconnects?.score;
+    reduce(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW, isDisconnect: true });
+    const rowOf = (score: number, at: number) => {
+      const { session } = state.snapshot().nodes.get(a.id) ?? a;
+      return load(state, { nodes: [{ ...a, session: session && { ...session, disconnects: { score, at } } }, b] });
+    };
+    rowOf(1, NOW + 1);
+    expect(state.snapshot().nodes.get(a.id)?.session?.disconnects?.at).toBe(NOW);
+    rowOf(3, NOW - 5_000);
+    expect(scoreOf()).toBe(1);
+    rowOf(2, NOW + 5_000);
+    expect(scoreOf()).toBe(2);
   });
 });
 
@@ -167,7 +199,9 @@ describe("a session that another replica holds", () => {
       load(state, { nodes: [other({ epoch }), b] });
       const node = state.snapshot().nodes.get(a.id);
       expect([node?.session?.replica, node?.observed]).toEqual(["r-2", undefined]);
-      expect(changes(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW })).toBe(false);
+      expect(changes(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW, isDisconnect: true })).toBe(
+        false,
+      );
     }
   });
 
@@ -204,7 +238,7 @@ describe("a session that this replica holds", () => {
     const row = aNode("edge-a", { session: aFleetSession({ epoch: 2, isReady: false, lastSeen: NOW }) });
     load(state, { nodes: [row, b] });
     expect(stateOf(state, a, NOW + 100_000)).toBe("ready");
-    reduce(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW + 100_000 });
+    reduce(state, { type: "session-closed", nodeId: a.id, epoch: 2, at: NOW + 100_000, isDisconnect: true });
     load(state, { nodes: [row, b] });
     expect(stateOf(state, a, NOW + 100_000)).toBe("suspect");
     expect(stateOf(state, a, NOW + 160_001)).toBe("lost");

@@ -17,6 +17,7 @@ const node = (over: Partial<Node> = {}): Node => ({
   state: "ready",
   cordoned: false,
   draining: false,
+  quarantine: null,
   lastSeen: null,
   lastSeenAgeMs: 12,
   epoch: 1,
