@@ -10,16 +10,20 @@ import type { FleetCache } from "./app/fleet/fleet-cache.ts";
 import type { InferenceService } from "./app/inference/inference-service.ts";
 import type { EvidenceMeter } from "./app/rollouts/evidence-meter.ts";
 import { EvidenceReports } from "./app/rollouts/evidence-reports.ts";
+import { SampleRequests } from "./app/rollouts/sample-requests.ts";
+import { samplesOf } from "./app/rollouts/version-samples.ts";
 import { gateVerdict } from "./app/rollouts/gate-verdicts.ts";
 import type { Config } from "./config.ts";
+import type { ArtifactStore } from "./ports/artifacts.ts";
 import type { NodeTimings } from "./core/fleet/node-status.ts";
 import { measuredRollout } from "./core/rollout/measured-rollout.ts";
 
 interface Parts {
   readonly replica: string;
-  readonly postgres: Pick<PostgresStores, "leadership" | "demand" | "rolloutEvidence" | "plans">;
+  readonly postgres: Pick<PostgresStores, "leadership" | "demand" | "rolloutEvidence" | "plans" | "catalog">;
   readonly fleet: FleetCache;
-  readonly inference: Pick<InferenceService, "demands">;
+  readonly inference: Pick<InferenceService, "demands" | "infer">;
+  readonly artifacts: Pick<ArtifactStore, "stream">;
   readonly evidence: EvidenceMeter;
   readonly pools: ConstructorParameters<typeof ControlLoop>[0]["pools"];
   readonly timings: NodeTimings;
@@ -32,12 +36,13 @@ export interface ControlLoopParts {
   readonly leadership: Leadership;
   readonly demand: DemandReports;
   readonly reports: EvidenceReports;
+  readonly samples: SampleRequests;
   readonly loop: ControlLoop;
 }
 
 /** What one control plane does for all, and what it is given for that by the others. Nothing runs before each is started. */
 export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">, parts: Parts): ControlLoopParts {
-  const { replica, postgres, fleet, inference, evidence, pools, timings, clock, random, logger } = parts;
+  const { replica, postgres, artifacts, fleet, inference, evidence, pools, timings, clock, random, logger } = parts;
   const leadership = new Leadership({
     store: postgres.leadership,
     replica,
@@ -68,17 +73,27 @@ export function composeControlLoop({ scaleDownMs }: Pick<Config, "scaleDownMs">,
     clock,
     logger,
   });
+  const samples = new SampleRequests({
+    fleet,
+    evidence,
+    reports,
+    samplesOf: (version) => samplesOf(version, { catalog: postgres.catalog, artifacts }),
+    infer: (request) => inference.infer(request),
+    isLeading,
+    clock,
+    logger,
+  });
   const loop = new ControlLoop({
     fleet,
     leadership,
     execute: createEffects({ plans: postgres.plans, random }),
     demands: () => demand.total(),
     pools,
-    gate: (seen, of) => gateVerdict(reports, seen, of),
+    gate: (seen, of) => gateVerdict({ reports, samples }, seen, of),
     scaleDownMs,
     timings,
     clock,
     logger,
   });
-  return { leadership, demand, reports, loop };
+  return { leadership, demand, reports, samples, loop };
 }

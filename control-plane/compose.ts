@@ -154,9 +154,10 @@ export async function composeControlPlane(
       loop.trigger("request-waits");
     },
   });
-  const { leadership, demand, reports, loop } = composeControlLoop(config, {
+  const { leadership, demand, reports, samples, loop } = composeControlLoop(config, {
     replica,
     postgres,
+    artifacts,
     fleet,
     inference,
     evidence,
@@ -266,6 +267,7 @@ export async function composeControlPlane(
       leadership.start();
       demand.start();
       reports.start();
+      samples.start();
       loop.start();
       catalog.start();
       cloud.start();
@@ -281,6 +283,7 @@ export async function composeControlPlane(
       await retention.stop();
       demand.stop();
       reports.stop();
+      samples.stop();
       await loop.stop();
       await leadership.stop();
       const catalogStopped = catalog.stop(); // a bucket may take its time, and no request waits for it

@@ -1,11 +1,8 @@
-import type { RequestEvidence } from "../core/rollout/gate/evidence.ts";
+import type { CountedEvidence } from "../core/rollout/gate/evidence.ts";
 import type { Wave } from "../core/rollout/gate/measured.ts";
 
 /** What one control plane counted of one wave. */
-export interface WaveEvidence extends Wave {
-  readonly old: RequestEvidence;
-  readonly new: RequestEvidence;
-}
+export interface WaveEvidence extends Wave, CountedEvidence {}
 
 /** What control-plane replicas tell the leader of the requests of rollouts. A replica that ended leaves what it wrote. */
 export interface RolloutEvidenceStore {

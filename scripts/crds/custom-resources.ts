@@ -70,6 +70,14 @@ const FREEZE_RULES: readonly Rule[] = [
   },
 ];
 
+const GATE_RULES: readonly Rule[] = [
+  {
+    rule: "!self.useSamples || self.minRequests > 0",
+    message: "needs `minRequests`, which says how many requests samples make up for",
+    fieldPath: ".useSamples",
+  },
+];
+
 const eachOnce = (what: string): Rule => ({
   rule: "self.all(each, self.exists_one(other, other == each))",
   message: `must name each ${what} once`,
@@ -110,6 +118,7 @@ export const CUSTOM_RESOURCES: readonly CustomResource[] = [
       "spec.placement.cloud": { rules: COUNT_RULES },
       "spec.rollout": { rules: ROLLOUT_RULES },
       "spec.rollout.waves[]": { rules: WAVE_RULES },
+      "spec.rollout.gate": { rules: GATE_RULES },
       "spec.rollout.freeze[]": { rules: FREEZE_RULES },
       "spec.rollout.freeze[].days": { rules: [eachOnce("day")] },
       "spec.rollout.approval": { rules: [eachOnce("stage")] },

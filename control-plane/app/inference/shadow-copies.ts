@@ -2,12 +2,11 @@ import type { Clock } from "../../../shared/base/clock.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
-import { decodeResponse } from "../../../shared/inference/response.ts";
 import type { MeasuredRollout } from "../../core/rollout/gate/measured.ts";
-import { compareAnswers } from "../../core/rollout/shadow/compare-answers.ts";
 import { AnswerTimes } from "../../core/routing/answer-times.ts";
 import { RetryBudget } from "../../core/routing/retry-budget.ts";
 import type { RoutePolicy } from "../../core/routing/table.ts";
+import { compareBodies, NO_AGREEMENT } from "../rollouts/compare-bodies.ts";
 import type { EvidenceMeter } from "../rollouts/evidence-meter.ts";
 import { InferenceExecution } from "./inference-execution.ts";
 import { bodyBytes, type InferenceRequest, type InferenceResponse } from "./inference-request.ts";
@@ -32,8 +31,6 @@ const NOT_COUNTED: ReadonlySet<string> = new Set([
   "CANCELLED",
   "DRAINING",
 ]);
-
-const NO_AGREEMENT = { agrees: false, difference: 0 } as const;
 
 interface Parts {
   readonly routes: RouteCache;
@@ -145,20 +142,8 @@ export class ShadowCopies {
       const kind = ready.find(({ placement }) => placement.id === route.placement)?.kind;
       evidence.answered(measured, { version, code, kind, ms });
       const isComparable = code === undefined && whole !== undefined && whole.byteLength <= 2 * MAX_ANSWER_BYTES;
-      evidence.compared(measured, isComparable ? compare(answer, { body: whole, headerLength }) : NO_AGREEMENT);
+      evidence.compared(measured, isComparable ? compareBodies(answer, { body: whole, headerLength }) : NO_AGREEMENT);
     }
     if (whole !== undefined) release(whole);
-  }
-}
-
-/** What cannot be read is no answer like the caller's. */
-function compare(old: Copy["answer"], fresh: Copy["answer"]): ReturnType<typeof compareAnswers> {
-  try {
-    return compareAnswers(
-      decodeResponse(old.body, old.headerLength).outputs,
-      decodeResponse(fresh.body, fresh.headerLength).outputs,
-    );
-  } catch {
-    return NO_AGREEMENT;
   }
 }

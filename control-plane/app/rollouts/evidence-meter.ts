@@ -17,6 +17,7 @@ interface WaveCounts {
   readonly wave: Wave;
   readonly old: Counts;
   readonly new: Counts;
+  readonly samples: Readonly<Record<"old" | "new", Counts>>;
   /** Rises with each count. */
   revision: number;
 }
@@ -76,17 +77,20 @@ export class EvidenceMeter {
 
   answered(rollout: MeasuredRollout, answer: MeasuredAnswer): void {
     if (answer.code !== undefined && NOT_COUNTED.has(answer.code)) return;
-    this.#counts(rollout, answer.version)?.answered(answer);
+    this.#counts(rollout, answer)?.answered(answer);
   }
 
   /** A model host of the version ended by itself. */
   crashed(rollout: MeasuredRollout, version: number): void {
-    this.#counts(rollout, version)?.crashed();
+    this.#counts(rollout, { version })?.crashed();
   }
 
-  /** The new version's answer to a copy was compared with the caller's. */
-  compared(rollout: MeasuredRollout, found: { readonly agrees: boolean; readonly difference: number }): void {
-    this.#counts(rollout, rollout.new)?.compared(found);
+  /** The new version's answer to a copy, or to a sample, was compared with that of the old one. */
+  compared(
+    rollout: MeasuredRollout,
+    found: { readonly agrees: boolean; readonly difference: number; readonly isSample?: boolean },
+  ): void {
+    this.#counts(rollout, { version: rollout.new, ...found })?.compared(found);
   }
 
   /** What was counted of a wave here, and a number that rises with each count; undefined before the first. */
@@ -95,7 +99,14 @@ export class EvidenceMeter {
     const found = this.#waves.get(deployment);
     if (!found || !isSameWave(found.wave, asked)) return undefined;
     return {
-      counted: { deployment, rollout, wave, old: found.old.snapshot(), new: found.new.snapshot() },
+      counted: {
+        deployment,
+        rollout,
+        wave,
+        old: found.old.snapshot(),
+        new: found.new.snapshot(),
+        samples: { old: found.samples.old.snapshot(), new: found.samples.new.snapshot() },
+      },
       revision: found.revision,
     };
   }
@@ -107,15 +118,20 @@ export class EvidenceMeter {
   }
 
   /** Undefined of a version that is neither, and of a wave that is over: a long answer may have begun in one. */
-  #counts(rollout: MeasuredRollout, version: number): Counts | undefined {
+  #counts(
+    rollout: MeasuredRollout,
+    { version, isSample = false }: { readonly version: number; readonly isSample?: boolean },
+  ): Counts | undefined {
     if (version !== rollout.old && version !== rollout.new) return undefined;
     let counts = this.#waves.get(rollout.deployment);
     if (counts && isBefore(rollout, counts.wave)) return undefined;
     if (!counts || !isSameWave(counts.wave, rollout)) {
-      counts = { wave: rollout, old: new Counts(), new: new Counts(), revision: 0 };
+      const samples = { old: new Counts(), new: new Counts() };
+      counts = { wave: rollout, old: new Counts(), new: new Counts(), samples, revision: 0 };
       this.#waves.set(rollout.deployment, counts);
     }
     counts.revision += 1;
-    return version === rollout.new ? counts.new : counts.old;
+    const of = isSample ? counts.samples : counts;
+    return version === rollout.new ? of.new : of.old;
   }
 }

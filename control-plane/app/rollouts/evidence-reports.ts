@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { addEvidence, NO_REQUESTS, type RequestEvidence } from "../../core/rollout/gate/evidence.ts";
+import { addCounted, NOTHING_COUNTED, type CountedEvidence } from "../../core/rollout/gate/evidence.ts";
 import { isSameWave, type Wave } from "../../core/rollout/gate/measured.ts";
 import type { RolloutEvidenceStore, WaveEvidence } from "../../ports/rollout-evidence.ts";
 import { ReportRounds } from "../control-loop/report-rounds.ts";
@@ -56,15 +56,12 @@ export class EvidenceReports {
    * What all control planes counted of a wave. Undefined until this one, which leads, has read what the others wrote: a part
    * of the counts must not decide.
    */
-  of(wave: Wave): Readonly<Record<"old" | "new", RequestEvidence>> | undefined {
+  of(wave: Wave): CountedEvidence | undefined {
     const read = this.#read.get(wave.deployment);
     if (!read || !isSameWave(read.wave, wave)) return undefined;
     const own = this.#parts.meter.of(wave)?.counted;
     const all = own ? [own, ...read.counted] : read.counted;
-    return {
-      old: all.map((each) => each.old).reduce(addEvidence, NO_REQUESTS),
-      new: all.map((each) => each.new).reduce(addEvidence, NO_REQUESTS),
-    };
+    return all.reduce<CountedEvidence>(addCounted, NOTHING_COUNTED);
   }
 
   async #exchange(): Promise<void> {

@@ -3,10 +3,14 @@ import type { Verdict } from "../../core/rollout/advance.ts";
 import { judge } from "../../core/rollout/gate/judge.ts";
 import { gateEvidence, measuredRollout } from "../../core/rollout/measured-rollout.ts";
 import type { EvidenceReports } from "./evidence-reports.ts";
+import type { SampleRequests } from "./sample-requests.ts";
 
 /** What the gate of a rollout says by what all control planes have counted; undefined while it measures nothing. */
 export function gateVerdict(
-  reports: EvidenceReports,
+  {
+    reports,
+    samples,
+  }: { readonly reports: Pick<EvidenceReports, "of">; readonly samples: Pick<SampleRequests, "whyNone"> },
   fleet: Fleet,
   { deployment, phaseMs }: { readonly deployment: FleetDeployment; readonly phaseMs: number },
 ): Verdict | undefined {
@@ -17,5 +21,13 @@ export function gateVerdict(
   if (!counted) return { verdict: "more", findings: record.findings };
   const { gate, share } = record;
   const about = { waitedMs: phaseMs, comparesAnswers: measured.copies, share };
-  return judge(gate, gateEvidence(fleet, measured, counted), about);
+  const found = judge(gate, gateEvidence(fleet, measured, counted), about);
+  const why = samples.whyNone(measured);
+  if (why === undefined) return found;
+  const findings = found.findings.map((finding) =>
+    finding.check === "requests" && finding.result === "more"
+      ? { ...finding, sentence: `${finding.sentence}; ${why}` }
+      : finding,
+  );
+  return { ...found, findings };
 }

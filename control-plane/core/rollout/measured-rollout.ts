@@ -1,7 +1,14 @@
 import { placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetPlacement } from "../fleet/types.ts";
 import { runningRollout } from "../fleet/versions.ts";
-import type { GateEvidence, RequestEvidence, VersionEvidence } from "./gate/evidence.ts";
+import {
+  addEvidence,
+  NO_REQUESTS,
+  type CountedEvidence,
+  type GateEvidence,
+  type RequestEvidence,
+  type VersionEvidence,
+} from "./gate/evidence.ts";
 import type { MeasuredRollout } from "./gate/measured.ts";
 
 /** The rollout of a deployment while its present wave is measured: the new version answers, and has time to prove itself. */
@@ -16,11 +23,7 @@ export function measuredRollout(deployment: FleetDeployment): MeasuredRollout | 
 }
 
 /** What the requests say and what the replicas need, for each version. */
-export function gateEvidence(
-  fleet: Fleet,
-  rollout: MeasuredRollout,
-  counted: Readonly<Record<"old" | "new", RequestEvidence>>,
-): GateEvidence {
+export function gateEvidence(fleet: Fleet, rollout: MeasuredRollout, counted: CountedEvidence): GateEvidence {
   const ready = placementsOfDeployment(fleet, rollout.deployment).filter(({ state }) => state === "ready");
   const evidenceOf = (version: number, requests: RequestEvidence): VersionEvidence => {
     const replicas = ready.filter((placement) => placement.version === version);
@@ -31,7 +34,14 @@ export function gateEvidence(
       memoryMiB: known.length === 0 ? undefined : known.reduce((sum, each) => sum + each, 0) / known.length,
     };
   };
-  return { old: evidenceOf(rollout.old, counted.old), new: evidenceOf(rollout.new, counted.new) };
+  const { samples } = counted;
+  // Both versions are asked the same in each comparison, so it does not matter who asked.
+  const shadow = addEvidence(counted.new, { ...NO_REQUESTS, shadow: samples.new.shadow }).shadow;
+  return {
+    old: evidenceOf(rollout.old, counted.old),
+    new: evidenceOf(rollout.new, { ...counted.new, shadow }),
+    samples: samples.old.requests + samples.new.requests === 0 ? undefined : samples,
+  };
 }
 
 /** Of its model host: from the newest load report of its node, else from when it was loaded. */

@@ -52,6 +52,12 @@ export const measures = {
     .describe(
       "Least number of requests that the new version answers before a wave passes. Default: 0, a wave in which no version has requests passes.",
     ),
+  useSamples: z
+    .boolean()
+    .default(false)
+    .describe(
+      "When callers have asked less than `minRequests` by the end of `bakeSeconds`, both versions are asked the samples of the new one (its file `samples.npz`) until there are so many. Default: false.",
+    ),
   maxWaitSeconds: z
     .number()
     .int()

@@ -100,6 +100,10 @@ export const rolloutSpec = z
   })
   .superRefine(({ strategy, waves = [], gate, bakeSeconds }, context) => {
     const refuse = (path: string[], message: string): void => context.addIssue({ code: "custom", path, message });
+    if (gate.useSamples && gate.minRequests === 0)
+      refuse(["gate", "useSamples"], "needs `minRequests`, which says how many requests samples make up for");
+    if (gate.useSamples && bakeSeconds === 0)
+      refuse(["gate", "useSamples"], "cannot be combined with `bakeSeconds: 0`, with which no request is measured");
     if (strategy === "shadow" && bakeSeconds === 0)
       refuse(["bakeSeconds"], "must be 1 at least with `shadow`, which compares answers in this time");
     for (const field of ["minAgreement", "maxDifference"] as const)

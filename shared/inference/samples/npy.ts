@@ -43,7 +43,12 @@ function dataOf(
 ): { readonly datatype: Datatype; readonly data: TensorData } {
   const kind = descr.slice(1);
   if (descr.startsWith(">")) throw unreadable(label, "its numbers are big-endian");
-  if (/^[US]\d+$/.test(kind)) return { datatype: "BYTES", data: texts(bytes, kind, elements) };
+  if (/^[US]\d+$/.test(kind)) {
+    // Before anything is made of it: the header alone says how many there are.
+    const textBytes = Math.max(1, Number(kind.slice(1))) * (kind.startsWith("U") ? 4 : 1);
+    if (!(elements * textBytes <= bytes.length)) throw unreadable(label, "it is cut off");
+    return { datatype: "BYTES", data: texts(bytes, kind, elements) };
+  }
   const datatype = DATATYPE_OF[kind];
   if (datatype === undefined)
     throw unreadable(label, kind.startsWith("O") ? "it holds Python objects" : `its dtype ${descr} is not known`);

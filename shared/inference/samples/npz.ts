@@ -12,17 +12,27 @@ const DEFLATED = 8;
 /** Written where a size has to be looked up in the entry's ZIP64 field. NumPy writes that only above 4 GiB. */
 const IN_ZIP64 = 0xffffffff;
 
-/** The arrays of a file that `numpy.savez` or `savez_compressed` wrote, by name. Throws a `SamplesFault` that names `path`. */
-export function readNpz(bytes: Buffer, path: string): ReadonlyMap<string, NpyArray> {
+/**
+ * The arrays of a file that `numpy.savez` or `savez_compressed` wrote, by name. Throws a `SamplesFault` that names `path`, also
+ * when they have more than `maxBytes` together.
+ */
+export function readNpz(
+  bytes: Buffer,
+  path: string,
+  { maxBytes = Infinity }: { readonly maxBytes?: number } = {},
+): ReadonlyMap<string, NpyArray> {
   const end = findEnd(bytes);
   if (end === undefined) throw unfit(path, "it is no ZIP archive");
   const arrays = new Map<string, NpyArray>();
+  let room = maxBytes;
   let at = bytes.readUInt32LE(end + 16);
   for (let left = bytes.readUInt16LE(end + 10); left > 0 && at + 46 <= bytes.length; left -= 1) {
     if (bytes.readUInt32LE(at) !== DIRECTORY_ENTRY) throw unfit(path, "its directory is damaged");
     const nameLength = bytes.readUInt16LE(at + 28);
     const name = bytes.toString("utf8", at + 46, at + 46 + nameLength).replace(/\.npy$/, "");
-    arrays.set(name, readNpy(contentOf(bytes, at, path), `array "${name}" of ${path}`));
+    const content = contentOf(bytes, at, { path, maxBytes: Math.min(room, MAX_ARRAY_BYTES) });
+    room -= content.byteLength;
+    arrays.set(name, readNpy(content, `array "${name}" of ${path}`));
     at += 46 + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
   }
   return arrays;
@@ -35,7 +45,11 @@ function findEnd(bytes: Buffer): number | undefined {
   return undefined;
 }
 
-function contentOf(bytes: Buffer, entry: number, path: string): Uint8Array {
+function contentOf(
+  bytes: Buffer,
+  entry: number,
+  { path, maxBytes }: { readonly path: string; readonly maxBytes: number },
+): Uint8Array {
   const method = bytes.readUInt16LE(entry + 10);
   const packed = bytes.readUInt32LE(entry + 20);
   const header = bytes.readUInt32LE(entry + 42);
@@ -43,10 +57,11 @@ function contentOf(bytes: Buffer, entry: number, path: string): Uint8Array {
     throw unfit(path, "an array in it is too large");
   const start = header + 30 + bytes.readUInt16LE(header + 26) + bytes.readUInt16LE(header + 28);
   const content = bytes.subarray(start, start + packed);
+  if (method === STORED && content.byteLength > maxBytes) throw unfit(path, "its arrays are too large");
   if (method === STORED) return content;
   if (method !== DEFLATED) throw unfit(path, `it is packed by method ${method}`);
   try {
-    return inflateRawSync(content, { maxOutputLength: MAX_ARRAY_BYTES });
+    return inflateRawSync(content, { maxOutputLength: Math.max(1, maxBytes) });
   } catch (error) {
     throw unfit(path, Error.isError(error) ? error.message : String(error));
   }

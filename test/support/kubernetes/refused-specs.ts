@@ -73,6 +73,12 @@ export const REFUSED_SPECS: readonly RefusedSpec[] = [
     sentence: "must have rising `percent`s",
   },
   {
+    what: "samples that make up for nothing",
+    kind: "ModelDeployment",
+    spec: { ...deployment, rollout: { gate: { useSamples: true } } },
+    sentence: "needs `minRequests`, which says how many requests samples make up for",
+  },
+  {
     what: "a frozen window without an end",
     kind: "ModelDeployment",
     spec: { ...deployment, rollout: { freeze: [{ from: "08:00", to: "08:00" }] } },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NOTHING_COUNTED } from "../../../core/rollout/gate/evidence.ts";
 import type { Wave } from "../../../core/rollout/gate/measured.ts";
 import type { RolloutEvidenceStore, WaveEvidence } from "../../../ports/rollout-evidence.ts";
 import type { Database } from "../database.ts";
@@ -10,7 +11,12 @@ const counts = z.object({
   crashes: z.number(),
   shadow: z.object({ compared: z.number(), agreed: z.number(), largestDifference: z.number() }),
 });
-const versions = z.object({ old: counts, new: counts });
+const versions = z.object({
+  old: counts,
+  new: counts,
+  /** A control plane of an earlier release writes none. */
+  samples: z.object({ old: counts, new: counts }).optional(),
+});
 
 interface Row extends Wave {
   readonly counts: unknown;
@@ -29,7 +35,7 @@ export class PostgresRolloutEvidenceStore implements RolloutEvidenceStore {
       (client) => client.$executeRaw`
         WITH t AS (
           SELECT * FROM unnest(${counted.map(({ deployment }) => deployment)}::text[], ${counted.map(({ rollout }) => rollout)}::int[],
-            ${counted.map(({ wave }) => wave)}::int[], ${counted.map((each) => JSON.stringify({ old: each.old, new: each.new }))}::text[])
+            ${counted.map(({ wave }) => wave)}::int[], ${counted.map((each) => JSON.stringify({ old: each.old, new: each.new, samples: each.samples }))}::text[])
             AS t (deployment, rollout, wave, counts)
         ), gone AS (
           DELETE FROM rollout_evidence e USING t
@@ -53,11 +59,9 @@ export class PostgresRolloutEvidenceStore implements RolloutEvidenceStore {
           ON t.deployment = e.deployment_name AND t.rollout = e.rollout AND t.wave = e.wave
         WHERE e.replica <> ${replica}`,
     );
-    return rows.map(({ deployment, rollout, wave, counts: stored }) => ({
-      deployment,
-      rollout,
-      wave,
-      ...versions.parse(stored),
-    }));
+    return rows.map(({ deployment, rollout, wave, counts: stored }) => {
+      const { samples = NOTHING_COUNTED.samples, ...counted } = versions.parse(stored);
+      return { deployment, rollout, wave, ...counted, samples };
+    });
   }
 }

@@ -5,6 +5,15 @@ import { addHistograms, type LatencyHistogram } from "./latency-histogram.ts";
 export interface GateEvidence {
   readonly old: VersionEvidence;
   readonly new: VersionEvidence;
+  /** What both did with the samples of the new version; undefined: they were asked none. */
+  readonly samples?: Readonly<Record<"old" | "new", RequestEvidence>> | undefined;
+}
+
+/** What is counted of a wave. Requests of callers and samples apart: the versions get other parts of the former. */
+export interface CountedEvidence {
+  readonly old: RequestEvidence;
+  readonly new: RequestEvidence;
+  readonly samples: Readonly<Record<"old" | "new", RequestEvidence>>;
 }
 
 export interface VersionEvidence extends RequestEvidence {
@@ -45,6 +54,16 @@ export const NO_REQUESTS: RequestEvidence = {
   shadow: { compared: 0, agreed: 0, largestDifference: 0 },
 };
 
+export const NOTHING_COUNTED: CountedEvidence = {
+  old: NO_REQUESTS,
+  new: NO_REQUESTS,
+  samples: { old: NO_REQUESTS, new: NO_REQUESTS },
+};
+
+/** What the new version was asked, by callers and with its samples. */
+export const requestsOfNew = ({ new: fresh, samples }: GateEvidence): number =>
+  fresh.requests + (samples?.new.requests ?? 0);
+
 export const errorsOf = ({ errors }: RequestEvidence): number =>
   Object.values(errors).reduce((sum, count) => sum + count, 0);
 
@@ -65,3 +84,9 @@ export function addEvidence(a: RequestEvidence, b: RequestEvidence): RequestEvid
     },
   };
 }
+
+export const addCounted = (a: CountedEvidence, b: CountedEvidence): CountedEvidence => ({
+  old: addEvidence(a.old, b.old),
+  new: addEvidence(a.new, b.new),
+  samples: { old: addEvidence(a.samples.old, b.samples.old), new: addEvidence(a.samples.new, b.samples.new) },
+});

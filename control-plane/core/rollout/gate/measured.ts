@@ -29,4 +29,6 @@ export interface MeasuredAnswer {
   readonly kind: "edge" | "cloud" | undefined;
   /** From arrival to answer. */
   readonly ms: number;
+  /** No caller asked it: it was one of the new version's samples. */
+  readonly isSample?: boolean;
 }

@@ -2,7 +2,7 @@ import { fractionOfPercentage } from "../../../../shared/api/v1/gate.ts";
 import { nodeKind } from "../../../../shared/api/v1/nodes.ts";
 import { ERRORS, type ErrorCode } from "../../../../shared/base/errors.ts";
 import { NOT_ENOUGH, shareOf, type Check } from "./check.ts";
-import { errorsOf, type GateEvidence, type RequestEvidence, type VersionEvidence } from "./evidence.ts";
+import { errorsOf, requestsOfNew, type GateEvidence, type RequestEvidence, type VersionEvidence } from "./evidence.ts";
 import { addHistograms, countAbove, countOf, quantileMs } from "./latency-histogram.ts";
 import { compareShares, compareWithLimit, type Share } from "./sequential-test.ts";
 
@@ -18,10 +18,15 @@ const SLOW_SHARE = 0.05;
 
 const requestsCheck: Check = {
   name: "requests",
-  look: ({ minRequests }, evidence) => ({
-    found: evidence.new.requests >= minRequests ? { kind: "no-worse" } : NOT_ENOUGH,
-    sentence: `the new version had ${evidence.new.requests} requests and the old one ${evidence.old.requests}; ${minRequests} of the new one are wanted`,
-  }),
+  look({ minRequests }, evidence) {
+    const total = requestsOfNew(evidence);
+    const samples = evidence.samples?.new.requests ?? 0;
+    const ofThem = samples === 0 ? "" : ` (${samples} of them its samples)`;
+    return {
+      found: total >= minRequests ? { kind: "no-worse" } : NOT_ENOUGH,
+      sentence: `the new version had ${total} requests${ofThem} and the old one ${evidence.old.requests + (evidence.samples?.old.requests ?? 0)}; ${minRequests} of the new one are wanted`,
+    };
+  },
 };
 
 const errorsCheck: Check = {

@@ -33,7 +33,9 @@ const ROLLOUT: MeasuredRollout = { deployment: "digits", rollout: 1, wave: 1, ol
 const answer = { version: 2, code: undefined, kind: "edge" as const, ms: 5 };
 const counted = (requests: number, over: Partial<MeasuredRollout> = {}) => {
   const { deployment, rollout, wave } = { ...ROLLOUT, ...over };
-  return { deployment, rollout, wave, old: NO_REQUESTS, new: { ...NO_REQUESTS, requests, errors: { RUN_FAILED: 1 } } };
+  const samples = { old: NO_REQUESTS, new: { ...NO_REQUESTS, requests: 2 } };
+  const fresh = { ...NO_REQUESTS, requests, errors: { RUN_FAILED: 1 } };
+  return { deployment, rollout, wave, old: NO_REQUESTS, new: fresh, samples };
 };
 
 it("is what other replicas wrote of this wave last, also when they have ended", async () => {

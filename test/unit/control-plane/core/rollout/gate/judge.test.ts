@@ -48,6 +48,32 @@ describe("judge", () => {
     ]);
   });
 
+  it("looks at samples apart from what callers ask, of which the versions get unequal parts", () => {
+    // Samples are slow and fail in both: among the requests of callers they would weigh more at the new version.
+    const slow = { ...answers(90, 400), requests: 100, errors: { RUN_FAILED: 10 } };
+    const samples = { old: { ...NO_REQUESTS, ...slow }, new: { ...NO_REQUESTS, ...slow } };
+    const gate = gateSpec.parse({ minRequests: 110, useSamples: true });
+    const verdict = judge(gate, { ...evidence(answers(900, 10), answers(20, 10)), samples }, OVERDUE);
+    expect(verdict.verdict).toBe("pass");
+    expect(verdict.findings[0]?.sentence).toBe(
+      "the new version had 120 requests (100 of them its samples) and the old one 1000; 110 of the new one are wanted",
+    );
+  });
+
+  it("stops a version that is worse on its samples alone", () => {
+    const old = { ...NO_REQUESTS, ...answers(400, 10) };
+    const fresh = { ...NO_REQUESTS, ...answers(360, 10), requests: 400, errors: { RUN_FAILED: 40 } };
+    const verdict = judge(
+      GATE,
+      { ...evidence(answers(900, 10), answers(100, 10)), samples: { old, new: fresh } },
+      WAITED,
+    );
+    expect(verdict.verdict).toBe("fail");
+    expect(verdict.findings.find(({ result }) => result === "fail")?.sentence).toContain(
+      "; with its samples: 40 of 400 requests (10 %) of the new version failed (RUN_FAILED 40)",
+    );
+  });
+
   it("stops a version of which 5 % fail, and names the code", () => {
     const fresh = { ...answers(190, 10), requests: 200, errors: { RUN_FAILED: 10 } };
     const verdict = judge(GATE, evidence(answers(1_800, 10), fresh), WAITED);
