@@ -99,7 +99,15 @@ describe("samples of a version as requests", () => {
     [
       "more arrays than memory is given",
       {
-        "samples.npz": npz({ x: floats([2_000_000, 1], new Array<number>(2_000_000).fill(0)) }, { isCompressed: true }),
+        "samples.npz": npz(
+          {
+            x: floats(
+              [2_000_000, 1],
+              Array.from({ length: 2_000_000 }, () => 0),
+            ),
+          },
+          { isCompressed: true },
+        ),
       },
       /cannot be read as samples/,
     ],
