@@ -27,7 +27,7 @@ async function main(): Promise<number> {
     const apiKeys = new ApiKeys({ store: postgres.keys, keys, ...parts });
     const who = `${userInfo().username}@${hostname()}`;
     const { id, key } = await apiKeys.create(
-      { name: "recovered-admin", role: "admin", models: [] },
+      { name: "recovered-admin", role: "admin", models: [], modelLabels: {}, deployments: [] },
       {
         name: `keys recover (${who})`,
         role: "admin",

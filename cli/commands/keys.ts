@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { withExamples } from "../examples.ts";
 import { wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
-import type { KeyOptions } from "../actions/access/keys.ts";
+import type { KeyOptions, RotateOptions } from "../actions/access/keys.ts";
 
 const actions = () => import("../actions/access/keys.ts");
 
@@ -29,11 +29,30 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
           .makeOptionMandatory(),
       )
       .option("--model <names...>", "models that an application key may call")
+      .option("--model-label <labels...>", "and every model with all of these labels, NAME=VALUE")
+      .option("--deployment <names...>", "and the models of these deployments")
       .option("--ttl-days <days>", "how long it is good for", wholeNumber(1))
       .action((name: string, options: KeyOptions, command: Command) =>
         shell.run(command, async (run) => (await actions()).createKey(run, name, options)),
       ),
     "skerry keys create scanner --role application --model digits --ttl-days 90",
+    "skerry keys create harbour --role application --model-label team=harbour",
+  );
+  withExamples(
+    keys
+      .command("rotate")
+      .description("make a key that takes the place of another one, with the same rights; it is shown this once")
+      .argument("<id>", "id of the old key, as `keys ls` shows it")
+      .option("--overlap-hours <hours>", "how long the old key stays good", wholeNumber(0), 24)
+      .option(
+        "--ttl-days <days>",
+        "how long the new key is good for, if not as long as the old one was",
+        wholeNumber(1),
+      )
+      .action((id: string, options: RotateOptions, command: Command) =>
+        shell.run(command, async (run) => (await actions()).rotateKey(run, id, options)),
+      ),
+    "skerry keys rotate 0f3a9c2b71de --overlap-hours 2",
   );
   withExamples(
     keys

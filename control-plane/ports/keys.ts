@@ -1,11 +1,15 @@
 import type { ApiKeyInfo, Role } from "../../shared/api/v1/keys.ts";
+import type { GrantedDeployment } from "../core/access/decide.ts";
 import type { Actor } from "./audit.ts";
 
 export interface StoredKey {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
+  /** Those that it names, and those that have its labels now. */
   readonly models: readonly string[];
+  /** Those that it names and that exist. */
+  readonly deployments: readonly GrantedDeployment[];
   /** Hex SHA-256 of the secret. */
   readonly secretHash: string;
   /** Until it expires, by the store's clock when it was read; null: it does not. Machines' clocks differ. */
@@ -13,21 +17,34 @@ export interface StoredKey {
   readonly revokedAt: number | null;
 }
 
+export interface NewKey {
+  readonly id: string;
+  readonly name: string;
+  readonly secretHash: string;
+  readonly role: Role;
+  readonly models: readonly string[];
+  readonly modelLabels: Readonly<Record<string, string>>;
+  readonly deployments: readonly string[];
+  /** Until it expires, by the store's clock; null: never. */
+  readonly ttlMs: number | null;
+}
+
+export interface Rotation {
+  /** Of the new key. */
+  readonly id: string;
+  readonly secretHash: string;
+  /** Undefined: the time that the old key was made for. */
+  readonly ttlMs: number | undefined;
+  /** How long the old key stays good at most. */
+  readonly overlapMs: number;
+}
+
 export interface KeyStore {
   find(id: string): Promise<StoredKey | null>;
   list(): Promise<readonly ApiKeyInfo[]>;
-  create(
-    key: {
-      id: string;
-      name: string;
-      secretHash: string;
-      role: Role;
-      models: readonly string[];
-      /** Until it expires, by the store's clock; null: never. */
-      ttlMs: number | null;
-    },
-    actor: Actor,
-  ): Promise<ApiKeyInfo>;
+  create(key: NewKey, actor: Actor): Promise<ApiKeyInfo>;
+  /** A new key with the name and the rights of an old one. Throws `NOT_FOUND`, and `CONFLICT` for one that is void or was rotated. */
+  rotate(id: string, rotation: Rotation, actor: Actor): Promise<ApiKeyInfo>;
   /** Throws `NOT_FOUND`, and `CONFLICT` for the last admin key: without one nobody could make another. */
   revoke(id: string, actor: Actor): Promise<void>;
   /** Best effort; at most once a minute for each key. */

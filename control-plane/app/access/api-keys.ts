@@ -1,28 +1,29 @@
-import type { ApiKeyInfo, CreateApiKey, Role } from "../../../shared/api/v1/keys.ts";
+import type { ApiKeyInfo, CreateApiKey, RotateApiKey } from "../../../shared/api/v1/keys.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
+import type { Principal } from "../../core/access/decide.ts";
 import type { Actor } from "../../ports/audit.ts";
 import type { Keys, KeyStore } from "../../ports/keys.ts";
 import { formatApiKey, parseApiKey } from "./api-key-format.ts";
-import { type CachedKey, KeyCache } from "./key-cache.ts";
+import { type CachedKey, isGood, KeyCache } from "./key-cache.ts";
+import { KeyUses } from "./key-uses.ts";
 import { isSame, secretHash } from "./secrets.ts";
 
 /** Who calls: what a valid key says of its holder. */
-export interface Caller {
+export interface Caller extends Principal {
   readonly keyId: string;
   readonly name: string;
-  readonly role: Role;
-  /** Models an application may see and call; empty for the other roles, which see all. */
-  readonly models: readonly string[];
 }
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const TOUCH_EVERY_MS = 60_000;
 const MAX_TOUCHED = 10_000;
 
-const FIRST = { name: "first-admin", role: "admin" as const, models: [] };
+const FIRST = { name: "first-admin", role: "admin" as const, models: [], modelLabels: {}, deployments: [] };
+const EVERYTHING = { models: [], modelLabels: {}, deployments: [] };
 const FIRST_START: Actor = {
   name: "first start",
   role: "admin",
@@ -40,6 +41,7 @@ export class ApiKeys {
   readonly #keys: Pick<Keys, "secret">;
   readonly #random: Random;
   readonly #logger: Logger;
+  readonly #uses: KeyUses;
   /** When the last use of a key was written. */
   readonly #touched = new Map<string, number>();
   /** The secret that was found right for a key as it was read: to hash it again on every request costs 7 µs. */
@@ -52,6 +54,7 @@ export class ApiKeys {
     this.#random = parts.random;
     this.#logger = parts.logger;
     this.#cache = new KeyCache(parts);
+    this.#uses = new KeyUses({ cache: this.#cache, clock: parts.clock });
   }
 
   /** Null for whatever is no valid key: malformed, unknown, wrong, expired and revoked look alike. */
@@ -65,10 +68,10 @@ export class ApiKeys {
   }
 
   #callerWith(secret: string, key: CachedKey | null): Caller | null {
-    if (!this.#isRight(secret, key) || !key || key.revokedAt !== null) return null;
-    if (key.validUntil <= this.#clock.now()) return null;
+    if (!this.#isRight(secret, key) || !isGood(key, this.#clock.now())) return null;
     this.#touch(key.id);
-    return { keyId: key.id, name: key.name, role: key.role, models: key.models };
+    const { id, name, role, models, deployments } = key;
+    return { keyId: id, name, role, models, deployments };
   }
 
   /** Hashes and compares also when the id is unknown, so that the time of the answer does not tell. */
@@ -91,26 +94,51 @@ export class ApiKeys {
   }
 
   /** The key is in this answer and nowhere else. */
-  async create({ name, role, models, ttlDays }: CreateApiKey, actor: Actor): Promise<ApiKeyInfo & { key: string }> {
+  async create({ name, role, ttlDays, ...asked }: CreateApiKey, actor: Actor): Promise<ApiKeyInfo & { key: string }> {
     const { id, secret } = this.#newKey();
     const ttlMs = ttlDays === undefined ? null : ttlDays * DAY_MS;
-    const scope = role === "application" ? models : [];
-    const info = await this.#store.create(
-      { id, name, secretHash: secretHash(secret), role, models: scope, ttlMs },
-      actor,
-    );
+    const scope = role === "application" ? asked : EVERYTHING;
+    const info = await this.#store.create({ id, name, secretHash: secretHash(secret), role, ...scope, ttlMs }, actor);
+    return { ...info, key: formatApiKey({ id, secret }) };
+  }
+
+  /** A new key with the name and the rights of another one, which stays good for the overlap. Throws `NOT_FOUND`, `CONFLICT`. */
+  async rotate(
+    old: string,
+    { overlapHours, ttlDays }: RotateApiKey,
+    actor: Actor,
+  ): Promise<ApiKeyInfo & { key: string }> {
+    const { id, secret } = this.#newKey();
+    const ttlMs = ttlDays === undefined ? undefined : ttlDays * DAY_MS;
+    const rotation = { id, secretHash: secretHash(secret), ttlMs, overlapMs: overlapHours * HOUR_MS };
+    const info = await this.#store.rotate(old, rotation, actor);
+    this.#changed(old);
     return { ...info, key: formatApiKey({ id, secret }) };
   }
 
   /** Holds at once here, and within a second (5 s if the notification is lost) on every other replica. Throws `NOT_FOUND`, `CONFLICT`. */
   async revoke(id: string, actor: Actor): Promise<void> {
     await this.#store.revoke(id, actor);
-    this.#cache.forget(id);
+    this.#changed(id);
+  }
+
+  /**
+   * Calls `onEnd` once, as soon as the key is void: at once when it is revoked here, within a second elsewhere (5 s if the
+   * notification is lost). Its caller calls what is returned when it has no more need of it.
+   */
+  watch(keyId: string, onEnd: () => void): () => void {
+    return this.#uses.watch(keyId, onEnd);
   }
 
   /** A notification arrived: some key may have been revoked elsewhere. */
   invalidate(): void {
     this.#cache.invalidate();
+    this.#uses.check();
+  }
+
+  #changed(id: string): void {
+    this.#cache.forget(id);
+    this.#uses.check();
   }
 
   /** The first admin key, when there is no key at all; null otherwise. Shown once by the program that starts Skerry. */

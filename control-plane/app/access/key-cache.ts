@@ -19,6 +19,10 @@ export interface CachedKey extends StoredKey {
   readonly validUntil: number;
 }
 
+/** Whether the key lets anybody in at `now`. */
+export const isGood = (key: CachedKey | null, now: number): key is CachedKey =>
+  key !== null && key.revokedAt === null && key.validUntil > now;
+
 interface Entry {
   /** Null: there is no such key. */
   readonly key: CachedKey | null;
@@ -63,6 +67,12 @@ export class KeyCache {
         throw error;
       },
     );
+  }
+
+  /** As it is in PostgreSQL now; what was read before stays in use meanwhile. Throws `DATABASE_UNAVAILABLE`. */
+  async readAgain(id: string): Promise<CachedKey | null> {
+    this.#reading.delete(id); // it may have begun before the change
+    return (await this.#read(id)).key;
   }
 
   /** Whether `find` would cost no query: it is in memory, or being read. A guessed key is refused before it costs one. */

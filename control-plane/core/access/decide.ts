@@ -1,11 +1,19 @@
 import type { Role } from "../../../shared/api/v1/keys.ts";
 import { type Action, rolesOf } from "./actions.ts";
 
-/** Who asks, as far as a decision needs it. */
+/** A deployment that a key names, and the model that it serves now. */
+export interface GrantedDeployment {
+  readonly name: string;
+  readonly model: string;
+}
+
+/** Who asks, as far as a decision needs it. Of an application: what it may see; the other roles see all. */
 export interface Principal {
   readonly role: Role;
-  /** Models an application may see and call; the other roles see all. */
+  /** With all of their deployments. */
   readonly models: readonly string[];
+  /** With their models, but not with other deployments of these. */
+  readonly deployments: readonly GrantedDeployment[];
 }
 
 /** What an action is about. `model` of a deployment that does not exist is undefined. */
@@ -22,13 +30,14 @@ export function decide(principal: Principal, action: Action, resource?: Resource
   return resource === undefined || isInScope(principal, resource) ? "allowed" : "hidden";
 }
 
-/** An application sees the objects of its models and no others; everybody else sees all. */
-export function isInScope({ role, models }: Principal, resource: Resource): boolean {
+/** An application sees the objects that its key grants and no others; everybody else sees all. */
+export function isInScope({ role, models, deployments }: Principal, resource: Resource): boolean {
   if (role !== "application") return true;
   switch (resource.kind) {
     case "model":
-      return models.includes(resource.name);
+      return models.includes(resource.name) || deployments.some(({ model }) => model === resource.name);
     case "deployment":
-      return resource.model !== undefined && models.includes(resource.model);
+      if (resource.model === undefined) return false;
+      return models.includes(resource.model) || deployments.some(({ name }) => name === resource.name);
   }
 }

@@ -1,18 +1,43 @@
 import { z } from "zod";
-import { instant, objectName } from "./common.ts";
+import { instant, labelMap, labels, objectName } from "./common.ts";
 
 /** viewer reads · operator changes what serves · admin also manages keys · application only calls its models. */
 export const role = z.enum(["viewer", "operator", "admin", "application"]);
 export type Role = z.infer<typeof role>;
 
+const ttlDays = z.number().int().min(1).max(3_650);
+
 export const createApiKey = z.strictObject({
   name: objectName,
   role,
-  /** Models an application key may call; ignored for the other roles. */
-  models: z.array(objectName).max(100).default([]),
-  ttlDays: z.number().int().min(1).max(3_650).optional(),
+  models: z
+    .array(objectName)
+    .max(100)
+    .default([])
+    .describe("Models that an application may see and call. This and the next two add up; other roles see all."),
+  modelLabels: labels
+    .default({})
+    .describe("Every model that has all of these labels, also one that gets them later. Empty: none."),
+  deployments: z
+    .array(objectName)
+    .max(100)
+    .default([])
+    .describe("Deployments that an application may see; it may call the model that each serves."),
+  ttlDays: ttlDays.optional(),
 });
 export type CreateApiKey = z.infer<typeof createApiKey>;
+
+export const rotateApiKey = z.strictObject({
+  overlapHours: z
+    .number()
+    .int()
+    .min(0)
+    .max(720)
+    .default(24)
+    .describe("How long the old key stays good beside the new one, unless it expires before."),
+  ttlDays: ttlDays.optional().describe("How long the new key is good for. Default: as long as the old one was to be."),
+});
+export type RotateApiKey = z.infer<typeof rotateApiKey>;
 
 export const apiKey = z
   .object({
@@ -20,6 +45,10 @@ export const apiKey = z
     name: z.string(),
     role,
     models: z.array(z.string()),
+    modelLabels: labelMap,
+    deployments: z.array(z.string()),
+    /** The key that took its place when it was rotated; null: none did. */
+    successor: z.string().nullable(),
     createdAt: instant,
     expiresAt: instant.nullable(),
     lastUsedAt: instant.nullable(),
@@ -31,4 +60,11 @@ export type ApiKeyInfo = z.infer<typeof apiKey>;
 /** The only answer that ever carries the key itself. */
 export const createdApiKey = apiKey.extend({ key: z.string() });
 
-export const whoami = z.object({ keyId: z.string(), name: z.string(), role, models: z.array(z.string()) });
+/** `models`: what an application may call now, by names, labels and deployments together; empty for the other roles. */
+export const whoami = z.object({
+  keyId: z.string(),
+  name: z.string(),
+  role,
+  models: z.array(z.string()),
+  deployments: z.array(z.string()).default([]),
+});

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bearerOf } from "../../../../shared/inference/http/message.ts";
@@ -10,6 +11,8 @@ export interface KeyCheck {
   authenticate(key: string): Caller | null | Promise<Caller | null>;
   /** Whether `authenticate` would cost no query: the key is in memory, or being read. */
   asksNothing(key: string): boolean;
+  /** Calls `onEnd` once when the key is void; see `ApiKeys.watch`. */
+  watch(keyId: string, onEnd: () => void): () => void;
 }
 
 /** Checks keys and roles, and slows down those who guess. Bearer header only: no cookie, so nothing to forge across sites. */
@@ -41,6 +44,12 @@ export class Authenticator {
     if (asksNothing) return caller.then((found) => this.#admitted(found, address));
     this.#lookUps.set(address, lookUps + 1);
     return caller.finally(() => this.#lookedUp(address)).then((found) => this.#admitted(found, address));
+  }
+
+  /** Ends `response` when the caller's key is void: for answers that go on for long. */
+  endWithKey({ keyId }: Caller, response: ServerResponse, end: () => void = () => response.destroy()): void {
+    if (response.destroyed) return;
+    response.once("close", this.#keys.watch(keyId, end));
   }
 
   #lookedUp(address: string): void {

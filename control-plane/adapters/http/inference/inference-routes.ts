@@ -71,7 +71,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     let answered: InferenceResponse | undefined;
     let begunAt: number | undefined;
     try {
-      answered = await ask(target, request, { cancellation: cancellationOf(response), startedAt, trace });
+      answered = await ask(target, { request, response }, { cancellation: cancellationOf(response), startedAt, trace });
       const { status, body } = answered;
       code = answered.code ?? "OK";
       begunAt = parts.clock.now();
@@ -103,7 +103,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
 
   async function ask(
     target: ModelTarget,
-    request: IncomingMessage,
+    { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
     {
       cancellation,
       startedAt,
@@ -139,6 +139,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
       if (!(answered.body instanceof Uint8Array)) {
         leavesLater = true; // the key holds a place while its answer is read
         void answered.body.ended.then(admission.leave);
+        authenticator.endWithKey(caller, response);
       }
       return answered;
     } finally {

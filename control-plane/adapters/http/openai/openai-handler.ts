@@ -179,6 +179,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       if (!(answered.body instanceof Uint8Array)) {
         leavesLater = true; // the key holds a place while its answer is read
         void answered.body.ended.then(asked.leave);
+        parts.authenticator.endWithKey(asked.caller, response);
       }
       return answered;
     } finally {

@@ -1,6 +1,6 @@
 import type { WatchableListQuery } from "../../../../shared/api/v1/common.ts";
 import type { ListWatch } from "../../../app/fleet/list-watch.ts";
-import type { EventStreams } from "../server/event-stream.ts";
+import { eventStream } from "../server/event-stream.ts";
 import type { RouteResponse, RequestFacts } from "../server/route.ts";
 import { paginate, selectorOf, type Listing } from "./paginate.ts";
 
@@ -10,24 +10,17 @@ const DEFAULT_LIMIT = 100;
 export class WatchableList<Item> {
   readonly #list: () => readonly Item[];
   readonly #watch: ListWatch<Item>;
-  readonly #streams: EventStreams;
   readonly #listing: Listing<Item>;
 
-  constructor(parts: {
-    list: () => readonly Item[];
-    watch: ListWatch<Item>;
-    streams: EventStreams;
-    listing: Listing<Item>;
-  }) {
+  constructor(parts: { list: () => readonly Item[]; watch: ListWatch<Item>; listing: Listing<Item> }) {
     this.#list = parts.list;
     this.#watch = parts.watch;
-    this.#streams = parts.streams;
     this.#listing = parts.listing;
   }
 
   /** `maySee`: which objects the caller may know of. Throws `INVALID_REQUEST` for the selector, `RATE_LIMITED` for a stream. */
   answer(
-    request: Pick<RequestFacts, "header" | "address" | "signal"> & { readonly query: WatchableListQuery },
+    request: Pick<RequestFacts, "header" | "signal"> & { readonly query: WatchableListQuery },
     maySee: (item: Item) => boolean = () => true,
   ): RouteResponse<{ items: Item[]; nextCursor: string | null }> {
     const { query, header, signal } = request;
@@ -41,7 +34,7 @@ export class WatchableList<Item> {
       isVisible: (item) => maySee(item) && isSelected(item),
       signal,
     });
-    return this.#streams.reply(batches, request, (message) => ({
+    return eventStream(batches, (message) => ({
       ...("id" in message && { id: message.id }),
       event: message.event,
       data: "item" in message ? message.item : {},

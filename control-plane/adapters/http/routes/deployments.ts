@@ -14,7 +14,7 @@ import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { paginate } from "../rest/paginate.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
-import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
+import { STREAM_TYPE } from "../server/event-stream.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 import { defineRoute, type Route } from "../server/route.ts";
 import { deploymentParams } from "./params.ts";
@@ -27,14 +27,12 @@ const explainQuery = z.strictObject({ node: z.string().regex(NODE_NAME, "the nam
 interface DeploymentParts {
   readonly deployments: DeploymentAdmin;
   readonly watches: Pick<FleetWatches, "deployments">;
-  readonly streams: EventStreams;
 }
 
-export function deploymentRoutes({ deployments, watches, streams }: DeploymentParts): Route[] {
+export function deploymentRoutes({ deployments, watches }: DeploymentParts): Route[] {
   const list = new WatchableList({
     list: () => deployments.list(),
     watch: watches.deployments,
-    streams,
     listing: { keyOf: ({ name }) => name, labelsOf: deploymentLabels },
   });
   return [

@@ -4,7 +4,7 @@ import { auditEntry, event, eventCursor, eventsQuery } from "../../../../shared/
 import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { AuditStore } from "../../../ports/audit.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
-import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
+import { eventStream, STREAM_TYPE } from "../server/event-stream.ts";
 import { defineRoute, type RequestFacts, type Route } from "../server/route.ts";
 
 const TAG = "Events";
@@ -19,10 +19,9 @@ const auditQuery = pageQuery.extend({
 export interface EventParts {
   readonly events: EventFeed;
   readonly audit: AuditStore;
-  readonly streams: EventStreams;
 }
 
-export function eventRoutes({ events, audit, streams }: EventParts): Route[] {
+export function eventRoutes({ events, audit }: EventParts): Route[] {
   return [
     defineRoute({
       method: "GET",
@@ -39,7 +38,7 @@ export function eventRoutes({ events, audit, streams }: EventParts): Route[] {
         if (!header("accept")?.includes(STREAM_TYPE)) return { body: await events.list(query) };
         const after = lastEventId(header) ?? query.cursor ?? (query.from === "oldest" ? null : undefined);
         const batches = await events.follow({ after, object: query.object, signal });
-        return streams.reply(batches, request, (data) => ({ id: data.id, data }));
+        return eventStream(batches, (data) => ({ id: data.id, data }));
       },
     }),
     defineRoute({

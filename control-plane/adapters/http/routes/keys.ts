@@ -1,5 +1,5 @@
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
-import { apiKey, createApiKey, createdApiKey, whoami } from "../../../../shared/api/v1/keys.ts";
+import { apiKey, createApiKey, createdApiKey, rotateApiKey, whoami } from "../../../../shared/api/v1/keys.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import { paginate } from "../rest/paginate.ts";
 import { defineRoute, type Route } from "../server/route.ts";
@@ -21,6 +21,22 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       answersSecret: true,
       async handle({ body, actor }) {
         return { body: await keys.create(body, actor) };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/api-keys/{id}/rotate",
+      summary:
+        "Make a key with the name and the rights of another one, which stays good for the overlap; it is shown this once",
+      tag: TAG,
+      action: "keys.write",
+      params: idParams,
+      body: rotateApiKey,
+      answer: createdApiKey,
+      statuses: [201],
+      answersSecret: true,
+      async handle({ params, body, actor }) {
+        return { body: await keys.rotate(params.id, body, actor) };
       },
     }),
     defineRoute({
@@ -58,8 +74,11 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       action: "self.read",
       answer: whoami,
       statuses: [200],
-      async handle({ caller: { keyId, name, role, models } }) {
-        return { body: { keyId, name, role, models: [...models] } };
+      async handle({ caller: { keyId, name, role, models, deployments } }) {
+        const callable = new Set([...models, ...deployments.map(({ model }) => model)]);
+        return {
+          body: { keyId, name, role, models: [...callable], deployments: deployments.map((each) => each.name) },
+        };
       },
     }),
   ];

@@ -5,7 +5,7 @@ import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
 import { nodeLabels } from "../../../app/nodes/node-dto.ts";
 import { etagOf, ifMatchOf } from "../rest/etag.ts";
 import { WatchableList } from "../rest/watchable-list.ts";
-import { STREAM_TYPE, type EventStreams } from "../server/event-stream.ts";
+import { STREAM_TYPE } from "../server/event-stream.ts";
 import { defineRoute, type Route } from "../server/route.ts";
 import { nodeParams } from "./params.ts";
 
@@ -22,14 +22,12 @@ const VERB_NAMES = ["cordon", "uncordon", "drain"] as const;
 interface NodeParts {
   readonly nodes: NodeAdmin;
   readonly watches: Pick<FleetWatches, "nodes">;
-  readonly streams: EventStreams;
 }
 
-export function nodeRoutes({ nodes, watches, streams }: NodeParts): Route[] {
+export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
   const list = new WatchableList({
     list: () => nodes.list(),
     watch: watches.nodes,
-    streams,
     listing: { keyOf: ({ name }) => name, labelsOf: nodeLabels },
   });
   return [

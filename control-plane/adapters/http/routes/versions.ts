@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { listOf, listQuery } from "../../../../shared/api/v1/common.ts";
-import { placement } from "../../../../shared/api/v1/deployments.ts";
+import { type Placement, placement } from "../../../../shared/api/v1/deployments.ts";
 import {
   declaredVersion,
   declareVersion,
@@ -13,6 +13,7 @@ import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import { placementLabels } from "../../../app/deployments/placement-dto.ts";
 import { versionDiff as diffOf } from "../../../app/catalog/version-diff.ts";
+import { isInScope } from "../../../core/access/decide.ts";
 import type { Catalog } from "../server/route-catalog.ts";
 import { numberKey, paginate } from "../rest/paginate.ts";
 import { defineRoute, type Route } from "../server/route.ts";
@@ -143,9 +144,13 @@ export function versionRoutes({
       query: listQuery,
       answer: listOf(placement),
       statuses: [200],
-      async handle({ params, query }) {
+      async handle({ params, query, caller }) {
         await catalog.getVersion(params.model, params.version);
-        const placements = deployments.placementsOfVersion(params.model, params.version);
+        const { model } = params;
+        // A key for one deployment of a model does not show where another one runs.
+        const isVisible = ({ deployment }: Placement): boolean =>
+          isInScope(caller, { kind: "deployment", name: deployment ?? "", model });
+        const placements = deployments.placementsOfVersion(model, params.version).filter(isVisible);
         return {
           body: paginate(placements, query, { keyOf: ({ node, id }) => `${node} ${id}`, labelsOf: placementLabels }),
         };

@@ -20,7 +20,6 @@ import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
 import { Authenticator } from "../auth/authenticator.ts";
-import { EventStreams } from "./event-stream.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
@@ -98,17 +97,16 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const metrics = counting(parts.metrics, statistics, clock);
   const isReady = (): boolean => parts.readiness("inference").ready;
   const authenticator = new Authenticator({ keys: parts.keys, clock, limits });
-  const streams = new EventStreams({ authenticator, clock });
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),
     ...uploadRoutes(parts),
     ...cloudPoolRoutes(parts),
-    ...nodeRoutes({ ...parts, streams }),
+    ...nodeRoutes(parts),
     ...joinRoutes({ ...parts, limits }),
-    ...deploymentRoutes({ ...parts, streams }),
+    ...deploymentRoutes(parts),
     ...rolloutRoutes(parts),
-    ...eventRoutes({ ...parts, streams }),
+    ...eventRoutes(parts),
     ...keyRoutes(parts),
     ...protocolRoutes({ ...parts, statistics, isReady }),
     ...openAiRoutes(),

@@ -17,6 +17,7 @@ import { authorize } from "../auth/authorize.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { addressOf, callerSignal, factsOf, isLocal, queryOf } from "./exchange.ts";
 import { once } from "../rest/idempotency.ts";
+import { STREAM_TYPE } from "./event-stream.ts";
 import type { Limits } from "./limits.ts";
 import { problemResponse } from "./problem.ts";
 import { type Method, type RouteResponse, type Route, unknownModel } from "./route.ts";
@@ -78,7 +79,14 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     let answeredAt: number | undefined;
     try {
       caller = await admit(route, request);
-      const reply = await run(route, { request, response, caller, requestId });
+      const keyEnd = new AbortController();
+      const ends = route.streams.includes(STREAM_TYPE)
+        ? AbortSignal.any([parts.stopping, keyEnd.signal])
+        : parts.stopping;
+      const reply = await run(route, { request, response, caller, requestId, ends });
+      // A stream of events ends as one that is complete; bytes that are cut must not look so.
+      if (caller !== undefined && "stream" in reply)
+        parts.authenticator.endWithKey(caller, response, ends === parts.stopping ? undefined : () => keyEnd.abort());
       if (parts.checkAnswers) checkAnswer(route, reply);
       answeredAt = parts.clock.now();
       await sendResponse(response, reply, { route, clock: parts.clock, stallMs: parts.limits.readerStallMs });
@@ -140,13 +148,21 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       response,
       caller,
       requestId,
-    }: { request: Request; response: Response; caller: Caller | undefined; requestId: string },
+      ends,
+    }: {
+      request: Request;
+      response: Response;
+      caller: Caller | undefined;
+      requestId: string;
+      /** Aborted when the answer has to end. */
+      ends: AbortSignal;
+    },
   ): Promise<RouteResponse<unknown>> {
-    const { clock, limits, stopping, trustedProxies, idempotency, logger } = parts;
+    const { clock, limits, trustedProxies, idempotency, logger } = parts;
     const facts = factsOf(request, {
       requestId,
       address: addressOf(request, trustedProxies),
-      signal: callerSignal(response, stopping),
+      signal: callerSignal(response, ends),
       bytes: () => bodyStream(request),
     });
     if (route.takesBytes && isCompressed(request.headers))

@@ -1,13 +1,13 @@
+import { labelMap } from "../../../../shared/api/v1/common.ts";
 import { role, type ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { ApiKey } from "../../../../prisma/generated/client.ts";
+import type { GrantedDeployment } from "../../../core/access/decide.ts";
 import type { Actor } from "../../../ports/audit.ts";
-import type { KeyStore, StoredKey } from "../../../ports/keys.ts";
+import type { KeyStore, NewKey, Rotation, StoredKey } from "../../../ports/keys.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
-
-type NewKey = Parameters<KeyStore["create"]>[0];
 
 /** API keys: of a secret only its hash is here. */
 export class PostgresKeyStore implements KeyStore {
@@ -20,8 +20,14 @@ export class PostgresKeyStore implements KeyStore {
   async find(id: string): Promise<StoredKey | null> {
     const [row] = await this.#database.run(
       (client) => client.$queryRaw<KeyRow[]>`
-        SELECT id, name, role, models, secret_hash AS "secretHash", revoked_at AS "revokedAt",
-          (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs"
+        SELECT id, name, role, secret_hash AS "secretHash", revoked_at AS "revokedAt",
+          (extract(epoch FROM expires_at - now()) * 1000)::float8 AS "expiresInMs",
+          models || ARRAY(
+            SELECT name FROM models AS model
+            WHERE api_keys.model_labels <> '{}' AND model.labels @> api_keys.model_labels AND model.name <> ALL (api_keys.models)
+            ORDER BY name) AS models,
+          (SELECT coalesce(json_agg(json_build_object('name', name, 'model', spec ->> 'model')), '[]')
+            FROM deployments WHERE name = ANY (api_keys.deployments)) AS deployments
         FROM api_keys WHERE id = ${id}`,
     );
     return row ? toStoredKey(row) : null;
@@ -34,16 +40,55 @@ export class PostgresKeyStore implements KeyStore {
     return rows.map(toApiKeyInfo);
   }
 
-  create({ id, name, secretHash, role, models, ttlMs }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
+  create({ ttlMs, ...key }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
     return this.#database.transaction(async (tx) => {
       // Prisma would take this machine's clock.
       const now = await nowOf(tx);
       const times = { createdAt: new Date(now), expiresAt: ttlMs === null ? null : new Date(now + ttlMs) };
-      const data = { id, name, secretHash, role, models: [...models], ...times };
-      const row = await tx.apiKey.create({ data });
-      await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, models } });
+      const { id, name, role, models, modelLabels, deployments } = key;
+      const lists = { models: [...models], modelLabels: { ...modelLabels }, deployments: [...deployments] };
+      const row = await tx.apiKey.create({ data: { ...key, ...lists, ...times } });
+      await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, ...lists } });
       const message = `${actor.name} made the API key ${name} with the role ${role}`;
       await appendEvents(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }], "keys");
+      return toApiKeyInfo(row);
+    });
+  }
+
+  rotate(id: string, { id: newId, secretHash, ttlMs, overlapMs }: Rotation, actor: Actor): Promise<ApiKeyInfo> {
+    return this.#database.transaction(async (tx) => {
+      const now = await nowOf(tx);
+      await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id} FOR UPDATE`;
+      const old = await tx.apiKey.findUnique({ where: { id } });
+      if (!old) throw new SkerryError("NOT_FOUND", `there is no API key ${id}`);
+      const { name, role, models, modelLabels, deployments, expiresAt } = old;
+      if (old.revokedAt !== null || (expiresAt !== null && expiresAt.getTime() <= now))
+        throw new SkerryError("CONFLICT", `the API key ${id} is void: make a new one`);
+      if (old.successorId !== null)
+        throw new SkerryError(
+          "CONFLICT",
+          `the API key ${id} was rotated already: rotate its successor ${old.successorId}`,
+        );
+      const lifeMs = ttlMs ?? (expiresAt === null ? null : expiresAt.getTime() - old.createdAt.getTime());
+      const row = await tx.apiKey.create({
+        data: {
+          id: newId,
+          secretHash,
+          name,
+          role,
+          models,
+          modelLabels: modelLabels ?? {},
+          deployments,
+          createdAt: new Date(now),
+          expiresAt: lifeMs === null ? null : new Date(now + lifeMs),
+        },
+      });
+      const endsAt = Math.min(now + overlapMs, expiresAt?.getTime() ?? Infinity);
+      await tx.apiKey.update({ where: { id }, data: { successorId: newId, expiresAt: new Date(endsAt) } });
+      const detail = { name, successor: newId, goodUntil: new Date(endsAt).toISOString() };
+      await audit(tx, actor, { action: "api-key.rotate", target: `api-key/${id}`, detail });
+      const message = `${actor.name} rotated the API key ${name}; the old one ends ${detail.goodUntil}`;
+      await appendEvents(tx, [{ type: "Normal", reason: "ApiKeyRotated", object: `api-key/${id}`, message }], "keys");
       return toApiKeyInfo(row);
     });
   }
@@ -83,6 +128,7 @@ export class PostgresKeyStore implements KeyStore {
 }
 
 interface KeyRow extends Pick<ApiKey, "id" | "name" | "role" | "models" | "secretHash" | "revokedAt"> {
+  readonly deployments: readonly GrantedDeployment[];
   readonly expiresInMs: number | null;
 }
 
@@ -104,6 +150,9 @@ function toApiKeyInfo({
   name,
   role: text,
   models,
+  modelLabels,
+  deployments,
+  successorId,
   createdAt,
   expiresAt,
   lastUsedAt,
@@ -114,6 +163,9 @@ function toApiKeyInfo({
     name,
     role: role.parse(text),
     models,
+    modelLabels: labelMap.parse(modelLabels),
+    deployments,
+    successor: successorId,
     createdAt: createdAt.toISOString(),
     expiresAt: expiresAt?.toISOString() ?? null,
     lastUsedAt: lastUsedAt?.toISOString() ?? null,

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { ResponseStream } from "../../../../shared/inference/response-stream.ts";
@@ -79,6 +81,25 @@ describe("the OpenAI API at the control plane", () => {
       openai: "chat",
       request: { messages: [{ role: "user", content: "hi" }] },
     });
+  });
+
+  it("cuts a stream whose key is revoked, and frees the node", async () => {
+    const asked = await openWith(() => {
+      const stream: NodeStream = new ResponseStream({ length: undefined, windowBytes: 65_536, grant: () => undefined });
+      stream.push(own(new TextEncoder().encode("data: a\n\n")));
+      return stream; // and more would come
+    });
+    const key = api.keyOf.application;
+    const request = api.open("POST", "/v1/chat/completions", { key, headers: { "Content-Type": "application/json" } });
+    request.end(JSON.stringify({ model: "digits", messages: [{ role: "user", content: "hi" }], stream: true }));
+    const [response]: IncomingMessage[] = await once(request, "response");
+    const cut = new Promise<string>((resolve) => {
+      response?.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "")).resume();
+    });
+    const cancelled = new Promise<void>((resolve) => asked[0]?.cancellation.onCancel(resolve));
+    await api.call("DELETE", `/api/v1/api-keys/${key.split("_")[1]}`, { key: api.keyOf.admin });
+    expect(await cut).toBe("ECONNRESET");
+    await cancelled;
   });
 
   it("ends a stream whose node was lost with an error, and not as if it were whole", async () => {

@@ -52,6 +52,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "POST /api/v1/deployments/{deployment}/rollout/resume": CHANGE,
   "POST /api/v1/deployments/{deployment}/rollout/promote": CHANGE,
   "POST /api/v1/deployments/{deployment}/rollout/abort": CHANGE,
+  "POST /api/v1/deployments/{deployment}/rollout/approve": CHANGE,
   "POST /api/v1/deployments/{deployment}/rollout/undo": CHANGE,
   "POST /api/v1/plan": READ,
   "GET /api/v1/nodes": READ,
@@ -71,6 +72,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /api/v1/events": READ,
   "GET /api/v1/audit": ADMIN,
   "POST /api/v1/api-keys": ADMIN,
+  "POST /api/v1/api-keys/{id}/rotate": ADMIN,
   "GET /api/v1/api-keys": ADMIN,
   "DELETE /api/v1/api-keys/{id}": ADMIN,
   "GET /api/v1/whoami": READ_OWN,
@@ -287,6 +289,26 @@ describe("an application's scope", () => {
           .replaceAll("secret", "missing"),
       ).toBe(missing?.bytes.toString().replace(/"requestId":"[^"]*"/, ""));
     }
+  });
+
+  it("may be one deployment: it is seen with its model, and no other deployment of that model", async () => {
+    const made = await api.call("POST", "/api/v1/api-keys", {
+      key: api.keyOf.admin,
+      body: { name: "one", role: "application", deployments: ["digits"] },
+    });
+    const key = made.body.key;
+    expect((await api.call("GET", "/api/v1/whoami", { key })).body).toMatchObject({
+      models: ["digits"],
+      deployments: ["digits"],
+    });
+    expect((await api.call("GET", "/api/v1/deployments/digits", { key })).status).toBe(200);
+    expect((await api.call("GET", "/v2/models", { key })).body).toEqual({ models: ["digits"] });
+    const other = await api.call("POST", "/api/v1/api-keys", {
+      key: api.keyOf.admin,
+      body: { name: "other", role: "application", deployments: ["another"] },
+    });
+    for (const path of ["/api/v1/deployments/digits", "/api/v1/models/digits", "/v2/models/digits"])
+      expect((await api.call("GET", path, { key: other.body.key })).status).toBe(404);
   });
 
   it("does not reach inference of another model", async () => {

@@ -77,11 +77,28 @@ export class MemoryStores {
       return { ...row, expiresInMs: row.expiresInMs === null ? null : row.expiresInMs - ageMs };
     },
     list: async () => [...this.keyRows.values()].map(keyInfo),
-    create: async ({ ttlMs, ...key }, actor) => {
-      const row: StoredKey = { ...key, expiresInMs: ttlMs, revokedAt: null };
+    create: async ({ ttlMs, modelLabels: _labels, deployments, ...key }, actor) => {
+      const granted = this.rows.deployments.filter(({ name }) => deployments.includes(name));
+      const row: StoredKey = {
+        ...key,
+        deployments: granted.map(({ name, spec }) => ({ name, model: spec.model })),
+        expiresInMs: ttlMs,
+        revokedAt: null,
+      };
       this.keyRows.set(key.id, row);
       this.#keysMadeAt.set(key.id, this.#clock.now());
       this.#audit(actor, "create", `api-key/${key.id}`);
+      return keyInfo(row);
+    },
+    rotate: async (id, { id: newId, secretHash, ttlMs, overlapMs }, actor) => {
+      const old = this.keyRows.get(id);
+      if (!old) throw new SkerryError("NOT_FOUND", `there is no API key ${id}`);
+      const row: StoredKey = { ...old, id: newId, secretHash, expiresInMs: ttlMs ?? old.expiresInMs };
+      this.keyRows.set(newId, row);
+      this.#keysMadeAt.set(newId, this.#clock.now());
+      this.keyRows.set(id, { ...old, expiresInMs: Math.min(old.expiresInMs ?? Infinity, overlapMs) });
+      this.#keysMadeAt.set(id, this.#clock.now());
+      this.#audit(actor, "rotate", `api-key/${id}`);
       return keyInfo(row);
     },
     revoke: async (id, actor) => {
@@ -286,11 +303,14 @@ export class MemoryStores {
   }
 }
 
-const keyInfo = ({ id, name, role, models, expiresInMs, revokedAt }: StoredKey): ApiKeyInfo => ({
+const keyInfo = ({ id, name, role, models, deployments, expiresInMs, revokedAt }: StoredKey): ApiKeyInfo => ({
   id,
   name,
   role,
   models: [...models],
+  modelLabels: {},
+  deployments: deployments.map((each) => each.name),
+  successor: null,
   createdAt: toInstant(WALL),
   expiresAt: expiresInMs === null ? null : toInstant(WALL + expiresInMs),
   lastUsedAt: null,

@@ -162,8 +162,18 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
       async (role) =>
         [
           role,
-          (await keys.create({ name: `${role}-key`, role, models: role === "application" ? ["digits"] : [] }, ACTOR))
-            .key,
+          (
+            await keys.create(
+              {
+                name: `${role}-key`,
+                role,
+                models: role === "application" ? ["digits"] : [],
+                modelLabels: {},
+                deployments: [],
+              },
+              ACTOR,
+            )
+          ).key,
         ] as const,
     ),
   );

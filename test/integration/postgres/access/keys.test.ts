@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
 import { runCli } from "../../../unit/cli/support/run-cli.ts";
-import { alice, connect, openStores } from "../fixture.ts";
+import { alice, connect, openStores, readyVersion, specOf } from "../fixture.ts";
 
 let database: TestDatabase;
 let stores: PostgresStores;
@@ -24,9 +24,11 @@ afterAll(async () => {
   await database.stop();
 });
 
+const UNSCOPED = { models: [], modelLabels: {}, deployments: [] } as const;
+
 const create = (id: string, ttlMs: number | null = null) =>
   stores.keys.create(
-    { id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], ttlMs },
+    { ...UNSCOPED, id, name: `key-${id}`, secretHash: "ab".repeat(32), role: "application", models: ["digits"], ttlMs },
     alice,
   );
 
@@ -39,6 +41,9 @@ describe("API keys", () => {
       name: "key-k1",
       role: "application",
       models: ["digits"],
+      modelLabels: {},
+      deployments: [],
+      successor: null,
       createdAt: expect.any(String),
       expiresAt: expect.any(String),
       lastUsedAt: null,
@@ -50,6 +55,7 @@ describe("API keys", () => {
       name: "key-k1",
       role: "application",
       models: ["digits"],
+      deployments: [],
       secretHash: "ab".repeat(32),
       expiresInMs: expect.any(Number),
       revokedAt: null,
@@ -89,7 +95,7 @@ describe("API keys", () => {
 
   it("keep the last admin key that is valid, also when two are revoked at once", async () => {
     const admin = (id: string, ttlMs: number | null = null) =>
-      stores.keys.create({ id, name: id, secretHash: "ab".repeat(32), role: "admin", models: [], ttlMs }, alice);
+      stores.keys.create({ ...UNSCOPED, id, name: id, secretHash: "ab".repeat(32), role: "admin", ttlMs }, alice);
     await admin("a1");
     await admin("a2");
     await admin("expired", -1_000);
@@ -100,6 +106,60 @@ describe("API keys", () => {
     );
     expect(left).toHaveLength(1);
     await expect(stores.keys.revoke(left[0]?.id ?? "", alice)).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+
+  it("grant models by name, by label and by deployment, as they are now", async () => {
+    for (const [name, team] of [
+      ["cat", "vision"],
+      ["dog", "vision"],
+      ["chat", "text"],
+      ["fox", "other"],
+    ] as const)
+      await stores.catalog.createModel({ name, labels: { team, tier: "1" } }, alice);
+    await readyVersion(stores, "fox");
+    await stores.deployments.put(specOf("fox-eu", { model: "fox" }), { actor: alice, ifMatch: undefined });
+    const scope = { models: ["chat", "not-yet"], modelLabels: { team: "vision" }, deployments: ["fox-eu", "none"] };
+    await stores.keys.create(
+      { id: "s1", name: "s1", secretHash: "", role: "application", ...scope, ttlMs: null },
+      alice,
+    );
+    const granted = async () => {
+      const { models, deployments } = (await stores.keys.find("s1")) ?? {};
+      return { models, deployments };
+    };
+    expect(await granted()).toEqual({
+      models: ["chat", "not-yet", "cat", "dog"],
+      deployments: [{ name: "fox-eu", model: "fox" }],
+    });
+    await stores.catalog.patchModel("dog", { team: "text" }, alice);
+    expect((await granted()).models).toEqual(["chat", "not-yet", "cat"]);
+    expect((await stores.keys.list()).find(({ id }) => id === "s1")).toMatchObject(scope);
+  });
+
+  it("are rotated once: a new key with the same rights, and the old one ends with the overlap", async () => {
+    await create("r1", 10 * 86_400_000);
+    const rotation = { id: "r2", secretHash: "cd".repeat(32), ttlMs: undefined, overlapMs: 3_600_000 };
+    const made = await stores.keys.rotate("r1", rotation, alice);
+    expect(made).toMatchObject({ id: "r2", name: "key-r1", role: "application", models: ["digits"], successor: null });
+    expect(Date.parse(made.expiresAt ?? "") - Date.parse(made.createdAt)).toBe(10 * 86_400_000);
+    const [old, fresh] = [await stores.keys.find("r1"), await stores.keys.find("r2")];
+    expect(old?.expiresInMs).toBeGreaterThan(3_500_000);
+    expect(old?.expiresInMs).toBeLessThanOrEqual(3_600_000);
+    expect(fresh?.secretHash).toBe("cd".repeat(32));
+    expect((await stores.keys.list()).find(({ id }) => id === "r1")?.successor).toBe("r2");
+    const again = { ...rotation, id: "r3" };
+    await expect(stores.keys.rotate("r1", again, alice)).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(stores.keys.rotate("nobody", again, alice)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await stores.keys.revoke("r2", alice);
+    await expect(stores.keys.rotate("r2", again, alice)).rejects.toMatchObject({ code: "CONFLICT" });
+    // An overlap never makes a key live longer.
+    await create("r4", 60_000);
+    await stores.keys.rotate("r4", { ...again, id: "r5" }, alice);
+    expect((await stores.keys.find("r4"))?.expiresInMs).toBeLessThanOrEqual(60_000);
+    const actions = (await stores.audit.list({ before: null, limit: 500 })).filter(
+      ({ target }) => target === "api-key/r1",
+    );
+    expect(actions.map(({ action }) => action)).toEqual(["api-key.rotate", "api-key.create"]);
   });
 
   it("note their last use at most once a minute", async () => {

@@ -130,7 +130,10 @@ describe("load", () => {
     const elsewhere = await openStores(database.url);
     expect(await elsewhere.catalog.getModel("digits")).toEqual(await stores.catalog.getModel("digits"));
     const ttlMs = 86_400_000;
-    await elsewhere.keys.create({ id: "k", name: "k", secretHash: "", role: "viewer", models: [], ttlMs }, alice);
+    await elsewhere.keys.create(
+      { id: "k", name: "k", secretHash: "", role: "viewer", models: [], modelLabels: {}, deployments: [], ttlMs },
+      alice,
+    );
     const { expiresInMs } = (await stores.keys.find("k")) ?? {};
     expect(expiresInMs).toBeGreaterThan(ttlMs - 60_000);
     expect(expiresInMs).toBeLessThanOrEqual(ttlMs);

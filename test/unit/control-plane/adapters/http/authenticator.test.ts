@@ -4,7 +4,7 @@ import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits
 import type { Caller } from "../../../../../control-plane/app/access/api-keys.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
-const CALLER: Caller = { keyId: "k-1", name: "app", role: "application", models: ["digits"] };
+const CALLER: Caller = { keyId: "k-1", name: "app", role: "application", models: ["digits"], deployments: [] };
 
 describe("Authenticator", () => {
   it("bounds the look-ups of one address that are under way, and not those of another or of known keys", async () => {
@@ -13,6 +13,7 @@ describe("Authenticator", () => {
       keys: {
         authenticate: (key) => (key === "known" ? Promise.resolve(CALLER) : asked.promise),
         asksNothing: (key) => key === "known",
+        watch: () => () => undefined,
       },
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
@@ -49,6 +50,7 @@ describe("Authenticator", () => {
           return asked.promise;
         },
         asksNothing: () => isAsked,
+        watch: () => () => undefined,
       },
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },

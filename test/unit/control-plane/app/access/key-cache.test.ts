@@ -10,6 +10,7 @@ const KEY: StoredKey = {
   name: "ana",
   role: "viewer",
   models: [],
+  deployments: [],
   secretHash: "",
   expiresInMs: null,
   revokedAt: null,
@@ -25,7 +26,7 @@ function aCache() {
   };
   const unused = () => Promise.reject(new Error("not asked for"));
   const cache = new KeyCache({
-    store: { find, list: unused, create: unused, revoke: unused, touch: unused, isEmpty: unused },
+    store: { find, list: unused, create: unused, rotate: unused, revoke: unused, touch: unused, isEmpty: unused },
     clock,
     logger: silentLogger,
   });

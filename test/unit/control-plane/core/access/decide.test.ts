@@ -6,7 +6,11 @@ import { role } from "../../../../../shared/api/v1/keys.ts";
 
 const ACTION_NAMES = Object.keys(ACTIONS) as Action[];
 const name: fc.Arbitrary<string> = fc.constantFrom("digits", "chat", "secret");
-const principal = fc.record({ role: fc.constantFrom(...role.options), models: fc.uniqueArray(name) });
+const principal = fc.record({
+  role: fc.constantFrom(...role.options),
+  models: fc.uniqueArray(name),
+  deployments: fc.array(fc.record({ name, model: name }), { maxLength: 2 }),
+});
 const resource: fc.Arbitrary<Resource> = fc.oneof(
   fc.record({ kind: fc.constant("model" as const), name }),
   fc.record({
@@ -35,7 +39,10 @@ describe("a decision about access", () => {
     fc.assert(
       fc.property(principal, resource, (who, what) => {
         const model = what.kind === "model" ? what.name : what.model;
-        const isOwn = model !== undefined && who.models.includes(model);
+        const isNamed = who.deployments.some(
+          ({ name: each, model: served }) => what.name === (what.kind === "model" ? served : each),
+        );
+        const isOwn = model !== undefined && (who.models.includes(model) || isNamed);
         expect(isInScope(who, what)).toBe(who.role !== "application" || isOwn);
       }),
     );
