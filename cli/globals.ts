@@ -7,6 +7,8 @@ export interface Globals {
   readonly format: OutputFormat;
   readonly server: string | undefined;
   readonly context: string | undefined;
+  /** File of the authorities by which the server is verified. */
+  readonly ca: string | undefined;
   /** For each answer, and for a wait as a whole. */
   readonly timeoutMs: number | undefined;
   readonly wait: boolean;
@@ -18,6 +20,7 @@ interface RawGlobals {
   readonly output?: OutputFormat;
   readonly server?: string;
   readonly context?: string;
+  readonly ca?: string;
   readonly timeout?: number;
   readonly wait?: boolean;
   readonly quiet?: boolean;
@@ -31,6 +34,7 @@ export function addGlobalOptions(program: Command): void {
     )
     .option("--server <url>", "the control plane to speak to")
     .option("--context <name>", "the login to use; `dev` is the `skerry dev` of this folder")
+    .option("--ca <file>", "verify the server by the authorities in this file (PEM); SKERRY_CA_FILE does the same")
     .option("--timeout <time>", "for each answer, and for a wait as a whole, e.g. 30s, 5m", durationArgument)
     .option("--wait", "wait until the change has taken effect")
     .option("-q, --quiet", "no words on stderr but warnings and errors")
@@ -43,6 +47,7 @@ export function readGlobals(command: Command): Globals {
     format: raw.output ?? "table",
     server: raw.server,
     context: raw.context,
+    ca: raw.ca,
     timeoutMs: raw.timeout,
     wait: raw.wait ?? false,
     quiet: raw.quiet ?? false,

@@ -1,4 +1,5 @@
 import { ApiClient, type Target } from "./api/client.ts";
+import { authoritiesFile, trustOnly, readAuthorities } from "./api/authorities.ts";
 import { configPath, readConfig } from "./config/config-file.ts";
 import { findRunningDev } from "./config/dev-directory.ts";
 import { resolveTarget } from "./config/resolve-target.ts";
@@ -39,6 +40,11 @@ export class CommandContext {
     return this.processEnv.interrupts.signal;
   }
 
+  /** Of `--ca` or SKERRY_CA_FILE, as a full path. */
+  get authoritiesFile(): string | undefined {
+    return authoritiesFile(this.globals.ca, this.processEnv);
+  }
+
   /** How long a wait may take in all. */
   get waitTimeoutMs(): number {
     return this.globals.timeoutMs ?? WAIT_TIMEOUT_MS;
@@ -49,7 +55,11 @@ export class CommandContext {
     return this.#api;
   }
 
+  /** From now on the authorities of the target are the only ones: of `--ca`, else those that were kept for it. */
   apiFor(target: Target): ApiClient {
+    const file = this.authoritiesFile;
+    const ca = file === undefined ? target.ca : readAuthorities(file);
+    if (ca !== undefined) trustOnly(ca);
     return new ApiClient(target, { timeoutMs: this.globals.timeoutMs ?? REQUEST_TIMEOUT_MS, signal: this.signal });
   }
 

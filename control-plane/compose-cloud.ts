@@ -19,6 +19,7 @@ import { PodSweep } from "./app/nodes/pod-sweep.ts";
 import type { Config } from "./config.ts";
 import type { NodeTimings } from "./core/fleet/node-status.ts";
 import { openCloud } from "./open-cloud.ts";
+import type { Tls } from "./open-tls.ts";
 import type { NewEvent } from "./ports/events.ts";
 import type { Keys } from "./ports/keys.ts";
 import type { LeaderFence } from "./ports/plan.ts";
@@ -39,6 +40,7 @@ interface Parts {
     readonly nodes: NodeAdmin;
     readonly watches: FleetWatches;
   };
+  readonly tls: Tls;
   readonly timings: NodeTimings;
   readonly clock: Clock;
   readonly random: Random;
@@ -59,7 +61,7 @@ export interface ComposedCloud {
 export async function composeCloud(config: Config, parts: Parts): Promise<ComposedCloud> {
   const { postgres, fleet, leadership, loop, keys, cpId, nodeUrls, recordEvent, declared } = parts;
   const { timings, clock, random, logger } = parts;
-  const cloud = await openCloud(config, { clock, logger });
+  const cloud = await openCloud(config, parts);
   const { pods, resources } = cloud;
   const sources = new PoolSources({
     settled: cloud.pools,

@@ -7,6 +7,7 @@ import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { keys } from "./adapters/system/ed25519.ts";
 import { NodeChannels } from "./adapters/websocket/node-channels.ts";
 import { WebSocketPeerDialer } from "./adapters/websocket/peer-dialer.ts";
+import type { PeerTls } from "./adapters/websocket/peer-tls.ts";
 import { PeerServer } from "./adapters/websocket/peer-server.ts";
 import type { FleetCache } from "./app/fleet/fleet-cache.ts";
 import { RequestPaths } from "./app/inference/request-paths.ts";
@@ -28,6 +29,7 @@ interface Parts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly tls: PeerTls;
 }
 
 export interface Peers {

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { NO_PIN } from "../shared/base/certificate-pin.ts";
 import { sleep, type Clock } from "../shared/base/clock.ts";
 import { newId } from "../shared/base/ids.ts";
 import type { Logger } from "../shared/base/logger.ts";
@@ -42,6 +43,7 @@ import { composeControlLoop } from "./compose-control-loop.ts";
 import { composePeers, composeSockets } from "./compose-peers.ts";
 import type { Config } from "./config.ts";
 import { openArtifacts } from "./open-artifacts.ts";
+import type { Tls } from "./open-tls.ts";
 import type { NewEvent } from "./ports/events.ts";
 
 /** How long a control plane that stops waits for its nodes to be ready at another one, in ms. */
@@ -64,9 +66,9 @@ export interface ControlPlane {
  */
 export async function composeControlPlane(
   config: Config,
-  parts: { postgres: PostgresStores; http: HttpServer; clock: Clock; random: Random; logger: Logger },
+  parts: { postgres: PostgresStores; http: HttpServer; tls: Tls; clock: Clock; random: Random; logger: Logger },
 ): Promise<ControlPlane> {
-  const { postgres, http, clock, random, logger } = parts;
+  const { postgres, http, tls, clock, random, logger } = parts;
   const replica = newId("r", random);
   const key = keyPair();
   const self = {
@@ -93,12 +95,14 @@ export async function composeControlPlane(
     inFlight: inference.inFlight(),
     pools: cloud.pools.findings,
     peers: peers.links.counts(),
+    ...(tls.server && { certificateEndsAt: tls.server.endsAt }),
     watches: { nodes: watches.nodes.followers, deployments: watches.deployments.followers, events: events.followers },
   }));
   const artifacts = await openArtifacts(config, { clock, logger, metrics });
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
-  const ofPeers = { replica, cpId, key, postgres, fleet, registry, timings, clock, random, logger };
+  const peerTls = { authorities: tls.authorities, name: config.tls.peerName };
+  const ofPeers = { replica, cpId, key, postgres, fleet, registry, timings, clock, random, logger, tls: peerTls };
   const peers = composePeers(ofPeers);
   const { paths } = peers;
   const evidence = new EvidenceMeter();
@@ -206,6 +210,7 @@ export async function composeControlPlane(
     nodeUrls,
     recordEvent,
     declared: { deployments, catalog, nodes, watches },
+    tls,
     timings,
     clock,
     random,
@@ -220,7 +225,7 @@ export async function composeControlPlane(
       store: postgres.nodes,
       keys,
       random,
-      trust: { pin: "none", keySetHash: "none" },
+      trust: { pin: tls.server?.pin ?? NO_PIN, keySetHash: "none" },
       publicUrl,
     }),
     deployments,
@@ -244,6 +249,7 @@ export async function composeControlPlane(
     version: VERSION,
     publicUrl,
     trustedProxies: config.trustedProxies,
+    certificates: tls.server?.certificates,
     cors: new CorsPolicy(config.corsOrigins),
     limits: { inferenceBodyBytes: config.bodyBytes, inferenceBytes: config.bodiesBytes },
   });
@@ -272,12 +278,14 @@ export async function composeControlPlane(
       catalog.start();
       cloud.start();
       retention.start();
+      tls.server?.start((event) => recordEvent({ ...event, object: `control-plane/${self.address}` }));
     },
     open() {
       readiness.start();
       httpApi.open(sockets.upgrade);
     },
     async stop() {
+      tls.server?.stop();
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await cloud.stopSteering();
       await retention.stop();

@@ -3,9 +3,11 @@ import type { Retention } from "./ports/retention.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
 import { DEFAULT_DATA_DIR } from "./data-dir.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
+import { isLoopback } from "../shared/base/loopback.ts";
 import type { BucketSettings } from "./adapters/artifacts/s3/bucket.ts";
 import { objectStoreComplaint, objectStoreOf, objectStoreOrComplain } from "./object-store-setting.ts";
 import { poolComplaint, type PoolConfig, poolsOrComplain } from "./pool-setting.ts";
+import { tlsComplaint, tlsOf, tlsSettings, type TlsSettings } from "./tls-setting.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
 const days = z.coerce.number().int().min(1).max(36_500);
@@ -18,6 +20,7 @@ const settings = z.object({
   SKERRY_GRPC_PORT: port
     .optional()
     .describe("Port of the Open Inference Protocol over gRPC, usually 8081; 0 for any free one. Default: not served."),
+  ...tlsSettings,
   SKERRY_PUBLIC_URL: httpUrl
     .optional()
     .describe(
@@ -179,6 +182,7 @@ export interface Config {
   readonly databaseUrl: string;
   readonly host: string;
   readonly port: number;
+  readonly tls: TlsSettings;
   /** Without a slash at the end. */
   readonly publicUrl: string;
   readonly trustedProxies: number;
@@ -217,22 +221,26 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (!parsed.success) throw settingsError(complaints(parsed.error));
   const { data } = parsed;
   const together = [
+    ["SKERRY_TLS", tlsComplaint(data, { isLoopback: isLoopback(data.SKERRY_HOST) })],
     ["SKERRY_CLOUD_POOLS", poolComplaint(data)],
     ["SKERRY_OBJECT_STORE", objectStoreComplaint(data)],
   ].flatMap(([name, complaint]) => (complaint === undefined ? [] : [`  ${name}: ${complaint}.`]));
   if (together.length > 0) throw settingsError(together);
+  const tls = tlsOf(data);
+  const isSecure = tls.mode !== "off";
   return {
     databaseUrl: data.DATABASE_URL,
     host: data.SKERRY_HOST,
     port: data.SKERRY_PORT,
-    publicUrl: data.SKERRY_PUBLIC_URL ?? `http://${data.SKERRY_HOST}:${data.SKERRY_PORT}`,
+    tls,
+    publicUrl: data.SKERRY_PUBLIC_URL ?? `${isSecure ? "https" : "http"}://${hostInUrl(data)}:${data.SKERRY_PORT}`,
     trustedProxies: data.SKERRY_TRUSTED_PROXIES,
     corsOrigins: data.SKERRY_CORS_ORIGINS,
     grpcPort: data.SKERRY_GRPC_PORT,
     dataDir: data.SKERRY_DATA_DIR,
     objectStore: objectStoreOf(data),
     nodeUrls: data.SKERRY_NODE_URLS?.split(",").map((url) => url.trim()),
-    peerUrl: data.SKERRY_PEER_URL ?? peerUrlOf(data),
+    peerUrl: data.SKERRY_PEER_URL ?? peerUrlOf(data, isSecure ? "wss" : "ws"),
     adminKeyFile: data.SKERRY_ADMIN_KEY_FILE,
     podServiceAccounts: data.SKERRY_POD_SERVICE_ACCOUNTS?.split(",").map((account) => account.trim()) ?? [],
     kubernetesNamespace: data.SKERRY_KUBERNETES_NAMESPACE,
@@ -266,10 +274,13 @@ function withoutOthers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /** The addresses that stand for all of a machine's are no way to it. */
 const ANY_ADDRESS = new Set(["0.0.0.0", "::", "::0"]);
 
-function peerUrlOf({ SKERRY_HOST: host, SKERRY_PORT: port }: Settings): string | null {
+function peerUrlOf(settings: Settings, scheme: "ws" | "wss"): string | null {
+  const { SKERRY_HOST: host, SKERRY_PORT: port } = settings;
   if (port === 0 || ANY_ADDRESS.has(host)) return null;
-  return `ws://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${hostInUrl(settings)}:${port}`;
 }
+
+const hostInUrl = ({ SKERRY_HOST: host }: Settings): string => (host.includes(":") ? `[${host}]` : host);
 
 function complaints(error: z.ZodError): readonly string[] {
   return error.issues.map((issue) => {

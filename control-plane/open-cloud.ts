@@ -3,6 +3,7 @@ import type { Clock } from "../shared/base/clock.ts";
 import type { Logger } from "../shared/base/logger.ts";
 import type { SettledPool } from "./app/cloud/pool-sources.ts";
 import type { Config } from "./config.ts";
+import type { Tls } from "./open-tls.ts";
 import type { PoolConfig } from "./pool-setting.ts";
 import type { CustomResources } from "./ports/custom-resources.ts";
 import type { CloudPool } from "./ports/cloud-pool.ts";
@@ -24,15 +25,16 @@ export interface Cloud {
 /** Nothing is loaded for what is not configured. */
 export async function openCloud(
   config: Config,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  { tls, clock, logger }: { readonly tls: Tls; readonly clock: Clock; readonly logger: Logger },
 ): Promise<Cloud> {
-  const { podServiceAccounts, kubernetesNamespace: namespace, podSite: site, cloudPools, dataDir, port } = config;
+  const { podServiceAccounts, kubernetesNamespace: namespace, podSite: site, cloudPools, dataDir } = config;
   const stop = (): Promise<void> => Promise.resolve();
   const local = cloudPools.find(({ kubernetes }) => kubernetes === undefined);
   if (local) {
     const { ProcessPool } = await import("./adapters/process-pool/process-pool.ts");
     const directory = path.resolve(dataDir, "pools", local.name);
-    const pool = new ProcessPool({ name: local.name, url: `http://127.0.0.1:${port}`, directory, clock, logger });
+    const { authoritiesFile } = tls;
+    const pool = new ProcessPool({ name: local.name, url: urlHere(config), authoritiesFile, directory, clock, logger });
     return {
       pods: pool,
       pools: [{ settings: settingsOf(local, site), pool, deployment: null }],
@@ -63,6 +65,12 @@ export async function openCloud(
     }),
     stop,
   };
+}
+
+/** Where a process of this machine reaches the control plane: given certificates are for the names of its public URL alone. */
+function urlHere({ tls, port, publicUrl }: Config): string {
+  if (tls.mode === "files") return publicUrl;
+  return `${tls.mode === "own" ? "https" : "http"}://127.0.0.1:${port}`;
 }
 
 const settingsOf = ({ name, min, max }: PoolConfig, site: string): SettledPool["settings"] => ({

@@ -8,6 +8,7 @@ import { LIMITS } from "./adapters/http/server/limits.ts";
 import { HttpServer } from "./adapters/http/server/server.ts";
 import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
+import { openTls } from "./open-tls.ts";
 import { isSettingsError, readConfig, settingsError, type Config } from "./config.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
@@ -42,13 +43,15 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
 
   // Before everything that takes time: a caller or a node that comes meanwhile waits instead of being refused.
-  const http = new HttpServer({ clock: systemClock, limits: LIMITS });
+  const tls = await openTls(config, { clock: systemClock, logger }).catch(exitOnSettings);
+  const certificates = tls.server?.certificates;
+  const http = new HttpServer({ clock: systemClock, limits: LIMITS, ...(certificates && { certificates }) });
   const port = await http.listen({ host: config.host, port: config.port });
   const { createPostgres, waitForPostgres, composeControlPlane } = await loadProgram();
   onLoaded();
   const parts = { clock: systemClock, random: systemRandom, logger };
   const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
-  const controlPlane = await composeControlPlane(config, { postgres, http, ...parts }).catch(exitOnSettings);
+  const controlPlane = await composeControlPlane(config, { postgres, http, tls, ...parts }).catch(exitOnSettings);
   await controlPlane.start();
   await waitForPostgres(() => haveFirstKey(config, controlPlane), parts).catch(exitOnSettings);
   if (stopping.signal.aborted) return; // `stop` ends the process
@@ -58,7 +61,8 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
     config.grpcPort === undefined
       ? undefined
       : await controlPlane.grpc.listen({ host: config.host, port: config.grpcPort });
-  logger.info({ host: config.host, port, grpcPort }, "the control plane listens");
+  // A pin is no secret: it is what callers check this control plane by.
+  logger.info({ host: config.host, port, grpcPort, tlsPin: tls.server?.pin }, "the control plane listens");
 }
 
 /** Loads what is most of the program: it takes longer than all the rest of a start. */

@@ -29,7 +29,7 @@ import { InferenceWorker } from "./app/inference/inference-worker.ts";
 import { type Admission, join } from "./app/session/join.ts";
 import { localNode } from "./app/placements/local-node.ts";
 import type { Config } from "./config.ts";
-import { isLoopback } from "./core/loopback.ts";
+import { isLoopback } from "../shared/base/loopback.ts";
 import type { NodeIdentity } from "./ports/identity.ts";
 
 interface Parts {
@@ -77,7 +77,7 @@ async function composeLocked(
     nodeKind: identity.kind,
     maxHeldBytes: config.bodiesBytes,
   });
-  const policy = { pin: identity.pin, isNetworkTrusted: config.isNetworkTrusted, proxyFor: config.proxyFor };
+  const policy = { ...config, pin: identity.pin };
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
   const engines = new Engines({ settings: config.engines, clock, random, logger });
@@ -143,7 +143,7 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
   const known = await store.load();
   if (known !== null && !(known.isRemoved && mayRejoin(known, config))) return known;
   if (known !== null) await store.setAside();
-  const { url, name, kind, isNetworkTrusted } = config;
+  const { url, name, kind } = config;
   const admission = admissionOf(config);
   if (url === undefined || admission === undefined)
     throw new SkerryError(
@@ -151,14 +151,14 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
       `${parts.stateDir} holds no identity, so this node has to join first: set SKERRY_URL and SKERRY_JOIN_TOKEN (in a pod SKERRY_POD_TOKEN_FILE), or run \`skerry join\``,
     );
   const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
-  const policy = { pin, isNetworkTrusted, proxyFor: config.proxyFor };
+  const policy = { ...config, pin };
   const client = new HttpJoinClient(url, (to, signal) => pinnedConnect(policy, to, signal));
   return join({ admission, name, kind }, { ...parts, store, client }, parts.signal);
 }
 
 function admissionOf({ joinToken: token, podTokenFile }: Config): Admission | undefined {
   if (podTokenFile !== undefined)
-    // The control plane of the same cluster has no certificate of its own yet, so there is nothing to pin.
+    // Nothing tells a pod a pin: it verifies the control plane by SKERRY_CA_FILE, or by the authorities of its image.
     return { kind: "pod", read: () => readFile(podTokenFile, "utf8"), pin: "none" };
   return token && { kind: "token", token };
 }

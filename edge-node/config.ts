@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
@@ -18,6 +19,13 @@ const settings = z.object({
     .optional()
     .describe(
       "The control plane's http or https URL; needed for the first start. A node that has joined dials it when the URLs that it was given do not answer: set it when the control plane has moved.",
+    ),
+  SKERRY_CA_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "File of the authorities by which the node verifies its control plane where its join token pins no key, PEM. Default: those of the machine, with NODE_EXTRA_CA_CERTS.",
     ),
   SKERRY_JOIN_TOKEN: z
     .string()
@@ -104,6 +112,8 @@ export interface Config {
   readonly url: string | undefined;
   readonly joinToken: JoinToken | undefined;
   readonly podTokenFile: string | undefined;
+  /** Certificates, PEM; undefined: those of the machine. */
+  readonly authorities: string | undefined;
   readonly name: string;
   readonly kind: "edge" | "cloud";
   readonly localHost: string;
@@ -141,6 +151,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
   const parsed = settings.safeParse(given);
   const complaints = parsed.success ? [] : parsed.error.issues.map(complaint);
   const token = readToken(given, complaints);
+  const authorities = readAuthorities(given, complaints);
   if (!parsed.success || complaints.length > 0)
     throw new Error(`the node cannot start with these settings:\n${complaints.join("\n")}`);
   const { data } = parsed;
@@ -149,6 +160,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     url: data.SKERRY_URL,
     joinToken: token,
     podTokenFile: data.SKERRY_POD_TOKEN_FILE,
+    authorities,
     name: data.SKERRY_NODE_NAME,
     kind: data.SKERRY_POD_TOKEN_FILE === undefined ? data.SKERRY_NODE_KIND : "cloud",
     localHost: data.SKERRY_LOCAL_HOST,
@@ -215,6 +227,19 @@ function readToken(env: NodeJS.ProcessEnv, complaints: string[]): JoinToken | un
       "  SKERRY_JOIN_TOKEN: not a join token. One looks like skj1.<pin>.<key set>.<id>.<secret>, on one line.",
     );
   return token;
+}
+
+function readAuthorities(env: NodeJS.ProcessEnv, complaints: string[]): string | undefined {
+  const file = env["SKERRY_CA_FILE"];
+  if (file === undefined || file === "") return undefined;
+  try {
+    const text = readFileSync(file, "utf8");
+    new X509Certificate(text);
+    return text;
+  } catch (error) {
+    complaints.push(`  SKERRY_CA_FILE: ${file} holds no certificates in PEM: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 function complaint(issue: z.core.$ZodIssue): string {

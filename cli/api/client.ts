@@ -11,6 +11,8 @@ export interface Target {
   /** Origin and path prefix, without a slash at the end. */
   readonly server: string;
   readonly apiKey: string | undefined;
+  /** Certificates of the authorities that may vouch for it, PEM; left out: those of the machine. */
+  readonly ca?: string | undefined;
   /** For error messages: `from SKERRY_SERVER`. */
   readonly source: string;
 }

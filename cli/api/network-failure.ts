@@ -39,6 +39,33 @@ export function networkFailure(error: unknown, server: string, source: string): 
         fix: "check the address with `skerry context`",
         notes,
       });
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "CERT_SIGNATURE_FAILURE":
+      return new CliFailure(EXIT.error, {
+        what: `nobody vouches for the server at ${server}`,
+        why: [`${code}: ${reasonOf(error)}`],
+        fix: "name its authority's file with `--ca`, or log in with `--pin`; if you did, somebody else answers at this address",
+        notes,
+      });
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return new CliFailure(EXIT.error, {
+        what: `the certificate of the server is not for the name in ${server}`,
+        why: [reasonOf(error)],
+        fix: "use the name that the certificate is for, or let SKERRY_PUBLIC_URL of the control plane name this one",
+        notes,
+      });
+    case "CERT_HAS_EXPIRED":
+    case "CERT_NOT_YET_VALID":
+      return new CliFailure(EXIT.error, {
+        what: `the certificate of the server at ${server} is not valid now`,
+        why: [`${code}: ${reasonOf(error)}`],
+        fix: "check this machine's clock; if it is right, the certificate has to be renewed",
+        notes,
+      });
     case "":
       return new CliFailure(EXIT.error, { what: `no answer from ${server}`, why: [reasonOf(error)], notes });
     default:

@@ -12,10 +12,12 @@ export function registerContexts(program: Command, shell: CommandRunner): void {
       .description("remember a server and its key; asks for the key, or reads it from stdin")
       .option("--key-file <file>", "read the key from this file")
       .option("--name <name>", "name of the context (default: the server's host)")
-      .action((options: { keyFile?: string; name?: string }, command: Command) =>
+      .option("--pin <pin>", "verify the server by the pin of its authority, and by that authority from then on")
+      .action((options: { keyFile?: string; name?: string; pin?: string }, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/access/login.ts")).login(run, options)),
       ),
     "skerry login --server https://skerry.example",
+    "skerry login --server https://skerry.example --ca ca.pem",
     "skerry login --server http://127.0.0.1:7070 --key-file .skerry/admin.key --name here",
   );
   const context = program.command("context").description("which servers are known and which one is meant");

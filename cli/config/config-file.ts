@@ -5,7 +5,7 @@ import { z } from "zod";
 import { EXIT } from "../exit-codes.ts";
 import { CliFailure } from "../failure.ts";
 
-const contextEntry = z.strictObject({ server: z.url(), apiKey: z.string().optional() });
+const contextEntry = z.strictObject({ server: z.url(), apiKey: z.string().optional(), ca: z.string().optional() });
 const configFile = z.strictObject({
   current: z.string().nullable().default(null),
   contexts: z.record(z.string(), contextEntry).default({}),

@@ -20,7 +20,8 @@ export interface TargetSources {
 
 /**
  * Decides whom a command speaks to: `--server`, `--context`, SKERRY_SERVER, the current context, the `skerry dev` of
- * this folder, 127.0.0.1:7070. A key that was kept for one origin is never sent to another.
+ * this folder, 127.0.0.1:7070. A key that was kept for one origin is never sent to another, and the
+ * authorities that were kept for an origin are the only ones that may vouch for it.
  */
 export function resolveTarget(sources: TargetSources): Target {
   const { env, config, dev } = sources;
@@ -33,7 +34,8 @@ export function resolveTarget(sources: TargetSources): Target {
     ...(dev === null ? [] : [dev]),
   ];
   const apiKey = keys.find((entry) => entry.apiKey !== undefined && isSameOrigin(entry.server, server))?.apiKey;
-  return { server, apiKey, source: chosen.source };
+  const ca = Object.values(config.contexts).find((entry) => entry.ca !== undefined && isSameOrigin(entry.server, server))?.ca;
+  return { server, apiKey, ...(ca !== undefined && { ca }), source: chosen.source };
 }
 
 interface Choice {

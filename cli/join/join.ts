@@ -106,6 +106,7 @@ function start(run: CommandContext, node: JoiningNode, kind: string): Child {
       SKERRY_URL: node.server,
       SKERRY_NODE_NAME: node.name,
       SKERRY_NODE_KIND: kind,
+      ...(run.authoritiesFile !== undefined && { SKERRY_CA_FILE: run.authoritiesFile }),
       ...(node.token === undefined ? {} : { SKERRY_JOIN_TOKEN: node.token }),
     }),
   });

@@ -78,5 +78,7 @@ export interface FleetCounts {
   /** Pools of cloud nodes; none on a replica that does not lead. */
   readonly pools: readonly Pick<PoolFindings, "name" | "wanted" | "ready" | "pending">[];
   /** Open streams of changes. */
+  /** When the certificate that is shown to callers ends, in ms since 1970; undefined: TLS is not served. */
+  readonly certificateEndsAt?: number;
   readonly watches: { readonly nodes: number; readonly deployments: number; readonly events: number };
 }

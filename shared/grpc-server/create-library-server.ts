@@ -3,6 +3,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { CertificateSource } from "../base/server-certificate.ts";
 import type { InferenceFront } from "../inference/grpc/front.ts";
 import { LOADER_OPTIONS, serverOptions } from "../inference/grpc/server-options.ts";
 import { createService } from "../inference/grpc/service.ts";
@@ -17,6 +18,8 @@ export interface GrpcParts {
   readonly logger: Logger;
   /** Proxies in front that add to `x-forwarded-for`; 0: it is not believed. */
   readonly trustedProxies: number;
+  /** Left out: without TLS. */
+  readonly certificates?: CertificateSource | undefined;
 }
 
 /** The library's server with the service of `open-inference.proto`, which listens nowhere yet. */

@@ -2,8 +2,8 @@ import type { Server } from "@grpc/grpc-js";
 import type { GrpcParts } from "./create-library-server.ts";
 
 /**
- * The Open Inference Protocol over gRPC at the control plane and at nodes, on a port of its own and without TLS, as the HTTP
- * API is. The library is loaded when the port is opened: it costs a start 80 ms of CPU and 5 MiB, and gRPC is off unless it is set.
+ * The Open Inference Protocol over gRPC at the control plane and at nodes, on a port of its own, with TLS where the HTTP API
+ * has it. The library is loaded when the port is opened: it costs a start 80 ms of CPU and 5 MiB, and gRPC is off unless it is set.
  */
 export class GrpcServer {
   readonly #parts: GrpcParts;
@@ -15,15 +15,15 @@ export class GrpcServer {
 
   /** Resolves with the port, which is the system's choice for `port` 0. Rejects when it is taken. */
   async listen({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
-    const [{ createLibraryServer }, { ServerCredentials }] = await Promise.all([
+    const [{ createLibraryServer }, { serverCredentials }] = await Promise.all([
       import("./create-library-server.ts"),
-      import("@grpc/grpc-js"),
+      import("./server-credentials.ts"),
     ]);
     const server = createLibraryServer(this.#parts);
     this.#server = server;
     const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
     return new Promise((resolve, reject) => {
-      server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+      server.bindAsync(address, serverCredentials(this.#parts.certificates), (error, bound) =>
         error ? reject(error) : resolve(bound),
       );
     });

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { whoami } from "../../../shared/api/v1/keys.ts";
+import { authorityByPin, readAuthorities } from "../../api/authorities.ts";
 import { decode } from "../../api/client.ts";
 import { configPath, readConfig, writeConfig } from "../../config/config-file.ts";
 import { normalizeServer } from "../../config/resolve-target.ts";
@@ -12,6 +13,8 @@ import type { CommandContext } from "../../run.ts";
 export interface LoginOptions {
   readonly keyFile?: string;
   readonly name?: string;
+  /** Of an authority in the server's chain. */
+  readonly pin?: string;
 }
 
 /** Checks the key against the server before anything is written down. The key is never an argument: those are seen by `ps`. */
@@ -20,14 +23,23 @@ export async function login(run: CommandContext, options: LoginOptions): Promise
   const name = options.name ?? run.globals.context ?? new URL(server).host;
   if (!/^[a-z0-9][a-z0-9._:-]{0,62}$/.test(name))
     throw usageFailure(`"${name}" is not a name for a context`, "use a–z, 0–9, `.`, `_`, `-`");
+  const ca = await authoritiesOf(run, server, options.pin);
   const apiKey = await readApiKey(run, options.keyFile, server);
-  const { body } = await run.apiFor({ server, apiKey, source: "from `--server`" }).get("/api/v1/whoami");
+  const { body } = await run.apiFor({ server, apiKey, ca, source: "from `--server`" }).get("/api/v1/whoami");
   const who = decode(whoami, body, "an identity");
   const path = configPath(run.processEnv.env);
   const config = await readConfig(path);
-  await writeConfig(path, { current: name, contexts: { ...config.contexts, [name]: { server, apiKey } } });
+  await writeConfig(path, { current: name, contexts: { ...config.contexts, [name]: { server, apiKey, ca } } });
   run.output.say(`Logged in to ${server} as ${who.name} (${who.role}); the context ${name} is saved in ${path}.`);
   run.output.next("nodes ls");
+}
+
+/** By which this server is verified from now on, PEM; undefined: by those of the machine. */
+async function authoritiesOf(run: CommandContext, server: string, pin: string | undefined): Promise<string | undefined> {
+  const file = run.authoritiesFile;
+  if (pin === undefined) return file === undefined ? (await run.target()).ca : readAuthorities(file);
+  if (file !== undefined) throw usageFailure("--pin and --ca exclude one another", "give one of them");
+  return authorityByPin(server, pin);
 }
 
 async function readApiKey(run: CommandContext, file: string | undefined, server: string): Promise<string> {

@@ -192,6 +192,16 @@ export class PrometheusMetrics implements Metrics {
       },
     });
     new Gauge({
+      name: "skerry_tls_certificate_end_timestamp_seconds",
+      help: "When the certificate that is shown to callers ends, in seconds since 1970",
+      registers,
+      collect() {
+        const { certificateEndsAt } = counts();
+        if (certificateEndsAt === undefined) this.remove();
+        else this.set(certificateEndsAt / 1_000);
+      },
+    });
+    new Gauge({
       name: "skerry_watches",
       help: "Open streams of changes, by what is followed",
       labelNames: ["of"],

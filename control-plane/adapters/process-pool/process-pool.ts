@@ -37,6 +37,8 @@ interface Parts {
   readonly name: string;
   /** Where nodes reach this control plane. */
   readonly url: string;
+  /** Of the authorities by which they verify it; undefined: those of the machine. */
+  readonly authoritiesFile?: string | undefined;
   /** For the state and the logs of its nodes. Emptied at the first start of a process. */
   readonly directory: string;
   readonly clock: Clock;
@@ -139,7 +141,7 @@ export class ProcessPool implements CloudPool, PodCluster {
   }
 
   #start(running: Running): void {
-    const { url, logger } = this.#parts;
+    const { url, authoritiesFile, logger } = this.#parts;
     const { name, directory } = running;
     const log = openSync(path.join(directory, "node.log"), "a");
     const child = spawn(process.execPath, [...NODE_FLAGS, NODE_PROGRAM], {
@@ -150,6 +152,7 @@ export class ProcessPool implements CloudPool, PodCluster {
         ...withoutOurs(process.env),
         SKERRY_STATE_DIR: path.join(directory, "state"),
         SKERRY_URL: url,
+        ...(authoritiesFile !== undefined && { SKERRY_CA_FILE: path.resolve(authoritiesFile) }),
         SKERRY_NODE_NAME: name,
         SKERRY_POD_TOKEN_FILE: tokenFile(running),
         SKERRY_LOCAL_PORT: "0",

@@ -19,6 +19,7 @@ import type { ControlChannel, NodeSessionHandler } from "../../ports/channels.ts
 import { WebSocketControlChannel, sendJson } from "./control-channel.ts";
 import { WebSocketInferenceChannel } from "./inference-channel.ts";
 import { parseMessage } from "./parse-message.ts";
+import type { PeerTls } from "./peer-tls.ts";
 import { WebSocketTransferChannel } from "./transfer-channel.ts";
 
 export interface NodeChannelsOptions {
@@ -36,6 +37,8 @@ export interface NodeChannelsOptions {
    * be dialled, or there is no such node. Rejects while PostgreSQL is away.
    */
   readonly urlOfHolder: (nodeId: string, replica: string) => Promise<string | undefined>;
+  /** How it is verified there; left out: by its address and the authorities of the machine. */
+  readonly tls?: PeerTls;
 }
 
 interface HandshakeContext extends NodeChannelsOptions {

@@ -38,7 +38,7 @@ export class NodeChannels {
 
   constructor(options: NodeChannelsOptions) {
     this.#options = options;
-    this.#pipe = new UpgradePipe(options.clock);
+    this.#pipe = new UpgradePipe(options);
     const small = socketServer({ maxPayload: MAX_MESSAGE_BYTES, maxBufferedChunks: 1_024 });
     const large = socketServer({ maxPayload: MAX_TRANSFER_MESSAGE_BYTES, maxBufferedChunks: 16_384 });
     this.#servers = { control: small, inference: small, transfer: large };

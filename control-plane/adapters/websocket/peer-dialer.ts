@@ -16,6 +16,7 @@ import type { KeyPair, Keys } from "../../ports/keys.ts";
 import type { Peer } from "../../ports/nodes.ts";
 import type { PeerDialer } from "../../ports/peers.ts";
 import { parseMessage } from "./parse-message.ts";
+import { tlsOptions, type PeerTls } from "./peer-tls.ts";
 import { WebSocketPeerChannel } from "./peer-channel.ts";
 
 /** DNS, TCP, TLS and the upgrade together. */
@@ -28,6 +29,8 @@ interface Parts {
   readonly key: KeyPair;
   readonly keys: Keys;
   readonly clock: Clock;
+  /** Left out: by its address and the authorities of the machine. */
+  readonly tls?: PeerTls;
 }
 
 /** Dials other control planes over ws. Each side proves to be the one whose key is recorded: who listens where another one did gets nothing. */
@@ -39,8 +42,9 @@ export class WebSocketPeerDialer implements PeerDialer {
   }
 
   async dial({ id, url, publicKey }: Peer & { readonly url: string }, signal: AbortSignal) {
-    const { replica, cpId, key, keys, clock } = this.#parts;
+    const { replica, cpId, key, keys, clock, tls } = this.#parts;
     const webSocket = new WebSocket(new URL(PEER_PATH, url), [PEER_SUBPROTOCOL], {
+      ...tlsOptions(url, tls),
       headers: { [REPLICA_HEADER]: replica },
       handshakeTimeout: UPGRADE_DEADLINE_MS,
       perMessageDeflate: false,

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from "node:http";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { STAGING_MS, TRANSFER_SILENCE_MS } from "../../../shared/protocol/limits.ts";
 import { HOP_HEADER } from "../../../shared/protocol/peers.ts";
+import { tlsOptions, type PeerTls } from "./peer-tls.ts";
 import { refuseUpgrade } from "./refuse-upgrade.ts";
 
 const CONNECT_DEADLINE_MS = 5_000;
@@ -18,10 +19,12 @@ const SILENCE_MS = STAGING_MS + TRANSFER_SILENCE_MS;
  */
 export class UpgradePipe {
   readonly #clock: Clock;
+  readonly #tls: PeerTls | undefined;
   readonly #open = new Set<Socket>();
 
-  constructor(clock: Clock) {
+  constructor({ clock, tls }: { readonly clock: Clock; readonly tls?: PeerTls }) {
     this.#clock = clock;
+    this.#tls = tls;
   }
 
   pass(request: IncomingMessage, socket: Duplex, head: Buffer, url: string): void {
@@ -29,8 +32,7 @@ export class UpgradePipe {
     const host = hostname.replace(/^\[|\]$/g, "");
     const isTls = protocol === "wss:";
     const at = { host, port: Number(port) || (isTls ? 443 : 80) };
-    const name = isIP(host) === 0 ? { servername: host } : {};
-    const onward = isTls ? connectTls({ ...at, ...name }) : connectTcp(at);
+    const onward = isTls ? connectTls({ ...at, ...tlsOptions(url, this.#tls) }) : connectTcp(at);
     const fail = (): void => {
       onward.destroy();
       refuseUpgrade(socket, "503 Service Unavailable", "Retry-After: 1\r\n");

@@ -1,16 +1,15 @@
-import { createHash, type X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { findPinned, NO_PIN } from "../../../shared/base/certificate-pin.ts";
+import { isLoopback } from "../../../shared/base/loopback.ts";
 import { openTunnel } from "./proxy-tunnel.ts";
-import { isLoopback } from "../../core/loopback.ts";
-
-/** Pin of a control plane that is reached without TLS. */
-const NO_PIN = "none";
 
 export interface PinPolicy {
-  /** SHA-256 of the SPKI of any certificate in the control plane's chain, base64url; or `none`. */
+  /** SHA-256 of the key of any certificate in the control plane's chain, base64url; or `none`. */
   readonly pin: string;
-  /** Allows `none` beyond loopback: only on a network that nobody else can read. */
+  /** Certificates of authorities, PEM, that take the place of the machine's list where nothing is pinned. */
+  readonly authorities?: string | undefined;
+  /** Allows to go without TLS beyond loopback: only on a network that nobody else can read. */
   readonly isNetworkTrusted: boolean;
   /** The proxy through which a URL is reached; undefined: directly. Left out: all are. */
   readonly proxyFor?: (url: URL) => URL | undefined;
@@ -18,14 +17,16 @@ export interface PinPolicy {
 
 /** Why a URL may not be dialled under this policy, as a sentence; undefined when it may. */
 function whyNotDial(url: URL, { pin, isNetworkTrusted }: PinPolicy): string | undefined {
-  const isTls = url.protocol === "wss:" || url.protocol === "https:";
-  if (pin !== NO_PIN)
-    return isTls ? undefined : `the join token pins a TLS key, but ${url.origin} is without TLS: use https`;
+  if (url.protocol === "wss:" || url.protocol === "https:") return undefined;
+  if (pin !== NO_PIN) return `the join token pins a TLS key, but ${url.origin} is without TLS: use https`;
   if (isLoopback(url.hostname) || isNetworkTrusted) return undefined;
-  return `the join token pins no TLS key, which is for loopback only, and ${url.hostname} is not: make a token with a pin, or set SKERRY_TRUSTED_NETWORK=1 on a network that nobody else can read`;
+  return `${url.origin} is without TLS, which is for loopback only, and ${url.hostname} is not: use https, or set SKERRY_TRUSTED_NETWORK=1 on a network that nobody else can read`;
 }
 
-/** Opens the connection to a control plane. No byte is sent over TLS before the pin was found in the peer's chain. */
+/**
+ * Opens the connection to a control plane. No byte is sent over TLS before the pin was found in the peer's chain, or, without
+ * a pin, before an authority was found that vouches for the peer's name.
+ */
 export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSignal): Promise<Socket> {
   const why = whyNotDial(url, policy);
   if (why !== undefined) throw new Error(why);
@@ -34,12 +35,14 @@ export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSi
   const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
   const proxy = policy.proxyFor?.(url);
   const tunnel = proxy && (await openTunnel(proxy, { host, port }, signal));
-  const below = tunnel ? { socket: tunnel } : { host, port };
+  // The host is what the certificate has to be for, also when somebody else has opened the connection.
+  const below = tunnel ? { socket: tunnel, host } : { host, port };
   // With a pin, the pin takes the place of the machine's list of authorities; the chain is checked below.
   const socket: Socket | TLSSocket = isTls
     ? connectTls({
         ...below,
         rejectUnauthorized: policy.pin === NO_PIN,
+        ...(policy.authorities !== undefined && { ca: policy.authorities }),
         ...(isIP(host) === 0 && { servername: host }),
         ALPNProtocols: ["http/1.1"],
       })
@@ -48,8 +51,8 @@ export async function pinnedConnect(policy: PinPolicy, url: URL, signal: AbortSi
   try {
     if (isTls || !tunnel) await connected(socket, { event: isTls ? "secureConnect" : "connect", signal });
     if (isTls && policy.pin !== NO_PIN) {
-      const refusal = whyNotPinned((socket as TLSSocket).getPeerX509Certificate(), { host, pin: policy.pin });
-      if (refusal !== undefined) throw new Error(`${url.origin}: ${refusal}`);
+      const found = findPinned((socket as TLSSocket).getPeerX509Certificate(), { host, pin: policy.pin });
+      if (!found.isPinned) throw new Error(`${url.origin}: ${found.why}`);
     }
     return socket;
   } catch (error) {
@@ -82,35 +85,3 @@ function connected(
     if (signal.aborted) onAbort();
   });
 }
-
-/**
- * Walks the chain from the peer's own certificate upwards until one has the pinned key. Each step must be a true
- * signature, or anybody could append the pinned certificate, which is public, to a chain of their own.
- */
-function whyNotPinned(
-  peer: X509Certificate | undefined,
-  { host, pin, now = Date.now() }: { readonly host: string; readonly pin: string; readonly now?: number },
-): string | undefined {
-  if (!peer) return "the peer showed no certificate";
-  const isNamed = isIP(host) === 0 ? peer.checkHost(host) : peer.checkIP(host);
-  if (isNamed === undefined) return `the peer's certificate is not for ${host}`;
-  for (let certificate = peer; ;) {
-    if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo))
-      return `the certificate ${certificate.subject} is valid from ${certificate.validFrom} to ${certificate.validTo} (is this machine's clock right?)`;
-    if (spkiHash(certificate) === pin) return undefined;
-    const issuer = certificate.issuerCertificate;
-    const isSigned =
-      issuer !== undefined &&
-      issuer.fingerprint256 !== certificate.fingerprint256 &&
-      issuer.ca &&
-      certificate.checkIssued(issuer) &&
-      certificate.verify(issuer.publicKey);
-    if (!isSigned) return "no certificate in the peer's chain has the pinned key";
-    certificate = issuer;
-  }
-}
-
-const spkiHash = (certificate: X509Certificate): string =>
-  createHash("sha256")
-    .update(certificate.publicKey.export({ type: "spki", format: "der" }))
-    .digest("base64url");

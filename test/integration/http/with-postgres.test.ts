@@ -8,6 +8,7 @@ import { HttpServer } from "../../../control-plane/adapters/http/server/server.t
 import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
+import { openTls } from "../../../control-plane/open-tls.ts";
 import { deployment } from "../../../shared/api/v1/deployments.ts";
 import { modelVersion } from "../../../shared/api/v1/models.ts";
 import { node } from "../../../shared/api/v1/nodes.ts";
@@ -33,7 +34,7 @@ beforeAll(async () => {
   const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const http = new HttpServer({ clock: systemClock, limits: LIMITS });
   postgres = await createPostgres({ url: database.url, ...common });
-  controlPlane = await composeControlPlane(config, { postgres, http, ...common });
+  controlPlane = await composeControlPlane(config, { postgres, http, tls: await openTls(config, common), ...common });
   await controlPlane.start();
   controlPlane.open();
   port = await http.listen({ host: "127.0.0.1", port: 0 });

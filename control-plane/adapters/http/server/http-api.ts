@@ -1,6 +1,7 @@
 import type { JoinRequest, JoinResponse, PodJoinRequest } from "../../../../shared/protocol/join-messages.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
+import type { CertificateSource } from "../../../../shared/base/server-certificate.ts";
 import type { CorsPolicy } from "../../../../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import type { Random } from "../../../../shared/base/random.ts";
@@ -73,6 +74,8 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
   readonly publicUrl: string;
   /** Proxies in front that set `X-Forwarded-For`; 0: none, the header is not believed. */
   readonly trustedProxies?: number;
+  /** Of gRPC; left out: without TLS. */
+  readonly certificates?: CertificateSource | undefined;
   /** Left out: pages of other origins cannot read answers. */
   readonly cors?: CorsPolicy;
   /** Check every answer against its schema: for tests and dev mode. */
@@ -125,6 +128,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     clock,
     logger,
     trustedProxies,
+    certificates: parts.certificates,
   });
   const router = createRouter(routes, {
     ...common,

@@ -1,16 +1,22 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Clock } from "../../../../shared/base/clock.ts";
+import type { CertificateSource } from "../../../../shared/base/server-certificate.ts";
 import { dropRest, serverOptions } from "../../../../shared/inference/http/server-options.ts";
 import { EarlyRequests, type Handler, type UpgradeHandler } from "./early-requests.ts";
 import type { Limits } from "./limits.ts";
 
+/** A caller that has not shaken hands by then holds a socket for nothing, in ms. */
+const TLS_HANDSHAKE_MS = 10_000;
+
 /**
  * The one server of a control plane: REST, inference and, through `upgrade` events, the nodes' sockets. It may listen
- * before it serves, so that a start refuses no connection: what arrives until `serve` waits.
+ * before it serves, so that a start refuses no connection: what arrives until `serve` waits. With `certificates` it
+ * speaks TLS and nothing else; one that changes is shown to the next connection.
  */
 export class HttpServer {
-  readonly server: Server;
+  readonly server: Server | TlsServer;
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #stopping = new AbortController();
@@ -20,11 +26,13 @@ export class HttpServer {
   #isLeaving = false;
   #onIdle: () => void = () => undefined;
 
-  constructor({ clock, limits }: { clock: Clock; limits: Limits }) {
+  constructor({ clock, limits, certificates }: { clock: Clock; limits: Limits; certificates?: CertificateSource }) {
     this.#clock = clock;
     this.#limits = limits;
     this.#early = new EarlyRequests(clock);
-    this.server = createServer(serverOptions(limits), (request, response) => this.#answer(request, response));
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void => this.#answer(request, response);
+    const options = serverOptions(limits);
+    this.server = certificates ? createSecure(options, certificates, onRequest) : createServer(options, onRequest);
     this.server.maxConnections = limits.connections;
     this.server.on("upgrade", this.#early.onUpgrade);
     this.server.on("clientError", refuseMalformed);
@@ -92,6 +100,18 @@ export class HttpServer {
       };
     });
   }
+}
+
+function createSecure(
+  options: ReturnType<typeof serverOptions>,
+  certificates: CertificateSource,
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+): TlsServer {
+  const common = { minVersion: "TLSv1.2", handshakeTimeout: TLS_HANDSHAKE_MS, ALPNProtocols: ["http/1.1"] } as const;
+  const server = createTlsServer({ ...options, ...common, ...certificates.current }, onRequest);
+  certificates.onChange(({ cert, key }) => server.setSecureContext({ minVersion: common.minVersion, cert, key }));
+  server.on("tlsClientError", (_error, socket) => socket.destroy()); // whoever speaks something else gets no answer
+  return server;
 }
 
 /** Node's own answers, with the connection closed: what cannot be parsed has no request to answer in a better form. */

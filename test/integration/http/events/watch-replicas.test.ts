@@ -7,6 +7,7 @@ import { HttpServer } from "../../../../control-plane/adapters/http/server/serve
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { composeControlPlane, type ControlPlane } from "../../../../control-plane/compose.ts";
 import { readConfig } from "../../../../control-plane/config.ts";
+import { openTls } from "../../../../control-plane/open-tls.ts";
 import { deployment } from "../../../../shared/api/v1/deployments.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
@@ -33,7 +34,7 @@ async function startReplica(): Promise<Replica> {
   const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const http = new HttpServer({ clock: systemClock, limits: LIMITS });
   const postgres = await createPostgres({ url: database.url, ...common });
-  const controlPlane = await composeControlPlane(config, { postgres, http, ...common });
+  const controlPlane = await composeControlPlane(config, { postgres, http, tls: await openTls(config, common), ...common });
   await controlPlane.start();
   controlPlane.open();
   const port = await http.listen({ host: "127.0.0.1", port: 0 });
