@@ -12,7 +12,9 @@ export const tlsSettings = {
     .string()
     .min(1)
     .optional()
-    .describe("File of the certificate to serve TLS with, and of the chain behind it, PEM. Read again when it changes."),
+    .describe(
+      "File of the certificate to serve TLS with, and of the chain behind it, PEM. Read again when it changes.",
+    ),
   SKERRY_TLS_KEY: z.string().min(1).optional().describe("File of the private key of SKERRY_TLS_CERT, PEM."),
   SKERRY_TLS_CA: z
     .string()
@@ -46,7 +48,8 @@ export interface TlsSettings {
 export function tlsComplaint(given: Given, { isLoopback }: { readonly isLoopback: boolean }): string | undefined {
   const { SKERRY_TLS: mode, SKERRY_TLS_CERT: cert, SKERRY_TLS_KEY: key, SKERRY_TLS_CA: authorities } = given;
   if ((cert === undefined) !== (key === undefined)) return "SKERRY_TLS_CERT and SKERRY_TLS_KEY belong together";
-  if (cert !== undefined && mode !== undefined) return `it is ${mode}, and SKERRY_TLS_CERT names a certificate: take one`;
+  if (cert !== undefined && mode !== undefined)
+    return `it is ${mode}, and SKERRY_TLS_CERT names a certificate: take one`;
   if (mode === "own" && authorities !== undefined)
     return "it is own, and SKERRY_TLS_CA names other authorities, which signed nothing here: take one";
   if (mode === undefined && cert === undefined && !isLoopback)

@@ -28,7 +28,11 @@ export function readAuthorities(file: string): string {
   } catch (error) {
     throw new CliFailure(
       EXIT.error,
-      { what: `${file} holds no certificates in PEM`, why: [messageOf(error)], fix: "name the authority's file with --ca" },
+      {
+        what: `${file} holds no certificates in PEM`,
+        why: [messageOf(error)],
+        fix: "name the authority's file with --ca",
+      },
       { cause: error },
     );
   }
@@ -75,7 +79,11 @@ function shownBy(url: URL, pin: string): Promise<ReturnType<typeof findPinned>> 
     const fail = (error: Error): void => {
       socket.destroy();
       reject(
-        new CliFailure(EXIT.error, { what: `no TLS connection to ${url.origin}`, why: [messageOf(error)] }, { cause: error }),
+        new CliFailure(
+          EXIT.error,
+          { what: `no TLS connection to ${url.origin}`, why: [messageOf(error)] },
+          { cause: error },
+        ),
       );
     };
     socket.setTimeout(CONNECT_MS, () => fail(new Error(`no answer within ${CONNECT_MS / 1_000} s`)));

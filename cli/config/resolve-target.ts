@@ -34,7 +34,9 @@ export function resolveTarget(sources: TargetSources): Target {
     ...(dev === null ? [] : [dev]),
   ];
   const apiKey = keys.find((entry) => entry.apiKey !== undefined && isSameOrigin(entry.server, server))?.apiKey;
-  const ca = Object.values(config.contexts).find((entry) => entry.ca !== undefined && isSameOrigin(entry.server, server))?.ca;
+  const ca = Object.values(config.contexts).find(
+    (entry) => entry.ca !== undefined && isSameOrigin(entry.server, server),
+  )?.ca;
   return { server, apiKey, ...(ca !== undefined && { ca }), source: chosen.source };
 }
 

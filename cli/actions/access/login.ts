@@ -35,7 +35,11 @@ export async function login(run: CommandContext, options: LoginOptions): Promise
 }
 
 /** By which this server is verified from now on, PEM; undefined: by those of the machine. */
-async function authoritiesOf(run: CommandContext, server: string, pin: string | undefined): Promise<string | undefined> {
+async function authoritiesOf(
+  run: CommandContext,
+  server: string,
+  pin: string | undefined,
+): Promise<string | undefined> {
   const file = run.authoritiesFile;
   if (pin === undefined) return file === undefined ? (await run.target()).ca : readAuthorities(file);
   if (file !== undefined) throw usageFailure("--pin and --ca exclude one another", "give one of them");

@@ -39,12 +39,16 @@ export class GrpcClient {
   readonly #client: Client;
   readonly #methods: readonly string[];
 
-  constructor(port: number) {
+  /** `authority`: PEM, by which the server is verified; without one, TLS is not used. */
+  constructor(port: number, authority?: string) {
     const { inference } = loadPackageDefinition(loadSync(PROTO, LOADER_OPTIONS));
     const { GRPCInferenceService: Service } = inference as Readonly<Record<string, ServiceClientConstructor>>;
     if (Service === undefined) throw new Error("the proto has no service");
     this.#methods = Object.keys(Service.service);
-    this.#client = new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+    this.#client = new Service(
+      `127.0.0.1:${port}`,
+      authority === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(authority)),
+    );
   }
 
   /** The names of all methods that the service has. */

@@ -3,6 +3,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import type { z } from "zod";
 import type { Deployment, Placement } from "../../../shared/api/v1/deployments.ts";
 import type { SkerryEvent } from "../../../shared/api/v1/events.ts";
@@ -63,7 +64,7 @@ export class SkerryCluster {
     this.#checkout = build.checkout;
     this.#under = build.under;
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `${env["SKERRY_TLS"] === "own" ? "https" : "http"}://127.0.0.1:${port}`;
     this.#env = env;
     this.#controlPlane = this.#spawnControlPlane();
   }
@@ -105,11 +106,24 @@ export class SkerryCluster {
 
   whenControlPlaneReady(): Promise<true> {
     return until("the control plane is ready", async () => {
+      await this.#trustOwnAuthority();
       const answer = await fetch(`${this.url}/readyz`).catch(() => undefined);
       if (this.#controlPlane.child.exitCode !== null)
         throw new Error(`the control plane ended: ${this.#controlPlane.output}`);
       return answer?.ok === true;
     });
+  }
+
+  /** Of a control plane that serves TLS with one: what this process asks verifies by it too. */
+  get authorityFile(): string {
+    return path.join(this.#directory, "control-plane", "tls", "ca.pem");
+  }
+
+  async #trustOwnAuthority(): Promise<void> {
+    if (!this.url.startsWith("https:")) return;
+    const pem = await readFile(this.authorityFile, "utf8").catch(() => undefined);
+    if (pem !== undefined && !getCACertificates("default").includes(pem))
+      setDefaultCACertificates([...getCACertificates("default"), pem]);
   }
 
   async stop(): Promise<void> {

@@ -39,6 +39,44 @@ describe("the setting of cloud pools", () => {
   });
 });
 
+describe("the setting of TLS", () => {
+  const FILES = { SKERRY_TLS_CERT: "tls.crt", SKERRY_TLS_KEY: "tls.key" };
+
+  it("is off on loopback unless something is said", () => {
+    for (const host of ["127.0.0.1", "::1", "localhost"])
+      expect(read({ SKERRY_HOST: host })).toMatchObject({
+        tls: { mode: "off" },
+        publicUrl: host === "::1" ? "http://[::1]:7070" : `http://${host}:7070`,
+      });
+    expect(read({ SKERRY_TLS: "own" })).toMatchObject({
+      tls: { mode: "own" },
+      publicUrl: "https://127.0.0.1:7070",
+      peerUrl: "wss://127.0.0.1:7070",
+    });
+    expect(read({ SKERRY_HOST: "::1", ...FILES })).toMatchObject({
+      tls: { mode: "files", certFile: "tls.crt", keyFile: "tls.key" },
+      publicUrl: "https://[::1]:7070",
+    });
+  });
+
+  it("has to be said where others can reach it", () => {
+    for (const host of ["0.0.0.0", "::", "10.0.0.7", "cp.example"]) {
+      expect(() => read({ SKERRY_HOST: host })).toThrow(`others can reach ${host}, and nothing is said of TLS`);
+      for (const said of [{ SKERRY_TLS: "off" }, { SKERRY_TLS: "own" }, FILES])
+        expect(() => read({ SKERRY_HOST: host, ...said })).not.toThrow();
+    }
+  });
+
+  it.each([
+    ["half of the files", { SKERRY_TLS_CERT: "tls.crt" }, "belong together"],
+    ["files and something else", { ...FILES, SKERRY_TLS: "own" }, "it is own, and SKERRY_TLS_CERT names"],
+    ["two authorities", { SKERRY_TLS: "own", SKERRY_TLS_CA: "ca.pem" }, "it is own, and SKERRY_TLS_CA names"],
+    ["a word that it does not know", { SKERRY_TLS: "on" }, "SKERRY_TLS"],
+  ])("is refused with %s", (_, env, complaint) => {
+    expect(() => read(env)).toThrow(complaint);
+  });
+});
+
 describe("the setting of the object store", () => {
   const KEYS = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
 

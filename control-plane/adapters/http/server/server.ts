@@ -110,7 +110,7 @@ function createSecure(
   const common = { minVersion: "TLSv1.2", handshakeTimeout: TLS_HANDSHAKE_MS, ALPNProtocols: ["http/1.1"] } as const;
   const server = createTlsServer({ ...options, ...common, ...certificates.current }, onRequest);
   certificates.onChange(({ cert, key }) => server.setSecureContext({ minVersion: common.minVersion, cert, key }));
-  server.on("tlsClientError", (_error, socket) => socket.destroy()); // whoever speaks something else gets no answer
+  server.on("tlsClientError", (_error, socket) => socket.destroy()); // what is no TLS gets no answer
   return server;
 }
 

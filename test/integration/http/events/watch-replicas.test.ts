@@ -34,7 +34,12 @@ async function startReplica(): Promise<Replica> {
   const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
   const http = new HttpServer({ clock: systemClock, limits: LIMITS });
   const postgres = await createPostgres({ url: database.url, ...common });
-  const controlPlane = await composeControlPlane(config, { postgres, http, tls: await openTls(config, common), ...common });
+  const controlPlane = await composeControlPlane(config, {
+    postgres,
+    http,
+    tls: await openTls(config, common),
+    ...common,
+  });
   await controlPlane.start();
   controlPlane.open();
   const port = await http.listen({ host: "127.0.0.1", port: 0 });

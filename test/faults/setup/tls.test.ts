@@ -1,0 +1,108 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { OwnAuthority } from "../../../control-plane/adapters/tls/own-authority.ts";
+import { identityModel } from "../../support/models/onnx-models.ts";
+import { GrpcClient } from "../../support/network/grpc-client.ts";
+import { TcpProxy } from "../../support/network/tcp-proxy.ts";
+import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
+import { type ClusterNode, SkerryCluster } from "../../support/processes/skerry-cluster.ts";
+import { freePort, SkerryProcess, until } from "../../support/processes/skerry-process.ts";
+
+let database: TestDatabase;
+let cluster: SkerryCluster;
+/** Between the node and whatever it points at. */
+let proxy: TcpProxy;
+let node: ClusterNode;
+let grpcPort: number;
+/** In place of the control plane, with a certificate for its names of another authority. */
+let stranger: Server;
+let strangerFolder: string;
+/** What the stranger heard of HTTP. */
+let heard: string[];
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  proxy = await TcpProxy.start();
+  grpcPort = await freePort();
+  cluster = await SkerryCluster.start(database.url, {
+    SKERRY_TLS: "own",
+    SKERRY_GRPC_PORT: String(grpcPort),
+    SKERRY_NODE_URLS: `wss://127.0.0.1:${proxy.port}`,
+  });
+  proxy.pointAt(cluster.port);
+  node = await cluster.addNode("edge-a", { env: { SKERRY_URL: `https://127.0.0.1:${proxy.port}` } });
+  await cluster.publish("echo", identityModel("FP32", ["n", 2]));
+  await cluster.deploy({ name: "echo", model: "echo", version: 1, placement: { edge: { min: 1 } } });
+  await cluster.whenDeploymentReady("echo");
+  strangerFolder = await mkdtemp(path.join(tmpdir(), "skerry-stranger-"));
+  const { cert, key } = await new OwnAuthority(strangerFolder, () => Date.now()).certificateFor([
+    "127.0.0.1",
+    "localhost",
+  ]);
+  heard = [];
+  stranger = createServer({ cert, key }, (request, response) => {
+    heard.push(`${request.method} ${request.url}`);
+    response.end("{}");
+  });
+  stranger.on("upgrade", (request, socket) => {
+    heard.push(`upgrade ${request.url}`);
+    socket.destroy();
+  });
+  stranger.on("tlsClientError", () => undefined);
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+}, 120_000);
+
+afterAll(async () => {
+  await cluster?.stop();
+  await proxy?.stop();
+  await new Promise((resolve) => stranger?.close(resolve));
+  await database?.stop();
+  await rm(strangerFolder, { recursive: true, force: true });
+});
+
+const row = { inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, -2.5] }] };
+
+describe("a control plane with TLS and an authority of its own", () => {
+  it("serves inference over HTTP and gRPC, through a node that joined by the pin", async () => {
+    expect(await (await cluster.infer("echo", row)).json()).toMatchObject({ outputs: [{ data: [1, -2.5] }] });
+    const client = new GrpcClient(grpcPort, await readFile(cluster.authorityFile, "utf8"));
+    const { error, message } = await client.call("ServerLive", {}, { key: cluster.adminKey });
+    client.close();
+    expect([error, message]).toEqual([undefined, { live: true }]);
+  });
+
+  it("is not replaced by a server with another authority: the node sends it no byte, and returns", async () => {
+    proxy.pointAt((stranger.address() as AddressInfo).port);
+    const before = proxy.counters.accepted;
+    proxy.cut();
+    await until("the node has dialled the stranger twice", () => proxy.counters.accepted >= before + 2);
+    await until("it says why", () =>
+      node.process.output.includes("no certificate in the peer's chain has the pinned key"),
+    );
+    expect(heard).toEqual([]);
+    proxy.pointAt(cluster.port);
+    proxy.cut();
+    await cluster.whenNode("edge-a", "ready", 60_000);
+  }, 120_000);
+
+  it("is asked for nothing by a command line that knows its authority, when a stranger answers", async () => {
+    const env = { SKERRY_CONFIG: path.join(strangerFolder, "config.json"), SKERRY_API_KEY: cluster.adminKey };
+    const run = async (...args: readonly string[]): Promise<string> => {
+      const cli = new SkerryProcess("cli/main.ts", { args, env, log: path.join(strangerFolder, "cli.log") });
+      await until("the command has ended", () => cli.child.exitCode !== null);
+      return cli.output;
+    };
+    const server = `https://127.0.0.1:${proxy.port}`;
+    expect(await run("login", "--server", server, "--ca", cluster.authorityFile)).toContain(`Logged in to ${server}`);
+    expect(await run("nodes", "ls", "-o", "name")).toBe("edge-a\n");
+    proxy.pointAt((stranger.address() as AddressInfo).port);
+    const refused = await run("nodes", "ls");
+    proxy.pointAt(cluster.port);
+    expect(refused).toContain("nobody vouches for the server at");
+    expect(heard).toEqual([]);
+  }, 60_000);
+});
