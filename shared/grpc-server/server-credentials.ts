@@ -19,7 +19,8 @@ function providerOf(certificates: CertificateSource): Provider {
     removeCaCertificateListener: () => undefined,
     addIdentityCertificateListener(listener) {
       listeners.add(listener);
-      listener(updateOf(certificates.current));
+      // Not at once: the library passes it on to the servers that it knows, and learns of this one behind this call.
+      queueMicrotask(() => listener(updateOf(certificates.current)));
     },
     removeIdentityCertificateListener: (listener) => void listeners.delete(listener),
   };
