@@ -1,5 +1,7 @@
 import { createHash, type X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
+
+/** No name of a host is like it. */
+const IP_ADDRESS = /^\d+(\.\d+){3}$|:/;
 
 /** Pin of a server that nobody pinned: over TLS the machine's list of authorities decides. */
 export const NO_PIN = "none";
@@ -24,7 +26,7 @@ export function findPinned(
 ): Pinned {
   const no = (why: string): Pinned => ({ isPinned: false, why });
   if (!peer) return no("the peer showed no certificate");
-  const isNamed = isIP(host) === 0 ? peer.checkHost(host) : peer.checkIP(host);
+  const isNamed = IP_ADDRESS.test(host) ? peer.checkIP(host) : peer.checkHost(host);
   if (isNamed === undefined) return no(`the peer's certificate is not for ${host}`);
   for (let certificate = peer; ;) {
     if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo))

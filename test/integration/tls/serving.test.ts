@@ -108,7 +108,6 @@ describe("a control plane with TLS", () => {
     await issue(["localhost", "127.0.0.1"]);
     await lookAgain();
     expect(events.map(({ reason }) => reason)).toEqual(["CertificateChanged"]);
-    const kept = await ask(agent);
     expect((await ask(agent)).localPort).toBe(before.localPort);
     const fresh = await ask();
     expect(fresh.shown).toBe(fingerprint());
