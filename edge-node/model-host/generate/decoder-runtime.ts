@@ -1,13 +1,14 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { invalid } from "../../../shared/inference/faults.ts";
+import { SkerryError } from "../../../shared/base/errors.ts";
 import type { ResponseFormat } from "../../../shared/openai/requests.ts";
 import type { DecoderModel } from "../../../shared/text/decoder-model.ts";
+import { AnswerFormats, GrammarFormat } from "../grammar/answer-formats.ts";
 import type { DecoderFolder, TextHostTask } from "../link/link-frame.ts";
 import { openModel } from "../onnx/model.ts";
 import { SequencePool } from "../text/sequence-pool.ts";
 import { StepSize } from "../text/step-size.ts";
-import type { Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
+import type { AnswerFormat, Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
 import { CacheBlock, type Numbers } from "./cache-block.ts";
 import { DecoderGraph } from "./decoder-graph.ts";
 import { DecoderTokenizer } from "./decoder-tokenizer.ts";
@@ -65,6 +66,8 @@ class DecoderRuntime implements TextRuntime {
   readonly #places: readonly Place[];
   readonly #pool: SequencePool<Place>;
   readonly #step = new StepSize();
+  /** Made with the first request that asks for one. */
+  #formats: Promise<AnswerFormats> | undefined;
 
   constructor(parts: {
     readonly words: DecoderTokenizer;
@@ -99,11 +102,10 @@ class DecoderRuntime implements TextRuntime {
     return this.#words.textOf(tokens, before);
   }
 
-  async formatOf(format: ResponseFormat | null | undefined): Promise<undefined> {
+  async formatOf(format: ResponseFormat | null | undefined): Promise<AnswerFormat | undefined> {
     if (format == null || format.type === "text") return undefined;
-    throw invalid(
-      `\`response_format\` ${format.type}: a model in ONNX cannot be kept to a format; a model in GGUF can, or ask for \`text\``,
-    );
+    this.#formats ??= this.#words.allBytes().then((texts) => new AnswerFormats(texts, this.#ends));
+    return (await this.#formats).of(format);
   }
 
   async *generate(prompt: readonly number[], sampling: Sampling, control: Control): AsyncGenerator<MadeToken, void> {
@@ -113,6 +115,7 @@ class DecoderRuntime implements TextRuntime {
       control.onCached(this.#keepPrefix(place, prompt, control.tenant));
       const { row, tokens } = place;
       const sampler = new Sampler(sampling);
+      const follower = sampling.format instanceof GrammarFormat ? sampling.format.follow() : undefined;
       let logits = await this.#read(place, prompt, control);
       while (tokens.length < prompt.length) {
         control.onStep();
@@ -121,10 +124,14 @@ class DecoderRuntime implements TextRuntime {
       }
       for (;;) {
         if (logits === undefined || control.isCancelled()) return;
-        const made = sampler.draw(logits);
+        const allowed = follower?.allowed();
+        const made = sampler.draw(logits, allowed);
+        if (allowed?.has(made.token) === false)
+          throw new SkerryError("RUN_FAILED", "no token of the model goes on in the format of its answer");
         if (this.#ends.has(made.token)) return;
+        follower?.take(made.token);
         yield made;
-        if (control.isCancelled() || tokens.length >= this.contextTokens) return;
+        if (follower?.isOver === true || control.isCancelled() || tokens.length >= this.contextTokens) return;
         requireCache(place);
         tokens.push(made.token);
         logits = (await this.#loop.token(row, made.token, () => control.isCancelled()))?.logits;

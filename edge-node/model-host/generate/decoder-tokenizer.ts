@@ -1,5 +1,10 @@
 import { Tokenizer } from "@huggingface/tokenizers";
 
+const UNFINISHED = "\uFFFD";
+const TOKENS_AT_ONCE = 512;
+/** Tokenizers of the kind `ByteLevel` name each byte by a character that can be seen: many by itself, the others by those from U+0100 on. */
+const BYTE_NAMES = byteNames();
+
 /** Texts and tokens of one model, by its `tokenizer.json`. */
 export class DecoderTokenizer {
   readonly specialTexts: { readonly bos: string; readonly eos: string };
@@ -8,6 +13,7 @@ export class DecoderTokenizer {
   readonly #specials: readonly string[];
   /** Put before what is decoded: decoders treat the first token of a text in a way of its own. */
   readonly #anchor: number | undefined;
+  readonly #isByteLevel: boolean;
 
   /** What `tokenizer.json` and `tokenizer_config.json` hold. */
   constructor(tokenizer: object, settings: object) {
@@ -17,6 +23,7 @@ export class DecoderTokenizer {
       .filter(({ special, content }) => special && content.length > 1)
       .map(({ content }) => content)
       .toSorted((a, b) => b.length - a.length);
+    this.#isByteLevel = "decoder" in tokenizer && hasByteLevel(tokenizer.decoder);
     this.#anchor = this.#tokenizer.encode("a", { add_special_tokens: false }).ids.at(-1);
   }
 
@@ -29,6 +36,36 @@ export class DecoderTokenizer {
     const [first = "", ...rest] = this.#asText(text);
     const { ids } = this.#tokenizer.encode(first);
     return [...ids, ...rest.flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids)];
+  }
+
+  /**
+   * What each token writes: a character for each of its bytes. Undefined for tokens that write nothing, such as special ones, and for
+   * those of which it is not known. Takes a second for large vocabularies, in parts between which others go on.
+   */
+  async allBytes(): Promise<readonly (string | undefined)[]> {
+    const added = this.#tokenizer.get_added_tokens_decoder();
+    const count = 1 + [...this.#tokenizer.get_vocab().values(), ...added.keys()].reduce((a, b) => Math.max(a, b), -1);
+    const texts: (string | undefined)[] = [];
+    for (let token = 0; token < count; token += 1) {
+      texts.push(added.has(token) ? undefined : this.#bytesOf(token));
+      if (token % TOKENS_AT_ONCE === 0) await new Promise(setImmediate);
+    }
+    return texts;
+  }
+
+  #bytesOf(token: number): string | undefined {
+    const name = this.#tokenizer.id_to_token(token);
+    if (name === undefined) return undefined;
+    if (this.#isByteLevel) {
+      const bytes = [...name].map((character) => BYTE_NAMES.get(character));
+      return bytes.includes(undefined) ? undefined : String.fromCharCode(...bytes.map(Number));
+    }
+    const [, byte] = /^<0x([0-9A-F]{2})>$/.exec(name) ?? [];
+    const text = this.textOf([token], []);
+    // A part of a character has no text of its own.
+    if (text.includes(UNFINISHED))
+      return byte === undefined ? undefined : String.fromCharCode(Number.parseInt(byte, 16));
+    return Buffer.from(text, "utf8").toString("latin1");
   }
 
   /** The text of tokens that follow `before`. */
@@ -59,4 +96,22 @@ function textIn(settings: object, name: string): string {
   if (typeof value === "string") return value;
   if (typeof value !== "object" || value === null || !("content" in value)) return "";
   return typeof value.content === "string" ? value.content : "";
+}
+
+/** In `tokenizer.json`: one decoder, or several that follow each other. */
+function hasByteLevel(decoder: unknown): boolean {
+  if (typeof decoder !== "object" || decoder === null) return false;
+  if ("type" in decoder && decoder.type === "ByteLevel") return true;
+  return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.some(hasByteLevel);
+}
+
+function byteNames(): ReadonlyMap<string, number> {
+  const names = new Map<string, number>();
+  let unseen = 0;
+  for (let byte = 0; byte < 256; byte += 1) {
+    const isSeen = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    names.set(String.fromCharCode(isSeen ? byte : 0x100 + unseen), byte);
+    if (!isSeen) unseen += 1;
+  }
+  return names;
 }

@@ -8,6 +8,11 @@ import type { Numbers } from "./cache-block.ts";
  */
 const FAR_BELOW = [3, 6, 9, 12, 15, 18, 21, 24] as const;
 
+/** Some of the tokens. */
+interface Allowed {
+  has(token: number): boolean;
+}
+
 /**
  * Draws tokens as llama.cpp does, in this order: penalties, `topK`, `topP`, `minP`, temperature. With the temperature 0 it
  * takes the likeliest token. The logarithms of probabilities are those of the tokens that are left, after the temperature.
@@ -23,10 +28,11 @@ export class Sampler {
     this.#random = seededRandom(sampling.seed);
   }
 
-  /** `logits`: of all tokens of the vocabulary; penalties change them. */
-  draw(logits: Numbers): MadeToken {
+  /** `logits`: of all tokens of the vocabulary; penalties change them, and where some tokens are not `allowed` what is said of those. */
+  draw(logits: Numbers, allowed?: Allowed): MadeToken {
     const { temperature, logprobs } = this.#sampling;
     this.#penalise(logits);
+    if (allowed !== undefined) forbid(logits, allowed);
     const made =
       temperature <= 0 && logprobs === undefined ? { token: likeliest(logits) } : this.#choose(logits, temperature);
     this.#made.set(made.token, (this.#made.get(made.token) ?? 0) + 1);
@@ -59,13 +65,19 @@ export class Sampler {
     const token = temperature > 0 ? tokenAt(drawn(weights, this.#random.next() * sum)) : best;
     if (logprobs === undefined) return { token };
     const logprobOf = (which: number): number => ((logits[which] ?? 0) - most) * scale - Math.log(sum);
-    const likely = (left ?? likeliestOf(logits, ({ length }) => length >= logprobs)).slice(0, logprobs);
+    const likely = (left ?? likeliestOf(logits, ({ length }) => length >= logprobs))
+      .slice(0, logprobs)
+      .filter((each) => logits[each] !== -Infinity);
     return {
       token,
       logprob: logprobOf(token),
       likely: likely.map((each) => ({ token: each, logprob: logprobOf(each) })),
     };
   }
+}
+
+function forbid(logits: Numbers, allowed: Allowed): void {
+  for (let token = 0; token < logits.length; token += 1) if (!allowed.has(token)) logits[token] = -Infinity;
 }
 
 /** The first of several that are equally likely, as in NumPy. */

@@ -16,7 +16,7 @@ import { STEP_TOKENS } from "../../../shared/text/text-model.ts";
 import type { ResponseFormat } from "../../../shared/openai/requests.ts";
 import type { TextHostTask } from "../link/link-frame.ts";
 import type { AnswerFormat, Control, MadeToken, Sampling, TextRuntime } from "../text/text-runtime.ts";
-import { grammarSchema } from "./json-schema.ts";
+import { grammarSchema } from "../text/json-schema.ts";
 import { HiddenMemory } from "./hidden-memory.ts";
 import { SequencePool } from "../text/sequence-pool.ts";
 import { StepSize } from "../text/step-size.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { grammarSchema } from "../../../../../edge-node/model-host/gguf/json-schema.ts";
+import { grammarSchema } from "../../../../../edge-node/model-host/text/json-schema.ts";
 
 describe("grammarSchema", () => {
   it("keeps what an answer can be held to and leaves out what says nothing of it", () => {
