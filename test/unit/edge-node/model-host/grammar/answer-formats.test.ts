@@ -34,6 +34,7 @@ const WORDS = [
   "\n  ",
   "-02-",
   "T1",
+  "2024-02-29",
   ":5",
 ];
 const BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte));
@@ -94,9 +95,9 @@ describe("AnswerFormats", () => {
         if (JSON.stringify(schema).includes('"number"') || JSON.stringify(schema).includes("true")) return;
         if (!takes(schema, JSON.stringify(value))) throw new Error(`${JSON.stringify(value)} is not taken`);
       }),
-      { numRuns: 300 },
+      { numRuns: 120, endOnFailure: true },
     );
-    expect(ended).toBeGreaterThan(200);
+    expect(ended).toBeGreaterThan(80);
   });
 
   it("allows a token exactly where each of its bytes may follow", () => {
@@ -128,9 +129,9 @@ describe("AnswerFormats", () => {
           path.push(next);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 60, endOnFailure: true },
     );
-    expect(compared).toBeGreaterThan(500);
+    expect(compared).toBeGreaterThan(200);
   });
 
   it("ends an answer where nothing may follow, and leaves the end of a number to the model", () => {
@@ -185,6 +186,12 @@ describe("AnswerFormats", () => {
     ["lines without end", { type: "array", items: { type: "null" } }, "[\n\nnull]", false],
   ])("holds an answer to its schema: %s", (_, schema, text, may) => {
     expect(takes(schema, text)).toBe(may);
+  });
+
+  it("allows a token that crosses from one count of digits into the next", () => {
+    const date = formatOf({ type: "string", format: "date" }).follow();
+    date.take(TOKENS.indexOf('"'));
+    expect(date.allowed().has(TOKENS.indexOf("2024-02-29"))).toBe(true);
   });
 
   it("makes a JSON object of what has no schema", () => {
