@@ -7,6 +7,7 @@ import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import { transitions } from "../../core/fleet/transitions.ts";
 import { findingsOf, statusSteps, type Findings } from "../../core/reconcile/deployment-status.ts";
 import { planFleet, type FleetPlan } from "../../core/reconcile/plan.ts";
+import { Moves } from "../../core/reconcile/moves.ts";
 import { basisOf, holds, type PlanBasis } from "../../core/reconcile/plan-basis.ts";
 import { describePlan, inTransactions, keysOf, type Step } from "../../core/reconcile/steps.ts";
 import type { Verdict } from "../../core/rollout/advance.ts";
@@ -40,6 +41,7 @@ const PERIODIC = "periodic";
  *   rollouts     which rollout goes a step on                                  (core/rollout/rollout-steps.ts)
  *   transitions  what nodes have become since it was announced last         (core/fleet/transitions.ts)
  *   plan         from what is to what is declared                              (core/reconcile/plan.ts)
+ *   moves        when nothing else is to be done: a replica to a better node   (core/reconcile/moves.ts)
  *   status       what the plan found of each deployment, where it differs      (core/reconcile/deployment-status.ts)
  *   steps        all of these as one list of values                            (core/reconcile/steps.ts)
  *   effects      each step by the table of its domain, fenced by the lease     (effects/)
@@ -59,6 +61,7 @@ export class ControlLoop {
   readonly #pools: () => readonly Pool[];
   readonly #gate: Gate;
   readonly #scaling: ReplicaScaling;
+  readonly #moves = new Moves();
   readonly #timings: NodeTimings;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -147,12 +150,16 @@ export class ControlLoop {
 
   async #reconcile(trigger: string): Promise<void> {
     const lead = this.#leadership.current();
-    if (lead?.since !== this.#leaderSince) this.#scaling.reset();
+    if (lead?.since !== this.#leaderSince) {
+      this.#scaling.reset();
+      this.#moves.reset();
+    }
     this.#leaderSince = lead?.since;
     if (!lead || !this.#fleet.isFresh) return;
     const fleet = this.#fleet.snapshot();
     const time = { now: this.#clock.now(), timings: this.#timings };
-    const targets = this.#scaling.update(fleet, this.#demands(), time);
+    const demands = this.#demands();
+    const targets = this.#scaling.update(fleet, demands, time);
     const context: PlanContext = { ...time, trigger, leaderSince: lead.since, targets, pools: this.#pools() };
     const rollouts = rolloutSteps(fleet, {
       ...context,
@@ -174,7 +181,9 @@ export class ControlLoop {
     const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings });
     this.#last = { plan, findings };
     const statuses = statusSteps(fleet, findings, (deployment) => this.#scaling.reasonFor(deployment));
-    const steps: readonly Step[] = [...announce, ...rollouts, ...plan.steps, ...statuses];
+    const planned: readonly Step[] = [...announce, ...rollouts, ...plan.steps, ...statuses];
+    const move = planned.length === 0 ? this.#moves.next(fleet, plan, { ...context, demands }) : undefined;
+    const steps = move ? [move] : planned;
     if (steps.length > 0) await this.#run(steps, lead.fence, trigger);
     else this.#basis = basisOf(fleet, plan, context);
   }

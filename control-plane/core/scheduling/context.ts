@@ -45,6 +45,8 @@ const BRAKE_PERCENT = 55;
 export interface Brake {
   /** Most of the whole fleet is lost. */
   readonly isOfFleet: boolean;
+  /** From some nodes nothing moves. */
+  readonly isOn: boolean;
   /** Equal for equal brakes. */
   readonly key: string;
   readonly holds: (node: FleetNode) => boolean;
@@ -73,10 +75,12 @@ const brakeFor = memo((nodes: Fleet["nodes"]) =>
       }
     }
     const isHeld = ({ known, lost }: typeof all): boolean => known >= BRAKE_NODES && 100 * lost > BRAKE_PERCENT * known;
-    if (isHeld(all)) return { isOfFleet: true, key: "all", holds: () => true, why: () => heldSentence("all nodes") };
+    if (isHeld(all))
+      return { isOfFleet: true, isOn: true, key: "all", holds: () => true, why: () => heldSentence("all nodes") };
     const sites = new Set([...bySite].filter(([, counts]) => isHeld(counts)).map(([site]) => site));
     return {
       isOfFleet: false,
+      isOn: sites.size > 0,
       key: ["sites", ...[...sites].toSorted()].join("\n"),
       holds: ({ site }) => sites.has(site),
       why: ({ site }) => heldSentence(`the nodes of site ${site}`),

@@ -10,6 +10,7 @@ import { isStalled, type Candidate, type PlacementRequest } from "../candidate.t
 import { brakeOf, type Brake, type PlanContext } from "../context.ts";
 import { diskNeedMiB } from "../disk.ts";
 import { memoryNeedMiB } from "../memory.ts";
+import { movesAmong } from "./movers.ts";
 import { minimumOf } from "./victims.ts";
 import { makingRoom, preemptorsOf, preemptorSentence, withPreemptors } from "./preemptors.ts";
 import { preempt, type Preempted } from "./preempt.ts";
@@ -168,10 +169,11 @@ export function planKind(kind: NodeKind, input: KindInput) {
     (placement) => placement.version === need.version.version && fleet.nodes.get(placement.nodeId)?.kind === kind,
   );
   const brake = brakeOf(fleet, context);
-  const standing = mine.filter((placement) => isStanding(placement, at(placement), { need, brake }));
+  const all = mine.filter((placement) => isStanding(placement, at(placement), { need, brake }));
+  const { counting: standing, replaced } = movesAmong(all, at);
   const wanted = asked - Math.min(fewer, Math.max(0, asked - standing.length));
   const lost = standing.flatMap((placement) => at(placement) ?? []).filter(({ state }) => state === "lost");
-  const stays = new Set(standing);
+  const stays = new Set(all);
   const rest = mine.filter((placement) => !stays.has(placement));
   const readyCount = standing.filter(({ state }) => state === "ready").length;
   const isCovered = readyCount >= wanted;
@@ -196,7 +198,7 @@ export function planKind(kind: NodeKind, input: KindInput) {
   const surplus = isCovered ? standing.toSorted(leastUsefulFirst).slice(0, standing.length - wanted) : [];
   const waits = [
     ...rest.filter(({ state }) => state === "failed").map((placement) => retryAt(placement, context.now)),
-    ...standing.map((placement) => at(placement)?.stallTimes.get(placement.id) ?? Infinity),
+    ...all.map((placement) => at(placement)?.stallTimes.get(placement.id) ?? Infinity),
     // Room on a disk is no change that causes a plan.
     placing.shortfall.length > 0 ? context.now + DISK_LOOK_MS : Infinity,
   ].filter((at) => at > context.now && at < Infinity);
@@ -217,6 +219,7 @@ export function planKind(kind: NodeKind, input: KindInput) {
     preempt: forced?.preempt ?? [],
     candidates: forced?.candidates ?? placing.candidates,
     remove: [
+      ...replaced,
       ...surplus.map((placement) => ({ placement, why: `more replicas than wanted (${wanted})` })),
       ...(isCovered
         ? rest.map((placement) => ({ placement, why: removalReason(placement, at(placement), context) }))

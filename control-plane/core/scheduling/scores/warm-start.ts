@@ -1,9 +1,8 @@
 import type { FleetPlacement, FleetVersion } from "../../fleet/types.ts";
+import { ASSUMED_BYTES_PER_MS } from "../push-time.ts";
 import { clampScore, type Score } from "./score.ts";
 
 const COLD_MS = 60_000;
-/** What a push is taken to run at until transfers to the node were measured, in bytes per ms (8 MiB/s). */
-const ASSUMED_BYTES_PER_MS = 8_388;
 
 /** How soon the version could serve there. */
 export const warmStart: Score = {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Fleet, FleetNode, FleetPlacement } from "../../../../../control-plane/core/fleet/types.ts";
+import { Moves } from "../../../../../control-plane/core/reconcile/moves.ts";
 import { planFleet, type FleetPlan } from "../../../../../control-plane/core/reconcile/plan.ts";
 import { describePlan } from "../../../../../control-plane/core/reconcile/steps.ts";
 import type { PlanContext } from "../../../../../control-plane/core/scheduling/context.ts";
@@ -108,13 +109,17 @@ describe("a converged fleet", () => {
     const fleet = converged(scaling);
     expect(fleet.placements.size).toBeGreaterThan(50);
     const steps: string[] = [];
+    const moves = new Moves();
     let previous: FleetPlan | undefined;
     for (let second = 5; second <= 3_600; second += 5) {
       const now = NOW + second * 1_000;
       const present = measured(fleet, now);
-      const targets = scaling.update(present, demandsOf(noisy(1)), { now, timings: TIMINGS });
-      previous = planFleet(present, contextAt(now, { targets }), previous);
-      steps.push(...describePlan(previous.steps));
+      const demands = demandsOf(noisy(1));
+      const targets = scaling.update(present, demands, { now, timings: TIMINGS });
+      const context = contextAt(now, { targets });
+      previous = planFleet(present, context, previous);
+      const move = moves.next(present, previous, { ...context, demands });
+      steps.push(...describePlan(move ? [move] : previous.steps));
     }
     expect(steps).toEqual([]);
   });
