@@ -100,6 +100,8 @@ export interface HostResponse {
   readonly code: string | undefined;
   /** It was refused before its run: the host is as it was. */
   readonly isBeforeRun?: boolean;
+  /** The model was asked to measure its doubt, and is in doubt. */
+  readonly isDoubtful?: boolean;
   /** Requests that were taken up and answered at once, this one included; their answers come in one go. */
   readonly batchSize: number;
 }

@@ -43,6 +43,8 @@ export interface WorkerResponse extends QueueFigures {
   /** The model did not run: another node may be asked. */
   readonly wasNotExecuted: boolean;
   readonly headerLength: number;
+  /** The model was asked to measure its doubt, and is in doubt. */
+  readonly isDoubtful?: boolean;
   /** Its receiver reads a stream to its end or cancels it. */
   readonly body: OwnedBytes | HostStream;
   /** The load figures of a stream's end, when it is called then. With a stream only. */

@@ -33,6 +33,8 @@ export interface DecodedRequest {
    * beginning of the prompt. Undefined for embeddings, which have none.
    */
   readonly session: string | undefined;
+  /** Of all messages or prompts together; 0 for embeddings. */
+  readonly promptCharacters: number;
 }
 
 const SCHEMAS = { chat: chatRequest, completion: completionRequest, embedding: embeddingRequest } as const;
@@ -63,10 +65,23 @@ export function decodeRequest(api: OpenAiApi, body: Uint8Array, tenant: string):
     question: encoder.encode(JSON.stringify({ openai: api, tenant, request })),
     ignored: NOTED_FIELDS.filter((name) => Reflect.get(request, name) != null),
     session: "input" in request ? undefined : (request.prompt_cache_key ?? beginningOf(request)),
+    promptCharacters: "input" in request ? 0 : charactersOf(request),
   };
 }
 
-const beginningOf = (request: z.infer<typeof chatRequest> | z.infer<typeof completionRequest>): string =>
+type TextRequest = z.infer<typeof chatRequest> | z.infer<typeof completionRequest>;
+
+function charactersOf(request: TextRequest): number {
+  const texts =
+    "messages" in request
+      ? request.messages.flatMap(({ content }) =>
+          typeof content === "string" ? [content] : (content ?? []).map(({ text }) => text),
+        )
+      : [request.prompt].flat();
+  return texts.reduce((sum, { length }) => sum + length, 0);
+}
+
+const beginningOf = (request: TextRequest): string =>
   "messages" in request ? firstTurn(request.messages) : beginning(request.prompt);
 
 function decodeGenerate(
@@ -85,6 +100,7 @@ function decodeGenerate(
     question: encoder.encode(JSON.stringify({ ...questionOf(result.data, path), tenant })),
     ignored: [],
     session: beginning(result.data.text_input),
+    promptCharacters: result.data.text_input.length,
   };
 }
 
@@ -101,6 +117,13 @@ export function sessionIdOf(headers: HttpHeaders): string | undefined {
   if (id !== undefined && (id === "" || id.length > MAX_SESSION_ID))
     throw invalid(`X-Session-Id must have 1 to ${MAX_SESSION_ID} characters`);
   return id;
+}
+
+/** `Skerry-Cascade`: which model of a cascade shall answer; undefined: its rules decide. Throws `INVALID_REQUEST`. */
+export function cascadeOf(headers: HttpHeaders): "large" | "small" | undefined {
+  const text = headerOf(headers, "skerry-cascade");
+  if (text === undefined || text === "large" || text === "small") return text;
+  throw invalid("Skerry-Cascade must be `large` or `small`");
 }
 
 /** `NAME`, `NAME:ALIAS` or `NAME:NUMBER`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { doubtMeasure } from "./doubt.ts";
 
 /**
  * The requests of the OpenAI API that are served, for text models. A field that would change the answer and is not served
@@ -184,12 +185,16 @@ export const completionRequest = z
 /** Whose request it is: only requests of one tenant share what a cache holds. */
 const tenant = z.string().max(64).optional();
 
+/** The answer waits until this is measured, and says what was found. */
+const doubt = doubtMeasure.optional();
+
 /** What a model host of a text model is asked, in the place of tensors. */
 export const textQuestion = z.discriminatedUnion("openai", [
-  z.strictObject({ openai: z.literal("chat"), tenant, request: chatRequest }),
+  z.strictObject({ openai: z.literal("chat"), tenant, doubt, request: chatRequest }),
   z.strictObject({
     openai: z.literal("completion"),
     tenant,
+    doubt,
     request: completionRequest,
     /** It is answered in the form of the Open Inference Protocol's generate extension. */
     generate: z.strictObject({ id: z.string().optional(), model: z.string(), details: z.boolean() }).optional(),

@@ -158,14 +158,16 @@ export class ProcessLink {
     const isAnyOrder = code === "CANCELLED" || this.#watcher.runsSeveral;
     const at = isAnyOrder ? this.#waiting.findIndex(({ requestId }) => requestId === reply.requestId) : 0;
     const asked = this.#waiting[at];
-    const isAnswer = reply.kind === REPLY.ANSWER || reply.kind === REPLY.HEAD;
+    const isDoubtful = reply.kind === REPLY.DOUBTFUL_HEAD;
+    const isHead = reply.kind === REPLY.HEAD || isDoubtful;
+    const isAnswer = reply.kind === REPLY.ANSWER || isHead;
     if (!isAnswer || asked?.requestId !== reply.requestId || reply.code >= ANSWER_CODES.length) {
       throw new Error(`an answer of kind ${reply.kind} and code ${reply.code} to request ${reply.requestId}`);
     }
     this.#waiting.splice(at, 1);
     const status = code === undefined ? 200 : ERRORS[code].status;
     const { headerLength, computeUs, decodeUs, encodeUs, batchSize } = reply;
-    const body = reply.kind === REPLY.HEAD ? this.#streams.begin(reply, asked.timeoutMs) : reply.body;
+    const body = isHead ? this.#streams.begin(reply, asked.timeoutMs) : reply.body;
     const isBeforeRun = reply.code === REFUSED_BEFORE_RUN;
     asked.resolve({
       status,
@@ -177,6 +179,7 @@ export class ProcessLink {
       encodeUs,
       batchSize,
       ...(isBeforeRun && { isBeforeRun }),
+      ...(isDoubtful && { isDoubtful }),
     });
   }
 }

@@ -174,7 +174,7 @@ async function respond(channel: InferenceChannel, requestId: number, answer: Wor
 }
 
 function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
-  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs } = answer;
+  const { status, code, wasNotExecuted, headerLength, queueUs, computeUs, isDoubtful } = answer;
   const { nodeInFlight, placementInFlight, meanUs, p95Us, slots } = answer;
   return {
     type: INFERENCE_FRAME.RESPONSE,
@@ -189,6 +189,6 @@ function headOf(requestId: number, answer: WorkerResponse): ResponseHead {
     meanUs,
     p95Us,
     slots,
-    meta: code === undefined ? {} : { code },
+    meta: { ...(code !== undefined && { code }), ...(isDoubtful === true && { doubtful: true }) },
   };
 }

@@ -169,12 +169,12 @@ export class InferenceWorker implements RequestExecutor {
     const queueUs = toUs(outcome.queueMs);
     const figures = { ...this.#figures(queue), queueUs };
     if (outcome.kind === "answered") {
-      const { status, code, computeUs, decodeUs, encodeUs, batchSize } = outcome.answer;
+      const { status, code, computeUs, decodeUs, encodeUs, batchSize, isDoubtful = false } = outcome.answer;
       const { headerLength, body } = code === "OUT_OF_MEMORY" ? this.#tooLarge(code, "", queue) : outcome.answer;
       const inHost = { decodeUs, runUs: Math.max(0, computeUs - decodeUs - encodeUs), encodeUs, batchSize };
       const wasNotExecuted = isForOthers(outcome.answer);
       const answer = { status, code, wasNotExecuted, headerLength, body, computeUs, inHost, ...figures };
-      return body instanceof Uint8Array ? answer : { ...answer, figuresAtEnd: () => this.#figures(queue) };
+      return body instanceof Uint8Array ? answer : { ...answer, isDoubtful, figuresAtEnd: () => this.#figures(queue) };
     }
     const { code, why, started } = outcome;
     const { model, version } = queue.placement;

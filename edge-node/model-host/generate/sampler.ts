@@ -22,6 +22,7 @@ export class Sampler {
   readonly #random: Random;
   /** How often each token was made. */
   readonly #made = new Map<number, number>();
+  #drawn = 0;
 
   constructor(sampling: Sampling) {
     this.#sampling = sampling;
@@ -30,11 +31,15 @@ export class Sampler {
 
   /** `logits`: of all tokens of the vocabulary; penalties change them, and where some tokens are not `allowed` what is said of those. */
   draw(logits: Numbers, allowed?: Allowed): MadeToken {
-    const { temperature, logprobs } = this.#sampling;
+    const { temperature, measuredTokens = 0 } = this.#sampling;
+    const logprobs = this.#sampling.logprobs ?? (this.#drawn < measuredTokens ? 0 : undefined);
+    this.#drawn += 1;
     this.#penalise(logits);
     if (allowed !== undefined) forbid(logits, allowed);
     const made =
-      temperature <= 0 && logprobs === undefined ? { token: likeliest(logits) } : this.#choose(logits, temperature);
+      temperature <= 0 && logprobs === undefined
+        ? { token: likeliest(logits) }
+        : this.#choose(logits, temperature, logprobs);
     this.#made.set(made.token, (this.#made.get(made.token) ?? 0) + 1);
     return made;
   }
@@ -46,8 +51,8 @@ export class Sampler {
       logits[token] = (logits[token] ?? 0) - times * frequencyPenalty - presencePenalty;
   }
 
-  #choose(logits: Numbers, temperature: number): MadeToken {
-    const { topK, topP, minP, logprobs } = this.#sampling;
+  #choose(logits: Numbers, temperature: number, logprobs: number | undefined): MadeToken {
+    const { topK, topP, minP } = this.#sampling;
     const isCut = topK > 0 || topP < 1 || minP > 0;
     const best = likeliest(logits);
     // Undefined: all tokens, of which no list is made for each draw.

@@ -143,8 +143,9 @@ class LlamaRuntime implements TextRuntime {
       }
       const made: Token[] = [];
       const [last, options] = [tokens.slice(at), this.#options(sampling, made)];
-      const { logprobs } = sampling;
-      const asked = logprobs === undefined ? {} : ({ confidence: true, probabilities: true } as const);
+      const { logprobs = sampling.measuredTokens === undefined ? undefined : 0 } = sampling;
+      // The likeliest are those of the whole vocabulary.
+      const asked = logprobs === undefined ? {} : { confidence: true as const, probabilities: logprobs > 0 };
       for await (const next of place.sequence.evaluateWithMetadata(last, asked, options)) {
         made.push(next.token);
         yield logprobs === undefined ? next : withLogprobs(next, logprobs);

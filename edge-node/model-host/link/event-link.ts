@@ -60,9 +60,10 @@ export class EventLink {
     this.#send({ ...QUIET, kind: REPLY.ANSWER, requestId, code }, body);
   }
 
-  /** An answer begins whose length nobody knows yet. */
-  begin(requestId: number): AnswerInPieces {
-    this.#sendHead({ ...QUIET, kind: REPLY.HEAD, requestId, bodyLength: UNKNOWN_LENGTH });
+  /** An answer begins whose length nobody knows yet. `isDoubtful`: its model is in doubt, as far as that was measured. */
+  begin(requestId: number, { isDoubtful = false }: { readonly isDoubtful?: boolean } = {}): AnswerInPieces {
+    const kind = isDoubtful ? REPLY.DOUBTFUL_HEAD : REPLY.HEAD;
+    this.#sendHead({ ...QUIET, kind, requestId, bodyLength: UNKNOWN_LENGTH });
     return new AnswerInPieces((head, body) => this.#send({ ...QUIET, ...head, requestId }, body));
   }
 

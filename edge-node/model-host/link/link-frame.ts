@@ -22,7 +22,8 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  *   reply:   u8 kind, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  *
- * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A HEAD carries no
+ * An answer is one ANSWER; or, when it is large or made bit by bit, one HEAD, any number of PIECE, one END. A DOUBTFUL_HEAD is
+ * the HEAD of a text whose request asked to measure the model's doubt, and whose model is in doubt. A HEAD carries no
  * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
  * times of the whole run, a code when the pieces are not all, and of an answer in text or embeddings an `AnswerEnd` as a body in JSON. Pieces of several answers may interleave.
  */
@@ -34,7 +35,7 @@ export const REQUEST_HEADER = 16;
 export const REPLY_HEADER = 28;
 
 export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3 } as const;
-export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5 } as const;
+export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5, DOUBTFUL_HEAD: 6 } as const;
 
 /** The host sends an answer that is no longer in one reply. */
 export const WHOLE_ANSWER_BYTES = 1_048_576;
@@ -69,7 +70,7 @@ export interface ReplyHead {
 
 /** Bytes of a reply's body that follow its header. */
 export const bytesBehind = ({ kind, bodyLength }: Pick<ReplyHead, "kind" | "bodyLength">): number =>
-  kind === REPLY.HEAD ? 0 : bodyLength;
+  kind === REPLY.HEAD || kind === REPLY.DOUBTFUL_HEAD ? 0 : bodyLength;
 
 /** What an answer says in its code byte: 0 is success. */
 export const ANSWER_CODES = [

@@ -5,9 +5,10 @@ import { GeneratedAnswer } from "../../../shared/openai/generate.ts";
 import type { TokenLogprob } from "../../../shared/openai/logprobs.ts";
 import type { Usage } from "../../../shared/text/usage.ts";
 import type { AnswerInPieces } from "../link/event-link.ts";
+import { Doubt } from "./doubt.ts";
 import { TextAssembler } from "./text-assembler.ts";
 import type { TextPlan } from "./text-plan.ts";
-import type { TextRuntime } from "./text-runtime.ts";
+import type { MadeToken, TextRuntime } from "./text-runtime.ts";
 import { TokenLog } from "./token-log.ts";
 import { ToolCallReader } from "./tool-calls.ts";
 
@@ -36,8 +37,11 @@ interface Parts {
   readonly runtime: TextRuntime;
   /** Of the model. */
   readonly version: string;
-  /** Called with the first token; from then on the answer has begun. */
-  readonly begin: () => AnswerInPieces;
+  /**
+   * Called with the first token, or when the model's doubt was measured where that was asked for; from then on the answer has
+   * begun.
+   */
+  readonly begin: (found: { readonly isDoubtful: boolean }) => AnswerInPieces;
   readonly isCancelled: () => boolean;
   /** A sign of life, while no answer comes of what is computed. */
   readonly onStep: () => void;
@@ -66,6 +70,8 @@ interface Shown {
  * Answers one request: its choices are generated side by side, and go out as they come or, unless it streams, at the end.
  * They take all places of the model but one, so that a request of many choices keeps nobody else out.
  *
+ * Where the model's doubt is measured the answer is held back until then: it may be given up for another model's.
+ *
  * It fails as a whole: when one choice does, when its reader is too slow, or when no token comes for too long. From then on
  * nothing is written, and the other choices end within a step.
  */
@@ -75,6 +81,10 @@ export class TextAnswer {
   readonly #facts: ConstructorParameters<typeof StreamedAnswer>[0];
   readonly #choices: Written[];
   #pieces: AnswerInPieces | undefined;
+  /** Of the first choice, while it is measured. */
+  #doubt: Doubt | undefined;
+  /** What was written meanwhile. */
+  #held = "";
   #wroteAt = -Infinity;
   #outputTokens = 0;
   #cachedTokens = 0;
@@ -92,6 +102,8 @@ export class TextAnswer {
     const id = `${api === "chat" ? "chatcmpl" : "cmpl"}-${randomBytes(ID_BYTES).toString("hex")}`;
     this.#parts = parts;
     this.#bounds = { ...BOUNDS, ...parts.bounds };
+    const { doubt } = parts.plan.question;
+    this.#doubt = doubt && new Doubt(doubt);
     // `send` rejects with it; a failure after that is no unhandled rejection.
     this.#failed.promise.catch(() => undefined);
     this.#facts = { api, id, created: Math.floor(Date.now() / 1_000), model: question.request.model };
@@ -198,6 +210,7 @@ export class TextAnswer {
         if (made === 1) await this.#begin(index);
         if (written.logprobs !== undefined) log.push(next);
         await show(assembler.push(next.token));
+        if (index === 0) await this.#measure(next);
         watch.came();
         if (assembler.isStopped || this.#isOver) break;
         if (made === plan.maxTokens) {
@@ -210,6 +223,7 @@ export class TextAnswer {
     }
     if (this.#isOver) return;
     if (made === 0) await this.#begin(index);
+    if (index === 0) await this.#endMeasure();
     await show(assembler.finish());
     if (reader) {
       const { text, calls } = reader.finish();
@@ -224,8 +238,25 @@ export class TextAnswer {
 
   async #begin(index: number): Promise<void> {
     if (this.#isOver) return;
-    this.#pieces ??= this.#parts.begin();
+    if (this.#doubt === undefined) this.#pieces ??= this.#parts.begin({ isDoubtful: false });
     if (this.#parts.plan.streams) await this.#write(this.#events.begin(index));
+  }
+
+  async #measure({ logprob = 0 }: MadeToken): Promise<void> {
+    if (this.#doubt === undefined) return;
+    this.#parts.onStep();
+    if (this.#doubt.add(logprob)) await this.#endMeasure();
+  }
+
+  /** Begins the answer with what was held back. */
+  async #endMeasure(): Promise<void> {
+    if (this.#doubt === undefined || this.#isOver) return;
+    const { isDoubtful } = this.#doubt;
+    this.#doubt = undefined;
+    this.#pieces = this.#parts.begin({ isDoubtful });
+    const held = this.#held;
+    this.#held = "";
+    await this.#write(held);
   }
 
   /** From its first token on a choice fails when none follows for too long. Returns what to call with each token. */
@@ -263,6 +294,10 @@ export class TextAnswer {
   async #write(text: string): Promise<void> {
     this.#wroteAt = performance.now();
     if (text === "" || this.#isOver) return;
+    if (this.#doubt !== undefined) {
+      this.#held += text;
+      return;
+    }
     const pieces = this.#pieces;
     if (pieces === undefined) throw new Error("an answer is written before it began");
     let rest = encoder.encode(text);

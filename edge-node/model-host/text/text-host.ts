@@ -78,7 +78,7 @@ export class TextHost {
         plan,
         runtime: this.#runtime,
         version: this.#version,
-        begin: () => this.#link.begin(requestId),
+        begin: (found) => this.#link.begin(requestId, found),
         isCancelled: () => running.isCancelled,
         onStep: () => this.#link.sendEvent({ event: "progress" }),
       });

@@ -61,6 +61,7 @@ export async function planText(question: TextQuestion, runtime: TextRuntime, cha
         presencePenalty: request.presence_penalty ?? 0,
         format,
         logprobs: logprobsOf(question),
+        ...(question.doubt && { measuredTokens: question.doubt.tokens }),
       },
     })),
   );

@@ -27,7 +27,7 @@ export interface TextRuntime {
 
 export interface MadeToken {
   readonly token: number;
-  /** Of it, and of the likeliest at its place: natural logarithms. Only where `Sampling.logprobs` asks for them. */
+  /** Of it, and of the likeliest at its place: natural logarithms. Only where `Sampling` asks for them. */
   readonly logprob?: number;
   readonly likely?: readonly { readonly token: number; readonly logprob: number }[];
 }
@@ -50,6 +50,8 @@ export interface Sampling {
   readonly format: AnswerFormat | undefined;
   /** How many of the likeliest tokens each token comes with; 0: only how likely it was itself; undefined: nothing. */
   readonly logprobs: number | undefined;
+  /** How many of the first tokens come with how likely they were themselves, whatever `logprobs` says. Default: none. */
+  readonly measuredTokens?: number;
 }
 
 /** The likeliest token each time. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cascadeSpec } from "./cascade-spec.ts";
 import { aliasName, instant, managedBy, objectName, versionNumber } from "./common.ts";
 import { nodeSelector } from "./node-selector.ts";
 import { rolloutSpec } from "./rollout-spec.ts";
@@ -125,6 +126,7 @@ export const deploymentSpec = z
       .describe(
         "How another version takes over: in waves, each of which has to prove itself, with a return to the version before. Without it replicas of the new version take over as soon as they are ready.",
       ),
+    cascade: cascadeSpec.optional(),
     limits: z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),
@@ -165,7 +167,9 @@ export const deploymentSpec = z
       })
       .default({ timeoutMs: 10_000 }),
   })
-  .superRefine(({ placement: { residency: where, edge, cloud } }, context) => {
+  .superRefine(({ name, cascade, placement: { residency: where, edge, cloud } }, context) => {
+    if (cascade?.to === name)
+      context.addIssue({ code: "custom", path: ["cascade", "to"], message: "must be another deployment" });
     const refuse = (kind: "edge" | "cloud"): void =>
       context.addIssue({
         code: "custom",

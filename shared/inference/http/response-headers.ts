@@ -19,6 +19,8 @@ export interface InferenceFacts {
     readonly etaMs: number | undefined;
     readonly candidates: number;
     readonly attempt: number;
+    /** Of a cascade: the rule that asked for the large model, and why it was not asked, or did not answer. */
+    readonly cascade?: { readonly rule?: string | undefined; readonly closed?: string | undefined } | undefined;
   };
 }
 
@@ -44,10 +46,12 @@ export function inferenceHeaders(
 }
 
 /** A structured field (RFC 9651): `placement="pl_7k2", reason=near-tie, eta=7, candidates=3, attempt=1`. */
-export function routeHeader({ placement, reason, etaMs, candidates, attempt }: InferenceFacts["route"]): string {
+export function routeHeader({ placement, reason, etaMs, candidates, attempt, cascade }: InferenceFacts["route"]): string {
   const who = placement === undefined ? "" : `placement="${placement}", `;
   const when = etaMs === undefined ? "" : `eta=${Math.round(etaMs)}, `;
-  return `${who}reason=${reason}, ${when}candidates=${candidates}, attempt=${attempt}`;
+  const by = cascade?.rule === undefined ? "" : `, rule=${cascade.rule}`;
+  const closed = cascade?.closed === undefined ? "" : `, closed=${cascade.closed}`;
+  return `${who}reason=${reason}, ${when}candidates=${candidates}, attempt=${attempt}${by}${closed}`;
 }
 
 function timingHeader(timing: readonly (readonly [phase: string, ms: number])[]): string {

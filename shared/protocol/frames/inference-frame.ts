@@ -43,6 +43,8 @@ export interface RequestMeta {
 export interface ResponseMeta {
   /** Error code from the catalog, when the status is not 200. */
   readonly code?: string;
+  /** Only of a response that becomes a stream: see its head. */
+  readonly doubtful?: true;
 }
 
 export interface RequestFrame {

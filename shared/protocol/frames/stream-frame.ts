@@ -32,7 +32,8 @@ export interface ResponseHeadFrame {
   readonly queueUs: number;
   /** Of the whole run when it is over by now, else 0: the trailers say it. */
   readonly computeUs: number;
-  readonly meta: { readonly code?: string };
+  /** `doubtful`: the model host measured its doubt, as it was asked to, and is in doubt. An older receiver ignores it. */
+  readonly meta: { readonly code?: string; readonly doubtful?: true };
 }
 
 export interface TrailersFrame {
@@ -187,9 +188,9 @@ function trailerMetaAt(bytes: Uint8Array, at: number, length: number): TrailersF
 }
 
 /** The meta that is all of the rest of a frame; undefined when it is not. */
-function metaAt(bytes: Uint8Array, at: number, length: number): { readonly code?: string } | undefined {
+function metaAt(bytes: Uint8Array, at: number, length: number): ResponseHeadFrame["meta"] | undefined {
   if (bytes.byteLength !== at + length) return undefined;
   const meta = parseMeta(bytes.subarray(at));
   const code = meta?.["code"];
-  return meta && (typeof code === "string" ? { code } : {});
+  return meta && { ...(typeof code === "string" && { code }), ...(meta["doubtful"] === true && { doubtful: true }) };
 }

@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { objectName } from "./common.ts";
+
+/** Tokens of an answer that may be held back while its model's doubt is measured. */
+export const MAX_DOUBT_TOKENS = 64;
+
+/**
+ * A deployment of a small model that has a large one behind it: callers name one model, and rules decide which requests the
+ * large one answers.
+ */
+export const cascadeSpec = z
+  .strictObject({
+    to: objectName.describe(
+      "The deployment of the large model. It is placed by its own specification, and answers its own callers too.",
+    ),
+    when: z
+      .strictObject({
+        doubt: z
+          .strictObject({
+            tokens: z
+              .number()
+              .int()
+              .min(1)
+              .max(MAX_DOUBT_TOKENS)
+              .default(8)
+              .describe("First tokens of the small model's answer that are measured. They are held back until then."),
+            meanLogprob: z
+              .number()
+              .min(-100)
+              .max(0)
+              .describe("The large model is asked when the mean of their log-probabilities is below this."),
+          })
+          .optional()
+          .describe("Asks for the large model when the small one is in doubt. Not for models that an engine executes."),
+        promptCharacters: z
+          .number()
+          .int()
+          .min(1)
+          .max(16_777_216)
+          .optional()
+          .describe("Asks for the large model when the prompt has more characters, or does not fit the small one's context."),
+      })
+      .default({})
+      .describe("What asks for the large model, beside a caller's `Skerry-Cascade: large`."),
+    uploadBudget: z
+      .strictObject({
+        bytes: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+        seconds: z.number().int().min(1).max(2_678_400),
+      })
+      .optional()
+      .describe(
+        "Most bytes of requests that go to cloud nodes within so many seconds because of this cascade; each control plane counts its own. Default: any number.",
+      ),
+  })
+  .describe("Text models only: a larger model behind this one, for requests that this one should not answer.");
+export type CascadeSpec = z.infer<typeof cascadeSpec>;
