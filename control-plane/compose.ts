@@ -153,6 +153,8 @@ export async function composeControlPlane(
     awaitedUntil: (nodeIds) => readiness.awaitedUntil(nodeIds),
     clock,
     random,
+    recordEvent,
+    onCascade: (outcome) => metrics.cascade(outcome),
     onWaiting() {
       demand.urgent();
       loop.trigger("request-waits");

@@ -26,7 +26,21 @@ export interface Metrics {
   /** Bytes of artifacts that were sent to nodes. */
   bytesPushed(bytes: number): void;
   objectStoreAsked(request: MeasuredStoreRequest): void;
+  cascade(outcome: CascadeOutcome): void;
 }
+
+/** Of a deployment that has a large model behind it. */
+export type CascadeOutcome =
+  | {
+      readonly kind: "asked";
+      readonly deployment: string;
+      /** What asked for the large model; undefined: the cascade was closed, so that no rule was looked at. */
+      readonly rule: string | undefined;
+      /** `escalated`, or why the large model did not answer. */
+      readonly outcome: string;
+    }
+  /** Bytes of a request went to a cloud node. */
+  | { readonly kind: "uploaded"; readonly deployment: string; readonly bytes: number };
 
 export interface MeasuredInference {
   /** Undefined when there is no such model, or the caller may not ask for it. */

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { Observations, Tally } from "./buffered.ts";
 import type {
+  CascadeOutcome,
   FleetCounts,
   MeasuredInference,
   MeasuredStoreRequest,
@@ -42,6 +43,9 @@ export class PrometheusMetrics implements Metrics {
   readonly #pushed: Counter;
   readonly #objectStoreSeconds: Histogram<"operation" | "outcome">;
   readonly #eventsDropped: Counter;
+  readonly #deployments = new Label();
+  readonly #cascades: Counter<"deployment" | "rule" | "outcome">;
+  readonly #cascadeBytes: Counter<"deployment">;
 
   /** `counts` is asked on every scrape. */
   constructor(counts: () => FleetCounts) {
@@ -128,6 +132,18 @@ export class PrometheusMetrics implements Metrics {
     this.#eventsDropped = new Counter({
       name: "skerry_events_dropped_total",
       help: "Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away",
+      registers,
+    });
+    this.#cascades = new Counter({
+      name: "skerry_cascades_total",
+      help: "Requests of cascades for which a rule asked for the large model, by what became of that; rule none: the cascade was closed before",
+      labelNames: ["deployment", "rule", "outcome"],
+      registers,
+    });
+    this.#cascadeBytes = new Counter({
+      name: "skerry_cascade_uploaded_bytes_total",
+      help: "Bytes of requests that went to cloud nodes because of a cascade",
+      labelNames: ["deployment"],
       registers,
     });
     this.#pushed = new Counter({
@@ -270,6 +286,12 @@ export class PrometheusMetrics implements Metrics {
 
   objectStoreAsked({ operation, isAnswered, seconds }: MeasuredStoreRequest): void {
     this.#objectStoreSeconds.observe({ operation, outcome: isAnswered ? "answered" : "failed" }, seconds);
+  }
+
+  cascade(outcome: CascadeOutcome): void {
+    const deployment = this.#deployments.of(outcome.deployment);
+    if (outcome.kind === "uploaded") this.#cascadeBytes.inc({ deployment }, outcome.bytes);
+    else this.#cascades.inc({ deployment, rule: outcome.rule ?? "none", outcome: outcome.outcome });
   }
 
   eventsDropped(count: number): void {

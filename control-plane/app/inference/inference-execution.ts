@@ -15,6 +15,11 @@ export interface ResolvedRequest extends AttemptContext {
   readonly ready: readonly ReadyPlacement[];
   readonly policy: RoutePolicy;
   readonly stats: ModelStats;
+  /** Default: every candidate may be asked. */
+  readonly gate?: {
+    readonly mayAsk: (candidate: ServingCandidate) => boolean;
+    readonly onAsked: (candidate: ServingCandidate) => void;
+  };
 }
 
 interface Parts {
@@ -97,7 +102,7 @@ export class InferenceExecution {
   }
 
   #choose(): Pick<ServingCandidate> {
-    const { request, ready, policy, deadline } = this.#resolved;
+    const { request, ready, policy, deadline, gate } = this.#resolved;
     const { routes, clock, random } = this.#parts;
     const now = clock.now();
     const set = routes.candidates(ready, { residency: request.residency, now });
@@ -107,7 +112,10 @@ export class InferenceExecution {
       now,
       random,
       timeLeftMs: deadline - now,
-      mayTake: ({ nodeId, path }) => path.inference !== undefined && !this.#asked.includes(nodeId),
+      mayTake: (candidate) =>
+        candidate.path.inference !== undefined &&
+        !this.#asked.includes(candidate.nodeId) &&
+        gate?.mayAsk(candidate) !== false,
       prefer: prefer?.kind,
       sloMs: policy.sloMs,
       session,
@@ -123,6 +131,7 @@ export class InferenceExecution {
     const { clock } = this.#parts;
     const { deadline, stats, request } = this.#resolved;
     this.#asked.push(candidate.nodeId);
+    this.#resolved.gate?.onAsked(candidate);
     // How long the prompt of a text takes is not known here; a node that is gone says so by its channel.
     const isPatient = isPinned(request) || request.asks === "text";
     const waitsOn = !mayGiveUp || considered === 1 || why === "only" || isPatient || !stats.retries.hasCredit;

@@ -4,6 +4,8 @@ import type { ErrorCode } from "../../../shared/base/errors.ts";
 import type { Preference } from "../../../shared/inference/http/request-headers.ts";
 import type { ModelKind } from "../../../shared/text/model-kind.ts";
 import type { NodeStream } from "./pending-requests.ts";
+import type { CascadeClosing } from "../../core/cascade/opening.ts";
+import type { CascadeQuestion, CascadeRule } from "../../core/cascade/rules.ts";
 import type { PickReason } from "../../core/routing/pick.ts";
 
 /** One inference as it entered: routed by its URL and headers, its body never read by the control plane. */
@@ -15,6 +17,8 @@ export interface InferenceRequest {
   readonly asks?: ModelKind;
   /** Of a request for text: the hash of the session that it belongs to. */
   readonly session?: number;
+  /** Of a request for text: what decides whether a cascade asks its large model. */
+  readonly cascade?: CascadeQuestion;
   /** Requests with the same key go to the same version while a rollout divides them; a session does too. */
   readonly sticky?: string | undefined;
   /** The Open Inference Protocol body in the pieces in which it came. There until the request is answered, no longer. */
@@ -47,6 +51,8 @@ export interface InferenceResponse {
    * its end or cancels it.
    */
   readonly body: OwnedBytes | NodeStream;
+  /** The model was asked to measure its doubt, and is in doubt. */
+  readonly isDoubtful?: boolean;
   /** Undefined when no node was asked. */
   readonly node: string | undefined;
   /** `digits:3` */
@@ -62,7 +68,16 @@ export interface InferenceResponse {
 }
 
 /** Why this node, or why none; docs/routing.md explains each. */
-export type RouteReason = PickReason | "pinned" | "retry" | "hedge" | "busy" | "late" | "none-ready" | "draining";
+export type RouteReason =
+  | PickReason
+  | "pinned"
+  | "retry"
+  | "hedge"
+  | "cascade"
+  | "busy"
+  | "late"
+  | "none-ready"
+  | "draining";
 
 /** Why this node: the `Skerry-Route` header. */
 export interface RouteNote {
@@ -71,4 +86,11 @@ export interface RouteNote {
   readonly etaMs: number | undefined;
   readonly candidates: number;
   readonly attempt: number;
+  readonly cascade?: CascadeNote;
+}
+
+/** Of a cascade: the rule that asked for the large model, and why its answer is not this one. */
+export interface CascadeNote {
+  readonly rule?: CascadeRule | undefined;
+  readonly closed?: CascadeClosing;
 }

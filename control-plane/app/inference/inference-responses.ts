@@ -55,6 +55,7 @@ export function answerFrom(
     retryAfterMs: code !== undefined && ERRORS[code].retryable ? RETRY_AFTER_MS : undefined,
     headerLength: response.headerLength,
     body: response.body,
+    isDoubtful: response.meta.doubtful === true,
     node,
     modelVersion: versionKey(model, version),
     route: response.wasNotExecuted ? { ...route, reason: refusalReason(response.status) } : route,

@@ -1,3 +1,4 @@
+import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { encodeCancel } from "../../../shared/protocol/frames/inference-frame.ts";
 import { MAX_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
@@ -6,7 +7,10 @@ import type { Random } from "../../../shared/base/random.ts";
 import { resolve, type ReadyPlacement, type Resolved } from "../../core/routing/table.ts";
 import { chooseVersion } from "../../core/routing/version-split.ts";
 import type { Demand } from "../../core/scaling/demand.ts";
+import type { NewEvent } from "../../ports/events.ts";
+import type { CascadeOutcome } from "../../ports/metrics.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
+import { Cascades, type CascadeState } from "./cascades.ts";
 import { DemandMeter, figuresOfReplicas, type DemandOf } from "./demand-meter.ts";
 import { InferenceExecution, isForbidden, type ResolvedRequest } from "./inference-execution.ts";
 import { refusal } from "./inference-responses.ts";
@@ -32,9 +36,17 @@ interface Parts {
   readonly evidence: EvidenceMeter;
   /** A request waits for the first replica of its deployment. Called once for each. */
   readonly onWaiting?: () => void;
+  readonly recordEvent: (event: NewEvent) => void;
+  readonly onCascade: (outcome: CascadeOutcome) => void;
 }
 
 type Found = Extract<Resolved, { kind: "found" }>;
+type Common = Omit<ResolvedRequest, "version" | "ready" | "policy" | "gate">;
+
+interface Served {
+  readonly answer: InferenceResponse;
+  readonly by: Found;
+}
 
 /**
  * Resolves the URL of an inference to a version and its ready placements, and begins its execution. It also ends, by a
@@ -47,6 +59,7 @@ export class InferenceService {
   readonly #demand = new DemandMeter();
   readonly #waits: ReplicaWaits;
   readonly #shadows: ShadowCopies;
+  readonly #cascades: Cascades;
   #cancelSweep: () => void = () => undefined;
   #isDraining = false;
 
@@ -55,6 +68,8 @@ export class InferenceService {
     this.#routes = new RouteCache(parts);
     this.#waits = new ReplicaWaits(parts.clock);
     this.#shadows = new ShadowCopies({ ...parts, routes: this.#routes });
+    const { onCascade: onOutcome } = parts;
+    this.#cascades = new Cascades({ ...parts, routes: this.#routes, demand: this.#demand, onOutcome });
   }
 
   start(): void {
@@ -104,8 +119,8 @@ export class InferenceService {
     const deadline = startedAt + Math.min(request.timeoutMs ?? policy.timeoutMs, MAX_DEADLINE_MS);
     const stats = telemetry.ofModel(request.model);
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
-    const { answer, by } = await this.#serve(resolved, { request, startedAt, deadline, stats });
-    if (answer.status === 200) stats.answerTimes.add(clock.now() - startedAt);
+    const { answer, by } = await this.#answer(resolved, { request, startedAt, deadline, stats });
+    if (answer.status === 200 && answer.route.reason !== "cascade") stats.answerTimes.add(clock.now() - startedAt);
     if (by.measured !== undefined) {
       this.#count(by, answer, startedAt);
       if (by.measured.copies) this.#shadows.answered(request, answer, { measured: by.measured, policy: by.policy });
@@ -117,15 +132,36 @@ export class InferenceService {
     return answer;
   }
 
+  /** What this control plane knows of a deployment's cascade. */
+  cascadeState(deployment: string, spec: CascadeSpec): CascadeState {
+    return this.#cascades.stateOf(deployment, spec);
+  }
+
+  /** A request that names a version or a node asks for these and nothing else: no cascade then. */
+  async #answer(first: Found, common: Common): Promise<Served> {
+    const { cascade, deployment } = first;
+    const { request, startedAt, deadline } = common;
+    const isAlone = cascade === undefined || request.asks !== "text" || request.prefer?.kind === "node";
+    if (isAlone || deployment === undefined) return this.#serve(first, common);
+    let by = first;
+    const answer = await this.#cascades.answer(
+      { deployment, cascade, request, startedAt, deadline },
+      async (asked) => {
+        const served = await this.#serve(first, { ...common, request: asked });
+        ({ by } = served);
+        return served.answer;
+      },
+    );
+    // The large model's answers say nothing about versions of the small one.
+    return { answer, by: answer.route.reason === "cascade" ? { ...by, measured: undefined } : by };
+  }
+
   #resolve({ model, version, site, sticky, session }: InferenceRequest): Resolved {
     const key = sticky ?? (session === undefined ? undefined : String(session));
     return resolve(this.#routes.table(), { model, version, site, sticky: key }, this.#parts.random);
   }
 
-  async #serve(
-    first: Found,
-    common: Omit<ResolvedRequest, "version" | "ready" | "policy">,
-  ): Promise<{ readonly answer: InferenceResponse; readonly by: Found }> {
+  async #serve(first: Found, common: Common): Promise<Served> {
     const { clock, random, onWaiting } = this.#parts;
     const { request, deadline, startedAt, stats } = common;
     stats.retries.earn();

@@ -1,3 +1,5 @@
+import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
+import type { Residency } from "../../../shared/api/v1/deployments.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { kindOf, type ModelKind } from "../../../shared/text/model-kind.ts";
@@ -37,6 +39,8 @@ export interface DeploymentRoutes {
   /** Whether requests can bring it a replica. */
   readonly canGrow: boolean;
   readonly policy: RoutePolicy;
+  /** Set where it has a large model behind it. */
+  readonly cascade?: DeclaredCascade | undefined;
   /** Who answers requests that name no version: ready versions only, and none while nothing is ready. */
   readonly shares: readonly VersionShare[];
   /** The rollout for which their answers are counted. */
@@ -55,6 +59,12 @@ export interface RoutePolicy {
   readonly sloMs: number | undefined;
   /** Whether a late request may be sent a second time. */
   readonly hedge: boolean;
+}
+
+export interface DeclaredCascade {
+  readonly spec: CascadeSpec;
+  /** Of the deployment that declares it; it holds for the large model too. */
+  readonly residency: Residency;
 }
 
 export interface ReadyPlacement {
@@ -148,6 +158,7 @@ function routesOf(fleet: Fleet, deployment: FleetDeployment, placements: readonl
     target: targetVersion(fleet, deployment),
     canGrow: canGrow(deployment.spec),
     policy: { timeoutMs: limits.timeoutMs, sloMs: slo?.p95Ms, hedge: slo?.hedge ?? false },
+    cascade: deployment.spec.cascade && { spec: deployment.spec.cascade, residency: where.residency },
     shares: sharesOf(fleet, deployment, voters),
     measured: measuredRollout(deployment),
     byVersion,
@@ -181,6 +192,8 @@ export type Resolved =
       readonly mayWait: boolean;
       /** The rollout that divides the requests which name no version, while it is measured. */
       readonly measured?: MeasuredRollout | undefined;
+      /** Of the deployment that decided. */
+      readonly cascade?: DeclaredCascade | undefined;
     }
   /** 404: no such model, version or alias, or nothing deploys it. */
   | { readonly kind: "unknown"; readonly detail: string };
@@ -204,7 +217,26 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
       detail: `model ${request.model} has no deployment; create one with \`skerry apply\`, or name a version in the path`,
     };
   }
-  const version = chooseVersion(deployment.shares, random, stickyTo(deployment, request.sticky)) ?? 0;
+  return foundIn(routes, deployment, { sticky: request.sticky, random });
+}
+
+/** Which version of one deployment answers; undefined when there is no such deployment of the model. */
+export function resolveDeployment(
+  table: RouteTable,
+  { model, name, sticky }: { readonly model: string; readonly name: string; readonly sticky: string | undefined },
+  random: Chance,
+): Extract<Resolved, { kind: "found" }> | undefined {
+  const routes = table.byModel.get(model);
+  const deployment = routes?.deployments.find((each) => each.name === name);
+  return routes && deployment && foundIn(routes, deployment, { sticky, random });
+}
+
+function foundIn(
+  routes: ModelRoutes,
+  deployment: DeploymentRoutes,
+  { sticky, random }: { readonly sticky: string | undefined; readonly random: Chance },
+): Extract<Resolved, { kind: "found" }> {
+  const version = chooseVersion(deployment.shares, random, stickyTo(deployment, sticky)) ?? 0;
   return {
     kind: "found",
     version,
@@ -214,6 +246,7 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
     deployment: deployment.name,
     mayWait: deployment.canGrow && deployment.target !== undefined,
     measured: deployment.measured,
+    cascade: deployment.cascade,
   };
 }
 

@@ -11,6 +11,7 @@ import { type ModelTarget, pathOf } from "../../../../shared/inference/http/path
 import { readBody, wholeBody } from "../../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders } from "../../../../shared/inference/http/request-headers.ts";
 import {
+  cascadeOf,
   decodeAsked,
   type DecodedRequest,
   noSuchModel,
@@ -166,6 +167,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
         ...target,
         ...headers,
         asks: decoded.asks,
+        cascade: { wants: cascadeOf(request.headers), promptCharacters: decoded.promptCharacters },
         // Of one key alone: caches are not shared among keys.
         ...(session !== undefined && {
           session: stableHash(`${asked.caller.keyId} ${sessionIdOf(request.headers) ?? session}`),

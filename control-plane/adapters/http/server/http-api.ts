@@ -151,6 +151,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
     eventsDropped: (count) => metrics.eventsDropped(count),
     objectStoreAsked: (request) => metrics.objectStoreAsked(request),
+    cascade: (outcome) => metrics.cascade(outcome),
     textAnswered: (text) => metrics.textAnswered(text),
     embeddingsAnswered: (embeddings) => metrics.embeddingsAnswered(embeddings),
     inferenceAnswered(inference) {

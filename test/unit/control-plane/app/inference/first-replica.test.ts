@@ -92,6 +92,8 @@ async function aRouter(deployment: FleetDeployment = scaling) {
     awaitedUntil: () => undefined,
     clock,
     random: seededRandom(1),
+    recordEvent: () => undefined,
+    onCascade: () => undefined,
     onWaiting: () => void (waits += 1),
   });
   service.start();

@@ -122,6 +122,8 @@ export async function aService({
     awaitedUntil,
     clock,
     random: seededRandom(1),
+    recordEvent: () => undefined,
+    onCascade: () => undefined,
   });
   service.start();
   /** The node that was asked first, and the one that was asked after it. */

@@ -1,0 +1,302 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { Random } from "../../../shared/base/random.ts";
+import { release } from "../../../shared/bytes/owned-bytes.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
+import { withDoubt } from "../../../shared/openai/doubt.ts";
+import {
+  began,
+  type Breaker,
+  CLOSED,
+  completed,
+  failed,
+  OPENS_AFTER,
+  sent,
+  undecided,
+} from "../../core/cascade/breaker.ts";
+import { type CascadeClosing, type Opening, openingOf } from "../../core/cascade/opening.ts";
+import { askedAfter, askedBefore, type CascadeRule, measureOf } from "../../core/cascade/rules.ts";
+import { UploadBudget } from "../../core/cascade/upload-budget.ts";
+import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
+import { type DeclaredCascade, resolveDeployment, type Resolved } from "../../core/routing/table.ts";
+import type { NewEvent } from "../../ports/events.ts";
+import type { CascadeOutcome } from "../../ports/metrics.ts";
+import type { FleetCache } from "../fleet/fleet-cache.ts";
+import type { DemandMeter } from "./demand-meter.ts";
+import { InferenceExecution } from "./inference-execution.ts";
+import { bodyBytes, type CascadeNote, type InferenceRequest, type InferenceResponse } from "./inference-request.ts";
+import type { RouteCache } from "./route-cache.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+export interface CascadeParts {
+  readonly fleet: FleetCache;
+  readonly routes: RouteCache;
+  readonly telemetry: Telemetry;
+  readonly demand: DemandMeter;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly recordEvent: (event: NewEvent) => void;
+  readonly onOutcome: (outcome: CascadeOutcome) => void;
+}
+
+type Found = Extract<Resolved, { kind: "found" }>;
+
+interface Asked {
+  readonly deployment: string;
+  readonly cascade: DeclaredCascade;
+  readonly request: InferenceRequest;
+  readonly startedAt: number;
+  readonly deadline: number;
+}
+
+interface Large {
+  readonly model: string;
+  readonly found: Found;
+}
+
+type LargeEnd =
+  | { readonly kind: "answered"; readonly answer: InferenceResponse }
+  | { readonly kind: "closed"; readonly why: CascadeClosing };
+
+/** What this control plane knows of a cascade, beside its specification. */
+export interface CascadeState {
+  readonly breaker: Breaker["state"];
+  /** Bytes that may be sent to cloud nodes now; undefined: any number. */
+  readonly leftBytes: number | undefined;
+}
+
+/** A deadline that one caller chose too short says nothing about the large model. In ms. */
+const AMPLE_MS = 1_000;
+/** A large model that is full, or has no replica, is not at fault. */
+const UNDECIDED: ReadonlySet<CascadeClosing> = new Set(["residency", "unavailable", "deadline", "busy", "refused"]);
+
+/**
+ * Executes requests of deployments that have a large model behind them: core/cascade decides, this asks. A request is asked
+ * of the small model, of the large one, or of one after the other; the caller gets the answer of one, from its first byte. An
+ * answer in doubt waits unread while the large model is asked, and is taken when that gives none.
+ */
+export class Cascades {
+  readonly #parts: CascadeParts;
+  /** By the deployment of the large model. */
+  readonly #breakers = new Map<string, Breaker>();
+  /** By the deployment that declares the cascade. */
+  readonly #budgets = new Map<string, UploadBudget>();
+
+  constructor(parts: CascadeParts) {
+    this.#parts = parts;
+  }
+
+  stateOf(deployment: string, { to, uploadBudget }: DeclaredCascade["spec"]): CascadeState {
+    const now = this.#parts.clock.now();
+    const breaker = this.#breakers.get(to) ?? CLOSED;
+    return {
+      breaker: breaker.state,
+      leftBytes: uploadBudget && this.#budgetOf(deployment, uploadBudget).leftBytes(now),
+    };
+  }
+
+  /** Always answers. `askSmall` executes a request at the small model. */
+  async answer(
+    asked: Asked,
+    askSmall: (request: InferenceRequest) => Promise<InferenceResponse>,
+  ): Promise<InferenceResponse> {
+    const { request, cascade } = asked;
+    const { when } = cascade.spec;
+    const { cascade: question = { wants: undefined, promptCharacters: 0 } } = request;
+    const before = askedBefore(when, question);
+    if (before !== undefined) {
+      const large = await this.#askLarge(before, asked);
+      if (large.kind === "answered") return large.answer;
+      return noted(await askSmall(request), { rule: before, closed: large.why });
+    }
+    const measure = measureOf(when, question);
+    // No answer is held back while nothing could follow from it.
+    const opening = measure && this.#openingOf(asked, this.#largeOf(asked));
+    if (opening?.kind === "closed") {
+      this.#count(asked, undefined, opening.why);
+      return noted(await askSmall(request), { closed: opening.why });
+    }
+    const cancellation = new Cancellation();
+    request.cancellation.onCancel(() => cancellation.cancel());
+    const body = measure === undefined ? request.body : withDoubt(request.body, measure);
+    const small = await askSmall({ ...request, body, cancellation });
+    const isTooLong = small.code === "CONTEXT_TOO_LONG";
+    const rule = askedAfter(when, question, { isDoubtful: small.isDoubtful === true, isTooLong });
+    if (rule === undefined || request.cancellation.isCancelled) return small;
+    const large = await this.#askLarge(rule, asked);
+    if (large.kind === "closed") return noted(small, { rule, closed: large.why });
+    if (small.body instanceof Uint8Array) release(small.body);
+    cancellation.cancel();
+    return large.answer;
+  }
+
+  async #askLarge(rule: CascadeRule, asked: Asked): Promise<LargeEnd> {
+    const large = this.#largeOf(asked);
+    const opening = this.#openingOf(asked, large);
+    const { to } = asked.cascade.spec;
+    const { clock, demand } = this.#parts;
+    if (large !== undefined) demand.arrived({ deployment: to, model: large.model }, clock.now());
+    const ended = (): void => {
+      if (large !== undefined) demand.ended(to);
+    };
+    if (large === undefined || opening.kind === "closed") {
+      ended();
+      const why = opening.kind === "closed" ? opening.why : "unavailable";
+      this.#count(asked, rule, why);
+      return { kind: "closed", why };
+    }
+    const end = await this.#execute(rule, asked, { large, opening });
+    if (end.kind === "answered" && "ended" in end.answer.body) void end.answer.body.ended.then(ended);
+    else ended();
+    this.#count(asked, rule, end.kind === "answered" ? "escalated" : end.why);
+    return end;
+  }
+
+  async #execute(
+    rule: CascadeRule,
+    asked: Asked,
+    { large, opening }: { readonly large: Large; readonly opening: Extract<Opening, { kind: "open" }> },
+  ): Promise<LargeEnd> {
+    const { routes, telemetry, clock, random } = this.#parts;
+    const { deployment, cascade, request, startedAt } = asked;
+    const { to, uploadBudget } = cascade.spec;
+    const { model, found } = large;
+    const now = clock.now();
+    this.#become(to, (breaker) => sent(breaker, now));
+    const bytes = bodyBytes(request);
+    const budget = uploadBudget && this.#budgetOf(deployment, uploadBudget);
+    const isEdgeOnly = cascade.residency === "edge-only";
+    const stats = telemetry.ofModel(model);
+    stats.retries.earn();
+    const execution = new InferenceExecution(
+      {
+        request: { ...request, model, ...(isEdgeOnly && { residency: "edge-only" as const }) },
+        startedAt,
+        deadline: now + opening.withinMs,
+        version: found.version,
+        ready: found.ready,
+        policy: found.policy,
+        stats,
+        gate: {
+          mayAsk: ({ kind }) =>
+            opening.kinds.has(kind) && (kind === "edge" || budget?.has(bytes, clock.now()) !== false),
+          onAsked: ({ kind }) => {
+            if (kind === "edge") return;
+            budget?.take(bytes, clock.now());
+            this.#parts.onOutcome({ kind: "uploaded", deployment, bytes });
+          },
+        },
+      },
+      { routes, clock, random },
+    );
+    const answer = await execution.run();
+    const why = whyNotTaken(answer);
+    if (why === undefined) {
+      this.#watch(to, answer);
+      const route = { ...answer.route, reason: "cascade" as const, cascade: { rule } };
+      return { kind: "answered", answer: { ...answer, route } };
+    }
+    const isFault = !UNDECIDED.has(why) && isAmple(answer, opening.withinMs);
+    if (isFault) this.#failed(to);
+    else this.#become(to, (breaker) => undecided(breaker, clock.now()));
+    // The caller went away: nobody needs another answer.
+    if (answer.code === "CANCELLED") return { kind: "answered", answer };
+    if (answer.body instanceof Uint8Array) release(answer.body);
+    else answer.body.cancel();
+    return { kind: "closed", why };
+  }
+
+  /** Notes how an answer that has begun goes on. */
+  #watch(to: string, { body }: InferenceResponse): void {
+    this.#become(to, began);
+    if (body instanceof Uint8Array) return this.#become(to, completed);
+    void body.ended.then((end) => {
+      if (end.kind === "complete") this.#become(to, completed);
+      else if (end.kind === "failed") this.#failed(to);
+    });
+  }
+
+  #failed(to: string): void {
+    const { clock, random } = this.#parts;
+    this.#become(to, (breaker) => failed(breaker, clock.now(), random.next()));
+  }
+
+  #become(to: string, next: (breaker: Breaker) => Breaker): void {
+    const { clock, recordEvent, fleet } = this.#parts;
+    const before = this.#breakers.get(to) ?? CLOSED;
+    const after = next(before);
+    if (after === before) return;
+    // Those of deployments that are gone.
+    const { deployments } = fleet.snapshot();
+    for (const name of this.#breakers.keys()) if (!deployments.has(name)) this.#breakers.delete(name);
+    this.#breakers.set(to, after);
+    const object = `deployment/${to}`;
+    if (after.state === "open" && before.state === "closed") {
+      const seconds = Math.round((after.until - clock.now()) / 1_000);
+      const message = `${to} failed ${OPENS_AFTER} times in a row: cascades to it answer from their small models for ${seconds} s, until one request may try it`;
+      recordEvent({ type: "Warning", reason: "CascadeOpened", object, message });
+    }
+    if (after.state === "closed" && before.state === "trying") {
+      const message = `${to} answers again: cascades ask it as before`;
+      recordEvent({ type: "Normal", reason: "CascadeClosed", object, message });
+    }
+  }
+
+  #openingOf({ deployment, cascade, request, deadline }: Asked, large: Large | undefined): Opening {
+    const { clock } = this.#parts;
+    const now = clock.now();
+    const { to, uploadBudget } = cascade.spec;
+    return openingOf({
+      readyOn: new Set(large?.found.ready.map(({ kind }) => kind)),
+      residency: cascade.residency,
+      isEdgeOnly: request.residency === "edge-only",
+      breaker: this.#breakers.get(to) ?? CLOSED,
+      budget: uploadBudget && this.#budgetOf(deployment, uploadBudget),
+      bytes: bodyBytes(request),
+      deadline,
+      now,
+    });
+  }
+
+  /** Undefined while there is no such deployment, and when its model writes no text. */
+  #largeOf({ cascade, request: { sticky, session } }: Asked): Large | undefined {
+    const { fleet, routes, random } = this.#parts;
+    const { to: name } = cascade.spec;
+    const model = fleet.snapshot().deployments.get(name)?.spec.model;
+    if (model === undefined) return undefined;
+    const key = sticky ?? (session === undefined ? undefined : String(session));
+    const found = resolveDeployment(routes.table(), { model, name, sticky: key }, random);
+    return found?.asks === undefined || found.asks === "text" ? found && { model, found } : undefined;
+  }
+
+  #budgetOf(deployment: string, { bytes, seconds }: { readonly bytes: number; readonly seconds: number }): UploadBudget {
+    const known = this.#budgets.get(deployment);
+    if (known?.bytes === bytes && known.seconds === seconds) return known;
+    const { deployments } = this.#parts.fleet.snapshot();
+    for (const name of this.#budgets.keys()) if (!deployments.has(name)) this.#budgets.delete(name);
+    const budget = new UploadBudget({ bytes, seconds });
+    this.#budgets.set(deployment, budget);
+    return budget;
+  }
+
+  #count({ deployment }: Asked, rule: CascadeRule | undefined, outcome: "escalated" | CascadeClosing): void {
+    this.#parts.onOutcome({ kind: "asked", deployment, rule, outcome });
+  }
+}
+
+const noted = (answer: InferenceResponse, cascade: CascadeNote): InferenceResponse => ({
+  ...answer,
+  route: { ...answer.route, cascade },
+});
+
+/** Undefined: this is the answer. */
+function whyNotTaken({ status, code, node, route }: InferenceResponse): CascadeClosing | undefined {
+  if (status === 200) return undefined;
+  if (code === "RESIDENCY_UNSATISFIABLE" || code === "EDGE_ONLY") return "residency";
+  if (node === undefined) return route.reason === "late" ? "deadline" : "unavailable";
+  if (code === "QUEUE_FULL") return "busy";
+  if (code === "MODEL_NOT_READY" || code === "DRAINING") return "unavailable";
+  return status < 500 ? "refused" : "failed";
+}
+
+const isAmple = ({ code, route }: InferenceResponse, withinMs: number): boolean =>
+  code !== "DEADLINE_EXCEEDED" || withinMs >= Math.max(AMPLE_MS, attemptTimeoutMs(route.etaMs ?? 0));
