@@ -192,7 +192,14 @@ export async function composeControlPlane(
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
-  const deployments = new DeploymentAdmin({ store: postgres.deployments, fleet, clock, timings, publicUrl });
+  const deployments = new DeploymentAdmin({
+    store: postgres.deployments,
+    fleet,
+    clock,
+    timings,
+    publicUrl,
+    cascadeState: (name, spec) => inference.cascadeState(name, spec),
+  });
   const nodes = new NodeAdmin({ store: postgres.nodes, fleet, clock, timings });
   const watches = createFleetWatches({
     instance: replica,

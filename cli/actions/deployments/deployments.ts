@@ -5,6 +5,7 @@ import {
   placement,
   type Placement,
 } from "../../../shared/api/v1/deployments.ts";
+import { cascadeRules } from "../../../shared/api/v1/cascade-spec.ts";
 import { type ApiClient, decode } from "../../api/client.ts";
 import { type ListOptions, readList } from "../../api/lists.ts";
 import { watchList } from "../../api/watch-list.ts";
@@ -113,6 +114,7 @@ async function describe(run: CommandContext, api: ApiClient, of: Deployment): Pr
       ["Serves", status.activeVersion === null ? "nothing yet" : `version ${status.activeVersion}`],
       ["Replicas", [kind("edge", status.edge), kind("cloud", status.cloud)].join("\n")],
       ["Residency", spec.placement.residency],
+      ["Cascade", cascadeText(spec)],
       ["Priority", spec.priority === undefined ? "" : String(spec.priority)],
       [
         "Generation",
@@ -147,6 +149,17 @@ async function describe(run: CommandContext, api: ApiClient, of: Deployment): Pr
   const runs = wide ? "" : sharedRuns(items);
   return [fields, conditions, ...(items.length > 0 ? [replicas] : []), ...(runs === "" ? [] : [runs])].join("\n\n");
 }
+
+const cascadeText = ({ cascade }: Deployment["spec"]): string =>
+  cascade === undefined
+    ? ""
+    : [
+        `${cascade.to} answers`,
+        ...cascadeRules(cascade).map((rule) => `  ${rule}`),
+        ...(cascade.uploadBudget === undefined
+          ? []
+          : [`with at most ${cascade.uploadBudget.bytes} bytes to cloud nodes in ${cascade.uploadBudget.seconds} s`]),
+      ].join("\n");
 
 /** One line for each answer to whether requests share runs, with the nodes that give it. */
 function sharedRuns(placements: readonly Placement[]): string {

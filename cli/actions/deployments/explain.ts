@@ -33,7 +33,18 @@ function describe(answer: ExplainResponse, paint: Style): string {
   const now = answer.now.map((record) =>
     [paint.strong(`If it were decided now (${record.kind})`), ...recordLines(record, paint)].join("\n"),
   );
-  return [...(placed.length === 0 ? ["It has no placement."] : placed), ...now].join("\n\n");
+  const cascade = answer.cascade === null ? [] : [cascadeLines(answer.cascade, paint)];
+  return [...(placed.length === 0 ? ["It has no placement."] : placed), ...now, ...cascade].join("\n\n");
+}
+
+function cascadeLines(
+  { to, sentence, breaker, leftBytes }: NonNullable<ExplainResponse["cascade"]>,
+  paint: Style,
+): string {
+  const lines = [`${paint.strong("Cascade")}  ${sentence}`];
+  if (breaker !== "closed") lines.push(`  ${paint.warn(`${to} failed and is not asked now`)}`);
+  if (leftBytes !== null) lines.push(`  ${paint.faint(`${count(leftBytes, "byte")} may go to cloud nodes now`)}`);
+  return lines.join("\n");
 }
 
 function recordLines(record: ExplainRecord, paint: Style): readonly string[] {

@@ -10,6 +10,9 @@ import type { FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import type { DeploymentStore } from "../../ports/catalog.ts";
 import type { Actor } from "../../ports/audit.ts";
+import type { CascadeSpec } from "../../../shared/api/v1/cascade-spec.ts";
+import type { CascadeState } from "../inference/cascades.ts";
+import { refuseCascade } from "./cascade-view.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";
 import { explainDeployment } from "./explain-deployment.ts";
@@ -33,6 +36,7 @@ export class DeploymentAdmin {
   readonly #clock: Clock;
   readonly #timings: NodeTimings;
   readonly #publicUrl: string;
+  readonly #cascadeState: (deployment: string, spec: CascadeSpec) => CascadeState;
   /** Plans that are being made for callers. */
   #questions = 0;
 
@@ -42,7 +46,9 @@ export class DeploymentAdmin {
     clock: Clock;
     timings: NodeTimings;
     publicUrl: string;
+    cascadeState: (deployment: string, spec: CascadeSpec) => CascadeState;
   }) {
+    this.#cascadeState = parts.cascadeState;
     this.#store = parts.store;
     this.#fleet = parts.fleet;
     this.#clock = parts.clock;
@@ -76,11 +82,12 @@ export class DeploymentAdmin {
     }
   }
 
-  /** Creates or replaces. The status is about an older generation until the leader has planned. Throws `NOT_FOUND` for the model, `STALE_ETAG`. */
+  /** Creates or replaces. The status is about an older generation until the leader has planned. Throws `NOT_FOUND` for the model, `INVALID_REQUEST` for a cascade that it can have none of, `STALE_ETAG`. */
   async put(
     spec: DeploymentSpec,
     { actor, ifMatch }: Change,
   ): Promise<{ created: boolean; rowVersion: number; deployment: Deployment }> {
+    refuseCascade(this.#fleet.snapshot(), spec);
     const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));
     const { created, generation, rowVersion } = await this.#store.put(spec, { actor, ifMatch: expected });
     await this.#fleet.refresh({ deployments: [spec.name] });
@@ -132,7 +139,10 @@ export class DeploymentAdmin {
 
   /** Why here, what would be decided now and, for one node, why not there. Throws `NOT_FOUND` for the deployment or the node. */
   explain(name: string, node: string | undefined): ExplainResponse {
-    return explainDeployment(this.#fleet.snapshot(), this.#find(name), { ...this.#context("explain"), node });
+    const deployment = this.#find(name);
+    const { cascade: declared } = deployment.spec;
+    const cascade = declared && this.#cascadeState(name, declared);
+    return explainDeployment(this.#fleet.snapshot(), deployment, { ...this.#context("explain"), node, cascade });
   }
 
   /**

@@ -5,13 +5,19 @@ import type { Fleet, FleetDeployment } from "../../core/fleet/types.ts";
 import type { PlanContext } from "../../core/scheduling/context.ts";
 import { planDeployment } from "../../core/scheduling/planning/plan-among.ts";
 import { whyNot } from "../../core/scheduling/why-not.ts";
+import type { CascadeState } from "../inference/cascades.ts";
 import { age } from "../nodes/node-dto.ts";
+import { cascadeView } from "./cascade-view.ts";
 
 /** The record that chose each placement, what would be decided now and, with `node`, that node against every filter. */
 export function explainDeployment(
   fleet: Fleet,
   deployment: FleetDeployment,
-  { node, ...context }: PlanContext & { readonly node: string | undefined },
+  {
+    node,
+    cascade,
+    ...context
+  }: PlanContext & { readonly node: string | undefined; readonly cascade?: CascadeState | undefined },
 ): ExplainResponse {
   if (node !== undefined && !nodeByName(fleet, node)) throw new SkerryError("NOT_FOUND", `there is no node ${node}`);
   const placements = placementsOfDeployment(fleet, deployment.name).filter(isWanted);
@@ -26,6 +32,10 @@ export function explainDeployment(
       explain: placement.explain,
     })),
     now: [...planDeployment(fleet, deployment, context).records],
+    cascade:
+      deployment.spec.cascade && cascade
+        ? cascadeView(fleet, deployment.spec.cascade, { ...context, state: cascade })
+        : null,
     whyNot: node === undefined ? null : whyNot(fleet, deployment, node, context),
   };
 }

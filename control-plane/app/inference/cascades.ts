@@ -268,7 +268,10 @@ export class Cascades {
     return found?.asks === undefined || found.asks === "text" ? found && { model, found } : undefined;
   }
 
-  #budgetOf(deployment: string, { bytes, seconds }: { readonly bytes: number; readonly seconds: number }): UploadBudget {
+  #budgetOf(
+    deployment: string,
+    { bytes, seconds }: { readonly bytes: number; readonly seconds: number },
+  ): UploadBudget {
     const known = this.#budgets.get(deployment);
     if (known?.bytes === bytes && known.seconds === seconds) return known;
     const { deployments } = this.#parts.fleet.snapshot();

@@ -144,14 +144,11 @@ export class InferenceService {
     const isAlone = cascade === undefined || request.asks !== "text" || request.prefer?.kind === "node";
     if (isAlone || deployment === undefined) return this.#serve(first, common);
     let by = first;
-    const answer = await this.#cascades.answer(
-      { deployment, cascade, request, startedAt, deadline },
-      async (asked) => {
-        const served = await this.#serve(first, { ...common, request: asked });
-        ({ by } = served);
-        return served.answer;
-      },
-    );
+    const answer = await this.#cascades.answer({ deployment, cascade, request, startedAt, deadline }, async (asked) => {
+      const served = await this.#serve(first, { ...common, request: asked });
+      ({ by } = served);
+      return served.answer;
+    });
     // The large model's answers say nothing about versions of the small one.
     return { answer, by: answer.route.reason === "cascade" ? { ...by, measured: undefined } : by };
   }

@@ -38,7 +38,9 @@ export const cascadeSpec = z
           .min(1)
           .max(16_777_216)
           .optional()
-          .describe("Asks for the large model when the prompt has more characters, or does not fit the small one's context."),
+          .describe(
+            "Asks for the large model when the prompt has more characters, or does not fit the small one's context.",
+          ),
       })
       .default({})
       .describe("What asks for the large model, beside a caller's `Skerry-Cascade: large`."),
@@ -54,3 +56,18 @@ export const cascadeSpec = z
   })
   .describe("Text models only: a larger model behind this one, for requests that this one should not answer.");
 export type CascadeSpec = z.infer<typeof cascadeSpec>;
+
+/** When the large model is asked, for a person: one clause for each rule. */
+export function cascadeRules({ when: { doubt, promptCharacters } }: CascadeSpec): readonly string[] {
+  return [
+    ...(doubt === undefined
+      ? []
+      : [
+          `when the mean log-probability of the first ${doubt.tokens === 1 ? "token" : `${doubt.tokens} tokens`} is below ${doubt.meanLogprob}`,
+        ]),
+    ...(promptCharacters === undefined
+      ? []
+      : [`when a prompt has more than ${promptCharacters} characters or does not fit the small model`]),
+    "when a caller asks for it (`Skerry-Cascade: large`)",
+  ];
+}

@@ -82,6 +82,23 @@ export const explainResponse = z.object({
     }),
   ),
   now: z.array(explainRecord),
+  cascade: z
+    .object({
+      to: z.string(),
+      model: z.string().nullable().describe("The large model; null while there is no such deployment."),
+      ready: z.object({ edge: z.number().int(), cloud: z.number().int() }).describe("Its replicas that answer."),
+      breaker: z
+        .enum(["closed", "open", "trying"])
+        .describe("`open`: the large model failed and is not asked for a while; as this control plane counted."),
+      leftBytes: z
+        .number()
+        .nullable()
+        .describe("Bytes that this control plane may send to cloud nodes now; null: any number."),
+      sentence: z.string(),
+    })
+    .nullable()
+    .default(null)
+    .describe("The large model behind it, and when that is asked; null without one."),
   /** Only with `?node=`: that node against every filter and score. */
   whyNot: z
     .object({

@@ -46,7 +46,14 @@ export function inferenceHeaders(
 }
 
 /** A structured field (RFC 9651): `placement="pl_7k2", reason=near-tie, eta=7, candidates=3, attempt=1`. */
-export function routeHeader({ placement, reason, etaMs, candidates, attempt, cascade }: InferenceFacts["route"]): string {
+export function routeHeader({
+  placement,
+  reason,
+  etaMs,
+  candidates,
+  attempt,
+  cascade,
+}: InferenceFacts["route"]): string {
   const who = placement === undefined ? "" : `placement="${placement}", `;
   const when = etaMs === undefined ? "" : `eta=${Math.round(etaMs)}, `;
   const by = cascade?.rule === undefined ? "" : `, rule=${cascade.rule}`;

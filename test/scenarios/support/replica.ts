@@ -155,6 +155,7 @@ export async function startReplica(
       clock,
       timings: TIMINGS,
       publicUrl: "http://skerry",
+      cascadeState: () => ({ breaker: "closed", leftBytes: undefined }),
     }),
     rollouts: new RolloutAdmin({ store: ordered(postgres.rollouts), fleet, clock }),
     async stop() {

@@ -90,7 +90,11 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
   const common = { fleet, clock, timings: TIMINGS, publicUrl: "http://skerry.test" };
   const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
   const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
-  const deployments = new DeploymentAdmin({ store: stores.deployments, ...common });
+  const deployments = new DeploymentAdmin({
+    store: stores.deployments,
+    ...common,
+    cascadeState: () => ({ breaker: "closed", leftBytes: undefined }),
+  });
   const nodes = new NodeAdmin({ store: stores.nodes, ...common });
   const watches = createFleetWatches({
     instance: "r-1",

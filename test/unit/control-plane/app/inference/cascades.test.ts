@@ -1,0 +1,341 @@
+import { describe, expect, it } from "@jest/globals";
+import type { z } from "zod";
+import type { InferenceRequest } from "../../../../../control-plane/app/inference/inference-request.ts";
+import { InferenceService } from "../../../../../control-plane/app/inference/inference-service.ts";
+import type { NodeStream } from "../../../../../control-plane/app/inference/pending-requests.ts";
+import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.ts";
+import { SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
+import { EvidenceMeter } from "../../../../../control-plane/app/rollouts/evidence-meter.ts";
+import { OPENS_AFTER } from "../../../../../control-plane/core/cascade/breaker.ts";
+import type { NewEvent } from "../../../../../control-plane/ports/events.ts";
+import type { CascadeOutcome } from "../../../../../control-plane/ports/metrics.ts";
+import type { cascadeSpec } from "../../../../../shared/api/v1/cascade-spec.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
+import { seededRandom } from "../../../../../shared/base/random.ts";
+import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
+import { ResponseStream } from "../../../../../shared/inference/response-stream.ts";
+import {
+  INFERENCE_FRAME,
+  JSON_BODY,
+  type RequestFrame,
+} from "../../../../../shared/protocol/frames/inference-frame.ts";
+import { type TrailersFrame, UNKNOWN_LENGTH } from "../../../../../shared/protocol/frames/stream-frame.ts";
+import type { TextModel } from "../../../../../shared/text/text-model.ts";
+import { aDeployment, aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
+import { ownPaths } from "../../../../support/fleet/own-paths.ts";
+import { settle, TestClock } from "../../../../support/test-clock.ts";
+import { RecordingNode, request as tensorRequest } from "./service-rig.ts";
+
+const TEXT = { architecture: "llama" } as unknown as TextModel;
+const trailers: TrailersFrame = {
+  type: INFERENCE_FRAME.TRAILERS,
+  requestId: 1,
+  nodeInFlight: 0,
+  placementInFlight: 0,
+  queueUs: 0,
+  computeUs: 0,
+  meanUs: 1,
+  p95Us: 1,
+  slots: 1,
+  meta: {},
+};
+
+interface Scene {
+  readonly cascade?: Partial<z.input<typeof cascadeSpec>>;
+  readonly residency?: "any" | "edge-only";
+  /** Where the large model is ready, beside the small one's `edge-a`. */
+  readonly largeOn?: readonly string[];
+}
+
+/** The deployment `small` on `edge-a`, with the deployment `large` behind it. */
+async function aCascade({ cascade = {}, residency = "any", largeOn = ["cloud-a"] }: Scene = {}) {
+  const clock = new TestClock(NOW);
+  const kindOf = (name: string) => (name.startsWith("edge") ? ("edge" as const) : ("cloud" as const));
+  const fleetNodes = ["edge-a", ...largeOn].map((name) => aNode(name, { kind: kindOf(name) }));
+  const when = { doubt: { tokens: 4, meanLogprob: -1 }, promptCharacters: 100 };
+  const deployments = [
+    aDeployment({
+      name: "small",
+      model: "small",
+      version: 1,
+      placement: { edge: { min: 1 }, residency },
+      cascade: { to: "large", when, ...cascade },
+    }),
+    aDeployment({ name: "large", model: "big", version: 1, placement: { cloud: { min: 1 } } }),
+  ];
+  const placements = fleetNodes.map((node, at) =>
+    at === 0
+      ? aPlacement(node, { id: "p-small" as PlacementId, deployment: "small", model: "small" })
+      : aPlacement(node, { deployment: "large", model: "big" }),
+  );
+  const versions = ["small", "big"].map((model) => aVersion(model, 1, { text: TEXT }));
+  const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments, placements }, clock);
+  const registry = new SessionRegistry();
+  const order: RecordingNode[] = [];
+  const nodes = fleetNodes.map((node) => new RecordingNode(node, order, clock));
+  for (const { session } of nodes) registry.add(session);
+  const events: NewEvent[] = [];
+  const outcomes: CascadeOutcome[] = [];
+  const service = new InferenceService({
+    evidence: new EvidenceMeter(),
+    fleet,
+    paths: ownPaths(registry),
+    telemetry: new Telemetry(),
+    awaitedUntil: () => undefined,
+    clock,
+    random: seededRandom(1),
+    recordEvent: (event) => void events.push(event),
+    onCascade: (outcome) => void outcomes.push(outcome),
+  });
+  service.start();
+  const [small, large] = nodes;
+  if (small === undefined) throw new Error("there is no small model");
+  const asked = outcomes.filter(({ kind }) => kind === "asked");
+  return { clock, service, small, large: large ?? small, nodes, events, outcomes, asked };
+}
+
+const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
+  ...tensorRequest(),
+  model: "small",
+  asks: "text",
+  body: [new TextEncoder().encode('{"openai":"chat"}')],
+  timeoutMs: 10_000,
+  cascade: { wants: undefined, promptCharacters: 10 },
+  ...over,
+});
+
+/** Begins to answer the newest request of a node in pieces. */
+function begin(node: RecordingNode, meta: { readonly doubtful?: true } = {}): NodeStream {
+  const requestId = requestsOf(node).at(-1)?.requestId ?? 0;
+  const stream: NodeStream = new ResponseStream({ length: undefined, windowBytes: 65_536, grant: () => undefined });
+  const head = { type: INFERENCE_FRAME.RESPONSE_HEAD, requestId, status: 200, headerLength: JSON_BODY } as const;
+  node.session.pending.stream(
+    requestId,
+    { ...head, bodyLength: UNKNOWN_LENGTH, queueUs: 0, computeUs: 0, meta },
+    stream,
+  );
+  return stream;
+}
+
+const requestsOf = ({ frames }: RecordingNode): readonly RequestFrame[] =>
+  frames.filter((frame) => frame.type === INFERENCE_FRAME.REQUEST);
+const isCancelled = ({ frames }: RecordingNode): boolean => frames.some(({ type }) => type === INFERENCE_FRAME.CANCEL);
+const bodyOf = (node: RecordingNode): unknown =>
+  JSON.parse(new TextDecoder().decode(requestsOf(node).at(-1)?.body ?? new Uint8Array(0)));
+
+describe("a cascade", () => {
+  it("has the small model measure its doubt, and takes its answer when it has none", async () => {
+    const { service, small, large } = await aCascade();
+    const pending = service.infer(request());
+    await settle();
+    expect(bodyOf(small)).toEqual({ doubt: { tokens: 4, meanLogprob: -1 }, openai: "chat" });
+    const stream = begin(small);
+    const answer = await pending;
+    expect(answer).toMatchObject({ body: stream, modelVersion: "small:1", route: { reason: "only" } });
+    expect(answer.route.cascade).toBeUndefined();
+    expect(large.frames).toEqual([]);
+  });
+
+  it("asks the large model the question itself when the small one is in doubt, and drops that one's answer", async () => {
+    const { service, small, large, outcomes } = await aCascade();
+    const pending = service.infer(request());
+    await settle();
+    const held = begin(small, { doubtful: true });
+    await settle();
+    expect(bodyOf(large)).toEqual({ openai: "chat" });
+    expect(isCancelled(small)).toBe(false);
+    const stream = begin(large);
+    expect(await pending).toMatchObject({
+      body: stream,
+      node: "cloud-a",
+      modelVersion: "big:1",
+      route: { reason: "cascade", cascade: { rule: "doubt" } },
+    });
+    expect(isCancelled(small)).toBe(true);
+    expect(await held.ended).toEqual({ kind: "cancelled" });
+    expect(outcomes).toEqual([
+      { kind: "uploaded", deployment: "small", bytes: 17 },
+      { kind: "asked", deployment: "small", rule: "doubt", outcome: "escalated" },
+    ]);
+  });
+
+  it.each([
+    ["header", { cascade: { wants: "large" as const, promptCharacters: 1 } }],
+    ["prompt", { cascade: { wants: undefined, promptCharacters: 101 } }],
+  ])("asks the large model first by %s, and the small one when that fails", async (rule, over) => {
+    const { service, small, large } = await aCascade();
+    const pending = service.infer(request(over));
+    await settle();
+    expect(small.frames).toEqual([]);
+    large.answer({ status: 500, meta: { code: "RUN_FAILED" } });
+    await settle();
+    expect(bodyOf(small)).toEqual({ openai: "chat" });
+    small.answer();
+    expect(await pending).toMatchObject({
+      status: 200,
+      node: "edge-a",
+      route: { reason: "only", cascade: { rule, closed: "failed" } },
+    });
+  });
+
+  it("asks the large model when a prompt does not fit the small one's context", async () => {
+    const { service, small, large } = await aCascade();
+    const pending = service.infer(request());
+    await settle();
+    small.answer({ status: 400, meta: { code: "CONTEXT_TOO_LONG" } });
+    await settle();
+    large.answer();
+    expect(await pending).toMatchObject({ status: 200, route: { reason: "cascade", cascade: { rule: "prompt" } } });
+  });
+
+  it("leaves a request to the small model that asks for it, for a version or for a node", async () => {
+    for (const over of [
+      { cascade: { wants: "small" as const, promptCharacters: 1_000 } },
+      { version: "1", cascade: { wants: "large" as const, promptCharacters: 1 } },
+      { prefer: { kind: "node" as const, name: "edge-a" }, cascade: { wants: "large" as const, promptCharacters: 1 } },
+    ]) {
+      const { service, small, large } = await aCascade();
+      const pending = service.infer(request(over));
+      await settle();
+      expect(bodyOf(small)).toEqual({ openai: "chat" });
+      begin(small, { doubtful: true });
+      expect((await pending).route.cascade).toBeUndefined();
+      expect(large.frames).toEqual([]);
+    }
+  });
+
+  it.each<[string, Scene, Partial<InferenceRequest>]>([
+    ["the request", {}, { residency: "edge-only" }],
+    ["the deployment", { residency: "edge-only" }, {}],
+  ])("is closed by the residency of %s, says so, and holds nothing back", async (_, scene, over) => {
+    const { service, small, large, outcomes } = await aCascade(scene);
+    const pending = service.infer(request(over));
+    await settle();
+    expect(bodyOf(small)).toEqual({ openai: "chat" });
+    begin(small);
+    expect((await pending).route.cascade).toEqual({ closed: "residency" });
+    expect(large.frames).toEqual([]);
+    expect(outcomes).toEqual([{ kind: "asked", deployment: "small", rule: undefined, outcome: "residency" }]);
+  });
+
+  it("asks a large model at the edge, and no other, for a request that may run at the edge alone", async () => {
+    const { service, nodes } = await aCascade({ largeOn: ["cloud-a", "edge-b"], residency: "edge-only" });
+    const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+    await settle();
+    nodes[2]?.answer();
+    expect(await pending).toMatchObject({ node: "edge-b", route: { reason: "cascade" } });
+    expect(nodes[2] && requestsOf(nodes[2])[0]?.edgeOnly).toBe(true);
+    expect(nodes[1]?.frames).toEqual([]);
+  });
+
+  it("takes the answer that was held back when the large model has not begun in half of the time that is left", async () => {
+    const { service, small, large, clock } = await aCascade();
+    const pending = service.infer(request());
+    await settle();
+    const held = begin(small, { doubtful: true });
+    await settle();
+    expect(requestsOf(large)).toHaveLength(1);
+    await clock.advance(5_200);
+    expect(await pending).toMatchObject({
+      status: 200,
+      body: held,
+      route: { cascade: { rule: "doubt", closed: "failed" } },
+    });
+    expect(isCancelled(small)).toBe(false);
+  });
+
+  it("sends no more bytes to cloud nodes than its upload budget has", async () => {
+    const { service, small, large } = await aCascade({ cascade: { uploadBudget: { bytes: 40, seconds: 60 } } });
+    const ask = async (): Promise<unknown> => {
+      const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+      await settle();
+      if (requestsOf(large).length > requestsOf(small).length + 1) large.answer();
+      (requestsOf(small).length > 0 ? small : large).answer();
+      return (await pending).route.cascade;
+    };
+    expect([await ask(), await ask()]).toEqual([{ rule: "header" }, { rule: "header" }]);
+    expect(await ask()).toEqual({ rule: "header", closed: "budget" });
+    expect(requestsOf(large)).toHaveLength(2);
+  });
+
+  it("asks a failing large model no more, says so in events, and asks it again when one answer came", async () => {
+    const { service, small, large, events, clock } = await aCascade();
+    const ask = async (status: number): Promise<unknown> => {
+      const before = requestsOf(large).length;
+      const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+      await settle();
+      if (requestsOf(large).length > before)
+        large.answer({ status, meta: status === 200 ? {} : { code: "RUN_FAILED" } });
+      await settle();
+      if (requestsOf(small).length > 0) small.answer();
+      return (await pending).route.cascade;
+    };
+    for (let time = 0; time < OPENS_AFTER; time += 1) expect(await ask(500)).toMatchObject({ closed: "failed" });
+    expect(await ask(500)).toEqual({ rule: "header", closed: "breaker" });
+    await clock.advance(12_000);
+    expect(await ask(200)).toEqual({ rule: "header" });
+    expect(events).toMatchObject([
+      { type: "Warning", reason: "CascadeOpened", object: "deployment/large" },
+      { type: "Normal", reason: "CascadeClosed", object: "deployment/large" },
+    ]);
+  });
+
+  it("does not blame the large model for a full queue", async () => {
+    const { service, small, large, events } = await aCascade();
+    for (let time = 0; time <= OPENS_AFTER; time += 1) {
+      const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+      await settle();
+      large.answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
+      await settle();
+      small.answer();
+      expect((await pending).route.cascade).toEqual({ rule: "header", closed: "busy" });
+    }
+    expect(events).toEqual([]);
+  });
+
+  it("counts an answer of the large model that breaks off as its failure", async () => {
+    const { service, large, events } = await aCascade();
+    for (let time = 0; time < OPENS_AFTER; time += 1) {
+      const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+      await settle();
+      begin(large);
+      await pending;
+      large.session.pending.streamEnded(requestsOf(large).at(-1)?.requestId ?? 0)?.fail("NODE_LOST", "gone");
+      await settle();
+    }
+    expect(events.map(({ reason }) => reason)).toEqual(["CascadeOpened"]);
+  });
+
+  it("answers from the small model while there is no large one", async () => {
+    const { service, small } = await aCascade({ largeOn: [] });
+    const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+    await settle();
+    small.answer();
+    expect((await pending).route.cascade).toEqual({ rule: "header", closed: "unavailable" });
+  });
+
+  it("drops both answers when the caller goes away while the large model is asked", async () => {
+    const { service, small, large } = await aCascade();
+    const cancellation = new Cancellation();
+    const pending = service.infer(request({ cancellation }));
+    await settle();
+    begin(small, { doubtful: true });
+    await settle();
+    cancellation.cancel();
+    expect(await pending).toMatchObject({ code: "CANCELLED" });
+    expect([isCancelled(small), isCancelled(large)]).toEqual([true, true]);
+  });
+
+  it("leaves a whole answer of the large model to the caller", async () => {
+    const { service, small, large } = await aCascade();
+    const pending = service.infer(request());
+    await settle();
+    begin(small, { doubtful: true });
+    await settle();
+    const stream = begin(large);
+    stream.finish(trailers);
+    const { body } = await pending;
+    expect("ended" in body && (await body.ended)).toEqual({ kind: "complete", trailer: trailers });
+  });
+});
