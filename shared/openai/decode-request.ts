@@ -119,7 +119,7 @@ export function sessionIdOf(headers: HttpHeaders): string | undefined {
   return id;
 }
 
-/** `Skerry-Cascade`: which model of a cascade shall answer; undefined: its rules decide. Throws `INVALID_REQUEST`. */
+/** `Skerry-Cascade`: which model of a cascade the caller asks for; undefined: its rules decide. Throws `INVALID_REQUEST`. */
 export function cascadeOf(headers: HttpHeaders): "large" | "small" | undefined {
   const text = headerOf(headers, "skerry-cascade");
   if (text === undefined || text === "large" || text === "small") return text;

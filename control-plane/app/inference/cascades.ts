@@ -147,7 +147,8 @@ export class Cascades {
     const end = await this.#execute(rule, asked, { large, opening });
     if (end.kind === "answered" && "ended" in end.answer.body) void end.answer.body.ended.then(ended);
     else ended();
-    this.#count(asked, rule, end.kind === "answered" ? "escalated" : end.why);
+    if (!asked.request.cancellation.isCancelled)
+      this.#count(asked, rule, end.kind === "answered" ? "escalated" : end.why);
     return end;
   }
 

@@ -19,7 +19,7 @@ export function askedBefore(
   return promptCharacters > most ? "prompt" : undefined;
 }
 
-/** What the small model shall measure of its answer; undefined: nothing depends on it. */
+/** What the small model is to measure of its answer; undefined: nothing depends on it. */
 export const measureOf = (
   { doubt }: CascadeSpec["when"],
   { wants }: Pick<CascadeQuestion, "wants">,

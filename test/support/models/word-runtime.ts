@@ -16,14 +16,23 @@ export class WordRuntime implements TextRuntime {
   running = 0;
   readonly #failsAt: number;
   readonly #hangsAfter: number;
+  readonly #logprobs: readonly number[];
 
-  /** `failsAt`: the generation, counted from 1, that fails after its first token. `hangsAfter`: tokens of each generation. */
+  /** `logprobs`: of the first tokens of each generation; 0 of the others. `failsAt`: the generation, counted from 1, that fails after its first token. `hangsAfter`: tokens of each generation. */
   constructor({
     sequences = 4,
     contextTokens = 16,
     failsAt = 0,
     hangsAfter = Infinity,
-  }: { sequences?: number; contextTokens?: number; failsAt?: number; hangsAfter?: number } = {}) {
+    logprobs = [],
+  }: {
+    sequences?: number;
+    contextTokens?: number;
+    failsAt?: number;
+    hangsAfter?: number;
+    logprobs?: readonly number[];
+  } = {}) {
+    this.#logprobs = logprobs;
     this.#failsAt = failsAt;
     this.#hangsAfter = hangsAfter;
     this.sequences = sequences;
@@ -52,7 +61,7 @@ export class WordRuntime implements TextRuntime {
       for (let made = 0; ; made += 1) {
         await (made < this.#hangsAfter ? new Promise(setImmediate) : new Promise(() => undefined));
         if (control.isCancelled()) return;
-        yield { token: 97 };
+        yield { token: 97, logprob: this.#logprobs[made] ?? 0 };
         if (fails) throw new Error("out of memory");
       }
     } finally {

@@ -91,8 +91,7 @@ async function aCascade({ cascade = {}, residency = "any", largeOn = ["cloud-a"]
   service.start();
   const [small, large] = nodes;
   if (small === undefined) throw new Error("there is no small model");
-  const asked = outcomes.filter(({ kind }) => kind === "asked");
-  return { clock, service, small, large: large ?? small, nodes, events, outcomes, asked };
+  return { clock, service, small, large: large ?? small, nodes, events, outcomes };
 }
 
 const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({

@@ -20,6 +20,14 @@ describe("Sampler", () => {
     expect(drawer({ temperature: 0 }).draw(logits([5, 7, 7])).token).toBe(1);
   });
 
+  it.each([0, 1])("tells of the first tokens alone how likely they were, with the temperature %d", (temperature) => {
+    const sampler = drawer({ temperature, measuredTokens: 2, topK: 1 });
+    const drawn = [1, 2, 3].map(() => sampler.draw(logits()));
+    expect(drawn.map(({ logprob }) => logprob)).toEqual([0, 0, undefined]);
+    const [first] = [drawer({ temperature: 0, measuredTokens: 1 }).draw(logits())];
+    expect(first?.logprob).toBeCloseTo(4 - Math.log(LOGITS.reduce((sum, logit) => sum + Math.exp(logit), 0)), 5);
+  });
+
   it("draws each token as often as it is likely", () => {
     const counts = new Float64Array(LOGITS.length);
     const draws = 20_000;
