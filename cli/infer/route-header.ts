@@ -4,6 +4,9 @@ export interface Route {
   readonly etaMs: number | undefined;
   readonly candidates: number | undefined;
   readonly attempt: number | undefined;
+  /** Of a cascade: what asked for its large model, and why that did not answer. */
+  readonly rule?: string | undefined;
+  readonly closed?: string | undefined;
 }
 
 export function parseRoute(header: string | null): Route | null {
@@ -25,9 +28,17 @@ export function parseRoute(header: string | null): Route | null {
     const value = Number(fields.get(name) ?? Number.NaN);
     return Number.isFinite(value) ? value : undefined;
   };
+  const [rule, closed] = [fields.get("rule"), fields.get("closed")];
   return reason === undefined
     ? null
-    : { reason, etaMs: number("eta"), candidates: number("candidates"), attempt: number("attempt") };
+    : {
+        reason,
+        etaMs: number("eta"),
+        candidates: number("candidates"),
+        attempt: number("attempt"),
+        ...(rule !== undefined && { rule }),
+        ...(closed !== undefined && { closed }),
+      };
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -43,7 +54,7 @@ const REASONS: Readonly<Record<string, string>> = {
   retry: "another one refused or was lost",
   hedge: "asked in addition, because the first was slow",
   cold: "none is warm; it loaded the model first",
-  cascade: "the smaller model was unsure",
+  cascade: "the large model behind the one that was asked",
   local: "asked at the node itself",
 };
 
@@ -53,5 +64,7 @@ export function routeWords(route: Route | null): string {
   const words = Object.hasOwn(REASONS, route.reason) ? `: ${REASONS[route.reason]}` : "";
   const of = route.candidates === undefined || route.candidates < 2 ? "" : ` of ${route.candidates}`;
   const expected = route.etaMs === undefined ? "" : `, ${route.etaMs} ms expected`;
-  return `${route.reason}${of}${words}${expected}`;
+  const by = route.rule === undefined ? "" : `, by the rule ${route.rule}`;
+  const closed = route.closed === undefined ? "" : `; the large model behind it was closed by ${route.closed}`;
+  return `${route.reason}${of}${words}${expected}${by}${closed}`;
 }

@@ -120,7 +120,7 @@ async function runUntil(script: string, isEnough: (printed: string) => boolean |
 
 describe("the commands of the pages", () => {
   it("README.md: what to look at while it runs", async () => {
-    const [, , block = ""] = await blocksOf("README.md");
+    const [, block = ""] = await blocksOf("README.md");
     const lines = block.trim().split("\n");
     expect(lines).toHaveLength(5);
     const outputs: string[] = [];
@@ -258,7 +258,7 @@ describe("the commands of the pages", () => {
   }, 120_000);
 
   it("docs/large-models.md: a large model behind a small one", async () => {
-    const [, block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
+    const [, , block = ""] = await blocksOf("docs/large-models.md", ["sh"]);
     await writeTinyGguf(path.join(directory, "large.gguf"), { contextTokens: 1_024 });
     const printed = await run(block);
     expect(printed).toContain("writer-large answers when the mean log-probability of the first 8 tokens is below -1.5");

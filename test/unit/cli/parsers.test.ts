@@ -68,6 +68,15 @@ describe("Skerry-Route", () => {
     expect(routeWords(route)).toBe("near-tie of 3: as quick as the others, drawn by capacity, 7 ms expected");
   });
 
+  it("tells what came of a cascade", () => {
+    expect(routeWords(parseRoute("reason=cascade, candidates=1, attempt=1, rule=doubt"))).toBe(
+      "cascade: the large model behind the one that was asked, by the rule doubt",
+    );
+    expect(routeWords(parseRoute("reason=only, candidates=1, attempt=1, closed=residency"))).toBe(
+      "only: the only ready one; the large model behind it was closed by residency",
+    );
+  });
+
   it("keeps a reason that it does not know", () => {
     expect(routeWords(parseRoute("reason=constructor, candidates=1"))).toBe("constructor");
   });

@@ -102,6 +102,23 @@ describe("the OpenAI API at the control plane", () => {
     await cancelled;
   });
 
+  it("says what a cascade needs to know, and tells what came of it", async () => {
+    const asked: InferenceRequest[] = [];
+    const cascade = { rule: "doubt", closed: "breaker" } as const;
+    api = await openHttpApi({
+      infer: async (request) => {
+        asked.push(request);
+        const answer = anAnswer();
+        return { ...answer, route: { ...answer.route, cascade } };
+      },
+    });
+    const { headers } = await chat({}, { "Skerry-Cascade": "large" });
+    expect(headers["skerry-route"]).toMatch(/, rule=doubt, closed=breaker$/);
+    expect(asked).toMatchObject([{ cascade: { wants: "large", promptCharacters: 2 } }]);
+    const refused = await chat({}, { "Skerry-Cascade": "yes" });
+    expect([refused.status, refused.headers["skerry-error"]]).toEqual([400, "INVALID_REQUEST"]);
+  });
+
   it("ends a stream whose node was lost with an error, and not as if it were whole", async () => {
     await openWith(() => streamOf(["data: a\n\n"], "lost"));
     const { bytes } = await chat({ stream: true });

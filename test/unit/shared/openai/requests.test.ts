@@ -1,8 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
-import { decodeAsked, decodeRequest } from "../../../../shared/openai/decode-request.ts";
+import { cascadeOf, decodeAsked, decodeRequest } from "../../../../shared/openai/decode-request.ts";
 import { openAiPath } from "../../../../shared/openai/http/path.ts";
 import { openAiErrorResponse } from "../../../../shared/openai/errors.ts";
-import type { TextApi } from "../../../../shared/openai/requests.ts";
+import { withDoubt } from "../../../../shared/openai/doubt.ts";
+import { type TextApi, textQuestion } from "../../../../shared/openai/requests.ts";
 import { isSkerryError } from "../../../../shared/base/errors.ts";
 
 const messages = [{ role: "user", content: "hello" }];
@@ -50,6 +51,40 @@ describe("decodeRequest", () => {
       service_tier: "auto",
     };
     expect(decode("chat", { model: "m", messages, ...neutral }).streams).toBe(false);
+  });
+
+  it("counts the characters of all messages and prompts", () => {
+    const parts = [{ type: "text", text: "abc" }];
+    const chat = [
+      { role: "system", content: "be brief" },
+      { role: "user", content: parts },
+      { role: "assistant", content: null, tool_calls: [call] },
+    ];
+    expect(
+      decode("chat", { model: "m", messages: [...chat, { role: "tool", content: "1", tool_call_id: "call_1" }] })
+        .promptCharacters,
+    ).toBe(12);
+    expect(decode("completion", { model: "m", prompt: ["ab", "c"] }).promptCharacters).toBe(3);
+  });
+
+  it("reads what a caller wants of a cascade, and refuses what is neither", () => {
+    expect([undefined, "large", "small"].map((value) => cascadeOf({ "skerry-cascade": value }))).toEqual([
+      undefined,
+      "large",
+      "small",
+    ]);
+    expect(() => cascadeOf({ "skerry-cascade": "Large" })).toThrow("Skerry-Cascade must be `large` or `small`");
+  });
+
+  it("may be asked to measure doubt, without being read", () => {
+    const { question } = decode("chat", { model: "m", messages });
+    const measured = Buffer.concat(
+      withDoubt([question.subarray(0, 5), question.subarray(5)], { tokens: 4, meanLogprob: -1 }),
+    );
+    expect(textQuestion.parse(JSON.parse(measured.toString("utf8")))).toEqual({
+      ...textQuestion.parse(JSON.parse(Buffer.from(question).toString("utf8"))),
+      doubt: { tokens: 4, meanLogprob: -1 },
+    });
   });
 
   it("names the fields that change nothing", () => {

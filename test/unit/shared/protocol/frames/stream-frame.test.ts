@@ -25,7 +25,7 @@ describe("the frames of a streamed response", () => {
       bodyLength: u32,
       queueUs: u32,
       computeUs: u32,
-      meta,
+      meta: fc.oneof(meta, fc.constant({ doubtful: true as const })),
     });
     const trailers = fc.record({
       requestId,

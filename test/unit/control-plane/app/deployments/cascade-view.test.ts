@@ -1,0 +1,79 @@
+import { describe, expect, it } from "@jest/globals";
+import { cascadeView, refuseCascade } from "../../../../../control-plane/app/deployments/cascade-view.ts";
+import { explainDeployment } from "../../../../../control-plane/app/deployments/explain-deployment.ts";
+import { explainResponse } from "../../../../../shared/api/v1/explain.ts";
+import type { EngineModel } from "../../../../../shared/text/engine-model.ts";
+import type { TextModel } from "../../../../../shared/text/text-model.ts";
+import {
+  aDeployment,
+  aFleet,
+  aNode,
+  aPlacement,
+  aVersion,
+  NOW,
+  TIMINGS,
+} from "../../../../support/fleet/fleet-builder.ts";
+
+const TEXT = { architecture: "llama" } as unknown as TextModel;
+const ENGINE = { model: "qwen", kind: "text" } as EngineModel;
+const [edge, cloud] = [aNode("edge-a"), aNode("cloud-a", { kind: "cloud" })];
+const small = aDeployment({
+  name: "small",
+  model: "small",
+  version: 1,
+  cascade: { to: "large", when: { doubt: { tokens: 4, meanLogprob: -1 } }, uploadBudget: { bytes: 100, seconds: 1 } },
+});
+const large = aDeployment({ name: "large", model: "big", version: 1, placement: { cloud: { min: 1 } } });
+const versions = ["small", "big"].map((model) => aVersion(model, 1, { text: TEXT }));
+const placements = [
+  aPlacement(edge, { deployment: "small", model: "small" }),
+  aPlacement(cloud, { deployment: "large", model: "big" }),
+];
+const state = { breaker: "closed", leftBytes: 60 } as const;
+const context = { now: NOW, timings: TIMINGS, trigger: "test" };
+
+describe("the view of a cascade", () => {
+  it("has its rules, where the large model is ready, and what is left of its budget", () => {
+    const fleet = aFleet({ nodes: [edge, cloud], versions, deployments: [small, large], placements });
+    const answer = explainDeployment(fleet, small, { ...context, node: undefined, cascade: state });
+    expect(explainResponse.parse(answer)).toEqual(answer);
+    expect(answer.cascade).toEqual({
+      to: "large",
+      model: "big",
+      ready: { edge: 0, cloud: 1 },
+      breaker: "closed",
+      leftBytes: 60,
+      sentence:
+        "large answers when the mean log-probability of the first 4 tokens is below -1, or when a caller asks for it (`Skerry-Cascade: large`); it is ready on 0 edge and 1 cloud nodes",
+    });
+  });
+
+  it("says that there is no such deployment", () => {
+    const fleet = aFleet({ nodes: [edge], versions, deployments: [small] });
+    const { cascade } = small.spec;
+    expect(cascade && cascadeView(fleet, cascade, { ...context, state })).toMatchObject({
+      model: null,
+      ready: { edge: 0, cloud: 0 },
+      sentence: expect.stringMatching(/; there is no such deployment$/),
+    });
+  });
+});
+
+describe("a cascade that could do nothing", () => {
+  const refuse = (over: object) => refuseCascade(aFleet({ versions: [aVersion("small", 1, over)] }), small.spec);
+
+  it("is refused of a model that writes no text", () => {
+    expect(() => refuse({})).toThrow("`cascade` is for models that write text, and small writes none");
+    expect(() => refuse({ text: TEXT })).not.toThrow();
+  });
+
+  it("is refused where doubt cannot be measured", () => {
+    expect(() => refuse({ engine: ENGINE })).toThrow("an engine executes small");
+  });
+
+  it("is refused of a deployment to itself", () => {
+    expect(() => aDeployment({ name: "a", model: "m", version: 1, cascade: { to: "a" } })).toThrow(
+      "must be another deployment",
+    );
+  });
+});
