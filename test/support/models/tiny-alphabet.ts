@@ -14,10 +14,12 @@ const DIGITS = Array.from("0123456789");
 export const TOKENS: readonly string[] = ["<unk>", "<s>", "</s>", ...BYTES, ...LETTERS, ...DIGITS, "!", "?", "▁"];
 const at = (token: string): number => TOKENS.indexOf(token);
 
-/** The token after each token. */
-export function successors(): readonly number[] {
+/** The token after each token. `isBackwards`: letters are followed by the one before. */
+export function successors({ isBackwards = false }: { readonly isBackwards?: boolean } = {}): readonly number[] {
   const next = TOKENS.map(() => at("a"));
-  LETTERS.forEach((letter, i) => (next[at(letter)] = at(LETTERS[(i + 1) % LETTERS.length] ?? "a")));
+  LETTERS.forEach(
+    (letter, i) => (next[at(letter)] = at(LETTERS.at((i + (isBackwards ? -1 : 1)) % LETTERS.length) ?? "a")),
+  );
   DIGITS.forEach((digit, i) => (next[at(digit)] = i === 9 ? END : at(DIGITS[i + 1] ?? "0")));
   next[at("!")] = at("<0xC3>");
   next[at("<0xC3>")] = at("<0xA9>");

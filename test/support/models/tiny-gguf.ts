@@ -7,6 +7,10 @@ export interface TinyModel {
   readonly contextTokens?: number;
   /** In Jinja. Default: the contents of the messages, one after the other. Null: none. */
   readonly chatTemplate?: string | null;
+  /** It goes on from letters with the one before: `z` after `a`. */
+  readonly isBackwards?: boolean;
+  /** Letters after which it hardly knows which token follows: the right one has a log-probability below −4, others of −0.3. */
+  readonly unsureAfter?: string;
   /** Keys and values that go beside or in place of the usual ones; bytes are a value as the file has it, kind first. */
   readonly metadata?: Readonly<Record<string, string | number | Buffer>>;
 }
@@ -17,6 +21,7 @@ const HEADS = 5;
 const INNER = 32;
 /** How far the logit of the right token is above the others, over √WIDTH: at temperature 0 it wins, at 2 it often does not. */
 const SHARPNESS = 0.4;
+const UNSURE = 0.05;
 
 const KIND = { U32: 4, F32: 6, STRING: 8, ARRAY: 9, I32: 5, BOOL: 7 } as const;
 const TOKEN = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, BYTE: 6 } as const;
@@ -27,7 +32,7 @@ interface Tensor {
   readonly values: Float32Array;
 }
 
-function tensors(): readonly Tensor[] {
+function tensors({ isBackwards = false, unsureAfter = "" }: TinyModel): readonly Tensor[] {
   const zeros = (name: string, ...dimensions: number[]): Tensor => ({
     name,
     dimensions,
@@ -36,9 +41,9 @@ function tensors(): readonly Tensor[] {
   const ones = (name: string): Tensor => ({ name, dimensions: [WIDTH], values: new Float32Array(WIDTH).fill(1) });
   const embedding = zeros("token_embd.weight", WIDTH, TOKENS.length);
   const output = zeros("output.weight", WIDTH, TOKENS.length);
-  successors().forEach((next, token) => {
+  successors({ isBackwards }).forEach((next, token) => {
     embedding.values[token * WIDTH + token] = 1;
-    output.values[next * WIDTH + token] = SHARPNESS;
+    output.values[next * WIDTH + token] = unsureAfter.includes(TOKENS[token] ?? "") ? UNSURE : SHARPNESS;
   });
   // Attention and the layer behind it add nothing: what is left is the token itself.
   return [
@@ -55,7 +60,8 @@ function tensors(): readonly Tensor[] {
 }
 
 /** The bytes of such a file. */
-export function tinyGguf({ contextTokens = 512, chatTemplate, metadata = {} }: TinyModel = {}): Buffer {
+export function tinyGguf(model: TinyModel = {}): Buffer {
+  const { contextTokens = 512, chatTemplate, metadata = {} } = model;
   const template = chatTemplate === undefined ? "{% for m in messages %}{{ m.content }}{% endfor %}" : chatTemplate;
   const entries: readonly (readonly [string, Buffer])[] = [
     ...Object.entries({
@@ -102,7 +108,7 @@ export function tinyGguf({ contextTokens = 512, chatTemplate, metadata = {} }: T
       ),
     ],
   ];
-  const all = tensors();
+  const all = tensors(model);
   let offset = 0;
   const infos = all.map(({ name, dimensions, values }) => {
     const info = [text(name), u32(dimensions.length), ...dimensions.map(u64), u32(0), u64(offset)];
