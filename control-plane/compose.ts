@@ -122,6 +122,7 @@ export async function composeControlPlane(
   const gateway = new NodeSessions({
     replica,
     sessions: postgres.sessions,
+    keys,
     registry,
     fleet,
     push,

@@ -27,6 +27,7 @@ import { Agent } from "./app/agent.ts";
 import { HostsByRuntime } from "./app/hosts/hosts-by-runtime.ts";
 import { InferenceWorker } from "./app/inference/inference-worker.ts";
 import { type Admission, join } from "./app/session/join.ts";
+import { KeyRotation } from "./app/session/key-rotation.ts";
 import { localNode } from "./app/placements/local-node.ts";
 import type { Config } from "./config.ts";
 import { isLoopback } from "../shared/base/loopback.ts";
@@ -70,7 +71,8 @@ async function composeLocked(
 ): Promise<Node> {
   const { clock, random, logger, stateDir, unlock } = parts;
   const keys = await localKeys(config);
-  const identity = withUrl(await identify(config, parts), config.url);
+  const store = new IdentityFiles(stateDir);
+  const identity = withUrl(await identify(config, { ...parts, store }), config.url);
   const serving = new InferenceWorker({
     clock,
     nodeName: identity.name,
@@ -104,6 +106,7 @@ async function composeLocked(
       { engines: () => engines.offer() },
     ),
     telemetry: metrics,
+    keyRotation: new KeyRotation({ identity, keys: store, logger }),
     clock,
     random,
     logger,
@@ -138,8 +141,11 @@ async function composeLocked(
 }
 
 /** Who this node is; made by a join when nothing is on the disk. Throws what `join` throws. */
-async function identify(config: Config, parts: Parts & { readonly stateDir: string }): Promise<NodeIdentity> {
-  const store = new IdentityFiles(parts.stateDir);
+async function identify(
+  config: Config,
+  parts: Parts & { readonly stateDir: string; readonly store: IdentityFiles },
+): Promise<NodeIdentity> {
+  const { store } = parts;
   const known = await store.load();
   if (known !== null && !(known.isRemoved && mayRejoin(known, config))) return known;
   if (known !== null) await store.setAside();
@@ -153,7 +159,7 @@ async function identify(config: Config, parts: Parts & { readonly stateDir: stri
   const pin = admission.kind === "token" ? admission.token.pin : admission.pin;
   const policy = { ...config, pin };
   const client = new HttpJoinClient(url, (to, signal) => pinnedConnect(policy, to, signal));
-  return join({ admission, name, kind }, { ...parts, store, client }, parts.signal);
+  return join({ admission, name, kind }, { ...parts, client }, parts.signal);
 }
 
 function admissionOf({ joinToken: token, podTokenFile }: Config): Admission | undefined {

@@ -111,7 +111,7 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
 }
 
 function registerTokens(program: Command, shell: CommandRunner): void {
-  const token = program.command("token").description("join tokens: one lets one node join, once");
+  const token = program.command("token").description("join tokens: each lets one node join, or as many as it says");
   withExamples(
     token
       .command("create")
@@ -123,6 +123,7 @@ function registerTokens(program: Command, shell: CommandRunner): void {
       .option("--name <name>", "the node's name; otherwise the node proposes one")
       .option("--label <name=value>", "a label of the node; may be repeated", collectPair)
       .option("--ttl <seconds>", "how long the token is good for", wholeNumber(30))
+      .option("--uses <count>", "how many nodes may join with it (default: 1)", wholeNumber(1))
       .action((options: TokenOptions, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/nodes/tokens.ts")).createToken(run, options)),
       ),

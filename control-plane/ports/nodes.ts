@@ -85,14 +85,23 @@ export interface TouchedSession {
 
 export interface SessionStore {
   /**
-   * Uses up the token and makes the node, or returns the same node when the same token and key come again within the
-   * token's life. Null: token unknown, wrong, expired, used by another key, or for another name or kind. Throws `NAME_TAKEN`.
+   * Uses the token and makes the node, or returns the same node when the same token and key come again within the token's
+   * life. Null: token unknown, wrong, expired, used up by other keys, or for another name or kind. Throws `NAME_TAKEN`.
    */
   join(attempt: JoinAttempt): Promise<JoinedNode | null>;
   /** What is needed to check a node's signature; null when unknown. */
-  identity(
-    nodeId: string,
-  ): Promise<{ name: string; kind: NodeKind; publicKey: string; generation: number; revoked: boolean } | null>;
+  identity(nodeId: string): Promise<NodeIdentityRow | null>;
+  /**
+   * Records the key `to` in place of `from`, which is taken for a day more, with an audit entry and an event. True also when
+   * `to` is recorded already. False when the node's key is another one, or its identity void.
+   */
+  rotateKey(rotation: {
+    readonly nodeId: NodeId;
+    readonly generation: number;
+    readonly from: string;
+    readonly to: string;
+    readonly address: string;
+  }): Promise<boolean>;
   /**
    * Epoch = max(stored, lastEpoch) + 1. When the node's revision is ahead of the row, the row continues at the node's
    * + 1 and `regressed` is true. Null when the node is unknown, revoked or of another generation.
@@ -177,6 +186,7 @@ export interface NodeAdminStore {
       name: string | undefined;
       labels: Record<string, string>;
       ttlSeconds: number;
+      uses: number;
     },
     actor: Actor,
   ): Promise<JoinTokenInfo>;
@@ -189,6 +199,10 @@ export interface NodeIdentityRow {
   readonly name: string;
   readonly kind: NodeKind;
   readonly publicKey: string;
+  /** The key before it, while that is taken too. */
+  readonly previousKey?: string | null;
+  /** Since the key was recorded, by the database's clock, in ms. Left out: it is new. */
+  readonly keyAgeMs?: number;
   readonly generation: number;
   readonly revoked: boolean;
 }

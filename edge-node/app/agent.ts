@@ -13,6 +13,7 @@ import type { NodeTelemetry } from "../ports/serving.ts";
 import { Connection } from "./session/connection.ts";
 import { DesiredStateReceiver } from "./placements/desired-state-receiver.ts";
 import { Executor } from "./placements/executor.ts";
+import type { KeyRotation } from "./session/key-rotation.ts";
 import { HostSupervisor } from "./hosts/host-supervisor.ts";
 import { LocalState } from "./placements/local-state.ts";
 import { NodeLog } from "./session/node-log.ts";
@@ -33,6 +34,8 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Left out: the node's key stays. */
+  readonly keyRotation?: KeyRotation;
   /** Called once, when the control plane has said that this node's identity is void. */
   readonly onRemoved: () => void;
 }
@@ -97,6 +100,7 @@ export class Agent {
       memory,
       bootId: newId("b", random),
       onRemoved: parts.onRemoved,
+      keyRotation: parts.keyRotation,
       capabilities: () => this.#capabilitiesNow(),
     });
     this.#memory = memory;

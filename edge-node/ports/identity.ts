@@ -26,6 +26,20 @@ export interface NodeIdentity {
 /** A key pair before its node has a name. */
 export type NodeKey = Pick<NodeIdentity, "publicKey" | "sign">;
 
+/** Replaces the key of a node that runs. The next key is on the disk before anybody hears of it. */
+export interface RotatingKeys {
+  /** Whether there is a next key, which may be recorded at the control plane or not. */
+  readonly hasNext: boolean;
+  /** Whether proofs are signed by the next key now. */
+  readonly signsWithNext: boolean;
+  /** The next key, made once. */
+  next(): Promise<NodeKey>;
+  /** The next key becomes the only one, durably. */
+  adoptNext(): Promise<void>;
+  /** From now on the other one of two keys signs proofs. */
+  signWithOther(): void;
+}
+
 export interface IdentityStore {
   /** Null before the first join. Throws when the files are there but damaged: a new identity would be another node. */
   load(): Promise<NodeIdentity | null>;

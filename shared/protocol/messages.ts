@@ -224,8 +224,17 @@ const nodeLog = message("log", {
     .max(32),
 });
 
+/** The node has made another key: signed by the one that it has, and by the new one. Answered by `ok`, or `error`. */
+const keyRotate = message("key.rotate", {
+  publicKey: z.string().length(43),
+  sigOld: z.string().length(86),
+  sigNew: z.string().length(86),
+});
+export type KeyRotate = z.infer<typeof keyRotate>;
+
 export const nodeMessage = z.discriminatedUnion("type", [
   hello,
+  keyRotate,
   changedCapabilities,
   heartbeat,
   load,
@@ -290,8 +299,12 @@ const goaway = message("goaway", {
   reconnectMs: ms,
 });
 
+/** The node's key is old, and it should make another one (`key.rotate`). An older node passes it over. */
+const keyDue = message("key.due", {});
+
 export const controlPlaneMessage = z.discriminatedUnion("type", [
   challenge,
+  keyDue,
   welcome,
   attached,
   heartbeatAck,

@@ -22,6 +22,10 @@ export const sessionProofText = (proof: {
 }): string =>
   `skerry-node-auth-v1\n${proof.cpId}\n${proof.channel}\n${proof.nodeId}\n${proof.generation}\n${proof.nonce}`;
 
+/** What both keys of a node sign when one takes the place of the other. */
+export const keyRotationText = (rotation: { nodeId: string; generation: number; publicKey: string }): string =>
+  `skerry-key-v1\n${rotation.nodeId}\n${rotation.generation}\n${rotation.publicKey}`;
+
 /**
  * What two control planes sign for each other, each over the nonce of the other: worthless on any other socket, at any other
  * control plane, and in place of the other side's. `from` has dialled `to`.

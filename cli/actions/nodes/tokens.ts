@@ -20,6 +20,7 @@ export interface TokenOptions {
   readonly name?: string;
   readonly label?: Readonly<Record<string, string>>;
   readonly ttl?: number;
+  readonly uses?: number;
 }
 
 /** The line that a technician pastes. From a clone this is how the tool is started: `npx skerry` would look for a stranger's package. */
@@ -37,7 +38,7 @@ export async function createToken(run: CommandContext, options: TokenOptions): P
     await printObject(run.output, run.globals.format, { raw: body, name: made.id, describe: () => made.token });
   }
   run.output.say(
-    `Good for one ${made.kind} node at ${made.site}, for ${formatAge(Date.parse(made.expiresAt) - Date.now())}. It is shown this once.`,
+    `Good for ${made.uses === 1 ? `one ${made.kind} node` : `${made.uses} ${made.kind} nodes`} at ${made.site}, for ${formatAge(Date.parse(made.expiresAt) - Date.now())}. It is shown this once.`,
   );
   if (options.printJoin !== true) run.output.say(`On the device: ${line}`);
   run.output.next("nodes ls");
@@ -45,7 +46,7 @@ export async function createToken(run: CommandContext, options: TokenOptions): P
 
 /** The request's body; refuses here what the server would refuse, naming the option. */
 export function tokenRequest(options: TokenOptions): CreateJoinToken {
-  const { kind, site, zone, name, label = {}, ttl } = options;
+  const { kind, site, zone, name, label = {}, ttl, uses } = options;
   const asked = createJoinToken.safeParse({
     kind,
     site,
@@ -53,6 +54,7 @@ export function tokenRequest(options: TokenOptions): CreateJoinToken {
     ...(zone === undefined ? {} : { zone }),
     ...(name === undefined ? {} : { name }),
     ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
+    ...(uses === undefined ? {} : { uses }),
   });
   if (asked.success) return asked.data;
   const issue = asked.error.issues[0];
@@ -74,9 +76,11 @@ const view: View<JoinTokenInfo> = {
 };
 
 function tokenState(row: JoinTokenInfo): string {
-  if (row.usedAt !== null) return `used by ${row.usedBy ?? "a node"} ${formatSince(row.usedAt, Date.now())} ago`;
+  if (row.used >= row.uses && row.usedAt !== null)
+    return `used by ${row.uses === 1 ? (row.usedBy ?? "a node") : `${row.used} nodes`} ${formatSince(row.usedAt, Date.now())} ago`;
   const leftMs = Date.parse(row.expiresAt) - Date.now();
-  return leftMs > 0 ? `good for ${formatAge(leftMs)}` : "expired";
+  const left = row.uses === 1 ? "" : `, ${row.uses - row.used} of ${row.uses} uses left`;
+  return leftMs > 0 ? `good for ${formatAge(leftMs)}${left}` : "expired";
 }
 
 export async function listTokens(run: CommandContext): Promise<void> {

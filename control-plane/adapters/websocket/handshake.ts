@@ -98,7 +98,9 @@ function hasValidProof(
 ): boolean {
   if (answer.nodeId !== nodeId || answer.generation !== identity.generation) return false;
   const text = sessionProofText({ cpId, channel, nodeId, generation: answer.generation, nonce });
-  return keys.verify(identity.publicKey, text, answer.signature);
+  const { publicKey, previousKey } = identity;
+  if (keys.verify(publicKey, text, answer.signature)) return true;
+  return typeof previousKey === "string" && keys.verify(previousKey, text, answer.signature);
 }
 
 async function openControl(webSocket: WebSocket, hello: Hello, context: HandshakeContext): Promise<void> {

@@ -26,14 +26,13 @@ export class NodeSession implements RequestPath {
   readonly bootId: string;
   /** Where that process is: `10.0.0.7:51234`. */
   readonly address: string;
-  /** What the proofs of its channels are checked against. */
-  readonly identity: NodeIdentityRow;
   readonly control: ControlChannel;
   readonly pending = new PendingRequests();
   readonly hopMs = 0;
   readonly desired: DesiredStateSync;
   readonly liveness: Liveness;
   readonly transfers = new TransferState();
+  #identity: NodeIdentityRow;
   #inference: InferenceChannel | undefined;
   #isHandedOver = false;
 
@@ -55,10 +54,20 @@ export class NodeSession implements RequestPath {
     this.epoch = parts.epoch;
     this.bootId = parts.bootId;
     this.address = parts.address;
-    this.identity = parts.identity;
+    this.#identity = parts.identity;
     this.control = parts.control;
     this.desired = new DesiredStateSync(parts);
     this.liveness = new Liveness(parts.clock);
+  }
+
+  /** What the proofs of its channels are checked against. */
+  get identity(): NodeIdentityRow {
+    return this.#identity;
+  }
+
+  /** Its node has the key `publicKey` from now on; the channels that it is opening may still be proved by the one before. */
+  keyRotated(publicKey: string): void {
+    this.#identity = { ...this.#identity, publicKey, previousKey: this.#identity.publicKey, keyAgeMs: 0 };
   }
 
   /** The open inference channel; undefined when requests cannot be sent to the node. */

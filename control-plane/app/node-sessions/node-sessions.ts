@@ -10,6 +10,7 @@ import type { Capabilities, Hello, NodeMessage } from "../../../shared/protocol/
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
+import type { Keys } from "../../ports/keys.ts";
 import type { NodeIdentityRow, SessionStore } from "../../ports/nodes.ts";
 import type {
   ControlPeer,
@@ -25,6 +26,7 @@ import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { ModelPush } from "../transfer/model-push.ts";
 import { disconnectEvents } from "./disconnect-events.ts";
 import { IdentityConflicts } from "./identity-conflicts.ts";
+import { KeyRotation } from "./key-rotation.ts";
 import { NodeSession, type SessionRegistry } from "./node-session.ts";
 import { PlacementReports } from "./placement-reports.ts";
 import { UnknownNodes } from "./unknown-nodes.ts";
@@ -37,6 +39,7 @@ interface Parts {
   /** Where nodes of the same network dial this very control plane; null: they do not. */
   readonly peerUrl: string | null;
   readonly sessions: SessionStore;
+  readonly keys: Pick<Keys, "verify">;
   readonly registry: SessionRegistry;
   readonly fleet: FleetCache;
   readonly push: ModelPush;
@@ -63,15 +66,18 @@ export class NodeSessions implements NodeSessionHandler {
   readonly #parts: Parts;
   readonly #conflicts: IdentityConflicts;
   readonly #unknown: UnknownNodes;
+  readonly #keyRotation: KeyRotation;
   #isStopped = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#conflicts = new IdentityConflicts(parts);
     this.#unknown = new UnknownNodes(parts);
+    this.#keyRotation = new KeyRotation(parts);
   }
 
   start(): void {
+    this.#keyRotation.start();
     this.#parts.fleet.onChange((change, fleet) => {
       for (const nodeId of documentsTouched(fleet, change)) {
         const session = this.#parts.registry.get(nodeId);
@@ -102,6 +108,7 @@ export class NodeSessions implements NodeSessionHandler {
 
   /** Hands over what is left, and closes every session. */
   stop(): void {
+    this.#keyRotation.stop();
     this.handOver();
     this.#parts.registry.all().forEach((session) => {
       session.inference?.close(CLOSE.RESTART, "the control plane stops");
@@ -185,6 +192,7 @@ export class NodeSessions implements NodeSessionHandler {
         this.#tellConnection(session, { regressed: opened.regressed });
         reports.afterHello(hello.placements);
         session.desired.adopt(hello.desired);
+        this.#keyRotation.began(session);
       },
       onMessage: (message) => this.#onMessage(session, message, reports),
       onClosed: () => void this.#onControlClosed(session, reports),
@@ -237,6 +245,8 @@ export class NodeSessions implements NodeSessionHandler {
       case "transfer.done":
       case "transfer.failed":
         return push.onMessage(session, message);
+      case "key.rotate":
+        return void this.#keyRotation.rotate(session, message);
       case "log":
         return this.#parts.recorder.recordLog(session.name, message);
       case "hello":

@@ -1,4 +1,5 @@
 import type { JoinTokenInfo, JoinTokenRequest } from "../../../shared/api/v1/nodes.ts";
+import { invalidFields } from "../../../shared/base/invalid-fields.ts";
 import { formatJoinToken } from "../../../shared/protocol/proofs.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Actor } from "../../ports/audit.ts";
@@ -14,7 +15,7 @@ export interface JoinTrust {
   readonly keySetHash: string;
 }
 
-/** Join tokens: one use, short life, and only a hash of the secret is stored. */
+/** Join tokens: one use unless more were asked for, a short life, and only a hash of the secret is stored. */
 export class TokenAdmin {
   readonly #store: NodeAdminStore;
   readonly #keys: Pick<Keys, "secret">;
@@ -41,11 +42,13 @@ export class TokenAdmin {
     request: JoinTokenRequest,
     actor: Actor,
   ): Promise<JoinTokenInfo & { token: string; joinCommand: string }> {
+    if (request.name !== undefined && request.uses > 1)
+      throw invalidFields("body", [{ field: "uses", message: "a token for one name is for one node" }]);
     const id = Buffer.from(this.#random.bytes(12)).toString("base64url");
     const secret = this.#keys.secret();
-    const { kind, site, zone = site, name, labels, ttlSeconds } = request;
+    const { kind, site, zone = site, name, labels, ttlSeconds, uses } = request;
     const info = await this.#store.createToken(
-      { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds },
+      { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds, uses },
       actor,
     );
     const token = formatJoinToken({ ...this.#trust, id, secret });

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { joinResponse, type JoinResponse } from "../../../shared/protocol/join-messages.ts";
-import type { IdentityStore, NodeIdentity, NodeKey } from "../../ports/identity.ts";
+import type { IdentityStore, NodeIdentity, NodeKey, RotatingKeys } from "../../ports/identity.ts";
 import { unlessMissing, writeDurably } from "./durable.ts";
 
 const identitySchema = joinResponse.extend({
@@ -15,26 +15,39 @@ const identitySchema = joinResponse.extend({
 });
 
 /** `node.key` (mode 0600, never leaves the disk) and `identity.json` (what the control plane answered) in the state folder. */
-export class IdentityFiles implements IdentityStore {
+export class IdentityFiles implements IdentityStore, RotatingKeys {
   readonly #stateDir: string;
   readonly #keyPath: string;
   readonly #identityPath: string;
+  readonly #nextKeyPath: string;
+  #key: NodeKey | undefined;
+  #next: NodeKey | undefined;
+  #signsWithNext = false;
 
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
     this.#keyPath = join(stateDir, "node.key");
     this.#identityPath = join(stateDir, "identity.json");
+    this.#nextKeyPath = join(stateDir, "node.key.next");
   }
 
   async load(): Promise<NodeIdentity | null> {
     const text = await unlessMissing(readFile(this.#identityPath, "utf8"));
     if (text === undefined) return null;
-    const key = await this.#readKey();
+    let key = await this.#readKey();
     if (!key) throw new Error(`${this.#identityPath} is here, but its key ${this.#keyPath} is not`);
+    this.#next = await this.#readKey(this.#nextKeyPath);
     try {
       const identity = identitySchema.parse(JSON.parse(text));
+      if (identity.publicKey === this.#next?.publicKey) {
+        // A crash came between the two writes of `adoptNext`.
+        await rename(this.#nextKeyPath, this.#keyPath);
+        key = this.#next;
+        this.#next = undefined;
+      }
       if (identity.publicKey !== key.publicKey) throw new Error("the key is another one");
-      return { ...identity, tokenId: identity.tokenId, isRemoved: identity.removed === true, ...key };
+      this.#key = key;
+      return { ...identity, tokenId: identity.tokenId, isRemoved: identity.removed === true, ...this.#signing(key) };
     } catch (error) {
       throw new Error(`${this.#identityPath} is damaged; restore it, or delete it and join again`, { cause: error });
     }
@@ -42,11 +55,7 @@ export class IdentityFiles implements IdentityStore {
 
   async joinKey(): Promise<NodeKey> {
     await mkdir(this.#stateDir, { recursive: true, mode: 0o700 });
-    const known = await this.#readKey();
-    if (known) return known;
-    const { privateKey } = generateKeyPairSync("ed25519");
-    await writeDurably(this.#keyPath, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
-    return keyOf(privateKey);
+    return (await this.#readKey()) ?? this.#makeKey(this.#keyPath);
   }
 
   async store(
@@ -56,7 +65,44 @@ export class IdentityFiles implements IdentityStore {
     const key = await this.joinKey();
     const identity = { ...joined, name, pin, tokenId, publicKey: key.publicKey };
     await writeDurably(this.#identityPath, `${JSON.stringify(identity, null, 2)}\n`, 0o600);
-    return { ...identity, isRemoved: false, ...key };
+    this.#key = key;
+    return { ...identity, isRemoved: false, ...this.#signing(key) };
+  }
+
+  get hasNext(): boolean {
+    return this.#next !== undefined;
+  }
+
+  get signsWithNext(): boolean {
+    return this.#signsWithNext;
+  }
+
+  async next(): Promise<NodeKey> {
+    this.#next ??= await this.#makeKey(this.#nextKeyPath);
+    return this.#next;
+  }
+
+  async adoptNext(): Promise<void> {
+    const next = this.#next;
+    if (next === undefined) return;
+    // In this order: `load` finishes what a crash leaves between the two.
+    const identity = identitySchema.parse(JSON.parse(await readFile(this.#identityPath, "utf8")));
+    const adopted = { ...identity, publicKey: next.publicKey };
+    await writeDurably(this.#identityPath, `${JSON.stringify(adopted, null, 2)}\n`, 0o600);
+    await rename(this.#nextKeyPath, this.#keyPath);
+    this.#key = next;
+    this.#next = undefined;
+    this.#signsWithNext = false;
+  }
+
+  signWithOther(): void {
+    this.#signsWithNext = !this.#signsWithNext && this.#next !== undefined;
+  }
+
+  /** With whatever key proofs are signed by at that time. */
+  #signing(key: NodeKey): NodeKey {
+    const signer = (): NodeKey => (this.#signsWithNext ? this.#next : this.#key) ?? key;
+    return { publicKey: key.publicKey, sign: (text) => signer().sign(text) };
   }
 
   async markRemoved(): Promise<void> {
@@ -68,14 +114,20 @@ export class IdentityFiles implements IdentityStore {
 
   async setAside(): Promise<void> {
     // In this order: whatever a crash leaves, the next start joins.
-    for (const file of [join(this.#stateDir, "memory.json"), this.#identityPath, this.#keyPath])
+    for (const file of [join(this.#stateDir, "memory.json"), this.#identityPath, this.#nextKeyPath, this.#keyPath])
       await unlessMissing(rename(file, `${file}.removed`));
   }
 
-  async #readKey(): Promise<NodeKey | undefined> {
-    const pem = await unlessMissing(readFile(this.#keyPath, "utf8"));
+  async #makeKey(file: string): Promise<NodeKey> {
+    const { privateKey } = generateKeyPairSync("ed25519");
+    await writeDurably(file, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
+    return keyOf(privateKey);
+  }
+
+  async #readKey(file = this.#keyPath): Promise<NodeKey | undefined> {
+    const pem = await unlessMissing(readFile(file, "utf8"));
     if (pem === undefined) return undefined;
-    await chmod(this.#keyPath, 0o600);
+    await chmod(file, 0o600);
     return keyOf(createPrivateKey(pem));
   }
 }

@@ -106,6 +106,7 @@ export class Connection {
         ? error.closed
         : { code: CLOSE.FAULT as number, reason: messageOf(error), retryAfterMs: 0 };
       if (!signal.aborted) this.#complain(closed);
+      this.#parts.keyRotation?.refused(closed.code);
       return closed;
     }
     const end = await Promise.race([session.ended, this.#stopped.promise]);

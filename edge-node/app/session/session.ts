@@ -11,6 +11,7 @@ import type { NodeTelemetry } from "../../ports/serving.ts";
 import { FEATURE } from "../../../shared/protocol/features.ts";
 import type { DesiredStateReceiver } from "../placements/desired-state-receiver.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import type { KeyRotation } from "./key-rotation.ts";
 import { InferenceConnection } from "../inference/inference-connection.ts";
 import { LoadReports } from "./load-reports.ts";
 import type { NodeLog } from "./node-log.ts";
@@ -30,6 +31,8 @@ export interface SessionParts {
   /** Room for transfers. */
   readonly disk: Pick<ArtifactDisk, "freeMiB">;
   readonly probe: SystemProbe;
+  /** Undefined: the key of this node stays. */
+  readonly keyRotation?: KeyRotation | undefined;
   readonly telemetry: NodeTelemetry;
   readonly clock: Clock;
   readonly random: Random;
@@ -116,6 +119,7 @@ export class Session {
     });
     this.placementsChanged();
     this.#heartbeat.start();
+    void this.#parts.keyRotation?.began(channel);
     void channel.closed.then((closed) => {
       const retryAfterMs = Math.max(closed.retryAfterMs, this.#backAt - this.#parts.clock.now());
       this.#end.resolve({ kind: "closed", closed: { ...closed, retryAfterMs } });
@@ -151,8 +155,10 @@ export class Session {
       case "welcome":
       case "attached":
         return this.#channel.close(CLOSE.INVALID_MESSAGE, `${message.type} was said already`);
+      case "key.due":
+        return void this.#parts.keyRotation?.due(this.#channel);
       case "ok":
-        return;
+        return void this.#parts.keyRotation?.answered(this.#channel, message.re);
       default:
         assertNever(message);
     }

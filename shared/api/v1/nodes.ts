@@ -98,7 +98,14 @@ export const createJoinToken = z.strictObject({
   labels: labels.default({}),
   /** Fixes the node's name; otherwise the node proposes one. */
   name: z.string().regex(NODE_NAME, "1–63 lower-case letters, digits and hyphens").optional(),
-  ttlSeconds: z.number().int().min(30).max(86_400).default(600),
+  ttlSeconds: z
+    .number()
+    .int()
+    .min(30)
+    .max(7 * 86_400)
+    .default(600),
+  /** How many nodes may join with it; one with a name is for that node alone. */
+  uses: z.number().int().min(1).max(1_000).default(1),
 });
 export type CreateJoinToken = z.input<typeof createJoinToken>;
 /** The same with its defaults filled in. */
@@ -112,6 +119,9 @@ export const joinToken = z
     zone: z.string(),
     name: z.string().nullable(),
     expiresAt: instant,
+    uses: z.number().int().describe("How many nodes may join with it"),
+    used: z.number().int().describe("How many have"),
+    /** Of the last one that joined. */
     usedAt: instant.nullable(),
     usedBy: z.string().nullable(),
     createdAt: instant,

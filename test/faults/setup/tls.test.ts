@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import pg from "pg";
 import { OwnAuthority } from "../../../control-plane/adapters/tls/own-authority.ts";
 import { identityModel } from "../../support/models/onnx-models.ts";
 import { GrpcClient } from "../../support/network/grpc-client.ts";
@@ -65,6 +66,30 @@ afterAll(async () => {
 });
 
 const row = { inputs: [{ name: "x", datatype: "FP32", shape: [1, 2], data: [1, -2.5] }] };
+
+describe("a node with an old key", () => {
+  it("makes another one in its next session, and is the same node with it", async () => {
+    const identity = async () => JSON.parse(await readFile(path.join(node.stateDir, "identity.json"), "utf8"));
+    const before = await identity();
+    const sql = new pg.Client({ connectionString: database.url });
+    await sql.connect();
+    await sql.query("UPDATE nodes SET key_made_at = now() - interval '46 days'");
+    await node.process.stop();
+    node.restart();
+    const after = await until("the key is another one", async () => {
+      const now = await identity();
+      return now.publicKey !== before.publicKey && now;
+    });
+    expect(after).toEqual({ ...before, publicKey: after.publicKey });
+    const { rows } = await sql.query("SELECT public_key, previous_key FROM nodes");
+    expect(rows).toEqual([{ public_key: after.publicKey, previous_key: before.publicKey }]);
+    await sql.query("UPDATE nodes SET previous_key_until = now()");
+    await sql.end();
+    proxy.cut();
+    await cluster.whenNode("edge-a", "ready", 60_000);
+    expect((await cluster.events()).map(({ reason }) => reason)).toContain("NodeKeyRotated");
+  }, 90_000);
+});
 
 describe("a control plane with TLS and an authority of its own", () => {
   it("serves inference over HTTP and gRPC, through a node that joined by the pin", async () => {

@@ -62,7 +62,17 @@ describe("changing commands", () => {
   });
 
   it("print the join line alone on stdout, with the address that was spoken to", async () => {
-    const token = { id: "t1", kind: "edge", site: "harbour", zone: "harbour", name: null, usedAt: null, usedBy: null };
+    const token = {
+      id: "t1",
+      kind: "edge",
+      site: "harbour",
+      zone: "harbour",
+      name: null,
+      uses: 1,
+      used: 0,
+      usedAt: null,
+      usedBy: null,
+    };
     const times = { createdAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 600_000).toISOString() };
     api.on(
       "POST /api/v1/join-tokens",

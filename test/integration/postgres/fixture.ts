@@ -60,13 +60,21 @@ export const someCapabilities = capabilities.parse({
 /** A token for an edge node at the harbour; its secret is its id. */
 export async function makeToken(
   stores: PostgresStores,
-  over: { name?: string; ttlSeconds?: number } = {},
+  over: { name?: string; ttlSeconds?: number; uses?: number } = {},
 ): Promise<string> {
   const id = newId<string>("t", systemRandom);
   const labels = { floor: "2" };
   const where = { kind: "edge", site: "harbour", zone: "pier-1" } as const;
   await stores.nodes.createToken(
-    { id, secretHash: hashOf(id), ...where, name: over.name, labels, ttlSeconds: over.ttlSeconds ?? 600 },
+    {
+      id,
+      secretHash: hashOf(id),
+      ...where,
+      name: over.name,
+      labels,
+      ttlSeconds: over.ttlSeconds ?? 600,
+      uses: over.uses ?? 1,
+    },
     alice,
   );
   return id;

@@ -99,6 +99,7 @@ export async function startReplica(
   const gateway = new NodeSessions({
     ...shared,
     replica: name,
+    keys,
     peerUrl: null,
     push,
     telemetry: new Telemetry(),

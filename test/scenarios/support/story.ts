@@ -116,7 +116,7 @@ export class Story {
     const tokenId = `token-of-${name}`;
     const { kind, zone, memMiB } = over;
     const token = { id: tokenId, secretHash: hashOf(tokenId), kind, site: "harbour", zone, name, labels: {} };
-    await postgres.nodes.createToken({ ...token, ttlSeconds: 600 }, alice);
+    await postgres.nodes.createToken({ ...token, ttlSeconds: 600, uses: 1 }, alice);
     const id = `n-${name}` as NodeId;
     await postgres.sessions.join(attemptWith(tokenId, { name, kind, publicKey: `key of ${name}`, newNodeId: id }));
     const parts = { name, id, memMiB, now: () => this.#clock.now(), print: (line: string) => this.print(line) };

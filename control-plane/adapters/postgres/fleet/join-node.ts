@@ -11,13 +11,13 @@ interface UsedToken {
   readonly site: string;
   readonly zone: string;
   readonly labels: string;
-  /** The node that the token was first used for. */
+  /** The node that the token was used for with this key. */
   readonly usedBy: NodeId;
 }
 
 /**
- * Uses up the token and makes the node in one transaction, so that a taken name leaves the token usable. The token's
- * row lock makes parallel attempts wait for each other: one wins, a repeat with its key gets its node, others get null.
+ * Uses the token and makes the node in one transaction, so that a taken name costs no use. The token's row lock makes parallel
+ * attempts wait for each other: as many win as it has uses, a repeat with the same key gets its node, others get null.
  */
 export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<JoinedNode | null> {
   const token = await useToken(tx, attempt);
@@ -34,17 +34,23 @@ export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<J
   return { nodeId: attempt.newNodeId, generation: 1, kind, site, zone };
 }
 
+/** The row lock of the token comes first: who counts its uses is alone. */
 async function useToken(
   tx: Transaction,
   { tokenId, secretHash, publicKey, kind, name, newNodeId }: JoinAttempt,
 ): Promise<UsedToken | undefined> {
-  const rows = await tx.$queryRaw<UsedToken[]>`
-    UPDATE join_tokens SET used_at = now(), used_key = ${publicKey}, used_by = coalesce(used_by, ${newNodeId})
+  const [token] = await tx.$queryRaw<(Omit<UsedToken, "usedBy"> & { readonly maxUses: number })[]>`
+    SELECT kind, site, zone, labels::text AS labels, max_uses AS "maxUses" FROM join_tokens
     WHERE id = ${tokenId} AND secret_hash = ${secretHash} AND expires_at > now()
-      AND (used_at IS NULL OR used_key = ${publicKey})
       AND kind = ${kind} AND (name IS NULL OR name = ${name})
-    RETURNING kind, site, zone, labels::text AS labels, used_by AS "usedBy"`;
-  return rows[0];
+    FOR UPDATE`;
+  if (!token) return undefined;
+  const uses = await tx.joinTokenUse.findMany({ where: { tokenId }, select: { publicKey: true, nodeId: true } });
+  const earlier = uses.find((use) => use.publicKey === publicKey);
+  if (earlier) return { ...token, usedBy: earlier.nodeId as NodeId };
+  if (uses.length >= token.maxUses) return undefined;
+  await tx.joinTokenUse.create({ data: { tokenId, publicKey, nodeId: newNodeId } });
+  return { ...token, usedBy: newNodeId };
 }
 
 async function insertNode(

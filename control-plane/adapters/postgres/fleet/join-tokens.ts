@@ -14,6 +14,7 @@ export interface NewJoinToken {
   readonly name: string | undefined;
   readonly labels: Record<string, string>;
   readonly ttlSeconds: number;
+  readonly uses: number;
 }
 
 interface JoinTokenRow {
@@ -23,32 +24,33 @@ interface JoinTokenRow {
   readonly zone: string;
   readonly name: string | null;
   readonly expiresAt: Date;
-  readonly usedAt: Date | null;
-  readonly usedBy: string | null;
+  readonly maxUses: number;
+  readonly uses: readonly { readonly nodeId: string; readonly usedAt: Date }[];
   readonly createdAt: Date;
 }
 
 /** The token's life is counted by the database's clock, which also judges the join. */
 export async function createToken(tx: Transaction, token: NewJoinToken, actor: Actor): Promise<JoinTokenInfo> {
-  const { id, secretHash, kind, site, zone, name, labels, ttlSeconds } = token;
-  const [row] = await tx.$queryRaw<JoinTokenRow[]>`
-    INSERT INTO join_tokens (id, secret_hash, kind, site, zone, name, labels, expires_at)
+  const { id, secretHash, kind, site, zone, name, labels, ttlSeconds, uses } = token;
+  const [row] = await tx.$queryRaw<Omit<JoinTokenRow, "uses">[]>`
+    INSERT INTO join_tokens (id, secret_hash, kind, site, zone, name, labels, max_uses, expires_at)
     VALUES (${id}, ${secretHash}, ${kind}, ${site}, ${zone}, ${name ?? null}, ${JSON.stringify(labels)}::jsonb,
-      now() + ${ttlSeconds} * interval '1 second')
-    RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", used_at AS "usedAt", used_by AS "usedBy", created_at AS "createdAt"`;
+      ${uses}, now() + ${ttlSeconds} * interval '1 second')
+    RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", max_uses AS "maxUses", created_at AS "createdAt"`;
   if (!row) throw new Error("an inserted row was not returned");
   await audit(tx, actor, {
     action: "join-token.create",
     target: `join-token/${id}`,
-    detail: { kind, site, zone, name: name ?? null, ttlSeconds },
+    detail: { kind, site, zone, name: name ?? null, ttlSeconds, uses },
   });
-  const message = `${actor.name} made a join token for ${kind === "edge" ? "an edge" : "a cloud"} node of site ${site}`;
+  const nodes = uses === 1 ? `${kind === "edge" ? "an edge" : "a cloud"} node` : `up to ${uses} ${kind} nodes`;
+  const message = `${actor.name} made a join token for ${nodes} of site ${site}`;
   await appendEvents(
     tx,
     [{ type: "Normal", reason: "JoinTokenCreated", object: `join-token/${id}`, message }],
     "events",
   );
-  return toJoinTokenInfo(row);
+  return toJoinTokenInfo({ ...row, uses: [] });
 }
 
 export async function deleteToken(tx: Transaction, id: string, actor: Actor): Promise<void> {
@@ -70,10 +72,11 @@ export function toJoinTokenInfo({
   zone,
   name,
   expiresAt,
-  usedAt,
-  usedBy,
+  maxUses,
+  uses,
   createdAt,
 }: JoinTokenRow): JoinTokenInfo {
+  const last = uses.toSorted((a, b) => b.usedAt.getTime() - a.usedAt.getTime())[0];
   return {
     id,
     kind,
@@ -81,8 +84,10 @@ export function toJoinTokenInfo({
     zone,
     name,
     expiresAt: expiresAt.toISOString(),
-    usedAt: usedAt?.toISOString() ?? null,
-    usedBy,
+    uses: maxUses,
+    used: uses.length,
+    usedAt: last?.usedAt.toISOString() ?? null,
+    usedBy: last?.nodeId ?? null,
     createdAt: createdAt.toISOString(),
   };
 }

@@ -83,7 +83,7 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
 
   async listTokens(): Promise<readonly JoinTokenInfo[]> {
     const rows = await this.#database.run((client) =>
-      client.joinToken.findMany({ orderBy: [{ createdAt: "desc" }, { id: "asc" }] }),
+      client.joinToken.findMany({ include: { uses: true }, orderBy: [{ createdAt: "desc" }, { id: "asc" }] }),
     );
     return rows.map((row) => toJoinTokenInfo({ ...row, kind: nodeKind.parse(row.kind) }));
   }

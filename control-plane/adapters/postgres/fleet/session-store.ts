@@ -17,6 +17,7 @@ import type {
 } from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
 import { joinNode } from "./join-node.ts";
+import { rotateKey } from "./rotate-key.ts";
 import { CHANNEL, appendEvents } from "../events/events.ts";
 import { fleetPayload, MAX_PAYLOAD } from "./change-payload.ts";
 import type { storedLoad } from "./fleet-rows.ts";
@@ -40,9 +41,16 @@ export class PostgresSessionStore implements SessionStore {
   async identity(nodeId: string): Promise<NodeIdentityRow | null> {
     const rows = await this.#ofNodes.run(
       (client) => client.$queryRaw<NodeIdentityRow[]>`
-        SELECT name, kind, public_key AS "publicKey", generation, revoked FROM nodes WHERE id = ${nodeId}`,
+        SELECT name, kind, public_key AS "publicKey", generation, revoked,
+          CASE WHEN previous_key_until > now() THEN previous_key END AS "previousKey",
+          (extract(epoch FROM now() - key_made_at) * 1000)::float8 AS "keyAgeMs"
+        FROM nodes WHERE id = ${nodeId}`,
     );
     return rows[0] ?? null;
+  }
+
+  rotateKey(rotation: Parameters<SessionStore["rotateKey"]>[0]): Promise<boolean> {
+    return this.#ofNodes.transaction((tx) => rotateKey(tx, rotation));
   }
 
   /** In one statement: a thousand nodes that come back at once wait for each other's. */

@@ -138,7 +138,7 @@ export class MemoryStores {
     rowVersion: async (name) =>
       this.rows.nodes.some((node) => node.name === name) ? this.#versionOf(`node/${name}`) : null,
     createToken: async (token, actor) => {
-      const { id, kind, site, zone, name = null, ttlSeconds } = token;
+      const { id, kind, site, zone, name = null, ttlSeconds, uses } = token;
       const info: JoinTokenInfo = {
         id,
         kind,
@@ -146,6 +146,8 @@ export class MemoryStores {
         zone,
         name,
         expiresAt: toInstant(WALL + ttlSeconds * 1_000),
+        uses,
+        used: 0,
         usedAt: null,
         usedBy: null,
         createdAt: toInstant(WALL),

@@ -45,6 +45,8 @@ describe("join", () => {
       publicKey: "key-1",
       generation: 1,
       revoked: false,
+      previousKey: null,
+      keyAgeMs: expect.any(Number),
     });
     const [token] = (await stores.nodes.listTokens()).filter(({ id }) => id === attempt.tokenId);
     expect(token).toMatchObject({ usedBy: attempt.newNodeId, usedAt: expect.any(String) });
@@ -111,6 +113,29 @@ describe("join", () => {
     expect(joined.filter((node) => node !== null)).toHaveLength(1);
   });
 
+  it("makes as many nodes as the token has uses, however many come at once", async () => {
+    const token = await makeToken(stores, { uses: 3 });
+    const attempts = Array.from({ length: 8 }, (_, index) =>
+      attemptWith(token, { name: `group-${index}`, publicKey: `key-${index}` }),
+    );
+    const joined = await Promise.all(attempts.map((attempt) => stores.sessions.join(attempt)));
+    expect(joined.filter((node) => node !== null)).toHaveLength(3);
+    const again = await Promise.all(attempts.map((attempt) => stores.sessions.join(attempt)));
+    expect(again).toEqual(joined);
+    const [info] = (await stores.nodes.listTokens()).filter(({ id }) => id === token);
+    expect(info).toMatchObject({ uses: 3, used: 3 });
+  });
+
+  it("costs no use when the name is taken", async () => {
+    await joinNode(stores, "edge-there");
+    const token = await makeToken(stores, { uses: 2 });
+    const join = (name: string, publicKey: string) => stores.sessions.join(attemptWith(token, { name, publicKey }));
+    await expect(join("edge-there", "key-1")).rejects.toMatchObject({ code: "NAME_TAKEN" });
+    expect(await join("edge-here", "key-1")).not.toBeNull();
+    expect(await join("edge-near", "key-2")).not.toBeNull();
+    expect(await join("edge-far", "key-3")).toBeNull();
+  });
+
   it("refuses the name of a live node and leaves the token usable", async () => {
     await joinNode(stores, "edge-taken");
     const token = await makeToken(stores);
@@ -126,5 +151,38 @@ describe("join", () => {
     const renewed = await joinNode(stores, "edge-again");
     expect(renewed).not.toBe(old);
     expect(await stores.sessions.identity(old)).toBeNull();
+  });
+});
+
+describe("the key of a node", () => {
+  const rotate = (nodeId: string, from: string, to: string, generation = 1) =>
+    stores.sessions.rotateKey({ nodeId: nodeId as never, generation, from, to, address: "198.51.100.7" });
+
+  it("is replaced by the next one, and taken for a day more", async () => {
+    const nodeId = await joinNode(stores, "edge-rotates");
+    const from = (await stores.sessions.identity(nodeId))?.publicKey ?? "";
+    await sql.query("UPDATE nodes SET key_made_at = now() - interval '46 days' WHERE id = $1", [nodeId]);
+    expect((await stores.sessions.identity(nodeId))?.keyAgeMs).toBeGreaterThan(45 * 86_400_000);
+    expect(await rotate(nodeId, from, "next-key")).toBe(true);
+    const after = await stores.sessions.identity(nodeId);
+    expect(after).toMatchObject({ publicKey: "next-key", previousKey: from, generation: 1 });
+    expect(after?.keyAgeMs).toBeLessThan(60_000);
+    await sql.query("UPDATE nodes SET previous_key_until = now() WHERE id = $1", [nodeId]);
+    expect(await stores.sessions.identity(nodeId)).toMatchObject({ publicKey: "next-key", previousKey: null });
+    const [entry] = await stores.audit.list({ before: null, limit: 1 });
+    expect(entry).toMatchObject({ actor: "node/edge-rotates", action: "node.rotate-key", address: "198.51.100.7" });
+  });
+
+  it("stays when another one is in its place, its identity is void, or the same is said again", async () => {
+    const nodeId = await joinNode(stores, "edge-stays");
+    const from = (await stores.sessions.identity(nodeId))?.publicKey ?? "";
+    expect(await rotate(nodeId, "not its key", "stolen")).toBe(false);
+    expect(await rotate(nodeId, from, "stolen", 2)).toBe(false);
+    expect(await rotate(nodeId, from, "key-2")).toBe(true);
+    expect(await rotate(nodeId, from, "key-2")).toBe(true);
+    expect(await rotate(nodeId, from, "key-3")).toBe(false);
+    expect(await stores.sessions.identity(nodeId)).toMatchObject({ publicKey: "key-2", previousKey: from });
+    await stores.nodes.revoke("edge-stays", { actor: alice, event: event("revoked") });
+    expect(await rotate(nodeId, "key-2", "key-4")).toBe(false);
   });
 });

@@ -79,6 +79,7 @@ async function setUp({ kind = node.kind }: { readonly kind?: typeof node.kind } 
     replica: "r-1",
     peerUrl: "ws://10.0.0.7:7070",
     sessions: sessions as never,
+    keys: { verify: () => true },
     registry,
     fleet,
     push: {

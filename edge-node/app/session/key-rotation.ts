@@ -1,0 +1,73 @@
+import { messageOf } from "../../../shared/base/errors.ts";
+import type { Logger } from "../../../shared/base/logger.ts";
+import { CLOSE } from "../../../shared/protocol/close-codes.ts";
+import { keyRotationText } from "../../../shared/protocol/proofs.ts";
+import type { ControlChannel } from "../../ports/channels.ts";
+import type { NodeIdentity, RotatingKeys } from "../../ports/identity.ts";
+
+interface Parts {
+  readonly identity: Pick<NodeIdentity, "nodeId" | "generation" | "sign">;
+  readonly keys: RotatingKeys;
+  readonly logger: Logger;
+}
+
+/**
+ * Replaces the node's key when the control plane says that it is due. Until its `ok` was heard both keys are kept: whether
+ * the new one is recorded is not known, so a proof that is refused is tried with the other one.
+ */
+export class KeyRotation {
+  readonly #parts: Parts;
+  /** The message that was sent last on the present channel. */
+  #asked: { readonly channel: ControlChannel; readonly id: number } | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** A session began: the control plane took the key that signs now. */
+  async began(channel: ControlChannel): Promise<void> {
+    const { keys } = this.#parts;
+    if (!keys.hasNext) return;
+    await (keys.signsWithNext ? this.#adopt() : this.due(channel));
+  }
+
+  /** The key is old, or the answer to the message before was lost. */
+  async due(channel: ControlChannel): Promise<void> {
+    const { identity, keys, logger } = this.#parts;
+    try {
+      const next = await keys.next();
+      const { nodeId, generation } = identity;
+      const text = keyRotationText({ nodeId, generation, publicKey: next.publicKey });
+      const signatures = { sigOld: identity.sign(text), sigNew: next.sign(text) };
+      const id = channel.send({ type: "key.rotate", publicKey: next.publicKey, ...signatures });
+      this.#asked = { channel, id };
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, "the node's next key could not be written; its key stays");
+    }
+  }
+
+  /** An `ok` came on a channel. */
+  async answered(channel: ControlChannel, re: number | undefined): Promise<void> {
+    if (this.#asked?.channel !== channel || this.#asked.id !== re) return;
+    this.#asked = undefined;
+    await this.#adopt();
+  }
+
+  /** The control plane refused a session, or closed it. */
+  refused(code: number): void {
+    if (code === CLOSE.BAD_PROOF && this.#parts.keys.hasNext) this.#parts.keys.signWithOther();
+  }
+
+  async #adopt(): Promise<void> {
+    const { keys, logger } = this.#parts;
+    try {
+      await keys.adoptNext();
+      logger.info({}, "the node has another key now");
+    } catch (error) {
+      logger.warn(
+        { error: messageOf(error) },
+        "the node's new key is recorded and could not be put in place; it is tried again",
+      );
+    }
+  }
+}
