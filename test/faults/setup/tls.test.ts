@@ -93,7 +93,11 @@ describe("a node with an old key", () => {
 
 describe("a control plane with TLS and an authority of its own", () => {
   it("serves inference over HTTP and gRPC, through a node that joined by the pin", async () => {
-    expect(await (await cluster.infer("echo", row)).json()).toMatchObject({ outputs: [{ data: [1, -2.5] }] });
+    const answer = await until("it answers", async () => {
+      const response = await cluster.infer("echo", row);
+      return response.ok && response;
+    });
+    expect(await answer.json()).toMatchObject({ outputs: [{ data: [1, -2.5] }] });
     const client = new GrpcClient(grpcPort, await readFile(cluster.authorityFile, "utf8"));
     const { error, message } = await client.call("ServerLive", {}, { key: cluster.adminKey });
     client.close();
