@@ -107,6 +107,8 @@ describe("join tokens", () => {
       zone: "pier-1",
       name: "edge-x",
       expiresAt: expect.any(String),
+      uses: 1,
+      used: 0,
       usedAt: null,
       usedBy: null,
       createdAt: expect.any(String),
