@@ -139,7 +139,8 @@ export class Agent {
   async capabilitiesChanged(): Promise<void> {
     const capabilities = await this.#capabilitiesNow().catch(() => undefined);
     if (capabilities === undefined) return; // the next session says them
-    for (const placement of this.placements()) placement.retryAfter("ENGINE_AWAY");
+    for (const placement of this.placements())
+      for (const code of ["ENGINE_AWAY", "ENGINE_CONFIG"] as const) placement.retryAfter(code);
     this.#executor.trigger();
     this.#connection.capabilitiesChanged(capabilities);
   }

@@ -116,6 +116,14 @@ export interface HostExit {
   readonly tooLarge?: RunSize;
 }
 
+/** Slots that several hosts of a node have together. */
+export interface SharedSlots {
+  /** Taken now by hosts beside this one. */
+  readonly takenByOthers: number;
+  /** `listener` is called whenever one of those was given back, as long as the host is there. */
+  onFreed(listener: () => void): void;
+}
+
 /** One running child process with one loaded model. Its starter owns it and must `stop` it. */
 export interface ModelHost {
   readonly inputs: readonly TensorSpec[];
@@ -129,6 +137,8 @@ export interface ModelHost {
   readonly mayShare: RunSharing | undefined;
   /** Requests that it runs at once, each of which begins its answer long before its end; undefined: it runs one thing at a time. */
   readonly slots?: number;
+  /** Where those slots are not its own alone. */
+  readonly sharedSlots?: SharedSlots;
   /** What it is asked for. Default: tensors. */
   readonly asks?: ModelKind;
   /** Requests that others than this node have at it, as far as it says: those that run, and those that wait. Default: none. */

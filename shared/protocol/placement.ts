@@ -45,6 +45,7 @@ export const PLACEMENT_FAILURES = {
   OUT_OF_MEMORY: "the model used more memory than its limit and was stopped",
   HOST_CRASHED: "the process that ran the model kept crashing",
   ENGINE_AWAY: "the engine beside the node does not answer, or does not offer the model",
+  ENGINE_CONFIG: "the node is set up so that it cannot ask its engine, such as with a key file that cannot be read",
 } as const;
 export type PlacementFailure = keyof typeof PLACEMENT_FAILURES;
 const FAILURE_CODES = Object.keys(PLACEMENT_FAILURES) as [PlacementFailure, ...PlacementFailure[]];

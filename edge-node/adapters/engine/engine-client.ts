@@ -1,6 +1,8 @@
 import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { readFile } from "node:fs/promises";
+import { messageOf } from "../../../shared/base/errors.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { EngineSetting } from "../../../shared/text/engine-setting.ts";
 import { engineFailure } from "./engine-failure.ts";
 
@@ -68,13 +70,18 @@ export class EngineClient {
     return this.#setting.metrics ?? "/metrics";
   }
 
-  /** Reads the key again, so that a new one is used without a restart. Throws when it cannot be read. */
+  /** Reads the key again, so that a new one is used without a restart. Throws ENGINE_CONFIG when it cannot be read. */
   async readKey(): Promise<void> {
     const { keyFile } = this.#setting;
     if (keyFile === undefined) return;
-    const text = (await readFile(keyFile, "utf8")).trim();
+    const text = await readFile(keyFile, "utf8").then(
+      (read) => read.trim(),
+      (error: unknown) => {
+        throw hostFailure("ENGINE_CONFIG", `the key file of the ${this.name} cannot be read: ${messageOf(error)}`);
+      },
+    );
     if (text === "" || text.length > MAX_KEY_BYTES || !/^[\u0021-\u007e]+$/.test(text))
-      throw new Error(`${keyFile} has to hold one key of visible ASCII characters`);
+      throw hostFailure("ENGINE_CONFIG", `${keyFile} has to hold one key of visible ASCII characters`);
     this.#key = text;
   }
 

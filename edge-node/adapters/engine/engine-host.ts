@@ -1,9 +1,12 @@
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
 import type { EngineModel } from "../../../shared/text/engine-model.ts";
 import type { ModelKind } from "../../../shared/text/model-kind.ts";
+import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostExit, HostRequest, HostResponse, HostSpec, ModelHost } from "../../ports/model-hosts.ts";
 import type { EngineClient } from "./engine-client.ts";
+import { engineFailure } from "./engine-failure.ts";
+import type { SlotShare } from "./engine-slots.ts";
 import type { EngineWatch } from "./engine-watch.ts";
 import { askOip } from "./oip-engine.ts";
 import { askOpenAi } from "./openai-engine.ts";
@@ -15,11 +18,14 @@ interface Parts {
   readonly client: EngineClient;
   readonly watch: EngineWatch;
   readonly slots: number;
+  /** Which of them it takes. */
+  readonly share: SlotShare;
   readonly loadMs: number;
   readonly warmUs: number;
 }
 
 const NO_OTHERS: { readonly running: number; readonly waiting: number } = { running: 0, waiting: 0 };
+const OUT_OF_SERVICE = "the node took the model out of service";
 const NO_MEMORY = { limitMiB: 0, privateMiB: 0 } as const;
 
 /**
@@ -34,6 +40,7 @@ export class EngineHost implements ModelHost {
   readonly measuredMiB = undefined;
   readonly mayShare = undefined;
   readonly slots: number;
+  readonly sharedSlots: SlotShare;
   readonly asks: ModelKind;
   readonly noBatchReason = "the engine decides which requests share its steps";
   readonly exited: Promise<HostExit>;
@@ -44,7 +51,8 @@ export class EngineHost implements ModelHost {
   #others = NO_OTHERS;
   /** Answers in text that are under way. */
   readonly #open = new Set<StreamedText>();
-  #inFlight = 0;
+  /** Requests that have no answer yet. */
+  readonly #asked = new Set<Cancellation>();
   #onIdle: (() => void) | undefined;
   #ended: HostExit | undefined;
 
@@ -54,6 +62,7 @@ export class EngineHost implements ModelHost {
     this.inputs = spec.engine?.inputs ?? [];
     this.outputs = spec.engine?.outputs ?? [];
     this.slots = slots;
+    this.sharedSlots = parts.share;
     this.loadMs = loadMs;
     this.warmUs = warmUs;
     this.asks = model.kind;
@@ -82,6 +91,10 @@ export class EngineHost implements ModelHost {
     return this.#others;
   }
 
+  get #inFlight(): number {
+    return this.sharedSlots.taken;
+  }
+
   #count(): void {
     const { watch, model } = this.#parts;
     const load = watch.loadOf(model.model);
@@ -95,10 +108,12 @@ export class EngineHost implements ModelHost {
 
   async infer(request: HostRequest): Promise<HostResponse> {
     const { watch } = this.#parts;
-    this.#inFlight += 1;
+    this.sharedSlots.take();
     const left = (): void => {
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#onIdle?.();
+      this.sharedSlots.give();
+      if (this.#inFlight > 0) return;
+      this.#onIdle?.();
+      if (this.#ended !== undefined) this.sharedSlots.leave();
     };
     let leavesLater = false;
     try {
@@ -120,7 +135,22 @@ export class EngineHost implements ModelHost {
     }
   }
 
-  #ask(request: HostRequest): Promise<HostResponse> {
+  /** Until its answer begins a stop ends it like a caller who goes away, and it was a crash for its caller. */
+  async #ask(request: HostRequest): Promise<HostResponse> {
+    const asked = new Cancellation();
+    request.cancellation?.onCancel(() => asked.cancel());
+    this.#asked.add(asked);
+    try {
+      const answer = await this.#send({ ...request, cancellation: asked });
+      if (answer.code !== "CANCELLED" || request.cancellation?.isCancelled === true || !asked.isCancelled)
+        return answer;
+      throw engineFailure(OUT_OF_SERVICE, { wasSent: true });
+    } finally {
+      this.#asked.delete(asked);
+    }
+  }
+
+  #send(request: HostRequest): Promise<HostResponse> {
     const { client, model, spec } = this.#parts;
     if (model.kind === "tensors")
       return askOip(request, { client, model: model.model, names: { model: spec.model, version: spec.version } });
@@ -134,7 +164,8 @@ export class EngineHost implements ModelHost {
   /** Resolves when the requests under way have ended, or after `graceMs`; the engine runs on. */
   async stop(graceMs: number): Promise<void> {
     if (this.#inFlight > 0 && graceMs > 0) await this.#idle(graceMs);
-    for (const answer of this.#open) answer.abort("the node took the model out of service");
+    for (const answer of this.#open) answer.abort(OUT_OF_SERVICE);
+    for (const asked of [...this.#asked]) asked.cancel();
     this.#end({ code: "HOST_CRASHED", reason: "stopped by the agent" });
   }
 
@@ -150,13 +181,14 @@ export class EngineHost implements ModelHost {
 
   #look(): void {
     const why = this.#parts.watch.whyNot(this.#parts.model.model);
-    if (why !== undefined) this.#end({ code: "ENGINE_AWAY", reason: why });
+    if (why !== undefined) this.#end({ code: this.#parts.watch.failure, reason: why });
   }
 
   #end(exit: HostExit): void {
     if (this.#ended !== undefined) return;
     this.#ended = exit;
     for (const call of this.#unwatch) call();
+    this.sharedSlots.leave();
     this.#exit(exit);
   }
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { type EngineApi, engineModel } from "../../../shared/text/engine-model.ts";
+import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { EngineClient } from "./engine-client.ts";
 import { keyRefused, refusesKey } from "./engine-faults.ts";
 import { type EngineLoad, loadsIn } from "./engine-gauges.ts";
@@ -25,13 +26,17 @@ const indexList = z.array(z.object({ name: z.string(), state: z.string().optiona
 const nameList = z.object({ models: z.array(z.string()) });
 const props = z.object({ total_slots: z.number().int().min(1).max(1_024) });
 
-/** Asks whether it is ready, and for its models. Rejects with a sentence when it is not. */
-export async function lookAt(client: EngineClient, api: EngineApi): Promise<EngineLook> {
+/**
+ * Asks whether it is ready, and for its models. Rejects with a sentence when it is not, with `HostFailure` ENGINE_CONFIG when
+ * the node's own settings are at fault, and when `signal` is aborted.
+ */
+export async function lookAt(client: EngineClient, api: EngineApi, signal: AbortSignal): Promise<EngineLook> {
   await client.readKey();
+  const look: Look = { client, signal };
   const [found, loads] = await Promise.all([
-    api === "openai" ? lookAtOpenAi(client) : lookAtOip(client),
+    api === "openai" ? lookAtOpenAi(look) : lookAtOip(look),
     // An engine without metrics, or with others, is as good.
-    send(client, "GET", client.metricsPath).then(
+    send(look, "GET", client.metricsPath).then(
       ({ status, body }) => (status === 200 ? loadsIn(body) : NO_LOADS),
       () => NO_LOADS,
     ),
@@ -45,14 +50,19 @@ const nameable = (models: readonly string[]): readonly string[] =>
 
 const NO_LOADS: EngineLook["loads"] = new Map();
 
+interface Look {
+  readonly client: EngineClient;
+  readonly signal: AbortSignal;
+}
+
 type Listed = Omit<EngineLook, "loads">;
 
-async function lookAtOpenAi(client: EngineClient): Promise<Listed> {
+async function lookAtOpenAi(look: Look): Promise<Listed> {
   // Not every engine has a path for its health: llama.cpp, vLLM and SGLang do, Ollama does not.
-  const { status } = await get(client, "/health");
-  if (status >= 500) throw new Error(`the ${client.name} is not ready (status ${status})`);
-  const { data } = listed(openAiList, await json(client, "/v1/models"));
-  const said = await get(client, "/props"); // llama.cpp alone
+  const { status } = await get(look, "/health");
+  if (status >= 500) throw new Error(`the ${look.client.name} is not ready (status ${status})`);
+  const { data } = listed(openAiList, await json(look, "/v1/models"));
+  const said = await get(look, "/props"); // llama.cpp alone
   return { models: data.map(({ id }) => id), slots: said.status === 200 ? slotsIn(said.body) : undefined };
 }
 
@@ -65,16 +75,16 @@ function slotsIn(body: string): number | undefined {
   }
 }
 
-async function lookAtOip(client: EngineClient): Promise<Listed> {
-  const { status } = await get(client, "/v2/health/ready");
-  if (status !== 200) throw new Error(`the ${client.name} is not ready (status ${status})`);
-  const index = await send(client, "POST", "/v2/repository/index", new TextEncoder().encode("{}"));
+async function lookAtOip(look: Look): Promise<Listed> {
+  const { status } = await get(look, "/v2/health/ready");
+  if (status !== 200) throw new Error(`the ${look.client.name} is not ready (status ${status})`);
+  const index = await send(look, "POST", "/v2/repository/index", new TextEncoder().encode("{}"));
   if (index.status === 200) {
     // Triton lists what it does not serve, too.
     const ready = listed(indexList, parsed(index.body)).filter(({ state }) => state === undefined || state === "READY");
     return { models: ready.map(({ name }) => name), slots: undefined };
   }
-  const { models } = listed(nameList, await json(client, "/v2/models"));
+  const { models } = listed(nameList, await json(look, "/v2/models"));
   return { models, slots: undefined };
 }
 
@@ -84,17 +94,18 @@ function listed<List>(form: z.ZodType<List>, value: unknown): List {
   return found.data;
 }
 
-async function json(client: EngineClient, path: string): Promise<unknown> {
-  const { status, body } = await get(client, path);
-  if (refusesKey(status)) throw new Error(keyRefused(status, client.name));
+async function json(look: Look, path: string): Promise<unknown> {
+  const { client } = look;
+  const { status, body } = await get(look, path);
+  if (refusesKey(status)) throw hostFailure("ENGINE_CONFIG", keyRefused(status, client.name));
   if (status !== 200) throw new Error(`the ${client.name} answers ${path} with status ${status}`);
   return parsed(body);
 }
 
-const get = (client: EngineClient, path: string): ReturnType<typeof send> => send(client, "GET", path);
+const get = (look: Look, path: string): ReturnType<typeof send> => send(look, "GET", path);
 
 async function send(
-  client: EngineClient,
+  { client, signal }: Look,
   method: "GET" | "POST",
   path: string,
   content?: Uint8Array,
@@ -102,6 +113,7 @@ async function send(
   const headers = content === undefined ? {} : { "Content-Type": "application/json" };
   const asked = { method, path, headers, headMs: LOOK_MS, ...(content !== undefined && { body: content }) };
   const { head, close } = client.ask(asked, { isLook: true });
+  signal.addEventListener("abort", close, { once: true });
   const response = await head;
   const bounds = { maxBytes: MAX_LIST_BYTES, withinMs: LOOK_MS, close, engine: client.name };
   const bytes = await readAnswer(response, bounds);

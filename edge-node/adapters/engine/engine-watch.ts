@@ -1,4 +1,6 @@
 import { sleep, type Clock } from "../../../shared/base/clock.ts";
+import type { PlacementFailure } from "../../../shared/protocol/placement.ts";
+import { isHostFailure } from "../../app/hosts/host-failure.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
@@ -13,6 +15,8 @@ const EVERY_MS_AWAY = 1_000;
 /** Looks that fail one after the other before it counts as away: an engine that is busy may be slow to answer. */
 const FAILURES = 2;
 const SOON_MS = 250;
+/** All questions of a look together. Two that fail and what lies between them: an engine that hangs is away after 13 s at most. */
+const LOOK_MS = 3_000;
 
 interface Parts {
   readonly client: EngineClient;
@@ -42,6 +46,7 @@ export class EngineWatch {
   #slots: number | undefined;
   #loads: EngineLook["loads"] = new Map();
   #why = "it has not answered yet";
+  #failure: PlacementFailure = "ENGINE_AWAY";
   #failures = 0;
   #isSuspected = false;
   #wake: (() => void) | undefined;
@@ -76,10 +81,16 @@ export class EngineWatch {
     return this.#loads.get(model) ?? this.#loads.get("");
   }
 
+  /** What `whyNot` means: the engine is not there, or the node is set up so that it cannot ask it. */
+  get failure(): PlacementFailure {
+    return this.#failure;
+  }
+
   /** Why a model cannot be asked for now, for a person; undefined when it can. */
   whyNot(model: string): string | undefined {
     const { name } = this.#parts.client;
-    if (this.#state !== "there") return `the ${name} is away: ${this.#why}`;
+    if (this.#state !== "there")
+      return `the ${name} ${this.#failure === "ENGINE_AWAY" ? "is away" : "cannot be asked"}: ${this.#why}`;
     return this.#models.includes(model) ? undefined : `the ${name} does not list the model ${model}`;
   }
 
@@ -125,12 +136,23 @@ export class EngineWatch {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { client, api, look = lookAt } = this.#parts;
+    const { client, api, clock, look = lookAt } = this.#parts;
+    const end = new AbortController();
+    const late = sleep(clock, LOOK_MS, AbortSignal.any([signal, end.signal])).then(() => {
+      throw new Error(`it did not answer within ${LOOK_MS} ms`);
+    });
     try {
-      const seen = await look(client, api);
+      const seen = await Promise.race([look(client, api, end.signal), late]);
       if (!signal.aborted) this.#answered(seen);
     } catch (error) {
-      if (!signal.aborted) this.#failed(messageOf(error));
+      if (!signal.aborted)
+        this.#failed(
+          messageOf(error),
+          isHostFailure(error) && error.code === "ENGINE_CONFIG" ? error.code : "ENGINE_AWAY",
+        );
+    } finally {
+      end.abort(); // of a look that was late its connection closes
+      late.catch(() => undefined);
     }
   }
 
@@ -142,17 +164,20 @@ export class EngineWatch {
     const isSame = this.#state === "there" && models.join("\n") === this.#models.join("\n") && slots === this.#slots;
     if (isSame) return;
     logger.info({ engine: client.name, models: models.slice(0, 16) }, "an engine answers");
+    this.#failure = "ENGINE_AWAY";
     this.#state = "there";
     this.#models = models;
     this.#slots = slots;
     this.#changed();
   }
 
-  #failed(why: string): void {
+  #failed(why: string, failure: PlacementFailure): void {
     const { logger, client } = this.#parts;
     this.#failures += 1;
     this.#why = why;
-    if (this.#state === "away" || (this.#state === "there" && this.#failures < FAILURES)) return;
+    const isSame = this.#state === "away" && this.#failure === failure;
+    if (isSame || (this.#state === "there" && this.#failures < FAILURES)) return;
+    this.#failure = failure;
     logger.warn({ engine: client.name, why }, "an engine does not answer");
     this.#state = "away";
     this.#models = [];

@@ -9,6 +9,7 @@ import { hostFailure, isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import { EngineClient } from "./engine-client.ts";
 import { EngineHost } from "./engine-host.ts";
+import { EngineSlots } from "./engine-slots.ts";
 import { EngineWatch } from "./engine-watch.ts";
 import { checkSignature } from "./oip-engine.ts";
 import { warmUp } from "./warm-up.ts";
@@ -24,6 +25,7 @@ interface Engine {
   readonly setting: EngineSetting;
   readonly client: EngineClient;
   readonly watch: EngineWatch;
+  readonly slots: EngineSlots;
 }
 
 interface Trial {
@@ -55,7 +57,7 @@ export class Engines implements ModelHosts {
       const watch = new EngineWatch({ client, api: setting.api, clock, random, logger });
       watch.onChange(() => this.#notify());
       watch.onLook(() => this.#broken.delete(watch) && this.#notify());
-      return { setting, client, watch };
+      return { setting, client, watch, slots: new EngineSlots() };
     });
   }
 
@@ -101,7 +103,7 @@ export class Engines implements ModelHosts {
     const { model } = engine;
     onPhase("loading");
     const startedAt = performance.now();
-    const { client, watch, setting } = await this.#whenThere(model, signal);
+    const { client, watch, setting, slots } = await this.#whenThere(model, signal);
     const loadMs = performance.now() - startedAt;
     const warmUs = await this.#tried(client, spec, { onPhase, watch, signal });
     return new EngineHost({
@@ -110,6 +112,7 @@ export class Engines implements ModelHosts {
       client,
       watch,
       slots: setting.slots ?? watch.slots ?? DEFAULT_SLOTS,
+      share: slots.share(),
       loadMs,
       warmUs,
     });
@@ -134,17 +137,19 @@ export class Engines implements ModelHosts {
     }
   }
 
-  /** Throws ENGINE_AWAY. */
+  /** Throws ENGINE_AWAY, and ENGINE_CONFIG at once when the node cannot ask any of them for want of a key. */
   async #whenThere(model: EngineModel, signal: AbortSignal): Promise<Engine> {
     const api = engineApiOf(model);
     const suitable = this.#engines.filter(({ setting }) => setting.api === api);
     if (suitable.length === 0) throw hostFailure("ENGINE_AWAY", `this node has no engine of the kind ${api}`);
     const find = (): Engine | undefined => suitable.find(({ watch }) => watch.whyNot(model.model) === undefined);
+    const isHopeless = (): boolean => suitable.every(({ watch }) => watch.failure === "ENGINE_CONFIG");
     const found = Promise.withResolvers<void>();
-    const unwatch = suitable.map(({ watch }) => watch.onChange(() => find() && found.resolve()));
+    const isSettled = (): boolean => find() !== undefined || isHopeless();
+    const unwatch = suitable.map(({ watch }) => watch.onChange(() => isSettled() && found.resolve()));
     const end = new AbortController();
     try {
-      if (!find())
+      if (!isSettled())
         await Promise.race([found.promise, sleep(this.#clock, START_MS, AbortSignal.any([signal, end.signal]))]);
     } finally {
       end.abort();
@@ -152,6 +157,7 @@ export class Engines implements ModelHosts {
     }
     const engine = find();
     if (engine) return engine;
-    throw hostFailure("ENGINE_AWAY", suitable.map(({ watch }) => watch.whyNot(model.model)).join("; "));
+    const why = suitable.map(({ watch }) => watch.whyNot(model.model)).join("; ");
+    throw hostFailure(isHopeless() ? "ENGINE_CONFIG" : "ENGINE_AWAY", why);
   }
 }

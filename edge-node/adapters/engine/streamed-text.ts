@@ -27,6 +27,8 @@ interface Parts {
   /** Choices that were asked for. */
   readonly choices: number;
   readonly startedAt: number;
+  /** Default: `TOKEN_MS`. */
+  readonly tokenMs?: number;
 }
 
 /** Before its first event: nothing was sent, and it may still be an error with a status of its own. */
@@ -92,10 +94,12 @@ export class StreamedText {
 
   #take(bytes: Uint8Array): void {
     if (this.#isOver) return;
-    this.#watchSilence();
     this.#orFail(() => {
       let out = "";
-      for (const data of this.#reader.push(bytes)) {
+      const events = this.#reader.push(bytes);
+      // A comment, which proxies send so that a connection stays, is no sign of a token.
+      if (events.length > 0) this.#watchSilence();
+      for (const data of events) {
         if (data === "[DONE]") {
           this.pieces.write(out);
           return this.#complete();
@@ -187,16 +191,17 @@ export class StreamedText {
     return { computeUs, decodeUs: 0, encodeUs: 0, ...(this.#usage && { usage: this.#usage }) };
   }
 
-  /** From its first bytes on. Before, the deadline of the request and the limit of the placement hold. */
+  /** From its first event on. Before, the deadline of the request and the limit of the placement hold. */
   #watchSilence(): void {
+    const { tokenMs = TOKEN_MS } = this.#parts;
     if (this.#silence !== undefined) return void this.#silence.refresh();
     this.#silence = setTimeout(() => {
       if (this.pieces.isReaderFree)
         this.#fail(
           "DEADLINE_EXCEEDED",
-          `no token came for ${TOKEN_MS} ms within the answer of the ${this.#parts.engine}`,
+          `no token came for ${tokenMs} ms within the answer of the ${this.#parts.engine}`,
         );
       else this.#silence?.refresh();
-    }, TOKEN_MS);
+    }, tokenMs);
   }
 }

@@ -72,6 +72,7 @@ export class PlacementQueue {
     this.#clock = clock;
     this.statistics = new RunStatistics(host.warmUs / 1_000);
     this.#whole = new RunStatistics(host.warmUs / 1_000);
+    host.sharedSlots?.onFreed(() => this.#startNext());
   }
 
   /** What is served and within which limits. */
@@ -92,8 +93,17 @@ export class PlacementQueue {
     return this.#waiting.length;
   }
 
+  /** Without those that others have taken. */
   get slots(): number {
-    return this.host.slots ?? SLOTS;
+    const { slots, sharedSlots } = this.host;
+    return slots === undefined ? SLOTS : Math.max(1, slots - (sharedSlots?.takenByOthers ?? 0));
+  }
+
+  /** Others have taken what this one does not have. */
+  get #isCrowdedOut(): boolean {
+    const { slots = SLOTS, sharedSlots } = this.host;
+    const others = sharedSlots?.takenByOthers ?? 0;
+    return others > 0 && this.#handed + others >= slots;
   }
 
   /** Mean time of a run for a request, in ms; where answers begin long before they end, until one begins. */
@@ -191,7 +201,7 @@ export class PlacementQueue {
 
   #startNext(): void {
     if (this.#isClosed || this.#waiting.length === 0 || this.#isGathering()) return;
-    while (this.#handed < handLimit(this.view())) {
+    while (!this.#isCrowdedOut && this.#handed < handLimit(this.view())) {
       if (this.#isAlone || (this.#handed > 0 && this.#waiting[0]?.request.isAlone === true)) return;
       const entry = this.#waiting.shift();
       if (entry === undefined) return;

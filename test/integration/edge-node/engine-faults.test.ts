@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { once } from "node:events";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { formOf } from "../../../edge-node/adapters/engine/answer-forms.ts";
 import { Engines } from "../../../edge-node/adapters/engine/engines.ts";
+import { StreamedText } from "../../../edge-node/adapters/engine/streamed-text.ts";
 import type { HostResponse, HostSpec, ModelHost } from "../../../edge-node/ports/model-hosts.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { seededRandom } from "../../../shared/base/random.ts";
@@ -40,7 +44,7 @@ afterEach(async () => {
 
 const start = (
   model: string,
-  { signal = new AbortController().signal, timeoutMs = LIMIT_MS } = {},
+  { signal = new AbortController().signal, timeoutMs = LIMIT_MS, kind = "text" as "text" | "embeddings" } = {},
 ): Promise<ModelHost> => {
   const spec: HostSpec = {
     placementId: "p-1",
@@ -48,15 +52,22 @@ const start = (
     version: "1",
     directory: folder,
     limits: { memMiB: 0, maxBatch: 1, queue: 64, timeoutMs },
-    engine: { model: { model, kind: "text" }, inputs: [], outputs: [] },
+    engine: { model: { model, kind }, inputs: [], outputs: [] },
   };
   return engines.start(spec, () => undefined, signal);
 };
 
-const ask = (fault: string, { stream = true, cancellation = new Cancellation() } = {}): Promise<HostResponse> =>
-  host.infer({
+const ask = (
+  fault: string,
+  { stream = true, cancellation = new Cancellation(), of = host, kind = "text" } = {},
+): Promise<HostResponse> =>
+  of.infer({
     body: Buffer.from(
-      JSON.stringify({ openai: "completion", tenant: "k", request: { model: "writer", prompt: fault, stream } }),
+      JSON.stringify(
+        kind === "text"
+          ? { openai: "completion", tenant: "k", request: { model: "writer", prompt: fault, stream } }
+          : { openai: "embedding", tenant: "k", request: { model: "writer", input: fault } },
+      ),
     ),
     headerLength: JSON_BODY,
     timeoutMs: LIMIT_MS,
@@ -181,8 +192,12 @@ describe("a host of an engine that misbehaves", () => {
     await rm(file);
     await outcomeOf(ask("cut within"));
     const { code, reason } = await host.exited;
-    expect([code, reason]).toEqual(["ENGINE_AWAY", expect.stringContaining(file)]);
+    expect([code, reason]).toEqual(["ENGINE_CONFIG", expect.stringContaining(file)]);
     expect(reason).not.toContain("sk-");
+    await expect(start("m")).rejects.toMatchObject({ code: "ENGINE_CONFIG", message: expect.stringContaining(file) });
+    await writeFile(file, "sk-third\n");
+    await eventually("the engine is asked again", () => engines.offer()?.[0]?.models.length === 1);
+    await (await start("m")).stop(0);
   });
 
   it("says its key to nobody when the engine refuses a model's first request for it", async () => {
@@ -229,6 +244,49 @@ describe("a host of an engine that misbehaves", () => {
     if (body instanceof Uint8Array) throw new Error("a whole answer");
     await host.stop(0);
     expect(await body.ended).toMatchObject({ kind: "failed", code: "HOST_CRASHED" });
+    await open(0);
+  });
+
+  it.each(["text", "embeddings"] as const)(
+    "ends the requests for %s that have no answer yet when it is stopped",
+    async (kind) => {
+      engine.trial = kind === "embeddings" ? "no stream" : undefined; // which is an answer to the first one
+      const other = await start("m", { kind });
+      engine.trial = "no head";
+      const asking = outcomeOf(ask("no head", { of: other, kind }));
+      await open(1);
+      await other.stop(0);
+      expect(await asking).toBe("HostFailure, started: the node took the model out of service");
+      await open(0);
+    },
+  );
+
+  it("ends an answer of which only comments come", async () => {
+    const request = httpRequest(`${engine.url}/v1/completions`, { method: "POST" });
+    request.end(JSON.stringify({ prompt: "comments within" }));
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    const wanted = {
+      api: "completion",
+      model: "m",
+      streams: true,
+      includesUsage: false,
+      choices: 1,
+      generate: undefined,
+    } as const;
+    const { pieces } = new StreamedText({
+      response,
+      close: () => request.destroy(),
+      engine: "engine",
+      form: formOf(wanted, "1"),
+      streams: true,
+      choices: 1,
+      startedAt: 0,
+      tokenMs: 100,
+    });
+    expect(await pieces.stream.ended).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      detail: expect.stringContaining("no token came for 100 ms"),
+    });
     await open(0);
   });
 

@@ -32,6 +32,10 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "cut within": streamed((response) => setImmediate(() => response.socket?.destroy())),
   "end within": streamed((response) => response.end()),
   "silent within": streamed(() => undefined),
+  "comments within": streamed((response) => {
+    const comments = setInterval(() => response.write(": keep-alive\n\n"), 5);
+    response.once("close", () => clearInterval(comments));
+  }),
   "no done": streamed((response) => response.end(chunk("b", "stop"))),
   "all at once": (response) => {
     response.writeHead(200, { "content-type": "text/event-stream" });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { EngineClient } from "../../../../../edge-node/adapters/engine/engine-client.ts";
 import type { EngineLook } from "../../../../../edge-node/adapters/engine/engine-look.ts";
 import { EngineWatch } from "../../../../../edge-node/adapters/engine/engine-watch.ts";
+import { hostFailure } from "../../../../../edge-node/app/hosts/host-failure.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
@@ -15,18 +16,20 @@ const client = new EngineClient({
 });
 
 /** A watch whose looks are answered by what `next` says. */
-async function watching(next: () => EngineLook | Error) {
+async function watching(next: () => EngineLook | Error | Promise<EngineLook>, { chance = 0.5 } = {}) {
   const clock = new TestClock();
   const seen: (string | undefined)[] = [];
   let looks = 0;
+  let ended = 0;
   const watch = new EngineWatch({
     client,
     api: "openai",
     clock,
-    random: { ...seededRandom(1), next: () => 0.5 },
+    random: { ...seededRandom(1), next: () => chance },
     logger: silentLogger,
-    look: async () => {
+    look: async (_client, _api, signal) => {
       looks += 1;
+      signal.addEventListener("abort", () => (ended += 1));
       const answer = next();
       if (answer instanceof Error) throw answer;
       return answer;
@@ -35,7 +38,7 @@ async function watching(next: () => EngineLook | Error) {
   watch.onChange(() => seen.push(watch.whyNot("m")));
   watch.start();
   await clock.advance(0);
-  return { watch, clock, seen, looks: () => looks };
+  return { watch, clock, seen, looks: () => looks, ended: () => ended };
 }
 
 const has = (...models: string[]): EngineLook => ({ models, slots: undefined, loads: new Map() });
@@ -63,6 +66,33 @@ describe("the watch over an engine", () => {
     answer = has("m");
     await clock.advance(1_000);
     expect(seen).toEqual([undefined, expect.any(String), undefined]);
+    await watch.stop();
+  });
+
+  it("takes an engine that hangs for away within 13 s, and ends its questions", async () => {
+    let answer: EngineLook | Promise<EngineLook> = has("m");
+    const { watch, clock, ended } = await watching(() => answer, { chance: 1 });
+    answer = new Promise<EngineLook>(() => undefined);
+    for (let ms = 0; ms < 13_000; ms += 250) await clock.advance(250);
+    expect(watch.whyNot("m")).toMatch(/is away: it did not answer within 3000 ms/);
+    expect(ended()).toBeGreaterThanOrEqual(3);
+    answer = has("m");
+    await watch.stop();
+  });
+
+  it("says that the node is set up wrongly where it cannot ask, until it can", async () => {
+    let answer: EngineLook | Error = hostFailure("ENGINE_CONFIG", "no key");
+    const { watch, clock } = await watching(() => answer);
+    expect([watch.failure, watch.whyNot("m")]).toEqual([
+      "ENGINE_CONFIG",
+      "the openai engine at 127.0.0.1:1 cannot be asked: no key",
+    ]);
+    answer = new Error("no connection");
+    await clock.advance(1_000);
+    expect(watch.failure).toBe("ENGINE_AWAY");
+    answer = has("m");
+    await clock.advance(1_000);
+    expect(watch.whyNot("m")).toBeUndefined();
     await watch.stop();
   });
 
