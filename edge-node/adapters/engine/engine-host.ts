@@ -165,7 +165,7 @@ export class EngineHost implements ModelHost {
   async stop(graceMs: number): Promise<void> {
     if (this.#inFlight > 0 && graceMs > 0) await this.#idle(graceMs);
     for (const answer of this.#open) answer.abort(OUT_OF_SERVICE);
-    for (const asked of [...this.#asked]) asked.cancel();
+    for (const asked of this.#asked) asked.cancel();
     this.#end({ code: "HOST_CRASHED", reason: "stopped by the agent" });
   }
 
