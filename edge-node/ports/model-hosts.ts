@@ -120,7 +120,7 @@ export interface HostExit {
 export interface SharedSlots {
   /** Taken now by hosts beside this one. */
   readonly takenByOthers: number;
-  /** `listener` is called whenever one of those was given back, as long as the host is there. */
+  /** `listener` is called whenever one of those became free, as long as the host is there. */
   onFreed(listener: () => void): void;
 }
 

@@ -32,7 +32,7 @@ export class SlotShare {
     return this.#others().reduce((sum, { taken }) => sum + taken, 0);
   }
 
-  /** `listener` is called whenever another model has given one back. */
+  /** `listener` is called whenever another model no longer needs one. */
   onFreed(listener: () => void): void {
     this.#listeners.add(listener);
   }
@@ -48,7 +48,7 @@ export class SlotShare {
       for (const listener of other.#listeners) listener();
   }
 
-  /** The model is not served any more. What it has taken stays taken until it is given back. */
+  /** The model is not served any more. What it has taken stays taken until its requests end. */
   leave(): void {
     this.#listeners.clear();
     if (this.#taken === 0) this.#all.delete(this);
