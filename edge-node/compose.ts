@@ -14,6 +14,7 @@ import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonStateFile } from "./adapters/filesystem/state-file.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
+import { SharedProcesses } from "./adapters/host-process/shared-processes.ts";
 import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";
 import { LocalFront } from "./adapters/http/grpc/local-front.ts";
 import { LocalApi } from "./adapters/http/local-api.ts";
@@ -25,6 +26,7 @@ import { pinnedConnect } from "./adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "./adapters/websocket/dialer.ts";
 import { Agent } from "./app/agent.ts";
 import { HostsByRuntime } from "./app/hosts/hosts-by-runtime.ts";
+import { SharedHosts } from "./app/hosts/shared-hosts.ts";
 import { InferenceWorker } from "./app/inference/inference-worker.ts";
 import { type Admission, join } from "./app/session/join.ts";
 import { KeyRotation } from "./app/session/key-rotation.ts";
@@ -83,12 +85,13 @@ async function composeLocked(
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
   const engines = new Engines({ settings: config.engines, clock, random, logger });
-  const processes = new ProcessModelHosts({
-    workDirectory: path.join(stateDir, "work"),
-    mainFile: readMainFile,
+  const places = { workDirectory: path.join(stateDir, "work"), mainFile: readMainFile };
+  const alone = new ProcessModelHosts({
+    ...places,
     textThreads: config.textThreads,
     ...(parts.hostEntry !== undefined && { entry: parts.hostEntry }),
   });
+  const processes = new SharedHosts({ alone, processes: new SharedProcesses(places), clock, logger });
   const agent = new Agent({
     dialer: new WebSocketDialer({
       identity,

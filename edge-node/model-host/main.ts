@@ -1,6 +1,4 @@
 import { flushCompileCache } from "node:module";
-import type { TensorSignature } from "../../shared/inference/shape.ts";
-import type { TensorSpec } from "../../shared/protocol/manifest.ts";
 import { messageOf } from "../../shared/base/errors.ts";
 import { batchCheck } from "./onnx/batching/batch-check.ts";
 import { BlockingLink, type LinkRequest } from "./link/blocking-link.ts";
@@ -8,7 +6,7 @@ import { whyNotDeterministic } from "./onnx/determinism.ts";
 import { type HostTask, type HostWarning, LINK_FD } from "./link/link-frame.ts";
 import { type LoadedModel, openModel } from "./onnx/model.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
-import { measureGrowth } from "./onnx/growth.ts";
+import { measureGrowth, privateMiB } from "./onnx/growth.ts";
 import { defaultTensor } from "./onnx/input-defaults.ts";
 import { OutputText } from "./onnx/output-text.ts";
 import { RunSharing } from "./onnx/batching/run-sharing.ts";
@@ -16,6 +14,7 @@ import { ResponseSizes } from "./onnx/response-size.ts";
 import { RunSizes } from "./onnx/run-sizes.ts";
 import { readModelSamples, type Samples, whySamplesDiffer } from "./onnx/samples.ts";
 import { runtimeWords } from "./onnx/runtime-words.ts";
+import { tensorSpecs } from "./onnx/tensor-specs.ts";
 import { type HostedModel, Batch } from "./onnx/batching/batch.ts";
 import { warmUp } from "./onnx/warm-up.ts";
 
@@ -54,16 +53,11 @@ async function start(
 ): Promise<HostedModel | undefined> {
   let phase: "loading" | "warming" = "loading";
   try {
+    const baseMiB = privateMiB();
     const before = performance.now();
     const model = sizes.guard(await openModel(file, defaults.map(defaultTensor)));
     const loadMs = Math.round(performance.now() - before);
-    const { inputs, optional, outputs } = model;
-    link.sendEvent({
-      event: "loaded",
-      inputs: [...inputs.map(toSpec), ...optional.map(asOptional)],
-      outputs: outputs.map(toSpec),
-      loadMs,
-    });
+    link.sendEvent({ event: "loaded", ...tensorSpecs(model), loadMs, baseMiB });
     phase = "warming";
     const trials = withoutTrials
       ? UNTRIED
@@ -92,9 +86,6 @@ async function start(
     return undefined;
   }
 }
-
-const toSpec = (tensor: TensorSignature): TensorSpec => ({ ...tensor, shape: [...tensor.shape] });
-const asOptional = (input: TensorSignature): TensorSpec => ({ ...toSpec(input), parameters: { optional: true } });
 
 /** What is known of a model after runs on made-up values. */
 interface Trials {

@@ -25,6 +25,8 @@ export interface HostSpec {
   /** Folder with the artifact's verified files; the host reads it and nothing else. */
   readonly directory: string;
   readonly limits: DesiredPlacement["limits"];
+  /** It may run in one process with other small models. */
+  readonly mayShareHost?: boolean;
   /** `limits.memMiB` is a guess: it may use so much in its start, in MiB, and afterwards what its trials needed. */
   readonly startRoomMiB?: number;
   /** Path, in the folder, of a file with inputs and outputs to try the model with. */
@@ -43,6 +45,8 @@ export interface HostSpec {
   readonly engine?: ModelOfEngine;
   /** A shared run gave another answer than the request alone: from then on the host shares none. */
   readonly onSharingStopped?: (reason: string) => void;
+  /** What it takes of its host's memory is counted otherwise than before. */
+  readonly onMeasured?: () => void;
   /** Something that an operator should know of a model that serves: the reason of an event, and a sentence. */
   readonly onWarning?: (reason: string, message: string) => void;
 }
@@ -57,6 +61,8 @@ export interface HostFailure extends Error {
   readonly blames?: RequestFault | undefined;
   /** Of a request: how many may have ended the process. Of one alone it is known. */
   readonly suspects?: number;
+  /** Of a request: its process held other models too, so the model's next one may answer it. */
+  readonly wasShared?: boolean;
 }
 
 /** What one request can do to a model host. */
@@ -114,6 +120,16 @@ export interface HostExit {
   readonly blames?: RequestFault;
   /** The size of the run that needed too much memory, when it was the only one that may have. */
   readonly tooLarge?: RunSize;
+  /** Of a process that held other models too. */
+  readonly shared?: SharedHostEnd;
+}
+
+/** What the end of a shared host means for one of its models. */
+export interface SharedHostEnd {
+  /** It counts as no crash of the model, whose next host starts at once. */
+  readonly mayReturn: boolean;
+  /** What an operator is to know: which host ended, what it held, and which model ended it. With one of its models alone. */
+  readonly sentence: string | undefined;
 }
 
 /** Slots that several hosts of a node have together. */
@@ -131,8 +147,14 @@ export interface ModelHost {
   readonly loadMs: number;
   /** Mean of the warm runs. */
   readonly warmUs: number;
-  /** What its trials showed it to need, in MiB: it is held to that. Undefined when its limit was given. */
+  /** What its trials showed it to need, in MiB: it is held to that, in a shared host with the others. Undefined when its limit was given. */
   readonly measuredMiB: number | undefined;
+  /** What the model added to the memory of its process, in MiB; undefined where that was not measured. */
+  readonly ownMiB?: number | undefined;
+  /** The name of the process, when it may hold other models too. */
+  readonly sharedHost?: string;
+  /** Why another host is to take its place while it serves; undefined: it may stay. */
+  whyReplace?(): string | undefined;
   /** What it was started with. */
   readonly mayShare: RunSharing | undefined;
   /** Requests that it runs at once, each of which begins its answer long before its end; undefined: it runs one thing at a time. */

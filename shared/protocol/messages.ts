@@ -90,6 +90,8 @@ const placementReport = {
   limitMiB: count.optional(),
   /** Memory that the trials of its start showed it to need, in MiB; absent where none were made. */
   measuredMiB: count.optional(),
+  /** The name of its model host, when that holds other models too or may; `measuredMiB` is what it is counted for there. */
+  host: words(32).optional(),
 };
 
 /** Loose, limits too: the digest covers fields that a newer control plane may add, so they must not be stripped. */
@@ -116,6 +118,8 @@ export const desiredPlacement = z.looseObject({
     maxDelayUs: count.optional(),
     /** The operator declares what the graph may not prove; absent: only the proof counts. */
     rowsAreIndependent: z.boolean().optional(),
+    /** `shared`: it may run in one process with other small models; absent, as from older control planes: alone. */
+    isolation: z.enum(["shared", "dedicated"]).optional(),
   }),
 });
 export type DesiredPlacement = z.infer<typeof desiredPlacement>;

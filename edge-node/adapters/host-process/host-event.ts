@@ -13,6 +13,7 @@ export const hostEvent = z.discriminatedUnion("event", [
     inputs: z.array(tensorSpec).max(1_024),
     outputs: z.array(tensorSpec).max(1_024),
     loadMs: z.number(),
+    baseMiB: z.number().min(0).optional(),
   }),
   z.object({
     event: z.literal("ready"),
@@ -31,6 +32,7 @@ export const hostEvent = z.discriminatedUnion("event", [
   }),
   z.object({ event: z.literal("larger-run"), size: runSize.optional() }),
   z.object({ event: z.literal("progress") }),
+  z.object({ event: z.literal("unloaded") }),
   z.object({ event: z.literal("sharing-stopped"), reason: z.string().max(500) }),
   z.object({
     event: z.literal("failed"),

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import type { Socket } from "node:net";
+import type { ChildProcess } from "node:child_process";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import type { RunSize } from "../../../shared/inference/run-size.ts";
 import type { HostResponse, HostExit, HostRequest } from "../../ports/model-hosts.ts";
@@ -9,9 +8,8 @@ import type { CheckedHostEvent } from "./host-event.ts";
 import type { Launch } from "./launch.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessLink } from "./process-link.ts";
+import { type SpawnedHost, spawnHost } from "./spawn-host.ts";
 
-/** The end of stderr that is kept: enough for a stack trace. */
-const STDERR_BYTES = 16_384;
 /** Address space above the limit: the runtime takes it in powers of two and fills less. The watch holds the limit itself. */
 const SLACK_MIB = 32;
 /** A host that holds so many times what it held at first keeps the memory of earlier runs. */
@@ -31,7 +29,6 @@ export class HostProcess {
   #readyMiB = Infinity;
   /** The request that was too much has its answer. */
   #isAnswered = false;
-  #stderr = "";
   /** Why it ends, once that is known: the first reason is kept. */
   #known: HostExit | undefined;
   /** The run under way, when it is larger than all before it. */
@@ -49,15 +46,9 @@ export class HostProcess {
     },
   ) {
     this.#memMiB = options.memMiB;
-    this.#child = spawn(launch.command, launch.args, {
-      cwd: options.cwd,
-      env: { ...launch.env },
-      // A session of its own: Ctrl-C in a terminal goes to the agent alone, which lets requests end first.
-      detached: true,
-      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
-    });
-    const [, , stderr, link, lifeline] = this.#child.stdio as (Socket | null)[];
-    this.#link = new ProcessLink(present(link), {
+    const spawned = spawnHost(launch, options.cwd);
+    this.#child = spawned.child;
+    this.#link = new ProcessLink(spawned.link, {
       runsSeveral: options.runsSeveral,
       onEvent: options.onEvent,
       onOverdue: (timeoutMs) =>
@@ -68,10 +59,7 @@ export class HostProcess {
         }),
       onNonsense: (why) => this.kill({ code: "HOST_CRASHED", reason: `killed because it answered nonsense: ${why}` }),
     });
-    present(stderr).on("data", (bytes: Buffer) => {
-      this.#stderr = (this.#stderr + bytes.toString("utf8")).slice(-STDERR_BYTES);
-    });
-    this.exited = this.#ending(present(lifeline));
+    this.exited = this.#ending(spawned);
     this.#watchMemory(options);
   }
 
@@ -87,11 +75,7 @@ export class HostProcess {
     this.#memory = new MemoryWatch(pid, { limitMiB: memMiB, platform, onOver });
   }
 
-  #ending(lifeline: Socket): Promise<HostExit> {
-    const child = this.#child;
-    lifeline.on("error", () => undefined);
-    // A line, not only the end of the stream: the pid may belong to somebody else by now, and must not be killed.
-    child.once("exit", () => lifeline.end("gone\n", () => lifeline.destroy()));
+  #ending({ child, lifeline, stderr }: SpawnedHost): Promise<HostExit> {
     child.once("error", (error) => {
       this.#known ??= { code: "HOST_CRASHED", reason: `the process could not be started: ${error.message}` };
       lifeline.destroy();
@@ -100,7 +84,7 @@ export class HostProcess {
       // `close` comes after the last byte of the link: answers given before the end still count.
       child.once("close", (exitCode, signal) => {
         this.#memory?.stop();
-        const exit = exitReason({ known: this.#known, exitCode, signal, stderr: this.#stderr, memMiB: this.#memMiB });
+        const exit = exitReason({ known: this.#known, exitCode, signal, stderr: stderr(), memMiB: this.#memMiB });
         this.#known = exit;
         const { code, reason, blames } = exit;
         const suspects = this.#link.fail((mayBe) => {
@@ -208,9 +192,4 @@ export class HostProcess {
   expectEnd(exit: HostExit): void {
     this.#known ??= exit;
   }
-}
-
-function present(socket: Socket | null | undefined): Socket {
-  if (!socket) throw new Error("a pipe to the model host is missing");
-  return socket;
 }

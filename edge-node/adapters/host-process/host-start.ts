@@ -60,13 +60,16 @@ export class HostStart {
     const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
     await process.holdTo(measuredMiB ?? limits.memMiB);
     const stopped = (): string | undefined => this.#stoppedReason;
-    const { inputs, outputs, loadMs } = present(this.#loaded);
+    const { inputs, outputs, loadMs, baseMiB } = present(this.#loaded);
+    const heldMiB = Math.max(growth?.neededMiB ?? 0, process.privateMiB);
+    const ownMiB = baseMiB === undefined ? undefined : Math.max(0, heldMiB - baseMiB);
     return {
       inputs,
       outputs,
       loadMs,
       warmUs: outcome.warmUs,
       measuredMiB,
+      ownMiB,
       trialsMiB: growth?.addedMiB ?? 0,
       mayShare,
       get noBatchReason() {
@@ -110,6 +113,7 @@ export class HostStart {
         this.#stoppedReason = event.reason;
         return this.#spec.onSharingStopped?.(event.reason);
       case "progress":
+      case "unloaded": // of a shared host
         return; // the link has heard it
       case "failed":
         return this.process.expectEnd(failureOf(event, this.process.memMiB));

@@ -124,21 +124,26 @@ export class ProcessModelHosts implements ModelHosts {
     const { workDirectory, textThreads: threads = 1, entry: own } = this.#options;
     const { entry, task } = programOf(spec, path.resolve(spec.directory, main), { threads, entry: own, withoutTrials });
     return launchOf({
-      execPath: process.execPath,
+      ...launchParts(workDirectory),
       entry,
       task: JSON.stringify(task),
       memMiB: spec.startRoomMiB ?? spec.limits.memMiB,
       mappedMiB: (spec.text?.fileBytes ?? 0) / MIB,
-      arch: process.arch,
-      shell: existsSync(SHELL) ? SHELL : undefined,
-      guarded: process.pid !== 1,
-      compileCache: path.join(workDirectory, "compile-cache"),
     });
   }
 }
 
+/** What every host's launch needs. */
+export const launchParts = (workDirectory: string) => ({
+  execPath: process.execPath,
+  arch: process.arch,
+  shell: existsSync(SHELL) ? SHELL : undefined,
+  guarded: process.pid !== 1,
+  compileCache: path.join(workDirectory, "compile-cache"),
+});
+
 /** A folder that is empty and stays so. Root alone could make one in a parent that nobody may write to. */
-async function emptyFolder(parent: string): Promise<string> {
+export async function emptyFolder(parent: string): Promise<string> {
   const folder = path.join(parent, "empty");
   await mkdir(parent, { recursive: true });
   await chmod(parent, 0o700);

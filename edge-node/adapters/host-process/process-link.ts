@@ -16,6 +16,7 @@ import { type Reply, ReplyReader } from "./reply-reader.ts";
 
 interface Waiting {
   readonly requestId: number;
+  readonly slot: number;
   readonly timeoutMs: number;
   readonly maxRows: number;
   resolve(answer: HostResponse): void;
@@ -25,7 +26,8 @@ interface Waiting {
 interface Watcher {
   /** It runs several requests at once, and begins their answers in any order. */
   readonly runsSeveral: boolean;
-  onEvent(event: CheckedHostEvent): void;
+  /** `slot`: of the model of a shared host that it is about. */
+  onEvent(event: CheckedHostEvent, slot: number): void;
   /** The oldest request has run for its `timeoutMs`, or an answer has begun and nothing has come of it for so long. */
   onOverdue(timeoutMs: number): void;
   /** The host said something that is not of the link's language. */
@@ -60,14 +62,18 @@ export class ProcessLink {
     return this.#waiting.length;
   }
 
-  ask({ body, headerLength, timeoutMs, maxRows, cancellation }: HostRequest): Promise<HostResponse> {
+  /** `slot`: of the model of a shared host that it is for. */
+  ask(
+    { body, headerLength, timeoutMs, maxRows, cancellation }: HostRequest,
+    slot = 0,
+  ): Promise<HostResponse> {
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
       const requestId = this.#lastId;
-      this.#waiting.push({ requestId, timeoutMs, maxRows, resolve, reject });
+      this.#waiting.push({ requestId, slot, timeoutMs, maxRows, resolve, reject });
       if (this.#waiting.length === 1) this.#watchOldest();
       this.#gather();
-      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, kind: ASK.REQUEST });
+      this.#writeHead({ requestId, headerLength, bodyLength: body.byteLength, maxRows, kind: ASK.REQUEST, slot });
       this.#socket.write(body);
       cancellation?.onCancel(() => this.#cancel(requestId));
     });
@@ -76,6 +82,16 @@ export class ProcessLink {
   /** The memory limit of the host is another one. */
   tellLimit(): void {
     this.#say({ requestId: 0, headerLength: 0, bodyLength: 0, maxRows: 0, kind: ASK.LIMIT });
+  }
+
+  /** A shared host is to load a model into `slot`; it answers by events. */
+  load(slot: number, task: Uint8Array): void {
+    this.#say({ requestId: 0, headerLength: 0, bodyLength: task.byteLength, maxRows: 0, kind: ASK.LOAD, slot });
+    if (!this.#socket.writableEnded) this.#socket.write(task);
+  }
+
+  unload(slot: number): void {
+    this.#say({ requestId: 0, headerLength: 0, bodyLength: 0, maxRows: 0, kind: ASK.UNLOAD, slot });
   }
 
   /** The host answers it all the same: at once when it waits there, after its run when it runs. */
@@ -119,14 +135,16 @@ export class ProcessLink {
   /**
    * The process is gone: every request fails. Those that may have shared the last run count as started, since any of
    * them may be what ended it; one that comes back as not started is tried again. Returns how many those are.
+   * `running`: of a shared host, the slot of the model that ran.
    */
-  fail(failureOf: (started: boolean) => HostFailure): number {
+  fail(failureOf: (started: boolean) => HostFailure, running?: number): number {
     clearTimeout(this.#timer);
     this.#streams.fail("HOST_CRASHED", failureOf(true).message);
     const waiting = this.#waiting.splice(0);
-    const suspects = Math.min(waiting.length, waiting[0]?.maxRows ?? 1);
-    waiting.forEach((each, i) => each.reject(Object.assign(failureOf(i < suspects), { suspects })));
-    return suspects;
+    const asked = running === undefined ? waiting : waiting.filter(({ slot }) => slot === running);
+    const begun = new Set(asked.slice(0, asked[0]?.maxRows ?? 1));
+    for (const each of waiting) each.reject(Object.assign(failureOf(begun.has(each)), { suspects: begun.size }));
+    return begun.size;
   }
 
   #watchOldest(): void {
@@ -149,7 +167,8 @@ export class ProcessLink {
 
   #take(reply: Reply): void {
     if (reply.kind === REPLY.EVENT) {
-      return this.#watcher.onEvent(hostEvent.parse(JSON.parse(Buffer.from(reply.body).toString("utf8"))));
+      const event = hostEvent.parse(JSON.parse(Buffer.from(reply.body).toString("utf8")));
+      return this.#watcher.onEvent(event, reply.requestId);
     }
     if (reply.kind === REPLY.PIECE) return this.#streams.piece(reply);
     if (reply.kind === REPLY.END) return this.#streams.end(reply);

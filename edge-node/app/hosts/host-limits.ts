@@ -62,7 +62,8 @@ export class HostLimits {
   /** The start has ended; `host` when it succeeded. */
   ended(placement: Placement, host: ModelHost | undefined): void {
     this.#startRooms.delete(placement);
-    if (host?.measuredMiB !== undefined) this.#measured.set(placement, host.measuredMiB);
+    // In a shared host it is a share, which is no limit for a host of its own.
+    if (host?.measuredMiB !== undefined && host.sharedHost === undefined) this.#measured.set(placement, host.measuredMiB);
   }
 
   /** Raises the limit of a running host to what its placement says now. A measured one is not raised to a guess. */

@@ -37,12 +37,12 @@ interface Parts {
   readonly own: (work: Promise<void>) => void;
   /** `host` has replaced the placement's host: its exit matters from now on. */
   readonly onReplaced: (placement: Placement, host: ModelHost) => void;
-  /** The placement's host shares no runs any more. */
-  readonly onSharingStopped: (placement: Placement) => void;
+  /** What is known of the placement's host is something else than before. */
+  readonly onMeasured: (placement: Placement) => void;
 }
 
 /**
- * Replaces a model host that has come close to its memory limit, while it serves: the new one loads and warms up beside
+ * Replaces a model host that has come close to its memory limit, or a place in a shared host that the model must leave, while it serves: the new one loads and warms up beside
  * it, then takes the requests that come, and the old one ends when it has answered its own.
  */
 export class HostRecycler {
@@ -65,7 +65,9 @@ export class HostRecycler {
     const look = (): void => {
       if (placement.host !== host || placement.state !== "ready") return;
       const memory = { ...host.memory(), wantedMiB: placement.spec.limits.memMiB, readyMiB };
-      if (this.#isDue(placement, memory)) own(this.#recycle(placement, host, readyMiB));
+      const why = whyElsewhere(placement, host);
+      const isDue = why === undefined ? needsRecycling(memory) : true;
+      if (isDue && this.#mayReplace(placement, memory)) own(this.#recycle(placement, host, { readyMiB, why }));
       else cancel = clock.after(LOOK_MS, look);
     };
     let cancel = clock.after(LOOK_MS, look);
@@ -79,14 +81,19 @@ export class HostRecycler {
     if (draining) this.#parts.own(draining.stop(graceMs));
   }
 
-  #isDue(placement: Placement, memory: HostMemory): boolean {
+  #mayReplace(placement: Placement, memory: HostMemory): boolean {
     const { clock, probe } = this.#parts;
     const last = this.#tried.get(placement);
     const isRested = last?.limitMiB !== memory.wantedMiB || clock.now() - last.at >= AT_MOST_EVERY_MS;
-    return !this.#isBusy && isRested && needsRecycling(memory) && hasRoomForAnother(memory, probe.memFreeMiB());
+    return !this.#isBusy && isRested && hasRoomForAnother(memory, probe.memFreeMiB());
   }
 
-  async #recycle(placement: Placement, old: ModelHost, readyMiB: number): Promise<void> {
+  /** `why`: for another reason than its memory. */
+  async #recycle(
+    placement: Placement,
+    old: ModelHost,
+    { readyMiB, why }: { readonly readyMiB: number; readonly why: string | undefined },
+  ): Promise<void> {
     const { hosts, clock, log, logger } = this.#parts;
     const { placementId, limits } = placement.spec;
     const abort = new AbortController();
@@ -94,16 +101,16 @@ export class HostRecycler {
     this.#isBusy = true;
     this.#tried.set(placement, { at: clock.now(), limitMiB: limits.memMiB });
     try {
-      const onSharingStopped = (): void => this.#parts.onSharingStopped(placement);
-      const spec = await hostSpecOf(placement.spec, { ...this.#parts, onSharingStopped });
+      const onMeasured = (): void => this.#parts.onMeasured(placement);
+      const spec = await hostSpecOf(placement.spec, { ...this.#parts, onMeasured });
       const given = this.#parts.limits.within(placement, spec, nextLimitOf(placement, old));
       const next = await hosts.start(given, () => undefined, abort.signal);
       if (abort.signal.aborted || placement.host !== old) return await next.stop(0);
-      await this.#change(placement, { old, next, abort });
+      await this.#change(placement, { old, next, abort, why });
     } catch (error) {
       if (abort.signal.aborted) return;
-      logger.warn({ placementId, error: messageOf(error) }, "a model host near its limit could not be replaced");
-      log.add("warn", `${near(placement, old)} and could not be replaced: ${messageOf(error)}`);
+      logger.warn({ placementId, error: messageOf(error) }, "a model host could not be replaced");
+      log.add("warn", `${because(placement, old, why)} and could not be replaced: ${messageOf(error)}`);
       this.watch(placement, old, readyMiB);
     } finally {
       this.#isBusy = false;
@@ -114,15 +121,25 @@ export class HostRecycler {
   /** New requests go to `next`; `old` answers those that it has and ends, at the latest when the placement is stopped. */
   async #change(
     placement: Placement,
-    { old, next, abort }: { readonly old: ModelHost; readonly next: ModelHost; readonly abort: AbortController },
+    {
+      old,
+      next,
+      abort,
+      why,
+    }: {
+      readonly old: ModelHost;
+      readonly next: ModelHost;
+      readonly abort: AbortController;
+      readonly why: string | undefined;
+    },
   ): Promise<void> {
     const { serving, clock, log, onReplaced } = this.#parts;
-    const why = near(placement, old);
+    const reason = because(placement, old, why);
     const emptied = serving.replace(placement.spec, next);
     this.#draining.set(placement, old);
     placement.hostReplaced(next);
     onReplaced(placement, next);
-    log.add("info", `${why} and was replaced while it served`);
+    log.add("info", `${reason} and was replaced while it served`);
     await Promise.race([emptied, sleep(clock, DRAIN_MS, abort.signal).catch(() => undefined)]);
     const graceMs = abort.signal.aborted ? 0 : DRAIN_MS;
     abort.abort(); // ends the sleep
@@ -133,6 +150,18 @@ export class HostRecycler {
 
 const nextLimitOf = ({ spec }: Placement, host: ModelHost): number =>
   nextLimitMiB({ ...host.memory(), wantedMiB: spec.limits.memMiB });
+
+/** Why it should serve from another host, whatever its memory. */
+function whyElsewhere({ spec }: Placement, host: ModelHost): string | undefined {
+  if (host.sharedHost !== undefined && spec.limits.isolation !== "shared")
+    return `its deployment asks for a host of its own, and it was in ${host.sharedHost}`;
+  return host.whyReplace?.();
+}
+
+const because = (placement: Placement, host: ModelHost, why: string | undefined): string =>
+  why === undefined
+    ? near(placement, host)
+    : `the model host of ${placement.spec.model}:${placement.spec.version} had to change: ${why}`;
 
 function near(placement: Placement, host: ModelHost): string {
   const { model, version } = placement.spec;

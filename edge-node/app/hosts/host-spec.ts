@@ -11,14 +11,14 @@ interface Parts {
   readonly disk: Pick<ArtifactDisk, "directory" | "manifest">;
   readonly log: NodeLog;
   readonly logger: Logger;
-  /** A shared run of the host changed an answer: it shares none any more. */
-  readonly onSharingStopped: () => void;
+  /** What is known of the host is something else than before. */
+  readonly onMeasured: () => void;
 }
 
 /** What a model host is started with. Throws when the artifact's manifest cannot be read. */
 export async function hostSpecOf(
   placement: DesiredPlacement,
-  { disk, log, logger, onSharingStopped }: Parts,
+  { disk, log, logger, onMeasured }: Parts,
 ): Promise<HostSpec> {
   const { placementId, model, version, artifact, limits } = placement;
   const manifest = await disk.manifest(artifact);
@@ -29,6 +29,7 @@ export async function hostSpecOf(
     version,
     directory: disk.directory(artifact),
     limits,
+    ...(limits.isolation === "shared" && !text && !encoder && !engine && { mayShareHost: true }),
     // Of an encoder no graph proves it: the padding of shorter texts is tried.
     ...(!encoder && !engine && { mayShare: mayShare(manifest, limits.rowsAreIndependent) }),
     ...(manifest.defaults && { defaults: manifest.defaults }),
@@ -43,8 +44,9 @@ export async function hostSpecOf(
     onSharingStopped: (reason) => {
       logger.warn({ placementId, model, version, reason }, "runs are not shared any more");
       log.add("warn", `${model}:${version} does not share runs any more: ${reason}`);
-      onSharingStopped();
+      onMeasured();
     },
+    onMeasured,
   };
 }
 

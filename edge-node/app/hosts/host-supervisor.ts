@@ -59,7 +59,7 @@ export class HostSupervisor {
         this.#watch(placement, host);
         this.#measuredAgain(placement);
       },
-      onSharingStopped: (placement) => this.#measuredAgain(placement),
+      onMeasured: (placement) => this.#measuredAgain(placement),
     });
   }
 
@@ -116,8 +116,8 @@ export class HostSupervisor {
         placement.becomeVerifying();
         if (!(await disk.verify(artifact))) return this.#damaged(placement);
       }
-      const onSharingStopped = (): void => this.#measuredAgain(placement);
-      const bare = await hostSpecOf(placement.spec, { ...this.#parts, onSharingStopped });
+      const onMeasured = (): void => this.#measuredAgain(placement);
+      const bare = await hostSpecOf(placement.spec, { ...this.#parts, onMeasured });
       const spec = await this.#limits.forStart(placement, bare);
       if (signal.aborted) return placement.hostStopped();
       placement.hostLoading();
@@ -176,14 +176,17 @@ export class HostSupervisor {
   }
 
   /** A process ended. An exit that was asked for, or of a replaced host, changes nothing. */
-  #exited(placement: Placement, host: ModelHost, { code, reason, blames, tooLarge }: HostExit): void {
+  #exited(placement: Placement, host: ModelHost, { code, reason, blames, tooLarge, shared }: HostExit): void {
+    // Also of a model that was about to stop: an operator is to know what ended the host.
+    if (shared?.sentence !== undefined) this.#parts.log.add("warn", shared.sentence, "SharedHostEnded");
     if (placement.host !== host || placement.hostState !== "running") return;
     if (tooLarge) this.#limits.wasTooLarge(placement, host.memory().limitMiB, tooLarge);
     const { serving, clock, random, onSettled } = this.#parts;
     this.#recycler.cancel(placement, DRAIN_MS);
-    if (blames !== undefined && placement.hostOverwhelmed(host)) {
+    const isForgiven = blames !== undefined || shared?.mayReturn === true;
+    if (isForgiven && placement.hostOverwhelmed(host)) {
       serving.replaceHost(placement.spec.placementId);
-      this.#logOverwhelmed(placement, reason);
+      if (shared === undefined) this.#logOverwhelmed(placement, reason);
       return onSettled();
     }
     serving.remove(placement.spec.placementId);

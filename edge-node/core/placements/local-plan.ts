@@ -134,6 +134,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.limits.memIsEstimate === b.limits.memIsEstimate &&
     a.limits.maxBatch === b.limits.maxBatch &&
     a.limits.maxDelayUs === b.limits.maxDelayUs &&
+    a.limits.isolation === b.limits.isolation &&
     a.limits.rowsAreIndependent === b.limits.rowsAreIndependent &&
     a.limits.queue === b.limits.queue &&
     a.limits.timeoutMs === b.limits.timeoutMs

@@ -19,6 +19,8 @@ export interface Measured {
   readonly limitMiB: number;
   /** What trials at its start showed it to need. */
   readonly measuredMiB?: number;
+  /** The name of its host, when that may hold other models too. */
+  readonly host?: string;
 }
 
 /** What is reported with a state. */

@@ -188,14 +188,15 @@ export class BlockingLink {
     this.#buffer = buffer;
   }
 
-  sendEvent(event: HostEvent): void {
+  /** `slot`: of the model of a shared host that it is about. */
+  sendEvent(event: HostEvent, slot = 0): void {
     const body = Buffer.from(JSON.stringify(event));
     this.#put(
       {
         kind: REPLY.EVENT,
         code: 0,
         batchSize: 0,
-        requestId: 0,
+        requestId: slot,
         headerLength: 0,
         computeUs: 0,
         decodeUs: 0,

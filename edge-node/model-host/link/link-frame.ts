@@ -12,13 +12,15 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  * run on one machine. The agent sends requests; the host first tells how it starts, in events, then begins the answers
  * in the order in which the requests came.
  *
- *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u16 0; body
- *   cancel:  u32 request id, u32 0, u32 0, u16 0, u16 1. Nobody wants the answer any more: a request that has not been taken
+ *   request: u32 request id, u32 header length, u32 body length, u16 most rows, u8 0, u8 slot; body
+ *   cancel:  u32 request id, u32 0, u32 0, u16 0, u8 1, u8 0. Nobody wants the answer any more: a request that has not been taken
  *            up is answered CANCELLED, with no body, and does not run; an answer in pieces ends with CANCELLED; for any
  *            other it means nothing
- *   limit:   u32 0, u32 0, u32 0, u16 0, u16 3. The memory limit is another one: what was too large may not be so any more
- *   credit:  u32 request id, u32 bytes, u32 0, u16 0, u16 2. So many bytes of the answer in pieces may be sent beyond
+ *   limit:   u32 0, u32 0, u32 0, u16 0, u8 3, u8 0. The memory limit is another one: what was too large may not be so any more
+ *   credit:  u32 request id, u32 bytes, u32 0, u16 0, u8 2, u8 0. So many bytes of the answer in pieces may be sent beyond
  *            those granted before; the first `INITIAL_CREDIT_BYTES` need no grant
+ *   load:    u32 0, u32 0, u32 body length, u16 0, u8 4, u8 slot; body: a `HostTask` as JSON. Of a shared host alone
+ *   unload:  u32 0, u32 0, u32 0, u16 0, u8 5, u8 slot. Of a shared host alone; answered by the event `unloaded`
  *   reply:   u8 kind, u8 code, u16 batch size, u32 request id, u32 header length, u32 compute µs, u32 decode µs, u32 encode µs,
  *            u32 body length; body
  *
@@ -26,15 +28,19 @@ import { DATA_HEADER } from "../../../shared/protocol/frames/stream-frame.ts";
  * the HEAD of a text whose request asked to measure the model's doubt, and whose model is in doubt. A HEAD carries no
  * body: its body length is that of all pieces together, `UNKNOWN_LENGTH` while the run goes on. An END has the
  * times of the whole run, a code when the pieces are not all, and of an answer in text or embeddings an `AnswerEnd` as a body in JSON. Pieces of several answers may interleave.
+ *
+ * A slot is a model's place in a shared host, from 1; 0 in a host of one model. An event has it in place of the request id.
  */
 
 /** Where the link is in the host: 0–2 are the standard streams. */
 export const LINK_FD = 3;
+/** Of a shared host: a file in which it writes which of its models runs. */
+export const RUNNING_FD = 5;
 
 export const REQUEST_HEADER = 16;
 export const REPLY_HEADER = 28;
 
-export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3 } as const;
+export const ASK = { REQUEST: 0, CANCEL: 1, CREDIT: 2, LIMIT: 3, LOAD: 4, UNLOAD: 5 } as const;
 export const REPLY = { EVENT: 1, ANSWER: 2, HEAD: 3, PIECE: 4, END: 5, DOUBTFUL_HEAD: 6 } as const;
 
 /** The host sends an answer that is no longer in one reply. */
@@ -51,6 +57,8 @@ export interface RequestHead {
   readonly bodyLength: number;
   /** Rows that may share a run with it. On each request, so that a changed limit needs no new host. */
   readonly maxRows: number;
+  /** Which model of a shared host; 0 when left out. */
+  readonly slot?: number;
 }
 
 export interface ReplyHead {
@@ -103,6 +111,8 @@ export type HostEvent =
       readonly inputs: readonly TensorSpec[];
       readonly outputs: readonly TensorSignature[];
       readonly loadMs: number;
+      /** Memory of the process alone before it loaded, in MiB. */
+      readonly baseMiB?: number;
     }
   /**
    * `noBatchReason`: why requests do not share runs; absent when they do. `growth`: what runs of growing size took;
@@ -121,6 +131,8 @@ export type HostEvent =
   | { readonly event: "larger-run"; readonly size?: RunSize }
   /** Of a host that runs several requests at once: a step is done, and no answer came of it yet; or it waits for a reader. */
   | { readonly event: "progress" }
+  /** Of a shared host: the model is out of it. */
+  | { readonly event: "unloaded" }
   /** From now on requests do not share runs. */
   | { readonly event: "sharing-stopped"; readonly reason: string }
   | {
@@ -179,7 +191,7 @@ export interface EncoderHostTask {
   readonly tooLarge?: readonly RunSize[];
 }
 
-/** The only argument of a tensor model's host, as JSON. */
+/** The only argument of a tensor model's host, as JSON; of a shared host the body of a `load`. */
 export interface HostTask {
   readonly model: string;
   readonly version: string;
@@ -204,7 +216,8 @@ export function writeRequestHead(view: DataView, head: RequestHead): void {
   view.setUint32(4, head.headerLength, true);
   view.setUint32(8, head.bodyLength, true);
   view.setUint16(12, head.maxRows, true);
-  view.setUint16(14, head.kind, true);
+  view.setUint8(14, head.kind);
+  view.setUint8(15, head.slot ?? 0);
 }
 
 export const readRequestHead = (view: DataView): RequestHead => ({
@@ -212,7 +225,8 @@ export const readRequestHead = (view: DataView): RequestHead => ({
   headerLength: view.getUint32(4, true),
   bodyLength: view.getUint32(8, true),
   maxRows: view.getUint16(12, true),
-  kind: view.getUint16(14, true),
+  kind: view.getUint8(14),
+  slot: view.getUint8(15),
 });
 
 export function writeReplyHead(view: DataView, head: ReplyHead): void {

@@ -75,7 +75,7 @@ function sampleOf({ name, datatype, shape }: TensorSignature, rows: number, othe
 }
 
 /** Memory that belongs to this process alone, in MiB, as the agent counts it. */
-function privateMiB(): number {
+export function privateMiB(): number {
   try {
     const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
     if (kib !== undefined) return Number(kib) / 1_024;

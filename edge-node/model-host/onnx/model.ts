@@ -46,6 +46,8 @@ interface NamedShape {
 
 export interface OpenedModel extends LoadedModel {
   readonly dimensions: Dimensions;
+  /** It runs no more. What it held goes back to the process, though not all of it to the system. */
+  release(): Promise<void>;
 }
 
 /** `defaults`: values of inputs that a run need not be given. `threads`: that compute one run. */
@@ -66,6 +68,7 @@ export async function openModel(
     inputs: all.filter((input) => !isOptional(input)),
     optional: all.filter(isOptional),
     outputs: session.outputMetadata.map((value) => describe("output", value)),
+    release: () => session.release(),
     async run(inputs, outputs) {
       const feeds = Object.fromEntries(inputs.map((tensor) => [tensor.name, toRuntime(tensor)]));
       const answers = await session.run({ ...defaultFeeds, ...feeds }, outputs);

@@ -1,0 +1,41 @@
+import { openSync, rmSync } from "node:fs";
+import path from "node:path";
+import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
+import type { SharedHostProcess, SharedHostProcesses } from "../../ports/shared-hosts.ts";
+import { launchOf } from "./launch.ts";
+import { emptyFolder, launchParts, type ModelHostsOptions } from "./model-hosts.ts";
+import { SharedProcess } from "./shared-process.ts";
+
+const ENTRY = path.join(import.meta.dirname, "../../model-host/shared-main.ts");
+
+/** Starts processes that hold several models, in the same confines as those of one model. */
+export class SharedProcesses implements SharedHostProcesses {
+  readonly #options: Pick<ModelHostsOptions, "workDirectory" | "mainFile">;
+  #opened = 0;
+
+  constructor(options: Pick<ModelHostsOptions, "workDirectory" | "mainFile">) {
+    this.#options = options;
+  }
+
+  async open(memMiB: number): Promise<SharedHostProcess> {
+    const { workDirectory, mainFile } = this.#options;
+    const cwd = await emptyFolder(workDirectory);
+    const launch = launchOf({ ...launchParts(workDirectory), entry: ENTRY, task: "{}", memMiB, mappedMiB: 0 });
+    return new SharedProcess(launch, {
+      cwd,
+      memMiB,
+      platform: process.platform,
+      fileOf: async (directory) => path.resolve(directory, (await mainFile?.(directory)) ?? MODEL_FILE),
+      runningFile: this.#runningFile(),
+    });
+  }
+
+  /** Without a name: it goes with the last of the two that have it open. */
+  #runningFile(): number {
+    this.#opened += 1;
+    const name = path.join(this.#options.workDirectory, `running-${this.#opened}`);
+    const descriptor = openSync(name, "w+", 0o600);
+    rmSync(name);
+    return descriptor;
+  }
+}

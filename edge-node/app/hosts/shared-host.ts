@@ -1,0 +1,132 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import {
+  countedMiB,
+  MAX_SHARED_MODELS,
+  sharedLimitMiB,
+  type SharedHostView,
+  type Trial,
+} from "../../core/shared-hosts.ts";
+import { needsRecycling } from "../../core/host-recycling.ts";
+import type { HostSpec, ModelHost } from "../../ports/model-hosts.ts";
+import type { SharedHostExit, SharedHostProcess } from "../../ports/shared-hosts.ts";
+import { hostFailure } from "./host-failure.ts";
+import { SharedMember } from "./shared-member.ts";
+
+/** What was seen of a model in a process of its own, as its place in a shared host needs it. */
+export interface Tried extends Trial {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly noBatchReason: string | undefined;
+}
+
+interface Parts {
+  readonly name: string;
+  readonly process: Promise<SharedHostProcess>;
+  readonly clock: Clock;
+  /** Its last model has left: it is of no more use. */
+  readonly onEmpty: () => void;
+  /** One of its models keeps the others waiting. */
+  readonly onUnfit: (directory: string, why: string) => void;
+}
+
+/** One process with several models. A model has its place from `load` to the end of its `stop`, or of the process. */
+export class SharedHost {
+  readonly #parts: Parts;
+  /** By slot, oldest first. */
+  readonly #members = new Map<number, SharedMember>();
+  /** Loads, one after the other: each has the time that its trial took. */
+  #loading: Promise<unknown> = Promise.resolve();
+  /** What it held when its newest model was ready. */
+  #readyMiB = 0;
+  /** Once it has loaded a model. */
+  #process: SharedHostProcess | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get view(): SharedHostView {
+    return { name: this.#parts.name, shares: this.#shares, isClosed: this.whyWorn !== undefined };
+  }
+
+  get members(): readonly SharedMember[] {
+    return [...this.#members.values()];
+  }
+
+  /** The model with a place in `slot`. */
+  memberAt(slot: number): SharedMember | undefined {
+    return this.#members.get(slot);
+  }
+
+  /** Takes a place at once and loads. Throws `HostFailure`; then the place is free again. */
+  async load(spec: HostSpec, tried: Tried, signal: AbortSignal): Promise<ModelHost> {
+    const { name, process, clock, onUnfit } = this.#parts;
+    const slot = this.#freeSlot();
+    const member = new SharedMember({
+      spec,
+      tried,
+      slot,
+      clock,
+      host: name,
+      counted: () => this.#countedMiB(slot),
+      whyWorn: () => this.whyWorn,
+      onUnfit: (why) => onUnfit(spec.directory, why),
+      onLeft: () => this.#leave(slot),
+    });
+    this.#members.set(slot, member);
+    const loaded = this.#loading.then(async () => {
+      const running = await process;
+      signal.throwIfAborted();
+      await running.holdTo(sharedLimitMiB(this.#shares));
+      await member.load(running);
+      this.#readyMiB = running.memory().privateMiB;
+      this.#process = running;
+    });
+    this.#loading = loaded.catch(() => undefined);
+    try {
+      await loaded;
+      return member;
+    } catch (error) {
+      this.#leave(slot);
+      throw error;
+    }
+  }
+
+  /** Why its models should go to another one; undefined: it is well. What unloaded models leave behind stays in the process. */
+  get whyWorn(): string | undefined {
+    if (this.#process === undefined) return undefined;
+    const { limitMiB, privateMiB } = this.#process.memory();
+    const memory = { limitMiB, wantedMiB: limitMiB, readyMiB: this.#readyMiB, privateMiB };
+    if (!needsRecycling(memory)) return undefined;
+    return `its shared host ${this.#parts.name} had come to ${Math.round(privateMiB)} of its ${limitMiB} MiB`;
+  }
+
+  /** The process has ended: so has each model in it. `mayReturn`: that counts as no crash of theirs. */
+  ended(exit: SharedHostExit, { mayReturn, sentence }: { readonly mayReturn: boolean; readonly sentence: string }): void {
+    for (const [i, member] of this.members.entries())
+      member.hostEnded(exit, { mayReturn, sentence: i === 0 ? sentence : undefined });
+    this.#members.clear();
+  }
+
+  get #shares(): readonly number[] {
+    return this.members.map(({ share }) => share);
+  }
+
+  #countedMiB(slot: number): number {
+    return countedMiB(this.#shares, [...this.#members.keys()].indexOf(slot));
+  }
+
+  #freeSlot(): number {
+    for (let slot = 1; slot <= MAX_SHARED_MODELS; slot += 1) if (!this.#members.has(slot)) return slot;
+    throw hostFailure("LOAD_FAILED", `the shared host ${this.#parts.name} has no place left`);
+  }
+
+  #leave(slot: number): void {
+    const [first] = this.#members.keys();
+    if (!this.#members.delete(slot)) return;
+    if (this.#members.size === 0) this.#parts.onEmpty();
+    // The next one is counted for the process too from now on.
+    else if (first === slot) this.members[0]?.spec.onMeasured?.();
+  }
+}

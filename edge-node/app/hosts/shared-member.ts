@@ -1,0 +1,161 @@
+import type { Clock } from "../../../shared/base/clock.ts";
+import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
+import { isSlowRun, MAX_SLOW_RUNS, rowsWithin, shareMiB, SLOW_RUNS_WITHIN_MS } from "../../core/shared-hosts.ts";
+import type {
+  HostExit,
+  HostRequest,
+  HostResponse,
+  HostSpec,
+  ModelHost,
+  SharedHostEnd,
+} from "../../ports/model-hosts.ts";
+import type { SharedHostProcess } from "../../ports/shared-hosts.ts";
+import type { Tried } from "./shared-host.ts";
+
+interface Parts {
+  readonly spec: HostSpec;
+  readonly tried: Tried;
+  readonly slot: number;
+  readonly clock: Clock;
+  /** Name of its host. */
+  readonly host: string;
+  /** What it is counted for now, in MiB. */
+  readonly counted: () => number;
+  /** Why its host is of no more use. */
+  readonly whyWorn: () => string | undefined;
+  /** It keeps its neighbours waiting. */
+  readonly onUnfit: (why: string) => void;
+  /** It is out of its host. */
+  readonly onLeft: () => void;
+}
+
+/** A model in a shared host, as the rest of the agent sees it: a model host like any other. */
+export class SharedMember implements ModelHost {
+  readonly #parts: Parts;
+  readonly #exit = Promise.withResolvers<HostExit>();
+  #process: SharedHostProcess | undefined;
+  #loadMs = 0;
+  #stoppedSharing: string | undefined;
+  /** When runs were slow. */
+  #slowRuns: readonly number[] = [];
+  #whySlow: string | undefined;
+  #isLeaving: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get spec(): HostSpec {
+    return this.#parts.spec;
+  }
+
+  /** What it takes of the host's memory beside the process itself, in MiB. */
+  get share(): number {
+    return shareMiB(this.ownMiB);
+  }
+
+  get inputs(): readonly TensorSpec[] {
+    return this.#parts.tried.inputs;
+  }
+
+  get outputs(): readonly TensorSpec[] {
+    return this.#parts.tried.outputs;
+  }
+
+  get loadMs(): number {
+    return this.#loadMs;
+  }
+
+  get warmUs(): number {
+    return this.#parts.tried.warmUs;
+  }
+
+  get measuredMiB(): number {
+    return this.#parts.counted();
+  }
+
+  get ownMiB(): number {
+    return this.#parts.tried.ownMiB ?? 0;
+  }
+
+  get sharedHost(): string {
+    return this.#parts.host;
+  }
+
+  get mayShare(): ModelHost["mayShare"] {
+    return this.spec.mayShare;
+  }
+
+  get noBatchReason(): string | undefined {
+    return this.#parts.tried.noBatchReason ?? this.#stoppedSharing;
+  }
+
+  get exited(): Promise<HostExit> {
+    return this.#exit.promise;
+  }
+
+  whyReplace(): string | undefined {
+    return this.#whySlow ?? this.#parts.whyWorn();
+  }
+
+  rssMiB(): number {
+    return this.ownMiB;
+  }
+
+  memory(): { readonly limitMiB: number; readonly privateMiB: number } {
+    return { limitMiB: this.measuredMiB, privateMiB: this.ownMiB };
+  }
+
+  /** Its share is what its trial showed. */
+  raiseMemory(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async load(process: SharedHostProcess): Promise<void> {
+    const { slot, tried } = this.#parts;
+    const { model, version, directory, defaults = [], onSharingStopped } = this.spec;
+    this.#process = process;
+    this.#loadMs = await process.load(slot, {
+      model,
+      version,
+      directory,
+      defaults,
+      noBatchReason: tried.noBatchReason,
+      onSharingStopped: (reason) => {
+        this.#stoppedSharing = reason;
+        onSharingStopped?.(reason);
+      },
+    });
+  }
+
+  async infer(request: HostRequest): Promise<HostResponse> {
+    if (this.#process === undefined) throw new Error(`${this.sharedHost} has not loaded ${this.spec.model}`);
+    const maxRows = rowsWithin(request.maxRows, this.warmUs);
+    const answer = await this.#process.ask(this.#parts.slot, { ...request, maxRows });
+    if (isSlowRun(answer.computeUs)) this.#wasSlow(answer.computeUs);
+    return answer;
+  }
+
+  #wasSlow(computeUs: number): void {
+    const now = this.#parts.clock.now();
+    this.#slowRuns = [...this.#slowRuns.filter((at) => now - at < SLOW_RUNS_WITHIN_MS), now];
+    if (this.#slowRuns.length < MAX_SLOW_RUNS || this.#whySlow !== undefined) return;
+    this.#whySlow = `its runs keep the other models of ${this.sharedHost} waiting, the last one for ${Math.round(computeUs / 1_000)} ms`;
+    this.#parts.onUnfit(this.#whySlow);
+  }
+
+  /** What it was asked is answered first, whatever that takes: only the end of the process, and so of its neighbours, would be sooner. */
+  stop(): Promise<void> {
+    return (this.#isLeaving ??= this.#leave());
+  }
+
+  async #leave(): Promise<void> {
+    await this.#process?.unload(this.#parts.slot);
+    this.#parts.onLeft();
+    this.#exit.resolve({ code: "HOST_CRASHED", reason: "stopped by the agent" });
+  }
+
+  hostEnded({ code, reason }: HostExit, shared: SharedHostEnd): void {
+    this.#exit.resolve({ code, reason: `the shared host ${this.sharedHost} ended: ${reason}`, shared });
+  }
+}
