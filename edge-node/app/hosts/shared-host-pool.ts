@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { chooseHost, nameOfNext, SHARED_BASE_MIB, shareMiB } from "../../core/shared-hosts.ts";
+import { chooseHost, MAX_SHARES_MIB, nameOfNext, SHARED_BASE_MIB, shareMiB } from "../../core/shared-hosts.ts";
 import { CRASH_WINDOW_MS, MAX_CRASHES } from "../../core/placements/restart-policy.ts";
 import type { HostSpec, ModelHost } from "../../ports/model-hosts.ts";
 import type { SharedHostExit, SharedHostProcess, SharedHostProcesses } from "../../ports/shared-hosts.ts";
@@ -36,7 +36,7 @@ export class SharedHostPool {
   #open(): SharedHost {
     const { processes, clock, onUnfit } = this.#parts;
     const name = nameOfNext(new Set(this.#hosts.keys()));
-    const process = processes.open(SHARED_BASE_MIB);
+    const process = processes.open(SHARED_BASE_MIB + MAX_SHARES_MIB);
     const forget = (): void => {
       if (this.#hosts.get(name) === host) this.#hosts.delete(name);
     };

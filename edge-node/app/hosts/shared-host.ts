@@ -78,8 +78,10 @@ export class SharedHost {
     const loaded = this.#loading.then(async () => {
       const running = await process;
       signal.throwIfAborted();
-      await running.holdTo(sharedLimitMiB(this.#shares));
+      // Before its first model it takes address space as it starts, and has room for all that it may hold.
+      if (this.#process !== undefined) await running.holdTo(sharedLimitMiB(this.#shares));
       await member.load(running);
+      await running.holdTo(sharedLimitMiB(this.#shares));
       this.#readyMiB = running.memory().privateMiB;
       this.#process = running;
     });
