@@ -131,6 +131,12 @@ export const ERRORS = {
     message: "The file is not an ONNX model that Skerry can serve.",
     fix: "Export the model again without what was found.",
   },
+  CANNOT_SHARE_HOST: {
+    status: 422,
+    retryable: false,
+    message: "The deployment asks for a shared model host, and its version may not run in one.",
+    fix: "Leave out what is named, or declare `limits.isolation: dedicated`.",
+  },
   CLUSTER_UNAVAILABLE: {
     status: 503,
     retryable: true,

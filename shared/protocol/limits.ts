@@ -80,3 +80,8 @@ export const MIN_WINDOW_BYTES = 65_536;
 export const MAX_WINDOW_BYTES = 4 * 1_048_576;
 /** Copies of one chunk that may arrive damaged before the transfer fails. */
 export const MAX_BAD_COPIES = 3;
+
+/** Bytes of a version that may run in one process with others. */
+export const MAX_SHARED_MODEL_BYTES = 64 * 1_048_576;
+/** A run in a shared host that takes so long ends the host; the model has a host of its own then, with its own limit. */
+export const SHARED_RUN_MS = 2_000;

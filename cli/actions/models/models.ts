@@ -191,6 +191,7 @@ export const placementView: View<Placement> = {
     { header: "NODE IS", value: (row) => row.nodeState, wide: true },
     { header: "ID", value: (row) => row.id, wide: true },
     { header: "MAY USE", value: (row) => memoryText(row.limitMiB), align: "right", wide: true },
+    { header: "HOST", value: (row) => row.host ?? (row.state === "ready" ? "own" : ""), wide: true },
     { header: "SHARED RUNS", value: (row) => sharingText(row.sharing), wide: true },
     { header: "WHY HERE", value: (row) => row.why },
   ],

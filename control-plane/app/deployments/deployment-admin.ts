@@ -15,6 +15,7 @@ import type { CascadeState } from "../inference/cascades.ts";
 import { refuseCascade } from "./cascade-view.ts";
 import { endpointsOf } from "./deployment-endpoints.ts";
 import { toDeploymentDto } from "./deployment-dto.ts";
+import { refuseImpossibleSharing } from "./impossible-sharing.ts";
 import { explainDeployment } from "./explain-deployment.ts";
 import { answerPlan } from "./plan-question.ts";
 import type { FleetReader } from "../fleet/fleet-reader.ts";
@@ -82,13 +83,17 @@ export class DeploymentAdmin {
     }
   }
 
-  /** Creates or replaces. The status is about an older generation until the leader has planned. Throws `NOT_FOUND` for the model, `INVALID_REQUEST` for a cascade that it can have none of, `STALE_ETAG`. */
+  /**
+   * Creates or replaces. The status is about an older generation until the leader has planned. Throws `NOT_FOUND` for the
+   * model, `INVALID_REQUEST` for a cascade that it can have none of, `STALE_ETAG`, `CANNOT_SHARE_HOST`.
+   */
   async put(
     spec: DeploymentSpec,
     { actor, ifMatch }: Change,
   ): Promise<{ created: boolean; rowVersion: number; deployment: Deployment }> {
     refuseCascade(this.#fleet.snapshot(), spec);
     const expected = await expectedVersion(ifMatch, `deployment ${spec.name}`, () => this.#store.rowVersion(spec.name));
+    refuseImpossibleSharing(this.#fleet.snapshot(), spec);
     const { created, generation, rowVersion } = await this.#store.put(spec, { actor, ifMatch: expected });
     await this.#fleet.refresh({ deployments: [spec.name] });
     const known = this.#fleet.snapshot().deployments.get(spec.name);

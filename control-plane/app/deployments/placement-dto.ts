@@ -27,6 +27,7 @@ export function toPlacementDto(
     stateAgeMs: age(time.now, placement.stateSince),
     sharing: placement.sharing ? { ...placement.sharing } : null,
     limitMiB: placement.limitMiB ?? null,
+    host: placement.host ?? null,
     why: placement.explain.sentence,
   };
 }

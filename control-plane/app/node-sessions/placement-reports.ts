@@ -93,7 +93,7 @@ export class PlacementReports {
 
   #take(message: PlacementReport, { isNewsToPostgres }: { readonly isNewsToPostgres: boolean }): void {
     const { placementId, generation, state, code, detail, done, total, rssMiB, warmUs } = message;
-    const { sharing, limitMiB, measuredMiB } = message;
+    const { sharing, limitMiB, measuredMiB, host } = message;
     const report: PlacementReport = {
       placementId,
       generation,
@@ -107,6 +107,7 @@ export class PlacementReports {
       ...(sharing !== undefined && { sharing }),
       ...(limitMiB !== undefined && { limitMiB }),
       ...(measuredMiB !== undefined && { measuredMiB }),
+      ...(host !== undefined && { host }),
     };
     const placement = this.#fleet.snapshot().placements.get(placementId);
     this.#session.transfers.reported(placementId, { isOffered: state === "offered" });

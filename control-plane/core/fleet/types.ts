@@ -196,6 +196,8 @@ export interface FleetPlacement {
   readonly limitMiB: number | undefined;
   /** Memory that trials on its node showed it to need, in MiB; undefined before the first. */
   readonly measuredMiB: number | undefined;
+  /** The shared host of its node that it runs in, by name; undefined: it has a host of its own. */
+  readonly host: string | undefined;
 }
 
 /** What an attempt to run a placement depends on beside the model: where one of these changes, a failure says nothing any more. */

@@ -7,6 +7,7 @@ import { kindOf } from "../../../shared/text/model-kind.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
 import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
+import { isolationOf } from "../scheduling/isolation.ts";
 import { memoryLimitMiB } from "../scheduling/memory.ts";
 
 /**
@@ -37,11 +38,14 @@ function desiredPlacement(
   if (version?.artifact === undefined || !deployment) return undefined;
   const aliases = fleet.aliasesOf.get(versionKey(placement.model, placement.version));
   // Of a text model or an encoder it is computed: what a token takes is known. An engine's memory is not the node's.
+  const isolation = isolationOf(version, deployment);
+  // What a shared host measures is a share, and no limit for a host of its own, where each of its models is tried.
+  const known = isolation === "shared" || placement.host !== undefined ? { measuredMiB: undefined } : placement;
   const isEstimate =
     version?.engine === undefined &&
     kindOf(version) === "tensors" &&
     deployment.spec.limits.memMiB === undefined &&
-    placement.measuredMiB === undefined;
+    known.measuredMiB === undefined;
   const residency: Residency = deployment.spec.placement.residency;
   return {
     placementId: placement.id,
@@ -54,13 +58,14 @@ function desiredPlacement(
     want,
     residency,
     limits: {
-      memMiB: memoryLimitMiB(placement, version, deployment),
+      memMiB: memoryLimitMiB(known, version, deployment),
       ...(isEstimate && { memIsEstimate: true }),
       maxBatch: deployment.spec.limits.maxBatch ?? MAX_BATCH,
       queue: deployment.spec.limits.queue ?? DEFAULT_QUEUE,
       timeoutMs: deployment.spec.limits.timeoutMs,
       maxDelayUs: deployment.spec.limits.maxDelayUs ?? 0,
       ...(deployment.spec.limits.rowsAreIndependent === true && { rowsAreIndependent: true }),
+      ...(isolation === "shared" && { isolation }),
     },
   };
 }

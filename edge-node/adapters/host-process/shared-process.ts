@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { SHARED_RUN_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import { IDLE, RunningSlot } from "../../model-host/link/running-slot.ts";
 import type { HostTask } from "../../model-host/link/link-frame.ts";
@@ -12,8 +13,6 @@ import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessLink } from "./process-link.ts";
 import { type SpawnedHost, spawnHost } from "./spawn-host.ts";
 
-/** What its models run for is ms. One that runs so long keeps all others waiting, and may have longer in a host of its own. */
-const RUN_MS = 2_000;
 /** A load that took its trial a second at most. */
 const LOAD_MS = 10_000;
 /** Address space above the limit, as for a host of one model. */
@@ -113,7 +112,7 @@ export class SharedProcess implements SharedHostProcess {
   async ask(slot: number, request: HostRequest): Promise<HostResponse> {
     if (this.#known !== undefined)
       throw Object.assign(this.#failure(this.#known.exit), { started: false });
-    const answer = await this.#link.ask({ ...request, timeoutMs: RUN_MS }, slot);
+    const answer = await this.#link.ask({ ...request, timeoutMs: SHARED_RUN_MS }, slot);
     if (answer.code !== "OUT_OF_MEMORY") return answer;
     // The runtime's arena is of no use any more. The answers to others that came with this one are read first.
     const exit: HostExit = { code: "OUT_OF_MEMORY", reason: `memory limit of ${this.#memMiB} MiB: a run needed more` };

@@ -149,6 +149,12 @@ export const deploymentSpec = z
           .describe(
             "Most requests that may wait at one replica, whatever their deadlines. Default: 1024. A request that would be answered after its deadline is refused before that.",
           ),
+        isolation: z
+          .enum(["shared", "dedicated"])
+          .optional()
+          .describe(
+            "`shared`: the model may run in one process with other small models of its node, which saves their memory; `dedicated`: in a process of its own. `shared` is for models of tensors of at most 64 MiB without `memMiB`. Default: `dedicated`.",
+          ),
         rowsAreIndependent: z
           .boolean()
           .optional()
@@ -276,6 +282,13 @@ export const placement = z
       .default(null)
       .describe(
         "Memory that its model host may use now, in MiB, 0: any amount; null before it is ready. Without `limits.memMiB` it comes from a measurement on its node.",
+      ),
+    host: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe(
+        "The shared model host of its node that it runs in, by name; null: it has a host of its own, or is not ready.",
       ),
     /** One sentence: why here. */
     why: z.string(),

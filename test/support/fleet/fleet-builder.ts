@@ -122,6 +122,7 @@ export function aPlacement(node: FleetNode, over: Partial<FleetPlacement> = {}):
     sharing: undefined,
     limitMiB: undefined,
     measuredMiB: undefined,
+    host: undefined,
     ...over,
   };
 }

@@ -123,6 +123,7 @@ export interface PlacementRow {
   readonly sharing: RunSharing | null;
   readonly limitMiB: number | null;
   readonly measuredMiB: number | null;
+  readonly host: string | null;
   readonly attemptMemMiB: number | null;
   readonly attemptAgent: string | null;
 }
@@ -257,5 +258,6 @@ export function toFleetPlacement(
     sharing: row.sharing ?? undefined,
     limitMiB: row.limitMiB ?? undefined,
     measuredMiB: row.measuredMiB ?? undefined,
+    host: row.host ?? undefined,
   };
 }

@@ -262,6 +262,6 @@ const placementRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
     (extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", state,
     (extract(epoch FROM state_since) * 1000)::float8 AS "stateAt",
     failure_code AS "failureCode", failure_detail AS "failureDetail", rss_mib AS "rssMiB", warm_us AS "warmUs",
-    sharing, limit_mib AS "limitMiB", measured_mib AS "measuredMiB",
+    sharing, limit_mib AS "limitMiB", measured_mib AS "measuredMiB", host,
     attempt_mem_mib AS "attemptMemMiB", attempt_agent AS "attemptAgent"
   FROM placements ${where}`;

@@ -66,7 +66,7 @@ export class PostgresPlanStore implements PlanStore {
         UPDATE placements
         SET generation = generation + 1, state = 'offered', state_since = now(),
           failure_code = NULL, failure_detail = NULL, rss_mib = NULL, warm_us = NULL,
-          sharing = NULL, limit_mib = NULL,
+          sharing = NULL, limit_mib = NULL, host = NULL,
           attempt_mem_mib = ${placement.attempt.memMiB}, attempt_agent = ${placement.attempt.agent}
         WHERE id = ${placement.id} AND generation = ${placement.generation} AND state = 'failed' AND wanted <> 'gone'`,
     });

@@ -241,28 +241,34 @@ const DETAIL = Prisma.sql`
 /** A placement that the node has removed and that is wanted has to come again. */
 const STATE = Prisma.sql`CASE WHEN r.state = 'gone' AND p.wanted <> 'gone' THEN 'offered' ELSE r.state END`;
 
+/** As `trialsAfter` of the fleet in memory has them. */
+const MEASURED = Prisma.sql`
+  CASE WHEN r.measured IS NULL AND r.state = 'ready' AND r.host IS NULL AND p.host IS NOT NULL
+    THEN NULL ELSE coalesce(r.measured, p.measured_mib) END`;
+const HOST = Prisma.sql`CASE WHEN r.state = 'ready' THEN r.host ELSE p.host END`;
+
 /** Returns how many rows the reports changed: those of a `hello`, most often none. What each kind of report leads to: core/fleet/report-verdicts.ts. */
 async function writeReports(tx: Transaction, nodeId: NodeId, reports: readonly PlacementReport[]): Promise<number> {
   return tx.$executeRaw`
     WITH reported AS (
       SELECT "placementId" AS id, generation, state, CASE WHEN state = 'failed' THEN coalesce(code, 'HOST_CRASHED') END AS code,
         CASE WHEN state = 'failed' THEN coalesce(detail, '') END AS detail, "rssMiB" AS rss, "warmUs" AS warm,
-        sharing, "limitMiB" AS limit_mib, "measuredMiB" AS measured
+        sharing, "limitMiB" AS limit_mib, "measuredMiB" AS measured, host
       FROM jsonb_to_recordset(${JSON.stringify(reports)}::jsonb)
         AS r ("placementId" text, generation int, state text, code text, detail text, "rssMiB" int, "warmUs" int,
-          sharing jsonb, "limitMiB" int, "measuredMiB" int)
+          sharing jsonb, "limitMiB" int, "measuredMiB" int, host text)
     )
     UPDATE placements p SET
       generation = r.generation, state = ${STATE},
       state_since = CASE WHEN p.state = ${STATE} AND p.generation = r.generation THEN p.state_since ELSE now() END,
       failure_code = r.code, failure_detail = ${DETAIL},
       rss_mib = coalesce(r.rss, p.rss_mib), warm_us = coalesce(r.warm, p.warm_us),
-      sharing = r.sharing, limit_mib = r.limit_mib, measured_mib = coalesce(r.measured, p.measured_mib)
+      sharing = r.sharing, limit_mib = r.limit_mib, measured_mib = ${MEASURED}, host = ${HOST}
     FROM reported r
     WHERE p.id = r.id AND p.node_id = ${nodeId} AND p.generation <= r.generation
-      AND (p.generation, p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us, p.sharing, p.limit_mib, p.measured_mib)
+      AND (p.generation, p.state, p.failure_code, p.failure_detail, p.rss_mib, p.warm_us, p.sharing, p.limit_mib, p.measured_mib, p.host)
         IS DISTINCT FROM (r.generation, ${STATE}, r.code, ${DETAIL}, coalesce(r.rss, p.rss_mib), coalesce(r.warm, p.warm_us),
-          r.sharing, r.limit_mib, coalesce(r.measured, p.measured_mib))`;
+          r.sharing, r.limit_mib, ${MEASURED}, ${HOST})`;
 }
 
 /** One row is updated at most once by a statement: of several reports on one placement the last of the newest generation counts. */

@@ -34,4 +34,5 @@ export const plannedPlacement = (of: {
   sharing: undefined,
   limitMiB: undefined,
   measuredMiB: undefined,
+  host: undefined,
 });

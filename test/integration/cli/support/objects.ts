@@ -107,6 +107,7 @@ export function placementOn(node: string, state: Placement["state"]): Placement 
     stateAgeMs: 1000,
     sharing: state === "ready" ? { isShared: true, reason: "the graph proves that rows are independent" } : null,
     limitMiB: state === "ready" ? 320 : null,
+    host: null,
     why: "it is near",
   };
 }
