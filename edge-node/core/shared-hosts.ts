@@ -14,7 +14,7 @@ export const SHARED_BASE_MIB = 320;
 const MAX_RUN_MS = 5;
 /** So does one while it loads. */
 const MAX_LOAD_MS = 500;
-const MAX_OWN_MIB = 128;
+const MAX_ADDED_MIB = 128;
 /** A shared run of several requests is to take about as long as this at most. */
 const MAX_BATCH_MS = 10;
 /** A run this long is slow, and after so many of them within a minute the model has to go. */
@@ -31,26 +31,26 @@ export interface Trial {
   readonly loadMs: number;
   readonly warmUs: number;
   /** Undefined: not measured. */
-  readonly ownMiB: number | undefined;
+  readonly addedMiB: number | undefined;
   /** A run on made-up values was possible. */
   readonly hasRun: boolean;
 }
 
 /** Why a model keeps the process that it was tried in; undefined: it may go to a shared host. */
-export function whyAlone({ loadMs, warmUs, ownMiB, hasRun }: Trial): string | undefined {
+export function whyAlone({ loadMs, warmUs, addedMiB, hasRun }: Trial): string | undefined {
   if (!hasRun) return "no warm run was possible, so nobody knows how long its runs take";
   if (warmUs > MAX_RUN_MS * 1_000)
     return `a run takes ${(warmUs / 1_000).toFixed(1)} ms, and ${MAX_RUN_MS} are the most in a shared host`;
   if (loadMs > MAX_LOAD_MS) return `it loads for ${loadMs} ms, and ${MAX_LOAD_MS} are the most in a shared host`;
-  if (ownMiB === undefined) return "its memory could not be measured";
-  if (ownMiB > MAX_OWN_MIB)
-    return `it takes ${Math.round(ownMiB)} MiB, and ${MAX_OWN_MIB} are the most in a shared host`;
+  if (addedMiB === undefined) return "its memory could not be measured";
+  if (addedMiB > MAX_ADDED_MIB)
+    return `it takes ${Math.round(addedMiB)} MiB, and ${MAX_ADDED_MIB} are the most in a shared host`;
   return undefined;
 }
 
 /** Memory that a model is counted for beside the process, in MiB. */
-export const shareMiB = (ownMiB: number): number =>
-  Math.max(STEP_MIB, Math.ceil((MARGIN * ownMiB) / STEP_MIB) * STEP_MIB);
+export const shareMiB = (addedMiB: number): number =>
+  Math.max(STEP_MIB, Math.ceil((MARGIN * addedMiB) / STEP_MIB) * STEP_MIB);
 
 export interface SharedHostView {
   readonly name: string;
@@ -66,8 +66,7 @@ export interface SharedHostView {
  */
 export function chooseHost(share: number, hosts: readonly SharedHostView[]): string | undefined {
   const fitting = hosts.filter(
-    ({ shares, isClosed }) =>
-      !isClosed && shares.length < MAX_SHARED_MODELS && sum(shares) + share <= MAX_SHARES_MIB,
+    ({ shares, isClosed }) => !isClosed && shares.length < MAX_SHARED_MODELS && sum(shares) + share <= MAX_SHARES_MIB,
   );
   return fitting.toSorted((a, b) => b.shares.length - a.shares.length || (a.name < b.name ? -1 : 1))[0]?.name;
 }

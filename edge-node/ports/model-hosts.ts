@@ -150,7 +150,7 @@ export interface ModelHost {
   /** What its trials showed it to need, in MiB: it is held to that, in a shared host with the others. Undefined when its limit was given. */
   readonly measuredMiB: number | undefined;
   /** What the model added to the memory of its process, in MiB; undefined where that was not measured. */
-  readonly ownMiB?: number | undefined;
+  readonly addedMiB?: number | undefined;
   /** The name of the process, when it may hold other models too. */
   readonly sharedHost?: string;
   /** Why another host is to take its place while it serves; undefined: it may stay. */

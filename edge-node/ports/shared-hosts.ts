@@ -15,7 +15,7 @@ export interface SharedModel {
 
 export interface SharedHostExit extends HostExit {
   /** The slot of the model that ended it; undefined: none did, as far as is known. */
-  readonly guilty: number | undefined;
+  readonly endedBy: number | undefined;
 }
 
 /** One process that holds several models, each in a slot. Its starter owns it and must `stop` it. */

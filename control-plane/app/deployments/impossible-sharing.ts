@@ -14,5 +14,6 @@ export function refuseImpossibleSharing(fleet: Fleet, spec: DeploymentSpec): voi
   const number = typeof version === "number" ? version : fleet.aliases.get(aliasKey(model, version));
   const found = number === undefined ? undefined : versionOf(fleet, model, number);
   const why = found && whyDedicated(found, spec);
-  if (why !== undefined) throw new SkerryError("CANNOT_SHARE_HOST", `${spec.name} asks for a shared model host: ${why}`);
+  if (why !== undefined)
+    throw new SkerryError("CANNOT_SHARE_HOST", `${spec.name} asks for a shared model host: ${why}`);
 }

@@ -129,7 +129,8 @@ function mergePlacement(known: FleetPlacement | undefined, row: RecordedPlacemen
   const recorded = { ...row, progress: undefined, progressSince: row.stateSince };
   if (!known || known.generation !== row.generation) return recorded;
   if (known.stateSince < row.stateSince && known.state !== row.state) return recorded;
-  const { state, stateSince, failure, progress, progressSince, rssMiB, warmUs, sharing, limitMiB, measuredMiB, host } = known;
+  const { state, stateSince, failure, progress, progressSince, rssMiB, warmUs, sharing, limitMiB, measuredMiB, host } =
+    known;
   const measured = { rssMiB, warmUs, sharing, limitMiB, measuredMiB, host };
   return { ...row, state, stateSince, failure, progress, progressSince, ...measured };
 }

@@ -21,7 +21,4 @@ const hasLeftShared = (known: Trials, { state, host }: PlacementReport): boolean
 
 /** Desired documents and the status of deployments depend on these. */
 export const hasSameTrials = (a: Trials, b: Trials): boolean =>
-  a.limitMiB === b.limitMiB &&
-  a.measuredMiB === b.measuredMiB &&
-  a.host === b.host &&
-  isEqual(a.sharing, b.sharing);
+  a.limitMiB === b.limitMiB && a.measuredMiB === b.measuredMiB && a.host === b.host && isEqual(a.sharing, b.sharing);

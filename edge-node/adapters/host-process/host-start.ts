@@ -62,14 +62,14 @@ export class HostStart {
     const stopped = (): string | undefined => this.#stoppedReason;
     const { inputs, outputs, loadMs, baseMiB } = present(this.#loaded);
     const heldMiB = Math.max(growth?.neededMiB ?? 0, process.privateMiB);
-    const ownMiB = baseMiB === undefined ? undefined : Math.max(0, heldMiB - baseMiB);
+    const addedMiB = baseMiB === undefined ? undefined : Math.max(0, heldMiB - baseMiB);
     return {
       inputs,
       outputs,
       loadMs,
       warmUs: outcome.warmUs,
       measuredMiB,
-      ownMiB,
+      addedMiB,
       trialsMiB: growth?.addedMiB ?? 0,
       mayShare,
       get noBatchReason() {

@@ -63,10 +63,7 @@ export class ProcessLink {
   }
 
   /** `slot`: of the model of a shared host that it is for. */
-  ask(
-    { body, headerLength, timeoutMs, maxRows, cancellation }: HostRequest,
-    slot = 0,
-  ): Promise<HostResponse> {
+  ask({ body, headerLength, timeoutMs, maxRows, cancellation }: HostRequest, slot = 0): Promise<HostResponse> {
     return new Promise((resolve, reject) => {
       this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
       const requestId = this.#lastId;

@@ -110,8 +110,7 @@ export class SharedProcess implements SharedHostProcess {
   }
 
   async ask(slot: number, request: HostRequest): Promise<HostResponse> {
-    if (this.#known !== undefined)
-      throw Object.assign(this.#failure(this.#known.exit), { started: false });
+    if (this.#known !== undefined) throw Object.assign(this.#failure(this.#known.exit), { started: false });
     const answer = await this.#link.ask({ ...request, timeoutMs: SHARED_RUN_MS }, slot);
     if (answer.code !== "OUT_OF_MEMORY") return answer;
     // The runtime's arena is of no use any more. The answers to others that came with this one are read first.
@@ -173,7 +172,7 @@ export class SharedProcess implements SharedHostProcess {
         this.#link.fail((started) => Object.assign(this.#failure({ code, reason }), { started }), ran);
         for (const { done } of this.#changes.values()) done.reject(hostFailure(code, reason));
         this.#changes.clear();
-        resolve({ code, reason, guilty: isFromOutside || ran === IDLE ? undefined : ran });
+        resolve({ code, reason, endedBy: isFromOutside || ran === IDLE ? undefined : ran });
       });
     });
   }

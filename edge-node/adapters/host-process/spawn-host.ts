@@ -10,7 +10,7 @@ export interface SpawnedHost {
   readonly link: Socket;
   readonly lifeline: Socket;
   /** The end of what it has written to stderr. */
-  stderr(): string;
+  readonly stderr: () => string;
 }
 
 /** Starts the process of a model host. `files`: descriptors that it has open, from `RUNNING_FD`. */

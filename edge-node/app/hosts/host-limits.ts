@@ -63,7 +63,8 @@ export class HostLimits {
   ended(placement: Placement, host: ModelHost | undefined): void {
     this.#startRooms.delete(placement);
     // In a shared host it is a share, which is no limit for a host of its own.
-    if (host?.measuredMiB !== undefined && host.sharedHost === undefined) this.#measured.set(placement, host.measuredMiB);
+    if (host?.measuredMiB !== undefined && host.sharedHost === undefined)
+      this.#measured.set(placement, host.measuredMiB);
   }
 
   /** Raises the limit of a running host to what its placement says now. A measured one is not raised to a guess. */

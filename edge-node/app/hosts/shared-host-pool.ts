@@ -4,7 +4,8 @@ import { chooseHost, MAX_SHARES_MIB, nameOfNext, SHARED_BASE_MIB, shareMiB } fro
 import { CRASH_WINDOW_MS, MAX_CRASHES } from "../../core/placements/restart-policy.ts";
 import type { HostSpec, ModelHost } from "../../ports/model-hosts.ts";
 import type { SharedHostExit, SharedHostProcess, SharedHostProcesses } from "../../ports/shared-hosts.ts";
-import { SharedHost, type Tried } from "./shared-host.ts";
+import { SharedHost } from "./shared-host.ts";
+import type { Tried } from "./shared-member.ts";
 
 interface Parts {
   readonly processes: SharedHostProcesses;
@@ -28,7 +29,7 @@ export class SharedHostPool {
   /** Loads a model into the host with most models that has room, or into a new one. Throws `HostFailure`. */
   join(spec: HostSpec, tried: Tried, signal: AbortSignal): Promise<ModelHost> {
     const views = [...this.#hosts.values()].map(({ view }) => view);
-    const name = chooseHost(shareMiB(tried.ownMiB ?? 0), views);
+    const name = chooseHost(shareMiB(tried.addedMiB ?? 0), views);
     const host = (name === undefined ? undefined : this.#hosts.get(name)) ?? this.#open();
     return host.load(spec, tried, signal);
   }
@@ -58,32 +59,33 @@ export class SharedHostPool {
     if (this.#hosts.get(name) === host) this.#hosts.delete(name);
     const models = host.members.map(({ spec }) => nameOf(spec));
     if (models.length === 0) return; // it was stopped
-    const guilty = exit.guilty === undefined ? undefined : host.memberAt(exit.guilty)?.spec;
-    if (guilty !== undefined) onUnfit(guilty.directory, exit.reason);
+    const endedBy = exit.endedBy === undefined ? undefined : host.memberAt(exit.endedBy)?.spec;
+    if (endedBy !== undefined) onUnfit(endedBy.directory, exit.reason);
     const now = clock.now();
     const known = this.#unexplained.filter((at) => now - at < CRASH_WINDOW_MS);
-    this.#unexplained = guilty === undefined ? [...known, now] : known;
-    const mayReturn = guilty !== undefined || this.#unexplained.length < MAX_CRASHES;
-    const sentence = sentenceOf(name, { models, reason: exit.reason, guilty: guilty && nameOf(guilty) });
-    logger.warn({ host: name, models, guilty: guilty && nameOf(guilty), reason: exit.reason }, "a shared host ended");
+    this.#unexplained = endedBy === undefined ? [...known, now] : known;
+    const mayReturn = endedBy !== undefined || this.#unexplained.length < MAX_CRASHES;
+    const sentence = sentenceOf(name, { models, reason: exit.reason, endedBy: endedBy && nameOf(endedBy) });
+    logger.warn(
+      { host: name, models, endedBy: endedBy && nameOf(endedBy), reason: exit.reason },
+      "a shared host ended",
+    );
     host.ended(exit, { mayReturn, sentence });
   }
 }
 
 const nameOf = ({ model, version }: Pick<HostSpec, "model" | "version">): string => `${model}:${version}`;
 
-/** The guilty model first: a long list may be cut. */
+/** The endedBy model first: a long list may be cut. */
 function sentenceOf(
   host: string,
   {
     models,
     reason,
-    guilty,
-  }: { readonly models: readonly string[]; readonly reason: string; readonly guilty: string | undefined },
+    endedBy,
+  }: { readonly models: readonly string[]; readonly reason: string; readonly endedBy: string | undefined },
 ): string {
   const who =
-    guilty === undefined
-      ? "none of its models did it"
-      : `${guilty} ran then and has a host of its own from now on`;
+    endedBy === undefined ? "none of its models did it" : `${endedBy} ran then and has a host of its own from now on`;
   return `the shared model host ${host} ended: ${reason}; ${who}. Started again: ${models.join(", ")}`;
 }

@@ -1,24 +1,10 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
-import {
-  countedMiB,
-  MAX_SHARED_MODELS,
-  sharedLimitMiB,
-  type SharedHostView,
-  type Trial,
-} from "../../core/shared-hosts.ts";
+import { countedMiB, MAX_SHARED_MODELS, sharedLimitMiB, type SharedHostView } from "../../core/shared-hosts.ts";
 import { needsRecycling } from "../../core/host-recycling.ts";
 import type { HostSpec, ModelHost } from "../../ports/model-hosts.ts";
 import type { SharedHostExit, SharedHostProcess } from "../../ports/shared-hosts.ts";
 import { hostFailure } from "./host-failure.ts";
-import { SharedMember } from "./shared-member.ts";
-
-/** What was seen of a model in a process of its own, as its place in a shared host needs it. */
-export interface Tried extends Trial {
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
-  readonly noBatchReason: string | undefined;
-}
+import { SharedMember, type Tried } from "./shared-member.ts";
 
 interface Parts {
   readonly name: string;
@@ -105,7 +91,10 @@ export class SharedHost {
   }
 
   /** The process has ended: so has each model in it. `mayReturn`: that counts as no crash of theirs. */
-  ended(exit: SharedHostExit, { mayReturn, sentence }: { readonly mayReturn: boolean; readonly sentence: string }): void {
+  ended(
+    exit: SharedHostExit,
+    { mayReturn, sentence }: { readonly mayReturn: boolean; readonly sentence: string },
+  ): void {
     for (const [i, member] of this.members.entries())
       member.hostEnded(exit, { mayReturn, sentence: i === 0 ? sentence : undefined });
     this.#members.clear();

@@ -1,10 +1,10 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import { type Trial, whyAlone } from "../../core/shared-hosts.ts";
+import { whyAlone } from "../../core/shared-hosts.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
 import type { SharedHostProcesses } from "../../ports/shared-hosts.ts";
-import type { Tried } from "./shared-host.ts";
+import type { Tried } from "./shared-member.ts";
 import { SharedHostPool } from "./shared-host-pool.ts";
 
 interface Parts {
@@ -88,11 +88,11 @@ export class SharedHosts implements ModelHosts {
 
 const trialKey = ({ directory, mayShare }: HostSpec): string => `${directory} ${JSON.stringify(mayShare)}`;
 
-const triedOf = ({ inputs, outputs, loadMs, warmUs, ownMiB, noBatchReason }: ModelHost): Omit<Tried, "hasRun"> => ({
+const triedOf = ({ inputs, outputs, loadMs, warmUs, addedMiB, noBatchReason }: ModelHost): Omit<Tried, "hasRun"> => ({
   inputs,
   outputs,
   loadMs,
   warmUs,
-  ownMiB,
+  addedMiB,
   noBatchReason,
 });

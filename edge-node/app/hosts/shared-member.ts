@@ -1,6 +1,13 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
-import { isSlowRun, MAX_SLOW_RUNS, rowsWithin, shareMiB, SLOW_RUNS_WITHIN_MS } from "../../core/shared-hosts.ts";
+import {
+  isSlowRun,
+  MAX_SLOW_RUNS,
+  rowsWithin,
+  shareMiB,
+  SLOW_RUNS_WITHIN_MS,
+  type Trial,
+} from "../../core/shared-hosts.ts";
 import type {
   HostExit,
   HostRequest,
@@ -10,7 +17,13 @@ import type {
   SharedHostEnd,
 } from "../../ports/model-hosts.ts";
 import type { SharedHostProcess } from "../../ports/shared-hosts.ts";
-import type { Tried } from "./shared-host.ts";
+
+/** What was seen of a model in a process of its own, as its place in a shared host needs it. */
+export interface Tried extends Trial {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly noBatchReason: string | undefined;
+}
 
 interface Parts {
   readonly spec: HostSpec;
@@ -51,7 +64,7 @@ export class SharedMember implements ModelHost {
 
   /** What it takes of the host's memory beside the process itself, in MiB. */
   get share(): number {
-    return shareMiB(this.ownMiB);
+    return shareMiB(this.addedMiB);
   }
 
   get inputs(): readonly TensorSpec[] {
@@ -74,8 +87,8 @@ export class SharedMember implements ModelHost {
     return this.#parts.counted();
   }
 
-  get ownMiB(): number {
-    return this.#parts.tried.ownMiB ?? 0;
+  get addedMiB(): number {
+    return this.#parts.tried.addedMiB ?? 0;
   }
 
   get sharedHost(): string {
@@ -99,11 +112,11 @@ export class SharedMember implements ModelHost {
   }
 
   rssMiB(): number {
-    return this.ownMiB;
+    return this.addedMiB;
   }
 
   memory(): { readonly limitMiB: number; readonly privateMiB: number } {
-    return { limitMiB: this.measuredMiB, privateMiB: this.ownMiB };
+    return { limitMiB: this.measuredMiB, privateMiB: this.addedMiB };
   }
 
   /** Its share is what its trial showed. */

@@ -32,7 +32,10 @@ export function blameOf(error: unknown): {
 } {
   const { started = true, blames, suspects = 0, wasShared = false } = isHostFailure(error) ? error : {};
   // In a host of its own the model is held to its own limits, and there it is known which request did it.
-  if (wasShared) return started ? { code: "HOST_CRASHED", started, again: "alone" } : { code: "MODEL_NOT_READY", started, again: "any" };
+  if (wasShared)
+    return started
+      ? { code: "HOST_CRASHED", started, again: "alone" }
+      : { code: "MODEL_NOT_READY", started, again: "any" };
   if (started && blames !== undefined && suspects === 1) return { code: blames, started };
   const code = started ? "HOST_CRASHED" : "MODEL_NOT_READY";
   return blames === undefined ? { code, started } : { code, started, again: started ? "alone" : "any" };

@@ -76,7 +76,12 @@ const rows = (...data: readonly number[]): Tensor => ({
   shape: [data.length / 2, 2],
   data: Float32Array.from(data),
 });
-const turns = (count: bigint): Tensor => ({ name: "turns", datatype: "INT64", shape: [], data: BigInt64Array.of(count) });
+const turns = (count: bigint): Tensor => ({
+  name: "turns",
+  datatype: "INT64",
+  shape: [],
+  data: BigInt64Array.of(count),
+});
 
 const valuesOf = (answer: HostResponse): readonly number[] =>
   decodeResponse(bytesOf(answer), answer.headerLength).outputs.flatMap(({ data }) => [...(data as Float32Array)]);
