@@ -161,7 +161,7 @@ function whyElsewhere({ spec }: Placement, host: ModelHost): string | undefined 
 const because = (placement: Placement, host: ModelHost, why: string | undefined): string =>
   why === undefined
     ? near(placement, host)
-    : `the model host of ${placement.spec.model}:${placement.spec.version} had to change: ${why}`;
+    : `the model host of ${placement.spec.model}:${placement.spec.version} had to change (${why})`;
 
 function near(placement: Placement, host: ModelHost): string {
   const { model, version } = placement.spec;

@@ -21,6 +21,8 @@ export class FakeHost implements ModelHost {
   readonly warmUs = 120;
   measuredMiB: number | undefined;
   noBatchReason: string | undefined;
+  readonly sharedHost?: string;
+  whyReplaceNow: string | undefined;
   readonly spec: HostSpec;
   readonly mayShare: RunSharing | undefined;
   readonly exited: Promise<HostExit>;
@@ -30,6 +32,7 @@ export class FakeHost implements ModelHost {
   constructor(spec: HostSpec) {
     this.spec = spec;
     this.mayShare = spec.mayShare;
+    if (spec.mayShareHost === true) this.sharedHost = "shared-1";
     this.exited = new Promise((resolve) => (this.#exit = resolve));
   }
 
@@ -41,6 +44,10 @@ export class FakeHost implements ModelHost {
 
   memory(): { limitMiB: number; privateMiB: number } {
     return { limitMiB: this.spec.limits.memMiB, privateMiB: this.ownMiBNow };
+  }
+
+  whyReplace(): string | undefined {
+    return this.whyReplaceNow;
   }
 
   /** What it was raised to, in turn. */

@@ -243,6 +243,17 @@ describe("report", () => {
     expect(await stored()).toMatchObject({ sharing: undefined, limitMiB: undefined, measuredMiB: 384 });
   });
 
+  it("writes which shared host a placement is in, and forgets its share when it has left that", async () => {
+    await opened();
+    const report = (more: object) => stores.sessions.report({ nodeId, epoch: 1 }, [{ ...readyReport(), ...more }], []);
+    await report({ host: "shared-1", measuredMiB: 16 });
+    expect(await stored()).toMatchObject({ host: "shared-1", measuredMiB: 16 });
+    await report({ state: "staged" });
+    expect(await stored()).toMatchObject({ host: "shared-1", measuredMiB: 16 });
+    await report({});
+    expect(await stored()).toMatchObject({ host: undefined, measuredMiB: undefined });
+  });
+
   it("of an older epoch changes nothing and says so", async () => {
     await opened();
     await opened();

@@ -81,6 +81,21 @@ describe("what nodes say", () => {
     expect(state.snapshot().placements.get("p-edge-a")).toMatchObject({ sharing: stopped, measuredMiB: 300 });
   });
 
+  it("of a placement that has left a shared host makes its share of that no limit of its own host", () => {
+    const state = owned();
+    const report = { placementId: "p-edge-a", generation: 1, state: "ready", limitMiB: 16 } as const;
+    const reported = (more: object) =>
+      changes(state, { type: "placement-reported", nodeId: a.id, report: { ...report, ...more }, at: NOW });
+    const known = () => state.snapshot().placements.get("p-edge-a");
+    expect(reported({ host: "shared-1", measuredMiB: 16 })).toBe(true);
+    expect(known()).toMatchObject({ host: "shared-1", measuredMiB: 16 });
+    expect(reported({ host: "shared-1", measuredMiB: 336 })).toBe(true);
+    reported({ state: "staged" });
+    expect(known()).toMatchObject({ host: "shared-1", measuredMiB: 336 });
+    reported({});
+    expect(known()).toMatchObject({ host: undefined, measuredMiB: undefined });
+  });
+
   it("of a placement stays when rows that were read a moment earlier arrive", () => {
     const offered = aPlacement(a, { state: "offered", stateSince: NOW - 10 });
     const state = aFleetState(rows({ placements: [offered] }));

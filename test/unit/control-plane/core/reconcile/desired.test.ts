@@ -55,6 +55,26 @@ describe("the limits that a node is sent", () => {
     expect(limitsOf({ queue: 8 })).toMatchObject({ queue: 8 });
   });
 
+  it("of a model in a shared host are the estimate, as what it was measured at is a share", () => {
+    const limitsIn = (isolation: "shared" | "dedicated", measured: object): object | undefined => {
+      const fleet = aFleet({
+        nodes: [node],
+        versions: [aVersion("digits", 1, { bytes: 1_000 })],
+        deployments: [aDeployment({ name: "digits", model: "digits", version: 1, limits: { isolation } })],
+        placements: [aPlacement(node, measured)],
+      });
+      return desiredFor(fleet, node).placements[0]?.limits;
+    };
+    const shared = { host: "shared-1", measuredMiB: 16 };
+    expect(limitsIn("shared", shared)).toMatchObject({ isolation: "shared", memMiB: 320, memIsEstimate: true });
+    const moving = limitsIn("dedicated", shared);
+    expect(moving).toMatchObject({ memMiB: 320, memIsEstimate: true });
+    expect(moving).not.toHaveProperty("isolation");
+    const alone = limitsIn("dedicated", { measuredMiB: 384 });
+    expect(alone).toMatchObject({ memMiB: 384 });
+    expect(alone).not.toHaveProperty("memIsEstimate");
+  });
+
   it.each([
     { queue: -1 },
     { queue: 65_537 },

@@ -26,8 +26,9 @@ function limit(placement: LocalPlacement<ModelHost>, memMiB: number): void {
 }
 
 /** A placement whose host runs and is watched. */
-async function setUp({ memFreeMiB = 1_000 } = {}) {
+async function setUp({ memFreeMiB = 1_000, isolation }: { memFreeMiB?: number; isolation?: "shared" } = {}) {
   const clock = new TestClock();
+  const limits = { ...SPEC.limits, ...(isolation && { isolation }) };
   const hosts = new FakeHosts();
   const serving = new FakeServing();
   const told: string[] = [];
@@ -46,16 +47,16 @@ async function setUp({ memFreeMiB = 1_000 } = {}) {
     limits: {
       within: (_: unknown, spec: HostSpec, memMiB: number) => ({ ...spec, limits: { ...spec.limits, memMiB } }),
     },
-    onSharingStopped: () => undefined,
+    onMeasured: () => undefined,
     onReplaced: (placement: LocalPlacement<ModelHost>, host: ModelHost) => recycler.watch(placement, host),
   } as unknown as ConstructorParameters<typeof HostRecycler>[0]);
   /** Another placement, whose host runs and is watched. */
   const ready = async (placementId: string): Promise<LocalPlacement<ModelHost>> => {
-    const placement = new LocalPlacement<ModelHost>({ ...SPEC, placementId }, () => undefined);
+    const placement = new LocalPlacement<ModelHost>({ ...SPEC, placementId, limits }, () => undefined);
     placement.becomeStaged();
     placement.hostStarting();
     placement.hostLoading();
-    const spec = { ...placement.spec, directory: "/models/a-1" };
+    const spec = { ...placement.spec, directory: "/models/a-1", ...(isolation && { mayShareHost: true }) };
     const host = await hosts.start(spec, () => undefined, new AbortController().signal);
     placement.hostReady(host, measuredHost(host, placement.spec));
     recycler.watch(placement, host);
@@ -107,6 +108,29 @@ describe("HostRecycler", () => {
     expect(told.at(-1)).toBe(
       "the model host of digits:3 had come to 85 of its 100 MiB (200 MiB for the next) and was replaced while it served",
     );
+  });
+
+  it("moves a model out of a shared host that its neighbours wait for it in, and says why", async () => {
+    const { placement, hosts, host, told, pass } = await setUp();
+    host.whyReplaceNow = "its runs keep the other models of shared-1 waiting, the last one for 150 ms";
+    await pass(5_000);
+    expect(placement.host).toBe(hosts.started[1]);
+    expect(told).toEqual([
+      "the model host of digits:3 had to change (its runs keep the other models of shared-1 waiting, the last one for 150 ms) and was replaced while it served",
+    ]);
+  });
+
+  it("moves a model out of a shared host when its deployment asks for one of its own", async () => {
+    const { placement, hosts, told, pass } = await setUp({ isolation: "shared" });
+    await pass(60_000);
+    expect(hosts.started).toHaveLength(1);
+    const { isolation: _, ...limits } = placement.spec.limits;
+    placement.adopt({ ...placement.spec, limits }, { isHere: true });
+    await pass(5_000);
+    expect(hosts.started.map(({ spec }) => spec.mayShareHost)).toEqual([true, undefined]);
+    expect(told).toEqual([
+      "the model host of digits:3 had to change (its deployment asks for a host of its own, and it was in shared-1) and was replaced while it served",
+    ]);
   });
 
   it("leaves a host be whose limit was lowered, or raised without need", async () => {
