@@ -51,3 +51,7 @@ export function formatCount(count: number): string {
   const [divisor, unit] = count >= 1e9 ? [1e9, "B"] : count >= 1e6 ? [1e6, "M"] : [1e3, "K"];
   return `${(count / divisor).toPrecision(3).replace(/\.?0+$/, "")} ${unit}`;
 }
+
+/** The process that a placement runs in: a shared one by name, or its own; empty while it has none. */
+export const hostText = ({ host, state }: { readonly host: string | null; readonly state: string }): string =>
+  host ?? (state === "ready" ? "own" : "");

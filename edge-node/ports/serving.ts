@@ -73,6 +73,8 @@ export interface LocalPlacementView {
   readonly asks?: ModelKind | undefined;
   /** Name of its artifact. */
   readonly artifact: string;
+  /** The shared model host that it runs in, by name; undefined: one of its own, or none yet. */
+  readonly host?: string | undefined;
   /** Why it failed, code and words, for a person. */
   readonly detail: string | undefined;
   /** Of the loaded model; undefined before it is loaded. */

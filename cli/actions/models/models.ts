@@ -11,7 +11,7 @@ import {
 } from "../../models/reference.ts";
 import { printList, printObject, type View } from "../../output/format.ts";
 import type { Style } from "../../output/paint.ts";
-import { formatAge, formatBytes, formatSince } from "../../output/units.ts";
+import { formatAge, formatBytes, formatSince, hostText } from "../../output/units.ts";
 import { encoderLine } from "../../models/encoder-line.ts";
 import type { CommandContext } from "../../run.ts";
 
@@ -191,7 +191,7 @@ export const placementView: View<Placement> = {
     { header: "NODE IS", value: (row) => row.nodeState, wide: true },
     { header: "ID", value: (row) => row.id, wide: true },
     { header: "MAY USE", value: (row) => memoryText(row.limitMiB), align: "right", wide: true },
-    { header: "HOST", value: (row) => row.host ?? (row.state === "ready" ? "own" : ""), wide: true },
+    { header: "HOST", value: (row) => hostText(row), wide: true },
     { header: "SHARED RUNS", value: (row) => sharingText(row.sharing), wide: true },
     { header: "WHY HERE", value: (row) => row.why },
   ],

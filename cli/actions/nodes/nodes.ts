@@ -7,7 +7,7 @@ import { printList, printObject, type View } from "../../output/format.ts";
 import { podsInTrouble } from "./pools.ts";
 import { printChanges } from "../../output/print-changes.ts";
 import type { Style } from "../../output/paint.ts";
-import { count, formatAge, formatBytes, formatSince } from "../../output/units.ts";
+import { count, formatAge, formatBytes, formatSince, hostText } from "../../output/units.ts";
 import type { CommandContext } from "../../run.ts";
 
 /** `ready`, `suspect,cordoned` … in the colour of how well the node is. */
@@ -170,6 +170,7 @@ async function describe(
       { header: "DEPLOYMENT", value: (row) => row.deployment },
       { header: "STATE", value: (row) => row.state },
       { header: "SINCE", value: (row) => formatAge(row.stateAgeMs) },
+      { header: "HOST", value: hostText },
     ],
     { wide: true, paint },
   );

@@ -45,6 +45,7 @@ export function nodeView(
       version: placement.version,
       state: placement.state,
       stateAgeMs: age(now, placement.stateSince),
+      host: placement.host ?? null,
     })),
     createdAt: toInstant(node.createdAt),
     ...(node.kubernetesNamespace !== undefined && { managedBy: "kubernetes" }),

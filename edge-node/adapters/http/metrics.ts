@@ -69,8 +69,18 @@ export class NodeMetrics implements NodeTelemetry {
       },
     });
     new Gauge({
+      name: "skerry_node_shared_host_models",
+      help: "Models in each model host that holds several.",
+      labelNames: ["host"],
+      registers,
+      collect() {
+        this.reset();
+        for (const { host } of node.placements()) if (host !== undefined) this.inc({ host });
+      },
+    });
+    new Gauge({
       name: "skerry_node_model_host_resident_bytes",
-      help: "Resident memory of the process that runs a model version.",
+      help: "Resident memory of the process that runs a model version; in a shared host, what the version added to it.",
       labelNames: ["model", "version"],
       registers,
       collect() {

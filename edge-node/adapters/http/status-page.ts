@@ -9,9 +9,9 @@ export function statusPage(node: LocalNode): string {
     .placements()
     .map(
       (each) =>
-        `<tr><td>${escape(`${each.model}:${versionWithAliases(each)}`)}</td><td>${escape(each.deployment)}</td><td>${each.state}</td></tr>`,
+        `<tr><td>${escape(`${each.model}:${versionWithAliases(each)}`)}</td><td>${escape(each.deployment)}</td><td>${each.state}</td><td>${each.host ?? ""}</td></tr>`,
     );
-  const table = `<table><tr><th>Model</th><th>Deployment</th><th>State</th></tr>${rows.join("")}</table>`;
+  const table = `<table><tr><th>Model</th><th>Deployment</th><th>State</th><th>Shared host</th></tr>${rows.join("")}</table>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">
 <title>${escape(node.name)} · Skerry</title>
 <style>body{font:16px/1.5 system-ui;margin:2rem auto;max-width:40rem;padding:0 1rem;color-scheme:light dark}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .8rem .4rem 0;border-bottom:1px solid #8884}</style>

@@ -53,6 +53,7 @@ function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementVie
     isEdgeOnly: spec.residency === "edge-only",
     asks: host && (host.asks ?? "tensors"),
     artifact,
+    host: host?.sharedHost,
     detail: code === undefined ? detail : [code, detail].filter((word) => word !== undefined).join(": "),
     signature: host && { inputs: host.inputs, outputs: host.outputs },
   };

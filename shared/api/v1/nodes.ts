@@ -60,6 +60,11 @@ export const node = z
         version: z.number(),
         state: z.string(),
         stateAgeMs: z.number(),
+        host: z
+          .string()
+          .nullable()
+          .default(null)
+          .describe("The shared model host that it runs in, by name; null: it has a host of its own, or is not ready."),
       }),
     ),
     createdAt: instant,

@@ -88,7 +88,15 @@ describe("changing commands", () => {
     api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
     let looks = 0;
     const held = [
-      { placementId: "p", deployment: "digits", model: "digits", version: 1, state: "draining", stateAgeMs: 1 },
+      {
+        placementId: "p",
+        deployment: "digits",
+        model: "digits",
+        version: 1,
+        state: "draining",
+        stateAgeMs: 1,
+        host: null,
+      },
     ];
     api.on("GET /api/v1/nodes/edge-a", (_: Asked, response: ServerResponse) => {
       looks += 1;
@@ -103,7 +111,15 @@ describe("changing commands", () => {
   it("end a wait that stays unmet with 2 and what is left", async () => {
     api.on("POST /api/v1/nodes/edge-a/drain", nodeNamed("edge-a", { draining: true }));
     const placements = [
-      { placementId: "p", deployment: "digits", model: "digits", version: 1, state: "ready", stateAgeMs: 1 },
+      {
+        placementId: "p",
+        deployment: "digits",
+        model: "digits",
+        version: 1,
+        state: "ready",
+        stateAgeMs: 1,
+        host: null,
+      },
     ];
     api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a", { placements }));
     const { exitCode, stderr } = await cli("nodes", "drain", "edge-a", "--wait", "--timeout", "600ms");
