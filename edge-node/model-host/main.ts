@@ -16,7 +16,7 @@ import { readModelSamples, type Samples, whySamplesDiffer } from "./onnx/samples
 import { runtimeWords } from "./onnx/runtime-words.ts";
 import { tensorSpecs } from "./onnx/tensor-specs.ts";
 import { type HostedModel, Batch } from "./onnx/batching/batch.ts";
-import { warmUp } from "./onnx/warm-up.ts";
+import { cpuUs, warmUp } from "./onnx/warm-up.ts";
 
 /**
  * The model host: one process, one model. It loads, warms up, and answers requests batch by batch until the agent closes
@@ -55,9 +55,16 @@ async function start(
   try {
     const baseMiB = privateMiB();
     const before = performance.now();
+    const cpuBefore = cpuUs();
     const model = sizes.guard(await openModel(file, defaults.map(defaultTensor)));
     const loadMs = Math.round(performance.now() - before);
-    link.sendEvent({ event: "loaded", ...tensorSpecs(model), loadMs, baseMiB });
+    link.sendEvent({
+      event: "loaded",
+      ...tensorSpecs(model),
+      loadMs,
+      baseMiB,
+      loadCpuMs: (cpuUs() - cpuBefore) / 1_000,
+    });
     phase = "warming";
     const trials = withoutTrials
       ? UNTRIED
@@ -90,6 +97,7 @@ async function start(
 /** What is known of a model after runs on made-up values. */
 interface Trials {
   readonly warmUs: number;
+  readonly runCpuUs?: number;
   /** Why requests may not share a run. */
   readonly noBatchReason: string | undefined;
   readonly warnings: readonly HostWarning[];
@@ -107,13 +115,18 @@ async function tryOut(
     if (message !== undefined) warnings.push({ reason, message: message.slice(0, 500) });
   };
   const samples = file === undefined ? undefined : readSamples(model, file, warn);
-  const { warmUs, failure } = await warmUp(model, samples?.first);
+  const { warmUs, runCpuUs, failure } = await warmUp(model, samples?.first);
   warn("WarmRunFailed", failure === undefined ? undefined : warmRunFailed(failure, samples !== undefined));
   if (samples !== undefined && failure === undefined) warn("SamplesDiffer", await compareSamples(model, samples));
   const changing = await whyNotDeterministic(model, warmUs, samples?.first);
   warn("NotDeterministic", changing);
   const trials = { given: samples?.requests };
-  return { warmUs, noBatchReason: changing ?? noBatchReason ?? (await batchCheck(model, warmUs, trials)), warnings };
+  return {
+    warmUs,
+    runCpuUs,
+    noBatchReason: changing ?? noBatchReason ?? (await batchCheck(model, warmUs, trials)),
+    warnings,
+  };
 }
 
 function readSamples(

@@ -11,8 +11,11 @@ import { OutputText } from "./onnx/output-text.ts";
 import { ResponseSizes } from "./onnx/response-size.ts";
 import { runtimeWords } from "./onnx/runtime-words.ts";
 import { tensorSpecs } from "./onnx/tensor-specs.ts";
-import { warmUp } from "./onnx/warm-up.ts";
+import { cpuUs, warmUp } from "./onnx/warm-up.ts";
 import { isOutOfMemory } from "./out-of-memory.ts";
+
+/** A batch that takes so long keeps the other models waiting. In CPU time: a busy machine is no fault of the model. */
+const SLOW_BATCH_MS = 100;
 
 interface Loaded extends HostedModel {
   readonly model: OpenedModel;
@@ -63,7 +66,10 @@ async function main(): Promise<void> {
       batch.add(request);
       requestIds.push(request.requestId);
     } while (batch.hasRoom);
+    const cpuBefore = cpuUs();
     const answers = await batch.answers();
+    const cpuMs = (cpuUs() - cpuBefore) / 1_000;
+    if (cpuMs > SLOW_BATCH_MS) link.sendEvent({ event: "slow-batch", cpuMs }, slot);
     link.answer(answers.map((answer, i) => ({ ...answer, requestId: requestIds[i] ?? 0, batchSize: answers.length })));
   }
 

@@ -140,6 +140,15 @@ export interface SharedSlots {
   onFreed(listener: () => void): void;
 }
 
+/** What a model took in its start. Undefined: not measured. */
+export interface HostTrial {
+  /** What it added to the memory of its process, in MiB. */
+  readonly addedMiB: number | undefined;
+  /** CPU time of its load, in ms, and of its quickest run, in µs. */
+  readonly loadCpuMs: number | undefined;
+  readonly runCpuUs: number | undefined;
+}
+
 /** One running child process with one loaded model. Its starter owns it and must `stop` it. */
 export interface ModelHost {
   readonly inputs: readonly TensorSpec[];
@@ -149,8 +158,8 @@ export interface ModelHost {
   readonly warmUs: number;
   /** What its trials showed it to need, in MiB: it is held to that, in a shared host with the others. Undefined when its limit was given. */
   readonly measuredMiB: number | undefined;
-  /** What the model added to the memory of its process, in MiB; undefined where that was not measured. */
-  readonly addedMiB?: number | undefined;
+  /** What its start showed of the model; undefined where nothing was measured. */
+  readonly trial?: HostTrial;
   /** The name of the process, when it may hold other models too. */
   readonly sharedHost?: string;
   /** Why another host is to take its place while it serves; undefined: it may stay. */

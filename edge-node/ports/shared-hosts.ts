@@ -11,6 +11,8 @@ export interface SharedModel {
   readonly noBatchReason: string | undefined;
   /** A shared run gave another answer than the request alone: from then on they share none. */
   readonly onSharingStopped: (reason: string) => void;
+  /** A batch of it kept the other models waiting for so much CPU time. */
+  readonly onSlowBatch: (cpuMs: number) => void;
 }
 
 export interface SharedHostExit extends HostExit {

@@ -14,10 +14,12 @@ export const hostEvent = z.discriminatedUnion("event", [
     outputs: z.array(tensorSpec).max(1_024),
     loadMs: z.number(),
     baseMiB: z.number().min(0).optional(),
+    loadCpuMs: z.number().min(0).optional(),
   }),
   z.object({
     event: z.literal("ready"),
     warmUs: z.number(),
+    runCpuUs: z.number().min(0).optional(),
     noBatchReason: z.string().max(500).optional(),
     growth: z.object({ neededMiB: z.number().min(0), addedMiB: z.number() }).optional(),
     warnings: z
@@ -33,6 +35,7 @@ export const hostEvent = z.discriminatedUnion("event", [
   z.object({ event: z.literal("larger-run"), size: runSize.optional() }),
   z.object({ event: z.literal("progress") }),
   z.object({ event: z.literal("unloaded") }),
+  z.object({ event: z.literal("slow-batch"), cpuMs: z.number().min(0) }),
   z.object({ event: z.literal("sharing-stopped"), reason: z.string().max(500) }),
   z.object({
     event: z.literal("failed"),

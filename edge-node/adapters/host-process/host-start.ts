@@ -60,7 +60,7 @@ export class HostStart {
     const measuredMiB = startRoomMiB !== undefined && growth ? limitFor(growth.neededMiB, startRoomMiB) : undefined;
     await process.holdTo(measuredMiB ?? limits.memMiB);
     const stopped = (): string | undefined => this.#stoppedReason;
-    const { inputs, outputs, loadMs, baseMiB } = present(this.#loaded);
+    const { inputs, outputs, loadMs, baseMiB, loadCpuMs } = present(this.#loaded);
     const heldMiB = Math.max(growth?.neededMiB ?? 0, process.privateMiB);
     const addedMiB = baseMiB === undefined ? undefined : Math.max(0, heldMiB - baseMiB);
     return {
@@ -69,7 +69,7 @@ export class HostStart {
       loadMs,
       warmUs: outcome.warmUs,
       measuredMiB,
-      addedMiB,
+      trial: { addedMiB, loadCpuMs, runCpuUs: outcome.runCpuUs },
       trialsMiB: growth?.addedMiB ?? 0,
       mayShare,
       get noBatchReason() {
@@ -113,7 +113,8 @@ export class HostStart {
         this.#stoppedReason = event.reason;
         return this.#spec.onSharingStopped?.(event.reason);
       case "progress":
-      case "unloaded": // of a shared host
+      case "unloaded": // of shared hosts
+      case "slow-batch":
         return; // the link has heard it
       case "failed":
         return this.process.expectEnd(failureOf(event, this.process.memMiB));

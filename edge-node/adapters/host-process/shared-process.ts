@@ -196,6 +196,8 @@ export class SharedProcess implements SharedHostProcess {
         return;
       case "sharing-stopped":
         return this.#slots.get(slot)?.onSharingStopped(event.reason);
+      case "slow-batch":
+        return this.#slots.get(slot)?.onSlowBatch(event.cpuMs);
       case "larger-run":
       case "progress":
         return; // of other programs

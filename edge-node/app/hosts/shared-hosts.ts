@@ -88,11 +88,10 @@ export class SharedHosts implements ModelHosts {
 
 const trialKey = ({ directory, mayShare }: HostSpec): string => `${directory} ${JSON.stringify(mayShare)}`;
 
-const triedOf = ({ inputs, outputs, loadMs, warmUs, addedMiB, noBatchReason }: ModelHost): Omit<Tried, "hasRun"> => ({
+const triedOf = ({ inputs, outputs, warmUs, noBatchReason, trial }: ModelHost): Omit<Tried, "hasRun"> => ({
   inputs,
   outputs,
-  loadMs,
   warmUs,
-  addedMiB,
   noBatchReason,
+  ...(trial ?? { addedMiB: undefined, loadCpuMs: undefined, runCpuUs: undefined }),
 });

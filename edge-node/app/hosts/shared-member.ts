@@ -1,13 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
-import {
-  isSlowRun,
-  MAX_SLOW_RUNS,
-  rowsWithin,
-  shareMiB,
-  SLOW_RUNS_WITHIN_MS,
-  type Trial,
-} from "../../core/shared-hosts.ts";
+import { MAX_SLOW_BATCHES, rowsWithin, shareMiB, SLOW_BATCHES_WITHIN_MS, type Trial } from "../../core/shared-hosts.ts";
 import type {
   HostExit,
   HostRequest,
@@ -20,6 +13,7 @@ import type { SharedHostProcess } from "../../ports/shared-hosts.ts";
 
 /** What was seen of a model in a process of its own, as its place in a shared host needs it. */
 export interface Tried extends Trial {
+  readonly warmUs: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly noBatchReason: string | undefined;
@@ -49,8 +43,8 @@ export class SharedMember implements ModelHost {
   #process: SharedHostProcess | undefined;
   #loadMs = 0;
   #stoppedSharing: string | undefined;
-  /** When runs were slow. */
-  #slowRuns: readonly number[] = [];
+  /** When batches were slow. */
+  #slowBatches: readonly number[] = [];
   #whySlow: string | undefined;
   #isLeaving: Promise<void> | undefined;
 
@@ -138,22 +132,21 @@ export class SharedMember implements ModelHost {
         this.#stoppedSharing = reason;
         onSharingStopped?.(reason);
       },
+      onSlowBatch: (cpuMs) => this.#wasSlow(cpuMs),
     });
   }
 
   async infer(request: HostRequest): Promise<HostResponse> {
     if (this.#process === undefined) throw new Error(`${this.sharedHost} has not loaded ${this.spec.model}`);
-    const maxRows = rowsWithin(request.maxRows, this.warmUs);
-    const answer = await this.#process.ask(this.#parts.slot, { ...request, maxRows });
-    if (isSlowRun(answer.computeUs)) this.#wasSlow(answer.computeUs);
-    return answer;
+    const maxRows = rowsWithin(request.maxRows, this.#parts.tried.runCpuUs ?? 0);
+    return this.#process.ask(this.#parts.slot, { ...request, maxRows });
   }
 
-  #wasSlow(computeUs: number): void {
+  #wasSlow(cpuMs: number): void {
     const now = this.#parts.clock.now();
-    this.#slowRuns = [...this.#slowRuns.filter((at) => now - at < SLOW_RUNS_WITHIN_MS), now];
-    if (this.#slowRuns.length < MAX_SLOW_RUNS || this.#whySlow !== undefined) return;
-    this.#whySlow = `its runs keep the other models of ${this.sharedHost} waiting, the last one for ${Math.round(computeUs / 1_000)} ms`;
+    this.#slowBatches = [...this.#slowBatches.filter((at) => now - at < SLOW_BATCHES_WITHIN_MS), now];
+    if (this.#slowBatches.length < MAX_SLOW_BATCHES || this.#whySlow !== undefined) return;
+    this.#whySlow = `its runs keep the other models of ${this.sharedHost} waiting, the last one for ${Math.round(cpuMs)} ms`;
     this.#parts.onUnfit(this.#whySlow);
   }
 

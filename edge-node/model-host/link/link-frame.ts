@@ -113,6 +113,8 @@ export type HostEvent =
       readonly loadMs: number;
       /** Memory of the process alone before it loaded, in MiB. */
       readonly baseMiB?: number;
+      /** CPU time of loading it, in ms: on a busy machine that is less than the time that passed. */
+      readonly loadCpuMs?: number;
     }
   /**
    * `noBatchReason`: why requests do not share runs; absent when they do. `growth`: what runs of growing size took;
@@ -123,6 +125,8 @@ export type HostEvent =
       readonly warmUs: number;
       readonly noBatchReason?: string | undefined;
       readonly growth?: Growth;
+      /** CPU time of the quickest warm run, in µs. */
+      readonly runCpuUs?: number;
       readonly warnings: readonly HostWarning[];
       /** Requests that run at once; 1 when left out. */
       readonly slots?: number;
@@ -133,6 +137,8 @@ export type HostEvent =
   | { readonly event: "progress" }
   /** Of a shared host: the model is out of it. */
   | { readonly event: "unloaded" }
+  /** Of a shared host: a batch of the model kept the others waiting for so much CPU time. */
+  | { readonly event: "slow-batch"; readonly cpuMs: number }
   /** From now on requests do not share runs. */
   | { readonly event: "sharing-stopped"; readonly reason: string }
   | {

@@ -97,7 +97,7 @@ describe("reading commands", () => {
     expect(stdout).toContain("Shared runs on edge-a, edge-c: yes: the graph proves that rows are independent");
     expect(stdout).toContain(`Shared runs on edge-b: no: ${stopped.reason}`);
     const wide = (await cli("deployments", "get", "digits", "-o", "wide")).stdout;
-    expect(wide).toMatch(/edge-b .*320 MiB +no: output "y"/);
+    expect(wide).toMatch(/edge-b .*320 MiB +own +no: output "y"/);
   });
 
   it("resolve an alias to its version", async () => {
