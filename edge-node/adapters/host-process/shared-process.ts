@@ -13,8 +13,8 @@ import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessLink } from "./process-link.ts";
 import { type SpawnedHost, spawnHost } from "./spawn-host.ts";
 
-/** A load that took its trial a second at most. */
-const LOAD_MS = 10_000;
+/** A load that took its trial a second at most, or the release of a model, behind what the host was asked before. */
+const CHANGE_MS = 10_000;
 /** Address space above the limit, as for a host of one model. */
 const SLACK_MIB = 32;
 
@@ -85,28 +85,26 @@ export class SharedProcess implements SharedHostProcess {
       ...(defaults.length > 0 && { defaults }),
     };
     this.#slots.set(slot, model);
-    const done = this.#begin(slot);
-    const timer = setTimeout(
-      () => this.#kill({ code: "LOAD_TIMEOUT", reason: `killed after ${LOAD_MS} ms of loading` }),
-      LOAD_MS,
-    );
+    const done = this.#begin(slot, "loading");
     this.#link.load(slot, Buffer.from(JSON.stringify(task)));
-    return done.finally(() => clearTimeout(timer));
+    return done;
   }
 
   async unload(slot: number): Promise<void> {
-    const done = this.#begin(slot);
+    const done = this.#begin(slot, "unloading");
     this.#link.unload(slot);
     await done.catch(() => undefined);
     this.#slots.delete(slot);
   }
 
-  #begin(slot: number): Promise<number> {
+  #begin(slot: number, doing: string): Promise<number> {
     const { exit } = this.#known ?? {};
     if (exit !== undefined) return Promise.reject(hostFailure(exit.code, exit.reason));
     const done = Promise.withResolvers<number>();
     this.#changes.set(slot, { done, loadMs: 0 });
-    return done.promise;
+    const reason = `killed after ${CHANGE_MS} ms of ${doing}`;
+    const timer = setTimeout(() => this.#kill({ code: "LOAD_TIMEOUT", reason }), CHANGE_MS);
+    return done.promise.finally(() => clearTimeout(timer));
   }
 
   async ask(slot: number, request: HostRequest): Promise<HostResponse> {

@@ -42,6 +42,7 @@ describe("the view of a node", () => {
         version: 1,
         state: "ready",
         stateAgeMs: 90_000,
+        host: null,
       },
     ]);
   });
