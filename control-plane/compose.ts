@@ -18,6 +18,7 @@ import { ApiKeys } from "./app/access/api-keys.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
 import { RetentionSweep } from "./app/events/retention-sweep.ts";
 import { EventRecorder } from "./app/events/event-recorder.ts";
+import { AuditNotes } from "./app/events/audit-notes.ts";
 import { EventFeed } from "./app/events/event-feed.ts";
 import { fleetCounts } from "./app/fleet/fleet-counts.ts";
 import { createFleetWatches } from "./app/fleet/fleet-watches.ts";
@@ -182,6 +183,12 @@ export async function composeControlPlane(
     clock,
     logger,
   });
+  const auditNotes = new AuditNotes({
+    audit: postgres.audit,
+    isLeading: () => leadership.current() !== undefined,
+    clock,
+    logger,
+  });
   const catalog = new ModelCatalog({
     catalog: postgres.catalog,
     artifacts,
@@ -289,6 +296,7 @@ export async function composeControlPlane(
       cloud.start();
       retention.start();
       tls.server?.start((event) => recordEvent({ ...event, object: `control-plane/${self.address}` }));
+      auditNotes.start();
     },
     open() {
       readiness.start();
@@ -299,6 +307,7 @@ export async function composeControlPlane(
       // What takes time and serves no request comes first: until the server closes, callers notice nothing.
       await cloud.stopSteering();
       await retention.stop();
+      await auditNotes.stop();
       demand.stop();
       reports.stop();
       samples.stop();

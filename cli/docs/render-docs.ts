@@ -60,7 +60,9 @@ function leaves(command: Command, path: readonly string[]): readonly Leaf[] {
   return command.commands.flatMap((child) => {
     if (child.name() === HIDDEN) return [];
     const below = [...path, child.name()];
-    return child.commands.length === 0 ? [{ command: child, path: below }] : leaves(child, below);
+    // A command with options of its own does something, also when others are below it: `audit` and `audit verify`.
+    const isCommand = child.commands.length === 0 || child.options.length > 0;
+    return [...(isCommand ? [{ command: child, path: below }] : []), ...leaves(child, below)];
   });
 }
 

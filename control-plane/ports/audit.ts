@@ -1,3 +1,4 @@
+import type { AuditHead } from "../../shared/api/v1/events.ts";
 import type { Role } from "../../shared/api/v1/keys.ts";
 import type { LeaderFence } from "./plan.ts";
 
@@ -33,15 +34,21 @@ export const KUBERNETES: Actor = {
 export interface AuditStore {
   /** Newest first. */
   list(query: { before: string | null; limit: number }): Promise<readonly AuditRow[]>;
+  /** Where the chain ends, and what the newest entry is, as of one moment. */
+  head(): Promise<AuditHead>;
 }
 
 export interface AuditRow {
   readonly id: string;
   readonly at: string;
   readonly actor: string;
+  readonly keyId: string | null;
   readonly action: string;
   readonly target: string;
   readonly address: string;
   readonly requestId: string;
   readonly detail: Record<string, unknown>;
+  /** Of the chain; null: from before the log had one. */
+  readonly prev: string | null;
+  readonly hash: string | null;
 }

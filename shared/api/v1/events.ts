@@ -20,14 +20,30 @@ export const auditEntry = z
     id: z.string(),
     at: instant,
     actor: z.string(),
+    keyId: z.string().nullable(),
     action: z.string(),
     target: z.string(),
     /** Of the caller: behind `SKERRY_TRUSTED_PROXIES` proxies what the outermost of them saw. */
     address: z.string(),
     requestId: z.string(),
     detail: z.record(z.string(), z.unknown()),
+    /** The hash of the entry before; null: from before the log had a chain. */
+    prev: z.string().nullable(),
+    /** SHA-256 of `prev`, a line feed, and the other fields as RFC 8785 spells them. */
+    hash: z.string().nullable(),
   })
   .meta({ id: "AuditEntry" });
+
+export const auditHead = z
+  .object({
+    /** The last entry of the chain, and its hash. */
+    id: z.string(),
+    hash: z.string(),
+    /** The newest entry of the log: the same, unless somebody meddled with it. */
+    newest: z.string(),
+  })
+  .meta({ id: "AuditHead" });
+export type AuditHead = z.infer<typeof auditHead>;
 
 /** An event's `id` is the cursor that continues after it. */
 export const eventCursor = z.string().regex(/^[0-9A-Za-z._:-]{1,100}$/, "the `id` of an event");

@@ -15,6 +15,7 @@ import { node } from "../../../shared/api/v1/nodes.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
+import { runCli } from "../../unit/cli/support/run-cli.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { EventStream } from "./support/event-stream.ts";
@@ -211,6 +212,17 @@ describe("the HTTP API over PostgreSQL", () => {
     expect(body.cordoned).toBe(false);
     const { items } = (await ask("GET", "/api/v1/audit?limit=1")).body;
     expect(items).toMatchObject([{ actor: "first-admin", target: "node/edge-a", requestId: "r-uncordon" }]);
+  });
+
+  it("has an audit log whose chain the command line follows", async () => {
+    const env = { SKERRY_SERVER: `http://127.0.0.1:${port}`, SKERRY_API_KEY: key };
+    const whole = await runCli(["audit", "verify"], { env });
+    expect([whole.exitCode, whole.stderr]).toEqual([0, "The chain is whole.\n"]);
+    const [, id = "", hash = ""] = /The head is (\d+):([0-9a-f]{64})/.exec(whole.stdout) ?? [];
+    expect((await runCli(["audit", "verify", "--noted", `${id}:${hash}`], { env })).exitCode).toBe(0);
+    const other = await runCli(["audit", "verify", "--noted", `${id}:${"0".repeat(64)}`], { env });
+    expect([other.exitCode, other.stderr]).toEqual([1, expect.stringContaining(`entry ${id} has another hash`)]);
+    expect((await runCli(["audit", "verify", "--noted", "x"], { env })).exitCode).toBe(64);
   });
 
   it("revokes a key at once", async () => {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { listOf, pageQuery } from "../../../../shared/api/v1/common.ts";
-import { auditEntry, event, eventCursor, eventsQuery } from "../../../../shared/api/v1/events.ts";
+import { auditEntry, auditHead, event, eventCursor, eventsQuery } from "../../../../shared/api/v1/events.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { AuditStore } from "../../../ports/audit.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
@@ -54,6 +54,18 @@ export function eventRoutes({ events, audit }: EventParts): Route[] {
         const rows = await audit.list({ before: cursor ?? null, limit });
         const last = rows.length === limit ? rows.at(-1) : undefined;
         return { body: { items: rows.map((row) => ({ ...row })), nextCursor: last?.id ?? null } };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/audit/head",
+      summary: "Where the chain of the audit log ends: with it `skerry audit verify` follows the chain",
+      tag: TAG,
+      action: "audit.read",
+      answer: auditHead,
+      statuses: [200],
+      async handle() {
+        return { body: await audit.head() };
       },
     }),
   ];

@@ -1,4 +1,4 @@
-import { auditEntry } from "../../../../shared/api/v1/events.ts";
+import { auditEntry, type AuditHead } from "../../../../shared/api/v1/events.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { AuditRow, AuditStore } from "../../../ports/audit.ts";
 import type { Database } from "../database.ts";
@@ -24,5 +24,13 @@ export class PostgresAuditStore implements AuditStore {
       }),
     );
     return rows.map(({ id, at, ...row }) => auditEntry.parse({ ...row, id: String(id), at: at.toISOString() }));
+  }
+  async head(): Promise<AuditHead> {
+    const [row] = await this.#database.run(
+      (client) => client.$queryRaw<{ id: bigint; hash: string; newest: bigint }[]>`
+        SELECT entry_id AS id, hash, (SELECT coalesce(max(id), 0) FROM audit_log) AS newest FROM audit_head`,
+    );
+    if (!row) throw new Error("the audit log has no head");
+    return { id: String(row.id), hash: row.hash, newest: String(row.newest) };
   }
 }

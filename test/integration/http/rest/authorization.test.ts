@@ -71,6 +71,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "DELETE /api/v1/join-tokens/{id}": CHANGE,
   "GET /api/v1/events": READ,
   "GET /api/v1/audit": ADMIN,
+  "GET /api/v1/audit/head": ADMIN,
   "POST /api/v1/api-keys": ADMIN,
   "POST /api/v1/api-keys/{id}/rotate": ADMIN,
   "GET /api/v1/api-keys": ADMIN,

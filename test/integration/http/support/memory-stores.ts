@@ -1,4 +1,5 @@
 import { toInstant } from "../../../../shared/api/v1/common.ts";
+import { CHAIN_START } from "../../../../shared/api/v1/audit-chain.ts";
 import type { SkerryEvent } from "../../../../shared/api/v1/events.ts";
 import type { ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
 import type { JoinTokenInfo } from "../../../../shared/api/v1/nodes.ts";
@@ -66,6 +67,7 @@ export class MemoryStores {
         .toReversed()
         .filter(({ id }) => before === null || Number(id) < Number(before))
         .slice(0, limit),
+    head: async () => ({ id: String(this.audited.length), hash: CHAIN_START, newest: String(this.audited.length) }),
   };
 
   readonly keys: KeyStore = {
@@ -291,16 +293,19 @@ export class MemoryStores {
   }
 
   #audit(actor: Actor, action: string, target: string): void {
-    const { name, address, requestId } = actor;
+    const { name, keyId, address, requestId } = actor;
     this.audited.push({
       id: String(this.audited.length + 1),
       at: toInstant(WALL),
       actor: name,
+      keyId,
       action,
       target,
       address,
       requestId,
       detail: {},
+      prev: null,
+      hash: null,
     });
   }
 }
