@@ -177,7 +177,7 @@ export function measuredOf(
 ): MeasuredInference {
   const timing = answered?.node === undefined ? undefined : answered.timing;
   return {
-    model: answered === undefined || code === "NOT_FOUND" ? undefined : target.model,
+    model: answered === undefined || code === "NOT_FOUND" ? undefined : modelOf(target, answered),
     modelVersion: answered?.modelVersion,
     node: answered?.node,
     reason: answered?.route.reason,
@@ -187,6 +187,10 @@ export function measuredOf(
     computeSeconds: timing && timing.inferMs / 1_000,
   };
 }
+
+/** The model that answered: of a cascade it may be another one than the request names. */
+export const modelOf = ({ model }: ModelTarget, { modelVersion }: Pick<InferenceResponse, "modelVersion">): string =>
+  modelVersion?.slice(0, modelVersion.indexOf(":")) ?? model;
 
 /** The deadline counts from the request's arrival: a slow upload is part of it. Throws `DEADLINE_EXCEEDED`. */
 export function timeLeft(timeoutMs: number | undefined, spentMs: number): number | undefined {

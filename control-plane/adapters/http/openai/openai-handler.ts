@@ -37,7 +37,14 @@ import type { ModelStatusQuery } from "../../../app/inference/model-status-query
 import { isInScope } from "../../../core/access/decide.ts";
 import { authorize } from "../auth/authorize.ts";
 import { InferenceLog } from "../inference/inference-log.ts";
-import { type InferenceParts, isWellFormed, measuredOf, timeLeft, timingOf } from "../inference/inference-routes.ts";
+import {
+  type InferenceParts,
+  isWellFormed,
+  measuredOf,
+  modelOf,
+  timeLeft,
+  timingOf,
+} from "../inference/inference-routes.ts";
 import { addressOf } from "../server/exchange.ts";
 import { sendError } from "../server/send.ts";
 
@@ -209,7 +216,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     void body.senderEnd.then((trailer) => {
       const usage = trailer?.meta.usage;
       if (usage === undefined) return;
-      const { model } = decoded.target;
+      const model = modelOf(decoded.target, answered);
       if (decoded.asks === "embeddings") return metrics.embeddingsAnswered({ model, usage });
       const [firstSeconds, restSeconds] = [(begunAt - startedAt) / 1_000, (endedAt - begunAt) / 1_000];
       metrics.textAnswered({ model, usage, firstSeconds, restSeconds });

@@ -139,6 +139,22 @@ describe("the OpenAI API at the control plane", () => {
     expect(text).toContain('skerry_text_first_token_seconds_count{model="digits"} 1');
   });
 
+  it("counts what the large model of a cascade answered for that one", async () => {
+    api = await openHttpApi({
+      infer: async () => ({
+        ...anAnswer(),
+        headerLength: JSON_BODY,
+        modelVersion: "secret:1",
+        body: streamOf(["{}"], "whole"),
+      }),
+    });
+    await chat({});
+    const { bytes } = await api.call("GET", "/metrics", { key: api.keyOf.viewer });
+    const text = bytes.toString("utf8");
+    expect(text).toContain('skerry_text_tokens_total{model="secret",kind="output"} 3');
+    expect(text).toContain('skerry_inferences_total{model="secret",version="1",code="OK"} 1');
+  });
+
   it("counts the tokens of an answer that was cut", async () => {
     await openWith(() => streamOf(["data: a\n\n"], "failed"));
     await chat({ stream: true });
