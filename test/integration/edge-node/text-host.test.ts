@@ -241,6 +241,36 @@ describe.each(["gguf", "onnx"] as const)("the host of a text model in %s", (each
     });
   });
 
+  it.each([
+    { meanLogprob: 0, isDoubtful: true },
+    { meanLogprob: -100, isDoubtful: undefined },
+  ])("measures its doubt against $meanLogprob, and answers as without that", async ({ meanLogprob, isDoubtful }) => {
+    const schema = { type: "object", properties: { kind: { enum: ["abc", "xyz"] } }, required: ["kind"] };
+    const wanted = {
+      type: "json_schema",
+      json_schema: { name: "answer", schema: { ...schema, additionalProperties: false } },
+    };
+    const messages = [{ role: "user", content: "abc" }];
+    const common = { model: "tiny", temperature: 0, messages };
+    for (const request of [
+      { ...common, max_tokens: 12 },
+      { ...common, max_tokens: 200, response_format: wanted },
+      { ...common, max_tokens: 12, logprobs: true },
+    ]) {
+      const { body: expected } = await answerTo(request, { api: "chat" });
+      const question = { openai: "chat", doubt: { tokens: 3, meanLogprob }, request };
+      const answer = await host.infer({
+        body: Buffer.from(JSON.stringify(question)),
+        headerLength: JSON_BODY,
+        timeoutMs: 10_000,
+        maxRows: 4,
+      });
+      const body: unknown = JSON.parse(Buffer.concat(await piecesOf<HostTrailer>(answer)).toString("utf8"));
+      expect(body).toMatchObject({ choices: expected.choices, usage: { completion_tokens: expect.any(Number) } });
+      expect(answer.isDoubtful).toBe(isDoubtful);
+    }
+  });
+
   it("begins an object where any is asked for, and says so when its tokens ran out", async () => {
     const request = {
       messages: [{ role: "user", content: "a" }],
