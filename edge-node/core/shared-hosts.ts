@@ -52,6 +52,24 @@ export function whyAlone({ loadCpuMs, runCpuUs, addedMiB, hasRun }: Trial): stri
 export const shareMiB = (addedMiB: number): number =>
   Math.max(STEP_MIB, Math.ceil((MARGIN * addedMiB) / STEP_MIB) * STEP_MIB);
 
+/** Time over which it is looked how busy a model keeps its host, in ms. */
+export const BUSY_WINDOW_MS = 10_000;
+/** Part of a window that a shared host may work before its models are in each other's way. */
+const BUSY_HOST = 0.5;
+/** Part of a window from which it helps the others when a model leaves. */
+const BUSY_MODEL = 0.25;
+
+/**
+ * Whether a model should leave its shared host for a process, and so a core, of its own: all models together keep the host busy,
+ * and this one is much of that. `workMs`: of it in the last window, `hostWorkMs`: of all models there. One that is alone is
+ * in nobody's way.
+ */
+export const isTooBusy = (of: {
+  readonly workMs: number;
+  readonly hostWorkMs: number;
+  readonly models: number;
+}): boolean => of.models > 1 && of.hostWorkMs >= BUSY_HOST * BUSY_WINDOW_MS && of.workMs >= BUSY_MODEL * BUSY_WINDOW_MS;
+
 export interface SharedHostView {
   readonly name: string;
   /** Shares of its models, in MiB, oldest first. */

@@ -57,6 +57,7 @@ export class SharedHost {
       host: name,
       counted: () => this.#countedMiB(slot),
       whyWorn: () => this.whyWorn,
+      hostWork: () => this.#work(),
       onUnfit: (why) => onUnfit(spec.directory, why),
       onLeft: () => this.#leave(slot),
     });
@@ -98,6 +99,11 @@ export class SharedHost {
     for (const [i, member] of this.members.entries())
       member.hostEnded(exit, { mayReturn, sentence: i === 0 ? sentence : undefined });
     this.#members.clear();
+  }
+
+  #work(): { readonly hostWorkMs: number; readonly models: number } {
+    const { members } = this;
+    return { hostWorkMs: members.reduce((sum, { workMs }) => sum + workMs, 0), models: members.length };
   }
 
   get #shares(): readonly number[] {

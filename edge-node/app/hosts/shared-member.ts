@@ -1,6 +1,15 @@
+import { BusyWindow } from "../../core/busy-window.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { TensorSpec } from "../../../shared/protocol/manifest.ts";
-import { MAX_SLOW_BATCHES, rowsWithin, shareMiB, SLOW_BATCHES_WITHIN_MS, type Trial } from "../../core/shared-hosts.ts";
+import {
+  BUSY_WINDOW_MS,
+  isTooBusy,
+  MAX_SLOW_BATCHES,
+  rowsWithin,
+  shareMiB,
+  SLOW_BATCHES_WITHIN_MS,
+  type Trial,
+} from "../../core/shared-hosts.ts";
 import type {
   HostExit,
   HostRequest,
@@ -30,6 +39,8 @@ interface Parts {
   readonly counted: () => number;
   /** Why its host is of no more use. */
   readonly whyWorn: () => string | undefined;
+  /** What all models of its host worked in the last window, in ms, and how many they are. */
+  readonly hostWork: () => { readonly hostWorkMs: number; readonly models: number };
   /** It keeps its neighbours waiting. */
   readonly onUnfit: (why: string) => void;
   /** It is out of its host. */
@@ -45,11 +56,13 @@ export class SharedMember implements ModelHost {
   #stoppedSharing: string | undefined;
   /** When batches were slow. */
   #slowBatches: readonly number[] = [];
-  #whySlow: string | undefined;
+  #whyUnfit: string | undefined;
+  readonly #work: BusyWindow;
   #isLeaving: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#work = new BusyWindow(parts.clock.now());
   }
 
   get spec(): HostSpec {
@@ -102,7 +115,14 @@ export class SharedMember implements ModelHost {
   }
 
   whyReplace(): string | undefined {
-    return this.#whySlow ?? this.#parts.whyWorn();
+    if (this.#whyUnfit === undefined && isTooBusy({ workMs: this.workMs, ...this.#parts.hostWork() }))
+      this.#leaveFor(`it kept ${this.sharedHost} busy for ${Math.round(this.workMs)} of ${BUSY_WINDOW_MS} ms`);
+    return this.#whyUnfit ?? this.#parts.whyWorn();
+  }
+
+  /** What it worked in the last window, in ms. */
+  get workMs(): number {
+    return this.#work.lastMs(this.#parts.clock.now());
   }
 
   rssMiB(): number {
@@ -139,15 +159,24 @@ export class SharedMember implements ModelHost {
   async infer(request: HostRequest): Promise<HostResponse> {
     if (this.#process === undefined) throw new Error(`${this.sharedHost} has not loaded ${this.spec.model}`);
     const maxRows = rowsWithin(request.maxRows, this.#parts.tried.runCpuUs ?? 0);
-    return this.#process.ask(this.#parts.slot, { ...request, maxRows });
+    const answer = await this.#process.ask(this.#parts.slot, { ...request, maxRows });
+    // The time of a batch is that of each of its requests.
+    this.#work.add(answer.computeUs / 1_000 / Math.max(1, answer.batchSize), this.#parts.clock.now());
+    return answer;
   }
 
   #wasSlow(cpuMs: number): void {
     const now = this.#parts.clock.now();
     this.#slowBatches = [...this.#slowBatches.filter((at) => now - at < SLOW_BATCHES_WITHIN_MS), now];
-    if (this.#slowBatches.length < MAX_SLOW_BATCHES || this.#whySlow !== undefined) return;
-    this.#whySlow = `its runs keep the other models of ${this.sharedHost} waiting, the last one for ${Math.round(cpuMs)} ms`;
-    this.#parts.onUnfit(this.#whySlow);
+    if (this.#slowBatches.length < MAX_SLOW_BATCHES || this.#whyUnfit !== undefined) return;
+    this.#leaveFor(
+      `its runs keep the other models of ${this.sharedHost} waiting, the last one for ${Math.round(cpuMs)} ms`,
+    );
+  }
+
+  #leaveFor(why: string): void {
+    this.#whyUnfit = why;
+    this.#parts.onUnfit(why);
   }
 
   /** What it was asked is answered first, whatever that takes: only the end of the process, and so of its neighbours, would be sooner. */

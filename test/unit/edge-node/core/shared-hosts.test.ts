@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   chooseHost,
   countedMiB,
+  isTooBusy,
   MAX_SHARED_MODELS,
   MAX_SHARES_MIB,
   nameOfNext,
@@ -121,5 +122,16 @@ describe("a run in a shared host", () => {
     expect(rowsWithin(32, 5_000)).toBe(2);
     expect(rowsWithin(32, 0)).toBe(32);
     expect(rowsWithin(1, 50_000)).toBe(1);
+  });
+});
+
+describe("a model is too busy for its shared host", () => {
+  it.each([
+    ["much of a busy host's work", { workMs: 2_500, hostWorkMs: 5_000, models: 2 }, true],
+    ["little of a busy host's work", { workMs: 2_499, hostWorkMs: 9_000, models: 2 }, false],
+    ["much of the work of a host that has time left", { workMs: 4_900, hostWorkMs: 4_999, models: 2 }, false],
+    ["all of the work, and nobody else is there", { workMs: 9_000, hostWorkMs: 9_000, models: 1 }, false],
+  ])("when it does %s: %o → %s", (_what, of, expected) => {
+    expect(isTooBusy(of)).toBe(expected);
   });
 });
