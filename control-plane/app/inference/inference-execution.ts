@@ -79,7 +79,7 @@ export class InferenceExecution {
     const choice = this.#choose();
     if (choice.kind === "refused") {
       this.#isUnserved = choice.reason === "none-ready" && !isPinned(this.#resolved.request);
-      return refused(choice, this.#resolved);
+      return refused(choice, this.#resolved, { isForCloud: this.#isForCloud() });
     }
     const first = this.#ask(choice, { reason: choice.reason, mayGiveUp: true });
     const result = await (policy.hedge ? this.#endOrHedge(first) : first.ended);
@@ -91,6 +91,14 @@ export class InferenceExecution {
       return result.answer;
     }
     return (await this.#ask(other, { reason: "retry", mayGiveUp: false }).ended).answer;
+  }
+
+  /** Only cloud nodes answer now, and the request is for the edge alone; its edge nodes may be away. */
+  #isForCloud(): boolean {
+    const { request, ready } = this.#resolved;
+    if (request.residency !== "edge-only") return false;
+    const { all } = this.#parts.routes.candidates(ready, { residency: undefined, now: this.#parts.clock.now() });
+    return all.length > 0 && all.every(({ kind }) => kind !== "edge");
   }
 
   /** Takes a token of the budget when it needs one. */
@@ -200,12 +208,16 @@ export const isForbidden = (
   { residency }: { readonly residency: InferenceRequest["residency"] },
 ): boolean => residency === "edge-only" && ready.length > 0 && ready.every(({ kind }) => kind !== "edge");
 
-function refused({ reason, considered }: Refused, { request, version, ready }: ResolvedRequest): InferenceResponse {
+function refused(
+  { reason, considered }: Refused,
+  { request, version, ready }: ResolvedRequest,
+  { isForCloud }: { readonly isForCloud: boolean },
+): InferenceResponse {
   const name = version === 0 ? request.model : `${request.model}:${version}`;
   const route = { reason, candidates: considered };
   if (reason === "late")
     return refusal("QUEUE_FULL", `no placement of ${name} would answer within the time left`, route);
-  if (isForbidden(ready, request)) {
+  if (isForCloud || isForbidden(ready, request)) {
     const detail = `${name} is ready on cloud nodes only, and the request is edge-only`;
     return refusal("RESIDENCY_UNSATISFIABLE", detail, route);
   }

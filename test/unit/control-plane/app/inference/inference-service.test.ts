@@ -229,6 +229,16 @@ describe("InferenceService, residency", () => {
     });
   });
 
+  it("refuses it for that too while the edge nodes that hold the model are away", async () => {
+    const { service, registry, named } = await aService({ fleetNodes: [a, cloud] });
+    registry.remove(named("edge-a").session);
+    expect(await service.infer(request({ residency: "edge-only" }))).toMatchObject({
+      status: 503,
+      code: "RESIDENCY_UNSATISFIABLE",
+    });
+    expect(named("cloud-a").frames).toEqual([]);
+  });
+
   it("learns from the usage of an answer how quick its placement is", async () => {
     const { service, asked, clock, telemetry } = await aService({ fleetNodes: [a] });
     const pending = service.infer(request());
