@@ -180,7 +180,10 @@ export class ControlLoop {
     const plan = planFleet(fleet, context, this.#last?.plan);
     const findings = findingsOf(fleet, plan, { ...context, known: this.#last?.findings });
     this.#last = { plan, findings };
-    const statuses = statusSteps(fleet, findings, (deployment) => this.#scaling.reasonFor(deployment));
+    const statuses = statusSteps(fleet, findings, {
+      reasonFor: (deployment) => this.#scaling.reasonFor(deployment),
+      isThrashing: (deployment, kind) => this.#scaling.isThrashing(deployment, kind, time.now),
+    });
     const planned: readonly Step[] = [...announce, ...rollouts, ...plan.steps, ...statuses];
     const move = planned.length === 0 ? this.#moves.next(fleet, plan, { ...context, demands }) : undefined;
     const steps = move ? [move] : planned;

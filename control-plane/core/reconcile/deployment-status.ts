@@ -36,6 +36,12 @@ interface Found extends CloudCapacity {
   readonly noRollout: { readonly reason: string; readonly message: string } | undefined;
 }
 
+/** What is said of a number of replicas that follows demand. */
+interface ScalingReasons {
+  readonly reasonFor: (deployment: string) => string;
+  readonly isThrashing: (deployment: string, kind: NodeKind) => boolean;
+}
+
 /** By the name of the deployment. */
 export type Findings = ReadonlyMap<string, DeploymentFindings>;
 
@@ -59,14 +65,10 @@ export function findingsOf(
 
 /**
  * A step for each deployment whose status is not the recorded one: a fleet in which nothing changes writes nothing. No
- * status holds an age or a measured figure, because those differ from one second to the next. `reasonFor`: the measured demand
- * of a deployment and what it asks for, as a sentence.
+ * status holds an age or a measured figure, because those differ from one second to the next. `scaling`: the measured demand
+ * of a deployment and what it asks for, as a sentence, and whether its replicas of a kind went and came back too soon.
  */
-export function statusSteps(
-  fleet: Fleet,
-  found: Findings,
-  reasonFor: (deployment: string) => string | undefined = () => undefined,
-): readonly Step<"status.write">[] {
+export function statusSteps(fleet: Fleet, found: Findings, scaling?: ScalingReasons): readonly Step<"status.write">[] {
   const steps: Step<"status.write">[] = [];
   for (const deployment of fleet.deployments.values()) {
     const { name, generation, status } = deployment;
@@ -76,7 +78,7 @@ export function statusSteps(
     const events = [
       ...stalledEvent(name, status?.findings, findings),
       ...(status?.observedGeneration === generation
-        ? scaledEvents(deployment, status.findings, { findings, why: reasonFor(name) })
+        ? scaledEvents(deployment, status.findings, { findings, scaling })
         : []),
     ];
     steps.push({ kind: "status.write", deployment: name, generation, findings, events });
@@ -100,16 +102,20 @@ function stalledEvent(
 
 /** Demand changed how many replicas are wanted. A changed spec is its own reason and no event of this kind. */
 function scaledEvents(
-  { spec }: FleetDeployment,
+  { name, spec }: FleetDeployment,
   before: DeploymentFindings,
-  { findings, why }: { readonly findings: DeploymentFindings; readonly why: string | undefined },
+  { findings, scaling }: { readonly findings: DeploymentFindings; readonly scaling: ScalingReasons | undefined },
 ): readonly StatusEvent[] {
-  return nodeKind.options.flatMap((kind) => {
+  return nodeKind.options.flatMap((kind): readonly StatusEvent[] => {
     const [from, to] = [before[kind].wanted, findings[kind].wanted];
-    if (from === to || why === undefined || spec.paused === true || !followsDemand(spec.placement, kind)) return [];
+    if (from === to || scaling === undefined || spec.paused === true || !followsDemand(spec.placement, kind)) return [];
     const most = to > from && to === spec.placement[kind].max ? ", its maximum" : "";
-    const message = `${kind} replicas ${from} → ${to}${most}: ${why}`;
-    return [{ type: "Normal", reason: to > from ? "ScaledUp" : "ScaledDown", message } as const];
+    const message = `${kind} replicas ${from} → ${to}${most}: ${scaling.reasonFor(name)}`;
+    if (to > from && scaling.isThrashing(name, kind)) {
+      const held = "their number fell less than 10 minutes ago, and now stays for 30 minutes";
+      return [{ type: "Warning", reason: "Thrashing", message: `${message}; ${held}` }];
+    }
+    return [{ type: "Normal", reason: to > from ? "ScaledUp" : "ScaledDown", message }];
   });
 }
 

@@ -42,7 +42,7 @@ export interface PlacementSteps {
 
 export interface StatusEvent {
   readonly type: "Normal" | "Warning";
-  readonly reason: "DeploymentStalled" | "DeploymentRecovered" | "ScaledUp" | "ScaledDown";
+  readonly reason: "DeploymentStalled" | "DeploymentRecovered" | "ScaledUp" | "ScaledDown" | "Thrashing";
   readonly message: string;
 }
 

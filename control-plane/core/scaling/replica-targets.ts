@@ -8,6 +8,7 @@ import { counted } from "../scheduling/format.ts";
 import { demandWords, NO_DEMAND, roundedDemand, type Demand } from "./demand.ts";
 import { PeakHold } from "./peak-hold.ts";
 import { replicasFor, workersFor } from "./staffing.ts";
+import { ThrashGuard } from "./thrash-guard.ts";
 
 /** What demand asks of one deployment whose replicas follow it. */
 export interface ReplicaTarget {
@@ -35,10 +36,12 @@ export const withinRange = (count: number, { min, max = min }: Placement[NodeKin
 interface Holds {
   readonly edge: PeakHold;
   readonly cloud: PeakHold;
+  readonly guards: Readonly<Record<NodeKind, ThrashGuard>>;
 }
 
 /**
- * Turns measured demand into numbers of replicas: up at once, down to the largest number of the last while. Edge nodes take
+ * Turns measured demand into numbers of replicas: up at once, down to the largest number of the last while, and not down
+ * again for 30 minutes where that was too early (`ThrashGuard`). Edge nodes take
  * what they may have, cloud nodes the rest; an edge replica that does not serve takes nothing. Remembers the past numbers
  * alone; a leader that has just begun takes the recorded numbers for its past.
  */
@@ -70,9 +73,14 @@ export class ReplicaScaling {
       const wanted = replicasFor(demands.get(deployment.name) ?? NO_DEMAND);
       const holds = this.#holdsOf(deployment, time.now);
       const serving = servingOnEdge(fleet, deployment, time);
+      // Without the minimum: when an operator raises and lowers that, nothing thrashes.
+      const guarded = (kind: NodeKind, count: number): number => {
+        const asked = Math.min(count, placement[kind].max ?? 0);
+        return withinRange(holds.guards[kind].add(asked, time.now), placement[kind]);
+      };
       targets.set(deployment.name, {
-        edge: withinRange(holds.edge.add(wanted, time.now), placement.edge),
-        cloud: withinRange(holds.cloud.add(Math.max(0, wanted - serving), time.now), placement.cloud),
+        edge: guarded("edge", holds.edge.add(wanted, time.now)),
+        cloud: guarded("cloud", holds.cloud.add(Math.max(0, wanted - serving), time.now)),
       });
     }
     for (const name of this.#holds.keys()) if (!targets.has(name)) this.#holds.delete(name);
@@ -94,6 +102,11 @@ export class ReplicaScaling {
   reasonFor(deployment: string): string {
     const demand = this.#demands.get(deployment) ?? NO_DEMAND;
     return `${demandWords(roundedDemand(demand))} → ${counted(replicasFor(demand), "replica")}`;
+  }
+
+  /** Whether replicas of the deployment of this kind are kept at `now` because their number fell too early. */
+  isThrashing(deployment: string, kind: NodeKind, now: number): boolean {
+    return this.#holds.get(deployment)?.guards[kind].isHolding(now) === true;
   }
 
   /** The most requests of the last while that had to be executed at once for the deployment; 0 without demand. */
@@ -118,7 +131,8 @@ export class ReplicaScaling {
   #holdsOf({ name, status }: FleetDeployment, now: number): Holds {
     let holds = this.#holds.get(name);
     if (!holds) {
-      holds = { edge: new PeakHold(this.#holdMs), cloud: new PeakHold(this.#holdMs) };
+      const guards = { edge: new ThrashGuard(), cloud: new ThrashGuard() };
+      holds = { edge: new PeakHold(this.#holdMs), cloud: new PeakHold(this.#holdMs), guards };
       holds.edge.add(status?.findings.edge.wanted ?? 0, now);
       holds.cloud.add(status?.findings.cloud.wanted ?? 0, now);
       this.#holds.set(name, holds);

@@ -254,6 +254,33 @@ describe("the steps that write statuses", () => {
     expect(stepsOf(recorded(digits(2), { placements }), { placements })).toEqual([]);
   });
 
+  it.each([
+    [false, "ScaledUp", "edge replicas 1 → 2, its maximum: demand 37/s"],
+    [
+      true,
+      "Thrashing",
+      "edge replicas 1 → 2, its maximum: demand 37/s; their number fell less than 10 minutes ago, and now stays for 30 minutes",
+    ],
+  ])("say what demand changed; that replicas came back too soon: %s", (isThrashing, reason, message) => {
+    const placement = { edge: { min: 1, max: 2 } };
+    const spec = aDeployment({ name: "digits", model: "digits", version: 1, placement });
+    const deployment = recorded(spec, { placements: [on(a)] });
+    const fleet = aFleet({
+      nodes: [a, b],
+      versions: [aVersion("digits", 1)],
+      deployments: [deployment],
+      placements: [on(a)],
+    });
+    const asking = { ...context, targets: new Map([["digits", { edge: 2, cloud: 0 }]]) };
+    const findings = findingsOf(fleet, planFleet(fleet, asking), asking);
+    const scaling = { reasonFor: () => "demand 37/s", isThrashing: () => isThrashing };
+    expect(statusSteps(fleet, findings, scaling)[0]?.events).toContainEqual({
+      type: isThrashing ? "Warning" : "Normal",
+      reason,
+      message,
+    });
+  });
+
   it("write the same findings again for a new generation", () => {
     const placements = [on(a), on(b)];
     const next = { ...recorded(digits(2), { placements }), generation: 2 };

@@ -75,6 +75,58 @@ describe("the number of replicas that demand asks for", () => {
     expect(targetsOver(digits(counts), [[0, rate]])[0]?.cloud).toBe(expected);
   });
 
+  it("does not shrink for 30 minutes when it grew again within 10 minutes of shrinking", () => {
+    const clouds = targetsOver(digits({ min: 1, max: 8 }), [
+      [0, 30],
+      [70, 10],
+      [140, 10],
+      [200, 30],
+      [300, 10],
+      [1_900, 10],
+      [2_001, 10],
+      [2_070, 10],
+    ]).map((target) => target?.cloud);
+    expect(clouds).toEqual([6, 3, 3, 6, 6, 6, 3, 3]);
+  });
+
+  it.each([
+    [
+      "grows again later than that",
+      [
+        [0, 30],
+        [70, 10],
+        [700, 30],
+        [770, 10],
+      ],
+      [6, 3, 6, 3],
+    ],
+    [
+      "shrank to none",
+      [
+        [0, 30],
+        [70, 0],
+        [80, 30],
+        [150, 0],
+      ],
+      [6, 0, 6, 0],
+    ],
+  ] as const)("shrinks as ever where it %s", (_, steps, expected) => {
+    expect(targetsOver(digits({ max: 8 }), steps).map((target) => target?.cloud)).toEqual(expected);
+  });
+
+  it("does not take a minimum that is raised and lowered for thrashing", () => {
+    const scaling = new ReplicaScaling(HOLD_MS);
+    const numbers = [1, 4, 1, 4, 1].map((min, at) => {
+      const fleet = aFleet({
+        nodes: [edge],
+        versions: [aVersion("digits", 1)],
+        deployments: [digits({ min, max: 8 })],
+      });
+      return scaling.update(fleet, ofRate(1), { now: NOW + at * 70_000, timings: TIMINGS }).get("digits")?.cloud;
+    });
+    expect(numbers).toEqual([1, 4, 1, 4, 1]);
+  });
+
   it("begins with what is recorded, so that a new leader takes nothing away for a minute", () => {
     const clouds = targetsOver(digits({ min: 0, max: 8 }, { recorded: 5 }), [
       [0, 1],
