@@ -193,6 +193,7 @@ export async function composeControlPlane(
     catalog: postgres.catalog,
     artifacts,
     check: new CheckProcess({ clock }),
+    keys,
     clock,
     logger,
     random,

@@ -109,6 +109,7 @@ async function composeLocked(
       { engines: () => engines.offer() },
     ),
     telemetry: metrics,
+    signingKeys: config.signingKeys,
     keyRotation: new KeyRotation({ identity, keys: store, logger }),
     clock,
     random,

@@ -5,7 +5,9 @@ import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { z } from "zod";
 import { messageOf } from "../shared/base/errors.ts";
 import { bodiesMiB, bodyMiB, flag, httpUrl, logLevel, origins, port } from "../shared/config/setting-types.ts";
+import { readSigningKeys } from "./adapters/filesystem/signing-keys.ts";
 import { proxyFor } from "./adapters/system/proxy-setting.ts";
+import type { TrustedKeys } from "./core/placements/trust.ts";
 import { type EngineSetting, parseEngine } from "../shared/text/engine-setting.ts";
 import { MAX_ENGINES } from "../shared/protocol/messages.ts";
 import { NODE_NAME } from "../shared/protocol/join-messages.ts";
@@ -26,6 +28,13 @@ const settings = z.object({
     .optional()
     .describe(
       "File of the authorities by which the node verifies its control plane where its join token pins no key, PEM. Default: those of the machine, with NODE_EXTRA_CA_CERTS.",
+    ),
+  SKERRY_SIGNING_KEYS_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "File of the public keys that sign versions, one a line: the node then runs nothing that none of them has signed, and no release that was withdrawn. Default: it runs what its control plane says.",
     ),
   SKERRY_JOIN_TOKEN: z
     .string()
@@ -112,6 +121,8 @@ export interface Config {
   readonly url: string | undefined;
   readonly joinToken: JoinToken | undefined;
   readonly podTokenFile: string | undefined;
+  /** Undefined: versions need not be signed. */
+  readonly signingKeys: TrustedKeys | undefined;
   /** Certificates, PEM; undefined: those of the machine. */
   readonly authorities: string | undefined;
   readonly name: string;
@@ -152,6 +163,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
   const complaints = parsed.success ? [] : parsed.error.issues.map(complaint);
   const token = readToken(given, complaints);
   const authorities = readAuthorities(given, complaints);
+  const signingKeys = readKeys(given, complaints);
   if (!parsed.success || complaints.length > 0)
     throw new Error(`the node cannot start with these settings:\n${complaints.join("\n")}`);
   const { data } = parsed;
@@ -161,6 +173,7 @@ export function readConfig(env: NodeJS.ProcessEnv, args: readonly string[] = [])
     joinToken: token,
     podTokenFile: data.SKERRY_POD_TOKEN_FILE,
     authorities,
+    signingKeys,
     name: data.SKERRY_NODE_NAME,
     kind: data.SKERRY_POD_TOKEN_FILE === undefined ? data.SKERRY_NODE_KIND : "cloud",
     localHost: data.SKERRY_LOCAL_HOST,
@@ -227,6 +240,17 @@ function readToken(env: NodeJS.ProcessEnv, complaints: string[]): JoinToken | un
       "  SKERRY_JOIN_TOKEN: not a join token. One looks like skj1.<pin>.<key set>.<id>.<secret>, on one line.",
     );
   return token;
+}
+
+function readKeys(env: NodeJS.ProcessEnv, complaints: string[]): TrustedKeys | undefined {
+  const file = env["SKERRY_SIGNING_KEYS_FILE"];
+  if (file === undefined || file === "") return undefined;
+  try {
+    return readSigningKeys(file);
+  } catch (error) {
+    complaints.push(`  SKERRY_SIGNING_KEYS_FILE: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 function readAuthorities(env: NodeJS.ProcessEnv, complaints: string[]): string | undefined {

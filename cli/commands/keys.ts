@@ -6,8 +6,23 @@ import type { KeyOptions, RotateOptions } from "../actions/access/keys.ts";
 
 const actions = () => import("../actions/access/keys.ts");
 
-/** `skerry keys …`. */
+/** `skerry keys …` and `skerry signing-keys …`. */
 export function registerKeys(program: Command, shell: CommandRunner): void {
+  const signing = program
+    .command("signing-keys")
+    .description("keys that sign versions of models, for nodes that run no others");
+  withExamples(
+    signing
+      .command("generate")
+      .description("make a key: FILE is for those who publish, FILE.pub for nodes")
+      .argument("<file>", "where the private key goes; it must not be there")
+      .action((file: string, _options: object, command: Command) =>
+        shell.run(command, async (run) =>
+          (await import("../actions/access/signing-keys.ts")).generateSigningKey(run, file),
+        ),
+      ),
+    "skerry signing-keys generate release.key",
+  );
   const keys = program.command("keys").description("API keys and their roles (needs an admin key)");
   withExamples(
     keys

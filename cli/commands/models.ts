@@ -33,10 +33,17 @@ export function registerModels(program: Command, shell: CommandRunner): void {
         "--check <samples>",
         "an .npz file with inputs and the outputs that they gave in training, under the model's names: serve the version and compare",
       )
+      .option("--sign <file>", "sign the version with the private key in this file when it is ready")
+      .option(
+        "--floor <version>",
+        "with --sign: versions below this one are withdrawn on every node that has taken this one (default: none)",
+        wholeNumber(0),
+      )
       .action((file: string, options: PushOptions, command: Command) =>
         shell.run(command, async (run) => (await transfers()).pushModel(run, file, options)),
       ),
     "skerry models push digits.onnx --model digits --metric accuracy=0.97 --alias champion --wait",
+    "skerry models push digits.onnx --model digits --sign release.key --floor 3",
   );
   withExamples(
     models

@@ -14,6 +14,8 @@ export interface JoinOptions {
   readonly localPort?: number;
   readonly localHost?: string;
   readonly localKeys?: string;
+  /** File of public keys. */
+  readonly signingKeys?: string;
   readonly kind: string;
   /** `openai=URL` or `oip=URL`, with options after a comma. */
   readonly engine?: readonly string[];
@@ -64,11 +66,12 @@ const HERE = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 /** Options go before the environment. Beyond this machine the node takes no request without a key, so that is said at once. */
 export function localSettings(
   run: CommandContext,
-  { localHost, localKeys, engine }: JoinOptions,
+  { localHost, localKeys, signingKeys, engine }: JoinOptions,
 ): Readonly<Record<string, string>> {
   const { env, cwd } = run.processEnv;
   const host = localHost ?? env["SKERRY_LOCAL_HOST"];
   const keys = localKeys === undefined ? env["SKERRY_LOCAL_KEYS_FILE"] : resolve(cwd, localKeys);
+  const signing = signingKeys === undefined ? env["SKERRY_SIGNING_KEYS_FILE"] : resolve(cwd, signingKeys);
   const url = env["SKERRY_LOCAL_URL"];
   const engines =
     engine === undefined
@@ -82,6 +85,7 @@ export function localSettings(
   return {
     ...(host !== undefined && { SKERRY_LOCAL_HOST: host }),
     ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: keys }),
+    ...(signing !== undefined && { SKERRY_SIGNING_KEYS_FILE: signing }),
     ...(url !== undefined && { SKERRY_LOCAL_URL: url }),
     ...(engines !== undefined && { SKERRY_ENGINES: engines }),
   };

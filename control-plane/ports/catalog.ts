@@ -2,6 +2,7 @@ import type { DeploymentSpec } from "../../shared/api/v1/deployments.ts";
 import type { Model, ModelVersion } from "../../shared/api/v1/models.ts";
 import type { BundleFile, Runtime } from "../../shared/protocol/bundle.ts";
 import type { Manifest, TensorSpec } from "../../shared/protocol/manifest.ts";
+import type { Release } from "../../shared/protocol/release.ts";
 import type { Actor } from "./audit.ts";
 import type { NewEvent } from "./events.ts";
 
@@ -119,6 +120,11 @@ export interface CatalogStore {
   /** Creates or moves; `ifMatch` is the version it must stand at now (null: must not exist). Throws `NOT_FOUND`, `STALE_ETAG`, `CONFLICT` (version not ready). */
   moveAlias(
     move: { model: string; alias: string; version: number; ifMatch: number | null | undefined },
+    context: { actor: Actor; event: NewEvent },
+  ): Promise<void>;
+  /** Keeps what a version's signer says of it, in place of what was said before. Throws `CONFLICT` when it has not this artifact, or is not ready. */
+  signVersion(
+    signed: { model: string; version: number; artifact: string; release: Release },
     context: { actor: Actor; event: NewEvent },
   ): Promise<void>;
   /** Throws `NOT_FOUND`, and `CONFLICT` naming what needs it. Its number is never given again. */

@@ -5,6 +5,7 @@ import type { Random } from "../../shared/base/random.ts";
 import type { Capabilities } from "../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../core/placements/local-placement.ts";
 import { whyIncompatible } from "../core/compatibility.ts";
+import type { TrustedKeys } from "../core/placements/trust.ts";
 import type { ArtifactDisk, StateFile } from "../ports/disk.ts";
 import type { Dialer } from "../ports/channels.ts";
 import type { SystemProbe } from "../ports/machine.ts";
@@ -34,6 +35,8 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Left out: the node takes versions that nobody signed. */
+  readonly signingKeys?: TrustedKeys | undefined;
   /** Left out: the node's key stays. */
   readonly keyRotation?: KeyRotation;
   /** Called once, when the control plane has said that this node's identity is void. */

@@ -9,6 +9,8 @@ export interface NodeState {
   readonly desired: DesiredState;
   /** No longer wanted, but serving until the deployment's next placement is ready: a restart in between loses nothing. */
   readonly retained: readonly DesiredPlacement[];
+  /** The highest floor of a release that was accepted, by model. Left out: none. */
+  readonly floors?: Readonly<Record<string, number>> | undefined;
   /** Artifacts that served before and are kept for a way back, newest first. */
   readonly previous: readonly string[];
 }

@@ -3,6 +3,7 @@ import { withoutControls } from "../base/plain-text.ts";
 import { ENGINE_APIS, MAX_ENGINE_MODEL_CHARACTERS } from "../text/engine-model.ts";
 import { placementFailure, placementState, runSharing } from "./placement.ts";
 import { digest } from "./manifest.ts";
+import { release } from "./release.ts";
 
 /**
  * The catalog of JSON messages on the control channel, and the handshake of all three channels.
@@ -104,6 +105,8 @@ export const desiredPlacement = z.looseObject({
   /** Names that callers may use for the version, sorted; absent: none. A later control plane may send more of them. */
   aliases: z.array(z.string()).optional(),
   artifact: digest,
+  /** What the signer of the version says of it; absent: it is not signed. */
+  release: release.optional(),
   want: z.enum(["serve", "hold"]),
   residency: z.enum(["any", "edge-only", "cloud-only"]),
   limits: z.looseObject({

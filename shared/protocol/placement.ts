@@ -44,6 +44,7 @@ export const PLACEMENT_FAILURES = {
   WARMUP_TIMEOUT: "the warm run did not end within its time limit and was killed: the model hangs or is far too slow",
   OUT_OF_MEMORY: "the model used more memory than its limit and was stopped",
   HOST_CRASHED: "the process that ran the model kept crashing",
+  SIGNATURE_INVALID: "the node takes only versions that one of its keys has signed, and no release that was withdrawn",
   ENGINE_AWAY: "the engine beside the node does not answer, or does not offer the model",
   ENGINE_CONFIG: "the node is set up so that it cannot ask its engine, such as with a key file that cannot be read",
 } as const;

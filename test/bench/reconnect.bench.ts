@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import pg from "pg";
 import { startTestDatabase } from "../support/postgres/postgres.ts";
@@ -14,6 +15,7 @@ import { NodeSwarm } from "./support/node-swarm.ts";
  *
  *   npm run bench -- reconnect
  *   NODES=200 OUTAGE_SECONDS=10 npm run bench -- reconnect
+ *   TLS=1 npm run bench -- reconnect
  */
 const { env } = process;
 const SIZE: FleetSize = { nodes: Number(env["NODES"] ?? 1_000), placementsPerNode: 1, deployments: 10 };
@@ -23,7 +25,7 @@ const PATIENCE_MS = 120_000;
 const now = (): number => performance.timeOrigin + performance.now();
 
 const database = await startTestDatabase();
-const cluster = await SkerryCluster.start(database.url);
+const cluster = await SkerryCluster.start(database.url, env["TLS"] === "1" ? { SKERRY_TLS: "own" } : {});
 // Rows are written while nobody reads them; the first start has made the tables.
 await cluster.controlPlane.stop();
 const { publicKey, privateKey } = generateKeyPairSync("ed25519");
@@ -32,7 +34,8 @@ cluster.restartControlPlane();
 await until("the control plane has started", () => isUp("/readyz?for=admin"), PATIENCE_MS);
 const swarm = await NodeSwarm.start({
   ...SIZE,
-  url: `ws://127.0.0.1:${cluster.port}`,
+  url: cluster.url.replace(/^http/, "ws"),
+  ...(env["TLS"] === "1" && { authorities: readFileSync(cluster.authorityFile, "utf8") }),
   cpId,
   privateKey: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
   checkout: path.resolve(import.meta.dirname, "../.."),

@@ -10,6 +10,7 @@ import { HttpJoinClient } from "../../edge-node/adapters/system/http-join-client
 import { MachineProbe } from "../../edge-node/adapters/system/machine-probe.ts";
 import { pinnedConnect } from "../../edge-node/adapters/system/pinned-connect.ts";
 import { WebSocketDialer } from "../../edge-node/adapters/websocket/dialer.ts";
+import type { TrustedKeys } from "../../edge-node/core/placements/trust.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import type { Capabilities, DesiredPlacement } from "../../shared/protocol/messages.ts";
 import { parseJoinToken } from "../../shared/protocol/proofs.ts";
@@ -36,7 +37,11 @@ export class TestAgent {
   }
 
   /** Joins first, when the folder has no identity yet. */
-  static async start(controlPlane: FakeControlPlane, stateDir?: string): Promise<TestAgent> {
+  static async start(
+    controlPlane: FakeControlPlane,
+    stateDir?: string,
+    more: { readonly signingKeys?: TrustedKeys } = {},
+  ): Promise<TestAgent> {
     const directory = stateDir ?? (await newStateDir());
     const store = new IdentityFiles(directory);
     const [clock, random, logger] = [systemClock, seededRandom(7), silentLogger];
@@ -60,6 +65,7 @@ export class TestAgent {
         clock,
         random,
         logger,
+        ...more,
         onRemoved: () => undefined,
       });
     });

@@ -4,6 +4,7 @@ import { usageFailure } from "../../failure.ts";
 import { encoderLine } from "../../models/encoder-line.ts";
 import { findFiles, type LocalBundle } from "../../models/find-files.ts";
 import { moveAlias, pushVersion, waitForCheck } from "../../models/push-version.ts";
+import { readSigner, signVersion } from "../../models/sign-version.ts";
 import { checkSamples } from "../../models/samples/check-samples.ts";
 import { readSamples, type Samples } from "../../models/samples/read-samples.ts";
 import { parseModelReference } from "../../models/reference.ts";
@@ -25,10 +26,17 @@ export interface PushOptions {
   readonly alias?: string;
   /** A file of `numpy.savez` with inputs and the outputs that the trainer saw. */
   readonly check?: string;
+  /** File of the private key that signs the version. */
+  readonly sign?: string;
+  /** The oldest release that nodes still take when they have taken this one. */
+  readonly floor?: number;
 }
 
 export async function pushModel(run: CommandContext, file: string, options: PushOptions): Promise<void> {
   const metrics = parseMetrics(options.metric ?? {});
+  if (options.floor !== undefined && options.sign === undefined)
+    throw usageFailure("--floor is part of a signature", "name the key with --sign");
+  const signer = options.sign === undefined ? undefined : readSigner(options.sign);
   if (options.model !== undefined) nameOf(options.model);
   const found = await findFiles(file, options.main);
   const model = nameOf(options.model ?? found.name ?? missingName(file));
@@ -44,7 +52,7 @@ export async function pushModel(run: CommandContext, file: string, options: Push
       : `${name} has the same bytes already: nothing was sent.`,
   );
   // An alias may only name a version that is ready, and only such a version can be run, so both imply the wait.
-  if (run.globals.wait || options.alias !== undefined || samples !== undefined) {
+  if (run.globals.wait || options.alias !== undefined || samples !== undefined || signer) {
     pushed = await waitForCheck(run, api, pushed);
     run.output.say(`${name} is ready.`);
     for (const output of pushed.version.outputs) sayClasses(run, output);
@@ -54,6 +62,11 @@ export async function pushModel(run: CommandContext, file: string, options: Push
     sayEngine(run, pushed.version);
   }
   if (samples !== undefined) await checkSamples(run, api, pushed.version, samples);
+  if (signer) {
+    const signed = await signVersion(api, pushed.version, { bundle, signer, floor: options.floor ?? 0 }, run.signal);
+    pushed = { ...pushed, ...signed };
+    run.output.say(`${name} is signed by the key ${signed.keyId}.`);
+  }
   if (options.alias !== undefined) {
     const { moved, from } = await moveAlias(api, { model, alias: options.alias, version: pushed.version.version });
     run.output.say(

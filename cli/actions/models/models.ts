@@ -1,3 +1,4 @@
+import { keyIdOf } from "../../../shared/protocol/release.ts";
 import { placement, type Placement } from "../../../shared/api/v1/deployments.ts";
 import { model, type Model, modelVersion, type ModelVersion } from "../../../shared/api/v1/models.ts";
 import { readList } from "../../api/lists.ts";
@@ -142,6 +143,7 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
           ["Digest", of.digest],
           ...(of.files.length > 1 ? filesFields(of) : []),
           ["Artifact", of.artifact ?? ""],
+          ["Signed", signedBy(of)],
           ["Uploaded", `${formatSince(of.createdAt, Date.now())} ago`],
         ],
         paint,
@@ -166,6 +168,14 @@ export async function inspectVersion(run: CommandContext, reference: string): Pr
       return tensors.length === 0 ? head : `${head}\n\n${signature}`;
     },
   });
+}
+
+/** Nodes that hold no keys of signers run what is unsigned too. */
+function signedBy({ release, state }: ModelVersion): string {
+  if (release === undefined) return state === "ready" ? "UNSIGNED" : "";
+  const { publicKey, counter, floor } = release;
+  const withdrawn = floor > 0 ? `, versions below ${floor} withdrawn` : "";
+  return `by the key ${keyIdOf(publicKey)}, release ${counter}${withdrawn}`;
 }
 
 const MAX_CLASSES_SHOWN = 10;

@@ -18,6 +18,7 @@ import {
   renderSettings,
   renderUnit,
   SETTINGS_FILE,
+  SIGNING_KEYS_FILE,
   STATE_FOLDER,
   UNIT,
   UNIT_FILE,
@@ -134,13 +135,21 @@ async function settingsOf(
 /** Writes them for root alone. The list of keys holds no secret, and the service's user has to read it. */
 async function writeSettings(run: CommandContext, settings: Readonly<Record<string, string>>): Promise<void> {
   await mkdir(path.dirname(SETTINGS_FILE), { recursive: true, mode: 0o755 });
-  const { SKERRY_LOCAL_KEYS_FILE: keys } = settings;
+  const { SKERRY_LOCAL_KEYS_FILE: keys, SKERRY_SIGNING_KEYS_FILE: signing } = settings;
+  if (signing !== undefined && signing !== SIGNING_KEYS_FILE) {
+    await copyFile(signing, SIGNING_KEYS_FILE);
+    await chmod(SIGNING_KEYS_FILE, 0o644);
+  }
   if (keys !== undefined && keys !== KEYS_FILE) {
     await copyFile(keys, KEYS_FILE);
     await chmod(KEYS_FILE, 0o644); // a copy has the mode of its source, which is 0600
     run.output.say(`copied ${keys} to ${KEYS_FILE}, which the service reads again when it changes`);
   }
-  const own = { ...settings, ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: KEYS_FILE }) };
+  const own = {
+    ...settings,
+    ...(keys !== undefined && { SKERRY_LOCAL_KEYS_FILE: KEYS_FILE }),
+    ...(signing !== undefined && { SKERRY_SIGNING_KEYS_FILE: SIGNING_KEYS_FILE }),
+  };
   await writeFile(SETTINGS_FILE, renderSettings(own), { mode: 0o600 });
 }
 

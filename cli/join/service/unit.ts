@@ -4,6 +4,7 @@ export const UNIT = "skerry-node";
 export const UNIT_FILE = `/etc/systemd/system/${UNIT}.service`;
 export const SETTINGS_FILE = "/etc/skerry/node.env";
 export const KEYS_FILE = "/etc/skerry/local.keys";
+export const SIGNING_KEYS_FILE = "/etc/skerry/signing.keys";
 /** systemd keeps it in /var/lib/private, where the service's own user alone gets at it. */
 export const STATE_FOLDER = "/var/lib/skerry";
 

@@ -6,11 +6,13 @@ import type { Random } from "../../../shared/base/random.ts";
 import type { BundleFile } from "../../../shared/protocol/bundle.ts";
 import type { ArtifactStore, ModelCheck } from "../../ports/artifacts.ts";
 import type { CatalogStore } from "../../ports/catalog.ts";
+import type { Keys } from "../../ports/keys.ts";
 import type { Actor } from "../../ports/audit.ts";
 import { ArtifactScrub } from "./artifact-scrub.ts";
 import { CatalogChecks } from "./catalog-checks.ts";
 import { chooseFile } from "./choose-file.ts";
 import { reclaimFiles } from "./catalog-reclaim.ts";
+import { Releases } from "./releases.ts";
 import { UploadJanitor } from "./upload-janitor.ts";
 import { Uploads } from "./uploads.ts";
 import type { IfMatch } from "../deployments/if-match.ts";
@@ -35,6 +37,7 @@ export interface ArtifactDownload {
  */
 export class ModelCatalog {
   readonly uploads: Uploads;
+  readonly releases: Releases;
   readonly #catalog: CatalogStore;
   readonly #artifacts: ArtifactStore;
   readonly #checks: CatalogChecks;
@@ -45,11 +48,13 @@ export class ModelCatalog {
     catalog: CatalogStore;
     artifacts: ArtifactStore;
     check: ModelCheck;
+    keys: Pick<Keys, "verify">;
     clock: Clock;
     random: Random;
     logger: Logger;
   }) {
     this.#catalog = parts.catalog;
+    this.releases = new Releases(parts);
     this.#artifacts = parts.artifacts;
     this.#scrub = new ArtifactScrub(parts);
     this.#checks = new CatalogChecks({ ...parts, onStored: (sha256s) => this.#scrub.arrived(sha256s) });

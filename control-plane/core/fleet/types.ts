@@ -1,3 +1,4 @@
+import type { Release } from "../../../shared/protocol/release.ts";
 import type { DeploymentFindings, DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../../shared/api/v1/explain.ts";
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
@@ -126,6 +127,8 @@ export interface FleetVersion {
   readonly encoder?: EncoderModel | undefined;
   /** Of a model that an engine beside a node executes. */
   readonly engine?: EngineModel | undefined;
+  /** What its signer says of it; undefined: it is not signed. */
+  readonly release?: Release | undefined;
   readonly createdAt?: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

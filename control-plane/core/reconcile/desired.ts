@@ -55,6 +55,7 @@ function desiredPlacement(
     version: String(placement.version),
     ...(aliases !== undefined && { aliases: aliases.slice(0, MAX_ALIASES_PER_VERSION) }),
     artifact: version.artifact,
+    ...(version.release && { release: version.release }),
     want,
     residency,
     limits: {

@@ -16,6 +16,7 @@ const memorySchema = z.object({
   desired: z.object({ cordoned: z.boolean(), placements: z.array(desiredPlacement) }),
   retained: z.array(desiredPlacement).default([]),
   previous: z.array(digest).default([]),
+  floors: z.record(z.string(), count).optional(),
 });
 
 const fileSchema = z.object({ v: z.literal(1), sha256: z.string(), memory: z.string() });

@@ -5,6 +5,7 @@ import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../../core/placements/local-placement.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../core/placements/local-plan.ts";
+import { whyNotTrusted, type TrustedKeys } from "../../core/placements/trust.ts";
 import { previousAfter, stillRetained } from "../../core/placements/retention.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
@@ -19,6 +20,8 @@ interface Parts {
   readonly supervisor: HostSupervisor;
   readonly serving: RequestExecutor;
   readonly disk: ArtifactDisk;
+  /** Undefined: the node takes versions that nobody signed. */
+  readonly signingKeys?: TrustedKeys | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends transfers that no placement waits for: others are behind them, and their files may be about to go. */
@@ -156,15 +159,19 @@ export class Executor {
       const { placements, supervisor } = this.#parts;
       const isHere = complete.has(spec.artifact);
       const placement = placements.all().get(spec.placementId);
-      if (!placement) return placements.add(spec, { isHere });
-      placement.adopt(spec, { isHere });
-      supervisor.limitsChanged(placement);
+      if (placement) placement.adopt(spec, { isHere });
+      else placements.add(spec, { isHere });
+      this.#judge(spec);
+      if (placement) supervisor.limitsChanged(placement);
     },
-    "await-transfer": ({ placement }) => this.#find(placement)?.becomeOffered(),
+    "await-transfer": ({ placement }) => {
+      this.#find(placement)?.becomeOffered();
+      this.#judge(placement);
+    },
     stage: ({ placement }) => this.#find(placement)?.becomeStaged(),
     "start-host": ({ placement }) => {
       const found = this.#find(placement);
-      if (found) this.#parts.supervisor.start(found);
+      if (found && this.#judge(placement)) this.#parts.supervisor.start(found);
     },
     "stop-host": ({ placement }) => {
       const found = this.#find(placement);
@@ -172,6 +179,38 @@ export class Executor {
     },
     forget: ({ placement }) => this.#find(placement)?.becomeGone(),
   };
+
+  /**
+   * Whether the node may hold and run what a placement asks for, by its keys. What it may not becomes `failed` before a byte
+   * is fetched or a process started, and a host that runs it ends.
+   */
+  #judge(spec: DesiredPlacement): boolean {
+    const { signingKeys: keys, memory, supervisor, clock, logger } = this.#parts;
+    const found = this.#find(spec);
+    if (keys === undefined || !found) return true;
+    const { model, release } = found.spec;
+    const floor = memory.current.floors?.[model] ?? 0;
+    const why = whyNotTrusted(found.spec, { keys, floor });
+    if (why === undefined) {
+      found.retryAfter("SIGNATURE_INVALID");
+      if (release && release.floor > floor) void this.#raiseFloor(model, release.floor);
+      return true;
+    }
+    logger.warn({ placement: spec.placementId, why }, "a version is not taken");
+    if (found.hostState !== "none") supervisor.stop(found, DRAIN_MS);
+    else if (found.state === "offered" || found.state === "staged")
+      found.becomeFailed({ code: "SIGNATURE_INVALID", detail: why }, clock.now());
+    return false;
+  }
+
+  async #raiseFloor(model: string, floor: number): Promise<void> {
+    const { memory, logger } = this.#parts;
+    await memory
+      .update((old) => ({ ...old, floors: { ...old.floors, [model]: Math.max(floor, old.floors?.[model] ?? 0) } }))
+      .catch((error: unknown) =>
+        logger.warn({ error: messageOf(error) }, "the oldest release that is taken could not be written"),
+      );
+  }
 
   #find({ placementId }: DesiredPlacement): LocalPlacement<ModelHost> | undefined {
     return this.#parts.placements.all().get(placementId);

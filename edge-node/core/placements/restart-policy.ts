@@ -55,5 +55,5 @@ export class RestartSchedule {
 
 /** Whether the same bytes on the same machine may do better later. The others fail for what the model is. */
 function isTransient(code: PlacementFailure): boolean {
-  return code !== "LOAD_FAILED" && code !== "WARMUP_FAILED" && code !== "INCOMPATIBLE";
+  return code !== "SIGNATURE_INVALID" && code !== "LOAD_FAILED" && code !== "WARMUP_FAILED" && code !== "INCOMPATIBLE";
 }

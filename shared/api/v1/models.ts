@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { release } from "../../protocol/release.ts";
 import {
   bundleFile,
   MAX_BUNDLE_BYTES,
@@ -95,6 +96,11 @@ export const modelVersion = z
       .default(null)
       .describe(
         "Of a version that an engine beside a node executes: its name there; null of others, and before the check.",
+      ),
+    release: release
+      .optional()
+      .describe(
+        "What its signer says of it: release counter, oldest release that is still taken, key and signature. Absent: it is not signed.",
       ),
     labels: labelMap,
     /** What the author claims of the version, e.g. accuracy. */

@@ -13,6 +13,8 @@ export interface SwarmOptions extends FleetSize {
   readonly checkout: string;
   /** Dial again after a close, as a node does. */
   readonly reconnects?: boolean;
+  /** PEM of the authority of a control plane with TLS. */
+  readonly authorities?: string;
 }
 
 /** What it does when asked. */

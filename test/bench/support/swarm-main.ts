@@ -112,7 +112,7 @@ async function open(node: number, onReady: () => void = () => undefined): Promis
       sign: (text) => sign(null, Buffer.from(text), key).toString("base64url"),
     },
     agentVersion: "0.1.0",
-    connect: (url, abort) => pinnedConnect({ pin: "none", isNetworkTrusted: false }, url, abort),
+    connect: (url, abort) => pinnedConnect({ ...options, pin: "none", isNetworkTrusted: false }, url, abort),
     clock,
   });
   const ids = Array.from({ length: options.placementsPerNode }, (_, slot) => placementIdOf(node, slot));

@@ -267,6 +267,11 @@ describe("the commands of the pages", () => {
     expect(await run("skerry deployments get writer")).toContain("writer-large answers");
   }, 120_000);
 
+  it("docs/models.md: a signed version", async () => {
+    const [, block = ""] = await blocksOf("docs/models.md", ["sh"]);
+    expect(await run(block)).toContain("by the key ");
+  });
+
   it("docs/models.md: an upload by curl", async () => {
     const [block = ""] = await blocksOf("docs/models.md", ["sh"]);
     await writeFile(path.join(directory, "model.onnx"), largeModel(4, 1));

@@ -1,3 +1,4 @@
+import { keys } from "../../../control-plane/adapters/system/ed25519.ts";
 import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -66,7 +67,7 @@ export class CatalogRig {
   start(check: ModelCheck = new CheckProcess({ clock: systemClock })): ModelCatalog {
     const { rows, artifacts, clock } = this;
     const random = seededRandom(this.#started.length + 1);
-    const catalog = new ModelCatalog({ catalog: rows, artifacts, check, clock, random, logger: silentLogger });
+    const catalog = new ModelCatalog({ catalog: rows, artifacts, check, keys, clock, random, logger: silentLogger });
     catalog.start();
     this.#started.push(catalog);
     return catalog;

@@ -224,6 +224,12 @@ export class FakeCatalogStore implements CatalogStore {
     return null;
   }
 
+  async signVersion({ model, version, release }: Parameters<CatalogStore["signVersion"]>[0]): Promise<void> {
+    const key = `${model}:${version}`;
+    const found = this.versions.get(key);
+    if (found) this.versions.set(key, { ...found, release });
+  }
+
   #put(model: Model): Model {
     this.models.set(model.name, model);
     return model;

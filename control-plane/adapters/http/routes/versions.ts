@@ -9,6 +9,7 @@ import {
   unfinishedUpload,
   versionDiff,
 } from "../../../../shared/api/v1/models.ts";
+import { release } from "../../../../shared/protocol/release.ts";
 import { MAX_PATH_CHARACTERS } from "../../../../shared/protocol/bundle.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import { placementLabels } from "../../../app/deployments/placement-dto.ts";
@@ -23,6 +24,10 @@ const TAG = "Versions";
 const PATH = "/api/v1/models/{model}/versions";
 
 const fileQuery = z.strictObject({ file: z.string().max(MAX_PATH_CHARACTERS).optional() });
+
+async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
 
 export function versionRoutes({
   catalog,
@@ -132,6 +137,35 @@ export function versionRoutes({
           ETag: `"sha256:${file.sha256}"`,
         };
         return { stream: bytes, headers };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: `${PATH}/{version}/manifest`,
+      summary: "The manifest of a version that is ready: the canonical JSON whose SHA-256 is its `artifact`",
+      tag: TAG,
+      action: "models.read",
+      params: versionParams,
+      streams: ["application/json"],
+      statuses: [200],
+      async handle({ params }) {
+        const bytes = new TextEncoder().encode(await catalog.releases.manifest(params.model, params.version));
+        const headers = { "Content-Type": "application/json", "Content-Length": String(bytes.byteLength) };
+        return { stream: oneOf(bytes), headers };
+      },
+    }),
+    defineRoute({
+      method: "PUT",
+      path: `${PATH}/{version}/release`,
+      summary: "Keep what the signer of a version says of it: nodes that hold his key take no other versions",
+      tag: TAG,
+      action: "models.write",
+      params: versionParams,
+      body: release,
+      answer: modelVersion,
+      statuses: [200],
+      async handle({ params, body, actor }) {
+        return { body: await catalog.releases.sign(params.model, params.version, body, actor) };
       },
     }),
     defineRoute({

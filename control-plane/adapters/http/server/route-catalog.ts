@@ -1,4 +1,5 @@
 import type { ModelCatalog } from "../../../app/catalog/model-catalog.ts";
+import type { Releases } from "../../../app/catalog/releases.ts";
 import type { Uploads } from "../../../app/catalog/uploads.ts";
 
 /** What the routes need of the model catalog. */
@@ -15,4 +16,6 @@ export type Catalog = Pick<
   | "getVersion"
   | "moveAlias"
   | "artifact"
-> & { readonly uploads: Pick<Uploads, "declare" | "unfinished" | "progress" | "append" | "complete"> };
+> & { readonly releases: Pick<Releases, "manifest" | "sign"> } & {
+  readonly uploads: Pick<Uploads, "declare" | "unfinished" | "progress" | "append" | "complete">;
+};

@@ -14,6 +14,7 @@ import { moveAlias, type AliasMove } from "./alias-writes.ts";
 import { toModel, toModelVersion, toUploadRow, WITH_MODEL } from "./catalog-rows.ts";
 import type { Database } from "../database.ts";
 import { setDamage } from "./damage-writes.ts";
+import { signVersion } from "./release-writes.ts";
 import { createModel, declareModel, deleteModel, patchModel, releaseModel } from "./model-writes.ts";
 import { acceptVersion, beginCheck, declareVersion, rejectVersion, type NewVersion } from "./version-writes.ts";
 
@@ -82,6 +83,13 @@ export class PostgresCatalogStore implements CatalogStore {
     const where = { modelName_version: { modelName: model, version } };
     const row = await this.#database.run((client) => client.modelVersion.findUnique({ where }));
     return row && row.state !== "archived" ? toModelVersion(row) : null;
+  }
+
+  signVersion(
+    signed: Parameters<CatalogStore["signVersion"]>[0],
+    context: { actor: Actor; event: NewEvent },
+  ): Promise<void> {
+    return this.#database.transaction((tx) => signVersion(tx, signed, context));
   }
 
   deleteVersion(version: { model: string; version: number }, actor: Actor): Promise<void> {

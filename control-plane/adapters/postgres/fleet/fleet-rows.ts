@@ -14,6 +14,7 @@ import type {
   WantedState,
 } from "../../../../shared/protocol/placement.ts";
 import type { EncoderModel } from "../../../../shared/text/encoder-model.ts";
+import type { Release } from "../../../../shared/protocol/release.ts";
 import type { EngineModel } from "../../../../shared/text/engine-model.ts";
 import type { TextModel } from "../../../../shared/text/text-model.ts";
 import type {
@@ -100,6 +101,7 @@ export interface VersionRow {
   readonly text: string | null;
   readonly encoder: string | null;
   readonly engine: string | null;
+  readonly release: string | null;
   readonly createdAt: number;
   readonly inputs: string;
   readonly outputs: string;
@@ -215,6 +217,7 @@ export function toFleetVersion(
     text: TextModel | undefined;
     encoder: EncoderModel | undefined;
     engine: EngineModel | undefined;
+    release: Release | undefined;
   },
 ): FleetVersion {
   const { model, version, state, artifact, damage, bytes, opset, irVersion, createdAt } = row;

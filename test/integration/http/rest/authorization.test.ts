@@ -25,6 +25,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /api/v1/models/{model}/versions": READ_OWN,
   "GET /api/v1/models/{model}/versions/{version}": READ_OWN,
   "GET /api/v1/models/{model}/versions/{version}/placements": READ_OWN,
+  "GET /api/v1/models/{model}/versions/{version}/manifest": READ_OWN,
+  "PUT /api/v1/models/{model}/versions/{version}/release": CHANGE,
   "GET /api/v1/models/{model}/versions/{version}/diff/{other}": READ_OWN,
   "GET /api/v1/models/{model}/versions/{version}/artifact": READ,
   "GET /api/v1/models/{model}/versions/{version}/upload": CHANGE,

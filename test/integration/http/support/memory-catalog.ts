@@ -12,6 +12,10 @@ export class MemoryCatalog implements Catalog {
   readonly versions = new Map<string, ModelVersion[]>();
   readonly parts = new Map<string, { model: string; version: number; bytes: number; received: Uint8Array }>();
   readonly uploads: Catalog["uploads"] = this;
+  readonly releases: Catalog["releases"] = {
+    manifest: async (model, version) => JSON.stringify({ model, version }),
+    sign: async (model, version, release) => ({ ...(await this.getVersion(model, version)), release }),
+  };
   /** Settles once for every piece of an upload that arrived. */
   onPiece: (bytes: Uint8Array) => void = () => undefined;
   /** A download was given up or never begun. */

@@ -1,0 +1,92 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
+import { digestOf } from "../../shared/base/digest.ts";
+import { messageOf } from "../../shared/base/errors.ts";
+import { manifest as manifestSchema } from "../../shared/protocol/manifest.ts";
+import { mainFile } from "../../shared/protocol/manifest.ts";
+import { keyIdOf, releaseText } from "../../shared/protocol/release.ts";
+import { type ApiClient, decode } from "../api/client.ts";
+import { EXIT } from "../exit-codes.ts";
+import { CliFailure } from "../failure.ts";
+import type { LocalBundle } from "./find-files.ts";
+import { hashFile } from "./hash-file.ts";
+import { versionPath } from "./reference.ts";
+
+/** A private key that signs versions. It stays in its file. */
+export interface Signer {
+  readonly publicKey: string;
+  sign(text: string): string;
+}
+
+/** Reads a private key of `skerry signing-keys generate`. Fails on any other, without a word of its content. */
+export function readSigner(file: string): Signer {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(readFileSync(file, "utf8"));
+  } catch (error) {
+    const isMissing = Error.isError(error) && "code" in error && error.code === "ENOENT";
+    throw notAKey(file, isMissing ? "there is no such file" : "it holds no private key in PEM", error);
+  }
+  if (key.asymmetricKeyType !== "ed25519") throw notAKey(file, `it is a key of the kind ${key.asymmetricKeyType}`);
+  const { x = "" } = createPublicKey(key).export({ format: "jwk" });
+  return { publicKey: x, sign: (text) => sign(null, Buffer.from(text), key).toString("base64url") };
+}
+
+const notAKey = (file: string, why: string, cause?: unknown): CliFailure =>
+  new CliFailure(
+    EXIT.error,
+    { what: `${file} is no key to sign with`, why: [why], fix: "make one with `skerry signing-keys generate FILE`" },
+    { cause },
+  );
+
+/**
+ * Signs a version that is ready. What is signed is the manifest that the server shows, after each file in it was found to be
+ * the local one: a server that has other bytes gets no signature for them.
+ */
+export async function signVersion(
+  api: ApiClient,
+  { model, version }: Pick<ModelVersion, "model" | "version">,
+  { bundle, signer, floor }: { readonly bundle: LocalBundle; readonly signer: Signer; readonly floor: number },
+  signal: AbortSignal,
+): Promise<{ readonly raw: unknown; readonly version: ModelVersion; readonly keyId: string }> {
+  const { body: bytes } = await api.exchange("GET", `${versionPath(model, version)}/manifest`);
+  const why = await whyNotOurs(bytes, { model, version, bundle }, signal);
+  if (why !== undefined)
+    throw new CliFailure(EXIT.error, {
+      what: `${model}:${version} was not signed`,
+      why: [why],
+      fix: "a model that the control plane has to change (its notes say so) cannot be signed: export it as it will be served",
+    });
+  const { publicKey } = signer;
+  const artifact = digestOf(bytes);
+  // Numbers of versions rise, and are never given twice.
+  const of = { counter: version, floor };
+  const signature = signer.sign(releaseText({ model, version: String(version), artifact, ...of }));
+  const { body: raw } = await api.put(`${versionPath(model, version)}/release`, { ...of, publicKey, signature });
+  return { raw, version: decode(modelVersion, raw, "a version"), keyId: keyIdOf(publicKey) };
+}
+
+async function whyNotOurs(
+  bytes: Uint8Array,
+  { model, version, bundle }: { readonly model: string; readonly version: number; readonly bundle: LocalBundle },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  let manifest;
+  try {
+    manifest = manifestSchema.parse(JSON.parse(Buffer.from(bytes).toString("utf8")));
+  } catch (error) {
+    return `the server shows no manifest: ${messageOf(error)}`;
+  }
+  if (manifest.model !== model || manifest.version !== String(version))
+    return `the server shows the manifest of ${manifest.model}:${manifest.version}`;
+  if (manifest.files.length !== bundle.files.length)
+    return `the server has ${manifest.files.length} files, and here are ${bundle.files.length}`;
+  if (mainFile(manifest) !== bundle.main) return `the server would load ${mainFile(manifest)}, not ${bundle.main}`;
+  for (const { local, path } of bundle.files) {
+    const { sha256, bytes: size } = await hashFile(local, () => undefined, signal);
+    const there = manifest.files.find(({ name }) => name === path);
+    if (there?.sha256 !== sha256 || there.size !== size) return `the server's ${path} is not the file here`;
+  }
+  return undefined;
+}

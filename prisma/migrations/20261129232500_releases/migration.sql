@@ -1,0 +1,2 @@
+-- What its signer says of a version.
+ALTER TABLE "model_versions" ADD COLUMN "release" JSONB;

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { keyPair, keys } from "../../../../control-plane/adapters/system/ed25519.ts";
+import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
+import { Releases } from "../../../../control-plane/app/catalog/releases.ts";
+import { releaseText } from "../../../../shared/protocol/release.ts";
+import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
+import { alice, openStores, readyVersion } from "../fixture.ts";
+
+let database: TestDatabase;
+let stores: PostgresStores;
+let releases: Releases;
+const signer = keyPair();
+
+beforeAll(async () => {
+  database = await startTestDatabase();
+  stores = await openStores(database.url);
+  releases = new Releases({ catalog: stores.catalog, keys });
+});
+afterAll(async () => {
+  await stores.close();
+  await database.stop();
+});
+
+async function aRelease(model: string, over: { counter?: number; floor?: number; artifact?: string } = {}) {
+  const { counter = 1, floor = 0 } = over;
+  const artifact = over.artifact ?? (await stores.catalog.getVersion(model, 1))?.artifact ?? "";
+  const signature = signer.sign(releaseText({ model, version: "1", artifact, counter, floor }));
+  return { counter, floor, publicKey: signer.publicKey, signature };
+}
+
+describe("the release of a version", () => {
+  it("is kept with its signature, reaches the fleet, and is an audit entry", async () => {
+    await readyVersion(stores, "signed");
+    const release = await aRelease("signed", { counter: 4, floor: 2 });
+    expect((await releases.sign("signed", 1, release, alice)).release).toEqual(release);
+    const { versions } = await stores.fleet.load(0);
+    expect(versions.find(({ model }) => model === "signed")?.release).toEqual(release);
+    const [entry] = await stores.audit.list({ before: null, limit: 1 });
+    expect(entry).toMatchObject({ action: "version.sign", target: "model/signed" });
+    expect(JSON.parse(await releases.manifest("signed", 1))).toMatchObject({ model: "signed", version: "1" });
+  });
+
+  it("is refused when its signature is for something else, or it would withdraw itself", async () => {
+    await readyVersion(stores, "other");
+    const wrong = await aRelease("other", { artifact: `sha256:${"0".repeat(64)}` });
+    await expect(releases.sign("other", 1, wrong, alice)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    const own = await aRelease("other", { counter: 1, floor: 2 });
+    await expect(releases.sign("other", 1, own, alice)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    expect((await stores.catalog.getVersion("other", 1))?.release).toBeUndefined();
+    await expect(releases.manifest("nobody", 1)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
