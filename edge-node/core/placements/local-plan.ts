@@ -130,6 +130,10 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.model === b.model &&
     a.version === b.version &&
     (a.aliases ?? []).join() === (b.aliases ?? []).join() &&
+    a.release?.signature === b.release?.signature &&
+    a.release?.publicKey === b.release?.publicKey &&
+    a.release?.counter === b.release?.counter &&
+    a.release?.floor === b.release?.floor &&
     a.limits.memMiB === b.limits.memMiB &&
     a.limits.memIsEstimate === b.limits.memIsEstimate &&
     a.limits.maxBatch === b.limits.maxBatch &&

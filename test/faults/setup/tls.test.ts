@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -134,4 +134,34 @@ describe("a control plane with TLS and an authority of its own", () => {
     expect(refused).toContain("nobody vouches for the server at");
     expect(heard).toEqual([]);
   }, 60_000);
+});
+
+describe("a node that runs signed versions only", () => {
+  it("runs a version as soon as its publisher has signed it, and not before", async () => {
+    const at = (name: string): string => path.join(strangerFolder, name);
+    const env = { SKERRY_SERVER: cluster.url, SKERRY_API_KEY: cluster.adminKey, SKERRY_CA_FILE: cluster.authorityFile };
+    const run = async (...args: readonly string[]): Promise<string> => {
+      const cli = new SkerryProcess("cli/main.ts", { args, env, log: at("cli.log") });
+      await cli.exited;
+      return cli.output;
+    };
+    const model = identityModel("FP32", ["n", 3]);
+    await writeFile(at("safe.onnx"), model);
+    await run("signing-keys", "generate", at("release.key"));
+    await cluster.addNode("edge-s", {
+      env: {
+        SKERRY_URL: `https://127.0.0.1:${proxy.port}`,
+        SKERRY_SIGNING_KEYS_FILE: at("release.key.pub"),
+      },
+    });
+    await cluster.publish("safe", model);
+    const placement = { edge: { min: 1 }, where: { matchLabels: { name: "edge-s" } } };
+    await cluster.deploy({ name: "safe", model: "safe", version: 1, placement });
+    await until("it is refused", async () =>
+      (await cluster.placements("safe")).some(({ failure }) => failure?.code === "SIGNATURE_INVALID"),
+    );
+    const signed = await run("models", "push", at("safe.onnx"), "--model", "safe", "--sign", at("release.key"));
+    expect(signed).toContain("safe:1 is signed by the key");
+    await cluster.whenDeploymentReady("safe");
+  }, 90_000);
 });

@@ -14,7 +14,7 @@ describe("the command line", () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain("Usage: skerry models push [options] <path>");
     expect(stdout).toContain("-o, --output <format>");
-    expect(stdout).toContain("Example:\n  skerry models push digits.onnx");
+    expect(stdout).toContain("Examples:\n  skerry models push digits.onnx");
   });
 
   it.each([

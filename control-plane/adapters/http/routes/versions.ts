@@ -157,7 +157,7 @@ export function versionRoutes({
     defineRoute({
       method: "PUT",
       path: `${PATH}/{version}/release`,
-      summary: "Keep what the signer of a version says of it: nodes that hold his key take no other versions",
+      summary: "Keep what the signer of a version says of it: nodes that hold the key take no other versions",
       tag: TAG,
       action: "models.write",
       params: versionParams,
