@@ -61,7 +61,7 @@ const want = async (...placements: ReturnType<typeof aDesired>[]): Promise<void>
 describe("a node with keys of signers", () => {
   it("serves a version that one of them has signed", async () => {
     await want(aDesired("p-1", v1, { release: releaseOf(v1) }));
-    await whenState("p-1", "ready");
+    expect(await whenState("p-1", "ready")).toMatchObject({ generation: 1 });
   });
 
   it.each([
@@ -91,7 +91,7 @@ describe("a node with keys of signers", () => {
     await want(aDesired("p-1", v1));
     await whenState("p-1", "failed");
     await want(aDesired("p-1", v1, { release: releaseOf(v1) }));
-    await whenState("p-1", "ready");
+    expect(await whenState("p-1", "ready")).toMatchObject({ generation: 1 });
   });
 
   it("stops a version whose signature is gone", async () => {
