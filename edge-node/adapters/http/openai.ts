@@ -6,7 +6,7 @@ import { bearerOf } from "../../../shared/inference/http/message.ts";
 import { readBody, wholeBody } from "../../../shared/inference/http/read-body.ts";
 import { parseInferenceHeaders } from "../../../shared/inference/http/request-headers.ts";
 import { BODY_MS } from "../../../shared/inference/http/server-options.ts";
-import { decodeAsked, noSuchModel } from "../../../shared/openai/decode-request.ts";
+import { cascadeOf, decodeAsked, noSuchModel } from "../../../shared/openai/decode-request.ts";
 import { openAiErrorResponse } from "../../../shared/openai/errors.ts";
 import { type ListedModel, modelDocument, modelsDocument } from "../../../shared/openai/http/model-list.ts";
 import type { AskPath } from "../../../shared/openai/http/path.ts";
@@ -23,6 +23,8 @@ import { resolvePlacement } from "./resolve-placement.ts";
 /** The OpenAI API for the models of texts that this node holds. */
 
 const TENANT_LENGTH = 22;
+/** The node asks nobody else, so that it answers with the control plane away as it does with it. */
+const NO_CASCADE = { rule: "header", closed: "local" } as const;
 
 /** What a request may name: ready models of texts and their aliases. When a version was published, only the control plane knows. */
 export function textModels(node: LocalNode): LocalResponse {
@@ -50,6 +52,7 @@ export async function askText(path: AskPath, request: IncomingMessage, parts: In
   const { take, leave } = bodies.enter();
   try {
     const headers = parseInferenceHeaders(request.headers);
+    const wantsLarge = cascadeOf(request.headers) === "large";
     const maxBytes = Math.min(maxBodyBytes, MAX_TEXT_BODY_BYTES);
     const body = wholeBody(await readBody(request, { maxBytes, withinMs: BODY_MS, clock, take }));
     const decoded = decodeAsked(path, body, tenantOf(request));
@@ -66,7 +69,8 @@ export async function askText(path: AskPath, request: IncomingMessage, parts: In
       cancellation: cancellationOf(response),
     };
     const answer = await askHere(placement, asked, parts);
-    const { facts, timing, code } = factsOf(answer, placement);
+    const { facts: found, timing, code } = factsOf(answer, placement);
+    const facts = wantsLarge ? { ...found, route: { ...found.route, cascade: NO_CASCADE } } : found;
     const reply = openAiReply({ facts, timing, body: answer.body }, decoded);
     return {
       reply: { ...reply, failureOf: decoded.streams ? failureEventOf(decoded.form) : cut },

@@ -164,7 +164,7 @@ describe("the channel between two control planes", () => {
     expect(Buffer.compare(ended.response.body, body)).toBe(0);
   });
 
-  it("carries an answer in pieces no faster than it is read, with the figures of its end", async () => {
+  it("carries an answer in pieces no faster than it is read, with its model's doubt and the figures of its end", async () => {
     const length = 3 * 1_048_576;
     let made: ResponseStream<TrailersFrame> | undefined;
     onRequest = (frame, responder) => {
@@ -173,11 +173,13 @@ describe("the channel between two control planes", () => {
       made = stream;
       for (let at = 0; at < length; at += 65_536) stream.push(own(new Uint8Array(65_536).fill(at / 65_536)));
       stream.finish({ type: INFERENCE_FRAME.TRAILERS, requestId: 99, ...FIGURES, meta: {} });
-      const head = { type: INFERENCE_FRAME.RESPONSE_HEAD, status: 200, queueUs: 1, computeUs: 2, meta: {} } as const;
-      return responder.forward({ ...head, requestId, headerLength: JSON_BODY, bodyLength: length }, stream);
+      const head = { type: INFERENCE_FRAME.RESPONSE_HEAD, status: 200, queueUs: 1, computeUs: 2 } as const;
+      const meta = { doubtful: true } as const;
+      return responder.forward({ ...head, meta, requestId, headerLength: JSON_BODY, bodyLength: length }, stream);
     };
     const begun = await (await asked(new Uint8Array(2))).outcome;
     if (begun.kind !== "streaming") throw new Error(`it is ${begun.kind}`);
+    expect(begun.head.meta).toEqual({ doubtful: true });
     await eventually("the credit is used up", () => !begun.stream.isSenderFree);
     expect(made?.heldBytes).toBeGreaterThan(length / 2);
     let bytes = 0;

@@ -7,6 +7,8 @@ import { SkerryError } from "../../../../../shared/base/errors.ts";
 import { ByteBudget } from "../../../../../shared/inference/http/byte-budget.ts";
 import { InferenceStatistics } from "../../../../../shared/inference/statistics.ts";
 import { MAX_TEXT_BODY_BYTES } from "../../../../../shared/protocol/limits.ts";
+import { JSON_BODY } from "../../../../../shared/protocol/frames/inference-frame.ts";
+import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
@@ -32,17 +34,31 @@ function askNode(node: LocalNode, headers: IncomingMessage["headers"], body?: Ui
 const ask = (contentLength: number, maxBodyBytes?: number) =>
   askNode(aNode(), { "content-length": String(contentLength) }, undefined, maxBodyBytes);
 
+const placement = {
+  placementId: "p-1",
+  model: "m",
+  version: "1",
+  aliases: [],
+  deployment: "m",
+  want: "serve",
+  state: "ready",
+  asks: "text",
+};
+const question = Buffer.from(JSON.stringify({ model: "m", messages: [{ role: "user", content: "hi" }] }));
+const lengthOfQuestion = { "content-length": String(question.byteLength) };
+
+/** What an answer says of its route. */
+async function routeOf(headers: IncomingMessage["headers"]): Promise<string | undefined> {
+  const figures = { nodeInFlight: 0, placementInFlight: 0, meanUs: 1, p95Us: 1, slots: 1, queueUs: 0, computeUs: 0 };
+  const body = own(new TextEncoder().encode("{}"));
+  const infer = async () => ({ status: 200, code: undefined, headerLength: JSON_BODY, body, ...figures });
+  const node = aNode({ placements: () => [placement], infer });
+  const { reply } = await askNode(node, { ...lengthOfQuestion, ...headers }, question);
+  return reply.headers[reply.headers.indexOf("Skerry-Route") + 1];
+}
+
 /** Whose the question is that a request with these headers becomes. */
 async function tenantOf(headers: IncomingMessage["headers"]): Promise<unknown> {
-  const placement = {
-    model: "m",
-    version: "1",
-    aliases: [],
-    deployment: "m",
-    want: "serve",
-    state: "ready",
-    asks: "text",
-  };
   const asked: { readonly tenant: unknown }[] = [];
   const node = aNode({
     placements: () => [placement],
@@ -51,8 +67,7 @@ async function tenantOf(headers: IncomingMessage["headers"]): Promise<unknown> {
       throw new SkerryError("QUEUE_FULL", "64 requests wait");
     },
   });
-  const body = Buffer.from(JSON.stringify({ model: "m", messages: [{ role: "user", content: "hi" }] }));
-  const { code } = await askNode(node, { "content-length": String(body.byteLength), ...headers }, body);
+  const { code } = await askNode(node, { ...lengthOfQuestion, ...headers }, question);
   expect(code).toBe("QUEUE_FULL");
   return asked[0]?.tenant;
 }
@@ -73,6 +88,11 @@ describe("askText", () => {
     expect(one).not.toContain("secret");
     expect([again === one, other === one]).toEqual([true, false]);
     expect([await tenantOf({}), await tenantOf({})]).toEqual(["local", "local"]);
+  });
+
+  it("says that it asks no large model, to who asks for that", async () => {
+    expect(await routeOf({ "skerry-cascade": "large" })).toMatch(/reason=local, .*, rule=header, closed=local$/);
+    expect(await routeOf({ "skerry-cascade": "small" })).not.toMatch(/closed/);
   });
 
   it("keeps to a setting that allows less", async () => {
