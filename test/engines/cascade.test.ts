@@ -73,7 +73,12 @@ afterAll(async () => {
 const ask = (request: object, headers: Readonly<Record<string, string>> = {}, url = cluster.url): Promise<Response> =>
   fetch(`${url}/v1/completions`, {
     method: "POST",
-    headers: { authorization: `Bearer ${cluster.adminKey}`, "content-type": "application/json", ...headers },
+    headers: {
+      authorization: `Bearer ${cluster.adminKey}`,
+      "content-type": "application/json",
+      "skerry-timeout-ms": "20000",
+      ...headers,
+    },
     body: JSON.stringify({ model: "tiny", temperature: 0, max_tokens: 6, ...request }),
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
