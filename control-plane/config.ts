@@ -166,6 +166,7 @@ const settings = z.object({
     .default(512)
     .describe("Bodies of inferences that the control plane holds together, in MiB. Beyond it: 429."),
   SKERRY_LOG_LEVEL: logLevel,
+  SKERRY_PRODUCTION: flag.describe("1: refuse to start with weak settings, and list all of them (exit code 78)."),
   SKERRY_EXIT_WITH_PARENT: flag.describe(
     "1: stop when standard input closes, so that a killed supervisor leaves nothing behind.",
   ),
@@ -212,6 +213,8 @@ export interface Config {
   readonly bodyBytes: number;
   readonly bodiesBytes: number;
   readonly logLevel: string;
+  /** Weak settings are refused. */
+  readonly isProduction: boolean;
   readonly exitWithParent: boolean;
 }
 
@@ -259,6 +262,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     bodyBytes: data.SKERRY_BODY_MIB * 1_048_576,
     bodiesBytes: data.SKERRY_BODIES_MIB * 1_048_576,
     logLevel: data.SKERRY_LOG_LEVEL,
+    isProduction: data.SKERRY_PRODUCTION,
     exitWithParent: data.SKERRY_EXIT_WITH_PARENT,
   };
 }
@@ -291,8 +295,11 @@ function complaints(error: z.ZodError): readonly string[] {
 }
 
 /** What is wrong with the settings, a line for each. The program ends with it; starting again does not help. */
-export function settingsError(lines: readonly string[]): Error {
-  const error = new Error(`the control plane cannot start with these settings:\n${lines.join("\n")}`);
+export function settingsError(
+  lines: readonly string[],
+  what = "the control plane cannot start with these settings",
+): Error {
+  const error = new Error(`${what}:\n${lines.join("\n")}`);
   error.name = SETTINGS_ERROR;
   return error;
 }

@@ -1,6 +1,7 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { pino } from "pino";
 import { systemClock } from "../shared/base/clock.ts";
+import { REDACTION } from "../shared/base/log-redaction.ts";
 import { messageOf } from "../shared/base/errors.ts";
 import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
 import { systemRandom } from "../shared/base/random.ts";
@@ -10,6 +11,7 @@ import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import type { ControlPlane } from "./compose.ts";
 import { openTls } from "./open-tls.ts";
 import { isSettingsError, readConfig, settingsError, type Config } from "./config.ts";
+import { refuseWeakSettings } from "./refuse-weak.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
@@ -22,7 +24,10 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   const config = configOrExit();
   const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
   const exit = exitWithLog(log);
-  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
+  const logger = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: REDACTION },
+    log,
+  );
   process.on("uncaughtException", (error) => {
     logger.error({ err: error }, "the control plane cannot go on");
     exit(1);
@@ -42,6 +47,7 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
   if (config.exitWithParent) process.stdin.on("end", () => void stop("the parent went away")).resume();
 
+  await refuseWeakSettings(config).catch(exitOnSettings);
   // Before everything that takes time: a caller or a node that comes meanwhile waits instead of being refused.
   const tls = await openTls(config, { clock: systemClock, logger }).catch(exitOnSettings);
   const certificates = tls.server?.certificates;
@@ -51,6 +57,7 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   onLoaded();
   const parts = { clock: systemClock, random: systemRandom, logger };
   const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
+  await refuseWeakSettings(config).catch(exitOnSettings); // the database may not have answered before
   const controlPlane = await composeControlPlane(config, { postgres, http, tls, ...parts }).catch(exitOnSettings);
   await controlPlane.start();
   await waitForPostgres(() => haveFirstKey(config, controlPlane), parts).catch(exitOnSettings);

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { pino } from "pino";
+import { REDACTION } from "../shared/base/log-redaction.ts";
 import { systemClock } from "../shared/base/clock.ts";
 import { isSkerryError, messageOf } from "../shared/base/errors.ts";
 import { exitWithLog, LOG_BACKLOG_BYTES } from "../shared/base/exit-with-log.ts";
@@ -15,7 +16,10 @@ async function main(): Promise<void> {
   const config = configOrExit();
   const log = pino.destination({ dest: 2, maxLength: LOG_BACKLOG_BYTES });
   const exit = exitWithLog(log);
-  const logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, log);
+  const logger = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: REDACTION },
+    log,
+  );
   process.on("uncaughtException", (error) => {
     logger.error({ err: error }, "the node cannot go on");
     exit(1);

@@ -1,3 +1,4 @@
+import { OBJECT_NAME } from "../../../../shared/api/v1/common.ts";
 import type { Clock } from "../../../../shared/base/clock.ts";
 import type { ErrorCode } from "../../../../shared/base/errors.ts";
 import type { Logger } from "../../../../shared/base/logger.ts";
@@ -10,7 +11,7 @@ export interface LoggedInference {
   readonly requestId: string;
   /** Undefined when nobody traces it. */
   readonly trace: TraceContext | undefined;
-  /** As the URL named it. */
+  /** As the URL named it: what cannot be a name is not written, it may be a secret at the wrong place. */
   readonly model: string;
   readonly code: ErrorCode | "OK";
   readonly ms: number;
@@ -38,7 +39,7 @@ export class InferenceLog {
     const isOdd = code !== "OK" || (answer?.route.attempt ?? 1) > 1;
     if (trace?.isSampled !== true && !(isOdd && this.#failures.take(code))) return;
     const traced = trace && { traceId: trace.traceId, spanId: trace.spanId };
-    const fields = { requestId, ...traced, model: model.slice(0, 63), code, ms: rounded(ms), ...routeOf(answer) };
+    const fields = { requestId, ...traced, model: OBJECT_NAME.test(model) ? model : undefined, code, ms: rounded(ms), ...routeOf(answer) };
     if (code === "OK" || code === "CANCELLED") this.#logger.info(fields, "inference");
     else this.#logger.warn(fields, "inference");
   }
