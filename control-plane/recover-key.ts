@@ -1,4 +1,5 @@
 import { hostname, userInfo } from "node:os";
+import { keyLimits } from "../shared/api/v1/keys.ts";
 import { systemClock } from "../shared/base/clock.ts";
 import { messageOf } from "../shared/base/errors.ts";
 import type { Logger } from "../shared/base/logger.ts";
@@ -27,7 +28,14 @@ async function main(): Promise<number> {
     const apiKeys = new ApiKeys({ store: postgres.keys, keys, ...parts });
     const who = `${userInfo().username}@${hostname()}`;
     const { id, key } = await apiKeys.create(
-      { name: "recovered-admin", role: "admin", models: [], modelLabels: {}, deployments: [] },
+      {
+        name: "recovered-admin",
+        role: "admin",
+        models: [],
+        modelLabels: {},
+        deployments: [],
+        limits: keyLimits.parse({}),
+      },
       {
         name: `keys recover (${who})`,
         role: "admin",

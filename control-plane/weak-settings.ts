@@ -54,7 +54,7 @@ export function weakSettings({ config, env, execArgv, uid }: StartFacts): readon
     ),
     ...when(
       /(^|\s)--inspect/.test(nodeOptions),
-      "NODE_OPTIONS: --inspect lets whoever reaches its port run code here. Start without it.",
+      "NODE_OPTIONS: --inspect lets everybody who reaches its port run code here. Start without it.",
     ),
     ...when(
       uid === 0,

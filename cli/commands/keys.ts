@@ -46,6 +46,9 @@ export function registerKeys(program: Command, shell: CommandRunner): void {
       .option("--model <names...>", "models that an application key may call")
       .option("--model-label <labels...>", "and every model with all of these labels, NAME=VALUE")
       .option("--deployment <names...>", "and the models of these deployments")
+      .option("--requests-per-minute <count>", "requests that it may send to each control plane", wholeNumber(1))
+      .option("--concurrency <count>", "requests to models that it may have under way at once", wholeNumber(1))
+      .option("--tokens-per-minute <count>", "tokens of texts that it may have, read and written", wholeNumber(1))
       .option("--ttl-days <days>", "how long it is good for", wholeNumber(1))
       .action((name: string, options: KeyOptions, command: Command) =>
         shell.run(command, async (run) => (await actions()).createKey(run, name, options)),

@@ -1,4 +1,4 @@
-import type { ApiKeyInfo, Role } from "../../shared/api/v1/keys.ts";
+import type { ApiKeyInfo, KeyLimits, Role } from "../../shared/api/v1/keys.ts";
 import type { GrantedDeployment } from "../core/access/decide.ts";
 import type { Actor } from "./audit.ts";
 
@@ -10,6 +10,7 @@ export interface StoredKey {
   readonly models: readonly string[];
   /** Those that it names and that exist. */
   readonly deployments: readonly GrantedDeployment[];
+  readonly limits: KeyLimits;
   /** Hex SHA-256 of the secret. */
   readonly secretHash: string;
   /** Until it expires, by the store's clock when it was read; null: it does not. Machines' clocks differ. */
@@ -25,6 +26,7 @@ export interface NewKey {
   readonly models: readonly string[];
   readonly modelLabels: Readonly<Record<string, string>>;
   readonly deployments: readonly string[];
+  readonly limits: KeyLimits;
   /** Until it expires, by the store's clock; null: never. */
   readonly ttlMs: number | null;
 }

@@ -21,6 +21,8 @@ export interface Metrics {
   textAnswered(text: MeasuredText): void;
   /** Texts were answered by their embeddings. */
   embeddingsAnswered(embeddings: Pick<MeasuredText, "model" | "usage">): void;
+  /** A request was refused because of a limit. */
+  limitReached(limit: ReachedLimit): void;
   /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
   eventsDropped(count: number): void;
   /** Bytes of artifacts that were sent to nodes. */
@@ -41,6 +43,9 @@ export type CascadeOutcome =
     }
   /** Bytes of a request went to a cloud node. */
   | { readonly kind: "uploaded"; readonly deployment: string; readonly bytes: number };
+
+/** Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses. */
+export type ReachedLimit = "requests" | "concurrency" | "tokens" | "uploads" | "failures";
 
 export interface MeasuredInference {
   /** Undefined when there is no such model, or the caller may not ask for it. */

@@ -26,9 +26,9 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes one token for what cannot wait: there may be less than none afterwards. */
-  overdraw(now: number): void {
-    this.#fullAt = Math.max(this.#fullAt, now) + this.#msPerToken;
+  /** Takes tokens for what cannot wait: there may be less than none afterwards. */
+  overdraw(now: number, tokens = 1): void {
+    this.#fullAt = Math.max(this.#fullAt, now) + tokens * this.#msPerToken;
   }
 
   isFull(now: number): boolean {

@@ -12,6 +12,9 @@ export interface KeyOptions {
   readonly model?: readonly string[];
   readonly modelLabel?: readonly string[];
   readonly deployment?: readonly string[];
+  readonly requestsPerMinute?: number;
+  readonly concurrency?: number;
+  readonly tokensPerMinute?: number;
   readonly ttlDays?: number;
 }
 
@@ -73,6 +76,11 @@ export async function createKey(run: CommandContext, name: string, options: KeyO
     models: options.model ?? [],
     modelLabels: labelsOf(options.modelLabel ?? []),
     deployments: options.deployment ?? [],
+    limits: {
+      requestsPerMinute: options.requestsPerMinute ?? null,
+      concurrency: options.concurrency ?? null,
+      tokensPerMinute: options.tokensPerMinute ?? null,
+    },
     ...(options.ttlDays === undefined ? {} : { ttlDays: options.ttlDays }),
   });
   if (!asked.success)

@@ -7,6 +7,7 @@ import type {
   MeasuredStoreRequest,
   MeasuredText,
   Metrics,
+  ReachedLimit,
 } from "../../ports/metrics.ts";
 
 /** From 1 ms to the longest deadline, in seconds. */
@@ -46,6 +47,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #deployments = new Label();
   readonly #cascades: Counter<"deployment" | "rule" | "outcome">;
   readonly #cascadeBytes: Counter<"deployment">;
+  readonly #limitsReached: Counter<"limit">;
 
   /** `counts` is asked on every scrape. */
   constructor(counts: () => FleetCounts) {
@@ -128,6 +130,12 @@ export class PrometheusMetrics implements Metrics {
       help: "Tokens of texts that were answered by their embeddings",
       labelNames: ["model"],
       registers,
+    });
+    this.#limitsReached = new Counter({
+      name: "skerry_limits_reached_total",
+      help: "Requests that were refused because of a limit of their key or address",
+      labelNames: ["limit"],
+      registers: [this.#registry],
     });
     this.#eventsDropped = new Counter({
       name: "skerry_events_dropped_total",
@@ -292,6 +300,10 @@ export class PrometheusMetrics implements Metrics {
     const deployment = this.#deployments.of(outcome.deployment);
     if (outcome.kind === "uploaded") this.#cascadeBytes.inc({ deployment }, outcome.bytes);
     else this.#cascades.inc({ deployment, rule: outcome.rule ?? "none", outcome: outcome.outcome });
+  }
+
+  limitReached(limit: ReachedLimit): void {
+    this.#limitsReached.inc({ limit });
   }
 
   eventsDropped(count: number): void {

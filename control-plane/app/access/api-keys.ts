@@ -1,4 +1,4 @@
-import type { ApiKeyInfo, CreateApiKey, RotateApiKey } from "../../../shared/api/v1/keys.ts";
+import type { ApiKeyInfo, CreateApiKey, KeyLimits, RotateApiKey } from "../../../shared/api/v1/keys.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
@@ -15,6 +15,7 @@ import { isSame, secretHash } from "./secrets.ts";
 export interface Caller extends Principal {
   readonly keyId: string;
   readonly name: string;
+  readonly limits: KeyLimits;
 }
 
 const DAY_MS = 86_400_000;
@@ -22,7 +23,15 @@ const HOUR_MS = 3_600_000;
 const TOUCH_EVERY_MS = 60_000;
 const MAX_TOUCHED = 10_000;
 
-const FIRST = { name: "first-admin", role: "admin" as const, models: [], modelLabels: {}, deployments: [] };
+const NO_LIMITS: KeyLimits = { requestsPerMinute: null, concurrency: null, tokensPerMinute: null };
+const FIRST = {
+  name: "first-admin",
+  role: "admin" as const,
+  models: [],
+  modelLabels: {},
+  deployments: [],
+  limits: NO_LIMITS,
+};
 const EVERYTHING = { models: [], modelLabels: {}, deployments: [] };
 const FIRST_START: Actor = {
   name: "first start",
@@ -70,8 +79,8 @@ export class ApiKeys {
   #callerWith(secret: string, key: CachedKey | null): Caller | null {
     if (!this.#isRight(secret, key) || !isGood(key, this.#clock.now())) return null;
     this.#touch(key.id);
-    const { id, name, role, models, deployments } = key;
-    return { keyId: id, name, role, models, deployments };
+    const { id, name, role, models, deployments, limits } = key;
+    return { keyId: id, name, role, models, deployments, limits };
   }
 
   /** Hashes and compares also when the id is unknown, so that the time of the answer does not tell. */
@@ -97,7 +106,7 @@ export class ApiKeys {
   async create({ name, role, ttlDays, ...asked }: CreateApiKey, actor: Actor): Promise<ApiKeyInfo & { key: string }> {
     const { id, secret } = this.#newKey();
     const ttlMs = ttlDays === undefined ? null : ttlDays * DAY_MS;
-    const scope = role === "application" ? asked : EVERYTHING;
+    const scope = role === "application" ? asked : { ...EVERYTHING, limits: asked.limits };
     const info = await this.#store.create({ id, name, secretHash: secretHash(secret), role, ...scope, ttlMs }, actor);
     return { ...info, key: formatApiKey({ id, secret }) };
   }

@@ -5,6 +5,18 @@ import { instant, labelMap, labels, objectName } from "./common.ts";
 export const role = z.enum(["viewer", "operator", "admin", "application"]);
 export type Role = z.infer<typeof role>;
 
+const perMinute = (max: number) => z.number().int().min(1).max(max).nullable().default(null);
+
+/** What one key may have of each control plane; null: what every key may have. */
+const limits = {
+  requestsPerMinute: perMinute(1_000_000).describe("Requests in a minute, of the API and of models together."),
+  concurrency: perMinute(10_000).describe("Requests to models that are under way at once."),
+  tokensPerMinute: perMinute(1_000_000_000).describe("Tokens of texts in a minute, read and written."),
+};
+const NO_LIMITS = { requestsPerMinute: null, concurrency: null, tokensPerMinute: null };
+export const keyLimits = z.strictObject(limits);
+export type KeyLimits = z.infer<typeof keyLimits>;
+
 const ttlDays = z.number().int().min(1).max(3_650);
 
 export const createApiKey = z.strictObject({
@@ -23,6 +35,7 @@ export const createApiKey = z.strictObject({
     .max(100)
     .default([])
     .describe("Deployments that an application may see; it may call the model that each serves."),
+  limits: keyLimits.default(NO_LIMITS),
   ttlDays: ttlDays.optional(),
 });
 export type CreateApiKey = z.infer<typeof createApiKey>;
@@ -47,6 +60,7 @@ export const apiKey = z
     models: z.array(z.string()),
     modelLabels: labelMap,
     deployments: z.array(z.string()),
+    limits: z.object(limits),
     /** The key that took its place when it was rotated; null: none did. */
     successor: z.string().nullable(),
     createdAt: instant,

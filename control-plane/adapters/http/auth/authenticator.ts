@@ -3,7 +3,9 @@ import type { Clock } from "../../../../shared/base/clock.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { bearerOf } from "../../../../shared/inference/http/message.ts";
 import type { Caller } from "../../../app/access/api-keys.ts";
+import type { Metrics } from "../../../ports/metrics.ts";
 import type { Limits } from "../server/limits.ts";
+import type { KeyQuotas } from "./key-quotas.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
 /** What authentication needs of the keys. */
@@ -20,16 +22,27 @@ export class Authenticator {
   readonly #keys: KeyCheck;
   readonly #failures: TokenBuckets;
   readonly #maxLookUps: number;
+  readonly #quotas: Pick<KeyQuotas, "takeRequest">;
+  readonly #metrics: Pick<Metrics, "limitReached">;
   /** Keys of an address that are being looked up in PostgreSQL. */
   readonly #lookUps = new Map<string, number>();
 
-  constructor({ keys, clock, limits }: { keys: KeyCheck; clock: Clock; limits: Limits }) {
-    this.#keys = keys;
+  constructor(parts: {
+    keys: KeyCheck;
+    quotas: Pick<KeyQuotas, "takeRequest">;
+    metrics: Pick<Metrics, "limitReached">;
+    clock: Clock;
+    limits: Limits;
+  }) {
+    const { clock, limits } = parts;
+    this.#keys = parts.keys;
+    this.#quotas = parts.quotas;
+    this.#metrics = parts.metrics;
     this.#failures = new TokenBuckets(limits.failuresPerAddress, clock);
     this.#maxLookUps = limits.failuresPerAddress.burst;
   }
 
-  /** Who calls. Throws `UNAUTHENTICATED`, `RATE_LIMITED`, `DATABASE_UNAVAILABLE` for a key that is not in memory. */
+  /** Who calls; one of the requests that its key may send. Throws `UNAUTHENTICATED`, `RATE_LIMITED`, `DATABASE_UNAVAILABLE` for a key that is not in memory. */
   authenticate(authorization: string | undefined, address: string): Caller | Promise<Caller> {
     const key = bearerOf(authorization);
     if (key === undefined) throw new SkerryError("UNAUTHENTICATED", "the request carries no API key");
@@ -59,12 +72,16 @@ export class Authenticator {
   }
 
   #admitted(caller: Caller | null, address: string): Caller {
-    if (caller) return caller;
+    if (caller) {
+      this.#quotas.takeRequest(caller);
+      return caller;
+    }
     if (!this.#failures.take(address)) throw this.#slowDown(address);
     throw new SkerryError("UNAUTHENTICATED", "the API key is unknown, expired or revoked");
   }
 
   #slowDown(address: string): SkerryError {
+    this.#metrics.limitReached("failures");
     return new SkerryError("RATE_LIMITED", "too many requests with a wrong API key came from this address", {
       retryAfterMs: Math.max(100, this.#failures.waitMs(address)),
     });

@@ -108,7 +108,7 @@ export class RoutedFront implements InferenceFront {
     let answered: InferenceResponse | undefined;
     try {
       const caller = await this.#caller(call, "models.invoke", target);
-      const { take, leave } = this.#parts.admission.enter(caller.keyId);
+      const { take, leave } = this.#parts.admission.enter(caller);
       try {
         if (!take(body.pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)))
           throw new SkerryError("RATE_LIMITED", "too many bytes of requests are under way", { retryAfterMs: 1_000 });

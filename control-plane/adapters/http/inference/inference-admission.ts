@@ -1,5 +1,7 @@
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { ByteBudget, type HeldBytes } from "../../../../shared/inference/http/byte-budget.ts";
+import type { Caller } from "../../../app/access/api-keys.ts";
+import type { Metrics } from "../../../ports/metrics.ts";
 import type { Limits } from "../server/limits.ts";
 
 /** Of the bytes of all, what one key may hold: the rest stays for others, however large its bodies are. */
@@ -13,22 +15,25 @@ interface KeyUse {
 /** Bounds what inferences hold: requests and bytes of one key, and bytes of all. All bounds are hard. */
 export class InferenceAdmission {
   readonly #limits: Limits;
+  readonly #metrics: Pick<Metrics, "limitReached">;
   /** By key id, while it has requests under way. */
   readonly #uses = new Map<string, KeyUse>();
   readonly #bytes: ByteBudget;
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, metrics: Pick<Metrics, "limitReached">) {
     this.#limits = limits;
+    this.#metrics = metrics;
     this.#bytes = new ByteBudget(limits.inferenceBytes);
   }
 
   /** Throws `RATE_LIMITED` when the key has too many requests under way. */
-  enter(keyId: string): HeldBytes {
+  enter({ keyId, limits }: Pick<Caller, "keyId" | "limits">): HeldBytes {
     const use = this.#uses.get(keyId) ?? {
       running: 0,
       bytes: new ByteBudget(this.#limits.inferenceBytes * SHARE_OF_ONE_KEY),
     };
-    if (use.running >= this.#limits.inferencesPerKey) {
+    if (use.running >= Math.min(this.#limits.inferencesPerKey, limits.concurrency ?? Infinity)) {
+      this.#metrics.limitReached("concurrency");
       throw new SkerryError("RATE_LIMITED", `${use.running} requests of this key are under way`, {
         retryAfterMs: 1_000,
       });

@@ -39,7 +39,14 @@ export class InferenceLog {
     const isOdd = code !== "OK" || (answer?.route.attempt ?? 1) > 1;
     if (trace?.isSampled !== true && !(isOdd && this.#failures.take(code))) return;
     const traced = trace && { traceId: trace.traceId, spanId: trace.spanId };
-    const fields = { requestId, ...traced, model: OBJECT_NAME.test(model) ? model : undefined, code, ms: rounded(ms), ...routeOf(answer) };
+    const fields = {
+      requestId,
+      ...traced,
+      model: OBJECT_NAME.test(model) ? model : undefined,
+      code,
+      ms: rounded(ms),
+      ...routeOf(answer),
+    };
     if (code === "OK" || code === "CANCELLED") this.#logger.info(fields, "inference");
     else this.#logger.warn(fields, "inference");
   }

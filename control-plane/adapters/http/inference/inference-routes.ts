@@ -116,7 +116,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     authorize(caller, "models.invoke", { what: "inference", resource: { kind: "model", name: target.model }, unknown });
     if (!isWellFormed(target)) throw unknown();
     const asked = parseInferenceHeaders(request.headers);
-    const admission = parts.admission.enter(caller.keyId);
+    const admission = parts.admission.enter(caller);
     let pieces: readonly OwnedBytes[] = [];
     let leavesLater = false;
     try {

@@ -36,6 +36,7 @@ import { knownCode } from "../../../app/inference/inference-responses.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
 import { isInScope } from "../../../core/access/decide.ts";
 import { authorize } from "../auth/authorize.ts";
+import type { KeyQuotas } from "../auth/key-quotas.ts";
 import { InferenceLog } from "../inference/inference-log.ts";
 import {
   type InferenceParts,
@@ -49,6 +50,7 @@ import { addressOf } from "../server/exchange.ts";
 import { sendError } from "../server/send.ts";
 
 interface Parts extends InferenceParts {
+  readonly quotas: Pick<KeyQuotas, "requireTokens" | "spendTokens">;
   readonly serving: ModelStatusQuery;
 }
 
@@ -119,6 +121,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     let begunAt: number | undefined;
     try {
       const caller = await callerOf(request, "models.invoke");
+      parts.quotas.requireTokens(caller);
       const { decoded, leave } = await read(path, exchange, caller);
       ({ target } = decoded);
       const traceparent = trace && formatTraceparent(trace);
@@ -126,7 +129,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       code = answered.code ?? "OK";
       begunAt = clock.now();
       if (code === "CANCELLED") response.destroy();
-      else code = await send(answered, decoded, exchange);
+      else code = await send(answered, { decoded, caller }, exchange);
     } catch (thrown) {
       code = asSkerryError(thrown, requestId).code;
       refuse(thrown, exchange);
@@ -144,7 +147,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     caller: Caller,
   ): Promise<{ readonly decoded: DecodedRequest; readonly leave: () => void }> {
     const { clock, limits, admission } = parts;
-    const { take, leave } = admission.enter(caller.keyId);
+    const { take, leave } = admission.enter(caller);
     try {
       const bounds = { maxBytes: limits.textBodyBytes, withinMs: limits.bodyMs, clock, take };
       const body = wholeBody(await readBody(request, bounds));
@@ -198,7 +201,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
 
   async function send(
     answered: InferenceResponse,
-    decoded: DecodedRequest,
+    { decoded, caller }: { readonly decoded: DecodedRequest; readonly caller: Caller },
     { response, startedAt }: Exchange,
   ): Promise<ErrorCode | "OK"> {
     const { clock, metrics } = parts;
@@ -216,6 +219,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
     void body.senderEnd.then((trailer) => {
       const usage = trailer?.meta.usage;
       if (usage === undefined) return;
+      parts.quotas.spendTokens(caller, usage.promptTokens + usage.outputTokens);
       const model = modelOf(decoded.target, answered);
       if (decoded.asks === "embeddings") return metrics.embeddingsAnswered({ model, usage });
       const [firstSeconds, restSeconds] = [(begunAt - startedAt) / 1_000, (endedAt - begunAt) / 1_000];

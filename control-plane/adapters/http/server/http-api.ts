@@ -21,6 +21,7 @@ import type { IdempotencyStore } from "../../../ports/idempotency.ts";
 import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
 import { Authenticator } from "../auth/authenticator.ts";
+import { KeyQuotas } from "../auth/key-quotas.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
@@ -99,7 +100,8 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const statistics = new InferenceStatistics();
   const metrics = counting(parts.metrics, statistics, clock);
   const isReady = (): boolean => parts.readiness("inference").ready;
-  const authenticator = new Authenticator({ keys: parts.keys, clock, limits });
+  const quotas = new KeyQuotas({ clock, metrics });
+  const authenticator = new Authenticator({ keys: parts.keys, quotas, metrics, clock, limits });
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),
@@ -119,9 +121,9 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const page = referencePage(routes, parts.version);
   const common = { authenticator, metrics, logger, clock, limits, trustedProxies };
   const { random, infer } = parts;
-  const invocation = { ...common, random, infer, admission: new InferenceAdmission(limits) };
+  const invocation = { ...common, random, infer, admission: new InferenceAdmission(limits, metrics) };
   const inference = createInferenceHandler(invocation);
-  const openAi = createOpenAiHandler({ ...invocation, serving: parts.serving });
+  const openAi = createOpenAiHandler({ ...invocation, quotas, serving: parts.serving });
   const grpc = new GrpcServer({
     front: new RoutedFront({ ...parts, ...invocation, statistics, isReady }),
     maxBodyBytes: limits.inferenceBodyBytes,
@@ -149,6 +151,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
   return {
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
+    limitReached: (limit) => metrics.limitReached(limit),
     eventsDropped: (count) => metrics.eventsDropped(count),
     objectStoreAsked: (request) => metrics.objectStoreAsked(request),
     cascade: (outcome) => metrics.cascade(outcome),

@@ -20,6 +20,8 @@ export const LIMITS = {
   /** Bytes of inference bodies that are held at once. Beyond it: 429. */
   inferenceBytes: 512 * 1_048_576,
   inferencesPerKey: 1_024,
+  /** Uploads of one key that send bytes at once. */
+  uploadsPerKey: 16,
   /** Requests per second of one key under `/api/v1`, and how many it may save up. */
   requestsPerKey: { perSecond: 100, burst: 400 },
   /** Failed joins and failed authentications of one address. */

@@ -45,6 +45,8 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false).set("case sensitive routing", true);
   const buckets = new TokenBuckets(parts.limits.requestsPerKey, parts.clock);
+  /** By key, while bytes come. */
+  const uploads = new Map<string, number>();
   app.use((request, response, next) => {
     if (isDecodable(pathOf(request))) return next();
     return refuse(
@@ -127,6 +129,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
         isInferenceProtocol(route.path) && { unknown: () => unknownModel(resource.name) }),
     });
     if (!buckets.take(caller.keyId)) {
+      parts.metrics.limitReached("requests");
       throw new SkerryError("RATE_LIMITED", `key ${caller.name} sends too many requests`, {
         retryAfterMs: buckets.waitMs(caller.keyId),
       });
@@ -174,6 +177,7 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
     const body = hasBody ? await readJson(request, { limits, clock, isInferenceProtocol: isV2 }) : {};
     const call = route.prepare({ params: request.params, query, body, facts, caller });
     const key = request.headers["idempotency-key"];
+    if (route.takesBytes && caller) return uploading(caller, call);
     if (route.method !== "POST" || typeof key !== "string" || !caller) return call();
     const keyed = {
       keyId: caller.keyId,
@@ -182,6 +186,23 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
       answersSecret: route.answersSecret,
     };
     return once(keyed, call, { store: idempotency, logger, usualStatus: route.statuses[0] });
+  }
+
+  /** Each upload holds a file open, and a share of the disk's time: one key must not have them all. */
+  async function uploading<Result>({ keyId, name }: Caller, send: () => Promise<Result>): Promise<Result> {
+    const running = uploads.get(keyId) ?? 0;
+    if (running >= parts.limits.uploadsPerKey) {
+      parts.metrics.limitReached("uploads");
+      throw new SkerryError("RATE_LIMITED", `${running} uploads of key ${name} are under way`, { retryAfterMs: 1_000 });
+    }
+    uploads.set(keyId, running + 1);
+    try {
+      return await send();
+    } finally {
+      const left = (uploads.get(keyId) ?? 1) - 1;
+      if (left === 0) uploads.delete(keyId);
+      else uploads.set(keyId, left);
+    }
   }
 
   function refuse(request: Request, response: Response, error: SkerryError): void {

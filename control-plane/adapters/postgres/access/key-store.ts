@@ -1,5 +1,5 @@
 import { labelMap } from "../../../../shared/api/v1/common.ts";
-import { role, type ApiKeyInfo } from "../../../../shared/api/v1/keys.ts";
+import { role, type ApiKeyInfo, type KeyLimits } from "../../../../shared/api/v1/keys.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import type { ApiKey } from "../../../../prisma/generated/client.ts";
 import type { GrantedDeployment } from "../../../core/access/decide.ts";
@@ -27,7 +27,9 @@ export class PostgresKeyStore implements KeyStore {
             WHERE api_keys.model_labels <> '{}' AND model.labels @> api_keys.model_labels AND model.name <> ALL (api_keys.models)
             ORDER BY name) AS models,
           (SELECT coalesce(json_agg(json_build_object('name', name, 'model', spec ->> 'model')), '[]')
-            FROM deployments WHERE name = ANY (api_keys.deployments)) AS deployments
+            FROM deployments WHERE name = ANY (api_keys.deployments)) AS deployments,
+          json_build_object('requestsPerMinute', requests_per_minute, 'concurrency', concurrency,
+            'tokensPerMinute', tokens_per_minute) AS limits
         FROM api_keys WHERE id = ${id}`,
     );
     return row ? toStoredKey(row) : null;
@@ -40,15 +42,19 @@ export class PostgresKeyStore implements KeyStore {
     return rows.map(toApiKeyInfo);
   }
 
-  create({ ttlMs, ...key }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
+  create({ ttlMs, limits, ...key }: NewKey, actor: Actor): Promise<ApiKeyInfo> {
     return this.#database.transaction(async (tx) => {
       // Prisma would take this machine's clock.
       const now = await nowOf(tx);
       const times = { createdAt: new Date(now), expiresAt: ttlMs === null ? null : new Date(now + ttlMs) };
       const { id, name, role, models, modelLabels, deployments } = key;
       const lists = { models: [...models], modelLabels: { ...modelLabels }, deployments: [...deployments] };
-      const row = await tx.apiKey.create({ data: { ...key, ...lists, ...times } });
-      await audit(tx, actor, { action: "api-key.create", target: `api-key/${id}`, detail: { name, role, ...lists } });
+      const row = await tx.apiKey.create({ data: { ...key, ...lists, ...limits, ...times } });
+      await audit(tx, actor, {
+        action: "api-key.create",
+        target: `api-key/${id}`,
+        detail: { name, role, ...lists, ...limits },
+      });
       const message = `${actor.name} made the API key ${name} with the role ${role}`;
       await appendEvents(tx, [{ type: "Normal", reason: "ApiKeyCreated", object: `api-key/${id}`, message }], "keys");
       return toApiKeyInfo(row);
@@ -62,6 +68,7 @@ export class PostgresKeyStore implements KeyStore {
       const old = await tx.apiKey.findUnique({ where: { id } });
       if (!old) throw new SkerryError("NOT_FOUND", `there is no API key ${id}`);
       const { name, role, models, modelLabels, deployments, expiresAt } = old;
+      const { requestsPerMinute, concurrency, tokensPerMinute } = old;
       if (old.revokedAt !== null || (expiresAt !== null && expiresAt.getTime() <= now))
         throw new SkerryError("CONFLICT", `the API key ${id} is void: make a new one`);
       if (old.successorId !== null)
@@ -79,6 +86,9 @@ export class PostgresKeyStore implements KeyStore {
           models,
           modelLabels: modelLabels ?? {},
           deployments,
+          requestsPerMinute,
+          concurrency,
+          tokensPerMinute,
           createdAt: new Date(now),
           expiresAt: lifeMs === null ? null : new Date(now + lifeMs),
         },
@@ -129,6 +139,7 @@ export class PostgresKeyStore implements KeyStore {
 
 interface KeyRow extends Pick<ApiKey, "id" | "name" | "role" | "models" | "secretHash" | "revokedAt"> {
   readonly deployments: readonly GrantedDeployment[];
+  readonly limits: KeyLimits;
   readonly expiresInMs: number | null;
 }
 
@@ -152,6 +163,9 @@ function toApiKeyInfo({
   models,
   modelLabels,
   deployments,
+  requestsPerMinute,
+  concurrency,
+  tokensPerMinute,
   successorId,
   createdAt,
   expiresAt,
@@ -165,6 +179,7 @@ function toApiKeyInfo({
     models,
     modelLabels: labelMap.parse(modelLabels),
     deployments,
+    limits: { requestsPerMinute, concurrency, tokensPerMinute },
     successor: successorId,
     createdAt: createdAt.toISOString(),
     expiresAt: expiresAt?.toISOString() ?? null,

@@ -310,13 +310,14 @@ export class MemoryStores {
   }
 }
 
-const keyInfo = ({ id, name, role, models, deployments, expiresInMs, revokedAt }: StoredKey): ApiKeyInfo => ({
+const keyInfo = ({ id, name, role, models, deployments, limits, expiresInMs, revokedAt }: StoredKey): ApiKeyInfo => ({
   id,
   name,
   role,
   models: [...models],
   modelLabels: {},
   deployments: deployments.map((each) => each.name),
+  limits,
   successor: null,
   createdAt: toInstant(WALL),
   expiresAt: expiresInMs === null ? null : toInstant(WALL + expiresInMs),

@@ -1,7 +1,7 @@
 import { own } from "../../../../shared/bytes/owned-bytes.ts";
 import { randomBytes } from "node:crypto";
 import type { ClientRequest } from "node:http";
-import { role, type Role } from "../../../../shared/api/v1/keys.ts";
+import { keyLimits, role, type Role } from "../../../../shared/api/v1/keys.ts";
 import { JSON_BODY } from "../../../../shared/protocol/frames/inference-frame.ts";
 import { SkerryError } from "../../../../shared/base/errors.ts";
 import { seededRandom } from "../../../../shared/base/random.ts";
@@ -174,6 +174,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
                 models: role === "application" ? ["digits"] : [],
                 modelLabels: {},
                 deployments: [],
+                limits: keyLimits.parse({}),
               },
               ACTOR,
             )

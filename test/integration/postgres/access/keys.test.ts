@@ -24,7 +24,8 @@ afterAll(async () => {
   await database.stop();
 });
 
-const UNSCOPED = { models: [], modelLabels: {}, deployments: [] } as const;
+const limits = { requestsPerMinute: 60, concurrency: null, tokensPerMinute: 1_000 };
+const UNSCOPED = { models: [], modelLabels: {}, deployments: [], limits } as const;
 
 const create = (id: string, ttlMs: number | null = null) =>
   stores.keys.create(
@@ -43,6 +44,7 @@ describe("API keys", () => {
       models: ["digits"],
       modelLabels: {},
       deployments: [],
+      limits,
       successor: null,
       createdAt: expect.any(String),
       expiresAt: expect.any(String),
@@ -56,6 +58,7 @@ describe("API keys", () => {
       role: "application",
       models: ["digits"],
       deployments: [],
+      limits,
       secretHash: "ab".repeat(32),
       expiresInMs: expect.any(Number),
       revokedAt: null,
@@ -120,7 +123,7 @@ describe("API keys", () => {
     await stores.deployments.put(specOf("fox-eu", { model: "fox" }), { actor: alice, ifMatch: undefined });
     const scope = { models: ["chat", "not-yet"], modelLabels: { team: "vision" }, deployments: ["fox-eu", "none"] };
     await stores.keys.create(
-      { id: "s1", name: "s1", secretHash: "", role: "application", ...scope, ttlMs: null },
+      { id: "s1", name: "s1", secretHash: "", role: "application", ...scope, limits, ttlMs: null },
       alice,
     );
     const granted = async () => {
@@ -140,7 +143,14 @@ describe("API keys", () => {
     await create("r1", 10 * 86_400_000);
     const rotation = { id: "r2", secretHash: "cd".repeat(32), ttlMs: undefined, overlapMs: 3_600_000 };
     const made = await stores.keys.rotate("r1", rotation, alice);
-    expect(made).toMatchObject({ id: "r2", name: "key-r1", role: "application", models: ["digits"], successor: null });
+    expect(made).toMatchObject({
+      id: "r2",
+      name: "key-r1",
+      role: "application",
+      models: ["digits"],
+      limits,
+      successor: null,
+    });
     expect(Date.parse(made.expiresAt ?? "") - Date.parse(made.createdAt)).toBe(10 * 86_400_000);
     const [old, fresh] = [await stores.keys.find("r1"), await stores.keys.find("r2")];
     expect(old?.expiresInMs).toBeGreaterThan(3_500_000);

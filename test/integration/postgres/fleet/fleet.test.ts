@@ -1,3 +1,4 @@
+import { keyLimits } from "../../../../shared/api/v1/keys.ts";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type pg from "pg";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
@@ -131,7 +132,17 @@ describe("load", () => {
     expect(await elsewhere.catalog.getModel("digits")).toEqual(await stores.catalog.getModel("digits"));
     const ttlMs = 86_400_000;
     await elsewhere.keys.create(
-      { id: "k", name: "k", secretHash: "", role: "viewer", models: [], modelLabels: {}, deployments: [], ttlMs },
+      {
+        id: "k",
+        name: "k",
+        secretHash: "",
+        role: "viewer",
+        models: [],
+        modelLabels: {},
+        deployments: [],
+        limits: keyLimits.parse({}),
+        ttlMs,
+      },
       alice,
     );
     const { expiresInMs } = (await stores.keys.find("k")) ?? {};

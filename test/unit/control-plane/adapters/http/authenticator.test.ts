@@ -1,10 +1,18 @@
 import { describe, expect, it } from "@jest/globals";
+import { keyLimits } from "../../../../../shared/api/v1/keys.ts";
 import { Authenticator } from "../../../../../control-plane/adapters/http/auth/authenticator.ts";
 import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits.ts";
 import type { Caller } from "../../../../../control-plane/app/access/api-keys.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
-const CALLER: Caller = { keyId: "k-1", name: "app", role: "application", models: ["digits"], deployments: [] };
+const CALLER: Caller = {
+  keyId: "k-1",
+  name: "app",
+  role: "application",
+  models: ["digits"],
+  deployments: [],
+  limits: keyLimits.parse({}),
+};
 
 describe("Authenticator", () => {
   it("bounds the look-ups of one address that are under way, and not those of another or of known keys", async () => {
@@ -15,6 +23,8 @@ describe("Authenticator", () => {
         asksNothing: (key) => key === "known",
         watch: () => () => undefined,
       },
+      quotas: { takeRequest: () => undefined },
+      metrics: { limitReached: () => undefined },
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
     });
@@ -52,6 +62,8 @@ describe("Authenticator", () => {
         asksNothing: () => isAsked,
         watch: () => () => undefined,
       },
+      quotas: { takeRequest: () => undefined },
+      metrics: { limitReached: () => undefined },
       clock: new TestClock(),
       limits: { ...LIMITS, failuresPerAddress: { perSecond: 10, burst: 3 } },
     });

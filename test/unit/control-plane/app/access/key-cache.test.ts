@@ -11,6 +11,7 @@ const KEY: StoredKey = {
   role: "viewer",
   models: [],
   deployments: [],
+  limits: { requestsPerMinute: null, concurrency: null, tokensPerMinute: null },
   secretHash: "",
   expiresInMs: null,
   revokedAt: null,

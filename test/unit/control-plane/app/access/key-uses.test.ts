@@ -12,6 +12,7 @@ const KEY: StoredKey = {
   role: "viewer",
   models: [],
   deployments: [],
+  limits: { requestsPerMinute: null, concurrency: null, tokensPerMinute: null },
   secretHash: "",
   expiresInMs: null,
   revokedAt: null,
