@@ -14,6 +14,12 @@ export class DecoderTokenizer {
   /** Put before what is decoded: decoders treat the first token of a text in a way of its own. */
   readonly #anchor: number | undefined;
   readonly #isByteLevel: boolean;
+  /** Its decoder does nothing else. */
+  readonly #isBytesAlone: boolean;
+  /** Tokens that were added to the vocabulary, special ones among them. */
+  readonly #added: ReadonlySet<number>;
+  /** What tokens write that came before, by `#bytesOf`. */
+  readonly #known = new Map<number, string | undefined>();
 
   /** What `tokenizer.json` and `tokenizer_config.json` hold. */
   constructor(tokenizer: object, settings: object) {
@@ -23,7 +29,10 @@ export class DecoderTokenizer {
       .filter(({ special, content }) => special && content.length > 1)
       .map(({ content }) => content)
       .toSorted((a, b) => b.length - a.length);
-    this.#isByteLevel = "decoder" in tokenizer && hasByteLevel(tokenizer.decoder);
+    const decoder: unknown = "decoder" in tokenizer ? tokenizer.decoder : undefined;
+    this.#isByteLevel = hasByteLevel(decoder);
+    this.#isBytesAlone = isByteLevel(decoder);
+    this.#added = new Set(this.#tokenizer.get_added_tokens_decoder().keys());
     this.#anchor = this.#tokenizer.encode("a", { add_special_tokens: false }).ids.at(-1);
   }
 
@@ -43,14 +52,25 @@ export class DecoderTokenizer {
    * those of which it is not known. Takes a second for large vocabularies, in parts between which others go on.
    */
   async allBytes(): Promise<readonly (string | undefined)[]> {
-    const added = this.#tokenizer.get_added_tokens_decoder();
-    const count = 1 + [...this.#tokenizer.get_vocab().values(), ...added.keys()].reduce((a, b) => Math.max(a, b), -1);
+    const added = this.#added;
+    const count = 1 + [...this.#tokenizer.get_vocab().values(), ...added].reduce((a, b) => Math.max(a, b), -1);
     const texts: (string | undefined)[] = [];
     for (let token = 0; token < count; token += 1) {
       texts.push(added.has(token) ? undefined : this.#bytesOf(token));
       if (token % TOKENS_AT_ONCE === 0) await new Promise(setImmediate);
     }
     return texts;
+  }
+
+  #bytesOfAll(tokens: readonly number[]): string | undefined {
+    let all = "";
+    for (const token of tokens) {
+      if (!this.#known.has(token)) this.#known.set(token, this.#added.has(token) ? undefined : this.#bytesOf(token));
+      const bytes = this.#known.get(token);
+      if (bytes === undefined) return undefined;
+      all += bytes;
+    }
+    return all;
   }
 
   #bytesOf(token: number): string | undefined {
@@ -70,6 +90,9 @@ export class DecoderTokenizer {
 
   /** The text of tokens that follow `before`. */
   textOf(tokens: readonly number[], before: readonly number[]): string {
+    // Nothing but bytes, one token behind the other: what came before changes none of them. The decoder would read all of it twice.
+    const bytes = this.#isBytesAlone ? this.#bytesOfAll(tokens) : undefined;
+    if (bytes !== undefined) return Buffer.from(bytes, "latin1").toString("utf8");
     const known = before.length > 0 || this.#anchor === undefined ? before : [this.#anchor];
     const all = this.#decoded([...known, ...tokens]);
     return all.slice(this.#decoded(known).length);
@@ -98,10 +121,13 @@ function textIn(settings: object, name: string): string {
   return typeof value.content === "string" ? value.content : "";
 }
 
+const isByteLevel = (decoder: unknown): boolean =>
+  typeof decoder === "object" && decoder !== null && "type" in decoder && decoder.type === "ByteLevel";
+
 /** In `tokenizer.json`: one decoder, or several that follow each other. */
 function hasByteLevel(decoder: unknown): boolean {
+  if (isByteLevel(decoder)) return true;
   if (typeof decoder !== "object" || decoder === null) return false;
-  if ("type" in decoder && decoder.type === "ByteLevel") return true;
   return "decoders" in decoder && Array.isArray(decoder.decoders) && decoder.decoders.some(hasByteLevel);
 }
 
