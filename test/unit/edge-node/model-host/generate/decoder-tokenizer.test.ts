@@ -67,9 +67,8 @@ describe("DecoderTokenizer", () => {
 
     it("says what each token writes, and that special ones write nothing", async () => {
       const bytes = await whole.allBytes();
-      expect(bytes.slice(0, BYTE_TOKENS).toSorted()).toEqual(
-        Array.from({ length: BYTE_TOKENS }, (_, byte) => String.fromCharCode(byte)),
-      );
+      const each = Array.from({ length: BYTE_TOKENS }, (_, byte) => String.fromCharCode(byte));
+      expect(new Set(bytes.slice(0, BYTE_TOKENS))).toEqual(new Set(each));
       expect(bytes.slice(BYTE_TOKENS)).toEqual([undefined]);
       expect(await inParts.allBytes()).toEqual(bytes);
     });
