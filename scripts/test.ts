@@ -15,6 +15,7 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
   "api-fuzz": ["test/api-fuzz/**/*.test.ts"],
   simulation: ["test/simulation/**/*.test.ts"],
   kubernetes: ["test/kubernetes/**/*.test.ts"],
+  rollouts: ["test/rollouts/**/*.test.ts"],
   "object-store": ["test/object-store/**/*.test.ts"],
 };
 
