@@ -69,6 +69,8 @@ export interface LocalPlacementView {
   /** The deadline of a request that names none, in ms; 0: the protocol's default. */
   readonly timeoutMs: number;
   readonly isEdgeOnly: boolean;
+  /** Another placement of its deployment answers while that is ready. */
+  readonly isStandby: boolean;
   /** What it is asked for; undefined while its host is not up. */
   readonly asks?: ModelKind | undefined;
   /** Name of its artifact. */

@@ -109,6 +109,11 @@ export const desiredPlacement = z.looseObject({
   release: release.optional(),
   want: z.enum(["serve", "hold"]),
   residency: z.enum(["any", "edge-only", "cloud-only"]),
+  /**
+   * Requests at the node's own address that name no version go to another placement of the deployment while that is ready.
+   * Of one of the two versions of a rollout; absent, as from older control planes: the oldest placement answers.
+   */
+  standby: z.literal(true).optional(),
   limits: z.looseObject({
     memMiB: count,
     /** `memMiB` is a guess from the size of its files: the node measures, and may use more than that where it has room. */

@@ -5,7 +5,8 @@ import { DEFAULT_QUEUE, MAX_ALIASES_PER_VERSION } from "../../../shared/protocol
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import { isWanted, placementsOn, versionOf } from "../fleet/queries.ts";
-import type { Fleet, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
+import { runningRollout } from "../fleet/versions.ts";
 import { heldOn, roomHeldOn } from "../scheduling/planning/held.ts";
 import { isolationOf } from "../scheduling/isolation.ts";
 import { memoryLimitMiB } from "../scheduling/memory.ts";
@@ -58,6 +59,7 @@ function desiredPlacement(
     ...(version.release && { release: version.release }),
     want,
     residency,
+    ...(isStandby(deployment, placement) && { standby: true as const }),
     limits: {
       memMiB: memoryLimitMiB(known, version, deployment),
       ...(isEstimate && { memIsEstimate: true }),
@@ -69,4 +71,10 @@ function desiredPlacement(
       ...(isolation === "shared" && { isolation }),
     },
   };
+}
+
+/** Of the two versions of a running rollout: the new one, until that answers all requests; then the old one. */
+function isStandby(deployment: FleetDeployment, { version }: FleetPlacement): boolean {
+  const record = runningRollout(deployment)?.record;
+  return record !== undefined && version === (record.share === 100 ? record.from : record.to);
 }

@@ -27,10 +27,15 @@ export function placementsOf(
 export const versionWithAliases = ({ version, aliases }: Pick<LocalPlacementView, "version" | "aliases">): string =>
   aliases.length === 0 ? version : `${version} (${aliases.join(", ")})`;
 
-/** With several and no version in the URL: a ready one; of those the one whose deployment has the model's name, else the oldest. */
+/**
+ * With several and no version in the URL: a ready one, of those one that is not on standby, of those the one whose deployment
+ * has the model's name, else the oldest.
+ */
 export function preferred({ model }: ModelTarget, found: readonly LocalPlacementView[]): LocalPlacementView {
   const ready = found.filter(({ state }) => state === "ready");
-  const pool = ready.length > 0 ? ready : found;
+  const able = ready.length > 0 ? ready : found;
+  const active = able.filter(({ isStandby }) => !isStandby);
+  const pool = active.length > 0 ? active : able;
   const chosen = pool.find(({ deployment }) => deployment === model) ?? pool[0];
   if (chosen === undefined) throw new Error(`nobody holds ${model}, which placementsOf should have said`);
   return chosen;

@@ -51,6 +51,7 @@ function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementVie
     state,
     timeoutMs: limits.timeoutMs,
     isEdgeOnly: spec.residency === "edge-only",
+    isStandby: spec.standby === true,
     asks: host && (host.asks ?? "tensors"),
     artifact,
     host: host?.sharedHost,

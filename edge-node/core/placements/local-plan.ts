@@ -126,6 +126,7 @@ function isSame(a: DesiredPlacement, b: DesiredPlacement): boolean {
     a.artifact === b.artifact &&
     a.want === b.want &&
     a.residency === b.residency &&
+    a.standby === b.standby &&
     a.deployment === b.deployment &&
     a.model === b.model &&
     a.version === b.version &&

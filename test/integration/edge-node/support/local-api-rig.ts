@@ -36,6 +36,7 @@ export const aPlacement = (
   state: "ready",
   timeoutMs: LIMITS.timeoutMs,
   isEdgeOnly: false,
+  isStandby: false,
   artifact: `sha256:${name}`,
   detail: undefined,
   signature: { inputs: host.inputs, outputs: host.outputs },

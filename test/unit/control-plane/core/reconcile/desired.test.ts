@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { desiredFor } from "../../../../../control-plane/core/reconcile/desired.ts";
 import { deploymentSpec } from "../../../../../shared/api/v1/deployments.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
+import { aRollout } from "../../../../support/fleet/a-rollout.ts";
 import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../support/fleet/fleet-builder.ts";
 
 const node = aNode("edge-a");
@@ -17,6 +19,29 @@ const limitsOf = (limits: {
   });
   return desiredFor(fleet, node).placements[0]?.limits;
 };
+
+describe("the versions of a rollout that a node is sent", () => {
+  const standbyOf = (record: Parameters<typeof aRollout>[0]) => {
+    const deployment = aDeployment({ name: "digits", model: "digits", version: 2, rollout: {} });
+    const fleet = aFleet({
+      nodes: [node],
+      versions: [aVersion("digits", 1), aVersion("digits", 2)],
+      deployments: [{ ...deployment, rollout: aRollout(record) }],
+      placements: [1, 2].map((version) => aPlacement(node, { version, id: `p-${version}` as PlacementId })),
+    });
+    return desiredFor(fleet, node).placements.flatMap(({ version, standby }) => (standby === true ? [version] : []));
+  };
+
+  it.each([
+    ["the new one while the old one answers, too", { share: 10 }, ["2"]],
+    ["the new one while it gets copies", { strategy: "shadow", share: 0 }, ["2"]],
+    ["the old one when all requests have moved", { wave: 3, share: 100 }, ["1"]],
+    ["the new one of a rollout that is paused", { phase: "paused", resumes: "baking", share: 50 }, ["2"]],
+    ["none when the rollout has ended", { phase: "promoted", share: 100 }, []],
+  ] as const)("have on standby %s", (_, record, expected) => {
+    expect(standbyOf(record)).toEqual(expected);
+  });
+});
 
 describe("the aliases that a node is sent", () => {
   const aliasesOf = (aliases: readonly (readonly [string, number])[]): readonly string[] | undefined => {

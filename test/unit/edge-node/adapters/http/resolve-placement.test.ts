@@ -13,6 +13,7 @@ const placement = (placementId: string, over: Partial<LocalPlacementView> = {}):
   state: "ready",
   timeoutMs: 0,
   isEdgeOnly: false,
+  isStandby: false,
   detail: undefined,
   artifact: "sha256:a",
   signature: undefined,
@@ -25,6 +26,14 @@ describe("resolvePlacement", () => {
   it("takes the oldest ready placement", () => {
     const all = [placement("p-1", { state: "loading" }), placement("p-2"), placement("p-3")];
     expect(resolvePlacement(anyVersion, all).placementId).toBe("p-2");
+  });
+
+  it("takes one that is not on standby, whatever their order, and else the one that is", () => {
+    const tried = placement("p-1", { version: "4", isStandby: true });
+    expect(resolvePlacement(anyVersion, [tried, placement("p-2")]).placementId).toBe("p-2");
+    const loading = placement("p-2", { state: "loading" });
+    expect(resolvePlacement(anyVersion, [tried, loading]).placementId).toBe("p-1");
+    expect(resolvePlacement({ model: "digits", version: "4" }, [tried, placement("p-2")]).placementId).toBe("p-1");
   });
 
   it("prefers the deployment with the model's name", () => {

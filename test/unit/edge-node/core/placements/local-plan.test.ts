@@ -133,6 +133,13 @@ describe("planLocal", () => {
     }
   });
 
+  it("takes to a running host that it is on standby, and that it is no more", () => {
+    const [active, standby] = [desired("p-1", 1), desired("p-1", 1, { standby: true })];
+    expect(describePlan(view({ wanted: [standby], here: [held(active)] }))).toEqual(["adopt p-1 (digits:1)"]);
+    expect(describePlan(view({ wanted: [active], here: [held(standby)] }))).toEqual(["adopt p-1 (digits:1)"]);
+    expect(describePlan(view({ wanted: [standby], here: [held(standby)] }))).toEqual([]);
+  });
+
   it("takes the aliases of a version to a running host, and plans nothing while they stay", () => {
     const here = [held(desired("p-1", 1, { aliases: ["champion"] }))];
     for (const aliases of [undefined, ["stable"], ["champion", "stable"]])
