@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import type { Node } from "../../shared/api/v1/nodes.ts";
 import type { Rollout } from "../../shared/api/v1/rollouts.ts";
 import { unknownOperatorModel } from "../support/models/hostile-models.ts";
 import { largeModel } from "../support/models/large-model.ts";
@@ -21,22 +22,24 @@ const NODES = [
   ...["a", "b", "c", "d", "e", "f"].map((name) => ({ name: `edge-${name}`, kind: "edge" as const })),
   ...["a", "b"].map((name) => ({ name: `cloud-${name}`, kind: "cloud" as const })),
 ];
-/** Their sockets go through the proxy. */
 const UNPLUGGED = ["edge-a", "edge-b", "edge-c", "cloud-a"];
 const CANARY = { strategy: "canary", waves: [{ percent: 25 }, { percent: 50 }] };
 
 let database: TestDatabase;
 let cluster: SkerryCluster;
+/** Every node's sockets go through it. */
 let proxy: TcpProxy;
 
 beforeAll(async () => {
   database = await startTestDatabase();
   proxy = await TcpProxy.start();
-  cluster = await SkerryCluster.start(database.url, { SKERRY_SUSPECT_MS: "15000", SKERRY_LOST_MS: "20000" });
+  cluster = await SkerryCluster.start(database.url, {
+    SKERRY_NODE_URLS: `ws://127.0.0.1:${proxy.port}`,
+    SKERRY_SUSPECT_MS: "15000",
+    SKERRY_LOST_MS: "20000",
+  });
   proxy.pointAt(cluster.port);
-  const throughProxy = { SKERRY_URL: `http://127.0.0.1:${proxy.port}` };
-  for (const { name, kind } of NODES)
-    await cluster.addNode(name, { kind, ...(UNPLUGGED.includes(name) && { env: throughProxy }) });
+  for (const { name, kind } of NODES) await cluster.addNode(name, { kind });
   await cluster.publish("scores", scoresModel(scoreTable()));
   await deploy("scores", 1, CANARY);
   await cluster.whenDeploymentReady("scores", PATIENCE_MS);
@@ -145,6 +148,12 @@ async function returns(
   }
 }
 
+/** The version of all nodes while no rollout of `scores` is under way. */
+async function stableVersion(): Promise<number> {
+  const last = await rolloutOf("scores");
+  return (last?.phase === "promoted" ? last.to : last?.from) ?? 1;
+}
+
 const serving = async (name: string): Promise<readonly string[]> =>
   (await cluster.placements(name))
     .filter(({ wanted }) => wanted === "serve")
@@ -225,12 +234,17 @@ describe("on six edge and two cloud nodes under load", () => {
   }, 600_000);
 
   it("a version that is three times as slow returns in its first wave", async () => {
-    await cluster.publish("slow", scoresModel(scoreTable(), { layers: 30 }));
+    await cluster.publish("slow", scoresModel(scoreTable(), { layers: 300 }));
     await deploy("slow", 1, CANARY);
     await cluster.whenDeploymentReady("slow", PATIENCE_MS);
-    const { version } = await cluster.publish("slow", scoresModel(scoreTable(), { layers: 90 }));
-    const rollout = { ...CANARY, waves: [{ percent: 50 }], bakeSeconds: 120, gate: { maxWaitSeconds: 200 } };
-    const { ended } = await returns("slow", { version, perSecond: 12, rollout });
+    const { version } = await cluster.publish("slow", scoresModel(scoreTable(), { layers: 900 }));
+    const rollout = {
+      ...CANARY,
+      waves: [{ percent: 50 }],
+      bakeSeconds: 120,
+      gate: { maxP95Ratio: 1.5, maxWaitSeconds: 200 },
+    };
+    const { ended } = await returns("slow", { version, perSecond: 3, rollout });
     expect(ended.findings).toContainEqual(expect.objectContaining({ check: "p95-ratio", result: "fail" }));
     await cluster.request("DELETE", "/deployments/slow");
   }, 600_000);
@@ -239,7 +253,9 @@ describe("on six edge and two cloud nodes under load", () => {
 describe("operators of six edge and two cloud nodes", () => {
   it("unplug half of them: the others get the new version, and these when they are back", async () => {
     const { version } = await cluster.publish("scores", scoresModel(scoreTable().map((value) => value + 0.03)));
-    proxy.break({ blackhole: "both" });
+    const { items } = await cluster.get<{ items: Node[] }>("/nodes");
+    const ids = items.filter(({ name }) => UNPLUGGED.includes(name)).map(({ id }) => id);
+    proxy.breakAny({ blackhole: "both" }, ids);
     for (const name of UNPLUGGED) await cluster.whenNode(name, "lost", PATIENCE_MS);
     const load = callers("scores", 20);
     await deploy("scores", version, { strategy: "blue-green", bakeSeconds: 0 });
@@ -263,7 +279,7 @@ describe("operators of six edge and two cloud nodes", () => {
 
   it("undo a rollout while its bytes are on their way: no node loads it", async () => {
     const { version } = await cluster.publish("scores", largeModel(200, 7));
-    const old = (await rolloutOf("scores"))?.to ?? 0;
+    const old = await stableVersion();
     await deploy("scores", version, { ...CANARY, bakeSeconds: 60 });
     await when("scores", version, ({ phase }) => phase === "staging");
     await cluster.post("/deployments/scores/rollout/undo", { why: "the wrong file" });
@@ -275,7 +291,7 @@ describe("operators of six edge and two cloud nodes", () => {
   }, 600_000);
 
   it("declare a newer version while one bakes: it takes its place, from the same old version", async () => {
-    const old = (await rolloutOf("scores"))?.from ?? 0;
+    const old = await stableVersion();
     const load = callers("scores", 20);
     const first = await cluster.publish("scores", scoresModel(scoreTable().map((value) => value + 0.04)));
     const second = await cluster.publish("scores", scoresModel(scoreTable().map((value) => value + 0.05)));
@@ -302,7 +318,7 @@ describe("operators of six edge and two cloud nodes", () => {
       "samples.npz": npz({ index: npy("<i8", [ROWS], new Uint8Array(indexes.buffer)) }),
     });
     const gate = { minRequests: 40, useSamples: true, maxErrorRate: "10%", maxP95Ratio: 10, minAgreement: "90%" };
-    await deploy("scores", version, { strategy: "shadow", bakeSeconds: 2, gate: { ...gate, maxWaitSeconds: 120 } });
+    await deploy("scores", version, { strategy: "shadow", bakeSeconds: 2, gate: { ...gate, maxWaitSeconds: 30 } });
     const ended = await when("scores", version, hasEnded);
     print(await screenOf("scores"));
     expect(ended).toEqual(expect.objectContaining({ phase: "promoted" }));

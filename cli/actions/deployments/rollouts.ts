@@ -54,6 +54,13 @@ async function follow(run: CommandContext, api: ApiClient, name: string): Promis
   }
 }
 
+function gateText({ findings, foundAt }: Rollout): string {
+  const [first, ...others] = findings.map(({ sentence }) => sentence);
+  if (first === undefined) return "";
+  const age = foundAt === null ? "" : ` (${formatSince(foundAt, Date.now())} ago)`;
+  return [`${first}${age}`, ...others].join("\n");
+}
+
 const waitText = ({ sentence, since }: NonNullable<Rollout["waitsFor"]>): string =>
   `${sentence}, for ${formatSince(since, Date.now())}`;
 
@@ -88,7 +95,7 @@ async function describe(run: CommandContext, of: Rollout): Promise<string> {
       ["Wave", `${of.wave} of ${of.waves.length}`],
       ["Requests", `${of.share} % to ${of.to}`],
       ["Begun", `${formatSince(of.beganAt, Date.now())} ago by ${of.by}`],
-      ["Gate", of.findings.map(({ sentence }) => sentence).join("\n")],
+      ["Gate", gateText(of)],
     ],
     paint,
   );

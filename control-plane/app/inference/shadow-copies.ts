@@ -19,7 +19,9 @@ const MAX_REQUEST_BYTES = 1_048_576;
  * that take as long as reading a usual answer, and would need some 10 MiB.
  */
 const MAX_ANSWER_BYTES = 65_536;
-/** Times as long as a copy took no other one is sent: copies take a fiftieth of the time of one replica, however fast it is. */
+/** Copies under way at once, of all deployments: each holds a request and an answer. */
+const MAX_COPIES = 8;
+/** Times as long as a copy took no other one of its deployment is sent: copies take a fiftieth of the time of one replica, however fast it is. */
 const REST = 49;
 const MAX_REST_MS = 10_000;
 
@@ -50,7 +52,7 @@ interface Copy {
 /**
  * Sends copies of requests to the new version of a rollout, compares its answers with those of the callers and throws them
  * away. A copy is made when the caller's answer is there, and sent when that has gone: no caller waits for one or sees its
- * failure. One is under way at a time, with a rest after each; requests meanwhile are not copied.
+ * failure. Of each deployment one is under way at a time, with a rest after each; requests meanwhile are not copied.
  */
 export class ShadowCopies {
   readonly #parts: Parts;
@@ -60,9 +62,11 @@ export class ShadowCopies {
     hedges: new RetryBudget(0),
     answerTimes: new AnswerTimes(),
   };
-  #isBusy = false;
-  #restsUntil = -Infinity;
-  #cancellation = new Cancellation();
+  /** Of the copies that are under way, by deployment. */
+  readonly #underWay = new Map<string, Cancellation>();
+  /** Until when nothing of a deployment is copied. */
+  readonly #restsUntil = new Map<string, number>();
+  #isStopped = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -75,11 +79,13 @@ export class ShadowCopies {
     of: { readonly measured: MeasuredRollout; readonly policy: RoutePolicy },
   ): void {
     const { clock } = this.#parts;
-    if (this.#isBusy || status !== 200 || clock.now() < this.#restsUntil) return;
+    const { deployment } = of.measured;
+    if (this.#isStopped || status !== 200 || this.#underWay.size >= MAX_COPIES) return;
+    if (this.#underWay.has(deployment) || clock.now() < (this.#restsUntil.get(deployment) ?? 0)) return;
     if (!(body instanceof Uint8Array) || body.byteLength > MAX_ANSWER_BYTES) return;
     if (bodyBytes(request) > MAX_REQUEST_BYTES || (request.asks ?? "tensors") !== "tensors") return;
-    this.#isBusy = true;
-    this.#cancellation = new Cancellation();
+    const cancellation = new Cancellation();
+    this.#underWay.set(deployment, cancellation);
     const { model, headerLength: requestHeader, residency } = request;
     const copy: Copy = {
       ...of,
@@ -93,17 +99,17 @@ export class ShadowCopies {
         residency,
         prefer: undefined,
         traceparent: undefined,
-        cancellation: this.#cancellation,
+        cancellation,
       },
       answer: { body: new Uint8Array(body), headerLength },
     };
     clock.after(0, () => void this.#run(copy));
   }
 
-  /** Gives up the copy that is under way. */
+  /** Gives up the copies that are under way. */
   stop(): void {
-    this.#restsUntil = Infinity;
-    this.#cancellation.cancel();
+    this.#isStopped = true;
+    for (const cancellation of this.#underWay.values()) cancellation.cancel();
   }
 
   async #run(copy: Copy): Promise<void> {
@@ -113,8 +119,10 @@ export class ShadowCopies {
       await this.#send(copy, startedAt);
     } finally {
       const now = clock.now();
-      this.#isBusy = false;
-      this.#restsUntil = Math.max(this.#restsUntil, now + Math.min(MAX_REST_MS, REST * (now - startedAt)));
+      const { deployment } = copy.measured;
+      this.#underWay.delete(deployment);
+      for (const [name, until] of this.#restsUntil) if (until <= now) this.#restsUntil.delete(name);
+      this.#restsUntil.set(deployment, now + Math.min(MAX_REST_MS, REST * (now - startedAt)));
     }
   }
 

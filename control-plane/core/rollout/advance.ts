@@ -4,13 +4,16 @@ import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted, listed } from "../scheduling/format.ts";
 import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
-import { thawed, unlessHeld } from "./hold.ts";
+import { thawed, unlessHeld, waitForNodes } from "./hold.ts";
 import { awaySentence, membersNow } from "./members.ts";
 import type { RolloutView } from "./view.ts";
 import { joining, shareOf, waveText } from "./waves.ts";
 
 /** A member that is there and gets no placement for so long has no room for it, in ms. */
 const WITHOUT_PLACEMENT_MS = 2 * 60_000;
+
+/** How old the figures of the gate in a record may be while new ones come, in ms. */
+const FIGURES_MS = 5_000;
 
 /** What a gate says of the new version. */
 export interface Verdict {
@@ -166,7 +169,13 @@ function skip(
   const isShort = away.some(({ isLost }) => !isLost);
   const isAnyThere = view.nodes.values().some(({ isThere, hasOld, isOpen }) => isThere && hasOld && isOpen);
   const areAway = away.length > 0 && (!isAnyThere || present.nodes.some(({ wave }) => wave === present.wave));
-  if (isShort || view.isMassLoss || (isUntried && areAway)) return update(before, present.nodes);
+  if (isShort || view.isMassLoss || (isUntried && areAway)) {
+    const names = listed(away.map(({ name }) => name));
+    const why = view.isMassLoss
+      ? "most of the fleet is away at once"
+      : `${names} ${away.length === 1 ? "is" : "are"} away`;
+    return waitForNodes(present, { why, author }, () => update(before, present.nodes));
+  }
   const isNew = present.nodes.some((member) => member.wave === present.wave && member.state === "switched");
   if (isNew) return toBaking(present, { members: present.nodes, view, author });
   return passed(present, author, () => update(before, present.nodes));
@@ -188,23 +197,28 @@ function toBaking(record: RolloutRecord, { members, view, author }: Omit<Present
   return enter(record, author, {
     phase: "baking",
     reason: `${waveOf(record)}: ${nameOf(record)} ${record.strategy === "shadow" ? "gets copies" : `answers ${share} %`} of the requests`,
-    with: { share, findings: [] },
+    with: { share, findings: [], foundAt: null },
   });
 }
 
 function bake(record: RolloutRecord, { members, author, input }: Present): RolloutChange | undefined {
   const { verdict } = input;
-  const present = {
+  const silent = members.filter(({ state, why }) => state === "switched" && why !== null);
+  const present: RolloutRecord = {
     ...record,
     nodes: [...members],
-    ...(verdict !== undefined && { findings: [...verdict.findings] }),
+    waitsFor: silent.length === 0 && record.waitsFor?.what === "nodes" ? null : record.waitsFor,
+    ...(verdict !== undefined && { findings: [...verdict.findings], foundAt: input.at }),
   };
   if (verdict?.verdict === "fail") return rollBack(present, author, sentencesOf(verdict, "fail"));
   const isOver = input.phaseMs >= record.bakeSeconds * 1_000;
-  const silent = members.filter(({ state, why }) => state === "switched" && why !== null);
   if (isOver && verdict?.isOverdue === true)
     return pause(present, author, `nothing is certain about ${nameOf(record)} yet: ${sentencesOf(verdict, "more")}`);
-  if (!isOver || silent.length > 0 || verdict?.verdict === "more") return measured(present, record);
+  if (!isOver || verdict?.verdict === "more") return measured(present, record);
+  if (silent.length > 0) {
+    const why = listed(silent.map((member) => member.why ?? member.node));
+    return waitForNodes(present, { why, author }, () => measured(present, record));
+  }
   return passed(present, author, () => measured(present, record));
 }
 
@@ -261,10 +275,16 @@ const pause = (record: RolloutRecord, author: Author, reason: string): RolloutCh
     with: { resumes: record.phase },
   });
 
-/** Figures change with each request; what is written is which check found what. */
+/** Figures change with each request: they are written when a check finds something else, and every few seconds. */
 function measured(present: RolloutRecord, before: RolloutRecord): RolloutChange | undefined {
   const resultsOf = ({ findings }: RolloutRecord) => findings.map(({ check, result }) => [check, result]);
-  const isNews = !isEqual(resultsOf(present), resultsOf(before)) || !isEqual(present.nodes, before.nodes);
+  const ageMs = msOfInstant(present.foundAt ?? "") - msOfInstant(before.foundAt ?? "");
+  const isStale = !(ageMs < FIGURES_MS) && !isEqual(present.findings, before.findings);
+  const isNews =
+    isStale ||
+    !isEqual(resultsOf(present), resultsOf(before)) ||
+    !isEqual(present.nodes, before.nodes) ||
+    !isEqual(present.waitsFor, before.waitsFor);
   return isNews ? { record: present, events: [] } : undefined;
 }
 

@@ -44,7 +44,24 @@ export function unlessHeld(
   const { author, intent } = of;
   const hold = holdOf(present, intent, author.at);
   if (hold === undefined) return then.go();
-  if (present.waitsFor?.sentence === hold.sentence) return then.stay();
+  return present.waitsFor?.sentence === hold.sentence ? then.stay() : wait(present, author, hold);
+}
+
+/**
+ * A wave that is over but for nodes that are silent, and may be for long: it says so once, whichever they are. `stay`: what
+ * else changed of the rollout.
+ */
+export function waitForNodes(
+  present: RolloutRecord,
+  of: { readonly why: string; readonly author: Author },
+  stay: () => RolloutChange | undefined,
+): RolloutChange | undefined {
+  if (present.waitsFor?.what === "nodes") return stay();
+  const sentence = `${nameOf(present)} waits: ${of.why}`;
+  return wait(present, of.author, { what: "nodes", stage: null, sentence });
+}
+
+function wait(present: RolloutRecord, author: Author, hold: Hold): RolloutChange {
   const record = { ...note(present, author, hold.sentence), waitsFor: { ...hold, since: author.at } };
   return { record, events: [{ type: "Normal", reason: "RolloutWaiting", message: hold.sentence }] };
 }

@@ -68,6 +68,7 @@ export function firstRecord(
     reason: "",
     by,
     findings: [],
+    foundAt: null,
     notes: [],
     current: true,
   };

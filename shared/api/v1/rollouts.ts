@@ -51,7 +51,7 @@ const rolloutApproval = z.object({
 });
 
 const rolloutWait = z.object({
-  what: z.enum(["approval", "freeze-end"]),
+  what: z.enum(["approval", "freeze-end", "nodes"]),
   stage: approvalStage.nullable().describe("Which approval it waits for."),
   since: instant,
   sentence: z.string(),
@@ -74,7 +74,9 @@ export const rolloutRecord = z.object({
   waitsFor: rolloutWait
     .nullable()
     .default(null)
-    .describe("What holds the rollout up in its phase though its gate does not: an approval, or a frozen window."),
+    .describe(
+      "What holds the rollout up in its phase though its gate does not: an approval, a frozen window, or nodes that are silent.",
+    ),
   phase: rolloutPhase,
   resumes: rolloutPhase.nullable().describe("The phase to which `resume` leads; null unless it is paused."),
   wave: z.number().int().describe("The present wave, from 1."),
@@ -87,7 +89,11 @@ export const rolloutRecord = z.object({
     ),
   reason: z.string().describe("Why it is in this phase, in a sentence."),
   by: z.string().describe("Who started it: the name of a key, or `skerry` for a changed version."),
-  findings: z.array(gateFinding).describe("What the gate found last."),
+  findings: z.array(gateFinding).describe("What the gate found, at `foundAt`."),
+  foundAt: instant
+    .nullable()
+    .default(null)
+    .describe("When the findings were written: some seconds ago at most while a wave bakes."),
   notes: z.array(rolloutNote).describe("What happened to it, oldest first."),
 });
 export type RolloutRecord = z.infer<typeof rolloutRecord>;

@@ -43,6 +43,7 @@ const aRollout = (over: Partial<Rollout> = {}): Rollout => ({
   reason: "wave 1 of 2: digits:2 answers 10 % of the requests",
   by: "skerry",
   findings: [],
+  foundAt: null,
   notes: [{ at: AT, who: "skerry", what: "wave 1 of 2 begins (10 %)" }],
   beganAt: AT,
   phaseAt: AT,

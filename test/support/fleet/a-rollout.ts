@@ -27,6 +27,7 @@ export function aRollout(over: Partial<RolloutRecord> = {}): FleetRollout {
     reason: "",
     by: "ana",
     findings: [],
+    foundAt: null,
     notes: [],
     current: true,
     ...over,

@@ -67,6 +67,13 @@ export class TcpProxy {
     this.#apply();
   }
 
+  /** As `break`, for the connections whose first bytes hold one of `words`. */
+  breakAny(fault: LinkFault, words: readonly string[]): void {
+    this.#fault = fault;
+    this.#concerns = (head) => words.some((word) => head.includes(word));
+    this.#apply();
+  }
+
   /** All links work again. */
   heal(): void {
     this.#concerns = () => false;

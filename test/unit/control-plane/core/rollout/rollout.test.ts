@@ -238,6 +238,23 @@ describe("a rollout", () => {
     });
   });
 
+  it("shows figures of the gate that are some seconds old at most, and is not written for each of them", () => {
+    const world = atVersion1({ bakeSeconds: 3_600 });
+    world.declare({ version: 2 });
+    world.standStill();
+    const shown = (): string | undefined => world.rollout?.findings[0]?.sentence;
+    const written: string[] = [];
+    world.onRecord = (_, { findings }) => written.push(findings[0]?.sentence ?? "");
+    for (let second = 0; second <= 20; second += 1) {
+      const sentence = `it had ${second} requests`;
+      world.verdict = { verdict: "more", findings: [{ check: "requests", result: "more", sentence }] };
+      world.wait(1);
+      expect(Number(/\d+/.exec(shown() ?? "")?.[0])).toBeGreaterThan(second - 5);
+    }
+    expect(written.length).toBeLessThanOrEqual(5);
+    expect(world.events.filter((event) => event.startsWith("RolloutWaiting"))).toEqual([]);
+  });
+
   it("bakes on while the gate wants to see more", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
@@ -335,6 +352,26 @@ describe("nodes that are away in a rollout", () => {
     for (let wave = 0; wave < 2; wave += 1) world.wait(10);
     expect(world.rollout?.phase).toBe("promoted");
     expect(world.readyOn(2)).toEqual(ALL);
+  });
+
+  it("are named once in what a wave that is over waits for, until they are back", () => {
+    const world = atVersion1({ strategy: "rolling", waves: [{ percent: 50 }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    const [one = "", two = ""] = world.readyOn(2);
+    const others = ALL.filter((name) => !world.readyOn(2).includes(name)).slice(0, 2);
+    const waits = (): readonly string[] => world.events.filter((event) => event.startsWith("RolloutWaiting"));
+    world.unplug(one, ...others);
+    world.wait(90);
+    expect(waits()).toEqual([`RolloutWaiting: digits:2 waits: ${one} is silent, as nodes without digits:2 are`]);
+    world.unplug(two);
+    world.wait(90);
+    expect(waits()).toHaveLength(1);
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1, waitsFor: { what: "nodes" } });
+    world.plugIn(one, two, ...others);
+    world.verdict = { verdict: "more", findings: [] };
+    world.standStill();
+    expect(world.rollout).toMatchObject({ phase: "baking", wave: 1, waitsFor: null });
   });
 
   it("have failed when they fall silent with the new version alone", () => {
