@@ -11,6 +11,7 @@ import { Telemetry } from "../../../../../control-plane/app/inference/telemetry.
 import type { FleetDeployment, FleetNode } from "../../../../../control-plane/core/fleet/types.ts";
 import type { ControlChannel, InferenceChannel } from "../../../../../control-plane/ports/channels.ts";
 import { Cancellation } from "../../../../../shared/flow/cancellation.ts";
+import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import {
   decodeInferenceFrame,
@@ -95,6 +96,8 @@ export interface Scene {
   readonly deployment?: FleetDeployment;
   /** `edge-a` and `edge-b` unless given. */
   readonly fleetNodes?: readonly FleetNode[];
+  /** Another model at version 1 on the first node and at version 2 on the second one, with this deployment. */
+  readonly second?: FleetDeployment | undefined;
   /** Until when nodes that are away may be on their way back, in ms. */
   readonly awaitedUntil?: () => number | undefined;
 }
@@ -104,10 +107,30 @@ export async function aService({
   fleetNodes = [a, b],
   awaitedUntil = () => undefined,
   versionsOnNodes = [],
+  second,
 }: Scene = {}) {
   const clock = new TestClock(NOW);
   const placements = fleetNodes.map((node, at) => aPlacement(node, { version: versionsOnNodes[at] ?? 1 }));
-  const fleet = await fleetOf({ nodes: fleetNodes, versions, deployments: [declared], placements }, clock);
+  const beside = second && {
+    deployments: [second],
+    versions: [1, 2].map((version) => aVersion(second.spec.model, version)),
+    placements: fleetNodes.map((node, at) => {
+      const { name, spec } = second;
+      return aPlacement(node, {
+        id: `p-${name}-${at}` as PlacementId,
+        deployment: name,
+        model: spec.model,
+        version: at + 1,
+      });
+    }),
+  };
+  const rows = {
+    nodes: fleetNodes,
+    versions: [...versions, ...(beside?.versions ?? [])],
+    deployments: [declared, ...(beside?.deployments ?? [])],
+    placements: [...placements, ...(beside?.placements ?? [])],
+  };
+  const fleet = await fleetOf(rows, clock);
   const registry = new SessionRegistry();
   const telemetry = new Telemetry();
   const order: RecordingNode[] = [];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import type { FleetDeployment } from "../../../../../control-plane/core/fleet/types.ts";
 import { own } from "../../../../../shared/bytes/owned-bytes.ts";
 import { aRollout } from "../../../../support/fleet/a-rollout.ts";
 import { aDeployment, aNode } from "../../../../support/fleet/fleet-builder.ts";
@@ -22,12 +23,13 @@ const scores = (...data: readonly number[]) => ({
 });
 
 /** `edge-a` has version 1; version 2 on `edge-b`, or on the cloud node, gets copies. */
-async function aShadow({ isInCloud = false } = {}) {
+async function aShadow({ isInCloud = false, second = undefined as FleetDeployment | undefined } = {}) {
   const spec = { name: "digits", model: "digits", version: 2, rollout: { strategy: "shadow" as const } };
   const scene = await aService({
     deployment: aDeployment(spec, { rollout: aRollout({ strategy: "shadow", share: 0 }) }),
     fleetNodes: [a, isInCloud ? cloud : b],
     versionsOnNodes: [1, 2],
+    second,
   });
   const [old, fresh] = [scene.named("edge-a"), scene.named(isInCloud ? "cloud-a" : "edge-b")];
   /** A caller asks and is answered by version 1. */
@@ -105,6 +107,21 @@ describe("copies of requests", () => {
     await ask();
     await goOn();
     expect(fresh.frames).toHaveLength(2);
+  });
+
+  it("of one deployment do not wait for those of another", async () => {
+    const spec = { name: "letters", model: "letters", version: 2, rollout: { strategy: "shadow" as const } };
+    const rollout = aRollout({ model: "letters", strategy: "shadow", share: 0 });
+    const { fresh, ask, goOn, evidence } = await aShadow({ second: aDeployment(spec, { rollout }) });
+    await ask();
+    await goOn();
+    expect(fresh.frames).toHaveLength(1);
+    await ask(scores(0, 1, 0), { model: "letters" });
+    await goOn();
+    expect(fresh.frames).toHaveLength(2);
+    fresh.answer(scores(0, 1, 0));
+    await settle();
+    expect(evidence.of({ ...WAVE, deployment: "letters" })?.counted.new.shadow.compared).toBe(1);
   });
 
   it("are made neither of requests that failed, nor of large answers, nor of those that name a version", async () => {
