@@ -39,7 +39,9 @@ beforeAll(async () => {
     SKERRY_LOST_MS: "20000",
   });
   proxy.pointAt(cluster.port);
-  for (const { name, kind } of NODES) await cluster.addNode(name, { kind });
+  // Also where they join: an address that does not answer is followed by the one that they know from there.
+  const env = { SKERRY_URL: `http://127.0.0.1:${proxy.port}` };
+  for (const { name, kind } of NODES) await cluster.addNode(name, { kind, env });
   await cluster.publish("scores", scoresModel(scoreTable()));
   await deploy("scores", 1, CANARY);
   await cluster.whenDeploymentReady("scores", PATIENCE_MS);
