@@ -1,6 +1,6 @@
 import type { DeploymentFindings } from "../../shared/api/v1/deployments.ts";
 import type { ExplainRecord } from "../../shared/api/v1/explain.ts";
-import type { RolloutRecord } from "../../shared/api/v1/rollouts.ts";
+import type { RolloutNode, RolloutRecord } from "../../shared/api/v1/rollouts.ts";
 import type { NodeId, PlacementId } from "../../shared/base/ids.ts";
 import type { FleetKeys } from "../core/fleet/changes/fleet-keys.ts";
 import type { Transition } from "../core/fleet/transitions.ts";
@@ -56,8 +56,13 @@ export interface RolloutWrite {
   readonly deployment: string;
   /** The deployment's generation that was looked at: another one makes the write `stale`. */
   readonly generation: number;
-  /** Its newest rollout as it was read: another one, or another revision, makes the write `stale`. Undefined: it has none. */
-  readonly before: { readonly number: number; readonly revision: number } | undefined;
+  /**
+   * Its newest rollout as it was read: another one, or another revision, makes the write `stale`. Undefined: it has none. Of its
+   * nodes only those are written that `newest` has otherwise.
+   */
+  readonly before:
+    | { readonly number: number; readonly revision: number; readonly nodes: readonly RolloutNode[] }
+    | undefined;
   /** Takes the place of that one's record; undefined: it stays. */
   readonly newest: RolloutRecord | undefined;
   /** Begins as the next rollout; undefined: none does. */

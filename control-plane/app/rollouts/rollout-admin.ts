@@ -67,7 +67,7 @@ export class RolloutAdmin {
     return {
       deployment: name,
       generation,
-      before: { number: rollout.number, revision: rollout.revision },
+      before: { number: rollout.number, revision: rollout.revision, nodes: rollout.record.nodes },
       newest: newest?.record,
       next: next?.record,
       events: [newest, next].flatMap((change) =>

@@ -67,7 +67,12 @@ describe("deleteVersion", () => {
       message: expect.stringContaining("the rollout of walk"),
     });
     const newest = next && { ...next, phase: "promoted" as const };
-    await stores.plans.writeRollout(fence, { ...write, before: { number: 1, revision: 1 }, newest, next: undefined });
+    await stores.plans.writeRollout(fence, {
+      ...write,
+      before: { number: 1, revision: 1, nodes: [] },
+      newest,
+      next: undefined,
+    });
     await stores.catalog.deleteVersion({ model: "walked", version }, alice);
   });
 

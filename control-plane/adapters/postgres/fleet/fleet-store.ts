@@ -246,7 +246,9 @@ const deploymentRows = (where = Prisma.empty): Prisma.Sql => Prisma.sql`
   SELECT name, spec::text AS spec, generation, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
     status::text AS status, observed_generation AS "observedGeneration", (extract(epoch FROM status_at) * 1000)::float8 AS "statusAt",
     kubernetes_namespace AS "kubernetesNamespace",
-    (SELECT json_build_object('number', number, 'revision', revision, 'record', record,
+    (SELECT json_build_object('number', number, 'revision', revision, 'record', record || jsonb_build_object('nodes',
+          (SELECT coalesce(jsonb_agg(n.node ORDER BY (n.node->>'wave')::int, n.node->>'node'), '[]') FROM rollout_nodes n
+            WHERE n.deployment_name = rollouts.deployment_name AND n.number = rollouts.number)),
         'beganAt', (extract(epoch FROM began_at) * 1000)::float8, 'phaseAt', (extract(epoch FROM phase_at) * 1000)::float8,
         'endedAt', (extract(epoch FROM ended_at) * 1000)::float8)::text
       FROM rollouts WHERE deployment_name = deployments.name ORDER BY number DESC LIMIT 1) AS rollout

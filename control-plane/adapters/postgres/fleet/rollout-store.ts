@@ -29,14 +29,20 @@ export class PostgresRolloutStore implements RolloutStore {
 
   async history(deployment: string): Promise<readonly RolloutRow[]> {
     const rows = await this.#database.run((client) =>
-      client.rollout.findMany({ where: { deploymentName: deployment }, orderBy: { number: "desc" } }),
+      client.rollout.findMany({
+        where: { deploymentName: deployment },
+        orderBy: { number: "desc" },
+        include: { nodes: { orderBy: { nodeId: "asc" } } },
+      }),
     );
-    return rows.map(({ number, record, beganAt, phaseAt, endedAt }) => ({
+    return rows.map(({ number, record, nodes, beganAt, phaseAt, endedAt }) => ({
       number,
-      record: rolloutRecord.parse(record),
+      record: rolloutRecord.parse({ ...objectOf(record), nodes: nodes.map(({ node }) => node) }),
       beganAt: toInstant(beganAt.getTime()),
       phaseAt: toInstant(phaseAt.getTime()),
       endedAt: endedAt === null ? null : toInstant(endedAt.getTime()),
     }));
   }
 }
+
+const objectOf = (json: unknown): object => (typeof json === "object" && json !== null ? json : {});

@@ -8,7 +8,7 @@ export const rolloutEffects = (store: Pick<PlanStore, "writeRollout">): EffectTa
     store.writeRollout(fence, {
       deployment,
       generation,
-      before: before && { number: before.number, revision: before.revision },
+      before: before && { number: before.number, revision: before.revision, nodes: before.record.nodes },
       newest: newest?.record,
       next: next?.record,
       events: [newest, next].flatMap((change) =>

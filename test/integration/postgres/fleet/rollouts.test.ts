@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import type { PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import { firstRecord } from "../../../../control-plane/core/rollout/start.ts";
 import type { RolloutWrite } from "../../../../control-plane/ports/plan.ts";
-import type { RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
+import type { RolloutNode, RolloutRecord } from "../../../../shared/api/v1/rollouts.ts";
 import { aDeployment } from "../../../support/fleet/fleet-builder.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
-import { alice, joinNode, lead, openStores, placementOn, readyVersion, specOf } from "../fixture.ts";
+import { alice, connect, joinNode, lead, openStores, placementOn, readyVersion, specOf } from "../fixture.ts";
 
 let database: TestDatabase;
 let leader: PostgresStores;
@@ -49,7 +49,7 @@ it("writes a rollout once, though two leaders decide it", async () => {
   expect(await leader.plans.writeRollout(fence, write({ next: aRecord() }))).toBe("stale");
   const old = { ...fence, token: fence.token - 1n };
   const newest = aRecord({ phase: "staging" });
-  const before = { number: 1, revision: 1 };
+  const before = { number: 1, revision: 1, nodes: [] };
   expect(await leader.plans.writeRollout(old, write({ before, newest }))).toBe("fenced");
   expect(await leader.plans.writeRollout(fence, write({ before, newest, generation: 2 }))).toBe("stale");
   expect(await rolloutAt(reader)).toMatchObject({ number: 1, revision: 1, record: { phase: "pending" } });
@@ -59,15 +59,15 @@ it("raises the revision with each write, and starts the time of a phase with its
   const fence = await lead(leader);
   const began = (await rolloutAt(reader))?.phaseAt ?? 0;
   const staging = aRecord({ phase: "staging" });
-  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 1 }, newest: staging }));
+  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 1, nodes: [] }, newest: staging }));
   const entered = await rolloutAt(reader);
   expect(entered).toMatchObject({ revision: 2, record: { phase: "staging" } });
   expect(entered?.phaseAt).toBeGreaterThan(began);
   const noted = { ...staging, reason: "a node is staged" };
-  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 2 }, newest: noted }));
+  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 2, nodes: [] }, newest: noted }));
   expect(await rolloutAt(reader)).toMatchObject({ revision: 3, phaseAt: entered?.phaseAt });
   const second = { ...noted, wave: 2 };
-  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 3 }, newest: second }));
+  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 3, nodes: [] }, newest: second }));
   expect((await rolloutAt(reader))?.phaseAt).toBeGreaterThan(entered?.phaseAt ?? 0);
 });
 
@@ -84,13 +84,46 @@ it("gives the nodes of the deployment new documents in another phase", async () 
   const revOf = async () => (await reader.fleet.load(0)).nodes[0]?.desiredRev ?? 0;
   const before = await revOf();
   const newest = aRecord({ phase: "switching", wave: 2 });
-  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 4 }, newest }));
+  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 4, nodes: [] }, newest }));
   expect(await revOf()).toBe(before + 1);
   await leader.plans.writeRollout(
     fence,
-    write({ before: { number: 1, revision: 5 }, newest: { ...newest, share: 1 } }),
+    write({ before: { number: 1, revision: 5, nodes: [] }, newest: { ...newest, share: 1 } }),
   );
   expect(await revOf()).toBe(before + 1);
+});
+
+it("writes of the nodes those that a step changes, and no others", async () => {
+  const fence = await lead(leader);
+  const nodeOf = (name: string, state: RolloutNode["state"]): RolloutNode => ({
+    nodeId: `n-${name}`,
+    node: `edge-${name}`,
+    wave: 1,
+    state,
+    since: "2026-01-01T00:00:00.000Z",
+    why: null,
+  });
+  /** Takes the newest rollout to these nodes; returns the transaction that wrote each row last. */
+  const rewrite = async (nodes: readonly RolloutNode[]): Promise<Readonly<Record<string, string>>> => {
+    const present = await rolloutAt(leader);
+    const { number = 0, revision = 0, record = aRecord() } = present ?? {};
+    const before = { number, revision, nodes: record.nodes };
+    const written = await leader.plans.writeRollout(fence, write({ before, newest: { ...record, nodes: [...nodes] } }));
+    expect(written).toBe("committed");
+    expect((await rolloutAt(reader))?.record.nodes).toEqual(nodes);
+    expect((await reader.rollouts.history("digits"))[0]?.record.nodes).toEqual(nodes);
+    const client = await connect(database.url);
+    const { rows } = await client.query("SELECT node_id, xmin::text AS by FROM rollout_nodes ORDER BY node_id");
+    await client.end();
+    return Object.fromEntries((rows as { node_id: string; by: string }[]).map(({ node_id, by }) => [node_id, by]));
+  };
+  const first = await rewrite([nodeOf("a", "staging"), nodeOf("b", "staging"), nodeOf("c", "staging")]);
+  const second = await rewrite([nodeOf("a", "staging"), nodeOf("b", "staged")]);
+  expect(Object.keys(second)).toEqual(["n-a", "n-b"]);
+  expect(second["n-a"]).toBe(first["n-a"]);
+  expect(second["n-b"]).not.toBe(first["n-b"]);
+  const third = await rewrite([]);
+  expect(third).toEqual({});
 });
 
 it("writes what an operator did with its audit row, and not on an older revision", async () => {
@@ -99,9 +132,13 @@ it("writes what an operator did with its audit row, and not on an older revision
   ];
   const newest = aRecord({ phase: "paused" });
   const by = { action: "pause", why: "holiday", actor: alice };
-  expect(await reader.rollouts.act(write({ before: { number: 1, revision: 5 }, newest, events }), by)).toBe(false);
-  expect(await reader.rollouts.act(write({ before: { number: 1, revision: 6 }, newest, events }), by)).toBe(true);
-  expect(await rolloutAt(leader)).toMatchObject({ revision: 7, record: { phase: "paused" } });
+  expect(await reader.rollouts.act(write({ before: { number: 1, revision: 8, nodes: [] }, newest, events }), by)).toBe(
+    false,
+  );
+  expect(await reader.rollouts.act(write({ before: { number: 1, revision: 9, nodes: [] }, newest, events }), by)).toBe(
+    true,
+  );
+  expect(await rolloutAt(leader)).toMatchObject({ revision: 10, record: { phase: "paused" } });
   expect((await reader.audit.list({ before: null, limit: 1 }))[0]).toMatchObject({
     actor: "alice",
     action: "rollout.pause",
@@ -114,7 +151,7 @@ it("keeps the rollouts that ended, and forgets them with their deployment", asyn
   const fence = await lead(leader);
   const newest = aRecord({ phase: "rolled-back" });
   const next = aRecord({ to: 3 });
-  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 7 }, newest, next }));
+  await leader.plans.writeRollout(fence, write({ before: { number: 1, revision: 10, nodes: [] }, newest, next }));
   expect(
     (await reader.rollouts.history("digits")).map(({ number, record, endedAt }) => [
       number,
