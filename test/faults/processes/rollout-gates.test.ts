@@ -68,7 +68,12 @@ describe("a new version under load", () => {
   }, 300_000);
 
   it("that is many times slower returns in its first wave", async () => {
-    const canary = { strategy: "canary", waves: [{ percent: 50 }], bakeSeconds: 60, gate: { ...GATE, maxP95Ratio: 1.5 } };
+    const canary = {
+      strategy: "canary",
+      waves: [{ percent: 50 }],
+      bakeSeconds: 60,
+      gate: { ...GATE, maxP95Ratio: 1.5 },
+    };
     const { rollout } = await under(10, 4, canary);
     expect(rollout).toMatchObject({ phase: "rolled-back", wave: 1 });
     expect(rollout.findings).toContainEqual(expect.objectContaining({ check: "p95-ratio", result: "fail" }));
