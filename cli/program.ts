@@ -5,7 +5,7 @@ import { registerDeployments } from "./commands/deployments.ts";
 import { registerDev } from "./commands/dev.ts";
 import { registerEvents } from "./commands/events.ts";
 import { registerInfer } from "./commands/infer.ts";
-import { registerJoin } from "./commands/join.ts";
+import { registerDoctor, registerJoin } from "./commands/join.ts";
 import { registerKeys } from "./commands/keys.ts";
 import { registerModels } from "./commands/models.ts";
 import { registerNodes } from "./commands/nodes.ts";
@@ -35,6 +35,7 @@ export function buildProgram(shell: CommandRunner): Command {
   program.commandsGroup("On this machine:");
   registerDev(program, shell);
   registerJoin(program, shell);
+  registerDoctor(program, shell);
   program.commandsGroup("Models and where they serve:");
   registerModels(program, shell);
   registerSpecs(program, shell);

@@ -13,6 +13,7 @@ import { ArtifactFolders, readMainFile } from "./adapters/filesystem/artifact-fo
 import { lockFolder } from "./adapters/filesystem/folder-lock.ts";
 import { IdentityFiles } from "./adapters/filesystem/identity-files.ts";
 import { JsonStateFile } from "./adapters/filesystem/state-file.ts";
+import { findConfinement } from "./adapters/host-process/confinement.ts";
 import { ProcessModelHosts } from "./adapters/host-process/model-hosts.ts";
 import { SharedProcesses } from "./adapters/host-process/shared-processes.ts";
 import { GrpcServer } from "../shared/grpc-server/grpc-server.ts";
@@ -85,7 +86,10 @@ async function composeLocked(
   const metrics = new NodeMetrics();
   const disk = new ArtifactFolders(stateDir);
   const engines = new Engines({ settings: config.engines, clock, random, logger });
-  const places = { workDirectory: path.join(stateDir, "work"), mainFile: readMainFile };
+  const confinement = await findConfinement();
+  const absent = confinement.measures.filter(({ isActive }) => !isActive).map(({ what }) => what);
+  logger.info({ absent }, "model hosts are confined, but for what is absent on this machine (skerry doctor edge)");
+  const places = { workDirectory: path.join(stateDir, "work"), mainFile: readMainFile, confinement };
   const alone = new ProcessModelHosts({
     ...places,
     textThreads: config.textThreads,

@@ -53,6 +53,20 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
   );
 }
 
+/** `skerry doctor …`. */
+export function registerDoctor(program: Command, shell: CommandRunner): void {
+  const doctor = program.command("doctor").description("look at this machine");
+  withExamples(
+    doctor
+      .command("edge")
+      .description("what keeps models inside their processes when this user runs a node here")
+      .action((_options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/nodes/doctor.ts")).doctorEdge(run)),
+      ),
+    "skerry doctor edge",
+  );
+}
+
 async function start(run: CommandContext, token: string | undefined, options: JoinOptions): Promise<ExitCode> {
   const { installService, uninstallService } = options;
   if (installService === true && uninstallService === true)

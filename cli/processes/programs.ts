@@ -18,6 +18,9 @@ export const EDGE_NODE = {
   nodeFlags: youngHalf(8),
 };
 
+/** Prints what keeps model hosts inside on this machine. */
+export const CONFINEMENT_REPORT = fileURLToPath(new URL("../../edge-node/confinement-report.ts", import.meta.url));
+
 /** Makes an admin key in the database. */
 export const RECOVER_KEY = fileURLToPath(new URL("../../control-plane/recover-key.ts", import.meta.url));
 

@@ -6,7 +6,7 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import { CLOSE } from "../../../shared/protocol/close-codes.ts";
 import { commonFeatures } from "../../../shared/protocol/features.ts";
 import { LOAD_MS } from "../../../shared/protocol/limits.ts";
-import type { Capabilities, Hello, NodeMessage } from "../../../shared/protocol/messages.ts";
+import type { Capabilities, Hello, NodeMessage, PlacementLoad } from "../../../shared/protocol/messages.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { documentsTouched } from "../../core/fleet/changes/change-set.ts";
 import { nodeState, type NodeTimings } from "../../core/fleet/node-status.ts";
@@ -230,7 +230,10 @@ export class NodeSessions implements NodeSessionHandler {
       case "load": {
         const { type: _type, id: _id, re: _re, epoch: _epoch, traceparent: _traceparent, ...load } = message;
         fleet.apply({ type: "load-reported", nodeId, epoch, load: { ...load, at: clock.now() } });
-        telemetry.report(message.placements, clock.now());
+        // Of its own placements alone: routing follows these figures.
+        const { placements } = fleet.snapshot();
+        const isOwn = ({ placementId }: PlacementLoad): boolean => placements.get(placementId)?.nodeId === nodeId;
+        telemetry.report(message.placements.filter(isOwn), clock.now());
         return;
       }
       case "desired.ack":

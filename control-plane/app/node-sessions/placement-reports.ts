@@ -86,7 +86,7 @@ export class PlacementReports {
   }
 
   add(message: PlacementReport): void {
-    const placement = this.#fleet.snapshot().placements.get(message.placementId);
+    const placement = this.#ownPlacement(message.placementId);
     if (placement && isHostEnd(placement, message)) this.#onHostEnded(placement);
     this.#take(message, { isNewsToPostgres: false });
   }
@@ -109,7 +109,7 @@ export class PlacementReports {
       ...(measuredMiB !== undefined && { measuredMiB }),
       ...(host !== undefined && { host }),
     };
-    const placement = this.#fleet.snapshot().placements.get(placementId);
+    const placement = this.#ownPlacement(placementId);
     this.#session.transfers.reported(placementId, { isOffered: state === "offered" });
     const isNews = placement !== undefined && placement.generation === generation && placement.state !== state;
     const isOther = placement !== undefined && !hasSameTrials(placement, trialsAfter(placement, report));
@@ -118,6 +118,12 @@ export class PlacementReports {
     if (isNews || isOther || isNewsToPostgres || placement?.generation !== generation)
       this.#writer.add(report, isNews ? eventsFor(placement, report, this.#session.name) : []);
     if (state === "offered") this.#push.offerSoon();
+  }
+
+  /** Undefined also for another node's: what this node says of it is no news of it. */
+  #ownPlacement(placementId: string): FleetPlacement | undefined {
+    const placement = this.#fleet.snapshot().placements.get(placementId);
+    return placement?.nodeId === this.#session.nodeId ? placement : undefined;
   }
 
   close(): void {

@@ -19,6 +19,8 @@ export interface LaunchParts {
   readonly arch: string;
   /** A POSIX shell, or undefined where there is none (a distroless image): then there is no cap and no guard. */
   readonly shell: string | undefined;
+  /** Words before the command; see `confinement.ts`. */
+  readonly prefix: readonly string[];
   /** Process 1 of a container needs no guard: the kernel ends all others with it. */
   readonly guarded: boolean;
   /** Where Node may keep compiled sources; without it each host strips its types anew (+12 MiB, +45 ms). */
@@ -44,7 +46,8 @@ const NODE_FLAGS = [
 
 /**
  * `$1` KiB of address space (0: no cap; soft, since it is set anew when the model is loaded and when its limit is raised), `$2` whether to leave a guard behind, then the command.
- * - No core files: they would hold inputs and fill the disk.
+ * - No core files: they would hold inputs and fill the disk. No file over 64 MiB (compiled sources are smaller), and at most
+ *   1,024 open ones.
  * - When the machine runs out of memory, a host goes before the agent.
  * - The guard ends the host when the agent dies, even while the model hangs and cannot notice. It waits on the
  *   lifeline (fd 4), of which only the agent holds the other end: a line means that the host is gone already, the end
@@ -52,6 +55,8 @@ const NODE_FLAGS = [
  */
 const SCRIPT = `
 ulimit -c 0
+ulimit -f 131072
+ulimit -n 1024 2>/dev/null
 if [ "$1" != 0 ]; then ulimit -S -v "$1"; fi
 { echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null
 if [ "$2" = guard ]; then ( read -r _ <&4 || kill -9 $$ ) 3>&- >/dev/null 2>&1 & fi
@@ -67,7 +72,7 @@ export function launchOf(parts: LaunchParts): Launch {
   const guard = parts.guarded ? "guard" : "alone";
   return {
     command: shell,
-    args: ["-c", SCRIPT, "skerry-model-host", String(addressSpaceKiB(parts)), guard, ...node],
+    args: ["-c", SCRIPT, "skerry-model-host", String(addressSpaceKiB(parts)), guard, ...parts.prefix, ...node],
     env,
   };
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { isHostFailure } from "../../app/hosts/host-failure.ts";
 import type { HostSpec, ModelHost, ModelHosts } from "../../ports/model-hosts.ts";
+import { type Confinement, UNCONFINED } from "./confinement.ts";
 import { HostStart, type StartedHost } from "./host-start.ts";
 import { programOf } from "./host-task.ts";
 import { type Launch, launchOf } from "./launch.ts";
@@ -17,6 +18,8 @@ export interface ModelHostsOptions {
   readonly mainFile?: (directory: string) => Promise<string>;
   /** Threads with which the host of a text model computes. Default: 1. */
   readonly textThreads?: number;
+  /** What keeps hosts from the network and from rights. Left out: nothing does. */
+  readonly confinement?: Pick<Confinement, "prefix">;
   /** Run the host as this program instead of `edge-node/model-host/main.ts`. For tests. */
   readonly entry?: string;
 }
@@ -121,10 +124,10 @@ export class ProcessModelHosts implements ModelHosts {
   }
 
   #launch(spec: HostSpec, main: string, { withoutTrials }: { readonly withoutTrials: boolean }): Launch {
-    const { workDirectory, textThreads: threads = 1, entry: own } = this.#options;
+    const { textThreads: threads = 1, entry: own } = this.#options;
     const { entry, task } = programOf(spec, path.resolve(spec.directory, main), { threads, entry: own, withoutTrials });
     return launchOf({
-      ...launchParts(workDirectory),
+      ...launchParts(this.#options),
       entry,
       task: JSON.stringify(task),
       memMiB: spec.startRoomMiB ?? spec.limits.memMiB,
@@ -134,10 +137,14 @@ export class ProcessModelHosts implements ModelHosts {
 }
 
 /** What every host's launch needs. */
-export const launchParts = (workDirectory: string) => ({
+export const launchParts = ({
+  workDirectory,
+  confinement = UNCONFINED,
+}: Pick<ModelHostsOptions, "workDirectory" | "confinement">) => ({
   execPath: process.execPath,
   arch: process.arch,
   shell: existsSync(SHELL) ? SHELL : undefined,
+  prefix: confinement.prefix,
   guarded: process.pid !== 1,
   compileCache: path.join(workDirectory, "compile-cache"),
 });

@@ -8,19 +8,21 @@ import { SharedProcess } from "./shared-process.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../model-host/shared-main.ts");
 
+type Options = Pick<ModelHostsOptions, "workDirectory" | "mainFile" | "confinement">;
+
 /** Starts processes that hold several models, in the same confines as those of one model. */
 export class SharedProcesses implements SharedHostProcesses {
-  readonly #options: Pick<ModelHostsOptions, "workDirectory" | "mainFile">;
+  readonly #options: Options;
   #opened = 0;
 
-  constructor(options: Pick<ModelHostsOptions, "workDirectory" | "mainFile">) {
+  constructor(options: Options) {
     this.#options = options;
   }
 
   async open(memMiB: number): Promise<SharedHostProcess> {
     const { workDirectory, mainFile } = this.#options;
     const cwd = await emptyFolder(workDirectory);
-    const launch = launchOf({ ...launchParts(workDirectory), entry: ENTRY, task: "{}", memMiB, mappedMiB: 0 });
+    const launch = launchOf({ ...launchParts(this.#options), entry: ENTRY, task: "{}", memMiB, mappedMiB: 0 });
     return new SharedProcess(launch, {
       cwd,
       memMiB,

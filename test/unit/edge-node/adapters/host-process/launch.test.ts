@@ -9,6 +9,7 @@ const PARTS: LaunchParts = {
   mappedMiB: 0,
   arch: "x64",
   shell: "/bin/sh",
+  prefix: [],
   guarded: true,
   compileCache: "/state/cache",
 };
@@ -23,6 +24,11 @@ describe("launchOf", () => {
     expect(command).toBe("/bin/sh");
     expect(args[5]).toBe("/usr/bin/node");
     expect(args.slice(-2)).toEqual(["/app/main.ts", '{"model":"digits"}']);
+  });
+
+  it("becomes the node by way of what confines it", () => {
+    const { args } = launchOf({ ...PARTS, prefix: ["setpriv", "--no-new-privs", "--"] });
+    expect(args.slice(5, 9)).toEqual(["setpriv", "--no-new-privs", "--", "/usr/bin/node"]);
   });
 
   it("caps the address space at the limit and what Node reserves", () => {
