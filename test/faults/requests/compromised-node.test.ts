@@ -103,12 +103,14 @@ async function dial(channel: Channel, claims: Claims = {}): Promise<Attempt> {
     };
     socket.send(JSON.stringify({ ...(channel === "control" ? hello : { type: "attach" }), ...common, ...claims.more }));
   });
-  const outcome = (): Promise<number | "open"> =>
-    Promise.race([ended, new Promise<"open">((resolve) => setTimeout(() => resolve("open"), QUIET_MS))]);
-  await Promise.race([
-    ended,
-    until("it was answered", () => heard.some(({ type }) => type === "welcome" || type === "attached")),
-  ]);
+  let hasEnded = false;
+  void ended.then(() => (hasEnded = true));
+  const outcome = async (): Promise<number | "open"> => {
+    for (const end = performance.now() + QUIET_MS; !hasEnded && performance.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    return hasEnded ? ended : "open";
+  };
+  await until("it was answered", () => hasEnded || heard.some(({ type }) => type === "welcome" || type === "attached"));
   return { socket, outcome, heard };
 }
 
