@@ -35,9 +35,11 @@ const NO_NEW_PRIVILEGES = ["setpriv", "--no-new-privs", "--"] as const;
  */
 export async function findConfinement(): Promise<Confinement> {
   const hasShell = existsSync(SHELL);
-  const alone = await firstThatWorks(WITHOUT_NETWORK);
-  const noPrivileges = await firstThatWorks([NO_NEW_PRIVILEGES]);
-  const canRaise = await works(["prlimit", "--pid", String(process.pid)], []);
+  const [alone, noPrivileges, canRaise] = await Promise.all([
+    firstThatWorks(WITHOUT_NETWORK),
+    firstThatWorks([NO_NEW_PRIVILEGES]),
+    works(["prlimit", "--pid", String(process.pid)], []),
+  ]);
   const uid = process.getuid?.();
   const measure = (what: string, isActive: boolean, how: string): Measure => ({ what, isActive, how });
   return {
