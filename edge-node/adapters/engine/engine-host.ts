@@ -100,8 +100,9 @@ export class EngineHost implements ModelHost {
     const load = watch.loadOf(model.model);
     if (load === undefined) this.#others = NO_OTHERS;
     else {
-      const running = Math.max(0, Math.round(load.running) - this.#inFlight);
-      const waiting = Math.max(0, Math.round(load.running + load.waiting) - this.#inFlight - running);
+      const ours = this.#inFlight + (load.isOfAll ? this.sharedSlots.takenByOthers : 0);
+      const running = Math.max(0, Math.round(load.running) - ours);
+      const waiting = Math.max(0, Math.round(load.running + load.waiting) - ours - running);
       this.#others = { running, waiting };
     }
   }

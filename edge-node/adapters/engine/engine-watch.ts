@@ -76,9 +76,12 @@ export class EngineWatch {
     return this.#slots;
   }
 
-  /** Requests of all who ask it, at the last look; undefined where it does not say. */
-  loadOf(model: string): EngineLoad | undefined {
-    return this.#loads.get(model) ?? this.#loads.get("");
+  /** Requests of all who ask it, at the last look; undefined where it does not say. `isOfAll`: of all its models together. */
+  loadOf(model: string): (EngineLoad & { readonly isOfAll: boolean }) | undefined {
+    const own = this.#loads.get(model);
+    if (own !== undefined) return { ...own, isOfAll: false };
+    const all = this.#loads.get("");
+    return all && { ...all, isOfAll: true };
   }
 
   /** What `whyNot` means: the engine is not there, or the node is set up so that it cannot ask it. */

@@ -300,6 +300,20 @@ describe("a host of an engine that misbehaves", () => {
     await open(0);
   });
 
+  it("counts no request of this node's other models, where its engine does not tell models apart", async () => {
+    engine.models = ["m", "n"];
+    await outcomeOf(ask("cut within")); // so that the engine is looked at
+    const other = await start("n");
+    const own = [await ask("silent within"), await ask("silent within", { of: other })];
+    engine.metrics = "llamacpp:requests_processing 3\nllamacpp:requests_deferred 0\n";
+    await outcomeOf(ask("cut within"));
+    await eventually("the engine's metrics are read", () => host.others?.().running === 1);
+    expect([host.others?.(), other.others?.()]).toEqual(Array(2).fill({ running: 1, waiting: 0 }));
+    for (const { body } of own) if (!(body instanceof Uint8Array)) body.cancel();
+    await other.stop(0);
+    await open(0);
+  });
+
   it("ends the start of a model that is not wanted any more, while its engine does not answer", async () => {
     engine.trial = "no head";
     const abort = new AbortController();
