@@ -7,9 +7,12 @@ export type Isolation = NonNullable<DeploymentSpec["limits"]["isolation"]>;
 
 const MIB = 1_048_576;
 
-/** Whether a version may run in one process with other small models, for this deployment. */
+/**
+ * Whether a version may run in one process with other small models, for this deployment. Those that may do, unless it says
+ * otherwise: a node with many small models would fill its memory with processes, and a busy model leaves by itself.
+ */
 export function isolationOf(version: FleetVersion, { spec }: Pick<FleetDeployment, "spec">): Isolation {
-  const { isolation = "dedicated" } = spec.limits;
+  const { isolation = "shared" } = spec.limits;
   return isolation === "shared" && whyDedicated(version, spec) === undefined ? "shared" : "dedicated";
 }
 

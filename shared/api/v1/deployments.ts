@@ -153,7 +153,7 @@ export const deploymentSpec = z
           .enum(["shared", "dedicated"])
           .optional()
           .describe(
-            "`shared`: the model may run in one process with other small models of its node, which saves their memory; `dedicated`: in a process of its own. `shared` is for models of tensors of at most 64 MiB without `memMiB`. Default: `dedicated`.",
+            "`shared`: the model may run in one process with other small models of its node, which saves their memory; `dedicated`: in a process of its own. `shared` is for models of tensors of at most 64 MiB without `memMiB`. Default: `shared` for those, `dedicated` for all others.",
           ),
         rowsAreIndependent: z
           .boolean()

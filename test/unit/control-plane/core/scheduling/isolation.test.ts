@@ -51,10 +51,11 @@ describe("the isolation of a placement", () => {
   it.each([
     ["shared", "shared"],
     ["dedicated", "dedicated"],
-    [undefined, "dedicated"],
+    [undefined, "shared"],
   ] as const)("declared %s is %s", (declared, expected) => {
     const { isolation: _, ...limits } = specWith({}).limits;
     const spec = { ...specWith({}), limits: { ...limits, ...(declared && { isolation: declared }) } };
     expect(isolationOf(small, { spec })).toBe(expected);
+    expect(isolationOf(aVersion("digits", 1, { bytes: 65 * MIB }), { spec })).toBe("dedicated");
   });
 });
