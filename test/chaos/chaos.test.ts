@@ -107,7 +107,8 @@ async function whenTidy(node: ClusterNode): Promise<void> {
     const all = await Promise.all(MODELS.map((model) => cluster.placements(model)));
     const here = all.flat().filter(({ node: name }) => name === node.name);
     const hosts = await modelHostsOf(node.process.child.pid ?? 0);
-    return here.every(({ state }) => state === "ready") && hosts.length === here.length;
+    const named = new Set(here.map(({ host, id }) => host ?? id));
+    return here.every(({ state }) => state === "ready") && hosts.length === named.size;
   });
   await until(`${node.name} stages no more than is kept for a way back`, async () => {
     // A node to which nothing was ever pushed has no such folder.
