@@ -45,23 +45,21 @@ export class KeptPlans {
   readonly #fleet: Fleet;
   readonly #context: PlanContext;
   readonly #before: PlanMemory | undefined;
-  /** Ids of nodes that are another in anything that a settled plan reads. */
-  readonly #changed: ReadonlySet<string>;
+  /** By id, nodes that are another in anything that a settled plan reads; undefined: gone. */
+  readonly #changed: ReadonlyMap<string, NodeFacts | undefined>;
   /** Whether a node came, went, was revoked or restored, or may match another selector. */
   readonly #haveNodesChanged: boolean;
 
   constructor(fleet: Fleet, context: PlanContext, before: PlanMemory | undefined) {
     this.#fleet = fleet;
     this.#context = context;
-    const nodes = factsOf(fleet, context);
+    const known = before?.nodes ?? NOBODY;
+    const changed = changedFacts(fleet, context, known);
+    const nodes = withFacts(known, changed);
     this.memory = { nodes, placements: fleet.placements, brake: brakeOf(fleet, context).key };
     this.#before = before?.brake === this.memory.brake ? before : undefined;
-    const known = before?.nodes ?? new Map<string, NodeFacts>();
-    this.#changed = new Set([
-      ...nodes.keys().filter((id) => !isSame(known.get(id), nodes.get(id))),
-      ...known.keys().filter((id) => !nodes.has(id)),
-    ]);
-    this.#haveNodesChanged = this.#changed.values().some((id) => hasDifferentIdentity(known.get(id), nodes.get(id)));
+    this.#changed = changed;
+    this.#haveNodesChanged = changed.entries().some(([id, facts]) => hasDifferentIdentity(known.get(id), facts));
   }
 
   /** The plan of the deployment as it was and would be again; undefined when it has to be made. */
@@ -106,24 +104,43 @@ function targetOf(fleet: Fleet, deployment: FleetDeployment): FleetVersion | und
   return target === undefined ? undefined : fleet.versions.get(versionKey(deployment.spec.model, target));
 }
 
-function factsOf(fleet: Fleet, context: PlanContext): ReadonlyMap<string, NodeFacts> {
-  const facts = new Map<string, NodeFacts>();
+const NOBODY: ReadonlyMap<string, NodeFacts> = new Map();
+
+/** Of most nodes nothing has changed since the plan before: then nothing is made for them. */
+function changedFacts(
+  fleet: Fleet,
+  context: PlanContext,
+  known: PlanMemory["nodes"],
+): ReadonlyMap<string, NodeFacts | undefined> {
+  const changed = new Map<string, NodeFacts | undefined>();
+  let kept = 0;
   for (const node of fleet.nodes.values()) {
+    const before = known.get(node.id);
+    const state = stateFor(node, context);
+    if (before) kept += 1;
+    if (before?.state === state && before.draining === node.draining && !hasMoved(before, node)) continue;
     const { name, kind, site, zone, labels, draining } = node;
-    facts.set(node.id, { name, kind, site, zone, labels, draining, state: stateFor(node, context) });
+    changed.set(node.id, { name, kind, site, zone, labels, draining, state });
   }
-  return facts;
+  if (kept < known.size) for (const id of known.keys()) if (!fleet.nodes.has(id)) changed.set(id, undefined);
+  return changed;
 }
 
-const isSame = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
-  a !== undefined && b !== undefined && a.draining === b.draining && a.state === b.state && !hasDifferentIdentity(a, b);
+function withFacts(
+  known: PlanMemory["nodes"],
+  changed: ReadonlyMap<string, NodeFacts | undefined>,
+): PlanMemory["nodes"] {
+  if (changed.size === 0) return known;
+  const nodes = new Map(known);
+  for (const [id, facts] of changed) {
+    if (facts) nodes.set(id, facts);
+    else nodes.delete(id);
+  }
+  return nodes;
+}
+
+const hasMoved = (a: Omit<NodeFacts, "state">, b: Omit<NodeFacts, "state">): boolean =>
+  a.labels !== b.labels || a.kind !== b.kind || a.site !== b.site || a.zone !== b.zone || a.name !== b.name;
 
 const hasDifferentIdentity = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
-  a === undefined ||
-  b === undefined ||
-  a.labels !== b.labels ||
-  a.kind !== b.kind ||
-  a.site !== b.site ||
-  a.zone !== b.zone ||
-  a.name !== b.name ||
-  (a.state === "revoked") !== (b.state === "revoked");
+  a === undefined || b === undefined || hasMoved(a, b) || (a.state === "revoked") !== (b.state === "revoked");

@@ -14,7 +14,8 @@ const plans = new WeakMap<readonly Candidate[], Plan>();
 function planOf(candidates: readonly Candidate[]): Plan {
   const known = plans.get(candidates);
   if (known) return known;
-  const places = new Map(candidates.map(({ node }, place) => [node.id as string, place]));
+  const places = new Map<string, number>();
+  for (const [place, { node }] of candidates.entries()) places.set(node.id, place);
   const plan = { places, table: new CandidateTable(candidates) };
   plans.set(candidates, plan);
   return plan;

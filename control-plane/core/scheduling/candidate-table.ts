@@ -61,16 +61,23 @@ export class CandidateTable {
 
   constructor(candidates: readonly Candidate[]) {
     this.candidates = candidates;
-    const places = [...candidates.keys()];
-    const placesOf = (kind: NodeKind): Int32Array =>
-      Int32Array.from(places.filter((place) => candidates[place]?.node.kind === kind));
-    this.#ofKind = { edge: placesOf("edge"), cloud: placesOf("cloud") };
+    const ofKind: Record<NodeKind, number[]> = { edge: [], cloud: [] };
     const zones = new Map<string, number>();
-    for (const { node } of candidates) if (!zones.has(node.zone)) zones.set(node.zone, zones.size);
-    this.#zones = zones;
-    this.#zoneOf = Int32Array.from(candidates, ({ node }) => zones.get(node.zone) ?? 0);
+    this.#zoneOf = new Int32Array(candidates.length);
     this.#holders = { model: new Map(), deployment: new Map() };
-    for (const [place, candidate] of candidates.entries()) this.#noteHoldings(place, candidate);
+    for (const [place, candidate] of candidates.entries()) {
+      const { kind, zone } = candidate.node;
+      ofKind[kind].push(place);
+      let number = zones.get(zone);
+      if (number === undefined) {
+        number = zones.size;
+        zones.set(zone, number);
+      }
+      this.#zoneOf[place] = number;
+      this.#noteHoldings(place, candidate);
+    }
+    this.#zones = zones;
+    this.#ofKind = { edge: Int32Array.from(ofKind.edge), cloud: Int32Array.from(ofKind.cloud) };
   }
 
   /** Another candidate for one node of the list that is shown. */

@@ -71,18 +71,23 @@ export function candidatesOf(
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
       const state = context.stateOf(node);
-      const comingMiB = comingDiskMiB(fleet, node);
+      const { holdings, isAtRest } = knownOf(fleet, node);
+      const comingMiB = isAtRest ? 0 : comingDiskMiB(fleet, node);
       return {
         node,
         state,
-        ...holdingsOf(fleet, node),
-        stallTimes: state === "ready" ? stallTimes(fleet, node) : NONE,
+        placements: holdings.placements,
+        reservedMiB: holdings.reservedMiB,
+        reservedBy: holdings.reservedBy,
+        diskBy: holdings.diskBy,
+        held: holdings.held,
+        stallTimes: state === "ready" && !isAtRest ? stallTimes(fleet, node) : NONE,
         usableMiB: usableMemoryMiB(node),
         comingDiskMiB: comingMiB,
         usableDiskMiB: freeDiskMiB(node) - comingMiB,
         evictionFloorDiskMiB: diskFloorMiB(node),
         // Not among the holdings: room on a disk changes while they stay.
-        diskHeld: diskHeldOn(fleet, node),
+        diskHeld: isAtRest ? NONE_HELD : diskHeldOn(fleet, node),
         quarantine: isMass ? undefined : quarantineOf(node, context.now),
         silentMs: Math.max(0, context.now - (lastHeard(node) ?? context.now)),
       };
@@ -95,47 +100,95 @@ const NO_PLACEMENTS: readonly FleetPlacement[] = [];
 
 type Holdings = Pick<Candidate, "placements" | "held" | "diskBy" | "reservedBy" | "reservedMiB">;
 
-/** By the placements that are on a node: most nodes hold the same from one plan to the next. */
-const known = new WeakMap<
-  readonly FleetPlacement[],
-  { readonly of: readonly unknown[]; readonly holdings: Holdings }
->();
+/** What is known of the placements that are on a node. */
+interface Known {
+  /** Of the fleet in which it was looked at last. */
+  parts: Parts | undefined;
+  readonly of: readonly unknown[];
+  readonly holdings: Holdings;
+  /** None of them has to come to be ready. */
+  readonly isAtRest: boolean;
+}
 
-const NOTHING: Holdings = {
-  placements: NO_PLACEMENTS,
-  held: new Set(),
-  diskBy: new Map(),
-  reservedBy: new Map(),
-  reservedMiB: 0,
+/** By the placements that are on a node: most nodes hold the same from one plan to the next. */
+const known = new WeakMap<readonly FleetPlacement[], Known>();
+
+const NONE_HELD: ReadonlySet<string> = new Set();
+
+const NOTHING: Known = {
+  parts: undefined,
+  of: [],
+  isAtRest: true,
+  holdings: {
+    placements: NO_PLACEMENTS,
+    held: NONE_HELD,
+    diskBy: new Map(),
+    reservedBy: new Map(),
+    reservedMiB: 0,
+  },
 };
 
-function holdingsOf(fleet: Fleet, node: FleetNode): Holdings {
+const AT_REST: ReadonlySet<FleetPlacement["state"]> = new Set(["ready", "failed", "gone", "draining"]);
+
+function knownOf(fleet: Fleet, node: FleetNode): Known {
   const present = placementsOn(fleet, node.id);
   if (present.length === 0) return NOTHING;
-  const of = holdingsDependOn(fleet, node, present);
   const entry = known.get(present);
-  if (entry?.of.length === of.length && entry.of.every((each, index) => each === of[index])) return entry.holdings;
+  const parts = partsOf(fleet);
+  const isAsBefore = entry?.parts === parts && entry.of[0] === node.capabilities;
+  if (entry && (isAsBefore || isStill(entry.of, fleet, { node, present }))) {
+    entry.parts = parts;
+    return entry;
+  }
   const held = heldOn(fleet, node);
   const reservedBy = reservations(fleet, node, held);
-  const holdings = {
-    placements: present.filter(isWanted),
-    held,
-    diskBy: diskByDeployment(fleet, present),
-    reservedBy,
-    reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
+  const made: Known = {
+    parts,
+    of: holdingsDependOn(fleet, { node, present }),
+    isAtRest: present.every(({ state }) => AT_REST.has(state)),
+    holdings: {
+      placements: present.filter(isWanted),
+      held,
+      diskBy: diskByDeployment(fleet, present),
+      reservedBy,
+      reservedMiB: reservedBy.values().reduce((sum, each) => sum + each, 0),
+    },
   };
-  known.set(present, { of, holdings });
-  return holdings;
+  known.set(present, made);
+  return made;
+}
+
+interface Present {
+  readonly node: FleetNode;
+  readonly present: readonly FleetPlacement[];
+}
+
+/** What of a fleet holdings are computed from, but for the capabilities of nodes: the same object while all of it is. */
+type Parts = Pick<Fleet, "placements" | "deployments" | "versions" | "aliases">;
+
+let newest: Parts | undefined;
+
+function partsOf({ placements, deployments, versions, aliases }: Fleet): Parts {
+  const isSame =
+    newest?.placements === placements &&
+    newest.deployments === deployments &&
+    newest.versions === versions &&
+    newest.aliases === aliases;
+  if (!newest || !isSame) newest = { placements, deployments, versions, aliases };
+  return newest;
 }
 
 /** Everything but the placements that the holdings of a node are computed from. */
-const holdingsDependOn = (fleet: Fleet, { capabilities }: FleetNode, present: readonly FleetPlacement[]) => [
-  capabilities,
+const holdingsDependOn = (fleet: Fleet, { node, present }: Present) => [
+  node.capabilities,
   ...present.flatMap(({ deployment: name = "", model, version }) => {
     const deployment = fleet.deployments.get(name);
     return [deployment, deployment && targetVersion(fleet, deployment), versionOf(fleet, model, version)];
   }),
 ];
+
+const isStill = (of: readonly unknown[], fleet: Fleet, present: Present): boolean =>
+  holdingsDependOn(fleet, present).every((each, index) => each === of[index]);
 
 /**
  * What each deployment may use on a node, in MiB. A placement that leaves counts until the node says that it is gone. A
