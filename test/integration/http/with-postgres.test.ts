@@ -14,6 +14,8 @@ import { modelVersion } from "../../../shared/api/v1/models.ts";
 import { node } from "../../../shared/api/v1/nodes.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
+import { CHANNELS, channelPath, SUBPROTOCOL } from "../../../shared/protocol/limits.ts";
+import { PEER_PATH, PEER_SUBPROTOCOL } from "../../../shared/protocol/peers.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
 import { runCli } from "../../unit/cli/support/run-cli.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
@@ -223,6 +225,33 @@ describe("the HTTP API over PostgreSQL", () => {
     const other = await runCli(["audit", "verify", "--noted", `${id}:${"0".repeat(64)}`], { env });
     expect([other.exitCode, other.stderr]).toEqual([1, expect.stringContaining(`entry ${id} has another hash`)]);
     expect((await runCli(["audit", "verify", "--noted", "x"], { env })).exitCode).toBe(64);
+  });
+
+  it("opens no channel of a node or of another control plane to an API key, an admin's neither", async () => {
+    const upgraded = (path: string, protocol: string): Promise<number | string> =>
+      new Promise((resolve, reject) => {
+        const headers = {
+          Connection: "Upgrade",
+          Upgrade: "websocket",
+          "Sec-WebSocket-Key": Buffer.alloc(16).toString("base64"),
+          "Sec-WebSocket-Version": "13",
+          "Sec-WebSocket-Protocol": protocol,
+        };
+        const request = openCall(port, ["GET", path], { key, headers });
+        request.on("response", (response) => resolve(response.resume().statusCode ?? 0));
+        request.on("upgrade", (_response, socket) => {
+          socket.destroy();
+          resolve("open");
+        });
+        request.on("error", reject);
+        request.end();
+      });
+    const paths = [
+      ...CHANNELS.map((channel) => [channelPath(channel), SUBPROTOCOL] as const),
+      [PEER_PATH, PEER_SUBPROTOCOL] as const,
+    ];
+    for (const [path, protocol] of paths) expect([path, await upgraded(path, protocol)]).toEqual([path, 401]);
+    expect(await upgraded("/api/v1/nodes", SUBPROTOCOL)).toBe(404);
   });
 
   it("revokes a key at once", async () => {
