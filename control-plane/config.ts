@@ -15,6 +15,13 @@ const days = z.coerce.number().int().min(1).max(36_500);
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
   DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
+  SKERRY_MIGRATION_URL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The same database by the role that owns its tables: migrations are made with it at the start, and the role of DATABASE_URL is made and given its rights, without that to change the audit log. Default: DATABASE_URL.",
+    ),
   SKERRY_HOST: z.string().default("127.0.0.1").describe("Address to listen on."),
   SKERRY_PORT: port.default(7070).describe("Port to listen on."),
   SKERRY_GRPC_PORT: port
@@ -181,6 +188,8 @@ export const SETTINGS: ReadonlyMap<string, string> = new Map(
 
 export interface Config {
   readonly databaseUrl: string;
+  /** Undefined: `databaseUrl` makes migrations too. */
+  readonly migrationUrl: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly tls: TlsSettings;
@@ -233,6 +242,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const isSecure = tls.mode !== "off";
   return {
     databaseUrl: data.DATABASE_URL,
+    migrationUrl: data.SKERRY_MIGRATION_URL,
     host: data.SKERRY_HOST,
     port: data.SKERRY_PORT,
     tls,

@@ -56,7 +56,10 @@ export async function start({ onLoaded }: { readonly onLoaded: () => void }): Pr
   const { createPostgres, waitForPostgres, composeControlPlane } = await loadProgram();
   onLoaded();
   const parts = { clock: systemClock, random: systemRandom, logger };
-  const postgres = await waitForPostgres(() => createPostgres({ url: config.databaseUrl, ...parts }), parts);
+  const postgres = await waitForPostgres(
+    () => createPostgres({ url: config.databaseUrl, migrationUrl: config.migrationUrl, ...parts }),
+    parts,
+  );
   await refuseWeakSettings(config).catch(exitOnSettings); // the database may not have answered before
   const controlPlane = await composeControlPlane(config, { postgres, http, tls, ...parts }).catch(exitOnSettings);
   await controlPlane.start();

@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 
 /** What is known before anything is opened. */
 export interface StartFacts {
-  readonly config: Pick<Config, "databaseUrl" | "host" | "publicUrl" | "tls" | "corsOrigins">;
+  readonly config: Pick<Config, "databaseUrl" | "migrationUrl" | "host" | "publicUrl" | "tls" | "corsOrigins">;
   readonly env: NodeJS.ProcessEnv;
   /** What Node was started with. */
   readonly execArgv: readonly string[];
@@ -31,11 +31,12 @@ const ENCRYPTED = new Set(["require", "verify-ca", "verify-full"]);
 
 /** Every setting that is too weak for production, a line each; none: it may start. */
 export function weakSettings({ config, env, execArgv, uid }: StartFacts): readonly string[] {
-  const { databaseUrl, host, publicUrl, tls, corsOrigins } = config;
+  const { databaseUrl, migrationUrl, host, publicUrl, tls, corsOrigins } = config;
   const isOpen = !isLoopback(host);
   const nodeOptions = `${execArgv.join(" ")} ${env["NODE_OPTIONS"] ?? ""}`;
   return [
-    ...weakDatabase(databaseUrl, env),
+    ...weakDatabase("DATABASE_URL", databaseUrl, env),
+    ...(migrationUrl === undefined ? [] : weakDatabase("SKERRY_MIGRATION_URL", migrationUrl, env)),
     ...when(
       isOpen && tls.mode === "off" && !publicUrl.startsWith("https:"),
       `SKERRY_TLS: others can reach ${host} in plain text. Serve TLS, or name the proxy with TLS in front by its https address in SKERRY_PUBLIC_URL.`,
@@ -78,21 +79,21 @@ export function weakFacts({ clockAheadMs, firstKeyLeft }: DatabaseFacts): readon
   ];
 }
 
-function weakDatabase(url: string, env: NodeJS.ProcessEnv): readonly string[] {
+function weakDatabase(setting: string, url: string, env: NodeJS.ProcessEnv): readonly string[] {
   const { password: inUrl, hostname, searchParams } = new URL(url);
   const password = decodeURIComponent(inUrl) || env["PGPASSWORD"] || "";
   const isFile = searchParams.has("sslcert") || env["PGPASSFILE"] !== undefined;
   const isLocal = hostname === "" || isLoopback(hostname.replaceAll(/[[\]]/g, ""));
   const isEncrypted = ENCRYPTED.has(searchParams.get("sslmode") ?? env["PGSSLMODE"] ?? "");
   return [
-    ...when(password === "" && !isFile, "DATABASE_URL: it has no password. Give the role of the control plane one."),
+    ...when(password === "" && !isFile, `${setting}: it has no password. Give its role one.`),
     ...when(
       password !== "" && (isKnown(password) || password.length < MIN_PASSWORD_CHARACTERS),
-      `DATABASE_URL: its password is a usual one or has fewer than ${MIN_PASSWORD_CHARACTERS} characters. Make a random one.`,
+      `${setting}: its password is a usual one or has fewer than ${MIN_PASSWORD_CHARACTERS} characters. Make a random one.`,
     ),
     ...when(
       !isLocal && !isEncrypted,
-      `DATABASE_URL: ${hostname} is asked without TLS. Add ?sslmode=verify-full, with sslrootcert=FILE for an authority of your own.`,
+      `${setting}: ${hostname} is asked without TLS. Add ?sslmode=verify-full, with sslrootcert=FILE for an authority of your own.`,
     ),
   ];
 }

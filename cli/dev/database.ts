@@ -10,6 +10,13 @@ const FOLDER = "postgres";
 const CRASH_LOOP_MS = 60_000;
 const MAX_RESTARTS = 5;
 
+export interface DatabaseUrls {
+  /** By which the control plane serves. */
+  readonly url: string;
+  /** By which it makes migrations; undefined: by the same. */
+  readonly migrationUrl: string | undefined;
+}
+
 /** The embedded PostgreSQL, started again at the same port when it dies. */
 export class DevDatabase {
   readonly #directory: string;
@@ -31,13 +38,13 @@ export class DevDatabase {
     this.#onGivenUp = hooks.onGivenUp;
   }
 
-  /** Resolves with the address when the server answers. It carries the password. */
-  async start(): Promise<string> {
+  /** Resolves with its addresses when the server answers. They carry passwords. */
+  async start(): Promise<DatabaseUrls> {
     const server = await startEmbeddedPostgres({ directory: this.#directory, port: this.#port });
     this.#server = server;
     this.#port = server.port;
     void server.exited.then(() => this.#onExit(server));
-    return server.url;
+    return { url: server.serviceUrl, migrationUrl: server.url };
   }
 
   async stop(): Promise<void> {

@@ -15,12 +15,15 @@ import {
 import { readPostmasterFile, stopLeftover, stopPostmaster, type StopMode } from "./postmaster.ts";
 
 const USER = "skerry";
+const SERVICE_USER = "skerry_service";
 /** Recovery after a crash reads the log since the last checkpoint first. */
 const START_PATIENCE_MS = 60_000;
 
 export interface EmbeddedPostgres {
-  /** Carries the password: not for logs. */
+  /** Of the owner of everything in it. Carries the password: not for logs. */
   readonly url: string;
+  /** Of a role that the control plane makes for itself, with a password of its own. */
+  readonly serviceUrl: string;
   readonly port: number;
   /** Resolves when the server has ended, for whatever reason. */
   readonly exited: Promise<void>;
@@ -29,7 +32,7 @@ export interface EmbeddedPostgres {
 }
 
 export interface EmbeddedPostgresOptions {
-  /** Holds `data`, `password` (mode 0600), `owner` and `postgres.log`. Made when missing. */
+  /** Holds `data`, `password` and `service-password` (mode 0600), `owner` and `postgres.log`. Made when missing. */
   readonly directory: string;
   /** 0 or undefined: any free one. */
   readonly port?: number | undefined;
@@ -68,8 +71,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const exited = new Promise<void>((done) => child.once("exit", () => done()).once("error", () => done()));
   await log.close();
   await untilReady({ child, data, directory, exited });
+  const servicePassword = await ownPassword(join(directory, "service-password"));
   return {
     url: `postgresql://${USER}:${password}@127.0.0.1:${port}/postgres`,
+    serviceUrl: `postgresql://${SERVICE_USER}:${servicePassword}@127.0.0.1:${port}/postgres`,
     port,
     exited,
     async stop(mode = "fast") {
@@ -78,6 +83,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       await exited;
     },
   };
+}
+
+/** The password in the file; made at the first start. */
+async function ownPassword(file: string): Promise<string> {
+  if (!(await exists(file)))
+    await writeFile(file, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
+  return (await readFile(file, "utf8")).trim();
 }
 
 /** Under another name first, so that a killed initdb leaves nothing that looks like a database. */

@@ -12,7 +12,7 @@ import { CONTROL_PLANE, EDGE_NODE, programEnvironment } from "../processes/progr
 import { ReleaseStack } from "../processes/release-stack.ts";
 import { Supervised } from "../processes/supervised.ts";
 import type { CommandContext } from "../run.ts";
-import { DevDatabase } from "./database.ts";
+import { type DatabaseUrls, DevDatabase } from "./database.ts";
 import type { DevNode, DevSettings } from "./settings.ts";
 
 const START_TIMEOUT_MS = 90_000;
@@ -61,9 +61,10 @@ export class DevStack {
     this.#isUp = true;
   }
 
-  /** Starts PostgreSQL unless one is given. Returns its address. */
-  async startDatabase(): Promise<string> {
-    if (this.#settings.databaseUrl !== undefined) return this.#settings.databaseUrl;
+  /** Starts PostgreSQL unless one is given. */
+  async startDatabase(): Promise<DatabaseUrls> {
+    const { databaseUrl: url } = this.#settings;
+    if (url !== undefined) return { url, migrationUrl: undefined };
     const database = new DevDatabase(this.#settings.directory, {
       report: (sentence) => this.#run.output.say(sentence),
       onGivenUp: (why) => this.#lost.reject(notUp(why, join(this.#settings.directory, "postgres", "postgres.log"))),
@@ -72,14 +73,15 @@ export class DevStack {
     return database.start();
   }
 
-  async startControlPlane(databaseUrl: string): Promise<void> {
+  async startControlPlane({ url, migrationUrl }: DatabaseUrls): Promise<void> {
     const { directory, port } = this.#settings;
     await this.#start({
       name: "control plane",
       ...CONTROL_PLANE,
       logFile: await this.#logFile("control-plane"),
       env: programEnvironment(this.#run.processEnv.env, {
-        DATABASE_URL: databaseUrl,
+        DATABASE_URL: url,
+        ...(migrationUrl !== undefined && { SKERRY_MIGRATION_URL: migrationUrl }),
         SKERRY_HOST: "127.0.0.1",
         SKERRY_PORT: String(port),
         SKERRY_DATA_DIR: await privateFolder(join(directory, "artifacts")),

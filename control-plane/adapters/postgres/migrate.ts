@@ -5,6 +5,7 @@ import pg from "pg";
 import { messageOf } from "../../../shared/base/errors.ts";
 import { unavailable } from "./database-errors.ts";
 import { settleRestoredEvents } from "./events/restored-events.ts";
+import { prepareServiceRole } from "./service-role.ts";
 
 /** "skerry" in ASCII, cut to 32 bits: the advisory lock that lets one process migrate at a time. */
 const LOCK_KEY = 0x736b6572;
@@ -30,6 +31,8 @@ export interface MigrateOptions {
   readonly url: string;
   /** `false`: change nothing and throw when something is pending, for a role that may not alter tables. */
   readonly apply?: boolean;
+  /** Of the role that is to serve, when it is another one than that of `url`: it is made, and given its rights. */
+  readonly serviceUrl?: string | undefined;
   /** Where the migrations lie; ours when left out. */
   readonly directory?: string;
 }
@@ -46,6 +49,7 @@ export interface MigrateOptions {
 export async function migrate({
   url,
   apply = true,
+  serviceUrl,
   directory = MIGRATIONS,
 }: MigrateOptions): Promise<readonly string[]> {
   const client = new pg.Client({
@@ -62,6 +66,10 @@ export async function migrate({
   try {
     const applied = await applyPending(client, { directory, apply });
     await settleRestoredEvents(client);
+    if (serviceUrl !== undefined) {
+      await takeLock(client);
+      await prepareServiceRole(client, serviceUrl);
+    }
     return applied;
   } finally {
     // Closing the session gives the lock back.

@@ -41,6 +41,8 @@ import { controlPlaneId } from "./settings.ts";
 export interface PostgresOptions {
   /** `postgresql://…`; TLS as its `sslmode` says. */
   readonly url: string;
+  /** Of the role that owns the tables, when it is not that of `url`. */
+  readonly migrationUrl?: string | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -93,7 +95,9 @@ export interface PostgresStores {
  */
 export async function createPostgres(options: PostgresOptions): Promise<PostgresStores> {
   const { url, logger, clock, random, poolSize = 10 } = options;
-  const applied = await migrate({ url, apply: options.migrate ?? true });
+  const { migrationUrl } = options;
+  const roles = migrationUrl === undefined ? { url } : { url: migrationUrl, serviceUrl: url };
+  const applied = await migrate({ ...roles, apply: options.migrate ?? true });
   if (applied.length > 0) logger.info({ migrations: applied }, "the database schema was brought up to date");
   const database = new Database({ url, poolSize, logger, random });
   const ofNodes = new Database({ url, poolSize: LANES.nodes, logger, random });

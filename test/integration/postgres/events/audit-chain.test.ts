@@ -3,6 +3,7 @@ import type pg from "pg";
 import { createPostgres, type PostgresStores } from "../../../../control-plane/adapters/postgres/postgres.ts";
 import type { AuditRow } from "../../../../control-plane/ports/audit.ts";
 import { AuditChainCheck, chainHash, CUT } from "../../../../shared/api/v1/audit-chain.ts";
+import { isSkerryError } from "../../../../shared/base/errors.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { systemRandom } from "../../../../shared/base/random.ts";
 import { startTestDatabase, type TestDatabase } from "../../../support/postgres/postgres.ts";
@@ -34,6 +35,18 @@ async function findings(): Promise<readonly string[]> {
 
 const createModel = (name: string) => stores.catalog.createModel({ name, labels: { team: "vision" } }, alice);
 
+/** Also on a machine so busy that an answer comes too late: what was done then is found done. */
+async function create(name: string): Promise<void> {
+  for (;;) {
+    const failure = await createModel(name).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (failure === undefined || (isSkerryError(failure) && failure.code === "CONFLICT")) return;
+    if (!isSkerryError(failure) || failure.code !== "DATABASE_UNAVAILABLE") throw failure;
+  }
+}
+
 /** Does something to the log that its triggers refuse, looks, and undoes it. */
 async function meddle(statement: string): Promise<readonly string[]> {
   await sql.query("BEGIN; ALTER TABLE audit_log DISABLE TRIGGER USER");
@@ -48,8 +61,7 @@ async function meddle(statement: string): Promise<readonly string[]> {
 // One story: each test goes on where the one before it stopped.
 describe("the chain of the audit log", () => {
   it("is whole after changes that were made at once, in the order of their numbers", async () => {
-    for (const round of [0, 4, 8, 12, 16])
-      await Promise.all([0, 1, 2, 3].map((index) => createModel(`m-${round + index}`)));
+    for (const round of [0, 4, 8, 12, 16]) await Promise.all([0, 1, 2, 3].map((index) => create(`m-${round + index}`)));
     const ids = (await entries()).map(({ id }) => Number(id));
     expect(ids).toEqual(Array.from({ length: 20 }, (_, index) => 20 - index));
     expect(await findings()).toEqual([]);
@@ -59,7 +71,7 @@ describe("the chain of the audit log", () => {
     await expect(createModel("m-0")).rejects.toMatchObject({ code: "CONFLICT" });
     await sql.query("ALTER TABLE models ADD CONSTRAINT no_more CHECK (name <> 'never') NOT VALID");
     await expect(createModel("never")).rejects.toThrow(/no_more/);
-    await createModel("m-20");
+    await create("m-20");
     expect((await entries())[0]).toMatchObject({ id: "21", action: "model.create" });
     expect(await findings()).toEqual([]);
   });
@@ -131,16 +143,13 @@ describe("the chain of the audit log", () => {
 
   it("is written by a role that may change and delete nothing of it", async () => {
     const role = `service_${process.pid}`;
-    await sql.query(`CREATE ROLE ${role} LOGIN PASSWORD 'secret-of-the-test';
-      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role};
-      GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${role};
-      REVOKE INSERT, UPDATE, DELETE ON audit_log, audit_head, _prisma_migrations FROM ${role};
-      GRANT INSERT ON audit_log TO ${role}`);
     const url = new URL(database.url);
     url.username = role;
     url.password = "secret-of-the-test";
     const parts = { clock: systemClock, random: systemRandom, logger: silentLogger };
-    const service = await createPostgres({ url: url.href, migrate: false, ...parts });
+    const open = () => createPostgres({ url: url.href, migrationUrl: database.url, ...parts });
+    const [service, again] = await Promise.all([open(), open()]);
+    await again.close();
     await service.catalog.createModel({ name: "by-service", labels: {} }, alice);
     const client = await connect(url.href);
     for (const statement of [
