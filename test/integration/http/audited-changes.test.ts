@@ -7,11 +7,13 @@ import type pg from "pg";
 import { LIMITS } from "../../../control-plane/adapters/http/server/limits.ts";
 import { HttpServer } from "../../../control-plane/adapters/http/server/server.ts";
 import { createPostgres, type PostgresStores } from "../../../control-plane/adapters/postgres/postgres.ts";
+import { keyPair } from "../../../control-plane/adapters/system/ed25519.ts";
 import { composeControlPlane, type ControlPlane } from "../../../control-plane/compose.ts";
 import { readConfig } from "../../../control-plane/config.ts";
 import { openTls } from "../../../control-plane/open-tls.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { systemRandom } from "../../../shared/base/random.ts";
+import { releaseText } from "../../../shared/protocol/release.ts";
 import { joinProofText } from "../../../shared/protocol/proofs.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
@@ -109,6 +111,13 @@ describe("a change through the API", () => {
       async () => (await ask("GET", "/api/v1/models/digits/versions/1")).body.state === "ready",
       60_000,
     );
+    const { artifact } = (await ask("GET", "/api/v1/models/digits/versions/1")).body;
+    const signer = keyPair();
+    const says = { counter: 1, floor: 0 };
+    const signature = signer.sign(releaseText({ model: "digits", version: "1", artifact, ...says }));
+    await change("PUT", "/api/v1/models/digits/versions/1/release", {
+      body: { ...says, publicKey: signer.publicKey, signature },
+    });
     await change("PUT", "/api/v1/models/digits/aliases/champion", { body: { version: 1 } });
     const spec = { name: "digits", model: "digits", version: 1, placement: { edge: { min: 1 } } };
     await change("PUT", "/api/v1/deployments/digits", { body: spec });
@@ -138,7 +147,7 @@ describe("a change through the API", () => {
     await change("DELETE", "/api/v1/models/digits/aliases/champion");
     await change("DELETE", "/api/v1/models/digits/versions/1");
     await change("DELETE", "/api/v1/models/digits");
-    expect(changed.size).toBe(20);
+    expect(changed.size).toBe(21);
   }, 120_000);
 
   it("is one of those, for every route that changes something", async () => {
