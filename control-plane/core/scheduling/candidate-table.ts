@@ -5,21 +5,11 @@ import { ownPlacements, type Candidate, type PlacementRequest } from "./candidat
 import { FILTER_ERROR, firstRefusal, pointsOfNode, refusalOf, replicasByZone, tieBreaker } from "./rank.ts";
 import { pointsOfZone, scoreOf, type Ranked, type Rejection } from "./rank.ts";
 import { RANKED, type RankingSummary } from "./ranking-summary.ts";
-import type { Amount, Filter } from "./filters/filter.ts";
+import { CandidateColumns, NOTHING_THERE, THREW } from "./candidate-columns.ts";
+import type { Filter } from "./filters/filter.ts";
 import { zoneSpread } from "./filters/zone-spread.ts";
 import type { Profile } from "./profile.ts";
-import { UNKNOWN_POINTS, type Score, type ScoreContext } from "./scores/score.ts";
-
-/** What one filter or score says of every candidate, for requests with one key. */
-interface Column {
-  readonly values: Uint8Array | Float64Array;
-  /** One of these requests. */
-  readonly request: PlacementRequest;
-  /** So many changes of candidates are in it. */
-  changes: number;
-  /** How many of the values are not 0. */
-  others: number;
-}
+import { UNKNOWN_POINTS } from "./scores/score.ts";
 
 /** What is known of every candidate for one request. */
 interface Judgement {
@@ -34,10 +24,6 @@ interface Judgement {
   changes: number;
 }
 
-const REFUSED = 1;
-const THREW = 2;
-const NOTHING_THERE: ScoreContext = { own: [], byZone: new Map() };
-
 /**
  * Ranks the nodes of a plan for one request after the other. What a filter or score says depends on the node and on little
  * of the request (`keyOf`), so it is kept for all requests with the same key, in one array by the place of the node. Only
@@ -49,7 +35,7 @@ export class CandidateTable {
   candidates: readonly Candidate[];
   /** Places whose candidate has changed, in order. */
   readonly #changed: number[] = [];
-  readonly #columns = new Map<string, Column>();
+  readonly #columns: CandidateColumns;
   readonly #ofKind: Record<NodeKind, Int32Array>;
   /** The number of each zone. */
   readonly #zones: ReadonlyMap<string, number>;
@@ -61,6 +47,7 @@ export class CandidateTable {
 
   constructor(candidates: readonly Candidate[]) {
     this.candidates = candidates;
+    this.#columns = new CandidateColumns(candidates.length, { at: (place) => this.#at(place), changed: this.#changed });
     const ofKind: Record<NodeKind, number[]> = { edge: [], cloud: [] };
     const zones = new Map<string, number>();
     this.#zoneOf = new Int32Array(candidates.length);
@@ -193,12 +180,12 @@ export class CandidateTable {
     for (const [index, filter] of profile.filters.entries()) {
       if (filter.amount) {
         const needed = filter.amount.needed(need);
-        const { values: amounts } = this.#amountsOf(filter.code, filter.amount, need);
+        const { values: amounts } = this.#columns.amounts(filter.code, filter.amount, need);
         for (let place = 0; place < size; place += 1)
           if (verdicts[place] === 0 && !(needed <= (amounts[place] ?? 0))) verdicts[place] = index + 1;
         continue;
       }
-      const { values: column, others } = this.#verdictsOf(filter, need);
+      const { values: column, others } = this.#columns.verdicts(filter, need);
       if (others === 0) continue;
       for (let place = 0; place < size; place += 1) {
         const value = column[place];
@@ -213,7 +200,7 @@ export class CandidateTable {
         for (let place = 0; place < size; place += 1) points[place] = (points[place] ?? 0) + same;
         continue;
       }
-      const { values: column } = this.#pointsOf(score, need);
+      const { values: column } = this.#columns.points(score, need);
       for (let place = 0; place < size; place += 1)
         points[place] = (points[place] ?? 0) + weight * (column[place] ?? UNKNOWN_POINTS);
     }
@@ -237,59 +224,6 @@ export class CandidateTable {
       break;
     }
     points[place] = pointsOfNode(candidate, need, { profile, seen: { ...NOTHING_THERE, own } });
-  }
-
-  #verdictsOf(filter: Filter, need: PlacementRequest): Column {
-    const judge = (candidate: Candidate, of: PlacementRequest): number => {
-      const refusal = refusalOf(filter, candidate, { need: of, own: NOTHING_THERE.own });
-      if (!refusal) return 0;
-      return refusal.code === FILTER_ERROR ? THREW : REFUSED;
-    };
-    return this.#column(`filter ${filter.code} ${filter.keyOf(need)}`, { need, judge, Values: Uint8Array });
-  }
-
-  #amountsOf(code: string, amount: Amount, need: PlacementRequest): Column {
-    return this.#column(`amount ${code}`, { need, judge: (candidate) => amount.of(candidate), Values: Float64Array });
-  }
-
-  #pointsOf(score: Score, need: PlacementRequest): Column {
-    const judge = (candidate: Candidate, of: PlacementRequest): number =>
-      score.points(candidate, of, NOTHING_THERE) ?? UNKNOWN_POINTS;
-    return this.#column(`score ${score.name} ${score.keyOf(need)}`, { need, judge, Values: Float64Array });
-  }
-
-  #column(
-    key: string,
-    {
-      need,
-      judge,
-      Values,
-    }: {
-      readonly need: PlacementRequest;
-      readonly judge: (candidate: Candidate, request: PlacementRequest) => number;
-      readonly Values: Uint8ArrayConstructor | Float64ArrayConstructor;
-    },
-  ): Column {
-    const known = this.#columns.get(key);
-    if (!known) {
-      const values = new Values(this.candidates.length);
-      let others = 0;
-      for (let place = 0; place < values.length; place += 1) {
-        const value = judge(this.#at(place), need);
-        values[place] = value;
-        if (value !== 0) others += 1;
-      }
-      const column: Column = { values, request: need, changes: this.#changed.length, others };
-      this.#columns.set(key, column);
-      return column;
-    }
-    for (; known.changes < this.#changed.length; known.changes += 1) {
-      const place = this.#changed[known.changes] ?? 0;
-      const value = judge(this.#at(place), known.request);
-      known.others += Number(value !== 0) - Number(known.values[place] !== 0);
-      known.values[place] = value;
-    }
-    return known;
   }
 
   /** By the number of the zone. Zones with as many replicas of the deployment get the same. */
