@@ -72,11 +72,9 @@ export interface RolloutWrite {
 
 /** Executes plan steps. Every method about a placement raises its node's `desired_rev` in its transaction; all notify all replicas. */
 export interface PlanStore {
-  /** `stale` when the node is cordoned, draining or revoked by now, or holds this version for this deployment. */
-  createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome>;
   /**
-   * The same for many placements in one transaction. Those that are stale are left out, and the rest is written; `stale` when
-   * none is left.
+   * In one transaction. A placement is stale when its node is cordoned, draining or revoked by now, or holds this version for
+   * this deployment. Those that are stale are left out, and the rest is written; `stale` when none is left.
    */
   createPlacements(fence: LeaderFence, creations: readonly PlacementCreation[]): Promise<PlanOutcome>;
   /** Starts a failed placement anew: generation + 1, state `offered`. `stale` unless it is at `generation`. */

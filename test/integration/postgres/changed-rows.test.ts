@@ -103,7 +103,10 @@ const WRITES: readonly (readonly [string, () => Promise<unknown>])[] = [
         areAll: false,
       }),
   ],
-  ["a placement that is made", async () => stores.plans.createPlacement(await lead(stores), placement, event("made"))],
+  [
+    "a placement that is made",
+    async () => stores.plans.createPlacements(await lead(stores), [{ placement, event: event("made") }]),
+  ],
   [
     "a placement that is reported",
     () =>
@@ -191,11 +194,9 @@ const WRITES: readonly (readonly [string, () => Promise<unknown>])[] = [
     "another placement",
     async () => {
       await stores.nodes.update("edge-a", { cordoned: false }, nodeEvent("uncordoned"));
-      return stores.plans.createPlacement(
-        await lead(stores),
-        placementOn(edge, { deploymentGeneration: 2 }),
-        event("made"),
-      );
+      return stores.plans.createPlacements(await lead(stores), [
+        { placement: placementOn(edge, { deploymentGeneration: 2 }), event: event("made") },
+      ]);
     },
   ],
   ["a deployment that is deleted", () => stores.deployments.delete("digits", change)],

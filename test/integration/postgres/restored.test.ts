@@ -37,7 +37,7 @@ beforeAll(async () => {
   const fence = await lead(stores);
   const placement = kept();
   placementId = placement.id;
-  await stores.plans.createPlacement(fence, placement, event("placed"));
+  await stores.plans.createPlacements(fence, [{ placement, event: event("placed") }]);
   await stores.sessions.open(openingOf(nodeId));
   await stores.sessions.report({ nodeId, epoch: 1 }, [{ placementId, generation: 1, state: "ready" }], []);
   await stores.close();
@@ -48,7 +48,7 @@ beforeAll(async () => {
   await stores.plans.retryPlacement(fence, { id: placement.id, generation: 1, attempt: anAttempt }, event("again"));
   const later = { ...placementOn(nodeId), version: 2 };
   laterId = later.id;
-  await stores.plans.createPlacement(fence, later, event("placed"));
+  await stores.plans.createPlacements(fence, [{ placement: later, event: event("placed") }]);
   laterNode = await joinNode(stores, "edge-b");
   await stores.close();
   stores = await openStores(backup.url);

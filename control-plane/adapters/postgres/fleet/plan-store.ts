@@ -6,7 +6,6 @@ import type { Transition } from "../../../core/fleet/transitions.ts";
 import type { NewEvent } from "../../../ports/events.ts";
 import type {
   LeaderFence,
-  NewPlacement,
   NewStatus,
   PlacementCreation,
   PlanOutcome,
@@ -33,10 +32,6 @@ export class PostgresPlanStore implements PlanStore {
 
   constructor(database: Database) {
     this.#database = database;
-  }
-
-  createPlacement(fence: LeaderFence, placement: NewPlacement, event: NewEvent): Promise<PlanOutcome> {
-    return this.createPlacements(fence, [{ placement, event }]);
   }
 
   createPlacements(fence: LeaderFence, creations: readonly PlacementCreation[]): Promise<PlanOutcome> {

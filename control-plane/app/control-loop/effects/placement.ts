@@ -6,10 +6,7 @@ import type { EffectTable } from "./effect-table.ts";
 
 /** Changes rows of placements, each with its event, in one fenced transaction. */
 export const placementEffects = (store: PlanStore, random: Random): EffectTable<keyof PlacementSteps> => ({
-  "placement.create": (step, fence) => {
-    const { placement, event } = creationOf(step, random);
-    return store.createPlacement(fence, placement, event);
-  },
+  "placement.create": (step, fence) => store.createPlacements(fence, [creationOf(step, random)]),
   "placement.retry": ({ placement, node, why, attempt }, fence) => {
     const { id, generation, deployment = "", model, version, failure } = placement;
     const message = `${model}:${version} is tried on ${node} again after ${failure?.code ?? "a failure"}: ${why}`;

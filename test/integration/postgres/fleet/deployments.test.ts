@@ -117,7 +117,7 @@ describe("delete", () => {
     const nodeId = await joinNode(stores, "edge-a");
     await stores.deployments.put(specOf("digits"), any);
     const placement = placementOn(nodeId);
-    await stores.plans.createPlacement(await lead(stores), placement, event("placed"));
+    await stores.plans.createPlacements(await lead(stores), [{ placement, event: event("placed") }]);
     await expect(stores.deployments.delete("digits", { actor: alice, ifMatch: 9 })).rejects.toMatchObject({
       code: "STALE_ETAG",
     });
@@ -137,9 +137,11 @@ describe("delete", () => {
   it("leaves the placements of a namesake that is declared later alone", async () => {
     await stores.deployments.put(specOf("digits"), any);
     const nodeId = (await nodeOf(stores, "edge-a")).id;
-    expect(await stores.plans.createPlacement(await lead(stores), placementOn(nodeId), event("placed anew"))).toBe(
-      "committed",
-    );
+    expect(
+      await stores.plans.createPlacements(await lead(stores), [
+        { placement: placementOn(nodeId), event: event("placed anew") },
+      ]),
+    ).toBe("committed");
     expect((await placementsOf(stores)).map(({ wanted }) => wanted).toSorted()).toEqual(["gone", "serve"]);
   });
 });

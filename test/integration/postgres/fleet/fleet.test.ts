@@ -49,7 +49,9 @@ describe("load", () => {
     await stores.sessions.open(openingOf(nodeId));
     await readyVersion(stores);
     await stores.deployments.put(specOf("digits"), { actor: alice, ifMatch: undefined });
-    await stores.plans.createPlacement(await lead(stores), placementOn(nodeId), event("placed"));
+    await stores.plans.createPlacements(await lead(stores), [
+      { placement: placementOn(nodeId), event: event("placed") },
+    ]);
     await sql.query("UPDATE node_sessions SET last_seen_at = now() - interval '10 seconds'");
     await sql.query(
       "UPDATE placements SET decided_at = now() - interval '1 hour', state_since = now() - interval '1 minute'",

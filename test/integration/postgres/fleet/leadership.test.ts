@@ -81,15 +81,17 @@ describe("a write of a leader that lost the lease", () => {
     await stores.deployments.put(specOf("digits"), { actor: alice, ifMatch: undefined });
     const old = await lead(stores);
     const placement = placementOn(node);
-    expect(await stores.plans.createPlacement(old, placement, event("placed"))).toBe("committed");
+    expect(await stores.plans.createPlacements(old, [{ placement, event: event("placed") }])).toBe("committed");
     await expire();
     await lead(stores, "r-2");
 
     const before = { rows: await placementsOf(stores), rev: (await nodeOf(stores, "edge-a")).desiredRev };
     const held = { id: placement.id, generation: 1, attempt: anAttempt };
-    expect(await stores.plans.createPlacement(old, placementOn(node, { version: 2 }), event("too late"))).toBe(
-      "fenced",
-    );
+    expect(
+      await stores.plans.createPlacements(old, [
+        { placement: placementOn(node, { version: 2 }), event: event("too late") },
+      ]),
+    ).toBe("fenced");
     expect(await stores.plans.retryPlacement(old, held, event("too late"))).toBe("fenced");
     expect(await stores.plans.removePlacement(old, held, event("too late"))).toBe("fenced");
     expect(await stores.plans.deletePlacement(old, held, event("too late"))).toBe("fenced");
@@ -106,7 +108,9 @@ describe("a write of a leader that lost the lease", () => {
     const fence = await lead(stores);
     await expire();
     expect(
-      await stores.plans.createPlacement(fence, placementOn(await joinNode(stores, "edge-b")), event("late")),
+      await stores.plans.createPlacements(fence, [
+        { placement: placementOn(await joinNode(stores, "edge-b")), event: event("late") },
+      ]),
     ).toBe("fenced");
   });
 });

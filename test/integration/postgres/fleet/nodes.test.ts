@@ -72,7 +72,7 @@ describe("revoke", () => {
     await stores.deployments.put(specOf("digits"), { actor: alice, ifMatch: undefined });
     const fence = await lead(stores);
     const placement = placementOn(nodeId);
-    await stores.plans.createPlacement(fence, placement, event("placed"));
+    await stores.plans.createPlacements(fence, [{ placement, event: event("placed") }]);
     await stores.nodes.revoke("edge-e", { actor: alice, event: event("edge-e was revoked") });
     expect(await nodeOf(stores, "edge-e")).toMatchObject({
       revoked: true,

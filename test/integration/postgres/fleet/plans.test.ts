@@ -59,11 +59,13 @@ async function report(
   );
 }
 
-describe("createPlacement", () => {
+describe("createPlacements, of one", () => {
   it("writes the placement, raises the node's revision and keeps the event", async () => {
     const nodeId = await joinNode(stores, "edge-a");
     const placement = placementOn(nodeId);
-    expect(await stores.plans.createPlacement(fence, placement, event("digits goes to edge-a"))).toBe("committed");
+    expect(await stores.plans.createPlacements(fence, [{ placement, event: event("digits goes to edge-a") }])).toBe(
+      "committed",
+    );
     expect(await find(placement.id)).toMatchObject({
       deployment: "digits",
       model: "digits",
@@ -81,7 +83,9 @@ describe("createPlacement", () => {
 
   it("is stale for a node that holds the version for this deployment already", async () => {
     const nodeId = (await nodeOf(stores, "edge-a")).id;
-    expect(await stores.plans.createPlacement(fence, placementOn(nodeId), event("twice"))).toBe("stale");
+    expect(
+      await stores.plans.createPlacements(fence, [{ placement: placementOn(nodeId), event: event("twice") }]),
+    ).toBe("stale");
     expect((await nodeOf(stores, "edge-a")).desiredRev).toBe(1);
     expect(await messagesOf(stores)).not.toContain("twice");
   });
@@ -90,19 +94,25 @@ describe("createPlacement", () => {
     const nodeId = await joinNode(stores, "edge-b");
     const stale = [{ deploymentGeneration: 2 }, { deployment: "letters" }, { nodeId: "n-nobody" as typeof nodeId }];
     for (const over of stale)
-      expect(await stores.plans.createPlacement(fence, placementOn(nodeId, over), event("stale"))).toBe("stale");
+      expect(
+        await stores.plans.createPlacements(fence, [{ placement: placementOn(nodeId, over), event: event("stale") }]),
+      ).toBe("stale");
   });
 
   it.each(["cordoned", "draining"] as const)("is stale for a node that is %s", async (flag) => {
     const nodeId = await joinNode(stores, `edge-${flag}`);
     await stores.nodes.update(`edge-${flag}`, { [flag]: true }, cordon);
-    expect(await stores.plans.createPlacement(fence, placementOn(nodeId), event("refused"))).toBe("stale");
+    expect(
+      await stores.plans.createPlacements(fence, [{ placement: placementOn(nodeId), event: event("refused") }]),
+    ).toBe("stale");
   });
 
   it("is stale for a revoked node", async () => {
     const nodeId = await joinNode(stores, "edge-revoked");
     await stores.nodes.revoke("edge-revoked", { actor: alice, event: event("revoked") });
-    expect(await stores.plans.createPlacement(fence, placementOn(nodeId), event("refused"))).toBe("stale");
+    expect(
+      await stores.plans.createPlacements(fence, [{ placement: placementOn(nodeId), event: event("refused") }]),
+    ).toBe("stale");
   });
 
   it("loses to a cordon that commits while it waits", async () => {
@@ -110,7 +120,7 @@ describe("createPlacement", () => {
     const operator = await connect(database.url);
     await operator.query("BEGIN");
     await operator.query("UPDATE nodes SET cordoned = true WHERE id = $1", [nodeId]);
-    const created = stores.plans.createPlacement(fence, placementOn(nodeId), event("raced"));
+    const created = stores.plans.createPlacements(fence, [{ placement: placementOn(nodeId), event: event("raced") }]);
     await untilSomebodyWaits(sql);
     await operator.query("COMMIT");
     await operator.end();
@@ -123,7 +133,7 @@ describe("createPlacement", () => {
       const name = `edge-round-${round}`;
       const nodeId = await joinNode(stores, name);
       const [outcome] = await Promise.all([
-        stores.plans.createPlacement(fence, placementOn(nodeId), event("raced")),
+        stores.plans.createPlacements(fence, [{ placement: placementOn(nodeId), event: event("raced") }]),
         stores.nodes.update(name, { cordoned: true }, cordon),
       ]);
       const { rows } = await sql.query("SELECT 1 FROM placements WHERE node_id = $1", [nodeId]);
@@ -147,7 +157,7 @@ describe("createPlacement", () => {
       await joinNode(stores, "edge-many-2"),
       await joinNode(stores, "edge-many-3"),
     ];
-    await stores.plans.createPlacement(fence, placementOn(holding), event("first"));
+    await stores.plans.createPlacements(fence, [{ placement: placementOn(holding), event: event("first") }]);
     const operator = await connect(database.url);
     await operator.query("BEGIN");
     await operator.query("UPDATE nodes SET cordoned = true WHERE id = $1", [racing]);
@@ -175,7 +185,7 @@ describe("createPlacement", () => {
 describe("the later steps of a placement", () => {
   it("retries one that failed: next generation, offered again, without its failure", async () => {
     const placement = placementOn(await joinNode(stores, "edge-retry"));
-    await stores.plans.createPlacement(fence, placement, event("placed"));
+    await stores.plans.createPlacements(fence, [{ placement, event: event("placed") }]);
     expect(
       await stores.plans.retryPlacement(
         fence,
@@ -213,7 +223,7 @@ describe("the later steps of a placement", () => {
 
   it("retries all that failed of a deployment when an operator asks for it", async () => {
     const placement = placementOn(await joinNode(stores, "edge-asked"));
-    await stores.plans.createPlacement(fence, placement, event("placed"));
+    await stores.plans.createPlacements(fence, [{ placement, event: event("placed") }]);
     await report("edge-asked", { id: placement.id, generation: 1 }, "failed");
     expect(await stores.deployments.retry("digits", alice)).toBe(1);
     expect(await find(placement.id)).toMatchObject({ generation: 2, state: "offered", failure: undefined });
@@ -224,7 +234,7 @@ describe("the later steps of a placement", () => {
 
   it("removes one, and deletes its row only then", async () => {
     const placement = placementOn(await joinNode(stores, "edge-remove"));
-    await stores.plans.createPlacement(fence, placement, event("placed"));
+    await stores.plans.createPlacements(fence, [{ placement, event: event("placed") }]);
     expect(await stores.plans.deletePlacement(fence, { id: placement.id, generation: 1 }, event("too soon"))).toBe(
       "stale",
     );

@@ -80,7 +80,7 @@ it("gives the nodes of the deployment new documents in another phase", async () 
     object: "deployment/digits",
     message: "there",
   } as const;
-  await leader.plans.createPlacement(fence, placementOn(nodeId), event);
+  await leader.plans.createPlacements(fence, [{ placement: placementOn(nodeId), event }]);
   const revOf = async () => (await reader.fleet.load(0)).nodes[0]?.desiredRev ?? 0;
   const before = await revOf();
   const newest = aRecord({ phase: "switching", wave: 2 });

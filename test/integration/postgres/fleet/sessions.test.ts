@@ -50,7 +50,7 @@ beforeEach(async () => {
   name = `edge-${++count}`;
   nodeId = await joinNode(stores, name);
   placement = placementOn(nodeId);
-  await stores.plans.createPlacement(await lead(stores), placement, event("placed"));
+  await stores.plans.createPlacements(await lead(stores), [{ placement, event: event("placed") }]);
 });
 
 const opened = async (over: Partial<ReturnType<typeof openingOf>> = {}) =>

@@ -21,7 +21,6 @@ async function execute(steps: Step | readonly Step[], outcome: PlanOutcome = "co
     return Promise.resolve(outcome);
   };
   const plans: PlanStore = {
-    createPlacement: call("create"),
     createPlacements: (by, creations) => {
       const events = creations.map(({ event }) => `${event.reason} of ${event.object}`);
       calls.push(`create fenced by ${by.token}: ${events.join(", ")}`);
