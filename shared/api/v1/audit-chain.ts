@@ -35,15 +35,18 @@ export class AuditChainCheck {
   readonly #findings: string[] = [];
   readonly #cuts = new Map<string, unknown>();
   readonly #known: ReadonlyMap<string, string>;
+  /** Of `#known`, those that have not come yet. */
+  readonly #unseen: Set<string>;
   /** The entry that has to come next; its hash is undefined when the entry after it is missing. */
   #next: { readonly id: bigint; readonly hash: string | undefined };
   #checked = 0;
   #older = 0;
 
-  /** `known`: hashes by entry that somebody wrote down outside the database. */
+  /** `known`: hashes by entry that somebody wrote down outside the database. Each has to be in the chain. */
   constructor(head: z.infer<typeof auditHead>, known: ReadonlyMap<string, string> = new Map()) {
     this.#next = { id: BigInt(head.id), hash: head.hash };
     this.#known = known;
+    this.#unseen = new Set(known.keys());
     if (head.newest !== head.id)
       this.#find(`the head is entry ${head.id}, but the newest entry is ${head.newest}: entries were added or removed`);
   }
@@ -60,6 +63,7 @@ export class AuditChainCheck {
     const isOwn = chainHash(prev, fields) === hash;
     const isFollowed = this.#next.hash === undefined || this.#next.hash === hash;
     if (!isOwn || !isFollowed) this.#find(`entry ${id} is not what was written: it was changed or replaced`);
+    this.#unseen.delete(entry.id);
     const known = this.#known.get(entry.id);
     if (known !== undefined && known !== hash)
       this.#find(`entry ${id} has another hash than was noted: it or an entry before it was changed`);
@@ -75,6 +79,10 @@ export class AuditChainCheck {
     const isCut = this.#cuts.get(String(id)) === hash && hash !== undefined;
     if (hash !== CHAIN_START && !isCut)
       this.#find(`entries up to ${id} are missing, and no entry says that they were deleted because of their age`);
+    for (const noted of this.#unseen) {
+      const isOfAge = isCut && BigInt(noted) <= id;
+      this.#find(`entry ${noted} was noted, and ${isOfAge ? "was deleted because of its age" : "is not in the chain"}`);
+    }
     return { findings: this.#findings, checked: this.#checked, older: this.#older };
   }
 

@@ -157,4 +157,32 @@ describe("the chain of the audit log", () => {
       "entry 3 has another hash than was noted: it or an entry before it was changed",
     ]);
   });
+
+  it("misses an entry that was noted outside: a log that was set back is whole in itself", () => {
+    const log = chained([1, 2, 3].map((n) => ({ actor: "alice", action: "a", target: `t/${n}`, detail: {} })));
+    const noted = new Map([["3", log[2]?.hash ?? ""]]);
+    const setBack = log.slice(0, 2);
+    expect(check(setBack).findings).toEqual([]);
+    expect(check(setBack, headOf(setBack), noted).findings).toEqual(["entry 3 was noted, and is not in the chain"]);
+    const begunLater = [
+      ...log.map((entry) => ({ ...entry, prev: null, hash: null })),
+      ...chained([{ actor: "bob", action: "a", target: "t/4", detail: {} }], { before: 3 }),
+    ];
+    expect(check(begunLater).findings).toEqual([]);
+    expect(check(begunLater, headOf(begunLater), noted).findings).toEqual([
+      "entry 3 was noted, and is not in the chain",
+    ]);
+  });
+
+  it("says of a noted entry that retention has deleted it: nothing is known of it any more", () => {
+    const log = chained([1, 2].map((n) => ({ actor: "alice", action: "a", target: `t/${n}`, detail: {} })));
+    const [, last] = log;
+    const detail = { through: "2", hash: last?.hash };
+    const cut = { actor: "retention", action: CUT, target: "audit-log", detail };
+    const left = chained([cut], { prev: last?.hash ?? "", before: 2 });
+    const noted = new Map([["1", log[0]?.hash ?? ""]]);
+    expect(check(left, headOf(left), noted).findings).toEqual([
+      "entry 1 was noted, and was deleted because of its age",
+    ]);
+  });
 });
