@@ -9,6 +9,8 @@ import type { NodeSession, SessionRegistry } from "./node-session.ts";
 
 /** From this age on a node is asked for another key, in ms. */
 const DUE_MS = 45 * 86_400_000;
+/** So long after a session knew it at the latest the key before it proves nothing more, in ms. */
+const PREVIOUS_MS = 86_400_000;
 /** Sessions may last for weeks: they are looked through this often, in ms. */
 const LOOK_MS = 3_600_000;
 
@@ -22,7 +24,8 @@ interface Parts {
 
 /**
  * Asks nodes whose key is older than 45 days for another one, and records it. Both keys sign it: who has only the old one
- * cannot name a key of somebody else, and who has only the new one is not the node.
+ * cannot name a key of somebody else, and who has only the new one is not the node. No key is recorded before it is due:
+ * each is an entry of the audit log, and a node could fill that.
  */
 export class KeyRotation {
   readonly #parts: Parts;
@@ -36,7 +39,10 @@ export class KeyRotation {
 
   start(): void {
     this.#cancel = this.#parts.clock.after(LOOK_MS, () => {
-      for (const session of this.#parts.registry.all()) this.#askIfDue(session);
+      for (const session of this.#parts.registry.all()) {
+        if (this.#sinceMs(session) >= PREVIOUS_MS) session.previousKeyEnded();
+        this.#askIfDue(session);
+      }
       this.start();
     });
   }
@@ -51,7 +57,7 @@ export class KeyRotation {
     this.#askIfDue(session);
   }
 
-  /** Answers `ok` when the key is recorded; `error` when the signatures do not hold, or it cannot be recorded now. */
+  /** Answers `ok` when the key is recorded; `error` when the signatures do not hold, none is due, or it cannot be recorded now. */
   async rotate(session: NodeSession, { id, publicKey, sigOld, sigNew }: KeyRotate): Promise<void> {
     const { keys, sessions, clock, logger } = this.#parts;
     const { nodeId, identity, control, address, name } = session;
@@ -61,6 +67,7 @@ export class KeyRotation {
     const signers = isAgain ? [identity.publicKey, identity.previousKey ?? ""] : [identity.publicKey];
     if (!signers.some((key) => keys.verify(key, text, sigOld)) || !keys.verify(publicKey, text, sigNew))
       return refuse("UNAUTHENTICATED", "the signatures do not hold");
+    if (!isAgain && !this.#isDue(session)) return refuse("CONFLICT", "no other key is due");
     try {
       const rotation = { nodeId, generation: identity.generation, from: identity.publicKey, to: publicKey, address };
       if (!isAgain && !(await sessions.rotateKey(rotation)))
@@ -77,9 +84,16 @@ export class KeyRotation {
   }
 
   #askIfDue(session: NodeSession): void {
-    const since = this.#since.get(session);
-    if (since === undefined) return;
-    const ageMs = (session.identity.keyAgeMs ?? 0) + this.#parts.clock.now() - since;
-    if (ageMs >= DUE_MS) session.control.send({ type: "key.due" });
+    if (this.#isDue(session)) session.control.send({ type: "key.due" });
+  }
+
+  #isDue(session: NodeSession): boolean {
+    return (session.identity.keyAgeMs ?? 0) + this.#sinceMs(session) >= DUE_MS;
+  }
+
+  /** Since the session began, or its key was recorded. */
+  #sinceMs(session: NodeSession): number {
+    const now = this.#parts.clock.now();
+    return now - (this.#since.get(session) ?? now);
   }
 }

@@ -70,6 +70,11 @@ export class NodeSession implements RequestPath {
     this.#identity = { ...this.#identity, publicKey, previousKey: this.#identity.publicKey, keyAgeMs: 0 };
   }
 
+  /** The key before proves no channel any more. */
+  previousKeyEnded(): void {
+    this.#identity = { ...this.#identity, previousKey: null };
+  }
+
   /** The open inference channel; undefined when requests cannot be sent to the node. */
   get inference(): InferenceChannel | undefined {
     return this.#inference;

@@ -14,23 +14,29 @@ let said: object[];
 let recorded: { from: string; to: string }[];
 let isRecorded: boolean;
 let session: NodeSession;
+/** Of the node's key when its session begins. */
+let keyAgeMs: number;
 
 beforeEach(() => {
+  keyAgeMs = 45 * DAY_MS;
   clock = new TestClock();
   said = [];
   recorded = [];
   isRecorded = true;
-  let identity = { publicKey: first.publicKey, previousKey: null as string | null, generation: 3, keyAgeMs: 0 };
+  let identity = { publicKey: first.publicKey, previousKey: null as string | null, generation: 3 };
   session = {
     nodeId: "n-1",
     name: "edge-a",
     address: "10.0.0.7:5",
     control: { send: (message: object) => said.push(message) },
     get identity() {
-      return identity;
+      return { ...identity, keyAgeMs };
     },
-    keyRotated: (publicKey: string) =>
-      (identity = { ...identity, publicKey, previousKey: identity.publicKey, keyAgeMs: 0 }),
+    keyRotated(publicKey: string) {
+      identity = { ...identity, publicKey, previousKey: identity.publicKey };
+      keyAgeMs = 0;
+    },
+    previousKeyEnded: () => (identity = { ...identity, previousKey: null }),
   } as never;
   rotation = new KeyRotation({
     sessions: {
@@ -59,6 +65,7 @@ const aMessage = (next = second, signer = first, over: { generation?: number } =
 
 describe("the rotation of a node's key", () => {
   it("is asked for when the key is 45 days old, also within a session", async () => {
+    keyAgeMs = 0;
     rotation.start();
     rotation.began(session);
     await clock.advance(44 * DAY_MS);
@@ -100,5 +107,24 @@ describe("the rotation of a node's key", () => {
     await rotation.rotate(session, aMessage());
     expect(said).toMatchObject([{ type: "error", re: 9, code: "CONFLICT" }]);
     expect(session.identity.publicKey).toBe(first.publicKey);
+  });
+
+  it("is refused before it is due, so that no node fills the audit log", async () => {
+    await rotation.rotate(session, aMessage());
+    await rotation.rotate(session, aMessage(stranger, second));
+    expect(recorded).toHaveLength(1);
+    expect(said.at(-1)).toMatchObject({ type: "error", re: 9, code: "CONFLICT", detail: "no other key is due" });
+    expect(session.identity.publicKey).toBe(second.publicKey);
+  });
+
+  it("ends the key before after a day, also within a session", async () => {
+    rotation.start();
+    rotation.began(session);
+    await rotation.rotate(session, aMessage());
+    await clock.advance(DAY_MS - 3_600_000);
+    expect(session.identity.previousKey).toBe(first.publicKey);
+    await clock.advance(3_600_000);
+    expect(session.identity.previousKey).toBeNull();
+    rotation.stop();
   });
 });
