@@ -5,7 +5,7 @@ import { DRAIN_MS } from "../../../shared/protocol/limits.ts";
 import type { DesiredPlacement } from "../../../shared/protocol/messages.ts";
 import type { LocalPlacement } from "../../core/placements/local-placement.ts";
 import { describeStep, planLocal, type LocalPlan, type LocalStep } from "../../core/placements/local-plan.ts";
-import { whyNotTrusted, type TrustedKeys } from "../../core/placements/trust.ts";
+import { raisedFloors, whyNotTrusted, type TrustedKeys } from "../../core/placements/trust.ts";
 import { previousAfter, stillRetained } from "../../core/placements/retention.ts";
 import type { ArtifactDisk } from "../../ports/disk.ts";
 import type { ModelHost } from "../../ports/model-hosts.ts";
@@ -135,6 +135,7 @@ export class Executor {
 
   async #once(): Promise<void> {
     const { memory, placements, disk, clock, logger } = this.#parts;
+    await this.#raiseFloors();
     const complete = await disk.complete();
     const { desired, retained, previous } = memory.current;
     const plan = planLocal({ desired, retained, previous, placements: placements.all(), complete, now: clock.now() });
@@ -188,12 +189,9 @@ export class Executor {
     const { signingKeys: keys, memory, supervisor, clock, logger } = this.#parts;
     const found = this.#find(spec);
     if (keys === undefined || !found) return true;
-    const { model, release } = found.spec;
-    const floor = memory.current.floors?.[model] ?? 0;
-    const why = whyNotTrusted(found.spec, { keys, floor });
+    const why = whyNotTrusted(found.spec, { keys, floors: memory.current.floors ?? {} });
     if (why === undefined) {
       found.retryAfter("SIGNATURE_INVALID");
-      if (release && release.floor > floor) void this.#raiseFloor(model, release.floor);
       return true;
     }
     logger.warn({ placement: spec.placementId, why }, "a version is not taken");
@@ -203,10 +201,17 @@ export class Executor {
     return false;
   }
 
-  async #raiseFloor(model: string, floor: number): Promise<void> {
-    const { memory, logger } = this.#parts;
+  /** Before anything else is taken up. Never rejects: a full disk must not keep the node from cleaning it. */
+  async #raiseFloors(): Promise<void> {
+    const { signingKeys: keys, memory, placements, logger } = this.#parts;
+    if (keys === undefined) return;
+    const serving = [...placements.all().values()].filter(({ state }) => state === "ready").map(({ spec }) => spec);
     await memory
-      .update((old) => ({ ...old, floors: { ...old.floors, [model]: Math.max(floor, old.floors?.[model] ?? 0) } }))
+      .update((old) => {
+        const before = old.floors ?? {};
+        const floors = raisedFloors(before, serving, keys);
+        return floors === before ? old : { ...old, floors };
+      })
       .catch((error: unknown) =>
         logger.warn({ error: messageOf(error) }, "the oldest release that is taken could not be written"),
       );

@@ -120,6 +120,22 @@ describe("a node with keys of signers", () => {
     await want(aDesired("p-4", v1, { release: releaseOf(v1) }));
     await whenState("p-4", "failed");
   });
+
+  it("keeps the version before until one that withdraws it serves, also through a restart", async () => {
+    const before = aDesired("p-1", v1, { release: releaseOf(v1) });
+    const next = aDesired("p-2", v2, { release: releaseOf(v2, { floor: 2 }) });
+    await want(before);
+    await whenState("p-1", "ready");
+    controlPlane.pushRules.push({ stalls: true });
+    await want(next);
+    await whenState("p-2", "downloading");
+    await node.stop();
+    controlPlane.pushRules.push({ stalls: true });
+    node = await TestAgent.start(controlPlane, node.stateDir, { signingKeys: keys });
+    await eventually("p-1 serves again", () => node.ready.includes("p-1"));
+    const states = new Map(node.agent.placements().map(({ spec, state }) => [spec.placementId, state]));
+    expect(states.get("p-2")).not.toBe("failed");
+  });
 });
 
 describe("the file of keys", () => {
