@@ -5,7 +5,7 @@ import path from "node:path";
 import { messageOf } from "../shared/base/errors.ts";
 import type { Clock } from "../shared/base/clock.ts";
 import type { Logger } from "../shared/base/logger.ts";
-import { certificatesOf, pinFor } from "./adapters/tls/certificate-check.ts";
+import { certificatesOf, checkSuccessor, type CheckedCertificate, pinFor } from "./adapters/tls/certificate-check.ts";
 import { readCertificate } from "./adapters/tls/certificate-files.ts";
 import { WatchedCertificate } from "./adapters/tls/watched-certificate.ts";
 import { type Config, settingsError } from "./config.ts";
@@ -32,6 +32,11 @@ export async function openTls(
   const { mode, certFile, keyFile, authoritiesFile } = config.tls;
   const common = { clock, logger };
   const now = (): number => clock.wallNow();
+  const next = (load: () => Promise<CheckedCertificate>, pin: string) => async () => {
+    const loaded = await load();
+    checkSuccessor(loaded, { pin, now: now() });
+    return loaded;
+  };
   if (mode === "own") {
     const { OwnAuthority } = await import("./adapters/tls/own-authority.ts");
     const own = new OwnAuthority(path.join(config.dataDir, "tls"), now);
@@ -39,15 +44,15 @@ export async function openTls(
     const first = await orComplain("SKERRY_TLS", load);
     const authorities = await readFile(own.certificateFile, "utf8");
     const pin = pinFor(first.cert, authorities);
-    const server = new WatchedCertificate({ ...common, first, load, pin, everyMs: OWN_EVERY_MS });
+    const server = new WatchedCertificate({ ...common, first, load: next(load, pin), pin, everyMs: OWN_EVERY_MS });
     return { server, authorities, authoritiesFile: own.certificateFile };
   }
   const authorities = authoritiesFile === undefined ? undefined : await readAuthorities(authoritiesFile);
   if (mode === "off") return { server: undefined, authorities, authoritiesFile };
   const load = () => readCertificate({ certFile, keyFile }, { authorities, now: now() });
   const first = await orComplain("SKERRY_TLS_CERT", load);
-  const pin = pinFor(first.cert, authorities);
-  const server = new WatchedCertificate({ ...common, first, load, pin, everyMs: FILES_EVERY_MS });
+  const pin = await orComplain("SKERRY_TLS_CA", async () => pinFor(first.cert, authorities));
+  const server = new WatchedCertificate({ ...common, first, load: next(load, pin), pin, everyMs: FILES_EVERY_MS });
   return { server, authorities, authoritiesFile };
 }
 

@@ -21,7 +21,7 @@ export const tlsSettings = {
     .min(1)
     .optional()
     .describe(
-      "File of the authorities by which this control plane verifies others of the same database, PEM; join tokens pin the first of them. Default: SKERRY_TLS=own: its own; else those of the machine.",
+      "File of the authorities by which this control plane verifies others of the same database, PEM; join tokens pin the first of them that vouches for SKERRY_TLS_CERT. Default: SKERRY_TLS=own: its own; else those of the machine.",
     ),
   SKERRY_PEER_TLS_NAME: z
     .string()

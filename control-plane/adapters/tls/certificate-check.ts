@@ -37,13 +37,46 @@ export function checkCertificate({ cert, key }: ServerCertificate, now: number):
 }
 
 /**
- * The pin for nodes: of the given authority, else of the root at the end of the chain, or of a certificate that is its own
- * root. None where a public authority signed: it changes the keys below its roots, and a root that is not sent is not seen.
+ * The pin for nodes: of the first of the given authorities that the chain leads to, else of the root at its end, or of a
+ * certificate that is its own root. None where a public authority signed: it changes the keys below its roots, and a root that is
+ * not sent is not seen. Throws when none of the given authorities vouches for the certificate: every node would refuse it.
  */
 export function pinFor(cert: string, authorities: string | undefined): string {
-  const last = authorities === undefined ? certificatesOf(cert).at(-1) : certificatesOf(authorities)[0];
-  const isRoot = last !== undefined && last.checkIssued(last) && last.verify(last.publicKey);
-  return isRoot || authorities !== undefined ? (last === undefined ? NO_PIN : pinOf(last)) : NO_PIN;
+  if (authorities === undefined) {
+    const last = chainOf(certificatesOf(cert)).at(-1);
+    return last?.checkIssued(last) === true && last.verify(last.publicKey) ? pinOf(last) : NO_PIN;
+  }
+  const given = certificatesOf(authorities);
+  const chain = new Set(chainOf([...certificatesOf(cert), ...given]).map(pinOf));
+  const pin = given.map(pinOf).find((each) => chain.has(each));
+  if (pin === undefined)
+    throw new Error("none of these authorities vouches for the certificate, with what is behind it");
+  return pin;
+}
+
+/** Throws when a certificate may not take the place of the one that is shown: callers who take that one would refuse it. */
+export function checkSuccessor(
+  { cert, beganAt }: CheckedCertificate,
+  { pin, now }: { readonly pin: string; readonly now: number },
+): void {
+  if (beganAt > now) throw new Error(`it begins at ${new Date(beganAt).toISOString()}`);
+  if (pin !== NO_PIN && !chainOf(certificatesOf(cert)).some((each) => pinOf(each) === pin))
+    throw new Error(
+      `no certificate in its chain has the key ${pin}, which nodes have pinned: they would all stay away. To show it, start the control plane anew`,
+    );
+}
+
+/** From the first certificate upwards, each signed by the next, whatever their order. */
+function chainOf([first, ...others]: readonly [X509Certificate, ...X509Certificate[]]): readonly X509Certificate[] {
+  const chain = [first];
+  const left = new Set(others);
+  for (let last = first; ;) {
+    const issuer = [...left].find((each) => each.ca && last.checkIssued(each) && last.verify(each.publicKey));
+    if (issuer === undefined) return chain;
+    left.delete(issuer);
+    chain.push(issuer);
+    last = issuer;
+  }
 }
 
 /** The chain with the authorities behind it, so that one who pinned them finds them in it. */
