@@ -160,9 +160,31 @@ describe("the chain of the audit log", () => {
       "ALTER TABLE audit_log DISABLE TRIGGER USER",
     ])
       await expect(client.query(statement)).rejects.toThrow(/permission denied|must be owner/);
+    await client.query("CREATE TEMP TABLE audit_head AS SELECT 1 AS id, 999::bigint AS entry_id, ''::text AS hash");
+    await client.query("GRANT ALL ON audit_head TO PUBLIC");
+    await expect(
+      client.query(
+        "INSERT INTO audit_log (id, actor, address, request_id, action, target, prev, hash) VALUES (1000, 'x', '', '', 'a', 't', '', '')",
+      ),
+    ).rejects.toThrow("does not follow its head");
     await client.end();
     await service.close();
     await sql.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    expect(await findings()).toEqual([]);
+  });
+
+  it("keeps the last day, whatever entry says that it is cut", async () => {
+    const { id: through, hash: prev } = await stores.audit.head();
+    const at = new Date().toISOString();
+    const detail = { through, hash: prev };
+    const fields = { actor: "retention", keyId: null, address: "", requestId: "", action: CUT, target: "t", detail };
+    const id = String(BigInt(through) + 1n);
+    await sql.query(
+      `INSERT INTO audit_log (id, at, actor, address, request_id, action, target, detail, prev, hash)
+       VALUES ($1, $2, 'retention', '', '', $3, 't', $4, $5, $6)`,
+      [id, at, CUT, detail, prev, chainHash(prev, { id, at, ...fields })],
+    );
+    await expect(sql.query("SELECT cut_audit_log($1)", [through])).rejects.toThrow("is not older than a day");
     expect(await findings()).toEqual([]);
   });
 });
