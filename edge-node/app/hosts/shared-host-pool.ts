@@ -41,9 +41,9 @@ export class SharedHostPool {
     const forget = (): void => {
       if (this.#hosts.get(name) === host) this.#hosts.delete(name);
     };
-    const onEmpty = (): void => {
+    const onEmpty = (graceMs: number): Promise<void> => {
       forget();
-      void process.then((running) => running.stop(0)).catch(() => undefined);
+      return process.then((running) => running.stop(graceMs)).catch(() => undefined);
     };
     const host: SharedHost = new SharedHost({ name, process, clock, onEmpty, onUnfit });
     this.#hosts.set(name, host);

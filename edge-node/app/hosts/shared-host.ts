@@ -10,8 +10,8 @@ interface Parts {
   readonly name: string;
   readonly process: Promise<SharedHostProcess>;
   readonly clock: Clock;
-  /** Its last model has left: it is of no more use. */
-  readonly onEmpty: () => void;
+  /** Its last model has left: it is of no more use. `graceMs`: for answers that are still read. Resolves when it is gone. */
+  readonly onEmpty: (graceMs: number) => Promise<void>;
   /** One of its models keeps the others waiting. */
   readonly onUnfit: (directory: string, why: string) => void;
 }
@@ -59,7 +59,7 @@ export class SharedHost {
       whyWorn: () => this.whyWorn,
       hostWork: () => this.#work(),
       onUnfit: (why) => onUnfit(spec.directory, why),
-      onLeft: () => this.#leave(slot),
+      onLeft: (graceMs) => this.#leave(slot, graceMs),
     });
     this.#members.set(slot, member);
     const loaded = this.#loading.then(async () => {
@@ -77,7 +77,7 @@ export class SharedHost {
       await loaded;
       return member;
     } catch (error) {
-      this.#leave(slot);
+      void this.#leave(slot, 0);
       throw error;
     }
   }
@@ -119,11 +119,11 @@ export class SharedHost {
     throw hostFailure("LOAD_FAILED", `the shared host ${this.#parts.name} has no place left`);
   }
 
-  #leave(slot: number): void {
+  async #leave(slot: number, graceMs: number): Promise<void> {
     const [first] = this.#members.keys();
     if (!this.#members.delete(slot)) return;
-    if (this.#members.size === 0) this.#parts.onEmpty();
+    if (this.#members.size === 0) return this.#parts.onEmpty(graceMs);
     // The next one is counted for the process too from now on.
-    else if (first === slot) this.members[0]?.spec.onMeasured?.();
+    if (first === slot) this.members[0]?.spec.onMeasured?.();
   }
 }

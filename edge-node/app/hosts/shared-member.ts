@@ -19,6 +19,7 @@ import type {
   SharedHostEnd,
 } from "../../ports/model-hosts.ts";
 import type { SharedHostProcess } from "../../ports/shared-hosts.ts";
+import { hostFailure } from "./host-failure.ts";
 
 /** What was seen of a model in a process of its own, as its place in a shared host needs it. */
 export interface Tried extends Trial {
@@ -43,8 +44,8 @@ interface Parts {
   readonly hostWork: () => { readonly hostWorkMs: number; readonly models: number };
   /** It keeps its neighbours waiting. */
   readonly onUnfit: (why: string) => void;
-  /** It is out of its host. */
-  readonly onLeft: () => void;
+  /** It is out of its host. `graceMs`: for answers that are still read. Resolves when nothing of it is left there. */
+  readonly onLeft: (graceMs: number) => Promise<void>;
 }
 
 /** A model in a shared host, as the rest of the agent sees it: a model host like any other. */
@@ -158,6 +159,9 @@ export class SharedMember implements ModelHost {
 
   async infer(request: HostRequest): Promise<HostResponse> {
     if (this.#process === undefined) throw new Error(`${this.sharedHost} has not loaded ${this.spec.model}`);
+    // Its slot may be another model's by now. In a queue that drains there may still be requests.
+    if (this.#isLeaving !== undefined)
+      throw Object.assign(hostFailure("HOST_CRASHED", "stopped by the agent"), { started: false });
     const maxRows = rowsWithin(request.maxRows, this.#parts.tried.runCpuUs ?? 0);
     const answer = await this.#process.ask(this.#parts.slot, { ...request, maxRows });
     // The time of a batch is that of each of its requests.
@@ -180,13 +184,13 @@ export class SharedMember implements ModelHost {
   }
 
   /** What it was asked is answered first, whatever that takes: only the end of the process, and so of its neighbours, would be sooner. */
-  stop(): Promise<void> {
-    return (this.#isLeaving ??= this.#leave());
+  stop(graceMs: number): Promise<void> {
+    return (this.#isLeaving ??= this.#leave(graceMs));
   }
 
-  async #leave(): Promise<void> {
+  async #leave(graceMs: number): Promise<void> {
     await this.#process?.unload(this.#parts.slot);
-    this.#parts.onLeft();
+    await this.#parts.onLeft(graceMs);
     this.#exit.resolve({ code: "HOST_CRASHED", reason: "stopped by the agent" });
   }
 

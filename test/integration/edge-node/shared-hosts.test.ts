@@ -13,7 +13,7 @@ import type { Tensor } from "../../../shared/inference/datatypes.ts";
 import { encodeRequest } from "../../../shared/inference/request.ts";
 import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
-import { bytesOf } from "../../support/models/answer-bytes.ts";
+import { bytesOf, piecesOf } from "../../support/models/answer-bytes.ts";
 import { loopModel, runBombModel } from "../../support/models/hostile-models.ts";
 import { regressorModel, zerosModel } from "../../support/models/onnx-models.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
@@ -147,6 +147,17 @@ describe("a shared model host", () => {
     const answers = [ask(a, [rows(1, 1)]), ask(b, [rows(1, 1)])];
     await a.stop(0);
     expect((await Promise.all(answers)).map(valuesOf)).toEqual([[3], [4]]);
+  });
+
+  it("stays after its last model until a large answer has been read", async () => {
+    const model = await start(zerosModel());
+    const many: Tensor = { name: "x", datatype: "INT64", shape: [1], data: BigInt64Array.of(1_000_000n) };
+    const answer = await ask(model, [many]);
+    const stopped = model.stop(20_000);
+    const body = Buffer.concat(await piecesOf(answer));
+    await stopped;
+    expect(decodeResponse(body, answer.headerLength).outputs[0]?.data).toHaveLength(1_000_000);
+    expect(processes()).toEqual([]);
   });
 
   it("does not take a model that is not quick in its trial, or that no warm run is known of", async () => {

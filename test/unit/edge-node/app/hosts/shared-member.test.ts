@@ -34,11 +34,12 @@ async function aMember({ computeUs = 0, othersMs = 0 } = {}) {
     whyWorn: () => undefined,
     hostWork: () => ({ hostWorkMs: member.workMs + othersMs, models: 2 }),
     onUnfit: (why) => unfit.push(why),
-    onLeft: () => undefined,
+    onLeft: () => Promise.resolve(),
   });
   const rows: number[] = [];
   await member.load({
     load: (_slot: number, model: SharedModel) => Promise.resolve(((loaded = model), 5)),
+    unload: () => Promise.resolve(),
     ask: (_slot: number, { maxRows }: { maxRows: number }) => {
       rows.push(maxRows);
       const answer = { status: 200, headerLength: 0, body: own(Buffer.alloc(0)), computeUs, decodeUs: 0, encodeUs: 0 };
@@ -54,6 +55,15 @@ describe("a model in a shared host", () => {
     const { ask, rows } = await aMember();
     await ask();
     expect(rows).toEqual([5]);
+  });
+
+  it("asks its host nothing more from its stop on, as its slot may be another model's then", async () => {
+    const { member, ask, rows } = await aMember();
+    const stopped = member.stop(0);
+    await expect(ask()).rejects.toMatchObject({ code: "HOST_CRASHED", started: false });
+    await stopped;
+    await expect(ask()).rejects.toMatchObject({ started: false });
+    expect(rows).toEqual([]);
   });
 
   it("has to leave after three slow batches within a minute", async () => {
