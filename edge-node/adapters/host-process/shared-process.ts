@@ -19,6 +19,7 @@ const CHANGE_MS = 10_000;
 const SLACK_MIB = 32;
 
 interface Change {
+  readonly doing: "loading" | "unloading";
   /** The load is over and the warm run too, or the model is out. */
   readonly done: PromiseWithResolvers<number>;
   loadMs: number;
@@ -58,8 +59,10 @@ export class SharedProcess implements SharedHostProcess {
     this.#link = new ProcessLink(link, {
       runsSeveral: true,
       onEvent: (event, slot) => this.#take(event, slot),
-      onOverdue: (timeoutMs) =>
-        this.#kill({ code: "HOST_CRASHED", reason: `killed after ${timeoutMs} ms without an answer` }),
+      onOverdue: (timeoutMs) => {
+        if (!this.#isExplainedByLoad(timeoutMs))
+          this.#kill({ code: "HOST_CRASHED", reason: `killed after ${timeoutMs} ms without an answer` });
+      },
       onNonsense: (why) => this.#kill({ code: "HOST_CRASHED", reason: `killed because it answered nonsense: ${why}` }),
     });
     if (child.pid !== undefined)
@@ -97,11 +100,16 @@ export class SharedProcess implements SharedHostProcess {
     this.#slots.delete(slot);
   }
 
-  #begin(slot: number, doing: string): Promise<number> {
+  /** Requests wait behind a load, which may take long on a busy machine and has a time limit of its own. */
+  #isExplainedByLoad(silentMs: number): boolean {
+    return silentMs < CHANGE_MS && this.#changes.get(this.#running.read())?.doing === "loading";
+  }
+
+  #begin(slot: number, doing: Change["doing"]): Promise<number> {
     const { exit } = this.#known ?? {};
     if (exit !== undefined) return Promise.reject(hostFailure(exit.code, exit.reason));
     const done = Promise.withResolvers<number>();
-    this.#changes.set(slot, { done, loadMs: 0 });
+    this.#changes.set(slot, { doing, done, loadMs: 0 });
     const reason = `killed after ${CHANGE_MS} ms of ${doing}`;
     const timer = setTimeout(() => this.#kill({ code: "LOAD_TIMEOUT", reason }), CHANGE_MS);
     return done.promise.finally(() => clearTimeout(timer));
