@@ -7,6 +7,8 @@ export interface SharedModel {
   readonly version: string;
   readonly directory: string;
   readonly defaults: readonly InputDefault[];
+  /** Path, in the folder, of a file with the inputs of its warm run; undefined: made-up ones. */
+  readonly samples: string | undefined;
   /** Why its requests may not share runs; undefined: they may. */
   readonly noBatchReason: string | undefined;
   /** A shared run gave another answer than the request alone: from then on they share none. */

@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import path from "node:path";
 import { SHARED_RUN_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
 import { IDLE, RunningSlot } from "../../model-host/link/running-slot.ts";
@@ -79,13 +80,14 @@ export class SharedProcess implements SharedHostProcess {
   }
 
   async load(slot: number, model: SharedModel): Promise<number> {
-    const { model: name, version, directory, defaults, noBatchReason } = model;
+    const { model: name, version, directory, defaults, samples, noBatchReason } = model;
     const task: HostTask = {
       model: name,
       version,
       file: await this.#fileOf(directory),
       ...(noBatchReason !== undefined && { noBatchReason }),
       ...(defaults.length > 0 && { defaults }),
+      ...(samples !== undefined && { samples: path.resolve(directory, samples) }),
     };
     this.#slots.set(slot, model);
     const done = this.#begin(slot, "loading");

@@ -141,13 +141,14 @@ export class SharedMember implements ModelHost {
 
   async load(process: SharedHostProcess): Promise<void> {
     const { slot, tried } = this.#parts;
-    const { model, version, directory, defaults = [], onSharingStopped } = this.spec;
+    const { model, version, directory, defaults = [], samples, onSharingStopped } = this.spec;
     this.#process = process;
     this.#loadMs = await process.load(slot, {
       model,
       version,
       directory,
       defaults,
+      samples,
       noBatchReason: tried.noBatchReason,
       onSharingStopped: (reason) => {
         this.#stoppedSharing = reason;
