@@ -2,7 +2,7 @@ import { limitFor } from "../../core/memory-limit.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import { DEFAULT_DEADLINE_MS } from "../../../shared/protocol/limits.ts";
 import { hostFailure } from "../../app/hosts/host-failure.ts";
-import type { HostExit, HostSpec, ModelHost } from "../../ports/model-hosts.ts";
+import type { HostExit, HostSpec, HostTrial, ModelHost } from "../../ports/model-hosts.ts";
 import type { CheckedHostEvent } from "./host-event.ts";
 import { HostProcess } from "./host-process.ts";
 import type { Launch } from "./launch.ts";
@@ -14,6 +14,7 @@ type Loaded = Extract<CheckedHostEvent, { event: "loaded" }>;
 type Ready = Extract<CheckedHostEvent, { event: "ready" }>;
 
 export interface StartedHost extends ModelHost {
+  readonly trial: HostTrial;
   /** Memory that trials of growing size left in it, in MiB. */
   readonly trialsMiB: number;
 }

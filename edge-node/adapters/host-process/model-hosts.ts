@@ -102,7 +102,7 @@ export class ProcessModelHosts implements ModelHosts {
     if (measuredMiB === undefined || measured.trialsMiB <= KEPT_BY_TRIALS_MIB) return measured;
     await measured.stop(0);
     const host = await this.#startOnce({ ...plain, limits: { ...spec.limits, memMiB: measuredMiB } }, how);
-    return Object.assign(host, { measuredMiB });
+    return Object.assign(host, { measuredMiB, trial: measured.trial });
   }
 
   async #startOnce(spec: HostSpec, how: StartOptions): Promise<StartedHost> {

@@ -15,7 +15,7 @@ import { decodeResponse } from "../../../shared/inference/response.ts";
 import { MODEL_FILE } from "../../../shared/protocol/bundle.ts";
 import { bytesOf, piecesOf } from "../../support/models/answer-bytes.ts";
 import { loopModel, runBombModel } from "../../support/models/hostile-models.ts";
-import { regressorModel, zerosModel } from "../../support/models/onnx-models.ts";
+import { regressorModel, wideRowsModel, zerosModel } from "../../support/models/onnx-models.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 
 let directory: string;
@@ -165,6 +165,13 @@ describe("a shared model host", () => {
     const limits = { ...spec.limits, timeoutMs: 200 };
     await expect(startOf({ ...spec, limits })).rejects.toMatchObject({ code: "WARMUP_TIMEOUT" });
     expect(processes()).toEqual([]);
+  });
+
+  it("does not take a model whose larger runs took much memory, though that is free again", async () => {
+    const host = await startOf(await specOf(wideRowsModel(1_000_000), { startRoomMiB: 800 }));
+    expect(host.sharedHost).toBeUndefined();
+    expect(host.trial?.addedMiB).toBeGreaterThan(128);
+    expect(host.memory().privateMiB).toBeLessThan(128);
   });
 
   it("ends when one of its models hangs: that one is alone from then on, and the others return to a shared host", async () => {

@@ -39,6 +39,18 @@ export const zerosModel = (): Uint8Array =>
     outputs: [{ name: "y", datatype: "FP32", shape: ["n"] }],
   });
 
+/** y = Σ x · w for [any, 1] → [1, 1]; a row takes 4 bytes for each of `width` weights while it runs. */
+export const wideRowsModel = (width: number): Uint8Array =>
+  model({
+    nodes: [
+      { opType: "MatMul", input: ["x", "w"], output: ["wide"] },
+      { opType: "ReduceSum", input: ["wide"], output: ["y"] },
+    ],
+    inputs: [{ name: "x", datatype: "FP32", shape: ["n", 1] }],
+    outputs: [{ name: "y", datatype: "FP32", shape: [1, 1] }],
+    constants: [constant("w", "FP32", [1, width], new Float32Array(width))],
+  });
+
 /** y = softmax(x · w) for [any, 784] → [any, 10]; `w` is the same small ramp on every run. */
 export function softmaxModel(): Uint8Array {
   const weights = Float32Array.from({ length: 784 * 10 }, (_, i) => ((i * 37) % 101) / 1_000);
