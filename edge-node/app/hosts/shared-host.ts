@@ -102,8 +102,9 @@ export class SharedHost {
   }
 
   #work(): { readonly hostWorkMs: number; readonly models: number } {
-    const { members } = this;
-    return { hostWorkMs: members.reduce((sum, { workMs }) => sum + workMs, 0), models: members.length };
+    // One that is about to leave is in nobody's way.
+    const staying = this.members.filter(({ hasToLeave }) => !hasToLeave);
+    return { hostWorkMs: staying.reduce((sum, { workMs }) => sum + workMs, 0), models: staying.length };
   }
 
   get #shares(): readonly number[] {

@@ -40,7 +40,7 @@ interface Parts {
   readonly counted: () => number;
   /** Why its host is of no more use. */
   readonly whyWorn: () => string | undefined;
-  /** What all models of its host worked in the last window, in ms, and how many they are. */
+  /** What the models that stay in its host worked in the last window, in ms, and how many they are. */
   readonly hostWork: () => { readonly hostWorkMs: number; readonly models: number };
   /** It keeps its neighbours waiting. */
   readonly onUnfit: (why: string) => void;
@@ -119,6 +119,11 @@ export class SharedMember implements ModelHost {
     if (this.#whyUnfit === undefined && isTooBusy({ workMs: this.workMs, ...this.#parts.hostWork() }))
       this.#leaveFor(`it kept ${this.sharedHost} busy for ${Math.round(this.workMs)} of ${BUSY_WINDOW_MS} ms`);
     return this.#whyUnfit ?? this.#parts.whyWorn();
+  }
+
+  /** It keeps its neighbours waiting, and is to have a process of its own. */
+  get hasToLeave(): boolean {
+    return this.#whyUnfit !== undefined;
   }
 
   /** What it worked in the last window, in ms. */
