@@ -120,7 +120,9 @@ export class InferenceService {
     const stats = telemetry.ofModel(request.model);
     if (deployment !== undefined) this.#demand.arrived({ deployment, model: request.model }, startedAt);
     const { answer, by } = await this.#answer(resolved, { request, startedAt, deadline, stats });
-    if (answer.status === 200 && answer.route.reason !== "cascade") stats.answerTimes.add(clock.now() - startedAt);
+    // With a rule the time is also, or only, that of a large model.
+    if (answer.status === 200 && answer.route.cascade?.rule === undefined)
+      stats.answerTimes.add(clock.now() - startedAt);
     if (by.measured !== undefined) {
       this.#count(by, answer, startedAt);
       if (by.measured.copies) this.#shadows.answered(request, answer, { measured: by.measured, policy: by.policy });
