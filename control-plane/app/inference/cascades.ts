@@ -1,3 +1,4 @@
+import { nodeKind, type NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { Clock } from "../../../shared/base/clock.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
@@ -13,13 +14,14 @@ import {
   sent,
   undecided,
 } from "../../core/cascade/breaker.ts";
-import { type CascadeClosing, type Opening, openingOf } from "../../core/cascade/opening.ts";
+import { type CascadeClosing, isAllowedOn, type Opening, openingOf } from "../../core/cascade/opening.ts";
 import { askedAfter, askedBefore, type CascadeRule, measureOf } from "../../core/cascade/rules.ts";
 import { UploadBudget } from "../../core/cascade/upload-budget.ts";
-import { attemptTimeoutMs } from "../../core/routing/attempt-timeout.ts";
 import { type DeclaredCascade, resolveDeployment, type Resolved } from "../../core/routing/table.ts";
+import { followsDemand } from "../../core/scaling/replica-targets.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { CascadeOutcome } from "../../ports/metrics.ts";
+import { isFault, whyNotTaken } from "./cascade-answers.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { DemandMeter } from "./demand-meter.ts";
 import { InferenceExecution } from "./inference-execution.ts";
@@ -64,10 +66,8 @@ export interface CascadeState {
   readonly leftBytes: number | undefined;
 }
 
-/** A deadline that one caller chose too short says nothing about the large model. In ms. */
-const AMPLE_MS = 1_000;
-/** A large model that is full, or has no replica, is not at fault. */
-const UNDECIDED: ReadonlySet<CascadeClosing> = new Set(["residency", "unavailable", "deadline", "busy", "refused"]);
+/** With more replicas of the large model the cascade may be open again. */
+const ENDED_BY_REPLICAS: ReadonlySet<CascadeClosing> = new Set(["unavailable", "breaker", "deadline"]);
 
 /**
  * Executes requests of deployments that have a large model behind them: core/cascade decides, this asks. A request is asked
@@ -112,6 +112,7 @@ export class Cascades {
     // No answer is held back while nothing could follow from it.
     const opening = measure && this.#openingOf(asked, this.#largeOf(asked));
     if (opening?.kind === "closed") {
+      this.#callForReplicas(asked, opening.why);
       this.#count(asked, undefined, opening.why);
       return noted(await askSmall(request), { closed: opening.why });
     }
@@ -134,22 +135,35 @@ export class Cascades {
     const opening = this.#openingOf(asked, large);
     const { to } = asked.cascade.spec;
     const { clock, demand } = this.#parts;
-    if (large !== undefined) demand.arrived({ deployment: to, model: large.model }, clock.now());
-    const ended = (): void => {
-      if (large !== undefined) demand.ended(to);
-    };
     if (large === undefined || opening.kind === "closed") {
-      ended();
       const why = opening.kind === "closed" ? opening.why : "unavailable";
+      this.#callForReplicas(asked, why);
       this.#count(asked, rule, why);
       return { kind: "closed", why };
     }
+    demand.arrived({ deployment: to, model: large.model }, clock.now());
+    const ended = (): void => demand.ended(to);
     const end = await this.#execute(rule, asked, { large, opening });
     if (end.kind === "answered" && "ended" in end.answer.body) void end.answer.body.ended.then(ended);
     else ended();
     if (!asked.request.cancellation.isCancelled)
       this.#count(asked, rule, end.kind === "answered" ? "escalated" : end.why);
     return end;
+  }
+
+  /** A large model that follows demand gets replicas, unless requests like this one may go to none of its nodes. */
+  #callForReplicas({ cascade, request }: Asked, why: CascadeClosing): void {
+    if (!ENDED_BY_REPLICAS.has(why)) return;
+    const { fleet, clock, demand } = this.#parts;
+    const { to } = cascade.spec;
+    const spec = fleet.snapshot().deployments.get(to)?.spec;
+    const { residency } = cascade;
+    const isEdgeOnly = request.residency === "edge-only";
+    const isOfUse = (kind: NodeKind): boolean =>
+      spec !== undefined && isAllowedOn(kind, { residency, isEdgeOnly }) && followsDemand(spec.placement, kind);
+    if (spec === undefined || !nodeKind.options.some(isOfUse)) return;
+    demand.arrived({ deployment: to, model: spec.model }, clock.now());
+    demand.ended(to);
   }
 
   async #execute(
@@ -196,8 +210,7 @@ export class Cascades {
       const route = { ...answer.route, reason: "cascade" as const, cascade: { rule } };
       return { kind: "answered", answer: { ...answer, route } };
     }
-    const isFault = !UNDECIDED.has(why) && isAmple(answer, opening.withinMs);
-    if (isFault) this.#failed(to);
+    if (isFault(why, answer, opening.withinMs)) this.#failed(to);
     else this.#become(to, (breaker) => undecided(breaker, clock.now()));
     // The caller went away: nobody needs another answer.
     if (answer.code === "CANCELLED") return { kind: "answered", answer };
@@ -291,16 +304,3 @@ const noted = (answer: InferenceResponse, cascade: CascadeNote): InferenceRespon
   ...answer,
   route: { ...answer.route, cascade },
 });
-
-/** Undefined: this is the answer. */
-function whyNotTaken({ status, code, node, route }: InferenceResponse): CascadeClosing | undefined {
-  if (status === 200) return undefined;
-  if (code === "RESIDENCY_UNSATISFIABLE" || code === "EDGE_ONLY") return "residency";
-  if (node === undefined) return route.reason === "late" ? "deadline" : "unavailable";
-  if (code === "QUEUE_FULL") return "busy";
-  if (code === "MODEL_NOT_READY" || code === "DRAINING") return "unavailable";
-  return status < 500 ? "refused" : "failed";
-}
-
-const isAmple = ({ code, route }: InferenceResponse, withinMs: number): boolean =>
-  code !== "DEADLINE_EXCEEDED" || withinMs >= Math.max(AMPLE_MS, attemptTimeoutMs(route.etaMs ?? 0));

@@ -40,13 +40,17 @@ interface Conditions {
   readonly now: number;
 }
 
+/** Whether a node of this kind may answer the request. */
+export const isAllowedOn = (
+  kind: NodeKind,
+  { residency, isEdgeOnly }: Pick<Conditions, "residency" | "isEdgeOnly">,
+): boolean => (residency === "any" || residency === `${kind}-only`) && (kind === "edge" || !isEdgeOnly);
+
 /** Whether the large model may be asked now, and where. Times in ms. */
 export function openingOf(conditions: Conditions): Opening {
-  const { readyOn, residency, isEdgeOnly, breaker, budget, bytes, deadline, now } = conditions;
+  const { readyOn, breaker, budget, bytes, deadline, now } = conditions;
   if (readyOn.size === 0) return { kind: "closed", why: "unavailable" };
-  const isAllowed = (kind: NodeKind): boolean =>
-    (residency === "any" || residency === `${kind}-only`) && (kind === "edge" || !isEdgeOnly);
-  const allowed = [...readyOn].filter(isAllowed);
+  const allowed = [...readyOn].filter((kind) => isAllowedOn(kind, conditions));
   if (allowed.length === 0) return { kind: "closed", why: "residency" };
   if (!admits(breaker, now)) return { kind: "closed", why: "breaker" };
   const payable = allowed.filter((kind) => kind === "edge" || budget === undefined || budget.has(bytes, now));

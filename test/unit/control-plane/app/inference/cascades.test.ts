@@ -46,10 +46,13 @@ interface Scene {
   readonly residency?: "any" | "edge-only";
   /** Where the large model is ready, beside the small one's `edge-a`. */
   readonly largeOn?: readonly string[];
+  /** Replicas of the large model on cloud nodes. Default: one. */
+  readonly largeCloud?: { readonly min: number; readonly max?: number };
 }
 
 /** The deployment `small` on `edge-a`, with the deployment `large` behind it. */
-async function aCascade({ cascade = {}, residency = "any", largeOn = ["cloud-a"] }: Scene = {}) {
+async function aCascade(scene: Scene = {}) {
+  const { cascade = {}, residency = "any", largeOn = ["cloud-a"], largeCloud = { min: 1 } } = scene;
   const clock = new TestClock(NOW);
   const kindOf = (name: string) => (name.startsWith("edge") ? ("edge" as const) : ("cloud" as const));
   const fleetNodes = ["edge-a", ...largeOn].map((name) => aNode(name, { kind: kindOf(name) }));
@@ -62,7 +65,7 @@ async function aCascade({ cascade = {}, residency = "any", largeOn = ["cloud-a"]
       placement: { edge: { min: 1 }, residency },
       cascade: { to: "large", when, ...cascade },
     }),
-    aDeployment({ name: "large", model: "big", version: 1, placement: { cloud: { min: 1 } } }),
+    aDeployment({ name: "large", model: "big", version: 1, placement: { cloud: largeCloud } }),
   ];
   const placements = fleetNodes.map((node, at) =>
     at === 0
@@ -77,11 +80,12 @@ async function aCascade({ cascade = {}, residency = "any", largeOn = ["cloud-a"]
   for (const { session } of nodes) registry.add(session);
   const events: NewEvent[] = [];
   const outcomes: CascadeOutcome[] = [];
+  const telemetry = new Telemetry();
   const service = new InferenceService({
     evidence: new EvidenceMeter(),
     fleet,
     paths: ownPaths(registry),
-    telemetry: new Telemetry(),
+    telemetry,
     awaitedUntil: () => undefined,
     clock,
     random: seededRandom(1),
@@ -91,7 +95,7 @@ async function aCascade({ cascade = {}, residency = "any", largeOn = ["cloud-a"]
   service.start();
   const [small, large] = nodes;
   if (small === undefined) throw new Error("there is no small model");
-  return { clock, service, small, large: large ?? small, nodes, events, outcomes };
+  return { clock, service, small, large: large ?? small, nodes, events, outcomes, telemetry };
 }
 
 const request = (over: Partial<InferenceRequest> = {}): InferenceRequest => ({
@@ -293,6 +297,25 @@ describe("a cascade", () => {
     expect(events).toEqual([]);
   });
 
+  it.each([
+    ["large", undefined],
+    ["small", 0],
+  ] as const)(
+    "learns how long the small model takes of requests that ask it alone: %s",
+    async (wants, hedgeAfterMs) => {
+      const { service, small, large, telemetry } = await aCascade();
+      for (let time = 0; time < 100; time += 1) {
+        const pending = service.infer(request({ cascade: { wants, promptCharacters: 1 } }));
+        await settle();
+        if (wants === "large") large.answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
+        await settle();
+        small.answer();
+        expect((await pending).status).toBe(200);
+      }
+      expect(telemetry.ofModel("small").answerTimes.hedgeAfterMs).toBe(hedgeAfterMs);
+    },
+  );
+
   it("counts an answer of the large model that breaks off as its failure", async () => {
     const { service, large, events } = await aCascade();
     for (let time = 0; time < OPENS_AFTER; time += 1) {
@@ -312,6 +335,37 @@ describe("a cascade", () => {
     await settle();
     small.answer();
     expect((await pending).route.cascade).toEqual({ rule: "header", closed: "unavailable" });
+  });
+
+  it.each<[string, Scene, Partial<InferenceRequest>, readonly string[]]>([
+    ["may be in doubt", {}, {}, ["small", "large"]],
+    ["ask for it", {}, { cascade: { wants: "large", promptCharacters: 1 } }, ["small", "large"]],
+    ["ask for the small one", {}, { cascade: { wants: "small", promptCharacters: 1 } }, ["small"]],
+    ["may not leave the edge", {}, { residency: "edge-only" }, ["small"]],
+    ["are of a deployment that may not", { residency: "edge-only" }, {}, ["small"]],
+  ])(
+    "brings a large model without replicas its first one by requests that %s, or not",
+    async (_, scene, over, asked) => {
+      const { service, small } = await aCascade({ ...scene, largeOn: [], largeCloud: { min: 0, max: 1 } });
+      const pending = service.infer(request(over));
+      await settle();
+      small.answer();
+      await pending;
+      expect([...service.demands().keys()].toSorted()).toEqual([...asked].toSorted());
+    },
+  );
+
+  it("brings no replica by requests for which the upload budget is spent", async () => {
+    const { service, small, clock } = await aCascade({
+      cascade: { uploadBudget: { bytes: 1, seconds: 60 } },
+      largeCloud: { min: 0, max: 1 },
+    });
+    const pending = service.infer(request({ cascade: { wants: "large", promptCharacters: 1 } }));
+    await settle();
+    await clock.advance(1);
+    small.answer();
+    expect((await pending).route.cascade).toEqual({ rule: "header", closed: "budget" });
+    expect([...service.demands().keys()]).toEqual(["small"]);
   });
 
   it("drops both answers when the caller goes away while the large model is asked", async () => {
