@@ -10,7 +10,7 @@ import { MODEL_FILE, SAMPLES_FILE } from "../../../shared/protocol/bundle.ts";
 import { runBombModel } from "../../support/models/hostile-models.ts";
 import { npy, npz } from "../../unit/cli/support/npz.ts";
 
-const HOST = path.join(import.meta.dirname, "../../support/processes/slow-loading-host.ts");
+const HOST = path.join(import.meta.dirname, "../../support/fakes/host-that-loads-slowly.ts");
 
 const aModel = (name: string): SharedModel => ({
   model: name,
