@@ -1,10 +1,11 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type ModelVersion, modelVersion } from "../../shared/api/v1/models.ts";
-import { digestOf } from "../../shared/base/digest.ts";
+import { canonicalJson, digestOf } from "../../shared/base/digest.ts";
 import { messageOf } from "../../shared/base/errors.ts";
-import { manifest as manifestSchema } from "../../shared/protocol/manifest.ts";
-import { mainFile } from "../../shared/protocol/manifest.ts";
+import type { Runtime } from "../../shared/protocol/bundle.ts";
+import { engineDocument } from "../../shared/protocol/engine-document.ts";
+import { mainFile, type Manifest, manifest as manifestSchema } from "../../shared/protocol/manifest.ts";
 import { keyIdOf, releaseText } from "../../shared/protocol/release.ts";
 import { type ApiClient, decode } from "../api/client.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -88,5 +89,35 @@ async function whyNotOurs(
     const there = manifest.files.find(({ name }) => name === path);
     if (there?.sha256 !== sha256 || there.size !== size) return `the server's ${path} is not the file here`;
   }
-  return undefined;
+  return whyOtherMeaning(manifest, bundle);
+}
+
+/** What a manifest says of files that need it: each kind of model has one of these. */
+const DESCRIBED_BY: Readonly<Record<Runtime, "text" | "encoder" | "engine" | undefined>> = {
+  onnx: undefined,
+  gguf: "text",
+  generate: "text",
+  embed: "encoder",
+  engine: "engine",
+};
+
+/** Why a manifest makes of the same bytes what they are not: another kind of model, other names of classes, another model of an engine. */
+function whyOtherMeaning(manifest: Manifest, { runtime, main, files }: LocalBundle): string | undefined {
+  const { runtime: there = "onnx", inputs, outputs, engine } = manifest;
+  if (there !== runtime) return `the server would run it as ${there}, not as ${runtime}`;
+  const strange = (["text", "encoder", "engine", "defaults"] as const).find(
+    (field) => manifest[field] !== undefined && field !== DESCRIBED_BY[runtime],
+  );
+  if (strange !== undefined) return `the server says more of it than the files do: ${strange}`;
+  if ([...inputs, ...outputs].some(({ parameters }) => parameters !== undefined))
+    return "the server says more of its tensors than the files do";
+  if (runtime !== "engine") return undefined;
+  const document = engineDocument.parse(
+    JSON.parse(readFileSync(files.find(({ path }) => path === main)?.local ?? main, "utf8")),
+  );
+  const { inputs: ownInputs = [], outputs: ownOutputs = [], ...own } = document;
+  const isSame =
+    canonicalJson({ engine, inputs, outputs }) ===
+    canonicalJson({ engine: own, inputs: ownInputs, outputs: ownOutputs });
+  return isSame ? undefined : `the server names another model of the engine, or other tensors, than ${main} does`;
 }
