@@ -10,14 +10,20 @@ import { poolComplaint, type PoolConfig, poolsOrComplain } from "./pool-setting.
 import { tlsComplaint, tlsOf, tlsSettings, type TlsSettings } from "./tls-setting.ts";
 import { HEARTBEAT_MS, LOST_MS, SUSPECT_MS } from "../shared/protocol/limits.ts";
 
+/** Refused here, in words of ours: what a later reader throws has the whole URL in it, and that has a password. */
+const databaseUrl = z
+  .string()
+  .min(1)
+  .refine(
+    (text) => URL.canParse(text),
+    "this is no postgresql:// URL; write `/`, `#`, `?` and `@` of a password as %2F, %23, %3F and %40",
+  );
 const days = z.coerce.number().int().min(1).max(36_500);
 
 /** Every setting of the control plane, with the sentence that explains it. All come from the environment. */
 const settings = z.object({
-  DATABASE_URL: z.string().min(1).describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
-  SKERRY_MIGRATION_URL: z
-    .string()
-    .min(1)
+  DATABASE_URL: databaseUrl.describe("PostgreSQL to keep everything in, as a postgresql:// URL."),
+  SKERRY_MIGRATION_URL: databaseUrl
     .optional()
     .describe(
       "The same database by the role that owns its tables: migrations are made with it at the start, and the role of DATABASE_URL is made and given its rights, without that to change the audit log. Default: DATABASE_URL.",

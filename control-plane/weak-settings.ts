@@ -83,7 +83,10 @@ function weakDatabase(setting: string, url: string, env: NodeJS.ProcessEnv): rea
   const { password: inUrl, hostname, searchParams } = new URL(url);
   const password = decodeURIComponent(inUrl) || env["PGPASSWORD"] || "";
   const isFile = searchParams.has("sslcert") || env["PGPASSFILE"] !== undefined;
-  const isLocal = hostname === "" || isLoopback(hostname.replaceAll(/[[\]]/g, ""));
+  const inPath = decodeURIComponent(hostname).replaceAll(/[[\]]/g, "");
+  const host = searchParams.get("host") ?? (inPath || env["PGHOST"] || "");
+  // A path is that of a socket.
+  const isLocal = host === "" || host.startsWith("/") || isLoopback(host);
   const isEncrypted = ENCRYPTED.has(searchParams.get("sslmode") ?? env["PGSSLMODE"] ?? "");
   return [
     ...when(password === "" && !isFile, `${setting}: it has no password. Give its role one.`),
@@ -93,7 +96,7 @@ function weakDatabase(setting: string, url: string, env: NodeJS.ProcessEnv): rea
     ),
     ...when(
       !isLocal && !isEncrypted,
-      `${setting}: ${hostname} is asked without TLS. Add ?sslmode=verify-full, with sslrootcert=FILE for an authority of your own.`,
+      `${setting}: ${host} is asked without TLS. Add ?sslmode=verify-full, with sslrootcert=FILE for an authority of your own.`,
     ),
   ];
 }

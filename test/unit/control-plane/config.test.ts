@@ -127,3 +127,20 @@ describe("the setting of the object store", () => {
     expect(() => read(both)).toThrow(/SKERRY_CLOUD_POOLS: [^]*SKERRY_OBJECT_STORE: /);
   });
 });
+
+describe("the URL of the database", () => {
+  it.each(["DATABASE_URL", "SKERRY_MIGRATION_URL"])(
+    "is refused as %s without a word of it, when its password breaks it",
+    (setting) => {
+      const refused = (() => {
+        try {
+          return read({ [setting]: "postgresql://skerry:hunter2#hunter@db.example/skerry" });
+        } catch (error) {
+          return error;
+        }
+      })();
+      expect(String(refused)).toContain(`${setting}: this is no postgresql:// URL`);
+      expect(JSON.stringify(refused, Object.getOwnPropertyNames(refused))).not.toContain("hunter");
+    },
+  );
+});

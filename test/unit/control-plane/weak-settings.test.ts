@@ -21,6 +21,8 @@ describe("the settings of production", () => {
     expect(weak({ DATABASE_URL: "postgresql://skerry@127.0.0.1/skerry", PGPASSWORD: "c29tZSByYW5kb20gdGV4dA" })).toBe(
       "",
     );
+    const socket = { DATABASE_URL: "postgresql:///skerry?host=/run/postgresql", PGPASSWORD: "c29tZSByYW5kb20gdGV4dA" };
+    expect(weak({ ...socket, PGHOST: "db.example" })).toBe("");
     expect(weak({ DATABASE_URL: "postgresql://skerry@[::1]/skerry", PGPASSFILE: "/run/secrets/pgpass" })).toBe("");
   });
 
@@ -33,6 +35,16 @@ describe("the settings of production", () => {
       "a database with TLS turned off",
       { DATABASE_URL: GOOD.DATABASE_URL.replace("verify-full", "disable") },
       "without TLS",
+    ],
+    [
+      "a database without TLS that a parameter names",
+      { DATABASE_URL: "postgresql://skerry:c29tZSByYW5kb20gdGV4dA@127.0.0.1/skerry?host=db.example" },
+      "db.example is asked without TLS",
+    ],
+    [
+      "a database without TLS that the environment names",
+      { DATABASE_URL: "postgresql:///skerry", PGPASSWORD: "c29tZSByYW5kb20gdGV4dA", PGHOST: "db.example" },
+      "db.example is asked without TLS",
     ],
     ["plain text for others", { SKERRY_TLS: "off" }, "SKERRY_TLS: others can reach 0.0.0.0 in plain text"],
     ["the secret of an example", { AWS_SECRET_ACCESS_KEY: "minioadmin" }, "AWS_SECRET_ACCESS_KEY"],
