@@ -127,8 +127,10 @@ export class SampleRequests {
         const sample = samples[turn % samples.length];
         if (!sample || !short || !isSameWave(short.measured, measured)) return;
         const startedAt = clock.now();
-        await this.#compare(short, sample, turn);
-        await this.#rest(Math.max(1, Math.min(MAX_REST_MS, REST * (clock.now() - startedAt))));
+        const isCounted = await this.#compare(short, sample, turn);
+        const restMs = Math.min(MAX_REST_MS, REST * (clock.now() - startedAt));
+        // A refusal takes no time, and the next one would follow at once.
+        await this.#rest(Math.max(isCounted ? 1 : LOOK_MS, restMs));
       }
     } catch (error) {
       logger.warn({ deployment: name, error: messageOf(error) }, "samples could not be asked; they are asked again");
@@ -148,8 +150,11 @@ export class SampleRequests {
     return found ? this.#parts.samplesOf(found) : `${model}:${version} is not there any more`;
   }
 
-  /** Asks both versions, each of them first by turns: what one finds in a cache of the machine the other finds as often. */
-  async #compare({ model, measured }: Short, sample: SampleRequest, turn: number): Promise<void> {
+  /**
+   * Asks both versions, each of them first by turns: what one finds in a cache of the machine the other finds as often.
+   * False when an answer says nothing of its version.
+   */
+  async #compare({ model, measured }: Short, sample: SampleRequest, turn: number): Promise<boolean> {
     const order = turn % 2 === 0 ? [measured.old, measured.new] : [measured.new, measured.old];
     const answers = new Map<number, InferenceResponse>();
     for (const version of order) answers.set(version, await this.#answer({ model, measured }, sample, version));
@@ -161,6 +166,7 @@ export class SampleRequests {
       this.#parts.evidence.compared(measured, { ...found, isSample: true });
     }
     for (const each of answers.values()) if (each.body instanceof Uint8Array) release(each.body);
+    return !answers.values().some(isUncounted);
   }
 
   async #answer({ model, measured }: Short, sample: SampleRequest, version: number): Promise<InferenceResponse> {

@@ -131,6 +131,14 @@ describe("samples in a wave with too few callers", () => {
     expect(counted()?.samples.new.requests).toBe(0);
   });
 
+  it("are asked once a second at most while nobody can answer them", async () => {
+    const { clock, failing, asked } = aQuietWave();
+    failing.set("1", "MODEL_NOT_READY").set("2", "MODEL_NOT_READY");
+    await clock.advance(BAKE_MS + 10_000);
+    expect(asked.length).toBeGreaterThan(2);
+    expect(asked.length).toBeLessThanOrEqual(2 * 11);
+  });
+
   it("are compared where answers are", async () => {
     const { clock, counted } = aQuietWave({ record: { strategy: "shadow", share: 0 } });
     await clock.advance(2 * BAKE_MS);
