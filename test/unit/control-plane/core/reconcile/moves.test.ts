@@ -234,8 +234,9 @@ describe("moves, whatever the fleet is", () => {
           // What it left behind may be the room that another deployment lacks.
           const next = planFleet(present, context).decisions.get(move.deployment);
           expect([next?.create, next?.remove]).toEqual([[], []]);
-          present = converged(present, rtts);
-          if (!present) return;
+          const settled = converged(present, rtts);
+          if (!settled) throw new Error("the fleet does not settle after a move");
+          present = settled;
         }
         throw new Error("replicas are moved without end");
       }),
