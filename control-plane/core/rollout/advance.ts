@@ -4,7 +4,7 @@ import type { RolloutNode, RolloutRecord } from "../../../shared/api/v1/rollouts
 import { isEqual } from "../fleet/changes/equal.ts";
 import { counted, listed } from "../scheduling/format.ts";
 import { awaited, enter, nameOf, rollBack, SYSTEM, waveOf, type Author, type RolloutChange } from "./change.ts";
-import { thawed, unlessHeld, waitForNodes } from "./hold.ts";
+import { thawed, unlessHeld, waitForNodes, withNodesBack } from "./hold.ts";
 import { awaySentence, membersNow } from "./members.ts";
 import type { RolloutView } from "./view.ts";
 import { joining, shareOf, waveText } from "./waves.ts";
@@ -123,15 +123,15 @@ function stage(record: RolloutRecord, { members, view, author, input }: Present)
   }));
   const all = [...members, ...joined];
   const open = awaited(all);
-  const present = { ...record, nodes: all };
-  if (joined.length === 0 && open.length === 0) return skip(present, record, { view, author });
+  if (joined.length === 0 && open.length === 0) return skip({ ...record, nodes: all }, record, { view, author });
+  const present = { ...withNodesBack(record), nodes: all };
   if (joined.length === 0 && open.every(({ state }) => state === "staged"))
     return unlessHeld(
       present,
       { intent: "load", author },
-      { go: () => load(present, open.length, author), stay: () => update(record, all) },
+      { go: () => load(present, open.length, author), stay: () => update(present, record) },
     );
-  return (joined.length === 0 ? withoutPlace(present, { view, author, input }) : undefined) ?? update(record, all);
+  return (joined.length === 0 ? withoutPlace(present, { view, author, input }) : undefined) ?? update(present, record);
 }
 
 const load = (record: RolloutRecord, nodes: number, author: Author): RolloutChange =>
@@ -174,19 +174,19 @@ function skip(
     const why = view.isMassLoss
       ? "most of the fleet is away at once"
       : `${names} ${away.length === 1 ? "is" : "are"} away`;
-    return waitForNodes(present, { why, author }, () => update(before, present.nodes));
+    return waitForNodes(present, { why, author }, () => update(present, before));
   }
   const isNew = present.nodes.some((member) => member.wave === present.wave && member.state === "switched");
   if (isNew) return toBaking(present, { members: present.nodes, view, author });
-  return passed(present, author, () => update(before, present.nodes));
+  return passed(present, author, () => update(present, before));
 }
 
 function switchOver(record: RolloutRecord, { members, view, author, input }: Present): RolloutChange | undefined {
-  if (awaited(members).length > 0)
-    return withoutPlace({ ...record, nodes: [...members] }, { view, author, input }) ?? update(record, members);
+  const present = { ...record, nodes: [...members] };
+  if (awaited(members).length > 0) return withoutPlace(present, { view, author, input }) ?? update(present, record);
   if (members.some((member) => member.wave === record.wave && member.state === "switched"))
-    return toBaking({ ...record, nodes: [...members] }, { members, view, author });
-  return enter({ ...record, nodes: [...members] }, author, {
+    return toBaking(present, { members, view, author });
+  return enter(present, author, {
     phase: "staging",
     reason: `${waveOf(record)}: its nodes went away before they had ${nameOf(record)}`,
   });
@@ -205,9 +205,8 @@ function bake(record: RolloutRecord, { members, author, input }: Present): Rollo
   const { verdict } = input;
   const silent = members.filter(({ state, why }) => state === "switched" && why !== null);
   const present: RolloutRecord = {
-    ...record,
+    ...(silent.length === 0 ? withNodesBack(record) : record),
     nodes: [...members],
-    waitsFor: silent.length === 0 && record.waitsFor?.what === "nodes" ? null : record.waitsFor,
     ...(verdict !== undefined && { findings: [...verdict.findings], foundAt: input.at }),
   };
   if (verdict?.verdict === "fail") return rollBack(present, author, sentencesOf(verdict, "fail"));
@@ -288,6 +287,8 @@ function measured(present: RolloutRecord, before: RolloutRecord): RolloutChange 
   return isNews ? { record: present, events: [] } : undefined;
 }
 
-function update(record: RolloutRecord, members: readonly RolloutNode[]): RolloutChange | undefined {
-  return isEqual(record.nodes, members) ? undefined : { record: { ...record, nodes: [...members] }, events: [] };
+/** `present`, where its nodes or what it waits for are others than before. */
+function update(present: RolloutRecord, before: RolloutRecord): RolloutChange | undefined {
+  const isSame = isEqual(present.nodes, before.nodes) && isEqual(present.waitsFor, before.waitsFor);
+  return isSame ? undefined : { record: present, events: [] };
 }

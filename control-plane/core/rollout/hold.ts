@@ -72,6 +72,10 @@ export const thawed = (record: RolloutRecord, at: string): RolloutRecord =>
     ? { ...record, waitsFor: null }
     : record;
 
+/** `record`, which says no more that it waits for nodes: they are back. */
+export const withNodesBack = (record: RolloutRecord): RolloutRecord =>
+  record.waitsFor?.what === "nodes" ? { ...record, waitsFor: null } : record;
+
 /** `record` with the stages approved by the author. */
 export const approve = (record: RolloutRecord, stages: readonly ApprovalStage[], author: Author): RolloutRecord => ({
   ...record,

@@ -374,6 +374,19 @@ describe("nodes that are away in a rollout", () => {
     expect(world.rollout).toMatchObject({ phase: "baking", wave: 1, waitsFor: null });
   });
 
+  it("are waited for no more when they are back and receive the bytes of their wave", () => {
+    const world = atVersion1({ strategy: "rolling", waves: [{ percent: 25 }, { percent: 50 }] });
+    world.declare({ version: 2 });
+    world.standStill();
+    const others = ALL.filter((name) => !world.readyOn(2).includes(name));
+    world.unplug(...others);
+    world.wait(30);
+    expect(world.rollout).toMatchObject({ phase: "staging", wave: 2, waitsFor: { what: "nodes" } });
+    world.plugIn(...others);
+    for (const step of world.steps()) world.execute(step);
+    expect(world.rollout).toMatchObject({ phase: "staging", wave: 2, waitsFor: null });
+  });
+
   it("have failed when they fall silent with the new version alone", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
