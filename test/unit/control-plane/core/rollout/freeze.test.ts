@@ -8,6 +8,8 @@ const isFrozen = (window: object, at: string): boolean =>
 describe("a frozen window", () => {
   const night = { from: "18:00", to: "06:00" };
   const friday = { days: ["fri"], from: "16:00", to: "08:00", timezone: "Europe/Berlin" };
+  const weekend = { days: ["sat"], from: "22:00", to: "06:00", timezone: "Europe/Berlin" };
+  const early = { days: ["sun"], from: "02:30", to: "03:30", timezone: "Europe/Berlin" };
 
   it.each([
     ["from its beginning", { from: "12:00", to: "13:00" }, "2026-03-04T12:00:00Z", true],
@@ -25,6 +27,12 @@ describe("a frozen window", () => {
     ["by the clock of its zone in winter", friday, "2026-03-06T15:00:00Z", true],
     ["not an hour before in winter", friday, "2026-03-06T14:00:00Z", false],
     ["by the clock of its zone in summer", friday, "2026-07-03T14:00:00Z", true],
+    ["to its end in the night in which summer time begins", weekend, "2026-03-29T03:59:00Z", true],
+    ["no longer in the night in which summer time begins", weekend, "2026-03-29T04:00:00Z", false],
+    ["when the clock has passed its beginning by going forward", early, "2026-03-29T01:00:00Z", true],
+    ["to its end in the night in which summer time ends", weekend, "2026-10-25T04:59:00Z", true],
+    ["both times in an hour that comes twice", early, "2026-10-25T00:45:00Z", true],
+    ["both times in an hour that comes twice, of which this is the second", early, "2026-10-25T01:45:00Z", true],
     ["on another day than in UTC", { days: ["tue"], timezone: "Pacific/Auckland" }, "2026-03-02T12:00:00Z", true],
   ])("holds %s", (_, window, at, expected) => {
     expect(isFrozen(window, at)).toBe(expected);
