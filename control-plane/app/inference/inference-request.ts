@@ -13,6 +13,8 @@ export interface InferenceRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
+  /** Whose replicas of a version that is named are asked, and not waited for; undefined: those of any deployment. */
+  readonly deployment?: string;
   /** Default: tensors. For text and embeddings its body is a question to such a model. */
   readonly asks?: ModelKind;
   /** Of a request for text: the hash of the session that it belongs to. */

@@ -155,9 +155,9 @@ export class InferenceService {
     return { answer, by: answer.route.reason === "cascade" ? { ...by, measured: undefined } : by };
   }
 
-  #resolve({ model, version, site, sticky, session }: InferenceRequest): Resolved {
+  #resolve({ model, version, deployment, site, sticky, session }: InferenceRequest): Resolved {
     const key = sticky ?? (session === undefined ? undefined : String(session));
-    return resolve(this.#routes.table(), { model, version, site, sticky: key }, this.#parts.random);
+    return resolve(this.#routes.table(), { model, version, deployment, site, sticky: key }, this.#parts.random);
   }
 
   async #serve(first: Found, common: Common): Promise<Served> {

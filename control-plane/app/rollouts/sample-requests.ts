@@ -175,6 +175,8 @@ export class SampleRequests {
     const answer = await infer({
       model,
       version: String(version),
+      // Another deployment may have the version on other nodes, which say nothing of this rollout.
+      deployment: measured.deployment,
       body: [sample.body],
       headerLength: sample.headerLength,
       timeoutMs: undefined,

@@ -171,6 +171,8 @@ export interface VersionRequest {
   readonly model: string;
   /** A number or an alias; undefined: the model's deployment decides. */
   readonly version: string | undefined;
+  /** Whose replicas of a version that is named are asked; undefined: those of any deployment. */
+  readonly deployment?: string | undefined;
   /** The caller's site. */
   readonly site: string | undefined;
   /** Requests with the same key get the same version; undefined: chance decides. */
@@ -199,6 +201,7 @@ export type Resolved =
   | { readonly kind: "unknown"; readonly detail: string };
 
 const NONE: readonly ReadyPlacement[] = [];
+const NOWHERE: Pick<DeploymentRoutes, "byVersion"> = { byVersion: new Map() };
 const DEFAULT_POLICY: RoutePolicy = { timeoutMs: DEFAULT_DEADLINE_MS, sloMs: undefined, hedge: false };
 
 /**
@@ -209,7 +212,8 @@ export function resolve(table: RouteTable, request: VersionRequest, random: Chan
   const routes = table.byModel.get(request.model);
   if (!routes)
     return { kind: "unknown", detail: `model ${request.model} is not known here; GET /v2/models lists the models` };
-  if (request.version !== undefined) return resolveVersion(table, routes, request.version);
+  if (request.version !== undefined)
+    return resolveVersion(table, routes, { reference: request.version, only: request.deployment });
   const deployment = deploymentFor(routes, request.site);
   if (!deployment) {
     return {
@@ -263,7 +267,11 @@ function deploymentFor({ model, deployments }: ModelRoutes, site: string | undef
   return atSite ?? deployments.find(({ name }) => name === model) ?? deployments[0];
 }
 
-function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference: string): Resolved {
+function resolveVersion(
+  { aliases }: RouteTable,
+  routes: ModelRoutes,
+  { reference, only }: { readonly reference: string; readonly only: string | undefined },
+): Resolved {
   const { model } = routes;
   const version = /^[1-9][0-9]{0,9}$/.test(reference) ? Number(reference) : aliases.get(aliasKey(model, reference));
   if (version === undefined || !routes.knownVersions.has(version)) {
@@ -272,16 +280,17 @@ function resolveVersion({ aliases }: RouteTable, routes: ModelRoutes, reference:
       detail: `model ${model} has no version ${reference}; GET /v2/models/${model} lists its versions`,
     };
   }
-  const { deployments } = routes;
+  const deployments = routes.deployments.filter(({ name }) => only === undefined || name === only);
   const deployment =
     deployments.find(({ byVersion }) => byVersion.has(version)) ?? deployments.find(({ target }) => target === version);
+  const { byVersion } = only === undefined ? routes : (deployment ?? NOWHERE);
   return {
     kind: "found",
     version,
     asks: kindOfVersion(routes, version),
-    ready: routes.byVersion.get(version) ?? NONE,
+    ready: byVersion.get(version) ?? NONE,
     policy: (deployment ?? deployments[0])?.policy ?? DEFAULT_POLICY,
     deployment: deployment?.name,
-    mayWait: deployment?.canGrow === true && deployment.target === version,
+    mayWait: only === undefined && deployment?.canGrow === true && deployment.target === version,
   };
 }

@@ -44,7 +44,9 @@ function aQuietWave({
   const failing = new Map<string, InferenceResponse["code"]>();
   const facts = { isLeading: true };
   const reports = { of: () => evidence.of(WAVE)?.counted ?? NOTHING_COUNTED };
-  const infer = async ({ version = "", body }: InferenceRequest): Promise<InferenceResponse> => {
+  const deploymentsAsked = new Set<string | undefined>();
+  const infer = async ({ version = "", deployment: of, body }: InferenceRequest): Promise<InferenceResponse> => {
+    deploymentsAsked.add(of);
     asked.push(`${new TextDecoder().decode(body[0])} to ${version}`);
     const code = failing.get(version);
     const label = code === undefined ? 7 : 0;
@@ -78,18 +80,28 @@ function aQuietWave({
   running.start();
   const verdict = () =>
     gateVerdict({ reports, samples: running ?? { whyNone: () => undefined } }, fleet, { deployment, phaseMs: BAKE_MS });
-  return { clock, asked, failing, facts, evidence, verdict, counted: () => evidence.of(WAVE)?.counted };
+  return {
+    clock,
+    asked,
+    deploymentsAsked,
+    failing,
+    facts,
+    evidence,
+    verdict,
+    counted: () => evidence.of(WAVE)?.counted,
+  };
 }
 
 describe("samples in a wave with too few callers", () => {
   it("are asked of both versions by turns when the bake is over, until the new one had as many as are wanted", async () => {
-    const { clock, asked, counted, verdict } = aQuietWave();
+    const { clock, asked, deploymentsAsked, counted, verdict } = aQuietWave();
     await clock.advance(BAKE_MS - 1);
     expect(asked).toEqual([]);
     await clock.advance(2_000);
     expect(asked.slice(0, 4)).toEqual(["one to 1", "one to 2", "two to 2", "two to 1"]);
     await clock.advance(60_000);
     expect(asked).toHaveLength(12);
+    expect([...deploymentsAsked]).toEqual(["digits"]);
     expect(counted()).toMatchObject({
       old: { requests: 0 },
       new: { requests: 0 },

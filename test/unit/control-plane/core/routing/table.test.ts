@@ -113,6 +113,23 @@ describe("resolve", () => {
     expect(idsOf(ask(aFleet({ nodes: [a], versions, deployments: [other, older], placements })))).toEqual(["p-edge-a"]);
   });
 
+  it("asks the replicas of one deployment alone when a request names it, and does not wait", () => {
+    const growing = { edge: { min: 0, max: 2 } };
+    const named = aDeployment({ name: "digits", model: "digits", version: 1, placement: growing }, { createdAt: 1 });
+    const aside = aDeployment({ name: "aside", model: "digits", version: 1 }, { createdAt: 2 });
+    const askBoth = (placements: readonly FleetPlacement[], of?: string): Resolved => {
+      const fleet = aFleet({ nodes: [a, b], versions, deployments: [named, aside], placements });
+      const request = { model: "digits", version: "1", deployment: of, site: undefined };
+      return resolve(buildRouteTable(fleet), request, seededRandom(1));
+    };
+    const both = [aPlacement(a), aPlacement(b, { deployment: "aside" })];
+    expect(idsOf(askBoth(both))).toEqual(["p-edge-a", "p-edge-b"]);
+    expect(idsOf(askBoth(both, "aside"))).toEqual(["p-edge-b"]);
+    expect(askBoth(both, "aside")).toMatchObject({ deployment: "aside" });
+    expect(askBoth(both.slice(1), "digits")).toMatchObject({ deployment: "digits", ready: [], mayWait: false });
+    expect(askBoth(both, "gone")).toMatchObject({ deployment: undefined, ready: [] });
+  });
+
   it("says what the deployment promises, also when the version is named", () => {
     const spec = {
       name: "digits",
