@@ -44,7 +44,15 @@ export async function openTls(
     const first = await orComplain("SKERRY_TLS", load);
     const authorities = await readFile(own.certificateFile, "utf8");
     const pin = pinFor(first.cert, authorities);
-    const server = new WatchedCertificate({ ...common, first, load: next(load, pin), pin, everyMs: OWN_EVERY_MS });
+    const remedy = "its authority could not make another one, and the event CertificateRefused says why";
+    const server = new WatchedCertificate({
+      ...common,
+      first,
+      load: next(load, pin),
+      pin,
+      everyMs: OWN_EVERY_MS,
+      remedy,
+    });
     return { server, authorities, authoritiesFile: own.certificateFile };
   }
   const authorities = authoritiesFile === undefined ? undefined : await readAuthorities(authoritiesFile);
@@ -52,7 +60,15 @@ export async function openTls(
   const load = () => readCertificate({ certFile, keyFile }, { authorities, now: now() });
   const first = await orComplain("SKERRY_TLS_CERT", load);
   const pin = await orComplain("SKERRY_TLS_CA", async () => pinFor(first.cert, authorities));
-  const server = new WatchedCertificate({ ...common, first, load: next(load, pin), pin, everyMs: FILES_EVERY_MS });
+  const remedy = "replace SKERRY_TLS_CERT and SKERRY_TLS_KEY, which are read again without a restart";
+  const server = new WatchedCertificate({
+    ...common,
+    first,
+    load: next(load, pin),
+    pin,
+    everyMs: FILES_EVERY_MS,
+    remedy,
+  });
   return { server, authorities, authoritiesFile };
 }
 

@@ -18,6 +18,8 @@ interface Parts {
   readonly load: () => Promise<CheckedCertificate>;
   /** How often `load` is called, in ms. */
   readonly everyMs: number;
+  /** What brings another certificate, for people. */
+  readonly remedy: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -113,7 +115,7 @@ export class WatchedCertificate implements ServerTls, CertificateSource {
   }
 
   #warnNearEnd(): void {
-    const { clock, logger } = this.#parts;
+    const { clock, logger, remedy } = this.#parts;
     const { endsAt, beganAt } = this.#current;
     const leftMs = endsAt - clock.wallNow();
     if (leftMs > Math.min(WARN_MS, WARN_SHARE * (endsAt - beganAt))) return;
@@ -124,7 +126,7 @@ export class WatchedCertificate implements ServerTls, CertificateSource {
     this.#record({
       type: "Warning",
       reason: "CertificateEndsSoon",
-      message: `the certificate of this control plane ${leftMs > 0 ? "ends" : "ended"} at ${until}; replace SKERRY_TLS_CERT and SKERRY_TLS_KEY, which are read again without a restart`,
+      message: `the certificate of this control plane ${leftMs > 0 ? "ends" : "ended"} at ${until}; ${remedy}`,
     });
   }
 }

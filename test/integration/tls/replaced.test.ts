@@ -96,3 +96,20 @@ describe("the authorities of a control plane", () => {
     expect(String(refused)).toContain("SKERRY_TLS_CA: none of these authorities vouches for the certificate");
   });
 });
+
+describe("a certificate of the own authority", () => {
+  it("is said to end soon with what keeps its authority from making another one", async () => {
+    const config = readConfig({ DATABASE_URL: "postgresql://db", SKERRY_DATA_DIR: folder, SKERRY_TLS: "own" });
+    const { server } = await openTls(config, { clock, logger: silentLogger });
+    server?.start((event) => events.push(event));
+    await rm(path.join(folder, "tls", "ca.key"));
+    await clock.advance(75 * DAY_MS);
+    await eventually("two events", () => events.length >= 2);
+    server?.stop();
+    expect(events[0]).toMatchObject({ reason: "CertificateRefused", message: expect.stringContaining("restore it") });
+    expect(events[1]).toMatchObject({
+      reason: "CertificateEndsSoon",
+      message: expect.stringContaining("the event CertificateRefused says why"),
+    });
+  });
+});

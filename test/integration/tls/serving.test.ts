@@ -50,6 +50,7 @@ beforeEach(async () => {
     first: await load(),
     load,
     everyMs: EVERY_MS,
+    remedy: "replace it",
     clock,
     logger: silentLogger,
   });
