@@ -58,6 +58,8 @@ const deploy = (name: string, version: number, rollout: object) =>
     model: name,
     version,
     placement: { edge: { every: true }, cloud: { every: true }, spread: "none" },
+    // What ends the host of one version ends none of the other.
+    limits: { isolation: "dedicated" },
     rollout,
   });
 

@@ -24,7 +24,9 @@ const addition = (number: number): Uint8Array =>
   });
 const deploy = (version: number) => {
   const rollout = { strategy: "canary", waves: [{ percent: 50 }], bakeSeconds: 3_600 };
-  return cluster.deploy({ name: "sums", model: "sums", version, placement: { edge: { min: 2 } }, rollout });
+  // What ends the host of one version ends none of the other.
+  const limits = { isolation: "dedicated" };
+  return cluster.deploy({ name: "sums", model: "sums", version, limits, placement: { edge: { min: 2 } }, rollout });
 };
 
 /** At the node's own address, of the version that it chooses. */
