@@ -31,8 +31,8 @@ interface Transfer {
   readonly startedAt: number;
   isTicketUsed: boolean;
   stream: PushStream | undefined;
-  /** When the node said what it lacks; undefined before that. */
-  streamsSince: number | undefined;
+  /** When the node said what it lacks, and when it was last heard of its bytes; undefined before that. */
+  streamed: { readonly since: number; readonly until: number } | undefined;
   cancelExpiry: () => void;
 }
 
@@ -106,6 +106,7 @@ export class ModelPush {
       case "transfer.done":
         // Its reports may come later than this: were they waited for, what is there would be offered once more.
         session.transfers.received(transfer.offer.placements);
+        this.#heard(transfer);
         this.#tellDone(transfer, message);
         return this.#endUntil(transfer, 0);
       case "transfer.failed": {
@@ -148,7 +149,7 @@ export class ModelPush {
         startedAt: clock.now(),
         isTicketUsed: false,
         stream: undefined,
-        streamsSince: undefined,
+        streamed: undefined,
         cancelExpiry: () => undefined,
       };
       transfer.cancelExpiry = clock.after(OFFER_LIFE_MS, () => {
@@ -180,7 +181,7 @@ export class ModelPush {
     });
     return {
       onMessage: (message) => {
-        transfer.streamsSince ??= this.#parts.clock.now();
+        this.#heard(transfer);
         stream.onMessage(message);
       },
       onClosed: () => stream.closed(),
@@ -211,11 +212,19 @@ export class ModelPush {
     clock.after(retryMs, () => this.offerSoon());
   }
 
-  /** A push that was cut tells as much of the link as one that arrived. */
-  #measure({ session: { nodeId, epoch }, stream, streamsSince }: Transfer): void {
-    const { fleet, clock } = this.#parts;
-    if (!stream || streamsSince === undefined) return;
-    fleet.apply({ type: "push-measured", nodeId, epoch, bytes: stream.sentBytes, ms: clock.now() - streamsSince });
+  #heard(transfer: Transfer): void {
+    const now = this.#parts.clock.now();
+    transfer.streamed = { since: transfer.streamed?.since ?? now, until: now };
+  }
+
+  /**
+   * A push that was cut tells as much of the link as one that arrived, but for the silence before the cut was noticed: with
+   * that a fast node would be taken for a slow one, get no push, and so never be measured again.
+   */
+  #measure({ session: { nodeId, epoch }, stream, streamed }: Transfer): void {
+    if (!stream || !streamed) return;
+    const ms = streamed.until - streamed.since;
+    this.#parts.fleet.apply({ type: "push-measured", nodeId, epoch, bytes: stream.sentBytes, ms });
   }
 
   #end(transfer: Transfer): void {

@@ -1,16 +1,21 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
+import type { FleetCache } from "../../../../../control-plane/app/fleet/fleet-cache.ts";
 import { ModelPush } from "../../../../../control-plane/app/transfer/model-push.ts";
 import { type NodeSession, SessionRegistry } from "../../../../../control-plane/app/node-sessions/node-session.ts";
-import type { ControlChannel } from "../../../../../control-plane/ports/channels.ts";
+import type { ControlChannel, TransferSession } from "../../../../../control-plane/ports/channels.ts";
 import type { PlacementId } from "../../../../../shared/base/ids.ts";
 import type { ControlPlaneMessage, TransferOffer, Unsent } from "../../../../../shared/protocol/messages.ts";
 import { seededRandom } from "../../../../../shared/base/random.ts";
 import { aNode, aPlacement, aVersion, NOW } from "../../../../support/fleet/fleet-builder.ts";
+import { aLoad } from "../../../../support/fleet/scheduling-fixture.ts";
+import { anArtifact, randomBytesOf } from "../../../../support/models/artifact-fixture.ts";
 import { fleetOf } from "../../../../support/fleet/fleet-in-memory.ts";
 import { aSession } from "../../../../support/fleet/node-session.ts";
 import { silentLogger } from "../../../../support/silent-logger.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
 
+const MIB = 1_048_576;
+const bytes = anArtifact(randomBytesOf(2 * MIB, 1));
 const node = aNode("dock");
 const [first, second] = [aVersion("digits", 1), aVersion("digits", 2)];
 const placements = [first, second].map(({ version }) =>
@@ -25,6 +30,7 @@ const placements = [first, second].map(({ version }) =>
 let clock: TestClock;
 let push: ModelPush;
 let session: NodeSession;
+let fleet: FleetCache;
 let offers: Unsent<TransferOffer>[];
 
 beforeEach(async () => {
@@ -36,18 +42,25 @@ beforeEach(async () => {
     lastByteAt: () => clock.now(),
     ping: () => undefined,
   };
-  session = aSession(node, { control, clock });
+  session = aSession(node, { control, clock, epoch: node.session?.epoch ?? 0 });
   session.transfers.restart(placements.map(({ id }) => id));
   const registry = new SessionRegistry();
   registry.add(session);
-  const unused = (): never => {
-    throw new Error("nothing is streamed here");
+  fleet = await fleetOf({ nodes: [node], versions: [first, second], placements }, clock);
+  const { agentVersion = "", epoch = 0 } = node.session ?? {};
+  const { capabilities } = node;
+  if (!capabilities) throw new Error("a node that has connected is needed");
+  fleet.apply({ type: "session-opened", nodeId: node.id, epoch, replica: "r-1", agentVersion, capabilities, at: NOW });
+  fleet.apply({ type: "load-reported", nodeId: node.id, epoch, load: aLoad() });
+  const file = {
+    read: async (offset: number, into: Uint8Array) => into.set(bytes.bytes.subarray(offset, offset + into.length)),
+    close: async () => undefined,
   };
   push = new ModelPush({
-    artifacts: { open: unused } as never,
-    catalog: { manifest: unused } as never,
+    artifacts: { open: async () => file } as never,
+    catalog: { manifest: async () => JSON.stringify(bytes.manifest) } as never,
     registry,
-    fleet: await fleetOf({ nodes: [node], versions: [first, second], placements }, clock),
+    fleet,
     keys: { secret: () => "s".repeat(43), verify: () => false },
     random: seededRandom(1),
     clock,
@@ -75,6 +88,42 @@ async function say(
   push.onMessage(session, { id: 7, transferId, ...message });
   await clock.advance(0);
 }
+
+/** The node lacks everything, and has room for it. */
+function needAll(transfer: TransferSession, window = 8 * MIB): void {
+  const bitmap = new Uint8Array(Math.ceil(bytes.chunks.length / 8));
+  for (const { index } of bytes.chunks) bitmap[index >> 3] = (bitmap[index >> 3] ?? 0) | (0x80 >> (index & 7));
+  transfer.onMessage({ type: "need", chunks: Buffer.from(bitmap).toString("base64url"), window });
+}
+
+/** The node receives all of what is on offer, and says a second later that half of it is on its disk. */
+async function receiveHalf(): Promise<void> {
+  const transfer = push.redeem(session, "s".repeat(43))?.({ sendFrame: async () => undefined, close: () => undefined });
+  if (!transfer) throw new Error("the ticket was refused");
+  await clock.advance(0);
+  needAll(transfer);
+  await clock.advance(1_000);
+  transfer.onMessage({ type: "credit", durable: MIB, window: 8 * MIB });
+  await clock.advance(0);
+}
+
+const rate = (): number | undefined => fleet.snapshot().nodes.get(node.id)?.load?.pushBytesPerMs;
+
+describe("the rate of a push", () => {
+  it("is that of the time in which the node was heard, when the push is cut", async () => {
+    await receiveHalf();
+    await clock.advance(60_000);
+    push.forget(session);
+    expect(rate()).toBe((2 * MIB) / 1_000);
+  });
+
+  it("is that of all of the time when the push arrives", async () => {
+    await receiveHalf();
+    await clock.advance(1_000);
+    await say({ type: "transfer.done", received: 2 * MIB, reused: 0 });
+    expect(rate()).toBe((2 * MIB) / 2_000);
+  });
+});
 
 describe("ModelPush", () => {
   it("offers one artifact at a time, the one that was decided first before the others", async () => {
