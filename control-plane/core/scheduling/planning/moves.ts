@@ -30,6 +30,8 @@ export interface MoveInput {
   /** All its replicas: they are ready, as many as are wanted, and of one version. */
   readonly replicas: readonly FleetPlacement[];
   readonly version: FleetVersion;
+  /** Whether a replica may move to this node now. */
+  readonly isOpen: (nodeId: string) => boolean;
   /** Requests for the deployment, per second. */
   readonly ratePerS: number;
 }
@@ -65,7 +67,7 @@ export function moveOf(deployment: FleetDeployment, input: MoveInput): PlannedPl
 }
 
 function bestFor(replica: FleetPlacement, need: PlacementRequest, input: MoveInput): Found | undefined {
-  const { context, candidates, replicas, version, ratePerS } = input;
+  const { context, candidates, replicas, version, isOpen, ratePerS } = input;
   const from = candidateOf(candidates, replica.nodeId);
   if (from?.state !== "ready" || context.now - replica.stateSince < STAY_MS) return undefined;
   const { kind } = from.node;
@@ -85,6 +87,7 @@ function bestFor(replica: FleetPlacement, need: PlacementRequest, input: MoveInp
   const alone = withoutReservation(from, need.deployment.name);
   let best: Found | undefined;
   for (const to of candidates) {
+    if (!isOpen(to.node.id)) continue;
     const sooner = savedMs({ from, to });
     const pushMs = pushMsTo(to.node, version);
     if (sooner <= 0 || requests * sooner <= pushMs || to.comingDiskMiB > 0 || !fits(to) || crowds(to)) continue;

@@ -178,9 +178,10 @@ describe("a replica", () => {
     expect(moveIn(coming, { demands })).toBeUndefined();
   });
 
-  it("is not moved again within 10 minutes by the leader that moved one of its deployment", () => {
+  /** Whether one leader moves the replica at a time, which is each time on edge-a still. */
+  function oneLeader(): (now: number) => boolean {
     const moves = new Moves();
-    const at = (now: number) => {
+    return (now) => {
       const fleet = fleetOf();
       const time = { ...context, now };
       const nodes = [...fleet.nodes].map(
@@ -189,7 +190,20 @@ describe("a replica", () => {
       const present = { ...fleet, nodes: new Map(nodes) };
       return moves.next(present, planFleet(present, time), { ...time, demands: demandOf(10, "digits") }) !== undefined;
     };
+  }
+
+  it("is not moved again within 10 minutes by the leader that moved one of its deployment", () => {
+    const at = oneLeader();
     expect([at(NOW), at(NOW + 60_000), at(NOW + 599_000), at(NOW + 640_000)]).toEqual([true, false, false, true]);
+  });
+
+  it("that fails each time on its new node is tried there after twice as long each time, and once a day at least", () => {
+    const at = oneLeader();
+    const moves = Array.from({ length: 4 * 24 * 60 }, (_, minute) => minute).filter((minute) =>
+      at(NOW + minute * 60_000),
+    );
+    expect(moves.slice(0, 8)).toEqual([0, 10, 30, 70, 150, 310, 630, 1_270]);
+    expect(moves.slice(8).map((minute, place) => minute - (moves[place + 7] ?? 0))).toEqual([1_280, 1_440, 1_440]);
   });
 });
 
