@@ -62,7 +62,11 @@ export class SharedProcess implements SharedHostProcess {
       onEvent: (event, slot) => this.#take(event, slot),
       onOverdue: (timeoutMs) => {
         if (!this.#isExplainedByLoad(timeoutMs))
-          this.#kill({ code: "HOST_CRASHED", reason: `killed after ${timeoutMs} ms without an answer` });
+          this.#kill({
+            code: "HOST_CRASHED",
+            reason: `killed after ${timeoutMs} ms without an answer`,
+            blames: "RUN_TOO_LONG",
+          });
       },
       onNonsense: (why) => this.#kill({ code: "HOST_CRASHED", reason: `killed because it answered nonsense: ${why}` }),
     });
@@ -74,6 +78,7 @@ export class SharedProcess implements SharedHostProcess {
           this.#kill({
             code: "OUT_OF_MEMORY",
             reason: `memory limit of ${this.#memMiB} MiB: it held ${Math.round(privateMiB)} MiB`,
+            blames: "OUT_OF_MEMORY",
           }),
       });
     this.exited = this.#ending(runningFile);
@@ -122,7 +127,8 @@ export class SharedProcess implements SharedHostProcess {
     const answer = await this.#link.ask({ ...request, timeoutMs: SHARED_RUN_MS }, slot);
     if (answer.code !== "OUT_OF_MEMORY") return answer;
     // The runtime's arena is of no use any more. The answers to others that came with this one are read first.
-    const exit: HostExit = { code: "OUT_OF_MEMORY", reason: `memory limit of ${this.#memMiB} MiB: a run needed more` };
+    const reason = `memory limit of ${this.#memMiB} MiB: a run needed more`;
+    const exit: HostExit = { code: "OUT_OF_MEMORY", reason, blames: "OUT_OF_MEMORY" };
     setImmediate(() => this.#kill(exit, slot));
     throw Object.assign(this.#failure(exit), { started: true });
   }
@@ -175,12 +181,13 @@ export class SharedProcess implements SharedHostProcess {
         // The machine, or a person: the model that ran then has nothing to do with it.
         const isFromOutside = this.#known === undefined && signal === "SIGKILL";
         const found = { known: this.#known?.exit, exitCode, signal, stderr: stderr(), memMiB: this.#memMiB };
-        const { code, reason } = exitReason(found);
+        const { code, reason, blames } = exitReason(found);
         this.#known ??= { exit: { code, reason }, slot: ran };
         this.#link.fail((started) => Object.assign(this.#failure({ code, reason }), { started }), ran);
         for (const { done } of this.#changes.values()) done.reject(hostFailure(code, reason));
         this.#changes.clear();
-        resolve({ code, reason, endedBy: isFromOutside || ran === IDLE ? undefined : ran });
+        const endedBy = isFromOutside || ran === IDLE ? undefined : ran;
+        resolve({ code, reason, endedBy, ...(blames !== undefined && { blames }) });
       });
     });
   }

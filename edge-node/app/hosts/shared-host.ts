@@ -91,13 +91,18 @@ export class SharedHost {
     return `its shared host ${this.#parts.name} had come to ${Math.round(privateMiB)} of its ${limitMiB} MiB`;
   }
 
-  /** The process has ended: so has each model in it. `mayReturn`: that counts as no crash of theirs. */
+  /**
+   * The process has ended: so has each model in it. `mayReturn`: that counts as no crash of theirs; of the one that ended it it
+   * does, unless a request was too much for it, as in a host of its own.
+   */
   ended(
     exit: SharedHostExit,
     { mayReturn, sentence }: { readonly mayReturn: boolean; readonly sentence: string },
   ): void {
-    for (const [i, member] of this.members.entries())
-      member.hostEnded(exit, { mayReturn, sentence: i === 0 ? sentence : undefined });
+    for (const [i, [slot, member]] of [...this.#members].entries()) {
+      const hasCrashed = slot === exit.endedBy && exit.blames === undefined;
+      member.hostEnded(exit, { mayReturn: mayReturn && !hasCrashed, sentence: i === 0 ? sentence : undefined });
+    }
     this.#members.clear();
   }
 

@@ -203,6 +203,7 @@ describe("a shared model host", () => {
     expect(await ask(b, [bomb]).catch(failureOf)).toEqual({ started: true, wasShared: true });
     expect((await a.exited).reason).toContain("memory limit of 352 MiB");
     expect((await a.exited).shared?.sentence).toContain("ran then and has a host of its own");
+    expect(mayReturn(await b.exited)).toEqual([true, true]);
   });
 
   it("blames none of its models when somebody else kills it", async () => {

@@ -45,10 +45,25 @@ function aHost() {
       },
       new AbortController().signal,
     );
-  return { load, clock, unfit };
+  return { host, load, clock, unfit };
 }
 
 describe("a process with several models", () => {
+  it.each([
+    ["by itself", undefined, [false, true]],
+    ["by a request", "OUT_OF_MEMORY", [true, true]],
+  ] as const)(
+    "counts its end %s as a crash of the model that ended it alone, or of none",
+    async (_, blames, mayReturn) => {
+      const { host, load } = aHost();
+      const models = [await load("a"), await load("b")];
+      const exit = { code: "HOST_CRASHED", reason: "signal SIGSEGV", endedBy: 1, ...(blames && { blames }) } as const;
+      host.ended(exit, { mayReturn: true, sentence: "it ended" });
+      const exits = await Promise.all(models.map(({ exited }) => exited));
+      expect(exits.map(({ shared }) => shared?.mayReturn)).toEqual(mayReturn);
+    },
+  );
+
   it("loses one of two busy models: the other has it for itself then", async () => {
     const { load, clock, unfit } = aHost();
     const models = [await load("a"), await load("b")];
