@@ -123,8 +123,11 @@ export class Cascades {
     const isTooLong = small.code === "CONTEXT_TOO_LONG";
     const rule = askedAfter(when, question, { isDoubtful: small.isDoubtful === true, isTooLong });
     if (rule === undefined || request.cancellation.isCancelled) return small;
+    let isLost = false;
+    if ("ended" in small.body) void small.body.ended.then(({ kind }) => (isLost = kind === "failed"));
     const large = await this.#askLarge(rule, asked);
-    if (large.kind === "closed") return noted(small, { rule, closed: large.why });
+    // Nothing of an answer that broke off meanwhile has gone to the caller.
+    if (large.kind === "closed") return noted(isLost ? await askSmall(request) : small, { rule, closed: large.why });
     if (small.body instanceof Uint8Array) release(small.body);
     cancellation.cancel();
     return large.answer;

@@ -248,6 +248,19 @@ describe("a cascade", () => {
     expect(isCancelled(small)).toBe(false);
   });
 
+  it("asks the small model again when the answer that was held back broke off, and the large one gives none", async () => {
+    const { service, small, large } = await aCascade();
+    const pending = service.infer(request());
+    await settle();
+    begin(small, { doubtful: true }).fail("NODE_LOST", "gone");
+    await settle();
+    large.answer({ status: 429, wasNotExecuted: true, meta: { code: "QUEUE_FULL" } });
+    await settle();
+    expect(bodyOf(small)).toEqual({ openai: "chat" });
+    const stream = begin(small);
+    expect(await pending).toMatchObject({ body: stream, route: { cascade: { rule: "doubt", closed: "busy" } } });
+  });
+
   it("sends no more bytes to cloud nodes than its upload budget has", async () => {
     const { service, small, large } = await aCascade({ cascade: { uploadBudget: { bytes: 40, seconds: 60 } } });
     const ask = async (): Promise<unknown> => {
