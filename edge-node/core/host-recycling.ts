@@ -14,6 +14,10 @@ const NEAR_LIMIT = 0.8;
 /** A model that fills its limit from the start would be replaced again and again without effect. */
 const GROWN = 1.25;
 
+/** Whether a host of this limit is about to reach it. */
+export const isNearLimit = ({ limitMiB, privateMiB }: Pick<HostMemory, "limitMiB" | "privateMiB">): boolean =>
+  limitMiB > 0 && privateMiB >= NEAR_LIMIT * limitMiB;
+
 /**
  * Whether a host is so near to its limit that it should be replaced while it serves: at the limit it is killed with the
  * requests inside it. The runtime keeps the memory of its largest run, and some operators leak; another host helps when
@@ -22,7 +26,7 @@ const GROWN = 1.25;
 export const needsRecycling = (memory: HostMemory): boolean => {
   const { limitMiB, readyMiB, privateMiB } = memory;
   const isRaised = nextLimitMiB(memory) !== limitMiB;
-  return limitMiB > 0 && privateMiB >= NEAR_LIMIT * limitMiB && (privateMiB >= GROWN * readyMiB || isRaised);
+  return isNearLimit(memory) && (privateMiB >= GROWN * readyMiB || isRaised);
 };
 
 /**

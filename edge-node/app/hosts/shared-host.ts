@@ -1,6 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { countedMiB, MAX_SHARED_MODELS, sharedLimitMiB, type SharedHostView } from "../../core/shared-hosts.ts";
-import { needsRecycling } from "../../core/host-recycling.ts";
+import { isNearLimit, needsRecycling } from "../../core/host-recycling.ts";
 import type { HostSpec, ModelHost } from "../../ports/model-hosts.ts";
 import type { SharedHostExit, SharedHostProcess } from "../../ports/shared-hosts.ts";
 import { hostFailure } from "./host-failure.ts";
@@ -33,7 +33,13 @@ export class SharedHost {
   }
 
   get view(): SharedHostView {
-    return { name: this.#parts.name, shares: this.#shares, isClosed: this.whyWorn !== undefined };
+    return { name: this.#parts.name, shares: this.#shares, isClosed: this.whyWorn !== undefined || this.#isShrunk };
+  }
+
+  /** Models that left took their shares with them and not all of their memory: the limit for another one would end it. */
+  get #isShrunk(): boolean {
+    const limitMiB = sharedLimitMiB(this.#shares);
+    return this.#process !== undefined && isNearLimit({ limitMiB, privateMiB: this.#process.memory().privateMiB });
   }
 
   get members(): readonly SharedMember[] {

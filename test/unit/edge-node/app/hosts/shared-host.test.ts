@@ -8,10 +8,12 @@ import { TestClock } from "../../../../support/test-clock.ts";
 function aHost() {
   const clock = new TestClock();
   const unfit: string[] = [];
+  const memory = { limitMiB: 500, privateMiB: 60, residentMiB: 90 };
   const process = {
     load: () => Promise.resolve(1),
+    unload: () => Promise.resolve(),
     holdTo: () => Promise.resolve(),
-    memory: () => ({ limitMiB: 500, privateMiB: 60, residentMiB: 90 }),
+    memory: () => memory,
     ask: () => {
       const times = { computeUs: 1_000_000, decodeUs: 0, encodeUs: 0 };
       return Promise.resolve({ status: 200, headerLength: 0, body: own(Buffer.alloc(0)), batchSize: 1, ...times });
@@ -45,7 +47,7 @@ function aHost() {
       },
       new AbortController().signal,
     );
-  return { host, load, clock, unfit };
+  return { host, load, clock, unfit, memory };
 }
 
 describe("a process with several models", () => {
@@ -63,6 +65,16 @@ describe("a process with several models", () => {
       expect(exits.map(({ shared }) => shared?.mayReturn)).toEqual(mayReturn);
     },
   );
+
+  it("takes no further model while it holds what models that left were counted for", async () => {
+    const { host, load, memory } = aHost();
+    const [leaving] = [await load("a"), await load("b"), await load("c"), await load("d")];
+    memory.privateMiB = 280;
+    expect([host.view.isClosed, host.whyWorn]).toEqual([false, undefined]);
+    await leaving.stop(0);
+    memory.privateMiB = 295; // of 320 and three times 16
+    expect([host.view.isClosed, host.whyWorn]).toEqual([true, undefined]);
+  });
 
   it("loses one of two busy models: the other has it for itself then", async () => {
     const { load, clock, unfit } = aHost();
