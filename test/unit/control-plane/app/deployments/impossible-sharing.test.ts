@@ -5,7 +5,12 @@ import { aFleet, aVersion } from "../../../../support/fleet/fleet-builder.ts";
 
 const MIB = 1_048_576;
 const fleet = aFleet({
-  versions: [aVersion("digits", 1, { bytes: MIB }), aVersion("digits", 2, { bytes: 80 * MIB })],
+  versions: [
+    aVersion("digits", 1, { bytes: MIB }),
+    aVersion("digits", 2, { bytes: 80 * MIB }),
+    aVersion("digits", 4, { bytes: MIB, state: "checking" }),
+    aVersion("digits", 5, { bytes: MIB, state: "rejected" }),
+  ],
   aliases: [
     { model: "digits", alias: "small", version: 1 },
     { model: "digits", alias: "large", version: 2 },
@@ -28,9 +33,16 @@ describe("a deployment that asks for a shared host", () => {
     );
   });
 
-  it.each([1, "small", 3, "unknown"])("is taken for version %s", (version) => {
-    expect(() => judge(version)).not.toThrow();
+  it("is refused for a version that was rejected", () => {
+    expect(() => judge(5)).toThrow("digits:5 has not passed its check: it is rejected");
   });
+
+  it.each([1, "small", 3, "unknown", 4])(
+    "is taken for version %s: what is not known yet is judged later",
+    (version) => {
+      expect(() => judge(version)).not.toThrow();
+    },
+  );
 
   it("is not asked for by one that asks for a host of its own", () => {
     expect(() => judge(2, "dedicated")).not.toThrow();
