@@ -11,6 +11,8 @@ import { joining, shareOf, waveText } from "./waves.ts";
 
 /** A member that is there and gets no placement for so long has no room for it, in ms. */
 const WITHOUT_PLACEMENT_MS = 2 * 60_000;
+/** One that gets none because its connection breaks again and again has so long, in ms. */
+const IN_QUARANTINE_MS = 15 * 60_000;
 
 /** How old the figures of the gate in a record may be while new ones come, in ms. */
 const FIGURES_MS = 5_000;
@@ -141,16 +143,20 @@ const load = (record: RolloutRecord, nodes: number, author: Author): RolloutChan
     ...(record.strategy === "recreate" && { with: { share: 100 } }),
   });
 
-/** The rollout pauses when the new version has had no place for too long on a node that it waits for. */
+/**
+ * The rollout pauses when the new version has had no place for too long on a node that it waits for. A node that gets nothing
+ * new for a while, because its connection broke again and again, is no reason to call an operator yet.
+ */
 function withoutPlace(
   present: RolloutRecord,
   { view, author, input }: Omit<Present, "members">,
 ): RolloutChange | undefined {
   if (input.leadingMs < WITHOUT_PLACEMENT_MS) return undefined;
-  const without = awaited(present.nodes).filter(
-    ({ nodeId, since }) =>
-      view.nodes.get(nodeId)?.fresh === undefined && msOfInstant(input.at) - msOfInstant(since) >= WITHOUT_PLACEMENT_MS,
-  );
+  const without = awaited(present.nodes).filter(({ nodeId, since }) => {
+    const { fresh, trustedMs = Infinity } = view.nodes.get(nodeId) ?? {};
+    const limitMs = trustedMs < WITHOUT_PLACEMENT_MS ? IN_QUARANTINE_MS : WITHOUT_PLACEMENT_MS;
+    return fresh === undefined && msOfInstant(input.at) - msOfInstant(since) >= limitMs;
+  });
   if (without.length === 0) return undefined;
   return pause(present, author, `${nameOf(present)} has no place on ${listed(without.map(({ node }) => node))}`);
 }

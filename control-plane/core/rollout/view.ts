@@ -1,6 +1,7 @@
 import type { NodeKind } from "../../../shared/api/v1/nodes.ts";
 import type { RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { PlacementState } from "../../../shared/protocol/placement.ts";
+import { quarantineAfter } from "../fleet/quarantine.ts";
 import { isWanted, placementsOfDeployment } from "../fleet/queries.ts";
 import type { Fleet, FleetDeployment, FleetNode, FleetPlacement } from "../fleet/types.ts";
 import { brakeOf, stateFor, type PlanContext } from "../scheduling/context.ts";
@@ -19,6 +20,8 @@ export interface NodeView {
   readonly isLost: boolean;
   /** It may get a placement. */
   readonly isOpen: boolean;
+  /** How long ago its newest quarantine ended, in ms; less than 0: it is in one; Infinity: it was in none. */
+  readonly trustedMs: number;
   /** It is drained or removed: it does not count any more. */
   readonly isLeaving: boolean;
   /** The old version is wanted there. */
@@ -79,7 +82,8 @@ function nodeView(
   const { present, record, context } = of;
   const state = stateFor(node, context);
   const fresh = present.find(({ version }) => version === record.to);
-  const { id, name, kind, site, zone } = node;
+  const { id, name, kind, site, zone, session } = node;
+  const quarantine = session?.disconnects && quarantineAfter(session.disconnects);
   return {
     id,
     name,
@@ -88,6 +92,7 @@ function nodeView(
     isThere: state === "ready",
     isLost: state === "lost",
     isOpen: !node.cordoned && !node.draining && !node.revoked,
+    trustedMs: context.now - (quarantine?.until ?? -Infinity),
     isLeaving: node.draining || node.revoked,
     hasOld: present.some(({ version }) => version === record.from),
     fresh: fresh && {

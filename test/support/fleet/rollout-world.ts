@@ -5,7 +5,13 @@ import type { rolloutSpec } from "../../../shared/api/v1/rollout-spec.ts";
 import type { RolloutAction, RolloutRecord } from "../../../shared/api/v1/rollouts.ts";
 import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import type { PlacementId } from "../../../shared/base/ids.ts";
-import type { Fleet, FleetDeployment, FleetPlacement, FleetRollout } from "../../../control-plane/core/fleet/types.ts";
+import type {
+  Disconnects,
+  Fleet,
+  FleetDeployment,
+  FleetPlacement,
+  FleetRollout,
+} from "../../../control-plane/core/fleet/types.ts";
 import { sharesOf } from "../../../control-plane/core/fleet/versions.ts";
 import { planFleet } from "../../../control-plane/core/reconcile/plan.ts";
 import type { Step } from "../../../control-plane/core/reconcile/steps.ts";
@@ -42,6 +48,8 @@ export class RolloutWorld {
   readonly events: string[] = [];
   /** Names of nodes, by the version that does not load there. */
   readonly broken = new Map<number, ReadonlySet<string>>();
+  /** How often connections of nodes broke, by their names. */
+  readonly disconnects = new Map<string, Disconnects>();
   verdict: Verdict | undefined;
   /** Looks at each record that is written, and at the one before it of the same rollout. */
   onRecord: (before: RolloutRecord | undefined, after: RolloutRecord) => void = () => undefined;
@@ -85,7 +93,8 @@ export class RolloutWorld {
       nodes: this.#nodes.map(({ name, kind = "edge", zone = "a", memMiB }) => {
         const node = aNode(name, { kind, zone });
         const lastSeen = this.#silentSince.get(name) ?? this.now;
-        const session = aFleetSession({ open: lastSeen === this.now, lastSeen, ownerSeen: this.now });
+        const disconnects = this.disconnects.get(name);
+        const session = aFleetSession({ open: lastSeen === this.now, lastSeen, ownerSeen: this.now, disconnects });
         const capabilities = node.capabilities && { ...node.capabilities, memMiB: memMiB ?? 8_192 };
         return { ...node, session, capabilities };
       }),

@@ -20,6 +20,7 @@ const node: NodeView = {
   isThere: true,
   isLost: false,
   isOpen: true,
+  trustedMs: Infinity,
   isLeaving: false,
   hasOld: true,
   fresh: undefined,
@@ -27,6 +28,15 @@ const node: NodeView = {
 const view = { nodes: new Map([[node.id, node]]), isMassLoss: false, isFreshLeaving: false };
 
 describe("a rollout that waits for a node without room", () => {
+  it.each([-1, 119_999])("pauses after 15 minutes while the node is in quarantine, or was %d ms ago", (trustedMs) => {
+    const { record } = aRollout({ phase: "staging", nodes: [member] });
+    const present = { ...view, nodes: new Map([[node.id, { ...node, trustedMs }]]) };
+    const after = (at: string) =>
+      advance(record, present, { phaseMs: 0, leadingMs: Infinity, verdict: undefined, at })?.record.phase;
+    expect(after("2026-01-01T00:14:59.999Z")).toBeUndefined();
+    expect(after("2026-01-01T00:15:00.000Z")).toBe("paused");
+  });
+
   it.each(["staging", "switching"] as const)("pauses after two minutes (%s)", (phase) => {
     const { record } = aRollout({ phase, nodes: [member] });
     const after = (at: string) =>

@@ -387,6 +387,19 @@ describe("nodes that are away in a rollout", () => {
     expect(world.rollout).toMatchObject({ phase: "staging", wave: 2, waitsFor: null });
   });
 
+  it("pause no rollout while they get nothing new because their connections broke again and again", () => {
+    const world = atVersion1({ strategy: "blue-green" });
+    world.disconnects.set("edge-b", { score: 8, at: world.now });
+    world.declare({ version: 2 });
+    world.standStill();
+    world.wait(200);
+    expect(world.rollout).toMatchObject({ phase: "staging" });
+    expect(world.placements().filter(({ version }) => version === 2)).toHaveLength(ALL.length - 1);
+    world.wait(101);
+    expect(world.rollout).toMatchObject({ phase: "baking" });
+    expect(world.readyOn(2)).toEqual(ALL);
+  });
+
   it("have failed when they fall silent with the new version alone", () => {
     const world = atVersion1();
     world.declare({ version: 2 });
