@@ -93,16 +93,17 @@ interface Present {
   readonly input: AdvanceInput;
 }
 
-function begin(record: RolloutRecord, view: RolloutView, author: Author): RolloutChange {
+function begin(record: RolloutRecord, view: RolloutView, author: Author): RolloutChange | undefined {
   const isAlone = view.nodes.values().every(({ hasOld }) => !hasOld);
-  if (isAlone)
-    return enter(record, author, {
+  if (!isAlone) return enterWave(record, 1, author);
+  const go = (): RolloutChange =>
+    enter(record, author, {
       phase: "promoted",
       reason: `nothing has ${record.model}:${record.from}, so ${nameOf(record)} is placed at once`,
       event: "RolloutPromoted",
       with: { share: 100 },
     });
-  return enterWave(record, 1, author);
+  return unlessHeld(record, { intent: "promote", author }, { go, stay: () => undefined });
 }
 
 const enterWave = (record: RolloutRecord, wave: number, author: Author): RolloutChange => {

@@ -39,7 +39,7 @@ function holdOf(record: RolloutRecord, intent: Intent, at: string): Hold | undef
 export function unlessHeld(
   present: RolloutRecord,
   of: { readonly intent: Intent; readonly author: Author },
-  then: { readonly go: () => RolloutChange; readonly stay: () => RolloutChange | undefined },
+  then: { readonly go: () => RolloutChange | undefined; readonly stay: () => RolloutChange | undefined },
 ): RolloutChange | undefined {
   const { author, intent } = of;
   const hold = holdOf(present, intent, author.at);

@@ -72,6 +72,23 @@ describe("a rollout that needs approval", () => {
     });
   });
 
+  it("is not promoted without it where nothing has the version before", () => {
+    const world = new RolloutWorld({ approval: ["promote"] });
+    world.now = NOON;
+    world.standStill();
+    world.declare({ version: 2 });
+    for (const step of world.steps()) world.execute(step);
+    world.declare({ version: 1 });
+    expect(world.act("promote")).toBeUndefined();
+    for (let turn = 0; turn < 2; turn += 1) for (const step of world.steps()) world.execute(step);
+    expect(world.rollout).toMatchObject({
+      from: 2,
+      to: 1,
+      phase: "pending",
+      waitsFor: { what: "approval", stage: "promote" },
+    });
+  });
+
   it("has them from the operator who promotes it", () => {
     const world = under({ approval: ["start", "promote"] });
     expect(world.act("promote", "ana", "a security fix")).toBeUndefined();
