@@ -1,4 +1,4 @@
-import type { DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
+import { DEFAULT_TIMEOUT_MS, type DeploymentSpec } from "../../../shared/api/v1/deployments.ts";
 import { MAX_SHARED_MODEL_BYTES, SHARED_RUN_MS } from "../../../shared/protocol/limits.ts";
 import { kindOf } from "../../../shared/text/model-kind.ts";
 import type { FleetDeployment, FleetVersion } from "../fleet/types.ts";
@@ -9,10 +9,11 @@ const MIB = 1_048_576;
 
 /**
  * Whether a version may run in one process with other small models, for this deployment. Those that may do, unless it says
- * otherwise: a node with many small models would fill its memory with processes, and a busy model leaves by itself.
+ * otherwise: a node with many small models would fill its memory with processes, and a busy model leaves by itself. Who raises
+ * `limits.timeoutMs` expects long runs, and the first of them would end a shared host with all of its models.
  */
 export function isolationOf(version: FleetVersion, { spec }: Pick<FleetDeployment, "spec">): Isolation {
-  const { isolation = "shared" } = spec.limits;
+  const { timeoutMs, isolation = timeoutMs > DEFAULT_TIMEOUT_MS ? "dedicated" : "shared" } = spec.limits;
   return isolation === "shared" && whyDedicated(version, spec) === undefined ? "shared" : "dedicated";
 }
 

@@ -55,6 +55,9 @@ export type ScoreWeights = z.infer<typeof scoreWeights>;
 
 const asksFor = ({ min, max = 0, every }: z.infer<typeof replicaCount>): boolean => every || min > 0 || max > 0;
 
+/** Of a request, where neither its deployment nor its caller says otherwise. */
+export const DEFAULT_TIMEOUT_MS = 10_000;
+
 export const residency = z.enum(["any", "edge-only", "cloud-only"]);
 export type Residency = z.infer<typeof residency>;
 
@@ -130,7 +133,7 @@ export const deploymentSpec = z
     limits: z
       .strictObject({
         memMiB: z.number().int().min(64).max(1_048_576).optional(),
-        timeoutMs: z.number().int().min(10).max(60_000).default(10_000),
+        timeoutMs: z.number().int().min(10).max(60_000).default(DEFAULT_TIMEOUT_MS),
         maxBatch: z
           .number()
           .int()
@@ -153,7 +156,7 @@ export const deploymentSpec = z
           .enum(["shared", "dedicated"])
           .optional()
           .describe(
-            "`shared`: the model may run in one process with other small models of its node, which saves their memory; `dedicated`: in a process of its own. `shared` is for models of tensors of at most 64 MiB without `memMiB`. Default: `shared` for those, `dedicated` for all others.",
+            "`shared`: the model may run in one process with other small models of its node, which saves their memory; `dedicated`: in a process of its own. `shared` is for models of tensors of at most 64 MiB without `memMiB`. Default: `shared` for those whose `timeoutMs` is not above 10000, `dedicated` for all others.",
           ),
         rowsAreIndependent: z
           .boolean()
@@ -171,7 +174,7 @@ export const deploymentSpec = z
             "How long an idle model waits for more requests to share its run, in µs, rounded up to whole ms. Default: 0, no request waits: those that arrive during a run share the next one.",
           ),
       })
-      .default({ timeoutMs: 10_000 }),
+      .default({ timeoutMs: DEFAULT_TIMEOUT_MS }),
   })
   .superRefine(({ name, cascade, placement: { residency: where, edge, cloud } }, context) => {
     if (cascade?.to === name)

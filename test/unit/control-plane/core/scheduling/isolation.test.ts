@@ -58,4 +58,14 @@ describe("the isolation of a placement", () => {
     expect(isolationOf(small, { spec })).toBe(expected);
     expect(isolationOf(aVersion("digits", 1, { bytes: 65 * MIB }), { spec })).toBe("dedicated");
   });
+
+  it.each([
+    [10_000, undefined, "shared"],
+    [10_001, undefined, "dedicated"],
+    [10_001, "shared", "shared"],
+  ] as const)("whose runs may take %d ms, declared %s, is %s", (timeoutMs, isolation, expected) => {
+    const { isolation: _, ...limits } = specWith({ timeoutMs }).limits;
+    const spec = { ...specWith({}), limits: { ...limits, ...(isolation && { isolation }) } };
+    expect(isolationOf(small, { spec })).toBe(expected);
+  });
 });
