@@ -72,7 +72,8 @@ const FREEZE_RULES: readonly Rule[] = [
 
 const GATE_RULES: readonly Rule[] = [
   {
-    rule: "!self.useSamples || self.minRequests > 0",
+    // The gate's own default has none of its fields, and the API server judges it without them.
+    rule: "!has(self.useSamples) || !self.useSamples || (has(self.minRequests) && self.minRequests > 0)",
     message: "needs `minRequests`, which says how many requests samples make up for",
     fieldPath: ".useSamples",
   },
