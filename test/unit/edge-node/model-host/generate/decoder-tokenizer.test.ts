@@ -51,8 +51,10 @@ describe("DecoderTokenizer", () => {
 
     it("makes of any tokens what the decoder makes of them, one after the other", () => {
       const token = fc.nat(BYTE_TOKENS + 1);
+      // At the end of an answer U+FFFD is taken for the begin of a character whose rest never came, and left out.
+      const texts = fc.string({ unit: "grapheme" }).filter((each) => !each.includes("\uFFFD"));
       fc.assert(
-        fc.property(fc.array(token, { maxLength: 12 }), fc.string({ unit: "grapheme" }), (tokens, text) => {
+        fc.property(fc.array(token, { maxLength: 12 }), texts, (tokens, text) => {
           for (const some of [tokens, whole.tokenize(text, { hasSpecials: false })]) {
             const pieces = (by: DecoderTokenizer): string => {
               const assembler = new TextAssembler((each, before) => by.textOf(each, before), { stops: [] });
