@@ -8,6 +8,7 @@ import { RetryBudget } from "../../core/routing/retry-budget.ts";
 import type { RoutePolicy } from "../../core/routing/table.ts";
 import { compareBodies, NO_AGREEMENT } from "../rollouts/compare-bodies.ts";
 import type { EvidenceMeter } from "../rollouts/evidence-meter.ts";
+import { isUncounted } from "../rollouts/uncounted.ts";
 import { InferenceExecution } from "./inference-execution.ts";
 import { bodyBytes, type InferenceRequest, type InferenceResponse } from "./inference-request.ts";
 import type { RouteCache } from "./route-cache.ts";
@@ -24,15 +25,6 @@ const MAX_COPIES = 8;
 /** Times as long as a copy took no other one of its deployment is sent: copies take a fiftieth of the time of one replica, however fast it is. */
 const REST = 49;
 const MAX_REST_MS = 10_000;
-
-/** Ends of a copy that say nothing of the version: there was no room for it, or nobody to ask. */
-const NOT_COUNTED: ReadonlySet<string> = new Set([
-  "QUEUE_FULL",
-  "MODEL_NOT_READY",
-  "RESIDENCY_UNSATISFIABLE",
-  "CANCELLED",
-  "DRAINING",
-]);
 
 interface Parts {
   readonly routes: RouteCache;
@@ -146,7 +138,7 @@ export class ShadowCopies {
     const ms = clock.now() - startedAt;
     const whole = body instanceof Uint8Array ? body : undefined;
     if (whole === undefined && !(body instanceof Uint8Array)) body.cancel();
-    if (code === undefined || !NOT_COUNTED.has(code)) {
+    if (!isUncounted({ code })) {
       const kind = ready.find(({ placement }) => placement.id === route.placement)?.kind;
       evidence.answered(measured, { version, code, kind, ms });
       const isComparable = code === undefined && whole !== undefined && whole.byteLength <= 2 * MAX_ANSWER_BYTES;

@@ -12,6 +12,7 @@ import type { InferenceRequest, InferenceResponse } from "../inference/inference
 import { compareBodies, NO_AGREEMENT } from "./compare-bodies.ts";
 import type { EvidenceMeter } from "./evidence-meter.ts";
 import type { EvidenceReports } from "./evidence-reports.ts";
+import { isUncounted } from "./uncounted.ts";
 import type { SampleRequest } from "./version-samples.ts";
 
 /** How often it looks for waves that lack requests, in ms. */
@@ -21,15 +22,6 @@ const REST = 4;
 const MAX_REST_MS = 5_000;
 /** Samples that could not be read are read again after so long, in ms. */
 const AGAIN_MS = 10_000;
-
-/** Ends of a sample that say nothing of the version: there was no room for it, or nobody to ask. */
-const NOT_COUNTED: ReadonlySet<string> = new Set([
-  "QUEUE_FULL",
-  "MODEL_NOT_READY",
-  "RESIDENCY_UNSATISFIABLE",
-  "CANCELLED",
-  "DRAINING",
-]);
 
 interface Parts {
   readonly fleet: Pick<FleetReader, "snapshot">;
@@ -196,8 +188,6 @@ export class SampleRequests {
     return answer;
   }
 }
-
-const isUncounted = ({ code }: InferenceResponse): boolean => code !== undefined && NOT_COUNTED.has(code);
 
 /** Of an answer with 200. */
 const bytesOf = (answer: InferenceResponse | undefined): Uint8Array | undefined =>
