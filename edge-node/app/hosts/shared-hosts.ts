@@ -15,8 +15,8 @@ interface Parts {
   readonly logger: Logger;
 }
 
-/** Models whose trials are remembered; the oldest are forgotten. */
-const MAX_TRIALS = 256;
+/** Models whose trials, or reasons to run alone, are remembered; the oldest are forgotten. */
+const MAX_REMEMBERED = 256;
 
 /**
  * Starts models that may share a process. Each starts in a process of its own first, where what it does in its load and its first
@@ -35,7 +35,7 @@ export class SharedHosts implements ModelHosts {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#pool = new SharedHostPool({ ...parts, onUnfit: (directory, why) => this.#alone.set(directory, why) });
+    this.#pool = new SharedHostPool({ ...parts, onUnfit: (directory, why) => remember(this.#alone, directory, why) });
   }
 
   async start(
@@ -60,7 +60,7 @@ export class SharedHosts implements ModelHosts {
       this.#parts.logger.info({ placementId: spec.placementId, why }, "the model keeps a host of its own");
       return trial;
     }
-    this.#remember(trialKey(spec), seen);
+    remember(this.#trials, trialKey(spec), seen);
     const member = await this.#join(spec, seen, signal);
     if (member === undefined) return trial;
     await trial.stop(0);
@@ -77,13 +77,13 @@ export class SharedHosts implements ModelHosts {
       return undefined;
     }
   }
+}
 
-  #remember(key: string, trial: Tried): void {
-    this.#trials.delete(key);
-    this.#trials.set(key, trial);
-    const [oldest] = this.#trials.keys();
-    if (this.#trials.size > MAX_TRIALS && oldest !== undefined) this.#trials.delete(oldest);
-  }
+function remember<Value>(known: Map<string, Value>, key: string, value: Value): void {
+  known.delete(key);
+  known.set(key, value);
+  const [oldest] = known.keys();
+  if (known.size > MAX_REMEMBERED && oldest !== undefined) known.delete(oldest);
 }
 
 const trialKey = ({ directory, mayShare }: HostSpec): string => `${directory} ${JSON.stringify(mayShare)}`;
