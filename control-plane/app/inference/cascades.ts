@@ -4,16 +4,7 @@ import type { Random } from "../../../shared/base/random.ts";
 import { release } from "../../../shared/bytes/owned-bytes.ts";
 import { Cancellation } from "../../../shared/flow/cancellation.ts";
 import { withDoubt } from "../../../shared/openai/doubt.ts";
-import {
-  began,
-  type Breaker,
-  CLOSED,
-  completed,
-  failed,
-  OPENS_AFTER,
-  sent,
-  undecided,
-} from "../../core/cascade/breaker.ts";
+import type { Breaker } from "../../core/cascade/breaker.ts";
 import { type CascadeClosing, isAllowedOn, type Opening, openingOf } from "../../core/cascade/opening.ts";
 import { askedAfter, askedBefore, type CascadeRule, measureOf } from "../../core/cascade/rules.ts";
 import { UploadBudget } from "../../core/cascade/upload-budget.ts";
@@ -22,6 +13,7 @@ import { followsDemand } from "../../core/scaling/replica-targets.ts";
 import type { NewEvent } from "../../ports/events.ts";
 import type { CascadeOutcome } from "../../ports/metrics.ts";
 import { isFault, whyNotTaken } from "./cascade-answers.ts";
+import { CascadeBreakers } from "./cascade-breakers.ts";
 import type { FleetCache } from "../fleet/fleet-cache.ts";
 import type { DemandMeter } from "./demand-meter.ts";
 import { InferenceExecution } from "./inference-execution.ts";
@@ -76,20 +68,19 @@ const ENDED_BY_REPLICAS: ReadonlySet<CascadeClosing> = new Set(["unavailable", "
  */
 export class Cascades {
   readonly #parts: CascadeParts;
-  /** By the deployment of the large model. */
-  readonly #breakers = new Map<string, Breaker>();
+  readonly #breakers: CascadeBreakers;
   /** By the deployment that declares the cascade. */
   readonly #budgets = new Map<string, UploadBudget>();
 
   constructor(parts: CascadeParts) {
     this.#parts = parts;
+    this.#breakers = new CascadeBreakers(parts);
   }
 
   stateOf(deployment: string, { to, uploadBudget }: DeclaredCascade["spec"]): CascadeState {
     const now = this.#parts.clock.now();
-    const breaker = this.#breakers.get(to) ?? CLOSED;
     return {
-      breaker: breaker.state,
+      breaker: this.#breakers.of(to).state,
       leftBytes: uploadBudget && this.#budgetOf(deployment, uploadBudget).leftBytes(now),
     };
   }
@@ -179,7 +170,7 @@ export class Cascades {
     const { to, uploadBudget } = cascade.spec;
     const { model, found } = large;
     const now = clock.now();
-    this.#become(to, (breaker) => sent(breaker, now));
+    this.#breakers.sent(to);
     const bytes = bodyBytes(request);
     const budget = uploadBudget && this.#budgetOf(deployment, uploadBudget);
     const isEdgeOnly = cascade.residency === "edge-only";
@@ -209,53 +200,17 @@ export class Cascades {
     const answer = await execution.run();
     const why = whyNotTaken(answer);
     if (why === undefined) {
-      this.#watch(to, answer);
+      this.#breakers.watch(to, answer);
       const route = { ...answer.route, reason: "cascade" as const, cascade: { rule } };
       return { kind: "answered", answer: { ...answer, route } };
     }
-    if (isFault(why, answer, opening.withinMs)) this.#failed(to);
-    else this.#become(to, (breaker) => undecided(breaker, clock.now()));
+    if (isFault(why, answer, opening.withinMs)) this.#breakers.failed(to);
+    else this.#breakers.undecided(to);
     // The caller went away: nobody needs another answer.
     if (answer.code === "CANCELLED") return { kind: "answered", answer };
     if (answer.body instanceof Uint8Array) release(answer.body);
     else answer.body.cancel();
     return { kind: "closed", why };
-  }
-
-  /** Notes how an answer that has begun goes on. */
-  #watch(to: string, { body }: InferenceResponse): void {
-    this.#become(to, began);
-    if (body instanceof Uint8Array) return this.#become(to, completed);
-    void body.ended.then((end) => {
-      if (end.kind === "complete") this.#become(to, completed);
-      else if (end.kind === "failed") this.#failed(to);
-    });
-  }
-
-  #failed(to: string): void {
-    const { clock, random } = this.#parts;
-    this.#become(to, (breaker) => failed(breaker, clock.now(), random.next()));
-  }
-
-  #become(to: string, next: (breaker: Breaker) => Breaker): void {
-    const { clock, recordEvent, fleet } = this.#parts;
-    const before = this.#breakers.get(to) ?? CLOSED;
-    const after = next(before);
-    if (after === before) return;
-    // Those of deployments that are gone.
-    const { deployments } = fleet.snapshot();
-    for (const name of this.#breakers.keys()) if (!deployments.has(name)) this.#breakers.delete(name);
-    this.#breakers.set(to, after);
-    const object = `deployment/${to}`;
-    if (after.state === "open" && before.state === "closed") {
-      const seconds = Math.round((after.until - clock.now()) / 1_000);
-      const message = `${to} failed ${OPENS_AFTER} times in a row: cascades to it answer from their small models for ${seconds} s, until one request may try it`;
-      recordEvent({ type: "Warning", reason: "CascadeOpened", object, message });
-    }
-    if (after.state === "closed" && before.state === "trying") {
-      const message = `${to} answers again: cascades ask it as before`;
-      recordEvent({ type: "Normal", reason: "CascadeClosed", object, message });
-    }
   }
 
   #openingOf({ deployment, cascade, request, deadline }: Asked, large: Large | undefined): Opening {
@@ -266,7 +221,7 @@ export class Cascades {
       readyOn: new Set(large?.found.ready.map(({ kind }) => kind)),
       residency: cascade.residency,
       isEdgeOnly: request.residency === "edge-only",
-      breaker: this.#breakers.get(to) ?? CLOSED,
+      breaker: this.#breakers.of(to),
       budget: uploadBudget && this.#budgetOf(deployment, uploadBudget),
       bytes: bodyBytes(request),
       deadline,
