@@ -24,7 +24,7 @@ interface Parts {
   readonly logger: Logger;
 }
 
-type Record = Parameters<ServerTls["start"]>[0];
+type RecordEvent = Parameters<ServerTls["start"]>[0];
 
 /**
  * The certificate of the server, looked at again and again: one that was replaced is shown to the next connection, and no
@@ -35,7 +35,7 @@ export class WatchedCertificate implements ServerTls, CertificateSource {
   readonly #parts: Parts;
   readonly #listeners: ((next: ServerCertificate) => void)[] = [];
   #current: CheckedCertificate;
-  #record: Record = () => undefined;
+  #record: RecordEvent = () => undefined;
   #trouble: string | undefined;
   #warnedAt = -Infinity;
   #isStopped = false;
@@ -63,7 +63,7 @@ export class WatchedCertificate implements ServerTls, CertificateSource {
     this.#listeners.push(listener);
   }
 
-  start(recordEvent: Record): void {
+  start(recordEvent: RecordEvent): void {
     this.#record = recordEvent;
     this.#warnNearEnd();
     this.#schedule();
