@@ -3,6 +3,7 @@ import type { FileHandle } from "node:fs/promises";
 import type { ChunkRef } from "../../../shared/protocol/manifest.ts";
 import type { Staging } from "../../ports/disk.ts";
 import { diskFull, readFully, writeFully } from "./durable.ts";
+import { FileSums } from "./file-sums.ts";
 import { hashChunk, hashFile } from "./hash-file.ts";
 
 /** One file of the artifact, preallocated (sparse) at its full size. */
@@ -33,6 +34,7 @@ export class ChunkStaging implements Staging {
   readonly #parts: Parts;
   /** The running sum of a chunk whose bytes have come in order from its start: saves reading it back. */
   #sum: { readonly chunk: number; readonly hash: Hash; next: number } | undefined;
+  readonly #sums: FileSums | undefined;
   readonly #writing = new Set<Promise<unknown>>();
   #failure: unknown;
   #isClosed = false;
@@ -41,6 +43,7 @@ export class ChunkStaging implements Staging {
     this.#parts = parts;
     this.present = parts.present;
     this.partial = parts.partial;
+    this.#sums = FileSums.of(parts.files, parts.chunks, parts.present);
   }
 
   /**
@@ -67,6 +70,17 @@ export class ChunkStaging implements Staging {
   /** Of the bytes handed over, when all came since this staging was opened; else of the bytes on the disk. */
   async verifyChunk(chunk: number): Promise<boolean> {
     const { ref, file } = this.#find(chunk);
+    const isSound = await this.#isSound(chunk, ref, file);
+    // Its last bytes may be on their way to the file. A failure shows at the next call.
+    if (isSound && this.#sums)
+      this.#allWritten().then(
+        () => this.#sums?.add(ref),
+        () => undefined,
+      );
+    return isSound;
+  }
+
+  async #isSound(chunk: number, ref: ChunkRef, file: StagedFile): Promise<boolean> {
     const sum = this.#sum;
     if (sum?.chunk === chunk && sum.next === ref.length) {
       this.#sum = undefined;
@@ -92,8 +106,8 @@ export class ChunkStaging implements Staging {
     const { files, publish } = this.#parts;
     await this.#allWritten();
     let isSound = true;
-    for (const { handle, size, sha256 } of files) {
-      if ((await hashFile(handle, size)) === sha256) {
+    for (const [index, { handle, size, sha256 }] of files.entries()) {
+      if (((await this.#sums?.of(index)) ?? (await hashFile(handle, size))) === sha256) {
         await handle.chmod(0o400);
         await handle.sync();
       } else {
@@ -109,7 +123,7 @@ export class ChunkStaging implements Staging {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await Promise.all(this.#writing);
+    await Promise.all([...this.#writing, this.#sums?.stop()]);
     await Promise.all(this.#parts.files.map(({ handle }) => handle.close()));
     this.#parts.onClosed();
   }

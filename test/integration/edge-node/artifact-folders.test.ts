@@ -120,6 +120,17 @@ describe("ArtifactFolders", () => {
     await again.close();
   });
 
+  it("refuses a file of right chunks that is not the one that the manifest names, small or large", async () => {
+    for (const size of [2 * MIB, 34 * MIB]) {
+      const { artifact, manifest, ...rest } = anArtifact(randomBytesOf(size, 12));
+      const files = manifest.files.map((file) => ({ ...file, sha256: "0".repeat(64) }));
+      const staging = await disk.stage(artifact, { ...manifest, files });
+      await fill(staging, { artifact, manifest, ...rest });
+      expect(await staging.commit()).toBe(false);
+      await arrive({ artifact, manifest, ...rest });
+    }
+  });
+
   it("lends a new version the chunks that an old one holds", async () => {
     await arrive(fixture);
     const changed = Buffer.from(fixture.bytes);
