@@ -15,6 +15,7 @@ import type { PostgresStores } from "./adapters/postgres/postgres.ts";
 import { waitForPostgres } from "./adapters/postgres/wait-for-postgres.ts";
 import { keyPair, keys } from "./adapters/system/ed25519.ts";
 import { ApiKeys } from "./app/access/api-keys.ts";
+import { LoginSessions } from "./app/access/login-sessions.ts";
 import { DeploymentAdmin } from "./app/deployments/deployment-admin.ts";
 import { RetentionSweep } from "./app/events/retention-sweep.ts";
 import { EventRecorder } from "./app/events/event-recorder.ts";
@@ -199,6 +200,7 @@ export async function composeControlPlane(
     random,
   });
   const apiKeys = new ApiKeys({ store: postgres.keys, clock, keys, random, logger });
+  const logins = new LoginSessions({ store: postgres.logins, apiKeys, clock, keys, random, logger });
   const events = new EventFeed({ store: postgres.events, clock, logger });
   const join = new NodeJoin({ sessions: postgres.sessions, keys, random, cpId, urls: nodeUrls, recordEvent });
   const deployments = new DeploymentAdmin({
@@ -237,6 +239,7 @@ export async function composeControlPlane(
   const readiness = new Readiness({ fleet, paths, timings, clock });
   const httpApi = createHttpApi(http, {
     keys: apiKeys,
+    logins,
     catalog,
     nodes,
     tokens: new TokenAdmin({
@@ -277,7 +280,10 @@ export async function composeControlPlane(
     keys: apiKeys,
     async start() {
       postgres.onNotify((topic) => {
-        if (topic === "keys") apiKeys.invalidate();
+        if (topic === "keys") {
+          apiKeys.invalidate();
+          logins.invalidate();
+        }
         if (topic === "events") events.wake();
         if (topic === "demand") demand.changed();
       });

@@ -21,6 +21,11 @@ export interface Actor extends Requester {
   readonly lease?: LeaderFence | undefined;
 }
 
+/** One who has an API key, or a session by one. */
+export interface KeyHolder extends Actor {
+  readonly keyId: string;
+}
+
 /** Who does what the cluster says: its pods, and custom resources. */
 export const KUBERNETES: Actor = {
   name: "kubernetes",

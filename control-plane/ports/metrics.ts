@@ -21,6 +21,8 @@ export interface Metrics {
   textAnswered(text: MeasuredText): void;
   /** Texts were answered by their embeddings. */
   embeddingsAnswered(embeddings: Pick<MeasuredText, "model" | "usage">): void;
+  /** Somebody wanted to begin a session in a browser. */
+  loginAnswered(login: { readonly by: LoginBy; readonly isAdmitted: boolean }): void;
   /** A request was refused because of a limit. */
   limitReached(limit: ReachedLimit): void;
   /** Events that were not kept: a node's log beyond its budget, or too many while PostgreSQL is away. */
@@ -46,6 +48,9 @@ export type CascadeOutcome =
 
 /** Of a key: its requests, those under way, its tokens, its uploads. Of an address: keys that it guesses. */
 export type ReachedLimit = "requests" | "concurrency" | "tokens" | "uploads" | "failures";
+
+/** With what a session is begun. */
+export type LoginBy = "key" | "code";
 
 export interface MeasuredInference {
   /** Undefined when there is no such model, or the caller may not ask for it. */

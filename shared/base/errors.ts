@@ -29,6 +29,12 @@ export const ERRORS = {
     message: "The key's role does not allow this.",
     fix: "Use a key whose role allows it, or ask an admin for one.",
   },
+  CSRF_REFUSED: {
+    status: 403,
+    retryable: false,
+    message: "A request with a session's cookie does not come from a page of this control plane.",
+    fix: "Send the `csrfToken` of `GET /api/v1/session` as `X-CSRF-Token`, from a page of the same origin; programs send a key instead of a cookie.",
+  },
   ORIGIN_REFUSED: {
     status: 403,
     retryable: false,

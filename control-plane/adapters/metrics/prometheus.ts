@@ -48,6 +48,7 @@ export class PrometheusMetrics implements Metrics {
   readonly #cascades: Counter<"deployment" | "rule" | "outcome">;
   readonly #cascadeBytes: Counter<"deployment">;
   readonly #limitsReached: Counter<"limit">;
+  readonly #logins: Counter<"by" | "outcome">;
 
   /** `counts` is asked on every scrape. */
   constructor(counts: () => FleetCounts) {
@@ -136,6 +137,12 @@ export class PrometheusMetrics implements Metrics {
       help: "Requests that were refused because of a limit of their key or address",
       labelNames: ["limit"],
       registers: [this.#registry],
+    });
+    this.#logins = new Counter({
+      name: "skerry_logins_total",
+      help: "Sessions in browsers that were asked for, by what was shown and whether it was taken",
+      labelNames: ["by", "outcome"],
+      registers,
     });
     this.#eventsDropped = new Counter({
       name: "skerry_events_dropped_total",
@@ -304,6 +311,10 @@ export class PrometheusMetrics implements Metrics {
 
   limitReached(limit: ReachedLimit): void {
     this.#limitsReached.inc({ limit });
+  }
+
+  loginAnswered({ by, isAdmitted }: Parameters<Metrics["loginAnswered"]>[0]): void {
+    this.#logins.inc({ by, outcome: isAdmitted ? "admitted" : "refused" });
   }
 
   eventsDropped(count: number): void {

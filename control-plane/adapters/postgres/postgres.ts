@@ -10,6 +10,7 @@ import type { OwnerStore } from "../../ports/custom-resources.ts";
 import type { DemandStore } from "../../ports/demand.ts";
 import type { RolloutEvidenceStore } from "../../ports/rollout-evidence.ts";
 import type { KeyStore } from "../../ports/keys.ts";
+import type { LoginStore } from "../../ports/logins.ts";
 import type { NodeAdminStore, PodNodeStore, SessionStore } from "../../ports/nodes.ts";
 import type { RetentionStore } from "../../ports/retention.ts";
 import type { RolloutStore } from "../../ports/rollouts.ts";
@@ -28,6 +29,7 @@ import { PostgresRolloutEvidenceStore } from "./fleet/rollout-evidence-store.ts"
 import { PostgresFleetStore } from "./fleet/fleet-store.ts";
 import { PostgresIdempotencyStore } from "./access/idempotency-store.ts";
 import { PostgresKeyStore } from "./access/key-store.ts";
+import { PostgresLoginStore } from "./access/login-store.ts";
 import { PostgresLeadershipStore } from "./fleet/leadership-store.ts";
 import { migrate } from "./migrate.ts";
 import { PostgresNodeAdminStore } from "./fleet/node-admin-store.ts";
@@ -75,6 +77,7 @@ export interface PostgresStores {
   readonly deployments: DeploymentStore;
   readonly rollouts: RolloutStore;
   readonly keys: KeyStore;
+  readonly logins: LoginStore;
   readonly events: EventStore;
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
@@ -119,6 +122,7 @@ export async function createPostgres(options: PostgresOptions): Promise<Postgres
     catalog: new PostgresCatalogStore(database),
     deployments: new PostgresDeploymentStore(database),
     keys: new PostgresKeyStore(database),
+    logins: new PostgresLoginStore(database),
     events: new PostgresEventStore({ reads: database, writes: ofNodes }),
     audit: new PostgresAuditStore(database),
     retention: new PostgresRetentionStore(database),

@@ -5,9 +5,9 @@ import type { Logger } from "../../../shared/base/logger.ts";
 import type { Random } from "../../../shared/base/random.ts";
 import type { Principal } from "../../core/access/decide.ts";
 import type { Actor } from "../../ports/audit.ts";
-import type { Keys, KeyStore } from "../../ports/keys.ts";
+import type { Keys, KeyStore, StoredKey } from "../../ports/keys.ts";
 import { formatApiKey, parseApiKey } from "./api-key-format.ts";
-import { type CachedKey, isGood, KeyCache } from "./key-cache.ts";
+import { type Cached, isGood, KeyCache } from "./key-cache.ts";
 import { KeyUses } from "./key-uses.ts";
 import { isSame, secretHash } from "./secrets.ts";
 
@@ -16,7 +16,20 @@ export interface Caller extends Principal {
   readonly keyId: string;
   readonly name: string;
   readonly limits: KeyLimits;
+  /** The session that the request came with; left out: it came with the key itself. */
+  readonly session?: CallerSession;
 }
+
+export interface CallerSession {
+  readonly id: string;
+  /** What a request that changes something has to bring beside the cookie. */
+  readonly csrfToken: string;
+  /** By the database's clock, in ms since 1970: its end at the latest, and without a request until then. */
+  readonly expiresAt: number;
+  readonly idleUntil: number;
+}
+
+type CachedKey = Cached<StoredKey>;
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -45,7 +58,7 @@ const FIRST_START: Actor = {
 /** Issues, checks and revokes API keys. Checking is on the path of every request and answers from memory. */
 export class ApiKeys {
   readonly #store: KeyStore;
-  readonly #cache: KeyCache;
+  readonly #cache: KeyCache<StoredKey>;
   readonly #clock: Clock;
   readonly #keys: Pick<Keys, "secret">;
   readonly #random: Random;
@@ -62,7 +75,7 @@ export class ApiKeys {
     this.#keys = parts.keys;
     this.#random = parts.random;
     this.#logger = parts.logger;
-    this.#cache = new KeyCache(parts);
+    this.#cache = new KeyCache({ ...parts, what: "API keys" });
     this.#uses = new KeyUses({ cache: this.#cache, clock: parts.clock });
   }
 
@@ -76,8 +89,18 @@ export class ApiKeys {
       : this.#callerWith(parts.secret, key);
   }
 
+  /** The holder of a key, for whom another proof than the key's secret speaks; null when it is void. */
+  holderOf(keyId: string): Caller | null | Promise<Caller | null> {
+    const key = this.#cache.find(keyId);
+    return key instanceof Promise ? key.then((found) => this.#callerOf(found)) : this.#callerOf(key);
+  }
+
   #callerWith(secret: string, key: CachedKey | null): Caller | null {
-    if (!this.#isRight(secret, key) || !isGood(key, this.#clock.now())) return null;
+    return this.#isRight(secret, key) ? this.#callerOf(key) : null;
+  }
+
+  #callerOf(key: CachedKey | null): Caller | null {
+    if (!isGood(key, this.#clock.now())) return null;
     this.#touch(key.id);
     const { id, name, role, models, deployments, limits } = key;
     return { keyId: id, name, role, models, deployments, limits };

@@ -1,7 +1,6 @@
 import type { Clock } from "../../../shared/base/clock.ts";
 import { messageOf } from "../../../shared/base/errors.ts";
 import type { Logger } from "../../../shared/base/logger.ts";
-import type { KeyStore, StoredKey } from "../../ports/keys.ts";
 
 /** Older than this, a key is read again beside the request that uses it, so that a busy key never waits for Postgres. */
 const REFRESH_MS = 2_500;
@@ -14,42 +13,58 @@ const OUTAGE_MS = 3_600_000;
 const RETRY_MS = 1_000;
 const MAX_ENTRIES = 10_000;
 
-export interface CachedKey extends StoredKey {
-  /** When it expires, by this process's clock (`now`), which only goes forward; `Infinity`: never. */
-  readonly validUntil: number;
+/** What a caller proves to have: an API key, a session. */
+export interface Credential {
+  /** Until it expires, by the store's clock when it was read; null: it does not. */
+  readonly expiresInMs: number | null;
+  /** Left out: what is revoked is deleted. */
+  readonly revokedAt?: number | null;
 }
 
-/** Whether the key lets anybody in at `now`. */
-export const isGood = (key: CachedKey | null, now: number): key is CachedKey =>
-  key !== null && key.revokedAt === null && key.validUntil > now;
+export type Cached<Stored> = Stored & {
+  /** When it expires, by this process's clock (`now`), which only goes forward; `Infinity`: never. */
+  readonly validUntil: number;
+};
 
-interface Entry {
+/** Whether the key lets anybody in at `now`. */
+export const isGood = <Stored extends Credential>(key: Cached<Stored> | null, now: number): key is Cached<Stored> =>
+  key !== null && (key.revokedAt ?? null) === null && key.validUntil > now;
+
+interface Entry<Stored> {
   /** Null: there is no such key. */
-  readonly key: CachedKey | null;
+  readonly key: Cached<Stored> | null;
   readonly readAt: number;
 }
 
 /**
  * Looks keys up by id, at most once per key at a time. Bounded: the longest unread entry makes room.
- * With Postgres away, known keys stay good for an hour and unknown ones throw `DATABASE_UNAVAILABLE`.
+ * With Postgres away, known keys stay good for an hour and unknown ones throw `DATABASE_UNAVAILABLE`. Sessions likewise.
  */
-export class KeyCache {
-  readonly #store: KeyStore;
+export class KeyCache<Stored extends Credential> {
+  readonly #store: { find(id: string): Promise<Stored | null> };
+  /** For the log: `API keys`. */
+  readonly #what: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #entries = new Map<string, Entry>();
-  readonly #reading = new Map<string, Promise<Entry>>();
+  readonly #entries = new Map<string, Entry<Stored>>();
+  readonly #reading = new Map<string, Promise<Entry<Stored>>>();
   #rungAt = -Infinity;
   #failedAt: number | undefined;
 
-  constructor(parts: { store: KeyStore; clock: Clock; logger: Logger }) {
+  constructor(parts: {
+    store: { find(id: string): Promise<Stored | null> };
+    what: string;
+    clock: Clock;
+    logger: Logger;
+  }) {
     this.#store = parts.store;
+    this.#what = parts.what;
     this.#clock = parts.clock;
     this.#logger = parts.logger;
   }
 
   /** At once when it is in memory and fresh: this is on the way of every request. */
-  find(id: string): CachedKey | null | Promise<CachedKey | null> {
+  find(id: string): Cached<Stored> | null | Promise<Cached<Stored> | null> {
     const entry = this.#entries.get(id);
     if (!entry) return this.#read(id).then(({ key }) => key);
     const now = this.#clock.now();
@@ -70,7 +85,7 @@ export class KeyCache {
   }
 
   /** As it is in PostgreSQL now; what was read before stays in use meanwhile. Throws `DATABASE_UNAVAILABLE`. */
-  async readAgain(id: string): Promise<CachedKey | null> {
+  async readAgain(id: string): Promise<Cached<Stored> | null> {
     this.#reading.delete(id); // it may have begun before the change
     return (await this.#read(id)).key;
   }
@@ -95,7 +110,7 @@ export class KeyCache {
     return this.#failedAt === undefined || now - this.#failedAt > RETRY_MS;
   }
 
-  #read(id: string): Promise<Entry> {
+  #read(id: string): Promise<Entry<Stored>> {
     const running = this.#reading.get(id);
     if (running) return running;
     const reading = this.#load(id)
@@ -111,24 +126,27 @@ export class KeyCache {
     return reading;
   }
 
-  async #load(id: string): Promise<Entry> {
+  async #load(id: string): Promise<Entry<Stored>> {
     // Before the query: a revocation that commits while it runs must not look newer than it is.
     const readAt = this.#clock.now();
     try {
       const found = await this.#store.find(id);
-      const entry: Entry = { key: found && { ...found, validUntil: readAt + (found.expiresInMs ?? Infinity) }, readAt };
-      if (this.#failedAt !== undefined) this.#logger.info({}, "API keys can be read again");
+      const entry: Entry<Stored> = {
+        key: found && { ...found, validUntil: readAt + (found.expiresInMs ?? Infinity) },
+        readAt,
+      };
+      if (this.#failedAt !== undefined) this.#logger.info({}, `${this.#what} can be read again`);
       this.#failedAt = undefined;
       return entry;
     } catch (error) {
       if (this.#failedAt === undefined)
-        this.#logger.warn({ error: messageOf(error) }, "API keys cannot be read; those in use stay good");
+        this.#logger.warn({ error: messageOf(error) }, `${this.#what} cannot be read; those in use stay good`);
       this.#failedAt = this.#clock.now();
       throw error;
     }
   }
 
-  #keep(id: string, entry: Entry): void {
+  #keep(id: string, entry: Entry<Stored>): void {
     this.#entries.delete(id);
     this.#entries.set(id, entry);
     for (const oldest of this.#entries.keys()) {

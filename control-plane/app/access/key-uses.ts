@@ -1,17 +1,25 @@
 import type { Clock } from "../../../shared/base/clock.ts";
-import { type CachedKey, isGood, type KeyCache } from "./key-cache.ts";
+import { type Cached, type Credential, isGood } from "./key-cache.ts";
 
 /** Between two looks at keys whose notification may have been lost: with the cache's own age it keeps the bound of 5 s. */
 const LOOK_MS = 1_000;
 
-/** Streams that are open with a key, and end with it. A key is looked at only while one is open. */
+type Found = Cached<Credential> | null;
+
+/** What a `KeyCache` does. */
+interface Cache {
+  find(id: string): Found | Promise<Found>;
+  readAgain(id: string): Promise<Found>;
+}
+
+/** Streams that are open with a key or a session, and end with it. A key is looked at only while one is open. */
 export class KeyUses {
-  readonly #cache: Pick<KeyCache, "find" | "readAgain">;
+  readonly #cache: Cache;
   readonly #clock: Clock;
   readonly #uses = new Map<string, Set<() => void>>();
   #cancel: () => void = () => undefined;
 
-  constructor({ cache, clock }: { cache: Pick<KeyCache, "find" | "readAgain">; clock: Clock }) {
+  constructor({ cache, clock }: { cache: Cache; clock: Clock }) {
     this.#cache = cache;
     this.#clock = clock;
   }
@@ -42,8 +50,8 @@ export class KeyUses {
   }
 
   /** An outage of PostgreSQL is no revocation. */
-  async #endIfVoid(keyId: string, read: () => CachedKey | null | Promise<CachedKey | null>): Promise<void> {
-    let key: CachedKey | null;
+  async #endIfVoid(keyId: string, read: () => Found | Promise<Found>): Promise<void> {
+    let key: Found;
     try {
       key = await read();
     } catch {

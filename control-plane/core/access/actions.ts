@@ -12,6 +12,8 @@ const INVOKERS = ["operator", "admin", "application"] as const;
 export const ACTIONS = {
   /** Who the caller is. */
   "self.read": EVERY_ROLE,
+  /** Sessions in a browser with the caller's own rights. */
+  "self.sessions": EVERY_ROLE,
   /** Models, versions and where they run, but not their bytes. An application: of the models that its key names. */
   "models.read": EVERY_ROLE,
   /** Deployments, their placements, endpoints and rollouts. An application: of the models that its key names. */

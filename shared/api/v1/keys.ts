@@ -82,3 +82,4 @@ export const whoami = z.object({
   models: z.array(z.string()),
   deployments: z.array(z.string()).default([]),
 });
+export type Whoami = z.infer<typeof whoami>;

@@ -139,6 +139,13 @@ describe("the commands of the pages", () => {
       expect(output).toContain(expected);
   }, 120_000);
 
+  it("docs/access.md: a session of a browser from its beginning to its end", async () => {
+    const [block = ""] = await blocksOf("docs/access.md", ["sh"]);
+    const output = await run(block);
+    expect(output).toContain('"name":"cloud-a"');
+    expect(output).not.toContain("urn:skerry:error");
+  }, 120_000);
+
   it("docs/watching.md: what is there, and what changes", async () => {
     const [watch = "", ...others] = await blocksOf("docs/watching.md", ["sh"]);
     expect(await runUntil(watch, (printed) => printed.includes("event: bookmark"))).toContain(

@@ -19,7 +19,7 @@ import { eventually } from "../../support/eventually.ts";
 import { startTestDatabase, type TestDatabase } from "../../support/postgres/postgres.ts";
 import { silentLogger } from "../../support/silent-logger.ts";
 import { connect } from "../postgres/fixture.ts";
-import { callAt, type Answer, type Call } from "./support/http-call.ts";
+import { callAt, cookieOf, type Answer, type Call } from "./support/http-call.ts";
 
 let database: TestDatabase;
 let postgres: PostgresStores;
@@ -59,7 +59,8 @@ const STATE = `SELECT json_build_array(
   (SELECT json_agg(json_build_array(name, spec, generation) ORDER BY name) FROM deployments),
   (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, revoked) ORDER BY name) FROM nodes),
   (SELECT json_agg(t ORDER BY id) FROM join_tokens t),
-  (SELECT json_agg(json_build_array(id, expires_at, revoked_at, successor_id) ORDER BY id) FROM api_keys))::text AS state`;
+  (SELECT json_agg(json_build_array(id, expires_at, revoked_at, successor_id) ORDER BY id) FROM api_keys),
+  (SELECT json_agg(id ORDER BY id) FROM login_sessions), (SELECT json_agg(id ORDER BY id) FROM login_codes))::text AS state`;
 const state = async (): Promise<string> => (await sql.query<{ state: string }>(STATE)).rows[0]?.state ?? "";
 const audited = async (): Promise<number> => Number((await postgres.audit.head()).id);
 
@@ -143,11 +144,17 @@ describe("a change through the API", () => {
     await change("POST", `/api/v1/api-keys/${viewer.body.id}/rotate`, { body: {} });
     await change("DELETE", `/api/v1/api-keys/${viewer.body.id}`);
 
+    await change("POST", "/api/v1/session", { key: undefined, body: { key } });
+    const { code } = (await change("POST", "/api/v1/session/codes")).body;
+    const opened = await change("POST", "/api/v1/session", { key: undefined, body: { code } });
+    const ofSession = { Cookie: cookieOf(opened), "X-CSRF-Token": opened.body.csrfToken };
+    await change("DELETE", "/api/v1/session", { key: undefined, headers: ofSession });
+
     await change("DELETE", "/api/v1/deployments/digits");
     await change("DELETE", "/api/v1/models/digits/aliases/champion");
     await change("DELETE", "/api/v1/models/digits/versions/1");
     await change("DELETE", "/api/v1/models/digits");
-    expect(changed.size).toBe(21);
+    expect(changed.size).toBe(24);
   }, 120_000);
 
   it("is one of those, for every route that changes something", async () => {

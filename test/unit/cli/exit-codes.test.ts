@@ -5,6 +5,7 @@ import { ERRORS, type ErrorCode } from "../../../shared/base/errors.ts";
 const expected: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 4,
   FORBIDDEN: 4,
+  CSRF_REFUSED: 4,
   ORIGIN_REFUSED: 4,
   JOIN_REFUSED: 4,
   EDGE_ONLY: 4,

@@ -111,7 +111,7 @@ export function createInferenceHandler(parts: InferenceParts): InferenceHandler 
     }: { cancellation: Cancellation; startedAt: number; trace: TraceContext | undefined },
   ): Promise<InferenceResponse> {
     const { clock, authenticator, limits, trustedProxies } = parts;
-    const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
+    const caller = await authenticator.authenticateRequest(request, addressOf(request, trustedProxies));
     const unknown = (): SkerryError => unknownModel(target.model);
     authorize(caller, "models.invoke", { what: "inference", resource: { kind: "model", name: target.model }, unknown });
     if (!isWellFormed(target)) throw unknown();

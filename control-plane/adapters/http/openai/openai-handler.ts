@@ -234,7 +234,7 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
   /** Before the body is read, so that a role without the right costs none. Throws as `authenticate` and `authorize` do. */
   async function callerOf(request: IncomingMessage, action: "models.read" | "models.invoke"): Promise<Caller> {
     const { authenticator, trustedProxies } = parts;
-    const caller = await authenticator.authenticate(request.headers.authorization, addressOf(request, trustedProxies));
+    const caller = await authenticator.authenticateRequest(request, addressOf(request, trustedProxies));
     authorize(caller, action, { what: action === "models.invoke" ? "inference" : "models" });
     return caller;
   }

@@ -18,7 +18,7 @@ import type { Route } from "../server/route.ts";
 /** OpenAPI 3.1 of exactly the routes that are registered, from the schemas that decode and describe them. */
 export function openApiDocument(
   routes: readonly Route[],
-  { version, serverUrl }: { version: string; serverUrl: string },
+  { version, serverUrl, cookieName }: { version: string; serverUrl: string; cookieName: string },
 ): object {
   const paths: ZodOpenApiPathsObject = {};
   for (const [path, group] of Map.groupBy(routes, (route) => route.path)) {
@@ -34,7 +34,18 @@ export function openApiDocument(
     },
     servers: [{ url: serverUrl }],
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
-    components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key, `sk_…`." } } },
+    components: {
+      securitySchemes: {
+        apiKey: { type: "http", scheme: "bearer", description: "An API key, `sk_…`." },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: cookieName,
+          description:
+            "A session in a browser, by `POST /api/v1/session`. What is no GET or HEAD also needs its token in `X-CSRF-Token`.",
+        },
+      },
+    },
     paths,
   });
 }
@@ -47,7 +58,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     summary: route.summary,
     tags: [route.tag],
     ...(!isPublic && { description: `Roles: ${rolesOf(access).join(", ")}.` }),
-    security: isPublic ? [] : [{ apiKey: [] }],
+    security: isPublic ? [] : [{ apiKey: [] }, { session: [] }],
     requestParams: { ...objectOf("path", route.params), ...objectOf("query", route.query), ...headerParams(route) },
     ...requestBody(route),
     responses: {

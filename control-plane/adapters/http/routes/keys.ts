@@ -4,6 +4,7 @@ import type { ApiKeys } from "../../../app/access/api-keys.ts";
 import { paginate } from "../rest/paginate.ts";
 import { defineRoute, type Route } from "../server/route.ts";
 import { idParams } from "./params.ts";
+import { whoamiOf } from "./whoami.ts";
 
 const TAG = "Keys";
 
@@ -74,11 +75,8 @@ export function keyRoutes({ keys }: { keys: ApiKeys }): Route[] {
       action: "self.read",
       answer: whoami,
       statuses: [200],
-      async handle({ caller: { keyId, name, role, models, deployments } }) {
-        const callable = new Set([...models, ...deployments.map(({ model }) => model)]);
-        return {
-          body: { keyId, name, role, models: [...callable], deployments: deployments.map((each) => each.name) },
-        };
+      async handle({ caller }) {
+        return { body: whoamiOf(caller) };
       },
     }),
   ];

@@ -6,6 +6,7 @@ import type { CorsPolicy } from "../../../../shared/inference/http/cors.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
 import type { Random } from "../../../../shared/base/random.ts";
 import type { ApiKeys } from "../../../app/access/api-keys.ts";
+import type { LoginSessions } from "../../../app/access/login-sessions.ts";
 import type { DeploymentAdmin } from "../../../app/deployments/deployment-admin.ts";
 import type { EventFeed } from "../../../app/events/event-feed.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
@@ -22,6 +23,7 @@ import type { Metrics } from "../../../ports/metrics.ts";
 import type { Catalog } from "./route-catalog.ts";
 import { Authenticator } from "../auth/authenticator.ts";
 import { KeyQuotas } from "../auth/key-quotas.ts";
+import { SessionCookie } from "../auth/session-cookie.ts";
 import { LIMITS, type Limits } from "./limits.ts";
 import { openApiDocument } from "../rest/openapi.ts";
 import { referencePage } from "../rest/reference-page.ts";
@@ -42,6 +44,7 @@ import { keyRoutes } from "../routes/keys.ts";
 import { modelRoutes } from "../routes/models.ts";
 import { nodeRoutes } from "../routes/nodes.ts";
 import { rolloutRoutes } from "../routes/rollouts.ts";
+import { sessionRoutes } from "../routes/sessions.ts";
 import { systemRoutes, type SystemParts } from "../routes/system.ts";
 import { uploadRoutes } from "../routes/uploads.ts";
 import { versionRoutes } from "../routes/versions.ts";
@@ -50,6 +53,7 @@ import type { HttpServer } from "./server.ts";
 
 export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMetrics"> {
   readonly keys: ApiKeys;
+  readonly logins: LoginSessions;
   readonly catalog: Catalog;
   readonly nodes: NodeAdmin;
   readonly tokens: TokenAdmin;
@@ -101,7 +105,16 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const metrics = counting(parts.metrics, statistics, clock);
   const isReady = (): boolean => parts.readiness("inference").ready;
   const quotas = new KeyQuotas({ clock, metrics });
-  const authenticator = new Authenticator({ keys: parts.keys, quotas, metrics, clock, limits });
+  const cookie = new SessionCookie(parts);
+  const authenticator = new Authenticator({
+    keys: parts.keys,
+    sessions: parts.logins,
+    cookie,
+    quotas,
+    metrics,
+    clock,
+    limits,
+  });
   const routes: Route[] = [
     ...modelRoutes(parts),
     ...versionRoutes(parts),
@@ -113,11 +126,16 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...rolloutRoutes(parts),
     ...eventRoutes(parts),
     ...keyRoutes(parts),
+    ...sessionRoutes({ ...parts, authenticator, cookie }),
     ...protocolRoutes({ ...parts, statistics, isReady }),
     ...openAiRoutes(),
     ...systemRoutes({ ...parts, openApi: () => document, reference: () => page }),
   ];
-  const document = openApiDocument(routes, { version: parts.version, serverUrl: parts.publicUrl });
+  const document = openApiDocument(routes, {
+    version: parts.version,
+    serverUrl: parts.publicUrl,
+    cookieName: cookie.name,
+  });
   const page = referencePage(routes, parts.version);
   const common = { authenticator, metrics, logger, clock, limits, trustedProxies };
   const { random, infer } = parts;
@@ -152,6 +170,7 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
     limitReached: (limit) => metrics.limitReached(limit),
+    loginAnswered: (login) => metrics.loginAnswered(login),
     eventsDropped: (count) => metrics.eventsDropped(count),
     objectStoreAsked: (request) => metrics.objectStoreAsked(request),
     cascade: (outcome) => metrics.cascade(outcome),

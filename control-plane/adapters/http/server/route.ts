@@ -2,7 +2,7 @@ import { SkerryError } from "../../../../shared/base/errors.ts";
 import { z } from "zod";
 import type { Caller } from "../../../app/access/api-keys.ts";
 import type { Action } from "../../../core/access/actions.ts";
-import type { Actor } from "../../../ports/audit.ts";
+import type { KeyHolder } from "../../../ports/audit.ts";
 import { causesOfIssues } from "../../../../shared/api/v1/field-causes.ts";
 import { invalidFields } from "../../../../shared/base/invalid-fields.ts";
 
@@ -117,7 +117,7 @@ export function defineRoute<
   route: Description<Params, Query, Body, Answer> & {
     readonly action: Action;
     handle(
-      request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: Actor },
+      request: Decoded<Params, Query, Body> & { readonly caller: Caller; readonly actor: KeyHolder },
     ): Promise<RouteResponse<z.output<Answer>>>;
   },
 ): Route {
@@ -197,7 +197,7 @@ function checked(schema: z.ZodType, value: unknown, where: "path" | "query" | "b
   throw invalidFields(where, causesOfIssues(schema, result.error.issues, value));
 }
 
-const actorOf = (caller: Caller, { address, requestId }: RequestFacts): Actor => ({
+export const actorOf = (caller: Caller, { address, requestId }: RequestFacts): KeyHolder => ({
   name: caller.name,
   role: caller.role,
   keyId: caller.keyId,

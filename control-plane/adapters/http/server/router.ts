@@ -117,10 +117,8 @@ export function createRouter(routes: readonly Route[], parts: RouterParts): Expr
 
   async function admit(route: Route, request: Request): Promise<Caller | undefined> {
     if (route.access === "public" || (route.isOpenOnLoopback && isLocal(request))) return undefined;
-    const caller = await parts.authenticator.authenticate(
-      request.headers.authorization,
-      addressOf(request, parts.trustedProxies),
-    );
+    const address = addressOf(request, parts.trustedProxies);
+    const caller = await parts.authenticator.authenticateRequest(request, address);
     const resource = resourceOf(request.params);
     authorize(caller, route.access, {
       what: `${route.method} ${route.path}`,

@@ -79,6 +79,10 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /api/v1/api-keys": ADMIN,
   "DELETE /api/v1/api-keys/{id}": ADMIN,
   "GET /api/v1/whoami": READ_OWN,
+  "POST /api/v1/session": PUBLIC, // a key or a code in its body is its right
+  "GET /api/v1/session": READ_OWN,
+  "DELETE /api/v1/session": READ_OWN,
+  "POST /api/v1/session/codes": READ_OWN,
   "POST /api/v1/join": PUBLIC, // a join token is its right
   "POST /api/v1/join/pod": PUBLIC, // a token of the cluster is its right
   "GET /v2": PUBLIC,

@@ -47,6 +47,9 @@ export function callAt(
   return answer;
 }
 
+/** The cookie that an answer sets, as a browser sends it back. */
+export const cookieOf = ({ headers }: Answer): string => headers["set-cookie"]?.[0]?.split(";")[0] ?? "";
+
 /** The whole answer to a request. Rejects when the connection breaks before it. */
 export function answerOf(request: ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {

@@ -14,6 +14,7 @@ import type { IdempotencyStore } from "../../../../control-plane/ports/idempoten
 import type { KeyStore, StoredKey } from "../../../../control-plane/ports/keys.ts";
 import type { NodeAdminStore } from "../../../../control-plane/ports/nodes.ts";
 import type { RolloutStore } from "../../../../control-plane/ports/rollouts.ts";
+import { MemoryLogins } from "./memory-logins.ts";
 
 const WALL = 1_767_225_600_000;
 
@@ -35,6 +36,7 @@ export class MemoryStores {
 
   constructor(rows: FleetRows, clock: Clock) {
     this.#clock = clock;
+    this.logins = new MemoryLogins(clock, (actor, verb, target) => this.#audit(actor, verb, target));
     this.rows = {
       nodes: [...rows.nodes],
       deployments: [...rows.deployments],
@@ -112,6 +114,8 @@ export class MemoryStores {
     touch: async () => undefined,
     isEmpty: async () => this.keyRows.size === 0,
   };
+
+  readonly logins: MemoryLogins;
 
   readonly nodes: NodeAdminStore = {
     update: async (name, { kubernetesNamespace, ...change }, { actor, ifMatch, event }) => {

@@ -14,6 +14,7 @@ import { HttpServer } from "../../../../control-plane/adapters/http/server/serve
 import { LIMITS } from "../../../../control-plane/adapters/http/server/limits.ts";
 import { PrometheusMetrics } from "../../../../control-plane/adapters/metrics/prometheus.ts";
 import { ApiKeys } from "../../../../control-plane/app/access/api-keys.ts";
+import { LoginSessions } from "../../../../control-plane/app/access/login-sessions.ts";
 import { PoolAdmin } from "../../../../control-plane/app/cloud/pool-admin.ts";
 import { DeploymentAdmin } from "../../../../control-plane/app/deployments/deployment-admin.ts";
 import { RolloutAdmin } from "../../../../control-plane/app/rollouts/rollout-admin.ts";
@@ -89,6 +90,14 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
   const random = seededRandom(1);
   const common = { fleet, clock, timings: TIMINGS, publicUrl: "http://skerry.test" };
   const keys = new ApiKeys({ store: stores.keys, clock, keys: secrets, random, logger: silentLogger });
+  const logins = new LoginSessions({
+    store: stores.logins,
+    apiKeys: keys,
+    clock,
+    keys: secrets,
+    random,
+    logger: silentLogger,
+  });
   const feed = new EventFeed({ store: stores.events, clock, logger: silentLogger });
   const deployments = new DeploymentAdmin({
     store: stores.deployments,
@@ -111,6 +120,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
   }));
   const parts: HttpApiParts = {
     keys,
+    logins,
     catalog,
     nodes,
     tokens: new TokenAdmin({

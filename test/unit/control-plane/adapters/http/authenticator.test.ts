@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { keyLimits } from "../../../../../shared/api/v1/keys.ts";
 import { Authenticator } from "../../../../../control-plane/adapters/http/auth/authenticator.ts";
+import { SessionCookie } from "../../../../../control-plane/adapters/http/auth/session-cookie.ts";
 import { LIMITS } from "../../../../../control-plane/adapters/http/server/limits.ts";
 import type { Caller } from "../../../../../control-plane/app/access/api-keys.ts";
 import { TestClock } from "../../../../support/test-clock.ts";
@@ -23,6 +24,8 @@ describe("Authenticator", () => {
         asksNothing: (key) => key === "known",
         watch: () => () => undefined,
       },
+      sessions: { authenticate: () => null, asksNothing: () => false, watch: () => () => undefined },
+      cookie: new SessionCookie({ publicUrl: "http://127.0.0.1:7070" }),
       quotas: { takeRequest: () => undefined },
       metrics: { limitReached: () => undefined },
       clock: new TestClock(),
@@ -62,6 +65,8 @@ describe("Authenticator", () => {
         asksNothing: () => isAsked,
         watch: () => () => undefined,
       },
+      sessions: { authenticate: () => null, asksNothing: () => false, watch: () => () => undefined },
+      cookie: new SessionCookie({ publicUrl: "http://127.0.0.1:7070" }),
       quotas: { takeRequest: () => undefined },
       metrics: { limitReached: () => undefined },
       clock: new TestClock(),

@@ -25,9 +25,9 @@ function aCache() {
     if (store.isAway) throw new SkerryError("DATABASE_UNAVAILABLE", "away");
     return store.key;
   };
-  const unused = () => Promise.reject(new Error("not asked for"));
   const cache = new KeyCache({
-    store: { find, list: unused, create: unused, rotate: unused, revoke: unused, touch: unused, isEmpty: unused },
+    store: { find },
+    what: "API keys",
     clock,
     logger: silentLogger,
   });

@@ -23,7 +23,6 @@ function someUses() {
   const startedAt = clock.now();
   const keys = new Map<string, StoredKey>(["k", "other"].map((id) => [id, { ...KEY, id }]));
   const store = { isAway: false, reads: 0 };
-  const unused = () => Promise.reject(new Error("not asked for"));
   const cache = new KeyCache({
     store: {
       async find(id) {
@@ -33,13 +32,8 @@ function someUses() {
         if (!key) return null;
         return { ...key, expiresInMs: key.expiresInMs === null ? null : key.expiresInMs - (clock.now() - startedAt) };
       },
-      list: unused,
-      create: unused,
-      rotate: unused,
-      revoke: unused,
-      touch: unused,
-      isEmpty: unused,
     },
+    what: "API keys",
     clock,
     logger: silentLogger,
   });

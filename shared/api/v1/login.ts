@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { instant } from "./common.ts";
+import { whoami } from "./keys.ts";
+
+/** Where a page of the console finds a one-time code: behind `#code=` of its address, which no server is sent. */
+export const CODE_FRAGMENT = "code";
+
+/** The header in which a page sends its CSRF token with whatever is no GET. */
+export const CSRF_HEADER = "x-csrf-token";
+
+/** How a session begins: with an API key, or with a one-time code that somebody with a key has made. */
+export const openSession = z.union([
+  z.strictObject({ key: z.string().min(1).max(512).describe("An API key. The session has its rights.") }),
+  z.strictObject({
+    code: z.string().min(1).max(128).describe("A one-time code. The session has the rights of the key that made it."),
+  }),
+]);
+
+/** A session in a browser, and whose it is. Its cookie is in the header `Set-Cookie` alone. */
+export const session = whoami
+  .extend({
+    id: z.string(),
+    csrfToken: z.string().describe("To send as `X-CSRF-Token` with every request that is no GET or HEAD."),
+    expiresAt: instant.describe("When it ends at the latest."),
+    idleUntil: instant.describe("When it ends if no request comes before."),
+  })
+  .meta({ id: "Session" });
+export type Session = z.infer<typeof session>;
+
+/** The only answer that ever carries the code. */
+export const sessionCode = z.object({
+  code: z.string(),
+  expiresAt: instant,
+});
