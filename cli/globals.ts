@@ -62,13 +62,15 @@ function durationArgument(text: string): number {
   return ms;
 }
 
-/** Commander's way to turn an argument into a whole number from `min` up. */
+/** Commander's way to turn an argument into a whole number from `min` up, to `max`. */
 export const wholeNumber =
-  (min: number) =>
+  (min: number, max = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min)
-      throw new InvalidArgumentError(`Give a whole number from ${min} up.`);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(
+        max === Number.MAX_SAFE_INTEGER ? `Give a whole number from ${min} up.` : `Give a whole number from ${min} to ${max}.`,
+      );
     return value;
   };
 
@@ -87,4 +89,4 @@ export const collected = (text: string, before: readonly string[] = []): readonl
 
 /** `-w` of the lists that can be followed. */
 export const watchOption = (): Option =>
-  new Option("-w, --watch", "print the list, then a line for each change, until Ctrl-C").conflicts("limit");
+  new Option("-w, --watch", "follow it until Ctrl-C: on a terminal a table that redraws itself, otherwise a line for each change").conflicts("limit");

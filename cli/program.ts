@@ -7,6 +7,7 @@ import { registerEvents } from "./commands/events.ts";
 import { registerInfer } from "./commands/infer.ts";
 import { registerDoctor, registerJoin } from "./commands/join.ts";
 import { registerKeys } from "./commands/keys.ts";
+import { registerLoad } from "./commands/load.ts";
 import { registerModels } from "./commands/models.ts";
 import { registerNodes } from "./commands/nodes.ts";
 import { registerPools } from "./commands/pools.ts";
@@ -43,6 +44,7 @@ export function buildProgram(shell: CommandRunner): Command {
   registerRollouts(program, shell);
   registerInfer(program, shell);
   registerChat(program, shell);
+  registerLoad(program, shell);
   program.commandsGroup("The fleet:");
   registerNodes(program, shell);
   registerPools(program, shell);

@@ -39,6 +39,7 @@ import { SessionWatch } from "./app/node-sessions/session-watch.ts";
 import { ModelRepositoryApi } from "./app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "./app/inference/model-status-query.ts";
 import { Telemetry } from "./app/inference/telemetry.ts";
+import { TrafficMeter } from "./app/traffic/traffic-meter.ts";
 import { TokenAdmin } from "./app/nodes/token-admin.ts";
 import { composeCloud } from "./compose-cloud.ts";
 import { composeControlLoop } from "./compose-control-loop.ts";
@@ -259,6 +260,7 @@ export async function composeControlPlane(
     audit: postgres.audit,
     idempotency: postgres.idempotency,
     metrics,
+    traffic: new TrafficMeter({ fleet, clock }),
     renderMetrics: () => metrics.render(),
     readiness: (purpose) => readiness.of(purpose),
     infer: (request) => inference.infer(request),

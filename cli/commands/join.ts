@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
+import type { DoctorSubject } from "../actions/doctor.ts";
 import { withExamples } from "../examples.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { usageFailure } from "../failure.ts";
@@ -53,16 +54,20 @@ export function registerJoin(program: Command, shell: CommandRunner): void {
   );
 }
 
-/** `skerry doctor …`. */
+/** `skerry doctor`. */
 export function registerDoctor(program: Command, shell: CommandRunner): void {
-  const doctor = program.command("doctor").description("look at this machine");
   withExamples(
-    doctor
-      .command("edge")
-      .description("what keeps models inside their processes when this user runs a node here")
-      .action((_options: object, command: Command) =>
-        shell.run(command, async (run) => (await import("../actions/nodes/doctor.ts")).doctorEdge(run)),
+    program
+      .command("doctor")
+      .description(
+        "look for faults and say what to do: of this tool, of its server, and of this machine as a node; exit code 1 when there are any",
+      )
+      .addArgument(new Argument("[what]", "only this").choices(["client", "server", "edge"]))
+      .action((what: DoctorSubject | undefined, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/doctor.ts")).runDoctor(run, what)),
       ),
+    "skerry doctor",
+    "skerry doctor server",
     "skerry doctor edge",
   );
 }

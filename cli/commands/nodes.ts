@@ -3,6 +3,8 @@ import { withExamples } from "../examples.ts";
 import type { ListOptions } from "../api/lists.ts";
 import { collectPair, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
+import type { TopOptions } from "../actions/top.ts";
+import type { LogOptions } from "../actions/nodes/logs.ts";
 import type { TokenOptions } from "../actions/nodes/tokens.ts";
 
 const actions = () => import("../actions/nodes/nodes.ts");
@@ -100,12 +102,37 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
   );
   withExamples(
     nodes
+      .command("top")
+      .description("load, rate and latency of each node in the last minute; `skerry top` has deployments too")
+      .option("--once", "print once, also on a terminal")
+      .option("--limit <count>", "rows of the table", wholeNumber(1), 20)
+      .action((options: TopOptions, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/top.ts")).showTop(run, "nodes", options)),
+      ),
+    "skerry nodes top",
+  );
+  withExamples(
+    nodes
       .command("pools")
       .description("list the pools of cloud nodes, which are scaled with demand")
       .action((_options: object, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/nodes/pools.ts")).listPools(run)),
       ),
     "skerry nodes pools -o wide",
+  );
+  withExamples(
+    program
+      .command("logs")
+      .description("what a node reported, with what the control plane saw of it: crashes, restarts, refusals, lost links")
+      .argument("<node>", "name of the node")
+      .option("-f, --follow", "go on and print lines as they come")
+      .option("--warnings", "only warnings")
+      .option("--limit <count>", "how many of the newest", wholeNumber(1), 100)
+      .action((name: string, options: LogOptions, command: Command) =>
+        shell.run(command, async (run) => (await import("../actions/nodes/logs.ts")).showLogs(run, name, options)),
+      ),
+    "skerry logs edge-a",
+    "skerry logs edge-a -f --warnings",
   );
   registerTokens(program, shell);
 }

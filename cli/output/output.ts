@@ -6,6 +6,7 @@ export interface Sink {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
 }
 
 export interface Streams {
@@ -24,6 +25,8 @@ export class Output {
   readonly wordPaint: Style;
   /** A person watches stderr: bars and lines that redraw themselves make sense. */
   readonly live: boolean;
+  /** A person watches stdout: a table may redraw itself. */
+  readonly liveData: boolean;
   readonly streams: Streams;
   readonly #quiet: boolean;
 
@@ -35,7 +38,9 @@ export class Output {
     this.#quiet = options.quiet;
     this.paint = choosePaint({ terminal: streams.out.isTTY === true, wanted: options.color, env: options.env });
     this.wordPaint = choosePaint({ terminal: streams.err.isTTY === true, wanted: options.color, env: options.env });
-    this.live = streams.err.isTTY === true && !options.quiet && options.env["TERM"] !== "dumb";
+    const canRedraw = options.env["TERM"] !== "dumb";
+    this.live = streams.err.isTTY === true && !options.quiet && canRedraw;
+    this.liveData = streams.out.isTTY === true && canRedraw;
   }
 
   /** What was asked for. */

@@ -1,21 +1,30 @@
 import type { ItemChange } from "../api/watch-list.ts";
 import { stringifyExactly } from "../api/exact-json.ts";
 import { printRaw, type OutputFormat, type View } from "./format.ts";
+import { LiveRows } from "./live-rows.ts";
 import type { Output } from "./output.ts";
 import { RowPrinter } from "./row-printer.ts";
 
-/** Prints what changes in a list: a line for each change, or with `-o json` a document in a line. Never returns. */
+interface ChangeListing<Item> {
+  readonly output: Output;
+  readonly format: OutputFormat;
+  readonly view: View<Item>;
+  /** What a person reads when there is nothing at first. */
+  readonly empty: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Shows what changes in a list. For a person at a terminal: a table that redraws itself. Otherwise a line for each change,
+ * or with `-o json` a document in a line. Never returns.
+ */
 export async function printChanges<Item>(
   batches: AsyncIterable<readonly ItemChange<Item>[]>,
-  options: {
-    readonly output: Output;
-    readonly format: OutputFormat;
-    readonly view: View<Item>;
-    /** What a person reads when there is nothing at first. */
-    readonly empty: string;
-  },
+  options: ChangeListing<Item>,
 ): Promise<void> {
   const { output, format, view, empty } = options;
+  const isTable = format === "table" || format === "wide";
+  if (isTable && output.liveData) return new LiveRows(options).follow(batches);
   const rows = new RowPrinter<ItemChange<Item>>(
     output,
     [
@@ -31,7 +40,7 @@ export async function printChanges<Item>(
   for await (const changes of batches) {
     if (isFirst && changes.length === 0) output.say(empty);
     isFirst = false;
-    if (format === "table" || format === "wide") {
+    if (isTable) {
       if (changes.length > 0) rows.print(changes);
       continue;
     }

@@ -6,6 +6,8 @@ export interface Column<Row> {
   readonly value: (row: Row, paint: Style) => string;
   /** Shown with `-o wide` only. */
   readonly wide?: boolean;
+  /** A figure that changes without a change that a watch reports: left out of tables that follow one. */
+  readonly isMeasured?: boolean;
   readonly align?: "right";
 }
 

@@ -59,6 +59,8 @@ export interface MeasuredInference {
   readonly modelVersion: string | undefined;
   /** Undefined when no node was asked. */
   readonly node: string | undefined;
+  /** Its replica there. */
+  readonly placement: string | undefined;
   /** Why that node, as in `Skerry-Route`. */
   readonly reason: string | undefined;
   /** `OK` or a code of the catalog. */
@@ -82,6 +84,9 @@ export interface MeasuredStoreRequest {
 
 export interface MeasuredText {
   readonly model: string;
+  /** The node and the replica that wrote it. */
+  readonly node: string | undefined;
+  readonly placement: string | undefined;
   readonly usage: Usage;
   /** From the request's arrival until its first token, and from there until its last one. */
   readonly firstSeconds: number;

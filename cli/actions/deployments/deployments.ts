@@ -49,7 +49,7 @@ const view: View<Deployment> = {
     { header: "STATE", value: stateText },
     { header: "EDGE", value: (row) => counts(row.status.edge), align: "right" },
     { header: "CLOUD", value: (row) => counts(row.status.cloud), align: "right" },
-    { header: "CHANGED", value: changedText },
+    { header: "CHANGED", value: changedText, isMeasured: true },
     { header: "AGE", value: (row) => formatSince(row.createdAt, Date.now()) },
     { header: "PRIORITY", value: (row) => String(row.spec.priority ?? 0), align: "right", wide: true },
     { header: "RESIDENCY", value: (row) => row.spec.placement.residency, wide: true },
@@ -63,7 +63,7 @@ const EMPTY = "Nothing is deployed. Declare something with `skerry apply -f FILE
 export async function listDeployments(run: CommandContext, options: ListOptions): Promise<void> {
   const api = await run.api();
   const { output, globals } = run;
-  const common = { output, format: globals.format, view, empty: EMPTY };
+  const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
   if (options.watch === true)
     return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
   const { raw, items } = await readList(api, watched.path, deployment, {

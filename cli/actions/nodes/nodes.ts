@@ -41,18 +41,25 @@ const view: View<Node> = {
     { header: "SITE", value: (row) => row.site },
     { header: "ZONE", value: (row) => row.zone, wide: true },
     { header: "STATE", value: nodeStateText },
-    { header: "SEEN", value: seen },
+    { header: "SEEN", value: seen, isMeasured: true },
     {
       header: "RTT",
       value: (row) => (row.load === null ? "" : `${row.load.rttMs.toFixed(row.load.rttMs < 10 ? 1 : 0)} ms`),
       align: "right",
+      isMeasured: true,
     },
-    { header: "CPU", value: (row) => (row.load === null ? "" : `${Math.round(row.load.cpuPct)} %`), align: "right" },
+    {
+      header: "CPU",
+      value: (row) => (row.load === null ? "" : `${Math.round(row.load.cpuPct)} %`),
+      align: "right",
+      isMeasured: true,
+    },
     {
       header: "MEM FREE",
       value: (row) => (row.load === null ? "" : `${Math.round(row.load.memFreeMiB)} MiB`),
       align: "right",
       wide: true,
+      isMeasured: true,
     },
     { header: "CORES", value: (row) => String(row.capabilities?.cpus ?? ""), align: "right", wide: true },
     { header: "RUNTIME", value: (row) => row.capabilities?.runtime ?? "", wide: true },
@@ -66,7 +73,7 @@ const EMPTY = "No node has joined yet. Make a token with `skerry token create --
 export async function listNodes(run: CommandContext, options: ListOptions): Promise<void> {
   const api = await run.api();
   const { output, globals } = run;
-  const common = { output, format: globals.format, view, empty: EMPTY };
+  const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
   if (options.watch === true)
     return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
   const { raw, items } = await readList(api, watched.path, node, { selector: options.selector, limit: options.limit });

@@ -180,6 +180,7 @@ export function measuredOf(
     model: answered === undefined || code === "NOT_FOUND" ? undefined : modelOf(target, answered),
     modelVersion: answered?.modelVersion,
     node: answered?.node,
+    placement: answered?.route.placement,
     reason: answered?.route.reason,
     code,
     seconds: ms / 1_000,

@@ -223,7 +223,8 @@ export function createOpenAiHandler(parts: Parts): (request: IncomingMessage, re
       const model = modelOf(decoded.target, answered);
       if (decoded.asks === "embeddings") return metrics.embeddingsAnswered({ model, usage });
       const [firstSeconds, restSeconds] = [(begunAt - startedAt) / 1_000, (endedAt - begunAt) / 1_000];
-      metrics.textAnswered({ model, usage, firstSeconds, restSeconds });
+      const { node, route } = answered;
+      metrics.textAnswered({ model, node, placement: route.placement, usage, firstSeconds, restSeconds });
     });
     if (body.length !== undefined) headers.push("Content-Length", String(body.length));
     response.writeHead(status, headers);

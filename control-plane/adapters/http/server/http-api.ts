@@ -16,6 +16,7 @@ import type { RolloutAdmin } from "../../../app/rollouts/rollout-admin.ts";
 import type { PoolAdmin } from "../../../app/cloud/pool-admin.ts";
 import type { ModelRepositoryApi } from "../../../app/catalog/model-repository-api.ts";
 import type { ModelStatusQuery } from "../../../app/inference/model-status-query.ts";
+import type { TrafficMeter } from "../../../app/traffic/traffic-meter.ts";
 import type { TokenAdmin } from "../../../app/nodes/token-admin.ts";
 import type { AuditStore, Requester } from "../../../ports/audit.ts";
 import type { IdempotencyStore } from "../../../ports/idempotency.ts";
@@ -46,6 +47,7 @@ import { nodeRoutes } from "../routes/nodes.ts";
 import { rolloutRoutes } from "../routes/rollouts.ts";
 import { sessionRoutes } from "../routes/sessions.ts";
 import { systemRoutes, type SystemParts } from "../routes/system.ts";
+import { trafficRoutes } from "../routes/traffic.ts";
 import { uploadRoutes } from "../routes/uploads.ts";
 import { versionRoutes } from "../routes/versions.ts";
 import type { Handler, UpgradeHandler } from "./early-requests.ts";
@@ -67,6 +69,7 @@ export interface HttpApiParts extends Pick<SystemParts, "readiness" | "renderMet
   readonly audit: AuditStore;
   readonly idempotency: IdempotencyStore;
   readonly metrics: Metrics;
+  readonly traffic: TrafficMeter;
   readonly infer: (request: InferenceRequest) => Promise<InferenceResponse>;
   readonly join: (request: JoinRequest, from: Requester) => Promise<JoinResponse>;
   readonly joinPod: (request: PodJoinRequest, from: Requester) => Promise<JoinResponse>;
@@ -102,7 +105,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   const limits: Limits = { ...LIMITS, ...parts.limits };
   const { clock, logger, trustedProxies = 0, checkAnswers = false } = parts;
   const statistics = new InferenceStatistics();
-  const metrics = counting(parts.metrics, statistics, clock);
+  const metrics = counting(parts, statistics);
   const isReady = (): boolean => parts.readiness("inference").ready;
   const quotas = new KeyQuotas({ clock, metrics });
   const cookie = new SessionCookie(parts);
@@ -125,6 +128,7 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
     ...deploymentRoutes(parts),
     ...rolloutRoutes(parts),
     ...eventRoutes(parts),
+    ...trafficRoutes(parts),
     ...keyRoutes(parts),
     ...sessionRoutes({ ...parts, authenticator, cookie }),
     ...protocolRoutes({ ...parts, statistics, isReady }),
@@ -164,8 +168,11 @@ export function createHttpApi(http: HttpServer, parts: HttpApiParts): HttpApi {
   return { http, open: (upgrade) => http.serve(handle, upgrade), grpc, routes };
 }
 
-/** The metrics, and beside them the protocol's statistics of the same answers. */
-function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Clock): Metrics {
+/** The metrics, and beside them the traffic and the protocol's statistics of the same answers. */
+function counting(
+  { metrics, traffic, clock }: Pick<HttpApiParts, "metrics" | "traffic" | "clock">,
+  statistics: InferenceStatistics,
+): Metrics {
   return {
     requestAnswered: (request) => metrics.requestAnswered(request),
     bytesPushed: (bytes) => metrics.bytesPushed(bytes),
@@ -174,10 +181,14 @@ function counting(metrics: Metrics, statistics: InferenceStatistics, clock: Cloc
     eventsDropped: (count) => metrics.eventsDropped(count),
     objectStoreAsked: (request) => metrics.objectStoreAsked(request),
     cascade: (outcome) => metrics.cascade(outcome),
-    textAnswered: (text) => metrics.textAnswered(text),
+    textAnswered(text) {
+      metrics.textAnswered(text);
+      traffic.wrote(text);
+    },
     embeddingsAnswered: (embeddings) => metrics.embeddingsAnswered(embeddings),
     inferenceAnswered(inference) {
       metrics.inferenceAnswered(inference);
+      traffic.answered(inference);
       const [model, version] = inference.modelVersion?.split(":") ?? [];
       if (model === undefined || version === undefined) return;
       statistics.add({

@@ -72,6 +72,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /api/v1/join-tokens": READ,
   "DELETE /api/v1/join-tokens/{id}": CHANGE,
   "GET /api/v1/events": READ,
+  "GET /api/v1/traffic": READ,
   "GET /api/v1/audit": ADMIN,
   "GET /api/v1/audit/head": ADMIN,
   "POST /api/v1/api-keys": ADMIN,

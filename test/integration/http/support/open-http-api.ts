@@ -27,6 +27,7 @@ import type { InferenceResponse } from "../../../../control-plane/app/inference/
 import { NodeAdmin } from "../../../../control-plane/app/nodes/node-admin.ts";
 import { ModelRepositoryApi } from "../../../../control-plane/app/catalog/model-repository-api.ts";
 import { ModelStatusQuery } from "../../../../control-plane/app/inference/model-status-query.ts";
+import { TrafficMeter } from "../../../../control-plane/app/traffic/traffic-meter.ts";
 import { TokenAdmin } from "../../../../control-plane/app/nodes/token-admin.ts";
 import type { Actor } from "../../../../control-plane/ports/audit.ts";
 import { aDeployment, aNode, aPlacement, aVersion, TIMINGS } from "../../../support/fleet/fleet-builder.ts";
@@ -145,6 +146,7 @@ export async function openHttpApi(over: Partial<HttpApiParts> = {}): Promise<Ope
     audit: stores.audit,
     idempotency: stores.idempotency,
     metrics,
+    traffic: new TrafficMeter({ fleet, clock }),
     renderMetrics: () => metrics.render(),
     readiness: () => ({ ready: true, reasons: [] }),
     infer: async ({ body, headerLength }) => anAnswer({ body: own(Buffer.concat(body)), headerLength }),
