@@ -22,7 +22,10 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     interrupts,
   };
   try {
-    return await runCommandLine(args, processEnv);
+    const exitCode = await runCommandLine(args, processEnv);
+    // A look-up of a name that hangs would keep the process, and Tab with it, for seconds after the answer.
+    if (args[0] === "complete") process.exit(exitCode);
+    return exitCode;
   } finally {
     interrupts.stop();
   }

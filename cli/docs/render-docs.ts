@@ -41,8 +41,8 @@ a key is never sent to another address. \`skerry context\` says which it is.
 | 130 | interrupted |
 `;
 
-/** The command that prints this page. */
-const HIDDEN = "docs";
+/** The command that prints this page, and the one that scripts of shells run. */
+const HIDDEN: ReadonlySet<string> = new Set(["docs", "complete"]);
 
 /** docs/cli.md: every command with its arguments, options and examples, from what \`--help\` knows. */
 export function renderDocs(program: Command): string {
@@ -58,7 +58,7 @@ interface Leaf {
 
 function leaves(command: Command, path: readonly string[]): readonly Leaf[] {
   return command.commands.flatMap((child) => {
-    if (child.name() === HIDDEN) return [];
+    if (HIDDEN.has(child.name())) return [];
     const below = [...path, child.name()];
     // A command with options of its own does something, also when others are below it: `audit` and `audit verify`.
     const isCommand = child.commands.length === 0 || child.options.length > 0;
