@@ -7,7 +7,7 @@ import type { ProcessEnv } from "./run.ts";
 import { CommandRunner } from "./shell.ts";
 
 /** Runs one command line in this process and returns its exit code. */
-export async function main(args: readonly string[]): Promise<ExitCode> {
+export async function main(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ExitCode> {
   const interrupts = new Interrupts(process, () => process.exit(EXIT.interrupted));
   // `skerry … | head` closes the pipe early: that is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -16,7 +16,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   });
   const processEnv: ProcessEnv = {
     streams: { out: process.stdout, err: process.stderr },
-    env: process.env,
+    env,
     cwd: process.cwd(),
     stdin: process.stdin,
     interrupts,

@@ -25,6 +25,12 @@ export class CommandRunner {
   /** Everything an action needs is loaded here, after the command line has been understood: `--help` waits for none of it. */
   async run(command: Command, action: Action): Promise<void> {
     const { CommandContext } = await import("./run.ts");
-    this.#exitCode = (await action(new CommandContext(readGlobals(command), this.#processEnv))) ?? EXIT.ok;
+    const context = new CommandContext(readGlobals(command), this.#processEnv);
+    try {
+      this.#exitCode = (await action(context)) ?? EXIT.ok;
+    } catch (error) {
+      const { withSuggestion } = await import("./suggest/did-you-mean.ts");
+      throw await withSuggestion(error, context);
+    }
   }
 }

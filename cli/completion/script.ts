@@ -12,7 +12,7 @@ export function completionScript(program: Command, shell: Shell): string {
     case "bash":
       return bashScript(places, options);
     case "zsh":
-      return `autoload -U +X compinit && compinit -u\nautoload -U +X bashcompinit && bashcompinit\n${bashScript(places, options)}`;
+      return `(( $+functions[compdef] )) || { autoload -U compinit && compinit; }\nautoload -U +X bashcompinit && bashcompinit\n${bashScript(places, options)}`;
     case "fish":
       return fishScript(places, options);
   }
