@@ -2,8 +2,8 @@ import { EventEmitter } from "node:events";
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { runCli, type CliResult } from "../../unit/cli/support/run-cli.ts";
-import { FakeApi, type Asked } from "./support/fake-api.ts";
-import { deploymentNamed, nodeNamed } from "./support/objects.ts";
+import { FakeApi, json, type Asked } from "./support/fake-api.ts";
+import { deploymentNamed, listOf, nodeNamed } from "./support/objects.ts";
 
 let api: FakeApi;
 let env: NodeJS.ProcessEnv;
@@ -124,5 +124,76 @@ describe("ls -w", () => {
     api.problem("GET /api/v1/nodes", 403, "FORBIDDEN", "no");
     expect((await runCli(["nodes", "ls", "-w"], { env })).exitCode).toBe(4);
     expect((await runCli(["nodes", "ls", "-w", "--limit", "3"], { env })).exitCode).toBe(64);
+  });
+});
+
+describe("ls -w on a terminal", () => {
+  it("is a table that redraws itself, of what changes are reported of", async () => {
+    stream(
+      "/api/v1/nodes",
+      whole("r.1", nodeNamed("edge-b"), nodeNamed("edge-a")) +
+        message("modified", nodeNamed("edge-a", { state: "suspect" }), "r.2") +
+        message("deleted", nodeNamed("edge-b"), "r.3"),
+    );
+    const signals = new EventEmitter();
+    const onOutput = (text: string): void => {
+      if (text.includes("1 row,")) signals.emit("SIGINT");
+    };
+    const run = { env, signals, onOutput, terminal: { columns: 80, rows: 20 } };
+    const { exitCode, stdout } = await runCli(["nodes", "ls", "-w", "--no-color"], run);
+    expect(exitCode).toBe(130);
+    const pictures = stdout.split("\u001b[J").slice(1);
+    expect(pictures[0]?.split("\n").slice(0, 4)).toEqual([
+      "NAME    KIND  SITE     STATE  HOLDS  CHANGED",
+      "edge-a  edge  harbour  ready  –      0s ago",
+      "edge-b  edge  harbour  ready  –      0s ago",
+      "2 rows, live; Ctrl-C ends",
+    ]);
+    expect(pictures.at(-1)?.split("\n").slice(0, 3)).toEqual([
+      "NAME    KIND  SITE     STATE    HOLDS  CHANGED",
+      "edge-a  edge  harbour  suspect  –      0s ago",
+      "1 row, live; Ctrl-C ends",
+    ]);
+  });
+});
+
+describe("skerry logs", () => {
+  const line = (id: string, type: string, reason: string, message_: string): object => ({
+    id,
+    at: `2026-01-01T00:00:0${id}.123Z`,
+    type,
+    reason,
+    object: "node/edge-a",
+    message: message_,
+  });
+
+  it("prints what a node reported, oldest first, and then what comes", async () => {
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"));
+    api.on("GET /api/v1/events", (asked: Asked, response: ServerResponse) => {
+      if (asked.headers.accept?.includes("event-stream") !== true)
+        return json(response, 200, listOf(line("2", "Warning", "NodeLog", "the host of digits:1 crashed"), line("1", "Normal", "NodeReady", "edge-a is ready")));
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      response.write(`id: 3\ndata: ${JSON.stringify(line("3", "Normal", "NodeLog", "it runs again"))}\n\n`);
+    });
+    const { exitCode, stdout } = await cli(3, "logs", "edge-a", "-f");
+    expect(exitCode).toBe(130);
+    expect(stdout).toBe(
+      [
+        "2026-01-01 00:00:01Z  info  NodeReady  edge-a is ready",
+        "2026-01-01 00:00:02Z  warn  the host of digits:1 crashed",
+        "2026-01-01 00:00:03Z  info  it runs again",
+        "",
+      ].join("\n"),
+    );
+    expect(new URL(api.asked.at(-1)?.path ?? "", "http://x").searchParams.get("object")).toBe("node/edge-a");
+    expect(api.asked.at(-1)?.headers["last-event-id"]).toBe("2");
+  });
+
+  it("prints warnings alone, and says when there is nothing", async () => {
+    api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"));
+    api.on("GET /api/v1/events", listOf(line("1", "Normal", "NodeReady", "edge-a is ready")));
+    expect((await runCli(["logs", "edge-a", "--warnings"], { env })).stdout).toBe("");
+    api.on("GET /api/v1/events", listOf());
+    expect((await runCli(["logs", "edge-a"], { env })).stderr).toBe("edge-a has reported nothing yet.\n");
   });
 });

@@ -16,6 +16,8 @@ export interface CliOptions {
   readonly stdin?: string;
   /** Emit SIGINT on it to press Ctrl-C. */
   readonly signals?: EventEmitter;
+  /** Stdout is a terminal of this size. */
+  readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Called with everything printed so far, after each write to stdout. */
   readonly onOutput?: (stdout: string) => void;
 }
@@ -27,6 +29,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
   const exitCode = await runCommandLine(args, {
     streams: {
       out: {
+        ...(options.terminal && { isTTY: true, ...options.terminal }),
         write(text) {
           printed.out += text;
           options.onOutput?.(printed.out);
