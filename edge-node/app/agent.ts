@@ -10,7 +10,7 @@ import type { ArtifactDisk, StateFile } from "../ports/disk.ts";
 import type { Dialer } from "../ports/channels.ts";
 import type { SystemProbe } from "../ports/machine.ts";
 import type { ModelHost, ModelHosts } from "../ports/model-hosts.ts";
-import type { NodeTelemetry } from "../ports/serving.ts";
+import type { LocalStatus, NodeTelemetry } from "../ports/serving.ts";
 import { Connection } from "./session/connection.ts";
 import { DesiredStateReceiver } from "./placements/desired-state-receiver.ts";
 import { Executor } from "./placements/executor.ts";
@@ -20,6 +20,7 @@ import { LocalState } from "./placements/local-state.ts";
 import { NodeLog } from "./session/node-log.ts";
 import { Placements } from "./placements/placements.ts";
 import type { RequestExecutor } from "./inference/request-executor.ts";
+import { StateAges } from "./placements/state-ages.ts";
 import { StatusReports } from "./session/status-reports.ts";
 import { TransferRoom } from "./transfer/transfer-room.ts";
 import { Transfers } from "./transfer/transfers.ts";
@@ -57,6 +58,9 @@ export class Agent {
   readonly #placements: Placements;
   readonly #probe: SystemProbe;
   readonly #clock: Clock;
+  readonly #ages: StateAges;
+  readonly #log: NodeLog;
+  readonly #startedAt: number;
   #capabilities: Capabilities | undefined;
   #isStopping = false;
 
@@ -64,7 +68,11 @@ export class Agent {
     const { clock, random, logger, disk, serving, probe, telemetry } = parts;
     const log = new NodeLog(clock);
     const statuses = new StatusReports(clock);
-    const placements = new Placements((report) => statuses.changed(report));
+    const ages = new StateAges(clock);
+    const placements = new Placements((report) => {
+      ages.changed(report);
+      statuses.changed(report);
+    });
     const memory = new LocalState(parts.memoryFile);
     const onSettled = (): void => this.#executor.trigger();
     const shared = { ...parts, log, statuses, placements, memory, onSettled };
@@ -110,6 +118,9 @@ export class Agent {
     this.#placements = placements;
     this.#probe = probe;
     this.#clock = clock;
+    this.#ages = ages;
+    this.#log = log;
+    this.#startedAt = clock.now();
     placements.onChange(() => this.#connection.placementsChanged());
   }
 
@@ -154,6 +165,21 @@ export class Agent {
 
   get isRemoved(): boolean {
     return this.#connection.isRemoved;
+  }
+
+  /** What a technician at the machine asks. */
+  status(): LocalStatus {
+    return {
+      startedAgeMs: this.#clock.now() - this.#startedAt,
+      link: this.#connection.link,
+      log: this.#log.recent(),
+      unsentLines: this.#log.unsent,
+    };
+  }
+
+  /** How long a placement is in its state, in ms. */
+  stateAgeMs(placementId: string): number {
+    return this.#ages.ageMs(placementId);
   }
 
   get isStopping(): boolean {

@@ -79,6 +79,10 @@ export interface LocalPlacementView {
   readonly host?: string | undefined;
   /** Why it failed, code and words, for a person. */
   readonly detail: string | undefined;
+  /** How long it is in its state, in ms. */
+  readonly stateAgeMs: number;
+  /** Bytes here and bytes in all, while downloading. */
+  readonly progress: { readonly done: number; readonly total: number } | undefined;
   /** Of the loaded model; undefined before it is loaded. */
   readonly signature: ModelSignature | undefined;
 }
@@ -86,6 +90,23 @@ export interface LocalPlacementView {
 export interface ModelSignature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+}
+
+/** What happened on the node, for a person. */
+export interface NodeLogLine {
+  readonly level: "info" | "warn" | "error";
+  readonly ageMs: number;
+  readonly msg: string;
+}
+
+/** What a technician at the machine asks. Ages in ms. */
+export interface LocalStatus {
+  readonly startedAgeMs: number;
+  /** Since when there is a session with the control plane, or none, and why the last one ended or failed. */
+  readonly link: { readonly ageMs: number; readonly lastFault: string | undefined };
+  /** The newest of the log, oldest first, and how many lines wait for the control plane. */
+  readonly log: readonly NodeLogLine[];
+  readonly unsentLines: number;
 }
 
 /** The node as its own `/v2` sees it. Answers from memory, so it works with the control plane away. */
@@ -104,6 +125,7 @@ export interface LocalNode {
   placements(): readonly LocalPlacementView[];
   /** What the manifest on the disk says of an artifact's model; undefined while the manifest is not here. */
   declaredSignature(artifact: string): Promise<ModelSignature | undefined>;
+  status(): LocalStatus;
   load(): { readonly rif: number; readonly placements: readonly PlacementLoad[] };
   infer(request: WorkerRequest): Promise<WorkerResponse>;
 }

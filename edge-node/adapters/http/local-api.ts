@@ -39,7 +39,8 @@ import {
   serverMetadata,
 } from "./model-routes.ts";
 import { methodsOf, type Route, routeOf } from "./routes.ts";
-import { statusPage } from "./status-page.ts";
+import { pageFile } from "./page/page-files.ts";
+import { statusDocument } from "./status-document.ts";
 
 interface Parts {
   readonly node: LocalNode;
@@ -61,8 +62,9 @@ interface Parts {
 
 /** A device's LAN, not the internet. An idle one costs 11 KiB (measured with 4,000), and bodies have a bound of their own. */
 const MAX_CONNECTIONS = 4_096;
-/** For the people who run the machine and have no key: they say nothing about models. */
+/** For those who have no key: they say nothing about models. The page asks for its facts, with a key where one is needed. */
 const OPEN: ReadonlySet<Route["kind"]> = new Set<Route["kind"]>([
+  "page",
   "live",
   "ready",
   "server-metadata",
@@ -156,9 +158,9 @@ export class LocalApi {
     const { node, metrics, clock } = this.#parts;
     switch (route.kind) {
       case "status":
-        return textResponse(statusPage(node), "text/html; charset=utf-8", {
-          "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        });
+        return jsonResponse({ body: statusDocument(node, metrics.lastRttMs) });
+      case "page":
+        return pageFile(route.file);
       case "live":
         return jsonResponse({ body: { live: true } });
       case "ready":

@@ -15,6 +15,7 @@ export class NodeMetrics implements NodeTelemetry {
   readonly #seconds: Histogram<"model">;
 
   readonly #heartbeats: Histogram;
+  #lastRttMs: number | undefined;
 
   constructor() {
     const registers = [this.#registry];
@@ -94,7 +95,13 @@ export class NodeMetrics implements NodeTelemetry {
     });
   }
 
+  /** Of the last heartbeat that was answered; undefined before the first. */
+  get lastRttMs(): number | undefined {
+    return this.#lastRttMs;
+  }
+
   heartbeatAnswered(rttMs: number): void {
+    this.#lastRttMs = rttMs;
     this.#heartbeats.observe(rttMs / 1_000);
   }
 

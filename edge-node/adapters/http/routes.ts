@@ -1,9 +1,11 @@
 import { openAiMethods, type OpenAiPath, openAiPath } from "../../../shared/openai/http/path.ts";
+import type { PageFile } from "./page/page-files.ts";
 import { type ModelTarget, parseModelPath } from "../../../shared/inference/http/path.ts";
 
 /** What a path can mean on a node. */
 export type Route =
   | { readonly kind: "text"; readonly path: OpenAiPath }
+  | { readonly kind: "page"; readonly file: PageFile }
   | { readonly kind: "status" | "live" | "ready" | "metrics" }
   | {
       readonly kind:
@@ -21,7 +23,10 @@ export type Route =
     };
 
 const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ["/", { kind: "status" }],
+  ["/", { kind: "page", file: "index.html" }],
+  ["/page.css", { kind: "page", file: "page.css" }],
+  ["/page.js", { kind: "page", file: "page.js" }],
+  ["/status.json", { kind: "status" }],
   ["/livez", { kind: "live" }],
   ["/readyz", { kind: "ready" }],
   ["/metrics", { kind: "metrics" }],

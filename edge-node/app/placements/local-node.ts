@@ -28,19 +28,21 @@ export function localNode(
     isConnected: () => agent.isConnected,
     isRemoved: () => agent.isRemoved,
     isDraining: () => agent.isStopping,
-    placements: () => agent.placements().map(localPlacement),
+    placements: () =>
+      agent.placements().map((each) => localPlacement(each, agent.stateAgeMs(each.spec.placementId))),
     declaredSignature: (artifact) =>
       // A missing or damaged manifest is repaired by a transfer; here the signature is then unknown.
       disk.manifest(artifact).catch(() => undefined),
+    status: () => agent.status(),
     load: () => serving.load(),
     infer: (request) => serving.infer(request),
   };
 }
 
-function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementView {
+function localPlacement(placement: LocalPlacement<ModelHost>, stateAgeMs: number): LocalPlacementView {
   const { spec, announcedState: state, host } = placement;
   const { placementId, deployment, model, version, artifact, want, limits } = spec;
-  const { code, detail } = placement.report();
+  const { code, detail, done, total } = placement.report();
   return {
     placementId,
     deployment,
@@ -56,6 +58,8 @@ function localPlacement(placement: LocalPlacement<ModelHost>): LocalPlacementVie
     artifact,
     host: host?.sharedHost,
     detail: code === undefined ? detail : [code, detail].filter((word) => word !== undefined).join(": "),
+    stateAgeMs,
+    progress: done === undefined || total === undefined ? undefined : { done, total },
     signature: host && { inputs: host.inputs, outputs: host.outputs },
   };
 }

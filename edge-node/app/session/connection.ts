@@ -37,11 +37,16 @@ export class Connection {
   readonly #closing = new Set<Promise<void>>();
   /** The outage that was logged: one line for each change, not for each attempt. */
   #complaint: string | undefined;
+  #isUp = false;
+  /** When the session began that is open, or the last one ended. */
+  #changedAt: number;
+  #lastFault: string | undefined;
   /** The last capabilities that differed from those before them. */
   #changed: Capabilities | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#changedAt = parts.clock.now();
     this.#reconnect = new Reconnect(parts.random);
   }
 
@@ -65,6 +70,11 @@ export class Connection {
   /** Whether the control plane has said that this identity is void. */
   get isRemoved(): boolean {
     return this.#isRemoved;
+  }
+
+  /** How long there is a session, or none, in ms, and why the last one ended or could not begin. */
+  get link(): { readonly ageMs: number; readonly lastFault: string | undefined } {
+    return { ageMs: this.#parts.clock.now() - this.#changedAt, lastFault: this.#lastFault };
   }
 
   /** A placement became ready, or ceased to be. */
@@ -106,6 +116,7 @@ export class Connection {
         ? error.closed
         : { code: CLOSE.FAULT as number, reason: messageOf(error), retryAfterMs: 0 };
       if (!signal.aborted) this.#complain(closed);
+      this.#become({ isUp: false });
       this.#parts.keyRotation?.refused(closed.code);
       return closed;
     }
@@ -116,6 +127,7 @@ export class Connection {
       return "take over";
     }
     this.#complain(end.closed);
+    this.#become({ isUp: false });
     await this.#leave(end.closed.reason);
     return end.closed;
   }
@@ -158,6 +170,7 @@ export class Connection {
     deliver = (message) => session.onMessage(message);
     for (const message of early) session.onMessage(message);
     this.#complaint = undefined;
+    this.#become({ isUp: true });
     logger.info({ epoch, replica }, "connected to the control plane");
     return session;
   }
@@ -184,8 +197,16 @@ export class Connection {
     cancel();
   }
 
+  /** A session that takes over from another changes nothing. */
+  #become({ isUp }: { readonly isUp: boolean }): void {
+    if (isUp === this.#isUp) return;
+    this.#isUp = isUp;
+    this.#changedAt = this.#parts.clock.now();
+  }
+
   #complain({ code, reason }: ChannelClosed): void {
     const complaint = `${code} ${reason}`;
+    this.#lastFault = complaint;
     if (complaint === this.#complaint) return;
     this.#complaint = complaint;
     this.#parts.logger.warn({ code, reason }, "not connected to the control plane; dialling again, serving on");

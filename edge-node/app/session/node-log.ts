@@ -1,4 +1,5 @@
 import type { Clock } from "../../../shared/base/clock.ts";
+import type { NodeLogLine } from "../../ports/serving.ts";
 import type { NodeMessage, Unsent } from "../../../shared/protocol/messages.ts";
 
 type Level = "info" | "warn" | "error";
@@ -14,6 +15,8 @@ interface Line {
 /** Lines kept while nobody listens. */
 const MAX_LINES = 128;
 const LINES_PER_MESSAGE = 32;
+/** Lines that stay for the node's own page when they were sent. */
+const RECENT_LINES = 50;
 /** Lines of one burst travel together. */
 const GATHER_MS = 250;
 
@@ -24,6 +27,7 @@ const GATHER_MS = 250;
 export class NodeLog {
   readonly #clock: Clock;
   readonly #lines: Line[] = [];
+  readonly #recent: Line[] = [];
   #dropped = 0;
   #seq = 0;
   #send: ((message: Unsent<NodeMessage>) => unknown) | undefined;
@@ -36,11 +40,24 @@ export class NodeLog {
   add(level: Level, msg: string, reason?: string): void {
     const line = { level, at: this.#clock.now(), msg: msg.slice(0, 500) };
     this.#lines.push(reason === undefined ? line : { ...line, reason });
+    this.#recent.push(line);
+    if (this.#recent.length > RECENT_LINES) this.#recent.shift();
     if (this.#lines.length > MAX_LINES) {
       this.#lines.shift();
       this.#dropped += 1;
     }
     this.#flushSoon();
+  }
+
+  /** The newest lines, sent or not, oldest first. */
+  recent(): readonly NodeLogLine[] {
+    const now = this.#clock.now();
+    return this.#recent.map(({ level, at, msg }) => ({ level, ageMs: now - at, msg }));
+  }
+
+  /** Lines that wait for a session. */
+  get unsent(): number {
+    return this.#lines.length;
   }
 
   /** Lines go to `send` until `disconnect`. */

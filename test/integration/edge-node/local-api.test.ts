@@ -110,9 +110,12 @@ describe("a node's own API", () => {
       503,
       expect.stringContaining("was removed from its control plane"),
     ]);
-    expect((await call("/")).bytes.toString("utf8")).toContain(
-      "run `skerry join` with a new token and the same folder",
-    );
+    expect((await call("/status.json")).json).toMatchObject({
+      link: {
+        state: "removed",
+        lastFault: expect.stringContaining("run `skerry join` with a new token and the same folder"),
+      },
+    });
   });
 
   it("keeps an idle connection for longer than the proxies in front do", async () => {
@@ -120,14 +123,60 @@ describe("a node's own API", () => {
     expect(headers["keep-alive"]).toBe("timeout=75");
   });
 
-  it("shows a technician a page without a script, and trusts no name", async () => {
-    rig.facts.placements = [aPlacement("same", rig.identity, { deployment: "<script>alert(1)</script>" })];
+  it("says what runs, since when, what waits and what went wrong, from memory", async () => {
+    await infer(pair);
     rig.facts.connected = false;
-    const { headers, bytes } = await call("/");
-    const page = bytes.toString("utf8");
-    expect(headers["content-type"]).toBe("text/html; charset=utf-8");
-    expect(page).toContain("the control plane is away; this node serves on");
-    expect(page).not.toContain("<script>");
+    rig.facts.placements = [
+      aPlacement("same", rig.identity, { stateAgeMs: 60_000 }),
+      aPlacement("coming", rig.identity, { state: "downloading", progress: { done: 30, total: 100 }, stateAgeMs: 5 }),
+    ];
+    rig.facts.status = {
+      startedAgeMs: 90_000,
+      link: { ageMs: 4_000, lastFault: "1006 the connection broke" },
+      log: [
+        { level: "info", ageMs: 9_000, msg: "a host was replaced" },
+        { level: "warn", ageMs: 8_000, msg: "a host ended" },
+        { level: "error", ageMs: 7_000, msg: "a transfer failed" },
+      ],
+      unsentLines: 3,
+    };
+    expect((await call("/status.json")).json).toEqual({
+      name: "dock-7",
+      kind: "edge",
+      version: "1.2.3",
+      startedAgeMs: 90_000,
+      isDraining: false,
+      link: { state: "away", ageMs: 4_000, rttMs: null, lastFault: "1006 the connection broke" },
+      placements: [
+        expect.objectContaining({
+          model: "same",
+          state: "ready",
+          stateAgeMs: 60_000,
+          progress: null,
+          load: expect.objectContaining({ done: 1, failed: 0, inFlight: 0 }),
+        }),
+        expect.objectContaining({ model: "coming", progress: { done: 30, total: 100 }, load: null }),
+      ],
+      waiting: { requests: 0, downloads: 1, logLines: 3 },
+      errors: [
+        { level: "error", ageMs: 7_000, msg: "a transfer failed" },
+        { level: "warn", ageMs: 8_000, msg: "a host ended" },
+      ],
+    });
+  });
+
+  it("has a page that asks this node alone, and says nothing of it by itself", async () => {
+    const files = await Promise.all(["/", "/page.css", "/page.js"].map((file) => call(file)));
+    expect(files.map(({ status, headers }) => [status, headers["content-type"]])).toEqual([
+      [200, "text/html; charset=utf-8"],
+      [200, "text/css; charset=utf-8"],
+      [200, "text/javascript; charset=utf-8"],
+    ]);
+    for (const { headers, bytes } of files) {
+      expect(headers["content-security-policy"]).toContain("default-src 'none'; script-src 'self'");
+      expect(headers["content-security-policy"]).not.toContain("unsafe");
+      expect(bytes.toString()).not.toMatch(/https?:|dock-7/);
+    }
   });
 });
 
@@ -150,8 +199,8 @@ describe("a node's API with keys", () => {
     expect((await withKey("first")).status).toBe(200);
     expect((await call("/v2/models")).status).toBe(401);
     expect((await call("/metrics")).status).toBe(401);
-    expect((await call("/")).status).toBe(401);
-    for (const probe of ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/v2"])
+    expect((await call("/status.json")).status).toBe(401);
+    for (const probe of ["/", "/page.css", "/page.js", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/v2"])
       expect((await call(probe)).status).toBe(200);
   });
 

@@ -8,7 +8,7 @@ import type { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.t
 import { NodeMetrics } from "../../../../edge-node/adapters/http/metrics.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
-import type { LocalNode, LocalPlacementView, ModelSignature } from "../../../../edge-node/ports/serving.ts";
+import type { LocalNode, LocalPlacementView, LocalStatus, ModelSignature } from "../../../../edge-node/ports/serving.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { ByteBudget } from "../../../../shared/inference/http/byte-budget.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";
@@ -39,6 +39,8 @@ export const aPlacement = (
   isStandby: false,
   artifact: `sha256:${name}`,
   detail: undefined,
+  stateAgeMs: 0,
+  progress: undefined,
   signature: { inputs: host.inputs, outputs: host.outputs },
   ...over,
 });
@@ -50,6 +52,7 @@ export interface Facts {
   draining: boolean;
   readyWhen: "all" | "any";
   placements: LocalPlacementView[];
+  status: LocalStatus;
   /** What the manifests on the disk say, by artifact. */
   declared: Record<string, ModelSignature>;
 }
@@ -109,6 +112,7 @@ export class LocalApiRig {
       readyWhen: "all",
       placements: [aPlacement("same", this.identity), aPlacement("loop", this.loop)],
       declared: {},
+      status: { startedAgeMs: 0, link: { ageMs: 0, lastFault: undefined }, log: [], unsentLines: 0 },
       ...over,
     };
     this.worker = new InferenceWorker({ clock: systemClock, nodeName: "dock-7", nodeKind: this.facts.kind });
@@ -123,6 +127,7 @@ export class LocalApiRig {
       isDraining: () => this.facts.draining,
       placements: () => this.facts.placements,
       declaredSignature: async (artifact) => this.facts.declared[artifact],
+      status: () => this.facts.status,
       load: () => this.worker.load(),
       infer: (request) => this.worker.infer(request),
     };

@@ -3,7 +3,9 @@ import { methodsOf, routeOf } from "../../../../../edge-node/adapters/http/route
 
 describe("the node's routes", () => {
   it.each<[string, unknown]>([
-    ["/", { kind: "status" }],
+    ["/", { kind: "page", file: "index.html" }],
+    ["/page.js", { kind: "page", file: "page.js" }],
+    ["/status.json", { kind: "status" }],
     ["/livez", { kind: "live" }],
     ["/v2", { kind: "server-metadata" }],
     ["/v2/models/digits", { kind: "model-metadata", target: { model: "digits", version: undefined } }],
