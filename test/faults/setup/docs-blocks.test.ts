@@ -189,6 +189,16 @@ describe("the commands of the pages", () => {
     expect(await run("skerry nodes ls -o name")).not.toContain("edge-c");
   });
 
+  it("docs/traffic.md: load, traffic and faults", async () => {
+    const [looks = "", traffic = ""] = await blocksOf("docs/traffic.md", ["sh"]);
+    const [top = "", bench = "", logs = "", doctor = ""] = looks.trim().split("\n");
+    expect(await run(top)).toMatch(/^digits +1\/1 /m);
+    expect(await run(bench)).toMatch(/Answered +100 of 100 in/);
+    await run(logs);
+    expect(await run(doctor)).toContain("0 faults");
+    expect(JSON.parse(await run(traffic)).total.requests).toBeGreaterThan(100);
+  }, 120_000);
+
   it("docs/batching.md: limits that a deployment takes", async () => {
     const [block = ""] = await blocksOf("docs/batching.md");
     await writeFile(path.join(directory, "limits.yaml"), `name: tuned\nmodel: digits\nversion: 1\n${block}`);
