@@ -69,7 +69,9 @@ export const wholeNumber =
     const value = Number(text);
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min || value > max)
       throw new InvalidArgumentError(
-        max === Number.MAX_SAFE_INTEGER ? `Give a whole number from ${min} up.` : `Give a whole number from ${min} to ${max}.`,
+        max === Number.MAX_SAFE_INTEGER
+          ? `Give a whole number from ${min} up.`
+          : `Give a whole number from ${min} to ${max}.`,
       );
     return value;
   };
@@ -89,4 +91,7 @@ export const collected = (text: string, before: readonly string[] = []): readonl
 
 /** `-w` of the lists that can be followed. */
 export const watchOption = (): Option =>
-  new Option("-w, --watch", "follow it until Ctrl-C: on a terminal a table that redraws itself, otherwise a line for each change").conflicts("limit");
+  new Option(
+    "-w, --watch",
+    "follow it until Ctrl-C: on a terminal a table that redraws itself, otherwise a line for each change",
+  ).conflicts("limit");

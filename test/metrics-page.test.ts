@@ -70,6 +70,7 @@ describe("docs/metrics.md", () => {
       isDraining: () => false,
       placements: () => [],
       declaredSignature: async () => undefined,
+      status: () => ({ startedAgeMs: 0, link: { ageMs: 0, lastFault: undefined }, log: [], unsentLines: 0 }),
       load: () => ({ rif: 0, placements: [] }),
       infer: () => Promise.reject(new Error("not asked")),
     });

@@ -85,7 +85,8 @@ export async function bench(run: CommandContext, name: string, options: BenchOpt
 async function warnOfOthers(run: CommandContext, api: ApiClient, { name, spec }: Deployment): Promise<void> {
   const { items } = await readList(api, "/api/v1/deployments", deployment, { selector: `model=${spec.model}` });
   const others = items.filter((each) => each.name !== name).map((each) => each.name);
-  if (others.length > 0) run.output.warn(`${spec.model} is deployed by ${others.join(", ")} too, which may answer as well`);
+  if (others.length > 0)
+    run.output.warn(`${spec.model} is deployed by ${others.join(", ")} too, which may answer as well`);
 }
 
 async function warmUp(ask: Ask, name: string): Promise<void> {
@@ -212,7 +213,8 @@ async function print(run: CommandContext, of: Deployment, summary: LoadSummary):
 const latencyText = ({ p50Ms, p90Ms, p95Ms, p99Ms, maxMs }: Percentiles): string =>
   `p50 ${ms(p50Ms)}, p90 ${ms(p90Ms)}, p95 ${ms(p95Ms)}, p99 ${ms(p99Ms)}, longest ${ms(maxMs)}`;
 const perS = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} a second`;
-const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
+const ms = (value: number): string =>
+  `${value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
 
 function durationOf(option: string, text: string): number {
   const found = parseDuration(text);

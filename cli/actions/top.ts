@@ -49,7 +49,9 @@ async function picture(
   const parts: string[] = [];
   if (what !== "nodes") {
     const { items } = await readList(api, "/api/v1/deployments", deployment);
-    parts.push(cut(run, deploymentLoads(items, measured), { columns: DEPLOYMENTS, limit, none: "Nothing is deployed." }));
+    parts.push(
+      cut(run, deploymentLoads(items, measured), { columns: DEPLOYMENTS, limit, none: "Nothing is deployed." }),
+    );
   }
   if (what !== "deployments") {
     const { items } = await readList(api, "/api/v1/nodes", node);
@@ -105,7 +107,11 @@ const DEPLOYMENTS: readonly Column<DeploymentLoad>[] = [
 const NODES: readonly Column<NodeLoad>[] = [
   { header: "NODE", value: ({ name }) => name },
   { header: "STATE", value: ({ node: of }, paint) => nodeStateText(of, paint) },
-  { header: "CPU", value: ({ node: of }) => (of.load === null ? "" : `${Math.round(of.load.cpuPct)} %`), align: "right" },
+  {
+    header: "CPU",
+    value: ({ node: of }) => (of.load === null ? "" : `${Math.round(of.load.cpuPct)} %`),
+    align: "right",
+  },
   {
     header: "MEM FREE",
     value: ({ node: of }) => (of.load === null ? "" : `${Math.round(of.load.memFreeMiB)} MiB`),

@@ -19,7 +19,12 @@ export function madeUpRequest(inputs: readonly TensorSpec[]): object {
             what: `the input "${spec.name}" has ${elements} elements, which is too much to make up`,
             fix: "give a request with --file",
           });
-        return { name: spec.name, datatype: spec.datatype, shape, data: Array.from({ length: elements }, elementsOf(spec)) };
+        return {
+          name: spec.name,
+          datatype: spec.datatype,
+          shape,
+          data: Array.from({ length: elements }, elementsOf(spec)),
+        };
       }),
   };
 }

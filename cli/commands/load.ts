@@ -23,12 +23,15 @@ export function registerLoad(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("bench")
-      .description("send load to a deployment: percentiles, goodput, and where it was served; exit code 2 when one failed")
+      .description(
+        "send load to a deployment: percentiles, goodput, and where it was served; exit code 2 when one failed",
+      )
       .argument("<deployment>", "name of the deployment")
       .addOption(
-        new Option("--callers <count>", "callers that each wait for their answer before they ask again (default: 4)").argParser(
-          wholeNumber(1, 1_024),
-        ),
+        new Option(
+          "--callers <count>",
+          "callers that each wait for their answer before they ask again (default: 4)",
+        ).argParser(wholeNumber(1, 1_024)),
       )
       .option("--rate <count>", "requests a second, whether or not earlier ones are answered", wholeNumber(1, 10_000))
       .option("--duration <time>", "how long, at most 10m", "10s")

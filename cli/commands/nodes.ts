@@ -123,7 +123,9 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("logs")
-      .description("what a node reported, with what the control plane saw of it: crashes, restarts, refusals, lost links")
+      .description(
+        "what a node reported, with what the control plane saw of it: crashes, restarts, refusals, lost links",
+      )
       .argument("<node>", "name of the node")
       .option("-f, --follow", "go on and print lines as they come")
       .option("--warnings", "only warnings")

@@ -8,7 +8,9 @@ export function registerTools(program: Command, shell: CommandRunner): void {
   withExamples(
     program
       .command("completion")
-      .description("print a script that completes commands, options and the names of nodes, models, deployments, pools and contexts")
+      .description(
+        "print a script that completes commands, options and the names of nodes, models, deployments, pools and contexts",
+      )
       .addArgument(new Argument("<shell>", "which shell").choices(["bash", "zsh", "fish"]))
       .action((name: "bash" | "zsh" | "fish", _options: object, command: Command) =>
         shell.run(command, async (run) => {

@@ -33,7 +33,10 @@ export function placesOf(command: Command, path = ""): readonly Place[] {
     names: argument && kindOfArgument(argument, path),
     options: [...options.flatMap(({ long }) => long ?? []), "--help"],
   };
-  return [place, ...children.flatMap((child) => placesOf(child, path === "" ? child.name() : `${path} ${child.name()}`))];
+  return [
+    place,
+    ...children.flatMap((child) => placesOf(child, path === "" ? child.name() : `${path} ${child.name()}`)),
+  ];
 }
 
 /** Every option with a value, once. */

@@ -79,7 +79,8 @@ function examineAnswer({ body, headers }: ApiResponse): readonly Finding[] {
   const serverTime = Date.parse(headers.get("date") ?? "");
   if (Number.isNaN(serverTime)) return findings;
   const skewMs = Math.abs(Date.now() - serverTime);
-  if (skewMs <= CLOCK_SKEW_MS) return [...findings, good("client", "clocks", "this machine's agrees with the server's")];
+  if (skewMs <= CLOCK_SKEW_MS)
+    return [...findings, good("client", "clocks", "this machine's agrees with the server's")];
   return [
     ...findings,
     {

@@ -35,11 +35,10 @@ export async function examineEdge(run: CommandContext): Promise<readonly Finding
 async function examineConfinement(): Promise<readonly Finding[]> {
   const { stdout } = await promisify(execFile)(process.execPath, [CONFINEMENT_REPORT], { timeout: 30_000 });
   const { measures } = report.parse(JSON.parse(stdout));
-  return measures.map(
-    ({ what, isActive, how }): Finding =>
-      isActive
-        ? good("edge", `model hosts: ${what}`, how)
-        : { about: "edge", level: "warning", what: `model hosts: ${what}`, how, fix: FIXES[what] ?? INSTALL },
+  return measures.map(({ what, isActive, how }): Finding =>
+    isActive
+      ? good("edge", `model hosts: ${what}`, how)
+      : { about: "edge", level: "warning", what: `model hosts: ${what}`, how, fix: FIXES[what] ?? INSTALL },
   );
 }
 
@@ -49,7 +48,13 @@ async function examineDisk(folder: string): Promise<readonly Finding[]> {
   const free = `${formatBytes(bavail * bsize)} of ${formatBytes(blocks * bsize)} free under ${folder}`;
   if (bavail >= blocks * FREE_SHARE) return [good("edge", what, free)];
   return [
-    { about: "edge", level: "bad", what, how: free, fix: "free space: a node takes no model while less than 5 % is free" },
+    {
+      about: "edge",
+      level: "bad",
+      what,
+      how: free,
+      fix: "free space: a node takes no model while less than 5 % is free",
+    },
   ];
 }
 

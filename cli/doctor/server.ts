@@ -54,7 +54,13 @@ async function ready(api: ApiClient, purpose: string, name: string): Promise<rea
   const { ready: isReady, reasons } = readiness.parse(await response.json());
   return isReady
     ? [good("server", what, "yes")]
-    : [bad(what, `no: ${reasons.join("; ")}`, "look into the log of the control plane, and whether PostgreSQL answers")];
+    : [
+        bad(
+          what,
+          `no: ${reasons.join("; ")}`,
+          "look into the log of the control plane, and whether PostgreSQL answers",
+        ),
+      ];
 }
 
 function examineNodes(nodes: readonly Node[]): readonly Finding[] {
@@ -64,7 +70,9 @@ function examineNodes(nodes: readonly Node[]): readonly Finding[] {
   const isNew = ({ createdAt }: Node): boolean => Date.now() - Date.parse(createdAt) < JOIN_MS;
   const never = nodes.filter((of) => of.state === "pending" && !isNew(of));
   const older = nodes.filter(({ agentVersion }) => agentVersion !== null && agentVersion !== VERSION);
-  const full = nodes.filter(({ load, capabilities }) => (load?.diskFreeMiB ?? Infinity) < (capabilities?.diskMiB ?? 0) * FREE_SHARE);
+  const full = nodes.filter(
+    ({ load, capabilities }) => (load?.diskFreeMiB ?? Infinity) < (capabilities?.diskMiB ?? 0) * FREE_SHARE,
+  );
   const quarantined = nodes.filter(({ quarantine }) => quarantine !== null);
   const aside = nodes.filter(({ cordoned, draining }) => cordoned || draining);
   const since = ({ name, state, lastSeenAgeMs }: Node): string =>
@@ -79,9 +87,14 @@ function examineNodes(nodes: readonly Node[]): readonly Finding[] {
             "check their power and network; on the machine `skerry doctor edge` says more",
           ),
         ]),
-    ...each(never, "nodes that never connected", ({ name, createdAt }) => `${name} (joined ${formatSince(createdAt, Date.now())} ago)`, {
-      fix: "start them with `skerry join`, or remove them with `skerry nodes rm`",
-    }),
+    ...each(
+      never,
+      "nodes that never connected",
+      ({ name, createdAt }) => `${name} (joined ${formatSince(createdAt, Date.now())} ago)`,
+      {
+        fix: "start them with `skerry join`, or remove them with `skerry nodes rm`",
+      },
+    ),
     ...each(quarantined, "nodes in quarantine", ({ name }) => name, {
       fix: "their connections broke again and again: check the network; they return by themselves",
     }),
@@ -91,9 +104,14 @@ function examineNodes(nodes: readonly Node[]): readonly Finding[] {
     ...each(older, "agents of another version", ({ name, agentVersion }) => `${name} (${agentVersion})`, {
       fix: `install ${VERSION} there when it suits`,
     }),
-    ...each(aside, "nodes that get nothing new", ({ name, draining }) => `${name} (${draining ? "draining" : "cordoned"})`, {
-      fix: "`skerry nodes uncordon NODE` when their maintenance is over",
-    }),
+    ...each(
+      aside,
+      "nodes that get nothing new",
+      ({ name, draining }) => `${name} (${draining ? "draining" : "cordoned"})`,
+      {
+        fix: "`skerry nodes uncordon NODE` when their maintenance is over",
+      },
+    ),
   ];
 }
 
@@ -106,12 +124,16 @@ function examineDeployments(deployments: readonly Deployment[]): readonly Findin
       return [bad(`deployment ${of.name}`, list(of.status.unplaced), `\`skerry explain ${of.name}\``)];
     const stalled = conditionOf(of, "Stalled");
     if (stalled?.status === "True")
-      return [bad(`deployment ${of.name}`, `${stalled.reason}: ${stalled.message}`, `\`skerry deployments get ${of.name}\``)];
+      return [
+        bad(`deployment ${of.name}`, `${stalled.reason}: ${stalled.message}`, `\`skerry deployments get ${of.name}\``),
+      ];
     if (condition?.status === "True" || of.spec.paused === true) return [];
     const how = condition === undefined ? "was not looked at yet" : `${condition.reason}: ${condition.message}`;
     return [warning(`deployment ${of.name}`, how, `\`skerry deployments get ${of.name} --wait\``)];
   });
-  return faults.length > 0 ? faults : [good("server", "deployments", `${count(deployments.length, "deployment")}, all ready`)];
+  return faults.length > 0
+    ? faults
+    : [good("server", "deployments", `${count(deployments.length, "deployment")}, all ready`)];
 }
 
 function each(

@@ -15,7 +15,10 @@ export interface NodeLoad {
 }
 
 /** Every deployment, the busiest first; requests for which no deployment is known are a row of their own. */
-export function deploymentLoads(deployments: readonly Deployment[], { deployments: measured }: Traffic): DeploymentLoad[] {
+export function deploymentLoads(
+  deployments: readonly Deployment[],
+  { deployments: measured }: Traffic,
+): DeploymentLoad[] {
   const byName = new Map(measured.map((each) => [each.deployment ?? `– (${each.model})`, each]));
   const declared = new Map(deployments.map((each) => [each.name, each]));
   const names = new Set([...declared.keys(), ...byName.keys()]);

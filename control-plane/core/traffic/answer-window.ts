@@ -31,15 +31,19 @@ export class AnswerWindow {
   readonly #bornAt: number;
   /** Number of the slot that answers go into now, counted from the clock's zero. */
   #newest: number;
+  /** The slot of the last answer. */
+  #lastUsed: number;
 
   constructor(now: number) {
     this.#bornAt = now;
     this.#newest = slotOf(now);
+    this.#lastUsed = this.#newest;
   }
 
   /** A request ended. `ms`: how long its answer took; undefined: there was none. */
   ended(now: number, { ms, isError }: { readonly ms: number | undefined; readonly isError: boolean }): void {
     const slot = this.#slotAt(now);
+    this.#lastUsed = this.#newest;
     add(this.#requests, slot, 1);
     if (isError) add(this.#errors, slot, 1);
     if (ms !== undefined) add(this.#latencies, slot * STEPS + stepOf(ms), 1);
@@ -47,11 +51,12 @@ export class AnswerWindow {
 
   wrote(now: number, tokens: number): void {
     add(this.#tokens, this.#slotAt(now), tokens);
+    this.#lastUsed = this.#newest;
   }
 
   /** Whether nothing is left in the window. */
   isIdle(now: number): boolean {
-    return slotOf(now) - this.#newest >= SLOTS;
+    return slotOf(now) - this.#lastUsed >= SLOTS;
   }
 
   /** Figures of several windows as if they were one, at `now`. */

@@ -28,8 +28,7 @@ export function localNode(
     isConnected: () => agent.isConnected,
     isRemoved: () => agent.isRemoved,
     isDraining: () => agent.isStopping,
-    placements: () =>
-      agent.placements().map((each) => localPlacement(each, agent.stateAgeMs(each.spec.placementId))),
+    placements: () => agent.placements().map((each) => localPlacement(each, agent.stateAgeMs(each.spec.placementId))),
     declaredSignature: (artifact) =>
       // A missing or damaged manifest is repaired by a transfer; here the signature is then unknown.
       disk.manifest(artifact).catch(() => undefined),

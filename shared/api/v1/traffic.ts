@@ -19,7 +19,10 @@ export const trafficFigures = z
   .meta({ id: "TrafficFigures" });
 export type TrafficFigures = z.infer<typeof trafficFigures>;
 
-const deployment = z.string().nullable().describe("Null: no replica was asked, and no deployment is named like the model.");
+const deployment = z
+  .string()
+  .nullable()
+  .describe("Null: no replica was asked, and no deployment is named like the model.");
 const node = z.string().nullable().describe("Null: no node was asked.");
 
 export const traffic = z

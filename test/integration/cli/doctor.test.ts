@@ -22,7 +22,14 @@ beforeEach(async () => {
     XDG_STATE_HOME: join(folder, "state"),
   };
   api.on("GET /v2", { name: "skerry", version: VERSION, extensions: [] });
-  api.on("GET /api/v1/whoami", { keyId: "k", name: "ops", role: "admin", models: [], deployments: [], expiresAt: null });
+  api.on("GET /api/v1/whoami", {
+    keyId: "k",
+    name: "ops",
+    role: "admin",
+    models: [],
+    deployments: [],
+    expiresAt: null,
+  });
   api.on("GET /readyz", { ready: true, reasons: [] });
   api.on("GET /api/v1/nodes", listOf(nodeNamed("edge-a", { agentVersion: VERSION })));
   api.on("GET /api/v1/deployments", listOf(deploymentNamed("digits", true)));
@@ -61,7 +68,17 @@ describe("skerry doctor", () => {
 
   it("finds nodes and deployments that are not well, each with its fix", async () => {
     const load = { cpuPct: 0, memFreeMiB: 0, diskFreeMiB: 10, rttMs: 1, rif: 0, pushBytesPerMs: null, ageMs: 0 };
-    const capabilities = { arch: "x", os: "x", cpus: 1, memMiB: 1, diskMiB: 1_000, runtime: "x", maxOpset: 1, maxIrVersion: 1, providers: [] };
+    const capabilities = {
+      arch: "x",
+      os: "x",
+      cpus: 1,
+      memMiB: 1,
+      diskMiB: 1_000,
+      runtime: "x",
+      maxOpset: 1,
+      maxIrVersion: 1,
+      providers: [],
+    };
     api.on(
       "GET /api/v1/nodes",
       listOf(

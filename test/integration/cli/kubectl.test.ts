@@ -47,7 +47,17 @@ async function plugin(script: string, ...args: readonly string[]) {
 describe("kubectl skerry", () => {
   it("speaks to the control plane of the cluster with its key, and ends what it started", async () => {
     const forward = `echo "Forwarding from 127.0.0.1:${port} -> 7070"; echo $$ > "${folder}/pid"; exec sleep 60`;
-    const { exitCode, stdout, asked } = await plugin(forward, "-n", "edge", "--kube-context", "prod", "nodes", "ls", "-o", "name");
+    const { exitCode, stdout, asked } = await plugin(
+      forward,
+      "-n",
+      "edge",
+      "--kube-context",
+      "prod",
+      "nodes",
+      "ls",
+      "-o",
+      "name",
+    );
     expect([exitCode, stdout]).toEqual([0, "pod-1\n"]);
     expect(api.asked[0]?.headers.authorization).toBe("Bearer sk_of_the_cluster");
     expect(asked).toEqual([

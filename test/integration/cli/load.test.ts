@@ -30,7 +30,10 @@ describe("skerry top", () => {
     api.on("GET /api/v1/traffic", traffic);
     api.on(
       "GET /api/v1/deployments",
-      listOf(deploymentNamed("quiet", false), { ...digits, spec: { ...digits.spec, slo: { p95Ms: 50, hedge: false } } }),
+      listOf(deploymentNamed("quiet", false), {
+        ...digits,
+        spec: { ...digits.spec, slo: { p95Ms: 50, hedge: false } },
+      }),
     );
     api.on("GET /api/v1/nodes", listOf(nodeNamed("edge-a"), nodeNamed("edge-b", { load })));
   });
@@ -68,9 +71,14 @@ describe("skerry top", () => {
   it("redraws on a terminal until it is interrupted", async () => {
     const signals = new EventEmitter();
     const onOutput = (): void => void signals.emit("SIGINT");
-    const { exitCode, stdout } = await runCli(["top"], { env, signals, onOutput, terminal: { columns: 60, rows: 8 } });
+    const { exitCode, stdout } = await runCli(["top", "--no-color"], {
+      env,
+      signals,
+      onOutput,
+      terminal: { columns: 60, rows: 8 },
+    });
     expect(exitCode).toBe(130);
-    const lines = stdout.replace(/^\r\u001b\[J/, "").split("\n");
+    const lines = stdout.replace("\r\u001b[J", "").split("\n");
     expect(lines).toHaveLength(8);
     expect(lines.every((line) => line.length < 60)).toBe(true);
     expect(lines.at(-2)).toMatch(/^… \d+ more lines$/);
@@ -91,7 +99,16 @@ describe("skerry bench", () => {
       answered += 1;
       json(response, 200, { outputs: [] }, { "Skerry-Node": answered % 2 === 0 ? "edge-a" : "edge-b" });
     });
-    const { exitCode, stdout, stderr } = await cli("bench", "digits", "--requests", "40", "--callers", "2", "-o", "json");
+    const { exitCode, stdout, stderr } = await cli(
+      "bench",
+      "digits",
+      "--requests",
+      "40",
+      "--callers",
+      "2",
+      "-o",
+      "json",
+    );
     expect([exitCode, stderr.split("\n")[0]]).toEqual([
       0,
       "2 callers send made-up tensors of one row to digits for at most 10 s.",
@@ -119,7 +136,11 @@ describe("skerry bench", () => {
   });
 
   it("asks a model of text for text, and counts its tokens", async () => {
-    const text = versionOf("digits", { runtime: "gguf", format: "gguf", engine: { kind: "text", model: "m", api: "openai" } as never });
+    const text = versionOf("digits", {
+      runtime: "gguf",
+      format: "gguf",
+      engine: { kind: "text", model: "m", api: "openai" } as never,
+    });
     api.on("GET /api/v1/models/digits/versions/1", text);
     api.on("POST /v1/chat/completions", { usage: { completion_tokens: 7 } });
     const { exitCode, stdout } = await cli("bench", "digits", "--requests", "3", "--prompt", "Hello", "-o", "json");

@@ -118,6 +118,8 @@ describe("the script for bash", () => {
 
   it("asks the server that the line names", async () => {
     await tab("skerry --server http://x --context prod nodes get ");
-    expect(await readFile(join(folder, "skerry.log"), "utf8")).toBe("complete nodes --server http://x --context prod\n");
+    expect(await readFile(join(folder, "skerry.log"), "utf8")).toBe(
+      "complete nodes --server http://x --context prod\n",
+    );
   });
 });

@@ -171,7 +171,14 @@ describe("skerry logs", () => {
     api.on("GET /api/v1/nodes/edge-a", nodeNamed("edge-a"));
     api.on("GET /api/v1/events", (asked: Asked, response: ServerResponse) => {
       if (asked.headers.accept?.includes("event-stream") !== true)
-        return json(response, 200, listOf(line("2", "Warning", "NodeLog", "the host of digits:1 crashed"), line("1", "Normal", "NodeReady", "edge-a is ready")));
+        return json(
+          response,
+          200,
+          listOf(
+            line("2", "Warning", "NodeLog", "the host of digits:1 crashed"),
+            line("1", "Normal", "NodeReady", "edge-a is ready"),
+          ),
+        );
       response.writeHead(200, { "Content-Type": "text/event-stream" });
       response.write(`id: 3\ndata: ${JSON.stringify(line("3", "Normal", "NodeLog", "it runs again"))}\n\n`);
     });

@@ -200,7 +200,16 @@ describe("a node's API with keys", () => {
     expect((await call("/v2/models")).status).toBe(401);
     expect((await call("/metrics")).status).toBe(401);
     expect((await call("/status.json")).status).toBe(401);
-    for (const probe of ["/", "/page.css", "/page.js", "/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/v2"])
+    for (const probe of [
+      "/",
+      "/page.css",
+      "/page.js",
+      "/livez",
+      "/readyz",
+      "/v2/health/live",
+      "/v2/health/ready",
+      "/v2",
+    ])
       expect((await call(probe)).status).toBe(200);
   });
 

@@ -12,7 +12,8 @@ export function trafficRoutes({ traffic: meter }: TrafficParts): Route[] {
     defineRoute({
       method: "GET",
       path: "/api/v1/traffic",
-      summary: "Rate, errors, latency and tokens of the last minute, by deployment and node, at the replica that answers",
+      summary:
+        "Rate, errors, latency and tokens of the last minute, by deployment and node, at the replica that answers",
       tag: "Operation",
       action: "metrics.read",
       query: z.strictObject({}),

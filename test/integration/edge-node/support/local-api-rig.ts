@@ -8,7 +8,12 @@ import type { LocalKeys } from "../../../../edge-node/adapters/http/local-keys.t
 import { NodeMetrics } from "../../../../edge-node/adapters/http/metrics.ts";
 import { InferenceWorker } from "../../../../edge-node/app/inference/inference-worker.ts";
 import type { ModelHost } from "../../../../edge-node/ports/model-hosts.ts";
-import type { LocalNode, LocalPlacementView, LocalStatus, ModelSignature } from "../../../../edge-node/ports/serving.ts";
+import type {
+  LocalNode,
+  LocalPlacementView,
+  LocalStatus,
+  ModelSignature,
+} from "../../../../edge-node/ports/serving.ts";
 import { systemClock } from "../../../../shared/base/clock.ts";
 import { ByteBudget } from "../../../../shared/inference/http/byte-budget.ts";
 import { InferenceStatistics } from "../../../../shared/inference/statistics.ts";

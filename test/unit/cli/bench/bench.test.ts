@@ -18,14 +18,22 @@ describe("a load", () => {
 
   it("of callers has as many requests under way as there are callers", async () => {
     const clock = new TestClock();
-    const load = applyLoad(answersAfter(clock, 100), { callers: 3, durationMs: 1_000, maxRequests: 1e6 }, { clock, signal });
+    const load = applyLoad(
+      answersAfter(clock, 100),
+      { callers: 3, durationMs: 1_000, maxRequests: 1e6 },
+      { clock, signal },
+    );
     await clock.advance(1_100);
     expect((await load).map(({ ms }) => ms)).toEqual(Array.from({ length: 30 }, () => 100));
   });
 
   it("at a rate does not wait for answers, and counts time from when a request was due", async () => {
     const clock = new TestClock();
-    const load = applyLoad(answersAfter(clock, 500), { rate: 10, durationMs: 1_000, maxRequests: 1e6 }, { clock, signal });
+    const load = applyLoad(
+      answersAfter(clock, 500),
+      { rate: 10, durationMs: 1_000, maxRequests: 1e6 },
+      { clock, signal },
+    );
     await clock.advance(2_000);
     expect((await load).map(({ ms }) => Math.round(ms))).toEqual(Array.from({ length: 10 }, () => 500));
   });
@@ -42,7 +50,11 @@ describe("a load", () => {
 
   it("ends after the requests that were asked for", async () => {
     const clock = new TestClock();
-    const load = applyLoad(answersAfter(clock, 1), { callers: 4, durationMs: 60_000, maxRequests: 10 }, { clock, signal });
+    const load = applyLoad(
+      answersAfter(clock, 1),
+      { callers: 4, durationMs: 60_000, maxRequests: 10 },
+      { clock, signal },
+    );
     await clock.advance(100);
     expect(await load).toHaveLength(10);
   });
@@ -99,6 +111,8 @@ describe("a made-up request", () => {
   });
 
   it("is not made for an input that is too large", () => {
-    expect(() => madeUpRequest([{ name: "x", datatype: "FP32", shape: [1, 5_000_000] }])).toThrow("too much to make up");
+    expect(() => madeUpRequest([{ name: "x", datatype: "FP32", shape: [1, 5_000_000] }])).toThrow(
+      "too much to make up",
+    );
   });
 });

@@ -23,7 +23,7 @@ describe("docs/cli.md", () => {
   });
 
   it("has an example for every command, and each example is understood", () => {
-    for (const command of leaves(program).filter((one) => one.name() !== "docs")) {
+    for (const command of leaves(program).filter((one) => one.name() !== "docs" && one.name() !== "complete")) {
       const examples = examplesFor(command);
       expect([command.name(), examples.length]).not.toEqual([command.name(), 0]);
       for (const example of examples)

@@ -12,12 +12,12 @@ describe("arguments of kubectl skerry", () => {
     });
   });
 
-  it.each([
-    [["-n", "edge", "--kube-context", "prod", "top"]],
-    [["--namespace=edge", "--kube-context=prod", "top"]],
-  ])("take the namespace and the context of the cluster in front: %j", (args) => {
-    expect(parsePluginArguments(args, {})).toMatchObject({ namespace: "edge", kubeContext: "prod", rest: ["top"] });
-  });
+  it.each([[["-n", "edge", "--kube-context", "prod", "top"]], [["--namespace=edge", "--kube-context=prod", "top"]]])(
+    "take the namespace and the context of the cluster in front: %j",
+    (args) => {
+      expect(parsePluginArguments(args, {})).toMatchObject({ namespace: "edge", kubeContext: "prod", rest: ["top"] });
+    },
+  );
 
   it("leave options behind the command to it", () => {
     expect(parsePluginArguments(["infer", "digits", "-n", "x"], {}).rest).toEqual(["infer", "digits", "-n", "x"]);

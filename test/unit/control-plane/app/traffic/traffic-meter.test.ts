@@ -5,11 +5,11 @@ import { aDeployment, aFleet, aNode, aPlacement, aVersion } from "../../../../su
 import { TestClock } from "../../../../support/test-clock.ts";
 
 const edgeA = aNode("edge-a");
-const placement = aPlacement(edgeA);
+const placement = aPlacement(edgeA, { deployment: "digits" });
 const fleet = aFleet({
   nodes: [edgeA],
   versions: [aVersion("digits", 1)],
-  deployments: [aDeployment({ name: placement.deployment, model: "digits", version: 1 })],
+  deployments: [aDeployment({ name: "digits", model: "digits", version: 1 })],
   placements: [placement],
 });
 
@@ -47,9 +47,9 @@ describe("the traffic of the last minute", () => {
     await clock.advance(2_000);
     const { total, deployments, nodes, pairs } = meter.report();
     expect(total).toMatchObject({ requests: 2, ratePerS: 1, errorsPerS: 0.5, tokensPerS: 10 });
-    expect(deployments).toEqual([{ deployment: placement.deployment, model: "digits", ...total }]);
+    expect(deployments).toEqual([{ deployment: "digits", model: "digits", ...total }]);
     expect(nodes).toEqual([{ node: "edge-a", ...total }]);
-    expect(pairs).toEqual([{ deployment: placement.deployment, model: "digits", node: "edge-a", ...total }]);
+    expect(pairs).toEqual([{ deployment: "digits", model: "digits", node: "edge-a", ...total }]);
   });
 
   it("names the deployment of a request that reached no replica, and no node", () => {

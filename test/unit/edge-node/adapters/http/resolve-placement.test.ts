@@ -15,6 +15,8 @@ const placement = (placementId: string, over: Partial<LocalPlacementView> = {}):
   isEdgeOnly: false,
   isStandby: false,
   detail: undefined,
+  stateAgeMs: 0,
+  progress: undefined,
   artifact: "sha256:a",
   signature: undefined,
   ...over,
