@@ -10,7 +10,7 @@ export interface PluginArguments {
   readonly namesServer: boolean;
 }
 
-export const NAMESPACE = "skerry";
+const NAMESPACE = "skerry";
 
 /** Takes `-n`, `--namespace` and `--kube-context` in front of the command out of the arguments. */
 export function parsePluginArguments(args: readonly string[], env: NodeJS.ProcessEnv): PluginArguments {
