@@ -25,6 +25,7 @@ export type Route =
 const FIXED: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/", { kind: "page", file: "index.html" }],
   ["/page.css", { kind: "page", file: "page.css" }],
+  ["/page.svg", { kind: "page", file: "page.svg" }],
   ["/page.js", { kind: "page", file: "page.js" }],
   ["/status.json", { kind: "status" }],
   ["/livez", { kind: "live" }],

@@ -17,7 +17,7 @@ export function statusDocument(node: LocalNode, rttMs: number | undefined): obje
       deployment: each.deployment,
       serves: each.want === "serve",
       state: each.state,
-      stateAgeMs: each.stateAgeMs,
+      stateAgeMs: Math.round(each.stateAgeMs),
       detail: each.detail ?? null,
       progress: each.progress ?? null,
       host: each.host ?? null,
@@ -38,11 +38,11 @@ export function statusDocument(node: LocalNode, rttMs: number | undefined): obje
     name: node.name,
     kind: node.kind,
     version: node.version,
-    startedAgeMs,
+    startedAgeMs: Math.round(startedAgeMs),
     isDraining: node.isDraining(),
     link: {
       state: node.isRemoved() ? "removed" : isConnected ? "connected" : "away",
-      ageMs: link.ageMs,
+      ageMs: Math.round(link.ageMs),
       rttMs: isConnected ? (rttMs ?? null) : null,
       lastFault: node.isRemoved() ? REMOVED : (link.lastFault ?? null),
     },
@@ -52,6 +52,9 @@ export function statusDocument(node: LocalNode, rttMs: number | undefined): obje
       downloads: placements.filter(({ state }) => state === "offered" || state === "downloading").length,
       logLines: unsentLines,
     },
-    errors: log.filter(({ level }) => level !== "info").toReversed(),
+    errors: log
+      .filter(({ level }) => level !== "info")
+      .map((line) => ({ ...line, ageMs: Math.round(line.ageMs) }))
+      .toReversed(),
   };
 }

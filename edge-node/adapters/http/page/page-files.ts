@@ -10,6 +10,7 @@ const POLICY =
 const TYPES = {
   "index.html": "text/html; charset=utf-8",
   "page.css": "text/css; charset=utf-8",
+  "page.svg": "image/svg+xml",
   "page.js": "text/javascript; charset=utf-8",
 } as const;
 export type PageFile = keyof typeof TYPES;
