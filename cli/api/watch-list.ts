@@ -16,6 +16,8 @@ interface WatchedList<Schema extends z.ZodType> {
   readonly path: string;
   readonly schema: Schema;
   readonly selector: string | undefined;
+  /** Only objects in this state, where the list can be asked for it. */
+  readonly state?: string | undefined;
   readonly nameOf: (item: z.infer<Schema>) => string;
   /** What of an item makes a change. */
   readonly lasting: (item: z.infer<Schema>) => unknown;
@@ -30,16 +32,13 @@ interface WatchedList<Schema extends z.ZodType> {
 export async function* watchList<Schema extends z.ZodType>(
   run: CommandContext,
   api: ApiClient,
-  { path, schema, selector, nameOf, lasting, what }: WatchedList<Schema>,
+  { path, schema, selector, state, nameOf, lasting, what }: WatchedList<Schema>,
 ): AsyncGenerator<readonly ItemChange<z.infer<Schema>>[], never> {
   type Change = ItemChange<z.infer<Schema>>;
   let known = new Map<string, Change>();
   /** The whole list, while it arrives. */
   let arriving: Map<string, Change> | undefined;
-  const query = (): { watch: string; labelSelector: string | undefined } => ({
-    watch: "true",
-    labelSelector: selector,
-  });
+  const query = (): Readonly<Record<string, string | undefined>> => ({ watch: "true", labelSelector: selector, state });
   const messages = followStream(run, api, { path, query, what });
   for (;;) {
     const { value: message } = await messages.next();

@@ -1,10 +1,11 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { nodeState } from "../../shared/api/v1/nodes.ts";
 import { withExamples } from "../examples.ts";
-import type { ListOptions } from "../api/lists.ts";
 import { collectPair, watchOption, wholeNumber } from "../globals.ts";
 import type { CommandRunner } from "../shell.ts";
 import type { TopOptions } from "../actions/top.ts";
 import type { LogOptions } from "../actions/nodes/logs.ts";
+import type { NodeListOptions } from "../actions/nodes/nodes.ts";
 import type { TokenOptions } from "../actions/nodes/tokens.ts";
 
 const actions = () => import("../actions/nodes/nodes.ts");
@@ -18,14 +19,16 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
       .command("ls")
       .description("list nodes, how they are and what they hold")
       .option("-l, --selector <labels>", "only nodes with these labels, e.g. gpu=true,site=harbour")
+      .addOption(new Option("--state <state>", "only nodes in this state").choices(nodeState.options))
       .option("--limit <count>", "one page of this size instead of everything", wholeNumber(1))
       .addOption(watchOption())
-      .action((options: ListOptions, command: Command) =>
+      .action((options: NodeListOptions, command: Command) =>
         shell.run(command, async (run) => (await actions()).listNodes(run, options)),
       ),
     "skerry nodes ls -o wide",
     "skerry nodes ls -w",
     "skerry nodes ls -l site=harbour -o name",
+    "skerry nodes ls --state waiting",
   );
   withExamples(
     nodes
@@ -46,6 +49,27 @@ export function registerNodes(program: Command, shell: CommandRunner): void {
         shell.run(command, async (run) => (await actions()).describeNode(run, name)),
       ),
     "skerry nodes describe edge-a",
+  );
+  withExamples(
+    nodes
+      .command("approve")
+      .description("let a node connect that joined with a token that needs an approval")
+      .argument("<node>", "name of the node")
+      .option("--key <key>", "only if this is its key, as the node itself shows it")
+      .action((name: string, options: { key?: string }, command: Command) =>
+        shell.run(command, async (run) => (await changes()).approveNode(run, name, options)),
+      ),
+    "skerry nodes approve dock-7",
+  );
+  withExamples(
+    nodes
+      .command("reject")
+      .description("reject a node that waits for an approval: its identity is void")
+      .argument("<node>", "name of the node")
+      .action((name: string, _options: object, command: Command) =>
+        shell.run(command, async (run) => (await changes()).rejectNode(run, name)),
+      ),
+    "skerry nodes reject dock-7",
   );
   withExamples(
     nodes
@@ -153,10 +177,12 @@ function registerTokens(program: Command, shell: CommandRunner): void {
       .option("--label <name=value>", "a label of the node; may be repeated", collectPair)
       .option("--ttl <seconds>", "how long the token is good for", wholeNumber(30))
       .option("--uses <count>", "how many nodes may join with it (default: 1)", wholeNumber(1))
+      .option("--needs-approval", "a node that joins with it waits until `skerry nodes approve`")
       .action((options: TokenOptions, command: Command) =>
         shell.run(command, async (run) => (await import("../actions/nodes/tokens.ts")).createToken(run, options)),
       ),
     "skerry token create --print-join --site harbour --name edge-c",
+    "skerry token create --needs-approval --uses 20 --ttl 86400",
   );
   withExamples(
     token

@@ -119,10 +119,22 @@ async function announce(run: CommandContext, node: JoiningNode, signal: AbortSig
   const local = node.localUrl;
   await untilTrue(() => answersOk(`${local}/livez`, signal), signal);
   run.output.say(`${node.name} is up; its own API is ${local}/v2, also while the control plane is away`);
-  await untilTrue(() => answersOk(`${local}/readyz`, signal), signal);
+  await untilReady(run, `${local}/readyz`, signal);
   run.output.say(`${node.name} is ready. Ctrl-C drains it and ends; its log is ${node.logFile}`);
   await untilTrue(async () => (await reasonsOf(`${local}/readyz`, signal)).some(isRemoval), signal);
   run.output.warn((await reasonsOf(`${local}/readyz`, signal)).find(isRemoval) ?? "");
+}
+
+/** A node that waits for an operator says so, once. */
+async function untilReady(run: CommandContext, readyz: string, signal: AbortSignal): Promise<void> {
+  let waits: string | undefined;
+  await untilTrue(async () => {
+    if (await answersOk(readyz, signal)) return true;
+    const reason = (await reasonsOf(readyz, signal)).find((each) => each.startsWith("this node waits"));
+    if (reason !== undefined && reason !== waits) run.output.warn(reason);
+    waits = reason ?? waits;
+    return false;
+  }, signal);
 }
 
 const isRemoval = (reason: string): boolean => reason.startsWith("this node was removed");

@@ -43,6 +43,8 @@ export interface JoinedNode {
   readonly kind: NodeKind;
   readonly site: string;
   readonly zone: string;
+  /** It may not connect before an operator has approved it. */
+  readonly isWaiting?: boolean;
 }
 
 export interface SessionOpening {
@@ -86,7 +88,8 @@ export interface TouchedSession {
 export interface SessionStore {
   /**
    * Uses the token and makes the node, or returns the same node when the same token and key come again within the token's
-   * life. Null: token unknown, wrong, expired, used up by other keys, or for another name or kind. Throws `NAME_TAKEN`.
+   * life. Null: token unknown, wrong, expired, used up by other keys, or for another name or kind. Throws `NAME_TAKEN`, and
+   * `TOO_MANY_WAITING` when the node would wait for an approval and too many do.
    */
   join(attempt: JoinAttempt): Promise<JoinedNode | null>;
   /** What is needed to check a node's signature; null when unknown. */
@@ -174,6 +177,16 @@ export interface NodeAdminStore {
   ): Promise<void>;
   /** Makes the identity void: `revoked`, generation + 1; its placements are `gone`. Throws `NOT_FOUND`. */
   revoke(name: string, context: { actor: Actor; event: NewEvent }): Promise<void>;
+  /**
+   * The node that waits may connect. Without effect on one that may already. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT`
+   * when it was rejected, has waited for too long, or its key is not `publicKey`.
+   */
+  approve(
+    name: string,
+    context: { actor: Actor; ifMatch: number | undefined; publicKey: string | undefined; event: NewEvent },
+  ): Promise<void>;
+  /** Makes the identity of a node that waits void. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when it does not wait. */
+  reject(name: string, context: { actor: Actor; ifMatch: number | undefined; event: NewEvent }): Promise<void>;
   /** The row's version, for ETags. Null when unknown. */
   rowVersion(name: string): Promise<number | null>;
   createToken(
@@ -187,6 +200,7 @@ export interface NodeAdminStore {
       labels: Record<string, string>;
       ttlSeconds: number;
       uses: number;
+      needsApproval?: boolean;
     },
     actor: Actor,
   ): Promise<JoinTokenInfo>;
@@ -205,4 +219,6 @@ export interface NodeIdentityRow {
   readonly keyAgeMs?: number;
   readonly generation: number;
   readonly revoked: boolean;
+  /** No operator has approved it yet. */
+  readonly isWaiting?: boolean;
 }

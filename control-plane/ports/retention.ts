@@ -10,6 +10,9 @@ export interface Retention {
 }
 
 export interface RetentionStore {
-  /** Deletes at most a thousand rows of each kind, and none when the lease was lost. Returns how many went. */
+  /**
+   * Deletes at most a thousand rows of each kind, and rejects nodes that nobody approved in time; nothing when the lease was
+   * lost. Returns how many went.
+   */
   sweep(fence: LeaderFence, retention: Retention): Promise<number>;
 }

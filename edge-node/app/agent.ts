@@ -182,6 +182,10 @@ export class Agent {
     return this.#ages.ageMs(placementId);
   }
 
+  get isWaiting(): boolean {
+    return this.#connection.isWaiting;
+  }
+
   get isStopping(): boolean {
     return this.#isStopping;
   }

@@ -119,6 +119,8 @@ export interface LocalNode {
   isConnected(): boolean;
   /** Whether the control plane has said that this node's identity is void. */
   isRemoved(): boolean;
+  /** While no operator has approved this node: its public key, which the operator compares. */
+  keyToApprove(): string | undefined;
   /** True from the moment it is told to stop. */
   isDraining(): boolean;
   /** What it holds, oldest first. */

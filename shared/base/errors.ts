@@ -65,6 +65,18 @@ export const ERRORS = {
     message: "The object is in a state that does not allow this.",
     fix: "Read the object again and decide anew.",
   },
+  NODE_WAITING: {
+    status: 403,
+    retryable: true,
+    message: "The node waits for an operator to approve it.",
+    fix: "Compare its key and run `skerry nodes approve NAME`, or `skerry nodes reject NAME`.",
+  },
+  TOO_MANY_WAITING: {
+    status: 429,
+    retryable: true,
+    message: "As many nodes as may wait for an approval do so already.",
+    fix: "Approve or reject nodes of `skerry nodes ls --state waiting`; the node goes on trying.",
+  },
   NAME_TAKEN: {
     status: 409,
     retryable: false,

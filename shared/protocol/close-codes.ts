@@ -14,6 +14,7 @@ export const CLOSE = {
   NEWER_SESSION: 4409,
   NODE_DELETED: 4410,
   SESSION_ENDED: 4411,
+  WAITING: 4412,
   TOO_MANY_MESSAGES: 4429,
   TRANSFER_CANCELLED: 4499,
 } as const;
@@ -34,6 +35,8 @@ export type AfterClose =
 const NO_CONNECTION = 1006;
 const REFUSED_MS = 5 * 60_000;
 const FAULT_MS = 5_000;
+/** How often a node asks whether it was approved. */
+const WAITING_MS = 10_000;
 
 export function afterClose(code: number): AfterClose {
   switch (code) {
@@ -41,6 +44,8 @@ export function afterClose(code: number): AfterClose {
       return { kind: "stop" };
     case CLOSE.BAD_PROOF:
       return { kind: "reconnect", atLeastMs: REFUSED_MS, isAway: false };
+    case CLOSE.WAITING:
+      return { kind: "reconnect", atLeastMs: WAITING_MS, isAway: true };
     case CLOSE.CAPACITY:
       return { kind: "reconnect", atLeastMs: FAULT_MS, isAway: true };
     case CLOSE.FAULT:

@@ -34,6 +34,20 @@ export async function drainNode(run: CommandContext, name: string): Promise<void
   run.output.next(run.globals.wait ? `nodes uncordon ${name}` : `nodes describe ${name}`);
 }
 
+export async function approveNode(run: CommandContext, name: string, { key }: { readonly key?: string }): Promise<void> {
+  const api = await run.api();
+  const { body } = await api.post(pathOf(name, "/approve"), key === undefined ? {} : { publicKey: key });
+  await printAnswer(run, body);
+  run.output.say(`${name} is approved: it connects within some 15 seconds.`);
+  run.output.next(`nodes get ${name}`);
+}
+
+export async function rejectNode(run: CommandContext, name: string): Promise<void> {
+  await (await run.api()).post(pathOf(name, "/reject"));
+  run.output.say(`${name} is rejected: its key is void.`);
+  run.output.next("nodes ls");
+}
+
 export async function removeNode(run: CommandContext, name: string): Promise<void> {
   const api = await run.api();
   const { headers } = await api.get(pathOf(name));

@@ -20,6 +20,7 @@ export function nodeStateText(of: Node, paint: Style): string {
     ...(isQuarantined ? ["quarantined"] : []),
   ].join(",");
   if (of.state === "ready") return of.cordoned || of.draining || isQuarantined ? paint.warn(text) : paint.good(text);
+  if (of.state === "waiting") return paint.warn(text);
   return of.state === "pending" ? text : paint.bad(text);
 }
 
@@ -70,15 +71,21 @@ const view: View<Node> = {
 
 const EMPTY = "No node has joined yet. Make a token with `skerry token create --print-join`.";
 
-export async function listNodes(run: CommandContext, options: ListOptions): Promise<void> {
+export interface NodeListOptions extends ListOptions {
+  readonly state?: string;
+}
+
+export async function listNodes(run: CommandContext, options: NodeListOptions): Promise<void> {
   const api = await run.api();
   const { output, globals } = run;
   const common = { output, format: globals.format, view, empty: EMPTY, signal: run.signal };
-  if (options.watch === true)
-    return printChanges(watchList(run, api, { ...watched, selector: options.selector }), common);
-  const { raw, items } = await readList(api, watched.path, node, { selector: options.selector, limit: options.limit });
+  const { selector, limit, state } = options;
+  if (options.watch === true) return printChanges(watchList(run, api, { ...watched, selector, state }), common);
+  const { raw, items } = await readList(api, watched.path, node, { selector, limit, state });
   await printList({ ...common, raw, rows: items });
-  const isWhole = options.selector === undefined && options.limit === undefined;
+  const isWhole = selector === undefined && limit === undefined && state === undefined;
+  const waiting = items.find((each) => each.state === "waiting");
+  if (waiting && globals.format === "table") output.next(`nodes describe ${waiting.name}`);
   if (isWhole && (globals.format === "table" || globals.format === "wide"))
     for (const sentence of await podsInTrouble(api)) output.say(sentence);
 }
@@ -139,6 +146,12 @@ async function describe(
         of.quarantine === null
           ? ""
           : `no new replicas for another ${formatAge(of.quarantine.leftMs)}: ${count(of.quarantine.disconnects, "disconnect")}`,
+      ],
+      [
+        "Waits",
+        of.approval === null
+          ? ""
+          : `for an approval until ${of.approval.expiresAt}; joined from ${of.approval.from}\nskerry nodes approve ${of.name} --key ${of.approval.publicKey}`,
       ],
       ["Joined", `${formatSince(of.createdAt, now)} ago`],
       ["Agent", of.agentVersion === null ? "" : `${of.agentVersion}, session epoch ${of.epoch}`],

@@ -21,6 +21,7 @@ export interface TokenOptions {
   readonly label?: Readonly<Record<string, string>>;
   readonly ttl?: number;
   readonly uses?: number;
+  readonly needsApproval?: boolean;
 }
 
 /** The line that a technician pastes. From a clone this is how the tool is started: `npx skerry` would look for a stranger's package. */
@@ -40,13 +41,14 @@ export async function createToken(run: CommandContext, options: TokenOptions): P
   run.output.say(
     `Good for ${made.uses === 1 ? `one ${made.kind} node` : `${made.uses} ${made.kind} nodes`} at ${made.site}, for ${formatAge(Date.parse(made.expiresAt) - Date.now())}. It is shown this once.`,
   );
+  if (made.needsApproval) run.output.say("What joins with it waits until it is approved: skerry nodes approve NAME.");
   if (options.printJoin !== true) run.output.say(`On the device: ${line}`);
   run.output.next("nodes ls");
 }
 
 /** The request's body; refuses here what the server would refuse, naming the option. */
 export function tokenRequest(options: TokenOptions): CreateJoinToken {
-  const { kind, site, zone, name, label = {}, ttl, uses } = options;
+  const { kind, site, zone, name, label = {}, ttl, uses, needsApproval } = options;
   const asked = createJoinToken.safeParse({
     kind,
     site,
@@ -55,6 +57,7 @@ export function tokenRequest(options: TokenOptions): CreateJoinToken {
     ...(name === undefined ? {} : { name }),
     ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
     ...(uses === undefined ? {} : { uses }),
+    ...(needsApproval === undefined ? {} : { needsApproval }),
   });
   if (asked.success) return asked.data;
   const issue = asked.error.issues[0];
@@ -79,8 +82,9 @@ function tokenState(row: JoinTokenInfo): string {
   if (row.used >= row.uses && row.usedAt !== null)
     return `used by ${row.uses === 1 ? (row.usedBy ?? "a node") : `${row.used} nodes`} ${formatSince(row.usedAt, Date.now())} ago`;
   const leftMs = Date.parse(row.expiresAt) - Date.now();
+  const asks = row.needsApproval ? ", needs approval" : "";
   const left = row.uses === 1 ? "" : `, ${row.uses - row.used} of ${row.uses} uses left`;
-  return leftMs > 0 ? `good for ${formatAge(leftMs)}${left}` : "expired";
+  return leftMs > 0 ? `good for ${formatAge(leftMs)}${left}${asks}` : "expired";
 }
 
 export async function listTokens(run: CommandContext): Promise<void> {

@@ -88,6 +88,7 @@ export function refuse(webSocket: WebSocket, code: CloseCode, reason: string): v
 function closeCodeOf(error: unknown): CloseCode {
   if (!isSkerryError(error)) return CLOSE.CAPACITY;
   if (error.code === "UNAUTHENTICATED") return CLOSE.BAD_PROOF;
+  if (error.code === "NODE_WAITING") return CLOSE.WAITING;
   return error.code === "CONFLICT" ? CLOSE.NEWER_SESSION : CLOSE.CAPACITY;
 }
 

@@ -194,4 +194,4 @@ function withReplicas(spec: DeploymentSpec, count: Replicas): DeploymentSpec {
 }
 
 const hasEdge = (fleet: Fleet): boolean =>
-  fleet.nodes.values().some(({ kind, revoked }) => kind === "edge" && !revoked);
+  fleet.nodes.values().some(({ kind, revoked, waiting }) => kind === "edge" && !revoked && !waiting);

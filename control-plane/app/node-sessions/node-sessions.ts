@@ -129,6 +129,8 @@ export class NodeSessions implements NodeSessionHandler {
   async openControl(hello: Hello, nodeId: NodeId, peer: ControlPeer): Promise<ControlSession> {
     const { sessions, replica, peerUrl, registry, fleet, timings, clock } = this.#parts;
     if (this.#isStopped) throw new SkerryError("DRAINING", "this control plane is about to stop");
+    if (peer.identity.isWaiting === true)
+      throw new SkerryError("NODE_WAITING", "this node waits for an operator to approve it");
     await this.#conflicts.refuseClone(hello, nodeId, peer.address);
     const opened = await sessions.open({
       nodeId,

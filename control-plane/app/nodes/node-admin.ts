@@ -134,6 +134,29 @@ export class NodeAdmin {
     );
   }
 
+  /**
+   * A node that waits may connect from now on. `publicKey`: only if that is its key. Throws `NOT_FOUND`, `STALE_ETAG`, and
+   * `CONFLICT` when it was rejected, has waited for too long, or has another key.
+   */
+  async approve(name: string, { publicKey, ...change }: Change & { readonly publicKey?: string | undefined }): Promise<Node> {
+    const { actor, ifMatch } = change;
+    const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
+    const message = `${actor.name} approved ${name}: it may connect`;
+    const event = eventAbout(name, { reason: "NodeApproved", message });
+    await this.#store.approve(name, { actor, ifMatch: expected, publicKey, event });
+    await this.#refresh(name);
+    return this.get(name);
+  }
+
+  /** The identity of a node that waits is void. Throws `NOT_FOUND`, `STALE_ETAG`, and `CONFLICT` when it does not wait. */
+  async reject(name: string, { actor, ifMatch }: Change): Promise<void> {
+    const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));
+    const message = `${actor.name} rejected ${name}: its key is void`;
+    const event = eventAbout(name, { reason: "NodeRejected", message });
+    await this.#store.reject(name, { actor, ifMatch: expected, event });
+    await this.#refresh(name);
+  }
+
   /** Voids the node's identity; this cannot be undone. Throws `NOT_FOUND`, `STALE_ETAG`. */
   async revoke(name: string, { actor, ifMatch }: Change): Promise<void> {
     const expected = await expectedVersion(ifMatch, `node ${name}`, () => this.#store.rowVersion(name));

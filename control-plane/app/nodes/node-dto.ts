@@ -20,6 +20,7 @@ export function nodeView(
   const { now, wallNow, timings } = time;
   const heardAt = lastHeard(node);
   const quarantine = quarantineOf(node, now);
+  const { waiting } = node;
   const lastSeenAgeMs = heardAt === undefined ? null : age(now, heardAt);
   return {
     name: node.name,
@@ -47,6 +48,9 @@ export function nodeView(
       stateAgeMs: age(now, placement.stateSince),
       host: placement.host ?? null,
     })),
+    approval: waiting
+      ? { publicKey: waiting.publicKey, from: waiting.from, expiresAt: toInstant(waiting.until) }
+      : null,
     createdAt: toInstant(node.createdAt),
     ...(node.kubernetesNamespace !== undefined && { managedBy: "kubernetes" }),
   };

@@ -27,7 +27,7 @@ export class NodeJoin {
     this.#parts = parts;
   }
 
-  /** All faults of the token and the proof look alike: `JOIN_REFUSED`. With a valid token: `NAME_TAKEN`. */
+  /** All faults of the token and the proof look alike: `JOIN_REFUSED`. With a valid token: `NAME_TAKEN`, `TOO_MANY_WAITING`. */
   async join(request: JoinRequest, from: Requester): Promise<JoinResponse> {
     const { sessions, keys, random, cpId, urls, recordEvent } = this.#parts;
     const { tokenId, name, kind, publicKey, proof } = request;
@@ -38,12 +38,18 @@ export class NodeJoin {
       : null;
     if (!joined)
       throw new SkerryError("JOIN_REFUSED", "the join token is wrong, used, expired, or made for another node");
-    recordEvent({
-      type: "Normal",
-      reason: "NodeJoined",
-      object: `node/${name}`,
-      message: `${name} joined as ${joined.kind} node at site ${joined.site}`,
-    });
+    const joinedAs = `${name} joined as ${joined.kind} node at site ${joined.site}`;
+    const object = `node/${name}`;
+    recordEvent(
+      joined.isWaiting === true
+        ? {
+            type: "Warning",
+            reason: "NodeWaiting",
+            object,
+            message: `${joinedAs} from ${from.address} and waits for an approval; its key is ${publicKey}`,
+          }
+        : { type: "Normal", reason: "NodeJoined", object, message: joinedAs },
+    );
     return {
       nodeId: joined.nodeId,
       generation: joined.generation,

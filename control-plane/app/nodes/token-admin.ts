@@ -46,9 +46,9 @@ export class TokenAdmin {
       throw invalidFields("body", [{ field: "uses", message: "a token for one name is for one node" }]);
     const id = Buffer.from(this.#random.bytes(12)).toString("base64url");
     const secret = this.#keys.secret();
-    const { kind, site, zone = site, name, labels, ttlSeconds, uses } = request;
+    const { kind, site, zone = site, name, labels, ttlSeconds, uses, needsApproval } = request;
     const info = await this.#store.createToken(
-      { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds, uses },
+      { id, secretHash: secretHash(secret), kind, site, zone, name, labels, ttlSeconds, uses, needsApproval },
       actor,
     );
     const token = formatJoinToken({ ...this.#trust, id, secret });

@@ -33,6 +33,8 @@ export const ACTIONS = {
   /** Labels, site, cordon and drain. */
   "nodes.write": OPERATORS,
   "nodes.revoke": OPERATORS,
+  /** Approve or reject nodes that wait. */
+  "nodes.approve": OPERATORS,
   "join-tokens.write": OPERATORS,
   /** Models and versions with their bytes: nothing brings them back. */
   "models.delete": ADMINS,

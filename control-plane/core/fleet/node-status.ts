@@ -36,6 +36,7 @@ export function lastHeard({ session, observed }: FleetNode): number | undefined 
  */
 export function nodeState(node: FleetNode, now: number, timings: NodeTimings): NodeState {
   if (node.revoked) return "revoked";
+  if (node.waiting) return "waiting";
   const { session } = node;
   const heardAt = lastHeard(node);
   if (!session || heardAt === undefined) return "pending";

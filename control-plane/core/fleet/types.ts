@@ -46,6 +46,8 @@ export interface FleetNode {
   readonly cordoned: boolean;
   readonly draining: boolean;
   readonly revoked: boolean;
+  /** While no operator has approved it; undefined: it may connect. */
+  readonly waiting?: WaitingNode | undefined;
   /** Rises with every change of what the node should hold. */
   readonly desiredRev: number;
   readonly createdAt: number;
@@ -57,6 +59,14 @@ export interface FleetNode {
   readonly observed: SessionObservation | undefined;
   /** Its newest load report: observed by the replica that holds its session, for others what that one recorded. */
   readonly load: FleetLoad | undefined;
+}
+
+export interface WaitingNode {
+  /** By the calendar of the database (ms since 1970): it is rejected then. */
+  readonly until: number;
+  /** The address that it joined from. */
+  readonly from: string;
+  readonly publicKey: string;
 }
 
 /** A session as its row says it, for every replica alike. */

@@ -85,6 +85,7 @@ function readiness({ state, name }: Node): Finding {
 }
 
 const REASONS = {
+  waiting: "WaitsForApproval",
   pending: "NeverConnected",
   ready: "Connected",
   suspect: "Silent",

@@ -143,4 +143,7 @@ const hasMoved = (a: Omit<NodeFacts, "state">, b: Omit<NodeFacts, "state">): boo
   a.labels !== b.labels || a.kind !== b.kind || a.site !== b.site || a.zone !== b.zone || a.name !== b.name;
 
 const hasDifferentIdentity = (a: NodeFacts | undefined, b: NodeFacts | undefined): boolean =>
-  a === undefined || b === undefined || hasMoved(a, b) || (a.state === "revoked") !== (b.state === "revoked");
+  a === undefined || b === undefined || hasMoved(a, b) || isOut(a) !== isOut(b);
+
+/** Neither of them counts where every node is asked for. */
+const isOut = ({ state }: NodeFacts): boolean => state === "revoked" || state === "waiting";

@@ -61,13 +61,17 @@ export interface Candidate {
 export const isStalled = ({ stallTimes: times }: Candidate, { id }: FleetPlacement, now: number): boolean =>
   (times.get(id) ?? Infinity) <= now;
 
-/** Every node of the fleet as a candidate, in the order of their names, so that a plan does not depend on the order of rows. */
+/**
+ * Every node of the fleet that may connect as a candidate, in the order of their names, so that a plan does not depend on the
+ * order of rows.
+ */
 export function candidatesOf(
   fleet: Fleet,
   context: { stateOf: (node: FleetNode) => NodeState; now: number },
 ): Candidate[] {
   const isMass = isMassQuarantine(fleet.nodes.values(), context.now);
   return [...fleet.nodes.values()]
+    .filter(({ waiting }) => waiting === undefined)
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((node) => {
       const state = context.stateOf(node);

@@ -19,7 +19,7 @@ import {
   serverOptions,
 } from "../../../shared/inference/http/server-options.ts";
 import { requestIdFrom } from "../../../shared/base/request-id.ts";
-import { REMOVED } from "../../app/session/connection.ts";
+import { REMOVED, waitsForApproval } from "../../app/session/connection.ts";
 import type { LocalNode } from "../../ports/serving.ts";
 import { errorResponse, jsonResponse, type LocalResponse, send, textResponse } from "./response.ts";
 import { type AskPath, isOpenAi } from "../../../shared/openai/http/path.ts";
@@ -222,10 +222,12 @@ export class LocalApi {
  * A node that has never heard of a control plane and holds nothing does none.
  */
 function readiness(node: LocalNode): LocalResponse {
+  const key = node.keyToApprove();
   const isUseful = node.isConnected() || node.placements().some(({ state }) => state === "ready");
   const reasons = [
     ...(node.isDraining() ? ["draining"] : []),
     ...(node.isRemoved() ? [REMOVED] : []),
+    ...(key === undefined ? [] : [waitsForApproval(node.name, key)]),
     ...(isUseful ? [] : ["not connected to a control plane, and nothing is ready here"]),
   ];
   return jsonResponse({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });

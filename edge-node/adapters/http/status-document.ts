@@ -1,5 +1,5 @@
 import type { LocalNode } from "../../ports/serving.ts";
-import { REMOVED } from "../../app/session/connection.ts";
+import { REMOVED, waitsForApproval } from "../../app/session/connection.ts";
 import { versionWithAliases } from "./resolve-placement.ts";
 
 /**
@@ -34,6 +34,9 @@ export function statusDocument(node: LocalNode, rttMs: number | undefined): obje
     };
   });
   const isConnected = node.isConnected();
+  const key = node.keyToApprove();
+  const away = key === undefined ? "away" : "waiting";
+  const refusal = key === undefined ? undefined : waitsForApproval(node.name, key);
   return {
     name: node.name,
     kind: node.kind,
@@ -41,10 +44,10 @@ export function statusDocument(node: LocalNode, rttMs: number | undefined): obje
     startedAgeMs: Math.round(startedAgeMs),
     isDraining: node.isDraining(),
     link: {
-      state: node.isRemoved() ? "removed" : isConnected ? "connected" : "away",
+      state: node.isRemoved() ? "removed" : isConnected ? "connected" : away,
       ageMs: Math.round(link.ageMs),
       rttMs: isConnected ? (rttMs ?? null) : null,
-      lastFault: node.isRemoved() ? REMOVED : (link.lastFault ?? null),
+      lastFault: node.isRemoved() ? REMOVED : (refusal ?? link.lastFault ?? null),
     },
     placements,
     waiting: {

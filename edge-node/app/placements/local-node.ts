@@ -8,7 +8,7 @@ import type { RequestExecutor } from "../inference/request-executor.ts";
 
 /** The node as its own API shows it: identity, placements and figures in one place, read at each request. */
 export function localNode(
-  { name, kind }: Pick<NodeIdentity, "name" | "kind">,
+  { name, kind, publicKey }: Pick<NodeIdentity, "name" | "kind" | "publicKey">,
   {
     agent,
     disk,
@@ -27,6 +27,7 @@ export function localNode(
     version,
     isConnected: () => agent.isConnected,
     isRemoved: () => agent.isRemoved,
+    keyToApprove: () => (agent.isWaiting ? publicKey : undefined),
     isDraining: () => agent.isStopping,
     placements: () => agent.placements().map((each) => localPlacement(each, agent.stateAgeMs(each.spec.placementId))),
     declaredSignature: (artifact) =>

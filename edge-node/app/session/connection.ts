@@ -24,6 +24,10 @@ export const REMOVED =
   "this node was removed from its control plane, and its key is void. Its models serve on at its own address. " +
   "To join again, stop it and run `skerry join` with a new token and the same folder; to end it for good, stop it and delete the folder";
 
+/** What a node says of itself while no operator has approved it. */
+export const waitsForApproval = (name: string, publicKey: string): string =>
+  `this node waits for an operator to approve it: skerry nodes approve ${name}; its key is ${publicKey}`;
+
 /** Keeps one session with the control plane open until it is stopped: dials, hands over, waits with jitter, dials again. */
 export class Connection {
   readonly #parts: Parts;
@@ -32,6 +36,7 @@ export class Connection {
   readonly #stopped = Promise.withResolvers<"stopped">();
   #session: Session | undefined;
   #isRemoved = false;
+  #isWaiting = false;
   #loop: Promise<void> = Promise.resolve();
   /** Sessions that are on their way out. */
   readonly #closing = new Set<Promise<void>>();
@@ -77,6 +82,11 @@ export class Connection {
     return { ageMs: this.#parts.clock.now() - this.#changedAt, lastFault: this.#lastFault };
   }
 
+  /** Whether the control plane has said, when it was dialled last, that an operator has to approve this node. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
+  }
+
   /** A placement became ready, or ceased to be. */
   placementsChanged(): void {
     this.#session?.placementsChanged();
@@ -115,6 +125,7 @@ export class Connection {
       const closed = isChannelRefused(error)
         ? error.closed
         : { code: CLOSE.FAULT as number, reason: messageOf(error), retryAfterMs: 0 };
+      this.#isWaiting = closed.code === CLOSE.WAITING;
       if (!signal.aborted) this.#complain(closed);
       this.#become({ isUp: false });
       this.#parts.keyRotation?.refused(closed.code);
@@ -171,6 +182,7 @@ export class Connection {
     for (const message of early) session.onMessage(message);
     this.#complaint = undefined;
     this.#become({ isUp: true });
+    this.#isWaiting = false;
     logger.info({ epoch, replica }, "connected to the control plane");
     return session;
   }

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { capabilities } from "../../protocol/messages.ts";
 import { NODE_NAME } from "../../protocol/join-messages.ts";
-import { instant, labelMap, labels, managedBy } from "./common.ts";
+import { instant, labelMap, labels, managedBy, watchableListQuery } from "./common.ts";
 
 /**
+ * waiting   joined with a token that needs an approval: may not connect before an operator approves it
  * pending   joined, never connected
  * ready     connected, heartbeats answered both ways: may serve
  * suspect   its control channel closed or fell silent: gets no new request
@@ -11,7 +12,7 @@ import { instant, labelMap, labels, managedBy } from "./common.ts";
  * lost      silent for `lostMs`: its placements may move
  * revoked   its identity is void
  */
-export const nodeState = z.enum(["pending", "ready", "suspect", "detached", "lost", "revoked"]);
+export const nodeState = z.enum(["waiting", "pending", "ready", "suspect", "detached", "lost", "revoked"]);
 export type NodeState = z.infer<typeof nodeState>;
 
 export const nodeKind = z.enum(["edge", "cloud"]);
@@ -67,6 +68,15 @@ export const node = z
           .describe("The shared model host that it runs in, by name; null: it has a host of its own, or is not ready."),
       }),
     ),
+    approval: z
+      .object({
+        publicKey: z.string().describe("The key that joined. The node shows it too: compare the two before you approve."),
+        from: z.string().describe("The address that it joined from."),
+        expiresAt: instant.describe("It is rejected when nobody has approved it by then."),
+      })
+      .nullable()
+      .default(null)
+      .describe("While it waits for an operator; null: it may connect."),
     createdAt: instant,
     managedBy: managedBy.optional(),
   })
@@ -81,6 +91,20 @@ export const lastingNode = (of: Node): Node => ({
   load: null,
   quarantine: of.quarantine && { ...of.quarantine, leftMs: 0 },
   placements: of.placements.map((placement) => ({ ...placement, stateAgeMs: 0 })),
+});
+
+/** Of the list of nodes. */
+export const nodesQuery = watchableListQuery.safeExtend({
+  state: nodeState.optional().describe("Only nodes in this state."),
+});
+
+/** The body may be left out. */
+export const approveNode = z.strictObject({
+  publicKey: z
+    .string()
+    .length(43)
+    .optional()
+    .describe("Approves the node only if this is its key: between a look and an approval another may take its place."),
 });
 
 /** Names of sites and zones. */
@@ -111,6 +135,10 @@ export const createJoinToken = z.strictObject({
     .default(600),
   /** How many nodes may join with it; one with a name is for that node alone. */
   uses: z.number().int().min(1).max(1_000).default(1),
+  needsApproval: z
+    .boolean()
+    .default(false)
+    .describe("A node that joins with it waits until an operator approves it, and gets nothing before."),
 });
 export type CreateJoinToken = z.input<typeof createJoinToken>;
 /** The same with its defaults filled in. */
@@ -126,6 +154,7 @@ export const joinToken = z
     expiresAt: instant,
     uses: z.number().int().describe("How many nodes may join with it"),
     used: z.number().int().describe("How many have"),
+    needsApproval: z.boolean().default(false).describe("What joins with it waits for an operator."),
     /** Of the last one that joined. */
     usedAt: instant.nullable(),
     usedBy: z.string().nullable(),

@@ -103,6 +103,15 @@ describe("a node's own API", () => {
     });
   });
 
+  it("says to probes and on its page that an operator has to approve it, with the key to compare", async () => {
+    rig.facts.keyToApprove = "its-key";
+    rig.facts.connected = false;
+    rig.facts.placements = [];
+    const words = "this node waits for an operator to approve it: skerry nodes approve dock-7; its key is its-key";
+    expect((await call("/readyz")).json).toMatchObject({ reasons: expect.arrayContaining([words]) });
+    expect((await call("/status.json")).json).toMatchObject({ link: { state: "waiting", lastFault: words } });
+  });
+
   it("says to probes and on its page that it was removed, and what to do", async () => {
     rig.facts.removed = true;
     const { status, json } = await call("/readyz");

@@ -57,7 +57,7 @@ const STATE = `SELECT json_build_array(
   (SELECT json_agg(json_build_array(model_name, version, labels) ORDER BY model_name, version) FROM model_versions),
   (SELECT json_agg(a ORDER BY model_name, alias) FROM aliases a),
   (SELECT json_agg(json_build_array(name, spec, generation) ORDER BY name) FROM deployments),
-  (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, revoked) ORDER BY name) FROM nodes),
+  (SELECT json_agg(json_build_array(name, labels, site, zone, cordoned, draining, revoked, waiting_until) ORDER BY name) FROM nodes),
   (SELECT json_agg(t ORDER BY id) FROM join_tokens t),
   (SELECT json_agg(json_build_array(id, expires_at, revoked_at, successor_id) ORDER BY id) FROM api_keys),
   (SELECT json_agg(id ORDER BY id) FROM login_sessions), (SELECT json_agg(id ORDER BY id) FROM login_codes))::text AS state`;
@@ -83,6 +83,17 @@ async function change(method: string, path: string, call: Call = {}): Promise<An
 }
 
 const changed = new Set<string>();
+
+/** The body of a join with a token, for a key of its own. */
+function joinOf(token: string, name: string): Readonly<Record<string, string>> {
+  const [, , , tokenId = "", secret = ""] = token.split(".");
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const rawKey = String(publicKey.export({ format: "jwk" })["x"]);
+  const secretHashHex = createHash("sha256").update(secret).digest("hex");
+  const text = joinProofText({ tokenId, secretHashHex, publicKey: rawKey, name });
+  const proof = sign(null, Buffer.from(text), privateKey).toString("base64url");
+  return { tokenId, secret, name, kind: "edge", publicKey: rawKey, proof };
+}
 
 /** Routes that change nothing of what an operator declares, or that a story of their own tests. */
 const OTHERS = [
@@ -124,15 +135,13 @@ describe("a change through the API", () => {
     await change("PUT", "/api/v1/deployments/digits", { body: spec });
 
     const made = await change("POST", "/api/v1/join-tokens", { body: { site: "harbour" } });
-    const [, , , tokenId = "", secret = ""] = String(made.body.token).split(".");
-    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-    const rawKey = String(publicKey.export({ format: "jwk" })["x"]);
-    const secretHashHex = createHash("sha256").update(secret).digest("hex");
-    const text = joinProofText({ tokenId, secretHashHex, publicKey: rawKey, name: "edge-a" });
-    const proof = sign(null, Buffer.from(text), privateKey).toString("base64url");
-    await change("POST", "/api/v1/join", {
-      body: { tokenId, secret, name: "edge-a", kind: "edge", publicKey: rawKey, proof },
-    });
+    await change("POST", "/api/v1/join", { body: joinOf(String(made.body.token), "edge-a") });
+    const asking = { body: { site: "harbour", uses: 2, needsApproval: true } };
+    const { body: waiting } = await change("POST", "/api/v1/join-tokens", asking);
+    for (const name of ["edge-w", "edge-x"])
+      await change("POST", "/api/v1/join", { body: joinOf(String(waiting.token), name) });
+    await change("POST", "/api/v1/nodes/edge-w/approve", { body: {} });
+    await change("POST", "/api/v1/nodes/edge-x/reject");
     const spare = await change("POST", "/api/v1/join-tokens", { body: { site: "island" } });
     await change("DELETE", `/api/v1/join-tokens/${spare.body.id}`);
     await eventually("the node is seen", async () => (await ask("GET", "/api/v1/nodes/edge-a")).status === 200);
@@ -154,7 +163,7 @@ describe("a change through the API", () => {
     await change("DELETE", "/api/v1/models/digits/aliases/champion");
     await change("DELETE", "/api/v1/models/digits/versions/1");
     await change("DELETE", "/api/v1/models/digits");
-    expect(changed.size).toBe(24);
+    expect(changed.size).toBe(26);
   }, 120_000);
 
   it("is one of those, for every route that changes something", async () => {

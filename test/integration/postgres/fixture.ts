@@ -60,7 +60,7 @@ export const someCapabilities = capabilities.parse({
 /** A token for an edge node at the harbour; its secret is its id. */
 export async function makeToken(
   stores: PostgresStores,
-  over: { name?: string; ttlSeconds?: number; uses?: number } = {},
+  over: { name?: string; ttlSeconds?: number; uses?: number; needsApproval?: boolean } = {},
 ): Promise<string> {
   const id = newId<string>("t", systemRandom);
   const labels = { floor: "2" };
@@ -74,6 +74,7 @@ export async function makeToken(
       labels,
       ttlSeconds: over.ttlSeconds ?? 600,
       uses: over.uses ?? 1,
+      needsApproval: over.needsApproval ?? false,
     },
     alice,
   );

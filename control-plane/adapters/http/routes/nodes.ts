@@ -1,5 +1,5 @@
-import { listOf, watchableListQuery } from "../../../../shared/api/v1/common.ts";
-import { node, patchNode } from "../../../../shared/api/v1/nodes.ts";
+import { listOf } from "../../../../shared/api/v1/common.ts";
+import { approveNode, node, nodesQuery, patchNode } from "../../../../shared/api/v1/nodes.ts";
 import type { FleetWatches } from "../../../app/fleet/fleet-watches.ts";
 import type { NodeAdmin } from "../../../app/nodes/node-admin.ts";
 import { nodeLabels } from "../../../app/nodes/node-dto.ts";
@@ -37,12 +37,13 @@ export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
       summary: "List nodes with state, age, load and what they hold; with `watch`, what changes of them",
       tag: TAG,
       action: "fleet.read",
-      query: watchableListQuery,
+      query: nodesQuery,
       answer: listOf(node),
       streams: [STREAM_TYPE],
       statuses: [200],
       async handle(request) {
-        return list.answer(request);
+        const { state, ...query } = request.query;
+        return list.answer({ ...request, query }, (each) => state === undefined || each.state === state);
       },
     }),
     defineRoute({
@@ -83,6 +84,34 @@ export function nodeRoutes({ nodes, watches }: NodeParts): Route[] {
       statuses: [204],
       async handle({ params, actor, header }) {
         await nodes.revoke(params.node, { actor, ifMatch: ifMatchOf({ header }) });
+        return { status: 204, empty: true };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${PATH}/approve`,
+      summary: "Let a node connect that waits for an approval",
+      tag: TAG,
+      action: "nodes.approve",
+      params: nodeParams,
+      body: approveNode,
+      answer: node,
+      statuses: [200],
+      async handle({ params, body, actor, header }) {
+        const approved = await nodes.approve(params.node, { ...body, actor, ifMatch: ifMatchOf({ header }) });
+        return { body: approved, headers: await etagFor(params.node) };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: `${PATH}/reject`,
+      summary: "Reject a node that waits for an approval: its identity is void",
+      tag: TAG,
+      action: "nodes.approve",
+      params: nodeParams,
+      statuses: [204],
+      async handle({ params, actor, header }) {
+        await nodes.reject(params.node, { actor, ifMatch: ifMatchOf({ header }) });
         return { status: 204, empty: true };
       },
     }),

@@ -5,9 +5,12 @@ import type { Retention, RetentionStore } from "../../../ports/retention.ts";
 import type { Database, Transaction } from "../database.ts";
 import { audit } from "./audit.ts";
 import { holdsLease } from "../fleet/leadership-store.ts";
+import { rejectOverdueNodes } from "../fleet/waiting-nodes.ts";
 
 /** Rows of one statement: it takes milliseconds and holds no lock for long. */
 const BATCH = 1_000;
+/** Each has an entry of the audit log, whose head is locked meanwhile. */
+const OVERDUE_NODES = 100;
 
 /** Deletes what is past its time, by the database's clock. */
 export class PostgresRetentionStore implements RetentionStore {
@@ -26,6 +29,9 @@ export class PostgresRetentionStore implements RetentionStore {
         if (!(await holdsLease(tx, fence))) return 0;
         return tx.$executeRaw(deletion);
       });
+    deleted += await this.#database.transaction(async (tx) =>
+      (await holdsLease(tx, fence)) ? rejectOverdueNodes(tx, RETENTION, OVERDUE_NODES) : 0,
+    );
     if (auditDays === 0) return deleted;
     return (
       deleted +

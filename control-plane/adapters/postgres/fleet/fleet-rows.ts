@@ -39,6 +39,10 @@ export interface NodeRow extends Omit<SessionRow, "nodeId" | "epoch"> {
   readonly cordoned: boolean;
   readonly draining: boolean;
   readonly revoked: boolean;
+  /** Null, as the two below, when it may connect. */
+  readonly waitingUntil: number | null;
+  readonly waitingFrom: string | null;
+  readonly waitingKey: string | null;
   readonly desiredRev: number;
   readonly createdAt: number;
   readonly kubernetesNamespace: string | null;
@@ -169,7 +173,7 @@ export function toRecordedNode(
   offset: number,
 ): RecordedNode {
   const { id, name, kind, site, zone, generation, cordoned, draining, revoked, desiredRev, createdAt } = row;
-  const { epoch } = row;
+  const { epoch, waitingUntil, waitingFrom, waitingKey } = row;
   const recorded = epoch === null ? undefined : toRecordedSession({ ...row, nodeId: id, epoch }, offset);
   return {
     id,
@@ -184,6 +188,9 @@ export function toRecordedNode(
     desiredRev,
     createdAt,
     kubernetesNamespace: row.kubernetesNamespace ?? undefined,
+    ...(waitingUntil !== null && {
+      waiting: { until: waitingUntil, from: waitingFrom ?? "", publicKey: waitingKey ?? "" },
+    }),
     ...json,
     session: recorded?.session,
     load: recorded?.load,

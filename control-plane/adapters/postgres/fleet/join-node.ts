@@ -6,11 +6,17 @@ import type { Transaction } from "../database.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 
+/** Nodes that wait for an approval at once, and how long one may. */
+export const MAX_WAITING_NODES = 1_000;
+const WAITING_DAYS = 7;
+const FULL_RETRY_MS = 60_000;
+
 interface UsedToken {
   readonly kind: NodeKind;
   readonly site: string;
   readonly zone: string;
   readonly labels: string;
+  readonly needsApproval: boolean;
   /** The node that the token was used for with this key. */
   readonly usedBy: NodeId;
 }
@@ -22,16 +28,18 @@ interface UsedToken {
 export async function joinNode(tx: Transaction, attempt: JoinAttempt): Promise<JoinedNode | null> {
   const token = await useToken(tx, attempt);
   if (!token) return null;
-  const { kind, site, zone, usedBy } = token;
+  const { kind, site, zone, usedBy, needsApproval } = token;
   const earlier = await tx.node.findUnique({ where: { id: usedBy } });
   if (earlier) {
     if (earlier.revoked || earlier.name !== attempt.name) return null;
-    return { nodeId: usedBy, generation: earlier.generation, kind, site, zone };
+    const isWaiting = earlier.waitingUntil !== null;
+    return { nodeId: usedBy, generation: earlier.generation, kind, site, zone, ...(isWaiting && { isWaiting }) };
   }
   // The node that this token made is gone; the token stays used.
   if (usedBy !== attempt.newNodeId) return null;
+  if (needsApproval) await requireRoomToWait(tx);
   await insertNode(tx, attempt, token);
-  return { nodeId: attempt.newNodeId, generation: 1, kind, site, zone };
+  return { nodeId: attempt.newNodeId, generation: 1, kind, site, zone, ...(needsApproval && { isWaiting: true }) };
 }
 
 /** The row lock of the token comes first: who counts its uses is alone. */
@@ -40,7 +48,8 @@ async function useToken(
   { tokenId, secretHash, publicKey, kind, name, newNodeId }: JoinAttempt,
 ): Promise<UsedToken | undefined> {
   const [token] = await tx.$queryRaw<(Omit<UsedToken, "usedBy"> & { readonly maxUses: number })[]>`
-    SELECT kind, site, zone, labels::text AS labels, max_uses AS "maxUses" FROM join_tokens
+    SELECT kind, site, zone, labels::text AS labels, max_uses AS "maxUses",
+      needs_approval AS "needsApproval" FROM join_tokens
     WHERE id = ${tokenId} AND secret_hash = ${secretHash} AND expires_at > now()
       AND kind = ${kind} AND (name IS NULL OR name = ${name})
     FOR UPDATE`;
@@ -53,17 +62,29 @@ async function useToken(
   return { ...token, usedBy: newNodeId };
 }
 
+/** One joins after the other, so that no two take the last place. */
+async function requireRoomToWait(tx: Transaction): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('nodes-that-wait', 0))`;
+  const waiting = await tx.node.count({ where: { revoked: false, waitingUntil: { not: null } } });
+  if (waiting >= MAX_WAITING_NODES)
+    throw new SkerryError("TOO_MANY_WAITING", `${waiting} nodes wait for an approval, and no more may`, {
+      retryAfterMs: FULL_RETRY_MS,
+    });
+}
+
 async function insertNode(
   tx: Transaction,
   { tokenId, newNodeId, name, publicKey, from }: JoinAttempt,
   token: UsedToken,
 ): Promise<void> {
-  const { kind, site, zone, labels } = token;
+  const { kind, site, zone, labels, needsApproval } = token;
   // A revoked node's row only remembers the name; the next node of that name starts anew.
   const replaced = await tx.node.deleteMany({ where: { name, revoked: true } });
   const inserted = await tx.$executeRaw`
-    INSERT INTO nodes (id, name, kind, site, zone, labels, public_key)
-    VALUES (${newNodeId}, ${name}, ${kind}, ${site}, ${zone}, ${labels}::jsonb, ${publicKey})
+    INSERT INTO nodes (id, name, kind, site, zone, labels, public_key, waiting_until, waiting_from)
+    VALUES (${newNodeId}, ${name}, ${kind}, ${site}, ${zone}, ${labels}::jsonb, ${publicKey},
+      CASE WHEN ${needsApproval} THEN now() + ${WAITING_DAYS} * interval '1 day' END,
+      CASE WHEN ${needsApproval} THEN ${from.address} END)
     ON CONFLICT (name) DO NOTHING`;
   if (inserted === 0)
     throw new SkerryError("NAME_TAKEN", `a node named ${name} exists: choose another name, or remove that node first`);
@@ -74,6 +95,7 @@ async function insertNode(
     models: [],
     ...from,
   } as const;
-  await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail: { nodeId: newNodeId, kind, site } });
+  const detail = { nodeId: newNodeId, kind, site, ...(needsApproval && { publicKey, isWaiting: true }) };
+  await audit(tx, joiner, { action: "node.join", target: `node/${name}`, detail });
   await appendEvents(tx, [], replaced.count > 0 ? "fleet" : { nodes: [newNodeId] });
 }

@@ -15,6 +15,7 @@ export interface NewJoinToken {
   readonly labels: Record<string, string>;
   readonly ttlSeconds: number;
   readonly uses: number;
+  readonly needsApproval?: boolean;
 }
 
 interface JoinTokenRow {
@@ -25,23 +26,25 @@ interface JoinTokenRow {
   readonly name: string | null;
   readonly expiresAt: Date;
   readonly maxUses: number;
+  readonly needsApproval: boolean;
   readonly uses: readonly { readonly nodeId: string; readonly usedAt: Date }[];
   readonly createdAt: Date;
 }
 
 /** The token's life is counted by the database's clock, which also judges the join. */
 export async function createToken(tx: Transaction, token: NewJoinToken, actor: Actor): Promise<JoinTokenInfo> {
-  const { id, secretHash, kind, site, zone, name, labels, ttlSeconds, uses } = token;
+  const { id, secretHash, kind, site, zone, name, labels, ttlSeconds, uses, needsApproval = false } = token;
   const [row] = await tx.$queryRaw<Omit<JoinTokenRow, "uses">[]>`
-    INSERT INTO join_tokens (id, secret_hash, kind, site, zone, name, labels, max_uses, expires_at)
+    INSERT INTO join_tokens (id, secret_hash, kind, site, zone, name, labels, max_uses, needs_approval, expires_at)
     VALUES (${id}, ${secretHash}, ${kind}, ${site}, ${zone}, ${name ?? null}, ${JSON.stringify(labels)}::jsonb,
-      ${uses}, now() + ${ttlSeconds} * interval '1 second')
-    RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", max_uses AS "maxUses", created_at AS "createdAt"`;
+      ${uses}, ${needsApproval}, now() + ${ttlSeconds} * interval '1 second')
+    RETURNING id, kind, site, zone, name, expires_at AS "expiresAt", max_uses AS "maxUses",
+      needs_approval AS "needsApproval", created_at AS "createdAt"`;
   if (!row) throw new Error("an inserted row was not returned");
   await audit(tx, actor, {
     action: "join-token.create",
     target: `join-token/${id}`,
-    detail: { kind, site, zone, name: name ?? null, ttlSeconds, uses },
+    detail: { kind, site, zone, name: name ?? null, ttlSeconds, uses, needsApproval },
   });
   const nodes = uses === 1 ? `${kind === "edge" ? "an edge" : "a cloud"} node` : `up to ${uses} ${kind} nodes`;
   const message = `${actor.name} made a join token for ${nodes} of site ${site}`;
@@ -73,6 +76,7 @@ export function toJoinTokenInfo({
   name,
   expiresAt,
   maxUses,
+  needsApproval,
   uses,
   createdAt,
 }: JoinTokenRow): JoinTokenInfo {
@@ -86,6 +90,7 @@ export function toJoinTokenInfo({
     expiresAt: expiresAt.toISOString(),
     uses: maxUses,
     used: uses.length,
+    needsApproval,
     usedAt: last?.usedAt.toISOString() ?? null,
     usedBy: last?.nodeId ?? null,
     createdAt: createdAt.toISOString(),

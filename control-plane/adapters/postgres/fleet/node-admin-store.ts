@@ -6,6 +6,7 @@ import type { NewEvent } from "../../../ports/events.ts";
 import type { NodeAdminStore } from "../../../ports/nodes.ts";
 import type { Database, Transaction } from "../database.ts";
 import { createToken, deleteToken, toJoinTokenInfo, type NewJoinToken } from "./join-tokens.ts";
+import { approveNode, rejectNode } from "./waiting-nodes.ts";
 import { audit } from "../events/audit.ts";
 import { appendEvents } from "../events/events.ts";
 import { removeAll } from "./remove-placement.ts";
@@ -68,6 +69,14 @@ export class PostgresNodeAdminStore implements NodeAdminStore {
       await audit(tx, actor, { action: "node.revoke", target: `node/${name}`, detail: { nodeId: node.id } });
       await appendEvents(tx, [event], { nodes: [node.id] });
     });
+  }
+
+  approve(name: string, decision: Parameters<NodeAdminStore["approve"]>[1]): Promise<void> {
+    return this.#database.transaction((tx) => approveNode(tx, name, decision));
+  }
+
+  reject(name: string, decision: Parameters<NodeAdminStore["reject"]>[1]): Promise<void> {
+    return this.#database.transaction((tx) => rejectNode(tx, name, decision));
   }
 
   async rowVersion(name: string): Promise<number | null> {

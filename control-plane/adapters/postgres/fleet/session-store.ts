@@ -41,7 +41,7 @@ export class PostgresSessionStore implements SessionStore {
   async identity(nodeId: string): Promise<NodeIdentityRow | null> {
     const rows = await this.#ofNodes.run(
       (client) => client.$queryRaw<NodeIdentityRow[]>`
-        SELECT name, kind, public_key AS "publicKey", generation, revoked,
+        SELECT name, kind, public_key AS "publicKey", generation, revoked, waiting_until IS NOT NULL AS "isWaiting",
           CASE WHEN previous_key_until > now() THEN previous_key END AS "previousKey",
           (extract(epoch FROM now() - key_made_at) * 1000)::float8 AS "keyAgeMs"
         FROM nodes WHERE id = ${nodeId}`,
@@ -60,7 +60,7 @@ export class PostgresSessionStore implements SessionStore {
       (client) => client.$queryRaw<{ epoch: number; desiredRev: number; regressed: boolean }[]>`
         WITH before AS (
           SELECT id, desired_rev FROM nodes
-          WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked
+          WHERE id = ${nodeId} AND generation = ${generation} AND NOT revoked AND waiting_until IS NULL
           FOR NO KEY UPDATE
         ), node AS (
           UPDATE nodes SET

@@ -12,6 +12,8 @@ export const nodeConnected: Filter = {
         return undefined;
       case "revoked":
         return { verdict: "never", sentence: `${node.name} was revoked` };
+      case "waiting":
+        return { verdict: "not now", sentence: `${node.name} waits for an operator to approve it` };
       case "pending":
         return { verdict: "not now", sentence: `${node.name} has not connected yet` };
       case "suspect":

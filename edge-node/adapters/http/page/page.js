@@ -79,13 +79,14 @@ function silence(passedMs) {
 function linkText({ state, ageMs, rttMs }, passedMs) {
   const since = age(ageMs + passedMs);
   if (state === "removed") return "This node was removed from its control plane; its models serve on here.";
+  if (state === "waiting") return "An operator has to approve this node.";
   if (state === "away") return `Away for ${since}. This node serves on.`;
   return `Connected for ${since}${rttMs === null ? "" : `, round trip ${ms(rttMs)}`}.`;
 }
 
 function faultText({ state, lastFault }) {
   if (lastFault === null) return "";
-  if (state === "removed") return lastFault;
+  if (state === "removed" || state === "waiting") return lastFault;
   return `${state === "connected" ? "The link before ended with" : "Why"}: ${lastFault}`;
 }
 

@@ -54,6 +54,7 @@ export interface Facts {
   kind: "edge" | "cloud";
   connected: boolean;
   removed: boolean;
+  keyToApprove: string | undefined;
   draining: boolean;
   readyWhen: "all" | "any";
   placements: LocalPlacementView[];
@@ -113,6 +114,7 @@ export class LocalApiRig {
       kind: "edge",
       connected: true,
       removed: false,
+      keyToApprove: undefined,
       draining: false,
       readyWhen: "all",
       placements: [aPlacement("same", this.identity), aPlacement("loop", this.loop)],
@@ -129,6 +131,7 @@ export class LocalApiRig {
       version: "1.2.3",
       isConnected: () => this.facts.connected,
       isRemoved: () => this.facts.removed,
+      keyToApprove: () => this.facts.keyToApprove,
       isDraining: () => this.facts.draining,
       placements: () => this.facts.placements,
       declaredSignature: async (artifact) => this.facts.declared[artifact],

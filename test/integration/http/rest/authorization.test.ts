@@ -64,6 +64,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   "POST /api/v1/nodes/{node}/cordon": CHANGE,
   "POST /api/v1/nodes/{node}/uncordon": CHANGE,
   "POST /api/v1/nodes/{node}/drain": CHANGE,
+  "POST /api/v1/nodes/{node}/approve": CHANGE,
+  "POST /api/v1/nodes/{node}/reject": CHANGE,
   "GET /api/v1/cloud-pools": READ,
   "GET /api/v1/cloud-pools/{pool}": READ,
   "PUT /api/v1/cloud-pools/{pool}": CHANGE,

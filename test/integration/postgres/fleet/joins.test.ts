@@ -45,6 +45,7 @@ describe("join", () => {
       publicKey: "key-1",
       generation: 1,
       revoked: false,
+      isWaiting: false,
       previousKey: null,
       keyAgeMs: expect.any(Number),
     });
